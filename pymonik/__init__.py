@@ -1,0 +1,1 @@
+"""Distributed Python for ArmoniK: calls are recorded, compiled, and sent at once."""
