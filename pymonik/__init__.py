@@ -1,1 +1,51 @@
-"""Distributed Python for ArmoniK: calls are recorded, compiled, and sent at once."""
+"""PymoniK: plain Python that runs on an ArmoniK cluster, or on all cores of this machine.
+
+Calls of tasks are recorded as a graph; the first value asked for compiles the graph and sends it at
+once. `Pymonik` is the client, `@task` makes a function a task, handles stand for values to come.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pymonik.client import Pymonik
+from pymonik.context import PymonikContext, get_context
+from pymonik.handle import MultiResultHandle, ResultHandle, as_completed
+from pymonik.options import TaskOptions
+from pymonik.task import Task, task
+
+if TYPE_CHECKING:
+    from pymonik.materialize import Materialize, materialize
+    from pymonik.worker import run_pymonik_worker
+
+__version__ = "0.3.0"
+
+__all__ = [
+    "Materialize",
+    "MultiResultHandle",
+    "Pymonik",
+    "PymonikContext",
+    "ResultHandle",
+    "Task",
+    "TaskOptions",
+    "as_completed",
+    "get_context",
+    "materialize",
+    "run_pymonik_worker",
+    "task",
+]
+
+# What a client seldom needs is imported when it is asked for.
+_LATER = {
+    "Materialize": "pymonik.materialize",
+    "materialize": "pymonik.materialize",
+    "run_pymonik_worker": "pymonik.worker",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        import importlib
+
+        return getattr(importlib.import_module(_LATER[name]), name)
+    raise AttributeError(f"module 'pymonik' has no attribute {name!r}")

@@ -1,0 +1,80 @@
+"""Backends: what carries out a plan. `open_backend` chooses one.
+
+A backend knows units, cells and contents; it knows no node, no pass and no user function.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from pymonik.errors import BackendError
+from pymonik.plan.home import Cell
+from pymonik.plan.plan import Plan
+from pymonik.runtime.outcome import Failure
+
+NAMES = ("local", "inline", "dry-run", "armonik")
+
+
+class Backend(Protocol):
+    """Carries out plans; fills the cells of their units and notifies `changed`."""
+
+    name: str
+    session_id: str
+    slots: int
+    changed: threading.Condition
+    failures: list[Failure]
+
+    def submit(self, plan: Plan) -> None:
+        """Send a plan."""
+
+    def progress(self) -> tuple[int, int]:
+        """Give how many units have ended, and how many were sent."""
+
+    def cancel(self, cell: Cell) -> bool:
+        """Stop a unit; True when it will not run to its end."""
+
+    def cancel_all(self, reason: str) -> None:
+        """Stop all that is unfinished."""
+
+    def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
+        """Run `add` where cells are filled; when it says that it came too late, call back."""
+
+    def close(self) -> None:
+        """Let go of everything; values that have come stay."""
+
+
+def choose(backend: str | None, endpoint: str | None) -> str:
+    """Choose a backend: the variable, the argument, then whether a cluster is configured."""
+    for source, name in (
+        ("PYMONIK_BACKEND", os.environ.get("PYMONIK_BACKEND")),
+        ("backend=", backend),
+    ):
+        if name:
+            if name not in NAMES:
+                raise BackendError(f"{source} is {name!r}: there are {', '.join(NAMES)}")
+            return name
+    if endpoint is not None or any(os.environ.get(v) for v in ("AKCONFIG", "AK_ENDPOINT")):
+        return "armonik"
+    return "local"
+
+
+def open_backend(name: str, workers: int | None, optimize: Any, **connection: Any) -> Backend:
+    """Open a backend by name."""
+    if name == "local":
+        from pymonik.backend.local import LocalBackend
+
+        return LocalBackend(workers, optimize)
+    if name == "inline":
+        from pymonik.backend.inline import InlineBackend
+
+        return InlineBackend(workers, optimize)
+    if name == "dry-run":
+        from pymonik.backend.dry_run import DryRunBackend
+
+        return DryRunBackend(workers)
+    from pymonik.backend.armonik import open_cluster
+
+    return open_cluster(optimize=optimize, **connection)

@@ -1,0 +1,55 @@
+"""The dry run: passes and lowering only. The first value that is asked for ends the script politely."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from pymonik.plan.home import Cell
+from pymonik.plan.plan import Plan
+from pymonik.runtime.outcome import Failure
+from pymonik.settings import settings
+
+
+class DryRunEnd(SystemExit):
+    """Ends a script whose next line needs a value; `plan` is what would have been sent."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(0)
+        self.plan = plan
+
+
+class DryRunBackend:
+    """Takes plans and carries out none."""
+
+    name = "dry-run"
+    session_id = "dry-run"
+
+    def __init__(self, workers: int | None) -> None:
+        self.slots = workers or settings().default_slots
+        self.changed = threading.Condition()
+        self.failures: list[Failure] = []
+        self.plans: list[Plan] = []
+
+    def submit(self, plan: Plan) -> None:
+        """Keep the plan, print it, and end the script."""
+        self.plans.append(plan)
+        raise DryRunEnd(plan)
+
+    def progress(self) -> tuple[int, int]:
+        """Nothing ends."""
+        return 0, 0
+
+    def cancel(self, cell: Cell) -> bool:
+        """Nothing runs."""
+        return True
+
+    def cancel_all(self, reason: str) -> None:
+        """Nothing runs."""
+
+    def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> Any:
+        """Nothing will come."""
+
+    def close(self) -> None:
+        """Nothing to let go of."""

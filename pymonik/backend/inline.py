@@ -1,0 +1,115 @@
+"""The inline backend: the same units, in this process and this thread, for breakpoints and pdb.
+
+A plan runs when it is submitted. Time limits are not kept: there is nobody to end a call.
+"""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from pymonik.content import Content
+from pymonik.graph.passes import Target
+from pymonik.plan.home import Cell
+from pymonik.plan.plan import Plan
+from pymonik.recorder import CURRENT
+from pymonik.runtime import running
+from pymonik.runtime.executor import wire_plan
+from pymonik.runtime.host import plan_of
+from pymonik.runtime.outcome import Failure
+from pymonik.runtime.scheduler import Piece, Scheduler
+from pymonik.runtime.subtasks import Subtasks
+from pymonik.runtime.unit import Hosting, Job, run
+
+
+class InlineBackend:
+    """A scheduler with one executor: the caller."""
+
+    name = "inline"
+
+    def __init__(self, workers: int | None, optimize: Any) -> None:
+        self.slots = workers or 1
+        self.session_id = f"inline-{uuid.uuid4().hex[:12]}"
+        self.changed = threading.Condition()
+        self._scheduler = Scheduler()
+        self._scheduler.executors[0] = []
+        self.failures = self._scheduler.failures
+        self._functions: dict[bytes, Any] = {}
+        self._subtasks = Subtasks(Target(slots=self.slots), optimize)
+
+    def submit(self, plan: Plan) -> None:
+        """Run the units, and those that they add."""
+        self._scheduler.add(plan.units)
+        token = CURRENT.set(self._subtasks)
+        outer, running.STATE = running.STATE, running.State()
+        running.STATE.worker = "inline"
+        try:
+            while given := self._scheduler.assign():
+                for piece in given[0]:
+                    self._run(piece)
+        finally:
+            running.STATE = outer
+            CURRENT.reset(token)
+
+    def _run(self, piece: Piece) -> None:
+        unit = piece.running.unit
+        inputs = [source.columns if type(source) is Cell else source for source in unit.inputs]
+        job = Job(pickle.loads(unit.payload), inputs, piece.start, piece.stop)
+        hosting = Hosting(
+            "inline",
+            self._function,
+            [0, 0, 0],
+            (Exception, SystemExit, GeneratorExit),
+            self._subtasks,
+            lambda: None,
+        )
+        restore = running.Restorer(watch=False)
+        for report in run(job, hosting):
+            if report.stop is None:
+                self._scheduler.reported(
+                    0, unit.number, report.start, report.columns, report.errors
+                )
+                continue
+            plan = plan_of(wire_plan(self._subtasks))
+            self._scheduler.ended(
+                0, unit.number, report.start, report.columns, report.errors, report.stop, 0.0, plan
+            )
+        restore()
+        self._call_back()
+
+    def _call_back(self) -> None:
+        while self._scheduler.due:
+            due, self._scheduler.due = self._scheduler.due, []
+            for callback in due:
+                callback()
+            self._scheduler.propagate()
+
+    def _function(self, content: Content) -> Any:
+        known = self._functions.get(content.data)
+        if known is None:
+            known = self._functions[content.data] = content.load()
+        return known
+
+    def progress(self) -> tuple[int, int]:
+        """Give how many units have ended, and how many there are."""
+        done = self._scheduler.done
+        return done, done + self._scheduler.unfinished
+
+    def cancel(self, cell: Cell) -> bool:
+        """Nothing is left to stop once a plan was submitted, unless a task asks."""
+        return self._scheduler.cancel(cell)
+
+    def cancel_all(self, reason: str) -> None:
+        """Stop what an exception of the user's has left unfinished."""
+        self._scheduler.fail_all(Failure("cancelled", reason, "every unfinished task"))
+
+    def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
+        """Look at cells at once."""
+        if not add():
+            callback()
+
+    def close(self) -> None:
+        """Nothing to let go of."""

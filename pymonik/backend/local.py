@@ -1,0 +1,60 @@
+"""The embedded engine: executors on this machine, as many as CPUs this process may use.
+
+No port and no daemon; executors start with the first unit and end with the client.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+from pymonik.errors import OptionsError
+from pymonik.plan.home import Cell
+from pymonik.plan.plan import Plan
+from pymonik.runtime.host import Host, available_cpus
+from pymonik.runtime.outcome import Failure
+
+
+class LocalBackend:
+    """One host in this process."""
+
+    name = "local"
+
+    def __init__(self, workers: int | None, optimize: object) -> None:
+        if workers is not None and (isinstance(workers, bool) or workers < 1):
+            raise OptionsError(f"workers takes a whole number of at least 1, not {workers!r}")
+        self.slots = workers or available_cpus()
+        self.session_id = f"local-{uuid.uuid4().hex[:12]}"
+        self._host = Host(self.slots, self.slots, optimize)
+        self.changed = self._host.changed
+        self.failures = self._host.scheduler.failures
+
+    def submit(self, plan: Plan) -> None:
+        """Hand the units to the host; blobs travel with the first unit that needs them."""
+        self._host.submit(plan.units)
+
+    def progress(self) -> tuple[int, int]:
+        """Give how many units have ended, and how many there are."""
+        scheduler = self._host.scheduler
+        return scheduler.done, scheduler.done + scheduler.unfinished
+
+    def cancel(self, cell: Cell) -> bool:
+        """Stop a unit; what runs is killed, what waits behind it is placed anew."""
+        return self._host.cancel(cell)
+
+    def cancel_all(self, reason: str) -> None:
+        """Stop all units."""
+        self._host.fail_all(Failure("cancelled", reason, "every unfinished task"))
+
+    def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
+        """Look at cells on the host's thread."""
+        self._host.watch(add, callback)
+
+    def close(self) -> None:
+        """End the executors."""
+        self._host.close()
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the executors."""
+        return self._host.pids

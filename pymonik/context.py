@@ -1,0 +1,101 @@
+"""The context of a task: its logger, its name, its place.
+
+Enters: what the executor knows of the running call. Leaves: `PymonikContext`, as the first argument
+of tasks that ask for it, or by `get_context()`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+from pymonik.errors import NoClientError
+
+
+class TaskLogger(logging.LoggerAdapter):  # type: ignore[type-arg]
+    """A logger whose methods take further keywords: `ctx.logger.info("read", rows=12)`.
+
+    The keywords are kept apart in the record (`record.pymonik`) and shown behind the message.
+    """
+
+    _KNOWN = frozenset({"exc_info", "stack_info", "stacklevel", "extra"})
+
+    def __init__(self, logger: logging.Logger, fields: Mapping[str, Any]) -> None:
+        super().__init__(logger, dict(fields))
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        """Move further keywords into the record."""
+        given = {key: kwargs.pop(key) for key in list(kwargs) if key not in self._KNOWN}
+        fields = {**(self.extra or {}), **given}
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), "pymonik": fields, "keywords": given}
+        if given:
+            shown = " ".join(f"{key}={value!r}" for key, value in given.items())
+            msg = f"{msg} {shown}".replace("%", "%%") if not kwargs.get("args") else f"{msg} {shown}"
+        return msg, kwargs
+
+
+class PymonikContext:
+    """What a task can know of itself.
+
+    logger: takes further keywords, which are kept apart. task_name, element (place in its map,
+    None for a single call), attempt (1 at first), worker. is_local: no ArmoniK worker runs it.
+    task_handler: the low-level handler of an ArmoniK worker, else None.
+    """
+
+    def __init__(
+        self,
+        task_handler: Any = None,
+        logger: Any = None,
+        *,
+        task_name: str = "",
+        element: int | None = None,
+        attempt: int = 1,
+        worker: str = "",
+        environment: Any = None,
+    ) -> None:
+        self.task_handler = task_handler
+        self.task_name = task_name
+        self.element = element
+        self.attempt = attempt
+        self.worker = worker
+        self.environment = environment
+        self.is_local = task_handler is None
+        fields = {"task": task_name, "element": element, "attempt": attempt}
+        given = logger or logging.getLogger(f"pymonik.task.{task_name or 'local'}")
+        self.logger = TaskLogger(given, fields)
+
+    @classmethod
+    def from_local(cls, logger: logging.Logger | None = None) -> PymonikContext:
+        """Make a context for calling a task plainly, with a logger of the caller's."""
+        return cls(None, logger)
+
+    @classmethod
+    def of_call(cls, state: Any) -> PymonikContext:
+        """Make the context of a running call."""
+        return cls(
+            task_name=state.step.name,
+            element=state.element,
+            attempt=state.attempt,
+            worker=state.worker,
+        )
+
+    def __repr__(self) -> str:
+        place = f"[{self.element}]" if self.element is not None else ""
+        return f"<PymonikContext {self.task_name}{place}, attempt {self.attempt}>"
+
+
+def get_context() -> PymonikContext:
+    """Give the context of the task that runs; raises NoClientError outside of one."""
+    from pymonik.runtime import running
+
+    if running.STATE.step is None:
+        raise NoClientError("get_context() gives the context of a running task: no task runs here")
+    return running.context()  # type: ignore[no-any-return]
+
+
+def local_context(name: str) -> PymonikContext:
+    """Make the context of a task that is called plainly."""
+    return PymonikContext(task_name=name)

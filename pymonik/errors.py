@@ -1,0 +1,117 @@
+"""Every error a user can meet, in one tree.
+
+    PymonikError
+    ├── CaptureError (TypeError)          an argument or a function cannot be pickled
+    ├── SignatureError (TypeError)        a call does not fit the task's signature
+    ├── LazyValueError (TypeError)        a handle was used as if it were its value
+    ├── TaskDefinitionError (TypeError)   a task cannot be made of this
+    ├── OptionsError (ValueError)         an option, a setting or an argument of a client is wrong
+    │   └── BackendError                  the backend asked for cannot be had
+    ├── NoClientError (RuntimeError)      no client, several clients, or a closed one
+    ├── WaitInTaskError (RuntimeError)    a task asked for a value instead of returning the handle
+    ├── EnvironmentMismatch (RuntimeError) this interpreter does not satisfy the environment
+    ├── GraphError (AssertionError)       a graph breaks a law of the IR: a bug of a pass
+    ├── WireError (ValueError)            a stored object is not ours, or of another version
+    └── TaskFailed                        a call failed where it ran
+        ├── TaskTimeout (TimeoutError)    it ran longer than its `max_duration`
+        ├── ExecutorDied                  the process that ran it died, `max_retries` times over
+        └── Cancelled                     it was cancelled before it had run
+
+`get` raises the exception the task raised, chained to the `TaskFailed` that tells its story.
+"""
+
+from __future__ import annotations
+
+
+class PymonikError(Exception):
+    """Base of all errors of PymoniK."""
+
+
+class CaptureError(PymonikError, TypeError):
+    """An object cannot leave this process: the message names the path to the culprit."""
+
+
+class SignatureError(PymonikError, TypeError):
+    """The arguments of a call do not fit the signature of its task."""
+
+
+class LazyValueError(PymonikError, TypeError):
+    """A handle was used as a value: it names one that does not exist yet."""
+
+
+class TaskDefinitionError(PymonikError, TypeError):
+    """A task cannot be made of what was given."""
+
+
+class OptionsError(PymonikError, ValueError):
+    """An option has a value it cannot have."""
+
+
+class BackendError(OptionsError):
+    """The backend asked for is unknown or cannot be reached."""
+
+
+class NoClientError(PymonikError, RuntimeError):
+    """No client is open here, several are, or the one named is closed."""
+
+
+class WaitInTaskError(PymonikError, RuntimeError):
+    """A task asked for the value of a sub-task: a worker never waits."""
+
+
+class EnvironmentMismatch(PymonikError, RuntimeError):
+    """The environment asked for is not the one of this interpreter."""
+
+
+class GraphError(PymonikError, AssertionError):
+    """A graph breaks a law of the IR; the message shows the lines around it."""
+
+
+class WireError(PymonikError, ValueError):
+    """Bytes are not an object of PymoniK, or of a version this one cannot read."""
+
+
+class TaskFailed(PymonikError):
+    """A call failed; the attributes tell which, where and how.
+
+    Attributes: `task` (its name), `site` ("file:line" of the `invoke`), `element` (place in its
+    map, or None), `worker`, `attempts` (how often it was tried), `traceback` (remote text) and
+    `path` (names of the calls from the root cause down to the value asked for).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        task: str = "",
+        site: str = "",
+        element: int | None = None,
+        worker: str = "",
+        attempts: int = 1,
+        traceback: str = "",
+        path: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.task = task
+        self.site = site
+        self.element = element
+        self.worker = worker
+        self.attempts = attempts
+        self.traceback = traceback
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        state = {key: value for key, value in vars(self).items() if not key.startswith("__")}
+        return (type(self), self.args, state)
+
+
+class TaskTimeout(TaskFailed, TimeoutError):
+    """A call ran longer than its `max_duration`."""
+
+
+class ExecutorDied(TaskFailed):
+    """The process that ran a call died, as often as `max_retries` allows and once more."""
+
+
+class Cancelled(TaskFailed):
+    """A call was cancelled before it had run."""

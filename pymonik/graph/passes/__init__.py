@@ -1,0 +1,77 @@
+"""The passes: Graph to Graph, in the order in which they run; a pass, its file and its golden
+file share one name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymonik.errors import OptionsError
+from pymonik.graph.ir import Graph
+from pymonik.graph.passes.batch import batch
+from pymonik.graph.passes.cse import cse
+from pymonik.graph.passes.cull import cull
+from pymonik.graph.passes.fuse import fuse
+from pymonik.graph.passes.vectorize import vectorize
+from pymonik.graph.verify import verify
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a graph is compiled for.
+
+    slots: calls that can run at once. seconds: gives the expected seconds of a call of a spec, or
+    None. chunk_size: elements a unit, in place of the compiler's choice.
+    """
+
+    slots: int = 8
+    seconds: Callable[[Any], float | None] = field(default=lambda spec: spec.options.cost)
+    chunk_size: int | None = None
+
+
+Pass = Callable[[Graph, Target], Graph]
+
+PASSES: dict[str, Pass] = {
+    "cull": cull,  # first: nobody should look at what nobody needs
+    "cse": cse,  # before calls are folded: it compares single calls
+    "vectorize": vectorize,  # from here on there are maps only
+    "fuse": fuse,  # chains are seen best between wide nodes
+    "batch": batch,  # last: it cuts what is left into units
+}
+# Without these a graph has no units: `optimize=False` is one call a unit, not no compilation.
+_ALWAYS = ("vectorize",)
+
+
+def run_passes(
+    graph: Graph,
+    target: Target,
+    optimize: bool | Iterable[str] = True,
+    on_pass: Callable[[str, Graph], None] | None = None,
+) -> Graph:
+    """Run the passes in order and check the laws of the IR after each.
+
+    optimize: all (True), none (False), or the names of some. on_pass: called with each pass's name
+    and the graph it made.
+    """
+    chosen = selected(optimize)
+    for name, run in PASSES.items():
+        if name in chosen or name in _ALWAYS:
+            graph = run(graph, target)
+            if __debug__:
+                verify(graph, name)
+            if on_pass is not None:
+                on_pass(name, graph)
+    return graph
+
+
+def selected(optimize: bool | Iterable[str]) -> tuple[str, ...]:
+    """Give the names of the passes that `optimize` asks for."""
+    if isinstance(optimize, bool):
+        return tuple(PASSES) if optimize else ()
+    names = (optimize,) if isinstance(optimize, str) else tuple(optimize)
+    for name in names:
+        if name not in PASSES:
+            raise OptionsError(f"unknown pass {name!r}: there are {', '.join(PASSES)}")
+    return names

@@ -1,0 +1,91 @@
+"""batch: say how many elements of a map make a unit.
+
+With known durations units aim at one second; without, at two units a slot (an overlong one hands
+its rest back). Never more elements than n / slots, and less where that would make the longest path
+of the graph longer than max(span, work / slots), the bound below which no schedule can go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pymonik.graph.ir import Graph, Map, inputs
+from pymonik.graph.rewrite import rewrite
+from pymonik.settings import settings
+
+if TYPE_CHECKING:
+    from pymonik.graph.passes import Target
+
+_UNITS_A_SLOT = 2
+
+
+def batch(graph: Graph, target: Target) -> Graph:
+    """Decide the number of elements a unit for every map."""
+    maps = [node for node in graph.nodes if isinstance(node, Map)]
+    seconds = [_seconds(node, target) for node in maps]
+    chunks = [_wish(node, cost, target) for node, cost in zip(maps, seconds)]
+    free = [not _given(node, target) for node in maps]
+    unit = [cost or 1.0 for cost in seconds]
+    needs = _needs(maps)
+    work = sum(cost * node.n for node, cost in zip(maps, unit))
+    bound = max(_longest(needs, unit, [1] * len(maps)), work / max(1, target.slots))
+    while _longest(needs, unit, chunks) > bound * (1 + 1e-9):
+        shrunk = [max(1, c // 2) if may else c for c, may in zip(chunks, free)]
+        if shrunk == chunks:
+            break
+        chunks = shrunk
+    chunks = [_even(node.n, c) if may else c for node, c, may in zip(maps, chunks, free)]
+    notes = [
+        f"{node.name}: {node.n} calls in units of {chunk}"
+        for node, chunk in zip(maps[:200], chunks)
+        if node.n > 1
+    ]
+    changed = {id(node): replace(node, chunk=chunk) for node, chunk in zip(maps, chunks)}
+    return rewrite(graph, changed, graph.notes + tuple(notes))
+
+
+def _given(node: Map, target: Target) -> int | None:
+    return node.spec.options.chunk_size or target.chunk_size
+
+
+def _seconds(node: Map, target: Target) -> float | None:
+    """Give the expected seconds of one element, None when a step's is not known."""
+    total = 0.0
+    for step in node.steps:
+        cost = target.seconds(step.spec)
+        if cost is None:
+            return None
+        total += cost
+    return total
+
+
+def _wish(node: Map, seconds: float | None, target: Target) -> int:
+    given = _given(node, target)
+    if given is not None:
+        return min(given, max(1, node.n))
+    slots = max(1, target.slots)
+    if seconds is None:
+        return max(1, node.n // (_UNITS_A_SLOT * slots))
+    return max(1, min(int(settings().unit_seconds / seconds), node.n // slots))
+
+
+def _even(n: int, chunk: int) -> int:
+    """Give the size of units that are as many as before, but alike."""
+    return -(-n // -(-n // chunk)) if n else chunk
+
+
+def _needs(maps: list[Map]) -> list[list[int]]:
+    """Give for each map the places of the maps it uses."""
+    places = {id(node): place for place, node in enumerate(maps)}
+    used = [(*map(id, inputs(node)),) for node in maps]
+    return [[places[key] for key in keys if key in places] for keys in used]
+
+
+def _longest(needs: list[list[int]], unit: list[float], chunks: list[int]) -> float:
+    """Give the length of the longest path, each map as long as one of its units."""
+    ends: list[float] = []
+    for place, sources in enumerate(needs):
+        start = max((ends[source] for source in sources), default=0.0)
+        ends.append(start + unit[place] * chunks[place])
+    return max(ends, default=0.0)

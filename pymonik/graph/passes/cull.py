@@ -1,0 +1,33 @@
+"""cull: drop pure calls that nobody needs.
+
+Only a pure call may be dropped; an effectful one is a root, whether its value is wanted or not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pymonik.graph.ir import Graph, Recorded, inputs
+
+if TYPE_CHECKING:
+    from pymonik.graph.passes import Target
+
+
+def cull(graph: Graph, target: Target) -> Graph:
+    """Keep effectful calls, wanted ones, and what they need."""
+    if not any(_droppable(node) for node in graph.nodes):
+        return graph
+    needed: set[int] = set()
+    kept: list[Any] = []
+    notes = list(graph.notes)
+    for node in reversed(graph.nodes):
+        if _droppable(node) and id(node) not in needed:
+            notes.append(f"culled {node.spec.name} ({node.where}): pure, and nobody needs it")
+            continue
+        kept.append(node)
+        needed.update(map(id, inputs(node)))
+    return Graph(tuple(reversed(kept)), graph.aliases, tuple(notes))
+
+
+def _droppable(node: Any) -> bool:
+    return isinstance(node, Recorded) and node.spec.pure and not node.wanted

@@ -1,0 +1,62 @@
+"""Rewriting: a new graph in which some maps are others, and everybody names the new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from pymonik.graph.ir import Column, Const, Each, Graph, Map, Range, column_refs, substitute
+
+Target = Callable[[Any, int], tuple[Any, int]]
+
+
+def rewrite(graph: Graph, changed: Mapping[int, Map], notes: tuple[str, ...]) -> Graph:
+    """Put `changed[id(node)]` where a map stood; a map that is not in `changed` leaves."""
+    new: dict[int, Map] = {}
+
+    def target_of(node: Any, index: int) -> tuple[Any, int]:
+        return new.get(id(node), node), index
+
+    nodes: list[Any] = []
+    for node in graph.nodes:
+        if not isinstance(node, Map):
+            nodes.append(node)
+        elif id(node) in changed:
+            other = changed[id(node)]
+            steps = tuple(
+                replace(step, columns=tuple(moved(c, target_of) for c in step.columns))
+                for step in other.steps
+            )
+            new[id(node)] = replace(other, steps=steps)
+            nodes.append(new[id(node)])
+    return Graph(tuple(nodes), graph.aliases, notes)
+
+
+def moved(column: Any, target_of: Target) -> Column:
+    """Rebuild a column with every output it names replaced by another."""
+    kind = type(column)
+    if kind is Range:
+        node, start = target_of(column.node, column.start)
+        return Range(node, start, column.step)
+    if kind is Const:
+        return Const(substitute(column.value, target_of))
+    if kind is Each:
+        return Each([substitute(slot, target_of) for slot in column.values])
+    return column  # type: ignore[no-any-return]
+
+
+def sources(node: Map) -> tuple[dict[int, Any], dict[int, Any]]:
+    """Give the nodes a map uses: those used element by element, and those used otherwise."""
+    aligned: dict[int, Any] = {}
+    others: dict[int, Any] = {}
+    for step in node.steps:
+        for column in step.columns:
+            if isinstance(column, Range):
+                in_step = column.start == 0 and column.step == 1 and column.node.n == node.n
+                (aligned if in_step else others)[id(column.node)] = column.node
+                continue
+            for source, indexes in column_refs(column, node.n):
+                single = node.n == 1 and getattr(source, "n", 0) == 1 and len(indexes) == 1
+                (aligned if single else others)[id(source)] = source
+    return aligned, others

@@ -1,0 +1,138 @@
+"""The text of a graph: one line a node. Golden tests, errors and the command line use it.
+
+    %2 = map[50] step(%1[0:50], 0.5) *
+    %4 = map[100/25] { %3 = add(0:100, 1); square(%3) }
+    %5 = total([%4[0:100]]) *
+
+`%2` is the node's place, `[50]` its length, `/25` the elements a unit takes, `*` marks wanted values,
+`?` some of them. Immediates stand as themselves, shortened; a content as `#bytes`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymonik.content import Content
+from pymonik.graph.ir import (
+    Bundle,
+    Const,
+    Each,
+    Graph,
+    Immediates,
+    Map,
+    Nested,
+    Put,
+    Range,
+    Recorded,
+    Ref,
+    Same,
+)
+
+
+def show(graph: Graph) -> str:
+    """Print a graph, one line a node."""
+    numbers = {id(node): f"%{place}" for place, node in enumerate(graph.nodes)}
+    for other, kept in graph.aliases.items():
+        numbers[id(other)] = numbers.get(id(kept), "%?")
+    return "\n".join(_line(node, numbers) for node in graph.nodes)
+
+
+def _line(node: Any, numbers: dict[int, str]) -> str:
+    number = numbers[id(node)]
+    if isinstance(node, Put):
+        return f"{number} = put {_slot(node.content, numbers)}{_label(node)}"
+    if isinstance(node, Recorded):
+        inner = ", ".join(_recorded_args(node, numbers))
+        shape = "" if node.n is None else f"map[{node.n}] "
+        mark = " *" if node.wanted else ""
+        return f"{number} = {shape}{node.spec.name}({inner}){mark}{_label(node)}"
+    return f"{number} = {_shape(node)}{_steps(node, number, numbers)}"
+
+
+def _label(node: Any) -> str:
+    return f" named {node.label!r}" if node.label else ""
+
+
+def _shape(node: Map) -> str:
+    chunk = f"/{node.chunk}" if node.chunk and node.chunk < node.n else ""
+    return f"map[{node.n}{chunk}] " if node.n != 1 else ""
+
+
+def _steps(node: Map, number: str, numbers: dict[int, str]) -> str:
+    texts = []
+    for place, step in enumerate(node.steps):
+        args = [_column(column, number, numbers, node.n) for column in step.columns]
+        keywords = step.spec.keywords
+        plain = len(args) - len(keywords)
+        named = [f"{key}={arg}" for key, arg in zip(keywords, args[plain:])]
+        call = f"{step.spec.name}({', '.join([*args[:plain], *named])}){_mark(step.wanted)}"
+        last = place == len(node.steps) - 1
+        texts.append(call if last else f"{number}.{place} = {call}")
+    return texts[0] if len(texts) == 1 else "{ " + "; ".join(texts) + " }"
+
+
+def _mark(wanted: bool | bytes) -> str:
+    if isinstance(wanted, bool):
+        return " *" if wanted else ""
+    return " *" if all(wanted) else " ?" if any(wanted) else ""
+
+
+def _recorded_args(node: Recorded, numbers: dict[int, str]) -> list[str]:
+    if node.n is None:
+        return [_slot(slot, numbers) for slot in node.args]
+    return [_column(column, "", numbers, node.n) for column in node.args]
+
+
+def _column(column: Any, number: str, numbers: dict[int, str], n: int) -> str:
+    kind = type(column)
+    if kind is Const:
+        return _slot(column.value, numbers)
+    if kind is Same:
+        return f"{number}.{column.step}"
+    if kind is Range:
+        stop = column.start + n * column.step
+        step = f":{column.step}" if column.step != 1 else ""
+        return f"{numbers.get(id(column.node), '%ext')}[{column.start}:{stop}{step}]"
+    if kind is Immediates:
+        return _immediates(column.values)
+    return _each(column, numbers)
+
+
+def _immediates(values: Any) -> str:
+    first, last = values[0], values[-1]
+    if all(type(value) is int for value in (first, last)) and list(values) == list(
+        range(first, first + len(values))
+    ):
+        return f"{first}:{first + len(values)}"
+    shown = [repr(value)[:12] for value in values[:3]]
+    return "‹" + ", ".join([*shown, *(["…"] if len(values) > 3 else [])]) + "›"
+
+
+def _each(column: Each, numbers: dict[int, str]) -> str:
+    shown = [_slot(slot, numbers) for slot in column.values[:4]]
+    more = [f"… {len(column.values) - 4} more"] if len(column.values) > 4 else []
+    return "‹" + ", ".join([*shown, *more]) + "›"
+
+
+def _slot(slot: Any, numbers: dict[int, str]) -> str:
+    kind = type(slot)
+    if kind is Ref:
+        name = numbers.get(id(slot.node), "%ext")
+        whole = getattr(slot.node, "n", None) in (None, 1)
+        return name if whole else f"{name}[{slot.index}]"
+    if kind is Bundle:
+        return "[" + ", ".join(_run(node, run, numbers) for node, run in slot.runs) + "]"
+    if kind is Nested:
+        return f"#{slot.content.size}B(" + ", ".join(_slot(s, numbers) for s in slot.slots) + ")"
+    if kind is Content:
+        return f"#{slot.size}B"
+    text = repr(slot)
+    return text if len(text) <= 24 else text[:20] + "…" + text[-1]
+
+
+def _run(node: Any, run: range, numbers: dict[int, str]) -> str:
+    name = numbers.get(id(node), "%ext")
+    if getattr(node, "n", None) in (None, 1):
+        return f"*{name}"
+    step = f":{run.step}" if run.step != 1 else ""
+    return f"*{name}[{run.start}:{run.stop}{step}]"

@@ -1,0 +1,69 @@
+"""The laws of the IR, as one executable list, run between passes.
+
+Enters: a graph. Leaves: nothing, or a `GraphError` that shows the lines around the culprit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pymonik.errors import GraphError
+from pymonik.graph.ir import Each, Graph, Immediates, Map, Put, Recorded, Same, column_refs, inputs
+
+
+def verify(graph: Graph, after: str = "recording") -> None:
+    """Check every law on every node."""
+    seen: dict[int, Any] = {}
+    for position, node in enumerate(graph.nodes):
+        for complaint in (*_order(node, seen, graph), *_shape(node)):
+            raise GraphError(_report(graph, position, complaint, after))
+        seen[id(node)] = node
+
+
+def _order(node: Any, seen: dict[int, Any], graph: Graph) -> Iterator[str]:
+    if id(node) in seen:
+        yield "stands twice in the graph"
+    for source in inputs(node):
+        source = graph.aliases.get(source, source) if isinstance(source, Recorded) else source
+        if id(source) not in seen and getattr(source, "home", None) is None:
+            yield "uses a value that is not made before it"
+
+
+def _shape(node: Any) -> Iterator[str]:
+    if isinstance(node, Recorded):
+        if len(node.args) != node.spec.width:
+            yield f"has {len(node.args)} arguments where its task takes {node.spec.width}"
+    elif isinstance(node, Map):
+        for number, step in enumerate(node.steps):
+            yield from _step_shape(node, number, step)
+    elif not isinstance(node, Put):
+        yield f"is a {type(node).__name__}, which is no node"
+
+
+def _step_shape(node: Map, number: int, step: Any) -> Iterator[str]:
+    if len(step.columns) != step.spec.width:
+        yield f"step {number} has {len(step.columns)} columns, its task takes {step.spec.width}"
+    if len(step.origins) not in (1, node.n):
+        yield f"step {number} stands for {len(step.origins)} calls, the map has {node.n} elements"
+    if isinstance(step.wanted, bytes) and len(step.wanted) != node.n:
+        yield f"step {number} has {len(step.wanted)} wanted bits for {node.n} elements"
+    if step.spec.place != node.spec.place:
+        yield f"step {number} runs elsewhere than the steps before it"
+    for column in step.columns:
+        if isinstance(column, (Immediates, Each)) and len(column.values) != node.n:
+            yield f"step {number} has a column of {len(column.values)}, the map is {node.n} long"
+        if isinstance(column, Same) and not 0 <= column.step < number:
+            yield f"step {number} uses step {column.step}, which is not before it"
+        for source, indexes in column_refs(column, node.n):
+            size = source.n if isinstance(source, Map) else None
+            if size is not None and indexes and not 0 <= min(indexes) <= max(indexes) < size:
+                yield f"step {number} uses element {max(indexes)} of a map of {size}"
+
+
+def _report(graph: Graph, position: int, complaint: str, after: str) -> str:
+    from pymonik.graph.show import show
+
+    lines = show(graph).splitlines()
+    around = lines[max(0, position - 5) : position + 5]
+    return "\n".join([f"after {after}: %{position} {complaint}", *around])

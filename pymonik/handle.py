@@ -1,0 +1,292 @@
+"""Handles: what a user holds for a value that does not exist yet.
+
+Enters: recorded nodes. Leaves: values, errors, and hints when a handle is taken for its value.
+A handle is (node, index), made when asked for; waiting is left to the client that recorded it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, SupportsIndex, TypeVar, overload
+
+from pymonik.errors import LazyValueError, OptionsError
+
+if TYPE_CHECKING:
+    from pymonik.recorder import Recorder
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+def _refusal(verb: str) -> Callable[..., NoReturn]:
+    def refuse(self: Any, *_: Any) -> NoReturn:
+        raise LazyValueError(
+            f"{verb} a handle needs its value, which does not exist yet: call .get() for the "
+            "value, or do it inside a task that takes the handle as an argument"
+        )
+
+    return refuse
+
+
+class ResultHandle(Generic[T_co]):
+    """A handle to one value: of a call, of an element of a map, or of an object put."""
+
+    __slots__ = ("__weakref__", "_anchor", "_client", "_index", "_node")
+    __pymonik_role__: ClassVar[str] = "lazy"
+
+    def __init__(self, node: Any, index: int, client: Recorder, anchor: Any = None) -> None:
+        self._node = node
+        self._index = index
+        self._client = client
+        self._anchor = anchor
+
+    def wait(self, timeout: float | None = None) -> ResultHandle[T_co]:
+        """Send what is pending and wait until this value exists or its call has failed.
+
+        timeout: seconds; past it TimeoutError is raised and nothing is lost. Returns itself.
+        """
+        self._client.wait_for([self], timeout)
+        return self
+
+    def get(self, timeout: float | None = None) -> T_co:
+        """Wait for the value and give it, or raise what the task raised."""
+        return self._client.value(self, timeout)  # type: ignore[no-any-return]
+
+    def done(self) -> bool:
+        """Send what is pending and tell whether the call has ended, without waiting."""
+        return self._client.is_done(self)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait, and give the error of the call, or None if it has none."""
+        return self._client.exception(self, timeout)
+
+    def cancel(self) -> bool:
+        """Cancel the call and what depends on it; tell whether it will not run."""
+        return self._client.cancel_call(self)
+
+    def add_done_callback(self, callback: Callable[[ResultHandle[T_co]], object]) -> None:
+        """Call `callback(handle)` once the call has ended, from a thread of the library."""
+        self._client.call_when_done(self, callback)
+
+    def named(self, name: str) -> ResultHandle[T_co]:
+        """Name the value, so that it is kept and can be looked up. Returns itself."""
+        self._client.name(self, name)
+        return self
+
+    def unpack(self, n: int) -> tuple[ResultHandle[Any], ...]:
+        """Give handles to the `n` items of a value that is a sequence of `n` items."""
+        if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+            raise OptionsError(f"unpack takes the number of items, not {n!r}")
+        return self._client.unpack(self, n)
+
+    @property
+    def result_id(self) -> str:
+        """The id under which the value is stored; sends what is pending."""
+        return self._client.result_id(self)
+
+    @property
+    def session_id(self) -> str:
+        """The id of the session the value belongs to."""
+        return self._client.session_id
+
+    def __getitem__(self, key: Any) -> ResultHandle[Any]:
+        """Give a handle to `value[key]`, worked out where the value is."""
+        return self._client.item(self, key)
+
+    def __await__(self) -> Generator[Any, None, T_co]:
+        return (yield from self._client.awaited(self).__await__())  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        return f"<ResultHandle {self._client.describe(self)}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise LazyValueError("a handle cannot be pickled: pass it to a task as an argument")
+
+    __bool__ = _refusal("testing")
+    __len__ = _refusal("taking the length of")
+    __contains__ = _refusal("searching")
+    __float__ = __int__ = __complex__ = __index__ = _refusal("converting")
+    __lt__ = __le__ = __gt__ = __ge__ = _refusal("comparing")
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _refusal("computing with")
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = _refusal("computing with")
+    __mod__ = __rmod__ = __pow__ = __rpow__ = _refusal("computing with")
+    __matmul__ = __rmatmul__ = __and__ = __rand__ = __or__ = __ror__ = _refusal("computing with")
+    __xor__ = __rxor__ = __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _refusal(
+        "computing with"
+    )
+    __neg__ = __pos__ = __abs__ = __invert__ = _refusal("computing with")
+
+    def __iter__(self) -> NoReturn:
+        raise LazyValueError(
+            "iterating over a handle needs its value, which does not exist yet: .unpack(n) gives "
+            "handles to its n items, .get() the value"
+        )
+
+
+class MultiResultHandle(Generic[T]):
+    """Handles that behave like a list; as an argument of a task it arrives as a list of values.
+
+    `runs` are (node, indexes, anchor): a whole map is one run, whatever its length.
+    """
+
+    __slots__ = ("_client", "_runs")
+    __pymonik_role__: ClassVar[str] = "lazy"
+
+    def __init__(self, handles: Iterable[ResultHandle[T]] = (), *, client: Any = None) -> None:
+        self._client: Any = client
+        self._runs: list[tuple[Any, range, Any]] = []
+        self.extend(list(handles))
+
+    @classmethod
+    def of_run(cls, node: Any, indexes: range, client: Any, anchor: Any) -> MultiResultHandle[T]:
+        """Make the handle of a run of one node."""
+        handles: MultiResultHandle[T] = cls(client=client)
+        handles._runs.append((node, indexes, anchor))
+        return handles
+
+    @property
+    def result_handles(self) -> list[ResultHandle[T]]:
+        """The handles, as a list."""
+        return list(self)
+
+    @property
+    def session_id(self) -> str | None:
+        """The id of the session, None for an empty one."""
+        return self._client.session_id if self._client is not None else None
+
+    def wait(self, timeout: float | None = None) -> MultiResultHandle[T]:
+        """Send what is pending and wait for all values. Returns itself."""
+        if self._client is not None:
+            self._client.wait_for_runs(self._runs, timeout)
+        return self
+
+    def get(self, timeout: float | None = None) -> list[T]:
+        """Wait for all values and give them in order, or raise the first error."""
+        if self._client is None:
+            return []
+        return self._client.values(self._runs, timeout)  # type: ignore[no-any-return]
+
+    def as_completed(self, timeout: float | None = None) -> Iterator[ResultHandle[T]]:
+        """Give the handles in the order in which their calls end."""
+        return as_completed(self, timeout)
+
+    def done(self) -> bool:
+        """Send what is pending and tell whether all calls have ended."""
+        return all([handle.done() for handle in self])
+
+    def cancel(self) -> bool:
+        """Cancel all calls; tell whether none of them will run."""
+        return all([handle.cancel() for handle in self])
+
+    def append(self, handle: ResultHandle[T]) -> None:
+        """Add a handle at the end."""
+        if not isinstance(handle, ResultHandle):
+            raise TypeError(f"append takes a ResultHandle, not {handle!r}")
+        if self._client is None:
+            self._client = handle._client
+        index = handle._index
+        if self._runs:
+            node, indexes, anchor = self._runs[-1]
+            if node is handle._node and indexes.step == 1 and indexes.stop == index:
+                self._runs[-1] = (node, range(indexes.start, index + 1), anchor)
+                return
+        keep = handle._anchor if handle._anchor is not None else handle
+        self._runs.append((handle._node, range(index, index + 1), keep))
+
+    def extend(self, handles: Iterable[ResultHandle[T]]) -> None:
+        """Add handles at the end."""
+        if isinstance(handles, MultiResultHandle):
+            self._client = self._client if self._client is not None else handles._client
+            self._runs += handles._runs
+            return
+        if isinstance(handles, (str, bytes)) or not isinstance(handles, Iterable):
+            raise TypeError(f"extend takes handles, not {handles!r}")
+        for handle in handles:
+            self.append(handle)
+
+    def __add__(self, other: Iterable[ResultHandle[T]]) -> MultiResultHandle[T]:
+        joined: MultiResultHandle[T] = MultiResultHandle(client=self._client)
+        joined._runs += self._runs
+        joined.extend(other)
+        return joined
+
+    def __iadd__(self, other: Iterable[ResultHandle[T]]) -> MultiResultHandle[T]:
+        self.extend(other)
+        return self
+
+    def __radd__(self, other: list[ResultHandle[T]]) -> MultiResultHandle[T]:
+        joined: MultiResultHandle[T] = MultiResultHandle(other, client=self._client)
+        joined._runs += self._runs
+        return joined
+
+    def __len__(self) -> int:
+        return sum(len(indexes) for _, indexes, _ in self._runs)
+
+    def __iter__(self) -> Iterator[ResultHandle[T]]:
+        for node, indexes, anchor in self._runs:
+            for index in indexes:
+                yield self._handle(node, index, anchor)
+
+    def _handle(self, node: Any, index: int, anchor: Any) -> ResultHandle[T]:
+        if isinstance(anchor, ResultHandle):
+            return anchor
+        return ResultHandle(node, index, self._client, anchor)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> ResultHandle[T]: ...
+    @overload
+    def __getitem__(self, index: slice) -> MultiResultHandle[T]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> ResultHandle[T] | MultiResultHandle[T]:
+        if isinstance(index, slice):
+            return self._slice(index)
+        if not hasattr(index, "__index__"):
+            raise TypeError(f"a MultiResultHandle takes an index or a slice, not {index!r}")
+        position = range(len(self))[index]
+        for node, indexes, anchor in self._runs:
+            if position < len(indexes):
+                return self._handle(node, indexes[position], anchor)
+            position -= len(indexes)
+        raise IndexError(f"no handle {index!r} here")
+
+    def _slice(self, index: slice) -> MultiResultHandle[T]:
+        part: MultiResultHandle[T] = MultiResultHandle(client=self._client)
+        if len(self._runs) == 1:
+            node, indexes, anchor = self._runs[0]
+            part._runs.append((node, indexes[index], anchor))
+        else:
+            part.extend(list(self)[index])
+        return part
+
+    def __contains__(self, handle: object) -> bool:
+        return isinstance(handle, ResultHandle) and any(
+            handle._node is node and handle._index in indexes for node, indexes, _ in self._runs
+        )
+
+    def __bool__(self) -> bool:
+        return bool(len(self))
+
+    def __await__(self) -> Generator[Any, None, list[T]]:
+        values = []
+        for handle in self:
+            values.append((yield from handle.__await__()))
+        return values
+
+    def __repr__(self) -> str:
+        return f"<MultiResultHandle of {len(self)}>"
+
+
+def as_completed(
+    handles: Iterable[ResultHandle[T]], timeout: float | None = None
+) -> Iterator[ResultHandle[T]]:
+    """Give handles in the order in which their calls end, failed ones included.
+
+    timeout: seconds until the last; past it TimeoutError is raised, and nothing is lost.
+    """
+    remaining = list(handles)
+    for handle in remaining:
+        if not isinstance(handle, ResultHandle):
+            raise TypeError(f"as_completed takes handles, not {handle!r}")
+    if not remaining:
+        return iter(())
+    return remaining[0]._client.completed(remaining, timeout)  # type: ignore[no-any-return]
+

@@ -1,0 +1,142 @@
+"""The pickler: cloudpickle, with handles as numbered slots and the user's own modules by value.
+
+Enters: any object. Leaves: its pickle (protocol 5), its raw out-of-band buffers, and the handles
+met inside, in the order of their slots. Imported at the first capture: cloudpickle takes its time.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import sys
+import sysconfig
+import types
+from functools import lru_cache
+from typing import Any
+
+import cloudpickle
+
+from pymonik.content import slot_value
+
+# Smaller buffers travel inside the pickle: a buffer of its own costs more than it saves.
+_IN_BAND = 4096
+
+
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Pickles one object; `lazies` are the handles found, `raw` its large buffers."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        self.raw: list[memoryview] = []
+        self.lazies: list[Any] = []
+        self._numbers: dict[int, int] = {}
+        super().__init__(file, protocol=5, buffer_callback=self._take_buffer)
+
+    def _take_buffer(self, buffer: pickle.PickleBuffer) -> bool:
+        view = buffer.raw()
+        if view.nbytes < _IN_BAND:
+            return True
+        self.raw.append(view)
+        return False
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Put a numbered slot where a handle is; carry local functions and classes by value."""
+        kind = type(obj)
+        role = getattr(kind, "__pymonik_role__", None)
+        if role is not None:
+            return self._reduce_own(role, obj)
+        if kind is types.FunctionType and is_local(obj.__module__):
+            return self._dynamic_function_reduce(obj)
+        if isinstance(obj, type) and is_local(obj.__module__):
+            return cloudpickle.cloudpickle._dynamic_class_reduce(obj)
+        return super().reducer_override(obj)
+
+    def _reduce_own(self, role: str, obj: Any) -> Any:
+        if role == "lazy":
+            number = self._numbers.setdefault(id(obj), len(self.lazies))
+            if number == len(self.lazies):
+                self.lazies.append(obj)
+            return slot_value, (number,)
+        return obj.__pymonik_reduce__()
+
+
+def freeze(obj: Any) -> tuple[bytes, list[memoryview], list[Any]]:
+    """Pickle an object; give the pickle, its raw buffers and the handles inside."""
+    file = io.BytesIO()
+    pickler = Pickler(file)
+    pickler.dump(obj)
+    return file.getvalue(), pickler.raw, pickler.lazies
+
+
+@lru_cache(maxsize=1)
+def _installed() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    own = os.path.dirname(os.path.abspath(__file__))
+    return (*(paths[name] + os.sep for name in names), own + os.sep)
+
+
+@lru_cache(maxsize=1)
+def _here() -> tuple[str, ...]:
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    folders = [os.getcwd()]
+    if main:
+        folders.append(os.path.dirname(os.path.abspath(main)))
+    return tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
+
+
+@lru_cache(maxsize=4096)
+def _is_local_file(path: str) -> bool:
+    path = os.path.abspath(path)
+    return path.startswith(_here()) and not (
+        path.startswith(_installed()) or "site-packages" in path or "dist-packages" in path
+    )
+
+
+def is_local(module_name: str | None) -> bool:
+    """Tell whether a module lies beside the user's script, where no worker has it.
+
+    `__main__` is left to cloudpickle, which carries it by value in any case.
+    """
+    if module_name is None or module_name == "__main__":
+        return False
+    module = sys.modules.get(module_name)
+    path = getattr(module, "__file__", None)
+    return path is not None and _is_local_file(path)
+
+
+def explain(obj: Any, name: str, _depth: int = 0) -> str:
+    """Find the part of an object that cannot be pickled; give its path, `args[0]['x'].lock`."""
+    if _depth < 8:
+        for path, part in _parts(obj, name):
+            try:
+                freeze(part)
+            except Exception:  # whatever a reducer of the user raises: this part is the culprit
+                return explain(part, path, _depth + 1)
+    return f"{name} (a {type(obj).__module__}.{type(obj).__qualname__})"
+
+
+def _parts(obj: Any, name: str) -> list[tuple[str, Any]]:
+    if isinstance(obj, dict):
+        return [(f"{name}[{key!r}]", value) for key, value in obj.items()]
+    if isinstance(obj, (list, tuple)):
+        return [(f"{name}[{index}]", value) for index, value in enumerate(obj)]
+    if isinstance(obj, (set, frozenset)):
+        return [(f"{name}{{…}}", value) for value in obj]
+    if isinstance(obj, types.FunctionType):
+        return _function_parts(obj, name)
+    attributes = getattr(obj, "__dict__", None)
+    if isinstance(attributes, dict) and not isinstance(obj, (type, types.ModuleType)):
+        return [(f"{name}.{key}", value) for key, value in attributes.items()]
+    return []
+
+
+def _function_parts(function: types.FunctionType, name: str) -> list[tuple[str, Any]]:
+    parts = [(f"{name} → default {value!r:.40}", value) for value in function.__defaults__ or ()]
+    for variable, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+        parts.append((f"{name} → closure variable {variable!r}", cell.cell_contents))
+    for variable in function.__code__.co_names:
+        if variable in function.__globals__:
+            value = function.__globals__[variable]
+            parts.append((f"{name} → global {variable!r}", value))
+    return parts

@@ -1,0 +1,153 @@
+"""Where values will be found once a graph was sent: a `Cell` for each unit, a `Home` a step.
+
+Enters: records, from a backend, in any order. Leaves: records, to handles, and calls of callbacks.
+Threads: a backend fills cells under its own lock `changed`; readers look without it, since a record
+is set once and lists do not shrink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pymonik.content import IMMEDIATE
+from pymonik.runtime.outcome import PENDING, Failure
+
+Callback = Callable[[], None]
+
+
+class Cell:
+    """The outcome of one unit: for each element of each stored step a record.
+
+    `columns[o]` are the records of stored step `o`; `errors` the failures of values that nobody
+    asked for, so that they are never lost; `missing` counts elements that have not ended; `unwanted`
+    are the values whose handles were cancelled.
+    """
+
+    __slots__ = ("__weakref__", "callbacks", "columns", "errors", "missing", "n", "plain", "unwanted")
+
+    def __init__(self, n: int, outputs: int) -> None:
+        self.n = n
+        self.columns: list[list[Any]] = [[PENDING] * n for _ in range(outputs)]
+        # plain[o]: every record so far is an immediate, and can be handed out as it is.
+        self.plain = [True] * outputs
+        self.missing = n
+        self.errors: list[Failure] = []
+        self.unwanted: set[tuple[int, int]] = set()
+        self.callbacks: list[tuple[int, int, Callback]] = []
+
+    def fill(self, start: int, columns: Sequence[Sequence[Any]]) -> list[Callback]:
+        """Take the records of elements from `start` on; give the callbacks that are now due."""
+        count = 0
+        for output, records in enumerate(columns):
+            count = len(records)
+            if self.plain[output] and not IMMEDIATE.issuperset(map(type, records)):
+                self.plain[output] = False
+            if count == self.n:
+                self.columns[output] = list(records)
+            else:
+                self.columns[output][start : start + count] = records
+        return self.due() if self.callbacks else []
+
+    def settle(self, count: int) -> None:
+        """Note that `count` more elements have ended."""
+        self.missing -= count
+
+    def fail(self, failure: Failure) -> list[Callback]:
+        """Let every element that has not ended end with one failure."""
+        self.missing = 0
+        for output, column in enumerate(self.columns):
+            self.plain[output] = False
+            self.columns[output] = [failure if r is PENDING else r for r in column]
+        if not self.columns:
+            self.errors.append(failure)
+        return self.due()
+
+    def watch(self, output: int, position: int, callback: Callback) -> bool:
+        """Call back when a record is there; False when it already is."""
+        self.callbacks.append((output, position, callback))
+        if self.columns[output][position] is PENDING:
+            return True
+        self.callbacks = [entry for entry in self.callbacks if entry[2] is not callback]
+        return False
+
+    def due(self) -> list[Callback]:
+        """Give the callbacks whose records have come, and forget them."""
+        due = [c for o, p, c in self.callbacks if self.columns[o][p] is not PENDING]
+        if due:
+            self.callbacks = [
+                entry for entry in self.callbacks if self.columns[entry[0]][entry[1]] is PENDING
+            ]
+        return due
+
+
+class Home:
+    """Finds the record of an element of one step: its unit's cell, and the place there."""
+
+    __slots__ = ("cells", "chunk", "output")
+
+    def __init__(self, cells: Sequence[Cell], chunk: int, output: int | None) -> None:
+        self.cells = cells
+        self.chunk = chunk
+        self.output = output
+
+    def locate(self, index: int) -> tuple[Cell, int]:
+        """Give the cell of an element and its place in it."""
+        return self.cells[index // self.chunk], index % self.chunk
+
+    def record(self, index: int) -> Any:
+        """Give the record of an element, `PENDING` if there is none yet."""
+        cell = self.cells[index // self.chunk]
+        if self.output is None:
+            return PENDING if cell.missing else None
+        return cell.columns[self.output][index % self.chunk]
+
+    def cells_of(self, indexes: range) -> Sequence[Cell]:
+        """Give the cells that hold a range of elements."""
+        if not indexes:
+            return ()
+        first, last = sorted((indexes[0] // self.chunk, indexes[-1] // self.chunk))
+        return self.cells[first : last + 1]
+
+    def records(self, indexes: range) -> list[Any]:
+        """Give the records of a range of elements."""
+        if self.output is None or indexes.step != 1:
+            return [self.record(index) for index in indexes]
+        found: list[Any] = []
+        for number in range(indexes.start // self.chunk, -(-indexes.stop // self.chunk)):
+            base = number * self.chunk
+            column = self.cells[number].columns[self.output]
+            found += column[max(0, indexes.start - base) : indexes.stop - base]
+        return found
+
+    def is_plain(self, indexes: range) -> bool:
+        """Tell whether all records of the range are immediates."""
+        if self.output is None:
+            return False
+        return all(cell.plain[self.output] and not cell.missing for cell in self.cells_of(indexes))
+
+
+def settled(record: Any, offset: int = 0) -> Home:
+    """Give a home that holds one record already: a cancelled call, an object put."""
+    cell = Cell(1, 1)
+    cell.fill(0, [[record]])
+    cell.settle(1)
+    return _Settled([cell], 1, 0)
+
+
+class _Settled(Home):
+    """One record for every index."""
+
+    __slots__ = ()
+
+    def locate(self, index: int) -> tuple[Cell, int]:
+        return self.cells[0], 0
+
+    def record(self, index: int) -> Any:
+        return self.cells[0].columns[0][0]
+
+    def cells_of(self, indexes: range) -> Sequence[Cell]:
+        return self.cells if indexes else ()
+
+    def records(self, indexes: range) -> list[Any]:
+        return [self.record(0)] * len(indexes)

@@ -1,0 +1,161 @@
+"""The plan: units, blobs, and the requests that carry them, exactly.
+
+Enters: what `lower` made. Leaves: something a backend can carry out without knowing a node, a pass
+or a user's function. The counts of a dry run are the counts of a run.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymonik.content import Content
+from pymonik.options import TaskOptions
+from pymonik.plan.home import Cell, Home
+from pymonik.runtime.program import Program
+from pymonik.settings import settings
+
+
+class Unit:
+    """What one task runs: a program, its inputs by position, and the cell of its outcome."""
+
+    __slots__ = (
+        "_payload",
+        "cell",
+        "environment",
+        "inputs",
+        "limited",
+        "n",
+        "name",
+        "number",
+        "options",
+        "_program",
+        "spec",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        program: Program | bytes,
+        inputs: tuple[Content | Cell, ...],
+        cell: Cell,
+        options: TaskOptions,
+        name: str,
+        spec: Any = None,
+        environment: Any = None,
+    ) -> None:
+        self.number = number
+        self.inputs = inputs
+        self.cell = cell
+        self.options = options
+        self.name = name
+        self.n = cell.n
+        self.spec = spec
+        self.environment = environment
+        # Whether a host must look at deadlines while it runs.
+        self.limited = options.max_duration is not None or (
+            isinstance(program, Program) and any(step.limit for step in program.steps)
+        )
+        # One is made of the other when it is asked for.
+        self._payload = program if isinstance(program, bytes) else None
+        self._program = None if isinstance(program, bytes) else program
+
+    @property
+    def payload(self) -> bytes:
+        """The program as bytes."""
+        if self._payload is None:
+            self._payload = pickle.dumps(self._program, protocol=5)
+        return self._payload
+
+    @property
+    def program(self) -> Program:
+        """The program."""
+        if self._program is None:
+            assert self._payload is not None
+            self._program = pickle.loads(self._payload)
+        return self._program  # type: ignore[no-any-return]
+
+    @property
+    def needs(self) -> Iterator[Cell]:
+        """The cells of other units it waits for."""
+        return (source for source in self.inputs if type(source) is Cell)
+
+    def __repr__(self) -> str:
+        return f"<Unit {self.number}: {self.name} × {self.n}, {len(self.inputs)} inputs>"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request to a control plane; `kind` is declare, create, stream or submit."""
+
+    kind: str
+    count: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be sent: units in an order in which they could run, and blobs."""
+
+    units: tuple[Unit, ...] = ()
+    blobs: tuple[Content, ...] = ()
+    named: dict[str, Any] = field(default_factory=dict)
+    calls: int = 0
+    graph: Any = None
+    # For each map of the graph, where the values of its steps will be found.
+    homes: tuple[tuple[Any, list[Home]], ...] = ()
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """The requests of this plan, in the order in which they are sent."""
+        return tuple(_requests(self))
+
+    @property
+    def size(self) -> int:
+        """Bytes that travel: payloads and blobs, each blob once."""
+        return sum(len(unit.payload) for unit in self.units) + sum(b.size for b in self.blobs)
+
+    def __bool__(self) -> bool:
+        return bool(self.units or self.blobs)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Plan: {self.calls} calls in {len(self.units)} units, {len(self.blobs)} blobs, "
+            f"{len(self.requests)} requests, {self.size} bytes>"
+        )
+
+    def __str__(self) -> str:
+        from pymonik.graph.show import show
+
+        return f"{self!r}\n{show(self.graph)}" if self.graph is not None else repr(self)
+
+
+def _requests(plan: Plan) -> Iterator[Request]:
+    limits = settings()
+    if plan.units:
+        yield Request("declare", len(plan.units), 0)
+    sizes = [blob.size for blob in plan.blobs if blob.size <= limits.request_bytes // 4]
+    for count, size in _packed(sizes + [len(u.payload) for u in plan.units], limits.request_bytes):
+        yield Request("create", count, size)
+    for blob in plan.blobs:
+        if blob.size > limits.request_bytes // 4:
+            yield Request("stream", 1, blob.size)
+    for start in range(0, len(plan.units), limits.submit_units):
+        some = plan.units[start : start + limits.submit_units]
+        # A task's entry takes 78 bytes, each of its dependencies 38.
+        yield Request("submit", len(some), sum(78 + 38 * len(unit.inputs) for unit in some))
+
+
+def _packed(sizes: list[int], limit: int) -> Iterator[tuple[int, int]]:
+    """Split items into as few requests as their order allows."""
+    count = total = 0
+    for size in sizes:
+        if count and total + size > limit:
+            yield count, total
+            count = total = 0
+        count += 1
+        total += size
+    if count:
+        yield count, total

@@ -1,0 +1,295 @@
+"""Recording: a Python call becomes a node of a graph in memory.
+
+Enters: a task and its arguments. Leaves: a node appended to `pending`, and a handle. Opens no
+channel, starts no process. Who waits for values is the difference between its two children: the
+client (`client.Pymonik`), and the recorder inside a task (`runtime.subtasks.TaskRecorder`).
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+import weakref
+from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from pymonik.capture import LONG, SMALL, Code, Interner, capture_function, is_immediate_tuple
+from pymonik.content import IMMEDIATE, Content
+from pymonik.errors import NoClientError, OptionsError
+from pymonik.graph.ir import Bundle, Const, Each, Immediates, Nested, Put, Range, Recorded, Ref, Spec
+from pymonik.handle import MultiResultHandle, ResultHandle
+from pymonik.options import TaskOptions, from_keywords, merge
+from pymonik.plan.home import settled
+
+if TYPE_CHECKING:
+    from pymonik.task import Task
+
+CURRENT: ContextVar[Recorder | None] = ContextVar("pymonik_current", default=None)
+_OPEN: list[Recorder] = []
+
+
+def current_recorder() -> Recorder:
+    """Give the recorder of this context, or the only one open in this process."""
+    recorder = CURRENT.get()
+    if recorder is not None:
+        return recorder
+    if len(_OPEN) == 1:
+        return _OPEN[0]
+    if _OPEN:
+        raise NoClientError(
+            f"{len(_OPEN)} clients are open and none is current in this thread: pass pymonik="
+        )
+    raise NoClientError(
+        "no client is open here: use `with Pymonik():`, or create one and pass pymonik="
+    )
+
+
+class Anchor:
+    """Held by all handles of one map: while it lives, somebody can ask for its values."""
+
+    __slots__ = ("__weakref__",)
+
+
+class Recorder:
+    """Records calls into `pending`; what is pending is sent by `flush`, which children define."""
+
+    __pymonik_role__ = "recorder"
+
+    def __init__(self, options: TaskOptions, environment: Any = None) -> None:
+        self.options = options
+        self.environment = environment
+        self.interner = Interner()
+        self.pending: list[Any] = []
+        self._codes: dict[int, tuple[Any, Code]] = {}
+        self._specs: dict[Any, Spec] = {}
+        self._closed = False
+
+    def __pymonik_reduce__(self) -> Any:
+        # A task that names its client means the one of the place where it runs.
+        return current_recorder, ()
+
+    # ----- recording: the hot path
+
+    def record_call(
+        self, spec: Spec, args: tuple[Any, ...], site: Any, lasti: int
+    ) -> ResultHandle[Any]:
+        """Append a call; give the handle of its value."""
+        node = Recorded(spec, args, None, site, lasti)
+        handle: ResultHandle[Any] = ResultHandle(node, 0, self)
+        node.anchor = weakref.ref(handle)
+        self.pending.append(node)
+        return handle
+
+    def record_map(
+        self, spec: Spec, columns: tuple[Any, ...], n: int, site: Any, lasti: int
+    ) -> MultiResultHandle[Any]:
+        """Append a map; give the handles of its values."""
+        anchor = Anchor()
+        node = Recorded(spec, columns, n, site, lasti)
+        node.anchor = weakref.ref(anchor)
+        if n:
+            self.pending.append(node)
+        return MultiResultHandle.of_run(node, range(n), self, anchor)
+
+    def spec_for(
+        self, task: Task[Any, Any], code: Code, width: int, keywords: tuple[str, ...], given: Any
+    ) -> Spec:
+        """Give what all calls like this one share, made once."""
+        key = (id(task), id(code), width, keywords, given)
+        try:
+            known = self._specs.get(key)
+        except TypeError:  # options with a dict of labels have no hash: made anew each time
+            known, key = None, None
+        if known is None:
+            known = Spec(
+                task.func_name,
+                code,
+                width,
+                merge(self.options, task.task_options, given),
+                keywords,
+                task.pure,
+                task.require_context,
+                task.environment if task.environment is not None else self.environment,
+            )
+            if key is not None:
+                self._specs[key] = known
+        return known
+
+    def code_for(self, task: Task[Any, Any]) -> Code:
+        """Give the captured function of a task; capture again when a global was rebound."""
+        known = self._codes.get(id(task))
+        if known is not None and known[1].is_current():
+            return known[1]
+        code = capture_function(task.func, task.func_name, self.interner)
+        self._codes[id(task)] = (task, code)
+        return code
+
+    # ----- arguments
+
+    def argument(self, value: Any, name: str) -> Any:
+        """Capture one argument: give the slot value that stands for it."""
+        kind = type(value)
+        if kind in SMALL or (kind in IMMEDIATE and len(value) <= LONG):
+            return value
+        if kind is ResultHandle or kind is MultiResultHandle:
+            return self.slot_of_lazy(value)
+        if kind is tuple and is_immediate_tuple(value):
+            return value
+        if kind is list and value and set(map(type, value)) == {ResultHandle}:
+            # A list of nothing but handles is what a MultiResultHandle is: no pickle around it.
+            return self.slot_of_lazy(MultiResultHandle(value))
+        content, lazies = self.interner.freeze(value, name)
+        if not lazies:
+            return content
+        return Nested(content, tuple(map(self.slot_of_lazy, lazies)))
+
+    def slot_of_lazy(self, lazy: Any) -> Any:
+        """Give the slot value that stands for a handle, or for several."""
+        client = lazy._client
+        if client is not self and client is not None:
+            raise NoClientError(
+                "this handle belongs to another client: get() its value there, and pass that"
+            )
+        if type(lazy) is MultiResultHandle:
+            runs = lazy._runs
+            return Bundle(tuple([(node, indexes) for node, indexes, _ in runs if indexes]))
+        node = lazy._node
+        if node.home is None and self._closed:
+            raise NoClientError("this handle was dropped with its client: its call was never sent")
+        return node.content if type(node) is Put else Ref(node, lazy._index)
+
+    def column(self, values: Sequence[Any], name: str) -> Any:
+        """Capture one argument of all elements."""
+        kinds = set(map(type, values))
+        if kinds <= IMMEDIATE and not _any_long(kinds, values):
+            return Immediates(values)
+        argument = self.argument
+        if kinds == {ResultHandle} and _is_run(values):
+            first = values[0]
+            return Range(first._node, first._index, 1)
+        captured = [argument(value, f"{name} of element {i}") for i, value in enumerate(values)]
+        if all(slot is captured[0] for slot in captured) and type(captured[0]) is Content:
+            return Const(captured[0])
+        return Each(captured)
+
+    # ----- objects
+
+    def put(self, obj: Any, name: str | None = None) -> ResultHandle[Any]:
+        """Keep an object as it is now; give a handle that tasks take as an argument.
+
+        obj: anything that can be pickled; later changes to it are not seen. name: under which it
+        is stored and can be looked up. Raises CaptureError.
+        """
+        self._check_open()
+        if name is not None and (not isinstance(name, str) or not name):
+            raise OptionsError(f"name takes a non-empty string, not {name!r}")
+        content, lazies = self.interner.freeze(obj, name or "the object")
+        if lazies:
+            slots = tuple(map(self.slot_of_lazy, lazies))
+            handle = self.builtin_call(identity, (Nested(content, slots),))
+            return handle.named(name) if name else handle
+        frame = sys._getframe(1)
+        node = Put(content, name, f"{frame.f_code.co_filename}:{frame.f_lineno}")
+        node.home = settled(content)
+        if name is not None:
+            self.pending.append(node)
+        return ResultHandle(node, 0, self)
+
+    def put_many(
+        self, objects: Iterable[Any], names: Sequence[str] | None = None
+    ) -> MultiResultHandle[Any]:
+        """Keep several objects; give their handles, in order.
+
+        names: one for each object. Raises OptionsError when their numbers differ.
+        """
+        objects = list(objects)
+        if names is None:
+            return MultiResultHandle([self.put(obj) for obj in objects], client=self)
+        if isinstance(names, str) or len(names) != len(objects):
+            raise OptionsError(f"put_many got {len(objects)} objects and names={names!r}")
+        pairs = zip(objects, names)
+        return MultiResultHandle([self.put(obj, name) for obj, name in pairs], client=self)
+
+    # ----- derived values
+
+    def builtin_call(self, function: Any, args: tuple[Any, ...]) -> ResultHandle[Any]:
+        """Record a call of a function of our own: pure, cheap, without a signature check."""
+        from pymonik.task import builtin
+
+        task = builtin(function)
+        code = self.code_for(task)
+        spec = self.spec_for(task, code, len(args), (), None)
+        frame = sys._getframe(2)
+        return self.record_call(spec, args, frame.f_code, frame.f_lasti)
+
+    def item(self, handle: ResultHandle[Any], key: Any) -> ResultHandle[Any]:
+        """Record `value[key]`."""
+        slot = self.argument(key, "the key")
+        return self.builtin_call(operator.getitem, (self.slot_of_lazy(handle), slot))
+
+    def unpack(self, handle: ResultHandle[Any], n: int) -> tuple[ResultHandle[Any], ...]:
+        """Record the `n` items of a value."""
+        source = self.slot_of_lazy(handle)
+        return tuple(self.builtin_call(_unpacked, (source, n, i)) for i in range(n))
+
+    def name(self, handle: ResultHandle[Any], name: str) -> None:
+        """Name a value that was not sent yet."""
+        if not isinstance(name, str) or not name:
+            raise OptionsError(f"a name is a non-empty string, not {name!r}")
+        node = handle._node
+        if type(node) is Put:
+            node.label = name
+            if node not in self.pending:
+                self.pending.append(node)
+            return
+        if node.home is not None:
+            raise OptionsError(f"{name!r} comes too late: the call was already sent")
+        node.label = name if node.n is None else f"{name}[{handle._index}]"
+
+    def open_here(self) -> None:
+        """Be the client of threads that have no current one, if no other is open."""
+        if self not in _OPEN:
+            _OPEN.append(self)
+
+    def close_here(self) -> None:
+        """Take no more calls."""
+        self._closed = True
+        if self in _OPEN:
+            _OPEN.remove(self)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise NoClientError("this client is closed: create a new one")
+
+    def call_options(self, keywords: dict[str, Any], given: Any) -> tuple[Any, str | None]:
+        """Split `pmk_…` keywords off `keywords`; give the options of the call and its name."""
+        ours = {key: keywords.pop(key) for key in list(keywords) if key.startswith("pmk_")}
+        label = ours.pop("pmk_name", None)
+        options = merge(given, from_keywords(ours, "pmk_")) if ours else given
+        return options, label
+
+
+def _any_long(kinds: set[type], values: Sequence[Any]) -> bool:
+    if str not in kinds and bytes not in kinds:
+        return False
+    return any(type(v) in (str, bytes) and len(v) > LONG for v in values)
+
+
+def _is_run(values: Sequence[Any]) -> bool:
+    first = values[0]
+    node, start = first._node, first._index
+    if type(node) is Put or len(values) == 1:
+        return False
+    return all(v._node is node and v._index == start + i for i, v in enumerate(values))
+
+
+def identity(value: Any) -> Any:
+    """Give the value: what assembles a container out of the values in it."""
+    return value
+
+
+def _unpacked(value: Any, n: int, index: int) -> Any:
+    if len(value) != n:
+        raise ValueError(f"unpack({n}) of a value with {len(value)} items")
+    return value[index]

@@ -1,0 +1,1 @@
+"""Where units run: programs, the executor that runs them, and the host that owns executors."""

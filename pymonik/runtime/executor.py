@@ -1,0 +1,191 @@
+"""The executor: the child process that runs units, and knows nothing of ArmoniK.
+
+Enters: frames on a socket pair. Leaves: frames: reports, logs, plans of sub-tasks. Started as a
+fresh interpreter, never forked; it ignores SIGINT, and ends with its whole process group as soon
+as the other end of its socket closes.
+
+    to it      ("hello", settings)  ("run", [(number, program, inputs, start, stop, extras), …])
+    from it    ("ready", pid)  ("report", number, start, columns, errors)
+               ("end", number, stop, seconds, plan)  ("log", name, level, text, fields)
+"""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import os
+import pickle
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import OrderedDict
+from typing import Any
+
+from pymonik.content import Content
+from pymonik.runtime.frames import Decoder, Encoder, receive
+
+_FUNCTIONS = 512
+
+
+class Executor:
+    """One child: a socket, a cache of functions, and the loop between them."""
+
+    def __init__(self, sock: socket.socket, progress: Any) -> None:
+        self._sock = sock
+        self._decoder = Decoder()
+        self._encoder = Encoder(remember=False)
+        self._sending = threading.Lock()
+        self._functions: OrderedDict[bytes, Any] = OrderedDict()
+        self._progress = progress
+        self._hosting: Any = None
+
+    def serve(self) -> None:
+        """Run units until the socket closes."""
+        while True:
+            data, fds = receive(self._sock)
+            if not data:
+                return
+            for message in self._decoder.feed(data, fds):
+                if message[0] == "run":
+                    for entry in message[1]:
+                        self._run(*entry)
+                else:
+                    self._hello(**message[1])
+
+    def send(self, *message: Any) -> None:
+        """Send one message; the socket blocks, so that a slow host slows the executor down."""
+        with self._sending:
+            frame, files = self._encoder.encode(message)
+            view = memoryview(frame)
+            while files:
+                some = [file.fd for file in files[:200]]
+                part = view if len(files) <= 200 else view[:1]
+                sent = socket.send_fds(self._sock, [part], some)
+                view, files = view[sent:], files[200:]
+            self._sock.sendall(view)
+
+    def _hello(
+        self, worker: str, path: list[str], slots: int, optimize: Any, variables: dict[str, str]
+    ) -> None:
+        """Become ready: take over the module path and the settings of the host."""
+        sys.path[:] = path
+        from pymonik.graph.passes import Target
+        from pymonik.recorder import CURRENT
+        from pymonik.runtime.running import STATE, Restorer
+        from pymonik.runtime.subtasks import Subtasks
+        from pymonik.runtime.unit import Hosting
+
+        os.environ.update(variables)
+        subtasks = Subtasks(Target(slots=slots), optimize)
+        CURRENT.set(subtasks)
+        subtasks.open_here()
+        STATE.worker = worker
+        self._hosting = Hosting(
+            worker, self._function, self._progress, (BaseException,), subtasks, Restorer(True)
+        )
+        logger = logging.getLogger("pymonik.task")
+        logger.addHandler(_Forward(self))
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+        self.send("ready", os.getpid())
+
+    def _function(self, content: Content) -> Any:
+        known = self._functions.get(content.data)
+        if known is None:
+            known = self._functions[content.data] = content.load()
+            if len(self._functions) > _FUNCTIONS:
+                self._functions.popitem(last=False)
+        return known
+
+    def _run(
+        self, number: int, payload: bytes, inputs: list[Any], start: int, stop: int, extras: Any
+    ) -> None:
+        from pymonik.runtime.running import STATE
+        from pymonik.runtime.unit import Job, run
+
+        self._progress[3] = number
+        began = time.perf_counter()
+        program = pickle.loads(payload)
+        attempts, doomed = extras or ({}, {})
+        job = Job(program, inputs, start, stop, attempts, doomed)
+        reached = start
+        for report in run(job, self._hosting):
+            if report.stop is not None:
+                reached = report.stop
+                STATE.end()
+                plan = wire_plan(self._hosting.subtasks)
+                seconds = time.perf_counter() - began
+                self.send(
+                    "end", number, report.start, report.columns, report.errors, reached, seconds, plan
+                )
+            else:
+                self.send("report", number, report.start, report.columns, report.errors)
+        self._progress[3] = -1
+
+
+def wire_plan(subtasks: Any) -> Any:
+    """Give the plan of what a unit recorded, as plain types: units name others by number."""
+    made = subtasks.plan()
+    if made is None:
+        return None
+    plan, bindings = made
+    numbers = {id(unit.cell): number for number, unit in enumerate(plan.units)}
+    units = [
+        (
+            unit.payload,
+            [numbers[id(i)] if id(i) in numbers else i for i in unit.inputs],
+            unit.n,
+            len(unit.cell.columns),
+            unit.options,
+            unit.name,
+        )
+        for unit in plan.units
+    ]
+    bound = []
+    for output, element, handle in bindings:
+        node = handle._node
+        cell, place = node.home.locate(node.offset + handle._index)
+        bound.append((output, element, numbers[id(cell)], node.home.output, place))
+    return units, bound, plan.calls
+
+
+class _Forward(logging.Handler):
+    """Sends what tasks log to the host."""
+
+    def __init__(self, executor: Executor) -> None:
+        super().__init__()
+        self._executor = executor
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one record; fields are sent as text where they are not plain."""
+        fields = getattr(record, "pymonik", {})
+        plain = {
+            key: value if isinstance(value, (int, float, str, bool, type(None))) else repr(value)
+            for key, value in fields.items()
+        }
+        text = self.format(record)
+        self._executor.send("log", record.name, record.levelno, text, plain)
+
+
+def _end_with(lifeline: int) -> None:
+    """End this process and all it started as soon as the host is gone."""
+    poller = select.poll()
+    poller.register(lifeline, select.POLLHUP | select.POLLIN)
+    while not poller.poll():
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+
+def main(sock_fd: int, lifeline: int, progress_fd: int) -> None:
+    """Serve on an inherited socket; called by the host's bootstrap line."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+    shared = mmap.mmap(progress_fd, 4096)
+    sock = socket.socket(fileno=sock_fd)
+    for fd in (sock_fd, lifeline, progress_fd):
+        os.set_inheritable(fd, False)
+    Executor(sock, memoryview(shared).cast("q")).serve()
+    os._exit(0)

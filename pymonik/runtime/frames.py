@@ -1,0 +1,202 @@
+"""Frames: length-prefixed pickles on a socket pair, with memory files passed by descriptor.
+
+Enters: messages of plain types, records and contents. Leaves: the same on the other side. A large
+content is sent once to each receiver: after that by its number.
+
+    frame = 4 bytes: length · 4 bytes: descriptors · 4 bytes: tag · the pickle
+"""
+
+from __future__ import annotations
+
+import array
+import io
+import itertools
+import os
+import pickle
+import socket
+import struct
+import threading
+import weakref
+from collections import deque
+from typing import Any
+
+from pymonik.content import Content, MemoryFile
+from pymonik.errors import WireError
+from pymonik.settings import settings
+
+_HEADER = struct.Struct("<III")
+# Marks a frame of ours: anything else on the socket is refused, not unpickled.
+_TAG = 0x4B4D5950
+# The kernel passes at most 253 descriptors with one message.
+_FDS_A_MESSAGE = 200
+_CHUNK = 1 << 18
+
+
+class _Arriving:
+    """What the frame that is being unpickled refers to."""
+
+    files: list[MemoryFile] = []
+    contents: dict[int, Content] = {}
+
+
+def _received_file(number: int) -> MemoryFile:
+    return _Arriving.files[number]
+
+
+def _new_content(number: int, data: bytes, buffers: tuple[Any, ...]) -> Content:
+    content = _Arriving.contents[number] = Content(data, buffers)
+    return content
+
+
+def _known_content(number: int) -> Content:
+    return _Arriving.contents[number]
+
+
+def _dropped_contents(numbers: list[int]) -> None:
+    for number in numbers:
+        del _Arriving.contents[number]
+
+
+class _Dropped:
+    """Numbers of contents that the receiver need not keep any longer."""
+
+    def __init__(self, numbers: list[int]) -> None:
+        self._numbers = numbers
+
+    def __reduce__(self) -> Any:
+        return _dropped_contents, (self._numbers,)
+
+
+class Encoder:
+    """Makes frames for one receiver. With `remember` a large content is sent to it only once."""
+
+    def __init__(self, remember: bool) -> None:
+        self._remember = remember
+        self._known: dict[int, tuple[weakref.ref[Content], int]] = {}
+        self._files: list[MemoryFile] = []
+        self._dead: list[int] = []
+        self._numbers = itertools.count()
+
+    def encode(self, message: object) -> tuple[bytes, list[MemoryFile]]:
+        """Give the bytes of a frame and the memory files that go with it."""
+        dead, self._dead = self._dead, []
+        buffer = io.BytesIO()
+        buffer.write(b"\0" * _HEADER.size)
+        pickler = pickle.Pickler(buffer, protocol=5)
+        pickler.dispatch_table = {MemoryFile: self._file, Content: self._content}
+        self._files = []
+        # What died is dropped last: the message may have been made before it died.
+        pickler.dump((message, _Dropped(dead) if dead else None))
+        frame = buffer.getbuffer()
+        _HEADER.pack_into(frame, 0, len(frame) - _HEADER.size, len(self._files), _TAG)
+        return bytes(frame), self._files
+
+    def _file(self, file: MemoryFile) -> Any:
+        self._files.append(file)
+        return _received_file, (len(self._files) - 1,)
+
+    def _content(self, content: Content) -> Any:
+        if not self._remember or content.size <= settings().blob_size:
+            return Content, (content.data, content.buffers)
+        key = id(content)
+        known = self._known.get(key)
+        if known is not None and known[0]() is content:
+            return _known_content, (known[1],)
+        number = next(self._numbers)
+        self._known[key] = (weakref.ref(content, lambda ref: self._forget(key, ref)), number)
+        return _new_content, (number, content.data, content.buffers)
+
+    def _forget(self, key: int, ref: weakref.ref[Content]) -> None:
+        known = self._known.get(key)
+        if known is not None and known[0] is ref:
+            self._dead.append(known[1])
+            del self._known[key]
+
+
+class Decoder:
+    """Puts frames together out of what arrives, in pieces of any size."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._fds: deque[int] = deque()
+        self._contents: dict[int, Content] = {}
+
+    def feed(self, data: bytes, fds: list[int]) -> list[Any]:
+        """Take what arrived; give the messages that are complete."""
+        self._data += data
+        self._fds.extend(fds)
+        messages = []
+        at = 0
+        while len(self._data) - at >= _HEADER.size:
+            length, files, tag = _HEADER.unpack_from(self._data, at)
+            if tag != _TAG:
+                raise WireError("bytes that are not a frame arrived on the socket of an executor")
+            end = at + _HEADER.size + length
+            if len(self._data) < end or len(self._fds) < files:
+                break
+            with memoryview(self._data) as view:
+                messages.append(self._load(view[at + _HEADER.size : end], files))
+            at = end
+        if at:
+            del self._data[:at]
+        return messages
+
+    def _load(self, body: memoryview, files: int) -> Any:
+        arrived = [self._fds.popleft() for _ in range(files)]
+        with _ARRIVING, body:
+            _Arriving.files = [MemoryFile(fd, os.fstat(fd).st_size) for fd in arrived]
+            _Arriving.contents = self._contents
+            return pickle.loads(body)[0]
+
+
+_ARRIVING = threading.Lock()
+
+
+def receive(sock: socket.socket) -> tuple[bytes, list[int]]:
+    """Read what there is; no bytes at all mean that the other side has closed."""
+    fds = array.array("i")
+    data, ancillary, _, _ = sock.recvmsg(_CHUNK, socket.CMSG_SPACE(_FDS_A_MESSAGE * fds.itemsize))
+    for level, kind, payload in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+    return data, list(fds)
+
+
+class Outbox:
+    """Bytes on their way out of a socket, which may take them only in pieces."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._waiting: deque[tuple[memoryview, list[MemoryFile]]] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def push(self, frame: bytes, files: list[MemoryFile]) -> None:
+        """Send a frame, or keep what the socket does not take now."""
+        self._waiting.append((memoryview(frame), files))
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what can be sent now."""
+        while self._waiting:
+            view, files = self._waiting[0]
+            try:
+                sent = self._send(view, files)
+            except BlockingIOError:
+                return
+            # Descriptors go with the first byte sent after them.
+            left = files[_FDS_A_MESSAGE:]
+            if sent == len(view) and not left:
+                self._waiting.popleft()
+            else:
+                self._waiting[0] = (view[sent:], left)
+
+    def _send(self, view: memoryview, files: list[MemoryFile]) -> int:
+        if not files:
+            return self._sock.send(view)
+        some = [file.fd for file in files[:_FDS_A_MESSAGE]]
+        # More descriptors to come: keep bytes back for them to travel with.
+        part = view[:1] if len(files) > _FDS_A_MESSAGE else view
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", some))
+        return self._sock.sendmsg([part], [rights])

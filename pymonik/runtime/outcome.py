@@ -1,0 +1,118 @@
+"""How a call ended: a record for each value, and the error a failure becomes for its user.
+
+A record is an immediate, a `Content`, a `Failure`, or `PENDING`. Enters: what executors report.
+Leaves: values and exceptions, at the user's own line.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pymonik.content import Content
+from pymonik.errors import Cancelled, ExecutorDied, TaskFailed, TaskTimeout
+
+
+class Pending:
+    """The state of a value that does not exist yet."""
+
+    def __repr__(self) -> str:
+        return "PENDING"
+
+
+PENDING: Final = Pending()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The record of a call that failed, or that could not run because one before it had.
+
+    `kind` is error, timeout, died or cancelled; `exception` the pickled exception where it could
+    be pickled; `path` the names of the calls from the root cause down to this one.
+    """
+
+    kind: str
+    message: str
+    task: str
+    site: str = ""
+    element: int | None = None
+    worker: str = ""
+    attempts: int = 1
+    traceback: str = ""
+    exception: Content | None = None
+    path: tuple[str, ...] = ()
+
+    def below(self, task: str) -> Failure:
+        """Give the record of a call that could not run because of this one."""
+        return replace(self, path=(*(self.path or (self.task,)), task))
+
+    def error(self) -> BaseException:
+        """Make the exception for the user: the task's own type, chained to the whole story."""
+        story = _KINDS[self.kind](
+            self._text(),
+            task=self.task,
+            site=self.site,
+            element=self.element,
+            worker=self.worker,
+            attempts=self.attempts,
+            traceback=self.traceback,
+            path=self.path,
+        )
+        if self.exception is None:
+            return story
+        try:
+            error = self.exception.load()
+        except Exception as problem:  # whatever the constructor of a user's exception raises
+            story.args = (f"{story.args[0]}\n(its exception cannot be rebuilt here: {problem!r})",)
+            return story
+        if not isinstance(error, BaseException):
+            return story
+        error.__cause__ = story
+        return error
+
+    def _text(self) -> str:
+        where = f", element {self.element}" if self.element is not None else ""
+        lines = [f"task {self.task!r}{where}, called at {self.site or '?'}: {self.message}"]
+        if self.attempts > 1:
+            lines.append(f"tried {self.attempts} times")
+        if self.path:
+            lines.append("on the way: " + " → ".join(self.path))
+        if self.traceback:
+            lines.append(f"remote traceback (worker {self.worker or '?'}):\n{self.traceback}")
+        return "\n".join(lines)
+
+
+_KINDS: dict[str, type[TaskFailed]] = {
+    "error": TaskFailed,
+    "timeout": TaskTimeout,
+    "died": ExecutorDied,
+    "cancelled": Cancelled,
+}
+
+
+def value_of(record: Any) -> Any:
+    """Give the value of a record, or raise the error it holds."""
+    kind = type(record)
+    if kind is Content:
+        return record.load()
+    if kind is Failure:
+        raise record.error()
+    return record
+
+
+def pickled_exception(error: BaseException, freeze: Any, limit: int) -> Content | None:
+    """Pickle an exception if it is small and comes back as what it was."""
+    try:
+        data, raw, lazies = freeze(error)
+        if lazies or len(data) + sum(view.nbytes for view in raw) > limit:
+            return None
+        content = Content(data, [bytes(view) for view in raw])
+        return content if type(content.load()) is type(error) else None
+    except Exception:  # an exception that cannot travel is described by its text instead
+        return None
+
+
+def dumps(record: object) -> bytes:
+    """Pickle a record of plain types."""
+    return pickle.dumps(record, protocol=5)

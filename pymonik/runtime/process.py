@@ -1,0 +1,129 @@
+"""One executor as its host sees it: a process, a socket, a lifeline and a page of progress.
+
+Enters: frames to send. Leaves: messages that arrived, and how the process ended. Reading and
+writing never block: the host's loop calls when the socket is ready.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+
+from pymonik.errors import BackendError
+from pymonik.runtime.frames import Decoder, Encoder, Outbox, receive
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_BOOT = (
+    "import sys; sys.path[0] = {root!r}; from pymonik.runtime.executor import main; "
+    "main({socket}, {lifeline}, {progress})"
+)
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+class Process:
+    """A running executor."""
+
+    def __init__(self, number: int, hello: dict[str, Any], threads: int) -> None:
+        self.number = number
+        self.ready = False
+        self.kill_reason = ""
+        self._decoder = Decoder()
+        self._encoder = Encoder(remember=True)
+        self.socket, theirs = socket.socketpair()
+        lifeline, self._lifeline = os.pipe()
+        page_fd = _page()
+        self._page = mmap.mmap(page_fd, 4096)
+        self._progress = memoryview(self._page).cast("q")
+        self._progress[3] = -1
+        try:
+            self._popen = _start(theirs.fileno(), lifeline, page_fd, threads)
+        finally:
+            theirs.close()
+            os.close(lifeline)
+            os.close(page_fd)
+        self.socket.setblocking(False)
+        self.outbox = Outbox(self.socket)
+        self.send("hello", hello)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._popen.pid
+
+    def send(self, *message: Any) -> None:
+        """Send a message, or keep what the socket does not take now."""
+        try:
+            self.outbox.push(*self._encoder.encode(message))
+        except OSError:  # it died; the closed socket will tell
+            pass
+
+    def receive(self) -> list[Any] | None:
+        """Give the messages that have arrived; None when the other side has closed."""
+        try:
+            data, fds = receive(self.socket)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        return self._decoder.feed(data, fds) if data else None
+
+    @property
+    def call(self) -> tuple[int, int, int]:
+        """What it runs now: number of the unit (-1: none), element, step."""
+        element, step, _, number = self._progress[:4].tolist()
+        return number, element, step
+
+    def is_overdue(self) -> bool:
+        """Tell whether the running call is past its `max_duration`."""
+        deadline = self._progress[2]
+        return bool(deadline) and time.monotonic_ns() > deadline
+
+    def kill(self, reason: str) -> None:
+        """End it at once, with everything it started."""
+        self.kill_reason = self.kill_reason or reason
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
+
+    def end(self) -> str:
+        """Wait for its end and let go of it; say how it ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(0.5)
+        self.kill("it closed its socket")
+        code = self._popen.wait()
+        self.socket.close()
+        with contextlib.suppress(OSError):
+            os.close(self._lifeline)
+        self._progress.release()
+        self._page.close()
+        if code < 0:
+            return f"signal {-code}, {signal.Signals(-code).name}"
+        return f"exit code {code}"
+
+
+def _page() -> int:
+    from pymonik.content import open_memory_file
+
+    fd = open_memory_file()
+    os.ftruncate(fd, 4096)
+    return fd
+
+
+def _start(sock: int, lifeline: int, page: int, threads: int) -> subprocess.Popen[bytes]:
+    if sys.platform == "win32":
+        raise BackendError("the embedded engine runs on Linux and macOS; on Windows, use WSL")
+    variables = {**{name: str(threads) for name in _THREADS}, **os.environ}
+    boot = _BOOT.format(root=_ROOT, socket=sock, lifeline=lifeline, progress=page)
+    return subprocess.Popen(
+        [sys.executable, "-c", boot],
+        stdin=subprocess.DEVNULL,
+        pass_fds=(sock, lifeline, page),
+        start_new_session=True,
+        env=variables,
+    )

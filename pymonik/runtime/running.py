@@ -1,0 +1,79 @@
+"""What runs in this process now: the call, for its context; and whether it changed the process.
+
+Enters: the runner's marks. Leaves: `context()` for tasks. `DIRTY` is set by an audit hook in
+executors when a call changes the environment or the working directory, which costs other calls
+nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+DIRTY: list[str] = []
+
+
+class State:
+    """The step, element and attempt that run now."""
+
+    __slots__ = ("attempt", "index", "step", "worker")
+
+    def __init__(self) -> None:
+        self.step: Any = None
+        self.index = 0
+        self.attempt = 1
+        self.worker = ""
+
+    def begin(self, step: Any, index: int, attempt: int) -> None:
+        """Note that a call begins."""
+        self.step = step
+        self.index = index
+        self.attempt = attempt
+
+    def end(self) -> None:
+        """Note that no call runs."""
+        self.step = None
+
+    @property
+    def element(self) -> int | None:
+        """The place of the call in its map, None for a single call."""
+        base = self.step.base
+        return None if base is None else base + self.index
+
+
+STATE = State()
+
+
+def context() -> Any:
+    """Give the context of the call that runs now."""
+    from pymonik.context import PymonikContext
+
+    return PymonikContext.of_call(STATE)
+
+
+_EVENTS = frozenset({"os.putenv", "os.unsetenv", "os.chdir", "os.fchdir"})
+
+
+def _note(event: str, args: Any) -> None:
+    if event in _EVENTS:
+        DIRTY.append(event)
+
+
+class Restorer:
+    """Puts variables and working directory back as they were when it was made."""
+
+    def __init__(self, watch: bool) -> None:
+        self._variables = dict(os.environ)
+        self._folder = os.getcwd()
+        if watch:
+            sys.addaudithook(_note)
+
+    def __call__(self) -> None:
+        for name in [name for name in os.environ if name not in self._variables]:
+            del os.environ[name]
+        for name, value in self._variables.items():
+            if os.environ.get(name) != value:
+                os.environ[name] = value
+        os.chdir(self._folder)
+        DIRTY.clear()

@@ -1,0 +1,305 @@
+"""The scheduler of a host: which executor runs which elements of which unit next.
+
+Events in, instructions out; no socket, no clock, no process. Events are methods: `add`, `reported`,
+`ended`, `died`, `cancel`. Instructions come from `assign` (what to run where) and `kills` (which
+executors to end). Finished units fill their cells; callbacks that are due gather in `due`.
+
+A unit is run in pieces, ranges of its elements: all of them at first; what an executor hands back,
+or leaves behind when it dies, is cut and queued again. Elements that were reported never run again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymonik.content import IMMEDIATE
+from pymonik.plan.home import Cell
+from pymonik.plan.plan import Unit
+from pymonik.runtime.outcome import PENDING, Failure
+from pymonik.runtime.unit import site_of
+
+# An executor gets more than one piece when it would be done with all of them sooner than this.
+_AHEAD_SECONDS = 0.002
+
+
+@dataclass(eq=False)
+class Running:
+    """A unit that was not finished yet."""
+
+    unit: Unit
+    waiting: int = 0
+    attempts: dict[tuple[int, int], int] = field(default_factory=dict)
+    doomed: dict[tuple[int, int], Failure] = field(default_factory=dict)
+    cancelled: bool = False
+    # Elements whose values other units will make, and how many of their outputs are missing.
+    bound: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Piece:
+    """Elements of a unit that were given to an executor, or wait for one."""
+
+    running: Running
+    start: int
+    stop: int
+
+    @property
+    def extras(self) -> Any:
+        """What the executor must know of earlier attempts, None when there were none."""
+        running = self.running
+        return (running.attempts, running.doomed) if running.attempts or running.doomed else None
+
+
+class Scheduler:
+    """The units of one host and the executors that run them."""
+
+    def __init__(self) -> None:
+        self.ready: deque[Piece] = deque()
+        self.executors: dict[int, list[Piece]] = {}
+        self.kills: list[int] = []
+        self.due: list[Callable[[], None]] = []
+        self.failures: list[Failure] = []
+        self.unfinished = 0
+        self.done = 0
+        self._units: dict[int, Running] = {}
+        self._by_cell: dict[int, Running] = {}
+        self._dependents: dict[int, list[Running]] = {}
+        self._numbers = 0
+        self._seconds: dict[str, float] = {}
+        self._complete: deque[Cell] = deque()
+
+    # ----- events
+
+    def add(self, units: Iterable[Unit]) -> None:
+        """Take units; those whose inputs are there can run at once."""
+        for unit in units:
+            unit.number = self._numbers
+            self._numbers += 1
+            running = self._units[unit.number] = Running(unit)
+            self._by_cell[id(unit.cell)] = running
+            self.unfinished += 1
+            for cell in unit.needs:
+                if cell.missing:
+                    running.waiting += 1
+                    self._dependents.setdefault(id(cell), []).append(running)
+            if not running.waiting:
+                self.ready.append(Piece(running, 0, unit.n))
+
+    def reported(
+        self, executor: int, number: int, start: int, columns: Sequence[Any], errors: list[Failure]
+    ) -> None:
+        """Take the records of elements that ended."""
+        piece = self._piece(executor, number)
+        running = self._units.get(number)
+        if running is None or piece is None:
+            return
+        count = len(columns[0]) if columns else 0
+        self._fill(running, start, columns, errors)
+        if count:
+            piece.start = start + count
+            self._settle(running, count)
+
+    def ended(
+        self,
+        executor: int,
+        number: int,
+        start: int,
+        columns: Sequence[Any],
+        errors: list[Failure],
+        stop: int,
+        seconds: float,
+        plan: Any,
+    ) -> None:
+        """Take the last records of a piece, the rest it hands back, and what its calls recorded."""
+        piece = self._piece(executor, number)
+        running = self._units.get(number)
+        if piece is None or running is None:
+            return
+        self.executors[executor].remove(piece)
+        self._learn(running.unit.name, seconds, stop - piece.start)
+        bound = self._bind(running, plan, start, columns) if plan is not None else 0
+        self._fill(running, start, columns, errors)
+        self._settle(running, stop - piece.start - bound)
+        if stop < piece.stop:
+            self._hand_back(Piece(running, stop, piece.stop))
+        self.propagate()
+
+    def died(self, executor: int, number: int, element: int, step: int, reason: str) -> None:
+        """Place anew what an executor left behind; charge its death to the call it was running."""
+        pieces = self.executors.pop(executor, [])
+        for piece in reversed(pieces):
+            if piece.running.cancelled:
+                continue
+            if piece.running.unit.number == number and piece.start <= element < piece.stop:
+                self._charge(piece.running, element, step, reason)
+            self.ready.appendleft(piece)
+
+    def cancel(self, cell: Cell) -> bool:
+        """Stop a unit that nobody wants; True when it will not run (or stops)."""
+        running = self._by_cell.get(id(cell))
+        if running is None or running.cancelled:
+            return running is not None
+        running.cancelled = True
+        self.ready = deque(piece for piece in self.ready if piece.running is not running)
+        for executor, pieces in self.executors.items():
+            if any(piece.running is running for piece in pieces):
+                self.kills.append(executor)
+        unit = running.unit
+        failure = Failure("cancelled", "it was cancelled", unit.name)
+        self.due += cell.fail(failure)
+        self._finish(running)
+        self.propagate()
+        return True
+
+    def fail_all(self, failure: Failure) -> None:
+        """Let every unfinished unit end with one failure."""
+        self.ready.clear()
+        for running in list(self._units.values()):
+            self.due += running.unit.cell.fail(failure)
+            self._finish(running)
+        self._complete.clear()
+        self._dependents.clear()
+
+    # ----- instructions
+
+    def assign(self) -> dict[int, list[Piece]]:
+        """Give ready pieces to executors: to idle ones first, small ones several at a time."""
+        given: dict[int, list[Piece]] = {}
+        if not self.ready:
+            return given
+        idle = deque(sorted(self.executors, key=lambda number: len(self.executors[number])))
+        while self.ready and idle:
+            executor = idle[0]
+            if not self._has_room(executor, self.ready[0]):
+                idle.popleft()
+                continue
+            piece = self.ready.popleft()
+            self.executors[executor].append(piece)
+            given.setdefault(executor, []).append(piece)
+            idle.rotate(-1)
+        return given
+
+    def _has_room(self, executor: int, piece: Piece) -> bool:
+        pieces = self.executors[executor]
+        if not pieces:
+            return True
+        return sum(map(self._expected, (*pieces, piece))) < _AHEAD_SECONDS
+
+    def _expected(self, piece: Piece) -> float:
+        each = self._seconds.get(piece.running.unit.name, 1.0)
+        return each * (piece.stop - piece.start)
+
+    # ----- inside
+
+    def _piece(self, executor: int, number: int) -> Piece | None:
+        for piece in self.executors.get(executor, ()):
+            if piece.running.unit.number == number:
+                return piece
+        return None
+
+    def _learn(self, name: str, seconds: float, count: int) -> None:
+        each = seconds / max(1, count)
+        known = self._seconds.get(name)
+        self._seconds[name] = each if known is None else 0.5 * (known + each)
+
+    def _fill(
+        self, running: Running, start: int, columns: Sequence[Any], errors: list[Failure]
+    ) -> None:
+        cell = running.unit.cell
+        self.failures += errors
+        cell.errors += errors
+        for records in columns:
+            if not IMMEDIATE.issuperset(map(type, records)):
+                self.failures += [r for r in records if type(r) is Failure and not r.path]
+        self.due += cell.fill(start, columns)
+
+    def _settle(self, running: Running, count: int) -> None:
+        cell = running.unit.cell
+        cell.settle(count)
+        if not cell.missing and not running.cancelled:
+            self._finish(running)
+
+    def _finish(self, running: Running) -> None:
+        cell = running.unit.cell
+        if self._units.pop(running.unit.number, None) is None:
+            return
+        self._by_cell.pop(id(cell), None)
+        self.unfinished -= 1
+        self.done += 1
+        self._complete.append(cell)
+
+    def propagate(self) -> None:
+        """Queue the units whose last input has come."""
+        while self._complete:
+            cell = self._complete.popleft()
+            for running in self._dependents.pop(id(cell), ()):
+                running.waiting -= 1
+                if not running.waiting and not running.cancelled:
+                    self.ready.append(Piece(running, 0, running.unit.n))
+
+    def _hand_back(self, rest: Piece) -> None:
+        """Cut what an executor handed back, so that idle ones can share it."""
+        parts = min(rest.stop - rest.start, 2 * max(1, len(self.executors)))
+        size = -(-(rest.stop - rest.start) // parts)
+        for start in range(rest.start, rest.stop, size):
+            self.ready.append(Piece(rest.running, start, min(start + size, rest.stop)))
+
+    def _charge(self, running: Running, element: int, step: int, reason: str) -> None:
+        unit, key = running.unit, (element, step)
+        running.attempts[key] = tries = running.attempts.get(key, 0) + 1
+        code = unit.program.steps[step]
+        retries = unit.options.max_retries or 0
+        kind = "timeout" if reason == "timeout" else "died"
+        if kind == "died" and tries <= retries:
+            return
+        text = (
+            f"it ran longer than its max_duration of {code.limit:g} s"
+            if kind == "timeout"
+            else f"the process that ran it died ({reason}), and max_retries is {retries}"
+        )
+        running.doomed[key] = Failure(
+            kind,
+            text,
+            code.name,
+            site_of(code, element),
+            None if code.base is None else code.base + element,
+            attempts=tries,
+        )
+
+    def _bind(self, running: Running, plan: Any, start: int, columns: Sequence[Any]) -> int:
+        """Add the units that calls recorded, and let their values stand for outputs of this one.
+
+        Gives the number of elements that have not ended, because other units will end them.
+        """
+        units, bindings = plan
+        self.add(units)
+        for output, element, *_ in bindings:
+            running.bound[element] = running.bound.get(element, 0) + 1
+            if output is not None:
+                columns[output][element - start] = PENDING
+        for output, element, number, place_output, place in bindings:
+            self._watch(running, output, element, units[number].cell, place_output, place)
+        return len({element for _, element, *_ in bindings})
+
+    def _watch(
+        self, running: Running, output: int | None, element: int, cell: Cell, out: int, place: int
+    ) -> None:
+        def arrived() -> None:
+            record = cell.columns[out][place]
+            if output is not None:
+                columns = running.unit.cell.columns
+                running.unit.cell.plain[output] &= type(record) in IMMEDIATE
+                columns[output][element] = record
+                self.due += running.unit.cell.due()
+            elif type(record) is Failure:
+                running.unit.cell.errors.append(record)
+            running.bound[element] -= 1
+            if not running.bound[element]:
+                del running.bound[element]
+                self._settle(running, 1)
+
+        cell.watch(out, place, arrived)
+

@@ -1,0 +1,170 @@
+"""Calls made inside a task: recorded, compiled and lowered where they were made.
+
+Enters: `invoke`s of user code that runs. Leaves: a plan, and bindings that say which of its values
+stand for outputs of the unit. A worker never waits: asking for a value here is an error that says
+what to do instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from pymonik.capture import Code
+from pymonik.content import Content
+from pymonik.errors import OptionsError, WaitInTaskError
+from pymonik.graph.ir import Graph, Nested, Put, Spec
+from pymonik.graph.passes import Target, run_passes
+from pymonik.handle import MultiResultHandle, ResultHandle
+from pymonik.options import DEFAULTS, TaskOptions
+from pymonik.plan.lower import bind, lower
+from pymonik.plan.plan import Plan
+from pymonik.recorder import Recorder, identity
+from pymonik.runtime import running
+
+_HINT = (
+    "a task cannot wait for a sub-task: return its handle (the value of this task is then that "
+    "value), or pass it to another task's invoke"
+)
+
+
+def _refuse(*_: Any, **__: Any) -> NoReturn:
+    raise WaitInTaskError(_HINT)
+
+
+class Subtasks(Recorder):
+    """The recorder of one executor; `recorded` are the calls the running call has made so far."""
+
+    def __init__(self, target: Target, optimize: bool | Iterable[str]) -> None:
+        super().__init__(DEFAULTS)
+        self.target = target
+        self.optimize = optimize
+        self.recorded = self.pending
+        self.diverted: ResultHandle[Any] | None = None
+        self._delegated: Any = None
+        self._kept: list[Any] = []
+        self._bindings: list[tuple[int | None, int, ResultHandle[Any]]] = []
+
+    session_id = ""
+    wait_for = wait_for_runs = value = values = is_done = exception = completed = _refuse
+    awaited = call_when_done = result_id = flush = _refuse
+
+    def spec_for(self, task: Any, code: Code, width: int, keywords: Any, given: Any) -> Spec:
+        """Let sub-tasks inherit the options of the task that runs."""
+        step = running.STATE.step
+        if step is not None and step.options is not None:
+            self.options = step.options
+        return super().spec_for(task, code, width, keywords, given)
+
+    def delegate(self, handle: Any) -> None:
+        """Let the value of a call stand for the value of the running task."""
+        if self._delegated is not None:
+            raise OptionsError("a task delegates once: two calls were made with delegate=True")
+        self._delegated = handle
+
+    def describe(self, handle: Any) -> str:
+        """Describe a handle."""
+        return f"of {handle._node.spec.name!r}, recorded in a task"
+
+    def cancel_call(self, handle: ResultHandle[Any]) -> bool:
+        """Take back a call that was recorded by the running task."""
+        if handle._node in self.pending:
+            self.pending.remove(handle._node)
+            return True
+        return False
+
+    # ----- what the runner asks
+
+    def drop_call(self) -> None:
+        """Forget what a failed call has recorded."""
+        self.recorded.clear()
+        self._delegated = None
+
+    def divert(self, value: Any) -> Any:
+        """Take over what a call has recorded; when its value holds handles, note the divert."""
+        delegated, self._delegated = self._delegated, None
+        if delegated is not None:
+            if value is not None and value is not delegated:
+                self.drop_call()
+                return self._failure("it called another task with delegate=True and returned a "
+                                     "value of its own: return the handle, or nothing")
+            value = delegated
+        handle = self._handle_of(value)
+        self._kept += self.recorded
+        self.recorded.clear()
+        if handle is None:
+            return value
+        if type(handle._node) is Put:
+            return handle._node.content
+        self.diverted = handle
+        return None
+
+    def _failure(self, message: str) -> Any:
+        from pymonik.runtime.outcome import Failure
+
+        step = running.STATE.step
+        return Failure("error", message, step.name, element=running.STATE.element)
+
+    def _handle_of(self, value: Any) -> ResultHandle[Any] | None:
+        if type(value) is ResultHandle:
+            return value
+        from pymonik.content import IMMEDIATE
+
+        if type(value) in IMMEDIATE:
+            return None
+        slot = self.argument(value, "the value") if _may_hold_handles(value) else None
+        if type(slot) is Nested or type(value) is MultiResultHandle:
+            return self.builtin_call(identity, (slot,))
+        if type(value) is list and slot is not None and type(slot) is not Content:
+            return self.builtin_call(identity, (slot,))
+        return None
+
+    def take_diverted(self) -> ResultHandle[Any]:
+        """Give the handle that stands for the value of the call that just ended."""
+        handle = self.diverted
+        assert handle is not None
+        self.diverted = None
+        return handle
+
+    def bind(self, output: int | None, element: int, handle: ResultHandle[Any]) -> None:
+        """Note that a value of this graph stands for an output of the unit."""
+        self._bindings.append((output, element, handle))
+
+    def residual(self, step: Any, content: Content, args: list[Any], site: str) -> Any:
+        """Record a step of the unit behind the graph it depends on."""
+        code = Code.of_content(content)
+        options = step.options or TaskOptions(max_duration=step.limit, retries=step.retries)
+        spec = Spec(step.name, code, len(args), options, step.keywords, context=step.context)
+        slots = tuple(self.argument(value, "an argument") for value in args)
+        handle = self.record_call(spec, slots, site, 0)
+        self._kept += self.recorded
+        self.recorded.clear()
+        return handle
+
+    def nested(self, content: Content, slots: list[Any]) -> Any:
+        """Give the handle of a content whose holes are filled with values that come later."""
+        captured = tuple(self.argument(value, "an argument") for value in slots)
+        handle = self.builtin_call(identity, (Nested(content, captured),))
+        self._kept += self.recorded
+        self.recorded.clear()
+        return handle
+
+    @property
+    def has_work(self) -> bool:
+        """Tell whether calls were recorded that have not left yet."""
+        return bool(self._kept)
+
+    def plan(self) -> tuple[Plan, list[tuple[int | None, int, Any]]] | None:
+        """Compile what the unit's calls have recorded; None when they recorded nothing."""
+        if not self._kept:
+            return None
+        nodes, self._kept = self._kept, []
+        bindings, self._bindings = self._bindings, []
+        graph = run_passes(Graph(tuple(nodes), {}), self.target, self.optimize)
+        plan = lower(graph)
+        bind(graph, plan)
+        return plan, bindings
+
+
+def _may_hold_handles(value: Any) -> bool:
+    return type(value) not in (int, float, str, bytes, bool, type(None))

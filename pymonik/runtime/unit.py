@@ -1,0 +1,390 @@
+"""Running a unit: the one loop that calls user code, in executors and inline alike.
+
+Enters: a program, its inputs, a range of elements. Leaves: `Report`s — records of the elements that
+ended, at most every `report_seconds`; the last one says how far the unit came, and which graph was
+recorded inside. A unit past its second stops early: the rest is for the host to place anew.
+
+Knows no socket and no backend. Which host called is told by `Hosting`, the few things that differ.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymonik.capture import is_immediate_tuple
+from pymonik.content import IMMEDIATE, Content, freeze_buffer
+from pymonik.runtime import running
+from pymonik.runtime.feed import Feed, Made, Upstream, held
+from pymonik.runtime.outcome import Failure, pickled_exception
+from pymonik.runtime.program import Program, StepCode
+from pymonik.runtime.subtasks import Subtasks
+from pymonik.settings import settings
+
+_TEXT_LIMIT = 3000
+_EXCEPTION_LIMIT = 16 << 10
+
+
+@dataclass
+class Hosting:
+    """What differs between hosts.
+
+    worker: its name, for errors. functions: gives the function of a content, cached. progress: a
+    mutable triple (element, step, deadline in ns) that the host reads. caught: what counts as the
+    failure of a call. subtasks: where calls recorded by tasks go. restore: undoes what a call did
+    to the process.
+    """
+
+    worker: str
+    functions: Callable[[Content], Any]
+    progress: Any
+    caught: tuple[type[BaseException], ...]
+    subtasks: Subtasks
+    restore: Callable[[], None]
+
+
+@dataclass
+class Report:
+    """Records of elements from `start` on, a list a stored step; `errors` of values not stored.
+
+    The last report of a run has `stop`, the element before which it ended, and `plan`, what tasks
+    recorded, with `bindings` (output, element, handle) for the values that stand for theirs.
+    """
+
+    start: int
+    columns: list[list[Any]]
+    errors: list[Failure] = field(default_factory=list)
+    stop: int | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A range of elements of a program to run now; `attempts` and `doomed` by (element, step)."""
+
+    program: Program
+    sources: Sequence[Any]
+    start: int
+    stop: int
+    attempts: dict[tuple[int, int], int] = field(default_factory=dict)
+    doomed: dict[tuple[int, int], Failure] = field(default_factory=dict)
+
+
+def run(job: Job, hosting: Hosting) -> Iterator[Report]:
+    """Run a job; give reports as they are due, the last one with `stop`."""
+    runner = _Runner(job, hosting)
+    limits = settings()
+    began = reported = time.monotonic()
+    start = element = job.start
+    for element in range(job.start, job.stop):
+        runner.element(element)
+        now = time.monotonic()
+        if now - reported > limits.report_seconds and element + 1 < job.stop:
+            # What was recorded leaves with the last report: nothing may be reported before it.
+            if hosting.subtasks.has_work or now - began > limits.unit_seconds:
+                break
+            yield runner.report(start)
+            start, reported = element + 1, time.monotonic()
+    last = runner.report(start)
+    last.stop = element + 1 if job.stop > job.start else job.stop
+    yield last
+
+
+class _Runner:
+    """The state of one job: its functions, getters, and the records not reported yet."""
+
+    def __init__(self, job: Job, hosting: Hosting) -> None:
+        self.job = job
+        self.hosting = hosting
+        self.feed = Feed(job.sources)
+        program = job.program
+        self.steps = program.steps
+        self.outputs = {number: place for place, number in enumerate(program.outputs)}
+        self.uses = [0] * len(self.steps)
+        for step in self.steps:
+            for column in step.columns:
+                self._count_uses(column)
+        self.calls = [self._call(step) for step in self.steps]
+        self.retry_on = [
+            (Exception,) if s.retry_on is None else s.retry_on.load() for s in self.steps
+        ]
+        self.columns: list[list[Any]] = [[] for _ in self.outputs]
+        self.errors: list[Failure] = []
+        self.element = self._fast() or self._element
+
+    def _count_uses(self, column: Any) -> None:
+        if column[0] == "p":
+            self.uses[column[1]] += 1
+        elif column[0] in ("n", "m"):
+            for slot in column[-1]:
+                self._count_uses(slot)
+
+    def _call(self, step: StepCode) -> Callable[[int, Sequence[Any]], Any]:
+        """Give what runs one step for one element."""
+        function = _Function(self.hosting, self.feed.content(step.function))
+        getters = [self.feed.getter(column) for column in step.columns]
+        plain = len(getters) - len(step.keywords)
+        names = step.keywords
+
+        def call(element: int, made: Sequence[Any]) -> Any:
+            values = [get(element, made) for get in getters]
+            if step.context:
+                values.insert(0, running.context())
+                return function()(*values[: plain + 1], **dict(zip(names, values[plain + 1 :])))
+            if names:
+                return function()(*values[:plain], **dict(zip(names, values[plain:])))
+            return function()(*values)
+
+        return call
+
+    def _fast(self) -> Callable[[int], None] | None:
+        """Give a shorter way for the commonest unit: one plain step, stored, without limits."""
+        step, job = self.steps[0], self.job
+        if len(self.steps) > 1 or step.keep is not True or step.limit or step.context:
+            return None
+        if step.keywords or step.retries or job.attempts or job.doomed:
+            return None
+        if any(column[0] not in "vs" for column in step.columns):
+            return None
+        call = self.calls[0]
+        progress, state, pending = self.hosting.progress, running.STATE, self.hosting.subtasks
+        append = self.columns[0].append
+        state.begin(step, job.start, 1)
+
+        def element(number: int) -> None:
+            progress[0] = state.index = number
+            try:
+                value = call(number, ())
+            except BaseException as error:
+                self._element(number, error)
+                return
+            if type(value) in IMMEDIATE and not pending.recorded:
+                append(value)
+            else:
+                made = [self._store(0, number, value, 0)]
+                if pending.diverted is not None:
+                    self._divert(number, 0, made)
+            if running.DIRTY:
+                self.hosting.restore()
+
+        return element
+
+    def _element(self, number: int, raised: BaseException | None = None) -> None:
+        """Run all steps for one element; `raised` is what its first step raised already."""
+        made: list[Made] = []
+        self.hosting.progress[0] = number
+        for place, step in enumerate(self.steps):
+            outcome = self._step(number, place, step, made, raised)
+            raised = None
+            made.append(self._store(place, number, outcome, self.uses[place]))
+            if self.hosting.subtasks.diverted is not None:
+                self._divert(number, place, made)
+                return
+
+    def _step(
+        self,
+        number: int,
+        place: int,
+        step: StepCode,
+        made: Sequence[Made],
+        raised: BaseException | None,
+    ) -> Any:
+        """Give the value of a step, or its `Failure`."""
+        hosting, key = self.hosting, (number, place)
+        doomed = self.job.doomed.get(key)
+        if doomed is not None:
+            return doomed
+        died = self.job.attempts.get(key, 0)
+        for attempt in range(1, step.retries + 2):
+            running.STATE.begin(step, number, attempt + died)
+            hosting.progress[1] = place
+            if step.limit is not None:
+                hosting.progress[2] = time.monotonic_ns() + int(step.limit * 1e9)
+            try:
+                if raised is not None:
+                    error, raised = raised, None
+                    raise error
+                return self.calls[place](number, made)
+            except Upstream as upstream:
+                return upstream.failure.below(step.name)
+            except hosting.caught as error:
+                hosting.subtasks.drop_call()
+                if attempt <= step.retries and isinstance(error, self.retry_on[place]):
+                    continue
+                return self._failure(step, number, attempt + died, error)
+            finally:
+                if step.limit is not None:
+                    hosting.progress[2] = 0
+                if running.DIRTY:
+                    hosting.restore()
+        raise AssertionError("a step ends within its attempts")
+
+    def _failure(self, step: StepCode, number: int, attempts: int, error: BaseException) -> Failure:
+        from pymonik import pickling
+
+        text = "".join(traceback.format_exception(type(error), error, _users_part(error)))
+        message = "".join(traceback.format_exception_only(type(error), error)).strip()
+        return Failure(
+            "error",
+            message[:_TEXT_LIMIT],
+            step.name,
+            site_of(step, number),
+            None if step.base is None else step.base + number,
+            self.hosting.worker,
+            attempts,
+            text[-_TEXT_LIMIT:],
+            pickled_exception(error, pickling.freeze, _EXCEPTION_LIMIT),
+        )
+
+    def _store(self, place: int, number: int, value: Any, uses: int) -> Made:
+        """Keep the value of a step: as a record where it is stored or used twice."""
+        output = self.outputs.get(place)
+        keep = self.steps[place].keep
+        kept = output is not None and (keep is True or bool(keep[number]))  # type: ignore[index]
+        record = value
+        if self.hosting.subtasks.recorded and type(value) is not Failure:
+            record = value = self.hosting.subtasks.divert(value)
+        if type(value) not in IMMEDIATE and type(value) is not Failure:
+            if kept or uses > 1:
+                record = self._frozen(value, place, number)
+            elif uses == 1 and _is_unshared(value):
+                return held(value)
+            elif uses:
+                record = self._frozen(value, place, number)
+            else:
+                record = None
+        if output is not None:
+            self.columns[output].append(record if kept or type(record) is Failure else None)
+        elif type(record) is Failure and not record.path:
+            self.errors.append(record)
+        return Made(None, record, uses)
+
+    def _frozen(self, value: Any, place: int, number: int) -> Any:
+        from pymonik import pickling
+
+        if type(value) is Content or (type(value) is tuple and is_immediate_tuple(value)):
+            return value
+        try:
+            data, raw, _ = pickling.freeze(value)
+        except Exception as error:
+            step = self.steps[place]
+            problem = TypeError(
+                f"the value that {step.name!r} returned cannot be pickled: "
+                f"{pickling.explain(value, 'value')}: {error}"
+            )
+            problem.__cause__ = error
+            return self._failure(step, number, 1, problem)
+        return Content(data, [freeze_buffer(view) for view in raw])
+
+    def _divert(self, number: int, place: int, made: list[Made]) -> None:
+        """Record the steps behind a delegated one: they belong to the graph it returned."""
+        subtasks = self.hosting.subtasks
+        handles: list[Any] = [None] * place + [subtasks.take_diverted()]
+        self._bind(place, number, handles[place])
+        for later in range(place + 1, len(self.steps)):
+            step = self.steps[later]
+            try:
+                args = [self._residual(c, number, made, handles) for c in step.columns]
+            except Upstream as upstream:
+                made.append(self._store(later, number, upstream.failure.below(step.name), 0))
+                handles.append(None)
+                continue
+            content = self.feed.content(step.function)
+            handles.append(subtasks.residual(step, content, args, site_of(step, number)))
+            made.append(Made(None, None, 0))
+            if later in self.outputs:
+                self.columns[self.outputs[later]].append(None)
+            self._bind(later, number, handles[later])
+
+    def _bind(self, place: int, number: int, handle: Any) -> None:
+        output = self.outputs.get(place)
+        self.hosting.subtasks.bind(output, number, handle)
+
+    def _residual(self, column: Any, number: int, made: list[Made], handles: list[Any]) -> Any:
+        """Give the argument of a step that runs later: a handle, or the value at hand."""
+        if column[0] == "p" and handles[column[1]] is not None:
+            return handles[column[1]]
+        if column[0] in ("n", "m") and any(slot[0] == "p" for slot in column[-1]):
+            slots = [self._residual(slot, number, made, handles) for slot in column[-1]]
+            return self.hosting.subtasks.nested(self.feed.content(column[1]), slots)
+        return self.feed.getter(column)(number, made)
+
+    def report(self, start: int) -> Report:
+        """Hand out the records made since the last report."""
+        report = Report(start, self.columns, self.errors)
+        self.columns = [[] for _ in self.outputs]
+        self.errors = []
+        self.element = self._fast() or self._element
+        return report
+
+
+class _Function:
+    """A function that is loaded when it is first called, so that failing to load fails the call."""
+
+    __slots__ = ("_content", "_hosting", "_value")
+
+    def __init__(self, hosting: Hosting, content: Content) -> None:
+        self._hosting = hosting
+        self._content = content
+        self._value: Any = None
+
+    def __call__(self) -> Any:
+        if self._value is None:
+            self._value = self._hosting.functions(self._content)
+        return self._value
+
+
+def site_of(step: StepCode, number: int) -> str:
+    """Give "file:line" of the call of an element."""
+    return step.site if isinstance(step.site, str) else str(step.site[number])
+
+
+def _users_part(error: BaseException) -> Any:
+    """Leave out the frames of this package, up to the first one of the user."""
+    tb = error.__traceback__
+    while tb is not None and tb.tb_frame.f_globals.get("__name__", "").startswith("pymonik."):
+        tb = tb.tb_next
+    return tb if tb is not None else error.__traceback__
+
+
+def _is_unshared(value: Any) -> bool:
+    """Tell whether nobody but its only consumer can ever see an object.
+
+    True for a list or dict of immediates and an array that owns its memory, when the count of
+    references says that the task kept none.
+    """
+    if sys.getrefcount(value) > _OWN_REFERENCES:
+        return False
+    kind = type(value)
+    if kind is list:
+        return IMMEDIATE.issuperset(map(type, value))
+    if kind is dict:
+        return IMMEDIATE.issuperset(map(type, value.values())) and IMMEDIATE.issuperset(
+            map(type, value)
+        )
+    if kind is tuple:
+        return is_immediate_tuple(value)
+    flags = getattr(value, "flags", None)
+    if kind.__module__ == "numpy" and flags is not None and getattr(value, "base", 0) is None:
+        return bool(flags.owndata) and not value.dtype.hasobject
+    return False
+
+
+def _measure() -> int:
+    """Count the references to an object that only the frames of this module hold."""
+
+    def store(value: Any) -> tuple[int, Any]:
+        record = value
+        return is_unshared(value), record
+
+    def is_unshared(value: Any) -> int:
+        return sys.getrefcount(value)
+
+    outcome: list[Any] = []
+    return store(outcome)[0]
+
+
+_OWN_REFERENCES = _measure()

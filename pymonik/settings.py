@@ -1,0 +1,58 @@
+"""Settings of the library, each from a `PYMONIK_…` variable; limits carry their reason.
+
+Enters: the process's environment. Leaves: one frozen `Settings`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+from pymonik.errors import OptionsError
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes in bytes, times in seconds."""
+
+    backend: str = ""
+    # Pending captures beyond this cause a flush: the user's values exist twice until then.
+    capture_limit: int = 2 * GIB
+    # Content above this becomes a blob of its own: stored once, sent once.
+    blob_size: int = 16 * KIB
+    # Values above this leave their pack, so that fetching one element never moves its siblings.
+    pack_value_size: int = 64 * KIB
+    # Buffers above this live in memory files, mapped instead of copied.
+    shared_size: int = 256 * KIB
+    # ArmoniK's queues take priorities up to `MaxPriority`, 10 in its reference deployments.
+    max_priority: int = 10
+    # A unit that has run this long hands its remaining elements back.
+    unit_seconds: float = 1.0
+    # Finished elements of a running unit are sent to the host this often.
+    report_seconds: float = 0.05
+    # Units that ArmoniK takes in one SubmitTasks: its work grows as units times payloads.
+    submit_units: int = 1000
+    # Kestrel refuses unary bodies of 30 000 000 bytes.
+    request_bytes: int = 20 * MIB
+    # Upper bound of concurrent calls when nothing better is known (a partition without pods).
+    default_slots: int = 8
+
+
+def _read(name: str, kind: str, default: object) -> object:
+    text = os.environ.get("PYMONIK_" + name.upper())
+    if text is None:
+        return default
+    try:
+        return {"int": int, "float": float, "str": str}[kind](text)
+    except ValueError:
+        raise OptionsError(f"PYMONIK_{name.upper()} takes {kind}, not {text!r}") from None
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Give the settings of this process, read once."""
+    given = {field.name: _read(field.name, str(field.type), field.default) for field in fields(Settings)}
+    return Settings(**given)  # type: ignore[arg-type]
