@@ -1,0 +1,68 @@
+# The project's commands. Needs make and Python 3.10 or newer; everything else goes into $(VENV).
+# Written for GNU make 3.81, which is what macOS ships.
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?= -n 2
+BENCH_ARGS ?=
+
+BIN := $(VENV)/bin
+PINS := pyproject.toml constraints.txt
+# A recipe says why it stopped, and which Python would do.
+WANTED := import sys; sys.exit(sys.version_info < (3, 10))
+FOUND := import sys; print("%d.%d.%d" % sys.version_info[:3])
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench clean
+.SUFFIXES:
+
+help: ## show this list
+	@echo "usage: make TARGET [PYTHON=python3.12] [VENV=.venv]"
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/.demo ## run the value-at-risk example, then draw its graph
+	@echo "==> Value at risk on all cores: examples/value_at_risk.py"
+	@$(BIN)/python examples/value_at_risk.py
+	@echo "==> Its graph, and the plan it compiles to: pymonik graph show"
+	@$(BIN)/pymonik graph show examples/value_at_risk.py
+
+test: $(VENV)/.test ## run the tests (PYTEST_ARGS="-x -k name")
+	@echo "==> Running the tests"
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.test ## lint, formatting, strict types
+	@echo "==> ruff check"
+	@$(BIN)/ruff check .
+	@echo "==> ruff format --check"
+	@$(BIN)/ruff format --check .
+	@echo "==> mypy --strict"
+	@$(BIN)/mypy
+
+format: $(VENV)/.test ## rewrite the code in the project's format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.bench ## measure against other libraries (BENCH_ARGS=...)
+	@echo "==> Running the benchmarks"
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+clean: ## remove the virtual environment and the caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+
+# One virtual environment; a stamp per extra, older than neither the pins nor the environment.
+$(VENV)/.made:
+	@$(PYTHON) -c '$(FOUND)' >/dev/null 2>&1 || \
+	  { echo "error: '$(PYTHON)' does not run here: say which Python to use, as in 'make PYTHON=python3.12 demo'"; exit 1; }
+	@$(PYTHON) -c '$(WANTED)' || \
+	  { echo "error: '$(PYTHON)' is Python $$($(PYTHON) -c '$(FOUND)'), PymoniK needs 3.10 or newer:" \
+	         "say which to use, as in 'make PYTHON=python3.12 demo'"; exit 1; }
+	@echo "==> Making a virtual environment in $(VENV) with Python $$($(PYTHON) -c '$(FOUND)')"
+	@$(PYTHON) -m venv --clear $(VENV) || \
+	  { echo "error: '$(PYTHON)' cannot make virtual environments (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+	@touch $@
+
+$(VENV)/.demo $(VENV)/.test $(VENV)/.bench: $(VENV)/.made $(PINS)
+	@echo "==> Installing PymoniK with what '$(patsubst .%,%,$(@F))' needs (a minute or two, once)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet \
+	  --constraint constraints.txt --editable '.[$(patsubst .%,%,$(@F))]'
+	@touch $@
