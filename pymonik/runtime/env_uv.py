@@ -1,0 +1,88 @@
+"""Runs uv.
+
+In: a uv command. Out: nothing, or an `EnvironmentBuildError` with what uv said. A command that
+fails for want of a network is tried once more from uv's cache, and so are the ones after it. What
+to run is the caller's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+
+from pymonik.environment import EnvironmentBuildError
+from pymonik.runtime.env_pip import uv_environ
+
+log = logging.getLogger("pymonik.environments")
+
+# uv's exit codes: 1 is an answer (no version fits), 2 is trouble (no network, no disk, bad usage).
+_TROUBLE = 2
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+class Uv:
+    """uv, with the index and proxy settings of this machine."""
+
+    def __init__(self) -> None:
+        self._binary = _find()
+        self._environ = uv_environ(os.environ)
+        self._offline = False
+
+    def __call__(self, *arguments: str) -> None:
+        """Run one command to its end. Raises `EnvironmentBuildError`."""
+        done = self._run(arguments)
+        if (
+            done.returncode == _TROUBLE
+            and not self._offline
+            and not self._environ.get("UV_OFFLINE")
+        ):
+            again = self._run((*arguments, "--offline"))
+            if again.returncode == 0:
+                log.warning(
+                    "uv could not reach its index; it went on with what it has in its cache"
+                )
+                self._offline = True
+                return
+        if done.returncode != 0:
+            raise EnvironmentBuildError(_message(arguments, done))
+
+    def _run(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+        offline = ["--offline"] if self._offline else []
+        try:
+            return subprocess.run(
+                [self._binary, *arguments, *offline],
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+            )
+        except OSError as error:
+            raise EnvironmentBuildError(
+                f"uv cannot be started ({self._binary}): {error}"
+            ) from error
+
+
+def _find() -> str:
+    try:
+        import uv
+
+        return os.fsdecode(uv.find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        found = shutil.which("uv")
+    if found is None:
+        raise EnvironmentBuildError(
+            "this worker has no uv, which builds environments: install the 'uv' package in it"
+        )
+    return found
+
+
+def _message(arguments: tuple[str, ...], done: subprocess.CompletedProcess[str]) -> str:
+    said = _CREDENTIALS.sub("***@", (done.stderr or done.stdout).strip())
+    if done.returncode < 0:
+        said = f"killed by signal {-done.returncode}\n{said}".strip()
+    command = " ".join(word for word in arguments[:2] if not word.startswith("-"))
+    return f"uv {command} failed: {said or f'exit code {done.returncode}'}"

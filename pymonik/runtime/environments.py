@@ -1,0 +1,177 @@
+"""Builds the environments that tasks ask for, each once per worker.
+
+In: an `Environment`, and the archive of its working directory. Out: a `Built`: the interpreter and
+the process environment to start an executor with. Nothing is ever installed into the worker; where
+the worker already has everything, its own interpreter is the answer and nothing is built. Starting
+executors is the host's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import platform
+import secrets
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pymonik.environment import Environment, EnvironmentBuildError, package_name, unsatisfied
+from pymonik.runtime.env_cache import DEFAULT_MAX_BYTES, Cache, Held, cache_folder
+
+log = logging.getLogger("pymonik.environments")
+
+__all__ = ["Built", "EnvironmentBuildError", "Environments"]
+
+FORGET_FAILURE = 30.0
+"""Seconds until a failed build is tried again: a thousand tasks must not wait for one time-out."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """An environment that is ready: start executors with `python` and `child_environ()`, in
+    `working_dir` if there is one.
+
+    `added` are the packages it has beyond, or instead of, the worker's; `seconds` is what making it
+    ready took here.
+    """
+
+    python: str
+    variables: Mapping[str, str]
+    working_dir: str | None = None
+    venv: str | None = None
+    added: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def child_environ(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the variables for an executor: those of `base` (this process), then its own."""
+        environ = dict(os.environ if base is None else base)
+        if self.venv is not None:
+            # PYTHONPATH would come before the venv; its folders are layers of the venv instead.
+            for name in ("PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__"):
+                environ.pop(name, None)
+            environ["VIRTUAL_ENV"] = self.venv
+            environ["PATH"] = os.pathsep.join(
+                [os.path.join(self.venv, "bin"), environ.get("PATH", os.defpath)]
+            )
+        return {**environ, **self.variables}
+
+
+class Environments:
+    """The environments of one host. Safe for threads, and for hosts that share the cache."""
+
+    def __init__(self, cache: Path | None = None, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+        self._cache = Cache((cache or cache_folder()) / "environments", max_bytes)
+        self._token = secrets.token_hex(6)
+        self._lock = threading.Lock()
+        self._built: dict[str, Built] = {}
+        self._held: dict[str, Held] = {}
+        self._failed: dict[str, tuple[float, str]] = {}
+
+    def build(
+        self, environment: Environment, working_dir: bytes | os.PathLike[str] | None = None
+    ) -> Built:
+        """Make `environment` ready, or find that it is. `working_dir` is its archive, or a file
+        holding it.
+
+        May take as long as uv does. Raises `EnvironmentBuildError`, with uv's own message.
+        """
+        digest = environment.digest
+        with self._lock:
+            known = self._built.get(digest)
+            until, message = self._failed.get(digest, (0.0, ""))
+        if known is not None:
+            return known
+        if time.monotonic() < until:
+            raise EnvironmentBuildError(message)
+        try:
+            built = self._build(environment, working_dir)
+        except (OSError, ValueError, EnvironmentBuildError) as error:
+            message = f"{environment!r} could not be built on {socket.gethostname()}: {error}"
+            with self._lock:
+                self._failed[digest] = (time.monotonic() + FORGET_FAILURE, message)
+            raise EnvironmentBuildError(message) from error
+        with self._lock:
+            return self._built.setdefault(digest, built)
+
+    def close(self) -> None:
+        """Let go of everything; what was built stays in the cache until it is pruned."""
+        with self._lock:
+            held, self._held, self._built = self._held, {}, {}
+        for entry in held.values():
+            entry.release()
+
+    def _build(
+        self, environment: Environment, working_dir: bytes | os.PathLike[str] | None
+    ) -> Built:
+        _demand_python(environment.python)
+        start = time.perf_counter()
+        # The worker's own PymoniK serves everywhere, whatever a requirements file says of it.
+        packages = [
+            package for package in environment.packages if package_name(package) != "pymonik"
+        ]
+        built = Built(sys.executable, dict(environment.variables))
+        if unsatisfied(packages):
+            built = self._layered(built, packages)
+        if environment.working_hash:
+            built = replace(built, working_dir=self._folder(environment, working_dir))
+        return replace(built, seconds=time.perf_counter() - start)
+
+    def _layered(self, built: Built, packages: list[str]) -> Built:
+        from pymonik.runtime.env_layer import added, fill, python_of, worker_fingerprint
+        from pymonik.runtime.env_uv import Uv
+
+        key = _key("venv", *packages, worker_fingerprint())
+        folder = self._hold(key, lambda empty: fill(empty, packages, Uv()))
+        python = python_of(folder)
+        return replace(
+            built, python=str(python), venv=str(python.parent.parent), added=added(folder)
+        )
+
+    def _folder(self, environment: Environment, content: bytes | os.PathLike[str] | None) -> str:
+        """Unpack the working directory for this host alone: its tasks may write there."""
+        from pymonik.runtime.env_extract import extract
+
+        if content is None:
+            raise ValueError("its working directory has not arrived with it")
+        archive = content
+
+        def unpack(empty: Path) -> None:
+            found = extract(archive, empty)
+            if found != environment.working_hash:
+                raise ValueError("its working directory was damaged on its way: the hash differs")
+
+        return str(self._hold(_key("folder", environment.working_hash, self._token), unpack))
+
+    def _hold(self, key: str, fill_folder: Callable[[Path], None]) -> Path:
+        held = self._cache.hold(key, fill_folder)
+        with self._lock:
+            kept = self._held.setdefault(key, held)
+        if kept is not held:
+            held.release()
+        if held.fresh:
+            log.info("built %s", held.path)
+            self._cache.prune()
+        return kept.path
+
+
+def _demand_python(specifier: str) -> None:
+    if not specifier:
+        return
+    from packaging.specifiers import SpecifierSet
+
+    running = platform.python_version()
+    if not SpecifierSet(specifier).contains(running, prereleases=True):
+        raise EnvironmentBuildError(
+            f"it demands Python {specifier}, this worker runs {running}: "
+            "use a worker image with that Python"
+        )
+
+
+def _key(*parts: str) -> str:
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
