@@ -51,7 +51,7 @@ class Cache:
         self.root = root
         self.max_bytes = max_bytes
 
-    def hold(self, key: str, fill: Callable[[Path], None]) -> Held:
+    def hold(self, key: str, fill: Callable[[Path], object]) -> Held:
         """Return the entry of `key`, which one caller fills while the others wait."""
         fresh = False
         while True:
@@ -82,7 +82,7 @@ class Cache:
                 total -= size
         self._sweep()
 
-    def _fill(self, key: str, fill: Callable[[Path], None]) -> None:
+    def _fill(self, key: str, fill: Callable[[Path], object]) -> None:
         part = self._part(key)
         try:
             (part / "content").mkdir(parents=True)

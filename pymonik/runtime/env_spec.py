@@ -61,9 +61,12 @@ class _Spec(BaseModel):
             return _base(info) / Path(value).expanduser()
         return value
 
-    @field_validator("python")
+    @field_validator("python", mode="before")
     @classmethod
-    def _python(cls, value: str) -> str:
+    def _python(cls, value: object) -> str:
+        if not isinstance(value, str):
+            kind = type(value).__name__
+            raise ValueError(f"{value!r} is a {kind}: write it as text, since 3.10 is 3.1")
         text = value.strip()
         if _BARE_VERSION.fullmatch(text):
             text = f"=={text}.*" if text.count(".") < 2 else f"=={text}"

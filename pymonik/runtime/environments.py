@@ -148,7 +148,7 @@ class Environments:
 
         return str(self._hold(_key("folder", environment.working_hash, self._token), unpack))
 
-    def _hold(self, key: str, fill_folder: Callable[[Path], None]) -> Path:
+    def _hold(self, key: str, fill_folder: Callable[[Path], object]) -> Path:
         held = self._cache.hold(key, fill_folder)
         with self._lock:
             kept = self._held.setdefault(key, held)

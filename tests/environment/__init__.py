@@ -1,0 +1,1 @@
+"""Environments: the value a user describes, and the venvs built from it."""

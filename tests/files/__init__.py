@@ -1,0 +1,1 @@
+"""Files and folders on their way from a client to a worker."""
