@@ -1,0 +1,54 @@
+"""The backends the conformance programs run on; a new backend joins by one entry of `BACKENDS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from pymonik import Pymonik
+
+BACKENDS = ("inline", "local")
+# A backend that runs tasks in the caller's own thread cannot be interrupted or waited for.
+SYNCHRONOUS = {"inline"}
+
+Connect = Callable[..., Pymonik]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "asynchronous: needs a backend whose tasks run beside the caller"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend" in metafunc.fixturenames:
+        chosen = [
+            name
+            for name in BACKENDS
+            if name not in SYNCHRONOUS or not metafunc.definition.get_closest_marker("asynchronous")
+        ]
+        metafunc.parametrize("backend", chosen)
+
+
+@pytest.fixture
+def connect(backend: str) -> Connect:
+    """Build a client of the backend under test; the program opens and closes it."""
+
+    def build(**settings: Any) -> Pymonik:
+        return Pymonik(**{"backend": backend, "workers": 2, **settings})
+
+    return build
+
+
+@pytest.fixture
+def client(connect: Connect) -> Iterator[Pymonik]:
+    """An open, current client; its exit must raise nothing the program did not look at."""
+    with connect() as opened:
+        yield opened
+
+
+@pytest.fixture(params=[True, False], ids=["optimized", "as-written"])
+def optimize(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)

@@ -1,0 +1,82 @@
+"""`await handle`: in any event loop, without blocking it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from pymonik import Pymonik
+
+from ..conftest import Gate
+from .programs import add, divide, pass_gate, square
+
+
+def test_await_gives_the_value(client: Pymonik) -> None:
+    async def main() -> Any:
+        return await add.invoke(1, 2)
+
+    assert asyncio.run(main()) == 3
+
+
+def test_await_raises_the_error_of_the_task(client: Pymonik) -> None:
+    async def main() -> None:
+        await divide.invoke(1, 0)
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(main())
+
+
+def test_awaiting_twice_and_in_two_loops_gives_the_value_again(client: Pymonik) -> None:
+    h = square.invoke(3)
+
+    async def main() -> Any:
+        return await h, await h
+
+    assert asyncio.run(main()) == (9, 9)
+    assert asyncio.run(main()) == (9, 9)
+
+
+def test_gathering_handles_is_one_submission(client: Pymonik) -> None:
+    async def main() -> Any:
+        return await asyncio.gather(*[square.invoke(i) for i in range(20)])
+
+    assert asyncio.run(main()) == [i * i for i in range(20)]
+    assert client.stats.submissions == 1
+
+
+@pytest.mark.asynchronous
+def test_await_leaves_the_loop_free(client: Pymonik, gate: Gate) -> None:
+    async def main() -> Any:
+        waiting = asyncio.ensure_future(pass_gate.invoke(gate.path, "through"))
+        # Opening the gate needs the loop's own thread pool, while `waiting` is pending.
+        await asyncio.gather(asyncio.to_thread(gate.open), asyncio.wait([waiting]))
+        return waiting.result()
+
+    assert asyncio.run(main()) == "through"
+
+
+@pytest.mark.asynchronous
+def test_an_awaiting_coroutine_can_give_up(client: Pymonik, gate: Gate) -> None:
+    h = pass_gate.invoke(gate.path, "through")
+
+    async def main() -> None:
+        await asyncio.wait_for(h, timeout=0.01)
+
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(main())
+    gate.open()
+    assert h.get() == "through"
+
+
+def test_two_coroutines_may_await_one_handle(client: Pymonik) -> None:
+    async def main() -> Any:
+        h = square.invoke(3)
+
+        async def wait_for_it() -> Any:
+            return await h
+
+        return await asyncio.gather(wait_for_it(), wait_for_it())
+
+    assert asyncio.run(main()) == [9, 9]

@@ -1,0 +1,126 @@
+"""`cancel()`: it takes back what has not run, and says whether it did."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from pymonik import Pymonik
+from pymonik.errors import Cancelled, TaskFailed
+
+from ..conftest import Gate, Ledger
+from .conftest import Connect
+from .programs import add, inc, note, pass_gate, square, total
+
+
+def test_a_call_cancelled_before_the_flush_never_runs(client: Pymonik, ledger: Ledger) -> None:
+    kept, dropped = note.invoke(ledger.path, "kept"), note.invoke(ledger.path, "dropped")
+    assert dropped.cancel() is True
+    kept.wait()
+    with pytest.raises(Cancelled):
+        dropped.get()
+    assert ledger.lines() == ["kept"]
+
+
+def test_the_dependents_of_a_cancelled_call_are_cancelled(client: Pymonik, ledger: Ledger) -> None:
+    first = note.invoke(ledger.path, "first", 1)
+    second = note.invoke(ledger.path, "second", first)
+    third = add.invoke(second, 1)
+    apart = square.invoke(3)
+    assert first.cancel() is True
+    for h in (first, second, third):
+        assert isinstance(h.exception(), Cancelled)
+    assert apart.get() == 9
+    assert ledger.lines() == []
+
+
+def test_cancelling_a_dependent_leaves_its_inputs_alone(client: Pymonik) -> None:
+    first = inc.invoke(1)
+    second = inc.invoke(first)
+    assert second.cancel() is True
+    assert first.get() == 2
+    with pytest.raises(Cancelled):
+        second.get()
+
+
+def test_an_element_of_a_map_can_be_cancelled(client: Pymonik, ledger: Ledger) -> None:
+    handles = note.map_invoke([(ledger.path, i, i) for i in range(5)])
+    assert handles[2].cancel() is True
+    assert [h.get() for i, h in enumerate(handles) if i != 2] == [0, 1, 3, 4]
+    assert isinstance(handles[2].exception(), Cancelled)
+    assert sorted(ledger.lines()) == ["0", "1", "3", "4"]
+
+
+def test_cancelling_twice_says_the_same(client: Pymonik) -> None:
+    h = square.invoke(3)
+    assert h.cancel() is True
+    assert h.cancel() is True
+    assert h.done() is True
+
+
+def test_a_finished_call_cannot_be_cancelled(client: Pymonik) -> None:
+    h = square.invoke(3).wait()
+    assert h.cancel() is False
+    assert h.get() == 9
+
+
+def test_a_cancelled_handle_as_an_argument_is_cancelled_too(client: Pymonik) -> None:
+    h = square.invoke(3)
+    h.cancel()
+    later = total.invoke([1, h])
+    with pytest.raises(Cancelled):
+        later.get()
+
+
+def test_cancelling_flushes_nothing(client: Pymonik) -> None:
+    other = square.invoke(4)
+    square.invoke(3).cancel()
+    assert client.stats.submissions == 0
+    assert other.get() == 16
+
+
+def test_a_cancelled_call_is_no_failure_of_the_block(connect: Connect) -> None:
+    with connect():
+        square.invoke(3).cancel()
+        gc.collect()
+
+
+def test_cancelled_is_a_failed_task_that_names_it(client: Pymonik) -> None:
+    h = square.invoke(3)
+    h.cancel()
+    with pytest.raises(TaskFailed, match="square"):
+        h.get()
+
+
+@pytest.mark.asynchronous
+def test_a_running_call_is_stopped(client: Pymonik, gate: Gate) -> None:
+    h = pass_gate.invoke(gate.path)
+    client.flush()
+    assert h.cancel() is True
+    with pytest.raises(Cancelled):
+        h.get()
+    # The gate was never opened: the workers are free again all the same.
+    assert square.map_invoke(range(4)).get() == [0, 1, 4, 9]
+
+
+@pytest.mark.asynchronous
+def test_a_queued_dependent_of_a_stopped_call_never_runs(
+    client: Pymonik, gate: Gate, ledger: Ledger
+) -> None:
+    blocked = pass_gate.invoke(gate.path)
+    after = note.invoke(ledger.path, "after", blocked)
+    client.flush()
+    assert blocked.cancel() is True
+    assert isinstance(after.exception(), Cancelled)
+    assert ledger.lines() == []
+
+
+@pytest.mark.asynchronous
+def test_a_unit_goes_on_while_something_wanted_is_left_in_it(client: Pymonik, gate: Gate) -> None:
+    first = pass_gate.invoke(gate.path, 1)
+    second = inc.invoke(first)
+    client.flush()
+    second.cancel()
+    gate.open()
+    assert first.get() == 1

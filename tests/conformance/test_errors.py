@@ -1,0 +1,260 @@
+"""Errors tell the story: type, task, call site, element, remote traceback, path."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import threading
+from typing import Any
+
+import pytest
+
+from pymonik import Pymonik, ResultHandle, Task, task
+from pymonik.errors import PymonikError, TaskFailed
+
+from .programs import add, divide, identity, inc, square, total
+
+
+def here() -> int:
+    frame = inspect.currentframe()
+    return frame.f_back.f_lineno  # type: ignore[union-attr]
+
+
+def story(handle: ResultHandle[Any]) -> TaskFailed:
+    """Return the `TaskFailed` that an error of a task is chained to."""
+    error = handle.exception()
+    assert error is not None
+    cause = error if isinstance(error, TaskFailed) else error.__cause__
+    assert isinstance(cause, TaskFailed)
+    return cause
+
+
+class Odd(Exception):
+    """Its constructor takes what its `args` do not hold: pickle cannot rebuild it."""
+
+    def __init__(self, left: int, right: int) -> None:
+        super().__init__(f"odd pair {left} {right}")
+
+
+class Coded(Exception):
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message, code)
+        self.code = code
+
+
+class Holding(Exception):
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.guard = threading.Lock()
+
+
+def test_get_raises_the_type_that_the_task_raised(client: Pymonik) -> None:
+    with pytest.raises(ZeroDivisionError, match="division by zero"):
+        divide.invoke(1, 0).get()
+
+
+def test_it_is_raised_at_every_get(client: Pymonik) -> None:
+    h = divide.invoke(1, 0)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError) as caught:
+            h.get()
+        assert isinstance(caught.value.__cause__, TaskFailed)
+
+
+def test_the_story_names_task_and_call_site(client: Pymonik) -> None:
+    h, line = divide.invoke(1, 0), here()
+    cause = story(h)
+    assert cause.task == "divide"
+    assert os.path.basename(__file__) in cause.site
+    assert cause.site.endswith(f":{line}")
+    assert cause.element is None
+    assert cause.attempts == 1
+    assert cause.worker
+    for part in ("divide", f"{os.path.basename(__file__)}:{line}"):
+        assert part in str(cause)
+
+
+def test_the_story_names_the_element(client: Pymonik) -> None:
+    handles, line = divide.map_invoke([(1, 1), (1, 2), (1, 0)]), here()
+    cause = story(handles[2])
+    assert cause.element == 2
+    assert cause.site.endswith(f":{line}")
+
+
+def test_calls_folded_into_one_map_keep_their_own_sites(client: Pymonik) -> None:
+    first, line = divide.invoke(1, 0), here()
+    second, next_line = divide.invoke(2, 0), here()
+    sites = [story(h).site for h in (first, second)]
+    assert [site.rsplit(":", 1)[1] for site in sites] == [str(line), str(next_line)]
+    assert [story(h).element for h in (first, second)] == [None, None]
+
+
+def test_the_story_holds_the_remote_traceback(client: Pymonik) -> None:
+    def inner(x: int) -> float:
+        return x / 0
+
+    h = Task(lambda x: inner(x), func_name="outer").invoke(1)
+    text = story(h).traceback
+    assert "ZeroDivisionError" in text
+    assert "in inner" in text
+    assert "return x / 0" in text
+
+
+def test_the_traceback_shows_chained_errors(client: Pymonik) -> None:
+    @task
+    def chained() -> None:
+        try:
+            {}["missing"]
+        except KeyError as error:
+            raise ValueError("outer trouble") from error
+
+    h = chained.invoke()
+    assert isinstance(h.exception(), ValueError)
+    assert "missing" in story(h).traceback
+    assert "outer trouble" in story(h).traceback
+
+
+def test_the_traceback_shows_the_users_frames_and_not_the_machinery(client: Pymonik) -> None:
+    text = story(divide.invoke(1, 0)).traceback
+    assert "programs.py" in text
+    assert "executor.py" not in text
+
+
+def test_arguments_and_attributes_of_an_exception_survive(client: Pymonik) -> None:
+    @task
+    def coded() -> None:
+        raise Coded("bad", 7)
+
+    with pytest.raises(Coded) as caught:
+        coded.invoke().get()
+    assert caught.value.code == 7
+    assert caught.value.args == ("bad", 7)
+
+
+@pytest.mark.parametrize(("make", "text"), [(lambda: Odd(1, 2), "odd pair 1 2"),
+                                            (lambda: Holding("held"), "held")])  # fmt: skip
+def test_an_exception_that_cannot_be_rebuilt_is_still_told(
+    client: Pymonik, make: Any, text: str
+) -> None:
+    @task
+    def fails() -> None:
+        raise make()
+
+    h, good = fails.invoke(), square.invoke(2)
+    error = h.exception()
+    assert isinstance(error, (TaskFailed, type(make())))
+    assert text in str(error)
+    assert type(make()).__name__ in story(h).traceback
+    assert good.get() == 4
+
+
+def test_an_exception_class_of_the_task_itself_is_raised(client: Pymonik) -> None:
+    class Local(Exception):
+        pass
+
+    @task
+    def fails() -> None:
+        raise Local("mine")
+
+    with pytest.raises(Local, match="mine"):
+        fails.invoke().get()
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_a_task_cannot_end_the_client(client: Pymonik, kind: type[BaseException]) -> None:
+    @task
+    def leaves() -> None:
+        raise kind("from a task")
+
+    with pytest.raises(TaskFailed, match=kind.__name__):
+        leaves.invoke().get()
+    assert square.invoke(2).get() == 4
+
+
+def test_one_failed_element_leaves_its_siblings_alone(client: Pymonik) -> None:
+    handles = divide.map_invoke([(12, i) for i in range(5)])
+    assert isinstance(handles[0].exception(), ZeroDivisionError)
+    assert [h.get() for h in handles[1:]] == [12, 6, 4, 3]
+
+
+def test_one_failed_call_leaves_the_rest_of_its_unit_alone(client: Pymonik) -> None:
+    base = inc.invoke(0)
+    good, bad = inc.invoke(base), divide.invoke(base, 0)
+    after = add.invoke(good, 1)
+    assert isinstance(bad.exception(), ZeroDivisionError)
+    assert (base.get(), good.get(), after.get()) == (1, 2, 3)
+
+
+def test_a_downstream_value_carries_the_root_cause_and_the_path(client: Pymonik) -> None:
+    root = divide.invoke(1, 0)
+    middle = inc.invoke(root)
+    end = total.invoke([1, middle])
+    with pytest.raises(ZeroDivisionError) as caught:
+        end.get()
+    cause = caught.value.__cause__
+    assert isinstance(cause, TaskFailed)
+    assert cause.task == "divide"
+    assert tuple(cause.path) == ("divide", "inc", "total")
+    assert story(root).task == "divide"
+
+
+def test_a_path_crosses_submissions(client: Pymonik) -> None:
+    root = divide.invoke(1, 0).wait()
+    end = inc.invoke(inc.invoke(root))
+    assert isinstance(end.exception(), ZeroDivisionError)
+    assert tuple(story(end).path) == ("divide", "inc", "inc")
+    assert isinstance(root.exception(), ZeroDivisionError)
+
+
+def test_a_call_that_finds_an_error_does_not_run(client: Pymonik, ledger: Any) -> None:
+    from .programs import note
+
+    end = note.invoke(ledger.path, "ran", divide.invoke(1, 0))
+    assert isinstance(end.exception(), ZeroDivisionError)
+    assert ledger.lines() == []
+
+
+def test_a_failed_element_fails_only_the_elements_behind_it(client: Pymonik) -> None:
+    chained = inc.map_invoke(divide.map_invoke([(6, i) for i in range(4)]))
+    assert isinstance(chained[0].exception(), ZeroDivisionError)
+    assert [h.get() for h in chained[1:]] == [7, 4, 3]
+    assert isinstance(total.invoke(chained).exception(), ZeroDivisionError)
+    assert total.invoke(chained[1:]).get() == 14
+
+
+def test_a_value_that_cannot_be_pickled_is_an_error_that_names_it(client: Pymonik) -> None:
+    make = Task(lambda: {"rows": [threading.Lock()]}, func_name="make")
+    with pytest.raises(TypeError) as caught:
+        make.invoke().get()
+    assert isinstance(caught.value, PymonikError)
+    assert "['rows'][0]" in str(caught.value)
+    assert "make" in str(caught.value)
+
+
+def test_a_generator_is_no_value(client: Pymonik) -> None:
+    @task
+    def counted(n: int) -> Any:
+        yield from range(n)
+
+    with pytest.raises(TypeError, match="generator"):
+        counted.invoke(3).get()
+
+
+def test_an_error_while_arguments_are_rebuilt_is_the_calls_own(client: Pymonik) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return divide.func, (1, 0)
+
+    trapped, good = identity.invoke(Trap()), square.invoke(3)
+    assert isinstance(trapped.exception(), ZeroDivisionError)
+    assert good.get() == 9
+
+
+def test_a_recursion_too_deep_is_an_ordinary_error(client: Pymonik) -> None:
+    @task
+    def deep(n: int) -> int:
+        return deep(n + 1)
+
+    with pytest.raises(RecursionError):
+        deep.invoke(0).get()
+    assert square.invoke(2).get() == 4

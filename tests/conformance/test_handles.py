@@ -1,0 +1,228 @@
+"""A single handle: wait, get, done, exception, names, callbacks, items, and what it refuses."""
+
+from __future__ import annotations
+
+import operator
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pymonik import Pymonik, ResultHandle
+from pymonik.errors import LazyValueError
+
+from ..conftest import PATIENCE, Gate
+from .programs import add, divide, identity, pass_gate, square
+
+
+def test_wait_returns_the_handle_itself(client: Pymonik) -> None:
+    h = square.invoke(3)
+    assert h.wait() is h
+
+
+def test_wait_does_not_raise_the_error_of_the_task(client: Pymonik) -> None:
+    h = divide.invoke(1, 0)
+    assert h.wait() is h
+    with pytest.raises(ZeroDivisionError):
+        h.get()
+
+
+def test_get_twice_gives_the_value_twice(client: Pymonik) -> None:
+    h = square.invoke(3)
+    assert (h.get(), h.get()) == (9, 9)
+
+
+def test_get_and_wait_within_a_timeout(client: Pymonik) -> None:
+    h = square.invoke(3)
+    assert h.wait(timeout=PATIENCE).get(timeout=PATIENCE) == 9
+
+
+@pytest.mark.asynchronous
+@pytest.mark.parametrize("method", ["get", "wait"])
+def test_a_timeout_raises_and_the_value_still_comes(
+    client: Pymonik, gate: Gate, method: str
+) -> None:
+    h = pass_gate.invoke(gate.path, "through")
+    with pytest.raises(TimeoutError):
+        getattr(h, method)(timeout=0.01)
+    assert not h.done()
+    gate.open()
+    assert h.get() == "through"
+    assert h.done()
+
+
+def test_done_is_true_once_the_value_is_there(client: Pymonik) -> None:
+    h = square.invoke(3).wait()
+    assert h.done() is True
+
+
+def test_exception_waits_and_tells(client: Pymonik) -> None:
+    good, bad = divide.invoke(1, 2), divide.invoke(1, 0)
+    assert good.exception() is None
+    assert isinstance(bad.exception(), ZeroDivisionError)
+
+
+def test_a_named_handle_is_the_handle(client: Pymonik) -> None:
+    h = square.invoke(3)
+    assert h.named("pv") is h
+    assert "pv" in repr(h)
+    assert h.get() == 9
+
+
+def test_a_call_can_be_named_as_it_is_made(client: Pymonik) -> None:
+    h = square.invoke(3, pmk_name="pv")
+    assert "pv" in repr(h)
+    assert h.get() == 9
+
+
+def test_reading_the_result_id_flushes(client: Pymonik) -> None:
+    h = square.invoke(3)
+    assert client.stats.submissions == 0
+    assert isinstance(h.result_id, str)
+    assert h.result_id
+    assert client.stats.submissions == 1
+
+
+def test_a_handle_says_what_it_is(client: Pymonik) -> None:
+    h = square.invoke(3)
+    assert "square" in repr(h)
+    assert isinstance(h, ResultHandle)
+    assert f"{h}" == str(h)
+    assert client.stats.submissions == 0
+
+
+def test_a_handle_is_itself_and_hashable(client: Pymonik) -> None:
+    h, other = square.invoke(3), square.invoke(3)
+    assert h == h
+    assert h != other
+    assert {h: 1, other: 2}[h] == 1
+
+
+def test_a_callback_is_called_with_the_handle(client: Pymonik) -> None:
+    called, seen = threading.Event(), []
+
+    def callback(handle: Any) -> None:
+        seen.append(handle)
+        called.set()
+
+    h = square.invoke(3)
+    h.add_done_callback(callback)
+    assert seen == []
+    h.wait()
+    assert called.wait(PATIENCE)
+    assert seen == [h]
+    assert seen[0].get() == 9
+
+
+def test_a_callback_added_late_is_called_at_once(client: Pymonik) -> None:
+    called = threading.Event()
+    h = square.invoke(3).wait()
+    h.add_done_callback(lambda _: called.set())
+    assert called.wait(PATIENCE)
+
+
+def test_a_callback_is_called_for_a_failure_too(client: Pymonik) -> None:
+    called = threading.Event()
+    h = divide.invoke(1, 0)
+    h.add_done_callback(lambda _: called.set())
+    assert isinstance(h.exception(), ZeroDivisionError)
+    assert called.wait(PATIENCE)
+
+
+def test_a_callback_that_raises_harms_nobody(client: Pymonik) -> None:
+    called = threading.Event()
+
+    def bad(_: Any) -> None:
+        raise RuntimeError("callback")
+
+    h = square.invoke(3)
+    h.add_done_callback(bad)
+    h.add_done_callback(lambda _: called.set())
+    assert h.get() == 9
+    assert called.wait(PATIENCE)
+    assert square.invoke(4).get() == 16
+
+
+REFUSED: dict[str, Callable[[Any], Any]] = {
+    "bool": bool,
+    "not": operator.not_,
+    "if": lambda h: 1 if h else 2,
+    "iter": iter,
+    "list": list,
+    "for": lambda h: [x for x in h],
+    "star": lambda h: print(*h),
+    "unpacking": lambda h: (lambda a, b: None)(*h),
+    "len": len,
+    "in": lambda h: 3 in h,
+    "add": lambda h: h + 1,
+    "radd": lambda h: 1 + h,
+    "sum": lambda h: sum([h, h]),
+    "handle + handle": lambda h: h + h,
+    "sub": lambda h: h - 1,
+    "rsub": lambda h: 1 - h,
+    "mul": lambda h: h * 2,
+    "rmul": lambda h: [1] * h,
+    "truediv": lambda h: h / 2,
+    "rtruediv": lambda h: 2 / h,
+    "floordiv": lambda h: h // 2,
+    "mod": lambda h: h % 2,
+    "pow": lambda h: h**2,
+    "rpow": lambda h: 2**h,
+    "matmul": lambda h: h @ h,
+    "neg": operator.neg,
+    "abs": abs,
+    "lt": lambda h: h < 1,
+    "ge": lambda h: h >= 1,
+    "and": lambda h: h & 1,
+    "or": lambda h: 1 | h,
+    "shift": lambda h: h << 1,
+    "int": int,
+    "float": float,
+    "index": lambda h: [1, 2][h],
+    "range": range,
+    "round": round,
+}
+
+
+@pytest.mark.parametrize("use", REFUSED.values(), ids=REFUSED)
+def test_using_a_handle_as_its_value_says_what_to_do(
+    client: Pymonik, use: Callable[[Any], Any]
+) -> None:
+    h = square.invoke(3)
+    with pytest.raises(LazyValueError, match=r"get\(\)"):
+        use(h)
+    assert client.stats.submissions == 0
+
+
+def test_an_item_of_a_handle_is_lazy(client: Pymonik) -> None:
+    h = identity.invoke({"a": [10, 20, 30], "b": {"c": 5}})
+    first, rest, deep = h["a"][0], h["a"][1:], h["b"]["c"]
+    assert isinstance(first, ResultHandle)
+    assert client.stats.submissions == 0
+    assert (first.get(), rest.get(), deep.get()) == (10, [20, 30], 5)
+    assert add.invoke(h["a"][2], h["b"]["c"]).get() == 35
+
+
+def test_a_missing_item_fails_at_get(client: Pymonik) -> None:
+    h = identity.invoke({"a": 1})
+    with pytest.raises(KeyError):
+        h["nope"].get()
+    assert h["a"].get() == 1
+
+
+def test_unpack_gives_so_many_handles(client: Pymonik) -> None:
+    a, b, c = identity.invoke((1, 2, 3)).unpack(3)
+    assert all(isinstance(h, ResultHandle) for h in (a, b, c))
+    assert client.stats.submissions == 0
+    assert add.invoke(a, c).get() == 4
+    assert b.get() == 2
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_unpacking_the_wrong_number_fails_as_in_python(client: Pymonik, count: int) -> None:
+    parts = identity.invoke((1, 2, 3)).unpack(count)
+    with pytest.raises(ValueError, match="unpack"):
+        parts[0].get()
+    for part in parts:
+        part.exception()

@@ -1,0 +1,203 @@
+"""The forms of `invoke` and `map_invoke`, and the signature, checked where the call is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pymonik import MultiResultHandle, Pymonik, ResultHandle, Task, task
+from pymonik.errors import NoClientError, SignatureError
+
+from .programs import add, square
+
+
+@task
+def describe(a: int, /, b: int = 2, *rest: int, c: int = 3, **more: int) -> tuple[Any, ...]:
+    return a, b, rest, c, more
+
+
+@task
+def hello() -> str:
+    return "hello"
+
+
+def test_invoke_returns_a_handle(client: Pymonik) -> None:
+    assert isinstance(add.invoke(1, 2), ResultHandle)
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [
+        ((1,), {}),
+        ((1, 5), {}),
+        ((1, 5, 6, 7), {}),
+        ((1,), {"b": 5}),
+        ((1,), {"c": 5}),
+        ((1,), {"c": 5, "d": 6, "e": 7}),
+        ((1, 2, 3), {"z": 9}),
+    ],
+)
+def test_arguments_bind_as_in_a_plain_call(client: Pymonik, args: Any, kwargs: Any) -> None:
+    assert describe.invoke(*args, **kwargs).get() == describe(*args, **kwargs)
+
+
+def test_a_task_without_parameters_is_invoked_without_arguments(client: Pymonik) -> None:
+    assert hello.invoke().get() == "hello"
+
+
+def test_keyword_only_invocations_keep_their_keywords(client: Pymonik) -> None:
+    assert add.invoke(a=1, b=2).get() == 3
+    assert add.invoke(b="b", a="a").get() == "ab"
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "culprit"),
+    [
+        ((1,), {}, "b"),
+        ((), {}, "a"),
+        ((1, 2, 3), {}, "argument"),
+        ((1,), {"c": 2}, "c"),
+        ((1, 2), {"a": 1}, "a"),
+    ],
+)
+def test_a_wrong_signature_fails_at_the_call(
+    client: Pymonik, args: Any, kwargs: Any, culprit: str
+) -> None:
+    with pytest.raises(SignatureError, match=culprit) as caught:
+        add.invoke(*args, **kwargs)
+    assert "add" in str(caught.value)
+    assert isinstance(caught.value, TypeError)
+    assert client.stats.submissions == 0
+
+
+def test_a_wrong_element_of_a_map_is_named(client: Pymonik) -> None:
+    with pytest.raises(SignatureError, match=r"2"):
+        add.map_invoke([(1, 2), (3, 4), (5,), (6, 7)])
+
+
+def test_a_refused_call_leaves_the_others_alone(client: Pymonik) -> None:
+    first = add.invoke(1, 2)
+    with pytest.raises(SignatureError):
+        add.invoke(1)
+    assert first.get() == 3
+    assert client.stats.calls == 1
+
+
+def test_a_keyword_only_parameter_must_be_given_by_name(client: Pymonik) -> None:
+    @task
+    def scaled(x: int, *, factor: int) -> int:
+        return x * factor
+
+    assert scaled.invoke(2, factor=3).get() == 6
+    with pytest.raises(SignatureError, match="factor"):
+        scaled.invoke(2)
+
+
+def test_map_invoke_spreads_tuples(client: Pymonik) -> None:
+    handles = add.map_invoke([(1, 2), (3, 4), (5, 6)])
+    assert isinstance(handles, MultiResultHandle)
+    assert handles.wait().get() == [3, 7, 11]
+
+
+def test_map_invoke_takes_a_generator(client: Pymonik) -> None:
+    def arguments() -> Iterator[tuple[int, int]]:
+        for i in range(4):
+            yield i, i
+
+    assert add.map_invoke(arguments()).get() == [0, 2, 4, 6]
+
+
+def test_map_invoke_takes_zip_and_range(client: Pymonik) -> None:
+    assert add.map_invoke(zip(range(3), range(3), strict=True)).get() == [0, 2, 4]
+    assert square.map_invoke(range(4)).get() == [0, 1, 4, 9]
+
+
+def test_map_invoke_takes_an_array_of_argument_rows(client: Pymonik) -> None:
+    assert add.map_invoke(np.array([[1, 2], [3, 4]])).get() == [3, 7]
+
+
+@pytest.mark.parametrize(
+    "values", [[1, 2, 3], np.arange(3), [1.5, 2.5], (4, 5), {7}], ids=repr
+)
+def test_map_invoke_takes_single_values(client: Pymonik, values: Any) -> None:
+    assert square.map_invoke(values).get() == [v * v for v in values]
+
+
+def test_map_invoke_takes_lists_and_strings_as_single_values(client: Pymonik) -> None:
+    assert Task(len, func_name="size").map_invoke([[1, 2], "abc", {}]).get() == [2, 3, 0]
+
+
+def test_map_invoke_takes_handles_as_single_values(client: Pymonik) -> None:
+    squares = square.map_invoke([1, 2, 3])
+    assert square.map_invoke(squares).get() == [1, 16, 81]
+    assert square.map_invoke(list(squares)).get() == [1, 16, 81]
+
+
+def test_map_invoke_takes_handles_inside_tuples(client: Pymonik) -> None:
+    squares = square.map_invoke([1, 2, 3])
+    assert add.map_invoke([(h, i) for i, h in enumerate(squares)]).get() == [1, 5, 11]
+
+
+def test_map_invoke_takes_empty_tuples(client: Pymonik) -> None:
+    assert hello.map_invoke([(), ()]).get() == ["hello", "hello"]
+
+
+def test_map_invoke_fills_defaults(client: Pymonik) -> None:
+    assert describe.map_invoke([(1,), (1, 5), (1, 5, 6)]).get() == [
+        describe(1),
+        describe(1, 5),
+        describe(1, 5, 6),
+    ]
+
+
+def test_an_empty_map_is_an_empty_list(client: Pymonik) -> None:
+    empty = square.map_invoke([])
+    assert len(empty) == 0
+    assert empty.wait().get() == []
+
+
+def test_what_cannot_be_iterated_cannot_be_mapped(client: Pymonik) -> None:
+    with pytest.raises(TypeError):
+        square.map_invoke(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("values", ["abc", {"a": 1}])
+def test_what_is_one_value_rather_than_many_is_not_mapped(client: Pymonik, values: Any) -> None:
+    with pytest.raises(SignatureError, match="map_invoke"):
+        square.map_invoke(values)
+
+
+def test_an_error_in_the_users_generator_reaches_the_user_and_records_nothing(
+    client: Pymonik,
+) -> None:
+    def arguments() -> Iterator[int]:
+        yield 1
+        raise LookupError("out of rows")
+
+    with pytest.raises(LookupError, match="out of rows"):
+        square.map_invoke(arguments())
+    client.flush()
+    assert client.stats.calls == 0
+
+
+def test_delegate_is_refused_outside_a_task(client: Pymonik) -> None:
+    with pytest.raises(RuntimeError, match="delegate"):
+        add.invoke(1, 2, delegate=True)
+
+
+def test_an_invoke_without_a_client_says_how_to_get_one() -> None:
+    with pytest.raises(NoClientError, match="Pymonik"):
+        add.invoke(1, 2)
+    with pytest.raises(NoClientError, match="Pymonik"):
+        add.map_invoke([(1, 2)])
+
+
+def test_a_default_is_the_one_of_the_definition(client: Pymonik) -> None:
+    @task
+    def extend(x: int, base: list[int] = [1, 2]) -> list[int]:  # noqa: B006
+        return [*base, x]
+
+    assert extend.map_invoke([3, 4]).get() == [[1, 2, 3], [1, 2, 4]]
