@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pymonik import Pymonik
+from pymonik import Pymonik, ResultHandle
+from pymonik.errors import TaskFailed
 
 BACKENDS = ("inline", "local")
 # A backend that runs tasks in the caller's own thread cannot be interrupted or waited for.
@@ -52,3 +53,12 @@ def client(connect: Connect) -> Iterator[Pymonik]:
 @pytest.fixture(params=[True, False], ids=["optimized", "as-written"])
 def optimize(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
+
+
+def story(handle: ResultHandle[Any]) -> TaskFailed:
+    """Return the `TaskFailed` that an error of a task is chained to."""
+    error = handle.exception()
+    assert error is not None
+    cause = error if isinstance(error, TaskFailed) else error.__cause__
+    assert isinstance(cause, TaskFailed)
+    return cause

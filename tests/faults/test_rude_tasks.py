@@ -1,0 +1,201 @@
+"""Tasks that misbehave harm only themselves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+import pytest
+
+from pymonik import Pymonik, Task, task
+from pymonik.errors import ExecutorDied, TaskFailed
+
+from .conftest import linux_only
+
+
+@task
+def square(x: int) -> int:
+    return x * x
+
+
+def squares_still_work() -> None:
+    assert square.map_invoke(range(20)).get() == [i * i for i in range(20)]
+
+
+def test_a_task_that_prints_a_lot_does_not_block(client: Pymonik, capfd: Any) -> None:
+    @task
+    def loud(n: int) -> int:
+        for _ in range(200):
+            print("x" * 10_000)
+            print("y" * 10_000, file=sys.stderr)
+        os.write(1, b"z" * 100_000)
+        return n
+
+    assert loud.map_invoke([1, 2, 3, 4]).get() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("fds", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
+def test_a_task_may_close_the_standard_streams(client: Pymonik, fds: tuple[int, ...]) -> None:
+    @task
+    def closing() -> str:
+        for fd in fds:
+            os.close(fd)
+        return "closed"
+
+    @task
+    def printing(x: int) -> int:
+        print("after")
+        return x
+
+    assert [closing.invoke().get() for _ in range(3)] == ["closed"] * 3
+    assert printing.map_invoke([1, 2, 3]).get() == [1, 2, 3]
+
+
+def test_a_task_that_reads_stdin_meets_its_end(client: Pymonik) -> None:
+    assert Task(lambda: sys.stdin.read(), func_name="reading").invoke().get() == ""
+
+
+def test_a_task_that_replaces_stdout_harms_nobody(client: Pymonik) -> None:
+    @task
+    def replacing() -> None:
+        sys.stdout = sys.stderr = None
+
+    for _ in range(3):
+        replacing.invoke().get()
+    squares_still_work()
+
+
+def test_a_task_that_closes_every_descriptor_is_a_dead_executor(client: Pymonik) -> None:
+    @task
+    def closing() -> str:
+        os.closerange(0, 256)
+        return "closed"
+
+    h = closing.invoke(pmk_max_retries=1)
+    assert isinstance(h.exception(), ExecutorDied)
+    squares_still_work()
+
+
+def test_garbage_on_the_socket_is_a_dead_executor(client: Pymonik) -> None:
+    @task
+    def babble() -> None:
+        for fd in range(3, 64):
+            try:
+                os.write(fd, b"\xff\x00garbage" * 1000)
+            except OSError:
+                continue
+        threading.Event().wait()
+
+    h = babble.invoke(pmk_max_retries=0)
+    assert isinstance(h.exception(), ExecutorDied)
+    squares_still_work()
+
+
+def test_a_promise_of_more_bytes_than_come_is_no_reason_to_allocate_them(
+    client: Pymonik,
+) -> None:
+    @task
+    def promise() -> None:
+        for fd in range(3, 64):
+            try:
+                os.write(fd, b"\xff" * 16)
+            except OSError:
+                continue
+        os._exit(0)
+
+    h = promise.invoke(pmk_max_retries=0)
+    assert isinstance(h.exception(), ExecutorDied)
+    squares_still_work()
+
+
+def test_sys_exit_fails_the_task_and_not_the_script(client: Pymonik) -> None:
+    h = Task(lambda: sys.exit(3), func_name="leaving").invoke()
+    with pytest.raises(TaskFailed, match="SystemExit"):
+        h.get()
+    squares_still_work()
+
+
+def test_a_task_that_leaves_threads_behind_harms_nobody(client: Pymonik) -> None:
+    @task
+    def leaving(daemon: bool) -> int:
+        threading.Thread(target=threading.Event().wait, daemon=daemon).start()
+        return 1
+
+    assert leaving.map_invoke([True, False, True]).get() == [1, 1, 1]
+    squares_still_work()
+
+
+def test_a_thread_of_a_task_that_fails_harms_nobody(client: Pymonik, capfd: Any) -> None:
+    @task
+    def failing_thread() -> int:
+        thread = threading.Thread(target=lambda: 1 / 0)
+        thread.start()
+        thread.join()
+        return 1
+
+    assert failing_thread.invoke().get() == 1
+    squares_still_work()
+
+
+def test_a_task_that_changes_signal_handlers_harms_nobody(client: Pymonik) -> None:
+    @task
+    def changing() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_IGN)
+
+    changing.map_invoke([()] * 4).get()
+    squares_still_work()
+
+
+def test_a_task_that_clears_its_modules_fails_alone(client: Pymonik) -> None:
+    @task
+    def clearing() -> int:
+        sys.modules.clear()
+        return 1
+
+    h = clearing.invoke(pmk_max_retries=0)
+    h.wait()
+    h.exception()
+    squares_still_work()
+
+
+def test_a_task_that_starts_processes_may_leave_them(client: Pymonik) -> None:
+    @task
+    def spawning() -> int:
+        import subprocess
+
+        return subprocess.run([sys.executable, "-c", "print(6 * 7)"], stdout=-1).stdout  # type: ignore[return-value]
+
+    assert spawning.invoke().get() == b"42\n"
+
+
+def test_a_task_that_forks_and_returns_twice_counts_once(client: Pymonik) -> None:
+    @task
+    def forking() -> str:
+        pid = os.fork()
+        if pid == 0:
+            return "child"
+        os.waitpid(pid, 0)
+        return "parent"
+
+    h = forking.invoke(pmk_max_retries=0, pmk_max_duration=20)
+    h.wait()
+    assert isinstance(h.exception(), TaskFailed) or h.get() in ("parent", "child")
+    squares_still_work()
+
+
+@linux_only
+def test_a_task_that_runs_out_of_memory_fails_alone(client: Pymonik) -> None:
+    @task
+    def greedy() -> Any:
+        import resource
+
+        limit = 1 << 30
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        return bytearray(4 << 30)
+
+    h = greedy.invoke(pmk_max_retries=0)
+    assert isinstance(h.exception(), (MemoryError, ExecutorDied))
