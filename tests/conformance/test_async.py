@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik
+from tests.conftest import Gate
 
-from ..conftest import Gate
 from .programs import add, divide, pass_gate, square
 
 

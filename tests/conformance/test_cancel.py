@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 
 import pytest
-
-from pymonik import Pymonik
 from pymonik.errors import Cancelled, TaskFailed
 
-from ..conftest import Gate, Ledger
+from pymonik import Pymonik
+from tests.conftest import Gate, Ledger
+
 from .conftest import Connect
 from .programs import add, inc, note, pass_gate, square, total
 

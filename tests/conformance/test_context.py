@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, PymonikContext, Task, get_context, task
+from tests.conftest import Ledger
 
-from ..conftest import Ledger
 from .conftest import Connect
 from .programs import inc
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from pymonik import Pymonik, task
 from pymonik.errors import WaitInTaskError
 
-from ..conftest import Ledger
+from pymonik import Pymonik, task
+from tests.conftest import Ledger
+
 from .conftest import Connect
 from .programs import add, divide, identity, inc, note, square, total
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-
-from pymonik import Pymonik
 from pymonik.errors import TaskFailed
 
-from ..conftest import Ledger
+from pymonik import Pymonik
+from tests.conftest import Ledger
+
 from .conftest import story
 from .programs import add, divide, inc, note, total
 

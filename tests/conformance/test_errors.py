@@ -8,9 +8,9 @@ import threading
 from typing import Any
 
 import pytest
+from pymonik.errors import PymonikError, TaskFailed
 
 from pymonik import Pymonik, Task, task
-from pymonik.errors import PymonikError, TaskFailed
 
 from .conftest import story
 from .programs import divide, identity, square
@@ -21,20 +21,20 @@ def here() -> int:
     return frame.f_back.f_lineno  # type: ignore[union-attr]
 
 
-class Odd(Exception):
+class OddError(Exception):
     """Its constructor takes what its `args` do not hold: pickle cannot rebuild it."""
 
     def __init__(self, left: int, right: int) -> None:
         super().__init__(f"odd pair {left} {right}")
 
 
-class Coded(Exception):
+class CodedError(Exception):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message, code)
         self.code = code
 
 
-class Holding(Exception):
+class HoldingError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.guard = threading.Lock()
@@ -115,16 +115,16 @@ def test_the_traceback_shows_the_users_frames_and_not_the_machinery(client: Pymo
 def test_arguments_and_attributes_of_an_exception_survive(client: Pymonik) -> None:
     @task
     def coded() -> None:
-        raise Coded("bad", 7)
+        raise CodedError("bad", 7)
 
-    with pytest.raises(Coded) as caught:
+    with pytest.raises(CodedError) as caught:
         coded.invoke().get()
     assert caught.value.code == 7
     assert caught.value.args == ("bad", 7)
 
 
-@pytest.mark.parametrize(("make", "text"), [(lambda: Odd(1, 2), "odd pair 1 2"),
-                                            (lambda: Holding("held"), "held")])  # fmt: skip
+@pytest.mark.parametrize(("make", "text"), [(lambda: OddError(1, 2), "odd pair 1 2"),
+                                            (lambda: HoldingError("held"), "held")])  # fmt: skip
 def test_an_exception_that_cannot_be_rebuilt_is_still_told(
     client: Pymonik, make: Any, text: str
 ) -> None:
@@ -141,14 +141,14 @@ def test_an_exception_that_cannot_be_rebuilt_is_still_told(
 
 
 def test_an_exception_class_of_the_task_itself_is_raised(client: Pymonik) -> None:
-    class Local(Exception):
+    class LocalError(Exception):
         pass
 
     @task
     def fails() -> None:
-        raise Local("mine")
+        raise LocalError("mine")
 
-    with pytest.raises(Local, match="mine"):
+    with pytest.raises(LocalError, match="mine"):
         fails.invoke().get()
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from pymonik import Pymonik, ResultHandle
 from pymonik.errors import LazyValueError
 
-from ..conftest import PATIENCE, Gate
+from pymonik import Pymonik, ResultHandle
+from tests.conftest import PATIENCE, Gate
+
 from .programs import add, divide, identity, pass_gate, square
 
 
@@ -150,7 +150,7 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "if": lambda h: 1 if h else 2,
     "iter": iter,
     "list": list,
-    "for": lambda h: [x for x in h],
+    "for": lambda h: [x + 1 for x in h],
     "star": lambda h: print(*h),
     "unpacking": lambda h: (lambda a, b: None)(*h),
     "len": len,

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pymonik.errors import NoClientError, SignatureError
 
 from pymonik import MultiResultHandle, Pymonik, ResultHandle, Task, task
-from pymonik.errors import NoClientError, SignatureError
 
 from .programs import add, square
 
@@ -119,9 +119,7 @@ def test_map_invoke_takes_an_array_of_argument_rows(client: Pymonik) -> None:
     assert add.map_invoke(np.array([[1, 2], [3, 4]])).get() == [3, 7]
 
 
-@pytest.mark.parametrize(
-    "values", [[1, 2, 3], np.arange(3), [1.5, 2.5], (4, 5), {7}], ids=repr
-)
+@pytest.mark.parametrize("values", [[1, 2, 3], np.arange(3), [1.5, 2.5], (4, 5), {7}], ids=repr)
 def test_map_invoke_takes_single_values(client: Pymonik, values: Any) -> None:
     assert square.map_invoke(values).get() == [v * v for v in values]
 

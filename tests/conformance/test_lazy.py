@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, ResultHandle, as_completed
+from tests.conftest import Ledger
 
-from ..conftest import Ledger
 from .conftest import Connect
 from .programs import add, divide, inc, note, square, total
 
@@ -105,9 +105,7 @@ def test_an_intermediate_value_nobody_holds_is_still_right(client: Pymonik) -> N
     assert total.invoke([inc.invoke(inc.invoke(i)) for i in range(10)]).get() == 65
 
 
-def test_a_value_is_computed_once_however_often_it_is_used(
-    client: Pymonik, ledger: Ledger
-) -> None:
+def test_a_value_is_computed_once_however_often_it_is_used(client: Pymonik, ledger: Ledger) -> None:
     shared = note.invoke(ledger.path, "once", 5)
     handles = [add.invoke(shared, i) for i in range(10)]
     assert [h.get() for h in handles] == [5 + i for i in range(10)]

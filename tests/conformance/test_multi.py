@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pymonik import MultiResultHandle, Pymonik, ResultHandle, as_completed
+from tests.conftest import PATIENCE, Gate
 
-from ..conftest import PATIENCE, Gate
 from .conftest import Connect
 from .programs import divide, pass_gate, square, total
 
@@ -102,7 +102,8 @@ def test_addition_makes_a_new_one(squares: Any) -> None:
     both = squares[:2] + squares[4:]
     assert isinstance(both, MultiResultHandle)
     assert both.get() == [0, 1, 16, 25]
-    assert (squares[:1] + [square.invoke(9)]).get() == [0, 81]
+    with_a_list = squares[:1] + [square.invoke(9)]  # noqa: RUF005
+    assert with_a_list.get() == [0, 81]
     assert len(squares) == 6
 
 

@@ -97,9 +97,7 @@ def items(values: list[Any], step: Any, call: Any, multi: Any) -> Any:
 def expected_of(steps: Any) -> list[Any]:
     values: list[Any] = [1]
     for step in steps:
-        values += items(
-            values, step, plainly, lambda rows: [plainly("inc", x, n) for x, n in rows]
-        )
+        values += items(values, step, plainly, lambda rows: [plainly("inc", x, n) for x, n in rows])
     return values
 
 

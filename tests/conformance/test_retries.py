@@ -1,15 +1,15 @@
-"""`retries=` and `retry_on=`: Python exceptions tried again, in place, a counted number of times."""
+"""`retries=` and `retry_on=`: exceptions tried again, in place, a counted number of times."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-
-from pymonik import Pymonik, Task, TaskOptions, task
 from pymonik.errors import TaskFailed
 
-from ..conftest import Ledger
+from pymonik import Pymonik, Task, TaskOptions, task
+from tests.conftest import Ledger
+
 from .programs import attempt, inc
 
 

@@ -97,9 +97,12 @@ def test_a_script_needs_no_guard_and_is_not_imported_again(run_script: Any, back
     ], done.stderr
 
 
-@pytest.mark.parametrize("how", [("-",), ("-c", UNGUARDED.replace("os.path.basename(__file__)", "0"))])  # fmt: skip
+FILELESS = UNGUARDED.replace("os.path.basename(__file__)", "0")
+
+
+@pytest.mark.parametrize("how", [("-",), ("-c", FILELESS)], ids=["stdin", "argument"])
 def test_a_script_may_have_no_file(run_script: Any, backend: str, how: tuple[str, ...]) -> None:
-    done = run_script(UNGUARDED.replace("os.path.basename(__file__)", "0"), backend, how)
+    done = run_script(FILELESS, backend, how)
     assert done.stdout.splitlines()[1:] == ["[(4, 0, '__main__'), (5, 0, '__main__')]", "3"], (
         done.stderr
     )

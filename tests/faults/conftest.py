@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from pymonik import Pymonik
-
-from ..conftest import PATIENCE
+from tests.conftest import PATIENCE
 
 
 @pytest.fixture

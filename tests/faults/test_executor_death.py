@@ -7,11 +7,11 @@ import signal
 from typing import Any
 
 import pytest
-
-from pymonik import Pymonik, Task, task
 from pymonik.errors import ExecutorDied
 
-from ..conftest import Ledger
+from pymonik import Pymonik, Task, task
+from tests.conftest import Ledger
+
 from .conftest import Wake
 
 
@@ -110,7 +110,7 @@ def test_siblings_of_a_deadly_call_are_not_charged(client: Pymonik, tmp_path: An
     handles = die_until.map_invoke(rows, pmk_max_retries=0, pmk_chunk_size=20)
     assert isinstance(handles[7].exception(), ExecutorDied)
     assert [h.get() for i, h in enumerate(handles) if i != 7] == [i for i in range(20) if i != 7]
-    attempts = [len(open(row[0]).readlines()) for row in rows]
+    attempts = [len((tmp_path / str(i)).read_text().split()) for i in range(20)]
     assert attempts == [1] * 20
 
 
@@ -187,7 +187,5 @@ with Pymonik(workers=1):
 """
     done = run_script(source, "local")
     assert done.stdout.splitlines() == [
-        line
-        for n in range(3)
-        for line in (f"True (True, {n})", f"ExecutorDied (True, {n}) True")
+        line for n in range(3) for line in (f"True (True, {n})", f"ExecutorDied (True, {n}) True")
     ], done.stderr

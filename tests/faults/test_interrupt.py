@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ..conftest import PATIENCE, Gate, script_environment
+from tests.conftest import PATIENCE, Gate, script_environment
+
 from .conftest import Wake
 
 SCRIPT = """

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
-from pymonik import Pymonik, task
 from pymonik.errors import TaskFailed, TaskTimeout
 
-from ..conftest import Ledger
+from pymonik import Pymonik, task
+from tests.conftest import Ledger
+
 from .conftest import Wake
 
 # Longer than any quick call takes on a loaded machine, short enough to wait for.

@@ -48,7 +48,7 @@ FRAMES = [
     Frame("from pymonik import Pymonik, task", RANDOM_SUM, SEED),
     Frame("from pymonik import Pymonik, task", RANDOM_SUM, SEED),
     Frame(
-        "add_task = Task(lambda a, b: a+b, func_name=\"add\")",
+        'add_task = Task(lambda a, b: a+b, func_name="add")',
         "[12, 23] 4\n",
         "from pymonik import Task\n" + OPENED,
         "print(add_task.map_invoke([(1, 11), (2, 21)]).get(), client.stats.calls)\n"

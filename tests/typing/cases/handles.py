@@ -1,4 +1,5 @@
 """Pins: `# reveals: T` is what both checkers see, `# error` what both refuse; nothing else is."""
+# ruff: noqa: F821, RUF005
 
 from __future__ import annotations
 
