@@ -93,6 +93,7 @@ def test_the_logger_takes_keywords(client: Pymonik, level: str) -> None:
     def my_task(ctx: PymonikContext) -> str:
         getattr(ctx.logger, level)("This is a log", my_keyword="hello", count=3)
         getattr(ctx.logger, level)("as %s in %s", "usual", "Python")
+        getattr(ctx.logger, level)("%s with %d%%", "both", 10, my_keyword="hello")
         return "logged"
 
     assert my_task.invoke().get() == "logged"
@@ -103,13 +104,15 @@ def test_what_a_task_logs_reaches_the_loggers_of_the_client(
 ) -> None:
     @task(require_context=True)
     def talkative(ctx: PymonikContext, x: int) -> None:
-        ctx.logger.warning("careful now", strike=42)
+        ctx.logger.warning("careful now: %s at 10%%", "you", strike=42)
+        ctx.logger.warning("100% sure", strike=42)
 
     caplog.set_level(logging.INFO, logger="pymonik")
     with connect():
         talkative.map_invoke([1, 2])
-    records = [r for r in caplog.records if "careful now" in r.getMessage()]
+    records = [r for r in caplog.records if "careful now: you at 10%" in r.getMessage()]
     assert len(records) == 2
+    assert caplog.text.count("100% sure") == 2
     assert all(r.levelno == logging.WARNING for r in records)
     assert "talkative" in caplog.text
     assert "42" in caplog.text

@@ -106,12 +106,15 @@ def handles_of(client: Pymonik, steps: Any, pure: bool) -> list[Any]:
     values: list[Any] = [1]
 
     def call(name: str, *args: Any) -> ResultHandle[Any]:
-        return tasks[name].invoke(*args)
+        return tasks[name].invoke(*args, pymonik=client)
+
+    def mapped(rows: Any) -> list[Any]:
+        return list(tasks["inc"].map_invoke(rows, pymonik=client))
 
     for step in steps:
         if step[0] == "flush":
             client.flush()
-        values += items(values, step, call, lambda rows: list(tasks["inc"].map_invoke(rows)))
+        values += items(values, step, call, mapped)
     return values
 
 

@@ -40,7 +40,7 @@ class Trade:
 def fingerprint(value: Any) -> Any:
     """Describe a value so that equal fingerprints mean the same type, content and layout."""
     if isinstance(value, np.ndarray):
-        return value.dtype.str, value.shape, value.flags.f_contiguous, value.tolist()
+        return value.dtype.str, value.shape, value.flags.fnc, value.tolist()
     if isinstance(value, pd.DataFrame):
         return type(value), value.dtypes.tolist(), value.to_json()
     return type(value), repr(value)
