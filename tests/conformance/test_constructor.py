@@ -142,13 +142,6 @@ def test_a_malformed_environment_is_refused_at_construction(connect: Connect) ->
     assert isinstance(caught.value, (ValueError, RuntimeError))
 
 
-def test_progress_is_reported_to_programs(connect: Connect) -> None:
-    seen: list[Any] = []
-    with connect(on_progress=seen.append):
-        square.map_invoke(range(20)).wait()
-    assert seen
-
-
 def test_as_many_workers_as_asked_for_work(connect: Connect) -> None:
     pid = Task(lambda _: os.getpid(), func_name="pid")
     with connect(workers=1):
