@@ -62,6 +62,12 @@ def test_a_handle_of_one_client_is_no_argument_of_another(connect: Connect) -> N
             add.invoke(h, 1, pymonik=two)
         with pytest.raises(PymonikError, match="client"):
             total.invoke([[h]], pymonik=two)
+        with pytest.raises(PymonikError, match="client"):
+            total.invoke([square.invoke(1, pymonik=two), h], pymonik=two)
+        with pytest.raises(PymonikError, match="client"):
+            square.map_invoke(square.map_invoke([1, 2], pymonik=one), pymonik=two)
+        with pytest.raises(PymonikError, match="client"):
+            square.map_invoke([h], pymonik=two)
         assert h.get() == 4
 
 

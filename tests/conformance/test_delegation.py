@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
 import pytest
 from pymonik.errors import WaitInTaskError
 
-from pymonik import Pymonik, task
+from pymonik import Pymonik, get_context, task
 from tests.conftest import Ledger
 
 from .conftest import Connect
@@ -212,6 +213,31 @@ def test_the_failure_of_a_sub_task_nobody_returned_is_raised_at_the_exit(
 
     with pytest.raises(ZeroDivisionError), connect():
         assert parent.invoke().get() == 1
+
+
+def test_a_value_that_cannot_be_pickled_beside_a_sub_call_is_an_error(client: Pymonik) -> None:
+    @task
+    def parent() -> Any:
+        return {"lock": threading.Lock(), "child": inc.invoke(1)}
+
+    with pytest.raises(TypeError, match="lock") as caught:
+        parent.invoke().get()
+    assert caught.value.__cause__.attempts == 1  # type: ignore[union-attr]
+    assert inc.invoke(1).get() == 2
+
+
+def test_a_failed_call_takes_its_sub_calls_with_it(client: Pymonik, ledger: Ledger) -> None:
+    path = ledger.path
+
+    @task(retries=2)
+    def parent() -> Any:
+        h = note.invoke(path, "child", 7)
+        if get_context().attempt < 3:
+            raise RuntimeError("again")
+        return h
+
+    assert parent.invoke().get() == 7
+    assert ledger.lines() == ["child"]
 
 
 def test_an_argument_changed_after_a_sub_call_is_that_of_the_call(client: Pymonik) -> None:

@@ -168,6 +168,15 @@ def test_closures_of_one_function_stay_apart(client: Pymonik) -> None:
     assert [make(n).invoke(10).get() for n in range(4)] == [0, 10, 20, 30]
 
 
+def test_closures_over_large_arrays_stay_apart(client: Pymonik) -> None:
+    def make(array: Any) -> Task[..., int]:
+        return Task(lambda i: int(array[i]), func_name="at")
+
+    handles = [make(np.full(100_000, n)).invoke(-1) for n in range(6)]
+    assert [h.get() for h in handles] == list(range(6))
+    assert [make(np.full(2_000, n)).invoke(-1).get() for n in range(6)] == list(range(6))
+
+
 def test_a_task_that_calls_a_task_plainly_runs_it_in_place(client: Pymonik) -> None:
     @task
     def twice(x: int) -> int:

@@ -1,0 +1,54 @@
+"""Few descriptors, little room: the limits of the system slow work down, they do not lose it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SOURCE = """
+import resource, sys
+import numpy as np
+from pymonik import Pymonik, Task, task
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (96, 96))
+
+@task
+def make(i):
+    return np.full(40_000, float(i))
+
+@task
+def first(a):
+    return float(a[0])
+
+@task
+def several(i):
+    return [np.full(40_000, float(i + k)) for k in range(150)]
+
+with Pymonik(backend="local", workers=2) as client:
+    made = make.map_invoke(range(300))
+    print([v[0] for v in made.get()] == list(range(300)))
+    print(first.map_invoke(made).get() == list(range(300)))
+    given = first.map_invoke([(np.full(40_000, float(i)),) for i in range(300)])
+    print(given.get() == list(range(300)))
+    many = several.invoke(5)
+    print([v[0] for v in many.get()] == list(range(5, 155)))
+    print([v[0] for v in Task(list).invoke(many).get()] == list(range(5, 155)))
+"""
+
+
+def test_more_large_values_than_descriptors_are_no_trouble(run_script: Any) -> None:
+    done = run_script(SOURCE)
+    assert done.stdout.split() == ["True"] * 5, done.stderr
+
+
+def test_a_large_value_of_many_buffers_travels(run_script: Any) -> None:
+    source = """
+import numpy as np
+from pymonik import Pymonik, Task
+identity = Task(lambda x: x, func_name="identity")
+with Pymonik(backend="local", workers=1):
+    arrays = [np.full(40_000, float(i)) for i in range(600)]
+    back = identity.invoke(arrays).get()
+    print(all((a == b).all() for a, b in zip(arrays, back)))
+"""
+    done = run_script(source)
+    assert done.stdout == "True\n", done.stderr
