@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
-import pytest
-from pymonik.errors import WaitInTaskError
 
-from pymonik import Pymonik, get_context, task
+from pymonik import Pymonik, task
 from tests.conftest import Ledger
 
 from .conftest import Connect
-from .programs import add, divide, identity, inc, note, square, total
+from .programs import add, identity, inc, note, square, total
 
 
 @task
@@ -174,72 +171,6 @@ def test_a_large_value_is_shared_by_sub_tasks(client: Pymonik) -> None:
     assert parent.invoke().get() == [3, 10, 49_999]
 
 
-@pytest.mark.parametrize("ask", ["wait", "get", "exception"])
-def test_a_task_never_waits(client: Pymonik, ask: str) -> None:
-    @task
-    def impatient() -> Any:
-        return getattr(square.invoke(3), ask)()
-
-    with pytest.raises(WaitInTaskError, match="return"):
-        impatient.invoke().get()
-
-
-def test_a_failed_sub_task_fails_its_parent_with_the_root_cause(client: Pymonik) -> None:
-    @task
-    def parent(x: Any) -> Any:
-        return inc.invoke(divide.invoke(x, 0))
-
-    with pytest.raises(ZeroDivisionError) as caught:
-        parent.invoke(1).get()
-    assert caught.value.__cause__.task == "divide"  # type: ignore[union-attr]
-
-
-def test_a_failed_sub_task_in_a_container_fails_its_parent(client: Pymonik) -> None:
-    @task
-    def parent(x: Any) -> Any:
-        return {"good": inc.invoke(1), "bad": divide.invoke(x, 0)}
-
-    with pytest.raises(ZeroDivisionError):
-        inc.invoke(parent.invoke(1)["good"]).get()
-
-
-def test_the_failure_of_a_sub_task_nobody_returned_is_raised_at_the_exit(
-    connect: Connect,
-) -> None:
-    @task
-    def parent() -> int:
-        divide.invoke(1, 0)
-        return 1
-
-    with pytest.raises(ZeroDivisionError), connect():
-        assert parent.invoke().get() == 1
-
-
-def test_a_value_that_cannot_be_pickled_beside_a_sub_call_is_an_error(client: Pymonik) -> None:
-    @task
-    def parent() -> Any:
-        return {"lock": threading.Lock(), "child": inc.invoke(1)}
-
-    with pytest.raises(TypeError, match="lock") as caught:
-        parent.invoke().get()
-    assert caught.value.__cause__.attempts == 1  # type: ignore[union-attr]
-    assert inc.invoke(1).get() == 2
-
-
-def test_a_failed_call_takes_its_sub_calls_with_it(client: Pymonik, ledger: Ledger) -> None:
-    path = ledger.path
-
-    @task(retries=2)
-    def parent() -> Any:
-        h = note.invoke(path, "child", 7)
-        if get_context().attempt < 3:
-            raise RuntimeError("again")
-        return h
-
-    assert parent.invoke().get() == 7
-    assert ledger.lines() == ["child"]
-
-
 def test_an_argument_changed_after_a_sub_call_is_that_of_the_call(client: Pymonik) -> None:
     @task
     def parent() -> Any:
@@ -249,12 +180,3 @@ def test_an_argument_changed_after_a_sub_call_is_that_of_the_call(client: Pymoni
         return [before, total.invoke(xs)]
 
     assert parent.invoke().get() == [3, 13]
-
-
-def test_a_signature_error_in_a_sub_call_is_the_parents_error(client: Pymonik) -> None:
-    @task
-    def parent() -> Any:
-        return add.invoke(1)
-
-    with pytest.raises(TypeError, match="b"):
-        parent.invoke().get()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from pymonik.errors import TaskFailed
 
@@ -87,6 +88,20 @@ def test_a_retry_gets_its_arguments_anew(client: Pymonik, ledger: Ledger) -> Non
         return xs
 
     assert spoiling.invoke(ledger.path, [1]).get() == [1, 99]
+
+
+@pytest.mark.parametrize("size", [3, 100_000])
+def test_a_retry_gets_the_value_of_a_fused_input_anew(
+    client: Pymonik, ledger: Ledger, size: int
+) -> None:
+    @task(retries=3)
+    def spoiling(path: str, xs: Any) -> float:
+        xs[0] += 99
+        flaky(path, 3)
+        return float(sum(xs))
+
+    made = Task(np.ones).invoke(size)
+    assert spoiling.invoke(ledger.path, made).get() == size + 99
 
 
 def test_a_fused_input_is_not_computed_again_for_a_retry(
