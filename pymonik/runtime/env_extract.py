@@ -10,36 +10,46 @@ from __future__ import annotations
 
 import hashlib
 import io
+import mmap
 import os
 import stat
+import struct
 import zipfile
 from pathlib import Path
 
 from pymonik.runtime.env_tree import CHUNK, FILE, FOLDER, LINK, MODE_BITS, TreeDigest, is_inside
 
+# What somebody sent: in memory, mapped, or in a file.
+Content = bytes | bytearray | mmap.mmap | os.PathLike[str]
+
 MAX_MEMBERS = 1_000_000
 MAX_LINK = 4096
 
 _KINDS = {stat.S_IFREG: FILE, stat.S_IFDIR: FOLDER, stat.S_IFLNK: LINK}
+# What zipfile raises for archives that are damaged, encrypted, or packed in a way it cannot read.
+_DAMAGED = (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, struct.error)
 
 
 class ArchiveError(ValueError):
     """An archive is damaged, or holds what no folder of ours would."""
 
 
-def extract(archive: bytes | os.PathLike[str], folder: Path, max_members: int = MAX_MEMBERS) -> str:
+def extract(archive: Content, folder: Path, max_members: int = MAX_MEMBERS) -> str:
     """Fill the empty `folder` from `archive` and return the tree hash.
 
     Raises `ArchiveError`; what was unpacked until then is the caller's to remove.
     """
-    source: io.BytesIO | os.PathLike[str] = (
-        io.BytesIO(archive) if isinstance(archive, bytes) else archive
-    )
-    size = len(archive) if isinstance(archive, bytes) else os.stat(archive).st_size
+    source: io.BytesIO | os.PathLike[str]
+    if isinstance(archive, os.PathLike):
+        source, size = archive, os.stat(archive).st_size
+    else:
+        source, size = io.BytesIO(archive), len(archive)
     try:
         with zipfile.ZipFile(source) as opened:
             return _Extraction(opened, folder).run(size, max_members)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except ArchiveError:
+        raise
+    except _DAMAGED as error:
         raise ArchiveError(f"the archive is damaged: {error}") from error
 
 

@@ -1,9 +1,9 @@
 """Tells uv what the machine's administrator told pip.
 
-In: pip's configuration files and `PIP_*` variables. Out: the variables that say the same to uv. uv
-reads neither, so without this a worker behind a private index would look on the public one. What is
-said to uv directly (`UV_*`, its own configuration files, the usual proxy and certificate variables)
-stands; credentials stay in the environment of the child.
+In: pip's configuration files and `PIP_*` variables. Out: the variables and flags that say the same
+to uv. uv reads neither, so without this a worker behind a private index would look on the public
+one. What is said to uv directly (`UV_*`, its own configuration files, the usual proxy and
+certificate variables) stands; credentials stay in the environment of the child.
 """
 
 from __future__ import annotations
@@ -60,7 +60,6 @@ _RULES = (
         unless=("UV_INDEX", "UV_EXTRA_INDEX_URL"),
     ),
     _Rule("find-links", "UV_FIND_LINKS", _list),
-    _Rule("no-index", "UV_NO_INDEX", _flag),
     _Rule("trusted-host", "UV_INSECURE_HOST", _words),
     _Rule("constraint", "UV_CONSTRAINT", _words),
     _Rule("pre", "UV_PRERELEASE", lambda text: "allow" if _flag(text) else ""),
@@ -81,6 +80,13 @@ def uv_environ(environ: Mapping[str, str]) -> dict[str, str]:
         if settings.get(rule.option) and value:
             child[rule.variable] = value
     return {**child, "UV_NO_PROGRESS": "1", "NO_COLOR": "1", "UV_PYTHON_DOWNLOADS": "never"}
+
+
+def uv_flags(environ: Mapping[str, str]) -> list[str]:
+    """Return what pip was told that uv takes on its command line only."""
+    spoken = any(environ.get(name) for name in ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL"))
+    no_index = _flag(pip_settings(environ).get("no-index", ""))
+    return ["--no-index"] if no_index and not spoken else []
 
 
 def pip_settings(environ: Mapping[str, str]) -> dict[str, str]:

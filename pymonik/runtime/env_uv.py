@@ -14,7 +14,7 @@ import shutil
 import subprocess
 
 from pymonik.environment import EnvironmentBuildError
-from pymonik.runtime.env_pip import uv_environ
+from pymonik.runtime.env_pip import uv_environ, uv_flags
 
 log = logging.getLogger("pymonik.environments")
 
@@ -29,6 +29,7 @@ class Uv:
     def __init__(self) -> None:
         self._binary = _find()
         self._environ = uv_environ(os.environ)
+        self._flags = uv_flags(os.environ)
         self._offline = False
 
     def __call__(self, *arguments: str) -> None:
@@ -50,10 +51,10 @@ class Uv:
             raise EnvironmentBuildError(_message(arguments, done))
 
     def _run(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-        offline = ["--offline"] if self._offline else []
+        flags = [*self._flags, "--offline"] if self._offline else self._flags
         try:
             return subprocess.run(
-                [self._binary, *arguments, *offline],
+                [self._binary, *arguments, *flags],
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,

@@ -20,9 +20,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pymonik.environment import Environment, EnvironmentBuildError, package_name, unsatisfied
 from pymonik.runtime.env_cache import DEFAULT_MAX_BYTES, Cache, Held, cache_folder
+
+if TYPE_CHECKING:
+    from pymonik.runtime.env_extract import Content
 
 log = logging.getLogger("pymonik.environments")
 
@@ -73,11 +77,8 @@ class Environments:
         self._held: dict[str, Held] = {}
         self._failed: dict[str, tuple[float, str]] = {}
 
-    def build(
-        self, environment: Environment, working_dir: bytes | os.PathLike[str] | None = None
-    ) -> Built:
-        """Make `environment` ready, or find that it is. `working_dir` is its archive, or a file
-        holding it.
+    def build(self, environment: Environment, working_dir: Content | None = None) -> Built:
+        """Make `environment` ready, or find that it is; `working_dir` is or holds its archive.
 
         May take as long as uv does. Raises `EnvironmentBuildError`, with uv's own message.
         """
@@ -85,7 +86,8 @@ class Environments:
         with self._lock:
             known = self._built.get(digest)
             until, message = self._failed.get(digest, (0.0, ""))
-        if known is not None:
+        # Somebody may have emptied the cache under our feet.
+        if known is not None and os.path.exists(known.python):
             return known
         if time.monotonic() < until:
             raise EnvironmentBuildError(message)
@@ -97,7 +99,8 @@ class Environments:
                 self._failed[digest] = (time.monotonic() + FORGET_FAILURE, message)
             raise EnvironmentBuildError(message) from error
         with self._lock:
-            return self._built.setdefault(digest, built)
+            self._built[digest] = built
+        return built
 
     def close(self) -> None:
         """Let go of everything; what was built stays in the cache until it is pruned."""
@@ -106,9 +109,7 @@ class Environments:
         for entry in held.values():
             entry.release()
 
-    def _build(
-        self, environment: Environment, working_dir: bytes | os.PathLike[str] | None
-    ) -> Built:
+    def _build(self, environment: Environment, working_dir: Content | None) -> Built:
         _demand_python(environment.python)
         start = time.perf_counter()
         # The worker's own PymoniK serves everywhere, whatever a requirements file says of it.
@@ -127,13 +128,19 @@ class Environments:
         from pymonik.runtime.env_uv import Uv
 
         key = _key("venv", *packages, worker_fingerprint())
-        folder = self._hold(key, lambda empty: fill(empty, packages, Uv()))
-        python = python_of(folder)
-        return replace(
-            built, python=str(python), venv=str(python.parent.parent), added=added(folder)
-        )
 
-    def _folder(self, environment: Environment, content: bytes | os.PathLike[str] | None) -> str:
+        def make(empty: Path) -> None:
+            start = time.perf_counter()
+            fill(empty, packages, Uv())
+            seconds = time.perf_counter() - start
+            log.info("built an environment in %.1f s: %s", seconds, ", ".join(added(empty)))
+
+        folder = self._hold(key, make)
+        python = python_of(folder)
+        venv = str(python.parent.parent)
+        return replace(built, python=str(python), venv=venv, added=added(folder))
+
+    def _folder(self, environment: Environment, content: Content | None) -> str:
         """Unpack the working directory for this host alone: its tasks may write there."""
         from pymonik.runtime.env_extract import extract
 
@@ -151,13 +158,13 @@ class Environments:
     def _hold(self, key: str, fill_folder: Callable[[Path], object]) -> Path:
         held = self._cache.hold(key, fill_folder)
         with self._lock:
-            kept = self._held.setdefault(key, held)
-        if kept is not held:
-            held.release()
+            before = self._held.get(key)
+            self._held[key] = held
+        if before is not None:
+            before.release()
         if held.fresh:
-            log.info("built %s", held.path)
             self._cache.prune()
-        return kept.path
+        return held.path
 
 
 def _demand_python(specifier: str) -> None:

@@ -18,11 +18,9 @@ from typing import IO
 
 from pymonik.materialize import Materialize
 from pymonik.runtime.env_cache import cache_folder, remove_tree
-from pymonik.runtime.env_extract import ArchiveError, extract
+from pymonik.runtime.env_extract import ArchiveError, Content, extract
 from pymonik.runtime.env_locks import Lock
 from pymonik.runtime.env_tree import CHUNK, MODE_BITS, TreeError, file_hash, is_inside, tree_hash
-
-Content = bytes | os.PathLike[str]
 
 DEFAULT_MODE = 0o644
 ABSENT = "absent"
@@ -152,12 +150,12 @@ def _identity(path: Path) -> str:
 def _write(content: Content, path: Path, mode: int) -> str:
     digest = hashlib.sha256()
     with open(path, "xb") as file:
-        if isinstance(content, bytes):
-            digest.update(content)
-            file.write(content)
-        else:
+        if isinstance(content, os.PathLike):
             with open(content, "rb") as source:
                 _copy(source, file, digest)
+        else:
+            digest.update(content)
+            file.write(content)
         os.fchmod(file.fileno(), mode)
     return digest.hexdigest()
 

@@ -39,7 +39,7 @@ def machine(
     monkeypatch.setenv("UV_NO_CONFIG", "1")
     monkeypatch.setenv("UV_CACHE_DIR", str(base / "uv"))
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
-    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_FIND_LINKS", str(wheels))
     monkeypatch.setenv("XDG_CACHE_HOME", str(base / "xdg"))
 
@@ -55,7 +55,7 @@ def host(tmp_path: Path) -> Iterator[Environments]:
 @pytest.fixture
 def index(wheels: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     """A package index over HTTP, which nothing points to yet."""
-    monkeypatch.delenv("UV_NO_INDEX")
+    monkeypatch.delenv("UV_OFFLINE")
     monkeypatch.delenv("UV_FIND_LINKS")
     server = Index(wheels)
     yield server

@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pymonik.materialize import materialize, read_source
@@ -155,6 +155,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, str]:
     return read_source(mat), mat.content_hash
 
 
+@settings(max_examples=400)
 @given(
     damage=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), max_size=4),
     cut=st.floats(0, 1),

@@ -1,0 +1,120 @@
+"""`ctx.environment`: packages for one call, and the versions of both sides."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pymonik.environment import Environment, EnvironmentBuildError, EnvironmentSpecError
+from pymonik.runtime import env_versions
+from pymonik.runtime.env_task import TaskEnvironment
+from pymonik.runtime.env_versions import (
+    VersionWarning,
+    python_mismatch,
+    versions_of,
+    warn_of_differences,
+)
+
+from .wheels import install_by_hand
+
+
+@pytest.fixture
+def task() -> Iterator[TaskEnvironment]:
+    environment = TaskEnvironment(Environment.parse({"pip": ["six"], "env_variables": {"A": "1"}}))
+    yield environment
+    environment.close()
+    assert not [entry for entry in sys.path if "pymonik-packages-" in entry]
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+    """pmk-demo 1.0, installed and imported."""
+    install_by_hand(wheels / "pmk_demo-1.0-py3-none-any.whl", tmp_path / "site")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    yield importlib.import_module("pmk_demo")
+    sys.modules.pop("pmk_demo", None)
+
+
+def version() -> str:
+    return str(importlib.import_module("pmk_demo").VERSION)
+
+
+def test_a_task_sees_its_environment(task: TaskEnvironment) -> None:
+    assert (task.packages, task.variables) == (("six",), {"A": "1"})
+    assert repr(task) == "Environment(six, variables: A)"
+    assert repr(TaskEnvironment()) == "Environment()"
+
+
+def test_what_a_task_installs_is_gone_after_it(task: TaskEnvironment) -> None:
+    assert task.install("pmk-app") == ("pmk-app==1.0", "pmk-demo==3.0")
+    assert version() == "3.0"
+    task.close()
+    with pytest.raises(ModuleNotFoundError):
+        version()
+
+
+def test_what_is_there_costs_nothing(
+    task: TaskEnvironment, loaded: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pymonik.runtime.env_uv", None)
+    assert task.install("pmk-demo>=1") == ()
+
+
+def test_another_version_is_for_this_call_only(task: TaskEnvironment, loaded: object) -> None:
+    assert task.install(("pmk-demo", "==2.0")) == ("pmk-demo==2.0",)
+    assert version() == "2.0"
+    assert task.install("pmk-demo==3.0") == ("pmk-demo==3.0",)
+    assert version() == "3.0"
+    task.close()
+    assert sys.modules["pmk_demo"] is loaded
+    assert version() == "1.0"
+
+
+def test_a_compiled_module_that_is_loaded_cannot_be_replaced(
+    task: TaskEnvironment, loaded: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
+    monkeypatch.setattr(loaded, "__file__", f"/somewhere/pmk_demo{suffix}")
+    with pytest.raises(EnvironmentBuildError, match="environment="):
+        task.install("pmk-demo==2.0")
+    assert sys.modules["pmk_demo"] is loaded
+
+
+def test_an_install_that_fails_says_why(task: TaskEnvironment) -> None:
+    with pytest.raises(EnvironmentBuildError, match="pmk-demo==9"):
+        task.install("pmk-demo==9")
+    with pytest.raises(EnvironmentSpecError, match="'a b'"):
+        task.install("a b")
+
+
+def test_minor_versions_of_python_are_compared() -> None:
+    assert python_mismatch(sys.version_info[:2]) is None
+    sentence = python_mismatch((3, 12), (3, 10))
+    assert sentence is not None
+    assert sentence.count("3.12") == sentence.count("3.10") == 2
+
+
+def test_versions_are_found_by_module(loaded: object) -> None:
+    found = versions_of(["pmk_demo.sub", "os", "json.decoder", "yaml", "no_such_module"])
+    assert found["pmk_demo"] == "1.0"
+    assert "yaml" in found  # of the distribution PyYAML
+    assert set(found) == {"pmk_demo", "yaml"}
+
+
+def test_a_package_that_differs_is_told_once(
+    loaded: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(env_versions, "_warned", set())
+    client = {"pmk_demo": "2.0", "yaml": "0", "numpy": "0"}
+    with pytest.warns(VersionWarning, match=r"pmk_demo is 2\.0 on the client and 1\.0"):
+        assert len(warn_of_differences(client, ["pmk_demo", "os"])) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert warn_of_differences(client, ["pmk_demo"]) == []
+        assert warn_of_differences({"pmk_demo": "1.0"}, ["pmk_demo"]) == []
+        assert warn_of_differences({}, ["pmk_demo"]) == []
