@@ -18,7 +18,7 @@ from typing import Any
 
 from pymonik import backend as backends
 from pymonik.errors import BackendError, NoClientError, OptionsError
-from pymonik.graph.ir import Graph, Put, Recorded
+from pymonik.graph.ir import Each, Graph, Put, Recorded, inputs, slot_at
 from pymonik.graph.passes import Target, run_passes, selected
 from pymonik.handle import ResultHandle
 from pymonik.options import DEFAULTS, TaskOptions, merge
@@ -395,7 +395,7 @@ class Pymonik(Recorder):
         node = handle._node
         with self._flushing:
             if node.home is None:
-                return self._cancel_pending(node)
+                return self._cancel_pending(node, handle._index)
         if type(node) is Put:
             return False
         place = node.offset + handle._index
@@ -405,17 +405,25 @@ class Pymonik(Recorder):
         cell, position = node.home.locate(place)
         return self._cancel_sent(cell, node.home.output, position)
 
-    def _cancel_pending(self, node: Any) -> bool:
-        from pymonik.graph.ir import inputs
-
+    def _cancel_pending(self, node: Any, index: int) -> bool:
+        failure = Failure(
+            "cancelled", "it was cancelled before it was sent", node.spec.name, node.where
+        )
+        if node.n is not None and node.n > 1:
+            # An element of a map stays, with the failure for an argument: it will not run, nor
+            # will what depends on it.
+            slots = list(slot_at(node.args[0], i) for i in range(node.n))
+            slots[index] = failure
+            node.args = (Each(slots), *node.args[1:])
+            return True
         gone = {id(node): node}
         for later in self.pending:
             if type(later) is Recorded and any(id(source) in gone for source in inputs(later)):
                 gone[id(later)] = later
         self.pending[:] = [kept for kept in self.pending if id(kept) not in gone]
         for dropped in gone.values():
-            text = "it was cancelled before it was sent"
-            dropped.home = settled(Failure("cancelled", text, dropped.spec.name, dropped.where))
+            below = failure if dropped is node else failure.below(dropped.spec.name)
+            dropped.home = settled(below)
         return True
 
     def _cancel_sent(self, cell: Any, output: int, position: int) -> bool:

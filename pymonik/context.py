@@ -7,7 +7,7 @@ of tasks that ask for it, or by `get_context()`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any
 
 from pymonik.errors import NoClientError
@@ -24,17 +24,17 @@ class TaskLogger(logging.LoggerAdapter):  # type: ignore[type-arg]
     def __init__(self, logger: logging.Logger, fields: Mapping[str, Any]) -> None:
         super().__init__(logger, dict(fields))
 
-    def process(
-        self, msg: Any, kwargs: MutableMapping[str, Any]
-    ) -> tuple[Any, MutableMapping[str, Any]]:
-        """Move further keywords into the record."""
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Log a message; keywords that logging does not know are kept apart and shown behind."""
+        if not self.isEnabledFor(level):
+            return
         given = {key: kwargs.pop(key) for key in list(kwargs) if key not in self._KNOWN}
         fields = {**(self.extra or {}), **given}
-        kwargs["extra"] = {**(kwargs.get("extra") or {}), "pymonik": fields, "keywords": given}
-        if given:
-            shown = " ".join(f"{key}={value!r}" for key, value in given.items())
-            msg = f"{msg} {shown}".replace("%", "%%") if not kwargs.get("args") else f"{msg} {shown}"
-        return msg, kwargs
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), "pymonik": fields}
+        shown = "".join(f" {key}={value!r}" for key, value in given.items())
+        # The message is formatted only when there are arguments: then ours must survive it.
+        kwargs.setdefault("stacklevel", 2)
+        self.logger.log(level, f"{msg}{shown.replace('%', '%%') if args else shown}", *args, **kwargs)
 
 
 class PymonikContext:

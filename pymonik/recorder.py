@@ -45,6 +45,10 @@ def current_recorder() -> Recorder:
     )
 
 
+# Slot values that are no arguments of a user: captured already.
+_CAPTURED = frozenset({Content, Nested, Bundle, Ref})
+
+
 class Anchor:
     """Held by all handles of one map: while it lives, somebody can ask for its values."""
 
@@ -134,7 +138,7 @@ class Recorder:
             return value
         if kind is ResultHandle or kind is MultiResultHandle:
             return self.slot_of_lazy(value)
-        if kind is tuple and is_immediate_tuple(value):
+        if (kind is tuple and is_immediate_tuple(value)) or kind in _CAPTURED:
             return value
         if kind is list and value and set(map(type, value)) == {ResultHandle}:
             # A list of nothing but handles is what a MultiResultHandle is: no pickle around it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
 
@@ -103,7 +103,7 @@ class Task(Generic[P, R]):
         keywords: tuple[str, ...] = ()
         if kwargs:
             keywords = tuple(kwargs)
-            args += tuple(recorder.argument(kwargs[key], f"argument {key!r}") for key in keywords)
+            args += tuple(recorder.argument(kwargs[key], f"argument {key!r} of {self.func_name!r}") for key in keywords)
         code = recorder.code_for(self)
         if code.lazies:
             handle = self._invoke_closure(recorder, code, args, keywords, task_options, frame)
@@ -161,13 +161,34 @@ class Task(Generic[P, R]):
                 f"{args_list!r:.80}; a handle's value is not known yet: use unpack(n) or put it "
                 "in a list"
             )
-        rows = _rows(args_list)
+        rows = self._rows(recorder, args_list)
         arguments = self._transposed(rows, kwargs)
         names = self._signature.labels(len(arguments))
         columns = tuple(map(recorder.column, arguments, names))
         for key, value in kwargs.items():
-            columns += (Const(recorder.argument(value, f"argument {key!r}")),)
+            columns += (Const(recorder.argument(value, f"argument {key!r} of {self.func_name!r}")),)
         return columns, len(rows)
+
+    def _rows(self, recorder: Recorder, args_list: Iterable[Any]) -> list[Any]:
+        if not isinstance(args_list, Iterator):
+            is_table = getattr(args_list, "ndim", 0) == 2 and hasattr(args_list, "dtype")
+            return [tuple(row) for row in args_list] if is_table else list(args_list)
+
+        def captured(value: Any, name: str) -> Any:
+            kind = type(value)
+            if kind in SMALL or kind is ResultHandle:
+                return value
+            return recorder.argument(value, name)
+
+        # A generator may hand out one object again and again, changed: each is captured at once.
+        rows = []
+        for row in args_list:
+            if type(row) is tuple:
+                names = self._signature.labels(len(row))
+                rows.append(tuple(map(captured, row, names)))
+            else:
+                rows.append(captured(row, self._signature.labels(1)[0]))
+        return rows
 
     def _transposed(self, rows: list[Any], kwargs: dict[str, Any]) -> list[Any]:
         kinds = set(map(type, rows))
@@ -263,14 +284,6 @@ def _environment(given: Any) -> Any:
     return Environment.parse(given)
 
 
-def _rows(args_list: Iterable[Any]) -> list[Any]:
-    if type(args_list) is list or type(args_list) is range:
-        return list(args_list)
-    if getattr(args_list, "ndim", 0) == 2 and hasattr(args_list, "dtype"):
-        return [tuple(row) for row in args_list]
-    return list(args_list)
-
-
 def _nested(recorder: Recorder, code: Any) -> Nested:
     return Nested(code.content, tuple(map(recorder.slot_of_lazy, code.lazies)))
 
@@ -334,12 +347,10 @@ class _Signature:
 
     def labels(self, count: int) -> list[str]:
         """Name the positional arguments, for errors."""
-        if self._signature is None:
-            return [f"argument {i}" for i in range(count)]
-        names = list(self._signature.parameters)[1 if self._context else 0 :]
-        return [
-            f"argument {names[i]!r}" if i < len(names) else f"argument {i}" for i in range(count)
-        ]
+        parameters = self._signature.parameters if self._signature is not None else {}
+        names: list[Any] = [*map(repr, parameters)][1 if self._context else 0 :]
+        names += range(len(names), count)
+        return [f"argument {name} of {self._name!r}" for name in names[:count]]
 
 
 @functools.lru_cache(maxsize=None)

@@ -329,6 +329,15 @@ def inputs(node: Any) -> Iterable[Any]:
     return found.values()
 
 
+def slot_at(column: Any, index: int) -> Any:
+    """Give the slot value of one element of a column."""
+    if isinstance(column, Const):
+        return column.value
+    if isinstance(column, Range):
+        return Ref(column.node, column.start + index * column.step)
+    return column.values[index]
+
+
 def substitute(slot: Any, target: Callable[[Any, int], tuple[Any, int]]) -> Any:
     """Rebuild a slot value with every output it names replaced by another."""
     kind = type(slot)

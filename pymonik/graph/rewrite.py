@@ -6,7 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pymonik.graph.ir import Column, Const, Each, Graph, Map, Range, column_refs, substitute
+from pymonik.graph.ir import (
+    Column,
+    Const,
+    Each,
+    Graph,
+    Map,
+    Nested,
+    Range,
+    Ref,
+    column_refs,
+    refs_of,
+    substitute,
+)
 
 Target = Callable[[Any, int], tuple[Any, int]]
 
@@ -55,8 +67,20 @@ def sources(node: Map) -> tuple[dict[int, Any], dict[int, Any]]:
             if isinstance(column, Range):
                 in_step = column.start == 0 and column.step == 1 and column.node.n == node.n
                 (aligned if in_step else others)[id(column.node)] = column.node
-                continue
-            for source, indexes in column_refs(column, node.n):
-                single = node.n == 1 and getattr(source, "n", 0) == 1 and len(indexes) == 1
-                (aligned if single else others)[id(source)] = source
+            elif isinstance(column, Const) and node.n == 1:
+                _slot_sources(column.value, aligned, others)
+            else:
+                for source, _ in column_refs(column, node.n):
+                    others[id(source)] = source
     return aligned, others
+
+
+def _slot_sources(slot: Any, aligned: dict[int, Any], others: dict[int, Any]) -> None:
+    """Sort what a single call uses: one value at a time, or a list of them."""
+    if isinstance(slot, Nested):
+        for inner in slot.slots:
+            _slot_sources(inner, aligned, others)
+        return
+    for source, _ in refs_of(slot):
+        single = isinstance(slot, Ref) and getattr(source, "n", 0) == 1
+        (aligned if single else others)[id(source)] = source

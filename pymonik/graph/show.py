@@ -60,6 +60,7 @@ def _shape(node: Map) -> str:
 
 def _steps(node: Map, number: str, numbers: dict[int, str]) -> str:
     texts = []
+    numbers = {**numbers, id(Same): number}
     for place, step in enumerate(node.steps):
         args = [_column(column, number, numbers, node.n) for column in step.columns]
         keywords = step.spec.keywords
@@ -126,6 +127,8 @@ def _slot(slot: Any, numbers: dict[int, str]) -> str:
         return f"#{slot.content.size}B(" + ", ".join(_slot(s, numbers) for s in slot.slots) + ")"
     if kind is Content:
         return f"#{slot.size}B"
+    if kind is Same:
+        return f"{numbers[id(Same)]}.{slot.step}"
     text = repr(slot)
     return text if len(text) <= 24 else text[:20] + "…" + text[-1]
 

@@ -32,6 +32,7 @@ from pymonik.options import DEFAULTS
 from pymonik.plan.home import Cell, Home
 from pymonik.plan.plan import Plan, Unit
 from pymonik.runtime.program import Program, Run, StepCode
+from pymonik.runtime.outcome import Failure
 from pymonik.settings import settings
 
 
@@ -210,7 +211,9 @@ class _Inputs:
             return ("b", [part for node, run in slot.runs for part in self.bundle(node, run)])
         if kind is Nested:
             return ("n", self.item(slot.content), [self.slot(inner) for inner in slot.slots])
-        return ("v", slot)
+        if kind is Same:
+            return ("p", slot.step)
+        return ("x", slot) if kind is Failure else ("v", slot)
 
     def bundle(self, node: Any, indexes: range) -> Iterable[Any]:
         if type(node) is Put:

@@ -63,6 +63,8 @@ class Feed:
         if kind == "c":
             content = self.content(what)
             return lambda i, made: content.load()
+        if kind == "x":
+            return lambda i, made: value_for(what)
         if kind == "b":
             return self._bundle_getter(what)
         return self._nested_getter(what, column[2])

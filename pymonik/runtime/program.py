@@ -17,6 +17,7 @@ Slots (one argument of one element): an immediate column, or
     ("r", [one run of one])      an output of another unit
     ("b", [run, …])              a list of outputs
     ("n", item, [slot, …])       a content with holes
+    ("x", failure)               nothing: the call was cancelled, and does not run
 """
 
 from __future__ import annotations

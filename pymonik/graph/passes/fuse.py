@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.ir import Column, Const, Graph, Map, Range, Ref, Same, Step
+from pymonik.graph.ir import Column, Const, Graph, Map, Nested, Range, Ref, Same, Step
 from pymonik.graph.rewrite import rewrite, sources
 
 if TYPE_CHECKING:
@@ -100,10 +100,15 @@ def _joined(step: Step, chain: _Chain) -> Step:
 def _column(column: Column, source: Map, place: int) -> Column:
     if isinstance(column, Range) and column.node is source:
         return Same(place)
-    if isinstance(column, Const) and _is_value_of(column.value, source):
-        return Same(place)
+    if isinstance(column, Const) and source.n == 1:
+        slot = _slot(column.value, source, place)
+        return slot if isinstance(slot, Same) else Const(slot)
     return column
 
 
-def _is_value_of(slot: Any, source: Map) -> bool:
-    return isinstance(slot, Ref) and slot.node is source and source.n == 1
+def _slot(slot: Any, source: Map, place: int) -> Any:
+    if isinstance(slot, Ref) and slot.node is source:
+        return Same(place)
+    if isinstance(slot, Nested):
+        return Nested(slot.content, tuple(_slot(inner, source, place) for inner in slot.slots))
+    return slot
