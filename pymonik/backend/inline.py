@@ -25,6 +25,17 @@ from pymonik.runtime.subtasks import Subtasks
 from pymonik.runtime.unit import Hosting, Job, run
 
 
+class _NoPage:
+    """Takes the marks that a host would read."""
+
+    def __init__(self) -> None:
+        self.numbers = [0, 0, 0]
+
+    def add(self, record: Any) -> bool:
+        """Nobody will ask: the caller lives as long as the call."""
+        return True
+
+
 class InlineBackend:
     """A scheduler with one executor: the caller."""
 
@@ -61,22 +72,18 @@ class InlineBackend:
         hosting = Hosting(
             "inline",
             self._function,
-            [0, 0, 0],
+            _NoPage(),
             (Exception, SystemExit, GeneratorExit),
             self._subtasks,
             lambda: None,
         )
         restore = running.Restorer(watch=False)
         for report in run(job, hosting):
-            if report.stop is None:
-                self._scheduler.reported(
-                    0, unit.number, report.start, report.columns, report.errors
-                )
-                continue
-            plan = plan_of(wire_plan(self._subtasks))
-            self._scheduler.ended(
-                0, unit.number, report.start, report.columns, report.errors, report.stop, 0.0, plan
-            )
+            told = (0, unit.number, report.start, report.stop, report.columns, report.errors)
+            if report.last:
+                self._scheduler.ended(*told, 0.0, plan_of(wire_plan(self._subtasks)))
+            else:
+                self._scheduler.reported(*told)
         restore()
         self._call_back()
 

@@ -5,14 +5,13 @@ fresh interpreter, never forked; it ignores SIGINT, and ends with its whole proc
 as the other end of its socket closes.
 
     to it      ("hello", settings)  ("run", [(number, program, inputs, start, stop, extras), …])
-    from it    ("ready", pid)  ("report", number, start, columns, errors)
-               ("end", number, stop, seconds, plan)  ("log", name, level, text, fields)
+    from it    ("ready", pid)  ("report", number, start, stop, columns, errors)
+               ("end", …as report…, seconds, plan)  ("log", name, level, text, fields)
 """
 
 from __future__ import annotations
 
 import logging
-import mmap
 import os
 import pickle
 import select
@@ -26,6 +25,7 @@ from typing import Any
 
 from pymonik.content import Content
 from pymonik.runtime.frames import Decoder, Encoder, receive
+from pymonik.runtime.page import Page
 
 _FUNCTIONS = 512
 
@@ -33,14 +33,15 @@ _FUNCTIONS = 512
 class Executor:
     """One child: a socket, a cache of functions, and the loop between them."""
 
-    def __init__(self, sock: socket.socket, progress: Any) -> None:
+    def __init__(self, sock: socket.socket, page: Page) -> None:
         self._sock = sock
         self._decoder = Decoder()
         self._encoder = Encoder(remember=False)
         self._sending = threading.Lock()
         self._functions: OrderedDict[bytes, Any] = OrderedDict()
-        self._progress = progress
+        self._page = page
         self._hosting: Any = None
+        self._spares = [os.dup(fd) for fd in (0, 1, 2)]
 
     def serve(self) -> None:
         """Run units until the socket closes."""
@@ -84,7 +85,7 @@ class Executor:
         subtasks.open_here()
         STATE.worker = worker
         self._hosting = Hosting(
-            worker, self._function, self._progress, (BaseException,), subtasks, Restorer(True)
+            worker, self._function, self._page, (BaseException,), subtasks, Restorer(True)
         )
         logger = logging.getLogger("pymonik.task")
         logger.addHandler(_Forward(self))
@@ -106,24 +107,30 @@ class Executor:
         from pymonik.runtime.running import STATE
         from pymonik.runtime.unit import Job, run
 
-        self._progress[3] = number
+        self._page.begin(number, start)
         began = time.perf_counter()
         program = pickle.loads(payload)
         attempts, doomed = extras or ({}, {})
         job = Job(program, inputs, start, stop, attempts, doomed)
-        reached = start
         for report in run(job, self._hosting):
-            if report.stop is not None:
-                reached = report.stop
-                STATE.end()
-                plan = wire_plan(self._hosting.subtasks)
-                seconds = time.perf_counter() - began
-                self.send(
-                    "end", number, report.start, report.columns, report.errors, reached, seconds, plan
-                )
-            else:
-                self.send("report", number, report.start, report.columns, report.errors)
-        self._progress[3] = -1
+            told = (number, report.start, report.stop, report.columns, report.errors)
+            if not report.last:
+                self.send("report", *told)
+                self._page.begin(number, report.stop)
+                continue
+            STATE.end()
+            seconds = time.perf_counter() - began
+            self.send("end", *told, seconds, wire_plan(self._hosting.subtasks))
+        self._page.begin(-1, 0)
+        self._streams()
+
+    def _streams(self) -> None:
+        """Put back the standard streams a task has closed: another file must not become stdout."""
+        for fd, spare in enumerate(self._spares):
+            try:
+                os.fstat(fd)
+            except OSError:
+                os.dup2(spare, fd)
 
 
 def wire_plan(subtasks: Any) -> Any:
@@ -179,13 +186,14 @@ def _end_with(lifeline: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def main(sock_fd: int, lifeline: int, progress_fd: int) -> None:
+def main(sock_fd: int, lifeline: int, page_fd: int) -> None:
     """Serve on an inherited socket; called by the host's bootstrap line."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
-    shared = mmap.mmap(progress_fd, 4096)
+    page = Page(page_fd)
+    os.close(page_fd)
     sock = socket.socket(fileno=sock_fd)
-    for fd in (sock_fd, lifeline, progress_fd):
+    for fd in (sock_fd, lifeline):
         os.set_inheritable(fd, False)
-    Executor(sock, memoryview(shared).cast("q")).serve()
+    Executor(sock, page).serve()
     os._exit(0)

@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from pymonik.errors import WireError
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
 from pymonik.runtime.outcome import Failure
@@ -179,7 +180,11 @@ class Host:
     def _serve(self, process: Process) -> None:
         with contextlib.suppress(OSError):
             process.outbox.flush()
-        messages = process.receive()
+        try:
+            messages = process.receive()
+        except WireError as error:
+            process.kill(str(error))
+            messages = None
         if messages is None:
             self._bury(process)
             return
@@ -245,12 +250,12 @@ class Host:
         del self._processes[process.number]
         if not process.ready:
             self._failed_starts += 1
-        call, reason = process.call, process.kill_reason
+        call, reason, journal = process.call, process.kill_reason, process.journal
         ended = process.end()
         logger.info("executor %d ended: %s", process.pid, reason or ended)
-        if reason == "cancelled":
-            call = (-1, 0, 0)
-        self.scheduler.died(process.number, *call, reason or ended)
+        self.scheduler.finished(process.number, call[0], *journal)
+        charged = call if process.ready and reason != "cancelled" else None
+        self.scheduler.died(process.number, charged, reason or ended)
 
     def _kill(self) -> None:
         kills, self.scheduler.kills = self.scheduler.kills, []

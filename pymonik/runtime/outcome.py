@@ -66,7 +66,8 @@ class Failure:
         except Exception as problem:  # whatever the constructor of a user's exception raises
             story.args = (f"{story.args[0]}\n(its exception cannot be rebuilt here: {problem!r})",)
             return story
-        if not isinstance(error, BaseException):
+        # SystemExit and KeyboardInterrupt ended a task; they must not end the user's script.
+        if not isinstance(error, Exception):
             return story
         error.__cause__ = story
         return error

@@ -7,7 +7,6 @@ writing never block: the host's loop calls when the socket is ready.
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import signal
 import socket
@@ -18,11 +17,12 @@ from typing import Any
 
 from pymonik.errors import BackendError
 from pymonik.runtime.frames import Decoder, Encoder, Outbox, receive
+from pymonik.runtime.page import Page, open_page
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _BOOT = (
     "import sys; sys.path[0] = {root!r}; from pymonik.runtime.executor import main; "
-    "main({socket}, {lifeline}, {progress})"
+    "main({socket}, {lifeline}, {page})"
 )
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -38,10 +38,9 @@ class Process:
         self._encoder = Encoder(remember=True)
         self.socket, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()
-        page_fd = _page()
-        self._page = mmap.mmap(page_fd, 4096)
-        self._progress = memoryview(self._page).cast("q")
-        self._progress[3] = -1
+        page_fd = open_page()
+        self._page = Page(page_fd)
+        self._page.begin(-1, 0)
         try:
             self._popen = _start(theirs.fileno(), lifeline, page_fd, threads)
         finally:
@@ -77,12 +76,17 @@ class Process:
     @property
     def call(self) -> tuple[int, int, int]:
         """What it runs now: number of the unit (-1: none), element, step."""
-        element, step, _, number = self._progress[:4].tolist()
+        element, step, _, number = self._page.numbers[:4].tolist()
         return number, element, step
+
+    @property
+    def journal(self) -> tuple[int, list[Any]]:
+        """What it has finished since its last report: first element, and records."""
+        return self._page.journal()
 
     def is_overdue(self) -> bool:
         """Tell whether the running call is past its `max_duration`."""
-        deadline = self._progress[2]
+        deadline = self._page.numbers[2]
         return bool(deadline) and time.monotonic_ns() > deadline
 
     def kill(self, reason: str) -> None:
@@ -100,26 +104,17 @@ class Process:
         self.socket.close()
         with contextlib.suppress(OSError):
             os.close(self._lifeline)
-        self._progress.release()
         self._page.close()
         if code < 0:
             return f"signal {-code}, {signal.Signals(-code).name}"
         return f"exit code {code}"
 
 
-def _page() -> int:
-    from pymonik.content import open_memory_file
-
-    fd = open_memory_file()
-    os.ftruncate(fd, 4096)
-    return fd
-
-
 def _start(sock: int, lifeline: int, page: int, threads: int) -> subprocess.Popen[bytes]:
     if sys.platform == "win32":
         raise BackendError("the embedded engine runs on Linux and macOS; on Windows, use WSL")
     variables = {**{name: str(threads) for name in _THREADS}, **os.environ}
-    boot = _BOOT.format(root=_ROOT, socket=sock, lifeline=lifeline, progress=page)
+    boot = _BOOT.format(root=_ROOT, socket=sock, lifeline=lifeline, page=page)
     return subprocess.Popen(
         [sys.executable, "-c", boot],
         stdin=subprocess.DEVNULL,

@@ -45,6 +45,10 @@ class Piece:
     running: Running
     start: int
     stop: int
+    first: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.first = self.start
 
     @property
     def extras(self) -> Any:
@@ -89,53 +93,74 @@ class Scheduler:
                 self.ready.append(Piece(running, 0, unit.n))
 
     def reported(
-        self, executor: int, number: int, start: int, columns: Sequence[Any], errors: list[Failure]
+        self,
+        executor: int,
+        number: int,
+        start: int,
+        stop: int,
+        columns: Sequence[Any],
+        errors: list[Failure],
     ) -> None:
         """Take the records of elements that ended."""
         piece = self._piece(executor, number)
-        running = self._units.get(number)
-        if running is None or piece is None:
+        if piece is None:
             return
-        count = len(columns[0]) if columns else 0
-        self._fill(running, start, columns, errors)
-        if count:
-            piece.start = start + count
-            self._settle(running, count)
+        self._fill(piece.running, start, columns, errors)
+        piece.start = stop
+        self._settle(piece.running, stop - start)
 
     def ended(
         self,
         executor: int,
         number: int,
         start: int,
+        stop: int,
         columns: Sequence[Any],
         errors: list[Failure],
-        stop: int,
         seconds: float,
         plan: Any,
     ) -> None:
         """Take the last records of a piece, the rest it hands back, and what its calls recorded."""
         piece = self._piece(executor, number)
-        running = self._units.get(number)
-        if piece is None or running is None:
+        if piece is None:
             return
+        running = piece.running
         self.executors[executor].remove(piece)
-        self._learn(running.unit.name, seconds, stop - piece.start)
+        self._learn(running.unit.name, seconds, stop - piece.first)
         bound = self._bind(running, plan, start, columns) if plan is not None else 0
         self._fill(running, start, columns, errors)
-        self._settle(running, stop - piece.start - bound)
+        self._settle(running, stop - start - bound)
         if stop < piece.stop:
             self._hand_back(Piece(running, stop, piece.stop))
         self.propagate()
 
-    def died(self, executor: int, number: int, element: int, step: int, reason: str) -> None:
-        """Place anew what an executor left behind; charge its death to the call it was running."""
-        pieces = self.executors.pop(executor, [])
-        for piece in reversed(pieces):
-            if piece.running.cancelled:
-                continue
-            if piece.running.unit.number == number and piece.start <= element < piece.stop:
-                self._charge(piece.running, element, step, reason)
-            self.ready.appendleft(piece)
+    def finished(self, executor: int, number: int, first: int, entries: Sequence[Any]) -> None:
+        """Take what a dead executor had finished and could not report any more."""
+        piece = self._piece(executor, number)
+        if piece is None or not piece.start <= first + len(entries) <= piece.stop:
+            return
+        fresh = entries[piece.start - first :] if first < piece.start else entries
+        outputs = len(piece.running.unit.cell.columns)
+        columns = [list(fresh)] if outputs == 1 else [list(c) for c in zip(*fresh)]
+        if fresh:
+            self.reported(executor, number, piece.start, piece.start + len(fresh), columns, [])
+
+    def died(self, executor: int, call: tuple[int, int, int] | None, reason: str) -> None:
+        """Place anew what an executor left behind; charge its death to the call it was running.
+
+        call: unit, element and step; None when no call is to blame. Where it names none that the
+        executor was given, its first one is charged: something in there kills.
+        """
+        pieces = [p for p in self.executors.pop(executor, []) if not p.running.cancelled]
+        if call is not None and pieces:
+            number, element, step = call
+            for piece in pieces:
+                if piece.running.unit.number == number and piece.start <= element < piece.stop:
+                    self._charge(piece.running, element, step, reason)
+                    break
+            else:
+                self._charge(pieces[0].running, pieces[0].start, 0, reason)
+        self.ready.extendleft(piece for piece in reversed(pieces) if piece.start < piece.stop)
 
     def cancel(self, cell: Cell) -> bool:
         """Stop a unit that nobody wants; True when it will not run (or stops)."""

@@ -41,7 +41,7 @@ class Hosting:
 
     worker: str
     functions: Callable[[Content], Any]
-    progress: Any
+    page: Any
     caught: tuple[type[BaseException], ...]
     subtasks: Subtasks
     restore: Callable[[], None]
@@ -49,16 +49,16 @@ class Hosting:
 
 @dataclass
 class Report:
-    """Records of elements from `start` on, a list a stored step; `errors` of values not stored.
+    """Records of elements `start` to `stop`, a list a stored step; `errors` of values not stored.
 
-    The last report of a run has `stop`, the element before which it ended, and `plan`, what tasks
-    recorded, with `bindings` (output, element, handle) for the values that stand for theirs.
+    After the `last` report of a run, what is left of the job is for the host to place anew.
     """
 
     start: int
+    stop: int
     columns: list[list[Any]]
-    errors: list[Failure] = field(default_factory=list)
-    stop: int | None = None
+    errors: list[Failure]
+    last: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,23 +74,23 @@ class Job:
 
 
 def run(job: Job, hosting: Hosting) -> Iterator[Report]:
-    """Run a job; give reports as they are due, the last one with `stop`."""
+    """Run a job; give reports as they are due."""
     runner = _Runner(job, hosting)
-    limits = settings()
+    limits, page, subtasks = settings(), hosting.page, hosting.subtasks
     began = reported = time.monotonic()
-    start = element = job.start
-    for element in range(job.start, job.stop):
-        runner.element(element)
+    start = stop = job.start
+    for stop in range(job.start + 1, job.stop + 1):
+        runner.element(stop - 1)
+        # What was recorded leaves with the last report: nothing may be told before it.
+        noted = subtasks.has_work or (not runner.errors and page.add(runner.last()))
         now = time.monotonic()
-        if now - reported > limits.report_seconds and element + 1 < job.stop:
-            # What was recorded leaves with the last report: nothing may be reported before it.
-            if hosting.subtasks.has_work or now - began > limits.unit_seconds:
-                break
-            yield runner.report(start)
-            start, reported = element + 1, time.monotonic()
-    last = runner.report(start)
-    last.stop = element + 1 if job.stop > job.start else job.stop
-    yield last
+        if (noted and now - reported < limits.report_seconds) or stop == job.stop:
+            continue
+        if subtasks.has_work or now - began > limits.unit_seconds:
+            break
+        yield runner.report(start, stop)
+        start, reported = stop, now
+    yield runner.report(start, stop, last=True)
 
 
 class _Runner:
@@ -150,12 +150,12 @@ class _Runner:
         if any(column[0] not in "vs" for column in step.columns):
             return None
         call = self.calls[0]
-        progress, state, pending = self.hosting.progress, running.STATE, self.hosting.subtasks
+        numbers, state, pending = self.hosting.page.numbers, running.STATE, self.hosting.subtasks
         append = self.columns[0].append
         state.begin(step, job.start, 1)
 
         def element(number: int) -> None:
-            progress[0] = state.index = number
+            numbers[0] = state.index = number
             try:
                 value = call(number, ())
             except BaseException as error:
@@ -175,7 +175,7 @@ class _Runner:
     def _element(self, number: int, raised: BaseException | None = None) -> None:
         """Run all steps for one element; `raised` is what its first step raised already."""
         made: list[Made] = []
-        self.hosting.progress[0] = number
+        self.hosting.page.numbers[0] = number
         for place, step in enumerate(self.steps):
             outcome = self._step(number, place, step, made, raised)
             raised = None
@@ -200,9 +200,9 @@ class _Runner:
         died = self.job.attempts.get(key, 0)
         for attempt in range(1, step.retries + 2):
             running.STATE.begin(step, number, attempt + died)
-            hosting.progress[1] = place
+            hosting.page.numbers[1] = place
             if step.limit is not None:
-                hosting.progress[2] = time.monotonic_ns() + int(step.limit * 1e9)
+                hosting.page.numbers[2] = time.monotonic_ns() + int(step.limit * 1e9)
             try:
                 if raised is not None:
                     error, raised = raised, None
@@ -217,7 +217,7 @@ class _Runner:
                 return self._failure(step, number, attempt + died, error)
             finally:
                 if step.limit is not None:
-                    hosting.progress[2] = 0
+                    hosting.page.numbers[2] = 0
                 if running.DIRTY:
                     hosting.restore()
         raise AssertionError("a step ends within its attempts")
@@ -312,9 +312,14 @@ class _Runner:
             return self.hosting.subtasks.nested(self.feed.content(column[1]), slots)
         return self.feed.getter(column)(number, made)
 
-    def report(self, start: int) -> Report:
+    def last(self) -> Any:
+        """Give the records of the element that has just ended: alone when there is one output."""
+        columns = self.columns
+        return columns[0][-1] if len(columns) == 1 else [column[-1] for column in columns]
+
+    def report(self, start: int, stop: int, last: bool = False) -> Report:
         """Hand out the records made since the last report."""
-        report = Report(start, self.columns, self.errors)
+        report = Report(start, stop, self.columns, self.errors, last)
         self.columns = [[] for _ in self.outputs]
         self.errors = []
         self.element = self._fast() or self._element
