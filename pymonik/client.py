@@ -101,7 +101,7 @@ class Pymonik(Recorder):
         self._looked: set[tuple[str, str, int | None]] = set()
         if endpoint is not None and (not isinstance(endpoint, str) or not endpoint.strip()):
             raise BackendError(
-                f"endpoint is {endpoint!r}: give \"host:port\", or leave it out to run here"
+                f'endpoint is {endpoint!r}: give "host:port", or leave it out to run here'
             )
 
     # ----- life
@@ -273,9 +273,8 @@ class Pymonik(Recorder):
     def wait_for(self, handles: list[ResultHandle[Any]], timeout: float | None) -> None:
         """Wait for handles."""
         for handle in handles:
-            node, index = handle._node, handle._index
-            home = self._settle(node)
-            self._wait(lambda: home.record(node.offset + index) is not PENDING, timeout)
+            self._settle(handle._node)
+        self._wait(lambda: all(map(_is_settled, handles)), timeout)
 
     def wait_for_runs(self, runs: Any, timeout: float | None) -> None:
         """Wait for runs of handles, together no longer than `timeout`."""
@@ -356,10 +355,10 @@ class Pymonik(Recorder):
     async def awaited(self, handle: ResultHandle[Any]) -> Any:
         """Wait without blocking the event loop."""
         loop = asyncio.get_running_loop()
-        ended = loop.create_future()
+        ended: asyncio.Future[None] = loop.create_future()
 
         def set_ended(_: Any) -> None:
-            loop.call_soon_threadsafe(lambda: ended.done() or ended.set_result(None))
+            loop.call_soon_threadsafe(_resolve, ended)
 
         self.flush()
         self.call_when_done(handle, set_ended)
@@ -412,7 +411,7 @@ class Pymonik(Recorder):
         if node.n is not None and node.n > 1:
             # An element of a map stays, with the failure for an argument: it will not run, nor
             # will what depends on it.
-            slots = list(slot_at(node.args[0], i) for i in range(node.n))
+            slots = [slot_at(node.args[0], i) for i in range(node.n)]
             slots[index] = failure
             node.args = (Each(slots), *node.args[1:])
             return True
@@ -458,6 +457,11 @@ class Pymonik(Recorder):
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{len(self.pending)} calls pending"
         return f"<Pymonik on {self._backend_name}, {state}>"
+
+
+def _resolve(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)
 
 
 def _is_settled(handle: ResultHandle[Any]) -> bool:

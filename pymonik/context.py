@@ -34,7 +34,9 @@ class TaskLogger(logging.LoggerAdapter):  # type: ignore[type-arg]
         shown = "".join(f" {key}={value!r}" for key, value in given.items())
         # The message is formatted only when there are arguments: then ours must survive it.
         kwargs.setdefault("stacklevel", 2)
-        self.logger.log(level, f"{msg}{shown.replace('%', '%%') if args else shown}", *args, **kwargs)
+        self.logger.log(
+            level, f"{msg}{shown.replace('%', '%%') if args else shown}", *args, **kwargs
+        )
 
 
 class PymonikContext:

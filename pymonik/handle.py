@@ -6,13 +6,10 @@ A handle is (node, index), made when asked for; waiting is left to the client th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, SupportsIndex, TypeVar, overload
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+from typing import Any, ClassVar, Generic, NoReturn, Protocol, SupportsIndex, TypeVar, overload
 
 from pymonik.errors import LazyValueError, OptionsError
-
-if TYPE_CHECKING:
-    from pymonik.recorder import Recorder
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -28,13 +25,42 @@ def _refusal(verb: str) -> Callable[..., NoReturn]:
     return refuse
 
 
+class Owner(Protocol):
+    """What handles ask of the recorder that made them."""
+
+    @property
+    def session_id(self) -> str: ...
+    def wait_for(self, handles: list[ResultHandle[Any]], timeout: float | None) -> None: ...
+    def wait_for_runs(self, runs: Any, timeout: float | None) -> None: ...
+    def value(self, handle: ResultHandle[Any], timeout: float | None) -> Any: ...
+    def values(self, runs: Any, timeout: float | None) -> list[Any]: ...
+    def is_done(self, handle: ResultHandle[Any]) -> bool: ...
+    def exception(
+        self, handle: ResultHandle[Any], timeout: float | None
+    ) -> BaseException | None: ...
+    def completed(
+        self, handles: list[ResultHandle[Any]], timeout: float | None
+    ) -> Iterator[ResultHandle[Any]]: ...
+    def awaited(self, handle: ResultHandle[Any]) -> Coroutine[Any, Any, Any]: ...
+    def call_when_done(
+        self, handle: ResultHandle[Any], callback: Callable[[Any], object]
+    ) -> None: ...
+    def cancel_call(self, handle: ResultHandle[Any]) -> bool: ...
+    def result_id(self, handle: ResultHandle[Any]) -> str: ...
+    def describe(self, handle: ResultHandle[Any]) -> str: ...
+    def name(self, handle: ResultHandle[Any], name: str) -> None: ...
+    def item(self, handle: ResultHandle[Any], key: Any) -> ResultHandle[Any]: ...
+    def unpack(self, handle: ResultHandle[Any], n: int) -> tuple[ResultHandle[Any], ...]: ...
+    def delegate(self, handle: Any) -> None: ...
+
+
 class ResultHandle(Generic[T_co]):
     """A handle to one value: of a call, of an element of a map, or of an object put."""
 
     __slots__ = ("__weakref__", "_anchor", "_client", "_index", "_node")
     __pymonik_role__: ClassVar[str] = "lazy"
 
-    def __init__(self, node: Any, index: int, client: Recorder, anchor: Any = None) -> None:
+    def __init__(self, node: Any, index: int, client: Owner, anchor: Any = None) -> None:
         self._node = node
         self._index = index
         self._client = client
@@ -288,5 +314,4 @@ def as_completed(
             raise TypeError(f"as_completed takes handles, not {handle!r}")
     if not remaining:
         return iter(())
-    return remaining[0]._client.completed(remaining, timeout)  # type: ignore[no-any-return]
-
+    return remaining[0]._client.completed(remaining, timeout)

@@ -42,7 +42,8 @@ def watching(backend: Any, on_progress: Callable[[Progress], object] | None) -> 
     began = time.monotonic()
 
     def look() -> Progress:
-        return Progress(*backend.progress(), time.monotonic() - began)
+        done, total = backend.progress()
+        return Progress(done, total, time.monotonic() - began)
 
     watcher = threading.Thread(target=_watch, args=(look, on_progress, over), daemon=True)
     watcher.start()

@@ -17,8 +17,19 @@ from typing import TYPE_CHECKING, Any
 from pymonik.capture import LONG, SMALL, Code, Interner, capture_function, is_immediate_tuple
 from pymonik.content import IMMEDIATE, Content
 from pymonik.errors import NoClientError, OptionsError
-from pymonik.graph.ir import Bundle, Const, Each, Immediates, Nested, Put, Range, Recorded, Ref, Spec
-from pymonik.handle import MultiResultHandle, ResultHandle
+from pymonik.graph.ir import (
+    Bundle,
+    Const,
+    Each,
+    Immediates,
+    Nested,
+    Put,
+    Range,
+    Recorded,
+    Ref,
+    Spec,
+)
+from pymonik.handle import MultiResultHandle, Owner, ResultHandle
 from pymonik.options import TaskOptions, from_keywords, merge
 from pymonik.plan.home import settled
 
@@ -55,7 +66,7 @@ class Anchor:
     __slots__ = ("__weakref__",)
 
 
-class Recorder:
+class Recorder(Owner):
     """Records calls into `pending`; what is pending is sent by `flush`, which children define."""
 
     __pymonik_role__ = "recorder"
@@ -100,7 +111,7 @@ class Recorder:
         self, task: Task[Any, Any], code: Code, width: int, keywords: tuple[str, ...], given: Any
     ) -> Spec:
         """Give what all calls like this one share, made once."""
-        key = (id(task), id(code), width, keywords, given)
+        key: Any = (id(task), id(code), width, keywords, given)
         try:
             known = self._specs.get(key)
         except TypeError:  # options with a dict of labels have no hash: made anew each time

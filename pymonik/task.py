@@ -45,7 +45,7 @@ class Task(Generic[P, R]):
         environment: Any = None,
     ) -> None:
         if isinstance(func, Task):
-            raise TaskDefinitionError(f"{func.func_name!r} is a task already: pass its function")
+            raise TaskDefinitionError(f"{func!r} is a task already: pass its function")
         if not callable(func):
             raise TaskDefinitionError(f"a task is made of a callable, not of {func!r}")
         if inspect.iscoroutinefunction(func):
@@ -53,7 +53,7 @@ class Task(Generic[P, R]):
         if isinstance(func, (staticmethod, classmethod)):
             raise TaskDefinitionError("apply @task to the function, below @staticmethod")
         self.func = func
-        self.func_name = func_name or _name_of(func)
+        self.func_name: str = func_name or _name_of(func)
         self.require_context = require_context
         self.task_options = merge(task_options) if task_options is not None else None
         self.pure = pure
@@ -103,7 +103,10 @@ class Task(Generic[P, R]):
         keywords: tuple[str, ...] = ()
         if kwargs:
             keywords = tuple(kwargs)
-            args += tuple(recorder.argument(kwargs[key], f"argument {key!r} of {self.func_name!r}") for key in keywords)
+            args += tuple(
+                recorder.argument(kwargs[key], f"argument {key!r} of {self.func_name!r}")
+                for key in keywords
+            )
         code = recorder.code_for(self)
         if code.lazies:
             handle = self._invoke_closure(recorder, code, args, keywords, task_options, frame)
@@ -353,7 +356,7 @@ class _Signature:
         return [f"argument {name} of {self._name!r}" for name in names[:count]]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def builtin(function: Callable[..., Any]) -> Task[Any, Any]:
     """Give the task of a function of our own."""
     return Task(function, func_name=function.__name__.lstrip("_"), pure=True)
@@ -419,4 +422,3 @@ def task(
         )
 
     return decorate if _func is None else decorate(_func)
-

@@ -77,4 +77,5 @@ def open_backend(name: str, workers: int | None, optimize: Any, **connection: An
         return DryRunBackend(workers)
     from pymonik.backend.armonik import open_cluster
 
-    return open_cluster(optimize=optimize, **connection)
+    cluster: Backend = open_cluster(optimize=optimize, **connection)
+    return cluster

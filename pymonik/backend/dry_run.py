@@ -1,4 +1,4 @@
-"""The dry run: passes and lowering only. The first value that is asked for ends the script politely."""
+"""The dry run: passes and lowering only; the first value asked for ends the script politely."""
 
 from __future__ import annotations
 

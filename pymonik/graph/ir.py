@@ -1,11 +1,11 @@
 """The IR: a graph is a list of nodes, a node names only nodes before it.
 
-Recording appends `Recorded` calls and maps, and `Put`s; the pass `vectorize` turns them into `Map`s,
-which the later passes and lowering read. Nodes are not changed once they stand in a graph, but for
+Recording appends `Recorded` calls and maps, and `Put`s; the pass `vectorize` turns them into
+`Map`s, which the later passes and lowering read. Nodes are not changed once they stand in a graph, but for
 `home`, which is set once, at the flush, and says where the values will be found.
 
 Slot values, what one argument of one call is: an immediate (itself), a `Content`, a `Ref` to one
-output, a `Bundle` of outputs (arrives as a list), or `Nested` (a content with holes for the others).
+output, a `Bundle` of outputs (arrives as a list), or `Nested` (a content with holes for others).
 Columns, what one argument of all calls of a map is: `Const`, `Immediates`, `Each`, `Range`, and
 `Same` (the value of an earlier step of the same element, in a fused map).
 
@@ -369,6 +369,4 @@ def _merge_runs(
 
 
 def _follows(before: range, after: range) -> bool:
-    return (
-        before.step == after.step and before.start + len(before) * before.step == after.start
-    )
+    return before.step == after.step and before.start + len(before) * before.step == after.start

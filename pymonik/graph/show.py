@@ -4,8 +4,8 @@
     %4 = map[100/25] { %3 = add(0:100, 1); square(%3) }
     %5 = total([%4[0:100]]) *
 
-`%2` is the node's place, `[50]` its length, `/25` the elements a unit takes, `*` marks wanted values,
-`?` some of them. Immediates stand as themselves, shortened; a content as `#bytes`.
+`%2` is the node's place, `[50]` its length, `/25` the elements a unit takes; `*` marks wanted
+values, `?` some of them. Immediates stand as themselves, shortened; a content as `#bytes`.
 """
 
 from __future__ import annotations

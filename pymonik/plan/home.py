@@ -20,11 +20,20 @@ class Cell:
     """The outcome of one unit: for each element of each stored step a record.
 
     `columns[o]` are the records of stored step `o`; `errors` the failures of values that nobody
-    asked for, so that they are never lost; `missing` counts elements that have not ended; `unwanted`
-    are the values whose handles were cancelled.
+    asked for, so that they are never lost; `missing` counts elements that have not ended;
+    `unwanted` are the values whose handles were cancelled.
     """
 
-    __slots__ = ("__weakref__", "callbacks", "columns", "errors", "missing", "n", "plain", "unwanted")
+    __slots__ = (
+        "__weakref__",
+        "callbacks",
+        "columns",
+        "errors",
+        "missing",
+        "n",
+        "plain",
+        "unwanted",
+    )
 
     def __init__(self, n: int, outputs: int) -> None:
         self.n = n

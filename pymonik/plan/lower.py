@@ -31,8 +31,8 @@ from pymonik.graph.ir import (
 from pymonik.options import DEFAULTS
 from pymonik.plan.home import Cell, Home
 from pymonik.plan.plan import Plan, Unit
-from pymonik.runtime.program import Program, Run, StepCode
 from pymonik.runtime.outcome import Failure
+from pymonik.runtime.program import Program, Run, StepCode
 from pymonik.settings import settings
 
 
@@ -75,7 +75,9 @@ class _Lowering:
             self.used.update(map(id, inputs(node)))
         for node in maps:
             self._lower_map(node)
-        named = {node.label: node.content for node in self.graph.nodes if isinstance(node, Put)}
+        named = {
+            str(node.label): node.content for node in self.graph.nodes if isinstance(node, Put)
+        }
         for content in named.values():
             self.blobs[id(content)] = content
         blobs = tuple(self.blobs.values())

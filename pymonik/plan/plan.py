@@ -75,7 +75,7 @@ class Unit:
         if self._program is None:
             assert self._payload is not None
             self._program = pickle.loads(self._payload)
-        return self._program  # type: ignore[no-any-return]
+        return self._program
 
     @property
     def needs(self) -> Iterator[Cell]:

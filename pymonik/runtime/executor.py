@@ -143,7 +143,7 @@ def wire_plan(subtasks: Any) -> Any:
     units = [
         (
             unit.payload,
-            [numbers[id(i)] if id(i) in numbers else i for i in unit.inputs],
+            [numbers.get(id(i), i) for i in unit.inputs],
             unit.n,
             len(unit.cell.columns),
             unit.options,

@@ -1,7 +1,7 @@
 """Feeding calls: the arguments of an element, made from columns and inputs.
 
-Enters: the columns of a step (see `program`) and the inputs of a unit. Leaves: a getter an argument,
-`getter(element, made)`, where `made` are the values of earlier steps. Every call gets objects of
+Enters: the columns of a step (see `program`) and the inputs of a unit. Leaves: a getter for each
+argument, `getter(element, made)`, where `made` are the values of earlier steps. Every call gets objects of
 its own: contents are loaded anew for each, so that no call sees what another did to its arguments.
 """
 

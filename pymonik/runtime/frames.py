@@ -18,6 +18,7 @@ import struct
 import threading
 import weakref
 from collections import deque
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from pymonik.content import Content, MemoryFile
@@ -35,8 +36,8 @@ _CHUNK = 1 << 18
 class _Arriving:
     """What the frame that is being unpickled refers to."""
 
-    files: list[MemoryFile] = []
-    contents: dict[int, Content] = {}
+    files: Sequence[MemoryFile] = ()
+    contents: MutableMapping[int, Content]
 
 
 def _received_file(number: int) -> MemoryFile:

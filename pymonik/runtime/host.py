@@ -167,7 +167,9 @@ class Host:
             return
         with self.changed:
             self.changed.notify_all()
-        limited = any(p.running.unit.limited for ps in self.scheduler.executors.values() for p in ps)
+        limited = any(
+            p.running.unit.limited for ps in self.scheduler.executors.values() for p in ps
+        )
         for key, _ in self._selector.select(_TICK if limited else None):
             if key.data is None:
                 with contextlib.suppress(BlockingIOError):
@@ -197,8 +199,8 @@ class Host:
         if kind == "report":
             self.scheduler.reported(process.number, *message[1:])
         elif kind == "end":
-            *rest, plan = message[1:]
-            self.scheduler.ended(process.number, *rest, plan_of(plan))
+            told = (*message[1:-1], plan_of(message[-1]))
+            self.scheduler.ended(process.number, *told)
         elif kind == "ready":
             process.ready = True
             self._failed_starts = 0

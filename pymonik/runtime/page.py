@@ -3,7 +3,8 @@
 The executor writes, the host reads, also after the executor's death: then the journal tells which
 elements had ended since the last report, and none of them runs again.
 
-    numbers: element · step · deadline (ns, 0: none) · unit (-1: none) · journal: bytes, first element
+    numbers: element · step · deadline (ns, 0: none) · unit (-1: none) · bytes of the journal ·
+             the journal's first element
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Page:
     def add(self, record: Any) -> bool:
         """Note the records of one more element that ended; False when there is no room for them."""
         kind = type(record)
-        if kind is list and any(map(_is_large, record)) or _is_large(record):
+        if any(map(_is_large, record)) if kind is list else _is_large(record):
             return False
         data = pickle.dumps(record, 5)
         at = self.numbers[JOURNAL]

@@ -327,4 +327,3 @@ class Scheduler:
                 self._settle(running, 1)
 
         cell.watch(out, place, arrived)
-

@@ -86,8 +86,10 @@ class Subtasks(Recorder):
         if delegated is not None:
             if value is not None and value is not delegated:
                 self.drop_call()
-                return self._failure("it called another task with delegate=True and returned a "
-                                     "value of its own: return the handle, or nothing")
+                return self._failure(
+                    "it called another task with delegate=True and returned a "
+                    "value of its own: return the handle, or nothing"
+                )
             value = delegated
         handle = self._handle_of(value)
         self._kept += self.recorded

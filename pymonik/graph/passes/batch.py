@@ -8,7 +8,7 @@ of the graph longer than max(span, work / slots), the bound below which no sched
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pymonik.graph.ir import Graph, Map, inputs
 from pymonik.graph.rewrite import rewrite
