@@ -1,8 +1,9 @@
-"""fuse: merge a map into the only map that uses it, element by element.
+"""fuse: merge a map into the only maps that use it, element by element.
 
-A consumer joins its producer when element i uses element i, when nobody else in the graph uses the
-producer, and when all its other inputs are there before the producer starts: then no call waits
-longer than it did, and the span cannot grow. A chain of calls becomes one unit of many steps.
+A producer joins the chain of its consumers when element i uses element i, when nobody outside the
+chain uses the producer, and when all else the chain needs is there before the producer starts: then
+no call waits longer than it did, and the span cannot grow. A chain of calls becomes one unit of
+many steps.
 """
 
 from __future__ import annotations
@@ -16,99 +17,123 @@ from pymonik.graph.rewrite import rewrite, sources
 if TYPE_CHECKING:
     from pymonik.graph.passes import Target
 
+_SIDE = "its consumer needs values that are made at the same time"
+
 
 class _Chain:
-    """Steps that grow behind one map, and what the chain had to wait for before it started."""
+    """Maps that run as one, the last of them first, and the maps that its head needs."""
 
-    __slots__ = ("last", "needs", "steps")
+    __slots__ = ("maps", "needs")
 
-    def __init__(self, node: Map, needs: set[int]) -> None:
-        self.steps = list(node.steps)
-        self.last = node
-        self.needs = needs
+    def __init__(self) -> None:
+        self.maps: list[Map] = []
+        self.needs: set[int] = set()
+
+
+class _Use:
+    """Who uses a map: the one chain that does, if all its uses are element by element."""
+
+    __slots__ = ("aligned", "chain", "shared")
+
+    def __init__(self, chain: _Chain) -> None:
+        self.chain = chain
+        self.shared = False
+        self.aligned = True
 
 
 def fuse(graph: Graph, target: Target) -> Graph:
     """Fuse chains and element-wise maps over maps."""
-    maps = [node for node in graph.nodes if isinstance(node, Map)]
-    uses = {id(node): sources(node) for node in maps}
-    users: dict[int, int] = {}
-    for aligned, others in uses.values():
-        for key in {*aligned, *others}:
-            users[key] = users.get(key, 0) + 1
-    chains: dict[int, _Chain] = {}
-    notes: list[str] = []
-    for node in maps:
-        aligned, others = uses[id(node)]
-        chain, reason = _producer(node, aligned, others, chains, users)
-        if chain is None:
-            chains[id(node)] = _Chain(node, {*aligned, *others})
-            if reason:
-                notes.append(f"kept apart {node.name}: {reason}")
+    fused: list[str] = []
+    while True:
+        chains, notes, apart = _sweep(graph)
+        fused += notes
+        changed = {id(chain.maps[0]): _joined(chain) for chain in chains}
+        # A map that was kept apart may join once others have: the chain then needs less.
+        if not notes or not any(_SIDE in note for note in apart):
+            return rewrite(graph, changed, graph.notes + _brief(fused + apart))
+        graph = rewrite(graph, changed, graph.notes)
+
+
+def _sweep(graph: Graph) -> tuple[list[_Chain], list[str], list[str]]:
+    """Go once from the last map to the first; give the chains, and what was fused or kept apart."""
+    chains: list[_Chain] = []
+    uses: dict[int, _Use] = {}
+    fused: list[str] = []
+    apart: list[str] = []
+    for node in reversed(graph.nodes):
+        if not isinstance(node, Map):
             continue
-        del chains[id(chain.last)]
-        notes.append(f"fused {node.name} into {chain.steps[0].spec.name}: single consumer")
-        chain.steps += [_joined(step, chain) for step in node.steps]
-        chain.last = node
-        chains[id(node)] = chain
-    changed = {key: replace(c.last, steps=tuple(c.steps)) for key, c in chains.items()}
-    return rewrite(graph, changed, graph.notes + _brief(notes))
+        aligned, others = sources(node)
+        needs = {key for key, source in {**aligned, **others}.items() if isinstance(source, Map)}
+        use = uses.get(id(node))
+        reason = _reason(node, needs, use) if use is not None else ""
+        if use is None or reason:
+            chain = _Chain()
+            chains.append(chain)
+            apart += [f"kept apart {node.name}: {reason}"] if reason else []
+        else:
+            chain = use.chain
+            fused.append(f"fused {node.name} into {chain.maps[-1].name}: single consumer")
+        chain.maps.append(node)
+        chain.needs = needs
+        for key in needs:
+            use = uses.setdefault(key, _Use(chain))
+            use.shared = use.shared or use.chain is not chain
+            use.aligned = use.aligned and key not in others
+    return chains, fused[::-1], apart[::-1]
+
+
+def _reason(node: Map, needs: set[int], use: _Use) -> str:
+    """Say why a map stays apart from the chain that uses it; nothing if it may join."""
+    chain = use.chain
+    if not use.aligned:
+        return "not used element by element"
+    if use.shared:
+        return "several consumers"
+    if not all(key in needs for key in chain.needs if key != id(node)):
+        return _SIDE
+    if chain.maps[-1].spec.place != node.spec.place:
+        return "other partition, priority or environment"
+    if any(step.spec.code.delegates for step in node.steps):
+        return "it may delegate"
+    return ""
+
+
+def _joined(chain: _Chain) -> Map:
+    """Make one map of a chain: values that flow inside it are those of earlier steps."""
+    steps: list[Step] = []
+    last: dict[int, int] = {}
+    for node in reversed(chain.maps):
+        first = len(steps)
+        for step in node.steps:
+            columns = tuple(_column(column, first, last, node.n) for column in step.columns)
+            steps.append(replace(step, columns=columns))
+        last[id(node)] = len(steps) - 1
+    return replace(chain.maps[0], steps=tuple(steps))
+
+
+def _column(column: Column, first: int, last: dict[int, int], n: int) -> Column:
+    if isinstance(column, Same):
+        return Same(first + column.step)
+    if isinstance(column, Range) and id(column.node) in last:
+        return Same(last[id(column.node)])
+    if isinstance(column, Const) and n == 1:
+        slot = _slot(column.value, first, last)
+        return slot if isinstance(slot, Same) else Const(slot)
+    return column
+
+
+def _slot(slot: Any, first: int, last: dict[int, int]) -> Any:
+    if isinstance(slot, Ref) and id(slot.node) in last:
+        return Same(last[id(slot.node)])
+    if isinstance(slot, Same):
+        return Same(first + slot.step)
+    if isinstance(slot, Nested):
+        return Nested(slot.content, tuple(_slot(inner, first, last) for inner in slot.slots))
+    return slot
 
 
 def _brief(notes: list[str]) -> tuple[str, ...]:
     if len(notes) <= 200:
         return tuple(notes)
     return (*notes[:200], f"… {len(notes) - 200} more of fuse")
-
-
-def _producer(
-    node: Map,
-    aligned: dict[int, Any],
-    others: dict[int, Any],
-    chains: dict[int, _Chain],
-    users: dict[int, int],
-) -> tuple[_Chain | None, str]:
-    """Give the chain a map may join, or the reason why it stays apart."""
-    reason = ""
-    for key, source in aligned.items():
-        if key not in chains or key in others:
-            continue
-        chain = chains[key]
-        rest = {k for k in (*aligned, *others) if k != key and _is_made_here(k, aligned, others)}
-        if users[key] > 1:
-            reason = f"{source.name} has other consumers"
-        elif not rest <= chain.needs:
-            reason = "it needs values that are made at the same time"
-        elif chain.steps[0].spec.place != node.spec.place:
-            reason = "other partition, priority or environment"
-        elif any(step.spec.code.delegates for step in chain.steps):
-            reason = f"{source.name} may delegate"
-        else:
-            return chain, ""
-    return None, reason
-
-
-def _is_made_here(key: int, aligned: dict[int, Any], others: dict[int, Any]) -> bool:
-    return isinstance(aligned.get(key, others.get(key)), Map)
-
-
-def _joined(step: Step, chain: _Chain) -> Step:
-    place = len(chain.steps) - 1
-    return replace(step, columns=tuple(_column(c, chain.last, place) for c in step.columns))
-
-
-def _column(column: Column, source: Map, place: int) -> Column:
-    if isinstance(column, Range) and column.node is source:
-        return Same(place)
-    if isinstance(column, Const) and source.n == 1:
-        slot = _slot(column.value, source, place)
-        return slot if isinstance(slot, Same) else Const(slot)
-    return column
-
-
-def _slot(slot: Any, source: Map, place: int) -> Any:
-    if isinstance(slot, Ref) and slot.node is source:
-        return Same(place)
-    if isinstance(slot, Nested):
-        return Nested(slot.content, tuple(_slot(inner, source, place) for inner in slot.slots))
-    return slot
