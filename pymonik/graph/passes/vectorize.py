@@ -36,6 +36,8 @@ _PLAIN = IMMEDIATE | {tuple}
 
 def vectorize(graph: Graph, target: Target) -> Graph:
     """Fold single calls into maps; a recorded map stays one."""
+    if not any(type(node) is Recorded for node in graph.nodes):
+        return graph
     groups = _Groups(graph)
     places = groups.places
     nodes: list[Any] = [node for node in graph.nodes if isinstance(node, Put)]
@@ -126,10 +128,17 @@ def _wanted(members: list[Recorded], aliases: set[int]) -> bool | bytes:
 def _columns(members: list[Recorded], target_of: Any) -> tuple[Column, ...]:
     first = members[0]
     if first.n is not None:
-        return tuple(moved(column, target_of) for column in first.args)
+        return tuple(_moved(column, target_of) for column in first.args)
     if len(members) == 1:
         return tuple(Const(substitute(slot, target_of)) for slot in first.args)
     return tuple(_folded(slots, target_of) for slots in zip(*[node.args for node in members]))
+
+
+def _moved(column: Any, target_of: Any) -> Column:
+    # A map over handles of single calls, or over a slice: a range once the calls are a map.
+    if type(column) is Each and len(column.values) > 1 and set(map(type, column.values)) == {Ref}:
+        return _folded(column.values, target_of)
+    return moved(column, target_of)
 
 
 def _folded(slots: Sequence[Any], target_of: Any) -> Column:
