@@ -42,7 +42,7 @@ def _line(node: Any, numbers: dict[int, str]) -> str:
     if isinstance(node, Put):
         return f"{number} = put {_slot(node.content, numbers)}{_label(node)}"
     if isinstance(node, Recorded):
-        inner = ", ".join(_recorded_args(node, numbers))
+        inner = _named(node.spec, _recorded_args(node, numbers))
         shape = "" if node.n is None else f"map[{node.n}] "
         mark = " *" if node.wanted else ""
         return f"{number} = {shape}{node.spec.name}({inner}){mark}{_label(node)}"
@@ -63,13 +63,16 @@ def _steps(node: Map, number: str, numbers: dict[int, str]) -> str:
     numbers = {**numbers, id(Same): number}
     for place, step in enumerate(node.steps):
         args = [_column(column, number, numbers, node.n) for column in step.columns]
-        keywords = step.spec.keywords
-        plain = len(args) - len(keywords)
-        named = [f"{key}={arg}" for key, arg in zip(keywords, args[plain:])]
-        call = f"{step.spec.name}({', '.join([*args[:plain], *named])}){_mark(step.wanted)}"
+        call = f"{step.spec.name}({_named(step.spec, args)}){_mark(step.wanted)}"
         last = place == len(node.steps) - 1
         texts.append(call if last else f"{number}.{place} = {call}")
     return texts[0] if len(texts) == 1 else "{ " + "; ".join(texts) + " }"
+
+
+def _named(spec: Any, args: list[str]) -> str:
+    plain = len(args) - len(spec.keywords)
+    named = [f"{key}={arg}" for key, arg in zip(spec.keywords, args[plain:])]
+    return ", ".join([*args[:plain], *named])
 
 
 def _mark(wanted: bool | bytes) -> str:
@@ -91,9 +94,8 @@ def _column(column: Any, number: str, numbers: dict[int, str], n: int) -> str:
     if kind is Same:
         return f"{number}.{column.step}"
     if kind is Range:
-        stop = column.start + n * column.step
-        step = f":{column.step}" if column.step != 1 else ""
-        return f"{numbers.get(id(column.node), '%ext')}[{column.start}:{stop}{step}]"
+        run = range(column.start, column.start + n * column.step, column.step)
+        return f"{numbers.get(id(column.node), '%ext')}{_slice(run)}"
     if kind is Immediates:
         return _immediates(column.values)
     return _each(column, numbers)
@@ -137,5 +139,9 @@ def _run(node: Any, run: range, numbers: dict[int, str]) -> str:
     name = numbers.get(id(node), "%ext")
     if getattr(node, "n", None) in (None, 1):
         return f"*{name}"
-    step = f":{run.step}" if run.step != 1 else ""
-    return f"*{name}[{run.start}:{run.stop}{step}]"
+    return f"*{name}{_slice(run)}"
+
+
+def _slice(run: range) -> str:
+    stop = run.stop if run.stop >= 0 else ""
+    return f"[{run.start}:{stop}{f':{run.step}' if run.step != 1 else ''}]"
