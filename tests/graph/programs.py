@@ -1,0 +1,75 @@
+"""The tasks that golden programs and laws call, and how a graph is recorded without sending it.
+
+Pure ones may be shared and dropped: `root`, `scale`, `mean`. The others count as effects; `note`
+has one that can be seen, a line in a ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pymonik import Pymonik, Task, task
+from pymonik.graph.ir import Graph
+
+LEDGER: list[Any] = []
+
+
+def root(x: Any) -> Any:
+    return x * x % 101
+
+
+def scale(x: Any, k: Any) -> Any:
+    return x * k % 1009
+
+
+def mean(xs: Any) -> Any:
+    return sum(xs) // max(1, len(xs))
+
+
+def inc(x: Any) -> Any:
+    return x + 1
+
+
+def add(a: Any, b: Any) -> Any:
+    return a + b
+
+
+def blend(a: Any, b: Any, c: Any) -> Any:
+    return (a + 2 * b + 3 * c) % 1009
+
+
+def total(xs: Any) -> Any:
+    return sum(xs)
+
+
+def note(line: Any, value: Any = 0) -> Any:
+    # Functions of tests travel by value: the ledger that counts is the one of the module.
+    from tests.graph.programs import LEDGER
+
+    LEDGER.append(line)
+    return value
+
+
+PURE = {f.__name__: Task(f, pure=True) for f in (root, scale, mean)}
+EFFECTFUL = {f.__name__: Task(f) for f in (inc, add, blend, total, note)}
+TASKS: dict[str, Task[..., Any]] = {**PURE, **EFFECTFUL}
+
+
+@contextmanager
+def recording(slots: int = 2, **settings: Any) -> Iterator[Pymonik]:
+    """Open a current client whose pending calls are thrown away in the end."""
+    with Pymonik(backend="inline", workers=slots, **settings) as client:
+        try:
+            yield client
+        finally:
+            client.pending.clear()
+
+
+def recorded(client: Pymonik) -> Graph:
+    """Give what is pending as a graph."""
+    return Graph(tuple(client.pending), {})
+
+
+__all__ = ["LEDGER", "TASKS", "recorded", "recording", "task"]
