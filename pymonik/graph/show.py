@@ -60,7 +60,7 @@ def _shape(node: Map) -> str:
 
 def _steps(node: Map, number: str, numbers: dict[int, str]) -> str:
     texts = []
-    numbers = {**numbers, id(Same): number}
+    numbers[id(Same)] = number  # what `Same` is short for, in this line
     for place, step in enumerate(node.steps):
         args = [_column(column, number, numbers, node.n) for column in step.columns]
         call = f"{step.spec.name}({_named(step.spec, args)}){_mark(step.wanted)}"

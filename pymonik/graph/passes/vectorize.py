@@ -24,6 +24,7 @@ from pymonik.graph.ir import (
     Ref,
     Step,
     inputs,
+    slot_at,
     substitute,
 )
 from pymonik.graph.rewrite import moved
@@ -127,6 +128,8 @@ def _wanted(members: list[Recorded], aliases: set[int]) -> bool | bytes:
 
 def _columns(members: list[Recorded], target_of: Any) -> tuple[Column, ...]:
     first = members[0]
+    if first.n == 1:  # a map of one is a call: its argument may come from the step before
+        return tuple(Const(substitute(slot_at(column, 0), target_of)) for column in first.args)
     if first.n is not None:
         return tuple(_moved(column, target_of) for column in first.args)
     if len(members) == 1:
@@ -136,7 +139,7 @@ def _columns(members: list[Recorded], target_of: Any) -> tuple[Column, ...]:
 
 def _moved(column: Any, target_of: Any) -> Column:
     # A map over handles of single calls, or over a slice: a range once the calls are a map.
-    if type(column) is Each and len(column.values) > 1 and set(map(type, column.values)) == {Ref}:
+    if type(column) is Each and set(map(type, column.values)) == {Ref}:
         return _folded(column.values, target_of)
     return moved(column, target_of)
 
