@@ -26,10 +26,12 @@ def batch(graph: Graph, target: Target) -> Graph:
     seconds = [_seconds(node, target) for node in maps]
     chunks = [_wish(node, cost, target) for node, cost in zip(maps, seconds)]
     free = [not _given(node, target) for node in maps]
-    unit = [cost or 1.0 for cost in seconds]
+    # A call of which nothing is known counts as one second: paths compare by their length.
+    unit = [sum(target.seconds(step.spec) or 1.0 for step in node.steps) for node in maps]
     needs = _needs(maps)
     work = sum(cost * node.n for node, cost in zip(maps, unit))
-    bound = max(_longest(needs, unit, [1] * len(maps)), work / max(1, target.slots))
+    least = [1 if may else c for c, may in zip(chunks, free)]
+    bound = max(_longest(needs, unit, least), work / max(1, target.slots))
     while _longest(needs, unit, chunks) > bound * (1 + 1e-9):
         shrunk = [max(1, c // 2) if may else c for c, may in zip(chunks, free)]
         if shrunk == chunks:
