@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Token
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pymonik import backend as backends
@@ -24,7 +24,7 @@ from pymonik.handle import ResultHandle
 from pymonik.options import DEFAULTS, TaskOptions, merge
 from pymonik.plan.home import settled
 from pymonik.plan.lower import bind, lower
-from pymonik.plan.plan import Plan
+from pymonik.plan.plan import Plan, Source
 from pymonik.progress import Progress, watching
 from pymonik.recorder import CURRENT, Recorder
 from pymonik.runtime.outcome import PENDING, Failure, value_of
@@ -92,7 +92,7 @@ class Pymonik(Recorder):
         self.optimize = optimize if isinstance(optimize, bool) else selected(optimize)
         self.stats = Stats()
         self._on_progress = on_progress
-        self._workers = _whole_workers(workers)
+        self._workers = backends.workers(_whole_workers(workers))
         self._backend_name = backends.choose(backend, endpoint)
         self._backend: backends.Backend | None = None
         self._flushing = threading.RLock()
@@ -201,17 +201,16 @@ class Pymonik(Recorder):
 
     # ----- sending
 
-    def _graph(self) -> Graph:
-        return Graph(tuple(self.pending), {})
-
-    def _target(self) -> Target:
-        return Target(slots=self._opened().slots)
-
     def plan(self) -> Plan:
         """Compile what is pending and give the plan, without sending it."""
         self._check_open()
         with self._flushing:
-            return lower(run_passes(self._graph(), self._target(), self.optimize))
+            return self._compile(Graph(tuple(self.pending), {}))
+
+    def _compile(self, graph: Graph) -> Plan:
+        target = Target(slots=self._opened().slots)
+        plan = lower(run_passes(graph, target, self.optimize))
+        return replace(plan, source=Source(graph, target, self.optimize))
 
     def flush(self) -> None:
         """Compile what is pending and send it, without waiting."""
@@ -222,10 +221,8 @@ class Pymonik(Recorder):
             if not count:
                 return
             began = time.perf_counter()
-            graph = Graph(tuple(self.pending[:count]), {})
-            graph = run_passes(graph, self._target(), self.optimize)
-            plan = lower(graph)
-            bind(graph, plan)
+            plan = self._compile(Graph(tuple(self.pending[:count]), {}))
+            bind(plan.graph, plan)
             del self.pending[:count]
             self._note(plan, time.perf_counter() - began)
             self._opened().submit(plan)

@@ -61,6 +61,16 @@ def choose(backend: str | None, endpoint: str | None) -> str:
     return "local"
 
 
+def workers(given: int | None) -> int | None:
+    """Choose the number of workers: the variable, then the argument."""
+    text = os.environ.get("PYMONIK_WORKERS")
+    if not text:
+        return given
+    if not text.isdecimal() or not int(text):
+        raise BackendError(f"PYMONIK_WORKERS is {text!r}: give a whole number of at least 1")
+    return int(text)
+
+
 def open_backend(name: str, workers: int | None, optimize: Any, **connection: Any) -> Backend:
     """Open a backend by name."""
     if name == "local":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Plan
@@ -20,21 +20,32 @@ class DryRunEnd(SystemExit):
         self.plan = plan
 
 
+class _NothingComes(threading.Condition):
+    """Ends whoever waits, also one who missed the first end: another thread, a bare `except`."""
+
+    plan = Plan()
+
+    def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> NoReturn:
+        raise DryRunEnd(self.plan)
+
+
 class DryRunBackend:
     """Takes plans and carries out none."""
 
     name = "dry-run"
     session_id = "dry-run"
+    # Of all dry runs of this process, for who recorded a script: an end can be caught on its way.
+    sent: ClassVar[list[Plan]] = []
 
     def __init__(self, workers: int | None) -> None:
         self.slots = workers or settings().default_slots
-        self.changed = threading.Condition()
+        self.changed = _NothingComes()
         self.failures: list[Failure] = []
-        self.plans: list[Plan] = []
 
     def submit(self, plan: Plan) -> None:
-        """Keep the plan, print it, and end the script."""
-        self.plans.append(plan)
+        """Keep the plan, and end the script."""
+        self.sent.append(plan)
+        self.changed.plan = plan
         raise DryRunEnd(plan)
 
     def progress(self) -> tuple[int, int]:

@@ -96,6 +96,15 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Source:
+    """What a plan was compiled of, and for what: enough to look at each pass again."""
+
+    graph: Any
+    target: Any
+    optimize: Any
+
+
+@dataclass(frozen=True)
 class Plan:
     """What would be sent: units in an order in which they could run, and blobs."""
 
@@ -106,6 +115,7 @@ class Plan:
     graph: Any = None
     # For each map of the graph, where the values of its steps will be found.
     homes: tuple[tuple[Any, list[Home]], ...] = ()
+    source: Source | None = None
 
     @property
     def requests(self) -> tuple[Request, ...]:
