@@ -1,0 +1,19 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+import rich_click as click
+
+from pymonik import __version__
+from pymonik.cli.graph import graph
+from pymonik.cli.run import run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="pymonik", message="%(prog)s %(version)s")
+def app() -> None:
+    """Lazy distributed Python for ArmoniK: record, compile, run."""
+
+
+app.add_command(run)
+app.add_command(graph)

@@ -1,0 +1,102 @@
+"""A script is run in the dry run, up to the first value it needs; what it recorded is kept.
+
+Enters: the path of a script, or the name of a module, and its arguments. Leaves: a `Recording`.
+The script's own output goes to stderr, its failure becomes a `ScriptFailed`.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from pymonik.backend.dry_run import DryRunBackend, DryRunEnd
+from pymonik.plan.plan import Plan
+
+
+class ScriptFailed(Exception):
+    """The script ended before it needed a value; the message is its own traceback."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a script recorded: the plan up to the first value it needs, None without any call.
+
+    `end` holds the frames of the script, and so the handles that say what is wanted.
+    """
+
+    name: str
+    plan: Plan | None
+    end: BaseException | None = None
+
+
+def record(script: str, args: Sequence[str] = (), module: bool = False) -> Recording:
+    """Run a script up to the first value it needs; raises ScriptFailed."""
+    before = len(DryRunBackend.sent)
+    end: BaseException | None = None
+    with _as_main(script, args, module), redirect_stdout(sys.stderr):
+        try:
+            if module:
+                runpy.run_module(script, run_name="__main__", alter_sys=True)
+            else:
+                _run_script(script)
+        except DryRunEnd as ended:
+            end = ended
+        except SystemExit as ended:
+            if ended.code not in (None, 0) and len(DryRunBackend.sent) == before:
+                raise ScriptFailed(_last_words(ended)) from None
+        except BaseException as error:
+            if len(DryRunBackend.sent) == before or not isinstance(error, Exception):
+                raise ScriptFailed(own_traceback(error, script)) from None
+    sent = DryRunBackend.sent[before:]
+    return Recording(script, sent[0] if sent else None, end)
+
+
+def _run_script(script: str) -> None:
+    if os.path.isdir(script) or script.endswith((".zip", ".pyz")):
+        runpy.run_path(script, run_name="__main__")
+        return
+    with open(script, "rb") as file:
+        code = compile(file.read(), script, "exec")
+    exec(code, vars(sys.modules["__main__"]))
+
+
+@contextmanager
+def _as_main(script: str, args: Sequence[str], module: bool) -> Iterator[None]:
+    """Let this process look to the script as if python had been started with it."""
+    main = ModuleType("__main__")
+    vars(main).update(__file__=script, __builtins__=__builtins__, __cached__=None)
+    home = os.getcwd() if module else os.path.dirname(os.path.abspath(script))
+    kept: tuple[Any, ...] = (sys.argv, sys.path[:], sys.modules["__main__"])
+    backend = os.environ.get("PYMONIK_BACKEND")
+    sys.argv = [script, *args]
+    sys.path.insert(0, home)
+    sys.modules["__main__"] = main
+    os.environ["PYMONIK_BACKEND"] = "dry-run"
+    try:
+        yield
+    finally:
+        sys.argv, sys.path[:], sys.modules["__main__"] = kept
+        os.environ.pop("PYMONIK_BACKEND")
+        if backend is not None:
+            os.environ["PYMONIK_BACKEND"] = backend
+
+
+def own_traceback(error: BaseException, script: str) -> str:
+    """Print a traceback as python would have, without the frames that started the script."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__") in (__name__, "runpy"):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace)).rstrip()
+
+
+def _last_words(end: SystemExit) -> str:
+    if isinstance(end.code, int):
+        return f"the script ended with exit code {end.code}, before it needed a value"
+    return str(end.code)

@@ -1,0 +1,36 @@
+"""`pymonik run`: a script, unchanged, where the command line says."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import rich_click as click
+
+from pymonik.backend import NAMES
+
+# What follows the script is the script's.
+_PLAIN = {"allow_interspersed_args": False, "ignore_unknown_options": False}
+
+
+@click.command(context_settings=_PLAIN)
+@click.option("--backend", type=click.Choice(NAMES), help="Where to run, whatever the script says.")
+@click.option("--workers", type=click.IntRange(min=1), help="Calls that run at once.")
+@click.option("-m", "module", is_flag=True, help="SCRIPT is the name of a module.")
+@click.argument("script")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def run(
+    backend: str | None, workers: int | None, module: bool, script: str, args: tuple[str, ...]
+) -> None:
+    """Run SCRIPT with ARGS as `python SCRIPT ARGS…` does."""
+    if not module and script != "-" and not os.path.exists(script):
+        raise click.BadParameter(f"there is no {script!r} here", param_hint="SCRIPT")
+    if backend is not None:
+        os.environ["PYMONIK_BACKEND"] = backend
+    if workers is not None:
+        os.environ["PYMONIK_WORKERS"] = str(workers)
+    # A fresh interpreter in place of this one: argv, sys.path, __main__, signals, tracebacks and
+    # exit codes are then not like those of python, but those of python.
+    target = ["-m", script] if module else [script]
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *target, *args])

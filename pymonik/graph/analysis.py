@@ -1,0 +1,113 @@
+"""What can be said of a graph's shape: levels, depth, width; and the same graph for networkx.
+
+Enters: a graph. Leaves: numbers, or a `networkx.DiGraph`. networkx is imported when asked for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from pymonik.graph.ir import Graph, Map, Put, Recorded, column_refs, inputs, refs_of
+
+if TYPE_CHECKING:
+    import networkx
+
+
+def levels(graph: Graph) -> dict[int, int]:
+    """Give each node, by its id, the number of nodes on the longest path before it."""
+    found: dict[int, int] = {}
+    for node in graph.nodes:
+        found[id(node)] = 1 + max(
+            (found.get(id(_kept(source, graph)), -1) for source in inputs(node)), default=-1
+        )
+    return found
+
+
+def depth_and_width(graph: Graph) -> tuple[int, int]:
+    """Give the number of calls on the longest path, and how many calls stand on one level."""
+    ends: dict[int, int] = {}
+    calls: Counter[int] = Counter()
+    for node in graph.nodes:
+        if isinstance(node, Put):
+            continue
+        start = max((ends.get(id(_kept(source, graph)), 0) for source in inputs(node)), default=0)
+        steps = len(node.steps) if isinstance(node, Map) else 1
+        n = node.n if node.n is not None else 1
+        for level in range(start, start + steps):
+            calls[level] += n
+        ends[id(node)] = start + steps
+    return max(ends.values(), default=0), max(calls.values(), default=0)
+
+
+def to_networkx(graph: Graph) -> networkx.DiGraph[int]:
+    """Give a `networkx.DiGraph`.
+
+    Nodes are the places in `graph.nodes`; what earlier submissions made has numbers below 0. A
+    node has `kind` (calls, object, earlier), `name`, `steps` (their names), `count` (elements),
+    `units`, `wanted` and `site`; an edge has `values`, how many outputs flow along it.
+    """
+    import networkx
+
+    result: networkx.DiGraph[int] = networkx.DiGraph(notes=graph.notes)
+    numbers = {id(node): place for place, node in enumerate(graph.nodes)}
+    earlier = 0
+    for place, node in enumerate(graph.nodes):
+        result.add_node(place, **_attributes(node))
+        for source, values in uses(node):
+            source = _kept(source, graph)
+            if id(source) not in numbers:
+                earlier -= 1
+                numbers[id(source)] = earlier
+                result.add_node(earlier, **{**_attributes(source), "kind": "earlier"})
+            edge = (numbers[id(source)], place)
+            known = result.edges[edge]["values"] if result.has_edge(*edge) else 0
+            result.add_edge(*edge, values=known + values)
+    return result
+
+
+def uses(node: Any) -> list[tuple[Any, int]]:
+    """Give what a node uses: its sources, each once, and how many of their values."""
+    counts: dict[int, list[Any]] = {}
+    if isinstance(node, Map):
+        runs = [r for s in node.steps for c in s.columns for r in column_refs(c, node.n)]
+    elif isinstance(node, Recorded) and node.n is None:
+        runs = [r for slot in node.args for r in refs_of(slot)]
+    elif isinstance(node, Recorded):
+        runs = [r for column in node.args for r in column_refs(column, node.n or 0)]
+    else:
+        return []
+    for source, indexes in runs:
+        counts.setdefault(id(source), [source, 0])[1] += len(indexes)
+    return [(source, count) for source, count in counts.values()]
+
+
+def _kept(source: Any, graph: Graph) -> Any:
+    """Give the call that a shared one stands for."""
+    return graph.aliases.get(source, source) if isinstance(source, Recorded) else source
+
+
+def _attributes(node: Any) -> dict[str, Any]:
+    if isinstance(node, Map):
+        return {
+            "kind": "calls",
+            "name": node.name,
+            "steps": tuple(step.spec.name for step in node.steps),
+            "count": node.n,
+            "units": node.units if node.chunk else 0,
+            "wanted": any(step.is_wanted for step in node.steps),
+            "site": node.steps[0].origins[0].where,
+        }
+    if isinstance(node, Put):
+        name = node.label or "object"
+        shared = {"kind": "object", "name": name, "steps": (name,), "count": 1}
+        return {**shared, "units": 0, "wanted": True, "site": node.where}
+    return {
+        "kind": "calls",
+        "name": node.spec.name,
+        "steps": (node.spec.name,),
+        "count": 1 if node.n is None else node.n,
+        "units": 0,
+        "wanted": node.wanted,
+        "site": node.where,
+    }

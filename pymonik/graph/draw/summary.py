@@ -1,0 +1,122 @@
+"""Large drawings made small: runs of like boxes become one, then all boxes of a task.
+
+Enters: a drawing. Leaves: a smaller one, whose groups say how many levels they stand for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from pymonik.graph.draw.model import Box, Drawing, Link
+
+# A run of fewer like boxes is clearer when each is drawn.
+_RUN = 4
+# A drawing of more boxes is not read any more, it is searched.
+_CLEAR = 40
+
+
+def summarized(drawing: Drawing, most: int = _CLEAR) -> Drawing:
+    """Fold runs of like boxes; if more than `most` are left, fold further, up to one box a task."""
+    drawing = _with_runs_folded(drawing, lambda box: (box.kind, box.titles, box.count))
+    if len(drawing.boxes) > most:
+        drawing = _with_runs_folded(drawing, lambda box: (box.kind, box.titles))
+    return drawing if len(drawing.boxes) <= most else _with_tasks_folded(drawing)
+
+
+def _with_runs_folded(drawing: Drawing, likeness: Callable[[Box], object]) -> Drawing:
+    """Fold boxes that stand alike behind one another: `a → a → a → a` is one `a` of four levels."""
+    sources: list[set[int]] = [set() for _ in drawing.boxes]
+    targets: list[set[int]] = [set() for _ in drawing.boxes]
+    for link in drawing.links:
+        sources[link.target].add(link.source)
+        targets[link.source].add(link.target)
+    run_of = list(range(len(drawing.boxes)))
+    for number, box in enumerate(drawing.boxes):
+        for before in sources[number]:
+            first = run_of[before]
+            # What else it uses, the first of the run used as well: so it is there before the run.
+            alike = likeness(drawing.boxes[before]) == likeness(box)
+            if (
+                alike
+                and sources[number] - {before} <= sources[first]
+                and _is_last(before, number, targets[before], drawing, likeness)
+            ):
+                run_of[number] = first
+                break
+    sizes = [run_of.count(first) if first == number else 0 for number, first in enumerate(run_of)]
+    kept = [first if sizes[first] >= _RUN else number for number, first in enumerate(run_of)]
+    return _grouped(drawing, kept)
+
+
+def _is_last(
+    before: int,
+    number: int,
+    targets: set[int],
+    drawing: Drawing,
+    likeness: Callable[[Box], object],
+) -> bool:
+    """Tell whether nobody alike was or could be joined behind `before` but `number`."""
+    like = likeness(drawing.boxes[number])
+    return not any(other != number and likeness(drawing.boxes[other]) == like for other in targets)
+
+
+def _with_tasks_folded(drawing: Drawing) -> Drawing:
+    """Fold all boxes of a task; tasks that feed each other in turn become one box."""
+    import networkx
+
+    first: dict[object, int] = {}
+    groups = [first.setdefault((b.kind, b.titles), n) for n, b in enumerate(drawing.boxes)]
+    tasks: networkx.DiGraph[int] = networkx.DiGraph()
+    tasks.add_nodes_from(groups)
+    tasks.add_edges_from((groups[link.source], groups[link.target]) for link in drawing.links)
+    for members in networkx.strongly_connected_components(tasks):
+        for member in members:
+            first_of_all = min(members)
+            groups = [first_of_all if group == member else group for group in groups]
+    return _grouped(drawing, groups)
+
+
+def _grouped(drawing: Drawing, groups: Sequence[int]) -> Drawing:
+    """Merge the boxes of each group; the groups' links must not make a circle."""
+    members: dict[int, list[int]] = {}
+    for number, group in enumerate(groups):
+        members.setdefault(group, []).append(number)
+    links: dict[tuple[int, int], int] = {}
+    for link in drawing.links:
+        ends = groups[link.source], groups[link.target]
+        if ends[0] != ends[1]:
+            links[ends] = links.get(ends, 0) + link.values
+    order = _sorted(list(members), list(links))
+    place = {group: number for number, group in enumerate(order)}
+    boxes = [_merged([drawing.boxes[number] for number in members[group]]) for group in order]
+    renamed = [Link(place[a], place[b], values) for (a, b), values in links.items()]
+    return Drawing(tuple(boxes), tuple(renamed))
+
+
+def _sorted(groups: list[int], links: list[tuple[int, int]]) -> list[int]:
+    """Put groups in an order in which they could run."""
+    from graphlib import TopologicalSorter
+
+    sorter: TopologicalSorter[int] = TopologicalSorter()
+    for group in groups:
+        sorter.add(group)
+    for source, target in links:
+        sorter.add(target, source)
+    return list(sorter.static_order())
+
+
+def _merged(boxes: list[Box]) -> Box:
+    if len(boxes) == 1:
+        return boxes[0]
+    return replace(
+        boxes[0],
+        titles=tuple(dict.fromkeys(title for box in boxes for title in box.titles)),
+        count=sum(box.count for box in boxes),
+        units=sum(box.units for box in boxes),
+        kind="group",
+        wanted=any(box.wanted for box in boxes),
+        sites=tuple(dict.fromkeys(site for box in boxes for site in box.sites)),
+        reads=sum(box.reads for box in boxes),
+        levels=sum(box.levels for box in boxes),
+    )

@@ -1,0 +1,33 @@
+"""A terminal of 80 columns, and the command line as a user starts it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PATIENCE, script_environment
+
+Result = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture
+def pymonik_command(tmp_path: Path) -> Callable[..., Result]:
+    """Run `pymonik ARGS…` in an empty directory that has the given files."""
+
+    def run(*args: str, **files: str) -> Result:
+        for name, text in files.items():
+            (tmp_path / f"{name}.py").write_text(text)
+        return subprocess.run(
+            [sys.executable, "-m", "pymonik", *args],
+            cwd=tmp_path,
+            env=script_environment(COLUMNS="80"),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+
+    return run
