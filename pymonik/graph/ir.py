@@ -1,8 +1,8 @@
 """The IR: a graph is a list of nodes, a node names only nodes before it.
 
 Recording appends `Recorded` calls and maps, and `Put`s; the pass `vectorize` turns them into
-`Map`s, which the later passes and lowering read. Nodes are not changed once they stand in a graph, but for
-`home`, which is set once, at the flush, and says where the values will be found.
+`Map`s, which the later passes and lowering read. Nodes are not changed once they stand in a graph,
+but for `home`, which is set once, at the flush, and says where the values will be found.
 
 Slot values, what one argument of one call is: an immediate (itself), a `Content`, a `Ref` to one
 output, a `Bundle` of outputs (arrives as a list), or `Nested` (a content with holes for others).

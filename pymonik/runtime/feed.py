@@ -1,8 +1,9 @@
 """Feeding calls: the arguments of an element, made from columns and inputs.
 
 Enters: the columns of a step (see `program`) and the inputs of a unit. Leaves: a getter for each
-argument, `getter(element, made)`, where `made` are the values of earlier steps. Every call gets objects of
-its own: contents are loaded anew for each, so that no call sees what another did to its arguments.
+argument, `getter(element, made)`, where `made` are the values of earlier steps. Every call gets
+objects of its own: contents are loaded anew for each, so that no call sees what another did to its
+arguments.
 """
 
 from __future__ import annotations
