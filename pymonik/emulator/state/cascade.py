@@ -1,0 +1,59 @@
+"""How the end of a task reaches what depends on it.
+
+Outputs that the ended tasks own and that were never produced become ABORTED; tasks that wait for
+them become ERROR with the text of the root cause; and so on until nothing changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pymonik.emulator.state.records import Result, Task
+from pymonik.emulator.state.status import ResultStatus, TaskStatus
+from pymonik.emulator.state.world import World
+
+WAITING = frozenset({TaskStatus.CREATING, TaskStatus.PENDING})
+"""Only these end by the cascade: a task in a queue or on a pod ends by other ways."""
+
+YIELDING = WAITING | {
+    TaskStatus.PAUSED,
+    TaskStatus.CANCELLING,
+    TaskStatus.CANCELLED,
+    TaskStatus.ERROR,
+    TaskStatus.TIMEOUT,
+}
+"""Outputs of tasks with one of these are aborted; a retried task has handed its outputs on."""
+
+
+def terminate(world: World, task_ids: Iterable[str], reason: str) -> None:
+    """Abort what the given tasks owe, and fail everything that waits for it."""
+    frontier = _known(world, task_ids)
+    while frontier:
+        owners = {task.id for task in frontier}
+        dependents: dict[str, None] = {}
+        for task in frontier:
+            if task.status in WAITING:
+                world.set_task(task, TaskStatus.ERROR, reason)
+            for result in _owed(world, task, owners):
+                world.set_result(result, ResultStatus.ABORTED)
+                if result.owner:
+                    dependents.update(dict.fromkeys(result.dependents))
+        frontier = _known(world, dependents)
+
+
+def _known(world: World, task_ids: Iterable[str]) -> list[Task]:
+    tasks = world.tables.tasks
+    found = (tasks.get(task_id) for task_id in task_ids)
+    return [task for task in found if task is not None and task.status in YIELDING]
+
+
+def _owed(world: World, task: Task, owners: set[str]) -> list[Result]:
+    results = world.tables.results
+    outputs = (results.get(output) for output in task.outputs)
+    return [
+        result
+        for result in outputs
+        if result is not None
+        and result.status is ResultStatus.CREATED
+        and (not result.owner or result.owner in owners)
+    ]

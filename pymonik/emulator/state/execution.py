@@ -1,0 +1,218 @@
+"""Rules of execution: what a pod reports about a task, from its message to its end."""
+
+from __future__ import annotations
+
+from pymonik.emulator.state import events, submission
+from pymonik.emulator.state.cascade import terminate
+from pymonik.emulator.state.instructions import Drop, Proceed, Run, TaskCreated
+from pymonik.emulator.state.records import Session, Task
+from pymonik.emulator.state.results import complete, declare, resolve
+from pymonik.emulator.state.status import (
+    ENDED_SESSIONS,
+    FINAL,
+    HELD,
+    ResultStatus,
+    SessionStatus,
+    TaskStatus,
+)
+from pymonik.emulator.state.strict import production_faults, scrutinize
+from pymonik.emulator.state.world import Refusal, World
+
+
+def acquire(world: World, event: events.Acquire) -> None:
+    """Let a pod take a task from its queue, if task and session still allow it."""
+    task = world.tables.tasks.get(event.task_id)
+    if task is None:
+        return
+    task.queued = False
+    session = world.tables.sessions.get(task.session_id)
+    if session is None:
+        _abort(world, task, TaskStatus.ERROR, "Session was not found")
+    elif session.status in ENDED_SESSIONS:
+        if task.status not in FINAL:
+            _cancel(world, task, f"its session {session.id} is {session.status.name}")
+    elif session.status is SessionStatus.PAUSED:
+        return
+    elif task.status is TaskStatus.CANCELLING:
+        _cancel(world, task, "its cancellation was requested")
+    elif task.status is TaskStatus.SUBMITTED:
+        task.pod, task.acquired_at = event.pod, world.now
+        task.worker_open = session.worker_open
+        world.set_task(task, TaskStatus.DISPATCHED)
+        world.out.append(Run(task.id))
+
+
+def start(world: World, event: events.Start) -> None:
+    """Call the worker, unless the task was paused or cancelled while its inputs were fetched."""
+    task = _alive(world, event.task_id)
+    if task is None:
+        return
+    if task.status is TaskStatus.PAUSED:
+        task.pod = ""
+        return
+    task.started_at = world.now
+    world.set_task(task, TaskStatus.PROCESSING)
+    world.out.append(Proceed(task.id))
+
+
+def offer(world: World, event: events.Offer) -> None:
+    """Check sub-tasks against the session as it was when the pod took their parent."""
+    task = world.tables.tasks.get(event.task_id)
+    session = None if task is None else world.tables.sessions.get(task.session_id)
+    if task is None or session is None:
+        raise Refusal("NOT_FOUND", f"Task or its session was not found: '{event.task_id}'")
+    defaults = submission.admit(world, session, event.options, task.worker_open, "Worker")
+    submission.with_merged_options(world, event.tasks, defaults)
+
+
+def succeed(world: World, event: events.Succeed) -> None:
+    """Make everything that the task asked for visible: results, data, sub-tasks, in that order."""
+    task = _alive(world, event.task_id)
+    session = None if task is None else world.tables.sessions.get(task.session_id)
+    if task is None or session is None:
+        world.out.extend(Drop(stored.object_id) for stored in event.stored)
+        return
+    delegated = {o for offered in event.offers for new in offered.tasks for o in new.outputs}
+    faults = production_faults(world, task, event, delegated)
+    if faults:
+        world.out.extend(Drop(stored.object_id) for stored in event.stored)
+        _abort(world, task, TaskStatus.ERROR, "strict: " + "; ".join(faults))
+        return
+    task.processed_at = world.now
+    completed = []
+    for new in event.created:
+        declare(world, session.id, new, created_by=task.id)
+        task.created.append(new.id)
+    for stored in event.stored:
+        result = world.tables.results.get(stored.result_id)
+        if result is not None:
+            complete(world, result, stored)
+            completed.append(result)
+    try:
+        _adopt(world, task, session, event.offers)
+    except Refusal as refusal:
+        _retry_or_abort(world, task, f"Agent got an internal error\n{refusal.reason}")
+        return
+    resolve(world, completed, session=None)
+    world.set_task(task, TaskStatus.COMPLETED)
+    _delete_payload(world, task)
+
+
+def fail(world: World, event: events.Fail) -> None:
+    """End the task with the error of its worker, and all that depends on it."""
+    task = _alive(world, event.task_id)
+    if task is not None:
+        _abort(world, task, TaskStatus.ERROR, event.error)
+
+
+def crash(world: World, event: events.Crash) -> None:
+    """Try the task again as a new one, while it has retries left."""
+    task = _alive(world, event.task_id)
+    if task is not None:
+        _retry_or_abort(world, task, event.error)
+
+
+def time_out(world: World, event: events.TimeOut) -> None:
+    """End the task at its deadline."""
+    task = _alive(world, event.task_id)
+    if task is not None:
+        _abort(world, task, TaskStatus.TIMEOUT, "Deadline Exceeded")
+
+
+def release(world: World, event: events.Release) -> None:
+    """Put the task back into its queue; no retry is consumed."""
+    task = _alive(world, event.task_id)
+    if task is not None:
+        task.pod = ""
+        if task.status in HELD:
+            world.set_task(task, TaskStatus.SUBMITTED)
+            world.send_message(task)
+
+
+def _alive(world: World, task_id: str) -> Task | None:
+    """Find a task that a pod reports on; one that is being cancelled ends here."""
+    task = world.tables.tasks.get(task_id)
+    if task is None or task.status in FINAL:
+        return None
+    if task.status is TaskStatus.CANCELLING:
+        _cancel(world, task, "its cancellation was requested")
+        return None
+    return task
+
+
+def _adopt(world: World, parent: Task, session: Session, offers: tuple[events.Offer, ...]) -> None:
+    """Insert sub-tasks; those that name outputs of their parent take them over."""
+    merged: list[events.NewTask] = []
+    for offered in offers:
+        far = submission.admit(world, session, offered.options, parent.worker_open, "Worker")
+        tasks = submission.with_merged_options(world, offered.tasks, far)
+        sent = (offered.options, *(new.options for new in offered.tasks))
+        scrutinize(world, session, sent, tasks, parent=parent.id)
+        merged += tasks
+    submission.check_shape(world, merged)
+    submission.check_inputs(world, merged, world.tables.results.get)
+    children = submission.insert(world, session, merged, parent)
+    inherited = set(parent.outputs)
+    for child in children:
+        for output in inherited.intersection(child.outputs):
+            result = world.tables.results.get(output)
+            if result is not None and result.owner == parent.id:
+                world.set_owner(result, child.id)
+    if children:
+        submission.connect(world, children, session=None)
+
+
+def _retry_or_abort(world: World, task: Task, error: str) -> None:
+    if len(task.retry_of) < task.options.max_retries:
+        _retry(world, task, error)
+    else:
+        _abort(world, task, TaskStatus.ERROR, error)
+
+
+def _retry(world: World, task: Task, error: str) -> None:
+    results = world.tables.results
+    outputs = [results[output] for output in task.outputs if output in results]
+    for result in outputs:
+        world.set_owner(result, task.id)
+    for result in (results[created] for created in task.created if created in results):
+        if result.status is ResultStatus.CREATED:
+            world.set_result(result, ResultStatus.ABORTED)
+    task.pod = ""
+    world.set_task(task, TaskStatus.RETRIED, error)
+    chain = (*task.retry_of, task.id)
+    again = Task(
+        id=f"{task.initial_id}###{len(chain)}",
+        session_id=task.session_id,
+        options=task.options,
+        payload_id=task.payload_id,
+        dependencies=task.dependencies,
+        outputs=task.outputs,
+        created_at=world.now,
+        initial_id=task.initial_id,
+        created_by=task.created_by,
+        parents=task.parents,
+        retry_of=chain,
+    )
+    world.tables.add_task(again)
+    world.out.append(TaskCreated(again.session_id, again.id))
+    for result in outputs:
+        world.set_owner(result, again.id)
+    submission.connect(world, [again], session=None)
+
+
+def _abort(world: World, task: Task, status: TaskStatus, error: str) -> None:
+    _delete_payload(world, task)
+    world.set_task(task, status, error)
+    verb = "timed-out" if status is TaskStatus.TIMEOUT else "failed"
+    terminate(world, [task.id], f"Task {task.id} {verb}:\n{error}")
+
+
+def _cancel(world: World, task: Task, why: str) -> None:
+    world.set_task(task, TaskStatus.CANCELLED)
+    terminate(world, [task.id], f"Task {task.id} has been cancelled because {why}")
+
+
+def _delete_payload(world: World, task: Task) -> None:
+    payload = world.tables.results.get(task.payload_id)
+    if world.settings.delete_payload and payload is not None:
+        world.delete_data(payload)
