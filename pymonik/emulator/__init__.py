@@ -1,1 +1,37 @@
-"""An ArmoniK cluster on a loopback port, to test and develop against the real protocol."""
+"""An ArmoniK cluster on a loopback port, to test and develop against the real protocol.
+
+    with Emulator(partitions={"pymonik": 2}) as emulator:
+        ...  # clients connect to emulator.endpoint
+
+`state` holds the rules of the engine as a pure machine, `engine` gives it time and storage,
+`services` speak to clients, `agents` run worker processes. It is a test bench, not a product.
+"""
+
+from pymonik.emulator.counters import Count, Counters
+from pymonik.emulator.emulator import Emulator
+from pymonik.emulator.faults import (
+    CutStream,
+    Delay,
+    DropAfter,
+    DropBefore,
+    FailUpload,
+    Faults,
+    KillWorker,
+    SlowUpload,
+)
+from pymonik.emulator.tls import Tls
+
+__all__ = [
+    "Count",
+    "Counters",
+    "CutStream",
+    "Delay",
+    "DropAfter",
+    "DropBefore",
+    "Emulator",
+    "FailUpload",
+    "Faults",
+    "KillWorker",
+    "SlowUpload",
+    "Tls",
+]

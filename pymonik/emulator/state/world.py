@@ -68,7 +68,7 @@ class World:
         return result
 
     def fault(self, reason: str, code: str = "UNKNOWN") -> Refusal:
-        """Describe a server fault: a cluster answers UNKNOWN without a word, strict mode says why."""
+        """Describe a server fault: a cluster says UNKNOWN and no more, strict mode says why."""
         opaque = code == "UNKNOWN" and not self.settings.strict
         return Refusal(code, OPAQUE if opaque else reason)
 

@@ -1,0 +1,213 @@
+"""A pod: one agent, one worker process, one thread that takes tasks from the partition's queue.
+
+It reports to the engine what happened to each task. What that means for the task (a retry, a
+cascade) is not decided here.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+from armonik.protogen.common.objects_pb2 import Configuration
+from armonik.protogen.common.worker_common_pb2 import ProcessRequest
+from armonik.protogen.worker import agent_service_pb2
+
+from pymonik.emulator.agents.assignment import Assignment, Broken
+from pymonik.emulator.agents.caller import Caller, Unhealthy
+from pymonik.emulator.agents.keeper import WorkerKeeper, WorkerSettings
+from pymonik.emulator.agents.service import Agent
+from pymonik.emulator.agents.worker import WorkerProcess
+from pymonik.emulator.counters import Count
+from pymonik.emulator.engine import Engine
+from pymonik.emulator.faults import KillWorker
+from pymonik.emulator.gate import Gate, handlers
+from pymonik.emulator.services.convert import options_message
+from pymonik.emulator.state import events
+from pymonik.emulator.state.instructions import Proceed, Run
+
+AGENT_MESSAGE_LIMIT = 4 * 1024 * 1024
+"""What grpc-dotnet lets an agent receive in one message."""
+
+
+class Pod:
+    """One agent with its worker."""
+
+    def __init__(
+        self,
+        name: str,
+        partition: str,
+        folder: Path,
+        engine: Engine,
+        gate: Gate,
+        settings: WorkerSettings,
+    ) -> None:
+        self.name = name
+        self.partition = partition
+        self._folder = folder
+        self._cache = folder / "cache"
+        self._engine = engine
+        self._gate = gate
+        self._settings = settings
+        self._agent = Agent()
+        self._closing = threading.Event()
+        self._keeper = WorkerKeeper(name, folder, settings, self._closing)
+        self._caller = Caller(settings, self._closing)
+        self._thread = threading.Thread(target=self._live, name=f"pod {name}", daemon=True)
+
+    @property
+    def worker_pid(self) -> int | None:
+        """The process id of the worker, if one runs."""
+        worker = self._keeper.worker
+        return worker.pid if worker is not None and worker.alive else None
+
+    @property
+    def log_file(self) -> Path:
+        """Where the output of the worker goes, unless it is inherited."""
+        return self._keeper.log_file
+
+    def start(self) -> None:
+        """Open the agent's socket and begin to live."""
+        self._cache.mkdir(parents=True)
+        self._server = grpc.server(
+            ThreadPoolExecutor(max_workers=8, thread_name_prefix=f"agent {self.name}"),
+            options=(
+                ("grpc.max_receive_message_length", AGENT_MESSAGE_LIMIT),
+                ("grpc.max_send_message_length", -1),
+            ),
+        )
+        service = agent_service_pb2.DESCRIPTOR.services_by_name["Agent"]
+        self._server.add_generic_rpc_handlers((handlers(service, self._agent, self._gate),))
+        self._server.add_insecure_port(f"unix:{self._folder / 'agent.sock'}")
+        self._server.start()
+        self._thread.start()
+
+    def interrupt(self, task_id: str) -> None:
+        """Cancel the call of a task, if this pod runs it."""
+        self._caller.interrupt(task_id)
+
+    def kill_worker(self) -> None:
+        """Kill the worker process, as an out-of-memory killer would."""
+        worker = self._keeper.worker
+        if worker is not None:
+            worker.kill()
+
+    def close(self) -> None:
+        """Begin to end; the queues must be closed too. `join` waits for the end."""
+        self._closing.set()
+        self._caller.close()
+
+    def join(self) -> None:
+        """Wait until thread, worker and server are gone."""
+        self._thread.join()
+        self._server.stop(grace=0).wait()
+
+    def _live(self) -> None:
+        try:
+            while not self._closing.is_set():
+                self._keeper.ensure()
+                task_id = self._engine.queues.pop(self.partition)
+                if task_id is None:
+                    return
+                self._handle(task_id)
+        finally:
+            self._keeper.end()
+
+    def _handle(self, task_id: str) -> None:
+        taken = self._engine.apply(events.Acquire(task_id, self.name))
+        if Run(task_id) not in taken:
+            return
+        with self._engine.reading() as tables:
+            task = tables.tasks[task_id]
+        with Assignment(self._engine, task, self._cache, self._settings.chunk_size) as assignment:
+            report = self._run(assignment)
+            if report is not None:
+                self._engine.apply(report)
+
+    def _run(self, assignment: Assignment) -> events.Event | None:
+        task_id = assignment.task.id
+        worker = self._keeper.worker
+        if self._keeper.failure:
+            return events.Fail(task_id, f"No worker starts: {self._keeper.failure}")
+        try:
+            assignment.prefetch()
+            if Proceed(task_id) not in self._engine.apply(events.Start(task_id)):
+                return None
+            if worker is None or not worker.healthy(self._settings.probe_timeout):
+                self._keeper.end()
+                return events.Release(task_id)
+            self._agent.assignment = assignment
+            return self._process(worker, assignment)
+        except Broken as error:
+            return events.Fail(task_id, str(error))
+        finally:
+            self._agent.assignment = None
+
+    def _process(self, worker: WorkerProcess, assignment: Assignment) -> events.Event:
+        task = assignment.task
+        request = self._request(assignment)
+        self._gate.counters.add("Worker.Process", Count(1, request.ByteSize()))
+        kill = self._planned_kill(worker)
+        try:
+            reply = self._caller.call(worker, request, task.options.max_duration or 0.0)
+        except Unhealthy as error:
+            self._keeper.end()
+            return self._after_silence(task.id, error)
+        except grpc.FutureCancelledError:
+            if self._closing.is_set():
+                return events.Release(task.id)
+            return events.Crash(task.id, "Worker returned error CANCELLED")
+        except grpc.RpcError as error:
+            return _after_error(worker, task.id, error)
+        finally:
+            if kill is not None:
+                kill.cancel()
+        self._gate.counters.add("Worker.Process", Count(response_bytes=reply.ByteSize()))
+        match reply.output.WhichOneof("type"):
+            case "ok":
+                return assignment.success()
+            case "error":
+                return events.Fail(task.id, reply.output.error.details)
+        return events.Crash(task.id, "Agent got an internal error\nthe reply holds no output")
+
+    def _after_silence(self, task_id: str, error: Unhealthy) -> events.Event:
+        if not self._engine.settings.strict:
+            return events.Release(task_id)
+        return events.Fail(
+            task_id, f"strict: {error}: a cluster would restart the pod, again and again"
+        )
+
+    def _planned_kill(self, worker: WorkerProcess) -> threading.Timer | None:
+        for action in self._gate.faults.take("Worker.Process"):
+            if isinstance(action, KillWorker):
+                timer = threading.Timer(action.after, worker.kill)
+                timer.start()
+                return timer
+        return None
+
+    def _request(self, assignment: Assignment) -> Any:
+        task = assignment.task
+        return ProcessRequest(
+            communication_token=assignment.token,
+            session_id=task.session_id,
+            task_id=task.id,
+            task_options=options_message(task.options),
+            expected_output_keys=task.outputs,
+            payload_id=task.payload_id,
+            data_dependencies=task.dependencies,
+            data_folder=str(assignment.folder),
+            configuration=Configuration(data_chunk_max_size=self._settings.chunk_size),
+        )
+
+
+def _after_error(worker: WorkerProcess, task_id: str, error: Any) -> events.Event:
+    code = error.code()
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return events.TimeOut(task_id)
+    if code is grpc.StatusCode.UNAVAILABLE:
+        worker.wait(1.0)
+        return events.Crash(task_id, f"Worker went down with error {code.name}")
+    return events.Crash(task_id, f"Worker returned error {code.name}:\n{error.details()}")

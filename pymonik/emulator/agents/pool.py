@@ -1,0 +1,68 @@
+"""All pods of the cluster, in a private folder that goes with them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from pymonik.emulator.agents.keeper import WorkerSettings
+from pymonik.emulator.agents.pod import Pod
+from pymonik.emulator.engine import Engine
+from pymonik.emulator.gate import Gate
+
+
+class Pool:
+    """Pods by name, "<partition>-<number>"."""
+
+    def __init__(
+        self,
+        workers: Mapping[str, int],
+        engine: Engine,
+        gate: Gate,
+        settings: WorkerSettings,
+    ) -> None:
+        self._engine = engine
+        # Short, because the path of a Unix socket has little more than a hundred bytes.
+        self._folder = Path(tempfile.mkdtemp(prefix="pmk-"))
+        self._pods: dict[str, Pod] = {}
+        names = [(p, f"{p}-{number}") for p, n in workers.items() for number in range(n)]
+        for index, (partition, name) in enumerate(names):
+            folder = self._folder / str(index)
+            self._pods[name] = Pod(name, partition, folder, engine, gate, settings)
+        engine.interrupt = self._interrupt
+
+    def start(self) -> None:
+        """Start every pod; workers come up in the background."""
+        for pod in self._pods.values():
+            pod.start()
+
+    def kill(self, partition: str, number: int = 0) -> None:
+        """Kill one worker process."""
+        self._pods[f"{partition}-{number}"].kill_worker()
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The ids of the worker processes that run."""
+        pids = (pod.worker_pid for pod in self._pods.values())
+        return [pid for pid in pids if pid is not None]
+
+    @property
+    def log_files(self) -> dict[str, Path]:
+        """Where the workers write, by pod name."""
+        return {name: pod.log_file for name, pod in self._pods.items()}
+
+    def stop(self) -> None:
+        """End all pods and remove their folder."""
+        for pod in self._pods.values():
+            pod.close()
+        self._engine.queues.close()
+        for pod in self._pods.values():
+            pod.join()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _interrupt(self, name: str, task_id: str) -> None:
+        pod = self._pods.get(name)
+        if pod is not None:
+            pod.interrupt(task_id)

@@ -1,0 +1,85 @@
+"""The Agent service that a worker calls while it runs a task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from armonik.protogen.common import agent_common_pb2 as messages
+from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_CREATED
+
+from pymonik.emulator.agents.assignment import Assignment
+from pymonik.emulator.engine import Refused
+from pymonik.emulator.services.convert import options_of, stamp
+from pymonik.emulator.services.tasks import new_tasks
+from pymonik.emulator.state import events
+
+
+class Agent:
+    """armonik.api.grpc.v1.agent.Agent, for the assignment of the moment."""
+
+    def __init__(self) -> None:
+        self.assignment: Assignment | None = None
+
+    def CreateResultsMetaData(self, request: Any, context: Any) -> Any:
+        assignment = self._assignment(request)
+        created = [assignment.create(item.name) for item in request.results]
+        return messages.CreateResultsMetaDataResponse(
+            communication_token=assignment.token, results=_meta(assignment, created)
+        )
+
+    def CreateResults(self, request: Any, context: Any) -> Any:
+        assignment = self._assignment(request)
+        created = [assignment.create(item.name, item.data) for item in request.results]
+        return messages.CreateResultsResponse(
+            communication_token=assignment.token, results=_meta(assignment, created)
+        )
+
+    def NotifyResultData(self, request: Any, context: Any) -> Any:
+        assignment = self._assignment(request)
+        for item in request.ids:
+            assignment.notify(item.result_id)
+        return messages.NotifyResultDataResponse(result_ids=[i.result_id for i in request.ids])
+
+    def SubmitTasks(self, request: Any, context: Any) -> Any:
+        assignment = self._assignment(request)
+        tasks = new_tasks(request)
+        options = options_of(request, "task_options")
+        if tasks:
+            assignment.submit(events.Offer(assignment.task.id, tasks, options))
+        return messages.SubmitTasksResponse(
+            communication_token=assignment.token,
+            task_infos=[
+                messages.SubmitTasksResponse.TaskInfo(
+                    task_id=task.id,
+                    expected_output_ids=task.outputs,
+                    data_dependencies=task.dependencies,
+                    payload_id=task.payload_id,
+                )
+                for task in tasks
+            ],
+        )
+
+    def GetResourceData(self, request: Any, context: Any) -> Any:
+        self._assignment(request).fetch(request.result_id)
+        return messages.DataResponse(result_id=request.result_id)
+
+    def _assignment(self, request: Any) -> Assignment:
+        assignment = self.assignment
+        if assignment is None:
+            raise Refused("UNAVAILABLE", "No task is currently being processed")
+        if request.communication_token != assignment.token:
+            raise Refused("INVALID_ARGUMENT", "Wrong communication token")
+        return assignment
+
+
+def _meta(assignment: Assignment, created: list[events.NewResult]) -> list[Any]:
+    return [
+        messages.ResultMetaData(
+            session_id=assignment.task.session_id,
+            result_id=new.id,
+            name=new.name,
+            status=RESULT_STATUS_CREATED,
+            created_at=stamp(assignment.task.acquired_at),
+        )
+        for new in created
+    ]

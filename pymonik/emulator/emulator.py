@@ -1,0 +1,239 @@
+"""The emulator itself: engine, control plane and pods, started and stopped together.
+
+    with Emulator(partitions={"pymonik": 2}, worker=["python", "worker.py"]) as emulator:
+        client = Pymonik(endpoint=emulator.endpoint)
+
+It binds to the loopback interface and leaves no process behind.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import grpc
+from armonik.protogen.client import (
+    applications_service_pb2,
+    auth_service_pb2,
+    events_service_pb2,
+    health_checks_service_pb2,
+    partitions_service_pb2,
+    results_service_pb2,
+    sessions_service_pb2,
+    tasks_service_pb2,
+    versions_service_pb2,
+)
+
+from pymonik.emulator.agents.keeper import WorkerSettings
+from pymonik.emulator.agents.pool import Pool
+from pymonik.emulator.counters import Counters
+from pymonik.emulator.engine import Engine
+from pymonik.emulator.faults import Faults
+from pymonik.emulator.gate import BODY_LIMIT, Gate, handlers
+from pymonik.emulator.services import cluster
+from pymonik.emulator.services.events import Events
+from pymonik.emulator.services.results import Results
+from pymonik.emulator.services.sessions import Sessions
+from pymonik.emulator.services.tasks import Tasks
+from pymonik.emulator.state import Settings, generation
+from pymonik.emulator.state.events import Expire, Idle
+from pymonik.emulator.tls import Tls
+from pymonik.emulator.vitals import Vitals
+
+THREADS = 1_000
+"""Each open event stream occupies one; they are created as needed."""
+
+
+@dataclass(kw_only=True)
+class Emulator:
+    """An emulated cluster.
+
+    ``partitions`` maps names to numbers of workers; the first is the default partition.
+    ``worker`` is the command of a worker process, by default this project's own.
+    ``generation`` is "HEAD" or "0.37.2". ``strict`` refuses what a cluster would leave hanging.
+    ``latency`` (seconds) is added to each request, ``submission_cost`` (seconds) to a submission
+    for each unit × completed input. ``idle_grace`` is how long a session must be quiet before
+    strict mode fails tasks that nothing can start. ``retention`` is the age at which records are
+    lost, None for never. Limits and probes default to those of the reference deployment.
+    """
+
+    partitions: Mapping[str, int] = field(default_factory=lambda: {"pymonik": 1})
+    worker: Sequence[str] | None = None
+    host: str = "127.0.0.1"
+    port: int = 0
+    generation: str = "HEAD"
+    strict: bool = True
+    latency: float = 0.0
+    submission_cost: float = 0.0
+    delete_payload: bool = True
+    max_priority: int = 10
+    max_errors: int = 50
+    chunk_size: int = 2 * 1024 * 1024
+    tls: Tls | None = None
+    idle_grace: float = 5.0
+    retention: float | None = None
+    probe_interval: float = 10.0
+    probe_timeout: float | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    inherit_output: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.partitions:
+            raise ValueError('an emulator needs a partition, as in partitions={"pymonik": 2}')
+        served = generation(self.generation)
+        self.counters = Counters()
+        self.faults = Faults()
+        self._vitals = Vitals(self.max_errors, forgiving=served.errors_are_forgiven)
+        names = tuple(self.partitions)
+        settings = Settings(
+            partitions=names,
+            default_partition=names[0],
+            generation=served,
+            strict=self.strict,
+            delete_payload=self.delete_payload,
+            max_priority=self.max_priority,
+        )
+        self.engine = Engine(settings, toil=self._toil)
+        self._worker_settings = WorkerSettings(
+            argv=self.worker or [sys.executable, "-m", "pymonik", "worker"],
+            chunk_size=self.chunk_size,
+            probe_interval=self.probe_interval,
+            probe_timeout=self.probe_timeout or served.probe_timeout,
+            probe_failures=served.probe_failures,
+            environment=self.environment,
+            inherit_output=self.inherit_output,
+        )
+        self._closing = threading.Event()
+        self._server: Any = None
+
+    @property
+    def endpoint(self) -> str:
+        """Where to connect: "127.0.0.1:<port>"."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The endpoint with its scheme."""
+        return f"{'http' if self.tls is None else 'https'}://{self.endpoint}"
+
+    def start(self) -> Emulator:
+        """Listen, and start the workers in the background."""
+        self._server = self._control_plane()
+        self._pool = Pool(self.partitions, self.engine, self._agent_gate(), self._worker_settings)
+        self._server.start()
+        self._pool.start()
+        self._clock = threading.Thread(target=self._tick, name="emulator clock", daemon=True)
+        self._clock.start()
+        atexit.register(self.stop)
+        return self
+
+    def stop(self) -> None:
+        """End streams, workers and server; nothing is left behind. May be repeated."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        atexit.unregister(self.stop)
+        self._closing.set()
+        self.engine.watchers.close_all()
+        self._pool.stop()
+        server.stop(grace=1.0).wait()
+        self._clock.join()
+
+    def __enter__(self) -> Emulator:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def kill_worker(self, partition: str, number: int = 0) -> None:
+        """Kill one worker process now."""
+        self._pool.kill(partition, number)
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The ids of the worker processes that run."""
+        return self._pool.worker_pids
+
+    def worker_output(self) -> str:
+        """What the workers have printed, pod by pod, unless their output is inherited."""
+        return "".join(
+            f"--- {name}\n{path.read_text(errors='replace')}"
+            for name, path in self._pool.log_files.items()
+            if path.exists()
+        )
+
+    def expire(self, seconds: float = 0.0) -> None:
+        """Lose every record older than this, as the database of a deployment does after a day."""
+        self.engine.apply(Expire(time.time() - seconds))
+
+    def _control_plane(self) -> Any:
+        server = grpc.server(
+            ThreadPoolExecutor(THREADS, thread_name_prefix="control plane"),
+            options=(
+                ("grpc.max_receive_message_length", -1),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.so_reuseport", 0),
+            ),
+        )
+        server.add_generic_rpc_handlers(self._services())
+        address = f"{self.host}:{self.port}"
+        try:
+            if self.tls is None:
+                self.port = server.add_insecure_port(address)
+            else:
+                self.port = server.add_secure_port(address, self.tls.credentials())
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {address}: is the port taken?") from error
+        return server
+
+    def _services(self) -> tuple[Any, ...]:
+        gate = Gate(
+            self.counters,
+            self.faults,
+            latency=self.latency,
+            body_limit=BODY_LIMIT,
+            vitals=self._vitals,
+        )
+        served = self.engine.settings.generation
+        implementations: list[tuple[Any, str, object]] = [
+            (sessions_service_pb2, "Sessions", Sessions(self.engine)),
+            (results_service_pb2, "Results", Results(self.engine, self.chunk_size)),
+            (tasks_service_pb2, "Tasks", Tasks(self.engine)),
+            (events_service_pb2, "Events", Events(self.engine)),
+            (partitions_service_pb2, "Partitions", cluster.Partitions(self.partitions)),
+            (applications_service_pb2, "Applications", cluster.Applications(self.engine)),
+            (versions_service_pb2, "Versions", cluster.Versions(served)),
+            (health_checks_service_pb2, "HealthChecksService", cluster.HealthChecks()),
+            (auth_service_pb2, "Authentication", cluster.Authentication()),
+        ]
+        return tuple(
+            handlers(module.DESCRIPTOR.services_by_name[name], implementation, gate)
+            for module, name, implementation in implementations
+        )
+
+    def _agent_gate(self) -> Gate:
+        return Gate(self.counters, self.faults, prefix="Agent.")
+
+    def _toil(self, updates: int) -> None:
+        if self.submission_cost and updates:
+            time.sleep(self.submission_cost * updates)
+
+    def _tick(self) -> None:
+        period = min(1.0, self.idle_grace / 4)
+        while not self._closing.wait(period):
+            for session_id in self.engine.quiet_sessions(self.idle_grace):
+                self.engine.apply(Idle(session_id))
+            if self.retention is not None:
+                self.expire(self.retention)

@@ -1,0 +1,104 @@
+"""The shell around the machine: gives it time and a lock, and carries out its instructions.
+
+Everything that happens to the emulated cluster passes through `Engine.apply`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from pymonik.emulator.objects import Objects
+from pymonik.emulator.queues import Queues
+from pymonik.emulator.state import Machine, Settings, Tables
+from pymonik.emulator.state.events import Event
+from pymonik.emulator.state.instructions import (
+    Drop,
+    Enqueue,
+    Instruction,
+    Proceed,
+    Refuse,
+    Run,
+    Stop,
+    Toil,
+)
+from pymonik.emulator.watchers import Watchers
+
+
+class Refused(Exception):
+    """The engine turned an event down."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Engine:
+    """A machine that lives: one event at a time, from any thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.time,
+        toil: Callable[[int], None] = lambda updates: None,
+    ) -> None:
+        self.settings = settings
+        self.objects = Objects()
+        self.queues = Queues()
+        self.watchers = Watchers()
+        self.touched: dict[str, float] = {}
+        self.interrupt: Callable[[str, str], None] = lambda pod, task_id: None
+        self._clock = clock
+        self._toil = toil
+        self._machine = Machine(settings)
+        self._lock = threading.RLock()
+
+    def apply(self, event: Event) -> list[Instruction]:
+        """Let an event happen; raise `Refused` if the machine turned it down."""
+        with self._lock:
+            instructions = self._machine.handle(event, self._clock())
+            for instruction in instructions:
+                self._carry_out(instruction)
+        for instruction in instructions:
+            if isinstance(instruction, Toil):
+                self._toil(instruction.units * instruction.inputs)
+            elif isinstance(instruction, Refuse):
+                raise Refused(instruction.code, instruction.reason)
+        return instructions
+
+    @contextmanager
+    def reading(self) -> Iterator[Tables]:
+        """Look at the records while nothing changes."""
+        with self._lock:
+            yield self._machine.tables
+
+    def touch(self, session_id: str) -> None:
+        """Note that somebody cares about a session, without an event."""
+        self.touched[session_id] = self._clock()
+
+    def quiet_sessions(self, seconds: float) -> list[str]:
+        """Name the sessions in which nothing has happened for a while; each only once."""
+        with self._lock:
+            limit = self._clock() - seconds
+            quiet = [session for session, when in self.touched.items() if when <= limit]
+            for session in quiet:
+                del self.touched[session]
+        return quiet
+
+    def _carry_out(self, instruction: Instruction) -> None:
+        match instruction:
+            case Enqueue(task_id, partition, priority):
+                self.queues.push(partition, task_id, priority)
+            case Stop(task_id, pod):
+                self.interrupt(pod, task_id)
+            case Drop(object_id):
+                self.objects.drop(object_id)
+            case Run() | Proceed() | Toil() | Refuse():
+                pass
+            case notice:
+                self.touched[notice.session_id] = self._clock()
+                self.watchers.publish(notice)

@@ -1,0 +1,186 @@
+"""What every request passes before and after its service: counts, latency, limits, faults.
+
+`handlers` binds the methods of a plain object to a service of the protocol, by their names in its
+descriptor. Methods that the object lacks answer UNIMPLEMENTED, as on a real server.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf.message_factory import GetMessageClass
+
+from pymonik.emulator.counters import Count, Counters
+from pymonik.emulator.engine import Refused
+from pymonik.emulator.faults import (
+    Action,
+    CutStream,
+    Delay,
+    DropAfter,
+    DropBefore,
+    FailUpload,
+    Faults,
+    SlowUpload,
+)
+from pymonik.emulator.vitals import Vitals
+
+BODY_LIMIT = 30_000_000
+"""Kestrel's default limit of a unary request body; streams are not limited."""
+
+
+@dataclass(slots=True)
+class Gate:
+    """One gate serves all methods of a server."""
+
+    counters: Counters
+    faults: Faults
+    prefix: str = ""
+    latency: float = 0.0
+    body_limit: int | None = None
+    vitals: Vitals | None = None
+    _sleep: Callable[[float], None] = field(default=time.sleep)
+
+    def enter(self, method: str, size: int, context: Any) -> list[Action]:
+        """Let a request in; return the faults it has still to meet."""
+        self.counters.add(method, Count(1, size))
+        actions = self.faults.take(method)
+        if self.latency:
+            self._sleep(self.latency)
+        for action in actions:
+            if isinstance(action, Delay):
+                self._sleep(action.seconds)
+            elif isinstance(action, DropBefore):
+                abort(context, action.code, f"{method} dropped before its effect (fault)")
+        if self.vitals is not None and self.vitals.failed:
+            abort(context, "UNAVAILABLE", "Too many errors recorded, control plane is stopping")
+        if self.body_limit is not None and size > self.body_limit:
+            abort(
+                context,
+                "RESOURCE_EXHAUSTED",
+                f"Request body too large: {size} bytes, the limit is {self.body_limit} bytes",
+            )
+        return actions
+
+    def leave(self, method: str, actions: Sequence[Action], context: Any) -> None:
+        """Let an answer out, or lose it."""
+        if self.vitals is not None:
+            self.vitals.success()
+        for action in actions:
+            if isinstance(action, DropAfter):
+                abort(context, action.code, f"{method} dropped after its effect (fault)")
+
+    def refuse(self, refused: Refused, context: Any) -> NoReturn:
+        """Answer with the status of a refusal."""
+        if self.vitals is not None and refused.code == "UNKNOWN":
+            self.vitals.fault()
+        abort(context, refused.code, refused.reason)
+
+    def read(
+        self, method: str, messages: Iterator[bytes], actions: Sequence[Action], context: Any
+    ) -> Iterator[bytes]:
+        """Pass the messages of a request stream on."""
+        for number, raw in enumerate(messages):
+            for action in actions:
+                if isinstance(action, SlowUpload):
+                    self._sleep(action.seconds)
+                elif isinstance(action, FailUpload) and number >= action.after:
+                    abort(context, action.code, f"{method} broken (fault)")
+            self.counters.add(method, Count(request_bytes=len(raw)))
+            yield raw
+
+    def write(
+        self, method: str, answers: Iterator[Any], actions: Sequence[Action], context: Any
+    ) -> Iterator[bytes]:
+        """Pass the messages of an answer stream on."""
+        cuts = [action for action in actions if isinstance(action, CutStream)]
+        sent = 0
+        while True:
+            for cut in cuts:
+                if sent >= cut.after:
+                    if cut.code is not None:
+                        abort(context, cut.code, f"{method} cut (fault)")
+                    return
+            answer = next(answers, None)
+            if answer is None:
+                return
+            raw = answer.SerializeToString()
+            self.counters.add(method, Count(response_bytes=len(raw)))
+            yield raw
+            sent += 1
+
+
+def abort(context: Any, code: str, reason: str) -> NoReturn:
+    """End a call with a status; grpc does it by raising."""
+    context.abort(grpc.StatusCode[code], reason)
+    raise AssertionError("unreachable: abort raises")
+
+
+def handlers(service: Any, implementation: object, gate: Gate) -> Any:
+    """Bind an object to a service descriptor."""
+    methods = {
+        method.name: _handler(method, getattr(implementation, method.name), gate)
+        for method in service.methods
+        if hasattr(implementation, method.name)
+    }
+    return grpc.method_handlers_generic_handler(service.full_name, methods)
+
+
+def _handler(method: Any, behaviour: Callable[[Any, Any], Any], gate: Gate) -> Any:
+    name = gate.prefix + method.name
+    parse = GetMessageClass(method.input_type).FromString
+    if method.client_streaming:
+        return grpc.stream_unary_rpc_method_handler(_stream_unary(name, parse, behaviour, gate))
+    if method.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(_unary_stream(name, parse, behaviour, gate))
+    return grpc.unary_unary_rpc_method_handler(_unary_unary(name, parse, behaviour, gate))
+
+
+def _unary_unary(
+    name: str, parse: Callable[[bytes], Any], behaviour: Callable[[Any, Any], Any], gate: Gate
+) -> Callable[[bytes, Any], bytes]:
+    def call(raw: bytes, context: Any) -> bytes:
+        actions = gate.enter(name, len(raw), context)
+        try:
+            answer: bytes = behaviour(parse(raw), context).SerializeToString()
+        except Refused as refused:
+            gate.refuse(refused, context)
+        gate.counters.add(name, Count(response_bytes=len(answer)))
+        gate.leave(name, actions, context)
+        return answer
+
+    return call
+
+
+def _stream_unary(
+    name: str, parse: Callable[[bytes], Any], behaviour: Callable[[Any, Any], Any], gate: Gate
+) -> Callable[[Iterator[bytes], Any], bytes]:
+    def call(messages: Iterator[bytes], context: Any) -> bytes:
+        actions = gate.enter(name, 0, context)
+        try:
+            requests = map(parse, gate.read(name, messages, actions, context))
+            answer: bytes = behaviour(requests, context).SerializeToString()
+        except Refused as refused:
+            gate.refuse(refused, context)
+        gate.counters.add(name, Count(response_bytes=len(answer)))
+        gate.leave(name, actions, context)
+        return answer
+
+    return call
+
+
+def _unary_stream(
+    name: str, parse: Callable[[bytes], Any], behaviour: Callable[[Any, Any], Any], gate: Gate
+) -> Callable[[bytes, Any], Iterator[bytes]]:
+    def call(raw: bytes, context: Any) -> Iterator[bytes]:
+        actions = gate.enter(name, len(raw), context)
+        try:
+            yield from gate.write(name, behaviour(parse(raw), context), actions, context)
+        except Refused as refused:
+            gate.refuse(refused, context)
+        gate.leave(name, actions, context)
+
+    return call

@@ -1,0 +1,120 @@
+"""Filters and sort fields of the List requests, compiled to functions over records.
+
+A filter message is an OR of ANDs of conditions; each condition names a field, an operator and a
+value. The field tables stand in `fields`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pymonik.emulator.engine import Refused
+from pymonik.emulator.services.convert import seconds
+
+Getter = Callable[[Any], Any]
+Test = Callable[[Any, Any], bool]
+
+
+def _contains(value: Any, wanted: Any) -> bool:
+    return wanted in value
+
+
+def _contains_not(value: Any, wanted: Any) -> bool:
+    return wanted not in value
+
+
+# In the order of the enumerations of the protocol; numbers and durations share theirs, dates
+# have less before greater too.
+_ORDER: tuple[Test, ...] = (
+    operator.eq,
+    operator.ne,
+    operator.lt,
+    operator.le,
+    operator.ge,
+    operator.gt,
+)
+OPERATORS: dict[str, tuple[Test, ...]] = {
+    "filter_string": (
+        operator.eq,
+        operator.ne,
+        _contains,
+        _contains_not,
+        str.startswith,
+        str.endswith,
+    ),
+    "filter_number": _ORDER,
+    "filter_date": _ORDER,
+    "filter_duration": _ORDER,
+    "filter_array": (_contains, _contains_not),
+    "filter_status": (operator.eq, operator.ne),
+    "filter_boolean": (operator.eq,),
+}
+_ABSENT_PASSES = (operator.ne, _contains_not)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One test of one field."""
+
+    field: Any
+    get: Getter
+    test: Test
+    value: Any
+
+    def __call__(self, record: Any) -> bool:
+        actual = self.get(record)
+        if actual is None:
+            return self.test in _ABSENT_PASSES
+        return self.test(actual, self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """An OR of ANDs; without any AND it lets everything pass."""
+
+    alternatives: tuple[tuple[Condition, ...], ...] = ()
+
+    def __call__(self, record: Any) -> bool:
+        return not self.alternatives or any(
+            all(condition(record) for condition in conditions) for conditions in self.alternatives
+        )
+
+    def pinned(self, field: Any) -> Sequence[Any] | None:
+        """The values to which every alternative pins a field, or None if one does not."""
+        if not self.alternatives:
+            return None
+        values = []
+        for conditions in self.alternatives:
+            pins = [c.value for c in conditions if c.field == field and c.test is operator.eq]
+            if not pins:
+                return None
+            values.append(pins[0])
+        return list(dict.fromkeys(values))
+
+
+def compile_filter(message: Any, resolve: Callable[[Any], tuple[Any, Getter]]) -> Filter:
+    """Compile a Filters message; ``resolve`` turns a field message into its key and getter."""
+    return Filter(
+        tuple(
+            tuple(_condition(item, resolve) for item in getattr(conjunction, "and"))
+            for conjunction in getattr(message, "or")
+        )
+    )
+
+
+def _condition(item: Any, resolve: Callable[[Any], tuple[Any, Getter]]) -> Condition:
+    kind = item.WhichOneof("value_condition")
+    if kind is None:
+        raise Refused("INVALID_ARGUMENT", "a filter has no value_condition")
+    message = getattr(item, kind)
+    tests = OPERATORS[kind]
+    if not 0 <= message.operator < len(tests):
+        raise Refused("INVALID_ARGUMENT", f"{kind} has no operator {message.operator}")
+    value = message.value
+    if kind in ("filter_date", "filter_duration"):
+        value = seconds(value)
+    field, get = resolve(item.field)
+    return Condition(field, get, tests[message.operator], value)

@@ -1,0 +1,112 @@
+"""The Tasks service: submission, cancellation, and the views of tasks."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from typing import Any
+
+from armonik.protogen.common import tasks_common_pb2 as messages
+from armonik.protogen.common.objects_pb2 import StatusCount
+
+from pymonik.emulator.engine import Engine, Refused
+from pymonik.emulator.services.convert import detailed_message, options_of, summary_message
+from pymonik.emulator.services.fields import TASK_ID, TASK_SESSION, task_field
+from pymonik.emulator.services.filters import Filter, compile_filter
+from pymonik.emulator.services.listing import listed, narrow
+from pymonik.emulator.state import Tables, Task, events
+
+
+class Tasks:
+    """armonik.api.grpc.v1.tasks.Tasks"""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def SubmitTasks(self, request: Any, context: Any) -> Any:
+        tasks = new_tasks(request)
+        options = options_of(request, "task_options")
+        self._engine.apply(events.SubmitTasks(request.session_id, tasks, options))
+        return messages.SubmitTasksResponse(
+            task_infos=[
+                messages.SubmitTasksResponse.TaskInfo(
+                    task_id=task.id,
+                    expected_output_ids=task.outputs,
+                    data_dependencies=task.dependencies,
+                    payload_id=task.payload_id,
+                )
+                for task in tasks
+            ]
+        )
+
+    def GetTask(self, request: Any, context: Any) -> Any:
+        with self._engine.reading() as tables:
+            task = tables.tasks.get(request.task_id)
+            if task is None:
+                raise Refused("NOT_FOUND", f"Task was not found: '{request.task_id}'")
+            return messages.GetTaskResponse(task=detailed_message(task))
+
+    def ListTasks(self, request: Any, context: Any) -> Any:
+        with self._engine.reading() as tables:
+            total, found = listed(request, task_field, lambda m: _worth_testing(tables, m))
+            return messages.ListTasksResponse(
+                tasks=[summary_message(t, with_error=request.with_errors) for t in found],
+                page=request.page,
+                page_size=request.page_size,
+                total=total,
+            )
+
+    def ListTasksDetailed(self, request: Any, context: Any) -> Any:
+        with self._engine.reading() as tables:
+            total, found = listed(request, task_field, lambda m: _worth_testing(tables, m))
+            return messages.ListTasksDetailedResponse(
+                tasks=[detailed_message(t, with_error=request.with_errors) for t in found],
+                page=request.page,
+                page_size=request.page_size,
+                total=total,
+            )
+
+    def CountTasksByStatus(self, request: Any, context: Any) -> Any:
+        matches = compile_filter(request.filters, task_field)
+        with self._engine.reading() as tables:
+            found = (task for task in _worth_testing(tables, matches) if matches(task))
+            counts = Counter(task.status.value for task in found)
+        return messages.CountTasksByStatusResponse(
+            status=[StatusCount(status=s, count=n) for s, n in sorted(counts.items())]
+        )
+
+    def GetResultIds(self, request: Any, context: Any) -> Any:
+        with self._engine.reading() as tables:
+            found = [tables.tasks[i] for i in request.task_id if i in tables.tasks]
+            return messages.GetResultIdsResponse(
+                task_results=[
+                    messages.GetResultIdsResponse.MapTaskResult(
+                        task_id=task.id, result_ids=task.outputs
+                    )
+                    for task in found
+                ]
+            )
+
+    def CancelTasks(self, request: Any, context: Any) -> Any:
+        self._engine.apply(events.CancelTasks(tuple(request.task_ids)))
+        with self._engine.reading() as tables:
+            found = [tables.tasks[i] for i in request.task_ids if i in tables.tasks]
+            return messages.CancelTasksResponse(tasks=map(summary_message, found))
+
+
+def new_tasks(request: Any) -> tuple[events.NewTask, ...]:
+    """Read the creations of a SubmitTasks request, of a client or of a worker, and draw ids."""
+    return tuple(
+        events.NewTask(
+            id=str(uuid.uuid4()),
+            payload_id=creation.payload_id,
+            dependencies=tuple(creation.data_dependencies),
+            outputs=tuple(creation.expected_output_keys),
+            options=options_of(creation, "task_options"),
+        )
+        for creation in request.task_creations
+    )
+
+
+def _worth_testing(tables: Tables, matches: Filter) -> list[Task]:
+    return list(narrow(matches, (TASK_ID, tables.tasks), (TASK_SESSION, tables.tasks_of)))
