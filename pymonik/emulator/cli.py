@@ -1,0 +1,122 @@
+"""The emulator from the command line: options in, a server until it is interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shlex
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from pymonik.emulator.emulator import Emulator
+from pymonik.emulator.state import GENERATIONS
+from pymonik.emulator.tls import Tls
+
+
+def parse_partition(text: str) -> tuple[str, int]:
+    """Read "name=workers", or "name" for one worker."""
+    name, equals, count = text.partition("=")
+    if not name or (equals and not count.isdecimal()):
+        raise ValueError(f"{text!r} is no partition: write NAME=WORKERS, as in pymonik=2")
+    return name, int(count) if equals else 1
+
+
+def run(emulator: Emulator, say: Callable[[str], None] = print) -> None:
+    """Serve until SIGINT or SIGTERM comes, then stop cleanly."""
+    done = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        done.set()
+
+    earlier = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with emulator:
+            partitions = ", ".join(f"{name}={n}" for name, n in emulator.partitions.items())
+            say(f"emulator on {emulator.url} ({partitions}; {_mode(emulator)}); Ctrl-C ends it")
+            say(f"export AK_ENDPOINT={emulator.url}")
+            done.wait()
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse the command line and serve."""
+    arguments = vars(parser().parse_args(argv))
+    logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
+    partitions = dict(arguments.pop("partition") or [("pymonik", 1)])
+    worker = arguments.pop("worker")
+    latency = arguments.pop("latency")
+    tls = _tls(arguments.pop("certificate"), arguments.pop("key"), arguments.pop("client_ca"))
+    run(
+        Emulator(
+            partitions=partitions,
+            worker=shlex.split(worker) if worker else None,
+            latency=latency / 1_000,
+            tls=tls,
+            inherit_output=True,
+            **arguments,
+        )
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the options."""
+    parser = argparse.ArgumentParser(
+        "pymonik emulator", description="An ArmoniK cluster on a loopback port, for tests."
+    )
+    add = parser.add_argument
+    add("--port", type=int, default=5001, help="port to listen on; 0 picks one (5001)")
+    add(
+        "--partition",
+        action="append",
+        type=_partition_argument,
+        metavar="NAME=WORKERS",
+        help="may be repeated; the first is the default partition (pymonik=1)",
+    )
+    add("--worker", metavar="COMMAND", help="worker command (this project's own worker)")
+    add("--generation", choices=list(GENERATIONS), default="HEAD", help="server version (HEAD)")
+    add("--strict", action=argparse.BooleanOptionalAction, default=True, help=_STRICT)
+    add("--latency", type=float, default=0.0, metavar="MS", help="milliseconds per request (0)")
+    add(
+        "--submission-cost",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="cost of a submission per unit × completed input (0)",
+    )
+    add(
+        "--delete-payload",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="delete the payload of a task at its end, as the reference deployments do",
+    )
+    add("--max-priority", type=int, default=10, help="highest priority of the queues (10)")
+    add("--certificate", metavar="PEM", help="server certificate: switches TLS on")
+    add("--key", metavar="PEM", help="key of the server certificate")
+    add("--client-ca", metavar="PEM", help="CA of client certificates: makes the TLS mutual")
+    return parser
+
+
+_STRICT = "refuse what a cluster would leave hanging or silently ignore"
+
+
+def _partition_argument(text: str) -> tuple[str, int]:
+    try:
+        return parse_partition(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _tls(certificate: str | None, key: str | None, client_ca: str | None) -> Tls | None:
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None:
+        raise SystemExit("TLS needs both --certificate and --key")
+    return Tls(certificate, key, client_ca)
+
+
+def _mode(emulator: Emulator) -> str:
+    return f"{emulator.generation}, {'strict' if emulator.strict else 'lenient'}"
