@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -165,6 +166,11 @@ class Emulator:
     def worker_pids(self) -> list[int]:
         """The ids of the worker processes that run."""
         return self._pool.worker_pids
+
+    @property
+    def folder(self) -> Path:
+        """The private folder of the pods: sockets, data, what workers print. It goes at the end."""
+        return self._pool.folder
 
     def worker_output(self) -> str:
         """What the workers have printed, pod by pod, unless their output is inherited."""

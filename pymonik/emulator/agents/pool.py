@@ -25,11 +25,11 @@ class Pool:
     ) -> None:
         self._engine = engine
         # Short, because the path of a Unix socket has little more than a hundred bytes.
-        self._folder = Path(tempfile.mkdtemp(prefix="pmk-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="pmk-"))
         self._pods: dict[str, Pod] = {}
         names = [(p, f"{p}-{number}") for p, n in workers.items() for number in range(n)]
         for index, (partition, name) in enumerate(names):
-            folder = self._folder / str(index)
+            folder = self.folder / str(index)
             self._pods[name] = Pod(name, partition, folder, engine, gate, settings)
         engine.interrupt = self._interrupt
 
@@ -60,7 +60,7 @@ class Pool:
         self._engine.queues.close()
         for pod in self._pods.values():
             pod.join()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _interrupt(self, name: str, task_id: str) -> None:
         pod = self._pods.get(name)

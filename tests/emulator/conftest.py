@@ -1,0 +1,34 @@
+"""Emulators that tests share; each test has a session of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pymonik.emulator import Emulator
+from tests.emulator.plain_cluster import Client, emulator
+
+
+@pytest.fixture(scope="module")
+def strict_emulator() -> Iterator[Emulator]:
+    with emulator(idle_grace=0.2) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def lenient_emulator() -> Iterator[Emulator]:
+    with emulator(strict=False) as started:
+        yield started
+
+
+@pytest.fixture
+def strict(strict_emulator: Emulator) -> Iterator[Client]:
+    with Client(strict_emulator.endpoint) as client:
+        yield client
+
+
+@pytest.fixture
+def lenient(lenient_emulator: Emulator) -> Iterator[Client]:
+    with Client(lenient_emulator.endpoint) as client:
+        yield client
