@@ -12,7 +12,7 @@ import atexit
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +84,7 @@ class Emulator:
     probe_timeout: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     inherit_output: bool = False
+    sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
         if not self.partitions:
@@ -211,6 +212,7 @@ class Emulator:
             latency=self.latency,
             body_limit=BODY_LIMIT,
             vitals=self._vitals,
+            sleep=self.sleep,
         )
         served = self.engine.settings.generation
         implementations: list[tuple[Any, str, object]] = [
@@ -234,7 +236,7 @@ class Emulator:
 
     def _toil(self, updates: int) -> None:
         if self.submission_cost and updates:
-            time.sleep(self.submission_cost * updates)
+            self.sleep(self.submission_cost * updates)
 
     def _tick(self) -> None:
         period = min(1.0, self.idle_grace / 4)

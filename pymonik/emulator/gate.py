@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import grpc
@@ -42,17 +42,17 @@ class Gate:
     latency: float = 0.0
     body_limit: int | None = None
     vitals: Vitals | None = None
-    _sleep: Callable[[float], None] = field(default=time.sleep)
+    sleep: Callable[[float], None] = time.sleep
 
     def enter(self, method: str, size: int, context: Any) -> list[Action]:
         """Let a request in; return the faults it has still to meet."""
         self.counters.add(method, Count(1, size))
         actions = self.faults.take(method)
         if self.latency:
-            self._sleep(self.latency)
+            self.sleep(self.latency)
         for action in actions:
             if isinstance(action, Delay):
-                self._sleep(action.seconds)
+                self.sleep(action.seconds)
             elif isinstance(action, DropBefore):
                 abort(context, action.code, f"{method} dropped before its effect (fault)")
         if self.vitals is not None and self.vitals.failed:
@@ -86,7 +86,7 @@ class Gate:
         for number, raw in enumerate(messages):
             for action in actions:
                 if isinstance(action, SlowUpload):
-                    self._sleep(action.seconds)
+                    self.sleep(action.seconds)
                 elif isinstance(action, FailUpload) and number >= action.after:
                     abort(context, action.code, f"{method} broken (fault)")
             self.counters.add(method, Count(request_bytes=len(raw)))

@@ -61,6 +61,9 @@ class Watchers:
         for watcher in self._watchers.get(notice.session_id, ()):
             watcher.put(notice)
 
+    def __contains__(self, session_id: str) -> bool:
+        return session_id in self._watchers
+
     def close_all(self) -> None:
         """End all subscriptions, as a server does that shuts down."""
         with self._lock:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from pymonik.emulator import Emulator
-from tests.emulator.plain_cluster import Client, emulator
+from tests.emulator.plain_cluster import Client, Gate, emulator
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +33,10 @@ def strict(strict_emulator: Emulator) -> Iterator[Client]:
 def lenient(lenient_emulator: Emulator) -> Iterator[Client]:
     with Client(lenient_emulator.endpoint) as client:
         yield client
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.open()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -60,6 +61,25 @@ def code(error: BaseException) -> str:
     return str(error.code().name)
 
 
+class Gate:
+    """A named pipe that holds a task back until the test opens it, with no clock.
+
+    Its end is kept open for reading and writing, so that neither side ever waits for the other to
+    come; a task that comes after the opening finds no pipe and fails.
+    """
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.path = str(path)
+        self._end: int | None = os.open(path, os.O_RDWR)
+
+    def open(self) -> None:
+        if self._end is not None:
+            os.unlink(self.path)
+            os.close(self._end)
+            self._end = None
+
+
 class Client:
     """The stock client on one session."""
 
@@ -74,6 +94,7 @@ class Client:
         self.partitions = ArmoniKPartitions(self.channel)
         self.versions = ArmoniKVersions(self.channel)
         self.stub = ResultsStub(self.channel)
+        self.endpoint = endpoint
         self.session = self.sessions.create_session(
             options(**session.pop("options", {})), session.pop("partitions", ["main"])
         )

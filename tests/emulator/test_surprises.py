@@ -14,6 +14,7 @@ from armonik.common import ResultStatus, SessionStatus, TaskStatus
 from pymonik.emulator import Emulator
 from tests.emulator.plain_cluster import (
     Client,
+    Gate,
     code,
     emulator,
     eventually,
@@ -22,26 +23,12 @@ from tests.emulator.plain_cluster import (
 )
 
 
-@pytest.fixture
-def pipe(tmp_path: Path) -> str:
-    """A named pipe on which a task waits until the test writes to it."""
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    return str(path)
-
-
-def open_pipe(pipe: str) -> None:
-    Path(pipe).write_text("go")
-
-
-def test_closing_a_session_kills_the_work_that_has_not_started(
-    lenient: Client, pipe: str
-) -> None:
-    running, kept = lenient.run("wait", path=pipe, text="kept")
+def test_closing_a_session_kills_the_work_that_has_not_started(lenient: Client, gate: Gate) -> None:
+    running, kept = lenient.run("wait", path=gate.path, text="kept")
     eventually(lambda: lenient.task_status(running) == TaskStatus.PROCESSING)
     queued, lost = lenient.run("concat")
     lenient.sessions.close_session(lenient.session)
-    open_pipe(pipe)
+    gate.open()
     assert lenient.value(kept) == b"kept"
     assert lenient.ended(queued).status == TaskStatus.CANCELLED
     assert lenient.status(lost) == ResultStatus.ABORTED
@@ -50,11 +37,11 @@ def test_closing_a_session_kills_the_work_that_has_not_started(
     assert code(refused.value) == "FAILED_PRECONDITION"
 
 
-def test_stopping_submission_lets_accepted_work_finish(strict: Client, pipe: str) -> None:
-    _, first = strict.run("wait", path=pipe, text="a")
+def test_stopping_submission_lets_accepted_work_finish(strict: Client, gate: Gate) -> None:
+    _, first = strict.run("wait", path=gate.path, text="a")
     _, second = strict.run("concat", first, text="b")
     strict.sessions.stop_submission_session(strict.session, client=True, worker=False)
-    open_pipe(pipe)
+    gate.open()
     assert strict.value(second) == b"ab"
 
 
@@ -68,12 +55,12 @@ def test_the_payload_of_an_ended_task_is_deleted(strict: Client) -> None:
     assert code(missing.value) == "NOT_FOUND"
 
 
-def test_tasks_that_share_a_payload_break_each_other(lenient: Client, pipe: str) -> None:
-    payload = lenient.program("wait", path=pipe, text="x")
+def test_tasks_that_share_a_payload_break_each_other(lenient: Client, gate: Gate) -> None:
+    payload = lenient.program("wait", path=gate.path, text="x")
     first, second = lenient.declare("first", "second")
     lenient.submit(payload, first)
     late = lenient.submit(payload, second)
-    open_pipe(pipe)
+    gate.open()
     assert lenient.value(first) == b"x"
     ended = lenient.ended(late)
     assert ended.status == TaskStatus.ERROR
@@ -183,7 +170,7 @@ def test_purging_a_running_session_deletes_first_and_refuses_then(lenient: Clien
 
 @pytest.mark.parametrize("is_strict", [True, False])
 def test_a_worker_with_one_thread_is_deaf_during_a_task_and_gets_restarted(
-    is_strict: bool, pipe: str
+    is_strict: bool, gate: Gate
 ) -> None:
     deaf = emulator(
         worker=plain_worker(threads=1), strict=is_strict, probe_interval=0.05, probe_timeout=0.1
@@ -191,7 +178,7 @@ def test_a_worker_with_one_thread_is_deaf_during_a_task_and_gets_restarted(
     with deaf, Client(deaf.endpoint) as client:
         eventually(lambda: deaf.worker_pids)
         before = deaf.worker_pids
-        task, _ = client.run("wait", path=pipe)
+        task, _ = client.run("wait", path=gate.path)
         eventually(lambda: deaf.worker_pids and deaf.worker_pids != before)
         if is_strict:
             assert "health check" in client.ended(task).output.error
@@ -201,13 +188,13 @@ def test_a_worker_with_one_thread_is_deaf_during_a_task_and_gets_restarted(
             assert client.task_status(task) not in (TaskStatus.ERROR, TaskStatus.RETRIED)
 
 
-def test_a_worker_that_answers_during_a_task_is_left_alone(pipe: str) -> None:
+def test_a_worker_that_answers_during_a_task_is_left_alone(gate: Gate) -> None:
     probing = emulator(probe_interval=0.02)
     with probing, Client(probing.endpoint) as client:
-        task, output = client.run("wait", path=pipe, text="x")
+        task, output = client.run("wait", path=gate.path, text="x")
         eventually(lambda: client.task_status(task) == TaskStatus.PROCESSING)
         before = probing.worker_pids
-        open_pipe(pipe)
+        gate.open()
         assert client.value(output) == b"x"
         assert probing.worker_pids == before
 
@@ -225,15 +212,12 @@ def test_records_are_lost_when_they_get_too_old() -> None:
             assert code(missing.value) == "NOT_FOUND"
 
 
-def test_a_deadline_ends_the_task_without_a_retry(strict: Client, pipe: str) -> None:
+def test_a_deadline_ends_the_task_without_a_retry(strict: Client, gate: Gate) -> None:
     (output,) = strict.declare("output")
     short = options(max_duration=timedelta(milliseconds=100))
-    task = strict.submit(strict.program("wait", path=pipe), output, options=short)
-    try:
-        assert strict.ended(task).status == TaskStatus.TIMEOUT
-        assert strict.status(output) == ResultStatus.ABORTED
-    finally:
-        open_pipe(pipe)
+    task = strict.submit(strict.program("wait", path=gate.path), output, options=short)
+    assert strict.ended(task).status == TaskStatus.TIMEOUT
+    assert strict.status(output) == ResultStatus.ABORTED
 
 
 def test_the_control_plane_stops_after_too_many_faults() -> None:

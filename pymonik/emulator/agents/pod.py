@@ -6,6 +6,7 @@ cascade) is not decided here.
 
 from __future__ import annotations
 
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +29,8 @@ from pymonik.emulator.gate import Gate, handlers
 from pymonik.emulator.services.convert import options_message
 from pymonik.emulator.state import events
 from pymonik.emulator.state.instructions import Proceed, Run
+
+log = logging.getLogger("pymonik.emulator.pod")
 
 AGENT_MESSAGE_LIMIT = 4 * 1024 * 1024
 """What grpc-dotnet lets an agent receive in one message."""
@@ -121,7 +124,9 @@ class Pod:
         if Run(task_id) not in taken:
             return
         with self._engine.reading() as tables:
-            task = tables.tasks[task_id]
+            task = tables.tasks.get(task_id)
+        if task is None:
+            return
         with Assignment(self._engine, task, self._cache, self._settings.chunk_size) as assignment:
             report = self._run(assignment)
             if report is not None:
@@ -143,6 +148,9 @@ class Pod:
             return self._process(worker, assignment)
         except Broken as error:
             return events.Fail(task_id, str(error))
+        except Exception as error:
+            log.exception("pod %s: a fault while it ran task %s", self.name, task_id)
+            return events.Crash(task_id, f"Agent got an internal error\n{error!r}")
         finally:
             self._agent.assignment = None
 

@@ -28,7 +28,7 @@ CHANNEL_OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 20),
     ("grpc.max_reconnect_backoff_ms", 200),
 )
-POLL = 0.5
+POLL = 0.1
 TAIL = 2_000
 
 
