@@ -39,4 +39,4 @@ def lenient(lenient_emulator: Emulator) -> Iterator[Client]:
 def gate(tmp_path: Path) -> Iterator[Gate]:
     gate = Gate(tmp_path / "gate")
     yield gate
-    gate.open()
+    gate.close()

@@ -62,22 +62,22 @@ def code(error: BaseException) -> str:
 
 
 class Gate:
-    """A named pipe that holds a task back until the test opens it, with no clock.
+    """A named pipe that holds tasks back until the test opens it, with no clock.
 
-    Its end is kept open for reading and writing, so that neither side ever waits for the other to
-    come; a task that comes after the opening finds no pipe and fails.
+    Both ends are kept open here, so that neither side waits for the other to come.
     """
 
     def __init__(self, path: Path) -> None:
         os.mkfifo(path)
         self.path = str(path)
-        self._end: int | None = os.open(path, os.O_RDWR)
+        self._ends = os.open(path, os.O_RDWR)
 
     def open(self) -> None:
-        if self._end is not None:
-            os.unlink(self.path)
-            os.close(self._end)
-            self._end = None
+        os.write(self._ends, bytes(64))
+
+    def close(self) -> None:
+        self.open()
+        os.close(self._ends)
 
 
 class Client:

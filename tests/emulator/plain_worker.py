@@ -5,7 +5,7 @@
     {"do": "error", "text": "why"}    answer with an error
     {"do": "raise"}, {"do": "die"}    break the call, the process
     {"do": "die_once", "path": p}     die unless the file exists; create it first
-    {"do": "wait", "path": p}         concat after a line came through the named pipe
+    {"do": "wait", "path": p}         concat after a byte came through the named pipe
     {"do": "<name>"}                  the function do_<name> below
 
 Started with a number, it serves with so many threads: with one, it is as deaf during a task as the
@@ -72,7 +72,9 @@ def do_die_once(task: TaskHandler, agent: Any, program: Program) -> None:
 
 
 def do_wait(task: TaskHandler, agent: Any, program: Program) -> None:
-    Path(program["path"]).read_text()
+    gate = os.open(program["path"], os.O_RDONLY)
+    os.read(gate, 1)
+    os.close(gate)
     do_concat(task, agent, program)
 
 
