@@ -26,6 +26,13 @@ class Count:
             self.response_bytes + other.response_bytes,
         )
 
+    def __sub__(self, other: Count) -> Count:
+        return Count(
+            self.requests - other.requests,
+            self.request_bytes - other.request_bytes,
+            self.response_bytes - other.response_bytes,
+        )
+
 
 class Counters(Mapping[str, Count]):
     """Counts by method name. A method that was never called counts zero."""

@@ -13,46 +13,25 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import grpc
-from armonik.protogen.client import (
-    applications_service_pb2,
-    auth_service_pb2,
-    events_service_pb2,
-    health_checks_service_pb2,
-    partitions_service_pb2,
-    results_service_pb2,
-    sessions_service_pb2,
-    tasks_service_pb2,
-    versions_service_pb2,
-)
-
 from pymonik.emulator.agents.keeper import WorkerSettings
 from pymonik.emulator.agents.pool import Pool
+from pymonik.emulator.control_plane import HOST, listen, methods, services
 from pymonik.emulator.counters import Counters
 from pymonik.emulator.engine import Engine
 from pymonik.emulator.faults import Faults
-from pymonik.emulator.gate import BODY_LIMIT, Gate, handlers
-from pymonik.emulator.services import cluster
-from pymonik.emulator.services.events import Events
-from pymonik.emulator.services.results import Results
-from pymonik.emulator.services.sessions import Sessions
-from pymonik.emulator.services.tasks import Tasks
+from pymonik.emulator.gate import BODY_LIMIT, Gate
 from pymonik.emulator.state import Settings, generation
 from pymonik.emulator.state.events import Expire, Idle
 from pymonik.emulator.tls import Tls
 from pymonik.emulator.vitals import Vitals
 
-THREADS = 1_000
-"""Each open event stream occupies one; they are created as needed."""
 
-
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Emulator:
     """An emulated cluster.
 
@@ -67,7 +46,6 @@ class Emulator:
 
     partitions: Mapping[str, int] = field(default_factory=lambda: {"pymonik": 1})
     worker: Sequence[str] | None = None
-    host: str = "127.0.0.1"
     port: int = 0
     generation: str = "HEAD"
     strict: bool = True
@@ -112,23 +90,30 @@ class Emulator:
             environment=self.environment,
             inherit_output=self.inherit_output,
         )
+        self._services = services(self.engine, self.partitions, self.chunk_size)
         self._closing = threading.Event()
         self._server: Any = None
 
     @property
     def endpoint(self) -> str:
         """Where to connect: "127.0.0.1:<port>"."""
-        return f"{self.host}:{self.port}"
+        return f"{HOST}:{self.port}"
 
     @property
     def url(self) -> str:
         """The endpoint with its scheme."""
         return f"{'http' if self.tls is None else 'https'}://{self.endpoint}"
 
+    @property
+    def methods(self) -> set[str]:
+        """The methods that clients can call, as `counters` and `faults` name them."""
+        return methods(self._services)
+
     def start(self) -> Emulator:
         """Listen, and start the workers in the background."""
-        self._server = self._control_plane()
-        self._pool = Pool(self.partitions, self.engine, self._agent_gate(), self._worker_settings)
+        self._server, self.port = listen(self._services, self._gate(), self.port, self.tls)
+        agent_gate = Gate(self.counters, self.faults, prefix="Agent.")
+        self._pool = Pool(self.partitions, self.engine, agent_gate, self._worker_settings)
         self._server.start()
         self._pool.start()
         self._clock = threading.Thread(target=self._tick, name="emulator clock", daemon=True)
@@ -185,28 +170,8 @@ class Emulator:
         """Lose every record older than this, as the database of a deployment does after a day."""
         self.engine.apply(Expire(time.time() - seconds))
 
-    def _control_plane(self) -> Any:
-        server = grpc.server(
-            ThreadPoolExecutor(THREADS, thread_name_prefix="control plane"),
-            options=(
-                ("grpc.max_receive_message_length", -1),
-                ("grpc.max_send_message_length", -1),
-                ("grpc.so_reuseport", 0),
-            ),
-        )
-        server.add_generic_rpc_handlers(self._services())
-        address = f"{self.host}:{self.port}"
-        try:
-            if self.tls is None:
-                self.port = server.add_insecure_port(address)
-            else:
-                self.port = server.add_secure_port(address, self.tls.credentials())
-        except RuntimeError as error:
-            raise OSError(f"cannot listen on {address}: is the port taken?") from error
-        return server
-
-    def _services(self) -> tuple[Any, ...]:
-        gate = Gate(
+    def _gate(self) -> Gate:
+        return Gate(
             self.counters,
             self.faults,
             latency=self.latency,
@@ -214,25 +179,6 @@ class Emulator:
             vitals=self._vitals,
             sleep=self.sleep,
         )
-        served = self.engine.settings.generation
-        implementations: list[tuple[Any, str, object]] = [
-            (sessions_service_pb2, "Sessions", Sessions(self.engine)),
-            (results_service_pb2, "Results", Results(self.engine, self.chunk_size)),
-            (tasks_service_pb2, "Tasks", Tasks(self.engine)),
-            (events_service_pb2, "Events", Events(self.engine)),
-            (partitions_service_pb2, "Partitions", cluster.Partitions(self.partitions)),
-            (applications_service_pb2, "Applications", cluster.Applications(self.engine)),
-            (versions_service_pb2, "Versions", cluster.Versions(served)),
-            (health_checks_service_pb2, "HealthChecksService", cluster.HealthChecks()),
-            (auth_service_pb2, "Authentication", cluster.Authentication()),
-        ]
-        return tuple(
-            handlers(module.DESCRIPTOR.services_by_name[name], implementation, gate)
-            for module, name, implementation in implementations
-        )
-
-    def _agent_gate(self) -> Gate:
-        return Gate(self.counters, self.faults, prefix="Agent.")
 
     def _toil(self, updates: int) -> None:
         if self.submission_cost and updates:

@@ -123,9 +123,13 @@ def test_lists_need_filters_sort_and_a_page(client: Client) -> None:
     negative = ListTasksRequest(page=-1)
     negative.filters.SetInParent()
     negative.sort.direction = SORT_DIRECTION_ASC
+    no_field = ListTasksRequest()
+    no_field.filters.SetInParent()
+    no_field.sort.direction = SORT_DIRECTION_ASC
     for call, request in [
         (tasks.ListTasks, ListTasksRequest()),
         (tasks.ListTasks, negative),
+        (tasks.ListTasksDetailed, no_field),
         (partitions.ListPartitions, ListPartitionsRequest()),
     ]:
         with pytest.raises(grpc.RpcError) as refused:

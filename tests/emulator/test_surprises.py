@@ -110,9 +110,11 @@ def test_strict_gives_the_reason(strict: Client) -> None:
 def test_an_answer_with_an_error_is_final_and_its_text_reaches_every_dependent(
     strict: Client,
 ) -> None:
-    failing, output = strict.run("error", text="no luck")
-    middle, next_output = strict.run("concat", output)
-    last, last_output = strict.run("concat", next_output)
+    first_output, next_output, last_output = strict.declare("first", "next", "last")
+    # Consumers first: a consumer submitted after the failure would be refused.
+    last = strict.submit(strict.program("concat"), last_output, [next_output])
+    middle = strict.submit(strict.program("concat"), next_output, [first_output])
+    failing = strict.submit(strict.program("error", text="no luck"), first_output)
     assert strict.ended(failing).output.error == "no luck"
     for task in (middle, last):
         assert strict.ended(task).output.error == f"Task {failing} failed:\nno luck"

@@ -22,12 +22,12 @@ def listed(
     """
     _validate(request)
     matches = compile_filter(request.filters, resolve)
+    keys = [resolve(field)[1] for field in _sort_fields(request.sort)]
     found = [record for record in records(matches) if matches(record)]
     if not request.page_size:
         return len(found), []
     descending = request.sort.direction == DESCENDING
-    for field in reversed(_sort_fields(request.sort)):
-        _, key = resolve(field)
+    for key in reversed(keys):
         found.sort(key=_sortable(key), reverse=descending)
     start = request.page * request.page_size
     return len(found), found[start : start + request.page_size]

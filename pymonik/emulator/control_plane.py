@@ -1,0 +1,83 @@
+"""The control plane: which object serves which service of the protocol, and the server of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from armonik.protogen.client import (
+    applications_service_pb2,
+    auth_service_pb2,
+    events_service_pb2,
+    health_checks_service_pb2,
+    partitions_service_pb2,
+    results_service_pb2,
+    sessions_service_pb2,
+    tasks_service_pb2,
+    versions_service_pb2,
+)
+
+from pymonik.emulator.engine import Engine
+from pymonik.emulator.gate import Gate, handlers
+from pymonik.emulator.services import cluster
+from pymonik.emulator.services.events import Events
+from pymonik.emulator.services.results import Results
+from pymonik.emulator.services.sessions import Sessions
+from pymonik.emulator.services.tasks import Tasks
+from pymonik.emulator.tls import Tls
+
+HOST = "127.0.0.1"
+THREADS = 1_000
+"""Each open event stream occupies one; they are created as needed."""
+
+Services = Sequence[tuple[Any, object]]
+
+
+def services(engine: Engine, workers: Mapping[str, int], chunk_size: int) -> Services:
+    """Pair the descriptors of the services with what implements them."""
+    implementations: list[tuple[Any, str, object]] = [
+        (sessions_service_pb2, "Sessions", Sessions(engine)),
+        (results_service_pb2, "Results", Results(engine, chunk_size)),
+        (tasks_service_pb2, "Tasks", Tasks(engine)),
+        (events_service_pb2, "Events", Events(engine)),
+        (partitions_service_pb2, "Partitions", cluster.Partitions(workers)),
+        (applications_service_pb2, "Applications", cluster.Applications(engine)),
+        (versions_service_pb2, "Versions", cluster.Versions(engine.settings.generation)),
+        (health_checks_service_pb2, "HealthChecksService", cluster.HealthChecks()),
+        (auth_service_pb2, "Authentication", cluster.Authentication()),
+    ]
+    return [(m.DESCRIPTOR.services_by_name[name], served) for m, name, served in implementations]
+
+
+def methods(served: Services) -> set[str]:
+    """Name every method that clients can call."""
+    return {
+        method.name
+        for service, implementation in served
+        for method in service.methods
+        if hasattr(implementation, method.name)
+    }
+
+
+def listen(served: Services, gate: Gate, port: int, tls: Tls | None) -> tuple[Any, int]:
+    """Make a server, not started yet, and return it with its port."""
+    server = grpc.server(
+        ThreadPoolExecutor(THREADS, thread_name_prefix="control plane"),
+        options=(
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),
+        ),
+    )
+    server.add_generic_rpc_handlers(
+        tuple(handlers(service, implementation, gate) for service, implementation in served)
+    )
+    address = f"{HOST}:{port}"
+    try:
+        if tls is None:
+            return server, server.add_insecure_port(address)
+        return server, server.add_secure_port(address, tls.credentials())
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {address}: is the port taken?") from error
