@@ -243,3 +243,20 @@ def test_nothing_is_left_behind(strict_emulator: Emulator) -> None:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("generation", ["HEAD", "0.37.2"])
+def test_a_consumer_submitted_after_its_input_was_aborted(generation: str) -> None:
+    served = emulator(generation=generation, idle_grace=0.2)
+    with served as started, Client(started.endpoint) as client:
+        failing, output = client.run("error", text="too early")
+        client.ended(failing)
+        if generation == "HEAD":
+            with pytest.raises(grpc.RpcError) as refused:
+                client.run("concat", output)
+            assert code(refused.value) == "FAILED_PRECONDITION"
+        else:
+            waiting, _ = client.run("concat", output)
+            error = client.ended(waiting).output.error
+            assert f"input '{output}' is ABORTED" in error
+            assert "PENDING for ever" in error
