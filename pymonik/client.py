@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pymonik import backend as backends
-from pymonik.errors import BackendError, NoClientError, OptionsError
+from pymonik.errors import NoClientError, OptionsError
 from pymonik.graph.ir import Each, Graph, Put, Recorded, inputs, slot_at
 from pymonik.graph.passes import Target, run_passes, selected
 from pymonik.handle import ResultHandle
@@ -94,15 +94,13 @@ class Pymonik(Recorder):
         self._on_progress = on_progress
         self._workers = backends.workers(_whole_workers(workers))
         self._backend_name = backends.choose(backend, endpoint)
+        if self.environment is not None:
+            self.check_environment(self.environment)
         self._backend: backends.Backend | None = None
         self._flushing = threading.RLock()
         self._tokens: list[Token[Recorder | None]] = []
         self._callbacks: list[tuple[ResultHandle[Any], Callable[[Any], object]]] = []
         self._looked: set[tuple[str, str, int | None]] = set()
-        if endpoint is not None and (not isinstance(endpoint, str) or not endpoint.strip()):
-            raise BackendError(
-                f'endpoint is {endpoint!r}: give "host:port", or leave it out to run here'
-            )
 
     # ----- life
 
@@ -120,7 +118,7 @@ class Pymonik(Recorder):
                 )
                 if self._backend_name == "local":
                     logger.info(
-                        "no cluster is configured: running on this machine, %d at a time",
+                        "no cluster is configured: the embedded engine runs here, %d at a time",
                         self._backend.slots,
                     )
         self.open_here()
@@ -224,6 +222,7 @@ class Pymonik(Recorder):
             plan = self._compile(Graph(tuple(self.pending[:count]), {}))
             bind(plan.graph, plan)
             del self.pending[:count]
+            self.interner.new_bytes = 0
             self._note(plan, time.perf_counter() - began)
             self._opened().submit(plan)
         callbacks, self._callbacks = self._callbacks, []
@@ -237,15 +236,24 @@ class Pymonik(Recorder):
         stats.units += len(plan.units)
         stats.compile_seconds += seconds
 
-    def _flush_if_full(self) -> None:
-        if self.interner.new_bytes > settings().capture_limit:
-            logger.info("more than %d bytes are pending: sending them", settings().capture_limit)
-            self.interner.new_bytes = 0
-            self.flush()
+    def relieve(self) -> None:
+        """Send what is pending: the values captured for it exist twice until then."""
+        logger.info("more than %d bytes wait to be sent: sending them", settings().capture_limit)
+        self.interner.new_bytes = 0
+        self.flush()
 
-    def delegate(self, handle: Any) -> None:
-        """Refuse: only a task can hand its value over to another call."""
-        raise OptionsError("delegate=True is for calls made inside a task")
+    def check_environment(self, environment: Any) -> None:
+        """Refuse an environment that this interpreter, where calls will run, does not satisfy."""
+        if self._backend_name in ("local", "inline"):
+            from pymonik.environment import demand_satisfied
+
+            demand_satisfied(environment)
+
+    def check(self, delegate: bool) -> None:
+        """Refuse to delegate: only a task can hand its value over to another call."""
+        self._check_open()
+        if delegate:
+            raise OptionsError("delegate=True is for calls made inside a task")
 
     # ----- waiting
 
@@ -377,7 +385,10 @@ class Pymonik(Recorder):
         cell, place = home.locate(node.offset + handle._index)
 
         def call() -> None:
-            callback(handle)
+            try:
+                callback(handle)
+            except Exception:
+                logger.exception("a callback of %r failed", handle)
 
         if home.record(node.offset + handle._index) is not PENDING:
             call()
@@ -423,7 +434,8 @@ class Pymonik(Recorder):
         return True
 
     def _cancel_sent(self, cell: Any, output: int, position: int) -> bool:
-        cell.unwanted.add((output, position))
+        # What a unit makes of this value later is cancelled with it: its steps are a chain.
+        cell.unwanted.update((later, position) for later in range(output, len(cell.columns)))
         wanted = sum(cell.n for _ in cell.columns)
         if len(cell.unwanted) < wanted:
             return False

@@ -122,6 +122,11 @@ class Content:
             self._digest = hasher.digest()
         return self._digest
 
+    @property
+    def key(self) -> bytes:
+        """What equal contents have in common: the pickle, or the digest when it is not all."""
+        return self.digest if self.buffers else self.data
+
     def equals(self, data: bytes, raw: Sequence[memoryview]) -> bool:
         """Compare with a fresh pickle of an object, at the speed of memory."""
         return (

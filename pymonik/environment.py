@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Union
 
+from pymonik.errors import EnvironmentMismatch, OptionsError, PymonikError
+
 WIRE_VERSION = 1
 """Grows when `Environment.to_wire` changes shape."""
 
@@ -23,11 +25,11 @@ Spec = Union["Environment", Mapping[str, Any], None]
 _NAME = re.compile(r"[a-z0-9-]+")
 
 
-class EnvironmentSpecError(ValueError):
+class EnvironmentSpecError(OptionsError):
     """An environment was described wrongly; the message names what is wrong and what is valid."""
 
 
-class EnvironmentBuildError(RuntimeError):
+class EnvironmentBuildError(PymonikError, RuntimeError):
     """An environment could not be built on this worker; the message carries uv's own words."""
 
 
@@ -145,6 +147,25 @@ def unsatisfied(requirements: Iterable[str]) -> list[str]:
     from pymonik.runtime.env_installed import meets
 
     return [text for text in wanted if not meets(text)]
+
+
+def demand_satisfied(environment: Environment) -> None:
+    """Raise `EnvironmentMismatch` unless the running interpreter is what is asked for."""
+    import sys
+
+    from packaging.specifiers import SpecifierSet
+
+    version = ".".join(map(str, sys.version_info[:3]))
+    missing = unsatisfied(environment.packages)
+    if environment.python and version not in SpecifierSet(environment.python):
+        missing.append(f"python{environment.python}")
+    if environment.working_hash:
+        missing.append("a working directory of its own")
+    if missing:
+        raise EnvironmentMismatch(
+            f"calls run with this interpreter, Python {version} at {sys.prefix}, and it has not "
+            f"what the environment asks for: {', '.join(missing)}. Install it here, or ask for less"
+        )
 
 
 def package_name(requirement: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from typing import Any, ClassVar, Generic, NoReturn, Protocol, SupportsIndex, TypeVar, overload
 
-from pymonik.errors import LazyValueError, OptionsError
+from pymonik.errors import LazyValueError, NoClientError, OptionsError
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -122,6 +122,14 @@ class ResultHandle(Generic[T_co]):
     def __await__(self) -> Generator[Any, None, T_co]:
         return (yield from self._client.awaited(self).__await__())  # type: ignore[no-any-return]
 
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not ResultHandle:
+            return NotImplemented
+        return self._node is other._node and self._index == other._index
+
+    def __hash__(self) -> int:
+        return hash((id(self._node), self._index))
+
     def __repr__(self) -> str:
         return f"<ResultHandle {self._client.describe(self)}>"
 
@@ -140,6 +148,10 @@ class ResultHandle(Generic[T_co]):
     __xor__ = __rxor__ = __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _refusal(
         "computing with"
     )
+    __divmod__ = __rdivmod__ = __round__ = __trunc__ = _refusal("computing with")
+    __floor__ = __ceil__ = _refusal("rounding")
+    __reversed__ = _refusal("reversing")
+    __setitem__ = __delitem__ = _refusal("changing")
     __neg__ = __pos__ = __abs__ = __invert__ = _refusal("computing with")
 
     def __iter__(self) -> NoReturn:
@@ -208,8 +220,7 @@ class MultiResultHandle(Generic[T]):
         """Add a handle at the end."""
         if not isinstance(handle, ResultHandle):
             raise TypeError(f"append takes a ResultHandle, not {handle!r}")
-        if self._client is None:
-            self._client = handle._client
+        self._join(handle._client)
         index = handle._index
         if self._runs:
             node, indexes, anchor = self._runs[-1]
@@ -222,13 +233,19 @@ class MultiResultHandle(Generic[T]):
     def extend(self, handles: Iterable[ResultHandle[T]]) -> None:
         """Add handles at the end."""
         if isinstance(handles, MultiResultHandle):
-            self._client = self._client if self._client is not None else handles._client
+            self._join(handles._client)
             self._runs += handles._runs
             return
         if isinstance(handles, (str, bytes)) or not isinstance(handles, Iterable):
             raise TypeError(f"extend takes handles, not {handles!r}")
         for handle in handles:
             self.append(handle)
+
+    def _join(self, client: Any) -> None:
+        if self._client is None:
+            self._client = client
+        elif client is not None and client is not self._client:
+            raise NoClientError("handles of several clients do not go together: get() their values")
 
     def __add__(self, other: Iterable[ResultHandle[T]]) -> MultiResultHandle[T]:
         joined: MultiResultHandle[T] = MultiResultHandle(client=self._client)

@@ -6,6 +6,7 @@ met inside, in the order of their slots. Imported at the first capture: cloudpic
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import pickle
@@ -47,6 +48,9 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return self._reduce_own(role, obj)
         if kind is types.FunctionType and is_local(obj.__module__):
             return self._dynamic_function_reduce(obj)
+        if kind is _CACHED and isinstance(obj.__wrapped__, types.FunctionType):
+            if not _is_importable(obj):
+                return _recached, (obj.__wrapped__, obj.cache_parameters())
         if isinstance(obj, type) and is_local(obj.__module__):
             return cloudpickle.cloudpickle._dynamic_class_reduce(obj)
         return super().reducer_override(obj)
@@ -58,6 +62,19 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
                 self.lazies.append(obj)
             return slot_value, (number,)
         return obj.__pymonik_reduce__()
+
+
+_CACHED = functools._lru_cache_wrapper
+
+
+def _is_importable(obj: Any) -> bool:
+    if obj.__module__ == "__main__" or is_local(obj.__module__):
+        return False
+    return getattr(sys.modules.get(obj.__module__), obj.__qualname__, None) is obj
+
+
+def _recached(function: Any, parameters: dict[str, Any]) -> Any:
+    return functools.lru_cache(**parameters)(function)
 
 
 def freeze(obj: Any) -> tuple[bytes, list[memoryview], list[Any]]:

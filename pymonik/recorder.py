@@ -32,6 +32,8 @@ from pymonik.graph.ir import (
 from pymonik.handle import MultiResultHandle, Owner, ResultHandle
 from pymonik.options import TaskOptions, from_keywords, merge
 from pymonik.plan.home import settled
+from pymonik.runtime.outcome import PENDING
+from pymonik.settings import settings
 
 if TYPE_CHECKING:
     from pymonik.task import Task
@@ -105,6 +107,8 @@ class Recorder(Owner):
         node.anchor = weakref.ref(anchor)
         if n:
             self.pending.append(node)
+        else:
+            node.home = settled(PENDING)
         return MultiResultHandle.of_run(node, range(n), self, anchor)
 
     def spec_for(
@@ -125,11 +129,24 @@ class Recorder(Owner):
                 keywords,
                 task.pure,
                 task.require_context,
-                task.environment if task.environment is not None else self.environment,
+                self._environment_for(task),
             )
             if key is not None:
                 self._specs[key] = known
         return known
+
+    def _environment_for(self, task: Task[Any, Any]) -> Any:
+        if task.environment is None:
+            return self.environment
+        from pymonik.environment import Environment
+        from pymonik.environment import merge as merge_environments
+
+        merged = merge_environments(self.environment or Environment(), task.environment)
+        self.check_environment(merged)
+        return merged
+
+    def check_environment(self, environment: Any) -> None:
+        """Refuse an environment that calls cannot have here."""
 
     def code_for(self, task: Task[Any, Any]) -> Code:
         """Give the captured function of a task; capture again when a global was rebound."""
@@ -155,9 +172,14 @@ class Recorder(Owner):
             # A list of nothing but handles is what a MultiResultHandle is: no pickle around it.
             return self.slot_of_lazy(MultiResultHandle(value))
         content, lazies = self.interner.freeze(value, name)
+        if self.interner.new_bytes > settings().capture_limit:
+            self.relieve()
         if not lazies:
             return content
         return Nested(content, tuple(map(self.slot_of_lazy, lazies)))
+
+    def relieve(self) -> None:
+        """Make room: more was captured than may wait."""
 
     def slot_of_lazy(self, lazy: Any) -> Any:
         """Give the slot value that stands for a handle, or for several."""
@@ -181,8 +203,8 @@ class Recorder(Owner):
             return Immediates(values)
         argument = self.argument
         if kinds == {ResultHandle} and _is_run(values):
-            first = values[0]
-            return Range(first._node, first._index, 1)
+            first = self.slot_of_lazy(values[0])
+            return Range(first.node, first.index, 1)
         captured = [argument(value, f"{name} of element {i}") for i, value in enumerate(values)]
         if all(slot is captured[0] for slot in captured) and type(captured[0]) is Content:
             return Const(captured[0])
@@ -204,7 +226,7 @@ class Recorder(Owner):
             slots = tuple(map(self.slot_of_lazy, lazies))
             handle = self.builtin_call(identity, (Nested(content, slots),))
             return handle.named(name) if name else handle
-        frame = sys._getframe(1)
+        frame = _users_frame()
         node = Put(content, name, f"{frame.f_code.co_filename}:{frame.f_lineno}")
         node.home = settled(content)
         if name is not None:
@@ -235,7 +257,7 @@ class Recorder(Owner):
         task = builtin(function)
         code = self.code_for(task)
         spec = self.spec_for(task, code, len(args), (), None)
-        frame = sys._getframe(2)
+        frame = _users_frame()
         return self.record_call(spec, args, frame.f_code, frame.f_lasti)
 
     def item(self, handle: ResultHandle[Any], key: Any) -> ResultHandle[Any]:
@@ -273,6 +295,10 @@ class Recorder(Owner):
         if self in _OPEN:
             _OPEN.remove(self)
 
+    def check(self, delegate: bool) -> None:
+        """Tell whether a call can be recorded here; inside a task it may delegate."""
+        self._check_open()
+
     def _check_open(self) -> None:
         if self._closed:
             raise NoClientError("this client is closed: create a new one")
@@ -297,6 +323,14 @@ def _is_run(values: Sequence[Any]) -> bool:
     if type(node) is Put or len(values) == 1:
         return False
     return all(v._node is node and v._index == start + i for i, v in enumerate(values))
+
+
+def _users_frame() -> Any:
+    """Give the innermost frame that is not of this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("pymonik."):
+        frame = frame.f_back
+    return frame
 
 
 def identity(value: Any) -> Any:

@@ -87,8 +87,8 @@ class Task(Generic[P, R]):
         call; `pmk_name=` names its value. Raises SignatureError, CaptureError, NoClientError.
         """
         recorder: Recorder = current_recorder() if pymonik is None else pymonik
-        if recorder._closed:
-            recorder._check_open()
+        if recorder._closed or delegate:
+            recorder.check(delegate)
         label = None
         if kwargs or task_options is not None:
             task_options, label = recorder.call_options(kwargs, task_options)
@@ -133,19 +133,19 @@ class Task(Generic[P, R]):
         rows are argument tuples. Further keywords go to every call. Raises as `invoke` does.
         """
         recorder: Recorder = current_recorder() if pymonik is None else pymonik
-        recorder._check_open()
+        recorder.check(delegate)
         task_options, label = recorder.call_options(kwargs, task_options)
         frame = sys._getframe(1)
         columns, n = self._columns(recorder, args_list, kwargs)
         code = recorder.code_for(self)
         keywords = tuple(kwargs)
-        if code.lazies:
+        if columns and type(columns[0]) is _Rows:
+            columns = (Const(_nested(recorder, code)), columns[0].column, *columns[1:])
+            code = recorder.code_for(builtin(_call_row_in if self.require_context else _call_row))
+        elif code.lazies:
             columns = (Const(_nested(recorder, code)), *columns)
-            task = builtin(_call)
-            code = recorder.code_for(task)
-            spec = recorder.spec_for(task, code, len(columns), keywords, task_options)
-        else:
-            spec = recorder.spec_for(self, code, len(columns), keywords, task_options)
+            code = recorder.code_for(builtin(_call_in if self.require_context else _call))
+        spec = recorder.spec_for(self, code, len(columns), keywords, task_options)
         handles = recorder.record_map(spec, columns, n, frame.f_code, frame.f_lasti)
         if label is not None and n:
             handles._runs[0][0].label = label
@@ -167,7 +167,9 @@ class Task(Generic[P, R]):
         rows = self._rows(recorder, args_list)
         arguments = self._transposed(rows, kwargs)
         names = self._signature.labels(len(arguments))
-        columns = tuple(map(recorder.column, arguments, names))
+        columns: tuple[Any, ...] = tuple(map(recorder.column, arguments, names))
+        if arguments and arguments[0] is rows and type(rows[0]) is tuple:
+            columns = (_Rows(columns[0]),)
         for key, value in kwargs.items():
             columns += (Const(recorder.argument(value, f"argument {key!r} of {self.func_name!r}")),)
         return columns, len(rows)
@@ -198,9 +200,9 @@ class Task(Generic[P, R]):
         if kinds == {tuple}:
             widths = set(map(len, rows))
             if len(widths) > 1:
-                return self._uneven(rows, widths)
+                return self._checked_rows(rows, kwargs)
             self._signature.check(rows[0], kwargs)
-            return list(zip(*rows))
+            return list(zip(*rows)) if rows[0] else []
         if tuple in kinds:
             position = next(i for i, row in enumerate(rows) if type(row) is not type(rows[0]))
             raise SignatureError(
@@ -211,14 +213,14 @@ class Task(Generic[P, R]):
             self._signature.check((rows[0],), kwargs)
         return [rows]
 
-    def _uneven(self, rows: list[tuple[Any, ...]], widths: set[int]) -> list[Any]:
+    def _checked_rows(self, rows: list[Any], kwargs: dict[str, Any]) -> list[Any]:
+        """Check rows of several lengths, which stay rows: defaults fill what they leave out."""
         for position, row in enumerate(rows):
             try:
-                self._signature.check(row, {})
+                self._signature.check(row, kwargs)
             except SignatureError as error:
                 raise SignatureError(f"element {position}: {error}") from None
-        filled = [self._signature.filled(row, max(widths)) for row in rows]
-        return list(zip(*filled))
+        return [rows]
 
     def _invoke_closure(
         self,
@@ -230,10 +232,9 @@ class Task(Generic[P, R]):
         frame: Any,
     ) -> ResultHandle[R]:
         # The function has handles in its closure: it is passed as an argument that has holes.
-        task = builtin(_call)
         args = (_nested(recorder, code), *args)
-        call = recorder.code_for(task)
-        spec = recorder.spec_for(task, call, len(args), keywords, options)
+        call = recorder.code_for(builtin(_call_in if self.require_context else _call))
+        spec = recorder.spec_for(self, call, len(args), keywords, options)
         return recorder.record_call(spec, args, frame.f_code, frame.f_lasti)
 
     def __pymonik_reduce__(self) -> Any:
@@ -295,6 +296,25 @@ def _call(function: Any, *args: Any, **kwargs: Any) -> Any:
     return function(*args, **kwargs)
 
 
+def _call_in(context: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
+    return function(context, *args, **kwargs)
+
+
+def _call_row(function: Any, row: Any, **kwargs: Any) -> Any:
+    return function(*row, **kwargs)
+
+
+def _call_row_in(context: Any, function: Any, row: Any, **kwargs: Any) -> Any:
+    return function(context, *row, **kwargs)
+
+
+class _Rows:
+    """A column of argument tuples of several lengths."""
+
+    def __init__(self, column: Any) -> None:
+        self.column = column
+
+
 class _Signature:
     """Checks the arguments of calls; `low` and `high` settle positional ones without binding."""
 
@@ -334,13 +354,6 @@ class _Signature:
             self._signature.bind(*((None,) if self._context else ()), *args, **kwargs)
         except TypeError as error:
             raise SignatureError(f"{self._name}{self._signature}: {error}") from None
-
-    def filled(self, row: tuple[Any, ...], width: int) -> tuple[Any, ...]:
-        """Fill a short row with the defaults of the parameters it leaves out."""
-        if len(row) == width or self._signature is None:
-            return row
-        plain = list(self._signature.parameters.values())[1 if self._context else 0 :]
-        return row + tuple(p.default for p in plain[len(row) : width])
 
     def has_context(self, args: tuple[Any, ...]) -> bool:
         """Tell whether a plain call passes the context itself."""

@@ -56,8 +56,17 @@ def choose(backend: str | None, endpoint: str | None) -> str:
             if name not in NAMES:
                 raise BackendError(f"{source} is {name!r}: there are {', '.join(NAMES)}")
             return name
-    if endpoint is not None or any(os.environ.get(v) for v in ("AKCONFIG", "AK_ENDPOINT")):
-        return "armonik"
+    for source, given in (
+        ("endpoint=", endpoint),
+        ("AK_ENDPOINT", os.environ.get("AK_ENDPOINT")),
+        ("AKCONFIG", os.environ.get("AKCONFIG")),
+    ):
+        if given is not None:
+            if not isinstance(given, str) or not given.strip():
+                raise BackendError(
+                    f'{source} is {given!r}: give "host:port", or leave it out to run here'
+                )
+            return "armonik"
     return "local"
 
 

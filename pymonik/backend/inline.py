@@ -5,6 +5,7 @@ A plan runs when it is submitted. Time limits are not kept: there is nobody to e
 
 from __future__ import annotations
 
+import logging
 import pickle
 import threading
 import uuid
@@ -18,11 +19,13 @@ from pymonik.plan.plan import Plan
 from pymonik.recorder import CURRENT
 from pymonik.runtime import running
 from pymonik.runtime.executor import wire_plan
-from pymonik.runtime.host import plan_of
+from pymonik.runtime.host import plan_of, variables_of
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.scheduler import Piece, Scheduler
 from pymonik.runtime.subtasks import Subtasks
 from pymonik.runtime.unit import Hosting, Job, run
+
+logger = logging.getLogger("pymonik")
 
 
 class _NoPage:
@@ -69,35 +72,40 @@ class InlineBackend:
         unit = piece.running.unit
         inputs = [source.columns if type(source) is Cell else source for source in unit.inputs]
         job = Job(pickle.loads(unit.payload), inputs, piece.start, piece.stop)
+        restore = running.Restorer(watch=False)
+        restore.expect(variables_of(unit))
         hosting = Hosting(
             "inline",
             self._function,
             _NoPage(),
             (Exception, SystemExit, GeneratorExit),
             self._subtasks,
-            lambda: None,
+            restore,
         )
-        restore = running.Restorer(watch=False)
         for report in run(job, hosting):
             told = (0, unit.number, report.start, report.stop, report.columns, report.errors)
             if report.last:
                 self._scheduler.ended(*told, 0.0, plan_of(wire_plan(self._subtasks)))
             else:
                 self._scheduler.reported(*told)
-        restore()
+        restore.expect({})
+        running.DIRTY.clear()
         self._call_back()
 
     def _call_back(self) -> None:
         while self._scheduler.due:
             due, self._scheduler.due = self._scheduler.due, []
             for callback in due:
-                callback()
+                try:
+                    callback()
+                except Exception:
+                    logger.exception("a callback failed")
             self._scheduler.propagate()
 
     def _function(self, content: Content) -> Any:
-        known = self._functions.get(content.data)
+        known = self._functions.get(content.key)
         if known is None:
-            known = self._functions[content.data] = content.load()
+            known = self._functions[content.key] = content.load()
         return known
 
     def progress(self) -> tuple[int, int]:

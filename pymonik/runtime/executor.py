@@ -41,6 +41,7 @@ class Executor:
         self._functions: OrderedDict[bytes, Any] = OrderedDict()
         self._page = page
         self._hosting: Any = None
+        self._variables: dict[str, str] = {}
         self._spares = [os.dup(fd) for fd in (0, 1, 2)]
 
     def serve(self) -> None:
@@ -94,21 +95,31 @@ class Executor:
         self.send("ready", os.getpid())
 
     def _function(self, content: Content) -> Any:
-        known = self._functions.get(content.data)
+        known = self._functions.get(content.key)
         if known is None:
-            known = self._functions[content.data] = content.load()
+            known = self._functions[content.key] = content.load()
             if len(self._functions) > _FUNCTIONS:
                 self._functions.popitem(last=False)
         return known
 
     def _run(
-        self, number: int, payload: bytes, inputs: list[Any], start: int, stop: int, extras: Any
+        self,
+        number: int,
+        payload: bytes,
+        inputs: list[Any],
+        start: int,
+        stop: int,
+        extras: Any,
+        variables: dict[str, str],
     ) -> None:
         from pymonik.runtime.running import STATE
         from pymonik.runtime.unit import Job, run
 
         self._page.begin(number, start)
         began = time.perf_counter()
+        if variables != self._variables:
+            self._variables = variables
+            self._hosting.restore.expect(variables)
         program = pickle.loads(payload)
         attempts, doomed = extras or ({}, {})
         job = Job(program, inputs, start, stop, attempts, doomed)

@@ -137,6 +137,9 @@ class Host:
             logger.exception("the engine failed")
             self.scheduler.fail_all(Failure("died", f"the engine failed: {error!r}", "?"))
         finally:
+            while self._tasks:
+                self._tasks.popleft()()
+            self.scheduler.fail_all(Failure("cancelled", "the engine was closed", "?"))
             for process in self._processes.values():
                 process.kill("closing")
             for process in self._processes.values():
@@ -274,7 +277,13 @@ class Host:
 def _entry(piece: Piece) -> Any:
     unit = piece.running.unit
     inputs = [source.columns if type(source) is Cell else source for source in unit.inputs]
-    return (unit.number, unit.payload, inputs, piece.start, piece.stop, piece.extras)
+    variables = variables_of(unit)
+    return (unit.number, unit.payload, inputs, piece.start, piece.stop, piece.extras, variables)
+
+
+def variables_of(unit: Unit) -> dict[str, str]:
+    """Give the variables that the environment of a unit sets."""
+    return dict(unit.environment.variables) if unit.environment else {}
 
 
 def plan_of(wire: Any) -> Any:

@@ -44,7 +44,7 @@ class Hosting:
     page: Any
     caught: tuple[type[BaseException], ...]
     subtasks: Subtasks
-    restore: Callable[[], None]
+    restore: running.Restorer
 
 
 @dataclass

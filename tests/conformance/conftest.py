@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from pymonik.errors import TaskFailed
 
 from pymonik import Pymonik, ResultHandle
+from pymonik.errors import TaskFailed
 
 BACKENDS = ("inline", "local")
 # A backend that runs tasks in the caller's own thread cannot be interrupted or waited for.

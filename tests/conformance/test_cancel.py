@@ -5,9 +5,9 @@ from __future__ import annotations
 import gc
 
 import pytest
-from pymonik.errors import Cancelled, TaskFailed
 
 from pymonik import Pymonik
+from pymonik.errors import Cancelled, TaskFailed
 from tests.conftest import Gate, Ledger
 
 from .conftest import Connect

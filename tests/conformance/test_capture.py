@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from pymonik.errors import CaptureError
 
 from pymonik import Pymonik, Task, task
+from pymonik.errors import CaptureError
 
 from .programs import add, identity, inc, square, total
 

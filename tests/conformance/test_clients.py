@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from pymonik.errors import NoClientError, PymonikError
 
 from pymonik import Pymonik
+from pymonik.errors import NoClientError, PymonikError
 
 from .conftest import Connect
 from .programs import add, square, total

@@ -8,9 +8,9 @@ import warnings
 from typing import Any
 
 import pytest
-from pymonik.errors import OptionsError
 
 from pymonik import Pymonik, Task
+from pymonik.errors import OptionsError
 
 from .conftest import Connect
 from .programs import square

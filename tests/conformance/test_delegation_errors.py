@@ -6,9 +6,9 @@ import threading
 from typing import Any
 
 import pytest
-from pymonik.errors import WaitInTaskError
 
 from pymonik import Pymonik, get_context, task
+from pymonik.errors import WaitInTaskError
 from tests.conftest import Ledger
 
 from .conftest import Connect

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from pymonik.errors import TaskFailed
 
 from pymonik import Pymonik
+from pymonik.errors import TaskFailed
 from tests.conftest import Ledger
 
 from .conftest import story

@@ -8,9 +8,9 @@ import threading
 from typing import Any
 
 import pytest
-from pymonik.errors import TaskFailed
 
 from pymonik import Pymonik, Task, task
+from pymonik.errors import TaskFailed
 
 from .conftest import story
 from .programs import divide, identity, square

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pymonik.errors import LazyValueError
 
 from pymonik import Pymonik, ResultHandle
+from pymonik.errors import LazyValueError
 from tests.conftest import PATIENCE, Gate
 
 from .programs import add, divide, identity, pass_gate, square

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pymonik.errors import NoClientError, SignatureError
 
 from pymonik import MultiResultHandle, Pymonik, ResultHandle, Task, task
+from pymonik.errors import NoClientError, SignatureError
 
 from .programs import add, square
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pymonik.errors import OptionsError
 
 from pymonik import Pymonik, Task, TaskOptions, task
+from pymonik.errors import OptionsError
 
 from .conftest import Connect
 from .programs import add, square

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from pymonik.errors import CaptureError
 
 from pymonik import Pymonik, ResultHandle, Task
+from pymonik.errors import CaptureError
 
 from .programs import add, identity, total
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pymonik.errors import TaskFailed
 
 from pymonik import Pymonik, Task, TaskOptions, task
+from pymonik.errors import TaskFailed
 from tests.conftest import Ledger
 
 from .programs import attempt, inc

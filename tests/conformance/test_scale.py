@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pymonik.errors import TaskFailed
 
 from pymonik import Pymonik, Task, task
+from pymonik.errors import TaskFailed
 
 from .conftest import Connect
 from .programs import add, divide, identity, inc, square, total

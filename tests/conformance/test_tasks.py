@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pymonik.errors import PymonikError
 
 from pymonik import Pymonik, Task, task
+from pymonik.errors import PymonikError
 
 from .programs import add
 

@@ -7,9 +7,9 @@ import signal
 from typing import Any
 
 import pytest
-from pymonik.errors import ExecutorDied
 
 from pymonik import Pymonik, Task, task
+from pymonik.errors import ExecutorDied
 from tests.conftest import Ledger
 
 from .conftest import Wake

@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pymonik.errors import TaskFailed, TaskTimeout
 
 from pymonik import Pymonik, task
+from pymonik.errors import TaskFailed, TaskTimeout
 from tests.conftest import Ledger
 
 from .conftest import Wake

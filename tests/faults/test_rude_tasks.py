@@ -9,9 +9,9 @@ import threading
 from typing import Any
 
 import pytest
-from pymonik.errors import ExecutorDied, TaskFailed
 
 from pymonik import Pymonik, Task, task
+from pymonik.errors import ExecutorDied, TaskFailed
 
 from .conftest import linux_only
 
