@@ -48,9 +48,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return self._reduce_own(role, obj)
         if kind is types.FunctionType and is_local(obj.__module__):
             return self._dynamic_function_reduce(obj)
-        if kind is _CACHED and isinstance(obj.__wrapped__, types.FunctionType):
-            if not _is_importable(obj):
-                return _recached, (obj.__wrapped__, obj.cache_parameters())
+        if kind is _CACHED and not _is_importable(obj):
+            return _recached, (obj.__wrapped__, obj.cache_parameters())
         if isinstance(obj, type) and is_local(obj.__module__):
             return cloudpickle.cloudpickle._dynamic_class_reduce(obj)
         return super().reducer_override(obj)
@@ -68,6 +67,8 @@ _CACHED = functools._lru_cache_wrapper
 
 
 def _is_importable(obj: Any) -> bool:
+    if not isinstance(obj.__wrapped__, types.FunctionType):
+        return True
     if obj.__module__ == "__main__" or is_local(obj.__module__):
         return False
     return getattr(sys.modules.get(obj.__module__), obj.__qualname__, None) is obj
