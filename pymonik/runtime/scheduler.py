@@ -18,7 +18,8 @@ from typing import Any
 from pymonik.content import IMMEDIATE
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
-from pymonik.runtime.outcome import PENDING, Failure
+from pymonik.runtime.onward import Here, Onward
+from pymonik.runtime.outcome import Failure
 from pymonik.runtime.unit import site_of
 
 # An executor gets more than one piece when it would be done with all of them sooner than this.
@@ -60,7 +61,7 @@ class Piece:
 class Scheduler:
     """The units of one host and the executors that run them."""
 
-    def __init__(self) -> None:
+    def __init__(self, onward: Callable[[Scheduler], Onward] = Here) -> None:
         self.ready: deque[Piece] = deque()
         self.executors: dict[int, list[Piece]] = {}
         self.kills: list[int] = []
@@ -71,6 +72,7 @@ class Scheduler:
         self._units: dict[int, Running] = {}
         self._by_cell: dict[int, Running] = {}
         self._dependents: dict[int, list[Running]] = {}
+        self._onward = onward(self)
         self._numbers = 0
         self._seconds: dict[str, float] = {}
         self._complete: deque[Cell] = deque()
@@ -107,7 +109,7 @@ class Scheduler:
             return
         self._fill(piece.running, start, columns, errors)
         piece.start = stop
-        self._settle(piece.running, stop - start)
+        self.settle(piece.running, stop - start)
 
     def ended(
         self,
@@ -127,11 +129,11 @@ class Scheduler:
         running = piece.running
         self.executors[executor].remove(piece)
         self._learn(running.unit.name, seconds, stop - piece.first)
-        bound = self._bind(running, plan, start, columns) if plan is not None else 0
+        bound = self._onward.expand(running, plan, start, columns) if plan is not None else 0
         self._fill(running, start, columns, errors)
-        self._settle(running, stop - start - bound)
+        self.settle(running, stop - start - bound)
         if stop < piece.stop:
-            self._hand_back(Piece(running, stop, piece.stop))
+            self._onward.hand_back(Piece(running, stop, piece.stop))
         self.propagate()
 
     def finished(self, executor: int, number: int, first: int, entries: Sequence[Any]) -> None:
@@ -241,7 +243,8 @@ class Scheduler:
                 self.failures += [r for r in records if type(r) is Failure and not r.path]
         self.due += cell.fill(start, columns)
 
-    def _settle(self, running: Running, count: int) -> None:
+    def settle(self, running: Running, count: int) -> None:
+        """Note that elements of a unit have ended."""
         cell = running.unit.cell
         cell.settle(count)
         if not cell.missing and not running.cancelled:
@@ -265,13 +268,6 @@ class Scheduler:
                 if not running.waiting and not running.cancelled:
                     self.ready.append(Piece(running, 0, running.unit.n))
 
-    def _hand_back(self, rest: Piece) -> None:
-        """Cut what an executor handed back, so that idle ones can share it."""
-        parts = min(rest.stop - rest.start, 2 * max(1, len(self.executors)))
-        size = -(-(rest.stop - rest.start) // parts)
-        for start in range(rest.start, rest.stop, size):
-            self.ready.append(Piece(rest.running, start, min(start + size, rest.stop)))
-
     def _charge(self, running: Running, element: int, step: int, reason: str) -> None:
         unit, key = running.unit, (element, step)
         running.attempts[key] = tries = running.attempts.get(key, 0) + 1
@@ -293,37 +289,3 @@ class Scheduler:
             None if code.base is None else code.base + element,
             attempts=tries,
         )
-
-    def _bind(self, running: Running, plan: Any, start: int, columns: Sequence[Any]) -> int:
-        """Add the units that calls recorded, and let their values stand for outputs of this one.
-
-        Gives the number of elements that have not ended, because other units will end them.
-        """
-        units, bindings = plan
-        self.add(units)
-        for output, element, *_ in bindings:
-            running.bound[element] = running.bound.get(element, 0) + 1
-            if output is not None:
-                columns[output][element - start] = PENDING
-        for output, element, number, place_output, place in bindings:
-            self._watch(running, output, element, units[number].cell, place_output, place)
-        return len({element for _, element, *_ in bindings})
-
-    def _watch(
-        self, running: Running, output: int | None, element: int, cell: Cell, out: int, place: int
-    ) -> None:
-        def arrived() -> None:
-            record = cell.columns[out][place]
-            if output is not None:
-                columns = running.unit.cell.columns
-                running.unit.cell.plain[output] &= type(record) in IMMEDIATE
-                columns[output][element] = record
-                self.due += running.unit.cell.due()
-            elif type(record) is Failure:
-                running.unit.cell.errors.append(record)
-            running.bound[element] -= 1
-            if not running.bound[element]:
-                del running.bound[element]
-                self._settle(running, 1)
-
-        cell.watch(out, place, arrived)
