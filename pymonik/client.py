@@ -146,6 +146,7 @@ class Pymonik(Recorder):
             self.flush()
             if self._backend is not None and not self.detach:
                 self._wait(lambda: self._is_idle(), None)
+                self._backend.drain()
         except BaseException as error:
             self._abandon(error)
             raise
@@ -272,24 +273,30 @@ class Pymonik(Recorder):
             return
         backend = self._opened()
         with watching(backend, self._on_progress), backend.changed:
-            if not backend.changed.wait_for(is_over, timeout):
+            if not backend.changed.wait_for(lambda: is_over() or backend.problem, timeout):
                 raise TimeoutError(f"not there after {timeout:g} s; nothing is lost: wait again")
+            if backend.problem is not None and not is_over():
+                raise backend.problem
 
     def wait_for(self, handles: list[ResultHandle[Any]], timeout: float | None) -> None:
         """Wait for handles."""
         for handle in handles:
             self._settle(handle._node)
+        self._want(handles)
         self._wait(lambda: all(map(_is_settled, handles)), timeout)
 
     def wait_for_runs(self, runs: Any, timeout: float | None) -> None:
         """Wait for runs of handles, together no longer than `timeout`."""
         end = None if timeout is None else time.monotonic() + timeout
-        homes = [(self._settle(node), node.offset, indexes) for node, indexes, _ in runs]
-        for home, offset, indexes in homes:
-            moved = range(indexes.start + offset, indexes.stop + offset, indexes.step)
+        waits = []
+        for node, indexes, _ in runs:
+            home = self._settle(node)
+            moved = range(indexes.start + node.offset, indexes.stop + node.offset, indexes.step)
             cells = [cell for cell in home.cells_of(moved) if cell.missing]
-            if not cells:
-                continue
+            if cells:
+                self._opened().want(cells)
+                waits.append((home, moved, cells))
+        for home, moved, cells in waits:
 
             def is_over(cells: Any = cells, home: Any = home, moved: range = moved) -> bool:
                 while cells and not cells[-1].missing:
@@ -330,8 +337,14 @@ class Pymonik(Recorder):
 
     def is_done(self, handle: ResultHandle[Any]) -> bool:
         """Tell whether a call has ended."""
-        node = handle._node
-        return self._settle(node).record(node.offset + handle._index) is not PENDING
+        self._settle(handle._node)
+        self._want([handle])
+        return _is_settled(handle)
+
+    def _want(self, handles: Iterable[ResultHandle[Any]]) -> None:
+        cells = [_cell_of(handle) for handle in handles if not _is_settled(handle)]
+        if cells:
+            self._opened().want(cells)
 
     def exception(self, handle: ResultHandle[Any], timeout: float | None) -> BaseException | None:
         """Wait, and give the error of a call."""
@@ -351,6 +364,7 @@ class Pymonik(Recorder):
             return any(map(_is_settled, open_ones))
 
         self.flush()
+        self._want(handles)
         while open_ones:
             self._wait(is_over, None if end is None else max(0.0, end - time.monotonic()))
             ended = [handle for handle in open_ones if _is_settled(handle)]
@@ -394,6 +408,7 @@ class Pymonik(Recorder):
             call()
             return
         self._opened().watch(lambda: cell.watch(home.output, place, call), call)
+        self._opened().want([cell])
 
     # ----- cancelling
 
@@ -476,6 +491,11 @@ def _resolve(ended: asyncio.Future[None]) -> None:
 def _is_settled(handle: ResultHandle[Any]) -> bool:
     node = handle._node
     return node.home.record(node.offset + handle._index) is not PENDING
+
+
+def _cell_of(handle: ResultHandle[Any]) -> Any:
+    node = handle._node
+    return node.home.locate(node.offset + handle._index)[0]
 
 
 def _key(failure: Failure) -> tuple[str, str, int | None]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from pymonik.errors import BackendError
@@ -26,9 +26,17 @@ class Backend(Protocol):
     slots: int
     changed: threading.Condition
     failures: list[Failure]
+    # Why values that are waited for will not come; raised where they are waited for.
+    problem: BaseException | None
 
     def submit(self, plan: Plan) -> None:
         """Send a plan."""
+
+    def want(self, cells: Iterable[Cell]) -> None:
+        """Bring the records of units here once they have ended; somebody waits for them."""
+
+    def drain(self) -> None:
+        """Wait for what tasks submitted on their own, and gather `failures` that never came here."""
 
     def progress(self) -> tuple[int, int]:
         """Give how many units have ended, and how many were sent."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, NoReturn
 
 from pymonik.plan.home import Cell
@@ -36,6 +36,7 @@ class DryRunBackend:
     session_id = "dry-run"
     # Of all dry runs of this process, for who recorded a script: an end can be caught on its way.
     sent: ClassVar[list[Plan]] = []
+    problem: BaseException | None = None
 
     def __init__(self, workers: int | None) -> None:
         self.slots = workers or settings().default_slots
@@ -47,6 +48,12 @@ class DryRunBackend:
         self.sent.append(plan)
         self.changed.plan = plan
         raise DryRunEnd(plan)
+
+    def want(self, cells: Iterable[Cell]) -> None:
+        """Records come here by themselves."""
+
+    def drain(self) -> None:
+        """Units of tasks are units like others."""
 
     def progress(self) -> tuple[int, int]:
         """Nothing ends."""

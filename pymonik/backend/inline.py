@@ -9,7 +9,7 @@ import logging
 import pickle
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pymonik.content import Content
@@ -43,6 +43,7 @@ class InlineBackend:
     """A scheduler with one executor: the caller."""
 
     name = "inline"
+    problem: BaseException | None = None
 
     def __init__(self, workers: int | None, optimize: Any) -> None:
         self.slots = workers or 1
@@ -107,6 +108,12 @@ class InlineBackend:
         if known is None:
             known = self._functions[content.key] = content.load()
         return known
+
+    def want(self, cells: Iterable[Cell]) -> None:
+        """Records come here by themselves."""
+
+    def drain(self) -> None:
+        """Units of tasks are units like others."""
 
     def progress(self) -> tuple[int, int]:
         """Give how many units have ended, and how many there are."""

@@ -6,7 +6,7 @@ No port and no daemon; executors start with the first unit and end with the clie
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pymonik.errors import OptionsError
 from pymonik.plan.home import Cell
@@ -19,6 +19,7 @@ class LocalBackend:
     """One host in this process."""
 
     name = "local"
+    problem: BaseException | None = None
 
     def __init__(self, workers: int | None, optimize: object) -> None:
         if workers is not None and (isinstance(workers, bool) or workers < 1):
@@ -32,6 +33,12 @@ class LocalBackend:
     def submit(self, plan: Plan) -> None:
         """Hand the units to the host; blobs travel with the first unit that needs them."""
         self._host.submit(plan.units)
+
+    def want(self, cells: Iterable[Cell]) -> None:
+        """Records come here by themselves."""
+
+    def drain(self) -> None:
+        """Units of tasks are units like others."""
 
     def progress(self) -> tuple[int, int]:
         """Give how many units have ended, and how many there are."""

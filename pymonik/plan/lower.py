@@ -146,6 +146,7 @@ class _Lowering:
                 node.name,
                 node.spec,
                 node.spec.environment,
+                any(step.is_wanted for step in node.steps),
             )
         )
 

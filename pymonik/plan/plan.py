@@ -33,6 +33,7 @@ class Unit:
         "options",
         "_program",
         "spec",
+        "wanted",
     )
 
     def __init__(
@@ -45,6 +46,7 @@ class Unit:
         name: str,
         spec: Any = None,
         environment: Any = None,
+        wanted: bool = True,
     ) -> None:
         self.number = number
         self.inputs = inputs
@@ -54,6 +56,8 @@ class Unit:
         self.n = cell.n
         self.spec = spec
         self.environment = environment
+        # Whether somebody can ask for one of its values; else only other units use them.
+        self.wanted = wanted
         # Whether a host must look at deadlines while it runs.
         self.limited = options.max_duration is not None or (
             isinstance(program, Program) and any(step.limit for step in program.steps)
