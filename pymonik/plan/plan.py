@@ -15,7 +15,6 @@ from pymonik.content import Content
 from pymonik.options import TaskOptions
 from pymonik.plan.home import Cell, Home
 from pymonik.runtime.program import Program
-from pymonik.settings import settings
 
 
 class Unit:
@@ -126,6 +125,18 @@ class Plan:
         """The requests of this plan, in the order in which they are sent."""
         return tuple(_requests(self))
 
+    def places(self) -> dict[str, Any]:
+        """Give what has a name: a content, or (cell, output, place) of a value."""
+        found = dict(self.named)
+        for node, homes in self.homes:
+            for step, home in zip(node.steps, homes):
+                for offset, origin in enumerate(step.origins):
+                    if origin.label is not None and home.output is not None:
+                        index = offset if origin.n is None else _index_in(origin.label)
+                        cell, place = home.locate(index)
+                        found[origin.label] = (cell, home.output, place)
+        return found
+
     @property
     def size(self) -> int:
         """Bytes that travel: payloads and blobs, each blob once."""
@@ -146,30 +157,21 @@ class Plan:
         return f"{self!r}\n{show(self.graph)}" if self.graph is not None else repr(self)
 
 
+def _index_in(label: str) -> int:
+    """Give the element that the label of a map names: "pv[3]"."""
+    return int(label[label.rindex("[") + 1 : -1])
+
+
 def _requests(plan: Plan) -> Iterator[Request]:
-    limits = settings()
-    if plan.units:
-        yield Request("declare", len(plan.units), 0)
-    sizes = [blob.size for blob in plan.blobs if blob.size <= limits.request_bytes // 4]
-    for count, size in _packed(sizes + [len(u.payload) for u in plan.units], limits.request_bytes):
-        yield Request("create", count, size)
-    for blob in plan.blobs:
-        if blob.size > limits.request_bytes // 4:
-            yield Request("stream", 1, blob.size)
-    for start in range(0, len(plan.units), limits.submit_units):
-        some = plan.units[start : start + limits.submit_units]
-        # A task's entry takes 78 bytes, each of its dependencies 38.
-        yield Request("submit", len(some), sum(78 + 38 * len(unit.inputs) for unit in some))
+    from pymonik.plan import steps
+    from pymonik.plan.sizes import size_of
 
-
-def _packed(sizes: list[int], limit: int) -> Iterator[tuple[int, int]]:
-    """Split items into as few requests as their order allows."""
-    count = total = 0
-    for size in sizes:
-        if count and total + size > limit:
-            yield count, total
-            count = total = 0
-        count += 1
-        total += size
-    if count:
-        yield count, total
+    sent = steps.sending(plan.units, plan.blobs, steps.Ledger(), steps.Facts(), plan.places())
+    for step in sent.steps:
+        kind = type(step).__name__.lower()
+        count = (
+            1
+            if isinstance(step, steps.Stream)
+            else len(step.entries if isinstance(step, steps.Submit) else step.objects)
+        )
+        yield Request(kind, count, size_of(step))

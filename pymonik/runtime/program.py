@@ -22,6 +22,7 @@ Slots (one argument of one element): an immediate column, or
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 WIRE_VERSION = 1
@@ -62,3 +63,35 @@ class Program(NamedTuple):
     def outputs(self) -> list[int]:
         """The steps whose values are stored, in order."""
         return [number for number, step in enumerate(self.steps) if step.keep is not False]
+
+
+def cut(program: Program, start: int, stop: int) -> Program:
+    """Give the program of a range of elements; its inputs keep their positions."""
+    return Program(tuple(_cut_step(step, start, stop) for step in program.steps), stop - start)
+
+
+def _cut_step(step: StepCode, start: int, stop: int) -> StepCode:
+    return step._replace(
+        columns=tuple(_cut_column(column, start, stop) for column in step.columns),
+        keep=step.keep[start:stop] if isinstance(step.keep, bytes) else step.keep,
+        site=step.site if isinstance(step.site, str) else step.site[start:stop],
+        base=None if step.base is None else step.base + start,
+    )
+
+
+def _cut_column(column: Any, start: int, stop: int) -> Any:
+    kind = column[0]
+    if kind in "sm":
+        return (kind, column[1][start:stop])
+    if kind == "r" and sum(run[4] for run in column[1]) > 1:
+        return ("r", list(_cut_runs(column[1], start, stop)))
+    return column
+
+
+def _cut_runs(runs: Sequence[Run], start: int, stop: int) -> Iterator[Run]:
+    at = 0
+    for source, output, first, step, count in runs:
+        low, high = max(start - at, 0), min(stop - at, count)
+        if low < high:
+            yield (source, output, first + low * step, step, high - low)
+        at += count

@@ -1,0 +1,82 @@
+"""Dispatch: walk the steps of a plan.
+
+Enters: steps, and a `Store` to send them to: a control plane, or the agent of a worker. Leaves:
+requests sent, and ids bound to objects. Decides nothing about the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from pymonik.plan.steps import Create, Declare, Object, Step, Stream, Submit
+from pymonik.runtime.envelope import Parts
+
+
+class Store(Protocol):
+    """Takes requests; each method is one."""
+
+    def declare(self, names: Sequence[str]) -> Sequence[str]:
+        """Give an id for each name."""
+
+    def create(self, items: Sequence[tuple[str, Parts]]) -> Sequence[str]:
+        """Store objects under names; give their ids."""
+
+    def stream(self, id: str, parts: Parts) -> None:
+        """Send the data of a declared object."""
+
+    def submit(self, step: Submit) -> None:
+        """Submit tasks."""
+
+    def at_once(self, actions: Sequence[Callable[[], None]]) -> None:
+        """Run actions that do not depend on each other."""
+
+
+def dispatch(
+    steps: Sequence[Step], store: Store, declared: Callable[[], None] = lambda: None
+) -> None:
+    """Send the steps in order, uploads at once; call `declared` when the outputs have their ids."""
+    uploads: list[Callable[[], None]] = []
+    for step in steps:
+        if isinstance(step, Declare):
+            _bind(step.objects, store.declare([stored.name for stored in step.objects]))
+            declared()
+        elif isinstance(step, Submit):
+            if uploads:
+                store.at_once(uploads)
+                uploads = []
+            store.submit(step)
+        else:
+            uploads.append(_upload(step, store))
+    if uploads:
+        store.at_once(uploads)
+
+
+def _upload(step: Create | Stream, store: Store) -> Callable[[], None]:
+    def create() -> None:
+        assert isinstance(step, Create)
+        _bind(step.objects, store.create([(o.name, _parts(o)) for o in step.objects]))
+        _let_go(step.objects)
+
+    def stream() -> None:
+        assert isinstance(step, Stream)
+        store.stream(step.object.id, _parts(step.object))
+        _let_go([step.object])
+
+    return create if isinstance(step, Create) else stream
+
+
+def _parts(stored: Object) -> Parts:
+    assert stored.parts is not None
+    return stored.parts()
+
+
+def _bind(objects: Sequence[Object], ids: Sequence[str]) -> None:
+    for stored, id in zip(objects, ids, strict=True):
+        stored.id = id
+
+
+def _let_go(objects: Sequence[Object]) -> None:
+    """Keep no bytes of what is stored."""
+    for stored in objects:
+        stored.parts = None

@@ -1,0 +1,78 @@
+"""Sizes: how many bytes a step is on the wire, without making its messages.
+
+Protocol buffers write a field as a tag of one byte, its length in base 128, and its bytes. What is
+counted here is compared with real messages by the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pymonik.plan.steps import Create, Declare, Entry, Object, Placement, Step, Stream
+
+CHUNK = 1 << 20
+"""Bytes of a message of a stream: below the 2 MiB that servers prefer."""
+# A TaskOptions message is always complete: its duration and retries are the session's.
+HOURS = 12
+RETRIES = 3
+TAG = "pymonik.tag"
+TAG_LENGTH = 32
+_ID = 36
+
+
+def size_of(step: Step) -> int:
+    """Give the bytes of a step's request."""
+    if isinstance(step, Declare):
+        return _field(_ID) + sum(_field(_text(o.name)) for o in step.objects)
+    if isinstance(step, Create):
+        return _field(_ID) + sum(_field(_text(o.name) + _field(o.size)) for o in step.objects)
+    if isinstance(step, Stream):
+        return _stream(step.object)
+    common = _field(_placement(step.placement, TAG_LENGTH))
+    return _field(_ID) + common + sum(_field(_task(e, step.placement)) for e in step.entries)
+
+
+def _field(size: int) -> int:
+    return 1 + _varint(size) + size
+
+
+def _varint(number: int) -> int:
+    return max(1, -(-number.bit_length() // 7))
+
+
+def _text(text: str) -> int:
+    return _field(len(text.encode())) if text else 0
+
+
+def _stream(stored: Object) -> int:
+    whole, rest = divmod(stored.size, CHUNK)
+    return _field(2 * _field(_ID)) + whole * _field(CHUNK) + (_field(rest) if rest else 0)
+
+
+def _task(entry: Entry, common: Placement) -> int:
+    size = (2 + len(entry.inputs)) * _field(_ID)
+    if entry.placement != common:
+        size += _field(_placement(entry.placement, 0))
+    return size
+
+
+def _placement(placement: Placement, tag: int) -> int:
+    labels: Iterable[tuple[str, str]] = placement.labels
+    size = sum(_field(_entry(key, value)) for key, value in labels)
+    if tag:
+        size += _field(_text(TAG) + _field(tag))
+    duration = _field(1 + _varint(HOURS * 3600))
+    texts = (placement.partition, *placement[2:7])
+    return (
+        size
+        + duration
+        + 1
+        + _varint(RETRIES)
+        + 1
+        + _varint(placement.priority)
+        + sum(map(_text, texts))
+    )
+
+
+def _entry(key: str, value: str) -> int:
+    return _field(len(key.encode())) + _field(len(value.encode()))

@@ -1,0 +1,310 @@
+"""Steps: a plan as the requests that carry it, in order, each of them one.
+
+Enters: units, contents, and a `Ledger` of what is stored already. Leaves: steps over `Object`s,
+whose ids are known once the step that makes them was taken. Sends nothing: `dispatch` walks them.
+
+    declare   the outputs of all units, and objects too big for a request
+    create    small objects and the orders of tasks, packed by bytes
+    stream    one big object
+    submit    at most 1 000 units, later consumers first: none can start, and none fail, before the
+              last request is in
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from pymonik.content import Content
+from pymonik.options import TaskOptions
+from pymonik.plan.home import Cell
+from pymonik.plan.plan import Unit
+from pymonik.runtime import envelope
+from pymonik.runtime.envelope import Order, Parts
+from pymonik.settings import settings
+
+_NAME_LENGTH = 64
+NAMES = "pymonik:names"
+# What ids look like before there are any: GUIDs have 36 characters.
+_NO_ID = "?" * 36
+
+
+class Object:
+    """Something stored: an id once it is known, a digest, and its bytes until it was sent."""
+
+    __slots__ = ("__weakref__", "digest", "id", "name", "parts", "size")
+
+    def __init__(
+        self,
+        name: str,
+        digest: bytes = b"",
+        size: int = 0,
+        parts: Callable[[], Parts] | None = None,
+        id: str = "",
+    ) -> None:
+        self.name = name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 1] + "…"
+        self.digest = digest
+        self.size = size
+        self.parts = parts
+        self.id = id
+
+    @property
+    def any_id(self) -> str:
+        """Its id, or something as long."""
+        return self.id or _NO_ID
+
+
+class Placement(NamedTuple):
+    """What a cluster is told of a task's options; the others are for compilers and hosts."""
+
+    partition: str = ""
+    priority: int = 1
+    application_name: str = ""
+    application_version: str = ""
+    application_namespace: str = ""
+    application_service: str = ""
+    engine_type: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A task: its order, where its pack goes, what it needs, and how it is placed."""
+
+    order: Object
+    output: Object
+    inputs: tuple[Object, ...]
+    placement: Placement
+
+
+@dataclass(frozen=True)
+class Declare:
+    """Get ids for objects whose data come later."""
+
+    objects: Sequence[Object]
+
+
+@dataclass(frozen=True)
+class Create:
+    """Store small objects and get their ids."""
+
+    objects: Sequence[Object]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Send the data of one declared object."""
+
+    object: Object
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Submit tasks; `placement` is that of most of them."""
+
+    entries: Sequence[Entry]
+    placement: Placement
+
+
+Step = Declare | Create | Stream | Submit
+
+
+@dataclass
+class Ledger:
+    """What is stored: contents by digest, outcomes of units by their cells."""
+
+    contents: dict[bytes, Object] = field(default_factory=dict)
+    cells: WeakKeyDictionary[Cell, Object] = field(default_factory=WeakKeyDictionary)
+    numbers: int = 0
+
+    def forget_unsent(self) -> None:
+        """Forget what a failed submission has not stored."""
+        self.contents = {digest: o for digest, o in self.contents.items() if o.id}
+        for cell in [cell for cell, stored in self.cells.items() if not stored.id]:
+            del self.cells[cell]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a plan does not know of the session that it is sent to."""
+
+    session_id: str = _NO_ID
+    slots: int = 1
+    optimize: Any = True
+    # Whether tasks may end their dependents unseen, and the one that may when others may not.
+    gives_up: bool = True
+    heir: Cell | None = None
+
+
+@dataclass
+class Sending:
+    """The steps of one plan, and where the outcomes of its units will be."""
+
+    steps: list[Step]
+    outputs: list[tuple[Unit, Object]]
+
+
+def sending(
+    units: Sequence[Unit],
+    contents: Iterable[Content],
+    ledger: Ledger,
+    facts: Facts,
+    named: dict[str, Any] | None = None,
+    extra: Iterable[Object] = (),
+) -> Sending:
+    """Work out the steps; `extra` are further objects to be stored.
+
+    named: name → a content, or (cell, output, index).
+    """
+    outputs = [(unit, _output(unit, ledger, facts)) for unit in units]
+    objects = [*extra]
+    for content in contents:
+        _content(content, ledger, objects)
+    entries = [_entry(unit, output, ledger, facts, objects) for unit, output in outputs]
+    if named:
+        objects.append(_names(named, ledger, objects))
+    objects += [entry.order for entry in entries]
+    limits = settings()
+    big = [o for o in objects if o.size > limits.request_bytes // 4]
+    small = [o for o in objects if o.size <= limits.request_bytes // 4]
+    steps: list[Step] = []
+    declared = [output for _, output in outputs if not output.id] + big
+    if declared:
+        steps.append(Declare(declared))
+    steps += [Create(some) for some in packed(small, limits.request_bytes, lambda o: o.size)]
+    steps += [Stream(o) for o in big]
+    steps += _submissions(entries)
+    return Sending(steps, outputs)
+
+
+def _output(unit: Unit, ledger: Ledger, facts: Facts) -> Object:
+    known = ledger.cells.get(unit.cell)
+    if known is not None:  # declared by a submission that was refused
+        return known
+    ledger.numbers += 1
+    stamp = envelope.stamp_of(facts.session_id, ledger.numbers)
+    output = ledger.cells[unit.cell] = Object(unit.name, stamp)
+    return output
+
+
+def _content(content: Content, ledger: Ledger, objects: list[Object], name: str = "blob") -> Object:
+    known = ledger.contents.get(content.digest)
+    if known is None:
+        known = Object(
+            name,
+            content.digest,
+            envelope.content_size(content),
+            lambda: envelope.seal_content(content),
+        )
+        ledger.contents[content.digest] = known
+        objects.append(known)
+    return known
+
+
+def _cell(cell: Cell, ledger: Ledger, facts: Facts, objects: list[Object]) -> Object:
+    """Give where an outcome is; what failed without leaving a trace is stored for its users."""
+    known = ledger.cells.get(cell)
+    if known is not None:
+        return known
+    ledger.numbers += 1
+    stamp = envelope.stamp_of(facts.session_id, ledger.numbers)
+    if cell.missing:  # of another session: only when steps are counted, not sent
+        return Object("", stamp)
+    parts = envelope.seal_pack(stamp, cell.columns, cell.errors)
+    known = Object("failed", stamp, envelope.size_of(parts), lambda: parts)
+    ledger.cells[cell] = known
+    objects.append(known)
+    return known
+
+
+def _entry(
+    unit: Unit, output: Object, ledger: Ledger, facts: Facts, objects: list[Object]
+) -> Entry:
+    inputs = [
+        _cell(source, ledger, facts, objects)
+        if isinstance(source, Cell)
+        else _content(source, ledger, objects)
+        for source in unit.inputs
+    ]
+    order = Order(
+        program=unit.payload,
+        name=unit.name,
+        n=unit.n,
+        outputs=len(unit.cell.columns),
+        digests=tuple(source.digest for source in inputs),
+        stamp=output.digest,
+        limited=unit.limited,
+        retries=unit.options.max_retries or 0,
+        environment=unit.environment.to_wire() if unit.environment is not None else None,
+        slots=facts.slots,
+        optimize=facts.optimize,
+        gives_up=facts.gives_up or not unit.cell.columns or unit.cell is facts.heir,
+    )
+    # No dependency is named twice: two contents of a unit may be equal.
+    unique = tuple(dict.fromkeys(inputs))
+    return Entry(order_object(order), output, unique, placement_of(unit.options))
+
+
+def order_object(order: Any) -> Object:
+    """Give the object of an order."""
+    parts = envelope.seal_order(order)
+    return Object("order", order.stamp, envelope.size_of(parts), lambda: parts)
+
+
+def _names(named: dict[str, Any], ledger: Ledger, objects: list[Object]) -> Object:
+    places: dict[str, tuple[Object, int, int]] = {}
+    for name, what in named.items():
+        if isinstance(what, Content):
+            places[name] = (_content(what, ledger, objects, name), -1, 0)
+        else:
+            cell, output, index = what
+            stored = ledger.cells[cell]
+            places[name] = (stored, output, index)
+            if cell.n * len(cell.columns) == 1:
+                stored.name = name
+
+    def parts() -> Parts:
+        found = {name: (o.any_id, output, index) for name, (o, output, index) in places.items()}
+        return envelope.seal_names(found)
+
+    return Object(NAMES, size=envelope.size_of(parts()), parts=parts)
+
+
+def packed(items: Sequence[Any], limit: int, size: Callable[[Any], int]) -> Iterator[list[Any]]:
+    """Split items into as few requests as their order allows."""
+    some: list[Any] = []
+    total = 0
+    for item in items:
+        if some and total + size(item) > limit:
+            yield some
+            some, total = [], 0
+        some.append(item)
+        total += size(item)
+    if some:
+        yield some
+
+
+def _submissions(entries: Sequence[Entry]) -> Iterator[Submit]:
+    limits = settings()
+    for start in range(len(entries), 0, -limits.submit_units):
+        some = entries[max(0, start - limits.submit_units) : start][::-1]
+        for part in packed(some, limits.request_bytes, lambda e: 78 + 38 * len(e.inputs)):
+            common = Counter(entry.placement for entry in part).most_common(1)
+            yield Submit(part, common[0][0])
+
+
+def placement_of(options: TaskOptions) -> Placement:
+    """Give what a cluster is told of options."""
+    return Placement(
+        options.partition_id or "",
+        options.priority or 1,
+        options.application_name or "",
+        options.application_version or "",
+        options.application_namespace or "",
+        options.application_service or "",
+        options.engine_type or "",
+        tuple(sorted((options.options or {}).items())),
+    )
