@@ -12,6 +12,7 @@
     ├── EnvironmentMismatch (RuntimeError) this interpreter does not satisfy the environment
     ├── GraphError (AssertionError)       a graph breaks a law of the IR: a bug of a pass
     ├── WireError (ValueError)            a stored object is not ours, or of another version
+    ├── ClusterError (ConnectionError)    a control plane does not answer, or refuses
     └── TaskFailed                        a call failed where it ran
         ├── TaskTimeout (TimeoutError)    it ran longer than its `max_duration`
         ├── ExecutorDied                  the process that ran it died, `max_retries` times over
@@ -69,6 +70,10 @@ class GraphError(PymonikError, AssertionError):
 
 class WireError(PymonikError, ValueError):
     """Bytes are not an object of PymoniK, or of a version this one cannot read."""
+
+
+class ClusterError(PymonikError, ConnectionError):
+    """A control plane cannot be reached, or refuses what it was asked."""
 
 
 class TaskFailed(PymonikError):

@@ -1,0 +1,27 @@
+"""ArmoniK clusters as a backend, over the stubs of the `armonik` package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def open_cluster(
+    optimize: Any = True,
+    partitions: Sequence[str] = (),
+    detach: bool = False,
+    workers: int | None = None,
+    **connection: Any,
+) -> Any:
+    """Open a session on a cluster; raises BackendError or ClusterError within seconds."""
+    from pymonik.backend.armonik.cluster import ClusterBackend
+    from pymonik.backend.armonik.connection import Connection
+    from pymonik.backend.armonik.session import Session, slots_of
+
+    session = Session(Connection.find(**connection))
+    try:
+        reserved = session.open(partitions)
+    except BaseException:
+        session.hang_up()
+        raise
+    return ClusterBackend(session, workers or slots_of(reserved), optimize, detach)

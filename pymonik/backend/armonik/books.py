@@ -1,0 +1,146 @@
+"""The books of a session: which units are open, where outcomes are, and what has come of them.
+
+Enters: word of what was sent, stored, lost or fetched, from several threads. Leaves: filled cells,
+callbacks that are due, and `changed` notified. Sends nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from pymonik.backend.armonik.fetch import OPEN, Fetcher, Place
+from pymonik.plan.home import Callback, Cell
+from pymonik.plan.plan import Unit
+from pymonik.plan.steps import Ledger, Object
+from pymonik.runtime.outcome import Failure
+
+logger = logging.getLogger("pymonik.armonik")
+
+
+class Books:
+    """Everything that several threads look at; `changed` guards it."""
+
+    def __init__(self, fetch: Callable[[Cell, Place], int]) -> None:
+        self.changed = threading.Condition()
+        self.ledger = Ledger()
+        self.fetcher = Fetcher(self.changed, fetch)
+        self.failures: list[Failure] = []
+        self.problem: BaseException | None = None
+        self.open: dict[str, Unit] = {}
+        self.sent = 0
+        self.ended = 0
+        self.fetched = 0
+
+    # ----- units
+
+    def expect(self, outputs: Iterable[tuple[Unit, Object]]) -> None:
+        """Note units that are about to be sent: their outputs are declared."""
+        with self.changed:
+            for unit, output in outputs:
+                if output.id in self.open:
+                    continue
+                self.sent += 1
+                place = Place(output.id, output.digest, self.sent, unit.wanted)
+                earlier = self.fetcher.places.get(unit.cell)
+                place.asked = earlier is not None and earlier.asked
+                self.fetcher.expect(unit.cell, place)
+                self.open[output.id] = unit
+
+    def stored(self, id: str) -> None:
+        """Note that the outcome of a unit can be fetched."""
+        with self.changed:
+            unit = self.open.pop(id, None)
+            if unit is None:
+                return
+            self.ended += 1
+            if unit.cell.columns:
+                self.fetcher.stored(unit.cell)
+            else:  # nobody asks for its values; that it failed is told in the end
+                del self.fetcher.places[unit.cell]
+                unit.cell.settle(unit.cell.missing)
+            self.changed.notify_all()
+
+    def lost(self, unit: Unit, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]) -> None:
+        """Note that nothing is stored of a unit: its records are all there is."""
+        with self.changed:
+            stored = self.ledger.cells.pop(unit.cell, None)
+            if stored is not None and self.open.pop(stored.id, None) is not None:
+                self.ended += 1
+            self.fetcher.places.pop(unit.cell, None)
+            if not unit.cell.missing:
+                return
+            due = self._fill(unit.cell, columns, errors)
+        call_back(due)
+
+    def fetched_records(
+        self, cell: Cell, place: Place, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]
+    ) -> None:
+        """Note the records of a unit."""
+        with self.changed:
+            if self.fetcher.places.get(cell) is not place:
+                return
+            del self.fetcher.places[cell]
+            self.fetched += 1
+            due = self._fill(cell, columns, errors)
+        call_back(due)
+
+    def again(self, unit: Unit) -> None:
+        """Forget where the outcome of a unit was to be: it is sent once more."""
+        with self.changed:
+            stored = self.ledger.cells.pop(unit.cell, None)
+            if stored is not None and self.open.pop(stored.id, None) is not None:
+                self.sent -= 1
+
+    def _fill(
+        self, cell: Cell, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]
+    ) -> list[Callback]:
+        roots = [r for column in columns for r in column if type(r) is Failure and not r.path]
+        self.failures += roots
+        self.failures += [error for error in errors if not error.path]
+        cell.errors += errors
+        due = cell.fill(0, columns)
+        cell.settle(cell.missing)
+        self.changed.notify_all()
+        return due
+
+    # ----- asking
+
+    def is_open(self, cell: Cell) -> bool:
+        """Tell whether the outcome of a unit is still to come."""
+        place = self.fetcher.places.get(cell)
+        return place is not None and place.state == OPEN
+
+    def open_inputs(self, units: Sequence[Unit]) -> list[str]:
+        """Give the results that units wait for, beyond those that they make themselves."""
+        with self.changed:
+            ours = {id(unit.cell) for unit in units}
+            found = {
+                self.fetcher.places[cell].id: None
+                for unit in units
+                for cell in unit.needs
+                if id(cell) not in ours and self.is_open(cell)
+            }
+        return list(found)
+
+    def break_down(self, problem: BaseException) -> None:
+        """Let everyone who waits know that values will not come."""
+        with self.changed:
+            self.problem = self.problem or problem
+            self.changed.notify_all()
+
+
+def failed_columns(unit: Unit, failure: Failure) -> list[list[Any]]:
+    """Give columns in which every value is one failure."""
+    return [[failure] * unit.n for _ in unit.cell.columns]
+
+
+def call_back(due: Sequence[Callback]) -> None:
+    """Call whoever waited for a value."""
+    for callback in due:
+        try:
+            callback()
+        except Exception:
+            logger.exception("a callback failed")

@@ -1,0 +1,237 @@
+"""The ArmoniK backend: plans go to a control plane, values come back when they are wanted.
+
+Enters: plans. Leaves: filled cells. How a plan becomes requests is told by `plan.steps`; what a
+lost result means, by `aftermath`; when records are fetched, by `fetch`; who is open, by `books`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from pymonik.backend.armonik.aftermath import Aftermath
+from pymonik.backend.armonik.books import Books, call_back, failed_columns
+from pymonik.backend.armonik.fetch import Place
+from pymonik.backend.armonik.line import StaleError, pauses
+from pymonik.backend.armonik.session import Session
+from pymonik.backend.armonik.watch import Watcher
+from pymonik.content import Content
+from pymonik.errors import ClusterError, WireError
+from pymonik.plan.blame import blame, failed_inputs
+from pymonik.plan.dispatch import dispatch
+from pymonik.plan.home import Cell
+from pymonik.plan.plan import Plan, Unit
+from pymonik.plan.steps import Facts, sending
+from pymonik.runtime import envelope, verdict
+from pymonik.runtime.outcome import Failure
+
+logger = logging.getLogger("pymonik.armonik")
+
+FAILURES = "pymonik:failures"
+
+
+class ClusterBackend:
+    """One session of a cluster."""
+
+    name = "armonik"
+
+    def __init__(self, session: Session, slots: int, optimize: Any, detach: bool = False) -> None:
+        self.session_id = session.id
+        self.slots = slots
+        self._session = session
+        self._detach = detach
+        self._books = Books(self._fetch)
+        self.changed = self._books.changed
+        self.failures = self._books.failures
+        self._facts = Facts(session.id, slots, optimize)
+        self._sending = threading.RLock()
+        self._watcher: Watcher | None = None
+        self._aftermath = Aftermath(self._books, session, self._send, self._sending)
+        self._is_over = False
+
+    @property
+    def problem(self) -> BaseException | None:
+        """Why values will not come."""
+        return self._books.problem
+
+    # ----- sending
+
+    def submit(self, plan: Plan) -> None:
+        """Send a plan, without the units that can give nothing but failures."""
+        with self._sending:
+            try:
+                self._send(self._without_lost(plan.units), plan.blobs, plan.places())
+            except BaseException as error:
+                self._fail_unsent(plan.units, error)
+                raise
+
+    def _send(
+        self,
+        units: Sequence[Unit],
+        blobs: Iterable[Content] = (),
+        named: dict[str, Any] | None = None,
+    ) -> None:
+        if not units and not named:
+            return
+        if self._watcher is None:
+            self._watcher = Watcher(
+                self._session, self._heard, lambda: list(self._books.open), self._books.break_down
+            )
+        outside = self._books.open_inputs(units)
+        work = sending(units, blobs, self._books.ledger, self._facts, named)
+        dispatch(work.steps, self._session, lambda: self._books.expect(work.outputs))
+        if outside:
+            self._look_again(outside, units)
+
+    def _without_lost(self, units: Sequence[Unit]) -> list[Unit]:
+        """Let units fail whose values all need an input that has failed already."""
+        kept = []
+        for unit in units:
+            failed = failed_inputs(unit)
+            columns, is_lost = blame(unit.program, failed) if failed else ([], False)
+            if is_lost:
+                self._books.lost(unit, columns, [])
+            else:
+                kept.append(unit)
+        return kept
+
+    def _look_again(self, outside: list[str], units: Sequence[Unit]) -> None:
+        """Look at inputs that were open when their users were sent.
+
+        One that was aborted in between has ended no task that came after it: such tasks would wait
+        for ever. They are cancelled, and come back by way of the aftermath.
+        """
+        assert self._watcher is not None
+        ended = self._watcher.ask(outside)
+        aborted = {id for id, how in ended.items() if how != "stored"}
+        if not aborted:
+            return
+        cells = self._books.ledger.cells
+        users = [
+            cells[unit.cell].id
+            for unit in units
+            if any(cell in cells and cells[cell].id in aborted for cell in unit.needs)
+        ]
+        owners = [r.owner_task_id for r in self._session.statuses(users).values()]
+        self._session.cancel_tasks([owner for owner in owners if owner])
+
+    def _fail_unsent(self, units: Sequence[Unit], error: BaseException) -> None:
+        """Let nobody wait for what was not sent."""
+        text = f"it was not sent: {error}"
+        for unit in units:
+            if unit.cell.missing and not self._books.is_open(unit.cell):
+                failure = Failure("cancelled", text, unit.name)
+                self._books.lost(unit, failed_columns(unit, failure), [])
+        self._books.ledger.forget_unsent()
+
+    # ----- hearing and fetching
+
+    def _heard(self, ended: dict[str, str]) -> None:
+        aborted = []
+        for id, how in ended.items():
+            if id not in self._books.open:
+                continue
+            if how == "stored":
+                self._books.stored(id)
+            else:
+                aborted.append(id)
+        if aborted:
+            self._aftermath.aborted(aborted)
+
+    def want(self, cells: Iterable[Cell]) -> None:
+        """Bring the records of units here."""
+        self._books.fetcher.want(cells)
+
+    def _fetch(self, cell: Cell, place: Place) -> int:
+        size = 0
+        try:
+            data = self._session.download(place.id)
+            size = len(data)
+            columns, errors = envelope.records_of(envelope.unseal(data))
+        except (ClusterError, WireError) as error:
+            if isinstance(error, ClusterError) and not isinstance(error, StaleError):
+                self._books.break_down(error)
+                return size
+            failure = Failure("died", f"its value is gone from the cluster: {error}", "?")
+            columns = [[failure] * cell.n for _ in cell.columns]
+            errors = []
+        self._books.fetched_records(cell, place, columns, errors)
+        return size
+
+    def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
+        """Look at cells under the lock under which they are filled."""
+        with self.changed:
+            is_late = not add()
+        if is_late:
+            call_back([callback])
+
+    # ----- waiting, cancelling, ending
+
+    def progress(self) -> tuple[int, int]:
+        """Give how many units have ended, and how many were sent."""
+        return self._books.ended, self._books.sent
+
+    def drain(self) -> None:
+        """Wait for sub-tasks, and fetch the failures that nobody has asked for."""
+        if not self._books.sent or self._is_over:
+            return
+        for pause in pauses(float("inf")):
+            left, counts = self._session.unfinished()
+            if not left:
+                break
+            self._session.line.closing.wait(pause)
+        self._is_over = True
+        is_known = self._books.fetched == self._books.sent == sum(counts.values())
+        if is_known:
+            return
+        for result in self._session.list_results(name=[FAILURES]):
+            data = self._session.download(result.result_id)
+            _, errors = envelope.records_of(envelope.unseal(data))
+            self.failures += errors
+        for status in ("ERROR", "TIMEOUT"):
+            if counts.get(status):
+                self.failures += self._failures_of(status)
+
+    def _failures_of(self, status: str) -> list[Failure]:
+        found: dict[str, Failure] = {}
+        for task in self._session.failed_tasks(status):
+            told = verdict.read(task.error)
+            failure = verdict.first_failure(*told) if told is not None else None
+            found.setdefault(task.error, failure or Failure("died", task.error, task.id))
+        return list(found.values())
+
+    def cancel(self, cell: Cell) -> bool:
+        """Stop a unit; True when it will not run to its end."""
+        with self._sending:
+            stored = self._books.ledger.cells.get(cell)
+            unit = self._books.open.get(stored.id) if stored is not None else None
+            if unit is None or stored is None:
+                return False
+            owner = self._session.statuses([stored.id])[stored.id].owner_task_id
+            failure = Failure("cancelled", "it was cancelled", unit.name)
+            self._books.lost(unit, failed_columns(unit, failure), [])
+            self._session.cancel_tasks([owner])
+            return True
+
+    def cancel_all(self, reason: str) -> None:
+        """Cancel the session: all that is unfinished."""
+        self._is_over = True
+        for unit in list(self._books.open.values()):
+            failure = Failure("cancelled", reason, unit.name)
+            self._books.lost(unit, failed_columns(unit, failure), [])
+        self._session.cancel()
+
+    def close(self) -> None:
+        """Stop listening; what is stored can still be fetched."""
+        if self._watcher is not None:
+            self._watcher.close()
+        self._aftermath.close()
+        try:
+            if self._detach:
+                self._session.stop_submission()
+            elif self._is_over or not self._books.sent:
+                self._session.end()
+        except ClusterError as error:
+            logger.warning("the session was not closed: %s", error)

@@ -1,0 +1,232 @@
+"""Connections: where a control plane is, and how to speak to it.
+
+Enters: arguments, `AK_…` variables, and the YAML file that `AKCONFIG` names; the nearest wins,
+field by field. Leaves: a gRPC channel with the limits lifted. Whether somebody answers there is for
+the first request to find out: see `session`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import grpc
+
+from pymonik.errors import BackendError
+
+_VARIABLES = {
+    "endpoint": ("AK_ENDPOINT", "GrpcClient__Endpoint"),
+    "certificate_authority": ("AK_CERTIFICATE_AUTHORITY", "GrpcClient__CaCert"),
+    "client_certificate": (
+        "AK_CLIENT_CERTIFICATE",
+        "GrpcClient__CertPem",
+        "GrpcClient__CertP12",
+    ),
+    "client_key": ("AK_CLIENT_KEY", "GrpcClient__KeyPem"),
+    "target_name": ("AK_TARGET_NAME", "GrpcClient__OverrideTargetName"),
+}
+OPTIONS: tuple[tuple[str, Any], ...] = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # Load balancers cut connections that are silent; a server says nothing while tasks run.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where a control plane is: a URL, and PEM or P12 files where TLS needs them."""
+
+    endpoint: str = ""
+    certificate_authority: str = ""
+    client_certificate: str = ""
+    client_key: str = ""
+    target_name: str = ""
+    # Whether an endpoint without a scheme is spoken to by TLS.
+    is_secure: bool = False
+
+    @classmethod
+    def find(cls, **given: str | None) -> Connection:
+        """Put a connection together of arguments, variables and the AKCONFIG file."""
+        layers = [_of_file(os.environ.get("AKCONFIG")), _of_variables(os.environ), given]
+        values: dict[str, str] = {}
+        nearest: dict[str, int] = {}
+        for number, layer in enumerate(layers):
+            values.update({name: str(value) for name, value in layer.items() if value})
+            nearest.update({name: number for name, value in layer.items() if value})
+        # Certificates from farther away than the endpoint may belong to another cluster.
+        far = nearest.get("certificate_authority", -1) < nearest.get("endpoint", 0)
+        found = cls(**values, is_secure=not far)
+        if not found.endpoint.strip():
+            raise BackendError(
+                'no endpoint: give Pymonik(endpoint="host:port"), or set AK_ENDPOINT, or let '
+                "AKCONFIG name a file with an endpoint"
+            )
+        return found
+
+    @property
+    def target(self) -> tuple[str, bool]:
+        """The target for gRPC, and whether TLS is spoken there."""
+        text = self.endpoint.strip()
+        if "://" not in text and not text.startswith("unix:"):
+            text = ("https://" if self.is_secure else "http://") + text
+        if text.startswith("unix:"):
+            return "unix:" + text.removeprefix("unix://").removeprefix("unix:"), False
+        url = urlsplit(text)
+        if url.scheme not in ("http", "https"):
+            raise BackendError(f"endpoint {self.endpoint!r}: its scheme is http, https or unix")
+        return f"{_host(self.endpoint, url)}:{_port(self.endpoint, url)}", url.scheme == "https"
+
+    def channel(self) -> Any:
+        """Open a channel; raises BackendError when a file is not there or not what it should be."""
+        target, is_secure = self.target
+        if not is_secure:
+            return grpc.insecure_channel(target, options=OPTIONS)
+        options = list(OPTIONS)
+        if self.target_name:
+            options.append(("grpc.ssl_target_name_override", self.target_name))
+        return grpc.secure_channel(target, self._credentials(), options=options)
+
+    def _credentials(self) -> Any:
+        authority = _read("certificate_authority", self.certificate_authority)
+        certificate = _read("client_certificate", self.client_certificate)
+        key = _read("client_key", self.client_key)
+        if key and not certificate:
+            raise BackendError("client_key is given without client_certificate: a pair is needed")
+        if certificate and not key:
+            certificate, key = _pair(self.client_certificate, certificate)
+        _check_pem("certificate_authority", self.certificate_authority, authority, b"CERTIFICATE")
+        _check_pem("client_certificate", self.client_certificate, certificate, b"CERTIFICATE")
+        _check_pem("client_key", self.client_key, key, b"PRIVATE KEY")
+        _check_match(self, certificate, key)
+        return grpc.ssl_channel_credentials(authority or _system_bundle(), key, certificate)
+
+
+def _of_file(path: str | None) -> Mapping[str, Any]:
+    if not path:
+        return {}
+    import yaml
+
+    try:
+        found = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise BackendError(f"AKCONFIG names {path!r}, which cannot be read: {error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BackendError(f"AKCONFIG names {path!r}, which is no YAML: {error}") from error
+    if not isinstance(found, dict):
+        raise BackendError(f"AKCONFIG names {path!r}, which holds no keys such as endpoint")
+    # The file is shared with other tools: it may have keys of theirs.
+    return {name: found.get(name) for name in _VARIABLES}
+
+
+def _of_variables(variables: Mapping[str, str]) -> Mapping[str, str]:
+    found = {}
+    for name, candidates in _VARIABLES.items():
+        for candidate in candidates:
+            if variables.get(candidate):
+                found[name] = variables[candidate]
+                break
+    return found
+
+
+def _host(endpoint: str, url: Any) -> str:
+    if not url.hostname:
+        raise BackendError(f"endpoint {endpoint!r} names no host: write host:port")
+    return f"[{url.hostname}]" if ":" in url.hostname else str(url.hostname)
+
+
+def _port(endpoint: str, url: Any) -> int:
+    try:
+        port = url.port
+    except ValueError as error:
+        raise BackendError(f"endpoint {endpoint!r}: {error}") from error
+    if port is None:
+        port = 443 if url.scheme == "https" else 80
+    return int(port)
+
+
+def _read(what: str, path: str) -> bytes | None:
+    if not path:
+        return None
+    try:
+        return Path(path).expanduser().read_bytes()
+    except OSError as error:
+        raise BackendError(f"{what} is {path!r}, which cannot be read: {error}") from error
+
+
+def _pair(path: str, data: bytes) -> tuple[bytes, bytes]:
+    """Take certificate and key out of one file: P12 without a password, or PEM with both."""
+    if b"-----BEGIN" in data:
+        return data, data
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        pkcs12,
+    )
+
+    try:
+        bundle = pkcs12.load_pkcs12(data, b"")
+    except ValueError as error:
+        raise BackendError(
+            f"client_certificate {path!r} is neither PEM nor P12 without a password: {error}"
+        ) from error
+    if bundle.cert is None or bundle.key is None:
+        raise BackendError(f"client_certificate {path!r} holds no certificate with its key")
+    return (
+        bundle.cert.certificate.public_bytes(Encoding.PEM),
+        bundle.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()),
+    )
+
+
+def _check_pem(what: str, path: str, data: bytes | None, kind: bytes) -> None:
+    # gRPC would take anything, and tell of a failed handshake much later.
+    if data is not None and kind + b"-----" not in data:
+        name = path or "the file of client_certificate"
+        raise BackendError(f"{what}: {name!r} holds no PEM {kind.decode().lower()}")
+
+
+def _check_match(connection: Connection, certificate: bytes | None, key: bytes | None) -> None:
+    if certificate is None or key is None:
+        return
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from cryptography.x509 import load_pem_x509_certificate
+
+    try:
+        ours = load_pem_private_key(key, None).public_key()
+        theirs = load_pem_x509_certificate(certificate).public_key()
+    except (ValueError, TypeError) as error:
+        raise BackendError(
+            f"client_certificate {connection.client_certificate!r} or its key cannot be read: "
+            f"{error}"
+        ) from error
+    if ours != theirs:
+        raise BackendError(
+            f"client_key {connection.client_key!r} is not the key of client_certificate "
+            f"{connection.client_certificate!r}"
+        )
+
+
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+
+
+def _system_bundle() -> bytes | None:
+    """Give the authorities that this machine trusts; None leaves the choice to gRPC."""
+    for path in _BUNDLES:
+        if os.path.exists(path):
+            return Path(path).read_bytes()
+    return None

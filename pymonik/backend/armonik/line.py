@@ -1,0 +1,120 @@
+"""The line to a control plane: one place where gRPC's statuses become our errors.
+
+Enters: a stub's method and a request. Leaves: the response, or a `ClusterError` that says what was
+asked, where, and what to do. Reads are tried again for a while; what changes something is not: the
+caller knows best whether it may be repeated.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+
+from pymonik.errors import ClusterError
+
+logger = logging.getLogger("pymonik.armonik")
+
+# Reads are tried again for so long before waiting for values is given up, in seconds.
+PATIENCE = 120.0
+# The first request of a client finds out whether anybody is there: in seconds.
+FIRST = 5.0
+_LONGEST_PAUSE = 5.0
+_PASSING = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED"}
+_ADVICE = {
+    "UNAVAILABLE": "it cannot be reached: is the endpoint right, and does something listen there?",
+    "DEADLINE_EXCEEDED": "it does not answer in time",
+    "UNAUTHENTICATED": "it does not know who we are: give a client certificate and its key",
+    "PERMISSION_DENIED": "this user may not do that: ask for the permission",
+    "NOT_FOUND": "it does not know what was asked for",
+    "INVALID_ARGUMENT": "it refuses the request",
+    "FAILED_PRECONDITION": "it refuses the request now",
+    "UNIMPLEMENTED": "it does not know this request: is it an ArmoniK control plane?",
+}
+
+
+class Line:
+    """Calls methods of one control plane."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self.closing = threading.Event()
+
+    def once(self, method: Any, request: Any, timeout: float | None = 60.0) -> Any:
+        """Call once."""
+        try:
+            return method(request, timeout=timeout)
+        except grpc.RpcError as error:
+            raise self.explain(method, error) from error
+
+    def again(self, method: Any, request: Any, patience: float = PATIENCE) -> Any:
+        """Call, and call again while the trouble may pass: for what can be repeated."""
+        for pause in pauses(patience):
+            try:
+                return method(request, timeout=max(10.0, patience / 2))
+            except grpc.RpcError as error:
+                if not is_passing(error) or pause is None:
+                    raise self.explain(method, error) from error
+                logger.debug("%s: %s, trying again", name_of(method), code_of(error))
+            if self.closing.wait(pause):
+                raise ClusterError(f"{self.endpoint}: closed while {name_of(method)} was tried")
+        raise AssertionError("pauses end with None")
+
+    def explain(self, method: Any, error: Any) -> ClusterError:
+        """Make our error of gRPC's."""
+        code = code_of(error)
+        text = f"control plane {self.endpoint}, {name_of(method)}: {_ADVICE.get(code, 'it failed')}"
+        kind = _KINDS.get(code, ClusterError)
+        return kind(f"{text} ({code}: {error.details() or 'no details'})")
+
+
+class StaleError(ClusterError):
+    """What was asked for is gone, or is not in the state it should be in."""
+
+
+class MaybeError(ClusterError):
+    """The request may have had its effect, or not."""
+
+
+_KINDS: dict[str, type[ClusterError]] = {
+    "NOT_FOUND": StaleError,
+    "FAILED_PRECONDITION": StaleError,
+    "UNAVAILABLE": MaybeError,
+    "DEADLINE_EXCEEDED": MaybeError,
+    "UNKNOWN": MaybeError,
+    "CANCELLED": MaybeError,
+    "INTERNAL": MaybeError,
+}
+
+
+def pauses(patience: float) -> Iterator[float | None]:
+    """Give pauses between tries, longer and longer, and None for the last try."""
+    end = time.monotonic() + patience
+    pause = 0.05
+    while time.monotonic() + pause < end:
+        yield pause * random.uniform(0.7, 1.3)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+    yield None
+
+
+def is_passing(error: Any) -> bool:
+    """Tell whether a call may do better later."""
+    return code_of(error) in _PASSING
+
+
+def code_of(error: Any) -> str:
+    """Give the name of a status."""
+    code = error.code()
+    return code.name if code is not None else "UNKNOWN"
+
+
+def name_of(method: Callable[..., Any]) -> str:
+    """Give the name of a stub's method."""
+    path = getattr(method, "_method", b"")
+    text = path.decode() if isinstance(path, bytes) else str(path)
+    return text.rpartition("/")[2] or "a request"

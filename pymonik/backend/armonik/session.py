@@ -1,0 +1,320 @@
+"""A session on a control plane: every request that the backend makes, one method each.
+
+Enters: plain values. Leaves: ids, statuses, bytes. It is the `Store` that plans are dispatched to.
+What may be repeated is repeated here; a submission is not: it carries a tag, and the tag is asked
+for before anything is sent again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from armonik.protogen.client import (
+    events_service_pb2_grpc,
+    partitions_service_pb2_grpc,
+    results_service_pb2_grpc,
+    sessions_service_pb2_grpc,
+    tasks_service_pb2_grpc,
+)
+from armonik.protogen.common import (
+    events_common_pb2,
+    results_common_pb2,
+    sessions_common_pb2,
+    tasks_common_pb2,
+)
+from armonik.protogen.common.task_status_pb2 import TaskStatus
+
+from pymonik.backend.armonik import messages
+from pymonik.backend.armonik.connection import Connection
+from pymonik.backend.armonik.line import FIRST, Line, MaybeError, StaleError, pauses
+from pymonik.errors import BackendError, ClusterError
+from pymonik.plan.sizes import CHUNK, TAG
+from pymonik.plan.steps import Placement, Submit
+from pymonik.runtime.envelope import Parts
+from pymonik.settings import settings
+
+DEFAULT_PARTITION = "pymonik"
+_UPLOADS = 8
+_FINAL = {"COMPLETED", "CANCELLED", "ERROR", "RETRIED", "TIMEOUT"}
+# How long a submission whose answer was lost may take to become visible, in seconds.
+_SETTLING = 30.0
+
+
+class Session:
+    """The requests of one session."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._channel = connection.channel()
+        self.line = Line(connection.endpoint)
+        self.sessions = sessions_service_pb2_grpc.SessionsStub(self._channel)
+        self.results = results_service_pb2_grpc.ResultsStub(self._channel)
+        self.tasks = tasks_service_pb2_grpc.TasksStub(self._channel)
+        self.events = events_service_pb2_grpc.EventsStub(self._channel)
+        self.partitions = partitions_service_pb2_grpc.PartitionsStub(self._channel)
+        self.id = ""
+
+    # ----- life
+
+    def open(self, names: Sequence[str]) -> int:
+        """Check the partitions and create the session; give the pods that are reserved for it."""
+        known = {p.id: p for p in self._list_partitions()}
+        names = list(dict.fromkeys(names)) or [DEFAULT_PARTITION]
+        for name in names:
+            if name not in known:
+                choices = ", ".join(map(repr, known)) or "none"
+                raise BackendError(
+                    f"no partition {name!r} on {self.line.endpoint}: it has {choices}; "
+                    "say which with Pymonik(partition=…)"
+                )
+        request = sessions_common_pb2.CreateSessionRequest(
+            default_task_option=messages.task_options(Placement(partition=names[0])),
+            partition_ids=names,
+        )
+        self.id = self.line.again(self.sessions.CreateSession, request, FIRST).session_id
+        return sum(known[name].pod_reserved for name in names)
+
+    def _list_partitions(self) -> Sequence[Any]:
+        request = messages.list_partitions()
+        found = self.line.again(self.partitions.ListPartitions, request, FIRST)
+        return found.partitions  # type: ignore[no-any-return]
+
+    def join(self, session_id: str) -> Any:
+        """Take over an existing session; give what the control plane knows of it."""
+        request = sessions_common_pb2.GetSessionRequest(session_id=session_id)
+        try:
+            found = self.line.again(self.sessions.GetSession, request, FIRST).session
+        except StaleError as error:
+            raise BackendError(
+                f"no session {session_id!r} on {self.line.endpoint}: it may have expired"
+            ) from error
+        self.id = session_id
+        return found
+
+    def stop_submission(self) -> None:
+        """Take no more tasks from clients; what was submitted goes on."""
+        request = sessions_common_pb2.StopSubmissionRequest(
+            session_id=self.id, client=True, worker=False
+        )
+        self.line.again(self.sessions.StopSubmission, request)
+
+    def end(self) -> None:
+        """Close the session: only once all of its tasks have ended."""
+        self._try(self.sessions.CloseSession, sessions_common_pb2.CloseSessionRequest)
+
+    def cancel(self) -> None:
+        """Cancel the session and all of its tasks."""
+        self._try(self.sessions.CancelSession, sessions_common_pb2.CancelSessionRequest)
+
+    def _try(self, method: Any, kind: Any) -> None:
+        try:
+            self.line.again(method, kind(session_id=self.id), 20.0)
+        except StaleError:  # it had its effect already
+            pass
+
+    def hang_up(self) -> None:
+        """Close the channel."""
+        self.line.closing.set()
+        self._channel.close()
+
+    # ----- storing
+
+    def declare(self, names: Sequence[str]) -> Sequence[str]:
+        """Give an id for each name."""
+        kind = results_common_pb2.CreateResultsMetaDataRequest
+        request = kind(session_id=self.id, results=[kind.ResultCreate(name=name) for name in names])
+        # Repeated, it leaves orphans, which harm nobody.
+        answer = self.line.again(self.results.CreateResultsMetaData, request)
+        return [result.result_id for result in answer.results]
+
+    def create(self, items: Sequence[tuple[str, Parts]]) -> Sequence[str]:
+        """Store objects under names; give their ids."""
+        kind = results_common_pb2.CreateResultsRequest
+        results = [kind.ResultCreate(name=name, data=b"".join(parts)) for name, parts in items]
+        request = kind(session_id=self.id, results=results)
+        answer = self.line.again(self.results.CreateResults, request)
+        return [result.result_id for result in answer.results]
+
+    def stream(self, id: str, parts: Parts) -> None:
+        """Send the data of a declared object."""
+        for pause in pauses(60.0):
+            try:
+                self.line.once(self.results.UploadResultData, self._chunks(id, parts), None)
+                return
+            except MaybeError:
+                if pause is None or self.line.closing.wait(pause):
+                    raise
+
+    def _chunks(self, id: str, parts: Parts) -> Iterator[Any]:
+        kind = results_common_pb2.UploadResultDataRequest
+        yield kind(id=kind.ResultIdentifier(session_id=self.id, result_id=id))
+        rest = bytearray()
+        for part in parts:
+            start = 0
+            if rest:
+                start = min(CHUNK - len(rest), part.nbytes)
+                rest += part[:start]
+                if len(rest) < CHUNK:
+                    continue
+                yield kind(data_chunk=bytes(rest))
+                rest.clear()
+            for at in range(start, part.nbytes - CHUNK + 1, CHUNK):
+                yield kind(data_chunk=bytes(part[at : at + CHUNK]))
+                start = at + CHUNK
+            rest += part[start:]
+        if rest:
+            yield kind(data_chunk=bytes(rest))
+
+    def at_once(self, actions: Sequence[Callable[[], None]]) -> None:
+        """Run uploads in parallel."""
+        if len(actions) == 1:
+            actions[0]()
+            return
+        with ThreadPoolExecutor(_UPLOADS, "pymonik-upload") as pool:
+            for done in [pool.submit(action) for action in actions]:
+                done.result()
+
+    # ----- submitting
+
+    def submit(self, step: Submit) -> None:
+        """Submit tasks, once, whatever happens to the answer."""
+        tag = uuid.uuid4().hex
+        request = self._submission(step, tag)
+        for _ in pauses(_SETTLING):
+            try:
+                self.line.once(self.tasks.SubmitTasks, request, None)
+                return
+            except MaybeError as error:
+                if self._has_arrived(tag, len(step.entries)):
+                    return
+                if isinstance(error.__cause__, grpc.RpcError) and not _may_help(error.__cause__):
+                    raise
+        raise ClusterError(f"{self.line.endpoint} did not take a submission in {_SETTLING:g} s")
+
+    def _submission(self, step: Submit, tag: str) -> Any:
+        kind = tasks_common_pb2.SubmitTasksRequest
+        creations = []
+        for entry in step.entries:
+            own = entry.placement != step.placement
+            creations.append(
+                kind.TaskCreation(
+                    payload_id=entry.order.id,
+                    expected_output_keys=[entry.output.id],
+                    data_dependencies=[source.id for source in entry.inputs],
+                    task_options=messages.task_options(entry.placement) if own else None,
+                )
+            )
+        return kind(
+            session_id=self.id,
+            task_options=messages.task_options(step.placement, {TAG: tag}),
+            task_creations=creations,
+        )
+
+    def _has_arrived(self, tag: str, count: int) -> bool:
+        """Find out what became of a submission without an answer: all of it, or nothing."""
+        request = messages.count_tasks(self.id, **{TAG: tag})
+        nothing = 0
+        for pause in pauses(_SETTLING):
+            # A rollback, or the rest of the work, may still go on when the client gives up.
+            self.line.closing.wait(0.2 if pause is None else max(0.1, pause))
+            answer = self.line.again(self.tasks.CountTasksByStatus, request)
+            found = sum(item.count for item in answer.status)
+            if found >= count:
+                return True
+            nothing = nothing + 1 if not found else 0
+            if nothing == 3:
+                return False
+        raise ClusterError(
+            f"{self.line.endpoint} took only a part of a submission and does not say what of it"
+        )
+
+    # ----- asking
+
+    def statuses(self, ids: Sequence[str]) -> dict[str, Any]:
+        """Give what is known of results, by id."""
+        if len(ids) > 10 * messages.FILTER_IDS:
+            wanted = set(ids)
+            return {r.result_id: r for r in self.list_results() if r.result_id in wanted}
+        found = {}
+        for start in range(0, len(ids), messages.FILTER_IDS):
+            some = ids[start : start + messages.FILTER_IDS]
+            found.update({r.result_id: r for r in self.list_results(result_id=some)})
+        return found
+
+    def list_results(self, **equal: Sequence[str]) -> Iterator[Any]:
+        """Give results of the session."""
+        page = seen = 0
+        while True:
+            request = messages.list_results(self.id, page, **equal)
+            answer = self.line.again(self.results.ListResults, request)
+            yield from answer.results
+            seen += len(answer.results)
+            page += 1
+            if not answer.results or seen >= answer.total:
+                return
+
+    def watch(self) -> Any:
+        """Open the stream of the events of all results."""
+        events = events_common_pb2
+        request = events.EventSubscriptionRequest(
+            session_id=self.id,
+            returned_events=[
+                events.EVENTS_ENUM_NEW_RESULT,
+                events.EVENTS_ENUM_RESULT_STATUS_UPDATE,
+            ],
+        )
+        return self.events.GetEvents(request)
+
+    def download(self, id: str) -> bytearray:
+        """Give the data of a completed result."""
+        request = results_common_pb2.DownloadResultDataRequest(session_id=self.id, result_id=id)
+        for pause in pauses(120.0):
+            data = bytearray()
+            try:
+                for answer in self.results.DownloadResultData(request):
+                    data += answer.data_chunk
+                return data
+            except grpc.RpcError as error:
+                told = self.line.explain(self.results.DownloadResultData, error)
+                if pause is None or not _may_help(error) or self.line.closing.wait(pause):
+                    raise told from error
+        raise AssertionError("pauses end with None")
+
+    def task(self, task_id: str) -> Any:
+        """Give all that is known of a task."""
+        request = tasks_common_pb2.GetTaskRequest(task_id=task_id)
+        return self.line.again(self.tasks.GetTask, request).task
+
+    def cancel_tasks(self, ids: Sequence[str]) -> None:
+        """Cancel tasks."""
+        request = tasks_common_pb2.CancelTasksRequest(task_ids=ids)
+        self.line.again(self.tasks.CancelTasks, request)
+
+    def unfinished(self) -> tuple[int, Mapping[str, int]]:
+        """Count tasks of the session that have not ended, and all by status."""
+        answer = self.line.again(self.tasks.CountTasksByStatus, messages.count_tasks(self.id))
+        counts: Counter[str] = Counter()
+        for item in answer.status:
+            counts[TaskStatus.Name(item.status).removeprefix("TASK_STATUS_")] += item.count
+        return sum(n for name, n in counts.items() if name not in _FINAL), counts
+
+    def failed_tasks(self, status: str) -> Sequence[Any]:
+        """Give tasks of the session that failed in one way, the oldest first."""
+        number = TaskStatus.Value(f"TASK_STATUS_{status}")
+        request = messages.list_tasks(self.id, number)
+        return self.line.again(self.tasks.ListTasks, request).tasks  # type: ignore[no-any-return]
+
+
+def _may_help(error: Any) -> bool:
+    """Tell whether sending again can help: not when the server itself failed at it."""
+    code = error.code()
+    return code is not None and code.name in {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"}
+
+
+def slots_of(reserved: int) -> int:
+    """Give the slots of a session: the pods reserved for it, never the most it could get."""
+    return reserved or settings().default_slots
