@@ -99,9 +99,7 @@ def size_of(parts: Parts) -> int:
 
 def seal(kind: int, digest: bytes, body: bytes, buffers: Sequence[memoryview] = ()) -> Parts:
     """Put a pickle and its buffers into an envelope."""
-    head = _HEADER.pack(
-        _MAGIC, WIRE_VERSION, sys.version_info.minor, kind, digest, 0, len(buffers)
-    )
+    head = _HEADER.pack(_MAGIC, WIRE_VERSION, sys.version_info.minor, kind, digest, 0, len(buffers))
     lengths = b"".join(_LENGTH.pack(size) for size in (len(body), *(b.nbytes for b in buffers)))
     return [memoryview(head + lengths), memoryview(body), *buffers]
 
@@ -110,6 +108,11 @@ def seal_content(content: Content) -> Parts:
     """Put a content into an envelope."""
     first, *buffers = content.views()
     return seal(CONTENT, content.digest, bytes(first), buffers)
+
+
+def content_size(content: Content) -> int:
+    """Give the number of bytes of a content in its envelope."""
+    return _HEADER.size + _LENGTH.size * (1 + len(content.buffers)) + content.size
 
 
 def seal_pack(stamp: bytes, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]) -> Parts:

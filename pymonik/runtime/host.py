@@ -23,6 +23,7 @@ from typing import Any
 from pymonik.errors import WireError
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
+from pymonik.runtime.onward import Here, Onward
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.process import Process
 from pymonik.runtime.scheduler import Piece, Scheduler
@@ -42,10 +43,17 @@ class Host:
     workers: how many run at once. slots, optimize: for the compiler of sub-tasks.
     """
 
-    def __init__(self, workers: int, slots: int, optimize: Any = True, name: str = "local") -> None:
+    def __init__(
+        self,
+        workers: int,
+        slots: int,
+        optimize: Any = True,
+        name: str = "local",
+        onward: Callable[[Scheduler], Onward] = Here,
+    ) -> None:
         self.workers = workers
         self.changed = threading.Condition()
-        self.scheduler = Scheduler()
+        self.scheduler = Scheduler(onward)
         self.messages = 0
         self._name = name
         self._slots = slots

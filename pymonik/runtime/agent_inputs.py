@@ -1,0 +1,83 @@
+"""The inputs of a task: files of the folder it shares with its agent, made into contents and cells.
+
+Enters: digests that the order expects, ids of the task's dependencies. Leaves: sources by position.
+Contents are kept across tasks, by digest, within a budget of bytes: an executor that has seen one
+is sent its number only.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from pymonik.content import Content
+from pymonik.errors import WireError
+from pymonik.plan.home import Cell
+from pymonik.runtime import envelope
+from pymonik.runtime.envelope import Envelope
+
+CACHE_BYTES = 1 << 30
+
+
+class ContentCache:
+    """The contents that a worker has seen last."""
+
+    def __init__(self, limit: int = CACHE_BYTES) -> None:
+        self._limit = limit
+        self._size = 0
+        self._contents: OrderedDict[bytes, Content] = OrderedDict()
+
+    def content(self, opened: Envelope) -> Content:
+        """Give the content of an envelope: the one known already, if there is one."""
+        known = self._contents.get(opened.digest)
+        if known is not None:
+            self._contents.move_to_end(opened.digest)
+            return known
+        made = envelope.content_of(opened)
+        self._contents[opened.digest] = made
+        self._size += made.size
+        while self._size > self._limit and len(self._contents) > 1:
+            _, oldest = self._contents.popitem(last=False)
+            self._size -= oldest.size
+        return made
+
+
+def read_inputs(
+    folder: str, ids: Sequence[str], digests: Sequence[bytes], cache: ContentCache
+) -> list[Content | Cell]:
+    """Read the inputs of a task, in the order of its program."""
+    unique = list(dict.fromkeys(digests))
+    if len(unique) != len(ids):
+        raise WireError(f"{len(ids)} inputs arrived for a task that takes {len(unique)}")
+    made = {
+        digest: _read(open_file(folder, id), id, digest, cache) for id, digest in zip(ids, unique)
+    }
+    return [made[digest] for digest in digests]
+
+
+def open_file(folder: str, id: str) -> Envelope:
+    """Open the envelope in a file, without reading what is not looked at."""
+    path = os.path.join(folder, id)
+    size = os.path.getsize(path)
+    if not size:
+        raise WireError(f"input {id} is empty: it was never stored, or its data were deleted")
+    with open(path, "rb") as file:
+        return envelope.unseal(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+
+
+def _read(opened: Envelope, id: str, digest: bytes, cache: ContentCache) -> Content | Cell:
+    if opened.digest != digest:
+        raise WireError(
+            f"input {id} is not the one that was meant: its digest is {opened.digest.hex()}, "
+            f"not {digest.hex()}"
+        )
+    if opened.kind == envelope.CONTENT:
+        return cache.content(opened)
+    columns, errors = envelope.records_of(opened)
+    cell = Cell(len(columns[0]) if columns else 1, len(columns))
+    cell.fill(0, columns)
+    cell.settle(cell.n)
+    cell.errors += errors
+    return cell

@@ -1,0 +1,107 @@
+"""The worker: a process beside an ArmoniK agent, which runs the tasks that the agent gives it.
+
+Enters: the variables that ArmoniK sets in a pod. Leaves: a server on the worker's socket, until it
+is told to stop. What it answers is the business of `runtime.agent`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+logger = logging.getLogger("pymonik.worker")
+
+# Threads answer health checks while one of them runs a task.
+_THREADS = 8
+_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.so_reuseport", 0),
+)
+
+
+def run_pymonik_worker() -> None:
+    """Serve until SIGTERM or SIGINT; the sockets are those that ArmoniK names in variables."""
+    import grpc
+    from armonik.protogen.worker.agent_service_pb2_grpc import AgentStub
+    from armonik.protogen.worker.worker_service_pb2_grpc import add_WorkerServicer_to_server
+
+    from pymonik.runtime.agent import Servicer
+    from pymonik.runtime.agent_hosts import Hosts
+
+    _log_to_stdout()
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    # Agents and the servers of gRPC for C# take no other authority on a Unix socket.
+    options = (*_OPTIONS, ("grpc.default_authority", "localhost"))
+    hosts = Hosts(os.environ.get("HOSTNAME") or socket.gethostname())
+    with grpc.insecure_channel(target_of(os.environ, "Agent"), options=options) as channel:
+        server = grpc.server(ThreadPoolExecutor(_THREADS), options=_OPTIONS)
+        add_WorkerServicer_to_server(Servicer(AgentStub(channel), hosts), server)
+        address = target_of(os.environ, "Worker")
+        _remove_stale(address)
+        server.add_insecure_port(address)
+        server.start()
+        logger.info("worker %d listens on %s", os.getpid(), address)
+        stopping.wait()
+        logger.info("worker %d stops", os.getpid())
+        server.stop(grace=1.0)
+        hosts.close()
+
+
+def target_of(variables: Mapping[str, str], side: str) -> str:
+    """Give the gRPC target of the worker's or the agent's socket."""
+    prefix = f"ComputePlane__{side}Channel__"
+    default = f"/cache/armonik_{side.lower()}.sock"
+    address = variables.get(prefix + "Address") or default
+    kind = variables.get(prefix + "SocketType") or "unixdomainsocket"
+    if kind.lower() == "unixdomainsocket":
+        return "unix:" + address.removeprefix("unix://").removeprefix("unix:")
+    if kind.lower() != "tcp":
+        raise ValueError(f"{prefix}SocketType is {kind!r}: it is unixdomainsocket or tcp")
+    # ArmoniK writes a URL; gRPC listens on host:port.
+    return urlsplit(address).netloc if "://" in address else address
+
+
+def _remove_stale(address: str) -> None:
+    if address.startswith("unix:") and os.path.exists(address[5:]):
+        os.unlink(address[5:])
+
+
+class _Clef(logging.Formatter):
+    """One JSON object a line, as ArmoniK's log collectors read it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record, its fields beside it."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line: dict[str, Any] = {
+            "@t": f"{moment}.{int(record.msecs):03d}Z",
+            "@l": record.levelname.capitalize(),
+            "@mt": record.getMessage(),
+            "logger": record.name,
+            **getattr(record, "pymonik", {}),
+        }
+        if record.exc_info:
+            line["@x"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=repr)
+
+
+def _log_to_stdout() -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_Clef())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+if __name__ == "__main__":
+    run_pymonik_worker()
