@@ -36,7 +36,7 @@ class Backend(Protocol):
         """Bring the records of units here once they have ended; somebody waits for them."""
 
     def drain(self) -> None:
-        """Wait for what tasks submitted on their own, and gather `failures` that never came here."""
+        """Wait for what tasks submitted themselves; gather `failures` that never came here."""
 
     def progress(self) -> tuple[int, int]:
         """Give how many units have ended, and how many were sent."""
