@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from pymonik import Pymonik, ResultHandle
 from pymonik.errors import TaskFailed
 
-BACKENDS = ("inline", "local")
+BACKENDS = ("inline", "local", "emulator")
 # A backend that runs tasks in the caller's own thread cannot be interrupted or waited for.
 SYNCHRONOUS = {"inline"}
 
@@ -33,12 +34,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("backend", chosen)
 
 
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Any]:
+    """One emulated cluster for all programs of this process; it starts with the first of them."""
+    from pymonik.emulator import Emulator
+
+    worker = [sys.executable, "-m", "pymonik.worker"]
+    with Emulator(partitions={"pymonik": 2, "gpu": 1}, worker=worker) as running:
+        yield running
+
+
 @pytest.fixture
-def connect(backend: str) -> Connect:
+def connect(backend: str, request: pytest.FixtureRequest) -> Connect:
     """Build a client of the backend under test; the program opens and closes it."""
+    given: dict[str, Any] = {"backend": backend, "workers": 2}
+    if backend == "emulator":
+        running = request.getfixturevalue("emulator")
+        given |= {"backend": "armonik", "endpoint": running.endpoint}
 
     def build(**settings: Any) -> Pymonik:
-        return Pymonik(**{"backend": backend, "workers": 2, **settings})
+        return Pymonik(**{**given, **settings})
 
     return build
 
