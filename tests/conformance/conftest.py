@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -68,6 +69,18 @@ def client(connect: Connect) -> Iterator[Pymonik]:
 @pytest.fixture(params=[True, False], ids=["optimized", "as-written"])
 def optimize(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
+
+
+@pytest.fixture(scope="module", params=[(b, o) for b in BACKENDS for o in (True, False)], ids=str)
+def shared(request: pytest.FixtureRequest) -> Iterator[Pymonik]:
+    """A current client kept for many small programs: starting one takes longer than they do."""
+    backend, optimize = request.param
+    # Some programs leave failures that nobody looked at: leaving raises the first of them.
+    with (
+        contextlib.suppress(ZeroDivisionError),
+        Pymonik(backend=backend, workers=2, optimize=optimize) as client,
+    ):
+        yield client
 
 
 def story(handle: ResultHandle[Any]) -> TaskFailed:

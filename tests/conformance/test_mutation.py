@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pymonik import MultiResultHandle, Task, task
-
-from .conftest import Connect
+from pymonik import MultiResultHandle, Pymonik, Task, task
 
 LARGE = 200_000
 MAKERS: dict[str, Callable[[], Any]] = {
@@ -133,13 +131,8 @@ def reference(make: Callable[[], Any], program: Program) -> list[float]:
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.__name__)
 @pytest.mark.parametrize("kind", MAKERS)
-def test_no_call_sees_the_mutation_of_another(
-    connect: Connect, optimize: bool, kind: str, program: Program
-) -> None:
+def test_no_call_sees_the_mutation_of_another(shared: Pymonik, kind: str, program: Program) -> None:
     x = MAKERS[kind]()
-    with connect(optimize=optimize):
-        handles = program(x, task(weigh_spoilt), task(weigh))
-        expected = reference(MAKERS[kind], program)
-        for h, value in zip(handles, expected, strict=True):
-            assert h.get() == value
+    handles = program(x, task(weigh_spoilt), task(weigh))
+    assert [h.get() for h in handles] == reference(MAKERS[kind], program)
     assert weigh(x) == weigh(MAKERS[kind]())

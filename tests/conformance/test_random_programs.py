@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pymonik import MultiResultHandle, Pymonik, ResultHandle, task
-
-from .conftest import BACKENDS
 
 # One step: what it does, which earlier values it takes (modulo their number), a constant.
 STEPS = st.lists(
@@ -116,17 +111,6 @@ def handles_of(client: Pymonik, steps: Any, pure: bool) -> list[Any]:
             client.flush()
         values += items(values, step, call, mapped)
     return values
-
-
-@pytest.fixture(scope="module", params=[(b, o) for b in BACKENDS for o in (True, False)], ids=str)
-def shared(request: pytest.FixtureRequest) -> Iterator[Pymonik]:
-    backend, optimize = request.param
-    client = Pymonik(backend=backend, workers=2, optimize=optimize)
-    client.create()
-    yield client
-    # Some programs leave failures that nobody looked at: closing raises the first of them.
-    with contextlib.suppress(ZeroDivisionError):
-        client.close()
 
 
 @settings(
