@@ -58,7 +58,9 @@ def test_the_rest_of_its_unit_continues(client: Pymonik, ledger: Ledger) -> None
     handles = hang_on.map_invoke(rows, pmk_max_duration=LIMIT, pmk_chunk_size=8)
     assert isinstance(handles[3].exception(), TaskTimeout)
     assert [h.get() for i, h in enumerate(handles) if i != 3] == [0, 1, 2, 4, 5, 6, 7]
-    assert sorted(ledger.lines()) == [str(i) for i in range(8)]
+    # What its executor had not reported yet may run again; what timed out does not.
+    assert set(ledger.lines()) == {str(i) for i in range(8)}
+    assert ledger.lines().count("3") == 1
 
 
 def test_a_timeout_is_not_tried_again(client: Pymonik, ledger: Ledger) -> None:
@@ -79,7 +81,7 @@ def test_what_ran_before_it_in_its_unit_keeps_its_value(client: Pymonik, ledger:
     end = hang_on.invoke(first, 5, pmk_max_duration=LIMIT)
     assert isinstance(end.exception(), TaskTimeout)
     assert first.get() == 5
-    assert ledger.lines() == ["5"]
+    assert set(ledger.lines()) == {"5"}
 
 
 def test_the_limit_is_of_each_call_and_not_of_the_unit(client: Pymonik) -> None:
@@ -125,6 +127,7 @@ def test_processes_that_a_timed_out_task_started_end_with_it(client: Pymonik, wa
         subprocess.run(["sleep", "100000"], pass_fds=[fd], check=False)
 
     h = parent.invoke(wake.path, pmk_max_duration=LIMIT)
+    client.flush()
     wake.lines(1)
     assert isinstance(h.exception(), TaskTimeout)
     wake.wait_for_the_end()

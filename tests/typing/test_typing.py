@@ -26,7 +26,7 @@ def simple(text: str) -> str:
 
 def pinned(case: Path) -> tuple[dict[int, str], set[int]]:
     """Return the revealed type of each pinned line, and the lines with errors."""
-    lines = list(enumerate(case.read_text().splitlines(), 1))
+    lines = list(enumerate(case.read_text().splitlines(), 1))[1:]  # the first one explains pins
     reveals = {n: line.split("# reveals: ")[1] for n, line in lines if "# reveals: " in line}
     return reveals, {n for n, line in lines if line.endswith("# error")}
 
