@@ -62,22 +62,12 @@ def mypy(case: Path, scratch: Path) -> tuple[Said, Said]:
 
 def pyright(case: Path, scratch: Path) -> tuple[Said, Said]:
     """Return what pyright reveals and refuses, by line."""
-    config = scratch / "pyrightconfig.json"
-    config.write_text(
-        json.dumps(
-            {
-                "include": [str(case)],
-                "extraPaths": [str(REPOSITORY)],
-                "reportUnusedExpression": "none",
-                "reportUnusedCoroutine": "none",
-            }
-        )
-    )
     done = subprocess.run(
         [
-            sys.executable, "-m", "pyright", "--outputjson",
-            "--pythonpath", sys.executable, "-p", str(config),
+            sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable,
+            str(case),
         ],
+        cwd=REPOSITORY,
         capture_output=True,
         text=True,
     )  # fmt: skip
