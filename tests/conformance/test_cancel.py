@@ -105,14 +105,16 @@ def test_a_running_call_is_stopped(client: Pymonik, gate: Gate) -> None:
 
 
 @pytest.mark.asynchronous
-def test_a_queued_dependent_of_a_stopped_call_never_runs(
+def test_a_unit_is_stopped_once_nothing_wanted_is_left_in_it(
     client: Pymonik, gate: Gate, ledger: Ledger
 ) -> None:
     blocked = pass_gate.invoke(gate.path)
     after = note.invoke(ledger.path, "after", blocked)
     client.flush()
+    after.cancel()
     assert blocked.cancel() is True
-    assert isinstance(after.exception(), Cancelled)
+    for h in (blocked, after):
+        assert isinstance(h.exception(), Cancelled)
     assert ledger.lines() == []
 
 

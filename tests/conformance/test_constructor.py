@@ -86,7 +86,7 @@ def test_without_endpoint_the_embedded_engine_runs_and_says_so(
         assert Task(os.getpid).invoke().get() != os.getpid()
     lines = [r for r in caplog.records if r.levelno == logging.INFO]
     assert len(lines) == 1
-    assert "embedded" in lines[0].getMessage()
+    assert "this machine" in lines[0].getMessage()
 
 
 def test_the_variable_overrules_the_script(

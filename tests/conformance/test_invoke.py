@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pymonik import MultiResultHandle, Pymonik, ResultHandle, Task, task
-from pymonik.errors import NoClientError, SignatureError
+from pymonik.errors import NoClientError, PymonikError, SignatureError
 
 from .programs import add, square
 
@@ -182,7 +182,7 @@ def test_an_error_in_the_users_generator_reaches_the_user_and_records_nothing(
 
 
 def test_delegate_is_refused_outside_a_task(client: Pymonik) -> None:
-    with pytest.raises(RuntimeError, match="delegate"):
+    with pytest.raises(PymonikError, match="delegate"):
         add.invoke(1, 2, delegate=True)
 
 

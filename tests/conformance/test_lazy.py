@@ -94,10 +94,11 @@ def test_a_flush_of_nothing_is_no_submission(client: Pymonik) -> None:
     assert client.stats.submissions == 1
 
 
-def test_a_call_whose_handle_was_dropped_runs_once(client: Pymonik, ledger: Ledger) -> None:
-    note.invoke(ledger.path, "dropped")
-    gc.collect()
-    assert square.invoke(2).get() == 4
+def test_a_call_whose_handle_was_dropped_runs_once(connect: Connect, ledger: Ledger) -> None:
+    with connect():
+        note.invoke(ledger.path, "dropped")
+        gc.collect()
+        assert square.invoke(2).get() == 4
     assert ledger.lines() == ["dropped"]
 
 
