@@ -8,6 +8,7 @@ import logging
 
 import pytest
 
+from pymonik.errors import Cancelled
 from tests.conftest import Gate, Ledger
 
 from .conftest import Connect
@@ -107,6 +108,8 @@ def test_an_exception_in_the_block_cancels_what_was_sent(
     # Nobody opens the gate: leaving the block did not wait for it.
     assert ledger.lines() == []
     assert after.done()
+    with pytest.raises(Cancelled):
+        after.get()
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, GeneratorExit])
