@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pymonik import Pymonik, Task, task
+from pymonik import Pymonik, Task
 from pymonik.graph.ir import Graph
+from pymonik.recorder import CURRENT
 
 LEDGER: list[Any] = []
 
@@ -60,16 +61,16 @@ TASKS: dict[str, Task[..., Any]] = {**PURE, **EFFECTFUL}
 @contextmanager
 def recording(slots: int = 2, **settings: Any) -> Iterator[Pymonik]:
     """Open a current client whose pending calls are thrown away in the end."""
-    with Pymonik(backend="inline", workers=slots, **settings) as client:
-        try:
-            yield client
-        finally:
-            client.pending.clear()
+    client = Pymonik(backend="inline", workers=slots, **settings)
+    token = CURRENT.set(client)
+    try:
+        yield client
+    finally:
+        CURRENT.reset(token)
+        client.pending.clear()
+        client.cancel()
 
 
 def recorded(client: Pymonik) -> Graph:
     """Give what is pending as a graph."""
     return Graph(tuple(client.pending), {})
-
-
-__all__ = ["LEDGER", "TASKS", "recorded", "recording", "task"]

@@ -1,0 +1,195 @@
+"""The laws of the passes, on random programs.
+
+The same values and effects after every subset of passes; max(span, work / slots) no higher after
+each; a pass run again changes nothing; the same program gives the same plan, to the byte.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pymonik import Pymonik
+from pymonik.graph.ir import Graph
+from pymonik.graph.passes import PASSES, Target, run_passes
+from pymonik.graph.show import show
+from pymonik.graph.verify import verify
+
+from .bounds import calls, map_span, unit_span, work
+from .programs import LEDGER, recorded, recording
+from .random_programs import STEPS, Failed, Lazy, Plain, Step, carry_out, keep
+
+OPTIONAL = [name for name in PASSES if name != "vectorize"]
+SUBSETS = [subset for n in range(5) for subset in combinations(OPTIONAL, n)]
+MASKS = st.integers(0, (1 << 16) - 1)
+SLOTS = st.integers(1, 5)
+examples = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.fixture(autouse=True)
+def without_collections() -> Iterator[None]:
+    """Whether a value is wanted may change when garbage is collected: not while we compare."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def expected_of(steps: list[Step], mask: int) -> tuple[list[Any], Counter[Any]]:
+    plain = Plain()
+    return keep(*carry_out(steps, plain), mask), Counter(plain.effects)
+
+
+def outcome(handle: Any) -> Any:
+    error = handle.exception()
+    assert error is None or type(error) is ValueError
+    return handle.get() if error is None else Failed()
+
+
+@settings(examples, max_examples=40)
+@given(steps=STEPS, mask=MASKS, slots=SLOTS)
+def test_every_subset_of_passes_gives_the_same_values_and_effects(
+    steps: list[Step], mask: int, slots: int
+) -> None:
+    values, effects = expected_of(steps, mask)
+    for subset in SUBSETS:
+        LEDGER.clear()
+        client = Pymonik(backend="inline", workers=slots, optimize=subset)
+        kept = keep(*carry_out(steps, Lazy(client)), mask)
+        client.flush()
+        assert repr([outcome(handle) for handle in kept]) == repr(values), subset
+        assert Counter(LEDGER) == effects, subset
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[Pymonik]:
+    client = Pymonik(backend="local", workers=2)
+    client.create()
+    yield client
+    client.cancel()
+
+
+@settings(examples, max_examples=25)
+@given(steps=STEPS, mask=MASKS)
+def test_the_local_engine_gives_the_same_values(
+    local: Pymonik, steps: list[Step], mask: int
+) -> None:
+    values, _ = expected_of(steps, mask)
+    kept = keep(*carry_out(steps, Lazy(local)), mask)
+    assert repr([outcome(handle) for handle in kept]) == repr(values)
+
+
+def stages(graph: Graph, slots: int) -> Iterator[tuple[str, Graph, Graph]]:
+    """Give each pass with the graph before it and after."""
+    for name, run in PASSES.items():
+        after = run(graph, Target(slots=slots))
+        yield name, graph, after
+        graph = after
+
+
+@examples
+@given(steps=STEPS, mask=MASKS, slots=SLOTS)
+def test_no_pass_raises_the_bound(steps: list[Step], mask: int, slots: int) -> None:
+    with recording(slots) as client:
+        kept = keep(*carry_out(steps, Lazy(client)), mask)
+        for name, before, after in stages(recorded(client), slots):
+            assert work(after) <= work(before) + 1e-9, name
+            if name in ("cull", "cse", "vectorize"):  # exact: values flow between elements
+                assert unit_span(after) <= unit_span(before) + 1e-9, name
+            elif name == "fuse":
+                assert map_span(after) <= map_span(before) + 1e-9
+            else:
+                bound = max(map_span(before), work(before) / slots)
+                assert map_span(after) <= bound * (1 + 1e-9)
+                assert unit_span(after) <= bound * (1 + 1e-9)
+        del kept
+
+
+@examples
+@given(steps=STEPS, mask=MASKS, slots=SLOTS)
+def test_a_pass_run_again_changes_nothing(steps: list[Step], mask: int, slots: int) -> None:
+    with recording(slots) as client:
+        kept = keep(*carry_out(steps, Lazy(client)), mask)
+        for name, _, after in stages(recorded(client), slots):
+            again = PASSES[name](after, Target(slots=slots))
+            assert show(again) == show(after), name
+        del kept
+
+
+@examples
+@given(steps=STEPS, mask=MASKS)
+def test_what_passes_make_obeys_the_laws_of_the_ir(steps: list[Step], mask: int) -> None:
+    with recording() as client:
+        kept = keep(*carry_out(steps, Lazy(client)), mask)
+        graph = recorded(client)
+        verify(graph)
+        for subset in SUBSETS:
+            run_passes(graph, Target(), subset, lambda name, made: verify(made, name))
+        del kept
+
+
+@examples
+@given(steps=STEPS, mask=MASKS)
+def test_without_passes_each_call_is_one_unit(steps: list[Step], mask: int) -> None:
+    with recording(optimize=False) as client:
+        kept = keep(*carry_out(steps, Lazy(client)), mask)
+        plan = client.plan()
+        assert len(plan.units) == recorded(client).calls == plan.calls
+        assert all(unit.n == 1 and len(unit.program.steps) == 1 for unit in plan.units)
+        del kept
+
+
+def canonical(client: Pymonik) -> list[Any]:
+    """Give the plan of a client with units, blobs and external cells numbered as they come."""
+    plan = client.plan()
+    numbers: dict[int, Any] = {id(unit.cell): place for place, unit in enumerate(plan.units)}
+
+    def name(source: Any) -> Any:
+        digest = getattr(source, "digest", None)
+        return digest or numbers.setdefault(id(source), ("external", len(numbers)))
+
+    units = [
+        (unit.payload, [name(source) for source in unit.inputs], unit.n, unit.name, unit.options)
+        for unit in plan.units
+    ]
+    return [units, [blob.digest for blob in plan.blobs], [*plan.named], plan.requests]
+
+
+@examples
+@given(steps=STEPS, mask=MASKS)
+def test_the_same_program_gives_the_same_plan(steps: list[Step], mask: int) -> None:
+    plans = []
+    for _ in range(2):
+        with recording() as client:
+            kept = keep(*carry_out(steps, Lazy(client)), mask)
+            plans.append(canonical(client))
+            assert canonical(client) == plans[-1], "asked twice"
+            del kept
+    assert plans[0] == plans[1]
+
+
+def test_random_programs_reach_every_kind_of_node() -> None:
+    """The laws would hold for no program at all: look at what the programs are made of."""
+    seen: Counter[str] = Counter()
+
+    @settings(examples, max_examples=150, database=None)
+    @given(steps=STEPS)
+    def look(steps: list[Step]) -> None:
+        with recording() as client:
+            kept = carry_out(steps, Lazy(client))
+            text = str(client.plan())
+            seen.update(
+                mark for mark in ("%ext", "; ", "[*%", "put", "#", "::-1", "‹") if mark in text
+            )
+            seen.update(["wide"] if any(node.n > 3 for node in calls(client.plan().graph)) else [])
+            del kept
+
+    look()
+    assert len(seen) == 8, seen
