@@ -46,6 +46,8 @@ def _line(node: Any, numbers: dict[int, str]) -> str:
         shape = "" if node.n is None else f"map[{node.n}] "
         mark = " *" if node.wanted else ""
         return f"{number} = {shape}{node.spec.name}({inner}){mark}{_label(node)}"
+    if not isinstance(node, Map):  # no node at all: `verify` is about to say so
+        return f"{number} = {node!r:.80}"
     return f"{number} = {_shape(node)}{_steps(node, number, numbers)}"
 
 
@@ -102,6 +104,8 @@ def _column(column: Any, number: str, numbers: dict[int, str], n: int) -> str:
 
 
 def _immediates(values: Any) -> str:
+    if not values:
+        return "‹›"
     first, last = values[0], values[-1]
     if all(type(value) is int for value in (first, last)) and list(values) == list(
         range(first, first + len(values))
