@@ -133,6 +133,11 @@ class ResultHandle(Generic[T_co]):
     def __repr__(self) -> str:
         return f"<ResultHandle {self._client.describe(self)}>"
 
+    def _repr_html_(self) -> str:
+        from pymonik.graph.draw.notebook import handle_html
+
+        return handle_html(repr(self), [self._node])
+
     def __reduce__(self) -> NoReturn:
         raise LazyValueError("a handle cannot be pickled: pass it to a task as an argument")
 
@@ -316,6 +321,11 @@ class MultiResultHandle(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<MultiResultHandle of {len(self)}>"
+
+    def _repr_html_(self) -> str:
+        from pymonik.graph.draw.notebook import handle_html
+
+        return handle_html(repr(self), [node for node, _, _ in self._runs])
 
 
 def as_completed(

@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
+import webbrowser
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import rich_click as click
 
 from pymonik.cli.record import Recording, ScriptFailed, record
-from pymonik.cli.text import columns, figures_text
+from pymonik.cli.text import columns, figures_rows, figures_text
 from pymonik.graph.cost import figures
-from pymonik.graph.draw.model import drawing
+from pymonik.graph.draw.explain import explained, graphs, stages
+from pymonik.graph.draw.formats import FORMATS, described
+from pymonik.graph.draw.html import page
+from pymonik.graph.draw.model import Drawing, drawing
 from pymonik.graph.draw.terminal import terminal
 from pymonik.graph.ir import Graph
-from pymonik.graph.passes import PASSES, run_passes
+from pymonik.graph.passes import PASSES
 from pymonik.graph.show import show as text_of
 from pymonik.plan.plan import Plan
 
@@ -56,12 +62,16 @@ _ANYWHERE = {"ignore_unknown_options": True}
     show_default=True,
     help="What was written, or what will be submitted.",
 )
+@click.option("--explain", is_flag=True, help="Tell what each pass made of it, and why.")
 @click.option(
     "--print-after",
     type=click.Choice(["recording", *PASSES]),
     multiple=True,
     help="Print the graph after a pass, a line a node.",
 )
+@click.option("--format", "form", type=click.Choice(list(FORMATS)), help="Print this instead.")
+@click.option("--save", type=click.Path(), help="Write to a file; its ending names the format.")
+@click.option("--open", "opens", is_flag=True, help="Open the drawing as a page in a browser.")
 @_source
 def show(
     script: str,
@@ -69,30 +79,27 @@ def show(
     module: bool,
     output: str,
     view: str,
+    explain: bool,
     print_after: tuple[str, ...],
+    form: str | None,
+    save: str | None,
+    opens: bool,
 ) -> None:
     """Draw the graph of SCRIPT, and tell what it comes to."""
     recording = recorded(script, args, module)
     plan = recording.plan
     if plan is None:
         return _nothing(script, output)
-    written = plan.source.graph if plan.source is not None else plan.graph
-    drawn = drawing(written if view == "logical" else plan.graph)
+    drawn = drawing(written(plan) if view == "logical" else plan.graph)
+    if form or save or opens:
+        return _deliver(plan, drawn, view, script, form, save, opens)
     if output == "json":
-        stages = {name: text_of(stage) for name, stage in _stages(plan) if name in print_after}
-        return _print_json(
-            {
-                "script": script,
-                "pending": True,
-                "view": view,
-                **asdict(drawn),
-                "figures": asdict(figures(plan)),
-                **({"after": stages} if stages else {}),
-            }
-        )
-    for name, stage in _stages(plan) if print_after else ():
+        return _print_json(_as_data(script, view, drawn, plan, explain, print_after))
+    for name, stage in graphs(plan).items() if print_after else ():
         if name in print_after:
             click.echo(f"after {name}:\n{text_of(stage)}\n")
+    if explain:
+        click.echo(f"{explained(plan)}\n")
     click.echo(f"{script}: {'as written' if view == 'logical' else 'as it will be submitted'}\n")
     click.echo(terminal(drawn, columns()))
     if any(box.wanted for box in drawn.boxes):
@@ -100,6 +107,71 @@ def show(
     click.echo()
     click.echo(figures_text(figures(plan)))
     return None
+
+
+def _as_data(
+    script: str,
+    view: str,
+    drawn: Drawing,
+    plan: Plan,
+    explain: bool,
+    print_after: tuple[str, ...],
+) -> dict[str, Any]:
+    made = graphs(plan) if explain or print_after else {}
+    after = {name: text_of(stage) for name, stage in made.items() if explain or name in print_after}
+    data = {"script": script, "pending": True, "view": view, **described(drawn)}
+    data["figures"] = asdict(figures(plan))
+    if after:
+        data["after"] = after
+    if explain:
+        data["notes"] = list(plan.graph.notes)
+    return data
+
+
+def _deliver(
+    plan: Plan,
+    drawn: Drawing,
+    view: str,
+    script: str,
+    form: str | None,
+    save: str | None,
+    opens: bool,
+) -> None:
+    """Print, save or open a drawing."""
+    form = form or (_format_of(save) if save else "html")
+    if form == "html":
+        made = stages(plan)
+        start = 0 if view == "logical" else len(made) - 1
+        text = page(os.path.basename(script), made, figures_rows(figures(plan)), start)
+    else:
+        text = FORMATS[form](drawn)
+    if opens and not save:
+        handle, save = tempfile.mkstemp(prefix="pymonik-", suffix=f".{form}")
+        os.close(handle)
+    if save is None:
+        click.echo(text)
+        return
+    with open(save, "w", encoding="utf-8") as file:
+        file.write(text)
+    click.echo(f"wrote {save}", err=True)
+    if opens:
+        webbrowser.open(Path(save).resolve().as_uri())
+
+
+def _format_of(path: str) -> str:
+    ending = Path(path).suffix.lstrip(".").lower()
+    known = {"mmd": "mermaid", "gv": "dot", "txt": "terminal", "htm": "html"}
+    form = known.get(ending, ending)
+    if form not in FORMATS:
+        endings = ", ".join(sorted({*FORMATS, *known} - {"terminal", "mermaid"}))
+        raise click.BadParameter(f"{path!r} names no format: end it in one of {endings}")
+    return form
+
+
+def written(plan: Plan) -> Graph:
+    """Give the graph of a plan as it was recorded."""
+    made: Graph = plan.source.graph if plan.source is not None else plan.graph
+    return made
 
 
 def recorded(script: str, args: tuple[str, ...], module: bool) -> Recording:
@@ -111,18 +183,6 @@ def recorded(script: str, args: tuple[str, ...], module: bool) -> Recording:
     except ScriptFailed as failure:
         click.echo(str(failure), err=True)
         sys.exit(1)
-
-
-def _stages(plan: Plan) -> list[tuple[str, Graph]]:
-    """Compile once more, and give the graph after each pass."""
-    source = plan.source
-    if source is None:
-        return []
-    stages: list[tuple[str, Graph]] = [("recording", source.graph)]
-    run_passes(
-        source.graph, source.target, source.optimize, lambda name, made: stages.append((name, made))
-    )
-    return stages
 
 
 def _nothing(script: str, output: str) -> None:

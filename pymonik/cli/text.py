@@ -30,9 +30,16 @@ def counted(number: int, noun: str) -> str:
 
 def figures_text(figures: Figures) -> str:
     """Print the counts of a plan, one line each."""
+    rows = figures_rows(figures)
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
+
+
+def figures_rows(figures: Figures) -> list[tuple[str, str]]:
+    """Give the counts of a plan as names and values."""
     left = "" if figures.calls == figures.written else f", {figures.calls:,} after sharing"
     requests = sum(kind.requests for kind in figures.requests)
-    rows = [
+    return [
         ("calls", f"{figures.written:,}{left}"),
         ("units", f"{figures.units:,}, compiled for {figures.slots} at a time"),
         ("depth", f"{counted(figures.depth, 'call')}, {counted(figures.unit_depth, 'unit')}"),
@@ -46,8 +53,6 @@ def figures_text(figures: Figures) -> str:
         ("", f"{size_text(figures.bytes_raw)} of functions and arguments, as often as used"),
         ("", f"{size_text(figures.bytes_distinct)} of them, each once"),
     ]
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
 
 
 def _items(items: int) -> str:

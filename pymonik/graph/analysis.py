@@ -6,22 +6,39 @@ Enters: a graph. Leaves: numbers, or a `networkx.DiGraph`. networkx is imported 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.ir import Graph, Map, Put, Recorded, column_refs, inputs, refs_of
+from pymonik.content import Content
+from pymonik.graph.ir import (
+    Const,
+    Each,
+    Graph,
+    Map,
+    Nested,
+    Put,
+    Recorded,
+    column_refs,
+    inputs,
+    refs_of,
+)
 
 if TYPE_CHECKING:
     import networkx
 
 
-def levels(graph: Graph) -> dict[int, int]:
-    """Give each node, by its id, the number of nodes on the longest path before it."""
-    found: dict[int, int] = {}
-    for node in graph.nodes:
-        found[id(node)] = 1 + max(
-            (found.get(id(_kept(source, graph)), -1) for source in inputs(node)), default=-1
-        )
-    return found
+def ancestors(nodes: Iterable[Any]) -> Graph:
+    """Give the graph of some nodes and of all that leads to them."""
+    order: dict[int, Any] = {}
+    open_ones = [(node, False) for node in nodes]
+    while open_ones:
+        node, is_ready = open_ones.pop()
+        if is_ready:
+            order.setdefault(id(node), node)
+        elif id(node) not in order:
+            open_ones.append((node, True))
+            open_ones += [(source, False) for source in inputs(node)]
+    return Graph(tuple(order.values()), {})
 
 
 def depth_and_width(graph: Graph) -> tuple[int, int]:
@@ -80,6 +97,45 @@ def uses(node: Any) -> list[tuple[Any, int]]:
     for source, indexes in runs:
         counts.setdefault(id(source), [source, 0])[1] += len(indexes)
     return [(source, count) for source, count in counts.values()]
+
+
+def functions(node: Any) -> Iterator[tuple[Content, int]]:
+    """Give the functions of a node, and how many calls use each."""
+    if isinstance(node, Map):
+        for step in node.steps:
+            yield step.spec.code.content, node.n
+    elif isinstance(node, Recorded):
+        yield node.spec.code.content, 1 if node.n is None else node.n
+
+
+def captured(node: Any) -> Iterator[tuple[Content, int]]:
+    """Give the captured values a node names, and how many calls use each."""
+    if isinstance(node, Put):
+        yield node.content, 1
+    elif isinstance(node, Recorded) and node.n is None:
+        yield from _in_slots(node.args, 1)
+    elif isinstance(node, Recorded):
+        yield from _in_columns(node.args, node.n or 0)
+    elif isinstance(node, Map):
+        for step in node.steps:
+            yield from _in_columns(step.columns, node.n)
+
+
+def _in_columns(columns: Iterable[Any], n: int) -> Iterator[tuple[Content, int]]:
+    for column in columns:
+        if isinstance(column, Const):
+            yield from _in_slots((column.value,), n)
+        elif isinstance(column, Each):
+            yield from _in_slots(column.values, 1)
+
+
+def _in_slots(slots: Iterable[Any], times: int) -> Iterator[tuple[Content, int]]:
+    for slot in slots:
+        if isinstance(slot, Content):
+            yield slot, times
+        elif isinstance(slot, Nested):
+            yield slot.content, times
+            yield from _in_slots(slot.slots, times)
 
 
 def _kept(source: Any, graph: Graph) -> Any:

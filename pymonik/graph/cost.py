@@ -5,13 +5,10 @@ Enters: a plan. Leaves: `Figures`. What it will take in time is estimated in `si
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from pymonik.content import Content
-from pymonik.graph.analysis import depth_and_width
-from pymonik.graph.ir import Const, Each, Graph, Map, Nested, Put, Recorded
+from pymonik.graph.analysis import captured, depth_and_width, functions
+from pymonik.graph.ir import Graph
 from pymonik.plan.plan import Plan
 
 
@@ -89,38 +86,7 @@ def _bytes(graph: Graph) -> tuple[int, int]:
     raw = 0
     distinct: dict[int, int] = {}
     for node in graph.nodes:
-        for content, times in carried(node):
+        for content, times in (*functions(node), *captured(node)):
             raw += content.size * times
             distinct[id(content)] = content.size
     return raw, sum(distinct.values())
-
-
-def carried(node: Any) -> Iterator[tuple[Content, int]]:
-    """Give functions and captured values of a node, and how many calls use them."""
-    if isinstance(node, Put):
-        yield node.content, 1
-    elif isinstance(node, Recorded):
-        n = 1 if node.n is None else node.n
-        yield node.spec.code.content, n
-        yield from _of_slots(node.args, 1) if node.n is None else _of_columns(node.args, n)
-    elif isinstance(node, Map):
-        for step in node.steps:
-            yield step.spec.code.content, node.n
-            yield from _of_columns(step.columns, node.n)
-
-
-def _of_columns(columns: Iterable[Any], n: int) -> Iterator[tuple[Content, int]]:
-    for column in columns:
-        if isinstance(column, Const):
-            yield from _of_slots((column.value,), n)
-        elif isinstance(column, Each):
-            yield from _of_slots(column.values, 1)
-
-
-def _of_slots(slots: Iterable[Any], times: int) -> Iterator[tuple[Content, int]]:
-    for slot in slots:
-        if isinstance(slot, Content):
-            yield slot, times
-        elif isinstance(slot, Nested):
-            yield slot.content, times
-            yield from _of_slots(slot.slots, times)

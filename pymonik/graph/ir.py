@@ -279,6 +279,11 @@ class Graph:
 
         return to_networkx(self)
 
+    def _repr_html_(self) -> str:
+        from pymonik.graph.draw.notebook import graph_html
+
+        return graph_html(self)
+
 
 def _calls(node: Any) -> int:
     if isinstance(node, Map):

@@ -156,6 +156,11 @@ class Plan:
 
         return f"{self!r}\n{show(self.graph)}" if self.graph is not None else repr(self)
 
+    def _repr_html_(self) -> str:
+        from pymonik.graph.draw.notebook import plan_html
+
+        return plan_html(self)
+
 
 def _index_in(label: str) -> int:
     """Give the element that the label of a map names: "pv[3]"."""

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -167,3 +168,53 @@ def test_the_client_does_not_import_the_command_line() -> None:
         check=True,
     )
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ("svg", "<svg "),
+        ("html", "<!doctype html>"),
+        ("dot", "digraph pymonik {"),
+        ("mermaid", "flowchart TD"),
+        ("json", '"pymonik-drawing"'),
+        ("graphml", "<graphml "),
+        ("terminal", "│ price ×60 * │"),
+    ],
+)
+def test_the_drawing_is_printed_in_any_format(
+    pymonik_command: Command, form: str, words: str
+) -> None:
+    done = pymonik_command("graph", "show", "--format", form, "prices.py", prices=PRICES)
+    assert done.returncode == 0, done.stderr
+    assert words in done.stdout
+
+
+def test_the_ending_of_a_file_names_the_format(pymonik_command: Command, tmp_path: Path) -> None:
+    args = ("prices.py", "--view", "units", "--save", "prices.mmd")
+    done = pymonik_command("graph", "show", *args, prices=PRICES)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "20 units of 3" in (tmp_path / "prices.mmd").read_text()
+
+
+def test_an_ending_that_names_no_format_is_wrong_usage(pymonik_command: Command) -> None:
+    done = pymonik_command("graph", "show", "prices.py", "--save", "prices.doc", prices=PRICES)
+    assert done.returncode == 2
+    assert "names no format" in done.stderr
+
+
+def test_explain_gives_the_reasons(pymonik_command: Command) -> None:
+    done = pymonik_command("graph", "show", "--explain", "prices.py", prices=PRICES)
+    assert "vectorize: fold calls of equal spec and depth into maps\n" in done.stdout
+    assert "  - price: 60 calls in units of 3\n" in done.stdout
+
+
+def test_open_hands_a_page_to_the_browser(
+    pymonik_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROWSER", "echo opened %s")
+    done = pymonik_command("graph", "show", "--open", "prices.py", prices=PRICES)
+    (opened,) = (line for line in done.stdout.splitlines() if line.startswith("opened file:///"))
+    file = Path(opened.removeprefix("opened file://"))
+    assert "<!doctype html>" in file.read_text(encoding="utf-8")
+    file.unlink()

@@ -10,6 +10,7 @@ pass a layer share one bend there, so that a fan-out is drawn as one line that s
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -184,6 +185,7 @@ class _Placement:
                 self._settle(layer, offsets)
             for layer, offsets in zip(self.layers[::-1], self.offsets[::-1]):
                 self._settle(layer, offsets)
+        self._straighten()
         left = min((self.at[place] - self.half[place] for place in self.at), default=0.0)
         moved = {place: at - left for place, at in self.at.items()}
         return moved if self.limit is None else self._within(moved, self.limit)
@@ -198,6 +200,31 @@ class _Placement:
             weights.append(weight or 0.01)
         for place, offset, found in zip(layer, offsets, _rising(wishes, weights)):
             self.at[place] = found + offset
+
+    def _straighten(self) -> None:
+        """Put the bends of a long line below one another, as far as their neighbours let them."""
+        lines: dict[int, list[tuple[int, int]]] = {}
+        for k, layer in enumerate(self.layers):
+            for rank, place in enumerate(layer):
+                if isinstance(place, tuple):
+                    lines.setdefault(place[0], []).append((k, rank))
+        for bends in lines.values():
+            rooms = [self._room(k, rank) for k, rank in bends]
+            low, high = max(low for low, _ in rooms), min(high for _, high in rooms)
+            if low <= high:
+                middle = sorted(self.at[self.layers[k][rank]] for k, rank in bends)[len(bends) // 2]
+                for k, rank in bends:
+                    self.at[self.layers[k][rank]] = max(low, min(middle, high))
+
+    def _room(self, k: int, rank: int) -> tuple[float, float]:
+        """Give how far a place can go to either side."""
+        layer, offsets = self.layers[k], self.offsets[k]
+        low, high = -math.inf, math.inf
+        if rank > 0:
+            low = self.at[layer[rank - 1]] + offsets[rank] - offsets[rank - 1]
+        if rank + 1 < len(layer):
+            high = self.at[layer[rank + 1]] - offsets[rank + 1] + offsets[rank]
+        return low, high
 
     def _within(self, at: dict[Place, float], limit: float) -> dict[Place, float]:
         """Push what stands beyond the limit back, without changing an order."""

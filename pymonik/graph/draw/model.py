@@ -6,15 +6,14 @@ more, so that it can be saved. A fan-out is one box with its count.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from pymonik.content import Content
-from pymonik.graph.analysis import uses
+from pymonik.graph.analysis import captured, uses
 from pymonik.graph.draw.layout import Layout, layered
-from pymonik.graph.ir import Each, Graph, Map, Nested, Put, Recorded
+from pymonik.graph.ir import Graph, Map, Put, Recorded, Spec
 from pymonik.graph.passes import Target
 from pymonik.graph.passes.vectorize import vectorize
 
@@ -25,7 +24,8 @@ class Box:
 
     kind: calls, object (put under a name), earlier (of a submission before this one) or group
     (several nodes in one box). sites: "file:line" of the steps. reads: bytes of captured values,
-    each counted once. facts: options and other things to tell.
+    each counted once. facts: options and other things to tell. origins: the recorded calls it
+    stands for, by number. members: what is inside a group. status: of a run, as a word.
     """
 
     titles: tuple[str, ...]
@@ -37,6 +37,9 @@ class Box:
     reads: int = 0
     facts: tuple[tuple[str, str], ...] = ()
     levels: int = 1
+    origins: tuple[int, ...] = ()
+    members: Drawing | None = None
+    status: str = ""
 
     @property
     def name(self) -> str:
@@ -79,52 +82,65 @@ def folded(graph: Graph) -> Graph:
     return vectorize(graph, Target())
 
 
-def drawing(graph: Graph) -> Drawing:
-    """Make the drawing of a graph; single calls are folded, so that a loop is one box."""
-    if any(type(node) is Recorded for node in graph.nodes):
+def drawing(graph: Graph, fold: bool = True, numbers: Mapping[int, int] | None = None) -> Drawing:
+    """Make the drawing of a graph.
+
+    fold: single calls of a task are one box, as if they had been mapped. numbers: those of recorded
+    calls, by id, for the boxes' `origins`.
+    """
+    if fold and any(type(node) is Recorded for node in graph.nodes):
         graph = folded(graph)
     boxes: list[Box] = []
-    numbers: dict[int, int] = {}
+    places: dict[int, int] = {}
     links: list[Link] = []
     for node in graph.nodes:
-        used = uses(node)
-        for source, _ in used:
-            if id(source) not in numbers:
-                numbers[id(source)] = len(boxes)
+        used: dict[Any, int] = {}
+        for source, values in uses(node):
+            source = graph.aliases.get(source, source)
+            used[source] = used.get(source, 0) + values
+        for source in used:
+            if id(source) not in places:
+                places[id(source)] = len(boxes)
                 boxes.append(_earlier(source))
-        numbers[id(node)] = len(boxes)
-        links += [Link(numbers[id(source)], len(boxes), count) for source, count in used]
-        boxes.append(_box(node))
+        places[id(node)] = len(boxes)
+        links += [Link(places[id(source)], len(boxes), count) for source, count in used.items()]
+        boxes.append(_box(node, numbers or {}))
     return Drawing(tuple(boxes), tuple(links))
 
 
-def _box(node: Any) -> Box:
+def _box(node: Any, numbers: Mapping[int, int]) -> Box:
     if isinstance(node, Put):
-        facts = (("bytes", f"{node.content.size}"),)
         name = node.label or "object"
-        return Box((name,), 1, 0, "object", True, (node.where,), node.content.size, facts)
-    contents = {id(content): content for content in contents_of(node)}
+        return Box(
+            (name,), kind="object", wanted=True, sites=(node.where,), reads=node.content.size
+        )
+    contents = {id(content): content.size for content, _ in captured(node)}
+    is_map = isinstance(node, Map)
+    recorded = [origin for step in node.steps for origin in step.origins] if is_map else [node]
+    sites = [step.origins[0].where for step in node.steps] if is_map else [node.where]
+    origins = (numbers.get(id(origin)) for origin in recorded)
     return Box(
-        tuple(step.spec.name for step in node.steps),
-        node.n,
-        node.units if node.chunk else 0,
-        wanted=any(step.is_wanted for step in node.steps),
-        sites=tuple(dict.fromkeys(step.origins[0].where for step in node.steps)),
-        reads=sum(content.size for content in contents.values()),
-        facts=_facts(node),
+        tuple(step.spec.name for step in node.steps) if is_map else (node.spec.name,),
+        1 if node.n is None else node.n,
+        node.units if is_map and node.chunk else 0,
+        wanted=any(step.is_wanted for step in node.steps) if is_map else node.wanted,
+        sites=tuple(dict.fromkeys(sites)),
+        reads=sum(contents.values()),
+        facts=_facts(node.spec),
+        origins=tuple(number for number in origins if number is not None),
     )
 
 
 def _earlier(node: Any) -> Box:
     if isinstance(node, Put):
-        return replace(_box(node), wanted=False)
+        return replace(_box(node, {}), wanted=False)
     count = getattr(node, "n", None) or 1
     name = node.spec.name if isinstance(node, (Recorded, Map)) else "value"
     return Box((name,), count, 0, "earlier")
 
 
-def _facts(node: Map) -> tuple[tuple[str, str], ...]:
-    options = node.spec.options
+def _facts(spec: Spec) -> tuple[tuple[str, str], ...]:
+    options = spec.options
     shown = {
         "partition": options.partition_id,
         "priority": options.priority,
@@ -132,26 +148,6 @@ def _facts(node: Map) -> tuple[tuple[str, str], ...]:
         "max_retries": options.max_retries,
         "retries": options.retries,
         "cost": options.cost,
-        "environment": node.spec.environment,
+        "environment": spec.environment,
     }
     return tuple((name, str(value)) for name, value in shown.items() if value is not None)
-
-
-def contents_of(node: Map) -> Iterator[Content]:
-    """Give the captured values of a node, as often as they are named; functions left out."""
-    for step in node.steps:
-        for column in step.columns:
-            values: Iterable[Any] = (
-                column.values if isinstance(column, Each) else (getattr(column, "value", None),)
-            )
-            for value in values:
-                yield from _inside(value)
-
-
-def _inside(slot: Any) -> Iterator[Content]:
-    if isinstance(slot, Content):
-        yield slot
-    elif isinstance(slot, Nested):
-        yield slot.content
-        for inner in slot.slots:
-            yield from _inside(inner)

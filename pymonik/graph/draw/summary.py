@@ -89,7 +89,7 @@ def _grouped(drawing: Drawing, groups: Sequence[int]) -> Drawing:
             links[ends] = links.get(ends, 0) + link.values
     order = _sorted(list(members), list(links))
     place = {group: number for number, group in enumerate(order)}
-    boxes = [_merged([drawing.boxes[number] for number in members[group]]) for group in order]
+    boxes = [_merged(drawing, members[group]) for group in order]
     renamed = [Link(place[a], place[b], values) for (a, b), values in links.items()]
     return Drawing(tuple(boxes), tuple(renamed))
 
@@ -106,7 +106,8 @@ def _sorted(groups: list[int], links: list[tuple[int, int]]) -> list[int]:
     return list(sorter.static_order())
 
 
-def _merged(boxes: list[Box]) -> Box:
+def _merged(drawing: Drawing, numbers: list[int]) -> Box:
+    boxes = [drawing.boxes[number] for number in numbers]
     if len(boxes) == 1:
         return boxes[0]
     return replace(
@@ -119,4 +120,22 @@ def _merged(boxes: list[Box]) -> Box:
         sites=tuple(dict.fromkeys(site for box in boxes for site in box.sites)),
         reads=sum(box.reads for box in boxes),
         levels=sum(box.levels for box in boxes),
+        origins=tuple(origin for box in boxes for origin in box.origins),
+        members=_part(drawing, numbers),
     )
+
+
+def _part(drawing: Drawing, numbers: list[int]) -> Drawing:
+    """Give what is inside a group; many boxes in turn as groups of neighbours in the order."""
+    place = {number: rank for rank, number in enumerate(numbers)}
+    links = (
+        Link(place[link.source], place[link.target], link.values)
+        for link in drawing.links
+        if link.source in place and link.target in place
+    )
+    part = Drawing(tuple(drawing.boxes[number] for number in numbers), tuple(links))
+    if len(numbers) <= _CLEAR:
+        return part
+    # Links go from smaller to larger numbers, so those of consecutive ranges make no circle.
+    size = -(-len(numbers) // _CLEAR)
+    return _grouped(part, [rank - rank % size for rank in range(len(numbers))])

@@ -172,8 +172,7 @@ class _Canvas:
         nets = {upper: _Net(stem, []) for upper, stem in stems.items()}
         for lower, uppers in sources.items():
             uppers.sort(key=lambda upper: stems[upper])
-            taken = set(stems.values()) - {stems[upper] for upper in uppers}
-            ports = self._ports(lower, [stems[upper] for upper in uppers], taken)
+            ports = self._ports(lower, [stems[upper] for upper in uppers], set(stems.values()))
             for upper, port in zip(uppers, ports):
                 nets[upper].ends.append(port)
             self.tops[lower] = ports
@@ -189,19 +188,25 @@ class _Canvas:
         return self._middle(place)
 
     def _ports(self, place: Place, stems: list[int], taken: set[int]) -> list[int]:
-        """Arrive right below the stems where the box allows, else spread over its top."""
+        """Arrive right below the stems where the box allows, else spread over its top.
+
+        Where another line leaves, in `taken`, none arrives: upright parts would fall into one.
+        """
         if isinstance(place, tuple):
-            return [self.left[place]] * len(stems)
+            at, own = self.left[place], stems[0]
+            near = (column for column in (at, at + 1, at - 1, at + 2))
+            self.left[place] = next(c for c in near if c == own or c not in taken)
+            return [self.left[place]]
         first, last = self.left[place] + 1, self.left[place] + self.sizes[place] - 2
+        free = [column for column in range(first, last + 1) if column not in taken]
         ports: list[int] = []
         for rank, stem in enumerate(stems):
             spread = first + round((last - first) * (rank + 1) / (len(stems) + 1))
             wish = stem if first <= stem <= last else spread
-            low = ports[-1] + 2 if ports else first
-            high = max(low, last - 2 * (len(stems) - rank - 1))
-            near = sorted(range(low, high + 1), key=lambda column: abs(column - wish))
-            free = [column for column in near if column not in taken]
-            ports.append((free or near)[0])
+            before, limit = (ports[-1] if ports else -1), free[rank - len(stems)]
+            room = [column for column in (*free, stem) if before < column <= limit]
+            apart = [column for column in room if column > before + 1]
+            ports.append(min(apart or room, key=lambda column: abs(column - wish)))
         return ports
 
     # ----- ink
