@@ -41,7 +41,7 @@ def test_the_text_has_purposes_reasons_and_graphs(client: Pymonik) -> None:
     text = explained(client.plan())
     assert "cse: let equal pure calls share one\n(as before)" in text
     assert "\nfuse: merge a map into" in text
-    assert "\n  - fused discount into price" in text
+    assert "\n  - fused price" in text
     assert "%1 = map[3] { %1.0 = price(%0, 0:3); discount(%1.0) }" in text
     del handle
 

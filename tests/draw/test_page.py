@@ -124,7 +124,7 @@ def test_the_passes_are_played_back_to_the_last(browse: Browse, prices: str) -> 
 @needs_browser
 def test_the_reasons_of_a_pass_stand_beside_it(browse: Browse, prices: str) -> None:
     said = browse(prices, "goTo(4); say($('notes').textContent);")
-    assert "fused discount into price" in said
+    assert "fused price" in said
 
 
 @needs_browser
