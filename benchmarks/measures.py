@@ -1,0 +1,190 @@
+"""The measures: a peer and a size in, a figure out.
+
+Values are checked outside the clock; `WrongValue` is raised if they are not right. Arrays are new
+at each measure, so that no peer gains from having seen them.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+import tracemalloc
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import metg
+from benchmarks.footprint import Footprint
+from benchmarks.kernels import add, cell, identity, increment, mix, plus_one
+from benchmarks.peers import Unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from benchmarks.peers import Peer
+
+TASKS = 50
+WIDTH = 8
+_fresh_number = count(1)
+
+
+class WrongValue(Exception):
+    """A peer computed something else than a plain loop does."""
+
+
+def clock(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the seconds a call takes, and its value; garbage of others is collected before."""
+    gc.collect()
+    start = time.perf_counter()
+    value = call()
+    return time.perf_counter() - start, value
+
+
+def expect(found: Any, wanted: Any) -> None:
+    """Raise unless a peer found what is wanted."""
+    if found != wanted:
+        raise WrongValue(f"wanted {str(wanted)[:80]}, found {str(found)[:80]}")
+
+
+def new_array(size: int) -> np.ndarray:
+    """Make an array of doubles that no measure has seen before."""
+    import numpy as np
+
+    return np.arange(size, dtype=np.float64) + next(_fresh_number)
+
+
+def pairs(size: int) -> list[tuple[int, int]]:
+    """Make the arguments of `size` additions."""
+    return [(number, 2) for number in range(size)]
+
+
+def map_rate(peer: Peer, size: int) -> float:
+    """Return calls a second of one map that does nothing."""
+    items = list(range(size))
+    seconds, values = clock(lambda: peer.map(identity, items))
+    expect(values, items)
+    return size / seconds
+
+
+def loop_rate(peer: Peer, size: int) -> float:
+    """Return calls a second of single calls and single gets."""
+    items = list(range(size))
+    seconds, values = clock(lambda: peer.loop(identity, items))
+    expect(values, items)
+    return size / seconds
+
+
+def chain_cost(peer: Peer, size: int) -> float:
+    """Return microseconds a link."""
+    seconds, value = clock(lambda: peer.chain(increment, 0, size))
+    expect(value, size)
+    return seconds / size * 1e6
+
+
+def stencil_metg(peer: Peer, steps: int) -> float:
+    """Return METG(50 %) in microseconds of a stencil `WIDTH` by `steps`."""
+    first = list(range(WIDTH))
+    last = first
+    for _ in range(steps):
+        last = [mix(last[i - 1], last[i], last[(i + 1) % WIDTH]) for i in range(WIDTH)]
+
+    def run(work: int) -> float:
+        seconds, row = clock(lambda: peer.stencil(cell, first, steps, work))
+        expect(row, last)
+        return seconds
+
+    kernel = metg.Kernel.calibrate()
+
+    def sample(work: int) -> metg.Sample:
+        return metg.measure(run, kernel, work, WIDTH * steps, peer.workers)
+
+    return metg.search(sample, kernel) * 1e6
+
+
+def broadcast_time(way: str) -> Callable[[Peer, int], float]:
+    """Return a measure of the seconds to give one array to `TASKS` tasks in this way."""
+
+    def measure(peer: Peer, size: int) -> float:
+        array = new_array(size)
+        wanted = [float(array.sum()) + offset for offset in range(TASKS)]
+        seconds, values = clock(lambda: getattr(peer, way)(array, TASKS))
+        expect(values, wanted)
+        return seconds
+
+    return measure
+
+
+def broadcast_copies(peer: Peer, size: int) -> float:
+    """Return how many copies of the array a broadcast needs at its peak, beside the user's own."""
+    array = new_array(size)
+    with Footprint() as footprint:
+        peer.broadcast(array, TASKS)
+    return footprint.growth / array.nbytes
+
+
+def comparisons(peer: Peer, size: int) -> float:
+    """Return the seconds of `TASKS` comparisons of such an array with a copy, at memory speed.
+
+    A figure of the machine, which a budget stands on; it is taken once, in PymoniK's turn.
+    """
+    if peer.name != "pymonik":
+        raise Unsupported
+    mine = new_array(size).tobytes()
+    other = bytes(bytearray(mine))
+    seconds, equal = clock(lambda: all(mine == other for _ in range(TASKS)))
+    expect(equal, True)
+    return seconds
+
+
+def roundtrip_rate(peer: Peer, size: int) -> float:
+    """Return megabytes a second, in and out added up."""
+    arrays = [new_array(size) for _ in range(TASKS)]
+    seconds, values = clock(lambda: peer.roundtrip(plus_one, arrays))
+    expect([bool((a + 1 == b).all()) for a, b in zip(arrays, values, strict=True)], [True] * TASKS)
+    return 2 * sum(array.nbytes for array in arrays) / 1e6 / seconds
+
+
+def record_cost(kind: str) -> Callable[[Peer, int], float]:
+    """Return a measure of the microseconds a recorded call or element takes."""
+
+    def measure(peer: Peer, size: int) -> float:
+        items = pairs(size)
+        with peer.scratch():
+            seconds, recorded = clock(lambda: getattr(peer, f"record_{kind}")(add, items))
+            expect(len(recorded), size)
+        return seconds / size * 1e6
+
+    return measure
+
+
+def record_memory(kind: str) -> Callable[[Peer, int], float]:
+    """Return a measure of the bytes a recorded call or element keeps, its handle included."""
+
+    def measure(peer: Peer, size: int) -> float:
+        items = pairs(size)
+        with peer.scratch():
+            gc.collect()
+            tracemalloc.start()
+            try:
+                recorded = getattr(peer, f"record_{kind}")(add, items)
+                kept, _peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            expect(len(recorded), size)
+        return kept / size
+
+    return measure
+
+
+def compile_cost(kind: str) -> Callable[[Peer, int], float]:
+    """Return a measure of the microseconds that passes and lowering take a call or element."""
+
+    def measure(peer: Peer, size: int) -> float:
+        with peer.scratch() as scratch:
+            recorded = getattr(peer, f"record_{kind}")(add, pairs(size))
+            seconds, calls = clock(lambda: peer.compile(scratch, recorded))
+            expect(calls, size)
+        return seconds / size * 1e6
+
+    return measure

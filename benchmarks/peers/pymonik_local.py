@@ -1,0 +1,80 @@
+"""PymoniK on its local backend, called as the user's guide calls it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
+
+from benchmarks.kernels import identity, total
+from benchmarks.peers import Peer
+from pymonik import Pymonik, task
+
+
+class Discard(Exception):
+    """Leaves a client's block so that nothing recorded in it is sent."""
+
+
+class PymonikLocal(Peer):
+    """One client, kept open; a second one for calls that are only recorded."""
+
+    def start(self):
+        self.task = cache(task)
+        self.stack = ExitStack()
+        self.client = self.stack.enter_context(Pymonik(backend="local", workers=self.workers))
+        self.map(identity, range(self.workers))
+
+    def stop(self):
+        self.stack.close()
+
+    def map(self, function, items):
+        return self.task(function).map_invoke(items).get()
+
+    def loop(self, function, items):
+        call = self.task(function)
+        handles = [call.invoke(item) for item in items]
+        return [handle.get() for handle in handles]
+
+    def chain(self, function, value, length):
+        call = self.task(function)
+        for _ in range(length):
+            value = call.invoke(value)
+        return value.get()
+
+    def stencil(self, function, row, steps, work):
+        call, width = self.task(function), len(row)
+        for _ in range(steps):
+            row = [
+                call.invoke(row[i - 1], row[i], row[(i + 1) % width], work) for i in range(width)
+            ]
+        return [handle.get() for handle in row]
+
+    def broadcast(self, array, tasks):
+        return self.task(total).map_invoke([(array, offset) for offset in range(tasks)]).get()
+
+    def broadcast_put(self, array, tasks):
+        return self.broadcast(self.client.put(array), tasks)
+
+    def broadcast_loop(self, array, tasks):
+        call = self.task(total)
+        handles = [call.invoke(array, offset) for offset in range(tasks)]
+        return [handle.get() for handle in handles]
+
+    def roundtrip(self, function, arrays):
+        return self.loop(function, arrays)
+
+    @contextmanager
+    def scratch(self):
+        with suppress(Discard), Pymonik(backend="local", workers=self.workers) as client:
+            yield client
+            raise Discard
+
+    def record_call(self, function, items):
+        call = self.task(function)
+        return [call.invoke(left, right) for left, right in items]
+
+    def record_map(self, function, items):
+        return self.task(function).map_invoke(items)
+
+    def compile(self, scratch, recorded):
+        scratch.plan()
+        return len(recorded)

@@ -1,0 +1,43 @@
+"""`concurrent.futures.ThreadPoolExecutor`: nothing is copied, Python takes turns."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+
+from benchmarks.kernels import total
+from benchmarks.peers import Peer
+
+
+class Threads(Peer):
+    """A thread pool; it has no batching of its own."""
+
+    def start(self):
+        self.pool = ThreadPoolExecutor(self.workers)
+
+    def stop(self):
+        self.pool.shutdown()
+
+    def map(self, function, items):
+        return list(self.pool.map(function, items))
+
+    def loop(self, function, items):
+        futures = [self.pool.submit(function, item) for item in items]
+        return [future.result() for future in futures]
+
+    def chain(self, function, value, length):
+        for _ in range(length):
+            value = self.pool.submit(function, value).result()
+        return value
+
+    def stencil(self, function, row, steps, work):
+        for _ in range(steps):
+            left, right = row[-1:] + row[:-1], row[1:] + row[:1]
+            row = list(self.pool.map(function, left, row, right, repeat(work)))
+        return row
+
+    def broadcast(self, array, tasks):
+        return list(self.pool.map(total, repeat(array), range(tasks)))
+
+    def roundtrip(self, function, arrays):
+        return self.loop(function, arrays)

@@ -1,0 +1,144 @@
+"""Takes turns: for every round and program, each peer in its own process, one after the other.
+
+In: names of programs and peers. Out: the samples of each cell, or why it has none. Only one peer
+works at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.programs import PROGRAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from benchmarks.programs import Program
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 120.0
+"""Seconds one figure may take before its peer is given up for the rest of the run."""
+
+
+@dataclass
+class Cell:
+    """What one peer gave for one program."""
+
+    samples: list[float] = field(default_factory=list)
+    size: int | None = None
+    note: str | None = None
+    error: str | None = None
+    unsupported: bool = False
+
+
+class PeerProcess:
+    """A driver and everything it starts, in a process group of its own."""
+
+    def __init__(self, name: str, workers: int) -> None:
+        self.name = name
+        self.dead: str | None = None
+        self._log = tempfile.TemporaryFile("w+", errors="replace")
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.driver", name, str(workers)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            bufsize=1,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        self._read()
+
+    def __enter__(self) -> PeerProcess:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.dead = "did not stop"
+        self._kill()
+        self._process.stdout.close()
+        self._log.close()
+
+    def measure(self, program: Program, quick: bool) -> dict[str, Any]:
+        """Ask for one figure."""
+        if self.dead:
+            return {"error": self.dead}
+        request = {"program": program.name, "quick": quick}
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+        except BrokenPipeError:
+            self.dead = "the peer's process has ended"
+            return {"error": self.dead}
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        ready, _, _ = select.select([self._process.stdout], [], [], PATIENCE)
+        line = self._process.stdout.readline() if ready else ""
+        if line:
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+        self.dead = "no answer" if not ready else f"ended: {self._last_words()}"
+        self._kill()
+        return {"error": self.dead}
+
+    def _last_words(self) -> str:
+        self._log.seek(0)
+        lines = self._log.read().strip().splitlines()
+        return lines[-1] if lines else "without a word"
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def run(
+    programs: Sequence[str],
+    peers: Sequence[str],
+    *,
+    rounds: int,
+    quick: bool,
+    workers: int,
+    progress: Callable[[str], None] = lambda _: None,
+) -> dict[tuple[str, str], Cell]:
+    """Measure every program on every peer, `rounds` times, peers taking turns."""
+    with ExitStack() as stack:
+        drivers = [stack.enter_context(PeerProcess(name, workers)) for name in peers]
+        cells = {(name, peer): Cell() for name in programs for peer in peers}
+        for number in range(rounds):
+            for name in programs:
+                program = PROGRAMS[name]
+                if number >= (program.rounds or rounds):
+                    continue
+                for driver in drivers:
+                    progress(f"round {number + 1}/{rounds}: {name}, {driver.name}")
+                    fill(cells[name, driver.name], driver, program, quick)
+    return cells
+
+
+def fill(cell: Cell, driver: PeerProcess, program: Program, quick: bool) -> None:
+    """Add one sample to a cell, or why there is none; what failed once is not tried again."""
+    if cell.error or cell.unsupported:
+        return
+    answer = driver.measure(program, quick)
+    if "figure" in answer:
+        cell.samples.append(answer["figure"])
+        cell.size = answer["size"]
+    cell.note = answer.get("note", cell.note)
+    cell.error = answer.get("error")
+    cell.unsupported = bool(answer.get("unsupported"))

@@ -1,0 +1,153 @@
+"""The benchmarks give right values on every installed peer, notice wrong ones, and count right."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import metg, table
+from benchmarks.budgets import Budget
+from benchmarks.measures import WrongValue
+from benchmarks.peers import PEERS, Peer, installed
+from benchmarks.programs import PROGRAMS
+from benchmarks.runner import Cell
+
+ROOT = Path(__file__).parent.parent
+RECORDED = {"record-map", "memory-map", *(name for name in PROGRAMS if name.startswith("compile-"))}
+CALLS = {"record-call", "memory-call"}
+HANDLES = {"broadcast-put", "broadcast-loop", "compare"}
+LEFT_OUT = {
+    "pymonik": set(),
+    "threads": RECORDED | CALLS | HANDLES,
+    "processes": RECORDED | CALLS | HANDLES,
+    "pool": RECORDED | CALLS | HANDLES,
+    "joblib": RECORDED | CALLS | HANDLES | {"loop"},
+    "dask": RECORDED | HANDLES,
+}
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_every_program_gives_right_values(peer):
+    if not installed(peer):
+        pytest.skip(f"{peer} is not installed")
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick", "--peers", peer, "-o", "json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    rows = {row["program"]: row for row in json.loads(done.stdout)["rows"]}
+    assert {name: row["errors"] for name, row in rows.items() if row["errors"]} == {}
+    assert done.returncode == 0
+    silent = {name for name, row in rows.items() if not row["samples"] and not row["notes"]}
+    assert silent - {"copies"} == LEFT_OUT[peer]  # copies: Linux only
+    assert rows.keys() == PROGRAMS.keys()
+
+
+class Liar(Peer):
+    """Gives plausible values of the right shape that are wrong in one place."""
+
+    def map(self, function, items):
+        return [*map(function, items[:-1]), -1]
+
+    loop = map
+
+    def chain(self, function, value, length):
+        return length - 1
+
+    def stencil(self, function, row, steps, work):
+        return row
+
+    def broadcast(self, array, tasks):
+        return [float(array.sum())] * tasks
+
+    broadcast_put = broadcast_loop = broadcast
+
+    def roundtrip(self, function, arrays):
+        return [*map(function, arrays[:-1]), arrays[-1]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "map",
+        "loop",
+        "chain",
+        "stencil",
+        "broadcast",
+        "broadcast-put",
+        "broadcast-loop",
+        "roundtrip",
+    ],
+)
+def test_a_wrong_value_is_noticed(name):
+    program = PROGRAMS[name]
+    with pytest.raises(WrongValue):
+        program.measure(Liar("liar", 2), program.quick)
+
+
+@pytest.mark.parametrize("overhead", [3e-6, 50e-6, 4e-3])
+def test_metg_is_twice_the_overhead_of_a_task_that_costs_the_same_at_every_size(overhead):
+    kernel = metg.Kernel(2e-6, 0.25e-6)
+
+    def sample(work):
+        granularity = kernel.time(work) + overhead
+        return metg.Sample(work, kernel.time(work) / granularity, granularity)
+
+    assert metg.search(sample, kernel) == pytest.approx(2 * overhead, rel=0.05)
+
+
+def test_metg_gives_up_on_a_system_that_never_uses_half_its_cores():
+    kernel = metg.Kernel(2e-6, 0.25e-6)
+    with pytest.raises(metg.Unsteady, match="40% efficient"):
+        metg.search(lambda work: metg.Sample(work, 0.4, kernel.time(work) / 0.4), kernel)
+
+
+def test_a_row_holds_medians_ratios_and_the_verdict():
+    cells = {
+        ("map", "pymonik"): Cell([600_000.0, 900_000.0, 700_000.0], 100_000),
+        ("map", "pool"): Cell([1_400_000.0], 100_000),
+        ("chain", "pymonik"): Cell([20.0], 1_000),
+        ("chain", "pool"): Cell([200.0], 1_000),
+    }
+    mapped, chained = table.rows(cells, judge=True)
+    assert mapped.medians == {"pymonik": 700_000.0, "pool": 1_400_000.0}
+    assert mapped.ratios == {"pool": 0.5}
+    assert mapped.met is True
+    assert chained.ratios == {"pool": 10.0}
+    assert chained.met is False
+    assert table.rows(cells, judge=False)[0].met is None
+
+
+def test_a_relative_budget_needs_the_figures_it_stands_on():
+    budget = Budget(1.3, of=("broadcast", "threads"), plus=("compare", "pymonik"))
+    figures = {("broadcast", "threads"): 0.3, ("compare", "pymonik"): 0.8}
+    assert budget.value(figures) == pytest.approx(1.19)
+    assert budget.value({("broadcast", "threads"): 0.3}) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(2_912_345.0, "2 910 000"), (12.345, "12.3"), (0.04567, "0.0457"), (0, "0"), (999.6, "1 000")],
+)
+def test_numbers_have_three_digits(value, text):
+    assert table.number(value) == text
+
+
+def test_an_unknown_program_is_refused_with_the_list_of_programs():
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--only", "nothing"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "no program 'nothing'" in done.stderr
+    assert "roundtrip" in done.stderr
