@@ -50,16 +50,16 @@ def starting() -> Iterator[Program]:
 
 def compiling() -> Iterator[Program]:
     """Yield what the client does with calls, and with elements of a map, before they are sent."""
-    for kind, noun, time, memory in (("call", "call", 3.0, 600), ("map", "element", 0.5, 200)):
+    for kind, noun, time, memory in (("call", "a call", 3.0, 600), ("map", "an element", 0.5, 200)):
         record, keep = measures.record_cost(kind), measures.record_memory(kind)
         compile_, few = measures.compile_cost(kind), 200
-        yield Program(f"record-{kind}", f"record, a {noun}", "µs", record, 10**5, few, Budget(time))
+        yield Program(f"record-{kind}", f"record, {noun}", "µs", record, 10**5, few, Budget(time))
         for power in (4, 5, 6):
-            name, title = f"compile-{kind}-{power}", f"compile, a {noun} of 10^{power}"
+            name, title = f"compile-{kind}-{power}", f"compile, {noun} of 10^{power}"
             rounds = 1 if power == 6 else None
             yield Program(name, title, "µs", compile_, 10**power, few, Budget(time), rounds)
         yield Program(
-            f"memory-{kind}", f"memory, a {noun}", "B", keep, 10**5, 1_000, Budget(memory), rounds=1
+            f"memory-{kind}", f"memory, {noun}", "B", keep, 10**5, 1_000, Budget(memory), rounds=1
         )
 
 
@@ -72,9 +72,7 @@ def running() -> Iterator[Program]:
     yield Program(
         "chain", "chain of 1 000, a link", "µs", measures.chain_cost, 1_000, 20, Budget(10)
     )
-    yield Program(
-        "stencil", "METG(50 %), 8 × 200", "µs", measures.stencil_metg, 200, 3, Budget(60)
-    )
+    yield Program("stencil", "METG(50 %), 8 × 200", "µs", measures.stencil_metg, 200, 3, Budget(60))
 
 
 def moving() -> Iterator[Program]:

@@ -47,7 +47,8 @@ class PeerProcess:
     def __init__(self, name: str, workers: int) -> None:
         self.name = name
         self.dead: str | None = None
-        self._log = tempfile.TemporaryFile("w+", errors="replace")
+        self._stack = ExitStack()
+        self._log = self._stack.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.driver", name, str(workers)],
@@ -72,7 +73,7 @@ class PeerProcess:
             self.dead = "did not stop"
         self._kill()
         self._process.stdout.close()
-        self._log.close()
+        self._stack.close()
 
     def measure(self, program: Program, quick: bool) -> dict[str, Any]:
         """Ask for one figure."""
