@@ -16,7 +16,7 @@ import tempfile
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from benchmarks.programs import PROGRAMS
 
@@ -44,11 +44,10 @@ class Cell:
 class PeerProcess:
     """A driver and everything it starts, in a process group of its own."""
 
-    def __init__(self, name: str, workers: int) -> None:
+    def __init__(self, name: str, workers: int, log: IO[str]) -> None:
         self.name = name
         self.dead: str | None = None
-        self._stack = ExitStack()
-        self._log = self._stack.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
+        self._log = log
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.driver", name, str(workers)],
@@ -73,7 +72,6 @@ class PeerProcess:
             self.dead = "did not stop"
         self._kill()
         self._process.stdout.close()
-        self._stack.close()
 
     def measure(self, program: Program, quick: bool) -> dict[str, Any]:
         """Ask for one figure."""
@@ -119,7 +117,10 @@ def run(
 ) -> dict[tuple[str, str], Cell]:
     """Measure every program on every peer, `rounds` times, peers taking turns."""
     with ExitStack() as stack:
-        drivers = [stack.enter_context(PeerProcess(name, workers)) for name in peers]
+        drivers = []
+        for name in peers:
+            log = stack.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
+            drivers.append(stack.enter_context(PeerProcess(name, workers, log)))
         cells = {(name, peer): Cell() for name in programs for peer in peers}
         for number in range(rounds):
             for name in programs:
