@@ -27,8 +27,8 @@ CALIBRATION = 1_000
 """Iterations of the longer kernel that is timed: 0.25 ms, well below a time slice."""
 ENOUGH = 1.5
 """Seconds of runs after which one granularity is measured well enough."""
-WORK_LIMIT = 1 << 16
-"""Iterations (16 ms) beyond which a peer is given up as never half efficient."""
+WORK_LIMIT = 1 << 15
+"""Iterations (8 ms) beyond which a peer is given up as never half efficient."""
 
 
 class Unsteady(Exception):
@@ -84,7 +84,7 @@ def measure(
     At 50 % a disturbance of a few milliseconds would otherwise send the search the wrong way.
     """
     walls = [run(work)]
-    while len(walls) < RUNS and sum(walls) < ENOUGH:
+    while len(walls) < RUNS and sum(walls) + walls[-1] < ENOUGH:
         walls.append(run(work))
     wall = min(walls)
     return Sample(work, tasks * kernel.time(work) / cores / wall, wall * cores / tasks)

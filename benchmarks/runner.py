@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import warnings
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 120.0
-"""Seconds one figure may take before its peer is given up for the rest of the run."""
+"""Seconds one figure may take before its peer is killed and started anew."""
+STOP = 20.0
+"""Seconds a peer may take to end its workers."""
 
 
 @dataclass
@@ -46,11 +49,15 @@ class PeerProcess:
 
     def __init__(self, name: str, workers: int, log: IO[str]) -> None:
         self.name = name
-        self.dead: str | None = None
+        self._workers = workers
         self._log = log
+        self._start()
+
+    def _start(self) -> None:
+        self._is_dead = False
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.driver", name, str(workers)],
+            [sys.executable, "-m", "benchmarks.driver", self.name, str(self._workers)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -59,30 +66,35 @@ class PeerProcess:
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": path},
         )
-        self._read()
+        self._started = self._read()
 
     def __enter__(self) -> PeerProcess:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        if self._is_dead:
+            return
         self._process.stdin.close()
         try:
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=STOP)
         except subprocess.TimeoutExpired:
-            self.dead = "did not stop"
+            warnings.warn(f"{self.name} did not stop within {STOP:g} s: killed", stacklevel=2)
         self._kill()
-        self._process.stdout.close()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the driver, which is also its group's."""
+        return self._process.pid
 
     def measure(self, program: Program, quick: bool) -> dict[str, Any]:
-        """Ask for one figure."""
-        if self.dead:
-            return {"error": self.dead}
+        """Ask for one figure; a driver that died or did not answer is replaced."""
+        if self._is_dead and "error" not in self._started:
+            self._start()
+        if "error" in self._started:
+            return self._started
         request = {"program": program.name, "quick": quick}
-        try:
+        with suppress(BrokenPipeError):  # reading tells how it ended
             self._process.stdin.write(json.dumps(request) + "\n")
-        except BrokenPipeError:
-            self.dead = "the peer's process has ended"
-            return {"error": self.dead}
         return self._read()
 
     def _read(self) -> dict[str, Any]:
@@ -91,9 +103,10 @@ class PeerProcess:
         if line:
             answer: dict[str, Any] = json.loads(line)
             return answer
-        self.dead = "no answer" if not ready else f"ended: {self._last_words()}"
         self._kill()
-        return {"error": self.dead}
+        self._is_dead = True
+        why = f"ended: {self._last_words()}" if ready else f"no answer in {PATIENCE:g} s"
+        return {"error": why}
 
     def _last_words(self) -> str:
         self._log.seek(0)
@@ -104,6 +117,9 @@ class PeerProcess:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._process.stdout.close()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
 
 
 def run(

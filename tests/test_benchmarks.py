@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,7 @@ from benchmarks.budgets import Budget
 from benchmarks.measures import WrongValue
 from benchmarks.peers import PEERS, Peer, installed
 from benchmarks.programs import PROGRAMS
-from benchmarks.runner import Cell
+from benchmarks.runner import Cell, PeerProcess
 
 ROOT = Path(__file__).parent.parent
 RECORDED = {"record-map", "memory-map", *(name for name in PROGRAMS if name.startswith("compile-"))}
@@ -48,6 +50,19 @@ def test_every_program_gives_right_values(peer):
     silent = {name for name, row in rows.items() if not row["samples"] and not row["notes"]}
     assert silent - {"copies"} == LEFT_OUT[peer]  # copies: Linux only
     assert rows.keys() == PROGRAMS.keys()
+
+
+def test_a_peer_that_dies_is_an_error_of_its_cell_and_comes_back_for_the_next(tmp_path):
+    with (tmp_path / "log").open("w+") as log, PeerProcess("threads", 2, log) as driver:
+        os.kill(driver.pid, signal.SIGKILL)
+        assert "ended" in driver.measure(PROGRAMS["map"], quick=True)["error"]
+        assert driver.measure(PROGRAMS["map"], quick=True)["figure"] > 0
+
+
+def test_a_peer_that_cannot_start_says_why(tmp_path):
+    with (tmp_path / "log").open("w+") as log, PeerProcess("nobody", 2, log) as driver:
+        for _ in range(2):
+            assert "KeyError: 'nobody'" in driver.measure(PROGRAMS["map"], quick=True)["error"]
 
 
 class Liar(Peer):
