@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -28,8 +29,10 @@ from arch.univariate import arch_model
 from rich.console import Console
 from rich.table import Table
 from scipy.special import ndtr
+from threadpoolctl import threadpool_limits
 
-from pymonik import Pymonik, task
+from pymonik import Pymonik, ResultHandle, task
+from pymonik.plan.plan import Plan
 
 Array = npt.NDArray[np.float64]
 
@@ -96,8 +99,10 @@ def calibrate(closes: pd.Series) -> Garch:
     (Bollerslev and Wooldridge, 1992), which filtered historical simulation leaves open.
     """
     returns = 100 * np.log(closes).diff().dropna()
-    fit = arch_model(returns, mean="Constant", vol="GARCH", p=1, o=1, q=1).fit(disp="off")
-    mean, omega, alpha, gamma, beta = fit.params.to_numpy().tolist()
+    model = arch_model(returns, mean="Constant", vol="GARCH", p=1, o=1, q=1)
+    with threadpool_limits(1):  # the last digits of linear algebra depend on its threads
+        fit = model.fit(disp="off")
+    mean, omega, alpha, gamma, beta = fit.params.to_list()
     variance = float(fit.forecast(horizon=1).variance.iloc[-1, 0])
     z = fit.std_resid
     return Garch(mean, omega, alpha, gamma, beta, variance, (z - z.mean()) / z.std(ddof=0))
@@ -252,17 +257,18 @@ def measure(blocks: list[Array]) -> list[Risk]:
     return [risk(loss, horizon, level) for horizon, loss in pairs for level in LEVELS]
 
 
-def value_at_risk(scenarios: int, seed: int) -> tuple[Market, Book, list[Risk]]:
-    """Record the whole calculation with the current client, then ask for its values."""
-    closes = [module.load()["Adj Close"] for module in (sp500, nasdaq)]
+def value_at_risk(
+    scenarios: int, seed: int
+) -> tuple[ResultHandle[Market], ResultHandle[Book], ResultHandle[list[Risk]]]:
+    """Record the whole calculation with the current client; nothing runs yet."""
+    closes = [index.load()["Adj Close"] for index in (sp500, nasdaq)]
     spot = np.array([series.iloc[-1] for series in closes])
     market = align.invoke(calibrate.map_invoke(closes), spot)
     book = hedged.invoke(options(spot), market)
     blocks = range(-(-scenarios // BLOCK))
     drawn = simulate.map_invoke([(market, seed, block) for block in blocks])
     losses = revalue.map_invoke([(book, market, scenario) for scenario in drawn])
-    figures = measure.invoke(losses)
-    return market.get(), book.get(), figures.get()
+    return market, book, measure.invoke(losses)
 
 
 # What is printed.
@@ -303,6 +309,16 @@ def show_risk(console: Console, figures: Sequence[Risk], scenarios: int) -> None
     console.print("VaR: value at risk; ES: expected shortfall, and by index; ±: simulation error")
 
 
+def show_plan(console: Console, plan: Plan, seconds: float) -> None:
+    """Print what the compiler made of the calls, and how long it all took."""
+    table = Table(title="What the compiler did")
+    for heading in ("calls recorded", "units run", "requests", "bytes moved", "seconds"):
+        table.add_column(heading, justify="right")
+    counts = (plan.calls, len(plan.units), len(plan.requests), plan.size)
+    table.add_row(*(f"{count:,}" for count in counts), f"{seconds:.2f}")
+    console.print(table)
+
+
 def main() -> None:
     """Parse the command line, run, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -312,14 +328,19 @@ def main() -> None:
     parser.add_argument("--no-optimize", action="store_true", help="one unit a call")
     parser.add_argument("--json", action="store_true", help="the figures alone, to the last digit")
     args = parser.parse_args()
-    with Pymonik(workers=args.workers, optimize=not args.no_optimize):
-        market, book, figures = value_at_risk(args.scenarios, args.seed)
+    began = time.perf_counter()
+    with Pymonik(workers=args.workers, optimize=not args.no_optimize) as client:
+        handles = value_at_risk(args.scenarios, args.seed)
+        plan = client.plan()
+        market, book, figures = (handle.get() for handle in handles)
+    seconds = time.perf_counter() - began
     if args.json:
         print(json.dumps([asdict(figure) for figure in figures], indent=1))
         return
     console = Console()
     show_market(console, market, book)
     show_risk(console, figures, -(-args.scenarios // BLOCK) * BLOCK)
+    show_plan(Console(stderr=True), plan, seconds)
 
 
 if __name__ == "__main__":
