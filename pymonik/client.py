@@ -225,7 +225,9 @@ class Pymonik(Recorder):
             del self.pending[:count]
             self.interner.new_bytes = 0
             self._note(plan, time.perf_counter() - began)
-            self._opened().submit(plan)
+            backend = self._opened()
+            with watching(backend, self._on_progress):
+                backend.submit(plan)
         callbacks, self._callbacks = self._callbacks, []
         for handle, callback in callbacks:
             self._watch(handle, callback)
@@ -470,7 +472,8 @@ class Pymonik(Recorder):
         node = handle._node
         name = node.label or (repr(node.label) if type(node) is Put else node.spec.name)
         if type(node) is Put:
-            return f"of an object put at {node.where}"
+            name = f"{node.label!r}" if node.label else "an object"
+            return f"of {name}, put at {node.where}"
         place = f"[{handle._index}]" if node.n is not None else ""
         if node.home is None:
             return f"of {name}{place}, not sent yet"

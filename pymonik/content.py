@@ -13,10 +13,11 @@ import hashlib
 import mmap
 import os
 import pickle
+import resource
 import tempfile
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from pymonik.settings import settings
 
@@ -38,10 +39,17 @@ class MemoryFile:
     """A buffer in a file that has no name: shared by descriptor, mapped copy-on-write."""
 
     __slots__ = ("__weakref__", "fd", "size")
+    _open: ClassVar[int] = 0
 
     def __init__(self, fd: int, size: int) -> None:
         self.fd = fd
         self.size = size
+        MemoryFile._open += 1
+
+    @classmethod
+    def has_room(cls) -> bool:
+        """Tell whether one more may be open: half of the descriptors are left to the user."""
+        return cls._open < resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
 
     @classmethod
     def copy_of(cls, view: memoryview) -> MemoryFile:
@@ -52,20 +60,37 @@ class MemoryFile:
             done += os.write(file.fd, view[done:])
         return file
 
-    def map(self) -> mmap.mmap:
-        """Map it privately: writes stay with whoever maps it."""
-        return mmap.mmap(
-            self.fd, self.size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE
-        )
+    def map(self) -> mmap.mmap | bytearray:
+        """Map it privately: writes stay with whoever maps it. Copied when too many are mapped."""
+        if MemoryFile.has_room():
+            return _Mapping(
+                self.fd, self.size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE
+            )
+        copy = bytearray(self.size)
+        done = 0
+        while done < self.size:
+            done += os.preadv(self.fd, [memoryview(copy)[done:]], done)
+        return copy
 
     def __len__(self) -> int:
         return self.size
 
     def __del__(self) -> None:
+        MemoryFile._open -= 1
         try:
             os.close(self.fd)
         except OSError:  # the interpreter is ending, or somebody closed every descriptor
             pass
+
+
+class _Mapping(mmap.mmap):
+    """A mapping; it holds a descriptor of its own, which counts like that of a file."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        MemoryFile._open += 1
+
+    def __del__(self) -> None:
+        MemoryFile._open -= 1
 
 
 Buffer = bytes | MemoryFile
@@ -75,6 +100,12 @@ _slots = threading.local()
 def slot_value(number: int) -> Any:
     """Give the value of a numbered hole; called by pickles that were made around handles."""
     return _slots.values[number]
+
+
+def received(fd: int) -> Buffer:
+    """Take over a memory file that was passed here: its bytes alone when too many are open."""
+    file = MemoryFile(fd, os.fstat(fd).st_size)
+    return file if MemoryFile.has_room() else bytes(file.map())
 
 
 class Content:
@@ -157,7 +188,7 @@ def _same(buffer: Buffer, raw: memoryview) -> bool:
 
 def freeze_buffer(raw: memoryview) -> Buffer:
     """Copy a buffer: into a memory file when it is large."""
-    if raw.nbytes < settings().shared_size:
+    if raw.nbytes < settings().shared_size or not MemoryFile.has_room():
         return bytes(raw)
     try:
         return MemoryFile.copy_of(raw)

@@ -12,7 +12,7 @@ import sys
 import weakref
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pymonik.capture import LONG, SMALL, Code, Interner, capture_function, is_immediate_tuple
 from pymonik.content import IMMEDIATE, Content
@@ -37,6 +37,8 @@ from pymonik.settings import settings
 
 if TYPE_CHECKING:
     from pymonik.task import Task
+
+T = TypeVar("T")
 
 CURRENT: ContextVar[Recorder | None] = ContextVar("pymonik_current", default=None)
 _OPEN: list[Recorder] = []
@@ -212,7 +214,7 @@ class Recorder(Owner):
 
     # ----- objects
 
-    def put(self, obj: Any, name: str | None = None) -> ResultHandle[Any]:
+    def put(self, obj: T, name: str | None = None) -> ResultHandle[T]:
         """Keep an object as it is now; give a handle that tasks take as an argument.
 
         obj: anything that can be pickled; later changes to it are not seen. name: under which it
@@ -234,8 +236,8 @@ class Recorder(Owner):
         return ResultHandle(node, 0, self)
 
     def put_many(
-        self, objects: Iterable[Any], names: Sequence[str] | None = None
-    ) -> MultiResultHandle[Any]:
+        self, objects: Iterable[T], names: Sequence[str] | None = None
+    ) -> MultiResultHandle[T]:
         """Keep several objects; give their handles, in order.
 
         names: one for each object. Raises OptionsError when their numbers differ.

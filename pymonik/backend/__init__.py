@@ -24,7 +24,7 @@ class Backend(Protocol):
     name: str
     session_id: str
     slots: int
-    changed: threading.Condition
+    changed: Any
     failures: list[Failure]
     # Why values that are waited for will not come; raised where they are waited for.
     problem: BaseException | None

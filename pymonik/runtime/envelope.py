@@ -2,7 +2,7 @@
 unpickling.
 
     header = "PYMK" · wire version · Python minor · kind · digest · signature length · buffers
-    then the signature, 8 bytes of length for the pickle and for each buffer, the pickle, the buffers
+    then the signature, 8 bytes of length for the pickle and each buffer, the pickle, the buffers
 
 Enters: contents, records, orders. Leaves: lists of bytes-like parts, joined only by who sends them;
 and back. A content's digest is that of its bytes. A pack's is the stamp that its submitter chose: a
@@ -38,7 +38,7 @@ Parts = list[memoryview]
 class Order(NamedTuple):
     """What a task is to run: the program of a unit, pickled, and what a host must know of it.
 
-    digests: of its inputs, in the order of the task's dependencies. outputs: number of stored steps.
+    digests: of its inputs, in the order of the task's dependencies. outputs: stored steps.
     limited: whether calls have deadlines. gives_up: it answers with an error when all of its values
     are failures, which ends its dependents unseen; else it stores the failures. environment: its
     wire form. slots, optimize: for the compiler of sub-tasks. partitions: those of the session.

@@ -24,7 +24,7 @@ from collections import OrderedDict
 from typing import Any
 
 from pymonik.content import Content
-from pymonik.runtime.frames import Decoder, Encoder, receive
+from pymonik.runtime.frames import Decoder, Encoder, receive, send_part
 from pymonik.runtime.page import Page
 
 _FUNCTIONS = 512
@@ -62,12 +62,9 @@ class Executor:
         with self._sending:
             frame, files = self._encoder.encode(message)
             view = memoryview(frame)
-            while files:
-                some = [file.fd for file in files[:200]]
-                part = view if len(files) <= 200 else view[:1]
-                sent = socket.send_fds(self._sock, [part], some)
-                view, files = view[sent:], files[200:]
-            self._sock.sendall(view)
+            while view:
+                sent, files = send_part(self._sock, view, files)
+                view = view[sent:]
 
     def _hello(
         self, worker: str, path: list[str], slots: int, optimize: Any, variables: dict[str, str]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import array
 import io
 import itertools
-import os
 import pickle
 import socket
 import struct
@@ -21,26 +20,27 @@ from collections import deque
 from collections.abc import MutableMapping, Sequence
 from typing import Any
 
-from pymonik.content import Content, MemoryFile
+from pymonik.content import Buffer, Content, MemoryFile, received
 from pymonik.errors import WireError
 from pymonik.settings import settings
 
 _HEADER = struct.Struct("<III")
 # Marks a frame of ours: anything else on the socket is refused, not unpickled.
 _TAG = 0x4B4D5950
-# The kernel passes at most 253 descriptors with one message.
-_FDS_A_MESSAGE = 200
+# The kernel passes 253 descriptors with one message at most; few at a time, so that a receiver
+# that has not many left can take over each before the next come.
+_FDS_A_MESSAGE = 16
 _CHUNK = 1 << 18
 
 
 class _Arriving:
     """What the frame that is being unpickled refers to."""
 
-    files: Sequence[MemoryFile] = ()
+    files: Sequence[Buffer] = ()
     contents: MutableMapping[int, Content]
 
 
-def _received_file(number: int) -> MemoryFile:
+def _received_file(number: int) -> Buffer:
     return _Arriving.files[number]
 
 
@@ -119,13 +119,13 @@ class Decoder:
 
     def __init__(self) -> None:
         self._data = bytearray()
-        self._fds: deque[int] = deque()
+        self._files: deque[Buffer] = deque()
         self._contents: dict[int, Content] = {}
 
     def feed(self, data: bytes, fds: list[int]) -> list[Any]:
         """Take what arrived; give the messages that are complete."""
         self._data += data
-        self._fds.extend(fds)
+        self._files.extend(map(received, fds))
         messages = []
         at = 0
         while len(self._data) - at >= _HEADER.size:
@@ -133,7 +133,7 @@ class Decoder:
             if tag != _TAG:
                 raise WireError("bytes that are not a frame arrived on the socket of an executor")
             end = at + _HEADER.size + length
-            if len(self._data) < end or len(self._fds) < files:
+            if len(self._data) < end or len(self._files) < files:
                 break
             with memoryview(self._data) as view:
                 messages.append(self._load(view[at + _HEADER.size : end], files))
@@ -143,9 +143,9 @@ class Decoder:
         return messages
 
     def _load(self, body: memoryview, files: int) -> Any:
-        arrived = [self._fds.popleft() for _ in range(files)]
+        arrived = [self._files.popleft() for _ in range(files)]
         with _ARRIVING, body:
-            _Arriving.files = [MemoryFile(fd, os.fstat(fd).st_size) for fd in arrived]
+            _Arriving.files = arrived
             _Arriving.contents = self._contents
             return pickle.loads(body)[0]
 
@@ -183,21 +183,23 @@ class Outbox:
         while self._waiting:
             view, files = self._waiting[0]
             try:
-                sent = self._send(view, files)
+                sent, left = send_part(self._sock, view, files)
             except BlockingIOError:
                 return
-            # Descriptors go with the first byte sent after them.
-            left = files[_FDS_A_MESSAGE:]
-            if sent == len(view) and not left:
+            if sent == len(view):
                 self._waiting.popleft()
             else:
                 self._waiting[0] = (view[sent:], left)
 
-    def _send(self, view: memoryview, files: list[MemoryFile]) -> int:
-        if not files:
-            return self._sock.send(view)
-        some = [file.fd for file in files[:_FDS_A_MESSAGE]]
-        # More descriptors to come: keep bytes back for them to travel with.
-        part = view[:1] if len(files) > _FDS_A_MESSAGE else view
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", some))
-        return self._sock.sendmsg([part], [rights])
+
+def send_part(
+    sock: socket.socket, view: memoryview, files: list[MemoryFile]
+) -> tuple[int, list[MemoryFile]]:
+    """Send what the socket takes; give the number of bytes, and the files that are still to go."""
+    if not files:
+        return sock.send(view), files
+    some = array.array("i", [file.fd for file in files[:_FDS_A_MESSAGE]])
+    left = files[_FDS_A_MESSAGE:]
+    # More to come: keep bytes back for them to travel with.
+    part = view[:1] if left else view
+    return sock.sendmsg([part], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, some)]), left

@@ -69,6 +69,7 @@ class Host:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._closing = False
+        self._over: Failure | None = None
         _ALIVE.add(self)
 
     # ----- called from any thread
@@ -121,8 +122,11 @@ class Host:
         return [process.pid for process in list(self._processes.values())]
 
     def _do(self, action: Callable[[], None]) -> None:
-        self._tasks.append(action)
         with self._lock:
+            self._tasks.append(action)
+            if self._over is not None:  # nobody runs it any more: it ends as the engine did
+                self._drain(self._over)
+                return
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._run, name=f"pymonik-{self._name}", daemon=True
@@ -141,13 +145,14 @@ class Host:
         try:
             while not self._closing:
                 self._round()
+            over = Failure("cancelled", "the engine was closed", "?")
         except Exception as error:
             logger.exception("the engine failed")
-            self.scheduler.fail_all(Failure("died", f"the engine failed: {error!r}", "?"))
+            over = Failure("died", f"the engine failed: {error!r}", "?")
         finally:
-            while self._tasks:
-                self._tasks.popleft()()
-            self.scheduler.fail_all(Failure("cancelled", "the engine was closed", "?"))
+            with self._lock:
+                self._over = over
+                self._drain(over)
             for process in self._processes.values():
                 process.kill("closing")
             for process in self._processes.values():
@@ -156,6 +161,13 @@ class Host:
             self._let_go()
             with self.changed:
                 self.changed.notify_all()
+
+    def _drain(self, over: Failure) -> None:
+        """Do what was asked for last, and let nobody wait for what will not come."""
+        while self._tasks:
+            self._tasks.popleft()()
+        self.scheduler.fail_all(over)
+        self._settle()
 
     def _let_go(self) -> None:
         self._selector.close()

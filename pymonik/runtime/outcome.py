@@ -13,6 +13,8 @@ from typing import Any, Final
 from pymonik.content import Content
 from pymonik.errors import Cancelled, ExecutorDied, TaskFailed, TaskTimeout
 
+_PATH_LIMIT = 20
+
 
 class Pending:
     """The state of a value that does not exist yet."""
@@ -45,7 +47,10 @@ class Failure:
 
     def below(self, task: str) -> Failure:
         """Give the record of a call that could not run because of this one."""
-        return replace(self, path=(*(self.path or (self.task,)), task))
+        path = (*(self.path or (self.task,)), task)
+        if len(path) > _PATH_LIMIT:  # what lies between does not help, and is told to everybody
+            path = (*path[: _PATH_LIMIT // 2], "…", *path[2 - _PATH_LIMIT // 2 :])
+        return replace(self, path=path)
 
     def error(self) -> BaseException:
         """Make the exception for the user: the task's own type, chained to the whole story."""

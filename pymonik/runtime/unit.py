@@ -246,7 +246,7 @@ class _Runner:
         kept = output is not None and (keep is True or bool(keep[number]))  # type: ignore[index]
         record = value
         if self.hosting.subtasks.recorded and type(value) is not Failure:
-            record = value = self.hosting.subtasks.divert(value)
+            record = value = self._diverted(value, place, number)
         if type(value) not in IMMEDIATE and type(value) is not Failure:
             if kept or uses > 1:
                 record = self._frozen(value, place, number)
@@ -261,6 +261,15 @@ class _Runner:
         elif type(record) is Failure and not record.path:
             self.errors.append(record)
         return Made(None, record, uses)
+
+    def _diverted(self, value: Any, place: int, number: int) -> Any:
+        """Hand over what the call has recorded; its value may hold what cannot travel."""
+        subtasks = self.hosting.subtasks
+        try:
+            return subtasks.divert(value)
+        except Exception as error:
+            subtasks.drop_call()
+            return self._failure(self.steps[place], number, 1, error)
 
     def _frozen(self, value: Any, place: int, number: int) -> Any:
         from pymonik import pickling
