@@ -6,7 +6,6 @@ A backend knows units, cells and contents; it knows no node, no pass and no user
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 

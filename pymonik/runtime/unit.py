@@ -245,7 +245,8 @@ class _Runner:
         keep = self.steps[place].keep
         kept = output is not None and (keep is True or bool(keep[number]))  # type: ignore[index]
         record = value
-        if self.hosting.subtasks.recorded and type(value) is not Failure:
+        lazy = getattr(type(value), "__pymonik_role__", "") == "lazy"
+        if (lazy or self.hosting.subtasks.recorded) and type(value) is not Failure:
             record = value = self._diverted(value, place, number)
         if type(value) not in IMMEDIATE and type(value) is not Failure:
             if kept or uses > 1:
