@@ -156,6 +156,7 @@ SINGLE: dict[str, Callable[[Turn], list[Any]]] = {
 }
 ROWS: dict[str, Callable[[Turn], Any]] = {
     "map": lambda t: t.map(t.pick("inc", "root"), range(t.k % 6)),
+    "wide": lambda t: t.map(t.pick("inc", "root"), range(30 + t.k)),
     "over": lambda t: t.map(t.pick("inc", "root", "check"), t.part),
     "loop": lambda t: t.place.row([t.call(t.pick("inc", "root", "check"), h) for h in t.part]),
     "zip": lambda t: t.map(t.pick("add", "scale"), list(zip(t.part, t.second))),

@@ -1,0 +1,317 @@
+"""Lowering: maps are cut into units, columns along with them, and values become inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pymonik import Pymonik, Task
+from pymonik.content import Content
+from pymonik.graph.passes import Target, run_passes
+from pymonik.plan.home import Cell
+from pymonik.plan.lower import lower
+from pymonik.plan.plan import Plan, Unit
+from tests.graph.programs import TASKS, recorded, recording
+
+inc, add, root, total, note = (TASKS[name] for name in ("inc", "add", "root", "total", "note"))
+LARGE = list(range(20_000))
+
+
+def compiled(client: Pymonik) -> Plan:
+    """Batch, and nothing else: chunks are those that the calls ask for."""
+    return lower(run_passes(recorded(client), Target(slots=2), ["batch"]))
+
+
+def units_of(plan: Plan, name: str) -> list[Unit]:
+    return [unit for unit in plan.units if unit.name == name]
+
+
+def columns(unit: Unit, step: int = 0) -> tuple[Any, ...]:
+    return unit.program.steps[step].columns
+
+
+def places(unit: Unit, column: Any, plan: Plan) -> list[tuple[int, int]]:
+    """Say which unit, and which place there, each value of a column of runs comes from."""
+    numbers = {id(u.cell): u.number for u in plan.units}
+    kind, runs = column
+    assert kind in "rb"
+    return [
+        (numbers[id(unit.inputs[position])], start + k * step)
+        for position, _, start, step, count in runs
+        for k in range(count)
+    ]
+
+
+def test_immediates_are_cut_along_the_units() -> None:
+    with recording() as client:
+        xs = add.map_invoke([(i, 5) for i in range(7)], pmk_chunk_size=3)
+        found = [columns(unit) for unit in compiled(client).units]
+        assert [column for column, _ in found] == [("s", [0, 1, 2]), ("s", [3, 4, 5]), ("s", [6])]
+        assert [column for _, column in found] == [("s", [5, 5, 5])] * 2 + [("s", [5])]
+        del xs
+
+
+def test_what_is_the_same_for_all_stands_once() -> None:
+    with recording() as client:
+        base = inc.invoke(0)
+        xs = [add.invoke(5, base, pmk_chunk_size=2) for _ in range(4)]
+        for unit in units_of(compiled(client), "add"):
+            assert columns(unit) == (("v", 5), ("r", [(0, 0, 0, 1, 1)]))
+        del xs
+
+
+def test_a_range_is_cut_where_the_units_of_its_source_end() -> None:
+    with recording() as client:
+        xs = inc.map_invoke(range(12), pmk_chunk_size=4)
+        ys = root.map_invoke(xs, pmk_chunk_size=3)
+        plan = compiled(client)
+        assert [columns(unit)[0] for unit in units_of(plan, "root")] == [
+            ("r", [(0, 0, 0, 1, 3)]),
+            ("r", [(0, 0, 3, 1, 1), (1, 0, 0, 1, 2)]),
+            ("r", [(0, 0, 2, 1, 2), (1, 0, 0, 1, 1)]),
+            ("r", [(0, 0, 1, 1, 3)]),
+        ]
+        assert [len(unit.inputs) for unit in units_of(plan, "root")] == [1, 2, 2, 1]
+        del ys
+
+
+def test_a_whole_map_as_a_list_is_one_run_a_unit() -> None:
+    with recording() as client:
+        xs = inc.map_invoke(range(10), pmk_chunk_size=4)
+        s = total.invoke(xs)
+        plan = compiled(client)
+        (unit,) = units_of(plan, "total")
+        runs = [(0, 0, 0, 1, 4), (1, 0, 0, 1, 4), (2, 0, 0, 1, 2)]
+        assert columns(unit) == (("b", runs),)
+        assert list(unit.needs) == [u.cell for u in units_of(plan, "inc")]
+        del s
+
+
+SLICES = st.slices(40)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    n=st.integers(1, 40),
+    chunk=st.integers(1, 12),
+    other=st.integers(1, 12),
+    part=SLICES,
+    way=st.sampled_from(["map", "loop", "list"]),
+)
+def test_any_slice_over_any_cut_names_the_right_values(
+    n: int, chunk: int, other: int, part: slice, way: str
+) -> None:
+    with recording() as client:
+        xs = inc.map_invoke(range(n), pmk_chunk_size=chunk)
+        some = xs[part]
+        if way == "map":
+            ys: Any = root.map_invoke(some, pmk_chunk_size=other)
+        elif way == "loop":
+            ys = [root.invoke(h, pmk_chunk_size=other) for h in some]
+        else:
+            ys = total.invoke(some)
+        plan = compiled(client)
+        found = []
+        for unit in units_of(plan, "total" if way == "list" else "root"):
+            (column,) = columns(unit)
+            got = places(unit, column, plan)
+            # One value for all elements of a unit stands once.
+            found += got * unit.n if len(got) == 1 and way != "list" else got
+        size = min(chunk, n)
+        assert found == [divmod(i, size) for i in range(n)[part]]
+        del ys
+
+
+def test_no_unit_names_an_input_twice() -> None:
+    with recording() as client:
+        xs = inc.map_invoke(range(6), pmk_chunk_size=3)
+        pairs = add.map_invoke(list(zip(xs, xs[::-1])), pmk_chunk_size=6)
+        deep = note.invoke(LARGE, {"again": [xs[0], xs[1]], "and": xs})
+        plan = compiled(client)
+        for unit in plan.units:
+            assert len({id(source) for source in unit.inputs}) == len(unit.inputs)
+        assert len(units_of(plan, "add")[0].inputs) == 2
+        assert [type(source) for source in units_of(plan, "note")[0].inputs] == [
+            Content,
+            Cell,
+            Cell,
+        ]
+        del pairs, deep
+
+
+def test_a_unit_needs_only_units_before_it() -> None:
+    with recording() as client:
+        row = [inc.invoke(i, pmk_chunk_size=2) for i in range(6)]
+        for _ in range(3):
+            row = [add.invoke(row[i - 1], row[i], pmk_chunk_size=2) for i in range(6)]
+        made: set[int] = set()
+        for unit in compiled(client).units:
+            assert all(id(cell) in made for cell in unit.needs)
+            made.add(id(unit.cell))
+
+
+def test_wanted_bits_are_cut_along_the_units() -> None:
+    with recording() as client:
+        xs = [inc.invoke(i, pmk_chunk_size=4) for i in range(8)]
+        xs = [xs[1], xs[2], xs[7]]
+        keeps = [unit.program.steps[0].keep for unit in compiled(client).units]
+        assert keeps == [b"\0\1\1\0", b"\0\0\0\1"]
+        del xs
+
+
+def test_values_nobody_asks_for_are_not_stored() -> None:
+    with recording() as client:
+        used = inc.invoke(2)
+        end = total.invoke([used])
+        del used
+        plan = run_passes(recorded(client), Target(), True)
+        units = lower(plan).units
+        # A value that another unit uses is stored whole, with or without a handle.
+        assert [(u.name, u.program.steps[0].keep) for u in units] == [
+            ("inc", True),
+            ("total", True),
+        ]
+        inc_cell, total_cell = (unit.cell for unit in units)
+        assert (len(inc_cell.columns), len(total_cell.columns)) == (1, 1)
+        del end
+    with recording() as client:
+        note.invoke("effect")
+        (unit,) = compiled(client).units
+        assert (unit.program.outputs, unit.cell.columns) == ([], [])
+
+
+def test_the_elements_of_a_map_are_numbered_and_single_calls_are_not() -> None:
+    with recording() as client:
+        xs = inc.map_invoke(range(5), pmk_chunk_size=2)
+        ys = [root.invoke(i, pmk_chunk_size=2) for i in range(3)]
+        plan = compiled(client)
+        assert [u.program.steps[0].base for u in units_of(plan, "inc")] == [0, 2, 4]
+        assert [u.program.steps[0].base for u in units_of(plan, "root")] == [None, None]
+        del xs, ys
+
+
+def test_call_sites_are_one_text_or_one_for_each() -> None:
+    with recording() as client:
+        one = [inc.invoke(i) for i in range(4)]
+        two = [root.invoke(1)]
+        two += [root.invoke(2), root.invoke(3)]
+        plan = lower(run_passes(recorded(client), Target(slots=1), ["batch"]))
+        assert isinstance(units_of(plan, "inc")[0].program.steps[0].site, str)
+        sites = [site for u in units_of(plan, "root") for site in _sites(u)]
+        first = int(sites[0].rpartition(":")[2])
+        assert [int(site.rpartition(":")[2]) for site in sites] == [first, first + 1, first + 1]
+        assert all(site.startswith(__file__) for site in sites)
+        del one, two
+
+
+def _sites(unit: Unit) -> list[str]:
+    site = unit.program.steps[0].site
+    return [site] * unit.n if isinstance(site, str) else list(site)
+
+
+def test_options_of_a_call_reach_its_step() -> None:
+    with recording() as client:
+        a = inc.invoke(1, pmk_max_duration=5, pmk_retries=2, pmk_retry_on=(KeyError, OSError))
+        b = inc.invoke(2, pmk_retries=1, pmk_retry_on=(KeyError, OSError))
+        c = inc.invoke(3)
+        first, second, third = (unit.program.steps[0] for unit in compiled(client).units)
+        assert (first.limit, first.retries) == (5.0, 2)
+        assert first.retry_on.load() == (KeyError, OSError)
+        assert second.retry_on is first.retry_on, "equal types are pickled once"
+        assert (third.limit, third.retries, third.retry_on) == (None, 0, None)
+        del a, b, c
+
+
+def test_only_a_unit_whose_calls_have_a_limit_is_watched() -> None:
+    with recording() as client:
+        ends = inc.invoke(1), inc.invoke(2, pmk_max_duration=5)
+        assert [unit.limited for unit in compiled(client).units] == [False, True]
+        del ends
+
+
+def test_a_limit_of_any_fused_call_makes_its_unit_watched() -> None:
+    with recording() as client:
+        end = inc.invoke(inc.invoke(1), pmk_max_duration=5)
+        (unit,) = client.plan().units
+        assert (len(unit.program.steps), unit.limited) == (2, True)
+        del end
+
+
+def test_only_a_task_that_may_make_calls_carries_the_options_they_inherit() -> None:
+    def splits(x: int) -> Any:
+        return inc.invoke(x)
+
+    with recording() as client:
+        ends = Task(splits).invoke(1, pmk_priority=3), inc.invoke(1, pmk_priority=3)
+        inherited, plain = (unit.program.steps[0].options for unit in compiled(client).units)
+        assert (inherited.priority, plain) == (3, None)
+        del ends
+
+
+def test_large_contents_are_inputs_and_small_ones_travel_in_the_payload() -> None:
+    with recording() as client:
+        large, small = total.invoke(LARGE), root.invoke([1, 2, 3])
+        first, second = compiled(client).units
+        assert columns(first) == (("c", 0),)
+        assert isinstance(first.inputs[0], Content)
+        kind, item = columns(second)[0]
+        assert (kind, item.load(), second.inputs) == ("c", [1, 2, 3], ())
+        del large, small
+
+
+def test_an_object_put_is_its_content_wherever_it_stands() -> None:
+    with recording() as client:
+        handle, row = client.put(LARGE), inc.map_invoke(range(2), pmk_chunk_size=2)
+        ends = [total.invoke(handle), note.invoke("x", [handle, row[0]]), total.invoke([row[1]])]
+        plan = compiled(client)
+        assert len(plan.blobs) == 1
+        for unit in (*units_of(plan, "total")[:1], *units_of(plan, "note")):
+            assert plan.blobs[0] in unit.inputs
+        del ends
+
+
+def test_a_large_function_is_a_blob_of_its_own() -> None:
+    table = np.arange(10_000)
+
+    def look_up(i: int) -> int:
+        return int(table[i])
+
+    with recording() as client:
+        xs = [Task(look_up).invoke(i, pmk_chunk_size=1) for i in range(3)]
+        ys = Task(look_up, func_name="again").map_invoke(range(3), pmk_chunk_size=1)
+        plan = compiled(client)
+        assert [blob.size > table.nbytes for blob in plan.blobs] == [True]
+        assert all(unit.program.steps[0].function == 0 for unit in plan.units)
+        del xs, ys
+
+
+def test_values_of_an_earlier_submission_are_inputs_like_any_other() -> None:
+    with recording() as client:
+        xs = inc.map_invoke(range(6), pmk_chunk_size=3)
+        client.flush()
+        ys = root.map_invoke(xs[1:5], pmk_chunk_size=4)
+        s = total.invoke([xs[0], *ys, xs[5]])
+        plan = compiled(client)
+        own = {id(unit.cell) for unit in plan.units}
+        first, last = plan.units
+        assert columns(first) == (("r", [(0, 0, 1, 1, 2), (1, 0, 0, 1, 2)]),)
+        assert [id(cell) in own for cell in first.needs] == [False, False]
+        assert [id(cell) in own for cell in last.needs] == [False, True, False]
+        client.flush()
+        assert s.get() == 1 + 6 + sum(i * i for i in range(2, 6))
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+def test_a_plan_is_bound_to_its_values_only_when_it_is_sent(optimize: bool) -> None:
+    with recording(optimize=optimize) as client:
+        xs = inc.map_invoke(range(4))
+        node = xs[0]._node
+        client.plan()
+        assert node.home is None
+        client.flush()
+        assert node.home is not None
+        assert xs.get() == [1, 2, 3, 4]
