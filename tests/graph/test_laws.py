@@ -24,7 +24,7 @@ from pymonik.graph.verify import verify
 
 from .bounds import calls, map_span, unit_span, work
 from .programs import LEDGER, recorded, recording
-from .random_programs import STEPS, Failed, Lazy, Plain, Step, carry_out, keep
+from .random_programs import STEPS, TASKS, Failed, Lazy, Plain, Step, carry_out, keep
 
 OPTIONAL = [name for name in PASSES if name != "vectorize"]
 SUBSETS = [subset for n in range(5) for subset in combinations(OPTIONAL, n)]
@@ -94,22 +94,47 @@ def stages(graph: Graph, slots: int) -> Iterator[tuple[str, Graph, Graph]]:
         graph = after
 
 
+def assert_bound_never_rises(graph: Graph, slots: int) -> None:
+    for name, before, after in stages(graph, slots):
+        assert work(after) <= work(before) + 1e-9, name
+        if name in ("cull", "cse", "vectorize"):  # exact: values flow between elements
+            assert unit_span(after) <= unit_span(before) + 1e-9, name
+        elif name == "fuse":
+            assert map_span(after) <= map_span(before) + 1e-9
+        else:
+            bound = max(map_span(before), work(before) / slots)
+            assert map_span(after) <= bound * (1 + 1e-9)
+            assert unit_span(after) <= bound * (1 + 1e-9)
+
+
 @examples
 @given(steps=STEPS, mask=MASKS, slots=SLOTS)
 def test_no_pass_raises_the_bound(steps: list[Step], mask: int, slots: int) -> None:
     with recording(slots) as client:
         kept = keep(*carry_out(steps, Lazy(client)), mask)
-        for name, before, after in stages(recorded(client), slots):
-            assert work(after) <= work(before) + 1e-9, name
-            if name in ("cull", "cse", "vectorize"):  # exact: values flow between elements
-                assert unit_span(after) <= unit_span(before) + 1e-9, name
-            elif name == "fuse":
-                assert map_span(after) <= map_span(before) + 1e-9
-            else:
-                bound = max(map_span(before), work(before) / slots)
-                assert map_span(after) <= bound * (1 + 1e-9)
-                assert unit_span(after) <= bound * (1 + 1e-9)
+        assert_bound_never_rises(recorded(client), slots)
         del kept
+
+
+COSTS = st.sampled_from([None, 0.001, 0.02, 0.3, 2.0, 30.0])
+LAYERS = st.lists(
+    st.tuples(st.integers(1, 80), COSTS, st.sampled_from(["all", "each", "some", "none"])),
+    min_size=1,
+    max_size=6,
+)
+
+
+@examples
+@given(layers=LAYERS, slots=st.integers(1, 12))
+def test_wide_maps_of_any_cost_keep_the_bound(layers: Any, slots: int) -> None:
+    """Layers of maps: each call uses all of the layer above, one element, a few, or nothing."""
+    with recording(slots) as client:
+        row: Any = TASKS["inc"].map_invoke(range(3))
+        for n, cost, use in layers:
+            above = {"all": row, "each": None, "some": row[:2], "none": []}[use]
+            rows = [row[i % len(row)] if above is None else [*above] for i in range(n)]
+            row = TASKS["deep"].map_invoke(rows, **({} if cost is None else {"pmk_cost": cost}))
+        assert_bound_never_rises(recorded(client), slots)
 
 
 @examples
