@@ -168,7 +168,7 @@ class Task(Generic[P, R]):
         arguments = self._transposed(rows, kwargs)
         names = self._signature.labels(len(arguments))
         columns: tuple[Any, ...] = tuple(map(recorder.column, arguments, names))
-        if arguments and arguments[0] is rows and type(rows[0]) is tuple:
+        if rows and arguments and arguments[0] is rows and type(rows[0]) is tuple:
             columns = (_Rows(columns[0]),)
         for key, value in kwargs.items():
             columns += (Const(recorder.argument(value, f"argument {key!r} of {self.func_name!r}")),)
