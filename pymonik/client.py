@@ -7,11 +7,13 @@ call is recorded is the business of `recorder`; what carries a plan out, of the 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import Token
 from dataclasses import dataclass, replace
 from typing import Any
@@ -220,8 +222,9 @@ class Pymonik(Recorder):
             if not count:
                 return
             began = time.perf_counter()
-            plan = self._compile(Graph(tuple(self.pending[:count]), {}))
-            bind(plan.graph, plan)
+            with _collecting_later():
+                plan = self._compile(Graph(tuple(self.pending[:count]), {}))
+                bind(plan.graph, plan)
             del self.pending[:count]
             self.interner.new_bytes = 0
             self._note(plan, time.perf_counter() - began)
@@ -237,6 +240,8 @@ class Pymonik(Recorder):
         stats.submissions += 1
         stats.calls += plan.calls
         stats.units += len(plan.units)
+        stats.requests += len(plan.requests)
+        stats.bytes += plan.size
         stats.compile_seconds += seconds
 
     def relieve(self) -> None:
@@ -484,6 +489,18 @@ class Pymonik(Recorder):
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{len(self.pending)} calls pending"
         return f"<Pymonik on {self._backend_name}, {state}>"
+
+
+@contextmanager
+def _collecting_later() -> Iterator[None]:
+    """Put garbage collection off: a compiler makes many objects at once, and none in a cycle."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _resolve(ended: asyncio.Future[None]) -> None:

@@ -207,7 +207,14 @@ class Recorder(Owner):
         if kinds == {ResultHandle} and _is_run(values):
             first = self.slot_of_lazy(values[0])
             return Range(first.node, first.index, 1)
-        captured = [argument(value, f"{name} of element {i}") for i, value in enumerate(values)]
+        # An object that stands in many rows is captured once: they were all given at one moment.
+        known: dict[int, Any] = {}
+        captured = []
+        for i, value in enumerate(values):
+            slot = known.get(id(value), known)
+            if slot is known:
+                slot = known[id(value)] = argument(value, f"{name} of element {i}")
+            captured.append(slot)
         if all(slot is captured[0] for slot in captured) and type(captured[0]) is Content:
             return Const(captured[0])
         return Each(captured)

@@ -6,6 +6,7 @@ Enters: the process's environment. Leaves: one frozen `Settings`.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
@@ -37,8 +38,18 @@ class Settings:
     submit_units: int = 1000
     # Kestrel refuses unary bodies of 30 000 000 bytes.
     request_bytes: int = 20 * MIB
+    # Check the laws of the IR after every pass, however large the graph.
+    verify: bool = False
     # Upper bound of concurrent calls when nothing better is known (a partition without pods).
     default_slots: int = 8
+
+
+_READERS: dict[str, Callable[[str], object]] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": lambda text: bool(int(text)),
+}
 
 
 def _read(name: str, kind: str, default: object) -> object:
@@ -46,7 +57,7 @@ def _read(name: str, kind: str, default: object) -> object:
     if text is None:
         return default
     try:
-        return {"int": int, "float": float, "str": str}[kind](text)
+        return _READERS[kind](text)
     except ValueError:
         raise OptionsError(f"PYMONIK_{name.upper()} takes {kind}, not {text!r}") from None
 

@@ -13,6 +13,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STEERING = ("PYMONIK_BACKEND", "AKCONFIG", "AK_ENDPOINT")
+# Every graph of the tests is checked against the laws of the IR after every pass.
+os.environ["PYMONIK_VERIFY"] = "1"
 # Long enough for a loaded machine: it bounds a hang, it is never a measurement.
 PATIENCE = 60
 

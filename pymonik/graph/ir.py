@@ -322,16 +322,34 @@ def inputs(node: Any) -> Iterable[Any]:
     """Give the nodes a node needs, each once, in the order met."""
     found: dict[int, Any] = {}
     if isinstance(node, Map):
-        runs = (r for s in node.steps for c in s.columns for r in column_refs(c, node.n))
-    elif isinstance(node, Recorded) and node.n is None:
-        runs = (r for slot in node.args for r in refs_of(slot))
+        for step in node.steps:
+            for column in step.columns:
+                _add_sources(column, found)
     elif isinstance(node, Recorded):
-        runs = (r for column in node.args for r in column_refs(column, node.n or 0))
-    else:
-        return ()
-    for source, _ in runs:
-        found.setdefault(id(source), source)
+        for argument in node.args:  # slot values of a call, columns of a map
+            _add_sources(argument, found)
     return found.values()
+
+
+def _add_sources(what: Any, found: dict[int, Any]) -> None:
+    """Add the nodes that a column or a slot value needs; the commonest kinds come first."""
+    kind = type(what)
+    if kind is Ref or kind is Range:
+        found[id(what.node)] = what.node
+    elif kind is Const:
+        _add_sources(what.value, found)
+    elif kind is Each:
+        for slot in what.values:
+            if type(slot) is Ref:
+                found[id(slot.node)] = slot.node
+            else:
+                _add_sources(slot, found)
+    elif kind is Bundle:
+        for node, _ in what.runs:
+            found[id(node)] = node
+    elif kind is Nested:
+        for slot in what.slots:
+            _add_sources(slot, found)
 
 
 def slot_at(column: Any, index: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from pymonik.graph.ir import (
     Nested,
     Range,
     Ref,
+    Step,
     column_refs,
     refs_of,
     substitute,
@@ -36,13 +38,17 @@ def rewrite(graph: Graph, changed: Mapping[int, Map], notes: tuple[str, ...]) ->
             nodes.append(node)
         elif id(node) in changed:
             other = changed[id(node)]
-            steps = tuple(
-                replace(step, columns=tuple(moved(c, target_of) for c in step.columns))
-                for step in other.steps
-            )
+            steps = tuple([_moved_step(step, target_of) for step in other.steps])
             new[id(node)] = replace(other, steps=steps)
             nodes.append(new[id(node)])
     return Graph(tuple(nodes), graph.aliases, notes)
+
+
+def _moved_step(step: Step, target_of: Target) -> Step:
+    columns = tuple([moved(column, target_of) for column in step.columns])
+    if all(map(operator.is_, columns, step.columns)):
+        return step
+    return Step(step.spec, columns, step.origins, step.wanted)
 
 
 def moved(column: Any, target_of: Target) -> Column:
@@ -50,9 +56,10 @@ def moved(column: Any, target_of: Target) -> Column:
     kind = type(column)
     if kind is Range:
         node, start = target_of(column.node, column.start)
-        return Range(node, start, column.step)
+        return column if node is column.node else Range(node, start, column.step)
     if kind is Const:
-        return Const(substitute(column.value, target_of))
+        value = substitute(column.value, target_of)
+        return column if value is column.value else Const(value)
     if kind is Each:
         return Each([substitute(slot, target_of) for slot in column.values])
     return column  # type: ignore[no-any-return]

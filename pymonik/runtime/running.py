@@ -66,6 +66,7 @@ class Restorer:
 
     def __init__(self, watch: bool) -> None:
         self._original = self._variables = dict(os.environ)
+        self._raw: dict[Any, Any] = {}
         self._folder = os.getcwd()
         self._watch = watch
         if watch:
@@ -77,11 +78,21 @@ class Restorer:
         self()
 
     def __call__(self) -> None:
+        if self._watch or self._is_changed():
+            self._put_back()
+        # Without the hook nobody tells: then every call is followed by a look.
+        DIRTY[:] = [] if self._watch else ["unwatched"]
+
+    def _is_changed(self) -> bool:
+        # The mapping behind os.environ, where there is one: comparing it decodes nothing.
+        raw = getattr(os.environ, "_data", None)
+        return raw is None or raw != self._raw or os.getcwd() != self._folder
+
+    def _put_back(self) -> None:
         for name in [name for name in os.environ if name not in self._variables]:
             del os.environ[name]
         for name, value in self._variables.items():
             if os.environ.get(name) != value:
                 os.environ[name] = value
         os.chdir(self._folder)
-        # Without the hook nobody tells: then every call is taken to have changed something.
-        DIRTY[:] = [] if self._watch else ["unwatched"]
+        self._raw = dict(getattr(os.environ, "_data", {}))

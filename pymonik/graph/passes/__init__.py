@@ -16,6 +16,7 @@ from pymonik.graph.passes.cull import cull
 from pymonik.graph.passes.fuse import fuse
 from pymonik.graph.passes.vectorize import vectorize
 from pymonik.graph.verify import verify
+from pymonik.settings import settings
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ PASSES: dict[str, Pass] = {
 }
 # Without these a graph has no units: `optimize=False` is one call a unit, not no compilation.
 _ALWAYS = ("vectorize",)
+_SMALL = 200
 
 
 def run_passes(
@@ -56,10 +58,13 @@ def run_passes(
     and the graph it made.
     """
     chosen = selected(optimize)
+    # The laws are checked after every pass on every graph of the tests, and on small ones always:
+    # on large ones the check would cost more than the passes.
+    proving = settings().verify or graph.calls <= _SMALL
     for name, run in PASSES.items():
         if name in chosen or name in _ALWAYS:
             graph = run(graph, target)
-            if __debug__:
+            if proving:
                 verify(graph, name)
             if on_pass is not None:
                 on_pass(name, graph)

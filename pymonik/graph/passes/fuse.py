@@ -106,8 +106,8 @@ def _joined(chain: _Chain) -> Map:
     for node in reversed(chain.maps):
         first = len(steps)
         for step in node.steps:
-            columns = tuple(_column(column, first, last, node.n) for column in step.columns)
-            steps.append(replace(step, columns=columns))
+            columns = tuple([_column(column, first, last, node.n) for column in step.columns])
+            steps.append(Step(step.spec, columns, step.origins, step.wanted))
         last[id(node)] = len(steps) - 1
     return replace(chain.maps[0], steps=tuple(steps))
 
