@@ -210,7 +210,8 @@ class Pymonik(Recorder):
 
     def _compile(self, graph: Graph) -> Plan:
         target = Target(slots=self._opened().slots)
-        plan = lower(run_passes(graph, target, self.optimize))
+        with _collecting_later():
+            plan = lower(run_passes(graph, target, self.optimize))
         return replace(plan, source=Source(graph, target, self.optimize))
 
     def flush(self) -> None:
@@ -222,9 +223,8 @@ class Pymonik(Recorder):
             if not count:
                 return
             began = time.perf_counter()
-            with _collecting_later():
-                plan = self._compile(Graph(tuple(self.pending[:count]), {}))
-                bind(plan.graph, plan)
+            plan = self._compile(Graph(tuple(self.pending[:count]), {}))
+            bind(plan.graph, plan)
             del self.pending[:count]
             self.interner.new_bytes = 0
             self._note(plan, time.perf_counter() - began)

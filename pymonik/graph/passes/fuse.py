@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 _SIDE = "its consumer needs values that are made at the same time"
 
 
+_TOLD = 200
+
+
+def _told(node: Map, into: Map) -> str:
+    return f"fused {node.name} into {into.name}: single consumer"
+
+
 class _Chain:
     """Maps that run as one, the last of them first, and the maps that its head needs."""
 
@@ -73,7 +80,9 @@ def _sweep(graph: Graph) -> tuple[list[_Chain], list[str], list[str]]:
             apart += [f"kept apart {node.name}: {reason}"] if reason else []
         else:
             chain = use.chain
-            fused.append(f"fused {node.name} into {chain.maps[-1].name}: single consumer")
+            # Telling costs more than fusing: a chain of thousands is told of by its number.
+            known = len(fused) < _TOLD
+            fused.append(_told(node, chain.maps[-1]) if known else "")
         chain.maps.append(node)
         chain.needs = needs
         for key in needs:
@@ -134,6 +143,7 @@ def _slot(slot: Any, first: int, last: dict[int, int]) -> Any:
 
 
 def _brief(notes: list[str]) -> tuple[str, ...]:
-    if len(notes) <= 200:
+    if len(notes) <= _TOLD:
         return tuple(notes)
-    return (*notes[:200], f"… {len(notes) - 200} more of fuse")
+    told = [note for note in notes if note][:_TOLD]
+    return (*told, f"… {len(notes) - len(told)} more of fuse")
