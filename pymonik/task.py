@@ -19,6 +19,7 @@ from pymonik.graph.ir import Const, Nested
 from pymonik.handle import MultiResultHandle, ResultHandle
 from pymonik.options import TaskOptions, merge
 from pymonik.recorder import Recorder, current_recorder
+from pymonik.signature import Signature
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,7 +59,7 @@ class Task(Generic[P, R]):
         self.task_options = merge(task_options) if task_options is not None else None
         self.pure = pure
         self.environment = _environment(environment)
-        self._signature = _Signature(func, self.func_name, require_context)
+        self._signature = Signature(func, self.func_name, require_context)
         self.__name__ = self.func_name
         self.__doc__ = getattr(func, "__doc__", None)
         self.__module__ = getattr(func, "__module__", None) or __name__
@@ -243,7 +244,7 @@ class Task(Generic[P, R]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._signature = _Signature(self.func, self.func_name, self.require_context)
+        self._signature = Signature(self.func, self.func_name, self.require_context)
 
     @property
     def __pymonik_function__(self) -> Callable[P, R]:
@@ -313,60 +314,6 @@ class _Rows:
 
     def __init__(self, column: Any) -> None:
         self.column = column
-
-
-class _Signature:
-    """Checks the arguments of calls; `low` and `high` settle positional ones without binding."""
-
-    __slots__ = ("_context", "_name", "_signature", "high", "low")
-
-    def __init__(self, func: Any, name: str, context: bool) -> None:
-        self._name = name
-        self._context = context
-        self.low, self.high = 0, 1 << 30
-        try:
-            self._signature: inspect.Signature | None = inspect.signature(func)
-        except (ValueError, TypeError):  # some C functions tell nothing: they check themselves
-            self._signature = None
-            return
-        kinds = [p.kind for p in self._signature.parameters.values()]
-        plain = [
-            p
-            for p in self._signature.parameters.values()
-            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]
-        skipped = 1 if context else 0
-        self.low = sum(p.default is p.empty for p in plain) - skipped
-        if inspect.Parameter.VAR_POSITIONAL not in kinds:
-            self.high = len(plain) - skipped
-        needs_keyword = any(
-            p.kind is p.KEYWORD_ONLY and p.default is p.empty
-            for p in self._signature.parameters.values()
-        )
-        if needs_keyword:
-            self.high = -1  # always bind
-
-    def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Bind the arguments; a misfit is an error that shows the signature."""
-        if self._signature is None:
-            return
-        try:
-            self._signature.bind(*((None,) if self._context else ()), *args, **kwargs)
-        except TypeError as error:
-            raise SignatureError(f"{self._name}{self._signature}: {error}") from None
-
-    def has_context(self, args: tuple[Any, ...]) -> bool:
-        """Tell whether a plain call passes the context itself."""
-        from pymonik.context import PymonikContext
-
-        return bool(args) and isinstance(args[0], PymonikContext)
-
-    def labels(self, count: int) -> list[str]:
-        """Name the positional arguments, for errors."""
-        parameters = self._signature.parameters if self._signature is not None else {}
-        names: list[Any] = [*map(repr, parameters)][1 if self._context else 0 :]
-        names += range(len(names), count)
-        return [f"argument {name} of {self._name!r}" for name in names[:count]]
 
 
 @functools.cache

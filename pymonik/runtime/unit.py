@@ -9,7 +9,6 @@ Knows no socket and no backend. Which host called is told by `Hosting`, the few 
 
 from __future__ import annotations
 
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from pymonik.runtime import running
 from pymonik.runtime.feed import Feed, Made, Upstream, held
 from pymonik.runtime.outcome import Failure, pickled_exception
 from pymonik.runtime.program import Program, StepCode
+from pymonik.runtime.sharing import is_unshared
 from pymonik.runtime.subtasks import Subtasks
 from pymonik.settings import settings
 
@@ -251,7 +251,7 @@ class _Runner:
         if type(value) not in IMMEDIATE and type(value) is not Failure:
             if kept or uses > 1:
                 record = self._frozen(value, place, number)
-            elif uses == 1 and _is_unshared(value):
+            elif uses == 1 and is_unshared(value):
                 return held(value)
             elif uses:
                 record = self._frozen(value, place, number)
@@ -363,43 +363,3 @@ def _users_part(error: BaseException) -> Any:
     while tb is not None and tb.tb_frame.f_globals.get("__name__", "").startswith("pymonik."):
         tb = tb.tb_next
     return tb if tb is not None else error.__traceback__
-
-
-def _is_unshared(value: Any) -> bool:
-    """Tell whether nobody but its only consumer can ever see an object.
-
-    True for a list or dict of immediates and an array that owns its memory, when the count of
-    references says that the task kept none.
-    """
-    if sys.getrefcount(value) > _OWN_REFERENCES:
-        return False
-    kind = type(value)
-    if kind is list:
-        return IMMEDIATE.issuperset(map(type, value))
-    if kind is dict:
-        return IMMEDIATE.issuperset(map(type, value.values())) and IMMEDIATE.issuperset(
-            map(type, value)
-        )
-    if kind is tuple:
-        return is_immediate_tuple(value)
-    flags = getattr(value, "flags", None)
-    if kind.__module__ == "numpy" and flags is not None and getattr(value, "base", 0) is None:
-        return bool(flags.owndata) and not value.dtype.hasobject
-    return False
-
-
-def _measure() -> int:
-    """Count the references to an object that only the frames of this module hold."""
-
-    def store(value: Any) -> tuple[int, Any]:
-        record = value
-        return is_unshared(value), record
-
-    def is_unshared(value: Any) -> int:
-        return sys.getrefcount(value)
-
-    outcome: list[Any] = []
-    return store(outcome)[0]
-
-
-_OWN_REFERENCES = _measure()

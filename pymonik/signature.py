@@ -1,0 +1,65 @@
+"""Signatures: whether the arguments of a call fit its task, checked at the user's own line.
+
+Enters: a function, then arguments. Leaves: nothing, or a `SignatureError` that shows the signature.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from pymonik.errors import SignatureError
+
+
+class Signature:
+    """Checks the arguments of calls; `low` and `high` settle positional ones without binding."""
+
+    __slots__ = ("_context", "_name", "_signature", "high", "low")
+
+    def __init__(self, func: Any, name: str, context: bool) -> None:
+        self._name = name
+        self._context = context
+        self.low, self.high = 0, 1 << 30
+        try:
+            self._signature: inspect.Signature | None = inspect.signature(func)
+        except (ValueError, TypeError):  # some C functions tell nothing: they check themselves
+            self._signature = None
+            return
+        kinds = [p.kind for p in self._signature.parameters.values()]
+        plain = [
+            p
+            for p in self._signature.parameters.values()
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+        skipped = 1 if context else 0
+        self.low = sum(p.default is p.empty for p in plain) - skipped
+        if inspect.Parameter.VAR_POSITIONAL not in kinds:
+            self.high = len(plain) - skipped
+        needs_keyword = any(
+            p.kind is p.KEYWORD_ONLY and p.default is p.empty
+            for p in self._signature.parameters.values()
+        )
+        if needs_keyword:
+            self.high = -1  # always bind
+
+    def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Bind the arguments; a misfit is an error that shows the signature."""
+        if self._signature is None:
+            return
+        try:
+            self._signature.bind(*((None,) if self._context else ()), *args, **kwargs)
+        except TypeError as error:
+            raise SignatureError(f"{self._name}{self._signature}: {error}") from None
+
+    def has_context(self, args: tuple[Any, ...]) -> bool:
+        """Tell whether a plain call passes the context itself."""
+        from pymonik.context import PymonikContext
+
+        return bool(args) and isinstance(args[0], PymonikContext)
+
+    def labels(self, count: int) -> list[str]:
+        """Name the positional arguments, for errors."""
+        parameters = self._signature.parameters if self._signature is not None else {}
+        names: list[Any] = [*map(repr, parameters)][1 if self._context else 0 :]
+        names += range(len(names), count)
+        return [f"argument {name} of {self._name!r}" for name in names[:count]]
