@@ -145,6 +145,7 @@ SINGLE: dict[str, Callable[[Turn], list[Any]]] = {
     "binary": lambda t: [t.call(t.pick("add", "scale"), t.one, t.other if t.k % 3 else t.k)],
     "blend": lambda t: [t.call("blend", t.one, t.other, t.k), t.call("blend", t.one, 1, t.one)],
     "note": lambda t: [t.call("note", t.number, t.one)],
+    "echo": lambda t: [t.call("note", "again", t.one) for _ in range(2)],
     "fold": lambda t: [t.call(t.pick("total", "mean"), t.part)],
     "handles": lambda t: [t.call("deep", [t.one, t.other])],
     "list": lambda t: [t.call("deep", [t.one, t.k, [t.other]])],
@@ -165,7 +166,8 @@ ROWS: dict[str, Callable[[Turn], Any]] = {
     "constants": lambda t: t.map("deep", [[1, t.k % 2, {"h": h}] for h in t.part]),
 }
 
-KINDS = (*SINGLE, *ROWS, "flush")
+# Effects, and rows wide enough to be cut, are drawn more often than their share.
+KINDS = (*SINGLE, *ROWS, "flush", "note", "echo", "wide")
 OPTIONS = st.fixed_dictionaries(
     {},
     optional={

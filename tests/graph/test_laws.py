@@ -53,7 +53,7 @@ def outcome(handle: Any) -> Any:
     return handle.get() if error is None else Failed()
 
 
-@settings(examples, max_examples=40)
+@settings(examples, max_examples=60)
 @given(steps=STEPS, mask=MASKS, slots=SLOTS)
 def test_every_subset_of_passes_gives_the_same_values_and_effects(
     steps: list[Step], mask: int, slots: int
