@@ -170,8 +170,15 @@ def _index_in(label: str) -> int:
 def _requests(plan: Plan) -> Iterator[Request]:
     from pymonik.plan import steps
     from pymonik.plan.sizes import size_of
+    from pymonik.runtime.envelope import stamp_of
 
-    sent = steps.sending(plan.units, plan.blobs, steps.Ledger(), steps.Facts(), plan.places())
+    ledger = steps.Ledger()
+    own = {id(unit.cell) for unit in plan.units}
+    for unit in plan.units:
+        for cell in unit.needs:
+            if id(cell) not in own:  # stored by an earlier submission
+                ledger.cells[cell] = steps.Object("", stamp_of(), id="stored")
+    sent = steps.sending(plan.units, plan.blobs, ledger, steps.Facts(), plan.places())
     for step in sent.steps:
         kind = type(step).__name__.lower()
         count = (

@@ -234,6 +234,15 @@ def test_the_counts_of_a_plan_are_exact(
         del kept
 
 
+def test_values_of_an_earlier_submission_are_not_stored_again() -> None:
+    with recording(optimize=False) as client:
+        xs = inc.map_invoke(range(5))
+        client.flush()
+        s = total.invoke(xs)
+        assert counts(client.plan()) == {"declare": [1], "create": [1], "submit": [1]}
+        del s
+
+
 def test_the_steps_of_a_plan_come_in_the_order_of_sending() -> None:
     with recording() as client:
         ends = total.invoke(np.arange(1_000_000))
