@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 
@@ -23,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in options.peers:
         if name not in peers:
             notes.print(f"{name}: not installed, left out")
-    start = time.perf_counter()
+    start, load = time.perf_counter(), os.getloadavg()[0]
     with notes.status("starting the peers") as status:
         cells = run(
             options.only,
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
     rows, host = table.rows(cells, judge=not options.quick), table.host(peers, options.workers)
     host["seconds"] = round(time.perf_counter() - start, 1)
+    host["load before"] = round(load, 1)  # figures of a machine that others use are worth less
     if options.output == "json":
         print(json.dumps({"host": host, "rows": table.as_data(rows)}, indent=1))
     else:
