@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 TASKS = 50
 WIDTH = 8
+METG_SECONDS = 45.0
+"""How long a search may take: 5 s are usual, more means that others use the cores."""
 _fresh_number = count(1)
 
 
@@ -96,7 +98,11 @@ def stencil_metg(peer: Peer, steps: int) -> float:
 
     kernel = metg.Kernel.calibrate()
 
+    end = time.perf_counter() + METG_SECONDS
+
     def sample(work: int) -> metg.Sample:
+        if time.perf_counter() > end:
+            raise metg.Unsteady(f"no end of the search in {METG_SECONDS:g} s")
         return metg.measure(run, kernel, work, WIDTH * steps, peer.workers)
 
     return metg.search(sample, kernel) * 1e6

@@ -27,8 +27,8 @@ CALIBRATION = 1_000
 """Iterations of the longer kernel that is timed: 0.25 ms, well below a time slice."""
 ENOUGH = 1.5
 """Seconds of runs after which one granularity is measured well enough."""
-WORK_LIMIT = 1 << 15
-"""Iterations (8 ms) beyond which a peer is given up as never half efficient."""
+WORK_LIMIT = 1 << 16
+"""Iterations (16 ms) beyond which a peer is given up as never half efficient."""
 
 
 class Unsteady(Exception):
@@ -101,10 +101,10 @@ def search(sample: Callable[[int], Sample], kernel: Kernel) -> float:
     if below.efficiency >= TARGET:
         return below.granularity
     overhead = below.granularity * (1 - below.efficiency)
-    guess = sample(max(2, kernel.work(overhead)))
+    guess = sample(min(max(2, kernel.work(overhead)), WORK_LIMIT))
     while guess.efficiency < TARGET:
         below = guess
-        if guess.work > WORK_LIMIT:
+        if guess.work >= WORK_LIMIT:
             kernel_ms = kernel.time(guess.work) * 1e3
             raise Unsteady(f"{guess.efficiency:.0%} efficient with kernels of {kernel_ms:.0f} ms")
         guess = sample(guess.work * 2)
