@@ -16,12 +16,12 @@ import rich_click as click
 
 from pymonik.cli.record import Recording, ScriptFailed, record
 from pymonik.cli.text import columns, figures_rows, figures_text
-from pymonik.graph.cost import figures
 from pymonik.graph.draw.explain import explained, graphs, stages
 from pymonik.graph.draw.formats import FORMATS, described
 from pymonik.graph.draw.html import page
 from pymonik.graph.draw.model import Drawing, drawing
 from pymonik.graph.draw.terminal import terminal
+from pymonik.graph.figures import figures
 from pymonik.graph.ir import Graph
 from pymonik.graph.passes import PASSES
 from pymonik.graph.show import show as text_of
@@ -37,7 +37,7 @@ def graph() -> None:
     """
 
 
-def _source(command: Callable[..., None]) -> Callable[..., None]:
+def source(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the arguments that name a script."""
     for decorate in (
         click.argument("args", nargs=-1, type=click.UNPROCESSED),
@@ -51,10 +51,11 @@ def _source(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-_ANYWHERE = {"ignore_unknown_options": True}
+# Options of ours may follow the script; those that are not ours are the script's.
+ANYWHERE = {"ignore_unknown_options": True}
 
 
-@graph.command(context_settings=_ANYWHERE)
+@graph.command(context_settings=ANYWHERE)
 @click.option(
     "--view",
     type=click.Choice(["logical", "units"]),
@@ -72,7 +73,7 @@ _ANYWHERE = {"ignore_unknown_options": True}
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), help="Print this instead.")
 @click.option("--save", type=click.Path(), help="Write to a file; its ending names the format.")
 @click.option("--open", "opens", is_flag=True, help="Open the drawing as a page in a browser.")
-@_source
+@source
 def show(
     script: str,
     args: tuple[str, ...],
@@ -89,12 +90,12 @@ def show(
     recording = recorded(script, args, module)
     plan = recording.plan
     if plan is None:
-        return _nothing(script, output)
+        return nothing(script, output)
     drawn = drawing(written(plan) if view == "logical" else plan.graph)
     if form or save or opens:
         return _deliver(plan, drawn, view, script, form, save, opens)
     if output == "json":
-        return _print_json(_as_data(script, view, drawn, plan, explain, print_after))
+        return print_json(_as_data(script, view, drawn, plan, explain, print_after))
     for name, stage in graphs(plan).items() if print_after else ():
         if name in print_after:
             click.echo(f"after {name}:\n{text_of(stage)}\n")
@@ -185,12 +186,12 @@ def recorded(script: str, args: tuple[str, ...], module: bool) -> Recording:
         sys.exit(1)
 
 
-def _nothing(script: str, output: str) -> None:
+def nothing(script: str, output: str) -> None:
     if output == "json":
-        return _print_json({"script": script, "pending": False})
+        return print_json({"script": script, "pending": False})
     click.echo(f"{script}: nothing is pending, it ended without a call that has to be sent")
     return None
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, default=str))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 
-from pymonik.graph.cost import Figures
+from pymonik.graph.figures import Figures
 
 _WIDEST = 120
 
@@ -23,6 +24,19 @@ def size_text(size: float) -> str:
     raise AssertionError
 
 
+def seconds_text(seconds: float) -> str:
+    """Give a time as people say it: 12 ms, 3.4 s, 5 min 20 s, 2 h 5 min."""
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < 99.5:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
+
+
 def counted(number: int, noun: str) -> str:
     """Give "1 call", "2 calls"."""
     return f"{number:,} {noun}{'s' * (number != 1)}"
@@ -30,9 +44,14 @@ def counted(number: int, noun: str) -> str:
 
 def figures_text(figures: Figures) -> str:
     """Print the counts of a plan, one line each."""
-    rows = figures_rows(figures)
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
+    return table(figures_rows(figures))
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Line up the columns of rows."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def figures_rows(figures: Figures) -> list[tuple[str, str]]:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymonik.content import Content
 from pymonik.options import TaskOptions
 from pymonik.plan.home import Cell, Home
 from pymonik.runtime.program import Program
+
+if TYPE_CHECKING:
+    from pymonik.graph.cost import Cost
 
 
 class Unit:
@@ -141,6 +144,12 @@ class Plan:
     def size(self) -> int:
         """Bytes that travel: payloads and blobs, each blob once."""
         return sum(len(unit.payload) for unit in self.units) + sum(b.size for b in self.blobs)
+
+    def cost(self, **options: Any) -> Cost:
+        """Estimate what carrying it out takes: see `pymonik.graph.cost.estimate`."""
+        from pymonik.graph.cost import estimate
+
+        return estimate(self, **options)
 
     def __bool__(self) -> bool:
         return bool(self.units or self.blobs)

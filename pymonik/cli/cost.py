@@ -1,0 +1,182 @@
+"""`pymonik graph cost`: what a script would take, and a gate for it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import rich_click as click
+
+from pymonik.cli.graph import ANYWHERE, nothing, print_json, recorded, source
+from pymonik.cli.text import counted, figures_text, seconds_text, size_text, table
+from pymonik.graph.cost import ASSUMED, Cost, Site, estimate
+from pymonik.graph.simulate import ARMONIK, LOCAL
+
+_WHERE = {"armonik": ARMONIK, "local": LOCAL}
+_SECONDS = {"": 1, "s": 1, "ms": 1e-3, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_BYTES = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
+_COUNT = {"": 1, "k": 1e3, "m": 1e6}
+# What a gate can ask for: the unit of its number, and where the figure comes from.
+_GATES: dict[str, tuple[dict[str, float], Any]] = {
+    "calls": (_COUNT, lambda cost: cost.figures.calls),
+    "tasks": (_COUNT, lambda cost: cost.figures.units),
+    "requests": (_COUNT, lambda cost: sum(k.requests for k in cost.figures.requests)),
+    "bytes": (_BYTES, lambda cost: cost.figures.bytes_sent),
+    "work": (_SECONDS, lambda cost: cost.work),
+    "makespan": (_SECONDS, lambda cost: cost.makespan),
+    "pod-hours": (_COUNT, lambda cost: sum(cost.pod_hours.values())),
+    "money": (_COUNT, lambda cost: cost.money or 0.0),
+}
+
+
+class _Pairs(click.ParamType[dict[str, str]]):
+    """`name=value,name=value`; a lone value has the name ""."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> dict[str, str]:
+        if isinstance(value, dict):
+            return value
+        pairs = [part.rpartition("=") for part in value.split(",") if part.strip()]
+        return {name.strip(): number.strip() for name, _, number in pairs}
+
+
+@click.command(context_settings=ANYWHERE)
+@click.option("--slots", type=_Pairs(), help="Calls at once: 16, or gpu=4,pymonik=100.")
+@click.option("--seconds", type=_Pairs(), multiple=True, help="Of a call: price=0.4,load=2m.")
+@click.option(
+    "--assume", default=ASSUMED, show_default=True, help="Seconds of a call nothing is known of."
+)
+@click.option("--price", type=float, help="Of a pod-hour.")
+@click.option(
+    "--on", "where", type=click.Choice(list(_WHERE)), default="armonik", show_default=True
+)
+@click.option(
+    "--fail-over",
+    type=_Pairs(),
+    multiple=True,
+    help=f"End with 1 above: tasks=200000,bytes=5GB,makespan=2h; any of {', '.join(_GATES)}.",
+)
+@source
+def cost(
+    script: str,
+    args: tuple[str, ...],
+    module: bool,
+    output: str,
+    slots: dict[str, str] | None,
+    seconds: tuple[dict[str, str], ...],
+    assume: float,
+    price: float | None,
+    where: str,
+    fail_over: tuple[dict[str, str], ...],
+) -> None:
+    """Estimate what SCRIPT would take: units, requests, bytes, time, pod-hours."""
+    rooms = {name: int(_number(text, _COUNT, "--slots")) for name, text in (slots or {}).items()}
+    limits = {name: text for pairs in fail_over for name, text in pairs.items()}
+    for name in limits:
+        if name not in _GATES:
+            raise click.BadParameter(f"there is no figure {name!r}: {', '.join(_GATES)}")
+    durations = {
+        name: _number(text, _SECONDS, "--seconds")
+        for pairs in seconds
+        for name, text in pairs.items()
+    }
+    if rooms:
+        # The script is compiled for what it will run on.
+        os.environ["PYMONIK_WORKERS"] = str(sum(rooms.values()))
+    plan = recorded(script, args, module).plan
+    if plan is None:
+        return nothing(script, output)
+    made = estimate(
+        plan,
+        slots=rooms or None,
+        seconds=durations,
+        assumed=assume,
+        price=price,
+        overheads=_WHERE[where],
+    )
+    failed = [_broken(made, name, text) for name, text in limits.items()]
+    broken = [text for text in failed if text]
+    if output == "json":
+        print_json({"script": script, "pending": True, **asdict(made), "over": broken})
+    else:
+        click.echo(f"{script}: estimated for {where}\n\n{cost_text(made)}")
+    for text in broken:
+        click.echo(f"over: {text}", err=True)
+    if broken:
+        sys.exit(1)
+    return None
+
+
+def _number(text: str, units: dict[str, float], option: str) -> float:
+    match = re.fullmatch(r"([\d_.]+(?:e[+-]?\d+)?)\s*([a-z]*)", text.lower())
+    if match is None or match[2] not in units:
+        known = ", ".join(filter(None, units))
+        raise click.BadParameter(f"{text!r} is no number with one of {known}", param_hint=option)
+    return float(match[1].replace("_", "")) * units[match[2]]
+
+
+def _broken(cost: Cost, name: str, text: str) -> str:
+    """Say by how much a limit is broken, and which line of the script does most of it."""
+    units, figure = _GATES[name]
+    limit, found = _number(text, units, "--fail-over"), figure(cost)
+    if found <= limit:
+        return ""
+    shown = {id(_SECONDS): seconds_text, id(_BYTES): size_text}.get(id(units), "{:,.6g}".format)
+    culprit = max(cost.sites, key=lambda site: _share(site, name), default=None)
+    blame = f"; most of it: {culprit.task} at {culprit.site}" if culprit is not None else ""
+    return f"{name} {shown(found)}, allowed {shown(limit)}{blame}"
+
+
+def _share(site: Site, name: str) -> float:
+    if name in ("tasks", "requests"):
+        return site.units
+    if name == "calls":
+        return site.calls
+    return site.bytes if name == "bytes" else site.work
+
+
+def cost_text(cost: Cost) -> str:
+    """Print an estimate."""
+    rooms = ", ".join(f"{room}{f' of {name}' if name else ''}" for name, room in cost.slots.items())
+    hours = ", ".join(
+        f"{h:.3g}{f' of {name}' if name else ''}" for name, h in cost.pod_hours.items()
+    )
+    eager = cost.eager
+    slow = "" if eager.makespan is None else f", {seconds_text(eager.makespan)}"
+    rows = [
+        ("slots", rooms),
+        ("work", f"{seconds_text(cost.work)}, of which {cost.known:.0%} has known durations"),
+        ("span", f"{seconds_text(cost.span)}, the longest chain of calls"),
+        ("bound", f"{seconds_text(cost.bound)}, no schedule is shorter"),
+        ("makespan", f"{seconds_text(cost.makespan)}, simulated; slots {cost.use:.0%} busy"),
+        ("pod-hours", hours + ("" if cost.money is None else f", for {cost.money:,.2f}")),
+        (
+            "eagerly",
+            f"{counted(eager.units, 'unit')}, {counted(eager.requests, 'request')}, "
+            f"{size_text(eager.bytes)}{slow}",
+        ),
+    ]
+    durations = [
+        (one.task, f"{one.calls:,}", seconds_text(one.seconds), one.source)
+        for one in cost.durations[:20]
+    ]
+    sites = [
+        (s.site, s.task, f"{s.calls:,}", f"{s.units:,}", size_text(s.bytes), seconds_text(s.work))
+        for s in cost.sites[:20]
+    ]
+    return "\n\n".join(
+        [
+            figures_text(cost.figures),
+            table(rows),
+            table([("task", "calls", "each", "source"), *durations]),
+            table([("recorded at", "task", "calls", "units", "reads", "work"), *sites]),
+        ]
+    )
+
+
+def _by_partition(numbers: dict[str, str]) -> str:
+    return ", ".join(f"{text} of {name}" if name else text for name, text in numbers.items())
