@@ -92,7 +92,7 @@ class Code:
         self._globals: list[tuple[dict[str, Any], str, Any]] = []
         self._cells: list[tuple[Any, Any]] = []
         self.delegates = False
-        for watched in _reachable(function):
+        for watched in reachable(function):
             self._watch(watched)
 
     @classmethod
@@ -104,7 +104,7 @@ class Code:
         return code
 
     def _watch(self, function: types.FunctionType) -> None:
-        names = set(_global_names(function.__code__))
+        names = set(global_names(function.__code__))
         self.delegates = self.delegates or not names.isdisjoint(("invoke", "map_invoke"))
         space = function.__globals__
         self._globals += [(space, name, space[name]) for name in names if name in space]
@@ -138,14 +138,14 @@ def _cell_value(cell: Any) -> Any:
         return _cell_value
 
 
-def _global_names(code: types.CodeType) -> Iterator[str]:
+def global_names(code: types.CodeType) -> Iterator[str]:
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            yield from _global_names(constant)
+            yield from global_names(constant)
 
 
-def _reachable(function: Callable[..., Any]) -> list[types.FunctionType]:
+def reachable(function: Callable[..., Any]) -> list[types.FunctionType]:
     """List the functions that travel with a function by value, itself first."""
     from pymonik.pickling import is_local
 
@@ -164,7 +164,7 @@ def _reachable(function: Callable[..., Any]) -> list[types.FunctionType]:
         if current is not function and not (module in (None, "__main__") or is_local(module)):
             continue
         found[id(current)] = current
-        names = set(_global_names(current.__code__))
+        names = set(global_names(current.__code__))
         open_ones += [current.__globals__[n] for n in names if n in current.__globals__]
         open_ones += [_cell_value(cell) for cell in current.__closure__ or ()]
         wrapped = getattr(current, "__wrapped__", None)

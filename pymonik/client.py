@@ -205,7 +205,7 @@ class Pymonik(Waiting):
         target = Target(slots=self._opened().slots)
         with _collecting_later():
             plan = lower(run_passes(graph, target, self.optimize))
-        return replace(plan, source=Source(graph, target, self.optimize))
+        return replace(plan, source=Source(graph, target, self.optimize, tuple(self.partitions)))
 
     def flush(self) -> None:
         """Compile what is pending and send it, without waiting."""

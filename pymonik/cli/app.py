@@ -5,6 +5,7 @@ from __future__ import annotations
 import rich_click as click
 
 from pymonik import __version__
+from pymonik.cli.check import check
 from pymonik.cli.cost import cost
 from pymonik.cli.graph import graph
 from pymonik.cli.run import run
@@ -19,3 +20,4 @@ def app() -> None:
 app.add_command(run)
 app.add_command(graph)
 graph.add_command(cost)
+graph.add_command(check)

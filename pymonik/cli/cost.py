@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from dataclasses import asdict
 from typing import Any
@@ -11,42 +10,28 @@ from typing import Any
 import rich_click as click
 
 from pymonik.cli.graph import ANYWHERE, nothing, print_json, recorded, source
+from pymonik.cli.numbers import BYTES, COUNT, SECONDS, Pairs, number
 from pymonik.cli.text import counted, figures_text, seconds_text, size_text, table
 from pymonik.graph.cost import ASSUMED, Cost, Site, estimate
 from pymonik.graph.simulate import ARMONIK, LOCAL
 
 _WHERE = {"armonik": ARMONIK, "local": LOCAL}
-_SECONDS = {"": 1, "s": 1, "ms": 1e-3, "m": 60, "min": 60, "h": 3600, "d": 86400}
-_BYTES = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
-_COUNT = {"": 1, "k": 1e3, "m": 1e6}
 # What a gate can ask for: the unit of its number, and where the figure comes from.
 _GATES: dict[str, tuple[dict[str, float], Any]] = {
-    "calls": (_COUNT, lambda cost: cost.figures.calls),
-    "tasks": (_COUNT, lambda cost: cost.figures.units),
-    "requests": (_COUNT, lambda cost: sum(k.requests for k in cost.figures.requests)),
-    "bytes": (_BYTES, lambda cost: cost.figures.bytes_sent),
-    "work": (_SECONDS, lambda cost: cost.work),
-    "makespan": (_SECONDS, lambda cost: cost.makespan),
-    "pod-hours": (_COUNT, lambda cost: sum(cost.pod_hours.values())),
-    "money": (_COUNT, lambda cost: cost.money or 0.0),
+    "calls": (COUNT, lambda cost: cost.figures.calls),
+    "tasks": (COUNT, lambda cost: cost.figures.units),
+    "requests": (COUNT, lambda cost: sum(k.requests for k in cost.figures.requests)),
+    "bytes": (BYTES, lambda cost: cost.figures.bytes_sent),
+    "work": (SECONDS, lambda cost: cost.work),
+    "makespan": (SECONDS, lambda cost: cost.makespan),
+    "pod-hours": (COUNT, lambda cost: sum(cost.pod_hours.values())),
+    "money": (COUNT, lambda cost: cost.money or 0.0),
 }
 
 
-class _Pairs(click.ParamType[dict[str, str]]):
-    """`name=value,name=value`; a lone value has the name ""."""
-
-    name = "name=value"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> dict[str, str]:
-        if isinstance(value, dict):
-            return value
-        pairs = [part.rpartition("=") for part in value.split(",") if part.strip()]
-        return {name.strip(): number.strip() for name, _, number in pairs}
-
-
 @click.command(context_settings=ANYWHERE)
-@click.option("--slots", type=_Pairs(), help="Calls at once: 16, or gpu=4,pymonik=100.")
-@click.option("--seconds", type=_Pairs(), multiple=True, help="Of a call: price=0.4,load=2m.")
+@click.option("--slots", type=Pairs(), help="Calls at once: 16, or gpu=4,pymonik=100.")
+@click.option("--seconds", type=Pairs(), multiple=True, help="Of a call: price=0.4,load=2m.")
 @click.option(
     "--assume", default=ASSUMED, show_default=True, help="Seconds of a call nothing is known of."
 )
@@ -56,7 +41,7 @@ class _Pairs(click.ParamType[dict[str, str]]):
 )
 @click.option(
     "--fail-over",
-    type=_Pairs(),
+    type=Pairs(),
     multiple=True,
     help=f"End with 1 above: tasks=200000,bytes=5GB,makespan=2h; any of {', '.join(_GATES)}.",
 )
@@ -74,13 +59,13 @@ def cost(
     fail_over: tuple[dict[str, str], ...],
 ) -> None:
     """Estimate what SCRIPT would take: units, requests, bytes, time, pod-hours."""
-    rooms = {name: int(_number(text, _COUNT, "--slots")) for name, text in (slots or {}).items()}
+    rooms = {name: int(number(text, COUNT, "--slots")) for name, text in (slots or {}).items()}
     limits = {name: text for pairs in fail_over for name, text in pairs.items()}
     for name in limits:
         if name not in _GATES:
             raise click.BadParameter(f"there is no figure {name!r}: {', '.join(_GATES)}")
     durations = {
-        name: _number(text, _SECONDS, "--seconds")
+        name: number(text, SECONDS, "--seconds")
         for pairs in seconds
         for name, text in pairs.items()
     }
@@ -111,21 +96,13 @@ def cost(
     return None
 
 
-def _number(text: str, units: dict[str, float], option: str) -> float:
-    match = re.fullmatch(r"([\d_.]+(?:e[+-]?\d+)?)\s*([a-z]*)", text.lower())
-    if match is None or match[2] not in units:
-        known = ", ".join(filter(None, units))
-        raise click.BadParameter(f"{text!r} is no number with one of {known}", param_hint=option)
-    return float(match[1].replace("_", "")) * units[match[2]]
-
-
 def _broken(cost: Cost, name: str, text: str) -> str:
     """Say by how much a limit is broken, and which line of the script does most of it."""
     units, figure = _GATES[name]
-    limit, found = _number(text, units, "--fail-over"), figure(cost)
+    limit, found = number(text, units, "--fail-over"), figure(cost)
     if found <= limit:
         return ""
-    shown = {id(_SECONDS): seconds_text, id(_BYTES): size_text}.get(id(units), "{:,.6g}".format)
+    shown = {id(SECONDS): seconds_text, id(BYTES): size_text}.get(id(units), "{:,.6g}".format)
     culprit = max(cost.sites, key=lambda site: _share(site, name), default=None)
     blame = f"; most of it: {culprit.task} at {culprit.site}" if culprit is not None else ""
     return f"{name} {shown(found)}, allowed {shown(limit)}{blame}"

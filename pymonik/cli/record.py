@@ -21,7 +21,15 @@ from pymonik.plan.plan import Plan
 
 
 class ScriptFailed(Exception):
-    """The script ended before it needed a value; the message is its own traceback."""
+    """The script ended before it needed a value; the message is its own traceback.
+
+    `error` is what it raised, `site` the line of the script that did.
+    """
+
+    def __init__(self, message: str, error: BaseException, site: str = "") -> None:
+        super().__init__(message)
+        self.error = error
+        self.site = site
 
 
 @dataclass(frozen=True)
@@ -50,10 +58,10 @@ def record(script: str, args: Sequence[str] = (), module: bool = False) -> Recor
             end = ended
         except SystemExit as ended:
             if ended.code not in (None, 0) and len(DryRunBackend.sent) == before:
-                raise ScriptFailed(_last_words(ended)) from None
+                raise ScriptFailed(_last_words(ended), ended) from None
         except BaseException as error:
             if len(DryRunBackend.sent) == before or not isinstance(error, Exception):
-                raise ScriptFailed(own_traceback(error, script)) from None
+                raise ScriptFailed(own_traceback(error), error, _site(error, script)) from None
     sent = DryRunBackend.sent[before:]
     return Recording(script, sent[0] if sent else None, end)
 
@@ -88,12 +96,18 @@ def _as_main(script: str, args: Sequence[str], module: bool) -> Iterator[None]:
             os.environ["PYMONIK_BACKEND"] = backend
 
 
-def own_traceback(error: BaseException, script: str) -> str:
+def own_traceback(error: BaseException) -> str:
     """Print a traceback as python would have, without the frames that started the script."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__name__") in (__name__, "runpy"):
         trace = trace.tb_next
     return "".join(traceback.format_exception(type(error), error, trace)).rstrip()
+
+
+def _site(error: BaseException, script: str) -> str:
+    """Give the last line of the script on the way to an error."""
+    lines = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == script]
+    return f"{script}:{lines[-1].lineno}" if lines else script
 
 
 def _last_words(end: SystemExit) -> str:

@@ -103,11 +103,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Source:
-    """What a plan was compiled of, and for what: enough to look at each pass again."""
+    """What a plan was compiled of, and for what: enough to look at each pass again.
+
+    partitions: those of the client's session, none when it named none.
+    """
 
     graph: Any
     target: Any
     optimize: Any
+    partitions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Enters: a drawing. Leaves: a smaller one, whose groups say how many levels they 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -44,7 +45,7 @@ def _with_runs_folded(drawing: Drawing, likeness: Callable[[Box], object]) -> Dr
             ):
                 run_of[number] = first
                 break
-    sizes = [run_of.count(first) if first == number else 0 for number, first in enumerate(run_of)]
+    sizes = Counter(run_of)
     kept = [first if sizes[first] >= _RUN else number for number, first in enumerate(run_of)]
     return _grouped(drawing, kept)
 

@@ -1,0 +1,59 @@
+"""`pymonik graph check`: what would go wrong, before anything is sent."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+
+import rich_click as click
+
+from pymonik.cli.graph import ANYWHERE, nothing, print_json, source
+from pymonik.cli.numbers import SECONDS, Pairs, number
+from pymonik.cli.record import ScriptFailed, record
+from pymonik.cli.text import counted
+from pymonik.errors import PymonikError
+from pymonik.graph.check import Finding
+from pymonik.graph.check import check as find
+
+
+@click.command(context_settings=ANYWHERE)
+@click.option("--seconds", type=Pairs(), multiple=True, help="Of a call: price=0.4,load=2m.")
+@click.option("--strict", is_flag=True, help="Let warnings end with 1, too.")
+@source
+def check(
+    script: str,
+    args: tuple[str, ...],
+    module: bool,
+    output: str,
+    seconds: tuple[dict[str, str], ...],
+    strict: bool,
+) -> None:
+    """Look for what would go wrong with SCRIPT: arguments, paths, modules, partitions, limits."""
+    durations = {
+        name: number(text, SECONDS, "--seconds")
+        for pairs in seconds
+        for name, text in pairs.items()
+    }
+    if not module and not os.path.exists(script):
+        raise click.BadParameter(f"there is no {script!r} here", param_hint="SCRIPT")
+    try:
+        plan = record(script, args, module).plan
+    except ScriptFailed as failure:
+        if not isinstance(failure.error, PymonikError):
+            click.echo(str(failure), err=True)
+            sys.exit(1)
+        found = [Finding("error", "recording", str(failure.error), failure.site)]
+    else:
+        if plan is None:
+            return nothing(script, output)
+        found = find(plan, durations)
+    if output == "json":
+        print_json({"script": script, "findings": [asdict(finding) for finding in found]})
+    else:
+        for finding in found:
+            click.echo(f"{finding.level}: {finding.rule} at {finding.site}\n  {finding.text}")
+        click.echo(f"{script}: {counted(len(found), 'finding')}")
+    if any(finding.level == "error" or strict for finding in found):
+        sys.exit(1)
+    return None

@@ -1,0 +1,34 @@
+"""Numbers with units on the command line: 2h, 5GB, 200k, and pairs of names and numbers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import rich_click as click
+
+SECONDS = {"": 1.0, "s": 1, "ms": 1e-3, "m": 60, "min": 60, "h": 3600, "d": 86400}
+BYTES = {"": 1.0, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
+COUNT = {"": 1.0, "k": 1e3, "m": 1e6}
+
+
+class Pairs(click.ParamType[dict[str, str]]):
+    """`name=value,name=value`; a lone value has the name ""."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> dict[str, str]:
+        """Split the text."""
+        if isinstance(value, dict):
+            return value
+        pairs = [part.rpartition("=") for part in value.split(",") if part.strip()]
+        return {name.strip(): number.strip() for name, _, number in pairs}
+
+
+def number(text: str, units: dict[str, float], option: str) -> float:
+    """Read a number with one of the units; anything else is wrong usage."""
+    match = re.fullmatch(r"([\d_.]+(?:e[+-]?\d+)?)\s*([a-z]*)", text.lower())
+    if match is None or match[2] not in units:
+        known = ", ".join(filter(None, units))
+        raise click.BadParameter(f"{text!r} is no number with one of {known}", param_hint=option)
+    return float(match[1].replace("_", "")) * units[match[2]]

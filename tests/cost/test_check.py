@@ -1,0 +1,167 @@
+"""What can be known to go wrong before anything is sent."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pymonik import Pymonik, Task, task
+from pymonik.graph import check as checks
+from pymonik.graph.check import check
+from pymonik.graph.imports import brought_by, imported
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@task
+def read(source: Any, *more: Any) -> int:
+    return len(source)
+
+
+@pytest.fixture
+def client() -> Iterator[Pymonik]:
+    client = Pymonik(backend="dry-run", partition=["cpu", "gpu"])
+    yield client
+    client.cancel()
+
+
+def found(client: Pymonik, **seconds: float) -> list[tuple[str, str]]:
+    return [(finding.level, finding.rule) for finding in check(client.plan(), seconds)]
+
+
+def test_a_sound_plan_has_no_findings(client: Pymonik) -> None:
+    kept = read.invoke("a/path/that/is/not/here", [1, 2], pymonik=client)
+    assert found(client) == []
+    del kept
+
+
+@pytest.mark.parametrize("shape", ["plain", "tuple", "list", "dict", "map", "each"])
+def test_a_path_of_this_machine_is_found_wherever_it_hides(client: Pymonik, shape: str) -> None:
+    text = str(Path(__file__))
+    if shape in ("map", "each"):
+        values: list[Any] = ["x", text] if shape == "map" else [["x"], [text]]
+        kept: Any = read.map_invoke(values, pymonik=client)
+    else:
+        hidden = {"plain": text, "tuple": (1, text), "list": [text], "dict": {"file": text}}[shape]
+        kept = read.invoke(hidden, pymonik=client)
+    (finding,) = check(client.plan())
+    assert (finding.level, finding.rule) == ("warning", "local path")
+    assert repr(text) in finding.text
+    assert finding.site.startswith(__file__)
+    del kept
+
+
+def test_a_huge_value_is_named_with_its_size(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "_HUGE", 1000)
+    kept = read.invoke(np.zeros(1000), pymonik=client)
+    assert found(client) == [("warning", "huge value")]
+    del kept
+
+
+def test_a_partition_the_session_has_not_is_an_error(client: Pymonik) -> None:
+    kept = read.invoke("x", pmk_partition="moon", pymonik=client)
+    (finding,) = check(client.plan())
+    assert (finding.level, finding.rule) == ("error", "partition")
+    assert "'moon', the session has 'cpu', 'gpu'" in finding.text
+    del kept
+
+
+def test_a_limit_below_the_expected_seconds_is_an_error(client: Pymonik) -> None:
+    kept = read.invoke("x", pmk_max_duration=60, pymonik=client)
+    assert found(client, read=59.0) == []
+    assert found(client, read=61.0) == [("error", "max_duration")]
+    del kept
+
+
+def test_a_module_that_the_environment_does_not_bring_is_named(client: Pymonik) -> None:
+    lacking = Task(read.func, func_name="lacking", environment={"pip": ["packaging"]})
+    summed = Task(lambda x: np.sum(x), func_name="summed", environment={"pip": ["packaging"]})
+    brought = Task(lambda x: np.sum(x), func_name="brought", environment={"pip": ["pandas"]})
+    kept = [one.invoke("x", pymonik=client) for one in (lacking, summed, brought)]
+    (finding,) = check(client.plan())
+    assert (finding.level, finding.rule) == ("warning", "missing module")
+    assert "summed needs the module 'numpy'" in finding.text
+    del kept
+
+
+def test_another_python_is_an_error(client: Pymonik) -> None:
+    old = Task(read.func, func_name="old", environment={"python": "<3.5"})
+    kept = old.invoke("x", pymonik=client)
+    assert found(client) == [("error", "Python version")]
+    del kept
+
+
+def test_imports_inside_functions_and_helpers_count() -> None:
+    def helper() -> Any:
+        import pandas as pd
+
+        return pd.DataFrame()
+
+    def outer() -> Any:
+        import json
+
+        return json, helper()
+
+    assert imported(outer) == {"pandas"}
+
+
+def test_a_package_brings_what_it_needs() -> None:
+    assert {"pandas", "numpy", "dateutil"} <= brought_by(["pandas>=1"])
+    assert brought_by(["no-such-package"]) == {"no_such_package"}
+
+
+UNPICKLABLE = """
+import threading
+from pymonik import Pymonik, task
+
+@task
+def add(a):
+    return a
+
+with Pymonik():
+    add.invoke({"lock": threading.Lock()})
+"""
+
+
+def test_what_cannot_be_recorded_is_a_finding_with_its_line(pymonik_command: Command) -> None:
+    done = pymonik_command("graph", "check", "-o", "json", "bad.py", bad=UNPICKLABLE)
+    assert done.returncode == 1
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert (finding["level"], finding["site"]) == ("error", "bad.py:10")
+    assert "['lock']" in finding["text"]
+
+
+WARNED = """
+from pymonik import Pymonik, task
+
+@task
+def read(path):
+    return path
+
+with Pymonik():
+    print(read.invoke(__file__ if "/" in __file__ else "./" + __file__).get())
+"""
+
+
+@pytest.mark.parametrize(("flags", "code"), [((), 0), (("--strict",), 1)])
+def test_warnings_end_with_1_only_when_strict(
+    pymonik_command: Command, flags: tuple[str, ...], code: int
+) -> None:
+    done = pymonik_command("graph", "check", *flags, "warned.py", warned=WARNED)
+    assert done.returncode == code
+    assert "warning: local path at warned.py:9" in done.stdout
+    assert "1 finding" in done.stdout
+
+
+def test_a_script_that_fails_by_itself_shows_its_traceback(pymonik_command: Command) -> None:
+    done = pymonik_command("graph", "check", "bad.py", bad="1 / 0\n")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback")
