@@ -33,13 +33,11 @@ logger = logging.getLogger("pymonik")
 
 @dataclass
 class Stats:
-    """What a client has done so far: sums over its submissions; sizes in bytes, times in s."""
+    """What a client has done so far: sums over its submissions, times in seconds."""
 
     submissions: int = 0
     calls: int = 0
     units: int = 0
-    requests: int = 0
-    bytes: int = 0
     compile_seconds: float = 0.0
 
 
@@ -233,8 +231,6 @@ class Pymonik(Waiting):
         stats.submissions += 1
         stats.calls += plan.calls
         stats.units += len(plan.units)
-        stats.requests += len(plan.requests)
-        stats.bytes += plan.size
         stats.compile_seconds += seconds
 
     def relieve(self) -> None:

@@ -14,7 +14,6 @@ import mmap
 import os
 import pickle
 import resource
-import tempfile
 import threading
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -31,6 +30,8 @@ def open_memory_file() -> int:
     """Open a file that lives in memory and has no name."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("pymonik", os.MFD_CLOEXEC)
+    import tempfile
+
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 
@@ -178,10 +179,16 @@ def _same(buffer: Buffer, raw: memoryview) -> bool:
     # memoryviews compare item by item in Python; a bytearray compares with memcmp.
     if len(buffer) != raw.nbytes:
         return False
-    ours, window = _view(buffer), bytearray(_WINDOW)
+    window = bytearray(min(_WINDOW, raw.nbytes))
     for start in range(0, raw.nbytes, _WINDOW):
-        window[:] = ours[start : start + _WINDOW]
-        if window != raw[start : start + _WINDOW]:
+        part = raw[start : start + _WINDOW]
+        if len(part) < len(window):
+            window = bytearray(len(part))
+        if isinstance(buffer, MemoryFile):
+            os.preadv(buffer.fd, [window], start)
+        else:
+            window[:] = memoryview(buffer)[start : start + _WINDOW]
+        if window != part:
             return False
     return True
 

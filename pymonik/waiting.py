@@ -6,13 +6,12 @@ which defines `flush`; filling the cells that are waited for, to the backends.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymonik import backend as backends
 from pymonik.errors import NoClientError, OptionsError
@@ -23,6 +22,9 @@ from pymonik.plan.home import settled
 from pymonik.progress import Progress, watching
 from pymonik.recorder import Recorder
 from pymonik.runtime.outcome import PENDING, Failure, value_of
+
+if TYPE_CHECKING:
+    import asyncio
 
 logger = logging.getLogger("pymonik")
 
@@ -165,6 +167,8 @@ class Waiting(Recorder):
 
     async def awaited(self, handle: ResultHandle[Any]) -> Any:
         """Wait without blocking the event loop."""
+        import asyncio
+
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
 

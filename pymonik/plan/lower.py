@@ -21,7 +21,6 @@ from pymonik.graph.ir import (
     Nested,
     Put,
     Range,
-    Recorded,
     Ref,
     Same,
     Step,
@@ -68,6 +67,7 @@ class _Lowering:
         self.used: set[int] = set()
         self.limit = settings().blob_size
         self.retry_contents: dict[Any, Content] = {}
+        self.lines: dict[tuple[int, int], str] = {}
 
     def plan(self) -> Plan:
         maps = [node for node in self.graph.nodes if isinstance(node, Map)]
@@ -89,7 +89,7 @@ class _Lowering:
         chunk = node.chunk or 1
         keeps = [self._keep(node, number) for number in range(len(node.steps))]
         stored = [number for number, keep in enumerate(keeps) if keep is not False]
-        sites = [_sites(step) for step in node.steps]
+        sites = [self._sites(step) for step in node.steps]
         cells = []
         for start in range(0, node.n, chunk):
             stop = min(start + chunk, node.n)
@@ -159,6 +159,22 @@ class _Lowering:
             self.retry_contents[kinds] = Content(pickling.freeze(kinds)[0])
         return self.retry_contents[kinds]
 
+    def _sites(self, step: Step) -> Any:
+        """Give the call site: one text when all calls have the same, else one for each."""
+        first, origins = step.origins[0], step.origins
+        code, lasti = first.site, first.lasti
+        if all(o.lasti == lasti and o.site is code for o in origins):
+            return self._line(code, lasti)
+        return [self._line(origin.site, origin.lasti) for origin in origins]
+
+    def _line(self, code: Any, lasti: int) -> str:
+        # Working a line out walks the line table of its function: once for each place is enough.
+        key = (id(code), lasti)
+        known = self.lines.get(key)
+        if known is None:
+            known = self.lines[key] = line_of(code, lasti)
+        return known
+
     def add_blob(self, content: Content) -> None:
         self.blobs[id(content)] = content
 
@@ -200,6 +216,9 @@ class _Inputs:
         return self.each(column, start, stop)
 
     def each(self, column: Each, start: int, stop: int) -> Any:
+        if all(type(value) is Ref and type(value.node) is not Put for value in column.values):
+            refs = column.values[start:stop]
+            return ("r", [run for ref in refs for run in self.runs(ref.node, _one(ref))])
         return ("m", [self.slot(value) for value in column.values[start:stop]])
 
     def slot(self, slot: Any) -> Any:
@@ -245,19 +264,5 @@ class _Inputs:
         return runs
 
 
-def _sites(step: Step) -> Any:
-    """Give the call site: one text when all calls have the same, else one for each."""
-    origins = step.origins
-    first: Recorded = origins[0]
-    code, lasti = first.site, first.lasti
-    if all(o.lasti == lasti and o.site is code for o in origins):
-        return first.where
-    known: dict[tuple[int, int], str] = {}
-    texts = []
-    for origin in origins:
-        key = (id(origin.site), origin.lasti)
-        text = known.get(key)
-        if text is None:
-            text = known[key] = line_of(origin.site, origin.lasti)
-        texts.append(text)
-    return texts
+def _one(ref: Ref) -> range:
+    return range(ref.index, ref.index + 1)

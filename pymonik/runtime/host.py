@@ -37,6 +37,29 @@ _START_TRIES = 3
 _ALIVE: weakref.WeakSet[Host] = weakref.WeakSet()
 
 
+class Changed(threading.Condition):
+    """Wakes who waits only when what it waits for is true: the host looks on its behalf."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._awaited: list[Callable[[], Any]] = []
+
+    def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
+        """Wait until `predicate()` is true, as a condition does."""
+        self._awaited.append(predicate)
+        try:
+            return super().wait_for(predicate, timeout)
+        finally:
+            self._awaited.remove(predicate)
+
+    def announce(self) -> None:
+        """Wake everybody if something that is waited for has come."""
+        if self._awaited:
+            with self:
+                if any([predicate() for predicate in self._awaited]):
+                    self.notify_all()
+
+
 class Host:
     """A fixed number of executors and the units they run.
 
@@ -52,7 +75,7 @@ class Host:
         onward: Callable[[Scheduler], Onward] = Here,
     ) -> None:
         self.workers = workers
-        self.changed = threading.Condition()
+        self.changed = Changed()
         self.scheduler = Scheduler(onward)
         self.messages = 0
         self._name = name
@@ -188,8 +211,7 @@ class Host:
             self._listen(process)
         if self._tasks:
             return
-        with self.changed:
-            self.changed.notify_all()
+        self.changed.announce()
         limited = any(
             p.running.unit.limited for ps in self.scheduler.executors.values() for p in ps
         )
