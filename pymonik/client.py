@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pymonik import backend as backends
+from pymonik.callbacks import CALLBACKS
 from pymonik.errors import OptionsError
 from pymonik.graph.ir import Graph, Recorded
 from pymonik.graph.passes import Target, run_passes, selected
@@ -93,7 +95,8 @@ class Pymonik(Waiting):
         if self.environment is not None:
             self.check_environment(self.environment)
         self._backend: backends.Backend | None = None
-        self._tokens: list[Token[Recorder | None]] = []
+        self._entered = 0
+        self._tokens = threading.local()
 
     # ----- life
 
@@ -137,18 +140,25 @@ class Pymonik(Waiting):
             return
         try:
             self.flush()
-            if self._backend is not None and not self.detach:
+            if self._backend is not None and not self._leaves_work_behind():
                 self._wait(lambda: self._is_idle(), None)
                 self._backend.drain()
         except BaseException as error:
             self._abandon(error)
             raise
+        CALLBACKS.drain()
         self._let_go()
         self._raise_unseen()
 
     def cancel(self) -> None:
         """Drop what was not sent, cancel what was, and close."""
         self._abandon(None)
+
+    def _leaves_work_behind(self) -> bool:
+        if self.detach and self._backend_name in ("local", "inline"):
+            logger.warning("the embedded engine ends with its client: waiting, detach or not")
+            return False
+        return self.detach
 
     def _is_idle(self) -> bool:
         done, total = self._opened().progress()
@@ -179,13 +189,19 @@ class Pymonik(Waiting):
 
     def __enter__(self) -> Pymonik:
         self.create()
-        self._tokens.append(CURRENT.set(self))
+        with self._flushing:
+            self._entered += 1
+        # Several threads may enter one client: each leaves the context it came from.
+        tokens: list[Token[Recorder | None]] = vars(self._tokens).setdefault("stack", [])
+        tokens.append(CURRENT.set(self))
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        CURRENT.reset(self._tokens.pop())
-        if self._tokens:  # entered again inside: the outer block closes it
-            return
+        CURRENT.reset(self._tokens.stack.pop())
+        with self._flushing:
+            self._entered -= 1
+            if self._entered:  # entered again elsewhere: the last block to end closes it
+                return
         if error is None:
             self.close()
         else:
@@ -222,9 +238,7 @@ class Pymonik(Waiting):
             backend = self._opened()
             with watching(backend, self._on_progress):
                 backend.submit(plan)
-        callbacks, self._callbacks = self._callbacks, []
-        for handle, callback in callbacks:
-            self._watch(handle, callback)
+        self._watch_flushed()
 
     def _note(self, plan: Plan, seconds: float) -> None:
         stats = self.stats

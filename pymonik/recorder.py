@@ -64,6 +64,9 @@ def current_recorder() -> Recorder:
 _CAPTURED = frozenset({Content, Nested, Bundle, Ref})
 
 
+_KEPT_CODES = 256
+
+
 class Anchor:
     """Held by all handles of one map: while it lives, somebody can ask for its values."""
 
@@ -155,6 +158,9 @@ class Recorder(Owner):
         known = self._codes.get(id(task))
         if known is not None and known[1].is_current():
             return known[1]
+        if len(self._codes) > _KEPT_CODES:  # tasks made by the thousand, such as bound methods
+            self._codes.clear()
+            self._specs.clear()
         code = capture_function(task.func, task.func_name, self.interner)
         self._codes[id(task)] = (task, code)
         return code

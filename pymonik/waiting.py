@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pymonik import backend as backends
+from pymonik.callbacks import CALLBACKS
 from pymonik.errors import NoClientError, OptionsError
 from pymonik.graph.ir import Each, Put, Recorded, inputs, slot_at
 from pymonik.handle import ResultHandle
@@ -157,13 +158,16 @@ class Waiting(Recorder):
         def is_over() -> bool:
             return any(map(_is_settled, open_ones))
 
-        self.flush()
+        if any(handle._client is not self for handle in handles):
+            raise NoClientError("as_completed takes the handles of one client")
+        for handle in handles:
+            self._settle(handle._node)
         self._want(handles)
         while open_ones:
             self._wait(is_over, None if end is None else max(0.0, end - time.monotonic()))
-            ended = [handle for handle in open_ones if _is_settled(handle)]
-            open_ones = [handle for handle in open_ones if handle not in set(ended)]
-            yield from ended
+            states = [(handle, _is_settled(handle)) for handle in open_ones]
+            open_ones = [handle for handle, settled in states if not settled]
+            yield from [handle for handle, settled in states if settled]
 
     async def awaited(self, handle: ResultHandle[Any]) -> Any:
         """Wait without blocking the event loop."""
@@ -173,7 +177,8 @@ class Waiting(Recorder):
         ended: asyncio.Future[None] = loop.create_future()
 
         def set_ended(_: Any) -> None:
-            loop.call_soon_threadsafe(_resolve, ended)
+            if not loop.is_closed():  # who waited has gone away
+                loop.call_soon_threadsafe(_resolve, ended)
 
         self.flush()
         self.call_when_done(handle, set_ended)
@@ -184,10 +189,20 @@ class Waiting(Recorder):
         """Call back once a call has ended."""
         if not callable(callback):
             raise OptionsError(f"add_done_callback takes a function, not {callback!r}")
-        if handle._node.home is None:
-            self._callbacks.append((handle, callback))
-        else:
-            self._watch(handle, callback)
+        with self._flushing:
+            if handle._node.home is None:
+                self._callbacks.append((handle, callback))
+                return
+        self._watch(handle, callback)
+
+    def _watch_flushed(self) -> None:
+        """Watch for the callbacks of calls that were sent or dropped meanwhile."""
+        with self._flushing:
+            known, self._callbacks = self._callbacks, []
+            self._callbacks += [entry for entry in known if entry[0]._node.home is None]
+        for handle, callback in known:
+            if handle._node.home is not None:
+                self._watch(handle, callback)
 
     def _watch(self, handle: ResultHandle[Any], callback: Callable[[Any], object]) -> None:
         node = handle._node
@@ -203,7 +218,11 @@ class Waiting(Recorder):
         if home.record(node.offset + handle._index) is not PENDING:
             call()
             return
-        self._opened().watch(lambda: cell.watch(home.output, place, call), call)
+
+        def arrived() -> None:
+            CALLBACKS.put(call)
+
+        self._opened().watch(lambda: cell.watch(home.output, place, arrived), arrived)
         self._opened().want([cell])
 
     # ----- cancelling
@@ -213,7 +232,9 @@ class Waiting(Recorder):
         node = handle._node
         with self._flushing:
             if node.home is None:
-                return self._cancel_pending(node, handle._index)
+                self._cancel_pending(node, handle._index)
+                self._watch_flushed()
+                return True
         if type(node) is Put:
             return False
         place = node.offset + handle._index
@@ -223,7 +244,7 @@ class Waiting(Recorder):
         cell, position = node.home.locate(place)
         return self._cancel_sent(cell, node.home.output, position)
 
-    def _cancel_pending(self, node: Any, index: int) -> bool:
+    def _cancel_pending(self, node: Any, index: int) -> None:
         failure = Failure(
             "cancelled", "it was cancelled before it was sent", node.spec.name, node.where
         )
@@ -233,23 +254,24 @@ class Waiting(Recorder):
             slots = [slot_at(node.args[0], i) for i in range(node.n)]
             slots[index] = failure
             node.args = (Each(slots), *node.args[1:])
-            return True
+            return
         gone = {id(node): node}
         for later in self.pending:
             if type(later) is Recorded and any(id(source) in gone for source in inputs(later)):
                 gone[id(later)] = later
-        self.pending[:] = [kept for kept in self.pending if id(kept) not in gone]
+        for dropped in gone.values():
+            self.pending.remove(dropped)
         for dropped in gone.values():
             below = failure if dropped is node else failure.below(dropped.spec.name)
             dropped.home = settled(below)
-        return True
 
     def _cancel_sent(self, cell: Any, output: int, position: int) -> bool:
         # What a unit makes of this value later is cancelled with it: its steps are a chain.
         cell.unwanted.update((later, position) for later in range(output, len(cell.columns)))
-        wanted = sum(cell.n for _ in cell.columns)
-        if len(cell.unwanted) < wanted:
-            return False
+        for stored, records in enumerate(cell.columns):
+            for place, record in enumerate(records):
+                if record is PENDING and (stored, place) not in cell.unwanted:
+                    return False
         return self._opened().cancel(cell)
 
     # ----- telling

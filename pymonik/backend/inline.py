@@ -65,9 +65,15 @@ class InlineBackend:
             while given := self._scheduler.assign():
                 for piece in given[0]:
                     self._run(piece)
+        except BaseException:  # Ctrl-C: what was running will not go on
+            self._scheduler.executors[0].clear()
+            self.cancel_all("it was interrupted")
+            raise
         finally:
             running.STATE = outer
             CURRENT.reset(token)
+            with self.changed:
+                self.changed.notify_all()
 
     def _run(self, piece: Piece) -> None:
         unit = piece.running.unit
@@ -102,6 +108,8 @@ class InlineBackend:
                 except Exception:
                     logger.exception("a callback failed")
             self._scheduler.propagate()
+        with self.changed:
+            self.changed.notify_all()
 
     def _function(self, content: Content) -> Any:
         known = self._functions.get(content.key)

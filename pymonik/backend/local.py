@@ -42,8 +42,7 @@ class LocalBackend:
 
     def progress(self) -> tuple[int, int]:
         """Give how many units have ended, and how many there are."""
-        scheduler = self._host.scheduler
-        return scheduler.done, scheduler.done + scheduler.unfinished
+        return self._host.progress()
 
     def cancel(self, cell: Cell) -> bool:
         """Stop a unit; what runs is killed, what waits behind it is placed anew."""

@@ -8,6 +8,7 @@ unit becomes an input, by position. Does no I/O.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from pymonik.content import Content
@@ -27,7 +28,7 @@ from pymonik.graph.ir import (
     inputs,
     line_of,
 )
-from pymonik.options import DEFAULTS
+from pymonik.options import DEFAULTS, TaskOptions
 from pymonik.plan.home import Cell, Home
 from pymonik.plan.plan import Plan, Unit
 from pymonik.runtime.outcome import Failure
@@ -132,8 +133,9 @@ class _Lowering:
                     start if step.origins[0].n is not None else None,
                     options.seconds,
                     options.retries or 0,
+                    options.max_retries or 0,
                     self._retry_on(options.retry_on),
-                    options if spec.code.delegates else None,
+                    self._inherited(options) if spec.code.delegates else None,
                 )
             )
         self.units.append(
@@ -142,13 +144,19 @@ class _Lowering:
                 Program(tuple(steps), stop - start),
                 tuple(unit_inputs.sources),
                 cell,
-                node.spec.options,
+                self._inherited(node.spec.options),
                 node.name,
                 node.spec,
                 node.spec.environment,
                 any(step.is_wanted for step in node.steps),
             )
         )
+
+    def _inherited(self, options: TaskOptions) -> TaskOptions:
+        """Give options that can be pickled anywhere: exception types go as contents instead."""
+        if options.retry_on is None or options.retry_on == DEFAULTS.retry_on:
+            return options
+        return replace(options, retry_on=None)
 
     def _retry_on(self, kinds: Any) -> Content | None:
         if kinds is None or kinds == DEFAULTS.retry_on:

@@ -156,6 +156,8 @@ def wire_plan(subtasks: Any) -> Any:
             len(unit.cell.columns),
             unit.options,
             unit.name,
+            unit.environment,
+            unit.limited,
         )
         for unit in plan.units
     ]

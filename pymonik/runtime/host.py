@@ -91,6 +91,8 @@ class Host:
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._draining = threading.RLock()
+        self._submitted = self._taken = 0
         self._closing = False
         self._over: Failure | None = None
         _ALIVE.add(self)
@@ -99,7 +101,22 @@ class Host:
 
     def submit(self, units: Sequence[Unit]) -> None:
         """Take units; executors are started by the first ones."""
-        self._do(lambda: self.scheduler.add(units))
+        with self._lock:
+            self._submitted += len(units)
+
+        def add() -> None:
+            self.scheduler.add(units)
+            self._taken += len(units)
+
+        self._do(add)
+
+    def progress(self) -> tuple[int, int]:
+        """Give how many units have ended, and how many there are."""
+        # What was submitted counts before the thread has taken it: a client that asks whether all
+        # is done must not be told of an empty engine.
+        coming = self._submitted - self._taken
+        done = self.scheduler.done
+        return done, done + self.scheduler.unfinished + coming
 
     def cancel(self, cell: Cell) -> bool:
         """Stop a unit; True when it will not run to its end."""
@@ -147,15 +164,16 @@ class Host:
     def _do(self, action: Callable[[], None]) -> None:
         with self._lock:
             self._tasks.append(action)
-            if self._over is not None:  # nobody runs it any more: it ends as the engine did
-                self._drain(self._over)
-                return
-            if self._thread is None:
+            over = self._over
+            if over is None and self._thread is None:
                 self._thread = threading.Thread(
                     target=self._run, name=f"pymonik-{self._name}", daemon=True
                 )
                 self._thread.start()
                 return
+        if over is not None:  # nobody runs it any more: it ends as the engine did
+            self._drain(over)
+            return
         self._wake()
 
     def _wake(self) -> None:
@@ -175,7 +193,7 @@ class Host:
         finally:
             with self._lock:
                 self._over = over
-                self._drain(over)
+            self._drain(over)
             for process in self._processes.values():
                 process.kill("closing")
             for process in self._processes.values():
@@ -187,10 +205,11 @@ class Host:
 
     def _drain(self, over: Failure) -> None:
         """Do what was asked for last, and let nobody wait for what will not come."""
-        while self._tasks:
-            self._tasks.popleft()()
-        self.scheduler.fail_all(over)
-        self._settle()
+        with self._draining:
+            while self._tasks:
+                self._tasks.popleft()()
+            self.scheduler.fail_all(over)
+            self._settle()
 
     def _let_go(self) -> None:
         self._selector.close()
@@ -298,10 +317,11 @@ class Host:
         if not process.ready:
             self._failed_starts += 1
         call, reason, journal = process.call, process.kill_reason, process.journal
+        innocent = reason == "cancelled" or (reason == "timeout" and not process.is_overdue())
         ended = process.end()
         logger.info("executor %d ended: %s", process.pid, reason or ended)
         self.scheduler.finished(process.number, call[0], *journal)
-        charged = call if process.ready and reason != "cancelled" else None
+        charged = call if process.ready and not innocent else None
         self.scheduler.died(process.number, charged, reason or ended)
 
     def _kill(self) -> None:
@@ -333,10 +353,13 @@ def plan_of(wire: Any) -> Any:
     if wire is None:
         return None
     units: list[Unit] = []
-    cells = [Cell(n, outputs) for _, _, n, outputs, _, _ in wire[0]]
-    for (payload, inputs, _, _, options, name), cell in zip(wire[0], cells):
+    cells = [Cell(entry[2], entry[3]) for entry in wire[0]]
+    for entry, cell in zip(wire[0], cells):
+        payload, inputs, _, _, options, name, environment, limited = entry
         sources = tuple(cells[i] if type(i) is int else i for i in inputs)
-        units.append(Unit(0, payload, sources, cell, options, name))
+        unit = Unit(0, payload, sources, cell, options, name, environment=environment)
+        unit.limited = limited
+        units.append(unit)
     return units, wire[1]
 
 

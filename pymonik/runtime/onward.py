@@ -37,7 +37,10 @@ class Here:
     def expand(self, running: Running, plan: Any, start: int, columns: Sequence[Any]) -> int:
         """Add the units that calls recorded, and let their values stand for outputs of this one."""
         units, bindings = plan
+        for unit in units:  # sub-tasks inherit the environment
+            unit.environment = unit.environment or running.unit.environment
         self._scheduler.add(units)
+        running.children += [unit.cell for unit in units]
         for output, element, *_ in bindings:
             running.bound[element] = running.bound.get(element, 0) + 1
             if output is not None:
@@ -50,6 +53,8 @@ class Here:
         self, running: Running, output: int | None, element: int, cell: Cell, out: int, place: int
     ) -> None:
         def arrived() -> None:
+            if not self._scheduler.is_open(running):
+                return
             record = cell.columns[out][place]
             if output is not None:
                 columns = running.unit.cell.columns

@@ -47,6 +47,8 @@ class Page:
     def begin(self, unit: int, first: int) -> None:
         """Note that a unit starts, or goes on behind a report, at an element."""
         self.numbers[JOURNAL] = 0
+        self.numbers[ELEMENT] = first
+        self.numbers[STEP] = self.numbers[DEADLINE] = 0
         self.numbers[FIRST] = first
         self.numbers[UNIT] = unit
 

@@ -106,7 +106,8 @@ class Process:
             os.close(self._lifeline)
         self._page.close()
         if code < 0:
-            return f"signal {-code}, {signal.Signals(-code).name}"
+            known = -code in {number.value for number in signal.Signals}
+            return f"signal {-code}" + (f", {signal.Signals(-code).name}" if known else "")
         return f"exit code {code}"
 
 

@@ -35,8 +35,9 @@ class StepCode(NamedTuple):
 
     keep: which values are stored (all, none, or a bit an element). site: "file:line" of the call,
     or one for each element. base: number of the first element, None for single calls. limit:
-    seconds. retry_on: a content with exception types, None for `Exception`. options: what sub-tasks
-    inherit, given where the task may make some.
+    seconds. retries, max_retries: tries after an exception, after a death. retry_on: a content
+    with exception types, None for `Exception`. options: what sub-tasks inherit, given where the
+    task may make some.
     """
 
     function: Any
@@ -49,6 +50,7 @@ class StepCode(NamedTuple):
     base: int | None
     limit: float | None
     retries: int
+    max_retries: int
     retry_on: Any
     options: Any
 

@@ -24,6 +24,8 @@ from pymonik.runtime.unit import site_of
 
 # An executor gets more than one piece when it would be done with all of them sooner than this.
 _AHEAD_SECONDS = 0.002
+# Failures nobody looks at are told of when the client closes: of more than these, nobody reads.
+_FAILURES = 1000
 
 
 @dataclass(eq=False)
@@ -37,6 +39,8 @@ class Running:
     cancelled: bool = False
     # Elements whose values other units will make, and how many of their outputs are missing.
     bound: dict[int, int] = field(default_factory=dict)
+    # The cells of units that its calls have recorded.
+    children: list[Cell] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -105,7 +109,7 @@ class Scheduler:
     ) -> None:
         """Take the records of elements that ended."""
         piece = self._piece(executor, number)
-        if piece is None:
+        if piece is None or number not in self._units:
             return
         self._fill(piece.running, start, columns, errors)
         piece.start = stop
@@ -128,6 +132,8 @@ class Scheduler:
             return
         running = piece.running
         self.executors[executor].remove(piece)
+        if number not in self._units:  # cancelled meanwhile: its values are told already
+            return
         self._learn(running.unit.name, seconds, stop - piece.first)
         bound = self._onward.expand(running, plan, start, columns) if plan is not None else 0
         self._fill(running, start, columns, errors)
@@ -174,12 +180,19 @@ class Scheduler:
         for executor, pieces in self.executors.items():
             if any(piece.running is running for piece in pieces):
                 self.kills.append(executor)
+        for child in running.children:
+            self.cancel(child)
         unit = running.unit
-        failure = Failure("cancelled", "it was cancelled", unit.name)
+        site = site_of(unit.program.steps[0], 0)
+        failure = Failure("cancelled", "it was cancelled", unit.name, site)
         self.due += cell.fail(failure)
         self._finish(running)
         self.propagate()
         return True
+
+    def is_open(self, running: Running) -> bool:
+        """Tell whether a unit has not ended."""
+        return running.unit.number in self._units
 
     def fail_all(self, failure: Failure) -> None:
         """Let every unfinished unit end with one failure."""
@@ -236,12 +249,17 @@ class Scheduler:
         self, running: Running, start: int, columns: Sequence[Any], errors: list[Failure]
     ) -> None:
         cell = running.unit.cell
-        self.failures += errors
+        self._note(errors)
         cell.errors += errors
         for records in columns:
             if not IMMEDIATE.issuperset(map(type, records)):
-                self.failures += [r for r in records if type(r) is Failure and not r.path]
+                self._note([r for r in records if type(r) is Failure and not r.path])
         self.due += cell.fill(start, columns)
+
+    def _note(self, failures: Sequence[Failure]) -> None:
+        """Keep failures for who may want to know of the first that nobody has looked at."""
+        room = _FAILURES - len(self.failures)
+        self.failures += failures[: max(0, room)]
 
     def settle(self, running: Running, count: int) -> None:
         """Note that elements of a unit have ended."""
@@ -269,11 +287,14 @@ class Scheduler:
                     self.ready.append(Piece(running, 0, running.unit.n))
 
     def _charge(self, running: Running, element: int, step: int, reason: str) -> None:
-        unit, key = running.unit, (element, step)
+        unit = running.unit
+        # What stands in the page of a dead executor is not to be trusted.
+        step = step if 0 <= step < len(unit.program.steps) else 0
+        key = (element, step)
         running.attempts[key] = tries = running.attempts.get(key, 0) + 1
         code = unit.program.steps[step]
-        retries = unit.options.max_retries or 0
-        kind = "timeout" if reason == "timeout" else "died"
+        retries = code.max_retries
+        kind = "timeout" if reason == "timeout" and code.limit is not None else "died"
         if kind == "died" and tries <= retries:
             return
         text = (

@@ -8,6 +8,7 @@ what to do instead.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from pymonik.capture import Code
@@ -16,7 +17,7 @@ from pymonik.errors import OptionsError, WaitInTaskError
 from pymonik.graph.ir import Graph, Nested, Put, Spec
 from pymonik.graph.passes import Target, run_passes
 from pymonik.handle import MultiResultHandle, ResultHandle
-from pymonik.options import DEFAULTS, TaskOptions
+from pymonik.options import DEFAULTS, TaskOptions, merge
 from pymonik.plan.lower import bind, lower
 from pymonik.plan.plan import Plan
 from pymonik.recorder import Recorder, identity
@@ -52,8 +53,10 @@ class Subtasks(Recorder):
     def spec_for(self, task: Any, code: Code, width: int, keywords: Any, given: Any) -> Spec:
         """Let sub-tasks inherit the options of the task that runs."""
         step = running.STATE.step
-        if step is not None and step.options is not None:
-            self.options = step.options
+        options = (step.options if step is not None else None) or DEFAULTS
+        if options is not self.options:
+            self.options = options
+            self._specs.clear()
         return super().spec_for(task, code, width, keywords, given)
 
     def delegate(self, handle: Any) -> None:
@@ -105,7 +108,9 @@ class Subtasks(Recorder):
         from pymonik.runtime.outcome import Failure
 
         step = running.STATE.step
-        return Failure("error", message, step.name, element=running.STATE.element)
+        state = running.STATE
+        site = step.site if isinstance(step.site, str) else step.site[state.index]
+        return Failure("error", message, step.name, site, state.element, state.worker)
 
     def _handle_of(self, value: Any) -> ResultHandle[Any] | None:
         if type(value) is ResultHandle:
@@ -135,7 +140,12 @@ class Subtasks(Recorder):
     def residual(self, step: Any, content: Content, args: list[Any], site: str) -> Any:
         """Record a step of the unit behind the graph it depends on."""
         code = Code.of_content(content)
-        options = step.options or TaskOptions(max_duration=step.limit, retries=step.retries)
+        own = TaskOptions(
+            max_duration=step.limit, retries=step.retries, max_retries=step.max_retries
+        )
+        options = merge(DEFAULTS, step.options, own)
+        if step.retry_on is not None:
+            options = replace(options, retry_on=step.retry_on.load())
         spec = Spec(step.name, code, len(args), options, step.keywords, context=step.context)
         slots = tuple(self.argument(value, "an argument") for value in args)
         handle = self.record_call(spec, slots, site, 0)

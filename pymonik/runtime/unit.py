@@ -107,6 +107,8 @@ class _Runner:
         for step in self.steps:
             for column in step.columns:
                 self._count_uses(column)
+        # A step that is tried again needs its arguments again: then nothing is handed over.
+        self.retried = any(step.retries for step in self.steps)
         self.calls = [self._call(step) for step in self.steps]
         self.retry_on = [
             (Exception,) if s.retry_on is None else s.retry_on.load() for s in self.steps
@@ -251,7 +253,7 @@ class _Runner:
         if type(value) not in IMMEDIATE and type(value) is not Failure:
             if kept or uses > 1:
                 record = self._frozen(value, place, number)
-            elif uses == 1 and is_unshared(value):
+            elif uses == 1 and not self.retried and is_unshared(value):
                 return held(value)
             elif uses:
                 record = self._frozen(value, place, number)
