@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pymonik.emulator import Emulator
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 STEERING = ("PYMONIK_BACKEND", "AKCONFIG", "AK_ENDPOINT")
 # Every graph of the tests is checked against the laws of the IR after every pass.
@@ -84,8 +86,18 @@ def script_environment(**extra: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": path, **extra}
 
 
+@pytest.fixture(scope="session")
+def emulated_cluster() -> Iterator[Emulator]:
+    """One emulated cluster for all tests of this process; it starts with the first of them."""
+    worker = [sys.executable, "-m", "pymonik.worker"]
+    partitions = {"pymonik": 2, "a": 1, "b": 1}
+    environment = {"PYTHONPATH": str(REPOSITORY)}
+    with Emulator(partitions=partitions, worker=worker, environment=environment) as running:
+        yield running
+
+
 @pytest.fixture
-def run_script(tmp_path: Path) -> Run:
+def run_script(tmp_path: Path, request: pytest.FixtureRequest) -> Run:
     """Write a script to a directory of its own and run it there, as a user would."""
     home = tmp_path / "script"
     home.mkdir()
@@ -97,6 +109,9 @@ def run_script(tmp_path: Path) -> Run:
             (home / name.replace("__", ".")).write_text(text)
         (home / "script.py").write_text(source)
         steering = {} if backend is None else {"PYMONIK_BACKEND": backend}
+        if backend == "emulator":
+            endpoint = request.getfixturevalue("emulated_cluster").endpoint
+            steering = {"PYMONIK_BACKEND": "armonik", "AK_ENDPOINT": endpoint}
         return subprocess.run(
             [sys.executable, *(args or ("script.py",))],
             cwd=home,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -35,25 +34,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("backend", chosen)
 
 
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[Any]:
-    """One emulated cluster for all programs of this process; it starts with the first of them."""
-    from pymonik.emulator import Emulator
-
-    worker = [sys.executable, "-m", "pymonik.worker"]
-    with Emulator(partitions={"pymonik": 2, "gpu": 1}, worker=worker) as running:
-        yield running
+def settings_of(backend: str, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Give what a client needs to run on a backend."""
+    if backend != "emulator":
+        return {"backend": backend, "workers": 2}
+    emulator = request.getfixturevalue("emulated_cluster")
+    return {"backend": "armonik", "endpoint": emulator.endpoint, "workers": 2}
 
 
 @pytest.fixture
 def connect(backend: str, request: pytest.FixtureRequest) -> Connect:
     """Build a client of the backend under test; the program opens and closes it."""
-    given: dict[str, Any] = {"backend": backend, "workers": 2}
-    if backend == "emulator":
-        running = request.getfixturevalue("emulator")
-        given |= {"backend": "armonik", "endpoint": running.endpoint}
+    given = settings_of(backend, request)
 
     def build(**settings: Any) -> Pymonik:
+        settings = {name: value for name, value in settings.items() if value is not None}
         return Pymonik(**{**given, **settings})
 
     return build
@@ -78,7 +73,7 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Pymonik]:
     # Some programs leave failures that nobody looked at: leaving raises the first of them.
     with (
         contextlib.suppress(ZeroDivisionError),
-        Pymonik(backend=backend, workers=2, optimize=optimize) as client,
+        Pymonik(**settings_of(backend, request), optimize=optimize) as client,
     ):
         yield client
 
