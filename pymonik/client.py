@@ -216,7 +216,9 @@ class Pymonik(Waiting):
             return self._compile(Graph(tuple(self.pending), {}))
 
     def _compile(self, graph: Graph) -> Plan:
-        target = Target(slots=self._opened().slots)
+        backend = self._opened()
+        # A dry run tells what a cluster would be sent.
+        target = Target(slots=backend.slots, solo=backend.name in ("armonik", "dry-run"))
         with _collecting_later():
             plan = lower(run_passes(graph, target, self.optimize))
         return replace(plan, source=Source(graph, target, self.optimize, tuple(self.partitions)))

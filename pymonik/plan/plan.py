@@ -15,6 +15,7 @@ from pymonik.content import Content
 from pymonik.options import TaskOptions
 from pymonik.plan.home import Cell, Home
 from pymonik.runtime.program import Program
+from pymonik.settings import settings
 
 if TYPE_CHECKING:
     from pymonik.graph.cost import Cost
@@ -92,6 +93,10 @@ class Unit:
         return f"<Unit {self.number}: {self.name} × {self.n}, {len(self.inputs)} inputs>"
 
 
+# An order's header, and a task's entry without its inputs, take less than that.
+_OVERHEAD = 1024
+
+
 @dataclass(frozen=True)
 class Request:
     """One request to a control plane; `kind` is declare, create, stream or submit."""
@@ -128,6 +133,17 @@ class Plan:
     source: Source | None = None
 
     @property
+    def request_count(self) -> int:
+        """How many requests there are: found without making them, where bytes cannot matter."""
+        limits = settings()
+        overhead = sum(_OVERHEAD + 40 * len(unit.inputs) for unit in self.units)
+        small = all(blob.size < limits.request_bytes // 8 for blob in self.blobs)
+        if small and self.size + overhead < limits.request_bytes // 8:
+            submits = -(-len(self.units) // limits.submit_units)
+            return bool(self.units) + bool(self) + submits
+        return len(self.requests)
+
+    @property
     def requests(self) -> tuple[Request, ...]:
         """The requests of this plan, in the order in which they are sent."""
         return tuple(_requests(self))
@@ -161,7 +177,7 @@ class Plan:
     def __repr__(self) -> str:
         return (
             f"<Plan: {self.calls} calls in {len(self.units)} units, {len(self.blobs)} blobs, "
-            f"{len(self.requests)} requests, {self.size} bytes>"
+            f"{self.request_count} requests, {self.size} bytes>"
         )
 
     def __str__(self) -> str:

@@ -119,6 +119,8 @@ class Ledger:
     contents: dict[bytes, Object] = field(default_factory=dict)
     cells: WeakKeyDictionary[Cell, Object] = field(default_factory=WeakKeyDictionary)
     numbers: int = 0
+    # The working directories of environments, archived, by their hashes.
+    folders: dict[str, Content] = field(default_factory=dict)
 
     def forget_unsent(self) -> None:
         """Forget what a failed submission has not stored."""
@@ -229,6 +231,9 @@ def _entry(
         else _content(source, ledger, objects)
         for source in unit.inputs
     ]
+    folder = _folder(unit.environment, ledger)
+    if folder is not None:
+        inputs.append(_content(folder, ledger, objects, "working_dir"))
     order = Order(
         program=unit.payload,
         name=unit.name,
@@ -238,7 +243,8 @@ def _entry(
         stamp=output.digest,
         limited=unit.limited,
         retries=unit.options.max_retries or 0,
-        environment=unit.environment.to_wire() if unit.environment is not None else None,
+        environment=unit.environment.to_wire() if unit.environment else None,
+        has_folder=folder is not None,
         slots=facts.slots,
         optimize=facts.optimize,
         gives_up=facts.gives_up or not unit.cell.columns or unit.cell is facts.heir,
@@ -246,6 +252,16 @@ def _entry(
     # No dependency is named twice: two contents of a unit may be equal.
     unique = tuple(dict.fromkeys(inputs))
     return Entry(order_object(order), output, unique, placement_of(unit.options))
+
+
+def _folder(environment: Any, ledger: Ledger) -> Content | None:
+    """Give the archive of an environment's working directory, made once."""
+    if not environment or not environment.working_hash:
+        return None
+    known = ledger.folders.get(environment.working_hash)
+    if known is None:
+        known = ledger.folders[environment.working_hash] = Content(environment.archive())
+    return known
 
 
 def order_object(order: Any) -> Object:

@@ -18,6 +18,7 @@ from armonik.protogen.common.objects_pb2 import Empty, Output
 from armonik.protogen.common.worker_common_pb2 import HealthCheckReply, ProcessReply
 
 from pymonik.content import Content
+from pymonik.environment import Environment, EnvironmentBuildError
 from pymonik.errors import WireError
 from pymonik.options import TaskOptions
 from pymonik.plan.dispatch import dispatch
@@ -35,7 +36,7 @@ from pymonik.plan.steps import (
 )
 from pymonik.runtime import envelope, verdict
 from pymonik.runtime.agent_emit import Hole, Left
-from pymonik.runtime.agent_hosts import Hosts
+from pymonik.runtime.agent_hosts import Hosted, Hosts
 from pymonik.runtime.agent_inputs import ContentCache, open_file, read_inputs
 from pymonik.runtime.agent_store import AgentStore
 from pymonik.runtime.envelope import Assembly, Order
@@ -103,17 +104,26 @@ class Task:
         if isinstance(order, Assembly):
             columns, errors = _assemble(order, inputs)
             return self._answer(order, columns, errors)
-        unit, left = self._run_unit(order, inputs)
+        folder = inputs[-1] if order.has_folder else None
+        try:
+            hosted = self._hosts.host_for(order, folder)
+        except EnvironmentBuildError as error:
+            columns = [[_unbuilt(order, error)] * order.n for _ in range(order.outputs)]
+            return self._answer(order, columns, [] if columns else [_unbuilt(order, error)])
+        unit, left = self._run_unit(order, inputs, hosted)
         if left.holes or left.units:
             return self._delegate(order, unit, left, inputs)
         return self._answer(order, unit.cell.columns, unit.cell.errors)
 
-    def _run_unit(self, order: Order, inputs: Sequence[Content | Cell]) -> tuple[Unit, Left]:
+    def _run_unit(
+        self, order: Order, inputs: Sequence[Content | Cell], hosted: Hosted
+    ) -> tuple[Unit, Left]:
         options = TaskOptions(max_retries=order.retries)
         cell = Cell(order.n, order.outputs)
-        unit = Unit(0, order.program, tuple(inputs), cell, options, order.name)
+        sources = tuple(inputs[:-1] if order.has_folder else inputs)
+        environment = Environment.from_wire(order.environment) if order.environment else None
+        unit = Unit(0, order.program, sources, cell, options, order.name, environment=environment)
         unit.limited = order.limited
-        hosted = self._hosts.host_for(order)
         self._context.add_callback(lambda: cell.missing and hosted.host.cancel(cell))
         hosted.host.submit([unit])
         with hosted.host.changed:
@@ -187,6 +197,9 @@ class Task:
                 ledger.cells[source] = stored
             else:
                 ledger.contents[digest] = stored
+        if order.has_folder and isinstance(inputs[-1], Content):
+            wire = Environment.from_wire(order.environment)
+            ledger.folders[wire.working_hash] = inputs[-1]
         return ledger
 
     def _submit_assembly(
@@ -211,6 +224,10 @@ class Task:
         placement = Placement(options.partition_id, options.priority)
         entry = Entry(task, output, tuple(sources), placement)
         self._store.submit(Submit([entry], placement))
+
+
+def _unbuilt(order: Order, error: EnvironmentBuildError) -> Failure:
+    return Failure("error", f"{type(error).__name__}: {error}", order.name)
 
 
 def _heir(unit: Unit, holes: Sequence[Hole]) -> Cell | None:

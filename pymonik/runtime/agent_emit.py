@@ -12,6 +12,7 @@ from typing import Any
 
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
+from pymonik.runtime.onward import inherit
 from pymonik.runtime.program import cut
 from pymonik.runtime.scheduler import Piece, Running, Scheduler
 
@@ -49,6 +50,7 @@ class Emit:
         """Keep units and bindings; their elements have ended as far as this host goes."""
         units, bindings = plan
         left = self._left.setdefault(id(running.unit.cell), Left())
+        inherit(units, running.unit.environment)
         left.units += units
         for output, element, number, place_output, place in bindings:
             if output is not None:

@@ -41,7 +41,8 @@ class Order(NamedTuple):
     digests: of its inputs, in the order of the task's dependencies. outputs: stored steps.
     limited: whether calls have deadlines. gives_up: it answers with an error when all of its values
     are failures, which ends its dependents unseen; else it stores the failures. environment: its
-    wire form. slots, optimize: for the compiler of sub-tasks. partitions: those of the session.
+    wire form; has_folder: the last input is the archive of its working directory. slots, optimize:
+    for the compiler of sub-tasks.
     """
 
     program: bytes
@@ -54,6 +55,7 @@ class Order(NamedTuple):
     retries: int = 0
     gives_up: bool = True
     environment: Any = None
+    has_folder: bool = False
     slots: int = 1
     optimize: Any = True
 

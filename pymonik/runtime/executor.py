@@ -67,10 +67,17 @@ class Executor:
                 view = view[sent:]
 
     def _hello(
-        self, worker: str, path: list[str], slots: int, optimize: Any, variables: dict[str, str]
+        self,
+        worker: str,
+        path: list[str] | None,
+        slots: int,
+        solo: bool,
+        optimize: Any,
+        variables: dict[str, str],
     ) -> None:
         """Become ready: take over the module path and the settings of the host."""
-        sys.path[:] = path
+        if path is not None:
+            sys.path[:] = path
         from pymonik.graph.passes import Target
         from pymonik.recorder import CURRENT
         from pymonik.runtime.running import STATE, Restorer
@@ -78,7 +85,7 @@ class Executor:
         from pymonik.runtime.unit import Hosting
 
         os.environ.update(variables)
-        subtasks = Subtasks(Target(slots=slots), optimize)
+        subtasks = Subtasks(Target(slots=slots, solo=solo), optimize)
         CURRENT.set(subtasks)
         subtasks.open_here()
         STATE.worker = worker

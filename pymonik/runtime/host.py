@@ -18,7 +18,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymonik.errors import WireError
 from pymonik.plan.home import Cell
@@ -27,6 +27,9 @@ from pymonik.runtime.onward import Here, Onward
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.process import Process
 from pymonik.runtime.scheduler import Piece, Scheduler
+
+if TYPE_CHECKING:
+    from pymonik.runtime.environments import Built
 
 logger = logging.getLogger("pymonik.host")
 
@@ -63,7 +66,8 @@ class Changed(threading.Condition):
 class Host:
     """A fixed number of executors and the units they run.
 
-    workers: how many run at once. slots, optimize: for the compiler of sub-tasks.
+    workers: how many run at once. slots, solo, optimize: for the compiler of sub-tasks. onward:
+    what becomes of the work that units leave behind. built: the environment of the executors.
     """
 
     def __init__(
@@ -73,6 +77,8 @@ class Host:
         optimize: Any = True,
         name: str = "local",
         onward: Callable[[Scheduler], Onward] = Here,
+        solo: bool = False,
+        built: Built | None = None,
     ) -> None:
         self.workers = workers
         self.changed = Changed()
@@ -81,6 +87,8 @@ class Host:
         self._name = name
         self._slots = slots
         self._optimize = optimize
+        self._solo = solo
+        self._built = built
         self._tasks: deque[Callable[[], None]] = deque()
         self._processes: dict[int, Process] = {}
         self._started = 0
@@ -293,15 +301,18 @@ class Host:
                 return
             number = self._started
             self._started += 1
+            is_venv = self._built is not None and self._built.venv is not None
             hello = {
                 "worker": f"{self._name}-{number}",
-                "path": [os.path.abspath(entry) for entry in sys.path],
+                # A venv has a module path of its own.
+                "path": None if is_venv else [os.path.abspath(entry) for entry in sys.path],
                 "slots": self._slots,
+                "solo": self._solo,
                 "optimize": self._optimize,
                 "variables": {},
             }
             threads = max(1, available_cpus() // self.workers)
-            process = Process(number, hello, threads)
+            process = Process(number, hello, threads, self._built)
             self._processes[number] = process
             self.scheduler.executors[number] = []
             self._selector.register(process.socket, selectors.EVENT_READ, process)

@@ -11,11 +11,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pymonik.content import IMMEDIATE
+from pymonik.environment import merge
 from pymonik.runtime.outcome import PENDING, Failure
 
 if TYPE_CHECKING:
     from pymonik.plan.home import Cell
+    from pymonik.plan.plan import Unit
     from pymonik.runtime.scheduler import Piece, Running, Scheduler
+
+
+def inherit(units: Sequence[Unit], environment: Any) -> None:
+    """Let sub-tasks have the environment of the task that made them, under their own."""
+    if not environment:
+        return
+    for unit in units:
+        unit.environment = merge(environment, unit.environment) if unit.environment else environment
 
 
 class Onward(Protocol):
@@ -37,8 +47,7 @@ class Here:
     def expand(self, running: Running, plan: Any, start: int, columns: Sequence[Any]) -> int:
         """Add the units that calls recorded, and let their values stand for outputs of this one."""
         units, bindings = plan
-        for unit in units:  # sub-tasks inherit the environment
-            unit.environment = unit.environment or running.unit.environment
+        inherit(units, running.unit.environment)
         self._scheduler.add(units)
         running.children += [unit.cell for unit in units]
         for output, element, *_ in bindings:

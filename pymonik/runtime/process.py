@@ -13,24 +13,31 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymonik.errors import BackendError
 from pymonik.runtime.frames import Decoder, Encoder, Outbox, receive
 from pymonik.runtime.page import Page, open_page
 
+if TYPE_CHECKING:
+    from pymonik.runtime.environments import Built
+
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _BOOT = (
-    "import sys; sys.path[0] = {root!r}; from pymonik.runtime.executor import main; "
+    "import sys; {path}; from pymonik.runtime.executor import main; "
     "main({socket}, {lifeline}, {page})"
 )
+# The package is found where this host found it: before all others, but for those of a venv.
+_HERE, _BEHIND = "sys.path[0] = {root!r}", "sys.path[0:1] = []; sys.path.append({root!r})"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 class Process:
     """A running executor."""
 
-    def __init__(self, number: int, hello: dict[str, Any], threads: int) -> None:
+    def __init__(
+        self, number: int, hello: dict[str, Any], threads: int, built: Built | None = None
+    ) -> None:
         self.number = number
         self.ready = False
         self.kill_reason = ""
@@ -42,7 +49,7 @@ class Process:
         self._page = Page(page_fd)
         self._page.begin(-1, 0)
         try:
-            self._popen = _start(theirs.fileno(), lifeline, page_fd, threads)
+            self._popen = _start(theirs.fileno(), lifeline, page_fd, threads, built)
         finally:
             theirs.close()
             os.close(lifeline)
@@ -111,15 +118,19 @@ class Process:
         return f"exit code {code}"
 
 
-def _start(sock: int, lifeline: int, page: int, threads: int) -> subprocess.Popen[bytes]:
+def _start(
+    sock: int, lifeline: int, page: int, threads: int, built: Built | None
+) -> subprocess.Popen[bytes]:
     if sys.platform == "win32":
         raise BackendError("the embedded engine runs on Linux and macOS; on Windows, use WSL")
     variables = {**{name: str(threads) for name in _THREADS}, **os.environ}
-    boot = _BOOT.format(root=_ROOT, socket=sock, lifeline=lifeline, page=page)
+    path = (_BEHIND if built is not None and built.venv else _HERE).format(root=_ROOT)
+    boot = _BOOT.format(path=path, socket=sock, lifeline=lifeline, page=page)
     return subprocess.Popen(
-        [sys.executable, "-c", boot],
+        [sys.executable if built is None else built.python, "-c", boot],
         stdin=subprocess.DEVNULL,
         pass_fds=(sock, lifeline, page),
         start_new_session=True,
-        env=variables,
+        env=variables if built is None else built.child_environ(variables),
+        cwd=None if built is None else built.working_dir,
     )

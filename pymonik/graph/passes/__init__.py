@@ -24,12 +24,14 @@ class Target:
     """What a graph is compiled for.
 
     slots: calls that can run at once. seconds: gives the expected seconds of a call of a spec, or
-    None. chunk_size: elements a unit, in place of the compiler's choice.
+    None. chunk_size: elements a unit, in place of the compiler's choice. solo: calls that may
+    delegate get units of their own, so that a whole unit's value can be handed over.
     """
 
     slots: int = 8
     seconds: Callable[[Any], float | None] = field(default=lambda spec: spec.options.cost)
     chunk_size: int | None = None
+    solo: bool = False
 
 
 Pass = Callable[[Graph, Target], Graph]
