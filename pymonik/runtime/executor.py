@@ -70,6 +70,7 @@ class Executor:
         self,
         worker: str,
         path: list[str] | None,
+        folder: str | None,
         slots: int,
         solo: bool,
         optimize: Any,
@@ -78,6 +79,8 @@ class Executor:
         """Become ready: take over the module path and the settings of the host."""
         if path is not None:
             sys.path[:] = path
+        if folder is not None:  # the working directory that the environment brought along
+            sys.path.insert(0, folder)
         from pymonik.graph.passes import Target
         from pymonik.recorder import CURRENT
         from pymonik.runtime.running import STATE, Restorer

@@ -306,6 +306,7 @@ class Host:
                 "worker": f"{self._name}-{number}",
                 # A venv has a module path of its own.
                 "path": None if is_venv else [os.path.abspath(entry) for entry in sys.path],
+                "folder": self._built.working_dir if self._built is not None else None,
                 "slots": self._slots,
                 "solo": self._solo,
                 "optimize": self._optimize,
