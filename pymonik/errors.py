@@ -11,6 +11,7 @@
     ├── WaitInTaskError (RuntimeError)    a task asked for a value instead of returning the handle
     ├── EnvironmentMismatch (RuntimeError) this interpreter does not satisfy the environment
     ├── GraphError (AssertionError)       a graph breaks a law of the IR: a bug of a pass
+    ├── GraphFileError (ValueError)       a file holds no graph, or a graph cannot be one
     ├── WireError (ValueError)            a stored object is not ours, or of another version
     ├── ClusterError (ConnectionError)    a control plane does not answer, or refuses
     └── TaskFailed                        a call failed where it ran
@@ -66,6 +67,10 @@ class EnvironmentMismatch(PymonikError, RuntimeError):
 
 class GraphError(PymonikError, AssertionError):
     """A graph breaks a law of the IR; the message shows the lines around it."""
+
+
+class GraphFileError(PymonikError, ValueError):
+    """A file holds no graph that this version reads, or a graph cannot be written to one."""
 
 
 class WireError(PymonikError, ValueError):

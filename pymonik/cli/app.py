@@ -7,6 +7,7 @@ import rich_click as click
 from pymonik import __version__
 from pymonik.cli.check import check
 from pymonik.cli.cost import cost
+from pymonik.cli.files import diff, save, submit
 from pymonik.cli.graph import graph
 from pymonik.cli.run import run
 
@@ -21,3 +22,6 @@ app.add_command(run)
 app.add_command(graph)
 graph.add_command(cost)
 graph.add_command(check)
+graph.add_command(save)
+graph.add_command(diff)
+app.add_command(submit)

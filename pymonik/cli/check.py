@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import asdict
 
 import rich_click as click
 
-from pymonik.cli.graph import ANYWHERE, nothing, print_json, source
+from pymonik.cli.graph import ANYWHERE, named, nothing, print_json, source
 from pymonik.cli.numbers import SECONDS, Pairs, number
-from pymonik.cli.record import ScriptFailed, record
+from pymonik.cli.record import ScriptFailed
 from pymonik.cli.text import counted
 from pymonik.errors import PymonikError
 from pymonik.graph.check import Finding
@@ -35,10 +34,8 @@ def check(
         for pairs in seconds
         for name, text in pairs.items()
     }
-    if not module and not os.path.exists(script):
-        raise click.BadParameter(f"there is no {script!r} here", param_hint="SCRIPT")
     try:
-        plan = record(script, args, module).plan
+        plan = named(script, args, module).plan
     except ScriptFailed as failure:
         if not isinstance(failure.error, PymonikError):
             click.echo(str(failure), err=True)

@@ -16,12 +16,14 @@ import rich_click as click
 
 from pymonik.cli.record import Recording, ScriptFailed, record
 from pymonik.cli.text import columns, figures_rows, figures_text
+from pymonik.errors import GraphFileError
 from pymonik.graph.draw.explain import explained, graphs, stages
 from pymonik.graph.draw.formats import FORMATS, described
 from pymonik.graph.draw.html import page
 from pymonik.graph.draw.model import Drawing, drawing
 from pymonik.graph.draw.terminal import terminal
 from pymonik.graph.figures import figures
+from pymonik.graph.file import compiled, is_file, load
 from pymonik.graph.ir import Graph
 from pymonik.graph.passes import PASSES
 from pymonik.graph.show import show as text_of
@@ -32,8 +34,9 @@ from pymonik.plan.plan import Plan
 def graph() -> None:
     """Look at what a script would do, before it does it.
 
-    SCRIPT is run up to the first value it needs, and nothing is sent. Options of these commands
-    may stand anywhere; what follows `--` is the script's, as is any option they do not know.
+    SCRIPT is run up to the first value it needs, and nothing is sent; it may also be a file that
+    `graph save` wrote. Options of these commands may stand anywhere; what follows `--` is the
+    script's, as is any option they do not know.
     """
 
 
@@ -177,13 +180,27 @@ def written(plan: Plan) -> Graph:
 
 def recorded(script: str, args: tuple[str, ...], module: bool) -> Recording:
     """Record a script; its failure ends the command with exit code 1."""
-    if not module and not os.path.exists(script):
-        raise click.BadParameter(f"there is no {script!r} here", param_hint="SCRIPT")
     try:
-        return record(script, args, module)
+        return named(script, args, module)
     except ScriptFailed as failure:
         click.echo(str(failure), err=True)
         sys.exit(1)
+
+
+def named(script: str, args: tuple[str, ...], module: bool) -> Recording:
+    """Record a script, or load a file; raises ScriptFailed."""
+    if not module and not os.path.exists(script):
+        raise click.BadParameter(f"there is no {script!r} here", param_hint="SCRIPT")
+    if not module and is_file(script):
+        return Recording(script, _loaded(script))
+    return record(script, args, module)
+
+
+def _loaded(path: str) -> Plan:
+    try:
+        return compiled(load(path))
+    except GraphFileError as error:
+        raise click.BadParameter(str(error), param_hint="SCRIPT") from error
 
 
 def nothing(script: str, output: str) -> None:

@@ -1,0 +1,131 @@
+"""`pymonik graph save`, `graph diff` and `submit`: graphs as files."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import rich_click as click
+
+from pymonik.backend import NAMES
+from pymonik.cli.graph import ANYWHERE, nothing, print_json, recorded, source, written
+from pymonik.cli.text import counted
+from pymonik.client import Pymonik
+from pymonik.errors import GraphFileError
+from pymonik.graph.diff import diff as compare
+from pymonik.graph.file import load
+from pymonik.graph.file import save as write
+from pymonik.graph.ir import Graph, Put
+from pymonik.handle import ResultHandle
+
+
+@click.command(context_settings=ANYWHERE)
+@click.argument("file", type=click.Path(dir_okay=False))
+@source
+def save(file: str, script: str, args: tuple[str, ...], module: bool, output: str) -> None:
+    """Write the graph of SCRIPT to FILE, for `graph show`, `cost`, `diff` and `submit`."""
+    plan = recorded(script, args, module).plan
+    if plan is None:
+        return nothing(script, output)
+    try:
+        write(plan, file)
+    except (GraphFileError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    if output == "json":
+        print_json({"file": file, "calls": plan.calls, "units": len(plan.units)})
+    else:
+        click.echo(f"wrote {file}: {counted(plan.calls, 'call')}")
+    return None
+
+
+@click.command()
+@click.argument("before")
+@click.argument("after")
+@click.option("-o", "output", type=click.Choice(["text", "json"]), default="text")
+@click.option("--exit-code", is_flag=True, help="End with 1 when something changed.")
+def diff(before: str, after: str, output: str, exit_code: bool) -> None:
+    """Tell what changed from BEFORE to AFTER, why, and what lies downstream.
+
+    Each is a file of `graph save`, or a script, with its arguments in one pair of quotes.
+    """
+    changes = compare(_graph(before), _graph(after))
+    if output == "json":
+        print_json({"changes": [asdict(change) for change in changes]})
+    else:
+        for change in changes:
+            click.echo(f"{change.kind} {change.task} at {change.site}")
+            for reason in change.why:
+                click.echo(f"  {reason}")
+            if change.downstream:
+                click.echo(f"  downstream: {', '.join(change.downstream)}")
+        click.echo(counted(len(changes), "change"))
+    if changes and exit_code:
+        sys.exit(1)
+
+
+def _graph(text: str) -> Graph:
+    script, *args = shlex.split(text)
+    plan = recorded(script, tuple(args), False).plan
+    return written(plan) if plan is not None else Graph((), {})
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--backend", type=click.Choice(NAMES), help="Where to run it.")
+@click.option("--workers", type=click.IntRange(min=1), help="Calls that run at once.")
+@click.option("--endpoint", help="Of the control plane.")
+@click.option("--detach", is_flag=True, help="Do not wait for it.")
+@click.option("-o", "output", type=click.Choice(["text", "json"]), default="text")
+def submit(
+    file: str,
+    backend: str | None,
+    workers: int | None,
+    endpoint: str | None,
+    detach: bool,
+    output: str,
+) -> None:
+    """Run the graph in FILE, and print the values that its script could have asked for."""
+    try:
+        loaded = load(file)
+    except GraphFileError as error:
+        raise click.BadParameter(str(error), param_hint="FILE") from error
+    client = Pymonik(
+        endpoint,
+        list(loaded.partitions) or None,
+        workers=workers,
+        optimize=loaded.optimize,
+        backend=backend,
+        detach=detach,
+    )
+    values: dict[str, Any] = {}
+    try:
+        with client:
+            client.pending += loaded.graph.nodes
+            client.flush()
+            session = client.session_id
+            for node in loaded.graph.nodes if not detach else ():
+                if not isinstance(node, Put) and node.wanted:
+                    name = f"{node.label or node.spec.name} at {node.where}"
+                    values[name] = _values(node, client)
+    except Exception as error:  # what a task raised, or why it could not run
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+        sys.exit(1)
+    if output == "json":
+        print_json({"file": file, "session": session, "values": values})
+        return
+    click.echo(f"session {session}")
+    for name, value in values.items():
+        click.echo(f"{name}: {_shortened(value)}")
+
+
+def _values(node: Any, client: Pymonik) -> Any:
+    if node.n is None:
+        return ResultHandle(node, 0, client).get()
+    return [ResultHandle(node, index, client).get() for index in range(node.n)]
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else text[:199] + "…"

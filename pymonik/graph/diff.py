@@ -1,0 +1,196 @@
+"""What changed between two graphs, why, and what lies downstream of it.
+
+Enters: two graphs as recorded. Leaves: `Change`s. Nodes are matched in order, calls of one task and
+depth as one node; functions are compared by their fingerprints, part by part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from difflib import SequenceMatcher
+from itertools import zip_longest
+from typing import Any
+
+from pymonik.content import Content
+from pymonik.graph.draw.model import folded
+from pymonik.graph.fingerprint import content_digest, parameters_of, parts_of
+from pymonik.graph.ir import (
+    Bundle,
+    Const,
+    Each,
+    Graph,
+    Immediates,
+    Map,
+    Nested,
+    Put,
+    Range,
+    Ref,
+    inputs,
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One node that is new, gone or changed.
+
+    kind: added, removed or changed. why: what differs, each with its part ("code of price",
+    "argument day", "option priority", "count"). downstream: names of what uses it, directly or not.
+    """
+
+    kind: str
+    task: str
+    site: str
+    why: tuple[str, ...] = ()
+    downstream: tuple[str, ...] = ()
+
+
+def diff(before: Graph, after: Graph) -> list[Change]:
+    """Compare two graphs as recorded."""
+    old, new = folded(before).nodes, folded(after).nodes
+    changes: list[Change] = []
+    matched: dict[int, int] = {}
+    pairs: list[tuple[Any, Any]] = []
+    matcher = SequenceMatcher(None, [*map(_key, old)], [*map(_key, new)], autojunk=False)
+    for what, a, b, c, d in matcher.get_opcodes():
+        if what == "equal":
+            pairs += zip(old[a:b], new[c:d])
+            continue
+        changes += [Change("removed", _name(n), _site(n), (), _users(n, old)) for n in old[a:b]]
+        changes += [Change("added", _name(n), _site(n), (), _users(n, new)) for n in new[c:d]]
+    for one, other in pairs:
+        matched[id(other)] = id(one)
+    for one, other in pairs:
+        why = tuple(_reasons(one, other, matched))
+        if why:
+            changes.append(Change("changed", _name(other), _site(other), why, _users(other, new)))
+    return changes
+
+
+def _key(node: Any) -> Any:
+    return (_name(node), isinstance(node, Put))
+
+
+def _name(node: Any) -> str:
+    return node.label or "object" if isinstance(node, Put) else node.name
+
+
+def _site(node: Any) -> str:
+    return str(node.where if isinstance(node, Put) else node.steps[0].origins[0].where)
+
+
+def _users(node: Any, nodes: tuple[Any, ...]) -> tuple[str, ...]:
+    """Give the names of what uses a node, directly or not, in order."""
+    reached = {id(node)}
+    names: dict[str, None] = {}
+    for other in nodes:
+        if id(other) not in reached and any(id(source) in reached for source in inputs(other)):
+            reached.add(id(other))
+            names[_name(other)] = None
+    return tuple(names)
+
+
+def _reasons(old: Any, new: Any, matched: dict[int, int]) -> Iterator[str]:
+    if isinstance(new, Put):
+        if content_digest(old.content) != content_digest(new.content):
+            yield f"value: {old.content.size:,} bytes before, {new.content.size:,} now, not equal"
+        return
+    before, after = old.steps[0].spec, new.steps[0].spec
+    yield from _code_reasons(parts_of(before.code.function), parts_of(after.code.function))
+    for field in fields(after.options):
+        was, now = getattr(before.options, field.name), getattr(after.options, field.name)
+        if was != now:
+            yield f"option {field.name}: {was} before, {now} now"
+    if before.environment != after.environment:
+        yield f"environment: {before.environment} before, {after.environment} now"
+    if old.n != new.n:
+        yield f"count: {old.n:,} before, {new.n:,} now"
+    yield from _argument_reasons(old, new, matched)
+
+
+def _code_reasons(before: dict[str, str], after: dict[str, str]) -> Iterator[str]:
+    for part in sorted({*before, *after}):
+        was, now = before.get(part), after.get(part)
+        if was == now:
+            continue
+        readable = part == "python" or part.startswith("package ")
+        if was is None or now is None:
+            yield f"{part}: {'new' if was is None else 'gone'}"
+        else:
+            yield f"{part}: {was} before, {now} now" if readable else f"{part}: changed"
+
+
+def _argument_reasons(old: Map, new: Map, matched: dict[int, int]) -> Iterator[str]:
+    step, spec = new.steps[0], new.steps[0].spec
+    named = parameters_of(spec.code.function, spec.context)
+    plain = len(step.columns) - len(spec.keywords)
+    columns = zip_longest(old.steps[0].columns, step.columns)
+    for place, (before, after) in enumerate(columns):
+        if place >= plain and place - plain < len(spec.keywords):
+            name = spec.keywords[place - plain]
+        else:
+            name = named[place] if place < len(named) else str(place)
+        if before is None or after is None:
+            yield f"argument {name}: {'new' if before is None else 'gone'}"
+            continue
+        yield from _column_reasons(name, before, after, (old.n, new.n), matched)
+
+
+def _column_reasons(
+    name: str, before: Any, after: Any, sizes: tuple[int, int], matched: dict[int, int]
+) -> Iterator[str]:
+    n = min(sizes)
+    if isinstance(before, Range) and isinstance(after, Range):
+        # A range says it all without being written out.
+        same = (before.start, before.step) == (after.start, after.step)
+        if matched.get(id(after.node)) != id(before.node) or not same:
+            yield f"argument {name}: comes from elsewhere"
+        return
+    different = [
+        element
+        for element in range(1 if isinstance(before, Const) and isinstance(after, Const) else n)
+        if _text(_at(before, element), {}) != _text(_at(after, element), matched)
+    ]
+    if different:
+        first = different[0]
+        was, now = _at(before, first), _at(after, first)
+        where = f" of {len(different):,} of {n:,} calls" if len(different) < n else ""
+        yield f"argument {name}{where}: {_shown(was)} before, {_shown(now)} now"
+
+
+def _at(column: Any, element: int) -> Any:
+    """Give the slot value of one element."""
+    if isinstance(column, Const):
+        return column.value
+    if isinstance(column, Range):
+        return Ref(column.node, column.start + element * column.step)
+    if isinstance(column, (Immediates, Each)):
+        return column.values[element]
+    raise TypeError(f"{type(column).__name__} is no column of a recorded graph")
+
+
+def _text(slot: Any, matched: dict[int, int]) -> Any:
+    """Give what is equal for equal slot values; nodes of one graph stand for those matched."""
+    if isinstance(slot, Content):
+        return content_digest(slot)
+    if isinstance(slot, Ref):
+        return (matched.get(id(slot.node), id(slot.node)), slot.index)
+    if isinstance(slot, Bundle):
+        return tuple((matched.get(id(node), id(node)), indexes) for node, indexes in slot.runs)
+    if isinstance(slot, Nested):
+        own = content_digest(slot.content, len(slot.slots))
+        return (own, *(_text(inner, matched) for inner in slot.slots))
+    return (type(slot), repr(slot))
+
+
+def _shown(slot: Any) -> str:
+    if isinstance(slot, Content):
+        return f"{slot.size:,} bytes ({content_digest(slot)[:8]})"
+    if isinstance(slot, Ref):
+        return f"{_name(slot.node)}[{slot.index}]" if slot.node.n != 1 else _name(slot.node)
+    if isinstance(slot, Bundle):
+        return f"{len(slot):,} values of {', '.join(_name(node) for node, _ in slot.runs[:3])}"
+    if isinstance(slot, Nested):
+        return f"{slot.content.size:,} bytes around {len(slot.slots)} values"
+    text = repr(slot)
+    return text if len(text) <= 40 else text[:39] + "…"

@@ -1,0 +1,143 @@
+"""What changed between two graphs, why, and what lies downstream."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+BEFORE = '''
+from dataclasses import dataclass
+from pymonik import Pymonik, task
+
+RATE = 0.5
+
+@dataclass
+class Book:
+    size: int
+
+    def value(self, day):
+        return self.size * day
+
+def helper(x):
+    return x + 1
+
+@task
+def load(name):
+    """Load a book."""
+    return Book(len(name))
+
+@task(priority=2)
+def price(book, day):
+    return helper(book.value(day)) * RATE
+
+@task
+def total(prices):
+    return sum(prices)
+
+with Pymonik(environment={"pip": ["packaging"]}):
+    book = load.invoke("book")
+    prices = [price.invoke(book, day) for day in range(10)]
+    seen = load.invoke("other")
+    print(total.invoke(prices).get())
+'''
+
+
+def changes(command: Command, after: str) -> list[tuple[str, str, list[str], list[str]]]:
+    done = command("graph", "diff", "-o", "json", "a.py", "b.py", a=BEFORE, b=after)
+    assert done.returncode == 0, done.stderr
+    return [
+        (change["kind"], change["task"], change["why"], change["downstream"])
+        for change in json.loads(done.stdout)["changes"]
+    ]
+
+
+def test_a_graph_is_like_itself(pymonik_command: Command) -> None:
+    assert changes(pymonik_command, BEFORE) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("\nRATE", "\n\n\n# a comment\nRATE"), ('"""Load a book."""', '"""Load it."""')],
+)
+def test_lines_comments_and_docstrings_change_nothing(
+    pymonik_command: Command, old: str, new: str
+) -> None:
+    assert changes(pymonik_command, BEFORE.replace(old, new)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "task", "why", "downstream"),
+    [
+        ("sum(prices)", "max(prices)", "total", ["code of total: changed"], []),
+        ("x + 1", "x + 2", "price", ["code of helper: changed"], ["total"]),
+        ("RATE = 0.5", "RATE = 0.6", "price", ["global RATE: changed"], ["total"]),
+        (
+            "self.size * day",
+            "self.size + day",
+            "load",
+            ["global Book: changed"],
+            ["price", "total"],
+        ),
+        (
+            "@task(priority=2)",
+            "@task(priority=3)",
+            "price",
+            ["option priority: 2 before, 3 now"],
+            ["total"],
+        ),
+    ],
+)
+def test_the_part_that_changed_is_named(
+    pymonik_command: Command, old: str, new: str, task: str, why: list[str], downstream: list[str]
+) -> None:
+    found = changes(pymonik_command, BEFORE.replace(old, new))
+    assert found == [("changed", task, why, downstream)]
+
+
+def test_an_argument_is_named_with_its_values(pymonik_command: Command) -> None:
+    found = changes(pymonik_command, BEFORE.replace('invoke("book")', 'invoke("look")'))
+    why = ["argument name of 1 of 2 calls: 'book' before, 'look' now"]
+    assert found == [("changed", "load", why, ["price", "total"])]
+
+
+def test_more_calls_and_new_wiring_are_told(pymonik_command: Command) -> None:
+    found = changes(pymonik_command, BEFORE.replace("range(10)", "range(12)"))
+    assert found == [
+        ("changed", "price", ["count: 10 before, 12 now"], ["total"]),
+        (
+            "changed",
+            "total",
+            ["argument prices: 10 values of price before, 12 values of price now"],
+            [],
+        ),
+    ]
+
+
+def test_the_environment_is_told(pymonik_command: Command) -> None:
+    found = changes(pymonik_command, BEFORE.replace('["packaging"]', '["packaging>=1"]'))
+    assert {why for _, _, reasons, _ in found for why in reasons} == {
+        "environment: Environment(packaging) before, Environment(packaging>=1) now"
+    }
+
+
+def test_new_and_gone_calls_are_told(pymonik_command: Command) -> None:
+    after = BEFORE.replace("total.invoke(prices)", "total.invoke([total.invoke(prices)])")
+    assert ("added", "total") in [found[:2] for found in changes(pymonik_command, after)]
+    gone = BEFORE.replace("print(total.invoke(prices).get())", "prices[0].get()")
+    assert changes(pymonik_command, gone) == [("removed", "total", [], [])]
+
+
+def test_a_saved_graph_is_compared_with_the_script_of_today(pymonik_command: Command) -> None:
+    pymonik_command("graph", "save", "a.pmk", "a.py", a=BEFORE)
+    same = pymonik_command("graph", "diff", "--exit-code", "a.pmk", "a.py")
+    assert (same.returncode, same.stdout) == (0, "0 changes\n")
+    after = BEFORE.replace("RATE = 0.5", "RATE = 0.6")
+    other = pymonik_command("graph", "diff", "--exit-code", "a.pmk", "a.py", a=after)
+    assert other.returncode == 1
+    assert "changed price at a.py:" in other.stdout
+    assert "  global RATE: changed\n  downstream: total\n" in other.stdout

@@ -1,0 +1,166 @@
+"""Graphs as files: what comes back compiles to the same plan and gives the same values."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pymonik import Pymonik, Task, task
+from pymonik.errors import GraphFileError
+from pymonik.graph.file import compiled, load, save
+from pymonik.graph.show import show
+from pymonik.handle import ResultHandle
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@task
+def add(a: Any, b: Any = 1, *, k: Any = 0) -> Any:
+    return a + b + k
+
+
+@task(retries=2, retry_on=KeyError, max_duration=60, priority=4)
+def total(values: Any, more: Any = None) -> Any:
+    return sum(values) + len(more or ())
+
+
+@task
+def describe(value: Any) -> str:
+    return repr(value)
+
+
+def recorded(client: Pymonik) -> Any:
+    """Record one of everything that a graph can have; give the handles."""
+    book = client.put(np.arange(5000.0), name="book")
+    nameless = client.put([1, 2, 3])
+    loop = [add.invoke(i, 0.5, pymonik=client) for i in range(6)]
+    mapped = add.map_invoke([(1, 2), (3, 4), (5, 6)], pymonik=client, k=7)
+    pair = add.invoke((1, (2, b"x\xff")), (3j, ..., True), k=(), pymonik=client)
+    nested = total.invoke(loop, {"a": loop[0], "b": [mapped[1]]}, pymonik=client)
+    both = total.invoke([nameless, *mapped][1:], pymonik=client)
+    array = describe.invoke(book, pymonik=client, pmk_name="text")
+    shared = Task(lambda x: x, func_name="same", pure=True).invoke(mapped[2], pymonik=client)
+    puts = describe.invoke([nameless, loop[5]], pymonik=client)
+    return loop, mapped, pair, nested, both, array, shared, puts
+
+
+def test_what_is_loaded_compiles_to_the_same_plan(tmp_path: Path) -> None:
+    client = Pymonik(backend="dry-run")
+    kept = recorded(client)
+    plan = client.plan()
+    save(plan, tmp_path / "g.pmk")
+    again = compiled(load(tmp_path / "g.pmk"))
+    assert show(again.graph) == show(plan.graph)
+    assert show(again.source.graph) == show(plan.source.graph)
+    assert [r.kind for r in again.requests] == [r.kind for r in plan.requests]
+    assert [unit.options for unit in again.units] == [unit.options for unit in plan.units]
+    assert sorted(b.digest for b in again.blobs) == sorted(b.digest for b in plan.blobs)
+    client.cancel()
+    del kept
+
+
+def test_what_is_loaded_gives_the_same_values(tmp_path: Path) -> None:
+    with Pymonik(backend="inline") as client:
+        kept = recorded(client)
+        save(client.plan(), tmp_path / "g.pmk")
+        loop, mapped, _, nested, both, array, shared, puts = kept
+        loop_values = [handle.get() for handle in loop]
+        wanted = [mapped.get(), nested.get(), both.get(), array.get(), shared.get(), puts.get()]
+    source = load(tmp_path / "g.pmk")
+    with Pymonik(backend="inline") as other:
+        other.pending += source.graph.nodes
+        nodes = [node for node in source.graph.nodes if hasattr(node, "spec")]
+        handles = [ResultHandle(node, 0, other) for node in nodes]
+        assert [handle.get() for handle in handles[:6]] == loop_values
+        several = [ResultHandle(nodes[6], index, other).get() for index in range(3)]
+        assert [several, *(handle.get() for handle in handles[8:])] == wanted
+        assert handles[7].get() == (1, (2, b"x\xff"), 3j, ..., True)
+
+
+def test_saving_what_was_loaded_writes_the_same(tmp_path: Path) -> None:
+    client = Pymonik(backend="dry-run")
+    kept = recorded(client)
+    save(client.plan(), tmp_path / "one.pmk")
+    save(compiled(load(tmp_path / "one.pmk")), tmp_path / "two.pmk")
+    one, two = (zipfile.ZipFile(tmp_path / f"{name}.pmk") for name in ("one", "two"))
+    with one, two:
+        assert {n: one.read(n) for n in one.namelist()} == {n: two.read(n) for n in two.namelist()}
+    client.cancel()
+    del kept
+
+
+def test_values_of_an_earlier_submission_cannot_be_saved(tmp_path: Path) -> None:
+    with Pymonik(backend="inline") as client:
+        first = add.invoke(1, 2)
+        first.wait()
+        last = add.invoke(first, 3)
+        with pytest.raises(GraphFileError, match="earlier submission"):
+            save(client.plan(), tmp_path / "g.pmk")
+        assert last.get() == 6
+
+
+@pytest.mark.parametrize("damage", ["text", "zip", "version", "cut"])
+def test_what_is_no_graph_is_refused(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "g.pmk"
+    if damage == "text":
+        path.write_text("hello")
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            if damage == "version":
+                archive.writestr("graph.json", json.dumps({"kind": "pymonik-graph", "format": 99}))
+            elif damage == "cut":
+                archive.writestr("graph.json", '{"kind": "pymonik-graph", "format": 1')
+            else:
+                archive.writestr("other", "")
+    with pytest.raises(GraphFileError, match="format 99" if damage == "version" else "no graph"):
+        load(path)
+
+
+SCRIPT = """
+import sys
+from pymonik import Pymonik, task
+
+@task
+def price(day):
+    return 10 * day
+
+@task
+def total(prices):
+    return sum(prices)
+
+with Pymonik():
+    prices = [price.invoke(day) for day in range(int(sys.argv[1]))]
+    print(total.invoke(prices, pmk_name="sum").get())
+"""
+
+
+def test_a_saved_graph_is_shown_costed_checked_and_run(pymonik_command: Command) -> None:
+    done = pymonik_command("graph", "save", "prices.pmk", "prices.py", "40", prices=SCRIPT)
+    assert (done.returncode, done.stdout) == (0, "wrote prices.pmk: 41 calls\n")
+    assert "│ price ×40" in pymonik_command("graph", "show", "prices.pmk").stdout
+    assert "40     " in pymonik_command("graph", "cost", "prices.pmk").stdout
+    assert "0 findings" in pymonik_command("graph", "check", "prices.pmk").stdout
+    ran = pymonik_command("submit", "prices.pmk", "--backend", "inline", "-o", "json")
+    values = json.loads(ran.stdout)["values"]
+    assert values["sum at prices.py:15"] == 7800
+
+
+def test_a_submitted_graph_that_fails_ends_with_1(pymonik_command: Command) -> None:
+    source = SCRIPT.replace("10 * day", "1 / day")
+    pymonik_command("graph", "save", "prices.pmk", "prices.py", "3", prices=source)
+    done = pymonik_command("submit", "prices.pmk", "--backend", "inline")
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_a_file_that_is_no_graph_is_wrong_usage(pymonik_command: Command) -> None:
+    done = pymonik_command("submit", "hello.py", hello="x = 1\n")
+    assert done.returncode == 2
+    assert "is no graph" in done.stderr
