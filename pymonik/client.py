@@ -262,6 +262,10 @@ class Pymonik(Waiting):
 
             demand_satisfied(environment)
 
+    def delegate(self, handle: Any) -> None:
+        """Refuse, as `check` does."""
+        self.check(True)
+
     def check(self, delegate: bool) -> None:
         """Refuse to delegate: only a task can hand its value over to another call."""
         self._check_open()
