@@ -28,7 +28,7 @@ from pymonik.plan.plan import Plan, Source
 from pymonik.progress import Progress, watching
 from pymonik.recorder import CURRENT, Recorder
 from pymonik.settings import settings
-from pymonik.waiting import Waiting, key_of
+from pymonik.waiting import Waiting
 
 logger = logging.getLogger("pymonik")
 
@@ -184,7 +184,7 @@ class Pymonik(Waiting):
 
     def _raise_unseen(self) -> None:
         for failure in self._opened().failures if self._backend is not None else ():
-            if failure.kind != "cancelled" and key_of(failure) not in self._looked:
+            if failure.kind != "cancelled" and failure.mark not in self._looked:
                 raise failure.error()
 
     def __enter__(self) -> Pymonik:

@@ -43,7 +43,7 @@ class Waiting(Recorder):
         self._on_progress = on_progress
         self._flushing = threading.RLock()
         self._callbacks: list[tuple[ResultHandle[Any], Callable[[Any], object]]] = []
-        self._looked: set[tuple[str, str, int | None]] = set()
+        self._looked: set[str] = set()
 
     @abstractmethod
     def flush(self) -> None:
@@ -128,7 +128,7 @@ class Waiting(Recorder):
 
     def _look(self, record: Any) -> None:
         if type(record) is Failure:
-            self._looked.add(key_of(record))
+            self._looked.add(record.mark)
 
     def is_done(self, handle: ResultHandle[Any]) -> bool:
         """Tell whether a call has ended."""
@@ -311,7 +311,3 @@ def _is_settled(handle: ResultHandle[Any]) -> bool:
 def _cell_of(handle: ResultHandle[Any]) -> Any:
     node = handle._node
     return node.home.locate(node.offset + handle._index)[0]
-
-
-def key_of(failure: Failure) -> tuple[str, str, int | None]:
-    return (failure.task, failure.site, failure.element)

@@ -6,8 +6,9 @@ Leaves: values and exceptions, at the user's own line.
 
 from __future__ import annotations
 
+import os
 import pickle
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pymonik.content import Content
@@ -31,7 +32,8 @@ class Failure:
     """The record of a call that failed, or that could not run because one before it had.
 
     `kind` is error, timeout, died or cancelled; `exception` the pickled exception where it could
-    be pickled; `path` the names of the calls from the root cause down to this one.
+    be pickled; `path` the names of the calls from the root cause down to this one. `mark` is its
+    own, and that of all records below it: many calls can fail alike.
     """
 
     kind: str
@@ -44,6 +46,7 @@ class Failure:
     traceback: str = ""
     exception: Content | None = None
     path: tuple[str, ...] = ()
+    mark: str = field(default_factory=lambda: os.urandom(8).hex(), compare=False)
 
     def below(self, task: str) -> Failure:
         """Give the record of a call that could not run because of this one."""
