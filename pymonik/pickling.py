@@ -51,8 +51,9 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if kind is _CACHED and not _is_importable(obj):
             return _recached, (obj.__wrapped__, obj.cache_parameters())
         if isinstance(obj, type) and is_local(obj.__module__):
-            return cloudpickle.cloudpickle._dynamic_class_reduce(obj)
-        return super().reducer_override(obj)
+            return _with_slots(obj, cloudpickle.cloudpickle._dynamic_class_reduce(obj))
+        reduced = super().reducer_override(obj)
+        return _with_slots(obj, reduced) if isinstance(obj, type) else reduced
 
     def _reduce_own(self, role: str, obj: Any) -> Any:
         if role == "lazy":
@@ -63,6 +64,26 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return obj.__pymonik_reduce__()
 
 
+def _with_slots(cls: type, reduced: Any) -> Any:
+    """Have a class that travels by value made with its slots, as cloudpickle does not.
+
+    Without them its instances would have a `__dict__`, which those of the user's own class lack.
+    """
+    if not isinstance(reduced, tuple) or reduced[0] is not _MAKE_CLASS:
+        return reduced
+    make, (kind, name, bases, names, *more), (attributes, rest), *setter = reduced
+    if "__slots__" in vars(cls) and not issubclass(cls, tuple):  # a named tuple refuses to be told
+        names = {**names, "__slots__": vars(cls)["__slots__"]}
+    kept = {
+        key: value
+        for key, value in attributes.items()
+        # What the class makes of its slots itself; copyreg notes their names once it was asked.
+        if type(value) is not types.MemberDescriptorType and key != "__slotnames__"
+    }
+    return make, (kind, name, bases, names, *more), (kept, rest), *setter
+
+
+_MAKE_CLASS = cloudpickle.cloudpickle._make_skeleton_class
 _CACHED = functools._lru_cache_wrapper
 
 

@@ -73,6 +73,58 @@ def test_classes_of_the_script_are_the_users_own(run_script: Any, backend: str) 
     ], done.stderr
 
 
+SLOTTED_CLASSES = """
+import dataclasses
+from pymonik import Pymonik, task
+
+class Plain:
+    __slots__ = ("x", "__hidden")
+    def __init__(self, x): self.x = self.__hidden = x
+    def same(self): return self.__hidden == self.x
+
+class Single:
+    __slots__ = "x"
+    def __init__(self, x): self.x = x
+
+class Wide(Plain):
+    def __init__(self, x): super().__init__(x); self.extra = -x
+
+@dataclasses.dataclass(slots=True)
+class Data:
+    x: int
+
+@dataclasses.dataclass(slots=True, frozen=True)
+class Frozen:
+    x: int
+
+@task
+def make(kind, x): return kind(x)
+
+@task
+def back(thing): return thing
+
+same = Plain.same
+with Pymonik():
+    for kind in (Plain, Single, Wide, Data, Frozen):
+        made = make.invoke(kind, 3).get()
+        again = back.invoke(made).get()
+        print(type(made) is type(again) is kind, made.x, again.x, hasattr(made, "__dict__"))
+    print(make.invoke(Plain, 4).get().same(), make.invoke(Wide, 4).get().extra, Plain.same is same)
+"""
+
+
+def test_classes_of_the_script_may_have_slots(run_script: Any, backend: str) -> None:
+    done = run_script(SLOTTED_CLASSES, backend)
+    assert done.stdout.splitlines() == [
+        "True 3 3 False",
+        "True 3 3 False",
+        "True 3 3 True",
+        "True 3 3 False",
+        "True 3 3 False",
+        "True -4 True",
+    ], done.stderr
+
+
 UNGUARDED = """
 import os
 print("imported")
