@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import pickle
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from types import MemberDescriptorType
 from typing import Any, Final
 
 from pymonik.content import Content
@@ -47,6 +49,8 @@ class Failure:
     exception: Content | None = None
     path: tuple[str, ...] = ()
     mark: str = field(default_factory=lambda: os.urandom(8).hex(), compare=False)
+    # Why the exception could not be pickled.
+    lost: str = ""
 
     def below(self, task: str) -> Failure:
         """Give the record of a call that could not run because of this one."""
@@ -85,6 +89,8 @@ class Failure:
         lines = [f"task {self.task!r}{where}, called at {self.site or '?'}: {self.message}"]
         if self.attempts > 1:
             lines.append(f"tried {self.attempts} times")
+        if self.lost:
+            lines.append(f"(its exception cannot be rebuilt here: {self.lost})")
         if self.path:
             lines.append("on the way: " + " → ".join(self.path))
         if self.traceback:
@@ -110,16 +116,67 @@ def value_of(record: Any) -> Any:
     return record
 
 
-def pickled_exception(error: BaseException, freeze: Any, limit: int) -> Content | None:
-    """Pickle an exception if it is small and comes back as what it was."""
+def pickled_exception(error: BaseException, freeze: Any, limit: int) -> tuple[Content | None, str]:
+    """Pickle an exception if it is small and comes back as what it was; else say why not."""
     try:
-        data, raw, lazies = freeze(error)
-        if lazies or len(data) + sum(view.nbytes for view in raw) > limit:
-            return None
+        data, raw, lazies = freeze(_Parts.of(error) if _is_plain(type(error)) else error)
+        if lazies:
+            return None, "it holds handles"
+        size = len(data) + sum(view.nbytes for view in raw)
+        if size > limit:
+            return None, f"it takes {size} bytes, more than {limit}"
         content = Content(data, [bytes(view) for view in raw])
-        return content if type(content.load()) is type(error) else None
-    except Exception:  # an exception that cannot travel is described by its text instead
-        return None
+        if type(content.load()) is not type(error):
+            return None, "its pickle gives something else"
+        return content, ""
+    except Exception as problem:  # an exception that cannot travel is described by its text instead
+        return None, repr(problem)
+
+
+_REDUCERS = ("__reduce__", "__reduce_ex__", "__getnewargs__", "__getnewargs_ex__", "__getstate__")
+
+
+def _is_plain(kind: type[BaseException]) -> bool:
+    """Tell whether a class of a user leaves pickling to its builtin base: to calling `__init__`."""
+    own = [owner for owner in kind.__mro__ if owner.__module__ != "builtins"]
+    return bool(own) and not any(name in vars(owner) for owner in own for name in _REDUCERS)
+
+
+class _Parts:
+    """An exception on its way: loads as the exception, made without a call of its constructor.
+
+    A constructor takes what its author liked, which need not be what `args` hold.
+    """
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts
+
+    @classmethod
+    def of(cls, error: BaseException) -> _Parts:
+        """Take apart: the class, what its builtin base is made of, `args`, and attributes."""
+        reduced: Any = error.__reduce__()
+        state = dict(reduced[2] or {}) if len(reduced) > 2 else {}
+        for owner in type(error).__mro__:
+            for name, member in vars(owner).items():
+                if type(member) is MemberDescriptorType and owner.__module__ != "builtins":
+                    with suppress(AttributeError):  # a slot nobody has filled
+                        state[name] = member.__get__(error)
+        return cls(type(error), reduced[1], error.args, state)
+
+    def __reduce__(self) -> Any:
+        return _rebuilt, self.parts
+
+
+def _rebuilt(
+    kind: type[BaseException], made_of: Any, args: Any, state: dict[str, Any]
+) -> BaseException:
+    base: Any = next(owner for owner in kind.__mro__ if owner.__module__ == "builtins")
+    error: BaseException = base.__new__(kind, *made_of)
+    base.__init__(error, *made_of)
+    error.args = args
+    for name, value in state.items():
+        object.__setattr__(error, name, value)
+    return error
 
 
 def dumps(record: object) -> bytes:

@@ -229,6 +229,7 @@ class _Runner:
 
         text = "".join(traceback.format_exception(type(error), error, _users_part(error)))
         message = "".join(traceback.format_exception_only(type(error), error)).strip()
+        exception, lost = pickled_exception(error, pickling.freeze, _EXCEPTION_LIMIT)
         return Failure(
             "error",
             message[:_TEXT_LIMIT],
@@ -238,7 +239,8 @@ class _Runner:
             self.hosting.worker,
             attempts,
             text[-_TEXT_LIMIT:],
-            pickled_exception(error, pickling.freeze, _EXCEPTION_LIMIT),
+            exception,
+            lost=lost[:_TEXT_LIMIT],
         )
 
     def _store(self, place: int, number: int, value: Any, uses: int) -> Made:

@@ -34,6 +34,25 @@ class CodedError(Exception):
         self.code = code
 
 
+class Coded(Exception):
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class OnlyKeywords(OSError):
+    __slots__ = ("kind",)
+
+    def __init__(self, *, kind: str) -> None:
+        super().__init__(2, "no such thing", f"/{kind}")
+        self.kind = kind
+
+
+class Formatting(ValueError):
+    def __init__(self, thing: object) -> None:
+        super().__init__(f"bad thing: {thing}")
+
+
 class HoldingError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -129,6 +148,35 @@ def test_arguments_and_attributes_of_an_exception_survive(client: Pymonik) -> No
         coded.invoke().get()
     assert caught.value.code == 7
     assert caught.value.args == ("bad", 7)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: OddError(1, 2),
+        lambda: Coded(7, "bad"),
+        lambda: OnlyKeywords(kind="file"),
+        lambda: Formatting(3),
+    ],
+    ids=["odd", "coded", "keywords", "formatting"],
+)
+def test_a_constructor_need_not_take_the_args_of_its_exception(client: Pymonik, make: Any) -> None:
+    def fail() -> None:
+        raise make()
+
+    error, came = make(), Task(fail, func_name="fail").invoke().exception()
+    assert type(came) is type(error)
+    assert (came.args, str(came), vars(came)) == (error.args, str(error), vars(error))
+    assert getattr(came, "kind", None) == getattr(error, "kind", None)
+    assert getattr(came, "filename", None) == getattr(error, "filename", None)
+
+
+def test_it_is_told_why_an_exception_cannot_be_rebuilt(client: Pymonik) -> None:
+    @task
+    def fails() -> None:
+        raise HoldingError("held")
+
+    assert "cannot be rebuilt here: TypeError" in str(story(fails.invoke()))
 
 
 @pytest.mark.parametrize(("make", "text"), [(lambda: OddError(1, 2), "odd pair 1 2"),
