@@ -20,6 +20,9 @@ from pymonik.settings import MIB, settings
 SMALL = frozenset({int, float, bool, type(None), complex, type(Ellipsis)})
 # Longer strings are contents, so that equal ones are stored and sent once.
 LONG = 4096
+_PART = 1024
+# Stands for a global that is not there yet.
+_MISSING: Any = object()
 
 
 class Interner:
@@ -43,13 +46,16 @@ class Interner:
                 f"{place} cannot be pickled: {error}. Pass what it is made of, "
                 "or make it inside the task."
             ) from error
+        remembered = self._large.get(id(obj))
+        if remembered is not None and remembered[1].equals(data, raw):
+            return remembered[1], lazies
         content = self._intern(data, raw)
         if content.size >= MIB:
             self._remember(obj, content)
         return content, lazies
 
     def _intern(self, data: bytes, raw: list[memoryview]) -> Content:
-        key = (data, *[view.nbytes for view in raw])
+        key = (data, *[(view.nbytes, _sample(view)) for view in raw])
         known = self._known.get(key)
         if known is not None and known.equals(data, raw):
             return known
@@ -65,6 +71,15 @@ class Interner:
         except TypeError:  # lists and dicts have no weak references
             return
         self._large[number] = (ref, content)
+
+
+def _sample(view: memoryview) -> int:
+    """Give what tells most buffers of one size apart at no cost: a hash of three parts of it."""
+    middle, end = view.nbytes // 2, view.nbytes - _PART
+    if end <= 2 * _PART:
+        return hash(bytes(view))
+    starts = (0, middle, end)
+    return hash(b"".join(view[start : start + _PART] for start in starts))
 
 
 def is_immediate_tuple(values: tuple[Any, ...]) -> bool:
@@ -107,14 +122,14 @@ class Code:
         names = set(global_names(function.__code__))
         self.delegates = self.delegates or not names.isdisjoint(("invoke", "map_invoke"))
         space = function.__globals__
-        self._globals += [(space, name, space[name]) for name in names if name in space]
+        self._globals += [(space, name, space.get(name, _MISSING)) for name in names]
         for cell in function.__closure__ or ():
             self._cells.append((cell, _cell_value(cell)))
 
     def is_current(self) -> bool:
         """Tell whether the function still sees the globals and cells it was captured with."""
         for space, name, value in self._globals:
-            if space.get(name) is not value:
+            if space.get(name, _MISSING) is not value:
                 return False
         for cell, value in self._cells:
             if _cell_value(cell) is not value:

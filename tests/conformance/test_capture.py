@@ -222,3 +222,20 @@ def test_a_refused_argument_leaves_the_client_usable(client: Pymonik) -> None:
         identity.invoke(threading.Lock())
     assert first.get() == 2
     assert inc.invoke(first).get() == 3
+
+
+def test_equal_shapes_in_turn_are_two_blobs(client: Pymonik) -> None:
+    first, second = np.zeros(LARGE), np.zeros(LARGE)
+    second[-1] = 1.0
+    handles = [total.invoke(array) for _ in range(20) for array in (first, second)]
+    assert len(client.plan().blobs) == 2
+    assert [h.get() for h in handles] == [0.0, 1.0] * 20
+
+
+def test_a_global_defined_after_the_first_call_is_seen(client: Pymonik) -> None:
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec("def late():\n    try: return LATE\n    except NameError: return None", space)
+    late = Task(space["late"])
+    before = late.invoke()
+    space["LATE"] = 5
+    assert (before.get(), late.invoke().get()) == (None, 5)
