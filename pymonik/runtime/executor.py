@@ -188,12 +188,18 @@ class _Forward(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send one record; fields are sent as text where they are not plain."""
-        fields = getattr(record, "pymonik", {})
-        plain = {
-            key: value if isinstance(value, (int, float, str, bool, type(None))) else repr(value)
-            for key, value in fields.items()
-        }
-        text = self.format(record)
+        try:
+            fields = getattr(record, "pymonik", {})
+            plain = {
+                key: value
+                if isinstance(value, (int, float, str, bool, type(None)))
+                else repr(value)
+                for key, value in fields.items()
+            }
+            text = self.format(record)
+        except Exception:  # a record that cannot be told must not fail the call that logged it
+            self.handleError(record)
+            return
         self._executor.send("log", record.name, record.levelno, text, plain)
 
 
