@@ -52,6 +52,11 @@ class TaskOptions:
             if value is not None:
                 object.__setattr__(self, name, check(name, value))
 
+    def __hash__(self) -> int:
+        labels = tuple(sorted((self.options or {}).items()))
+        rest = [getattr(self, name) for name in _NAMES if name != "options"]
+        return hash((labels, *rest))
+
     @property
     def seconds(self) -> float | None:
         """`max_duration` in seconds."""
@@ -126,14 +131,24 @@ _NAMES = tuple(field.name for field in fields(TaskOptions))
 _ALIASES = {"partition": "partition_id"}
 
 
+def demand(options: object) -> None:
+    """Refuse what holds no options; `armonik.common.TaskOptions` is welcome too."""
+    if not hasattr(options, "max_duration"):
+        raise OptionsError(
+            f"task_options takes TaskOptions(…), not {options!r:.80}: single options of a call are "
+            "given as pmk_…= keywords"
+        )
+
+
 def merge(*layers: TaskOptions | None) -> TaskOptions:
     """Merge options, farthest first: the rightmost given field wins, labels merge key by key."""
     given: dict[str, Any] = {}
     for layer in layers:
         if layer is None:
             continue
+        demand(layer)
         for name in _NAMES:
-            # `armonik.common.TaskOptions` is welcome too: it has fewer fields.
+            # `armonik.common.TaskOptions` has fewer fields.
             value = getattr(layer, name, None)
             if value is not None:
                 given[name] = {**given.get("options", {}), **value} if name == "options" else value

@@ -14,10 +14,10 @@ from datetime import timedelta
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
 
 from pymonik.capture import SMALL
-from pymonik.errors import SignatureError, TaskDefinitionError
+from pymonik.errors import NoClientError, SignatureError, TaskDefinitionError
 from pymonik.graph.ir import Const, Nested
 from pymonik.handle import MultiResultHandle, ResultHandle
-from pymonik.options import TaskOptions, merge
+from pymonik.options import TaskOptions, demand, merge
 from pymonik.recorder import Recorder, current_recorder
 from pymonik.signature import Signature
 
@@ -87,11 +87,13 @@ class Task(Generic[P, R]):
         let this call's value be the value of that task. task_options, `pmk_…`: options of this
         call; `pmk_name=` names its value. Raises SignatureError, CaptureError, NoClientError.
         """
-        recorder: Recorder = current_recorder() if pymonik is None else pymonik
+        recorder = current_recorder() if pymonik is None else _client(pymonik)
         if recorder._closed or delegate:
             recorder.check(delegate)
         label = None
         if kwargs or task_options is not None:
+            if task_options is not None:
+                demand(task_options)
             task_options, label = recorder.call_options(kwargs, task_options)
         count = len(args)
         if kwargs or not self._signature.low <= count <= self._signature.high:
@@ -133,8 +135,10 @@ class Task(Generic[P, R]):
         args_list: tuples of arguments, or single values; a list, a generator, or an array whose
         rows are argument tuples. Further keywords go to every call. Raises as `invoke` does.
         """
-        recorder: Recorder = current_recorder() if pymonik is None else pymonik
+        recorder = current_recorder() if pymonik is None else _client(pymonik)
         recorder.check(delegate)
+        if task_options is not None:
+            demand(task_options)
         task_options, label = recorder.call_options(kwargs, task_options)
         frame = sys._getframe(1)
         columns, n = self._columns(recorder, args_list, kwargs)
@@ -257,6 +261,15 @@ class Task(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<Task {self.func_name}>"
+
+
+def _client(given: Any) -> Recorder:
+    if isinstance(given, Recorder):
+        return given
+    hint = ""
+    if isinstance(given, Iterable):
+        hint = "; a map takes one list, of argument tuples: map_invoke(zip(first, second))"
+    raise NoClientError(f"pymonik= takes a client, Pymonik(…), not {given!r:.80}{hint}")
 
 
 def _new_task(kind: type[Task[Any, Any]]) -> Task[Any, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, Task, TaskOptions, task
-from pymonik.errors import OptionsError
+from pymonik.errors import NoClientError, OptionsError
 
 from .conftest import Connect
 from .programs import add, square
@@ -180,3 +180,27 @@ def test_pure_calls_nobody_needs_are_dropped(client: Pymonik, ledger: Any) -> No
     kept = counted.invoke(ledger.path, 2)
     assert kept.get() == 2
     assert ledger.lines() == ["2"]
+
+
+def test_labels_leave_options_hashable_and_calls_folded(client: Pymonik) -> None:
+    one, other = (TaskOptions(options=labels) for labels in ({"a": "1", "b": "2"},
+                                                             {"b": "2", "a": "1"}))  # fmt: skip
+    assert hash(one) == hash(other)
+    handles = [square.invoke(i, task_options=one) for i in range(64)]
+    assert len(client.plan().units) < 64
+    assert [h.get() for h in handles] == [i * i for i in range(64)]
+
+
+@pytest.mark.parametrize("given", [{"priority": 2}, 3, "high"])
+def test_task_options_of_a_wrong_type_are_refused_at_the_call(client: Pymonik, given: Any) -> None:
+    with pytest.raises(OptionsError, match="task_options takes TaskOptions"):
+        square.invoke(1, task_options=given)
+    with pytest.raises(OptionsError, match="task_options takes TaskOptions"):
+        square.map_invoke([1], task_options=given)
+
+
+def test_a_client_that_is_none_is_refused(client: Pymonik) -> None:
+    with pytest.raises(NoClientError, match="pymonik= takes a client"):
+        square.invoke(1, pymonik=3)
+    with pytest.raises(NoClientError, match=r"argument tuples: map_invoke\(zip\("):
+        add.map_invoke([1, 2], [3, 4])
