@@ -6,6 +6,7 @@ A handle is (node, index), made when asked for; waiting is left to the client th
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from typing import Any, ClassVar, Generic, NoReturn, Protocol, SupportsIndex, TypeVar, overload
 
@@ -23,6 +24,19 @@ def _refusal(verb: str) -> Callable[..., NoReturn]:
         )
 
     return refuse
+
+
+_cannot_format = _refusal("formatting")
+
+
+def _seconds(timeout: float | None) -> float | None:
+    """Refuse a timeout that is no time."""
+    if timeout is None:
+        return None
+    number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+    if not number or not timeout >= 0:
+        raise OptionsError(f"timeout takes seconds, 0 or more, not {timeout!r}")
+    return timeout
 
 
 class Owner(Protocol):
@@ -71,12 +85,12 @@ class ResultHandle(Generic[T_co]):
 
         timeout: seconds; past it TimeoutError is raised and nothing is lost. Returns itself.
         """
-        self._client.wait_for([self], timeout)
+        self._client.wait_for([self], _seconds(timeout))
         return self
 
     def get(self, timeout: float | None = None) -> T_co:
         """Wait for the value and give it, or raise what the task raised."""
-        return self._client.value(self, timeout)  # type: ignore[no-any-return]
+        return self._client.value(self, _seconds(timeout))  # type: ignore[no-any-return]
 
     def done(self) -> bool:
         """Send what is pending and tell whether the call has ended, without waiting."""
@@ -84,7 +98,7 @@ class ResultHandle(Generic[T_co]):
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait, and give the error of the call, or None if it has none."""
-        return self._client.exception(self, timeout)
+        return self._client.exception(self, _seconds(timeout))
 
     def cancel(self) -> bool:
         """Cancel the call and what depends on it; tell whether it will not run."""
@@ -141,6 +155,19 @@ class ResultHandle(Generic[T_co]):
     def __reduce__(self) -> NoReturn:
         raise LazyValueError("a handle cannot be pickled: pass it to a task as an argument")
 
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):  # a protocol is asked for: not having it is the answer
+            raise AttributeError(f"a handle has no {name!r}")
+        raise AttributeError(
+            f"a handle has no {name!r}, its value may: that does not exist yet, so call .get() for "
+            f"it, or take .{name} inside a task that takes the handle as an argument"
+        )
+
+    def __format__(self, spec: str) -> str:
+        return _cannot_format(self) if spec else repr(self)
+
+    __call__ = _refusal("calling")
+    __array__ = _refusal("making an array of")
     __bool__ = _refusal("testing")
     __len__ = _refusal("taking the length of")
     __contains__ = _refusal("searching")
@@ -200,14 +227,14 @@ class MultiResultHandle(Generic[T]):
     def wait(self, timeout: float | None = None) -> MultiResultHandle[T]:
         """Send what is pending and wait for all values. Returns itself."""
         if self._client is not None:
-            self._client.wait_for_runs(self._runs, timeout)
+            self._client.wait_for_runs(self._runs, _seconds(timeout))
         return self
 
     def get(self, timeout: float | None = None) -> list[T]:
         """Wait for all values and give them in order, or raise the first error."""
         if self._client is None:
             return []
-        return self._client.values(self._runs, timeout)  # type: ignore[no-any-return]
+        return self._client.values(self._runs, _seconds(timeout))  # type: ignore[no-any-return]
 
     def as_completed(self, timeout: float | None = None) -> Iterator[ResultHandle[T]]:
         """Give the handles in the order in which their calls end."""
@@ -219,7 +246,14 @@ class MultiResultHandle(Generic[T]):
 
     def cancel(self) -> bool:
         """Cancel all calls; tell whether none of them will run."""
-        return all([handle.cancel() for handle in self])
+        # A unit stops with the last of its calls: what became of the first is known after that.
+        stopped = [handle.cancel() for handle in self]
+        return all(was or handle.cancel() for was, handle in zip(stopped, self))
+
+    def exception(self, timeout: float | None = None) -> list[BaseException | None]:
+        """Wait for all calls, and give the error of each, None where it has none."""
+        self.wait(timeout)
+        return [handle.exception() for handle in self]
 
     def append(self, handle: ResultHandle[T]) -> None:
         """Add a handle at the end."""
@@ -289,12 +323,15 @@ class MultiResultHandle(Generic[T]):
             return self._slice(index)
         if not hasattr(index, "__index__"):
             raise TypeError(f"a MultiResultHandle takes an index or a slice, not {index!r}")
-        position = range(len(self))[index]
+        count = len(self)
+        if not -count <= operator.index(index) < count:
+            raise IndexError(f"there is no handle {index!r} here: there are {count}")
+        position = range(count)[index]
         for node, indexes, anchor in self._runs:
             if position < len(indexes):
                 return self._handle(node, indexes[position], anchor)
             position -= len(indexes)
-        raise IndexError(f"no handle {index!r} here")
+        raise AssertionError("a position below the length is in one of the runs")
 
     def _slice(self, index: slice) -> MultiResultHandle[T]:
         part: MultiResultHandle[T] = MultiResultHandle(client=self._client)
@@ -341,4 +378,4 @@ def as_completed(
             raise TypeError(f"as_completed takes handles, not {handle!r}")
     if not remaining:
         return iter(())
-    return remaining[0]._client.completed(remaining, timeout)
+    return remaining[0]._client.completed(remaining, _seconds(timeout))

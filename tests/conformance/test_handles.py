@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pymonik import Pymonik, ResultHandle
-from pymonik.errors import LazyValueError
+from pymonik.errors import LazyValueError, OptionsError
 from tests.conftest import PATIENCE, Gate
 
 from .programs import add, divide, identity, pass_gate, square
@@ -226,3 +227,37 @@ def test_unpacking_the_wrong_number_fails_as_in_python(client: Pymonik, count: i
         parts[0].get()
     for part in parts:
         part.exception()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [np.asarray, np.sum, lambda h: f"{h:.2f}", lambda h: h()],
+    ids=["asarray", "sum", "format", "call"],
+)
+def test_more_that_needs_the_value_is_refused(client: Pymonik, use: Any) -> None:
+    h = square.invoke(2)
+    with pytest.raises(LazyValueError, match="inside a task"):
+        use(h)
+    assert f"{h}" == repr(h)
+
+
+def test_an_attribute_of_the_value_is_refused_with_a_hint(client: Pymonik) -> None:
+    h = square.invoke(2)
+    with pytest.raises(AttributeError, match=r"no 'shape'.*call \.get\(\)"):
+        _ = h.shape
+    assert not hasattr(h, "__array_interface__")
+
+
+@pytest.mark.parametrize("timeout", [-1, "2", True, float("nan")])
+def test_a_timeout_is_a_time(client: Pymonik, timeout: Any) -> None:
+    h, m = square.invoke(2), square.map_invoke([1])
+    for ask in (h.get, h.wait, h.exception, m.get, m.wait, m.exception):
+        with pytest.raises(OptionsError, match="timeout takes seconds"):
+            ask(timeout=timeout)
+
+
+def test_several_tell_their_errors_and_their_number(client: Pymonik) -> None:
+    m = divide.map_invoke([(1, 1), (1, 0)])
+    assert list(map(type, m.exception())) == [type(None), ZeroDivisionError]
+    with pytest.raises(IndexError, match="no handle 9 here: there are 2"):
+        m[9]
