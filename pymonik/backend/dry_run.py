@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, NoReturn
@@ -10,6 +11,8 @@ from pymonik.plan.home import Cell
 from pymonik.plan.plan import Plan
 from pymonik.runtime.outcome import Failure
 from pymonik.settings import settings
+
+logger = logging.getLogger("pymonik")
 
 
 class DryRunEnd(SystemExit):
@@ -36,6 +39,8 @@ class DryRunBackend:
     session_id = "dry-run"
     # Of all dry runs of this process, for who recorded a script: an end can be caught on its way.
     sent: ClassVar[list[Plan]] = []
+    # Whether the end of a script is told; who recorded it shows the plan instead.
+    tells: ClassVar[bool] = True
     problem: BaseException | None = None
 
     def __init__(self, workers: int | None) -> None:
@@ -47,6 +52,8 @@ class DryRunBackend:
         """Keep the plan, and end the script."""
         self.sent.append(plan)
         self.changed.plan = plan
+        if self.tells:
+            logger.warning("the dry run ends here, nothing was sent: %r", plan)
         raise DryRunEnd(plan)
 
     def want(self, cells: Iterable[Cell]) -> None:

@@ -87,10 +87,12 @@ def _as_main(script: str, args: Sequence[str], module: bool) -> Iterator[None]:
     sys.path.insert(0, home)
     sys.modules["__main__"] = main
     os.environ["PYMONIK_BACKEND"] = "dry-run"
+    DryRunBackend.tells = False
     try:
         yield
     finally:
         sys.argv, sys.path[:], sys.modules["__main__"] = kept
+        DryRunBackend.tells = True
         os.environ.pop("PYMONIK_BACKEND")
         if backend is not None:
             os.environ["PYMONIK_BACKEND"] = backend

@@ -7,6 +7,7 @@ or a user's function. The counts of a dry run are the counts of a run.
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,10 @@ from pymonik.settings import settings
 
 if TYPE_CHECKING:
     from pymonik.graph.cost import Cost
+
+
+# The element that a label names, where it names one: "pv[3]".
+_ELEMENT = re.compile(r"\[(\d+)\]$")
 
 
 class Unit:
@@ -155,9 +160,9 @@ class Plan:
             for step, home in zip(node.steps, homes):
                 for offset, origin in enumerate(step.origins):
                     if origin.label is not None and home.output is not None:
-                        index = offset if origin.n is None else _index_in(origin.label)
-                        cell, place = home.locate(index)
-                        found[origin.label] = (cell, home.output, place)
+                        for name, index in _named(origin, offset):
+                            cell, place = home.locate(index)
+                            found[name] = (cell, home.output, place)
         return found
 
     @property
@@ -191,9 +196,17 @@ class Plan:
         return plan_html(self)
 
 
-def _index_in(label: str) -> int:
-    """Give the element that the label of a map names: "pv[3]"."""
-    return int(label[label.rindex("[") + 1 : -1])
+def _named(origin: Any, offset: int) -> Iterator[tuple[str, int]]:
+    """Give the names in a recorded call or map, and the elements they name."""
+    label = origin.label
+    if origin.n is None:
+        yield label, offset
+    elif not isinstance(label, str):
+        yield from ((name, index) for index, name in label.items())
+    elif element := _ELEMENT.search(label):
+        yield label, int(element[1])
+    else:
+        yield from ((f"{label}[{index}]", index) for index in range(origin.n))
 
 
 def _requests(plan: Plan) -> Iterator[Request]:

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pymonik.plan.steps as steps_module
-from pymonik import Pymonik, task
+from pymonik import Pymonik, Task, task
+from pymonik.backend.dry_run import DryRunBackend
 from pymonik.plan.plan import Plan
 from pymonik.settings import settings as settings_of
 from tests.graph.programs import TASKS, recording
@@ -265,3 +266,21 @@ def test_what_a_client_says_it_did_is_what_its_plans_said(optimize: bool) -> Non
         assert stats.submissions == 2
         assert stats.calls == sum(plan.calls for plan in planned)
         assert stats.units == sum(len(plan.units) for plan in planned)
+
+
+def test_the_name_of_a_map_names_its_elements() -> None:
+    double = Task(lambda x: 2 * x, func_name="double")
+    with Pymonik(backend="inline") as client:
+        handles = double.map_invoke([1, 2, 3], pmk_name="pv")
+        plan = client.plan()
+        assert list(plan.places()) == ["pv[0]", "pv[1]", "pv[2]"]
+        assert plan.requests
+        assert handles.get() == [2, 4, 6]
+
+
+def test_a_dry_run_tells_its_figures(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(SystemExit), Pymonik(backend="dry-run") as client:
+        inc.invoke(1, pymonik=client).get()
+    assert [r.message for r in caplog.records if "dry run" in r.message] == [
+        f"the dry run ends here, nothing was sent: {DryRunBackend.sent[-1]!r}"
+    ]
