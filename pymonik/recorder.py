@@ -297,7 +297,14 @@ class Recorder(Owner):
             return
         if node.home is not None:
             raise OptionsError(f"{name!r} comes too late: the call was already sent")
-        node.label = name if node.n is None else f"{name}[{handle._index}]"
+        if node.n is None:
+            node.label = name
+            return
+        # Elements have names of their own; a name that the whole map has already goes to all.
+        known = node.label
+        if isinstance(known, str):
+            known = {index: f"{known}[{index}]" for index in range(node.n)}
+        node.label = {**(known or {}), handle._index: name}
 
     def open_here(self) -> None:
         """Be the client of threads that have no current one, if no other is open."""

@@ -286,9 +286,9 @@ class Waiting(Recorder):
     def describe(self, handle: ResultHandle[Any]) -> str:
         """Describe a handle, without sending anything."""
         node = handle._node
-        name = node.label or (repr(node.label) if type(node) is Put else node.spec.name)
+        label = node.label.get(handle._index) if isinstance(node.label, dict) else node.label
+        name = label or ("an object" if type(node) is Put else node.spec.name)
         if type(node) is Put:
-            name = f"{node.label!r}" if node.label else "an object"
             return f"of {name}, put at {node.where}"
         place = f"[{handle._index}]" if node.n is not None else ""
         if node.home is None:

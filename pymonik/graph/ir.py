@@ -117,7 +117,8 @@ class Recorded:
         self.site = site
         self.lasti = lasti
         self.anchor: ref[Any] | None = None
-        self.label: str | None = None
+        # The name of a call or a whole map, or names of elements by their places.
+        self.label: str | dict[int, str] | None = None
         self.home: Home | None = None
         self.offset = 0
 

@@ -7,7 +7,6 @@ or a user's function. The counts of a dry run are the counts of a run.
 from __future__ import annotations
 
 import pickle
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,10 +19,6 @@ from pymonik.settings import settings
 
 if TYPE_CHECKING:
     from pymonik.graph.cost import Cost
-
-
-# The element that a label names, where it names one: "pv[3]".
-_ELEMENT = re.compile(r"\[(\d+)\]$")
 
 
 class Unit:
@@ -203,8 +198,6 @@ def _named(origin: Any, offset: int) -> Iterator[tuple[str, int]]:
         yield label, offset
     elif not isinstance(label, str):
         yield from ((name, index) for index, name in label.items())
-    elif element := _ELEMENT.search(label):
-        yield label, int(element[1])
     else:
         yield from ((f"{label}[{index}]", index) for index in range(origin.n))
 
