@@ -22,6 +22,8 @@ from pymonik.callbacks import CALLBACKS
 from pymonik.errors import OptionsError
 from pymonik.graph.ir import Graph, Recorded
 from pymonik.graph.passes import Target, run_passes, selected
+from pymonik.handle import MultiResultHandle, ResultHandle
+from pymonik.names import handle_of
 from pymonik.options import DEFAULTS, TaskOptions, merge
 from pymonik.plan.lower import bind, lower
 from pymonik.plan.plan import Plan, Source
@@ -51,7 +53,9 @@ class Pymonik(Waiting):
     first is the default. environment: packages and variables that tasks need. task_options:
     defaults of all calls. workers: calls that run at once. optimize: True, False (one task a call)
     or names of passes. detach: leave the block without waiting. on_progress: called with a
-    `Progress` while waiting. backend: local, inline, dry-run or armonik.
+    `Progress` while waiting. backend: local, inline, dry-run or armonik. certificate_authority,
+    client_certificate, client_key: PEM files for TLS, or one P12 for the last two; AKCONFIG and
+    variables may name them, too.
 
     batch_size, disable_events_client, polling_interval, polling_batch_size and local_session are
     taken and mean nothing any more.
@@ -74,6 +78,9 @@ class Pymonik(Waiting):
         detach: bool = False,
         on_progress: Callable[[Progress], object] | None = None,
         backend: str | None = None,
+        certificate_authority: str | None = None,
+        client_certificate: str | None = None,
+        client_key: str | None = None,
     ) -> None:
         _warn_of_old(
             batch_size=batch_size,
@@ -97,8 +104,41 @@ class Pymonik(Waiting):
         self._backend: backends.Backend | None = None
         self._entered = 0
         self._tokens = threading.local()
+        self._sent_names: set[str] = set()
+        self._joined: str | None = None
+        self._certificates = {
+            "certificate_authority": certificate_authority,
+            "client_certificate": client_certificate,
+            "client_key": client_key,
+        }
 
     # ----- life
+
+    @classmethod
+    def attach(cls, session_id: str, endpoint: str | None = None, **settings: Any) -> Pymonik:
+        """Join a session of another program, on a cluster, and give a client of it.
+
+        session_id: that program's `client.session_id`. settings: as for the constructor. Values
+        with names are had by `lookup`; leaving the client leaves the session as it is. Raises
+        BackendError when there is no such session.
+        """
+        client = cls(endpoint, **{"backend": "armonik", **settings})
+        client._joined = session_id
+        return client
+
+    def lookup(self, name: str) -> ResultHandle[Any] | MultiResultHandle[Any]:
+        """Give the handle of a value that has a name, here or in another program of this session.
+
+        Raises KeyError when no value that was sent has the name.
+        """
+        if name in self.names:
+            return self.names[name]  # type: ignore[no-any-return]
+        named = self._opened().lookup(name)
+        if named is None:
+            raise KeyError(f"no value named {name!r} in session {self.session_id}")
+        handle = self.names[name] = handle_of(named, name, self)
+        self._sent_names.add(name)
+        return handle
 
     def create(self) -> Pymonik:
         """Open the backend; done by the first flush if it was not done before. Returns itself."""
@@ -111,6 +151,9 @@ class Pymonik(Waiting):
                     self.optimize,
                     endpoint=self.endpoint,
                     partitions=self.partitions,
+                    detach=self.detach,
+                    session_id=self._joined,
+                    **self._certificates,
                 )
                 if self._backend_name == "local":
                     logger.info(
@@ -221,7 +264,9 @@ class Pymonik(Waiting):
         target = Target(slots=backend.slots, solo=backend.name in ("armonik", "dry-run"))
         with _collecting_later():
             plan = lower(run_passes(graph, target, self.optimize))
-        return replace(plan, source=Source(graph, target, self.optimize, tuple(self.partitions)))
+        source = Source(graph, target, self.optimize, tuple(self.partitions))
+        names = [(name, h) for name, h in self.names.items() if name not in self._sent_names]
+        return replace(plan, source=source, names=tuple(names))
 
     def flush(self) -> None:
         """Compile what is pending and send it, without waiting."""
@@ -240,6 +285,7 @@ class Pymonik(Waiting):
             backend = self._opened()
             with watching(backend, self._on_progress):
                 backend.submit(plan)
+            self._sent_names.update(name for name, _ in plan.names)
         self._watch_flushed()
 
     def _note(self, plan: Plan, seconds: float) -> None:

@@ -83,6 +83,8 @@ class Recorder(Owner):
         self.environment = environment
         self.interner = Interner()
         self.pending: list[Any] = []
+        # Handles by the names of their values: what has a name is kept.
+        self.names: dict[str, Any] = {}
         self._codes: dict[int, tuple[Any, Code]] = {}
         self._specs: dict[Any, Spec] = {}
         self._closed = False
@@ -244,9 +246,11 @@ class Recorder(Owner):
         frame = _users_frame()
         node = Put(content, name, f"{frame.f_code.co_filename}:{frame.f_lineno}")
         node.home = settled(content)
+        kept: ResultHandle[T] = ResultHandle(node, 0, self)
         if name is not None:
             self.pending.append(node)
-        return ResultHandle(node, 0, self)
+            self.names[name] = kept
+        return kept
 
     def put_many(
         self, objects: Iterable[T], names: Sequence[str] | None = None
@@ -292,11 +296,13 @@ class Recorder(Owner):
         node = handle._node
         if type(node) is Put:
             node.label = name
+            self.names[name] = handle
             if node not in self.pending:
                 self.pending.append(node)
             return
         if node.home is not None:
             raise OptionsError(f"{name!r} comes too late: the call was already sent")
+        self.names[name] = handle
         if node.n is None:
             node.label = name
             return

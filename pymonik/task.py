@@ -154,6 +154,7 @@ class Task(Generic[P, R]):
         handles = recorder.record_map(spec, columns, n, frame.f_code, frame.f_lasti)
         if label is not None and n:
             handles._runs[0][0].label = label
+            recorder.names[label] = handles
         if delegate:
             recorder.delegate(handles)
         return handles

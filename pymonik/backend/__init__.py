@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from pymonik.errors import BackendError
 from pymonik.plan.home import Cell
-from pymonik.plan.plan import Plan
+from pymonik.plan.plan import Named, Plan
 from pymonik.runtime.outcome import Failure
 
 NAMES = ("local", "inline", "dry-run", "armonik")
@@ -33,6 +33,9 @@ class Backend(Protocol):
 
     def want(self, cells: Iterable[Cell]) -> None:
         """Bring the records of units here once they have ended; somebody waits for them."""
+
+    def lookup(self, name: str) -> Named | None:
+        """Give where a value that another program has named is; None when there is none."""
 
     def drain(self) -> None:
         """Wait for what tasks submitted themselves; gather `failures` that never came here."""
@@ -103,5 +106,5 @@ def open_backend(name: str, workers: int | None, optimize: Any, **connection: An
         return DryRunBackend(workers)
     from pymonik.backend.armonik import open_cluster
 
-    cluster: Backend = open_cluster(optimize=optimize, **connection)
+    cluster: Backend = open_cluster(optimize, workers=workers, **connection)
     return cluster

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from pymonik.errors import OptionsError
 from pymonik.plan.home import Cell
@@ -36,6 +37,9 @@ class LocalBackend:
 
     def want(self, cells: Iterable[Cell]) -> None:
         """Records come here by themselves."""
+
+    def lookup(self, name: str) -> Any:
+        """Other programs have no part in this."""
 
     def drain(self) -> None:
         """Units of tasks are units like others."""

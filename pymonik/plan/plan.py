@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pymonik.content import Content
 from pymonik.options import TaskOptions
@@ -97,6 +97,17 @@ class Unit:
 _OVERHEAD = 1024
 
 
+class Named(NamedTuple):
+    """Where a value with a name is: a content, or an element of an output; or `length` of them."""
+
+    cells: tuple[Cell, ...] = ()
+    chunk: int = 1
+    output: int = 0
+    start: int = 0
+    length: int | None = None
+    content: Any = None
+
+
 @dataclass(frozen=True)
 class Request:
     """One request to a control plane; `kind` is declare, create, stream or submit."""
@@ -131,6 +142,8 @@ class Plan:
     # For each map of the graph, where the values of its steps will be found.
     homes: tuple[tuple[Any, list[Home]], ...] = ()
     source: Source | None = None
+    # Values that have a name, by their handles.
+    names: tuple[tuple[str, Any], ...] = ()
 
     @property
     def request_count(self) -> int:
@@ -148,16 +161,29 @@ class Plan:
         """The requests of this plan, in the order in which they are sent."""
         return tuple(_requests(self))
 
-    def places(self) -> dict[str, Any]:
-        """Give what has a name: a content, or (cell, output, place) of a value."""
-        found = dict(self.named)
+    def places(self) -> dict[str, Named]:
+        """Give where the values with names will be found."""
+        handles = {name: handle for name, handle in self.names if not _is_put(handle)}
+        homes = self._homes_of({id(_node_of(handle)) for handle in handles.values()})
+        found = {name: Named(content=content) for name, content in self.named.items()}
+        for name, handle in handles.items():
+            home, offset = homes.get(id(_node_of(handle)), (None, 0))
+            if home is not None and home.output is not None:
+                found[name] = _named(handle, home, offset)
+        return found
+
+    def _homes_of(self, nodes: set[int]) -> dict[int, tuple[Home, int]]:
+        found: dict[int, tuple[Home, int]] = {}
+        if not nodes:
+            return found
+        aliases = self.graph.aliases.items() if self.graph is not None else ()
+        nodes |= {id(kept) for other, kept in aliases if id(other) in nodes}
         for node, homes in self.homes:
             for step, home in zip(node.steps, homes):
                 for offset, origin in enumerate(step.origins):
-                    if origin.label is not None and home.output is not None:
-                        for name, index in _named(origin, offset):
-                            cell, place = home.locate(index)
-                            found[name] = (cell, home.output, place)
+                    if id(origin) in nodes:
+                        found[id(origin)] = (home, offset)
+        found.update({id(other): found[id(kept)] for other, kept in aliases if id(kept) in found})
         return found
 
     @property
@@ -191,15 +217,19 @@ class Plan:
         return plan_html(self)
 
 
-def _named(origin: Any, offset: int) -> Iterator[tuple[str, int]]:
-    """Give the names in a recorded call or map, and the elements they name."""
-    label = origin.label
-    if origin.n is None:
-        yield label, offset
-    elif not isinstance(label, str):
-        yield from ((name, index) for index, name in label.items())
-    else:
-        yield from ((f"{label}[{index}]", index) for index in range(origin.n))
+def _is_put(handle: Any) -> bool:
+    return hasattr(handle, "_node") and hasattr(handle._node, "content")
+
+
+def _node_of(handle: Any) -> Any:
+    return handle._node if hasattr(handle, "_node") else handle._runs[0][0]
+
+
+def _named(handle: Any, home: Home, offset: int) -> Named:
+    if hasattr(handle, "_node"):
+        cell, place = home.locate(offset + handle._index)
+        return Named((cell,), cell.n, home.output or 0, place)
+    return Named(tuple(home.cells), home.chunk, home.output or 0, offset, len(handle))
 
 
 def _requests(plan: Plan) -> Iterator[Request]:

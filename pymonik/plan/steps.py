@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 from pymonik.content import Content
 from pymonik.options import TaskOptions
 from pymonik.plan.home import Cell
-from pymonik.plan.plan import Unit
+from pymonik.plan.plan import Named, Unit
 from pymonik.runtime import envelope
 from pymonik.runtime.envelope import Order, Parts
 from pymonik.settings import settings
@@ -29,7 +29,7 @@ from pymonik.settings import settings
 _NAME_LENGTH = 64
 NAMES = "pymonik:names"
 # What ids look like before there are any: GUIDs have 36 characters.
-_NO_ID = "?" * 36
+NO_ID = "?" * 36
 
 
 class Object:
@@ -45,7 +45,7 @@ class Object:
         parts: Callable[[], Parts] | None = None,
         id: str = "",
     ) -> None:
-        self.name = name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 1] + "…"
+        self.name = result_name(name)
         self.digest = digest
         self.size = size
         self.parts = parts
@@ -54,7 +54,7 @@ class Object:
     @property
     def any_id(self) -> str:
         """Its id, or something as long."""
-        return self.id or _NO_ID
+        return self.id or NO_ID
 
 
 class Placement(NamedTuple):
@@ -68,6 +68,11 @@ class Placement(NamedTuple):
     application_service: str = ""
     engine_type: str = ""
     labels: tuple[tuple[str, str], ...] = ()
+
+
+def result_name(name: str) -> str:
+    """Give the name under which a result is stored."""
+    return name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 1] + "…"
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ class Ledger:
 class Facts:
     """What a plan does not know of the session that it is sent to."""
 
-    session_id: str = _NO_ID
+    session_id: str = NO_ID
     slots: int = 1
     optimize: Any = True
     # Whether tasks may end their dependents unseen, and the one that may when others may not.
@@ -154,13 +159,10 @@ def sending(
     contents: Iterable[Content],
     ledger: Ledger,
     facts: Facts,
-    named: dict[str, Any] | None = None,
+    named: dict[str, Named] | None = None,
     extra: Iterable[Object] = (),
 ) -> Sending:
-    """Work out the steps; `extra` are further objects to be stored.
-
-    named: name → a content, or (cell, output, index).
-    """
+    """Work out the steps; `extra` are further objects to be stored, `named` has values' names."""
     outputs = [(unit, _output(unit, ledger, facts)) for unit in units]
     objects = [*extra]
     for content in contents:
@@ -270,21 +272,30 @@ def order_object(order: Any) -> Object:
     return Object("order", order.stamp, envelope.size_of(parts), lambda: parts)
 
 
-def _names(named: dict[str, Any], ledger: Ledger, objects: list[Object]) -> Object:
-    places: dict[str, tuple[Object, int, int]] = {}
+def _names(named: dict[str, Named], ledger: Ledger, objects: list[Object]) -> Object:
+    """Give the object that tells others where named values are."""
+    stored: dict[str, list[tuple[Object, int, int]]] = {}
     for name, what in named.items():
-        if isinstance(what, Content):
-            places[name] = (_content(what, ledger, objects, name), -1, 0)
+        if what.content is not None:
+            stored[name] = [(_content(what.content, ledger, objects, name), 0, 0)]
         else:
-            cell, output, index = what
-            stored = ledger.cells[cell]
-            places[name] = (stored, output, index)
-            if cell.n * len(cell.columns) == 1:
-                stored.name = name
+            stored[name] = [(ledger.cells[c], c.n, len(c.columns)) for c in what.cells]
+        if len(stored[name]) == 1 and stored[name][0][1] <= 1:
+            stored[name][0][0].name = name
 
     def parts() -> Parts:
-        found = {name: (o.any_id, output, index) for name, (o, output, index) in places.items()}
-        return envelope.seal_names(found)
+        return envelope.seal_names(
+            {
+                name: (
+                    [(o.any_id, o.digest, n, outputs) for o, n, outputs in stored[name]],
+                    what.chunk,
+                    what.output,
+                    what.start,
+                    what.length,
+                )
+                for name, what in named.items()
+            }
+        )
 
     return Object(NAMES, size=envelope.size_of(parts()), parts=parts)
 

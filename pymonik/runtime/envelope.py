@@ -128,8 +128,8 @@ def seal_order(order: Order | Assembly) -> Parts:
     return seal(kind, order.stamp, *_dumps(tuple(order)))
 
 
-def seal_names(places: dict[str, tuple[str, int, int]]) -> Parts:
-    """Put the places of named values, (result id, output, index), into an envelope."""
+def seal_names(places: dict[str, Any]) -> Parts:
+    """Put the places of named values into an envelope: see `plan.steps`."""
     return seal(NAMES, bytes(DIGEST_SIZE), pickle.dumps(places, protocol=5))
 
 
@@ -180,7 +180,7 @@ def order_of(envelope: Envelope) -> Order | Assembly:
     return Order(*fields) if envelope.kind == ORDER else Assembly(*fields)
 
 
-def names_of(envelope: Envelope) -> dict[str, tuple[str, int, int]]:
+def names_of(envelope: Envelope) -> dict[str, Any]:
     """Give the places of named values."""
     _expect(envelope, NAMES)
     return pickle.loads(envelope.body)  # type: ignore[no-any-return]

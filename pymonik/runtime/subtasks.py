@@ -81,6 +81,7 @@ class Subtasks(Recorder):
     def drop_call(self) -> None:
         """Forget what a failed call has recorded."""
         self.recorded.clear()
+        self.names.clear()
         self._delegated = None
 
     def divert(self, value: Any) -> Any:
@@ -170,6 +171,7 @@ class Subtasks(Recorder):
         """Compile what the unit's calls have recorded; None when they recorded nothing."""
         if not self._kept:
             return None
+        self.names.clear()
         nodes, self._kept = self._kept, []
         bindings, self._bindings = self._bindings, []
         graph = run_passes(Graph(tuple(nodes), {}), self.target, self.optimize)

@@ -11,17 +11,22 @@ def open_cluster(
     partitions: Sequence[str] = (),
     detach: bool = False,
     workers: int | None = None,
+    session_id: str | None = None,
     **connection: Any,
 ) -> Any:
-    """Open a session on a cluster; raises BackendError or ClusterError within seconds."""
+    """Open a session on a cluster, or join the one of an id.
+
+    Raises BackendError or ClusterError within seconds.
+    """
     from pymonik.backend.armonik.cluster import ClusterBackend
     from pymonik.backend.armonik.connection import Connection
     from pymonik.backend.armonik.session import Session, slots_of
 
     session = Session(Connection.find(**connection))
     try:
-        reserved = session.open(partitions)
+        reserved = session.join(session_id) if session_id else session.open(partitions)
     except BaseException:
         session.hang_up()
         raise
-    return ClusterBackend(session, workers or slots_of(reserved), optimize, detach)
+    ends = "leave" if session_id else "stop" if detach else "end"
+    return ClusterBackend(session, workers or slots_of(reserved), optimize, ends)

@@ -36,6 +36,7 @@ from pymonik.plan.blame import blame, failed_inputs
 from pymonik.plan.plan import Unit
 from pymonik.runtime import verdict
 from pymonik.runtime.outcome import Failure
+from pymonik.runtime.unit import site_of
 
 logger = logging.getLogger("pymonik.armonik")
 
@@ -159,8 +160,7 @@ class Aftermath:
 
     def _explain(self, unit: Unit, result: Any) -> Any:
         """Give the records that a task answered with, or a failure that says what became of it."""
-        site = unit.program.steps[0].site
-        where = site if isinstance(site, str) else str(site[0])
+        where = site_of(unit.program.steps[0], 0) if unit.program.steps else ""
         if not result.owner_task_id:
             return Failure("cancelled", "its task was never accepted", unit.name, where)
         try:

@@ -19,13 +19,15 @@ from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.watch import Watcher
 from pymonik.content import Content
 from pymonik.errors import ClusterError, WireError
+from pymonik.options import DEFAULTS
 from pymonik.plan.blame import blame, failed_inputs
 from pymonik.plan.dispatch import dispatch
 from pymonik.plan.home import Cell
-from pymonik.plan.plan import Plan, Unit
-from pymonik.plan.steps import Facts, sending
+from pymonik.plan.plan import Named, Plan, Unit
+from pymonik.plan.steps import NO_ID, Facts, Object, result_name, sending
 from pymonik.runtime import envelope, verdict
 from pymonik.runtime.outcome import Failure
+from pymonik.runtime.program import Program
 
 logger = logging.getLogger("pymonik.armonik")
 
@@ -37,11 +39,12 @@ class ClusterBackend:
 
     name = "armonik"
 
-    def __init__(self, session: Session, slots: int, optimize: Any, detach: bool = False) -> None:
+    def __init__(self, session: Session, slots: int, optimize: Any, ends: str = "end") -> None:
+        """Serve one client; `ends` says what becomes of the session: end, stop or leave it."""
         self.session_id = session.id
         self.slots = slots
         self._session = session
-        self._detach = detach
+        self._ends = ends
         self._books = Books(self._fetch)
         self.changed = self._books.changed
         self.failures = self._books.failures
@@ -75,15 +78,19 @@ class ClusterBackend:
     ) -> None:
         if not units and not named:
             return
-        if self._watcher is None:
-            self._watcher = Watcher(
-                self._session, self._heard, lambda: list(self._books.open), self._books.break_down
-            )
+        self._listen()
         outside = self._books.open_inputs(units)
         work = sending(units, blobs, self._books.ledger, self._facts, named)
         dispatch(work.steps, self._session, lambda: self._books.expect(work.outputs))
         if outside:
             self._look_again(outside, units)
+
+    def _listen(self) -> Watcher:
+        if self._watcher is None:
+            self._watcher = Watcher(
+                self._session, self._heard, lambda: list(self._books.open), self._books.break_down
+            )
+        return self._watcher
 
     def _without_lost(self, units: Sequence[Unit]) -> list[Unit]:
         """Let units fail whose values all need an input that has failed already."""
@@ -103,8 +110,7 @@ class ClusterBackend:
         One that was aborted in between has ended no task that came after it: such tasks would wait
         for ever. They are cancelled, and come back by way of the aftermath.
         """
-        assert self._watcher is not None
-        ended = self._watcher.ask(outside)
+        ended = self._listen().ask(outside)
         aborted = {id for id, how in ended.items() if how != "stored"}
         if not aborted:
             return
@@ -167,6 +173,39 @@ class ClusterBackend:
         if is_late:
             call_back([callback])
 
+    # ----- names
+
+    def lookup(self, name: str) -> Named | None:
+        """Give where the value of a name is, whoever made it."""
+        told = self._session.names().get(name)
+        if told is None:
+            return None
+        stored, chunk, output, start, length = told
+        id, stamp, n, _ = stored[0]
+        if not n:
+            return Named(content=self._find_content(name, id, stamp))
+        cells = tuple(self._adopt(name, *place) for place in stored)
+        self._listen().ask([id for id, *_ in stored])
+        return Named(cells, chunk, output, start, length)
+
+    def _find_content(self, name: str, id: str, digest: bytes) -> Content:
+        """Fetch an object that was put; its id is not told where both were stored at once."""
+        ids = [id] if id != NO_ID else []
+        ids = ids or [r.result_id for r in self._session.list_results(name=[result_name(name)])]
+        for found in ids:
+            opened = envelope.unseal(self._session.download(found))
+            if opened.kind == envelope.CONTENT and opened.digest == digest:
+                self._books.ledger.contents[digest] = Object(name, digest, id=found)
+                return envelope.content_of(opened)
+        raise ClusterError(f"the object named {name!r} is gone from session {self.session_id}")
+
+    def _adopt(self, name: str, id: str, stamp: bytes, n: int, outputs: int) -> Cell:
+        cell = Cell(n, outputs)
+        unit = Unit(0, Program((), n), (), cell, DEFAULTS, name)
+        output = self._books.ledger.cells[cell] = Object(name, stamp, id=id)
+        self._books.expect([(unit, output)])
+        return cell
+
     # ----- waiting, cancelling, ending
 
     def progress(self) -> tuple[int, int]:
@@ -175,7 +214,7 @@ class ClusterBackend:
 
     def drain(self) -> None:
         """Wait for sub-tasks, and fetch the failures that nobody has asked for."""
-        if not self._books.sent or self._is_over:
+        if not self._books.sent or self._is_over or self._ends == "leave":
             return
         for pause in pauses(float("inf")):
             left, counts = self._session.unfinished()
@@ -218,10 +257,15 @@ class ClusterBackend:
     def cancel_all(self, reason: str) -> None:
         """Cancel the session: all that is unfinished."""
         self._is_over = True
+        ids = list(self._books.open)
         for unit in list(self._books.open.values()):
             failure = Failure("cancelled", reason, unit.name)
             self._books.lost(unit, failed_columns(unit, failure), [])
-        self._session.cancel()
+        if self._ends != "leave":
+            self._session.cancel()
+        else:  # others work in this session, too
+            owners = [r.owner_task_id for r in self._session.statuses(ids).values()]
+            self._session.cancel_tasks([owner for owner in owners if owner])
 
     def close(self) -> None:
         """Stop listening; what is stored can still be fetched."""
@@ -229,9 +273,9 @@ class ClusterBackend:
             self._watcher.close()
         self._aftermath.close()
         try:
-            if self._detach:
+            if self._ends == "stop":
                 self._session.stop_submission()
-            elif self._is_over or not self._books.sent:
+            elif self._ends == "end" and (self._is_over or not self._books.sent):
                 self._session.end()
         except ClusterError as error:
             logger.warning("the session was not closed: %s", error)

@@ -34,7 +34,8 @@ from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.line import FIRST, Line, MaybeError, StaleError, pauses
 from pymonik.errors import BackendError, ClusterError
 from pymonik.plan.sizes import CHUNK, TAG
-from pymonik.plan.steps import Placement, Submit
+from pymonik.plan.steps import NAMES, Placement, Submit
+from pymonik.runtime import envelope
 from pymonik.runtime.envelope import Parts
 from pymonik.settings import settings
 
@@ -83,8 +84,8 @@ class Session:
         found = self.line.again(self.partitions.ListPartitions, request, FIRST)
         return found.partitions  # type: ignore[no-any-return]
 
-    def join(self, session_id: str) -> Any:
-        """Take over an existing session; give what the control plane knows of it."""
+    def join(self, session_id: str) -> int:
+        """Join an existing session; give the pods that are reserved for it."""
         request = sessions_common_pb2.GetSessionRequest(session_id=session_id)
         try:
             found = self.line.again(self.sessions.GetSession, request, FIRST).session
@@ -93,7 +94,8 @@ class Session:
                 f"no session {session_id!r} on {self.line.endpoint}: it may have expired"
             ) from error
         self.id = session_id
-        return found
+        known = {p.id: p.pod_reserved for p in self._list_partitions()}
+        return sum(known.get(name, 0) for name in found.partition_ids)
 
     def stop_submission(self) -> None:
         """Take no more tasks from clients; what was submitted goes on."""
@@ -268,6 +270,14 @@ class Session:
             ],
         )
         return self.events.GetEvents(request)
+
+    def names(self) -> dict[str, Any]:
+        """Give where the values with names are, as the clients of this session told."""
+        found: dict[str, Any] = {}
+        told = list(self.list_results(name=[NAMES]))
+        for result in sorted(told, key=lambda r: r.created_at.ToNanoseconds()):
+            found.update(envelope.names_of(envelope.unseal(self.download(result.result_id))))
+        return found
 
     def download(self, id: str) -> bytearray:
         """Give the data of a completed result."""

@@ -1,0 +1,35 @@
+"""Names: handles of values that another program has named.
+
+Enters: where a backend says that a value is. Leaves: a handle like any other, of a call made there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymonik.capture import Code
+from pymonik.content import Content
+from pymonik.graph.ir import Put, Recorded, Spec
+from pymonik.handle import MultiResultHandle, ResultHandle
+from pymonik.options import DEFAULTS
+from pymonik.plan.home import Home, settled
+from pymonik.plan.plan import Named
+from pymonik.recorder import Anchor
+
+_ELSEWHERE = "another program"
+
+
+def handle_of(named: Named, name: str, client: Any) -> ResultHandle[Any] | MultiResultHandle[Any]:
+    """Make the handle of a value, or of several."""
+    if named.content is not None:
+        put = Put(named.content, name, _ELSEWHERE)
+        put.home = settled(named.content)
+        return ResultHandle(put, 0, client)
+    # The node was recorded elsewhere: it is never lowered, only its home is looked at.
+    spec = Spec(name, Code.of_content(Content(b"")), 0, DEFAULTS)
+    node = Recorded(spec, (), named.length, _ELSEWHERE, 0)
+    node.home = Home(named.cells, named.chunk, named.output)
+    if named.length is None:
+        return ResultHandle(node, named.start, client)
+    indexes = range(named.start, named.start + named.length)
+    return MultiResultHandle.of_run(node, indexes, client, Anchor())
