@@ -46,6 +46,7 @@ def dispatch(
                 store.at_once(uploads)
                 uploads = []
             store.submit(step)
+            step.is_done = True
         else:
             uploads.append(_upload(step, store))
     if uploads:

@@ -106,12 +106,13 @@ class Stream:
     object: Object
 
 
-@dataclass(frozen=True)
+@dataclass
 class Submit:
-    """Submit tasks; `placement` is that of most of them."""
+    """Submit tasks; `placement` is that of most of them, `is_done` set once they are taken."""
 
     entries: Sequence[Entry]
     placement: Placement
+    is_done: bool = False
 
 
 Step = Declare | Create | Stream | Submit
@@ -152,6 +153,11 @@ class Sending:
 
     steps: list[Step]
     outputs: list[tuple[Unit, Object]]
+
+    def unsent(self) -> list[Object]:
+        """Give the outputs of tasks that were not submitted."""
+        open_steps = [s for s in self.steps if isinstance(s, Submit) and not s.is_done]
+        return [entry.output for step in open_steps for entry in step.entries]
 
 
 def sending(

@@ -55,7 +55,7 @@ class Aftermath:
         self._session = session
         self._send = send
         # Held while units are pruned and sent, so that none is sent behind our back.
-        self._sending = sending
+        self.sending = sending
         self._aborted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -80,7 +80,7 @@ class Aftermath:
                     return
                 ids.add(more)
             try:
-                with self._sending:
+                with self.sending:
                     self.settle(ids)
             except ClusterError as error:
                 self._books.break_down(error)

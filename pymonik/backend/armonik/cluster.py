@@ -7,24 +7,20 @@ lost result means, by `aftermath`; when records are fetched, by `fetch`; who is 
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from pymonik.backend.armonik.aftermath import Aftermath
 from pymonik.backend.armonik.books import Books, call_back, failed_columns
 from pymonik.backend.armonik.fetch import Place
 from pymonik.backend.armonik.line import StaleError, pauses
+from pymonik.backend.armonik.send import Sender
 from pymonik.backend.armonik.session import Session
-from pymonik.backend.armonik.watch import Watcher
 from pymonik.content import Content
 from pymonik.errors import ClusterError, WireError
 from pymonik.options import DEFAULTS
-from pymonik.plan.blame import blame, failed_inputs
-from pymonik.plan.dispatch import dispatch
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Named, Plan, Unit
-from pymonik.plan.steps import NO_ID, Facts, Object, result_name, sending
+from pymonik.plan.steps import NO_ID, Facts, Object, result_name
 from pymonik.runtime import envelope, verdict
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.program import Program
@@ -48,10 +44,7 @@ class ClusterBackend:
         self._books = Books(self._fetch)
         self.changed = self._books.changed
         self.failures = self._books.failures
-        self._facts = Facts(session.id, slots, optimize)
-        self._sending = threading.RLock()
-        self._watcher: Watcher | None = None
-        self._aftermath = Aftermath(self._books, session, self._send, self._sending)
+        self._sender = Sender(session, self._books, Facts(session.id, slots, optimize))
         self._is_over = False
 
     @property
@@ -62,89 +55,10 @@ class ClusterBackend:
     # ----- sending
 
     def submit(self, plan: Plan) -> None:
-        """Send a plan, without the units that can give nothing but failures."""
-        with self._sending:
-            try:
-                self._send(self._without_lost(plan.units), plan.blobs, plan.places())
-            except BaseException as error:
-                self._fail_unsent(plan.units, error)
-                raise
+        """Send a plan."""
+        self._sender.submit(plan)
 
-    def _send(
-        self,
-        units: Sequence[Unit],
-        blobs: Iterable[Content] = (),
-        named: dict[str, Any] | None = None,
-    ) -> None:
-        if not units and not named:
-            return
-        self._listen()
-        outside = self._books.open_inputs(units)
-        work = sending(units, blobs, self._books.ledger, self._facts, named)
-        dispatch(work.steps, self._session, lambda: self._books.expect(work.outputs))
-        if outside:
-            self._look_again(outside, units)
-
-    def _listen(self) -> Watcher:
-        if self._watcher is None:
-            self._watcher = Watcher(
-                self._session, self._heard, lambda: list(self._books.open), self._books.break_down
-            )
-        return self._watcher
-
-    def _without_lost(self, units: Sequence[Unit]) -> list[Unit]:
-        """Let units fail whose values all need an input that has failed already."""
-        kept = []
-        for unit in units:
-            failed = failed_inputs(unit)
-            columns, is_lost = blame(unit.program, failed) if failed else ([], False)
-            if is_lost:
-                self._books.lost(unit, columns, [])
-            else:
-                kept.append(unit)
-        return kept
-
-    def _look_again(self, outside: list[str], units: Sequence[Unit]) -> None:
-        """Look at inputs that were open when their users were sent.
-
-        One that was aborted in between has ended no task that came after it: such tasks would wait
-        for ever. They are cancelled, and come back by way of the aftermath.
-        """
-        ended = self._listen().ask(outside)
-        aborted = {id for id, how in ended.items() if how != "stored"}
-        if not aborted:
-            return
-        cells = self._books.ledger.cells
-        users = [
-            cells[unit.cell].id
-            for unit in units
-            if any(cell in cells and cells[cell].id in aborted for cell in unit.needs)
-        ]
-        owners = [r.owner_task_id for r in self._session.statuses(users).values()]
-        self._session.cancel_tasks([owner for owner in owners if owner])
-
-    def _fail_unsent(self, units: Sequence[Unit], error: BaseException) -> None:
-        """Let nobody wait for what was not sent."""
-        text = f"it was not sent: {error}"
-        for unit in units:
-            if unit.cell.missing and not self._books.is_open(unit.cell):
-                failure = Failure("cancelled", text, unit.name)
-                self._books.lost(unit, failed_columns(unit, failure), [])
-        self._books.ledger.forget_unsent()
-
-    # ----- hearing and fetching
-
-    def _heard(self, ended: dict[str, str]) -> None:
-        aborted = []
-        for id, how in ended.items():
-            if id not in self._books.open:
-                continue
-            if how == "stored":
-                self._books.stored(id)
-            else:
-                aborted.append(id)
-        if aborted:
-            self._aftermath.aborted(aborted)
+    # ----- fetching
 
     def want(self, cells: Iterable[Cell]) -> None:
         """Bring the records of units here."""
@@ -185,7 +99,7 @@ class ClusterBackend:
         if not n:
             return Named(content=self._find_content(name, id, stamp))
         cells = tuple(self._adopt(name, *place) for place in stored)
-        self._listen().ask([id for id, *_ in stored])
+        self._sender.listen().ask([id for id, *_ in stored])
         return Named(cells, chunk, output, start, length)
 
     def _find_content(self, name: str, id: str, digest: bytes) -> Content:
@@ -243,7 +157,7 @@ class ClusterBackend:
 
     def cancel(self, cell: Cell) -> bool:
         """Stop a unit; True when it will not run to its end."""
-        with self._sending:
+        with self._sender.aftermath.sending:
             stored = self._books.ledger.cells.get(cell)
             unit = self._books.open.get(stored.id) if stored is not None else None
             if unit is None or stored is None:
@@ -269,9 +183,7 @@ class ClusterBackend:
 
     def close(self) -> None:
         """Stop listening; what is stored can still be fetched."""
-        if self._watcher is not None:
-            self._watcher.close()
-        self._aftermath.close()
+        self._sender.close()
         try:
             if self._ends == "stop":
                 self._session.stop_submission()

@@ -31,7 +31,7 @@ from armonik.protogen.common.task_status_pb2 import TaskStatus
 
 from pymonik.backend.armonik import messages
 from pymonik.backend.armonik.connection import Connection
-from pymonik.backend.armonik.line import FIRST, Line, MaybeError, StaleError, pauses
+from pymonik.backend.armonik.line import FIRST, PATIENCE, Line, MaybeError, StaleError, pauses
 from pymonik.errors import BackendError, ClusterError
 from pymonik.plan.sizes import CHUNK, TAG
 from pymonik.plan.steps import NAMES, Placement, Submit
@@ -236,7 +236,7 @@ class Session:
 
     # ----- asking
 
-    def statuses(self, ids: Sequence[str]) -> dict[str, Any]:
+    def statuses(self, ids: Sequence[str], patience: float = PATIENCE) -> dict[str, Any]:
         """Give what is known of results, by id."""
         if len(ids) > 10 * messages.FILTER_IDS:
             wanted = set(ids)
@@ -244,15 +244,16 @@ class Session:
         found = {}
         for start in range(0, len(ids), messages.FILTER_IDS):
             some = ids[start : start + messages.FILTER_IDS]
-            found.update({r.result_id: r for r in self.list_results(result_id=some)})
+            listed = self.list_results(patience, result_id=some)
+            found.update({r.result_id: r for r in listed})
         return found
 
-    def list_results(self, **equal: Sequence[str]) -> Iterator[Any]:
+    def list_results(self, patience: float = PATIENCE, **equal: Sequence[str]) -> Iterator[Any]:
         """Give results of the session."""
         page = seen = 0
         while True:
             request = messages.list_results(self.id, page, **equal)
-            answer = self.line.again(self.results.ListResults, request)
+            answer = self.line.again(self.results.ListResults, request, patience)
             yield from answer.results
             seen += len(answer.results)
             page += 1
@@ -301,6 +302,8 @@ class Session:
 
     def cancel_tasks(self, ids: Sequence[str]) -> None:
         """Cancel tasks."""
+        if not ids:
+            return
         request = tasks_common_pb2.CancelTasksRequest(task_ids=ids)
         self.line.again(self.tasks.CancelTasks, request)
 

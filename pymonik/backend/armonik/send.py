@@ -1,0 +1,229 @@
+"""Sending: units go to the session, and what stands in their way is cleared.
+
+Enters: units and contents. Leaves: units open in the books, or ended with failures. Three things
+can stand in the way: an input that has failed already (its users fail here, or are sent with the
+failure stored in its place); a refusal, because an input was aborted while the plan was under way;
+and an input aborted just before its users were known, for whom the control plane would do nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
+
+from pymonik.backend.armonik.aftermath import Aftermath
+from pymonik.backend.armonik.books import Books, failed_columns
+from pymonik.backend.armonik.line import StaleError
+from pymonik.backend.armonik.messages import ENDED
+from pymonik.backend.armonik.session import Session
+from pymonik.backend.armonik.watch import Watcher
+from pymonik.content import Content
+from pymonik.errors import ClusterError
+from pymonik.plan.blame import blame, failed_inputs
+from pymonik.plan.dispatch import dispatch
+from pymonik.plan.plan import Plan, Unit
+from pymonik.plan.steps import Facts, Object, Sending, sending
+from pymonik.runtime import envelope
+from pymonik.runtime.outcome import Failure
+
+logger = logging.getLogger("pymonik.armonik")
+
+# How often a submission is put right and sent again before its refusal is believed.
+_REFUSALS = 5
+
+
+class Sender:
+    """Sends units of one client, one plan at a time."""
+
+    def __init__(self, session: Session, books: Books, facts: Facts) -> None:
+        self.aftermath = Aftermath(books, session, self.send, threading.RLock())
+        self._session = session
+        self._books = books
+        self._facts = facts
+        self._watcher: Watcher | None = None
+
+    def listen(self) -> Watcher:
+        """Give the watcher of the session; it starts with the first need of it."""
+        if self._watcher is None:
+            self._watcher = Watcher(
+                self._session, self._heard, lambda: list(self._books.open), self._books.break_down
+            )
+        return self._watcher
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._watcher is not None:
+            self._watcher.close()
+        self.aftermath.close()
+
+    def _heard(self, ended: dict[str, str]) -> None:
+        aborted = []
+        for id, how in ended.items():
+            if id not in self._books.open:
+                continue
+            if how == "stored":
+                self._books.stored(id)
+            else:
+                aborted.append(id)
+        if aborted:
+            self.aftermath.aborted(aborted)
+
+    # ----- sending
+
+    def submit(self, plan: Plan) -> None:
+        """Send a plan, without the units that can give nothing but failures."""
+        with self.aftermath.sending:
+            try:
+                self.send(self._without_lost(plan.units), plan.blobs, plan.places())
+            except BaseException as error:
+                self._fail_unsent(plan.units, error)
+                raise
+
+    def send(
+        self,
+        units: Sequence[Unit],
+        blobs: Iterable[Content] = (),
+        named: dict[str, Any] | None = None,
+    ) -> None:
+        """Send units; a refusal for the sake of an input is cleared up, and the rest sent again."""
+        if not units and not named:
+            return
+        self.listen()
+        for attempt in range(_REFUSALS + 1):
+            outside = self._books.open_inputs(units)
+            work = sending(units, blobs, self._books.ledger, self._facts, named)
+            try:
+                dispatch(work.steps, self._session, partial(self._books.expect, work.outputs))
+                break
+            except StaleError as error:
+                rest = self._put_right(work)
+                if attempt == _REFUSALS or rest is None:
+                    raise
+                units = rest
+                logger.info("sending %d tasks again: %s", len(units), error)
+            named, blobs = None, ()
+        if outside:
+            self._look_again(outside, units)
+
+    def _without_lost(self, units: Sequence[Unit]) -> list[Unit]:
+        """Let units fail whose values all need an input that has failed already."""
+        kept = []
+        for unit in units:
+            columns = _lost(unit)
+            if columns is None:
+                kept.append(unit)
+            else:
+                self._books.lost(unit, columns, [])
+        return kept
+
+    def _put_right(self, work: Sending) -> list[Unit] | None:
+        """Find the inputs that a refusal is about; give the units to send again, None if none.
+
+        Later consumers were sent first, and may wait for units that will not run now: they find
+        the failures stored in place of values.
+        """
+        pending = {id(output) for output in work.unsent()}
+        units = [(unit, output) for unit, output in work.outputs if id(output) in pending]
+        stored = self._stored_inputs([unit for unit, _ in units])
+        statuses = self._session.statuses(list(stored))
+        gone = [id for id in stored if not _is_usable(statuses.get(id), id in self._books.open)]
+        if not gone:
+            return None
+        self.aftermath.settle({id for id in gone if id in self._books.open})
+        for id in gone:
+            self._forget(stored[id])
+        kept = []
+        for unit, output in units:
+            columns = _lost(unit)
+            if columns is None:
+                kept.append(unit)
+            else:
+                self._session.stream(output.id, envelope.seal_pack(output.digest, columns, []))
+                self._books.lost(unit, columns, [])
+        return kept
+
+    def _stored_inputs(self, units: Sequence[Unit]) -> dict[str, Object]:
+        ledger = self._books.ledger
+        ours = {id(unit.cell) for unit in units}
+        found: dict[str, Object] = {}
+        for unit in units:
+            for source in unit.inputs:
+                if isinstance(source, Content):
+                    known = ledger.contents.get(source.digest)
+                else:
+                    known = ledger.cells.get(source) if id(source) not in ours else None
+                if known is not None and known.id:
+                    found[known.id] = known
+        return found
+
+    def _forget(self, stored: Object) -> None:
+        """Let an object that is gone be stored anew by who needs it."""
+        ledger = self._books.ledger
+        if ledger.contents.get(stored.digest) is stored:
+            del ledger.contents[stored.digest]
+        for cell in [cell for cell, known in ledger.cells.items() if known is stored]:
+            del ledger.cells[cell]
+            if cell.missing:
+                place = self._books.fetcher.places[cell]
+                failure = Failure("died", "its value is gone from the cluster", stored.name)
+                columns = [[failure] * cell.n for _ in cell.columns]
+                self._books.fetched_records(cell, place, columns, [])
+
+    def _look_again(self, outside: list[str], units: Sequence[Unit]) -> None:
+        """Look at inputs that were open when their users were sent.
+
+        One that was aborted in between has ended no task that came after it: such tasks would wait
+        for ever. They are cancelled, and come back by way of the aftermath.
+        """
+        ended = self.listen().ask(outside)
+        aborted = {id for id, how in ended.items() if how != "stored"}
+        if not aborted:
+            return
+        cells = self._books.ledger.cells
+        users = [
+            cells[unit.cell].id
+            for unit in units
+            if any(cell in cells and cells[cell].id in aborted for cell in unit.needs)
+        ]
+        owners = [r.owner_task_id for r in self._session.statuses(users).values()]
+        self._session.cancel_tasks([owner for owner in owners if owner])
+
+    def _fail_unsent(self, units: Sequence[Unit], error: BaseException) -> None:
+        """Let nobody wait for what was not sent; cancel the part of it that was."""
+        text = f"it was not sent: {error}"
+        cells = self._books.ledger.cells
+        sent = [cells[unit.cell].id for unit in units if unit.cell in cells]
+        for unit in units:
+            if unit.cell.missing:
+                failure = Failure("cancelled", text, unit.name)
+                self._books.lost(unit, failed_columns(unit, failure), [])
+        self._books.ledger.forget_unsent()
+        self._cancel([id for id in sent if id])
+
+    def _cancel(self, ids: Sequence[str]) -> None:
+        try:
+            owners = [r.owner_task_id for r in self._session.statuses(ids, 5.0).values()]
+            self._session.cancel_tasks([owner for owner in owners if owner])
+        except ClusterError as problem:
+            logger.warning("tasks of a submission that failed were not cancelled: %s", problem)
+
+
+def _lost(unit: Unit) -> list[list[Any]] | None:
+    """Give the records of a unit that can give nothing but failures, None if it can give more."""
+    failed = failed_inputs(unit)
+    if not failed:
+        return None
+    columns, is_lost = blame(unit.program, failed)
+    return columns if is_lost else None
+
+
+def _is_usable(result: Any, is_open: bool) -> bool:
+    """Tell whether tasks may depend on a result: it is stored, or a task will store it."""
+    if result is None:
+        return False
+    return result.status == RESULT_STATUS_COMPLETED or (is_open and result.status not in ENDED)
