@@ -53,8 +53,8 @@ class Object:
 
     @property
     def any_id(self) -> str:
-        """Its id, or something as long."""
-        return self.id or NO_ID
+        """Its id, or something as long that is nobody else's."""
+        return self.id or f"{NO_ID[0]}{id(self):035d}"
 
 
 class Placement(NamedTuple):
@@ -290,10 +290,11 @@ def _names(named: dict[str, Named], ledger: Ledger, objects: list[Object]) -> Ob
             stored[name][0][0].name = name
 
     def parts() -> Parts:
+        ids = {o: o.any_id for places in stored.values() for o, _, _ in places}
         return envelope.seal_names(
             {
                 name: (
-                    [(o.any_id, o.digest, n, outputs) for o, n, outputs in stored[name]],
+                    [(ids[o], o.digest, n, outputs) for o, n, outputs in stored[name]],
                     what.chunk,
                     what.output,
                     what.start,

@@ -104,7 +104,7 @@ class ClusterBackend:
 
     def _find_content(self, name: str, id: str, digest: bytes) -> Content:
         """Fetch an object that was put; its id is not told where both were stored at once."""
-        ids = [id] if id != NO_ID else []
+        ids = [] if id.startswith(NO_ID[0]) else [id]
         ids = ids or [r.result_id for r in self._session.list_results(name=[result_name(name)])]
         for found in ids:
             opened = envelope.unseal(self._session.download(found))

@@ -1,0 +1,62 @@
+"""Emulated clusters of both generations, with this project's own workers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from pymonik import Pymonik
+from pymonik.emulator import Emulator
+from tests.conftest import REPOSITORY
+
+WORKER = (sys.executable, "-m", "pymonik.worker")
+GENERATIONS = ("HEAD", "0.37.2")
+
+Connect = Callable[..., Pymonik]
+
+
+def started(**settings: Any) -> Emulator:
+    """Make an emulator whose workers import this checkout."""
+    given = {
+        "partitions": {"pymonik": 2, "other": 1},
+        "worker": WORKER,
+        "environment": {"PYTHONPATH": str(REPOSITORY)},
+        "idle_grace": 0.5,
+    }
+    return Emulator(**{**given, **settings})
+
+
+@pytest.fixture(scope="module", params=GENERATIONS)
+def generation(request: pytest.FixtureRequest) -> Iterator[Emulator]:
+    """A cluster of each generation, shared by the tests of a module."""
+    with started(generation=request.param) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Emulator]:
+    """A cluster shared by the tests of a module."""
+    with started() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def cluster(shared: Emulator) -> Iterator[Emulator]:
+    """The shared cluster, with counters at zero; faults that were planned must have happened."""
+    shared.faults.clear()
+    shared.counters.reset()
+    yield shared
+    shared.faults.clear()
+
+
+@pytest.fixture
+def connect(cluster: Emulator) -> Connect:
+    """Make clients of the cluster."""
+
+    def build(**settings: Any) -> Pymonik:
+        return Pymonik(**{"endpoint": cluster.endpoint, **settings})
+
+    return build
