@@ -153,9 +153,7 @@ def test_the_bytes_of_big_objects_are_counted_exactly(
         assert length.get() == size
 
 
-def test_names_options_and_labels_are_counted_exactly(
-    cluster: Emulator, connect: Connect
-) -> None:
+def test_names_options_and_labels_are_counted_exactly(cluster: Emulator, connect: Connect) -> None:
     with connect(partition=["pymonik", "other"]) as client:
         named = inc.invoke(1, pmk_name="größer " * 20, pmk_priority=3)
         inc.invoke(named, pmk_partition="other", pmk_application_name="pricing")
@@ -179,9 +177,7 @@ def test_values_nobody_asks_for_are_not_fetched(connect: Connect, cluster: Emula
     assert cluster.counters["DownloadResultData"].requests == 1
 
 
-def test_a_quiet_exit_asks_once_whether_all_has_ended(
-    connect: Connect, cluster: Emulator
-) -> None:
+def test_a_quiet_exit_asks_once_whether_all_has_ended(connect: Connect, cluster: Emulator) -> None:
     with connect():
         add.invoke(1, 2).get()
     assert cluster.counters["CountTasksByStatus"].requests == 1
@@ -190,6 +186,9 @@ def test_a_quiet_exit_asks_once_whether_all_has_ended(
 
 
 def test_a_submission_costs_no_more_with_latency() -> None:
-    with started(latency=0.005) as emulator, Pymonik(endpoint=emulator.endpoint):
-        with assert_requests(emulator, CreateResultsMetaData=1, CreateResults=1, SubmitTasks=1):
-            assert total.invoke(square.map_invoke(range(100))).get() == 328350
+    with (
+        started(latency=0.005) as emulator,
+        Pymonik(endpoint=emulator.endpoint),
+        assert_requests(emulator, CreateResultsMetaData=1, CreateResults=1, SubmitTasks=1),
+    ):
+        assert total.invoke(square.map_invoke(range(100))).get() == 328350
