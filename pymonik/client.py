@@ -157,7 +157,7 @@ class Pymonik(Waiting):
                 )
                 if self._backend_name == "local":
                     logger.info(
-                        "no cluster is configured: the embedded engine runs here, %d at a time",
+                        "no cluster is configured: the embedded engine runs on this machine, %d at a time",
                         self._backend.slots,
                     )
         self.open_here()
@@ -297,7 +297,7 @@ class Pymonik(Waiting):
 
     def relieve(self) -> None:
         """Send what is pending: the values captured for it exist twice until then."""
-        logger.info("more than %d bytes wait to be sent: sending them", settings().capture_limit)
+        logger.info("captures of more than %d bytes wait: sending them", settings().capture_limit)
         self.interner.new_bytes = 0
         self.flush()
 

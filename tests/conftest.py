@@ -29,6 +29,16 @@ def unsteered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def at_home() -> Iterator[None]:
+    """Fail the test that leaves the process elsewhere, not the ones after it."""
+    before = os.getcwd()
+    yield
+    after = os.getcwd()
+    os.chdir(before)
+    assert after == before
+
+
+@pytest.fixture(autouse=True)
 def bounded() -> Iterator[None]:
     """Turn a hang into a failure of the test that hangs, with its traceback."""
 

@@ -61,6 +61,13 @@ def _note(event: str, args: Any) -> None:
         DIRTY.append(event)
 
 
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # a call has removed the folder it stood in
+        return ""
+
+
 class Restorer:
     """Puts variables and working directory back as they were when it was made."""
 
@@ -75,6 +82,7 @@ class Restorer:
     def expect(self, variables: Mapping[str, str]) -> None:
         """Set variables for what runs next: calls find them, and leave them as they are."""
         self._variables = {**self._original, **variables}
+        self._put_back()
         self()
 
     def __call__(self) -> None:
@@ -86,7 +94,7 @@ class Restorer:
     def _is_changed(self) -> bool:
         # The mapping behind os.environ, where there is one: comparing it decodes nothing.
         raw = getattr(os.environ, "_data", None)
-        return raw is None or raw != self._raw or os.getcwd() != self._folder
+        return raw is None or raw != self._raw or _folder() != self._folder
 
     def _put_back(self) -> None:
         for name in [name for name in os.environ if name not in self._variables]:
