@@ -157,7 +157,8 @@ class Pymonik(Waiting):
                 )
                 if self._backend_name == "local":
                     logger.info(
-                        "no cluster is configured: the embedded engine runs on this machine, %d at a time",
+                        "no cluster is configured: "
+                        "the embedded engine runs on this machine, %d at a time",
                         self._backend.slots,
                     )
         self.open_here()

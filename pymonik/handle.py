@@ -8,7 +8,17 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
-from typing import Any, ClassVar, Generic, NoReturn, Protocol, SupportsIndex, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    NoReturn,
+    Protocol,
+    SupportsIndex,
+    TypeVar,
+    overload,
+)
 
 from pymonik.errors import LazyValueError, NoClientError, OptionsError
 
@@ -155,13 +165,15 @@ class ResultHandle(Generic[T_co]):
     def __reduce__(self) -> NoReturn:
         raise LazyValueError("a handle cannot be pickled: pass it to a task as an argument")
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("_"):  # a protocol is asked for: not having it is the answer
-            raise AttributeError(f"a handle has no {name!r}")
-        raise AttributeError(
-            f"a handle has no {name!r}, its value may: that does not exist yet, so call .get() for "
-            f"it, or take .{name} inside a task that takes the handle as an argument"
-        )
+    if not TYPE_CHECKING:  # a checker is to tell of a wrong name itself
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("_"):  # a protocol is asked for: not having it is the answer
+                raise AttributeError(f"a handle has no {name!r}")
+            raise AttributeError(
+                f"a handle has no {name!r}, its value may: that does not exist yet, so call .get() "
+                f"for it, or take .{name} inside a task that takes the handle as an argument"
+            )
 
     def __format__(self, spec: str) -> str:
         return _cannot_format(self) if spec else repr(self)

@@ -24,6 +24,17 @@ from pymonik.content import slot_value
 _IN_BAND = 4096
 
 
+def _taking(raw: list[memoryview]) -> Any:
+    def take_buffer(buffer: pickle.PickleBuffer) -> bool:
+        view = buffer.raw()
+        if view.nbytes < _IN_BAND:
+            return True
+        raw.append(view)
+        return False
+
+    return take_buffer
+
+
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles one object; `lazies` are the handles found, `raw` its large buffers."""
 
@@ -31,14 +42,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.raw: list[memoryview] = []
         self.lazies: list[Any] = []
         self._numbers: dict[int, int] = {}
-        super().__init__(file, protocol=5, buffer_callback=self._take_buffer)
-
-    def _take_buffer(self, buffer: pickle.PickleBuffer) -> bool:
-        view = buffer.raw()
-        if view.nbytes < _IN_BAND:
-            return True
-        self.raw.append(view)
-        return False
+        # Bound to the list, not to the pickler: a cycle would keep what was pickled alive.
+        super().__init__(file, protocol=5, buffer_callback=_taking(self.raw))
 
     def reducer_override(self, obj: Any) -> Any:
         """Put a numbered slot where a handle is; carry local functions and classes by value."""

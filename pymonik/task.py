@@ -76,7 +76,7 @@ class Task(Generic[P, R]):
     def invoke(
         self,
         *args: Any,
-        pymonik: Any = None,
+        pymonik: Recorder | None = None,
         delegate: bool = False,
         task_options: TaskOptions | None = None,
         **kwargs: Any,
@@ -125,7 +125,7 @@ class Task(Generic[P, R]):
     def map_invoke(
         self,
         args_list: Iterable[Any],
-        pymonik: Any = None,
+        pymonik: Recorder | None = None,
         delegate: bool = False,
         task_options: TaskOptions | None = None,
         **kwargs: Any,

@@ -89,13 +89,12 @@ def test_without_endpoint_the_embedded_engine_runs_and_says_so(
     assert "this machine" in lines[0].getMessage()
 
 
-def test_the_variable_overrules_the_script(
-    monkeypatch: pytest.MonkeyPatch, backend: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv("PYMONIK_BACKEND", backend)
+@pytest.mark.parametrize("engine", ["inline", "local"])
+def test_the_variable_overrules_the_script(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    monkeypatch.setenv("PYMONIK_BACKEND", engine)
     with Pymonik("localhost:5001", workers=1):
         here = Task(os.getpid).invoke().get() == os.getpid()
-    assert here == (backend == "inline")
+    assert here == (engine == "inline")
 
 
 def test_the_variable_overrules_the_argument(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +141,8 @@ def test_a_malformed_environment_is_refused_at_construction(connect: Connect) ->
     assert isinstance(caught.value, (ValueError, RuntimeError))
 
 
-def test_as_many_workers_as_asked_for_work(connect: Connect) -> None:
+@pytest.mark.parametrize("engine", ["inline", "local"])
+def test_as_many_workers_as_asked_for_work(engine: str) -> None:
     pid = Task(lambda _: os.getpid(), func_name="pid")
-    with connect(workers=1):
+    with Pymonik(backend=engine, workers=1):
         assert len(set(pid.map_invoke(range(40)).get())) == 1
