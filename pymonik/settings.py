@@ -24,8 +24,6 @@ class Settings:
     capture_limit: int = 2 * GIB
     # Content above this becomes a blob of its own: stored once, sent once.
     blob_size: int = 16 * KIB
-    # Values above this leave their pack, so that fetching one element never moves its siblings.
-    pack_value_size: int = 64 * KIB
     # Buffers above this live in memory files, mapped instead of copied.
     shared_size: int = 256 * KIB
     # ArmoniK's queues take priorities up to `MaxPriority`, 10 in its reference deployments.

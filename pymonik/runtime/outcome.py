@@ -7,7 +7,6 @@ Leaves: values and exceptions, at the user's own line.
 from __future__ import annotations
 
 import os
-import pickle
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import MemberDescriptorType
@@ -177,8 +176,3 @@ def _rebuilt(
     for name, value in state.items():
         object.__setattr__(error, name, value)
     return error
-
-
-def dumps(record: object) -> bytes:
-    """Pickle a record of plain types."""
-    return pickle.dumps(record, protocol=5)

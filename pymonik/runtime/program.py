@@ -25,8 +25,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-WIRE_VERSION = 1
-
 Run = tuple[int, int, int, int, int]
 
 
