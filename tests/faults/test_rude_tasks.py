@@ -70,14 +70,16 @@ def test_a_task_that_replaces_stdout_harms_nobody(client: Pymonik) -> None:
     squares_still_work()
 
 
-def test_a_task_that_closes_every_descriptor_is_a_dead_executor(client: Pymonik) -> None:
+def test_a_task_that_closes_every_descriptor_harms_only_itself(client: Pymonik) -> None:
     @task
     def closing() -> str:
         os.closerange(0, 256)
         return "closed"
 
-    h = closing.invoke(pmk_max_retries=1)
-    assert isinstance(h.exception(), ExecutorDied)
+    # The executor dies; whether its page had the value by then is a race with its lifeline.
+    h = closing.invoke(pmk_max_retries=0)
+    error = h.exception()
+    assert h.get() == "closed" if error is None else isinstance(error, ExecutorDied)
     squares_still_work()
 
 
