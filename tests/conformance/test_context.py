@@ -11,7 +11,6 @@ import pytest
 from pymonik import Pymonik, PymonikContext, Task, get_context, task
 from tests.conftest import Ledger
 
-from .conftest import Connect
 from .programs import inc
 
 
@@ -99,8 +98,10 @@ def test_the_logger_takes_keywords(client: Pymonik, level: str) -> None:
     assert my_task.invoke().get() == "logged"
 
 
+# On a cluster logs go to the worker's own output.
+@pytest.mark.parametrize("engine", ["inline", "local"])
 def test_what_a_task_logs_reaches_the_loggers_of_the_client(
-    connect: Connect, caplog: pytest.LogCaptureFixture
+    engine: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     @task(require_context=True)
     def talkative(ctx: PymonikContext, x: int) -> None:
@@ -108,7 +109,7 @@ def test_what_a_task_logs_reaches_the_loggers_of_the_client(
         ctx.logger.warning("100% sure", strike=42)
 
     caplog.set_level(logging.INFO, logger="pymonik")
-    with connect():
+    with Pymonik(backend=engine, workers=2):
         talkative.map_invoke([1, 2])
     records = [r for r in caplog.records if "careful now: you at 10%" in r.getMessage()]
     assert len(records) == 2
