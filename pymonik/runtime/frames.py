@@ -147,7 +147,10 @@ class Decoder:
         with _ARRIVING, body:
             _Arriving.files = arrived
             _Arriving.contents = self._contents
-            return pickle.loads(body)[0]
+            try:
+                return pickle.loads(body)[0]
+            finally:
+                _Arriving.files = ()
 
 
 _ARRIVING = threading.Lock()

@@ -256,6 +256,8 @@ class _Runner:
             if kept or uses > 1:
                 record = self._frozen(value, place, number)
             elif uses == 1 and not self.retried and is_unshared(value):
+                if output is not None:  # stored for other elements: this one keeps its place
+                    self.columns[output].append(None)
                 return held(value)
             elif uses:
                 record = self._frozen(value, place, number)
