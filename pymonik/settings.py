@@ -38,6 +38,8 @@ class Settings:
     request_bytes: int = 20 * MIB
     # Check the laws of the IR after every pass, however large the graph.
     verify: bool = False
+    # A control plane that does not answer is asked for so long before waiters are told.
+    patience: float = 120.0
     # Upper bound of concurrent calls when nothing better is known (a partition without pods).
     default_slots: int = 8
 

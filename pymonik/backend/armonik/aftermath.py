@@ -54,6 +54,8 @@ class Aftermath:
         self._books = books
         self._session = session
         self._send = send
+        # What the cluster said of tasks that could not answer themselves.
+        self.told: list[str] = []
         # Held while units are pruned and sent, so that none is sent behind our back.
         self.sending = sending
         self._aborted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -174,5 +176,6 @@ class Aftermath:
         if task.status in (TASK_STATUS_CANCELLED, TASK_STATUS_CANCELLING) or not text:
             return Failure("cancelled", text or "it was cancelled", unit.name, where)
         kind = "timeout" if task.status == TASK_STATUS_TIMEOUT else "died"
+        self.told.append(text)
         text = f"the cluster ended its task {task.id}: {text}"
         return Failure(kind, text, unit.name, where, worker=task.pod_hostname)

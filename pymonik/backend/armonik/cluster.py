@@ -67,9 +67,9 @@ class ClusterBackend:
     def _fetch(self, cell: Cell, place: Place) -> int:
         size = 0
         try:
-            data = self._session.download(place.id)
-            size = len(data)
-            columns, errors = envelope.records_of(envelope.unseal(data))
+            opened = self._session.open_result(place.id)
+            size = opened.body.nbytes + sum(buffer.nbytes for buffer in opened.buffers)
+            columns, errors = envelope.records_of(opened)
         except (ClusterError, WireError) as error:
             if isinstance(error, ClusterError) and not isinstance(error, StaleError):
                 self._books.break_down(error)
@@ -107,7 +107,7 @@ class ClusterBackend:
         ids = [] if id.startswith(NO_ID[0]) else [id]
         ids = ids or [r.result_id for r in self._session.list_results(name=[result_name(name)])]
         for found in ids:
-            opened = envelope.unseal(self._session.download(found))
+            opened = self._session.open_result(found)
             if opened.kind == envelope.CONTENT and opened.digest == digest:
                 self._books.ledger.contents[digest] = Object(name, digest, id=found)
                 return envelope.content_of(opened)
@@ -140,20 +140,25 @@ class ClusterBackend:
         if is_known:
             return
         for result in self._session.list_results(name=[FAILURES]):
-            data = self._session.download(result.result_id)
-            _, errors = envelope.records_of(envelope.unseal(data))
+            _, errors = envelope.records_of(self._session.open_result(result.result_id))
             self.failures += errors
         for status in ("ERROR", "TIMEOUT"):
             if counts.get(status):
                 self.failures += self._failures_of(status)
 
     def _failures_of(self, status: str) -> list[Failure]:
-        found: dict[str, Failure] = {}
+        """Give the failures of sub-tasks that no value of ours has told of."""
+        found: list[Failure] = []
+        told = self._sender.aftermath.told
         for task in self._session.failed_tasks(status):
-            told = verdict.read(task.error)
-            failure = verdict.first_failure(*told) if told is not None else None
-            found.setdefault(task.error, failure or Failure("died", task.error, task.id))
-        return list(found.values())
+            records = verdict.read(task.error)
+            failure = verdict.first_failure(*records) if records is not None else None
+            if failure is not None:
+                found.append(failure)
+            elif task.created_by and not any(t in task.error or task.error in t for t in told):
+                told.append(task.error)
+                found.append(Failure("died", f"the cluster ended it: {task.error}", task.id))
+        return found
 
     def cancel(self, cell: Cell) -> bool:
         """Stop a unit; True when it will not run to its end."""
@@ -175,11 +180,14 @@ class ClusterBackend:
         for unit in list(self._books.open.values()):
             failure = Failure("cancelled", reason, unit.name)
             self._books.lost(unit, failed_columns(unit, failure), [])
-        if self._ends != "leave":
-            self._session.cancel()
-        else:  # others work in this session, too
-            owners = [r.owner_task_id for r in self._session.statuses(ids).values()]
-            self._session.cancel_tasks([owner for owner in owners if owner])
+        try:
+            if self._ends != "leave":
+                self._session.cancel()
+            else:  # others work in this session, too
+                owners = [r.owner_task_id for r in self._session.statuses(ids, 5.0).values()]
+                self._session.cancel_tasks([owner for owner in owners if owner])
+        except ClusterError as error:  # what has brought us here is worth more
+            logger.warning("%d units were not cancelled: %s", len(ids), error)
 
     def close(self) -> None:
         """Stop listening; what is stored can still be fetched."""

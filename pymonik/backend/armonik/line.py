@@ -17,11 +17,10 @@ from typing import Any
 import grpc
 
 from pymonik.errors import ClusterError
+from pymonik.settings import settings
 
 logger = logging.getLogger("pymonik.armonik")
 
-# Reads are tried again for so long before waiting for values is given up, in seconds.
-PATIENCE = 120.0
 # The first request of a client finds out whether anybody is there: in seconds.
 FIRST = 5.0
 _LONGEST_PAUSE = 5.0
@@ -52,8 +51,9 @@ class Line:
         except grpc.RpcError as error:
             raise self.explain(method, error) from error
 
-    def again(self, method: Any, request: Any, patience: float = PATIENCE) -> Any:
+    def again(self, method: Any, request: Any, patience: float | None = None) -> Any:
         """Call, and call again while the trouble may pass: for what can be repeated."""
+        patience = settings().patience if patience is None else patience
         for pause in pauses(patience):
             try:
                 return method(request, timeout=max(10.0, patience / 2))

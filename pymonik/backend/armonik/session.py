@@ -7,6 +7,7 @@ for before anything is sent again.
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,16 +32,20 @@ from armonik.protogen.common.task_status_pb2 import TaskStatus
 
 from pymonik.backend.armonik import messages
 from pymonik.backend.armonik.connection import Connection
-from pymonik.backend.armonik.line import FIRST, PATIENCE, Line, MaybeError, StaleError, pauses
-from pymonik.errors import BackendError, ClusterError
+from pymonik.backend.armonik.line import FIRST, Line, MaybeError, StaleError, pauses
+from pymonik.errors import BackendError, ClusterError, WireError
 from pymonik.plan.sizes import CHUNK, TAG
 from pymonik.plan.steps import NAMES, Placement, Submit
 from pymonik.runtime import envelope
-from pymonik.runtime.envelope import Parts
+from pymonik.runtime.envelope import Envelope, Parts
 from pymonik.settings import settings
+
+logger = logging.getLogger("pymonik.armonik")
 
 DEFAULT_PARTITION = "pymonik"
 _UPLOADS = 8
+# How often a result that is no envelope is read before that is believed.
+_DOWNLOADS = 3
 _FINAL = {"COMPLETED", "CANCELLED", "ERROR", "RETRIED", "TIMEOUT"}
 # How long a submission whose answer was lost may take to become visible, in seconds.
 _SETTLING = 30.0
@@ -114,7 +119,7 @@ class Session:
 
     def _try(self, method: Any, kind: Any) -> None:
         try:
-            self.line.again(method, kind(session_id=self.id), 20.0)
+            self.line.again(method, kind(session_id=self.id), FIRST)
         except StaleError:  # it had its effect already
             pass
 
@@ -143,7 +148,7 @@ class Session:
 
     def stream(self, id: str, parts: Parts) -> None:
         """Send the data of a declared object."""
-        for pause in pauses(60.0):
+        for pause in pauses(settings().patience):
             try:
                 self.line.once(self.results.UploadResultData, self._chunks(id, parts), None)
                 return
@@ -236,7 +241,7 @@ class Session:
 
     # ----- asking
 
-    def statuses(self, ids: Sequence[str], patience: float = PATIENCE) -> dict[str, Any]:
+    def statuses(self, ids: Sequence[str], patience: float | None = None) -> dict[str, Any]:
         """Give what is known of results, by id."""
         if len(ids) > 10 * messages.FILTER_IDS:
             wanted = set(ids)
@@ -248,7 +253,7 @@ class Session:
             found.update({r.result_id: r for r in listed})
         return found
 
-    def list_results(self, patience: float = PATIENCE, **equal: Sequence[str]) -> Iterator[Any]:
+    def list_results(self, patience: float | None = None, **equal: Sequence[str]) -> Iterator[Any]:
         """Give results of the session."""
         page = seen = 0
         while True:
@@ -277,13 +282,13 @@ class Session:
         found: dict[str, Any] = {}
         told = list(self.list_results(name=[NAMES]))
         for result in sorted(told, key=lambda r: r.created_at.ToNanoseconds()):
-            found.update(envelope.names_of(envelope.unseal(self.download(result.result_id))))
+            found.update(envelope.names_of(self.open_result(result.result_id)))
         return found
 
     def download(self, id: str) -> bytearray:
         """Give the data of a completed result."""
         request = results_common_pb2.DownloadResultDataRequest(session_id=self.id, result_id=id)
-        for pause in pauses(120.0):
+        for pause in pauses(settings().patience):
             data = bytearray()
             try:
                 for answer in self.results.DownloadResultData(request):
@@ -294,6 +299,15 @@ class Session:
                 if pause is None or not _may_help(error) or self.line.closing.wait(pause):
                     raise told from error
         raise AssertionError("pauses end with None")
+
+    def open_result(self, id: str) -> Envelope:
+        """Download a result and open its envelope; a stream that ended early is read again."""
+        for _ in range(_DOWNLOADS - 1):
+            try:
+                return envelope.unseal(self.download(id))
+            except WireError as error:
+                logger.debug("result %s: %s; reading it again", id, error)
+        return envelope.unseal(self.download(id))
 
     def task(self, task_id: str) -> Any:
         """Give all that is known of a task."""

@@ -1,0 +1,194 @@
+"""Every fault of the cluster is survived: nothing lost, nothing run twice without need."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pymonik import Pymonik, task
+from pymonik.backend.armonik import watch
+from pymonik.emulator import (
+    CutStream,
+    Delay,
+    DropAfter,
+    DropBefore,
+    Emulator,
+    FailUpload,
+    KillWorker,
+    SlowUpload,
+)
+from pymonik.errors import BackendError, ClusterError, ExecutorDied
+from pymonik.settings import settings
+from tests.armonik.conftest import Connect, started
+from tests.conformance.programs import add, inc, note, pass_gate, square
+from tests.conftest import Gate, Ledger
+
+
+@task
+def length(array: Any) -> int:
+    return len(array)
+
+
+@task
+def size_of(values: Any) -> int:
+    return sum(map(len, values))
+
+
+CALLS = (
+    "ListPartitions",
+    "CreateSession",
+    "CreateResultsMetaData",
+    "CreateResults",
+    "SubmitTasks",
+    "CountTasksByStatus",
+    "CloseSession",
+)
+
+
+@pytest.mark.parametrize("method", CALLS)
+@pytest.mark.parametrize("fault", [DropBefore(), DropAfter(), Delay(0.05)], ids=repr)
+def test_a_request_lost_before_or_after_its_effect_changes_nothing(
+    cluster: Emulator, connect: Connect, ledger: Ledger, method: str, fault: Any
+) -> None:
+    cluster.faults.add(method, fault)
+    with connect():
+        noted = note.map_invoke([(ledger.path, i, i) for i in range(20)])
+        assert noted.get() == list(range(20))
+    assert sorted(map(int, ledger.lines())) == list(range(20))
+    assert not len(cluster.faults)
+
+
+@pytest.mark.parametrize("fault", [DropBefore(), DropAfter()], ids=repr)
+def test_every_chunk_of_a_large_submission_arrives_once(
+    cluster: Emulator, connect: Connect, fault: Any, ledger: Ledger
+) -> None:
+    cluster.faults.add("SubmitTasks", fault, at=2)
+    with connect(optimize=False):
+        noted = note.map_invoke([(ledger.path, i, i) for i in range(1500)])
+        assert noted.get() == list(range(1500))
+    assert len(ledger.lines()) == 1500
+    assert cluster.counters["SubmitTasks"].requests == (3 if fault == DropBefore() else 2)
+
+
+@pytest.mark.parametrize("code", ["UNKNOWN", "INTERNAL"])
+def test_a_server_that_failed_is_not_asked_to_fail_again(
+    cluster: Emulator, connect: Connect, code: str
+) -> None:
+    cluster.faults.add("SubmitTasks", DropBefore(code))
+    with pytest.raises(ClusterError, match=f"SubmitTasks.*{code}"), connect():
+        add.invoke(1, 2).get()
+    assert cluster.counters["SubmitTasks"].requests == 1
+
+
+def test_the_answer_of_a_failed_server_is_looked_behind(
+    cluster: Emulator, connect: Connect
+) -> None:
+    cluster.faults.add("SubmitTasks", DropAfter("UNKNOWN"))
+    with connect():
+        assert add.invoke(1, 2).get() == 3
+    assert cluster.counters["SubmitTasks"].requests == 1
+
+
+@pytest.mark.parametrize("code", [None, "UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED"])
+def test_an_event_stream_that_is_cut_is_opened_again(
+    cluster: Emulator, connect: Connect, code: str | None
+) -> None:
+    for number in range(1, 4):
+        cluster.faults.add("GetEvents", CutStream(after=number, code=code), at=number)
+    with connect(optimize=False):
+        assert inc.map_invoke(range(30)).get() == list(range(1, 31))
+
+
+def test_results_are_asked_for_when_no_event_comes(
+    cluster: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "RECHECK", 0.1)
+    cluster.faults.add("GetEvents", DropBefore("PERMISSION_DENIED"), times=1000)
+    with connect():
+        assert square.invoke(add.invoke(1, 2)).get() == 9
+    assert cluster.counters["ListResults"].requests > 0
+
+
+@pytest.mark.parametrize("fault", [FailUpload(after=0), FailUpload(after=3), SlowUpload(0.01)])
+def test_a_broken_upload_is_repeated(cluster: Emulator, connect: Connect, fault: Any) -> None:
+    cluster.faults.add("UploadResultData", fault)
+    with connect():
+        arrays = [np.full(1 << 20, float(i)) for i in range(3)]
+        assert [length.invoke(array).get() for array in arrays] == [1 << 20] * 3
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_broken_download_is_repeated(cluster: Emulator, connect: Connect, after: int) -> None:
+    cluster.faults.add("DownloadResultData", CutStream(after=after, code="UNAVAILABLE"), times=2)
+    with connect():
+        assert task(bytes).invoke(5 << 20).get() == bytes(5 << 20)
+
+
+def test_a_download_that_ends_early_is_not_taken_for_the_value(
+    cluster: Emulator, connect: Connect
+) -> None:
+    cluster.faults.add("DownloadResultData", CutStream(after=1))
+    with connect():
+        assert task(bytes).invoke(5 << 20).get() == bytes(5 << 20)
+
+
+@pytest.mark.parametrize("at", [1, 2, 5])
+def test_a_killed_worker_loses_nothing(
+    cluster: Emulator, connect: Connect, ledger: Ledger, at: int
+) -> None:
+    cluster.faults.add("Worker.Process", KillWorker(), at=at)
+    with connect(optimize=False):
+        values = [note.invoke(ledger.path, i, i) for i in range(8)]
+        assert size_of.invoke([[v] for v in values]).get() == 8
+        assert [v.get() for v in values] == list(range(8))
+    assert len(ledger.lines()) <= 9
+
+
+def test_a_worker_killed_over_and_over_is_an_error_that_says_so(
+    cluster: Emulator, connect: Connect, gate: Gate
+) -> None:
+    cluster.faults.add("Worker.Process", KillWorker(0.2), times=4)
+    with connect():
+        blocked = pass_gate.invoke(gate.path)
+        with pytest.raises(ExecutorDied, match="the cluster ended its task"):
+            blocked.get()
+
+
+def test_no_control_plane_is_an_error_within_seconds() -> None:
+    with pytest.raises(ClusterError, match=r"127\.0\.0\.1:1.*cannot be reached"):
+        Pymonik("127.0.0.1:1").create()
+
+
+def test_a_port_that_speaks_something_else_is_an_error_within_seconds() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        endpoint = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ClusterError, match=re.escape(endpoint)):
+            Pymonik(endpoint).create()
+
+
+def test_an_unknown_partition_is_an_error_that_lists_the_known(connect: Connect) -> None:
+    with pytest.raises(BackendError, match=r"'gpu'.*'other', 'pymonik'"):
+        connect(partition="gpu").create()
+
+
+def test_a_control_plane_that_goes_away_does_not_leave_anybody_waiting(
+    monkeypatch: pytest.MonkeyPatch, gate: Gate
+) -> None:
+    monkeypatch.setattr(watch, "RECHECK", 0.1)
+    monkeypatch.setenv("PYMONIK_PATIENCE", "0.5")
+    settings.cache_clear()
+    with started() as emulator:
+        client = Pymonik(emulator.endpoint).create()
+        handle = pass_gate.invoke(gate.path, pymonik=client)
+        client.flush()
+        emulator.stop()
+        with pytest.raises(ClusterError, match="cannot be reached"):
+            handle.get()
+        client.cancel()
+    monkeypatch.delenv("PYMONIK_PATIENCE")
+    settings.cache_clear()
