@@ -95,32 +95,30 @@ class Aftermath:
     def settle(self, ids: set[str]) -> None:
         """Let the units of aborted results end, or send them again."""
         results = self._with_causes(ids)
-        units = [self._books.open[id] for id in results if id in self._books.open]
-        places = self._books.fetcher.places
-        units.sort(key=lambda unit: places[unit.cell].number)
-        owners = {self._books.ledger.cells[u.cell].id: u for u in units}
-        by_unit = {id(unit): results[result_id] for result_id, unit in owners.items()}
         again: list[Unit] = []
         cells_again: set[int] = set()
-        for unit in units:
-            failed = failed_inputs(unit)
-            if not cells_again.isdisjoint(map(id, unit.needs)):
+        for id_, unit in self._books.open_units():
+            # What waits for a unit that is sent again was ended together with it.
+            ended_too = not cells_again.isdisjoint(map(id, unit.needs))
+            if ended_too or (id_ in results and not self._end(unit, results[id_])):
                 again.append(unit)
-            elif failed:
-                columns, is_lost = blame(unit.program, failed)
-                if is_lost:
-                    self._lose_below(unit, columns, failed)
-                else:
-                    again.append(unit)
-            else:
-                self._lose(unit, by_unit[id(unit)])
-            if again and again[-1] is unit:
                 cells_again.add(id(unit.cell))
         for unit in again:
             self._books.again(unit)
         if again:
             logger.info("%d tasks go on without an input that was lost", len(again))
             self._send(again)
+
+    def _end(self, unit: Unit, result: Any) -> bool:
+        """Let a unit end with failures; False when it can still give a value."""
+        if not self._books.was_lost_under(unit):
+            self._lose(unit, result)
+            return True
+        failed = failed_inputs(unit)
+        columns, is_lost = blame(unit.program, failed)
+        if is_lost:
+            self._lose_below(unit, columns, failed)
+        return is_lost
 
     def _with_causes(self, ids: set[str]) -> dict[str, Any]:
         """Ask about aborted results and, behind them, open inputs that may be the cause."""

@@ -6,10 +6,12 @@ callbacks that are due, and `changed` notified. Sends nothing.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pymonik.backend.armonik.fetch import OPEN, Fetcher, Place
 from pymonik.plan.home import Callback, Cell
@@ -30,6 +32,9 @@ class Books:
         self.failures: list[Failure] = []
         self.problem: BaseException | None = None
         self.open: dict[str, Unit] = {}
+        self.gone: WeakKeyDictionary[Cell, int] = WeakKeyDictionary()
+        # What was sent, and what was lost, in one order.
+        self._ticks = itertools.count(1)
         self.sent = 0
         self.ended = 0
         self.fetched = 0
@@ -43,7 +48,7 @@ class Books:
                 if output.id in self.open:
                     continue
                 self.sent += 1
-                place = Place(output.id, output.digest, self.sent, unit.wanted)
+                place = Place(output.id, output.digest, next(self._ticks), unit.wanted)
                 earlier = self.fetcher.places.get(unit.cell)
                 place.asked = earlier is not None and earlier.asked
                 self.fetcher.expect(unit.cell, place)
@@ -70,6 +75,7 @@ class Books:
             if stored is not None and self.open.pop(stored.id, None) is not None:
                 self.ended += 1
             self.fetcher.places.pop(unit.cell, None)
+            self.gone[unit.cell] = next(self._ticks)
             if not unit.cell.missing:
                 return
             due = self._fill(unit.cell, columns, errors)
@@ -112,6 +118,18 @@ class Books:
         """Tell whether the outcome of a unit is still to come."""
         place = self.fetcher.places.get(cell)
         return place is not None and place.state == OPEN
+
+    def open_units(self) -> list[tuple[str, Unit]]:
+        """Give the units that were sent and have not ended, by their results, in order."""
+        with self.changed:
+            places = self.fetcher.places
+            return sorted(self.open.items(), key=lambda item: places[item[1].cell].number)
+
+    def was_lost_under(self, unit: Unit) -> bool:
+        """Tell whether an input of an open unit was lost after the unit had been sent."""
+        with self.changed:
+            sent = self.fetcher.places[unit.cell].number
+            return any(self.gone.get(cell, 0) > sent for cell in unit.needs)
 
     def open_inputs(self, units: Sequence[Unit]) -> list[str]:
         """Give the results that units wait for, beyond those that they make themselves."""

@@ -131,12 +131,13 @@ class Sender:
         units = [(unit, output) for unit, output in work.outputs if id(output) in pending]
         stored = self._stored_inputs([unit for unit, _ in units])
         statuses = self._session.statuses(list(stored))
-        gone = [id for id in stored if not _is_usable(statuses.get(id), id in self._books.open)]
+        is_open = self._books.open.__contains__
+        gone = [name for name in stored if not _is_usable(statuses.get(name), is_open(name))]
         if not gone:
             return None
-        self.aftermath.settle({id for id in gone if id in self._books.open})
-        for id in gone:
-            self._forget(stored[id])
+        self.aftermath.settle(set(filter(is_open, gone)))
+        for name in gone:
+            self._forget(stored[name])
         kept = []
         for unit, output in units:
             columns = _lost(unit)

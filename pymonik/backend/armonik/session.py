@@ -46,7 +46,8 @@ DEFAULT_PARTITION = "pymonik"
 _UPLOADS = 8
 # How often a result that is no envelope is read before that is believed.
 _DOWNLOADS = 3
-_FINAL = {"COMPLETED", "CANCELLED", "ERROR", "RETRIED", "TIMEOUT"}
+# A cancelled task that no agent has met yet stays CANCELLING for ever.
+_FINAL = {"COMPLETED", "CANCELLED", "CANCELLING", "ERROR", "RETRIED", "TIMEOUT"}
 # How long a submission whose answer was lost may take to become visible, in seconds.
 _SETTLING = 30.0
 
