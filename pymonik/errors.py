@@ -7,6 +7,7 @@
     ├── TaskDefinitionError (TypeError)   a task cannot be made of this
     ├── OptionsError (ValueError)         an option, a setting or an argument of a client is wrong
     │   └── BackendError                  the backend asked for cannot be had
+    │       └── PartitionError            a partition is not one of the cluster's, or the session's
     ├── NoClientError (RuntimeError)      no client, several clients, or a closed one
     ├── WaitInTaskError (RuntimeError)    a task asked for a value instead of returning the handle
     ├── EnvironmentMismatch (RuntimeError) this interpreter does not satisfy the environment
@@ -51,6 +52,10 @@ class OptionsError(PymonikError, ValueError):
 
 class BackendError(OptionsError):
     """The backend asked for is unknown or cannot be reached."""
+
+
+class PartitionError(BackendError):
+    """A partition is not one of the cluster's, or of the session's: the message lists those."""
 
 
 class NoClientError(PymonikError, RuntimeError):

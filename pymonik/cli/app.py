@@ -6,6 +6,7 @@ import rich_click as click
 
 from pymonik import __version__
 from pymonik.cli.check import check
+from pymonik.cli.cluster import emulator, worker
 from pymonik.cli.cost import cost
 from pymonik.cli.files import diff, save, submit
 from pymonik.cli.graph import graph
@@ -25,3 +26,5 @@ graph.add_command(check)
 graph.add_command(save)
 graph.add_command(diff)
 app.add_command(submit)
+app.add_command(worker)
+app.add_command(emulator)

@@ -23,7 +23,7 @@ from pymonik.backend.armonik.messages import ENDED
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.watch import Watcher
 from pymonik.content import Content
-from pymonik.errors import ClusterError
+from pymonik.errors import ClusterError, PartitionError
 from pymonik.plan.blame import blame, failed_inputs
 from pymonik.plan.dispatch import dispatch
 from pymonik.plan.plan import Plan, Unit
@@ -79,6 +79,7 @@ class Sender:
         """Send a plan, without the units that can give nothing but failures."""
         with self.aftermath.sending:
             try:
+                self._check_partitions(plan.units)
                 self.send(self._without_lost(plan.units), plan.blobs, plan.places())
             except BaseException as error:
                 self._fail_unsent(plan.units, error)
@@ -109,6 +110,15 @@ class Sender:
             named, blobs = None, ()
         if outside:
             self._look_again(outside, units)
+
+    def _check_partitions(self, units: Sequence[Unit]) -> None:
+        # A cluster would queue them all the same, and nobody would ever take them.
+        known = self._session.partition_ids
+        for name in {unit.options.partition_id for unit in units} - {None, *known}:
+            raise PartitionError(
+                f"partition {name!r} is not one of this session: it has "
+                f"{', '.join(map(repr, known))}; name all with Pymonik(partition=[…])"
+            )
 
     def _without_lost(self, units: Sequence[Unit]) -> list[Unit]:
         """Let units fail whose values all need an input that has failed already."""

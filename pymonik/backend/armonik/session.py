@@ -33,7 +33,7 @@ from armonik.protogen.common.task_status_pb2 import TaskStatus
 from pymonik.backend.armonik import messages
 from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.line import FIRST, Line, MaybeError, StaleError, pauses
-from pymonik.errors import BackendError, ClusterError, WireError
+from pymonik.errors import BackendError, ClusterError, PartitionError, WireError
 from pymonik.plan.sizes import CHUNK, TAG
 from pymonik.plan.steps import NAMES, Placement, Submit
 from pymonik.runtime import envelope
@@ -64,6 +64,7 @@ class Session:
         self.events = events_service_pb2_grpc.EventsStub(self._channel)
         self.partitions = partitions_service_pb2_grpc.PartitionsStub(self._channel)
         self.id = ""
+        self.partition_ids: Sequence[str] = ()
 
     # ----- life
 
@@ -74,7 +75,7 @@ class Session:
         for name in names:
             if name not in known:
                 choices = ", ".join(map(repr, known)) or "none"
-                raise BackendError(
+                raise PartitionError(
                     f"no partition {name!r} on {self.line.endpoint}: it has {choices}; "
                     "say which with Pymonik(partition=…)"
                 )
@@ -83,6 +84,7 @@ class Session:
             partition_ids=names,
         )
         self.id = self.line.again(self.sessions.CreateSession, request, FIRST).session_id
+        self.partition_ids = names
         return sum(known[name].pod_reserved for name in names)
 
     def _list_partitions(self) -> Sequence[Any]:
@@ -99,7 +101,7 @@ class Session:
             raise BackendError(
                 f"no session {session_id!r} on {self.line.endpoint}: it may have expired"
             ) from error
-        self.id = session_id
+        self.id, self.partition_ids = session_id, list(found.partition_ids)
         known = {p.id: p.pod_reserved for p in self._list_partitions()}
         return sum(known.get(name, 0) for name in found.partition_ids)
 

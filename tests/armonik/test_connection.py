@@ -1,0 +1,310 @@
+"""Endpoints, certificates and configuration files, right and wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+from cryptography.hazmat.primitives.serialization import NoEncryption as Plain
+
+from pymonik import Pymonik
+from pymonik.backend.armonik.connection import Connection
+from pymonik.emulator import Emulator, Tls
+from pymonik.errors import BackendError, ClusterError
+from tests.armonik.conftest import started
+from tests.conformance.programs import add
+from tests.emulator.certificates import Pair, issue
+
+
+@pytest.fixture(autouse=True)
+def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("AK", "GrpcClient__")):
+            monkeypatch.delenv(name)
+
+
+# ----- endpoints
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "target"),
+    [
+        ("localhost:5001", ("localhost:5001", False)),
+        (" localhost:5001/ ", ("localhost:5001", False)),
+        ("http://10.43.1.2:5001", ("10.43.1.2:5001", False)),
+        ("http://cluster.example/", ("cluster.example:80", False)),
+        ("https://cluster.example", ("cluster.example:443", True)),
+        ("https://cluster.example:5001/", ("cluster.example:5001", True)),
+        ("http://[::1]:5001", ("[::1]:5001", False)),
+        ("unix:/run/control.sock", ("unix:/run/control.sock", False)),
+        ("unix:///run/control.sock", ("unix:/run/control.sock", False)),
+    ],
+)
+def test_an_endpoint_is_read_with_and_without_a_scheme(endpoint: str, target: Any) -> None:
+    assert Connection.find(endpoint=endpoint).target == target
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "says"),
+    [
+        ("ftp://host:1", "http, https or unix"),
+        ("http://:5001", "names no host"),
+        ("host:port", "Port"),
+        ("host:70000", "out of range"),
+    ],
+)
+def test_an_endpoint_that_is_none_is_an_error_that_says_why(endpoint: str, says: str) -> None:
+    with pytest.raises(BackendError, match=says):
+        Pymonik(endpoint).create()
+
+
+def test_a_socket_of_the_machine_is_an_endpoint(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match="cannot be reached"):
+        Pymonik(f"unix:{tmp_path}/nobody.sock").create()
+
+
+# ----- AKCONFIG and variables
+
+
+def configuration(folder: Path, **keys: Any) -> str:
+    path = folder / "armonik-cli.yaml"
+    lines = ["# ArmoniK Connection Configuration", "---"]
+    path.write_text("\n".join([*lines, *(f'"{key}": "{value}"' for key, value in keys.items())]))
+    return str(path)
+
+
+def test_the_file_that_akconfig_names_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: Emulator
+) -> None:
+    monkeypatch.setenv("AKCONFIG", configuration(tmp_path, endpoint=shared.url, client_key=""))
+    with Pymonik():
+        assert add.invoke(1, 2).get() == 3
+
+
+def test_the_nearest_endpoint_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AKCONFIG", configuration(tmp_path, endpoint="http://file:1"))
+    assert Connection.find(endpoint=None).endpoint == "http://file:1"
+    monkeypatch.setenv("AK_ENDPOINT", "variable:2")
+    assert Connection.find(endpoint=None).endpoint == "variable:2"
+    assert Connection.find(endpoint="argument:3").endpoint == "argument:3"
+
+
+def test_certificates_of_another_cluster_do_not_switch_tls_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = configuration(tmp_path, endpoint="far:1", certificate_authority="/ca.pem")
+    monkeypatch.setenv("AKCONFIG", path)
+    assert Connection.find(endpoint="near:2").target == ("near:2", False)
+    assert Connection.find(endpoint=None).target == ("far:1", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (None, "cannot be read"),
+        ("a: [1", "no YAML"),
+        ("just words", "no keys"),
+        ("debug: true", "no endpoint"),
+        ('endpoint: ""', "no endpoint"),
+    ],
+)
+def test_a_wrong_configuration_is_an_error_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, says: str
+) -> None:
+    path = tmp_path / "config.yaml"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setenv("AKCONFIG", str(path))
+    with pytest.raises(BackendError, match=says):
+        Pymonik().create()
+
+
+# ----- TLS
+
+
+class Secured:
+    """A cluster behind TLS, and the files that open it."""
+
+    def __init__(self, folder: Path, mutual: bool) -> None:
+        self.folder = folder
+        self.authority = issue(folder, "authority")
+        self.user = issue(folder, "user", self.authority)
+        server = issue(folder, "server", self.authority)
+        client_ca = self.authority.certificate_file if mutual else None
+        self.emulator = started(
+            tls=Tls(server.certificate_file, server.key_file, client_ca),
+            partitions={"pymonik": 1},
+        )
+
+    @property
+    def ca(self) -> str:
+        return str(self.authority.certificate_file)
+
+    def p12(self, password: bytes | None = None) -> str:
+        path = self.folder / "user.p12"
+        how = BestAvailableEncryption(password) if password else Plain()
+        pair = self.user
+        path.write_bytes(
+            pkcs12.serialize_key_and_certificates(b"user", pair.key, pair.certificate, None, how)
+        )
+        return str(path)
+
+
+@pytest.fixture(scope="module")
+def mutual(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    secured = Secured(tmp_path_factory.mktemp("mutual"), mutual=True)
+    with secured.emulator:
+        yield secured
+
+
+def pem(pair: Pair) -> dict[str, str]:
+    return {"client_certificate": str(pair.certificate_file), "client_key": str(pair.key_file)}
+
+
+def test_tls_by_an_authority(tmp_path: Path) -> None:
+    secured = Secured(tmp_path, mutual=False)
+    with (
+        secured.emulator,
+        Pymonik(secured.emulator.url, certificate_authority=secured.ca),
+    ):
+        assert add.invoke(1, 2).get() == 3
+
+
+def test_mutual_tls_by_arguments_without_a_scheme(mutual: Secured) -> None:
+    with Pymonik(mutual.emulator.endpoint, certificate_authority=mutual.ca, **pem(mutual.user)):
+        assert add.invoke(1, 2).get() == 3
+
+
+def test_mutual_tls_by_the_configuration_file(
+    mutual: Secured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {"endpoint": mutual.emulator.url, "certificate_authority": mutual.ca}
+    monkeypatch.setenv("AKCONFIG", configuration(tmp_path, **keys, **pem(mutual.user)))
+    with Pymonik():
+        assert add.invoke(1, 2).get() == 3
+
+
+def test_mutual_tls_by_variables(mutual: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AK_ENDPOINT", mutual.emulator.url)
+    monkeypatch.setenv("GrpcClient__CaCert", mutual.ca)
+    monkeypatch.setenv("AK_CLIENT_CERTIFICATE", pem(mutual.user)["client_certificate"])
+    monkeypatch.setenv("AK_CLIENT_KEY", pem(mutual.user)["client_key"])
+    with Pymonik():
+        assert add.invoke(1, 2).get() == 3
+
+
+@pytest.mark.parametrize("how", ["p12", "one pem"])
+def test_certificate_and_key_may_be_one_file(mutual: Secured, tmp_path: Path, how: str) -> None:
+    path = mutual.p12()
+    if how == "one pem":
+        both = tmp_path / "both.pem"
+        pair = mutual.user
+        both.write_bytes(pair.certificate_file.read_bytes() + pair.key_file.read_bytes())
+        path = str(both)
+    with Pymonik(mutual.emulator.url, certificate_authority=mutual.ca, client_certificate=path):
+        assert add.invoke(1, 2).get() == 3
+
+
+def wrong(mutual: Secured, tmp_path: Path) -> dict[str, tuple[dict[str, str], str]]:
+    stranger = issue(tmp_path, "stranger")
+    garbage = tmp_path / "garbage.pem"
+    garbage.write_bytes(b"\0garbage")
+    right = {"certificate_authority": mutual.ca, **pem(mutual.user)}
+    return {
+        "missing authority": ({**right, "certificate_authority": "/no/ca.pem"}, "/no/ca.pem"),
+        "garbage authority": ({**right, "certificate_authority": str(garbage)}, "garbage.pem"),
+        "missing key": ({**right, "client_key": "/no/key.pem"}, "/no/key.pem"),
+        "key for certificate": (
+            {**right, "client_certificate": right["client_key"]},
+            "client_certificate",
+        ),
+        "other key": ({**right, "client_key": str(stranger.key_file)}, "is not the key"),
+        "key alone": (
+            {"certificate_authority": mutual.ca, "client_key": right["client_key"]},
+            "without client_certificate",
+        ),
+        "garbage p12": (
+            {"certificate_authority": mutual.ca, "client_certificate": str(garbage)},
+            "neither PEM nor P12",
+        ),
+        "locked p12": (
+            {"certificate_authority": mutual.ca, "client_certificate": mutual.p12(b"x")},
+            "neither PEM nor P12",
+        ),
+    }
+
+
+WRONG = (
+    "missing authority",
+    "garbage authority",
+    "missing key",
+    "key for certificate",
+    "other key",
+    "key alone",
+    "garbage p12",
+    "locked p12",
+)
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_file_is_an_error_that_names_it(mutual: Secured, tmp_path: Path, case: str) -> None:
+    given, says = wrong(mutual, tmp_path)[case]
+    with pytest.raises(BackendError, match=says):
+        Pymonik(mutual.emulator.url, **given).create()
+
+
+@pytest.mark.parametrize("case", ["no certificate", "stranger", "stranger's authority"])
+def test_a_handshake_that_fails_is_an_error_within_seconds(
+    mutual: Secured, tmp_path: Path, case: str
+) -> None:
+    stranger = issue(tmp_path, "stranger")
+    given = {
+        "no certificate": {"certificate_authority": mutual.ca},
+        "stranger": {"certificate_authority": mutual.ca, **pem(stranger)},
+        "stranger's authority": {
+            "certificate_authority": str(stranger.certificate_file),
+            **pem(mutual.user),
+        },
+    }[case]
+    with pytest.raises(ClusterError, match=r"cannot be reached|UNAVAILABLE"):
+        Pymonik(mutual.emulator.url, **given).create()
+
+
+def test_plain_words_to_a_secured_port_are_an_error_within_seconds(mutual: Secured) -> None:
+    with pytest.raises(ClusterError, match="UNAVAILABLE"):
+        Pymonik(f"http://{mutual.emulator.endpoint}").create()
+
+
+# ----- several clusters
+
+
+def test_two_clusters_at_once(shared: Emulator) -> None:
+    with started(partitions={"pymonik": 1}) as second:
+        here, there = Pymonik(shared.endpoint), Pymonik(second.endpoint)
+        with here, there:
+            first = add.invoke(1, 2, pymonik=here)
+            other = add.invoke("a", "b", pymonik=there)
+            assert (first.get(), other.get()) == (3, "ab")
+            assert here.session_id != there.session_id
+
+
+def test_calls_go_to_the_partitions_they_name(shared: Emulator) -> None:
+    with Pymonik(shared.endpoint, partition=["other", "pymonik"]) as client:
+        first = add.invoke(1, 2)
+        second = add.invoke(first, 3, pmk_partition="pymonik")
+        assert second.get() == 6
+        del client
+
+
+def test_a_partition_outside_the_session_is_refused_before_anything_is_sent(
+    cluster: Emulator,
+) -> None:
+    with Pymonik(cluster.endpoint) as client:
+        call = add.invoke(1, 2, pmk_partition="other")
+        with pytest.raises(BackendError, match=r"'other'.*'pymonik'"):
+            client.flush()
+        assert cluster.counters["CreateResultsMetaData"].requests == 0
+        del call
