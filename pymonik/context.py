@@ -58,13 +58,14 @@ class PymonikContext:
         worker: str = "",
         environment: Any = None,
     ) -> None:
-        self.task_handler = task_handler
+        self._task_handler = task_handler
+        # Where the agent is, and its request: the handler is made when it is asked for.
+        self._task: tuple[str, bytes] | None = None
         self.task_name = task_name
         self.element = element
         self.attempt = attempt
         self.worker = worker
         self.environment = environment
-        self.is_local = task_handler is None
         fields = {"task": task_name, "element": element, "attempt": attempt}
         given = logger or logging.getLogger(f"pymonik.task.{task_name or 'local'}")
         self.logger = TaskLogger(given, fields)
@@ -77,12 +78,28 @@ class PymonikContext:
     @classmethod
     def of_call(cls, state: Any) -> PymonikContext:
         """Make the context of a running call."""
-        return cls(
+        context = cls(
             task_name=state.step.name,
             element=state.element,
             attempt=state.attempt,
             worker=state.worker,
         )
+        context._task = state.task
+        return context
+
+    @property
+    def is_local(self) -> bool:
+        """Whether no ArmoniK worker runs the task."""
+        return self._task_handler is None and self._task is None
+
+    @property
+    def task_handler(self) -> Any:
+        """The low-level handler of an ArmoniK worker; None elsewhere."""
+        if self._task_handler is None and self._task is not None:
+            from pymonik.runtime.agent_handler import task_handler
+
+            self._task_handler = task_handler(*self._task)
+        return self._task_handler
 
     def __repr__(self) -> str:
         place = f"[{self.element}]" if self.element is not None else ""

@@ -48,7 +48,8 @@ def run_pymonik_worker() -> None:
     hosts = Hosts(os.environ.get("HOSTNAME") or socket.gethostname())
     with grpc.insecure_channel(target_of(os.environ, "Agent"), options=options) as channel:
         server = grpc.server(ThreadPoolExecutor(_THREADS), options=_OPTIONS)
-        add_WorkerServicer_to_server(Servicer(AgentStub(channel), hosts), server)
+        servicer = Servicer(AgentStub(channel), target_of(os.environ, "Agent"), hosts)
+        add_WorkerServicer_to_server(servicer, server)
         address = target_of(os.environ, "Worker")
         _remove_stale(address)
         server.add_insecure_port(address)

@@ -36,6 +36,7 @@ class Unit:
         "options",
         "_program",
         "spec",
+        "task",
         "wanted",
     )
 
@@ -61,6 +62,8 @@ class Unit:
         self.environment = environment
         # Whether somebody can ask for one of its values; else only other units use them.
         self.wanted = wanted
+        # What a worker knows of the task that runs it: where its agent is, and the request.
+        self.task: tuple[str, bytes] | None = None
         # Whether a host must look at deadlines while it runs.
         self.limited = options.max_duration is not None or (
             isinstance(program, Program) and any(step.limit for step in program.steps)

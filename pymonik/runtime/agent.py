@@ -51,8 +51,9 @@ _NOTED = 20
 class Servicer:
     """Answers the agent."""
 
-    def __init__(self, agent: Any, hosts: Hosts) -> None:
+    def __init__(self, agent: Any, agent_target: str, hosts: Hosts) -> None:
         self._agent = agent
+        self._agent_target = agent_target
         self._hosts = hosts
         self._cache = ContentCache()
         # One task at a time, even if an agent should think otherwise.
@@ -66,7 +67,9 @@ class Servicer:
         """Run a task; whatever goes wrong becomes an answer, never a broken call."""
         with self._running:
             try:
-                error = Task(request, self._agent, self._hosts, self._cache, context).run()
+                store = AgentStore(self._agent, request)
+                task = Task(request, store, self._hosts, self._cache)
+                error = task.run(self._agent_target, context)
             except Exception as problem:
                 logger.exception("task %s could not be run", request.task_id)
                 last = traceback.format_exception(problem)[-3:]
@@ -79,16 +82,13 @@ class Servicer:
 class Task:
     """One task in the hands of this worker."""
 
-    def __init__(
-        self, request: Any, agent: Any, hosts: Hosts, cache: ContentCache, context: Any
-    ) -> None:
+    def __init__(self, request: Any, store: AgentStore, hosts: Hosts, cache: ContentCache) -> None:
         self._request = request
-        self._store = AgentStore(agent, request)
+        self._store = store
         self._hosts = hosts
         self._cache = cache
-        self._context = context
 
-    def run(self) -> str | None:
+    def run(self, agent_target: str, context: Any) -> str | None:
         """Run it; give the text of its error, None when it ended well."""
         request = self._request
         opened = open_file(request.data_folder, request.payload_id)
@@ -110,25 +110,29 @@ class Task:
         except EnvironmentBuildError as error:
             columns = [[_unbuilt(order, error)] * order.n for _ in range(order.outputs)]
             return self._answer(order, columns, [] if columns else [_unbuilt(order, error)])
-        unit, left = self._run_unit(order, inputs, hosted)
+        unit = self._unit(order, inputs)
+        unit.task = (agent_target, request.SerializeToString())
+        left = self._run_unit(unit, hosted, context)
         if left.holes or left.units:
             return self._delegate(order, unit, left, inputs)
         return self._answer(order, unit.cell.columns, unit.cell.errors)
 
-    def _run_unit(
-        self, order: Order, inputs: Sequence[Content | Cell], hosted: Hosted
-    ) -> tuple[Unit, Left]:
+    def _unit(self, order: Order, inputs: Sequence[Content | Cell]) -> Unit:
         options = TaskOptions(max_retries=order.retries)
         cell = Cell(order.n, order.outputs)
         sources = tuple(inputs[:-1] if order.has_folder else inputs)
         environment = Environment.from_wire(order.environment) if order.environment else None
         unit = Unit(0, order.program, sources, cell, options, order.name, environment=environment)
         unit.limited = order.limited
-        self._context.add_callback(lambda: cell.missing and hosted.host.cancel(cell))
-        hosted.host.submit([unit])
-        with hosted.host.changed:
-            hosted.host.changed.wait_for(lambda: not cell.missing)
-        return unit, hosted.emit.take(cell)
+        return unit
+
+    def _run_unit(self, unit: Unit, hosted: Hosted, context: Any) -> Left:
+        host, cell = hosted.host, unit.cell
+        context.add_callback(lambda: cell.missing and host.cancel(cell))
+        host.submit([unit])
+        with host.changed:
+            host.changed.wait_for(lambda: not cell.missing)
+        return hosted.emit.take(cell)
 
     # ----- answering
 

@@ -118,9 +118,12 @@ class Executor:
         stop: int,
         extras: Any,
         variables: dict[str, str],
+        task: tuple[str, bytes] | None,
     ) -> None:
         from pymonik.runtime.running import STATE
         from pymonik.runtime.unit import Job, run
+
+        STATE.task = task
 
         self._page.begin(number, start)
         began = time.perf_counter()

@@ -351,8 +351,8 @@ class Host:
 def _entry(piece: Piece) -> Any:
     unit = piece.running.unit
     inputs = [source.columns if type(source) is Cell else source for source in unit.inputs]
-    variables = variables_of(unit)
-    return (unit.number, unit.payload, inputs, piece.start, piece.stop, piece.extras, variables)
+    about = (piece.extras, variables_of(unit), unit.task)
+    return (unit.number, unit.payload, inputs, piece.start, piece.stop, *about)
 
 
 def variables_of(unit: Unit) -> dict[str, str]:

@@ -18,13 +18,15 @@ DIRTY: list[str] = []
 class State:
     """The step, element and attempt that run now."""
 
-    __slots__ = ("attempt", "index", "step", "worker")
+    __slots__ = ("attempt", "index", "step", "task", "worker")
 
     def __init__(self) -> None:
         self.step: Any = None
         self.index = 0
         self.attempt = 1
         self.worker = ""
+        # In a worker of a cluster: where its agent is, and the request that it sent.
+        self.task: tuple[str, bytes] | None = None
 
     def begin(self, step: Any, index: int, attempt: int) -> None:
         """Note that a call begins."""
