@@ -93,12 +93,12 @@ class Pymonik(Waiting):
         default = TaskOptions(partition_id=self.partitions[0] if self.partitions else None)
         options = merge(DEFAULTS, default, task_options)
         super().__init__(options, _environment(environment), on_progress)
-        self.endpoint = endpoint
+        self.endpoint = backends.endpoint(endpoint)
         self.detach = detach
         self.optimize = optimize if isinstance(optimize, bool) else selected(optimize)
         self.stats = Stats()
         self._workers = backends.workers(_whole_workers(workers))
-        self._backend_name = backends.choose(backend, endpoint)
+        self._backend_name = backends.choose(backend, self.endpoint)
         if self.environment is not None:
             self.check_environment(self.environment)
         self._backend: backends.Backend | None = None

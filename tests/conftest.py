@@ -14,7 +14,7 @@ import pytest
 from pymonik.emulator import Emulator
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-STEERING = ("PYMONIK_BACKEND", "AKCONFIG", "AK_ENDPOINT")
+STEERING = ("PYMONIK_BACKEND", "PYMONIK_ENDPOINT", "AKCONFIG", "AK_ENDPOINT")
 # Every graph of the tests is checked against the laws of the IR after every pass.
 os.environ["PYMONIK_VERIFY"] = "1"
 # Long enough for a loaded machine: it bounds a hang, it is never a measurement.
@@ -100,7 +100,7 @@ def script_environment(**extra: str) -> dict[str, str]:
 def emulated_cluster() -> Iterator[Emulator]:
     """One emulated cluster for all tests of this process; it starts with the first of them."""
     worker = [sys.executable, "-m", "pymonik.worker"]
-    partitions = {"pymonik": 2, "a": 1, "b": 1}
+    partitions = {"pymonik": 2, "my_pymonik_partition": 1, "a": 1, "b": 1}
     environment = {"PYTHONPATH": str(REPOSITORY)}
     with Emulator(partitions=partitions, worker=worker, environment=environment) as running:
         yield running
@@ -121,7 +121,7 @@ def run_script(tmp_path: Path, request: pytest.FixtureRequest) -> Run:
         steering = {} if backend is None else {"PYMONIK_BACKEND": backend}
         if backend == "emulator":
             endpoint = request.getfixturevalue("emulated_cluster").endpoint
-            steering = {"PYMONIK_BACKEND": "armonik", "AK_ENDPOINT": endpoint}
+            steering = {"PYMONIK_BACKEND": "armonik", "PYMONIK_ENDPOINT": endpoint}
         return subprocess.run(
             [sys.executable, *(args or ("script.py",))],
             cwd=home,

@@ -80,6 +80,11 @@ def choose(backend: str | None, endpoint: str | None) -> str:
     return "local"
 
 
+def endpoint(given: str | None) -> str | None:
+    """Choose the endpoint: the variable, which scripts are run elsewhere by, then the argument."""
+    return os.environ.get("PYMONIK_ENDPOINT") or given
+
+
 def workers(given: int | None) -> int | None:
     """Choose the number of workers: the variable, then the argument."""
     text = os.environ.get("PYMONIK_WORKERS")

@@ -15,18 +15,26 @@ _PLAIN = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 
 @click.command(context_settings=_PLAIN)
 @click.option("--backend", type=click.Choice(NAMES), help="Where to run, whatever the script says.")
+@click.option("--endpoint", help="The cluster to run on, whatever the script says.")
 @click.option("--workers", type=click.IntRange(min=1), help="Calls that run at once.")
 @click.option("-m", "module", is_flag=True, help="SCRIPT is the name of a module.")
 @click.argument("script")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 def run(
-    backend: str | None, workers: int | None, module: bool, script: str, args: tuple[str, ...]
+    backend: str | None,
+    endpoint: str | None,
+    workers: int | None,
+    module: bool,
+    script: str,
+    args: tuple[str, ...],
 ) -> None:
     """Run SCRIPT with ARGS as `python SCRIPT ARGS…` does."""
     if not module and script != "-" and not os.path.exists(script):
         raise click.BadParameter(f"there is no {script!r} here", param_hint="SCRIPT")
     if backend is not None:
         os.environ["PYMONIK_BACKEND"] = backend
+    if endpoint is not None:
+        os.environ["PYMONIK_ENDPOINT"] = endpoint
     if workers is not None:
         os.environ["PYMONIK_WORKERS"] = str(workers)
     # A fresh interpreter in place of this one: argv, sys.path, __main__, signals, tracebacks and

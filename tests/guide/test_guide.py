@@ -10,7 +10,7 @@ import pytest
 
 from .snippets import FRAMES, Frame, program, snippets
 
-BACKENDS = ("inline", "local")
+BACKENDS = ("inline", "local", "emulator")
 SNIPPETS = snippets()
 NAMES = [f"{number}" for number in range(len(FRAMES))]
 
