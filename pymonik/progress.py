@@ -20,11 +20,16 @@ _TICK = 0.1
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a client is: units that have ended, units that were sent, seconds waited."""
+    """How far a client is: units that have ended, units that were sent, seconds waited.
+
+    uploaded, to_upload: bytes of the submission under way that are at the cluster, and all of them.
+    """
 
     done: int
     total: int
     seconds: float
+    uploaded: int = 0
+    to_upload: int = 0
 
     @property
     def share(self) -> float:
@@ -43,7 +48,7 @@ def watching(backend: Any, on_progress: Callable[[Progress], object] | None) -> 
 
     def look() -> Progress:
         done, total = backend.progress()
-        return Progress(done, total, time.monotonic() - began)
+        return Progress(done, total, time.monotonic() - began, *backend.upload)
 
     watcher = threading.Thread(target=_watch, args=(look, on_progress, over), daemon=True)
     watcher.start()

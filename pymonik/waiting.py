@@ -277,11 +277,11 @@ class Waiting(Recorder):
     # ----- telling
 
     def result_id(self, handle: ResultHandle[Any]) -> str:
-        """Give the id under which a value is stored."""
+        """Give the id under which a value is stored, alone or with others of its unit."""
         node = handle._node
         home = self._settle(node)
-        cell, place = home.locate(node.offset + handle._index)
-        return f"{self.session_id}/{id(cell):x}/{place}"
+        cell, _ = home.locate(node.offset + handle._index)
+        return self._opened().result_id(cell)
 
     def describe(self, handle: ResultHandle[Any]) -> str:
         """Describe a handle, without sending anything."""

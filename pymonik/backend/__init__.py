@@ -27,12 +27,17 @@ class Backend(Protocol):
     failures: list[Failure]
     # Why values that are waited for will not come; raised where they are waited for.
     problem: BaseException | None
+    # Bytes of the submission under way that were sent, and all of its bytes.
+    upload: tuple[int, int]
 
     def submit(self, plan: Plan) -> None:
         """Send a plan."""
 
     def want(self, cells: Iterable[Cell]) -> None:
         """Bring the records of units here once they have ended; somebody waits for them."""
+
+    def result_id(self, cell: Cell) -> str:
+        """Give the id under which the outcome of a unit is stored."""
 
     def lookup(self, name: str) -> Named | None:
         """Give where a value that another program has named is; None when there is none."""

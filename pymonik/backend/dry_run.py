@@ -42,6 +42,7 @@ class DryRunBackend:
     # Whether the end of a script is told; who recorded it shows the plan instead.
     tells: ClassVar[bool] = True
     problem: BaseException | None = None
+    upload = (0, 0)
 
     def __init__(self, workers: int | None) -> None:
         self.slots = workers or settings().default_slots
@@ -58,6 +59,10 @@ class DryRunBackend:
 
     def want(self, cells: Iterable[Cell]) -> None:
         """Records come here by themselves."""
+
+    def result_id(self, cell: Cell) -> str:
+        """Outcomes live in this process: their ids are those of its objects."""
+        return f"{self.session_id}/{id(cell):x}"
 
     def lookup(self, name: str) -> Any:
         """Other programs have no part in this."""

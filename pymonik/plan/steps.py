@@ -154,6 +154,13 @@ class Sending:
     steps: list[Step]
     outputs: list[tuple[Unit, Object]]
 
+    @property
+    def size(self) -> int:
+        """Bytes of objects that it stores."""
+        creates = (o for step in self.steps if isinstance(step, Create) for o in step.objects)
+        streams = (step.object for step in self.steps if isinstance(step, Stream))
+        return sum(o.size for o in (*creates, *streams))
+
     def unsent(self) -> list[Object]:
         """Give the outputs of tasks that were not submitted."""
         open_steps = [s for s in self.steps if isinstance(s, Submit) and not s.is_done]
@@ -250,7 +257,6 @@ def _entry(
         digests=tuple(source.digest for source in inputs),
         stamp=output.digest,
         limited=unit.limited,
-        retries=unit.options.max_retries or 0,
         environment=unit.environment.to_wire() if unit.environment else None,
         has_folder=folder is not None,
         slots=facts.slots,

@@ -20,7 +20,7 @@ from armonik.protogen.common.worker_common_pb2 import HealthCheckReply, ProcessR
 from pymonik.content import Content
 from pymonik.environment import Environment, EnvironmentBuildError
 from pymonik.errors import WireError
-from pymonik.options import TaskOptions
+from pymonik.options import DEFAULTS
 from pymonik.plan.dispatch import dispatch
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
@@ -118,11 +118,10 @@ class Task:
         return self._answer(order, unit.cell.columns, unit.cell.errors)
 
     def _unit(self, order: Order, inputs: Sequence[Content | Cell]) -> Unit:
-        options = TaskOptions(max_retries=order.retries)
         cell = Cell(order.n, order.outputs)
         sources = tuple(inputs[:-1] if order.has_folder else inputs)
         environment = Environment.from_wire(order.environment) if order.environment else None
-        unit = Unit(0, order.program, sources, cell, options, order.name, environment=environment)
+        unit = Unit(0, order.program, sources, cell, DEFAULTS, order.name, environment=environment)
         unit.limited = order.limited
         return unit
 

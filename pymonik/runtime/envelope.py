@@ -52,7 +52,6 @@ class Order(NamedTuple):
     digests: tuple[bytes, ...]
     stamp: bytes
     limited: bool = False
-    retries: int = 0
     gives_up: bool = True
     environment: Any = None
     has_folder: bool = False

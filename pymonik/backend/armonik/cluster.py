@@ -7,6 +7,7 @@ lost result means, by `aftermath`; when records are fetched, by `fetch`; who is 
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -46,11 +47,23 @@ class ClusterBackend:
         self.failures = self._books.failures
         self._sender = Sender(session, self._books, Facts(session.id, slots, optimize))
         self._is_over = False
+        # Values can be fetched as long as there are handles, which hold the client, and it this.
+        weakref.finalize(self, session.hang_up)
 
     @property
     def problem(self) -> BaseException | None:
         """Why values will not come."""
         return self._books.problem
+
+    @property
+    def upload(self) -> tuple[int, int]:
+        """Bytes of the submission under way that were sent, and all of its bytes."""
+        return self._session.uploaded, self._sender.to_upload
+
+    def result_id(self, cell: Cell) -> str:
+        """Give the id of the result that holds the outcome of a unit; "" when none is stored."""
+        stored = self._books.ledger.cells.get(cell)
+        return stored.id if stored is not None else ""
 
     # ----- sending
 

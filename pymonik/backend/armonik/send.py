@@ -46,6 +46,7 @@ class Sender:
         self._books = books
         self._facts = facts
         self._watcher: Watcher | None = None
+        self.to_upload = 0
 
     def listen(self) -> Watcher:
         """Give the watcher of the session; it starts with the first need of it."""
@@ -98,6 +99,8 @@ class Sender:
         for attempt in range(_REFUSALS + 1):
             outside = self._books.open_inputs(units)
             work = sending(units, blobs, self._books.ledger, self._facts, named)
+            self._session.uploaded = 0
+            self.to_upload = work.size
             try:
                 dispatch(work.steps, self._session, partial(self._books.expect, work.outputs))
                 break

@@ -65,6 +65,7 @@ class Session:
         self.partitions = partitions_service_pb2_grpc.PartitionsStub(self._channel)
         self.id = ""
         self.partition_ids: Sequence[str] = ()
+        self.uploaded = 0
 
     # ----- life
 
@@ -147,6 +148,7 @@ class Session:
         results = [kind.ResultCreate(name=name, data=b"".join(parts)) for name, parts in items]
         request = kind(session_id=self.id, results=results)
         answer = self.line.again(self.results.CreateResults, request)
+        self.uploaded += sum(map(envelope.size_of, (parts for _, parts in items)))
         return [result.result_id for result in answer.results]
 
     def stream(self, id: str, parts: Parts) -> None:
@@ -172,12 +174,15 @@ class Session:
                     continue
                 yield kind(data_chunk=bytes(rest))
                 rest.clear()
+                self.uploaded += CHUNK
             for at in range(start, part.nbytes - CHUNK + 1, CHUNK):
                 yield kind(data_chunk=bytes(part[at : at + CHUNK]))
+                self.uploaded += CHUNK
                 start = at + CHUNK
             rest += part[start:]
         if rest:
             yield kind(data_chunk=bytes(rest))
+            self.uploaded += len(rest)
 
     def at_once(self, actions: Sequence[Callable[[], None]]) -> None:
         """Run uploads in parallel."""

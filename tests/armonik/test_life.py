@@ -1,0 +1,219 @@
+"""The life of a session: blocks that wait for sub-tasks, detached clients, names, expiry."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pymonik import Pymonik, task
+from pymonik.emulator import Emulator
+from pymonik.errors import BackendError, ClusterError, ExecutorDied
+from pymonik.progress import Progress
+from tests.armonik.conftest import Connect, started
+from tests.conformance.programs import add, identity, inc, note, pass_gate, square
+from tests.conftest import Gate, Ledger, script_environment
+
+
+@task
+def fail(text: str) -> Any:
+    raise ValueError(text)
+
+
+@task
+def spawn(path: str, depth: int) -> str:
+    """Leave calls behind that leave calls behind."""
+    if depth:
+        spawn.invoke(path, depth - 1)
+    note.invoke(path, depth)
+    return "done"
+
+
+@task
+def spawn_behind(path: str) -> str:
+    pass_gate.invoke(path)
+    return "done"
+
+
+@task
+def spawn_failure(text: str) -> str:
+    fail.invoke(text)
+    return "done"
+
+
+# ----- leaving the block
+
+
+def test_the_block_waits_for_sub_tasks_of_sub_tasks(connect: Connect, ledger: Ledger) -> None:
+    with connect():
+        spawn.invoke(ledger.path, 3)
+    assert sorted(ledger.lines()) == ["0", "1", "2", "3"]
+
+
+def test_a_sub_task_that_runs_on_is_waited_for(connect: Connect, gate: Gate) -> None:
+    with connect() as client:
+        assert spawn_behind.invoke(gate.path).get() == "done"
+        left, _ = client._backend._session.unfinished()  # type: ignore[union-attr]
+        assert left
+        gate.open()
+    left, counts = client._backend._session.unfinished()  # type: ignore[union-attr]
+    assert not left
+    assert counts["COMPLETED"] == sum(counts.values())
+
+
+def test_a_sub_task_that_fails_is_raised_though_its_parent_did_not(connect: Connect) -> None:
+    with pytest.raises(ValueError, match="below"), connect():
+        assert spawn_failure.invoke("below").get() == "done"
+
+
+def test_an_exception_in_the_block_cancels_the_session(
+    cluster: Emulator, connect: Connect, gate: Gate
+) -> None:
+    def leave_early() -> None:
+        with connect() as client:
+            pass_gate.map_invoke([gate.path] * 5)
+            client.flush()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        leave_early()
+    assert cluster.counters["CancelSession"].requests == 1
+    with connect():
+        assert add.invoke(1, 2).get() == 3
+
+
+def test_an_empty_block_leaves_no_open_session(cluster: Emulator, connect: Connect) -> None:
+    with connect():
+        pass
+    assert cluster.counters["CloseSession"].requests == 1
+    assert cluster.counters["GetEvents"].requests == 0
+
+
+def test_values_not_fetched_in_the_block_are_had_behind_it(connect: Connect) -> None:
+    with connect():
+        kept = square.map_invoke(range(5))
+        arrays = [identity.invoke(np.full(1000, i)) for i in range(3)]
+    assert kept.get() == [0, 1, 4, 9, 16]
+    assert [int(a.get().sum()) for a in arrays] == [0, 1000, 2000]
+
+
+# ----- detached
+
+
+def test_a_detached_block_does_not_wait(cluster: Emulator, connect: Connect, gate: Gate) -> None:
+    with connect(detach=True) as client:
+        pass_gate.invoke(gate.path, "through", pmk_name="answer")
+    assert cluster.counters["StopSubmission"].requests == 1
+    with Pymonik.attach(client.session_id, cluster.endpoint) as other:
+        handle = other.lookup("answer")
+        assert not handle.done()
+        gate.open()
+        assert handle.get() == "through"
+
+
+def test_another_program_gets_values_by_name(cluster: Emulator, connect: Connect) -> None:
+    with connect(detach=True) as client:
+        square.invoke(7, pmk_name="one")
+        several = inc.map_invoke(range(20), pmk_name="several")
+        several[3].named("third")
+        client.put({"rate": 0.5}, name="settings")
+        client.put(np.arange(10), name="array")
+    script = (
+        "import sys; from pymonik import Pymonik\n"
+        "with Pymonik.attach(sys.argv[1], sys.argv[2]) as client:\n"
+        "    names = ('one', 'several', 'third', 'settings')\n"
+        "    print([client.lookup(name).get() for name in names])\n"
+        "    print(client.lookup('array').get().sum())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, client.session_id, cluster.endpoint],
+        env=script_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    expected = [49, list(range(1, 21)), 4, {"rate": 0.5}]
+    assert done.stdout == f"{expected}\n45\n", done.stderr
+
+
+def test_an_attached_client_computes_with_what_it_found(
+    cluster: Emulator, connect: Connect
+) -> None:
+    with connect() as client:
+        several = inc.map_invoke(range(4), pmk_name="several")
+        client.put(10, name="ten")
+        client.flush()
+        with Pymonik.attach(client.session_id, cluster.endpoint) as other:
+            found = other.lookup("several")
+            ten = other.lookup("ten")
+            added = [add.invoke(value, ten, pymonik=other) for value in found]
+            assert [h.get() for h in added] == [11, 12, 13, 14]
+        # The session is its creator's to close.
+        assert add.invoke(several[0], 1, pymonik=client).get() == 2
+    assert cluster.counters["CloseSession"].requests == 1
+
+
+def test_a_name_is_found_by_who_gave_it(connect: Connect) -> None:
+    with connect() as client:
+        handle = square.invoke(3, pmk_name="nine")
+        assert client.lookup("nine") is handle
+        assert client.lookup("nine").get() == 9
+
+
+def test_an_unknown_name_is_a_key_error(cluster: Emulator, connect: Connect) -> None:
+    with connect() as client, pytest.raises(KeyError, match="nobody"):
+        client.lookup("nobody")
+
+
+def test_an_unknown_session_is_an_error(cluster: Emulator) -> None:
+    with pytest.raises(BackendError, match="no-such-session"):
+        Pymonik.attach("no-such-session", cluster.endpoint).create()
+
+
+def test_a_failed_value_is_raised_where_it_is_looked_up(
+    cluster: Emulator, connect: Connect
+) -> None:
+    with connect(detach=True) as client:
+        fail.invoke("told later", pmk_name="bad")
+    with Pymonik.attach(client.session_id, cluster.endpoint) as other:
+        assert isinstance(other.lookup("bad").exception(), ValueError)
+
+
+# ----- expiry
+
+
+def test_a_value_that_has_expired_says_so() -> None:
+    with started() as emulator, Pymonik(emulator.endpoint) as client:
+        handle = square.invoke(3)
+        client.flush()
+        client._backend.drain()  # type: ignore[union-attr]
+        emulator.expire()
+        assert isinstance(handle.exception(), ExecutorDied)
+        assert "gone from the cluster" in str(handle.exception())
+
+
+def test_a_session_that_has_expired_is_an_error_of_the_next_submission() -> None:
+    with started() as emulator:
+        client = Pymonik(emulator.endpoint).create()
+        assert square.invoke(3, pymonik=client).get() == 9
+        emulator.expire()
+        with pytest.raises(ClusterError, match="does not exist"):
+            square.invoke(4, pymonik=client).get()
+        client.cancel()
+
+
+# ----- progress
+
+
+def test_progress_tells_of_uploads(connect: Connect) -> None:
+    seen: list[Progress] = []
+    with connect(on_progress=seen.append):
+        sums = [task(np.sum).invoke(np.ones(1 << 20) * i) for i in range(3)]
+        assert [s.get() for s in sums] == [0, 1 << 20, 2 << 20]
+    uploads = [p for p in seen if p.to_upload]
+    assert uploads
+    assert uploads[-1].uploaded == uploads[-1].to_upload > 24 << 20
