@@ -127,8 +127,14 @@ class Task:
 
     def _run_unit(self, unit: Unit, hosted: Hosted, context: Any) -> Left:
         host, cell = hosted.host, unit.cell
-        context.add_callback(lambda: cell.missing and host.cancel(cell))
         host.submit([unit])
+
+        def stop() -> None:  # the call has ended: by its answer, or because it was cancelled
+            if cell.missing:
+                host.cancel(cell)
+
+        if not context.add_callback(stop):
+            stop()
         with host.changed:
             host.changed.wait_for(lambda: not cell.missing)
         return hosted.emit.take(cell)
