@@ -31,7 +31,7 @@ from pymonik.runtime.agent_inputs import ContentCache
 from pymonik.worker import target_of
 from tests.armonik.conftest import WORKER, Connect, started
 from tests.conformance.programs import add, inc, note, pass_gate, square
-from tests.conftest import Gate, Ledger, script_environment
+from tests.conftest import REPOSITORY, Gate, Ledger, script_environment
 
 # ----- sockets
 
@@ -393,3 +393,15 @@ def test_contents_are_kept_by_digest_within_a_budget() -> None:
     cache.content(opened[2])
     assert cache.content(opened[0]) is first
     assert cache.content(opened[1]) is not second
+
+
+def test_the_program_of_the_image_is_a_worker() -> None:
+    main = (sys.executable, str(REPOSITORY / "worker" / "main.py"))
+    with started(worker=main, partitions={"pymonik": 1}) as emulator, Pymonik(emulator.endpoint):
+        assert add.invoke(1, 2).get() == 3
+
+
+def test_the_command_line_is_a_worker() -> None:
+    command = (sys.executable, "-m", "pymonik", "worker")
+    with started(worker=command, partitions={"pymonik": 1}) as emulator, Pymonik(emulator.endpoint):
+        assert add.invoke(1, 2).get() == 3
