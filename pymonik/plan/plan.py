@@ -236,17 +236,20 @@ def _named(handle: Any, home: Home, offset: int) -> Named:
 
 
 def _requests(plan: Plan) -> Iterator[Request]:
-    from pymonik.plan import steps
+    from pymonik.plan import sending, steps
     from pymonik.plan.sizes import size_of
     from pymonik.runtime.envelope import stamp_of
 
-    ledger = steps.Ledger()
+    ledger = sending.Ledger()
     own = {id(unit.cell) for unit in plan.units}
     for unit in plan.units:
         for cell in unit.needs:
             if id(cell) not in own:  # stored by an earlier submission
                 ledger.cells[cell] = steps.Object("", stamp_of(), id="stored")
-    sent = steps.sending(plan.units, plan.blobs, ledger, steps.Facts(), plan.places())
+    facts = sending.Facts()
+    if plan.source is not None:
+        facts = sending.Facts(slots=plan.source.target.slots, optimize=plan.source.optimize)
+    sent = sending.sending(plan.units, plan.blobs, ledger, facts, plan.places())
     for step in sent.steps:
         kind = type(step).__name__.lower()
         count = (

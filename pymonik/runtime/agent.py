@@ -24,16 +24,8 @@ from pymonik.options import DEFAULTS
 from pymonik.plan.dispatch import dispatch
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
-from pymonik.plan.steps import (
-    Entry,
-    Facts,
-    Ledger,
-    Object,
-    Placement,
-    Submit,
-    order_object,
-    sending,
-)
+from pymonik.plan.sending import Facts, Ledger, order_object, sending
+from pymonik.plan.steps import Entry, Object, Placement, Submit
 from pymonik.runtime import envelope, verdict
 from pymonik.runtime.agent_emit import Hole, Left
 from pymonik.runtime.agent_hosts import Hosted, Hosts

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pymonik.backend.armonik import messages
+from pymonik.backend.armonik.line import Line
+from pymonik.backend.armonik.store import ClusterStore
 from pymonik.content import Content
 from pymonik.errors import WireError
 from pymonik.pickling import freeze
@@ -237,17 +239,14 @@ PLACEMENTS = st.builds(
 def test_the_size_of_a_submission_is_that_of_its_message(
     placements: list[Placement], inputs: int
 ) -> None:
-    from pymonik.backend.armonik.session import Session
-
-    session = Session.__new__(Session)
-    session.id = "s" * 36
+    store = ClusterStore(Line("nowhere"), None, None, "s" * 36)
     made = [Object("x", id="i" * 36) for _ in range(inputs)]
     entries = [
         Entry(Object("o", id="o" * 36), Object("r", id="r" * 36), tuple(made), placement)
         for placement in placements
     ]
     submit = Submit(entries, placements[0])
-    assert size_of(submit) == session._submission(submit, "t" * TAG_LENGTH).ByteSize()
+    assert size_of(submit) == store._submission(submit, "t" * TAG_LENGTH).ByteSize()
 
 
 @given(names=st.lists(st.text(max_size=300), max_size=5))

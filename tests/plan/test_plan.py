@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import pymonik.plan.steps as steps_module
+import pymonik.plan.sending as sending_module
 from pymonik import Pymonik, Task, task
 from pymonik.backend.dry_run import DryRunBackend
 from pymonik.plan.plan import Plan
@@ -155,7 +155,7 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def set_limits(**given: int) -> None:
         changed = replace(settings_of(), **given)
-        monkeypatch.setattr(steps_module, "settings", lambda: changed)
+        monkeypatch.setattr(sending_module, "settings", lambda: changed)
 
     return set_limits
 

@@ -16,7 +16,8 @@ from weakref import WeakKeyDictionary
 from pymonik.backend.armonik.fetch import OPEN, Fetcher, Place
 from pymonik.plan.home import Callback, Cell
 from pymonik.plan.plan import Unit
-from pymonik.plan.steps import Ledger, Object
+from pymonik.plan.sending import Ledger
+from pymonik.plan.steps import Object
 from pymonik.runtime.outcome import Failure
 
 logger = logging.getLogger("pymonik.armonik")

@@ -21,7 +21,8 @@ from pymonik.errors import ClusterError, WireError
 from pymonik.options import DEFAULTS
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Named, Plan, Unit
-from pymonik.plan.steps import NO_ID, Facts, Object, result_name
+from pymonik.plan.sending import Facts
+from pymonik.plan.steps import NO_ID, Object, result_name
 from pymonik.runtime import envelope, verdict
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.program import Program
@@ -58,7 +59,7 @@ class ClusterBackend:
     @property
     def upload(self) -> tuple[int, int]:
         """Bytes of the submission under way that were sent, and all of its bytes."""
-        return self._session.uploaded, self._sender.to_upload
+        return self._session.store.uploaded, self._sender.to_upload
 
     def result_id(self, cell: Cell) -> str:
         """Give the id of the result that holds the outcome of a unit; "" when none is stored."""

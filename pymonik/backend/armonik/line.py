@@ -107,6 +107,12 @@ def is_passing(error: Any) -> bool:
     return code_of(error) in _PASSING
 
 
+def may_help(error: Any) -> bool:
+    """Tell whether sending again can help: not when the server itself failed at it."""
+    code = error.code()
+    return code is not None and code.name in {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"}
+
+
 def code_of(error: Any) -> str:
     """Give the name of a status."""
     code = error.code()

@@ -27,7 +27,8 @@ from pymonik.errors import ClusterError, PartitionError
 from pymonik.plan.blame import blame, failed_inputs
 from pymonik.plan.dispatch import dispatch
 from pymonik.plan.plan import Plan, Unit
-from pymonik.plan.steps import Facts, Object, Sending, sending
+from pymonik.plan.sending import Facts, Sending, sending
+from pymonik.plan.steps import Object
 from pymonik.runtime import envelope
 from pymonik.runtime.outcome import Failure
 
@@ -99,10 +100,10 @@ class Sender:
         for attempt in range(_REFUSALS + 1):
             outside = self._books.open_inputs(units)
             work = sending(units, blobs, self._books.ledger, self._facts, named)
-            self._session.uploaded = 0
+            self._session.store.uploaded = 0
             self.to_upload = work.size
             try:
-                dispatch(work.steps, self._session, partial(self._books.expect, work.outputs))
+                dispatch(work.steps, self._session.store, partial(self._books.expect, work.outputs))
                 break
             except StaleError as error:
                 rest = self._put_right(work)
@@ -157,7 +158,8 @@ class Sender:
             if columns is None:
                 kept.append(unit)
             else:
-                self._session.stream(output.id, envelope.seal_pack(output.digest, columns, []))
+                pack = envelope.seal_pack(output.digest, columns, [])
+                self._session.store.stream(output.id, pack)
                 self._books.lost(unit, columns, [])
         return kept
 

@@ -1,17 +1,14 @@
-"""A session on a control plane: every request that the backend makes, one method each.
+"""A session on a control plane: what the backend asks of it, one method a request.
 
-Enters: plain values. Leaves: ids, statuses, bytes. It is the `Store` that plans are dispatched to.
-What may be repeated is repeated here; a submission is not: it carries a tag, and the tag is asked
-for before anything is sent again.
+Enters: plain values. Leaves: ids, statuses, bytes. All of it may be repeated, and is; sending plans
+is left to `store`.
 """
 
 from __future__ import annotations
 
 import logging
-import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -32,24 +29,21 @@ from armonik.protogen.common.task_status_pb2 import TaskStatus
 
 from pymonik.backend.armonik import messages
 from pymonik.backend.armonik.connection import Connection
-from pymonik.backend.armonik.line import FIRST, Line, MaybeError, StaleError, pauses
-from pymonik.errors import BackendError, ClusterError, PartitionError, WireError
-from pymonik.plan.sizes import CHUNK, TAG
-from pymonik.plan.steps import NAMES, Placement, Submit
+from pymonik.backend.armonik.line import FIRST, Line, StaleError, may_help, pauses
+from pymonik.backend.armonik.store import ClusterStore
+from pymonik.errors import BackendError, PartitionError, WireError
+from pymonik.plan.steps import NAMES, Placement
 from pymonik.runtime import envelope
-from pymonik.runtime.envelope import Envelope, Parts
+from pymonik.runtime.envelope import Envelope
 from pymonik.settings import settings
 
 logger = logging.getLogger("pymonik.armonik")
 
 DEFAULT_PARTITION = "pymonik"
-_UPLOADS = 8
 # How often a result that is no envelope is read before that is believed.
 _DOWNLOADS = 3
 # A cancelled task that no agent has met yet stays CANCELLING for ever.
 _FINAL = {"COMPLETED", "CANCELLED", "CANCELLING", "ERROR", "RETRIED", "TIMEOUT"}
-# How long a submission whose answer was lost may take to become visible, in seconds.
-_SETTLING = 30.0
 
 
 class Session:
@@ -65,7 +59,7 @@ class Session:
         self.partitions = partitions_service_pb2_grpc.PartitionsStub(self._channel)
         self.id = ""
         self.partition_ids: Sequence[str] = ()
-        self.uploaded = 0
+        self.store = ClusterStore(self.line, self.results, self.tasks)
 
     # ----- life
 
@@ -84,8 +78,7 @@ class Session:
             default_task_option=messages.task_options(Placement(partition=names[0])),
             partition_ids=names,
         )
-        self.id = self.line.again(self.sessions.CreateSession, request, FIRST).session_id
-        self.partition_ids = names
+        self._begin(self.line.again(self.sessions.CreateSession, request, FIRST).session_id, names)
         return sum(known[name].pod_reserved for name in names)
 
     def _list_partitions(self) -> Sequence[Any]:
@@ -102,9 +95,13 @@ class Session:
             raise BackendError(
                 f"no session {session_id!r} on {self.line.endpoint}: it may have expired"
             ) from error
-        self.id, self.partition_ids = session_id, list(found.partition_ids)
+        self._begin(session_id, list(found.partition_ids))
         known = {p.id: p.pod_reserved for p in self._list_partitions()}
         return sum(known.get(name, 0) for name in found.partition_ids)
+
+    def _begin(self, session_id: str, partition_ids: Sequence[str]) -> None:
+        self.id = self.store.session_id = session_id
+        self.partition_ids = partition_ids
 
     def stop_submission(self) -> None:
         """Take no more tasks from clients; what was submitted goes on."""
@@ -131,121 +128,6 @@ class Session:
         """Close the channel."""
         self.line.closing.set()
         self._channel.close()
-
-    # ----- storing
-
-    def declare(self, names: Sequence[str]) -> Sequence[str]:
-        """Give an id for each name."""
-        kind = results_common_pb2.CreateResultsMetaDataRequest
-        request = kind(session_id=self.id, results=[kind.ResultCreate(name=name) for name in names])
-        # Repeated, it leaves orphans, which harm nobody.
-        answer = self.line.again(self.results.CreateResultsMetaData, request)
-        return [result.result_id for result in answer.results]
-
-    def create(self, items: Sequence[tuple[str, Parts]]) -> Sequence[str]:
-        """Store objects under names; give their ids."""
-        kind = results_common_pb2.CreateResultsRequest
-        results = [kind.ResultCreate(name=name, data=b"".join(parts)) for name, parts in items]
-        request = kind(session_id=self.id, results=results)
-        answer = self.line.again(self.results.CreateResults, request)
-        self.uploaded += sum(map(envelope.size_of, (parts for _, parts in items)))
-        return [result.result_id for result in answer.results]
-
-    def stream(self, id: str, parts: Parts) -> None:
-        """Send the data of a declared object."""
-        for pause in pauses(settings().patience):
-            try:
-                self.line.once(self.results.UploadResultData, self._chunks(id, parts), None)
-                return
-            except MaybeError:
-                if pause is None or self.line.closing.wait(pause):
-                    raise
-
-    def _chunks(self, id: str, parts: Parts) -> Iterator[Any]:
-        kind = results_common_pb2.UploadResultDataRequest
-        yield kind(id=kind.ResultIdentifier(session_id=self.id, result_id=id))
-        rest = bytearray()
-        for part in parts:
-            start = 0
-            if rest:
-                start = min(CHUNK - len(rest), part.nbytes)
-                rest += part[:start]
-                if len(rest) < CHUNK:
-                    continue
-                yield kind(data_chunk=bytes(rest))
-                rest.clear()
-                self.uploaded += CHUNK
-            for at in range(start, part.nbytes - CHUNK + 1, CHUNK):
-                yield kind(data_chunk=bytes(part[at : at + CHUNK]))
-                self.uploaded += CHUNK
-                start = at + CHUNK
-            rest += part[start:]
-        if rest:
-            yield kind(data_chunk=bytes(rest))
-            self.uploaded += len(rest)
-
-    def at_once(self, actions: Sequence[Callable[[], None]]) -> None:
-        """Run uploads in parallel."""
-        if len(actions) == 1:
-            actions[0]()
-            return
-        with ThreadPoolExecutor(_UPLOADS, "pymonik-upload") as pool:
-            for done in [pool.submit(action) for action in actions]:
-                done.result()
-
-    # ----- submitting
-
-    def submit(self, step: Submit) -> None:
-        """Submit tasks, once, whatever happens to the answer."""
-        tag = uuid.uuid4().hex
-        request = self._submission(step, tag)
-        for _ in pauses(_SETTLING):
-            try:
-                self.line.once(self.tasks.SubmitTasks, request, None)
-                return
-            except MaybeError as error:
-                if self._has_arrived(tag, len(step.entries)):
-                    return
-                if isinstance(error.__cause__, grpc.RpcError) and not _may_help(error.__cause__):
-                    raise
-        raise ClusterError(f"{self.line.endpoint} did not take a submission in {_SETTLING:g} s")
-
-    def _submission(self, step: Submit, tag: str) -> Any:
-        kind = tasks_common_pb2.SubmitTasksRequest
-        creations = []
-        for entry in step.entries:
-            own = entry.placement != step.placement
-            creations.append(
-                kind.TaskCreation(
-                    payload_id=entry.order.id,
-                    expected_output_keys=[entry.output.id],
-                    data_dependencies=[source.id for source in entry.inputs],
-                    task_options=messages.task_options(entry.placement) if own else None,
-                )
-            )
-        return kind(
-            session_id=self.id,
-            task_options=messages.task_options(step.placement, {TAG: tag}),
-            task_creations=creations,
-        )
-
-    def _has_arrived(self, tag: str, count: int) -> bool:
-        """Find out what became of a submission without an answer: all of it, or nothing."""
-        request = messages.count_tasks(self.id, **{TAG: tag})
-        nothing = 0
-        for pause in pauses(_SETTLING):
-            # A rollback, or the rest of the work, may still go on when the client gives up.
-            self.line.closing.wait(0.2 if pause is None else max(0.1, pause))
-            answer = self.line.again(self.tasks.CountTasksByStatus, request)
-            found = sum(item.count for item in answer.status)
-            if found >= count:
-                return True
-            nothing = nothing + 1 if not found else 0
-            if nothing == 3:
-                return False
-        raise ClusterError(
-            f"{self.line.endpoint} took only a part of a submission and does not say what of it"
-        )
 
     # ----- asking
 
@@ -304,7 +186,7 @@ class Session:
                 return data
             except grpc.RpcError as error:
                 told = self.line.explain(self.results.DownloadResultData, error)
-                if pause is None or not _may_help(error) or self.line.closing.wait(pause):
+                if pause is None or not may_help(error) or self.line.closing.wait(pause):
                     raise told from error
         raise AssertionError("pauses end with None")
 
@@ -342,12 +224,6 @@ class Session:
         number = TaskStatus.Value(f"TASK_STATUS_{status}")
         request = messages.list_tasks(self.id, number)
         return self.line.again(self.tasks.ListTasks, request).tasks  # type: ignore[no-any-return]
-
-
-def _may_help(error: Any) -> bool:
-    """Tell whether sending again can help: not when the server itself failed at it."""
-    code = error.code()
-    return code is not None and code.name in {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"}
 
 
 def slots_of(reserved: int) -> int:

@@ -1,0 +1,153 @@
+"""A session as the place that plans are sent to.
+
+Enters: the steps of a plan. Leaves: objects stored, tasks submitted. Uploads may be repeated: what
+is stored twice harms nobody. A submission is not: it carries a tag, and the tag is asked for before
+anything is sent again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from armonik.protogen.common import results_common_pb2, tasks_common_pb2
+
+from pymonik.backend.armonik import messages
+from pymonik.backend.armonik.line import Line, MaybeError, may_help, pauses
+from pymonik.errors import ClusterError
+from pymonik.plan.sizes import CHUNK, TAG
+from pymonik.plan.steps import Submit
+from pymonik.runtime import envelope
+from pymonik.runtime.envelope import Parts
+from pymonik.settings import settings
+
+_UPLOADS = 8
+# How long a submission whose answer was lost may take to become visible, in seconds.
+_SETTLING = 30.0
+
+
+class ClusterStore:
+    """Takes the steps of plans; `uploaded` counts the bytes of objects."""
+
+    def __init__(self, line: Line, results: Any, tasks: Any, session_id: str = "") -> None:
+        self.line = line
+        self.results = results
+        self.tasks = tasks
+        self.session_id = session_id
+        self.uploaded = 0
+
+    def declare(self, names: Sequence[str]) -> Sequence[str]:
+        """Give an id for each name."""
+        kind = results_common_pb2.CreateResultsMetaDataRequest
+        request = kind(
+            session_id=self.session_id, results=[kind.ResultCreate(name=name) for name in names]
+        )
+        # Repeated, it leaves orphans, which harm nobody.
+        answer = self.line.again(self.results.CreateResultsMetaData, request)
+        return [result.result_id for result in answer.results]
+
+    def create(self, items: Sequence[tuple[str, Parts]]) -> Sequence[str]:
+        """Store objects under names; give their ids."""
+        kind = results_common_pb2.CreateResultsRequest
+        results = [kind.ResultCreate(name=name, data=b"".join(parts)) for name, parts in items]
+        request = kind(session_id=self.session_id, results=results)
+        answer = self.line.again(self.results.CreateResults, request)
+        self.uploaded += sum(map(envelope.size_of, (parts for _, parts in items)))
+        return [result.result_id for result in answer.results]
+
+    def stream(self, id: str, parts: Parts) -> None:
+        """Send the data of a declared object."""
+        for pause in pauses(settings().patience):
+            try:
+                self.line.once(self.results.UploadResultData, self._chunks(id, parts), None)
+                return
+            except MaybeError:
+                if pause is None or self.line.closing.wait(pause):
+                    raise
+
+    def _chunks(self, id: str, parts: Parts) -> Iterator[Any]:
+        kind = results_common_pb2.UploadResultDataRequest
+        yield kind(id=kind.ResultIdentifier(session_id=self.session_id, result_id=id))
+        rest = bytearray()
+        for part in parts:
+            start = 0
+            if rest:
+                start = min(CHUNK - len(rest), part.nbytes)
+                rest += part[:start]
+                if len(rest) < CHUNK:
+                    continue
+                yield kind(data_chunk=bytes(rest))
+                rest.clear()
+                self.uploaded += CHUNK
+            for at in range(start, part.nbytes - CHUNK + 1, CHUNK):
+                yield kind(data_chunk=bytes(part[at : at + CHUNK]))
+                self.uploaded += CHUNK
+                start = at + CHUNK
+            rest += part[start:]
+        if rest:
+            yield kind(data_chunk=bytes(rest))
+            self.uploaded += len(rest)
+
+    def at_once(self, actions: Sequence[Callable[[], None]]) -> None:
+        """Run uploads in parallel."""
+        if len(actions) == 1:
+            actions[0]()
+            return
+        with ThreadPoolExecutor(_UPLOADS, "pymonik-upload") as pool:
+            for done in [pool.submit(action) for action in actions]:
+                done.result()
+
+    def submit(self, step: Submit) -> None:
+        """Submit tasks, once, whatever happens to the answer."""
+        tag = uuid.uuid4().hex
+        request = self._submission(step, tag)
+        for _ in pauses(_SETTLING):
+            try:
+                self.line.once(self.tasks.SubmitTasks, request, None)
+                return
+            except MaybeError as error:
+                if self._has_arrived(tag, len(step.entries)):
+                    return
+                if isinstance(error.__cause__, grpc.RpcError) and not may_help(error.__cause__):
+                    raise
+        raise ClusterError(f"{self.line.endpoint} did not take a submission in {_SETTLING:g} s")
+
+    def _submission(self, step: Submit, tag: str) -> Any:
+        kind = tasks_common_pb2.SubmitTasksRequest
+        creations = []
+        for entry in step.entries:
+            own = entry.placement != step.placement
+            creations.append(
+                kind.TaskCreation(
+                    payload_id=entry.order.id,
+                    expected_output_keys=[entry.output.id],
+                    data_dependencies=[source.id for source in entry.inputs],
+                    task_options=messages.task_options(entry.placement) if own else None,
+                )
+            )
+        return kind(
+            session_id=self.session_id,
+            task_options=messages.task_options(step.placement, {TAG: tag}),
+            task_creations=creations,
+        )
+
+    def _has_arrived(self, tag: str, count: int) -> bool:
+        """Find out what became of a submission without an answer: all of it, or nothing."""
+        request = messages.count_tasks(self.session_id, **{TAG: tag})
+        nothing = 0
+        for pause in pauses(_SETTLING):
+            # A rollback, or the rest of the work, may still go on when the client gives up.
+            self.line.closing.wait(0.2 if pause is None else max(0.1, pause))
+            answer = self.line.again(self.tasks.CountTasksByStatus, request)
+            found = sum(item.count for item in answer.status)
+            if found >= count:
+                return True
+            nothing = nothing + 1 if not found else 0
+            if nothing == 3:
+                return False
+        raise ClusterError(
+            f"{self.line.endpoint} took only a part of a submission and does not say what of it"
+        )
