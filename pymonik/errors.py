@@ -13,6 +13,7 @@
     ├── EnvironmentMismatch (RuntimeError) this interpreter does not satisfy the environment
     ├── GraphError (AssertionError)       a graph breaks a law of the IR: a bug of a pass
     ├── GraphFileError (ValueError)       a file holds no graph, or a graph cannot be one
+    ├── RunNotFound (LookupError)         no recorded run has this id
     ├── WireError (ValueError)            a stored object is not ours, or of another version
     ├── ClusterError (ConnectionError)    a control plane does not answer, or refuses
     └── TaskFailed                        a call failed where it ran
@@ -76,6 +77,10 @@ class GraphError(PymonikError, AssertionError):
 
 class GraphFileError(PymonikError, ValueError):
     """A file holds no graph that this version reads, or a graph cannot be written to one."""
+
+
+class RunNotFound(PymonikError, LookupError):
+    """No run that was recorded has this id, or several begin with it."""
 
 
 class WireError(PymonikError, ValueError):

@@ -19,6 +19,8 @@ STEERING = ("PYMONIK_BACKEND", "PYMONIK_ENDPOINT", "AKCONFIG", "AK_ENDPOINT")
 os.environ["PYMONIK_VERIFY"] = "1"
 # Long enough for a loaded machine: it bounds a hang, it is never a measurement.
 PATIENCE = 60
+# Runs of tests are nobody's history.
+os.environ["PYMONIK_RUNS"] = "off"
 
 
 @pytest.fixture(autouse=True)

@@ -101,20 +101,21 @@ def workers(given: int | None) -> int | None:
 
 
 def open_backend(name: str, workers: int | None, optimize: Any, **connection: Any) -> Backend:
-    """Open a backend by name."""
-    if name == "local":
-        from pymonik.backend.local import LocalBackend
+    """Open a backend by name; what it runs is recorded for `pymonik runs`."""
+    from pymonik.runs.watch import watched
 
-        return LocalBackend(workers, optimize)
-    if name == "inline":
-        from pymonik.backend.inline import InlineBackend
-
-        return InlineBackend(workers, optimize)
     if name == "dry-run":
         from pymonik.backend.dry_run import DryRunBackend
 
         return DryRunBackend(workers)
+    if name == "local":
+        from pymonik.backend.local import LocalBackend
+
+        return watched(LocalBackend(workers, optimize))
+    if name == "inline":
+        from pymonik.backend.inline import InlineBackend
+
+        return watched(InlineBackend(workers, optimize))
     from pymonik.backend.armonik import open_cluster
 
-    cluster: Backend = open_cluster(optimize, workers=workers, **connection)
-    return cluster
+    return watched(open_cluster(optimize, workers=workers, **connection))

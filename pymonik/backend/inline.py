@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import pickle
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -90,10 +91,12 @@ class InlineBackend:
             self._subtasks,
             restore,
         )
+        began = time.perf_counter()
         for report in run(job, hosting):
             told = (0, unit.number, report.start, report.stop, report.columns, report.errors)
             if report.last:
-                self._scheduler.ended(*told, 0.0, plan_of(wire_plan(self._subtasks)))
+                seconds = time.perf_counter() - began
+                self._scheduler.ended(*told, seconds, plan_of(wire_plan(self._subtasks)))
             else:
                 self._scheduler.reported(*told)
         restore.expect({})
@@ -117,6 +120,10 @@ class InlineBackend:
         if known is None:
             known = self._functions[content.key] = content.load()
         return known
+
+    def observe(self, on_end: Callable[[int, str, int, float], None]) -> None:
+        """Tell of every piece that ended: its worker, name, elements and seconds."""
+        self._scheduler.on_end = on_end
 
     def want(self, cells: Iterable[Cell]) -> None:
         """Records come here by themselves."""

@@ -36,6 +36,10 @@ class LocalBackend:
         """Hand the units to the host; blobs travel with the first unit that needs them."""
         self._host.submit(plan.units)
 
+    def observe(self, on_end: Callable[[int, str, int, float], None]) -> None:
+        """Tell of every piece that ended: its worker, name, elements and seconds."""
+        self._host.scheduler.on_end = on_end
+
     def want(self, cells: Iterable[Cell]) -> None:
         """Records come here by themselves."""
 

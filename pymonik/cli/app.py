@@ -11,6 +11,7 @@ from pymonik.cli.cost import cost
 from pymonik.cli.files import diff, save, submit
 from pymonik.cli.graph import graph
 from pymonik.cli.run import run
+from pymonik.cli.runs import runs, trace
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,3 +29,5 @@ graph.add_command(diff)
 app.add_command(submit)
 app.add_command(worker)
 app.add_command(emulator)
+app.add_command(runs)
+app.add_command(trace)

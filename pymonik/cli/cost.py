@@ -11,6 +11,7 @@ import rich_click as click
 
 from pymonik.cli.graph import ANYWHERE, nothing, print_json, recorded, source
 from pymonik.cli.numbers import BYTES, COUNT, SECONDS, Pairs, number
+from pymonik.cli.runs import remembered
 from pymonik.cli.text import counted, figures_text, seconds_text, size_text, table
 from pymonik.graph.cost import ASSUMED, Cost, Site, estimate
 from pymonik.graph.simulate import ARMONIK, LOCAL
@@ -79,6 +80,7 @@ def cost(
         plan,
         slots=rooms or None,
         seconds=durations,
+        remembered=remembered(),
         assumed=assume,
         price=price,
         overheads=_WHERE[where],

@@ -71,7 +71,7 @@ def _run_script(script: str) -> None:
         runpy.run_path(script, run_name="__main__")
         return
     with open(script, "rb") as file:
-        code = compile(file.read(), script, "exec")
+        code = compile(file.read(), script, "exec", dont_inherit=True)
     exec(code, vars(sys.modules["__main__"]))
 
 

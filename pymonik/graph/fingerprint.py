@@ -15,13 +15,11 @@ import logging
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
-from importlib import metadata
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from pymonik.capture import global_names, reachable
 from pymonik.content import Content
-from pymonik.graph.imports import imported, package_of
 
 logger = logging.getLogger("pymonik")
 Parts = dict[str, str]
@@ -41,15 +39,16 @@ class Stored:
         return self.load()(*args, **kwargs)
 
 
-def fingerprint(function: Callable[..., Any]) -> str:
-    """Give the digest of all parts of a function."""
-    return _digest(repr(sorted(parts_of(function).items())))
+def fingerprint(function: Callable[..., Any], packages: bool = True) -> str:
+    """Give the digest of all parts of a function; packages: their versions count as well."""
+    return _digest(repr(sorted(parts_of(function, packages).items())))
 
 
-def parts_of(function: Callable[..., Any]) -> Parts:
+def parts_of(function: Callable[..., Any], packages: bool = True) -> Parts:
     """Give a digest by part: "code of f", "global K", "package numpy", "python"."""
     if isinstance(function, Stored):
-        return function.parts
+        some = function.parts.items()
+        return {name: p for name, p in some if packages or not name.startswith("package ")}
     parts: Parts = {}
     functions = reachable(function)
     for reached in functions:
@@ -60,8 +59,10 @@ def parts_of(function: Callable[..., Any]) -> Parts:
         parts["bound arguments"] = _digest(_text((function.args, function.keywords)))
     if not functions:
         parts[f"code of {getattr(function, '__qualname__', repr(type(function)))}"] = ""
-    for package in sorted({package_of(top) for top in imported(function)}):
-        parts[f"package {package}"] = _version(package)
+    if packages:  # to ask for versions is slow where many are installed
+        from pymonik.graph.imports import versions
+
+        parts.update((f"package {name}", found) for name, found in versions(function).items())
     parts["python"] = f"{sys.version_info[0]}.{sys.version_info[1]}"
     return parts
 
@@ -244,11 +245,3 @@ def _pickled(value: Any) -> str:
     for view in buffers:
         hasher.update(view)
     return f"{type(value).__qualname__}:{hasher.hexdigest()}"
-
-
-@functools.lru_cache(maxsize=256)
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return ""

@@ -104,3 +104,16 @@ def _applies(requirement: Requirement) -> bool:
 def package_of(top: str) -> str:
     """Give the name under which a module is installed."""
     return (_distributions().get(top) or [top])[0]
+
+
+def versions(function: Callable[..., Any]) -> dict[str, str]:
+    """Give the versions of the packages that a function imports from, "" for what is no package."""
+    return {name: _version(name) for name in sorted(map(package_of, imported(function)))}
+
+
+@functools.lru_cache(maxsize=256)
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""

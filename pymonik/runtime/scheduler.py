@@ -73,6 +73,8 @@ class Scheduler:
         self.failures: list[Failure] = []
         self.unfinished = 0
         self.done = 0
+        # Told of every piece that ended: executor, name, elements, seconds.
+        self.on_end: Callable[[int, str, int, float], None] | None = None
         self._units: dict[int, Running] = {}
         self._by_cell: dict[int, Running] = {}
         self._dependents: dict[int, list[Running]] = {}
@@ -135,6 +137,8 @@ class Scheduler:
         if number not in self._units:  # cancelled meanwhile: its values are told already
             return
         self._learn(running.unit.name, seconds, stop - piece.first)
+        if self.on_end is not None:
+            self.on_end(executor, running.unit.name, stop - piece.first, seconds)
         bound = self._onward.expand(running, plan, start, columns) if plan is not None else 0
         self._fill(running, start, columns, errors)
         self.settle(running, stop - start - bound)

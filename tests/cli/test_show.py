@@ -218,3 +218,9 @@ def test_open_hands_a_page_to_the_browser(
     file = Path(opened.removeprefix("opened file://"))
     assert "<!doctype html>" in file.read_text(encoding="utf-8")
     file.unlink()
+
+
+def test_no_future_of_ours_leaks_into_the_script(pymonik_command: Command) -> None:
+    source = "def f(x: int): ...\nassert f.__annotations__ == {'x': int}\n" + PRICES
+    done = pymonik_command("graph", "show", "prices.py", prices=source)
+    assert done.returncode == 0, done.stderr

@@ -63,9 +63,26 @@ class Drawing:
     boxes: tuple[Box, ...]
     links: tuple[Link, ...]
 
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Drawing:
+        """Make a drawing of its plain form, that of `dataclasses.asdict`, also read from JSON."""
+        boxes = [
+            Box(**{name: _plain(name, value) for name, value in box.items()})
+            for box in data["boxes"]
+        ]
+        return cls(tuple(boxes), tuple(Link(**link) for link in data["links"]))
+
     def layout(self) -> Layout:
         """Lay it out."""
         return layered(len(self.boxes), [(link.source, link.target) for link in self.links])
+
+
+def _plain(name: str, value: Any) -> Any:
+    if name == "members":
+        return None if value is None else Drawing.of(value)
+    if name == "facts":
+        return tuple((str(key), str(fact)) for key, fact in value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def brief(titles: Sequence[str], most: int) -> list[str]:

@@ -1,0 +1,116 @@
+"""`pymonik runs` and `pymonik trace`: what ran, when, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from pymonik.cli.graph import print_json
+from pymonik.cli.text import columns, seconds_text, table
+from pymonik.errors import RunNotFound
+from pymonik.graph.draw.model import Drawing
+from pymonik.graph.draw.terminal import terminal
+from pymonik.graph.fingerprint import fingerprint
+from pymonik.runs.store import Store
+from pymonik.runs.trace import chrome, timeline
+from pymonik.runs.watch import Record
+
+_OUTPUT = click.Choice(["text", "json"])
+_HEADING = ("run", "started", "took", "calls", "units", "failed", "script")
+
+
+@click.group()
+def runs() -> None:
+    """Look at past runs. RUN is the id of one, the beginning of it, or `last`."""
+
+
+@runs.command("list")
+@click.option("-n", "most", default=20, show_default=True, help="How many, the newest first.")
+@click.option("-o", "output", type=_OUTPUT, default="text")
+def list_runs(most: int, output: str) -> None:
+    """List past runs."""
+    with Store.open() as store:
+        found = store.list(most)
+    if output == "json":
+        return print_json([asdict(record) for record in found])
+    click.echo(table([_HEADING, *map(_row, found)]))
+    return None
+
+
+def _row(record: Record) -> tuple[str, ...]:
+    started = datetime.fromtimestamp(record.started).strftime("%Y-%m-%d %H:%M:%S")
+    counts = (f"{record.calls:,}", f"{record.units:,}", f"{record.failed:,}")
+    return (record.id, started, seconds_text(record.seconds), *counts, record.script)
+
+
+@runs.command("show")
+@click.argument("run", default="last")
+@click.option("-o", "output", type=_OUTPUT, default="text")
+def show_run(run: str, output: str) -> None:
+    """Show what a run submitted, what it took, and what failed."""
+    record = found(run)
+    if output == "json":
+        return print_json(asdict(record))
+    for drawn in record.drawings:
+        click.echo(terminal(Drawing.of(drawn), columns()) + "\n")
+    if record.submissions > len(record.drawings):
+        click.echo(f"… {record.submissions - len(record.drawings)} more submissions\n")
+    click.echo(table([_HEADING, _row(record)]))
+    click.echo()
+    click.echo(table([("unit", "pieces", "calls", "seconds", "each"), *_work(record)]))
+    for failure in record.failures:
+        click.echo(f"\n{failure['task']} at {failure['site']}: {failure['message']}")
+    return None
+
+
+def _work(record: Record) -> list[tuple[str, ...]]:
+    sums: dict[str, list[float]] = {}
+    for _, name, _, seconds, elements in record.spans:
+        entry = sums.setdefault(name, [0, 0, 0.0])
+        for place, number in enumerate((1, elements, seconds)):
+            entry[place] += number
+    return [
+        (name, f"{pieces:,.0f}", f"{calls:,.0f}", seconds_text(spent), seconds_text(spent / calls))
+        for name, (pieces, calls, spent) in sums.items()
+        if calls
+    ]
+
+
+@click.command()
+@click.argument("run", default="last")
+@click.option(
+    "-o", "output", default="trace.json", show_default=True, help="A .json or a .html file."
+)
+def trace(run: str, output: str) -> None:
+    """Write which worker ran what when: for Perfetto (.json), or as a page (.html)."""
+    record = found(run)
+    write = timeline if Path(output).suffix in (".html", ".htm") else chrome
+    Path(output).write_text(write(record), encoding="utf-8")
+    click.echo(f"wrote {output}")
+
+
+def found(run: str) -> Record:
+    """Find a run; an unknown one is wrong usage."""
+    try:
+        with Store.open() as store:
+            return store.find(run)
+    except RunNotFound as error:
+        raise click.BadParameter(str(error), param_hint="RUN") from error
+
+
+def remembered() -> Callable[[Any], float | None]:
+    """Give what says how long a call took in earlier runs."""
+    store = Store.open()
+    known: dict[int, float | None] = {}
+
+    def seconds(spec: Any) -> float | None:
+        if id(spec) not in known:
+            known[id(spec)] = store.seconds(fingerprint(spec.code.function, packages=False))
+        return known[id(spec)]
+
+    return seconds

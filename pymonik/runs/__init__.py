@@ -1,0 +1,1 @@
+"""Past runs: watched while they run (`watch`), kept in a database (`store`), told as traces."""

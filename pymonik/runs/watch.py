@@ -1,0 +1,182 @@
+"""Watching a run: what was submitted, which worker ran what when, what failed.
+
+Enters: plans, ends of pieces, failures. Leaves: one record in the database when the client closes.
+Keeps no graph and no value: a run must not hold what its user has dropped. A run never fails, nor
+waits noticeably, because it is watched.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from pymonik.graph.draw.model import Box, Drawing, Link
+from pymonik.graph.ir import Const, Each, Map, Range, refs_of
+from pymonik.plan.plan import Plan
+from pymonik.settings import settings
+
+if TYPE_CHECKING:
+    from pymonik.backend import Backend
+
+logger = logging.getLogger("pymonik")
+
+# Of a run with more, the first are kept; sums are of all.
+_SPANS, _SUBMISSIONS, _FAILURES, _BOXES = 20_000, 20, 100, 2_000
+# Of a column with a source an element, so many elements are looked at to know what feeds it.
+_LOOKED_AT = 50
+# What a backend has from its beginning to its end: looked up without a detour.
+_CONSTANT = ("name", "session_id", "slots", "changed", "failures", "progress", "want", "watch")
+
+
+@dataclass
+class Record:
+    """A run; times in s, `spans` are (worker, unit's name, begin, seconds, elements)."""
+
+    id: str
+    started: float
+    script: str
+    backend: str
+    workers: int
+    seconds: float = 0.0
+    submissions: int = 0
+    calls: int = 0
+    units: int = 0
+    failed: int = 0
+    drawings: list[dict[str, Any]] = field(default_factory=list)
+    spans: list[tuple[int, str, float, float, int]] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Watched:
+    """A backend, watched: does what the backend does, and takes notes."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+        self._began = time.perf_counter()
+        # By the unit's name: the specs of its steps, the seconds spent on it, the elements run.
+        self._work: dict[str, list[Any]] = {}
+        self._record = Record(
+            backend.session_id, time.time(), sys.argv[0] or "python", backend.name, backend.slots
+        )
+        for name in _CONSTANT:
+            setattr(self, name, getattr(backend, name))
+        observe = getattr(backend, "observe", None)
+        if observe is not None:
+            observe(self._ended)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def submit(self, plan: Plan) -> None:
+        """Note a plan, and submit it."""
+        record = self._record
+        record.submissions += 1
+        record.calls += plan.calls
+        record.units += len(plan.units)
+        if record.submissions <= _SUBMISSIONS:
+            for node in plan.graph.nodes:
+                if isinstance(node, Map):
+                    specs = [step.spec for step in node.steps]
+                    self._work.setdefault(node.name, [specs, 0.0, 0])
+            record.drawings.append(asdict(sketch(plan)))
+        self._backend.submit(plan)
+
+    def _ended(self, worker: int, name: str, elements: int, seconds: float) -> None:
+        record = self._record
+        if len(record.spans) < _SPANS:
+            begin = time.perf_counter() - self._began - seconds
+            record.spans.append((worker, name, round(begin, 6), round(seconds, 6), elements))
+        work = self._work.get(name)
+        if work is not None:
+            work[1] += seconds
+            work[2] += elements
+
+    def close(self) -> None:
+        """Close the backend, and keep the record of what was submitted to it."""
+        self._backend.close()
+        record = self._record
+        if not record.submissions:
+            return
+        try:
+            self._keep()
+        except Exception:  # a full disk, a locked or broken database: the run has its values
+            logger.debug("this run could not be recorded", exc_info=True)
+        record.submissions = 0
+
+    def _keep(self) -> None:
+        from pymonik.graph.fingerprint import fingerprint
+        from pymonik.runs.store import Store
+
+        record = self._record
+        record.seconds = time.perf_counter() - self._began
+        failures = list(self._backend.failures)
+        record.failed = len(failures)
+        record.failures = [
+            {
+                "task": f.task,
+                "site": f.site,
+                "element": f.element,
+                "kind": f.kind,
+                "text": f.message,
+            }
+            for f in failures[:_FAILURES]
+        ]
+        durations = [
+            (fingerprint(spec.code.function, packages=False), spec.name, each, count)
+            for specs, seconds, count in self._work.values()
+            # A fused unit tells no step from another: each gets an equal share.
+            for spec, each in ((spec, seconds / max(1, count) / len(specs)) for spec in specs)
+            if count
+        ]
+        with Store.open() as store:
+            store.keep(record, durations)
+
+
+def watched(backend: Any) -> Backend:
+    """Watch a backend, unless the setting `runs` is "off"."""
+    return cast("Backend", backend if settings().runs == "off" else Watched(backend))
+
+
+def sketch(plan: Plan) -> Drawing:
+    """Draw the maps of a plan without looking at every element: it must cost next to nothing."""
+    maps = [node for node in plan.graph.nodes if isinstance(node, Map)][:_BOXES]
+    places = {id(node): place for place, node in enumerate(maps)}
+    links: dict[tuple[int, int], int] = {}
+    for place, node in enumerate(maps):
+        for source, values in _sources(node):
+            if id(source) in places:
+                ends = places[id(source)], place
+                links[ends] = links.get(ends, 0) + values
+    boxes = [
+        Box(
+            tuple(step.spec.name for step in node.steps[:8]),
+            node.n,
+            node.units,
+            wanted=any(step.wanted is not False for step in node.steps),
+            sites=(node.steps[0].origins[0].where,),
+        )
+        for node in maps
+    ]
+    return Drawing(tuple(boxes), tuple(Link(a, b, n) for (a, b), n in links.items()))
+
+
+def _sources(node: Map) -> list[tuple[Any, int]]:
+    found: list[tuple[Any, int]] = []
+    for step in node.steps:
+        for column in step.columns:
+            if isinstance(column, Range):
+                found.append((column.node, node.n))
+            elif isinstance(column, Const):
+                found += _of_slots([column.value])
+            elif isinstance(column, Each):
+                some = -(-len(column.values) // _LOOKED_AT)
+                found += _of_slots(column.values[::some])
+    return found
+
+
+def _of_slots(slots: Sequence[Any]) -> list[tuple[Any, int]]:
+    return [(source, len(run)) for slot in slots for source, run in refs_of(slot)]

@@ -1,0 +1,239 @@
+"""Runs are recorded, listed, shown, traced and remembered; and never in the way."""
+
+from __future__ import annotations
+
+import gc
+import json
+import subprocess
+import threading
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pymonik import Pymonik, task
+from pymonik.errors import RunNotFound
+from pymonik.graph.fingerprint import fingerprint
+from pymonik.runs.store import Store
+from pymonik.runs.trace import chrome, timeline
+from pymonik.runs.watch import Record
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@task
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+@task
+def inverse(x: float) -> float:
+    return 1 / x
+
+
+@task
+def total(values: list[int]) -> int:
+    return sum(values)
+
+
+def last() -> Record:
+    with Store.open() as store:
+        return store.find("last")
+
+
+@pytest.mark.parametrize("backend", ["inline", "local"])
+def test_a_run_leaves_a_record(runs: Path, backend: str) -> None:
+    with Pymonik(backend=backend, workers=2) as client:
+        assert total.invoke([add.invoke(i, 1) for i in range(20)]).get() == 210
+        session = client.session_id
+    record = last()
+    assert (record.id, record.backend, record.workers) == (session, backend, 2)
+    assert (record.submissions, record.calls, record.failed) == (1, 21, 0)
+    assert sum(elements for _, _, _, _, elements in record.spans) == 21
+    assert {name for _, name, *_ in record.spans} == {"add", "total"}
+    assert all(
+        0 <= begin <= begin + seconds <= record.seconds for *_, begin, seconds, _ in record.spans
+    )
+    assert [box["titles"] for box in record.drawings[0]["boxes"]] == [["add"], ["total"]]
+    assert record.drawings[0]["links"] == [{"source": 0, "target": 1, "values": 20}]
+
+
+def test_failures_are_kept_with_their_place(runs: Path) -> None:
+    with Pymonik(backend="inline"):
+        assert inverse.invoke(0).exception() is not None
+    record = last()
+    assert record.failed == 1
+    assert record.failures[0]["task"] == "inverse"
+    assert record.failures[0]["site"].startswith(__file__)
+
+
+def test_a_run_without_calls_leaves_none(runs: Path) -> None:
+    with Pymonik(backend="inline"):
+        pass
+    with Store.open() as store:
+        assert store.list(10) == []
+
+
+def test_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    with Pymonik(backend="inline"):
+        assert add.invoke(1, 2).get() == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("obstacle", ["file", "garbage", "locked"])
+def test_a_database_that_cannot_be_used_is_no_reason_to_fail(runs: Path, obstacle: str) -> None:
+    held = None
+    if obstacle == "file":
+        runs.write_text("a file where the folder should be")
+    elif obstacle == "garbage":
+        runs.mkdir()
+        (runs / "runs.sqlite").write_bytes(b"no database" * 1000)
+    else:
+        held = Store.open()
+        held._db.execute("BEGIN EXCLUSIVE")
+    with Pymonik(backend="inline"):
+        assert add.invoke(1, 2).get() == 3
+    if held is not None:
+        held._db.execute("ROLLBACK")
+        assert held.list(10) == []
+
+
+def test_many_writers_lose_nothing(runs: Path) -> None:
+    def write(number: int) -> None:
+        with Store.open() as store:
+            for turn in range(5):
+                record = Record(f"{number}-{turn}", float(turn), "s", "local", 1)
+                store.keep(record, [("f", "task", 1.0, 1)])
+
+    Store.open()
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    with Store.open() as store:
+        assert len(store.list(100)) == 20
+
+
+def test_the_oldest_runs_are_dropped(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pymonik.runs.store._KEPT", 3)
+    with Store.open() as store:
+        for number in range(5):
+            store.keep(Record(str(number), float(number), "s", "local", 1))
+        assert [record.id for record in store.list(10)] == ["4", "3", "2"]
+
+
+def test_durations_are_remembered_by_fingerprint(runs: Path) -> None:
+    with Store.open() as store:
+        assert store.seconds(fingerprint(add.func, packages=False)) is None
+    with Pymonik(backend="inline"):
+        add.map_invoke([(i, 1) for i in range(50)]).get()
+    with Store.open() as store:
+        seconds = store.seconds(fingerprint(add.func, packages=False))
+        assert seconds is not None
+        assert seconds > 0
+        assert store.seconds(fingerprint(total.func, packages=False)) is None
+
+
+def test_a_newer_run_counts_half(runs: Path) -> None:
+    with Store.open() as store:
+        for seconds in (4.0, 2.0, 1.0):
+            store.keep(Record("r", 0.0, "s", "local", 1), [("f", "task", seconds, 10)])
+        assert store.seconds("f") == 2.0
+
+
+def test_a_watched_run_keeps_no_value(runs: Path) -> None:
+    class Big:
+        pass
+
+    with Pymonik(backend="inline") as client:
+        handle = add.invoke(1, 2)
+        handle.get()
+        node = weakref.ref(handle._node)
+        del handle
+        gc.collect()
+        assert node() is None
+        assert client.stats.calls == 1
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(runs: Path) -> None:
+    with Store.open() as store:
+        for name in ("local-abc", "local-abd"):
+            store.keep(Record(name, 1.0, "s", "local", 1))
+        assert store.find("local-abc").id == "local-abc"
+        for name, words in (("local-", "several runs"), ("moon", "no run 'moon'")):
+            with pytest.raises(RunNotFound, match=words):
+                store.find(name)
+
+
+def test_a_trace_has_a_lane_a_worker_and_an_event_a_piece() -> None:
+    spans = [(0, "add", 0.5, 0.25, 10), (1, "total", 0.75, 0.5, 1)]
+    record = Record("r", 0.0, "script.py", "local", 2, spans=spans)
+    events = json.loads(chrome(record))["traceEvents"]
+    lanes = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name"}
+    assert lanes == {0: "worker 0", 1: "worker 1"}
+    pieces = [event for event in events if event["ph"] == "X"]
+    assert pieces[0] == {
+        "name": "add",
+        "cat": "unit",
+        "ph": "X",
+        "pid": 1,
+        "tid": 0,
+        "ts": 500_000.0,
+        "dur": 250_000.0,
+        "args": {"elements": 10},
+    }
+    page = timeline(record)
+    assert page.count("<rect ") == 2
+    assert "worker 1" in page
+    assert "add: 10 calls, 0.25 s from 0.5 s" in page
+
+
+def test_an_empty_run_can_be_traced() -> None:
+    assert "<svg" in timeline(Record("r", 0.0, "script.py", "local", 2))
+
+
+SCRIPT = """
+from pymonik import Pymonik, task
+
+@task
+def price(day):
+    return day / 2
+
+with Pymonik():
+    print(sum(price.map_invoke(range(100)).get()))
+"""
+
+
+def test_the_commands_list_show_and_trace_a_run(
+    runs: Path, pymonik_command: Command, tmp_path: Path
+) -> None:
+    ran = pymonik_command("run", "--backend", "local", "--workers", "2", "p.py", p=SCRIPT)
+    assert ran.stdout == "2475.0\n"
+    listed = pymonik_command("runs", "list").stdout.splitlines()
+    assert listed[1].split()[0].startswith("local-")
+    assert listed[1].split()[-1] == "p.py"
+    shown = pymonik_command("runs", "show").stdout
+    assert "│ price ×100 *" in shown
+    assert json.loads(pymonik_command("runs", "show", "last", "-o", "json").stdout)["calls"] == 100
+    assert pymonik_command("trace", "last", "-o", "t.html").returncode == 0
+    assert "<rect " in (tmp_path / "t.html").read_text()
+    assert pymonik_command("trace").returncode == 0
+    assert json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+
+
+def test_an_estimate_knows_what_calls_took(runs: Path, pymonik_command: Command) -> None:
+    before = pymonik_command("graph", "cost", "p.py", "-o", "json", p=SCRIPT)
+    assert json.loads(before.stdout)["known"] == 0.0
+    pymonik_command("run", "--backend", "inline", "p.py", p=SCRIPT)
+    after = json.loads(pymonik_command("graph", "cost", "p.py", "-o", "json", p=SCRIPT).stdout)
+    assert after["known"] == 1.0
+    assert after["durations"][0]["source"] == "measured"
+
+
+def test_an_unknown_run_is_wrong_usage(runs: Path, pymonik_command: Command) -> None:
+    done = pymonik_command("runs", "show", "moon")
+    assert done.returncode == 2
+    assert "there is no run 'moon'" in done.stderr
