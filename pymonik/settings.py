@@ -20,8 +20,6 @@ class Settings:
     """Sizes in bytes, times in seconds."""
 
     backend: str = ""
-    # Where records of past runs are kept: a folder, "" for the user's data folder, "off" for none.
-    runs: str = ""
     # Pending captures beyond this cause a flush: the user's values exist twice until then.
     capture_limit: int = 2 * GIB
     # Content above this becomes a blob of its own: stored once, sent once.

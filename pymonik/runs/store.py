@@ -18,8 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pymonik.errors import RunNotFound
-from pymonik.runs.watch import Record
-from pymonik.settings import settings
+from pymonik.runs.watch import OFF, Record
 
 _KEPT = 200
 _PATIENCE = 1.0
@@ -116,9 +115,10 @@ class Store:
 
 
 def folder() -> Path:
-    """Give the folder of this user's runs: the setting `runs`, else where data belongs here."""
-    if settings().runs not in ("", "off"):
-        return Path(settings().runs)
+    """Give the folder of this user's runs: `PYMONIK_RUNS`, else where data belongs here."""
+    given = os.environ.get("PYMONIK_RUNS")
+    if given and given != OFF:
+        return Path(given)
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support" / "pymonik"
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "pymonik"

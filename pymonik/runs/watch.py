@@ -8,6 +8,7 @@ waits noticeably, because it is watched.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -17,13 +18,13 @@ from typing import TYPE_CHECKING, Any, cast
 from pymonik.graph.draw.model import Box, Drawing, Link
 from pymonik.graph.ir import Const, Each, Map, Range, refs_of
 from pymonik.plan.plan import Plan
-from pymonik.settings import settings
 
 if TYPE_CHECKING:
     from pymonik.backend import Backend
 
 logger = logging.getLogger("pymonik")
 
+OFF = "off"
 # Of a run with more, the first are kept; sums are of all.
 _SPANS, _SUBMISSIONS, _FAILURES, _BOXES = 20_000, 20, 100, 2_000
 # Of a column with a source an element, so many elements are looked at to know what feeds it.
@@ -137,8 +138,8 @@ class Watched:
 
 
 def watched(backend: Any) -> Backend:
-    """Watch a backend, unless the setting `runs` is "off"."""
-    return cast("Backend", backend if settings().runs == "off" else Watched(backend))
+    """Watch a backend, unless `PYMONIK_RUNS` is "off"."""
+    return cast("Backend", backend if os.environ.get("PYMONIK_RUNS") == OFF else Watched(backend))
 
 
 def sketch(plan: Plan) -> Drawing:
