@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import sys
 import tempfile
 import webbrowser
@@ -14,12 +15,12 @@ from typing import Any
 
 import rich_click as click
 
-from pymonik.cli.record import Recording, ScriptFailed, record
+from pymonik.cli.record import Recording, ScriptFailed, is_function, record
 from pymonik.cli.text import columns, figures_rows, figures_text
-from pymonik.errors import GraphFileError
+from pymonik.errors import GraphFileError, RunNotFound
 from pymonik.graph.draw.explain import explained, graphs, stages
 from pymonik.graph.draw.formats import FORMATS, described
-from pymonik.graph.draw.html import page
+from pymonik.graph.draw.html import Stage, page
 from pymonik.graph.draw.model import Drawing, drawing
 from pymonik.graph.draw.terminal import terminal
 from pymonik.graph.figures import figures
@@ -28,6 +29,9 @@ from pymonik.graph.ir import Graph
 from pymonik.graph.passes import PASSES
 from pymonik.graph.show import show as text_of
 from pymonik.plan.plan import Plan
+from pymonik.runs.drawn import drawing_of
+from pymonik.runs.store import Store
+from pymonik.runs.watch import Record
 
 
 @click.group()
@@ -89,14 +93,20 @@ def show(
     save: str | None,
     opens: bool,
 ) -> None:
-    """Draw the graph of SCRIPT, and tell what it comes to."""
-    recording = recorded(script, args, module)
-    plan = recording.plan
+    """Draw the graph of SCRIPT, and tell what it comes to.
+
+    SCRIPT may also be `module:function`, or a past run: its id, or `last`.
+    """
+    run = None if module else past(script)
+    if run is not None:
+        return _show_run(run, output, form, save, opens)
+    plan = recorded(script, args, module).plan
     if plan is None:
         return nothing(script, output)
     drawn = drawing(written(plan) if view == "logical" else plan.graph)
     if form or save or opens:
-        return _deliver(plan, drawn, view, script, form, save, opens)
+        name, start = os.path.basename(script), 0 if view == "logical" else -1
+        return _deliver(drawn, lambda: _page(name, plan, start), form, save, opens)
     if output == "json":
         return print_json(_as_data(script, view, drawn, plan, explain, print_after))
     for name, stage in graphs(plan).items() if print_after else ():
@@ -132,23 +142,34 @@ def _as_data(
     return data
 
 
+def _show_run(record: Record, output: str, form: str | None, save: str | None, opens: bool) -> None:
+    drawn = drawing_of(record)
+    if form or save or opens:
+        return _deliver(
+            drawn, lambda: page(record.id, [Stage("run", "", drawn)]), form, save, opens
+        )
+    if output == "json":
+        return print_json({"run": record.id, "pending": False, **described(drawn)})
+    click.echo(f"{record.script}: run {record.id}\n")
+    click.echo(terminal(drawn, columns()))
+    return None
+
+
+def _page(name: str, plan: Plan, start: int) -> str:
+    made = stages(plan)
+    return page(name, made, figures_rows(figures(plan)), start % len(made))
+
+
 def _deliver(
-    plan: Plan,
     drawn: Drawing,
-    view: str,
-    script: str,
+    write_page: Callable[[], str],
     form: str | None,
     save: str | None,
     opens: bool,
 ) -> None:
     """Print, save or open a drawing."""
     form = form or (_format_of(save) if save else "html")
-    if form == "html":
-        made = stages(plan)
-        start = 0 if view == "logical" else len(made) - 1
-        text = page(os.path.basename(script), made, figures_rows(figures(plan)), start)
-    else:
-        text = FORMATS[form](drawn)
+    text = write_page() if form == "html" else FORMATS[form](drawn)
     if opens and not save:
         handle, save = tempfile.mkstemp(prefix="pymonik-", suffix=f".{form}")
         os.close(handle)
@@ -189,11 +210,22 @@ def recorded(script: str, args: tuple[str, ...], module: bool) -> Recording:
 
 def named(script: str, args: tuple[str, ...], module: bool) -> Recording:
     """Record a script, or load a file; raises ScriptFailed."""
-    if not module and not os.path.exists(script):
+    if not module and not os.path.exists(script) and not is_function(script):
         raise click.BadParameter(f"there is no {script!r} here", param_hint="SCRIPT")
-    if not module and is_file(script):
+    if not module and os.path.exists(script) and is_file(script):
         return Recording(script, _loaded(script))
     return record(script, args, module)
+
+
+def past(name: str) -> Record | None:
+    """Give the past run of that name, unless it names something else."""
+    if os.path.exists(name) or is_function(name):
+        return None
+    try:
+        with Store.open() as store:
+            return store.find(name)
+    except (RunNotFound, OSError, sqlite3.Error):
+        return None
 
 
 def _loaded(path: str) -> Plan:

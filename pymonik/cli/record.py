@@ -6,6 +6,7 @@ The script's own output goes to stderr, its failure becomes a `ScriptFailed`.
 
 from __future__ import annotations
 
+import importlib
 import os
 import runpy
 import sys
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from pymonik import Pymonik
 from pymonik.backend.dry_run import DryRunBackend, DryRunEnd
 from pymonik.plan.plan import Plan
 
@@ -50,7 +52,9 @@ def record(script: str, args: Sequence[str] = (), module: bool = False) -> Recor
     end: BaseException | None = None
     with _as_main(script, args, module), redirect_stdout(sys.stderr):
         try:
-            if module:
+            if is_function(script):
+                _call(script, args)
+            elif module:
                 runpy.run_module(script, run_name="__main__", alter_sys=True)
             else:
                 _run_script(script)
@@ -64,6 +68,24 @@ def record(script: str, args: Sequence[str] = (), module: bool = False) -> Recor
                 raise ScriptFailed(own_traceback(error), error, _site(error, script)) from None
     sent = DryRunBackend.sent[before:]
     return Recording(script, sent[0] if sent else None, end)
+
+
+def is_function(name: str) -> bool:
+    """Tell whether a name has the form "module:function"."""
+    module, colon, function = name.partition(":")
+    parts = (*module.split("."), *function.split("."))
+    return bool(colon) and all(part.isidentifier() for part in parts) and not os.path.exists(name)
+
+
+def _call(name: str, args: Sequence[str]) -> None:
+    """Call a function, or record a call of a task, inside a client."""
+    module, _, path = name.partition(":")
+    function: Any = importlib.import_module(module)
+    for part in path.split("."):
+        function = getattr(function, part)
+    with Pymonik():
+        kept = getattr(function, "invoke", function)(*args)
+    del kept
 
 
 def _run_script(script: str) -> None:
@@ -80,7 +102,9 @@ def _as_main(script: str, args: Sequence[str], module: bool) -> Iterator[None]:
     """Let this process look to the script as if python had been started with it."""
     main = ModuleType("__main__")
     vars(main).update(__file__=script, __builtins__=__builtins__, __cached__=None)
-    home = os.getcwd() if module else os.path.dirname(os.path.abspath(script))
+    home = (
+        os.getcwd() if module or is_function(script) else os.path.dirname(os.path.abspath(script))
+    )
     kept: tuple[Any, ...] = (sys.argv, sys.path[:], sys.modules["__main__"])
     backend = os.environ.get("PYMONIK_BACKEND")
     sys.argv = [script, *args]

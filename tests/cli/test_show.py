@@ -224,3 +224,30 @@ def test_no_future_of_ours_leaks_into_the_script(pymonik_command: Command) -> No
     source = "def f(x: int): ...\nassert f.__annotations__ == {'x': int}\n" + PRICES
     done = pymonik_command("graph", "show", "prices.py", prices=source)
     assert done.returncode == 0, done.stderr
+
+
+FUNCTIONS = """
+from pymonik import task
+
+@task
+def double(x):
+    raise AssertionError("nothing runs")
+
+def twice(x):
+    return double.invoke(double.invoke(x))
+"""
+
+
+@pytest.mark.parametrize(("name", "calls"), [("jobs:twice", 2), ("jobs:double", 1)])
+def test_a_function_or_a_task_of_a_module_is_drawn(
+    pymonik_command: Command, name: str, calls: int
+) -> None:
+    done = pymonik_command("graph", "show", "-o", "json", name, "7", jobs=FUNCTIONS)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["figures"]["calls"] == calls
+
+
+def test_a_function_that_is_not_there_is_said(pymonik_command: Command) -> None:
+    done = pymonik_command("graph", "show", "jobs:thrice", jobs=FUNCTIONS)
+    assert done.returncode == 1
+    assert "has no attribute 'thrice'" in done.stderr

@@ -89,9 +89,19 @@ def test_it_fits_and_names_every_box(drawing: Drawing) -> None:
 
 
 def test_what_is_too_wide_is_listed() -> None:
-    wide = Drawing(tuple(Box((f"a_rather_long_name_{n}",)) for n in range(30)), ())
+    names = " ".join(f"a_rather_long_name_{n}" for n in range(30)) + " total"
+    wide = drawing_of(names, " ".join(f"{n}>30" for n in range(30)))
     assert terminal(wide, 60) == listing(wide, 60)
     assert max(map(len, listing(wide, 60).splitlines())) <= 60
+
+
+def test_boxes_that_nothing_joins_stand_in_rows() -> None:
+    drawn = terminal(drawing_of("load left×10 right×10 total", "0>1 2>3"), 80)
+    assert drawn.index("left") < drawn.index("right")
+    names = " ".join(f"task_{n}" for n in range(30))
+    rows = terminal(drawing_of(names, ""), 60).splitlines()
+    assert len(rows) == 3 * 8
+    assert max(map(len, rows)) <= 60
 
 
 def test_a_long_run_of_like_boxes_is_one() -> None:

@@ -218,6 +218,10 @@ def test_the_commands_list_show_and_trace_a_run(
     shown = pymonik_command("runs", "show").stdout
     assert "│ price ×100 *" in shown
     assert json.loads(pymonik_command("runs", "show", "last", "-o", "json").stdout)["calls"] == 100
+    drawn = pymonik_command("graph", "show", "last")
+    assert "│ price ×100 *" in drawn.stdout
+    page = pymonik_command("graph", "show", "--format", "html", listed[1].split()[0])
+    assert '"status":"done"' in page.stdout
     assert pymonik_command("trace", "last", "-o", "t.html").returncode == 0
     assert "<rect " in (tmp_path / "t.html").read_text()
     assert pymonik_command("trace").returncode == 0

@@ -128,15 +128,39 @@ def _merged(drawing: Drawing, numbers: list[int]) -> Box:
 
 def _part(drawing: Drawing, numbers: list[int]) -> Drawing:
     """Give what is inside a group; many boxes in turn as groups of neighbours in the order."""
+    part = _cut(drawing, numbers)
+    if len(numbers) <= _CLEAR:
+        return part
+    # Links go from smaller to larger numbers, so those of consecutive ranges make no circle.
+    size = -(-len(numbers) // _CLEAR)
+    return _grouped(part, [rank - rank % size for rank in range(len(numbers))])
+
+
+def _cut(drawing: Drawing, numbers: list[int]) -> Drawing:
+    """Give some boxes, and the links between them."""
     place = {number: rank for rank, number in enumerate(numbers)}
     links = (
         Link(place[link.source], place[link.target], link.values)
         for link in drawing.links
         if link.source in place and link.target in place
     )
-    part = Drawing(tuple(drawing.boxes[number] for number in numbers), tuple(links))
-    if len(numbers) <= _CLEAR:
-        return part
-    # Links go from smaller to larger numbers, so those of consecutive ranges make no circle.
-    size = -(-len(numbers) // _CLEAR)
-    return _grouped(part, [rank - rank % size for rank in range(len(numbers))])
+    return Drawing(tuple(drawing.boxes[number] for number in numbers), tuple(links))
+
+
+def components(drawing: Drawing) -> list[Drawing]:
+    """Split a drawing into the parts that no link joins, largest first; lone boxes are one part."""
+    group = list(range(len(drawing.boxes)))
+
+    def root(number: int) -> int:
+        while group[number] != number:
+            group[number] = number = group[group[number]]
+        return number
+
+    for link in drawing.links:
+        group[root(link.target)] = root(link.source)
+    members: dict[int, list[int]] = {}
+    for number in range(len(group)):
+        members.setdefault(root(number), []).append(number)
+    joined = sorted((some for some in members.values() if len(some) > 1), key=len, reverse=True)
+    lone = [some[0] for some in members.values() if len(some) == 1]
+    return [_cut(drawing, some) for some in (*joined, lone) if some]

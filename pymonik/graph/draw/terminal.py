@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from pymonik.graph.draw.layout import Layout, Place
 from pymonik.graph.draw.model import Box, Drawing, brief
-from pymonik.graph.draw.summary import summarized
+from pymonik.graph.draw.summary import components, summarized
 
 _UP, _DOWN, _LEFT, _RIGHT = 1, 2, 4, 8
 _LINES = {
@@ -38,9 +38,13 @@ _NARROW = (30, 22, 16, 12)
 
 
 def terminal(drawing: Drawing, width: int = 80) -> str:
-    """Draw within `width` columns; what cannot be drawn so is listed, a line a box."""
+    """Draw within `width` columns, part by part; list what cannot be drawn so, a line a box."""
     drawing = summarized(drawing)
-    layout = drawing.layout()
+    return "\n".join(_drawn(part, width) for part in components(drawing))
+
+
+def _drawn(drawing: Drawing, width: int) -> str:
+    layout = drawing.layout() if drawing.links else _in_rows(drawing, width)
     for room in _NARROW:
         texts = [_text(box, room) for box in drawing.boxes]
         sizes = _sizes(layout, texts)
@@ -48,6 +52,20 @@ def terminal(drawing: Drawing, width: int = 80) -> str:
         if max(widest, default=0) <= width:
             return _Canvas(layout, texts, sizes, width).text()
     return listing(drawing, width)
+
+
+def _in_rows(drawing: Drawing, width: int) -> Layout:
+    """Put boxes without links side by side, as many in a row as it takes."""
+    rows: list[list[Place]] = [[]]
+    used = 0
+    for number, box in enumerate(drawing.boxes):
+        size = (max(map(len, _text(box, _NARROW[0]))) + 4) | 1
+        if rows[-1] and used + _GAP + size > width:
+            rows.append([])
+            used = 0
+        used += size + (_GAP if rows[-1] else 0)
+        rows[-1].append(number)
+    return Layout(tuple(map(tuple, rows)), ((),) * (len(rows) - 1))
 
 
 def listing(drawing: Drawing, width: int = 80) -> str:
@@ -240,7 +258,7 @@ class _Canvas:
 
     def _draw_nets(self, nets: list[_Net]) -> None:
         tracks = _tracks([net for net in nets if not net.is_straight])
-        height = max((track for _, track in tracks), default=0) + 1
+        height = max((track for _, track in tracks), default=0) + 1 if nets else 0
         crooked = {id(net): track for net, track in tracks}
         rows: list[dict[int, str]] = [{} for _ in range(height)]
         # Horizontal parts first: what stands upright passes in front of them.
