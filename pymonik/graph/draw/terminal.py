@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 
 from pymonik.graph.draw.layout import Layout, Place
 from pymonik.graph.draw.model import Box, Drawing, brief
 from pymonik.graph.draw.summary import components, summarized
+from pymonik.graph.draw.tracks import Net, tracks_of
 
 _UP, _DOWN, _LEFT, _RIGHT = 1, 2, 4, 8
 _LINES = {
@@ -120,26 +120,6 @@ def _sizes(layout: Layout, texts: list[list[str]]) -> dict[Place, int]:
     return sizes
 
 
-@dataclass
-class _Net:
-    """What leaves one place: the column of its stem, and those where it arrives."""
-
-    stem: int
-    ends: list[int]
-
-    @property
-    def low(self) -> int:
-        return min(self.stem, *self.ends)
-
-    @property
-    def high(self) -> int:
-        return max(self.stem, *self.ends)
-
-    @property
-    def is_straight(self) -> bool:
-        return self.low == self.high
-
-
 class _Canvas:
     """Rows of characters, filled layer by layer."""
 
@@ -179,7 +159,7 @@ class _Canvas:
         left = self.left[place]
         return left + margin <= column < left + self.sizes[place] - margin
 
-    def _nets(self, gap: int) -> list[_Net]:
+    def _nets(self, gap: int) -> list[Net]:
         """Choose the columns where the wires below a layer leave and arrive."""
         ends: dict[Place, list[Place]] = {}
         sources: dict[Place, list[Place]] = {}
@@ -187,7 +167,7 @@ class _Canvas:
             ends.setdefault(upper, []).append(lower)
             sources.setdefault(lower, []).append(upper)
         stems = {upper: self._stem(upper, lowers, sources) for upper, lowers in ends.items()}
-        nets = {upper: _Net(stem, []) for upper, stem in stems.items()}
+        nets = {upper: Net(stem, []) for upper, stem in stems.items()}
         for lower, uppers in sources.items():
             uppers.sort(key=lambda upper: stems[upper])
             ports = self._ports(lower, [stems[upper] for upper in uppers], set(stems.values()))
@@ -256,8 +236,8 @@ class _Canvas:
             rows[0][port] = "┴"
         return len(lines)
 
-    def _draw_nets(self, nets: list[_Net]) -> None:
-        tracks = _tracks([net for net in nets if not net.is_straight])
+    def _draw_nets(self, nets: list[Net]) -> None:
+        tracks = tracks_of([net for net in nets if not net.is_straight])
         height = max((track for _, track in tracks), default=0) + 1 if nets else 0
         crooked = {id(net): track for net, track in tracks}
         rows: list[dict[int, str]] = [{} for _ in range(height)]
@@ -278,31 +258,3 @@ class _Canvas:
                 bits |= _UP * (column == net.stem) | _DOWN * (column in net.ends)
                 rows[track][column] = _LINES[bits]
         self.rows += rows
-
-
-def _tracks(nets: list[_Net]) -> list[tuple[_Net, int]]:
-    """Give each net a row of its own where it would touch another; few crossings, few rows."""
-    order = sorted(nets, key=lambda net: net.stem)
-    for _ in range(len(order)):
-        swapped = False
-        for place in range(len(order) - 1):
-            above, below = order[place : place + 2]
-            if _cost(below, above) < _cost(above, below):
-                order[place : place + 2] = below, above
-                swapped = True
-        if not swapped:
-            break
-    rows: list[tuple[_Net, int]] = []
-    for net in order:
-        taken = [
-            row for other, row in rows if other.low - 1 <= net.high and net.low <= other.high + 1
-        ]
-        rows.append((net, 1 + max(taken, default=-1)))
-    return rows
-
-
-def _cost(above: _Net, below: _Net) -> int:
-    """Count the crossings of two nets, a shared upright line as many."""
-    crossings = int(above.low < below.stem < above.high)
-    crossings += sum(below.low < end < below.high for end in above.ends)
-    return crossings + 100 * sum(end == below.stem for end in above.ends)

@@ -1,0 +1,151 @@
+"""Writing a graph as plain data: the JSON of a file, and the contents that stand beside it.
+
+Enters: what a plan was compiled of. Leaves: `data` for JSON, in the shape that `file` documents,
+and `contents` by number.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import fields
+from datetime import timedelta
+from typing import Any
+
+from pymonik import pickling
+from pymonik.content import Content
+from pymonik.environment import Environment
+from pymonik.errors import GraphFileError
+from pymonik.graph.fingerprint import content_digest, parameters_of, parts_of
+from pymonik.graph.ir import Bundle, Const, Graph, Immediates, Nested, Put, Range, Ref, Spec
+from pymonik.options import TaskOptions
+from pymonik.plan.plan import Source
+
+KIND, FORMAT = "pymonik-graph", 1
+
+
+class Writer:
+    """Numbers specs, nodes and contents in the order met."""
+
+    def __init__(self, source: Source) -> None:
+        # With the number of holes in each.
+        self.contents: dict[int, tuple[Content, int]] = {}
+        self.numbers: dict[int, int] = {}
+        self.specs: dict[int, int] = {}
+        self.places: dict[int, int] = {}
+        graph: Graph = source.graph
+        self.data: dict[str, Any] = {
+            "kind": KIND,
+            "format": FORMAT,
+            "target": {"slots": source.target.slots, "chunk_size": source.target.chunk_size},
+            "optimize": source.optimize,
+            "partitions": source.partitions,
+            "specs": [],
+            "nodes": [],
+        }
+        for node in graph.nodes:
+            self._append(node)
+        self.data["contents"] = [
+            {"size": c.size, "buffers": len(c.buffers), "digest": content_digest(c, slots)}
+            for c, slots in self.contents.values()
+        ]
+
+    def _append(self, node: Any) -> int:
+        entry = self._node(node)
+        place = self.places[id(node)] = len(self.data["nodes"])
+        self.data["nodes"].append(entry)
+        return place
+
+    def _node(self, node: Any) -> dict[str, Any]:
+        if isinstance(node, Put):
+            return {"put": self._content(node.content), "label": node.label, "site": node.where}
+        slots = map(self._slot, node.args) if node.n is None else map(self._column, node.args)
+        return {
+            "spec": self._spec(node.spec),
+            "n": node.n,
+            "args": list(slots),
+            "site": node.where,
+            "wanted": node.wanted,
+            "label": node.label,
+        }
+
+    def _spec(self, spec: Spec) -> int:
+        if id(spec) not in self.specs:
+            self.specs[id(spec)] = len(self.specs)
+            environment: Environment | None = spec.environment
+            self.data["specs"].append(
+                {
+                    "name": spec.name,
+                    "code": self._content(spec.code.content),
+                    "delegates": spec.code.delegates,
+                    "fingerprint": parts_of(spec.code.function),
+                    "parameters": parameters_of(spec.code.function, spec.context),
+                    "width": spec.width,
+                    "keywords": spec.keywords,
+                    "pure": spec.pure,
+                    "context": spec.context,
+                    "options": self._options(spec.options),
+                    "environment": environment and environment.to_wire(),
+                }
+            )
+        return self.specs[id(spec)]
+
+    def _options(self, options: TaskOptions) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        for field in fields(options):
+            value = getattr(options, field.name)
+            if isinstance(value, timedelta):
+                value = value.total_seconds()
+            if field.name == "retry_on" and value is not None:
+                value = self._content(Content(pickling.freeze(value)[0]))
+            if value is not None:
+                given[field.name] = value
+        return given
+
+    def _content(self, content: Content, slots: int = 0) -> int:
+        if id(content) not in self.numbers:
+            self.numbers[id(content)] = len(self.contents)
+            self.contents[id(content)] = (content, slots)
+        return self.numbers[id(content)]
+
+    def _place(self, node: Any) -> int:
+        place = self.places.get(id(node))
+        if place is None and isinstance(node, Put):  # one without a name is in no graph
+            place = self._append(node)
+        if place is None:
+            raise GraphFileError(
+                "the graph uses values of an earlier submission, which no file can hold: record "
+                "all of it in one submission, or pass the values themselves"
+            )
+        return place
+
+    def _column(self, column: Any) -> dict[str, Any]:
+        if isinstance(column, Range):
+            return {"range": [self._place(column.node), column.start, column.step]}
+        if isinstance(column, Const):
+            return {"const": self._slot(column.value)}
+        name = "immediates" if isinstance(column, Immediates) else "each"
+        return {name: list(map(self._slot, column.values))}
+
+    def _slot(self, slot: Any) -> Any:
+        if isinstance(slot, Content):
+            return {"content": self._content(slot)}
+        if isinstance(slot, Ref) and isinstance(slot.node, Put):
+            return {"content": self._content(slot.node.content)}
+        if isinstance(slot, Ref):
+            return {"ref": [self._place(slot.node), slot.index]}
+        if isinstance(slot, Bundle):
+            runs = [[self._place(node), r.start, r.stop, r.step] for node, r in slot.runs]
+            return {"bundle": runs}
+        if isinstance(slot, Nested):
+            own = self._content(slot.content, len(slot.slots))
+            return {"nested": [own, list(map(self._slot, slot.slots))]}
+        return self._immediate(slot)
+
+    def _immediate(self, value: Any) -> Any:
+        if isinstance(value, tuple):
+            return {"tuple": list(map(self._immediate, value))}
+        if isinstance(value, bytes):
+            return {"bytes": base64.b64encode(value).decode()}
+        if isinstance(value, complex):
+            return {"complex": [value.real, value.imag]}
+        return {"ellipsis": True} if value is ... else value
