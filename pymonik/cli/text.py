@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 
-from pymonik.graph.figures import Figures
+from pymonik.graph.figures import Figures, Requests
 
 _WIDEST = 120
 
@@ -65,8 +65,8 @@ def figures_rows(figures: Figures) -> list[tuple[str, str]]:
         ("width", counted(figures.width, "call")),
         ("requests", f"{requests:,}"),
         *(
-            (f"  {kind.kind}", f"{kind.requests:,} × {_items(kind.items)} {size_text(kind.bytes)}")
-            for kind in figures.requests
+            (f"  {one.kind}", f"{one.requests:,} for {_items(one)}, {size_text(one.bytes)}")
+            for one in figures.requests
         ),
         ("bytes", f"{size_text(figures.bytes_sent)} sent"),
         ("", f"{size_text(figures.bytes_raw)} of functions and arguments, as often as used"),
@@ -74,5 +74,5 @@ def figures_rows(figures: Figures) -> list[tuple[str, str]]:
     ]
 
 
-def _items(items: int) -> str:
-    return f"{items:,}"
+def _items(requests: Requests) -> str:
+    return counted(requests.items, "unit" if requests.kind == "submit" else "object")

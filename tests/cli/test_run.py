@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import script_environment
+from tests.conftest import REPOSITORY, script_environment
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -109,3 +109,16 @@ def test_a_variable_that_is_no_number_of_workers_is_refused(monkeypatch: Any) ->
     monkeypatch.setenv("PYMONIK_WORKERS", "many")
     with pytest.raises(BackendError, match="PYMONIK_WORKERS is 'many'"):
         Pymonik()
+
+
+def test_the_commands_are_an_extension_of_armonik_cli() -> None:
+    from importlib.metadata import EntryPoint
+
+    import rich_click as click
+
+    text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    section = text.partition('[project.entry-points."armonik.cli.extensions"]\n')[2]
+    name, _, value = section.partition("\n")[0].partition(" = ")
+    loaded = EntryPoint(name, value.strip('"'), "armonik.cli.extensions").load()
+    assert isinstance(loaded, click.RichGroup)
+    assert {"run", "graph", "submit", "runs", "trace"} <= loaded.commands.keys()
