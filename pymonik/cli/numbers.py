@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
@@ -12,7 +12,14 @@ BYTES = {"": 1.0, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
 COUNT = {"": 1.0, "k": 1e3, "m": 1e6}
 
 
-class Pairs(click.ParamType[dict[str, str]]):
+# Older releases of click have no types to fill in.
+if TYPE_CHECKING:
+    _Base = click.ParamType[dict[str, str]]
+else:
+    _Base = click.ParamType
+
+
+class Pairs(_Base):
     """`name=value,name=value`; a lone value has the name ""."""
 
     name = "name=value"
