@@ -1,0 +1,132 @@
+"""Units, steps and executors made by hand, for tests that look at one part of the runtime.
+
+Machine   a scheduler and nothing else: events go in, instructions come out as text
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pymonik import pickling
+from pymonik.content import Content
+from pymonik.options import TaskOptions
+from pymonik.plan.home import Cell
+from pymonik.plan.plan import Unit
+from pymonik.runtime.outcome import Failure
+from pymonik.runtime.program import Program, StepCode
+from pymonik.runtime.scheduler import Piece, Scheduler
+
+
+def content(obj: Any) -> Content:
+    """Freeze an object."""
+    data, raw, _ = pickling.freeze(obj)
+    return Content(data, [bytes(view) for view in raw])
+
+
+def step(function: Callable[..., Any], *columns: Any, name: str = "", **given: Any) -> StepCode:
+    """Make a step; by default it is stored, single, without limits."""
+    fields: dict[str, Any] = {
+        "function": content(function),
+        "name": name or function.__name__,
+        "keywords": (),
+        "context": False,
+        "columns": columns,
+        "keep": True,
+        "site": "here.py:1",
+        "base": None,
+        "limit": None,
+        "retries": 0,
+        "retry_on": None,
+        "options": None,
+    }
+    return StepCode(**{**fields, **given})
+
+
+def unit(
+    name: str,
+    n: int = 1,
+    *inputs: Unit,
+    steps: Sequence[StepCode] = (),
+    **options: Any,
+) -> Unit:
+    """Make a unit of `n` elements that needs the outcomes of others."""
+    steps = tuple(steps) or (step(abs, name=name),)
+    program = Program(steps, n)
+    cell = Cell(n, len(program.outputs))
+    sources = tuple(source.cell for source in inputs)
+    return Unit(0, program, sources, cell, TaskOptions(**options), name)
+
+
+class Machine:
+    """A scheduler whose executors are names in a test."""
+
+    def __init__(self, executors: int = 1) -> None:
+        self.scheduler = Scheduler()
+        for number in range(executors):
+            self.scheduler.executors[number] = []
+
+    def add(self, *units: Unit) -> list[str]:
+        self.scheduler.add(units)
+        return self.given()
+
+    def given(self) -> list[str]:
+        """Give what is to be run where now: "executor: unit[start:stop]"."""
+        given = self.scheduler.assign()
+        return [f"{number}: {label(piece)}" for number in sorted(given) for piece in given[number]]
+
+    def ready(self) -> list[str]:
+        """Give what waits for an executor."""
+        return [label(piece) for piece in self.scheduler.ready]
+
+    def report(self, executor: int, of: Unit, start: int, stop: int, **given: Any) -> list[str]:
+        """Let an executor report elements; give what is to be run now."""
+        columns, errors = given.get("columns") or records(of, start, stop), given.get("errors", [])
+        self.scheduler.reported(executor, of.number, start, stop, columns, errors)
+        return self.given()
+
+    def end(self, executor: int, of: Unit, start: int, stop: int, **given: Any) -> list[str]:
+        """Let an executor end a piece; give what is to be run now."""
+        columns, errors = given.get("columns") or records(of, start, stop), given.get("errors", [])
+        seconds, plan = given.get("seconds", 1.0), given.get("plan")
+        self.scheduler.ended(executor, of.number, start, stop, columns, errors, seconds, plan)
+        self.call_back()
+        return self.given()
+
+    def call_back(self) -> None:
+        while self.scheduler.due:
+            due, self.scheduler.due = self.scheduler.due, []
+            for callback in due:
+                callback()
+            self.scheduler.propagate()
+
+    def die(
+        self,
+        executor: int,
+        of: Unit | None,
+        element: int = 0,
+        at: int = 0,
+        reason: str = "signal 9",
+    ) -> list[str]:
+        """Let an executor die while it runs a step of an element; give what waits."""
+        call = None if of is None else (of.number, element, at)
+        self.scheduler.died(executor, call, reason)
+        return self.ready()
+
+    def start(self, executor: int) -> list[str]:
+        """Let another executor start; give what is to be run now."""
+        self.scheduler.executors[executor] = []
+        return self.given()
+
+
+def label(piece: Piece) -> str:
+    return f"{piece.running.unit.name}[{piece.start}:{piece.stop}]"
+
+
+def records(of: Unit, start: int, stop: int) -> list[list[Any]]:
+    """Give the records a unit makes for elements: "a0", "a1", …"""
+    return [[f"{of.name}{i}" for i in range(start, stop)] for _ in of.cell.columns]
+
+
+def failure(name: str, kind: str = "error", **given: Any) -> Failure:
+    return Failure(kind, "it failed", name, **given)
