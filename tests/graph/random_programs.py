@@ -129,6 +129,7 @@ class Turn:
     k: int
     options: dict[str, Any]
     number: int
+    held: list[Any]
 
     def call(self, name: str, *args: Any) -> Any:
         return self.place.call(name, *args, **self.options)
@@ -138,6 +139,13 @@ class Turn:
 
     def pick(self, *names: str) -> str:
         return names[self.k % len(names)]
+
+
+def boxes(t: Turn) -> list[Any]:
+    """Make lists, and hold some of them while others use them all."""
+    made = [t.call("pair", h, t.k) for h in t.part]
+    t.held += made[t.k % 2 :: 2]
+    return [t.call("deep", box) for box in made]
 
 
 SINGLE: dict[str, Callable[[Turn], list[Any]]] = {
@@ -152,6 +160,7 @@ SINGLE: dict[str, Callable[[Turn], list[Any]]] = {
     "dict": lambda t: [t.call("deep", {"a": t.one, "b": [t.part, (t.other, t.k)], "c": t.one})],
     "content": lambda t: [t.call("deep", [1, 2, [t.k % 3]]) for _ in range(2)],
     "pair": lambda t: t.place.items(t.call("pair", t.one, t.other)),
+    "boxes": boxes,
     "twice": lambda t: [t.call("scale", t.call("root", t.one), 3) for _ in range(2)],
     "put": lambda t: [t.place.put(t.k, f"kept {t.number}" if t.k % 2 else None)],
 }
@@ -184,21 +193,22 @@ STEPS = st.lists(
 )
 
 
-def carry_out(steps: list[Step], place: Plain | Lazy) -> tuple[list[Any], list[Any]]:
-    """Carry a program out; give its single values and its rows."""
+def carry_out(steps: list[Step], place: Plain | Lazy) -> tuple[list[Any], list[Any], list[Any]]:
+    """Carry a program out; give its single values, its rows, and lists that are only held."""
     values: list[Any] = [place.call("inc", 0)]
     rows: list[Any] = [place.map("inc", range(4))]
+    held: list[Any] = []
     for number, (kind, a, b, k, options) in enumerate(steps):
         one, other = values[-1 - a % len(values)], values[-1 - b % len(values)]
         part, second = _part(rows[-1 - a % len(rows)], k), _part(rows[-1 - b % len(rows)], b)
-        turn = Turn(place, one, other, part, second, k, options, number)
+        turn = Turn(place, one, other, part, second, k, options, number, held)
         if kind == "flush":
             place.flush()
         elif kind in SINGLE:
             values += SINGLE[kind](turn)
         else:
             rows.append(ROWS[kind](turn))
-    return values, rows
+    return values, rows, held
 
 
 def _part(row: Any, k: int) -> Any:
@@ -206,7 +216,7 @@ def _part(row: Any, k: int) -> Any:
     return (row, row[k % 3 :], row[::2], row[::-1], row[: k % 4])[k % 5]
 
 
-def keep(values: list[Any], rows: list[Any], mask: int) -> list[Any]:
+def keep(values: list[Any], rows: list[Any], held: list[Any], mask: int) -> list[Any]:
     """Give what a user still holds: by the bits of a mask, the others are dropped."""
-    everything = [*values, *(item for row in rows for item in row)]
+    everything = [*values, *(item for row in rows for item in row), *held]
     return [item for place, item in enumerate(everything) if mask >> place % 16 & 1]

@@ -27,6 +27,7 @@ def content(obj: Any) -> Content:
 def step(function: Callable[..., Any], *columns: Any, name: str = "", **given: Any) -> StepCode:
     """Make a step; by default it is stored, single, without limits."""
     fields: dict[str, Any] = {
+        **dict.fromkeys(StepCode._fields),
         "function": content(function),
         "name": name or function.__name__,
         "keywords": (),
@@ -34,11 +35,8 @@ def step(function: Callable[..., Any], *columns: Any, name: str = "", **given: A
         "columns": columns,
         "keep": True,
         "site": "here.py:1",
-        "base": None,
-        "limit": None,
         "retries": 0,
-        "retry_on": None,
-        "options": None,
+        "max_retries": 0,
     }
     return StepCode(**{**fields, **given})
 
@@ -51,8 +49,9 @@ def unit(
     **options: Any,
 ) -> Unit:
     """Make a unit of `n` elements that needs the outcomes of others."""
-    steps = tuple(steps) or (step(abs, name=name),)
-    program = Program(steps, n)
+    retries = options.get("max_retries", 0)
+    steps = [s._replace(max_retries=retries) for s in steps or [step(abs, name=name)]]
+    program = Program(tuple(steps), n)
     cell = Cell(n, len(program.outputs))
     sources = tuple(source.cell for source in inputs)
     return Unit(0, program, sources, cell, TaskOptions(**options), name)
