@@ -1,49 +1,23 @@
-"""Lowering: maps are cut into units, columns along with them, and values become inputs."""
+"""Lowering: maps are cut into units, and columns along with them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pymonik import Pymonik, Task
 from pymonik.content import Content
 from pymonik.graph.passes import Target, run_passes
 from pymonik.plan.home import Cell
 from pymonik.plan.lower import lower
-from pymonik.plan.plan import Plan, Unit
+from pymonik.plan.plan import Unit
 from tests.graph.programs import TASKS, recorded, recording
+
+from .looking import columns, compiled, places, units_of
 
 inc, add, root, total, note = (TASKS[name] for name in ("inc", "add", "root", "total", "note"))
 LARGE = list(range(20_000))
-
-
-def compiled(client: Pymonik) -> Plan:
-    """Batch, and nothing else: chunks are those that the calls ask for."""
-    return lower(run_passes(recorded(client), Target(slots=2), ["batch"]))
-
-
-def units_of(plan: Plan, name: str) -> list[Unit]:
-    return [unit for unit in plan.units if unit.name == name]
-
-
-def columns(unit: Unit, step: int = 0) -> tuple[Any, ...]:
-    return unit.program.steps[step].columns
-
-
-def places(unit: Unit, column: Any, plan: Plan) -> list[tuple[int, int]]:
-    """Say which unit, and which place there, each value of a column of runs comes from."""
-    numbers = {id(u.cell): u.number for u in plan.units}
-    kind, runs = column
-    assert kind in "rb"
-    return [
-        (numbers[id(unit.inputs[position])], start + k * step)
-        for position, _, start, step, count in runs
-        for k in range(count)
-    ]
 
 
 def test_immediates_are_cut_along_the_units() -> None:
@@ -211,107 +185,3 @@ def test_call_sites_are_one_text_or_one_for_each() -> None:
 def _sites(unit: Unit) -> list[str]:
     site = unit.program.steps[0].site
     return [site] * unit.n if isinstance(site, str) else list(site)
-
-
-def test_options_of_a_call_reach_its_step() -> None:
-    with recording() as client:
-        a = inc.invoke(1, pmk_max_duration=5, pmk_retries=2, pmk_retry_on=(KeyError, OSError))
-        b = inc.invoke(2, pmk_retries=1, pmk_retry_on=(KeyError, OSError))
-        c = inc.invoke(3)
-        first, second, third = (unit.program.steps[0] for unit in compiled(client).units)
-        assert (first.limit, first.retries) == (5.0, 2)
-        assert first.retry_on.load() == (KeyError, OSError)
-        assert second.retry_on is first.retry_on, "equal types are pickled once"
-        assert (third.limit, third.retries, third.retry_on) == (None, 0, None)
-        del a, b, c
-
-
-def test_only_a_unit_whose_calls_have_a_limit_is_watched() -> None:
-    with recording() as client:
-        ends = inc.invoke(1), inc.invoke(2, pmk_max_duration=5)
-        assert [unit.limited for unit in compiled(client).units] == [False, True]
-        del ends
-
-
-def test_a_limit_of_any_fused_call_makes_its_unit_watched() -> None:
-    with recording() as client:
-        end = inc.invoke(inc.invoke(1), pmk_max_duration=5)
-        (unit,) = client.plan().units
-        assert (len(unit.program.steps), unit.limited) == (2, True)
-        del end
-
-
-def test_only_a_task_that_may_make_calls_carries_the_options_they_inherit() -> None:
-    def splits(x: int) -> Any:
-        return inc.invoke(x)
-
-    with recording() as client:
-        ends = Task(splits).invoke(1, pmk_priority=3), inc.invoke(1, pmk_priority=3)
-        inherited, plain = (unit.program.steps[0].options for unit in compiled(client).units)
-        assert (inherited.priority, plain) == (3, None)
-        del ends
-
-
-def test_large_contents_are_inputs_and_small_ones_travel_in_the_payload() -> None:
-    with recording() as client:
-        large, small = total.invoke(LARGE), root.invoke([1, 2, 3])
-        first, second = compiled(client).units
-        assert columns(first) == (("c", 0),)
-        assert isinstance(first.inputs[0], Content)
-        kind, item = columns(second)[0]
-        assert (kind, item.load(), second.inputs) == ("c", [1, 2, 3], ())
-        del large, small
-
-
-def test_an_object_put_is_its_content_wherever_it_stands() -> None:
-    with recording() as client:
-        handle, row = client.put(LARGE), inc.map_invoke(range(2), pmk_chunk_size=2)
-        ends = [total.invoke(handle), note.invoke("x", [handle, row[0]]), total.invoke([row[1]])]
-        plan = compiled(client)
-        assert len(plan.blobs) == 1
-        for unit in (*units_of(plan, "total")[:1], *units_of(plan, "note")):
-            assert plan.blobs[0] in unit.inputs
-        del ends
-
-
-def test_a_large_function_is_a_blob_of_its_own() -> None:
-    table = np.arange(10_000)
-
-    def look_up(i: int) -> int:
-        return int(table[i])
-
-    with recording() as client:
-        xs = [Task(look_up).invoke(i, pmk_chunk_size=1) for i in range(3)]
-        ys = Task(look_up, func_name="again").map_invoke(range(3), pmk_chunk_size=1)
-        plan = compiled(client)
-        assert [blob.size > table.nbytes for blob in plan.blobs] == [True]
-        assert all(unit.program.steps[0].function == 0 for unit in plan.units)
-        del xs, ys
-
-
-def test_values_of_an_earlier_submission_are_inputs_like_any_other() -> None:
-    with recording() as client:
-        xs = inc.map_invoke(range(6), pmk_chunk_size=3)
-        client.flush()
-        ys = root.map_invoke(xs[1:5], pmk_chunk_size=4)
-        s = total.invoke([xs[0], *ys, xs[5]])
-        plan = compiled(client)
-        own = {id(unit.cell) for unit in plan.units}
-        first, last = plan.units
-        assert columns(first) == (("r", [(0, 0, 1, 1, 2), (1, 0, 0, 1, 2)]),)
-        assert [id(cell) in own for cell in first.needs] == [False, False]
-        assert [id(cell) in own for cell in last.needs] == [False, True, False]
-        client.flush()
-        assert s.get() == 1 + 6 + sum(i * i for i in range(2, 6))
-
-
-@pytest.mark.parametrize("optimize", [True, False])
-def test_a_plan_is_bound_to_its_values_only_when_it_is_sent(optimize: bool) -> None:
-    with recording(optimize=optimize) as client:
-        xs = inc.map_invoke(range(4))
-        node = xs[0]._node
-        client.plan()
-        assert node.home is None
-        client.flush()
-        assert node.home is not None
-        assert xs.get() == [1, 2, 3, 4]

@@ -1,24 +1,15 @@
-"""The plan: what would be sent, counted; equal contents once; asking for it sends nothing."""
+"""The plan: asking for it sends nothing, and equal contents are in it once."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-import pymonik.plan.sending as sending_module
-from pymonik import Pymonik, Task, task
-from pymonik.backend.dry_run import DryRunBackend
-from pymonik.plan.plan import Plan
-from pymonik.settings import settings as settings_of
+from pymonik import Pymonik, task
 from tests.graph.programs import TASKS, recording
-from tests.graph.random_programs import STEPS, Lazy, Step, carry_out
 
 inc, total, note = (TASKS[name] for name in ("inc", "total", "note"))
 
@@ -26,9 +17,6 @@ inc, total, note = (TASKS[name] for name in ("inc", "total", "note"))
 @task
 def price(spots: Any, strikes: Any, i: int, j: int) -> float:
     return float(max(spots[i] - strikes[j], 0))
-
-
-# ----- asking
 
 
 def test_asking_for_the_plan_sends_nothing_and_can_be_repeated() -> None:
@@ -69,9 +57,6 @@ def test_an_empty_plan_has_no_requests() -> None:
     with recording() as client:
         plan = client.plan()
         assert (bool(plan), plan.requests, plan.size, plan.calls) == (False, (), 0, 0)
-
-
-# ----- equal contents are one
 
 
 def frame() -> pd.DataFrame:
@@ -144,143 +129,3 @@ def test_many_slots_do_not_multiply_the_arrays_beyond_their_payloads() -> None:
         grid = [price.invoke(spots, strikes, i, j) for i in range(41) for j in range(41)]
         assert client.plan().size < 300_000
         del grid
-
-
-# ----- counts
-
-
-@pytest.fixture
-def limits(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Set limits of requests that small plans reach."""
-
-    def set_limits(**given: int) -> None:
-        changed = replace(settings_of(), **given)
-        monkeypatch.setattr(sending_module, "settings", lambda: changed)
-
-    return set_limits
-
-
-def counts(plan: Plan) -> dict[str, list[int]]:
-    """Give the counts of a plan's requests by kind."""
-    found: dict[str, list[int]] = {}
-    for request in plan.requests:
-        found.setdefault(request.kind, []).append(request.count)
-    return found
-
-
-@pytest.mark.parametrize(("calls", "submits"), [(1, 1), (999, 1), (1000, 1), (1001, 2), (2500, 3)])
-def test_a_graph_takes_two_requests_and_one_a_thousand_units(calls: int, submits: int) -> None:
-    with recording(optimize=False) as client:
-        xs = inc.map_invoke(range(calls))
-        found = counts(client.plan())
-        assert (found["declare"], found["create"]) == ([calls], [calls])
-        # The last thousand first: consumers before what they need.
-        assert len(found["submit"]) == submits
-        assert found["submit"] == [min(1000, n) for n in range(calls, 0, -1000)]
-        del xs
-
-
-def test_large_blobs_are_streams_of_their_own(limits: Any) -> None:
-    limits(request_bytes=400_000)
-    with recording() as client:
-        ends = [total.invoke(np.arange(n)) for n in (5000, 6000, 50_000, 60_000)]
-        plan = client.plan()
-        large = sorted(blob.size for blob in plan.blobs)[2:]
-        streams = sorted(r.size for r in plan.requests if r.kind == "stream")
-        assert len(streams) == 2
-        assert all(size < sent < 1.01 * size for size, sent in zip(large, streams))
-        # Their ids come with the declaration, the others' with the creation.
-        assert counts(plan)["declare"] == [len(plan.units) + 2]
-        del ends
-
-
-def test_creations_are_split_by_bytes(limits: Any) -> None:
-    limits(request_bytes=50_000)
-    with recording(optimize=False) as client:
-        ends = [total.invoke([float(i)] * 1000) for i in range(20)]
-        created = [request.size for request in client.plan().requests if request.kind == "create"]
-        assert len(created) > 3
-        # None could have joined the one before it: each order here takes about 9 500 bytes.
-        assert all(size > 50_000 - 10_000 for size in created[:-1])
-        assert all(size < 51_000 for size in created)
-        del ends
-
-
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-@given(steps=STEPS, optimize=st.booleans(), request_bytes=st.sampled_from([800, 4000, 20 << 20]))
-def test_the_counts_of_a_plan_are_exact(
-    limits: Any, steps: list[Step], optimize: bool, request_bytes: int
-) -> None:
-    limits(request_bytes=request_bytes, submit_units=3)
-    with recording(optimize=optimize) as client:
-        kept = carry_out(steps, Lazy(client))
-        plan = client.plan()
-        found = counts(plan)
-        units, payloads = len(plan.units), sum(len(unit.payload) for unit in plan.units)
-        assert plan.size == payloads + sum(blob.size for blob in plan.blobs)
-        streams = sum(found.get("stream", []))
-        stored = sum(found.get("create", [])) + streams
-        named = bool(plan.places())
-        assert stored == units + len(plan.blobs) + named
-        declared = found.get("declare", [])
-        assert declared == ([units + streams] if units + streams else [])
-        assert sum(found.get("submit", [])) == units
-        assert len(found.get("submit", [])) >= math.ceil(units / 3)
-        assert all(1 <= count <= 3 for count in found.get("submit", []))
-        assert sum(request.size for request in plan.requests) >= plan.size
-        del kept
-
-
-def test_values_of_an_earlier_submission_are_not_stored_again() -> None:
-    with recording(optimize=False) as client:
-        xs = inc.map_invoke(range(5))
-        client.flush()
-        s = total.invoke(xs)
-        assert counts(client.plan()) == {"declare": [1], "create": [1], "submit": [1]}
-        del s
-
-
-def test_the_steps_of_a_plan_come_in_the_order_of_sending() -> None:
-    with recording() as client:
-        ends = total.invoke(np.arange(1_000_000))
-        kinds = [request.kind for request in client.plan().requests]
-        assert kinds == ["declare", "create", "stream", "submit"]
-        del ends
-
-
-@pytest.mark.parametrize("optimize", [True, False])
-def test_what_a_client_says_it_did_is_what_its_plans_said(optimize: bool) -> None:
-    with recording(optimize=optimize) as client:
-        planned: list[Plan] = []
-        for n in (10, 200):
-            xs = inc.map_invoke(range(n))
-            ends = total.invoke(xs), note.invoke("x", np.arange(10_000))
-            planned.append(client.plan())
-            client.flush()
-            del xs, ends
-        stats = client.stats
-        assert stats.submissions == 2
-        assert stats.calls == sum(plan.calls for plan in planned)
-        assert stats.units == sum(len(plan.units) for plan in planned)
-
-
-def test_the_name_of_a_map_names_all_of_it() -> None:
-    double = Task(lambda x: 2 * x, func_name="double")
-    with Pymonik(backend="inline") as client:
-        handles = double.map_invoke([1, 2, 3], pmk_name="pv")
-        plan = client.plan()
-        assert plan.places()["pv"].length == 3
-        assert plan.requests
-        assert handles.get() == [2, 4, 6]
-
-
-def test_a_dry_run_tells_its_figures(caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(SystemExit), Pymonik(backend="dry-run") as client:
-        inc.invoke(1, pymonik=client).get()
-    assert [r.message for r in caplog.records if "dry run" in r.message] == [
-        f"the dry run ends here, nothing was sent: {DryRunBackend.sent[-1]!r}"
-    ]

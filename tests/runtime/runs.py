@@ -1,0 +1,91 @@
+"""Running a unit in this process, with a page and a clock of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pymonik.content import Content
+from pymonik.graph.passes import Target
+from pymonik.runtime import running
+from pymonik.runtime.outcome import value_of
+from pymonik.runtime.program import Program, StepCode
+from pymonik.runtime.subtasks import Subtasks
+from pymonik.runtime.unit import Hosting, Job, Report, run
+
+from .units import content, step
+
+
+class Page:
+    """What a unit tells its host of the running call; `room` is how many records it takes."""
+
+    def __init__(self, room: int = 1 << 30) -> None:
+        self.numbers = [0] * 8
+        self.room = room
+        self.noted: list[Any] = []
+
+    def add(self, record: Any) -> bool:
+        if len(self.noted) >= self.room:
+            return False
+        self.noted.append(record)
+        return True
+
+
+class Clock:
+    """Time that passes only when a task says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def monotonic_ns(self) -> int:
+        return int(self.now * 1e9)
+
+
+def reports(
+    steps: StepCode | list[StepCode],
+    n: int = 1,
+    *sources: Any,
+    page: Page | None = None,
+    functions: Callable[[Content], Any] | None = None,
+    **given: Any,
+) -> list[Report]:
+    """Run the elements of a unit in this process; give its reports."""
+    program = Program(tuple([steps] if isinstance(steps, StepCode) else steps), n)
+    job = Job(program, sources, given.pop("start", 0), given.pop("stop", n), **given)
+    subtasks = Subtasks(Target(), True)
+    restore = running.Restorer(watch=False)
+    load = functions or (lambda function: function.load())
+    hosting = Hosting("here", load, page or Page(), (Exception,), subtasks, restore)
+    running.DIRTY.clear()
+    try:
+        return list(run(job, hosting))
+    finally:
+        running.DIRTY.clear()
+
+
+def records(*args: Any, **given: Any) -> list[Any]:
+    """Give the records of the only report of a unit, a list for each stored step."""
+    (report,) = reports(*args, **given)
+    assert report.last
+    return report.columns
+
+
+def loaded(column: list[Any]) -> list[Any]:
+    return [value_of(record) for record in column]
+
+
+def local(*functions: Callable[..., Any]) -> Callable[[Content], Any]:
+    """Let contents of numbers stand for functions of this test: they see its variables."""
+    return lambda number: functions[number.load()]
+
+
+def steps_of(count: int, *columns: Any, **given: Any) -> list[StepCode]:
+    return [
+        step(abs, *(columns if i == 0 else (("p", i - 1),)), name=f"s{i}", **given)._replace(
+            function=content(i)
+        )
+        for i in range(count)
+    ]

@@ -1,0 +1,70 @@
+"""Programs: what a payload says survives its journey, and can be cut."""
+
+from __future__ import annotations
+
+import pickle
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pymonik.runtime.program import Program, cut
+
+from .runs import loaded, records
+from .units import content, step
+
+
+def program(n: int) -> Program:
+    first = step(abs, ("s", list(range(n))), ("v", 2), name="first", base=3)
+    second = step(
+        abs,
+        ("p", 0),
+        ("r", [(0, 0, 1, 1, n - 1), (1, 0, 0, 1, 1)]),
+        ("m", [("v", i) for i in range(n)]),
+        ("b", [(0, 0, 0, 1, 2)]),
+        name="second",
+        keep=bytes(i % 2 for i in range(n)),
+        site=[f"u.py:{i}" for i in range(n)],
+        retry_on=content((KeyError,)),
+        limit=2.0,
+    )
+    return Program((first, second), n)
+
+
+def test_a_program_survives_its_journey() -> None:
+    sent = program(5)
+    got = pickle.loads(pickle.dumps(sent, protocol=5))
+    assert type(got) is Program
+    assert pickle.dumps(got, 5) == pickle.dumps(sent, 5)
+    assert got.outputs == sent.outputs == [0, 1]
+    assert got.steps[1][4:9] == sent.steps[1][4:9]
+    assert got.steps[1].retry_on.load() == (KeyError,)
+
+
+def test_only_stored_steps_are_outputs() -> None:
+    keeps = (False, True, b"\0\0", False, b"\1\0")
+    steps = tuple(step(abs, name=f"s{i}", keep=keep) for i, keep in enumerate(keeps))
+    assert Program(steps, 2).outputs == [1, 2, 4]
+
+
+@settings(max_examples=60, deadline=None)
+@given(bounds=st.lists(st.integers(0, 8), max_size=5))
+def test_a_program_in_pieces_makes_the_values_of_the_whole(bounds: list[int]) -> None:
+    n = 8
+    sources = ([list(range(100, 109))], [[7]])
+    gather = step(lambda *args: args, *program(n).steps[1].columns[1:], name="gather", base=0)
+    keep = bytes(i % 3 for i in range(n))
+    steps = [
+        step(abs, ("s", list(range(n))), name="first", keep=keep),
+        gather._replace(columns=(("p", 0), *gather.columns)),
+    ]
+    whole = records(steps, n, *sources)
+    ends = sorted({0, n, *bounds})
+    parts = []
+    for start, stop in pairwise(ends):
+        piece = cut(Program(tuple(steps), n), start, stop)
+        assert [s.base for s in piece.steps] == [None, start]
+        parts.append(records(list(piece.steps), piece.n, *sources))
+    for place, column in enumerate(whole):
+        joined = [record for part in parts for record in part[place]]
+        assert loaded(joined) == loaded(column)

@@ -1,0 +1,139 @@
+"""Deaths of executors: who is charged, what runs again, and what does not."""
+
+from __future__ import annotations
+
+from pymonik.runtime.outcome import PENDING
+from tests.graph.programs import TASKS, recording
+
+from .units import Machine, step, unit
+
+
+def test_a_death_charges_the_running_call_and_places_the_rest_anew() -> None:
+    machine = Machine(1)
+    a, b = unit("a", 4, max_retries=2), unit("b", max_retries=2)
+    machine.add(a, b)
+    machine.report(0, a, 0, 2)
+    assert machine.die(0, a, 2) == ["a[2:4]", "b[0:1]"]
+    (running,) = {piece.running for piece in machine.scheduler.ready if piece.running.unit is a}
+    assert (running.attempts, running.doomed) == ({(2, 0): 1}, {})
+    assert machine.start(1) == ["1: a[2:4]"]
+    assert machine.end(1, a, 2, 4) == ["1: b[0:1]"]
+    assert a.cell.columns == [["a0", "a1", "a2", "a3"]], "what was reported has not run again"
+
+
+def test_what_a_dead_executor_held_goes_before_what_waited() -> None:
+    machine = Machine(1)
+    first = unit("a")
+    machine.add(first)
+    held = [unit("a"), unit("a"), unit("a"), unit("b")]
+    machine.end(0, first, 0, 1, seconds=0.0001)
+    assert machine.add(*held) == ["0: a[0:1]"] * 3
+    assert machine.die(0, held[0]) == ["a[0:1]"] * 3 + ["b[0:1]"]
+    assert [piece.running.unit for piece in machine.scheduler.ready] == held
+
+
+def test_a_call_that_kills_too_often_is_doomed_and_its_neighbours_run() -> None:
+    machine = Machine(0)
+    a = unit("a", 3, max_retries=1, steps=[step(abs, name="a", base=10, site="user.py:7")])
+    machine.add(a)
+    for executor in range(2):
+        assert machine.start(executor) == [f"{executor}: a[0:3]"]
+        assert machine.die(executor, a, 1) == ["a[0:3]"]
+    attempts, doomed = machine.scheduler.ready[0].extras
+    assert attempts == {(1, 0): 2}
+    verdict = doomed[1, 0]
+    assert (verdict.kind, verdict.element, verdict.site) == ("died", 11, "user.py:7")
+    assert (verdict.attempts, verdict.task) == (2, "a")
+    assert "signal 9" in verdict.message
+    assert "max_retries is 1" in verdict.message
+
+
+def test_no_retries_means_one_attempt() -> None:
+    machine = Machine(1)
+    a = unit("a", max_retries=0)
+    machine.add(a)
+    machine.die(0, a)
+    assert list(machine.scheduler.ready[0].extras[1]) == [(0, 0)]
+
+
+def test_each_fused_call_keeps_its_own_max_retries() -> None:
+    with recording() as client:
+        first = TASKS["inc"].invoke(0, pmk_max_retries=0)
+        last = TASKS["inc"].invoke(first, pmk_max_retries=5)
+        del first
+        (fused,) = client.plan().units
+        machine = Machine(1)
+        machine.add(fused)
+        machine.die(0, fused, 0, at=1)
+        assert machine.scheduler.ready[0].extras == ({(0, 1): 1}, {}), "it may die five times"
+        machine.start(1)
+        machine.die(1, fused, 0, at=0)
+        assert list(machine.scheduler.ready[0].extras[1]) == [(0, 0)], "it may not die at all"
+        del last
+
+
+def test_a_call_past_its_deadline_is_doomed_at_once() -> None:
+    machine = Machine(1)
+    a = unit("a", 2, max_retries=5, steps=[step(abs, name="a", limit=1.5)])
+    machine.add(a)
+    assert machine.die(0, a, 1, reason="timeout") == ["a[0:2]"]
+    verdict = machine.scheduler.ready[0].extras[1][1, 0]
+    assert (verdict.kind, verdict.attempts) == ("timeout", 1)
+    assert "max_duration of 1.5 s" in verdict.message
+
+
+def test_a_death_between_calls_charges_nobody() -> None:
+    machine = Machine(1)
+    a = unit("a")
+    machine.add(a)
+    assert machine.die(0, None) == ["a[0:1]"]
+    assert machine.scheduler.ready[0].extras is None
+
+
+def test_a_death_in_a_call_that_had_ended_is_charged_to_the_next() -> None:
+    """The end of one unit and the death in the next may arrive together."""
+    machine = Machine(1)
+    first = unit("a")
+    machine.add(first)
+    second = unit("a", max_retries=3)
+    machine.end(0, first, 0, 1, seconds=0.0001)
+    machine.add(second)
+    machine.die(0, first)
+    assert machine.scheduler.ready[0].extras == ({(0, 0): 1}, {})
+
+
+def test_a_death_without_work_leaves_nothing_behind() -> None:
+    machine = Machine(1)
+    assert machine.die(0, None) == []
+    assert machine.scheduler.executors == {}
+
+
+def test_what_the_journal_of_a_dead_executor_holds_does_not_run_again() -> None:
+    machine = Machine(1)
+    a = unit("a", 5)
+    machine.add(a)
+    machine.report(0, a, 0, 1)
+    machine.scheduler.finished(0, a.number, 0, ["a0", "a1", "a2"])
+    assert machine.die(0, a, 3) == ["a[3:5]"]
+    assert a.cell.columns == [["a0", "a1", "a2", PENDING, PENDING]]
+
+
+def test_a_journal_of_several_outputs_is_read_by_columns() -> None:
+    machine = Machine(1)
+    a = unit("a", 3, steps=[step(abs, name="a"), step(abs, ("p", 0), name="b")])
+    machine.add(a)
+    machine.scheduler.finished(0, a.number, 0, [["x0", "y0"], ["x1", "y1"]])
+    assert machine.die(0, a, 2) == ["a[2:3]"]
+    assert a.cell.columns == [["x0", "x1", PENDING], ["y0", "y1", PENDING]]
+
+
+def test_a_complete_journal_finishes_the_unit() -> None:
+    machine = Machine(1)
+    a = unit("a", 2)
+    b = unit("b", 1, a)
+    machine.add(a, b)
+    machine.scheduler.finished(0, a.number, 0, ["a0", "a1"])
+    machine.die(0, a, 1)
+    machine.scheduler.propagate()
+    assert machine.start(1) == ["1: b[0:1]"]
+    assert machine.scheduler.unfinished == 1
