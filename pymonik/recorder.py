@@ -17,18 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pymonik.capture import LONG, SMALL, Code, Interner, capture_function, is_immediate_tuple
 from pymonik.content import IMMEDIATE, Content
 from pymonik.errors import NoClientError, OptionsError
-from pymonik.graph.ir import (
-    Bundle,
-    Const,
-    Each,
-    Immediates,
-    Nested,
-    Put,
-    Range,
-    Recorded,
-    Ref,
-    Spec,
-)
+from pymonik.graph.ir import Put, Recorded, Spec
+from pymonik.graph.slots import Bundle, Const, Each, Immediates, Nested, Range, Ref
 from pymonik.handle import MultiResultHandle, Owner, ResultHandle
 from pymonik.options import TaskOptions, from_keywords, merge
 from pymonik.plan.home import settled

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
 
 from pymonik.capture import SMALL
 from pymonik.errors import NoClientError, SignatureError, TaskDefinitionError
-from pymonik.graph.ir import Const, Nested
+from pymonik.graph.slots import Const, Nested
 from pymonik.handle import MultiResultHandle, ResultHandle
 from pymonik.options import TaskOptions, demand, merge
 from pymonik.recorder import Recorder, current_recorder

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from pymonik import backend as backends
 from pymonik.callbacks import CALLBACKS
 from pymonik.errors import NoClientError, OptionsError
-from pymonik.graph.ir import Each, Put, Recorded, inputs, slot_at
+from pymonik.graph.ir import Put, Recorded, inputs
+from pymonik.graph.slots import Each, slot_at
 from pymonik.handle import ResultHandle
 from pymonik.options import TaskOptions
 from pymonik.plan.home import settled

@@ -10,18 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pymonik.content import Content
-from pymonik.graph.ir import (
-    Const,
-    Each,
-    Graph,
-    Map,
-    Nested,
-    Put,
-    Recorded,
-    column_refs,
-    inputs,
-    refs_of,
-)
+from pymonik.graph.ir import Graph, Map, Put, Recorded, inputs
+from pymonik.graph.slots import Const, Each, Nested, column_refs, refs_of
 
 if TYPE_CHECKING:
     import networkx

@@ -20,7 +20,8 @@ from pymonik.content import Content
 from pymonik.environment import Environment
 from pymonik.graph.analysis import captured
 from pymonik.graph.imports import brought_by, imported, package_of
-from pymonik.graph.ir import Const, Each, Graph, Immediates, Nested, Put, Recorded
+from pymonik.graph.ir import Graph, Put, Recorded
+from pymonik.graph.slots import Const, Each, Immediates, Nested
 from pymonik.plan.plan import Plan
 from pymonik.settings import GIB, MIB
 

@@ -14,20 +14,9 @@ from pymonik.capture import Code
 from pymonik.content import Content, freeze_buffer
 from pymonik.environment import Environment
 from pymonik.graph.fingerprint import Stored, remember
-from pymonik.graph.ir import (
-    Bundle,
-    Const,
-    Each,
-    Graph,
-    Immediates,
-    Nested,
-    Put,
-    Range,
-    Recorded,
-    Ref,
-    Spec,
-)
+from pymonik.graph.ir import Graph, Put, Recorded, Spec
 from pymonik.graph.passes import Target
+from pymonik.graph.slots import Bundle, Const, Each, Immediates, Nested, Range, Ref
 from pymonik.options import TaskOptions
 from pymonik.plan.home import settled
 from pymonik.plan.plan import Source

@@ -15,19 +15,8 @@ from typing import Any
 from pymonik.content import Content
 from pymonik.graph.draw.model import folded
 from pymonik.graph.fingerprint import content_digest, parameters_of, parts_of
-from pymonik.graph.ir import (
-    Bundle,
-    Const,
-    Each,
-    Graph,
-    Immediates,
-    Map,
-    Nested,
-    Put,
-    Range,
-    Ref,
-    inputs,
-)
+from pymonik.graph.ir import Graph, Map, Put, inputs
+from pymonik.graph.slots import Bundle, Const, Each, Immediates, Nested, Range, Ref
 
 
 @dataclass(frozen=True)

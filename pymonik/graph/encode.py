@@ -16,7 +16,8 @@ from pymonik.content import Content
 from pymonik.environment import Environment
 from pymonik.errors import GraphFileError
 from pymonik.graph.fingerprint import content_digest, parameters_of, parts_of
-from pymonik.graph.ir import Bundle, Const, Graph, Immediates, Nested, Put, Range, Ref, Spec
+from pymonik.graph.ir import Graph, Put, Spec
+from pymonik.graph.slots import Bundle, Const, Immediates, Nested, Range, Ref
 from pymonik.options import TaskOptions
 from pymonik.plan.plan import Source
 

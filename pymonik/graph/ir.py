@@ -4,21 +4,19 @@ Recording appends `Recorded` calls and maps, and `Put`s; the pass `vectorize` tu
 `Map`s, which the later passes and lowering read. Nodes are not changed once they stand in a graph,
 but for `home`, which is set once, at the flush, and says where the values will be found.
 
-Slot values, what one argument of one call is: an immediate (itself), a `Content`, a `Ref` to one
-output, a `Bundle` of outputs (arrives as a list), or `Nested` (a content with holes for others).
-Columns, what one argument of all calls of a map is: `Const`, `Immediates`, `Each`, `Range`, and
-`Same` (the value of an earlier step of the same element, in a fused map).
+What the arguments of calls and maps are, slot values and columns, stands in `slots`.
 
 The classes have slots and no checks: a call is recorded in about two microseconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pymonik.content import Content
+from pymonik.graph.slots import Bundle, Column, Const, Each, Nested, Range, Ref
 
 if TYPE_CHECKING:
     from weakref import ref
@@ -57,38 +55,6 @@ class Spec:
     def place(self) -> tuple[Any, ...]:
         """What calls must agree on to share a unit: partition, priority and environment."""
         return (self.options.partition_id, self.options.priority, self.environment)
-
-
-class Ref:
-    """One output of a node."""
-
-    __slots__ = ("index", "node")
-
-    def __init__(self, node: Any, index: int) -> None:
-        self.node = node
-        self.index = index
-
-
-class Bundle:
-    """Outputs that arrive as one list: runs of (node, range of indexes)."""
-
-    __slots__ = ("runs",)
-
-    def __init__(self, runs: tuple[tuple[Any, range], ...]) -> None:
-        self.runs = runs
-
-    def __len__(self) -> int:
-        return sum(len(indexes) for _, indexes in self.runs)
-
-
-class Nested:
-    """A content with numbered holes, and the slot values that go there."""
-
-    __slots__ = ("content", "slots")
-
-    def __init__(self, content: Content, slots: tuple[Any, ...]) -> None:
-        self.content = content
-        self.slots = slots
 
 
 class Recorded:
@@ -155,56 +121,6 @@ def line_of(code: Any, lasti: int) -> str:
         if start <= lasti < end and number is not None:
             line = number
     return f"{code.co_filename}:{line}"
-
-
-class Const:
-    """The same slot value for every element."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-class Immediates:
-    """An immediate for each element."""
-
-    __slots__ = ("values",)
-
-    def __init__(self, values: Sequence[Any]) -> None:
-        self.values = values
-
-
-class Each:
-    """A slot value of any kind for each element: blobs, gathers, bundles."""
-
-    __slots__ = ("values",)
-
-    def __init__(self, values: Sequence[Any]) -> None:
-        self.values = values
-
-
-class Range:
-    """Element i gets output `start + i * step` of a node."""
-
-    __slots__ = ("node", "start", "step")
-
-    def __init__(self, node: Any, start: int, step: int) -> None:
-        self.node = node
-        self.start = start
-        self.step = step
-
-
-class Same:
-    """Element i gets what an earlier step of a fused map made for element i."""
-
-    __slots__ = ("step",)
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-
-Column = Const | Immediates | Each | Range | Same
 
 
 @dataclass(frozen=True)
@@ -294,31 +210,6 @@ def _calls(node: Any) -> int:
     return 0
 
 
-def refs_of(slot: Any) -> Iterator[tuple[Any, range]]:
-    """Give the outputs a slot value needs, as runs of (node, indexes)."""
-    kind = type(slot)
-    if kind is Ref:
-        yield slot.node, range(slot.index, slot.index + 1)
-    elif kind is Bundle:
-        yield from slot.runs
-    elif kind is Nested:
-        for inner in slot.slots:
-            yield from refs_of(inner)
-
-
-def column_refs(column: Any, n: int) -> Iterator[tuple[Any, range]]:
-    """Give the outputs a column needs, as runs of (node, indexes)."""
-    kind = type(column)
-    if kind is Const:
-        yield from refs_of(column.value)
-    elif kind is Range:
-        # A step of 0 cannot arise: such a column is a constant.
-        yield column.node, range(column.start, column.start + n * column.step, column.step)
-    elif kind is Each:
-        for slot in column.values:
-            yield from refs_of(slot)
-
-
 def inputs(node: Any) -> Iterable[Any]:
     """Give the nodes a node needs, each once, in the order met."""
     found: dict[int, Any] = {}
@@ -351,46 +242,3 @@ def _add_sources(what: Any, found: dict[int, Any]) -> None:
     elif kind is Nested:
         for slot in what.slots:
             _add_sources(slot, found)
-
-
-def slot_at(column: Any, index: int) -> Any:
-    """Give the slot value of one element of a column."""
-    if isinstance(column, Const):
-        return column.value
-    if isinstance(column, Range):
-        return Ref(column.node, column.start + index * column.step)
-    return column.values[index]
-
-
-def substitute(slot: Any, target: Callable[[Any, int], tuple[Any, int]]) -> Any:
-    """Rebuild a slot value with every output it names replaced by another."""
-    kind = type(slot)
-    if kind is Ref:
-        node, index = target(slot.node, slot.index)
-        return slot if node is slot.node and index == slot.index else Ref(node, index)
-    if kind is Bundle:
-        return Bundle(_merge_runs(slot.runs, target))
-    if kind is Nested:
-        return Nested(slot.content, tuple(substitute(inner, target) for inner in slot.slots))
-    return slot
-
-
-def _merge_runs(
-    runs: Iterable[tuple[Any, range]], target: Callable[[Any, int], tuple[Any, int]]
-) -> tuple[tuple[Any, range], ...]:
-    merged: list[tuple[Any, range]] = []
-    for node, indexes in runs:
-        if not indexes:
-            continue
-        new, first = target(node, indexes[0])
-        step = indexes.step if len(indexes) > 1 else 1
-        run = range(first, first + len(indexes) * step, step)
-        if merged and merged[-1][0] is new and _follows(merged[-1][1], run):
-            last = merged.pop()[1]
-            run = range(last.start, run.start + len(run) * run.step, run.step)
-        merged.append((new, run))
-    return tuple(merged)
-
-
-def _follows(before: range, after: range) -> bool:
-    return before.step == after.step and before.start + len(before) * before.step == after.start

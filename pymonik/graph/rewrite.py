@@ -7,16 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pymonik.graph.ir import (
+from pymonik.graph.ir import Graph, Map, Step
+from pymonik.graph.slots import (
     Column,
     Const,
     Each,
-    Graph,
-    Map,
     Nested,
     Range,
     Ref,
-    Step,
     column_refs,
     refs_of,
     substitute,

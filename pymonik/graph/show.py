@@ -13,20 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 from pymonik.content import Content
-from pymonik.graph.ir import (
-    Bundle,
-    Const,
-    Each,
-    Graph,
-    Immediates,
-    Map,
-    Nested,
-    Put,
-    Range,
-    Recorded,
-    Ref,
-    Same,
-)
+from pymonik.graph.ir import Graph, Map, Put, Recorded
+from pymonik.graph.slots import Bundle, Const, Each, Immediates, Nested, Range, Ref, Same
 
 
 def show(graph: Graph) -> str:

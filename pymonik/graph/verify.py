@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from pymonik.errors import GraphError
-from pymonik.graph.ir import Each, Graph, Immediates, Map, Put, Recorded, Same, column_refs, inputs
+from pymonik.graph.ir import Graph, Map, Put, Recorded, inputs
+from pymonik.graph.slots import Each, Immediates, Same, column_refs
 
 
 def verify(graph: Graph, after: str = "recording") -> None:

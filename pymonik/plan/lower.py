@@ -12,22 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from pymonik.content import Content
-from pymonik.graph.ir import (
-    Bundle,
-    Const,
-    Each,
-    Graph,
-    Immediates,
-    Map,
-    Nested,
-    Put,
-    Range,
-    Ref,
-    Same,
-    Step,
-    inputs,
-    line_of,
-)
+from pymonik.graph.ir import Graph, Map, Put, Step, inputs, line_of
+from pymonik.graph.slots import Bundle, Const, Each, Immediates, Nested, Range, Ref, Same
 from pymonik.options import DEFAULTS, TaskOptions
 from pymonik.plan.home import Cell, Home
 from pymonik.plan.plan import Plan, Unit

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from pymonik.graph.draw.model import Box, Drawing, Link
-from pymonik.graph.ir import Const, Each, Map, Range, refs_of
+from pymonik.graph.ir import Map
+from pymonik.graph.slots import Const, Each, Range, refs_of
 from pymonik.plan.plan import Plan
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from typing import Any, NoReturn
 from pymonik.capture import Code
 from pymonik.content import Content
 from pymonik.errors import OptionsError, WaitInTaskError
-from pymonik.graph.ir import Graph, Nested, Put, Spec
+from pymonik.graph.ir import Graph, Put, Spec
 from pymonik.graph.passes import Target, run_passes
+from pymonik.graph.slots import Nested
 from pymonik.handle import MultiResultHandle, ResultHandle
 from pymonik.options import DEFAULTS, TaskOptions, merge
 from pymonik.plan.lower import bind, lower

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from pymonik.errors import GraphError
-from pymonik.graph.ir import Const, Each, Graph, Immediates, Map, Range, Ref, Same, Spec, Step
+from pymonik.graph.ir import Graph, Map, Spec, Step
 from pymonik.graph.passes import Target, run_passes
+from pymonik.graph.slots import Const, Each, Immediates, Range, Ref, Same
 from pymonik.graph.verify import verify
 from pymonik.options import TaskOptions
 

@@ -9,17 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pymonik.content import Content
-from pymonik.graph.ir import (
-    Bundle,
-    Const,
-    Each,
-    Graph,
-    Immediates,
-    Nested,
-    Range,
-    Recorded,
-    Ref,
-)
+from pymonik.graph.ir import Graph, Recorded
+from pymonik.graph.slots import Bundle, Const, Each, Immediates, Nested, Range, Ref
 
 if TYPE_CHECKING:
     from pymonik.graph.passes import Target

@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.ir import Column, Const, Graph, Map, Nested, Range, Ref, Same, Step
+from pymonik.graph.ir import Graph, Map, Step
 from pymonik.graph.rewrite import rewrite, sources
+from pymonik.graph.slots import Column, Const, Nested, Range, Ref, Same
 
 if TYPE_CHECKING:
     from pymonik.graph.passes import Target

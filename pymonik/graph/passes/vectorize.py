@@ -11,23 +11,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pymonik.content import IMMEDIATE, Content
-from pymonik.graph.ir import (
-    Column,
-    Const,
-    Each,
-    Graph,
-    Immediates,
-    Map,
-    Put,
-    Range,
-    Recorded,
-    Ref,
-    Step,
-    inputs,
-    slot_at,
-    substitute,
-)
+from pymonik.graph.ir import Graph, Map, Put, Recorded, Step, inputs
 from pymonik.graph.rewrite import moved
+from pymonik.graph.slots import Column, Const, Each, Immediates, Range, Ref, slot_at, substitute
 
 if TYPE_CHECKING:
     from pymonik.graph.passes import Target
