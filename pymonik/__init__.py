@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.client import Pymonik
 from pymonik.context import PymonikContext, get_context
-from pymonik.handle import MultiResultHandle, ResultHandle, as_completed
+from pymonik.handle import ResultHandle
+from pymonik.multi import MultiResultHandle, as_completed
 from pymonik.options import TaskOptions
 from pymonik.task import Task, task
 

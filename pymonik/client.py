@@ -22,7 +22,8 @@ from pymonik.callbacks import CALLBACKS
 from pymonik.errors import OptionsError
 from pymonik.graph.ir import Graph, Recorded
 from pymonik.graph.passes import Target, run_passes, selected
-from pymonik.handle import MultiResultHandle, ResultHandle
+from pymonik.handle import ResultHandle
+from pymonik.multi import MultiResultHandle
 from pymonik.names import handle_of
 from pymonik.options import DEFAULTS, TaskOptions, merge
 from pymonik.plan.lower import bind, lower

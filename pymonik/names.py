@@ -10,7 +10,8 @@ from typing import Any
 from pymonik.capture import Code
 from pymonik.content import Content
 from pymonik.graph.ir import Put, Recorded, Spec
-from pymonik.handle import MultiResultHandle, ResultHandle
+from pymonik.handle import ResultHandle
+from pymonik.multi import MultiResultHandle
 from pymonik.options import DEFAULTS
 from pymonik.plan.home import Home, settled
 from pymonik.plan.plan import Named

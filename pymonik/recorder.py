@@ -19,7 +19,8 @@ from pymonik.content import IMMEDIATE, Content
 from pymonik.errors import NoClientError, OptionsError
 from pymonik.graph.ir import Put, Recorded, Spec
 from pymonik.graph.slots import Bundle, Const, Each, Immediates, Nested, Range, Ref
-from pymonik.handle import MultiResultHandle, Owner, ResultHandle
+from pymonik.handle import Owner, ResultHandle
+from pymonik.multi import MultiResultHandle
 from pymonik.options import TaskOptions, from_keywords, merge
 from pymonik.plan.home import settled
 from pymonik.runtime.outcome import PENDING

@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
 from pymonik.capture import SMALL
 from pymonik.errors import NoClientError, SignatureError, TaskDefinitionError
 from pymonik.graph.slots import Const, Nested
-from pymonik.handle import MultiResultHandle, ResultHandle
+from pymonik.handle import ResultHandle
+from pymonik.multi import MultiResultHandle
 from pymonik.options import TaskOptions, demand, merge
 from pymonik.recorder import Recorder, current_recorder
 from pymonik.signature import Signature

@@ -17,7 +17,8 @@ from pymonik.errors import OptionsError, WaitInTaskError
 from pymonik.graph.ir import Graph, Put, Spec
 from pymonik.graph.passes import Target, run_passes
 from pymonik.graph.slots import Nested
-from pymonik.handle import MultiResultHandle, ResultHandle
+from pymonik.handle import ResultHandle
+from pymonik.multi import MultiResultHandle
 from pymonik.options import DEFAULTS, TaskOptions, merge
 from pymonik.plan.lower import bind, lower
 from pymonik.plan.plan import Plan
