@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.client import Pymonik
 from pymonik.context import PymonikContext, get_context
+from pymonik.decorator import task
 from pymonik.handle import ResultHandle
 from pymonik.multi import MultiResultHandle, as_completed
 from pymonik.options import TaskOptions
-from pymonik.task import Task, task
+from pymonik.task import Task
 
 if TYPE_CHECKING:
     from pymonik.materialize import Materialize, materialize

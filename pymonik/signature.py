@@ -14,10 +14,10 @@ from pymonik.errors import SignatureError
 class Signature:
     """Checks the arguments of calls; `low` and `high` settle positional ones without binding."""
 
-    __slots__ = ("_context", "_name", "_signature", "high", "low")
+    __slots__ = ("_context", "_signature", "high", "low", "name")
 
     def __init__(self, func: Any, name: str, context: bool) -> None:
-        self._name = name
+        self.name = name
         self._context = context
         self.low, self.high = 0, 1 << 30
         try:
@@ -49,7 +49,7 @@ class Signature:
         try:
             self._signature.bind(*((None,) if self._context else ()), *args, **kwargs)
         except TypeError as error:
-            raise SignatureError(f"{self._name}{self._signature}: {error}") from None
+            raise SignatureError(f"{self.name}{self._signature}: {error}") from None
 
     def has_context(self, args: tuple[Any, ...]) -> bool:
         """Tell whether a plain call passes the context itself."""
@@ -62,4 +62,4 @@ class Signature:
         parameters = self._signature.parameters if self._signature is not None else {}
         names: list[Any] = [*map(repr, parameters)][1 if self._context else 0 :]
         names += range(len(names), count)
-        return [f"argument {name} of {self._name!r}" for name in names[:count]]
+        return [f"argument {name} of {self.name!r}" for name in names[:count]]

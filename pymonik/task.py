@@ -1,7 +1,8 @@
 """Tasks: plain functions that can be recorded.
 
 Enters: a function and its options. Leaves: nodes, by way of the recorder of the place. Called
-plainly, a task is the function. Signatures are checked here, at the user's own line.
+plainly, a task is the function. Signatures are checked here, at the user's own line. The decorator
+stands in `decorator`, what a map makes of its elements in `elements`.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
-from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from pymonik.capture import SMALL
-from pymonik.errors import NoClientError, SignatureError, TaskDefinitionError
+from pymonik.elements import Elements
+from pymonik.errors import NoClientError, TaskDefinitionError
 from pymonik.graph.slots import Const, Nested
 from pymonik.handle import ResultHandle
 from pymonik.multi import MultiResultHandle
@@ -142,92 +143,23 @@ class Task(Generic[P, R]):
             demand(task_options)
         task_options, label = recorder.call_options(kwargs, task_options)
         frame = sys._getframe(1)
-        columns, n = self._columns(recorder, args_list, kwargs)
+        elements = Elements(recorder, self._signature, args_list, kwargs)
+        columns, keywords = elements.columns, tuple(kwargs)
         code = recorder.code_for(self)
-        keywords = tuple(kwargs)
-        if columns and type(columns[0]) is _Rows:
-            columns = (Const(_nested(recorder, code)), columns[0].column, *columns[1:])
+        if elements.are_rows:
+            columns = (Const(_nested(recorder, code)), *columns)
             code = recorder.code_for(builtin(_call_row_in if self.require_context else _call_row))
         elif code.lazies:
             columns = (Const(_nested(recorder, code)), *columns)
             code = recorder.code_for(builtin(_call_in if self.require_context else _call))
         spec = recorder.spec_for(self, code, len(columns), keywords, task_options)
-        handles = recorder.record_map(spec, columns, n, frame.f_code, frame.f_lasti)
-        if label is not None and n:
+        handles = recorder.record_map(spec, columns, elements.n, frame.f_code, frame.f_lasti)
+        if label is not None and elements.n:
             handles._runs[0][0].label = label
             recorder.names[label] = handles
         if delegate:
             recorder.delegate(handles)
         return handles
-
-    def _columns(
-        self, recorder: Recorder, args_list: Iterable[Any], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], int]:
-        if isinstance(args_list, (str, bytes, dict, ResultHandle)) or not isinstance(
-            args_list, Iterable
-        ):
-            raise SignatureError(
-                f"map_invoke of {self.func_name!r} takes the elements to map over, not "
-                f"{args_list!r:.80}; a handle's value is not known yet: use unpack(n) or put it "
-                "in a list"
-            )
-        rows = self._rows(recorder, args_list)
-        arguments = self._transposed(rows, kwargs)
-        names = self._signature.labels(len(arguments))
-        columns: tuple[Any, ...] = tuple(map(recorder.column, arguments, names))
-        if rows and arguments and arguments[0] is rows and type(rows[0]) is tuple:
-            columns = (_Rows(columns[0]),)
-        for key, value in kwargs.items():
-            columns += (Const(recorder.argument(value, f"argument {key!r} of {self.func_name!r}")),)
-        return columns, len(rows)
-
-    def _rows(self, recorder: Recorder, args_list: Iterable[Any]) -> list[Any]:
-        if not isinstance(args_list, Iterator):
-            is_table = getattr(args_list, "ndim", 0) == 2 and hasattr(args_list, "dtype")
-            return [tuple(row) for row in args_list] if is_table else list(args_list)
-
-        def captured(value: Any, name: str) -> Any:
-            kind = type(value)
-            if kind in SMALL or kind is ResultHandle:
-                return value
-            return recorder.argument(value, name)
-
-        # A generator may hand out one object again and again, changed: each is captured at once.
-        rows = []
-        for row in args_list:
-            if type(row) is tuple:
-                names = self._signature.labels(len(row))
-                rows.append(tuple(map(captured, row, names)))
-            else:
-                rows.append(captured(row, self._signature.labels(1)[0]))
-        return rows
-
-    def _transposed(self, rows: list[Any], kwargs: dict[str, Any]) -> list[Any]:
-        kinds = set(map(type, rows))
-        if kinds == {tuple}:
-            widths = set(map(len, rows))
-            if len(widths) > 1:
-                return self._checked_rows(rows, kwargs)
-            self._signature.check(rows[0], kwargs)
-            return list(zip(*rows)) if rows[0] else []
-        if tuple in kinds:
-            position = next(i for i, row in enumerate(rows) if type(row) is not type(rows[0]))
-            raise SignatureError(
-                f"map_invoke of {self.func_name!r}: element {position} is {rows[position]!r:.60}, "
-                "others are not like it: give argument tuples everywhere, or single values"
-            )
-        if rows:
-            self._signature.check((rows[0],), kwargs)
-        return [rows]
-
-    def _checked_rows(self, rows: list[Any], kwargs: dict[str, Any]) -> list[Any]:
-        """Check rows of several lengths, which stay rows: defaults fill what they leave out."""
-        for position, row in enumerate(rows):
-            try:
-                self._signature.check(row, kwargs)
-            except SignatureError as error:
-                raise SignatureError(f"element {position}: {error}") from None
-        return [rows]
 
     def _invoke_closure(
         self,
@@ -324,76 +256,7 @@ def _call_row_in(context: Any, function: Any, row: Any, **kwargs: Any) -> Any:
     return function(context, *row, **kwargs)
 
 
-class _Rows:
-    """A column of argument tuples of several lengths."""
-
-    def __init__(self, column: Any) -> None:
-        self.column = column
-
-
 @functools.cache
 def builtin(function: Callable[..., Any]) -> Task[Any, Any]:
     """Give the task of a function of our own."""
     return Task(function, func_name=function.__name__.lstrip("_"), pure=True)
-
-
-@overload
-def task(_func: Callable[P, R]) -> Task[P, R]: ...
-@overload
-def task(
-    _func: None = None,
-    *,
-    require_context: bool = ...,
-    function_name: str | None = ...,
-    task_options: TaskOptions | None = ...,
-    partition: str | None = ...,
-    max_duration: timedelta | float | None = ...,
-    priority: int | None = ...,
-    max_retries: int | None = ...,
-    retries: int | None = ...,
-    retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = ...,
-    pure: bool = ...,
-    cost: float | None = ...,
-    chunk_size: int | None = ...,
-    environment: Any = ...,
-) -> Callable[[Callable[P, R]], Task[P, R]]: ...
-def task(
-    _func: Callable[..., Any] | None = None,
-    *,
-    require_context: bool = False,
-    function_name: str | None = None,
-    task_options: TaskOptions | None = None,
-    partition: str | None = None,
-    max_duration: timedelta | float | None = None,
-    priority: int | None = None,
-    max_retries: int | None = None,
-    retries: int | None = None,
-    retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
-    pure: bool = False,
-    cost: float | None = None,
-    chunk_size: int | None = None,
-    environment: Any = None,
-) -> Any:
-    """Make a task of a function: `@task`, or `@task(partition="gpu", max_duration=600)`.
-
-    The options are those of `TaskOptions`; the other arguments are those of `Task`. Among other
-    decorators it is applied last, that is, written on top.
-    """
-
-    def decorate(func: Callable[..., Any]) -> Task[..., Any]:
-        given = TaskOptions(
-            partition_id=partition,
-            max_duration=max_duration,
-            priority=priority,
-            max_retries=max_retries,
-            retries=retries,
-            retry_on=retry_on,  # type: ignore[arg-type]
-            cost=cost,
-            chunk_size=chunk_size,
-        )
-        options = merge(task_options, given)
-        return Task(
-            func, require_context, function_name, options, pure=pure, environment=environment
-        )
-
-    return decorate if _func is None else decorate(_func)
