@@ -19,6 +19,7 @@ from typing import Any
 
 from pymonik import backend as backends
 from pymonik.callbacks import CALLBACKS
+from pymonik.current import CURRENT, close_here, open_here
 from pymonik.errors import OptionsError
 from pymonik.graph.ir import Graph, Recorded
 from pymonik.graph.passes import Target, run_passes, selected
@@ -29,7 +30,7 @@ from pymonik.options import DEFAULTS, TaskOptions, merge
 from pymonik.plan.lower import bind, lower
 from pymonik.plan.plan import Plan, Source
 from pymonik.progress import Progress, watching
-from pymonik.recorder import CURRENT, Recorder
+from pymonik.recorder import Recorder
 from pymonik.settings import settings
 from pymonik.waiting import Waiting
 
@@ -162,7 +163,7 @@ class Pymonik(Waiting):
                         "the embedded engine runs on this machine, %d at a time",
                         self._backend.slots,
                     )
-        self.open_here()
+        open_here(self)
         return self
 
     @property
@@ -210,7 +211,8 @@ class Pymonik(Waiting):
         return done == total
 
     def _let_go(self) -> None:
-        self.close_here()
+        self._closed = True
+        close_here(self)
         if self._backend is not None:
             self._backend.close()
 

@@ -1,8 +1,9 @@
 """Recording: a Python call becomes a node of a graph in memory.
 
 Enters: a task and its arguments. Leaves: a node appended to `pending`, and a handle. Opens no
-channel, starts no process. Who waits for values is the difference between its two children: the
-client (`client.Pymonik`), and the recorder inside a task (`runtime.subtasks.TaskRecorder`).
+channel, starts no process. What arguments become is the business of `arguments`. Who waits for
+values is the difference between its two children: the client (`client.Pymonik`), and the recorder
+inside a task (`runtime.subtasks.TaskRecorder`).
 """
 
 from __future__ import annotations
@@ -11,49 +12,24 @@ import operator
 import sys
 import weakref
 from collections.abc import Iterable, Sequence
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pymonik.capture import LONG, SMALL, Code, Interner, capture_function, is_immediate_tuple
-from pymonik.content import IMMEDIATE, Content
+from pymonik.arguments import Arguments
+from pymonik.capture import Code, capture_function
+from pymonik.current import current_recorder
 from pymonik.errors import NoClientError, OptionsError
 from pymonik.graph.ir import Put, Recorded, Spec
-from pymonik.graph.slots import Bundle, Const, Each, Immediates, Nested, Range, Ref
+from pymonik.graph.slots import Nested
 from pymonik.handle import Owner, ResultHandle
 from pymonik.multi import MultiResultHandle
 from pymonik.options import TaskOptions, from_keywords, merge
 from pymonik.plan.home import settled
 from pymonik.runtime.outcome import PENDING
-from pymonik.settings import settings
 
 if TYPE_CHECKING:
     from pymonik.task import Task
 
 T = TypeVar("T")
-
-CURRENT: ContextVar[Recorder | None] = ContextVar("pymonik_current", default=None)
-_OPEN: list[Recorder] = []
-
-
-def current_recorder() -> Recorder:
-    """Give the recorder of this context, or the only one open in this process."""
-    recorder = CURRENT.get()
-    if recorder is not None:
-        return recorder
-    if len(_OPEN) == 1:
-        return _OPEN[0]
-    if _OPEN:
-        raise NoClientError(
-            f"{len(_OPEN)} clients are open and none is current in this thread: pass pymonik="
-        )
-    raise NoClientError(
-        "no client is open here: use `with Pymonik():`, or create one and pass pymonik="
-    )
-
-
-# Slot values that are no arguments of a user: captured already.
-_CAPTURED = frozenset({Content, Nested, Bundle, Ref})
-
 
 _KEPT_CODES = 256
 
@@ -64,21 +40,20 @@ class Anchor:
     __slots__ = ("__weakref__",)
 
 
-class Recorder(Owner):
+class Recorder(Arguments, Owner):
     """Records calls into `pending`; what is pending is sent by `flush`, which children define."""
 
     __pymonik_role__ = "recorder"
 
     def __init__(self, options: TaskOptions, environment: Any = None) -> None:
+        super().__init__()
         self.options = options
         self.environment = environment
-        self.interner = Interner()
         self.pending: list[Any] = []
         # Handles by the names of their values: what has a name is kept.
         self.names: dict[str, Any] = {}
         self._codes: dict[int, tuple[Any, Code]] = {}
         self._specs: dict[Any, Spec] = {}
-        self._closed = False
 
     def __pymonik_reduce__(self) -> Any:
         # A task that names its client means the one of the place where it runs.
@@ -157,66 +132,6 @@ class Recorder(Owner):
         code = capture_function(task.func, task.func_name, self.interner)
         self._codes[id(task)] = (task, code)
         return code
-
-    # ----- arguments
-
-    def argument(self, value: Any, name: str) -> Any:
-        """Capture one argument: give the slot value that stands for it."""
-        kind = type(value)
-        if kind in SMALL or (kind in IMMEDIATE and len(value) <= LONG):
-            return value
-        if kind is ResultHandle or kind is MultiResultHandle:
-            return self.slot_of_lazy(value)
-        if (kind is tuple and is_immediate_tuple(value)) or kind in _CAPTURED:
-            return value
-        if kind is list and value and set(map(type, value)) == {ResultHandle}:
-            # A list of nothing but handles is what a MultiResultHandle is: no pickle around it.
-            return self.slot_of_lazy(MultiResultHandle(value))
-        content, lazies = self.interner.freeze(value, name)
-        if self.interner.new_bytes > settings().capture_limit:
-            self.relieve()
-        if not lazies:
-            return content
-        return Nested(content, tuple(map(self.slot_of_lazy, lazies)))
-
-    def relieve(self) -> None:
-        """Make room: more was captured than may wait."""
-
-    def slot_of_lazy(self, lazy: Any) -> Any:
-        """Give the slot value that stands for a handle, or for several."""
-        client = lazy._client
-        if client is not self and client is not None:
-            raise NoClientError(
-                "this handle belongs to another client: get() its value there, and pass that"
-            )
-        if type(lazy) is MultiResultHandle:
-            runs = lazy._runs
-            return Bundle(tuple([(node, indexes) for node, indexes, _ in runs if indexes]))
-        node = lazy._node
-        if node.home is None and self._closed:
-            raise NoClientError("this handle was dropped with its client: its call was never sent")
-        return node.content if type(node) is Put else Ref(node, lazy._index)
-
-    def column(self, values: Sequence[Any], name: str) -> Any:
-        """Capture one argument of all elements."""
-        kinds = set(map(type, values))
-        if kinds <= IMMEDIATE and not _any_long(kinds, values):
-            return Immediates(values)
-        argument = self.argument
-        if kinds == {ResultHandle} and _is_run(values):
-            first = self.slot_of_lazy(values[0])
-            return Range(first.node, first.index, 1)
-        # An object that stands in many rows is captured once: they were all given at one moment.
-        known: dict[int, Any] = {}
-        captured = []
-        for i, value in enumerate(values):
-            slot = known.get(id(value), known)
-            if slot is known:
-                slot = known[id(value)] = argument(value, f"{name} of element {i}")
-            captured.append(slot)
-        if all(slot is captured[0] for slot in captured) and type(captured[0]) is Content:
-            return Const(captured[0])
-        return Each(captured)
 
     # ----- objects
 
@@ -303,17 +218,6 @@ class Recorder(Owner):
             known = {index: f"{known}[{index}]" for index in range(node.n)}
         node.label = {**(known or {}), handle._index: name}
 
-    def open_here(self) -> None:
-        """Be the client of threads that have no current one, if no other is open."""
-        if self not in _OPEN:
-            _OPEN.append(self)
-
-    def close_here(self) -> None:
-        """Take no more calls."""
-        self._closed = True
-        if self in _OPEN:
-            _OPEN.remove(self)
-
     def check(self, delegate: bool) -> None:
         """Tell whether a call can be recorded here; inside a task it may delegate."""
         self._check_open()
@@ -328,20 +232,6 @@ class Recorder(Owner):
         label = ours.pop("pmk_name", None)
         options = merge(given, from_keywords(ours, "pmk_")) if ours else given
         return options, label
-
-
-def _any_long(kinds: set[type], values: Sequence[Any]) -> bool:
-    if str not in kinds and bytes not in kinds:
-        return False
-    return any(type(v) in (str, bytes) and len(v) > LONG for v in values)
-
-
-def _is_run(values: Sequence[Any]) -> bool:
-    first = values[0]
-    node, start = first._node, first._index
-    if type(node) is Put or len(values) == 1:
-        return False
-    return all(v._node is node and v._index == start + i for i, v in enumerate(values))
 
 
 def _users_frame() -> Any:

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from pymonik.capture import SMALL
+from pymonik.current import current_recorder
 from pymonik.elements import Elements
 from pymonik.errors import NoClientError, TaskDefinitionError
 from pymonik.graph.slots import Const, Nested
 from pymonik.handle import ResultHandle
 from pymonik.multi import MultiResultHandle
 from pymonik.options import TaskOptions, demand, merge
-from pymonik.recorder import Recorder, current_recorder
+from pymonik.recorder import Recorder
 from pymonik.signature import Signature
 
 P = ParamSpec("P")

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pymonik.content import Content
+from pymonik.current import CURRENT
 from pymonik.graph.passes import Target
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Plan
-from pymonik.recorder import CURRENT
 from pymonik.runtime import running
 from pymonik.runtime.executor import wire_plan
 from pymonik.runtime.host import plan_of, variables_of

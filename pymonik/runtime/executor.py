@@ -81,8 +81,8 @@ class Executor:
             sys.path[:] = path
         if folder is not None:  # the working directory that the environment brought along
             sys.path.insert(0, folder)
+        from pymonik.current import CURRENT, open_here
         from pymonik.graph.passes import Target
-        from pymonik.recorder import CURRENT
         from pymonik.runtime.running import STATE, Restorer
         from pymonik.runtime.subtasks import Subtasks
         from pymonik.runtime.unit import Hosting
@@ -90,7 +90,7 @@ class Executor:
         os.environ.update(variables)
         subtasks = Subtasks(Target(slots=slots, solo=solo), optimize)
         CURRENT.set(subtasks)
-        subtasks.open_here()
+        open_here(subtasks)
         STATE.worker = worker
         self._hosting = Hosting(
             worker, self._function, self._page, (BaseException,), subtasks, Restorer(True)
