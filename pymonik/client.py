@@ -31,6 +31,7 @@ from pymonik.plan.lower import bind, lower
 from pymonik.plan.plan import Plan, Source
 from pymonik.progress import Progress, watching
 from pymonik.recorder import Recorder
+from pymonik.runtime.seeds import root_of, seed_given
 from pymonik.settings import settings
 from pymonik.waiting import Waiting
 
@@ -55,9 +56,10 @@ class Pymonik(Waiting):
     first is the default. environment: packages and variables that tasks need. task_options:
     defaults of all calls. workers: calls that run at once. optimize: True, False (one task a call)
     or names of passes. detach: leave the block without waiting. on_progress: called with a
-    `Progress` while waiting. backend: local, inline, dry-run or armonik. certificate_authority,
-    client_certificate, client_key: PEM files for TLS, or one P12 for the last two; AKCONFIG and
-    variables may name them, too.
+    `Progress` while waiting. seed: where the random numbers of all calls come from, see `ctx.rng`;
+    chosen here, and readable as `client.seed`, when it is not given. backend: local, inline, dry-
+    run or armonik. certificate_authority, client_certificate, client_key: PEM files for TLS, or one
+    P12 for the last two; AKCONFIG and variables may name them, too.
 
     batch_size, disable_events_client, polling_interval, polling_batch_size and local_session are
     taken and mean nothing any more.
@@ -83,6 +85,7 @@ class Pymonik(Waiting):
         certificate_authority: str | None = None,
         client_certificate: str | None = None,
         client_key: str | None = None,
+        seed: int | None = None,
     ) -> None:
         _warn_of_old(
             batch_size=batch_size,
@@ -99,6 +102,8 @@ class Pymonik(Waiting):
         self.detach = detach
         self.optimize = optimize if isinstance(optimize, bool) else selected(optimize)
         self.stats = Stats()
+        self.seed = seed_given(seed)
+        self._root = root_of(self.seed)
         self._workers = backends.workers(_whole_workers(workers))
         self._backend_name = backends.choose(backend, self.endpoint)
         if self.environment is not None:
@@ -263,6 +268,7 @@ class Pymonik(Waiting):
             return self._compile(Graph(tuple(self.pending), {}))
 
     def _compile(self, graph: Graph) -> Plan:
+        self.number()
         backend = self._opened()
         # A dry run tells what a cluster would be sent.
         target = Target(slots=backend.slots, solo=backend.name in ("armonik", "dry-run"))

@@ -10,7 +10,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from pymonik.errors import NoClientError
+from pymonik.errors import NoClientError, OptionsError
+from pymonik.runtime import seeds
 
 
 class TaskLogger(logging.LoggerAdapter):  # type: ignore[type-arg]
@@ -44,7 +45,8 @@ class PymonikContext:
 
     logger: takes further keywords, which are kept apart. task_name, element (place in its map,
     None for a single call), attempt (1 at first), worker. is_local: no ArmoniK worker runs it.
-    task_handler: the low-level handler of an ArmoniK worker, else None.
+    task_handler: the low-level handler of an ArmoniK worker, else None. rng, seed: random numbers
+    of the call's own.
     """
 
     def __init__(
@@ -57,10 +59,13 @@ class PymonikContext:
         attempt: int = 1,
         worker: str = "",
         environment: Any = None,
+        seed: bytes | None = None,
     ) -> None:
         self._task_handler = task_handler
         # Where the agent is, and its request: the handler is made when it is asked for.
         self._task: tuple[str, bytes] | None = None
+        self._seed = seed
+        self._rng: Any = None
         self.task_name = task_name
         self.element = element
         self.attempt = attempt
@@ -71,9 +76,11 @@ class PymonikContext:
         self.logger = TaskLogger(given, fields)
 
     @classmethod
-    def from_local(cls, logger: logging.Logger | None = None) -> PymonikContext:
-        """Make a context for calling a task plainly, with a logger of the caller's."""
-        return cls(None, logger)
+    def from_local(
+        cls, logger: logging.Logger | None = None, *, seed: int | None = None
+    ) -> PymonikContext:
+        """Make a context for calling a task plainly, with a logger and a seed of the caller's."""
+        return cls(None, logger, seed=seeds.root_of(seeds.seed_given(seed)))
 
     @classmethod
     def of_call(cls, state: Any) -> PymonikContext:
@@ -83,6 +90,7 @@ class PymonikContext:
             element=state.element,
             attempt=state.attempt,
             worker=state.worker,
+            seed=state.seed,
         )
         context._task = state.task
         return context
@@ -101,6 +109,39 @@ class PymonikContext:
             self._task_handler = task_handler(*self._task)
         return self._task_handler
 
+    @property
+    def seed(self) -> int:
+        """A seed of the call's own, of 63 bits.
+
+        It hangs on the client's `seed=` and on where the call stands in the program: how many were
+        recorded before it, its element, and the same of the task that made it. Batching, workers,
+        attempts and engines have no part in it. Pure tasks have none: raises OptionsError.
+        """
+        return seeds.number_of(self._own_seed())
+
+    @property
+    def rng(self) -> Any:
+        """A generator of random numbers that starts from the call's own seed.
+
+        A `numpy.random.Generator` where NumPy is there, else a `random.Random`; one and the same
+        during a call. Raises as `seed` does.
+
+            @task(require_context=True)
+            def estimate(ctx, n):
+                return (ctx.rng.random((n, 2)) ** 2).sum(axis=1).mean()
+        """
+        if self._rng is None:
+            self._rng = seeds.generator(self._own_seed())
+        return self._rng
+
+    def _own_seed(self) -> bytes:
+        if self._seed is None:
+            raise OptionsError(
+                f"{self.task_name!r} is pure, or was called by a pure task: its value hangs on its "
+                "arguments alone. Pass a seed as an argument, or leave pure=True out"
+            )
+        return self._seed
+
     def __repr__(self) -> str:
         place = f"[{self.element}]" if self.element is not None else ""
         return f"<PymonikContext {self.task_name}{place}, attempt {self.attempt}>"
@@ -117,4 +158,4 @@ def get_context() -> PymonikContext:
 
 def local_context(name: str) -> PymonikContext:
     """Make the context of a task that is called plainly."""
-    return PymonikContext(task_name=name)
+    return PymonikContext(task_name=name, seed=seeds.root_of(seeds.seed_given(None)))

@@ -54,6 +54,8 @@ class Recorder(Arguments, Owner):
         self.names: dict[str, Any] = {}
         self._codes: dict[int, tuple[Any, Code]] = {}
         self._specs: dict[Any, Spec] = {}
+        self._root: bytes | None = None
+        self._numbered = 0
 
     def __pymonik_reduce__(self) -> Any:
         # A task that names its client means the one of the place where it runs.
@@ -83,6 +85,15 @@ class Recorder(Arguments, Owner):
         else:
             node.home = settled(PENDING)
         return MultiResultHandle.of_run(node, range(n), self, anchor)
+
+    def number(self) -> None:
+        """Give calls their places, on which seeds hang, in the order of recording."""
+        if self._root is None:
+            return
+        for node in self.pending:
+            if type(node) is Recorded and node.place is None:
+                node.place = (self._root, self._numbered)
+                self._numbered += 1
 
     def spec_for(
         self, task: Task[Any, Any], code: Code, width: int, keywords: tuple[str, ...], given: Any

@@ -256,6 +256,7 @@ class Waiting(Recorder):
             slots[index] = failure
             node.args = (Each(slots), *node.args[1:])
             return
+        self.number()  # what is taken out must not move the places of others
         gone = {id(node): node}
         for later in self.pending:
             if type(later) is Recorded and any(id(source) in gone for source in inputs(later)):

@@ -69,6 +69,7 @@ class Recorded:
         "lasti",
         "n",
         "offset",
+        "place",
         "site",
         "spec",
     )
@@ -87,6 +88,8 @@ class Recorded:
         self.label: str | dict[int, str] | None = None
         self.home: Home | None = None
         self.offset = 0
+        # Where seeds come from: see `runtime.seeds`. Given before the call leaves the recorder.
+        self.place: Any = None
 
     @property
     def wanted(self) -> bool:

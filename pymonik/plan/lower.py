@@ -17,6 +17,7 @@ from pymonik.graph.slots import Bundle, Const, Each, Immediates, Nested, Range, 
 from pymonik.options import DEFAULTS, TaskOptions
 from pymonik.plan.home import Cell, Home
 from pymonik.plan.plan import Plan, Unit
+from pymonik.runtime import seeds
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.program import Program, Run, StepCode
 from pymonik.settings import settings
@@ -75,6 +76,7 @@ class _Lowering:
     def _lower_map(self, node: Map) -> None:
         chunk = node.chunk or 1
         keeps = [self._keep(node, number) for number in range(len(node.steps))]
+        places = [_places(step) for step in node.steps]
         stored = [number for number, keep in enumerate(keeps) if keep is not False]
         sites = [self._sites(step) for step in node.steps]
         cells = []
@@ -82,7 +84,7 @@ class _Lowering:
             stop = min(start + chunk, node.n)
             cell = Cell(stop - start, len(stored))
             cells.append(cell)
-            self._lower_unit(node, start, stop, keeps, sites, cell)
+            self._lower_unit(node, start, stop, keeps, sites, places, cell)
         outputs = {number: place for place, number in enumerate(stored)}
         homes = [Home(cells, chunk, outputs.get(number)) for number in range(len(node.steps))]
         self.homes[id(node)] = homes[-1]
@@ -101,11 +103,12 @@ class _Lowering:
         stop: int,
         keeps: list[bool | bytes],
         sites: list[Any],
+        places: list[Any],
         cell: Cell,
     ) -> None:
         unit_inputs = _Inputs(self)
         steps = []
-        for step, keep, site in zip(node.steps, keeps, sites):
+        for step, keep, site, where in zip(node.steps, keeps, sites, places):
             options, spec = step.spec.options, step.spec
             steps.append(
                 StepCode(
@@ -122,6 +125,7 @@ class _Lowering:
                     options.max_retries or 0,
                     self._retry_on(options.retry_on),
                     self._inherited(options) if spec.code.delegates else None,
+                    seeds.cut(where, start, stop),
                 )
             )
         self.units.append(
@@ -256,6 +260,11 @@ class _Inputs:
             left -= count
             at += count * step
         return runs
+
+
+def _places(step: Step) -> Any:
+    """Give where the seeds of a step come from; a pure task has none."""
+    return None if step.spec.pure else seeds.folded([origin.place for origin in step.origins])
 
 
 def _one(ref: Ref) -> range:

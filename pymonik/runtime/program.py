@@ -25,6 +25,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from pymonik.runtime import seeds
+
 Run = tuple[int, int, int, int, int]
 
 
@@ -35,7 +37,7 @@ class StepCode(NamedTuple):
     or one for each element. base: number of the first element, None for single calls. limit:
     seconds. retries, max_retries: tries after an exception, after a death. retry_on: a content
     with exception types, None for `Exception`. options: what sub-tasks inherit, given where the
-    task may make some.
+    task may make some. places: where seeds come from (see `seeds`), None for pure tasks.
     """
 
     function: Any
@@ -51,6 +53,7 @@ class StepCode(NamedTuple):
     max_retries: int
     retry_on: Any
     options: Any
+    places: Any = None
 
 
 class Program(NamedTuple):
@@ -76,6 +79,7 @@ def _cut_step(step: StepCode, start: int, stop: int) -> StepCode:
         keep=step.keep[start:stop] if isinstance(step.keep, bytes) else step.keep,
         site=step.site if isinstance(step.site, str) else step.site[start:stop],
         base=None if step.base is None else step.base + start,
+        places=seeds.cut(step.places, start, stop),
     )
 
 

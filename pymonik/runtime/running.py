@@ -12,19 +12,23 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from pymonik.runtime import seeds
+
 DIRTY: list[str] = []
 
 
 class State:
     """The step, element and attempt that run now."""
 
-    __slots__ = ("attempt", "index", "step", "task", "worker")
+    __slots__ = ("attempt", "index", "made", "step", "task", "worker")
 
     def __init__(self) -> None:
         self.step: Any = None
         self.index = 0
         self.attempt = 1
         self.worker = ""
+        # The context of a call, made once: (step, index, attempt, context).
+        self.made: tuple[Any, int, int, Any] | None = None
         # In a worker of a cluster: where its agent is, and the request that it sent.
         self.task: tuple[str, bytes] | None = None
 
@@ -36,13 +40,18 @@ class State:
 
     def end(self) -> None:
         """Note that no call runs."""
-        self.step = None
+        self.step = self.made = None
 
     @property
     def element(self) -> int | None:
         """The place of the call in its map, None for a single call."""
         base = self.step.base
         return None if base is None else base + self.index
+
+    @property
+    def seed(self) -> bytes | None:
+        """The seed of the call; None where it has none: see `seeds`."""
+        return seeds.seed_at(self.step.places, self.index, self.element)
 
 
 STATE = State()
@@ -52,7 +61,11 @@ def context() -> Any:
     """Give the context of the call that runs now."""
     from pymonik.context import PymonikContext
 
-    return PymonikContext.of_call(STATE)
+    state, made = STATE, STATE.made
+    step, index, attempt = state.step, state.index, state.attempt
+    if made is None or made[0] is not step or made[1:3] != (index, attempt):
+        made = state.made = (step, index, attempt, PymonikContext.of_call(state))
+    return made[3]
 
 
 _EVENTS = frozenset({"os.putenv", "os.unsetenv", "os.chdir", "os.fchdir"})

@@ -98,6 +98,8 @@ class Subtasks(Recorder):
                 )
             value = delegated
         handle = self._handle_of(value)
+        self._root, self._numbered = running.STATE.seed, 0
+        self.number()
         self._kept += self.recorded
         self.recorded.clear()
         if handle is None:
@@ -140,7 +142,9 @@ class Subtasks(Recorder):
         """Note that a value of this graph stands for an output of the unit."""
         self._bindings.append((output, element, handle))
 
-    def residual(self, step: Any, content: Content, args: list[Any], site: str) -> Any:
+    def residual(
+        self, step: Any, content: Content, args: list[Any], site: str, seed: bytes | None
+    ) -> Any:
         """Record a step of the unit behind the graph it depends on."""
         code = Code.of_content(content)
         own = TaskOptions(
@@ -152,6 +156,7 @@ class Subtasks(Recorder):
         spec = Spec(step.name, code, len(args), options, step.keywords, context=step.context)
         slots = tuple(self.argument(value, "an argument") for value in args)
         handle = self.record_call(spec, slots, site, 0)
+        handle._node.place = seed  # its own, wherever it runs
         self._kept += self.recorded
         self.recorded.clear()
         return handle

@@ -17,7 +17,7 @@ from typing import Any
 
 from pymonik.capture import is_immediate_tuple
 from pymonik.content import IMMEDIATE, Content, freeze_buffer
-from pymonik.runtime import running
+from pymonik.runtime import running, seeds
 from pymonik.runtime.feed import Feed, Made, Upstream, held
 from pymonik.runtime.outcome import Failure, pickled_exception
 from pymonik.runtime.program import Program, StepCode
@@ -235,7 +235,7 @@ class _Runner:
             message[:_TEXT_LIMIT],
             step.name,
             site_of(step, number),
-            None if step.base is None else step.base + number,
+            element_of(step, number),
             self.hosting.worker,
             attempts,
             text[-_TEXT_LIMIT:],
@@ -309,7 +309,8 @@ class _Runner:
                 handles.append(None)
                 continue
             content = self.feed.content(step.function)
-            handles.append(subtasks.residual(step, content, args, site_of(step, number)))
+            seed = seeds.seed_at(step.places, number, element_of(step, number))
+            handles.append(subtasks.residual(step, content, args, site_of(step, number), seed))
             made.append(Made(None, None, 0))
             if later in self.outputs:
                 self.columns[self.outputs[later]].append(None)
@@ -361,6 +362,11 @@ class _Function:
 def site_of(step: StepCode, number: int) -> str:
     """Give "file:line" of the call of an element."""
     return step.site if isinstance(step.site, str) else str(step.site[number])
+
+
+def element_of(step: StepCode, number: int) -> int | None:
+    """Give the place of an element in its map, None for a single call."""
+    return None if step.base is None else step.base + number
 
 
 def _users_part(error: BaseException) -> Any:

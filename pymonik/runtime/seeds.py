@@ -1,0 +1,100 @@
+"""Seeds: each call has one of its own, which hangs on where the call stands in the program.
+
+Enters: the places of calls. A place is `(root, number)`: the seed of the client, or of the call
+that made this one, and how many were recorded there before; the place of an element is that of its
+map, and its own number. Leaves: 16 bytes a call, and generators. How calls are folded, fused,
+batched, placed and tried again has no part in it.
+
+A place may also be the 16 bytes themselves: of a call that is recorded a second time, elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from pymonik.errors import OptionsError
+
+SIZE = 16
+
+Place = tuple[bytes, int] | bytes
+# What a step knows of the places of its elements: one for all, or one for each.
+Places = Place | list[Place] | tuple[bytes, range] | None
+
+
+def seed_given(seed: Any) -> int:
+    """Check the seed of a client; fresh entropy when there is none."""
+    if seed is None:
+        return int.from_bytes(os.urandom(8), "big")
+    try:
+        whole = operator.index(seed)
+    except TypeError:
+        whole = -1
+    if whole < 0 or isinstance(seed, bool):
+        raise OptionsError(f"seed takes a whole number of at least 0, not {seed!r}")
+    return whole
+
+
+def root_of(seed: int) -> bytes:
+    """Give the root of all places of a client."""
+    return _hashed(b"client" + seed.to_bytes(seed.bit_length() // 8 + 1, "big"))
+
+
+def folded(places: Sequence[Any]) -> Places:
+    """Give the places of calls that became one map, in few bytes where they are a row."""
+    if len(places) == 1:
+        return places[0]  # type: ignore[no-any-return]
+    if any(type(place) is not tuple for place in places):
+        return list(places)
+    root, first = places[0]
+    step = max(1, places[1][1] - first)
+    row = range(first, first + step * len(places), step)
+    is_row = all(place == (root, number) for place, number in zip(places, row))
+    return (root, row) if is_row else list(places)
+
+
+def cut(places: Places, start: int, stop: int) -> Places:
+    """Give the places of a range of elements."""
+    if type(places) is list:
+        return places[start:stop]
+    if type(places) is tuple and type(places[1]) is range:
+        return places[0], places[1][start:stop]
+    return places
+
+
+def seed_at(places: Places, index: int, element: int | None) -> bytes | None:
+    """Give the seed of a call: element `index` of its unit, `element` of its map."""
+    if type(places) is list:
+        place: Any = places[index]
+    elif type(places) is tuple and type(places[1]) is range:
+        place = (places[0], places[1][index])
+    else:
+        place = places
+    if place is None or type(place) is bytes:
+        return place
+    root, number = place
+    text = root + number.to_bytes(8, "big")
+    return _hashed(text if element is None else text + element.to_bytes(8, "big"))
+
+
+def number_of(seed: bytes) -> int:
+    """Give a seed as a number that every library takes: it has 63 bits."""
+    return int.from_bytes(seed[:8], "big") >> 1
+
+
+def generator(seed: bytes) -> Any:
+    """Give a generator of random numbers: NumPy's where NumPy is there, else Python's."""
+    try:
+        from numpy.random import default_rng
+    except ImportError:
+        from random import Random
+
+        return Random(int.from_bytes(seed, "big"))
+    return default_rng(int.from_bytes(seed, "big"))
+
+
+def _hashed(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=SIZE, person=b"pymonik seed").digest()
