@@ -21,8 +21,9 @@ from pymonik.errors import OptionsError
 SIZE = 16
 
 Place = tuple[bytes, int] | bytes
-# What a step knows of the places of its elements: one for all, or one for each.
-Places = Place | list[Place] | tuple[bytes, range] | None
+# What a step knows of the places of its elements: one for all, one for each, or the first of a row
+# and the distance between two.
+Places = Place | list[Place] | tuple[bytes, int, int] | None
 
 
 def seed_given(seed: Any) -> int:
@@ -53,15 +54,16 @@ def folded(places: Sequence[Any]) -> Places:
     step = max(1, places[1][1] - first)
     row = range(first, first + step * len(places), step)
     is_row = all(place == (root, number) for place, number in zip(places, row))
-    return (root, row) if is_row else list(places)
+    return (root, first, step) if is_row else list(places)
 
 
 def cut(places: Places, start: int, stop: int) -> Places:
     """Give the places of a range of elements."""
     if type(places) is list:
         return places[start:stop]
-    if type(places) is tuple and type(places[1]) is range:
-        return places[0], places[1][start:stop]
+    if type(places) is tuple and len(places) == 3:
+        root, first, step = places
+        return root, first + start * step, step
     return places
 
 
@@ -69,8 +71,8 @@ def seed_at(places: Places, index: int, element: int | None) -> bytes | None:
     """Give the seed of a call: element `index` of its unit, `element` of its map."""
     if type(places) is list:
         place: Any = places[index]
-    elif type(places) is tuple and type(places[1]) is range:
-        place = (places[0], places[1][index])
+    elif type(places) is tuple and len(places) == 3:
+        place = (places[0], places[1] + index * places[2])
     else:
         place = places
     if place is None or type(place) is bytes:
