@@ -1,54 +1,38 @@
 """The client: a scope in which calls are recorded, compiled and sent, and values waited for.
 
-Enters: what was recorded, at the first need of a value. Leaves: one plan a flush, and values. How a
-call is recorded is the business of `recorder`; what carries a plan out, of the backends.
+Enters: how and where calls are to run. Leaves: a session that is opened when it is first needed,
+and ends with the scope. How a call is recorded is the business of `recorder`, how it is compiled
+and sent, of `compiling`, how its value comes, of `waiting`; what carries a plan out, of backends.
 """
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
-import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from contextvars import Token
-from dataclasses import dataclass, replace
 from typing import Any
 
 from pymonik import backend as backends
 from pymonik.callbacks import CALLBACKS
+from pymonik.compiling import Compiling
 from pymonik.current import CURRENT, close_here, open_here
 from pymonik.errors import OptionsError
-from pymonik.graph.ir import Graph, Recorded
-from pymonik.graph.passes import Target, run_passes, selected
+from pymonik.graph.ir import Recorded
+from pymonik.graph.passes import selected
 from pymonik.handle import ResultHandle
 from pymonik.multi import MultiResultHandle
 from pymonik.names import handle_of
-from pymonik.options import DEFAULTS, TaskOptions, merge
-from pymonik.plan.lower import bind, lower
-from pymonik.plan.plan import Plan, Source
-from pymonik.progress import Progress, watching
+from pymonik.options import DEFAULTS, TaskOptions, environment_of, merge
+from pymonik.progress import Progress
 from pymonik.recorder import Recorder
 from pymonik.runtime.seeds import root_of, seed_given
-from pymonik.settings import settings
-from pymonik.waiting import Waiting
 
 logger = logging.getLogger("pymonik")
 
 
-@dataclass
-class Stats:
-    """What a client has done so far: sums over its submissions, times in seconds."""
-
-    submissions: int = 0
-    calls: int = 0
-    units: int = 0
-    compile_seconds: float = 0.0
-
-
-class Pymonik(Waiting):
+class Pymonik(Compiling):
     """A client of the embedded engine, or of an ArmoniK cluster.
 
     endpoint: "host:port" or a URL of a control plane; without it AKCONFIG and AK_ENDPOINT are
@@ -94,24 +78,26 @@ class Pymonik(Waiting):
             polling_batch_size=polling_batch_size,
             local_session=local_session,
         )
-        self.partitions = _partitions(partition)
-        default = TaskOptions(partition_id=self.partitions[0] if self.partitions else None)
-        options = merge(DEFAULTS, default, task_options)
-        super().__init__(options, _environment(environment), on_progress)
+        partitions = _partitions(partition)
+        default = TaskOptions(partition_id=partitions[0] if partitions else None)
+        super().__init__(
+            merge(DEFAULTS, default, task_options),
+            environment_of(environment),
+            on_progress,
+            optimize if isinstance(optimize, bool) else selected(optimize),
+            partitions,
+        )
         self.endpoint = backends.endpoint(endpoint)
         self.detach = detach
-        self.optimize = optimize if isinstance(optimize, bool) else selected(optimize)
-        self.stats = Stats()
         self.seed = seed_given(seed)
         self._root = root_of(self.seed)
-        self._workers = backends.workers(_whole_workers(workers))
+        self._workers = backends.workers(workers)
         self._backend_name = backends.choose(backend, self.endpoint)
         if self.environment is not None:
             self.check_environment(self.environment)
         self._backend: backends.Backend | None = None
         self._entered = 0
         self._tokens = threading.local()
-        self._sent_names: set[str] = set()
         self._joined: str | None = None
         self._certificates = {
             "certificate_authority": certificate_authority,
@@ -259,58 +245,6 @@ class Pymonik(Waiting):
         else:
             self._abandon(error)
 
-    # ----- sending
-
-    def plan(self) -> Plan:
-        """Compile what is pending and give the plan, without sending it."""
-        self._check_open()
-        with self._flushing:
-            return self._compile(Graph(tuple(self.pending), {}))
-
-    def _compile(self, graph: Graph) -> Plan:
-        self.number()
-        backend = self._opened()
-        # A dry run tells what a cluster would be sent.
-        target = Target(slots=backend.slots, solo=backend.name in ("armonik", "dry-run"))
-        with _collecting_later():
-            plan = lower(run_passes(graph, target, self.optimize))
-        source = Source(graph, target, self.optimize, tuple(self.partitions))
-        names = [(name, h) for name, h in self.names.items() if name not in self._sent_names]
-        return replace(plan, source=source, names=tuple(names))
-
-    def flush(self) -> None:
-        """Compile what is pending and send it, without waiting."""
-        if not self.pending:
-            return
-        with self._flushing:
-            count = len(self.pending)
-            if not count:
-                return
-            began = time.perf_counter()
-            plan = self._compile(Graph(tuple(self.pending[:count]), {}))
-            bind(plan.graph, plan)
-            del self.pending[:count]
-            self.interner.new_bytes = 0
-            self._note(plan, time.perf_counter() - began)
-            backend = self._opened()
-            with watching(backend, self._on_progress):
-                backend.submit(plan)
-            self._sent_names.update(name for name, _ in plan.names)
-        self._watch_flushed()
-
-    def _note(self, plan: Plan, seconds: float) -> None:
-        stats = self.stats
-        stats.submissions += 1
-        stats.calls += plan.calls
-        stats.units += len(plan.units)
-        stats.compile_seconds += seconds
-
-    def relieve(self) -> None:
-        """Send what is pending: the values captured for it exist twice until then."""
-        logger.info("captures of more than %d bytes wait: sending them", settings().capture_limit)
-        self.interner.new_bytes = 0
-        self.flush()
-
     def check_environment(self, environment: Any) -> None:
         """Refuse an environment that this interpreter, where calls will run, does not satisfy."""
         if self._backend_name in ("local", "inline"):
@@ -333,18 +267,6 @@ class Pymonik(Waiting):
         return f"<Pymonik on {self._backend_name}, {state}>"
 
 
-@contextmanager
-def _collecting_later() -> Iterator[None]:
-    """Put garbage collection off: a compiler makes many objects at once, and none in a cycle."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
 def _warn_of_old(**given: Any) -> None:
     for name, value in given.items():
         if value is not None:
@@ -361,18 +283,3 @@ def _partitions(given: Any) -> list[str]:
     if not all(isinstance(name, str) and name for name in names):
         raise OptionsError(f"partition takes a name or a list of names, not {given!r}")
     return names
-
-
-def _whole_workers(workers: Any) -> int | None:
-    whole = isinstance(workers, int) and not isinstance(workers, bool) and workers > 0
-    if workers is not None and not whole:
-        raise OptionsError(f"workers takes a whole number of at least 1, not {workers!r}")
-    return workers  # type: ignore[no-any-return]
-
-
-def _environment(given: Any) -> Any:
-    if not given:
-        return None
-    from pymonik.environment import Environment
-
-    return Environment.parse(given)

@@ -1,6 +1,7 @@
-"""Names: handles of values that another program has named.
+"""Names: what a value is called, and handles of values that another program has named.
 
-Enters: where a backend says that a value is. Leaves: a handle like any other, of a call made there.
+Enters: a handle, or where a backend says that a value is. Leaves: a text, or a handle like any
+other, of a call made there.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pymonik.options import DEFAULTS
 from pymonik.plan.home import Home, settled
 from pymonik.plan.plan import Named
 from pymonik.recorder import Anchor
+from pymonik.runtime.outcome import PENDING, Failure
 
 _ELSEWHERE = "another program"
 
@@ -34,3 +36,18 @@ def handle_of(named: Named, name: str, client: Any) -> ResultHandle[Any] | Multi
         return ResultHandle(node, named.start, client)
     indexes = range(named.start, named.start + named.length)
     return MultiResultHandle.of_run(node, indexes, client, Anchor())
+
+
+def description(handle: ResultHandle[Any]) -> str:
+    """Tell which value a handle is of, and what is known of it."""
+    node = handle._node
+    label = node.label.get(handle._index) if isinstance(node.label, dict) else node.label
+    name = label or ("an object" if type(node) is Put else node.spec.name)
+    if type(node) is Put:
+        return f"of {name}, put at {node.where}"
+    place = f"[{handle._index}]" if node.n is not None else ""
+    if node.home is None:
+        return f"of {name}{place}, not sent yet"
+    record = node.home.record(node.offset + handle._index)
+    state = "pending" if record is PENDING else "done"
+    return f"of {name}{place}, {'failed' if type(record) is Failure else state}"

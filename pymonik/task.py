@@ -20,7 +20,7 @@ from pymonik.errors import NoClientError, TaskDefinitionError
 from pymonik.graph.slots import Const, Nested
 from pymonik.handle import ResultHandle
 from pymonik.multi import MultiResultHandle
-from pymonik.options import TaskOptions, demand, merge
+from pymonik.options import TaskOptions, demand, environment_of, merge
 from pymonik.recorder import Recorder
 from pymonik.signature import Signature
 
@@ -61,7 +61,7 @@ class Task(Generic[P, R]):
         self.require_context = require_context
         self.task_options = merge(task_options) if task_options is not None else None
         self.pure = pure
-        self.environment = _environment(environment)
+        self.environment = environment_of(environment)
         self._signature = Signature(func, self.func_name, require_context)
         self.__name__ = self.func_name
         self.__doc__ = getattr(func, "__doc__", None)
@@ -227,14 +227,6 @@ def _name_of(func: Any) -> str:
             f"{func!r} has no name of its own: give one, Task(…, func_name='name')"
         )
     return str(name)
-
-
-def _environment(given: Any) -> Any:
-    if given is None:
-        return None
-    from pymonik.environment import Environment
-
-    return Environment.parse(given)
 
 
 def _nested(recorder: Recorder, code: Any) -> Nested:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik import backend as backends
 from pymonik.callbacks import CALLBACKS
+from pymonik.cancelling import cancel_pending, renounce
 from pymonik.errors import NoClientError, OptionsError
-from pymonik.graph.ir import Put, Recorded, inputs
-from pymonik.graph.slots import Each, slot_at
+from pymonik.graph.ir import Put
 from pymonik.handle import ResultHandle
+from pymonik.names import description
 from pymonik.options import TaskOptions
 from pymonik.plan.home import settled
 from pymonik.progress import Progress, watching
@@ -233,7 +234,8 @@ class Waiting(Recorder):
         node = handle._node
         with self._flushing:
             if node.home is None:
-                self._cancel_pending(node, handle._index)
+                self.number()  # what is taken out must not move the places of others
+                cancel_pending(self.pending, node, handle._index)
                 self._watch_flushed()
                 return True
         if type(node) is Put:
@@ -243,38 +245,8 @@ class Waiting(Recorder):
         if record is not PENDING:
             return type(record) is Failure and record.kind == "cancelled"
         cell, position = node.home.locate(place)
-        return self._cancel_sent(cell, node.home.output, position)
-
-    def _cancel_pending(self, node: Any, index: int) -> None:
-        failure = Failure(
-            "cancelled", "it was cancelled before it was sent", node.spec.name, node.where
-        )
-        if node.n is not None and node.n > 1:
-            # An element of a map stays, with the failure for an argument: it will not run, nor
-            # will what depends on it.
-            slots = [slot_at(node.args[0], i) for i in range(node.n)]
-            slots[index] = failure
-            node.args = (Each(slots), *node.args[1:])
-            return
-        self.number()  # what is taken out must not move the places of others
-        gone = {id(node): node}
-        for later in self.pending:
-            if type(later) is Recorded and any(id(source) in gone for source in inputs(later)):
-                gone[id(later)] = later
-        for dropped in gone.values():
-            self.pending.remove(dropped)
-        for dropped in gone.values():
-            below = failure if dropped is node else failure.below(dropped.spec.name)
-            dropped.home = settled(below)
-
-    def _cancel_sent(self, cell: Any, output: int, position: int) -> bool:
-        # What a unit makes of this value later is cancelled with it: its steps are a chain.
-        cell.unwanted.update((later, position) for later in range(output, len(cell.columns)))
-        for stored, records in enumerate(cell.columns):
-            for place, record in enumerate(records):
-                if record is PENDING and (stored, place) not in cell.unwanted:
-                    return False
-        return self._opened().cancel(cell)
+        is_over = renounce(cell, node.home.output, position)
+        return is_over and self._opened().cancel(cell)
 
     # ----- telling
 
@@ -287,17 +259,7 @@ class Waiting(Recorder):
 
     def describe(self, handle: ResultHandle[Any]) -> str:
         """Describe a handle, without sending anything."""
-        node = handle._node
-        label = node.label.get(handle._index) if isinstance(node.label, dict) else node.label
-        name = label or ("an object" if type(node) is Put else node.spec.name)
-        if type(node) is Put:
-            return f"of {name}, put at {node.where}"
-        place = f"[{handle._index}]" if node.n is not None else ""
-        if node.home is None:
-            return f"of {name}{place}, not sent yet"
-        record = node.home.record(node.offset + handle._index)
-        state = "pending" if record is PENDING else "done"
-        return f"of {name}{place}, {'failed' if type(record) is Failure else state}"
+        return description(handle)
 
 
 def _resolve(ended: asyncio.Future[None]) -> None:

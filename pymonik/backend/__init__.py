@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from pymonik.errors import BackendError
+from pymonik.errors import BackendError, OptionsError
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Named, Plan
 from pymonik.runtime.outcome import Failure
@@ -90,11 +90,14 @@ def endpoint(given: str | None) -> str | None:
     return os.environ.get("PYMONIK_ENDPOINT") or given
 
 
-def workers(given: int | None) -> int | None:
-    """Choose the number of workers: the variable, then the argument."""
+def workers(given: Any) -> int | None:
+    """Choose the number of workers: the variable, then the argument. Raises OptionsError."""
+    whole = isinstance(given, int) and not isinstance(given, bool) and given > 0
+    if given is not None and not whole:
+        raise OptionsError(f"workers takes a whole number of at least 1, not {given!r}")
     text = os.environ.get("PYMONIK_WORKERS")
     if not text:
-        return given
+        return given  # type: ignore[no-any-return]
     if not text.isdecimal() or not int(text):
         raise BackendError(f"PYMONIK_WORKERS is {text!r}: give a whole number of at least 1")
     return int(text)

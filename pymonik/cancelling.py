@@ -1,0 +1,47 @@
+"""Cancelling: which calls do not run when somebody gives one up.
+
+Enters: a call that is pending, or the place of a value in its unit. Leaves: calls dropped with a
+failure for their value, or whether anybody still wants what a unit makes. Stopping a unit is left
+to its backend.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymonik.graph.ir import Recorded, inputs
+from pymonik.graph.slots import Each, slot_at
+from pymonik.plan.home import Cell, settled
+from pymonik.runtime.outcome import PENDING, Failure
+
+
+def cancel_pending(pending: list[Any], node: Recorded, index: int) -> None:
+    """Drop a call that was not sent, and those that depend on it."""
+    failure = Failure(
+        "cancelled", "it was cancelled before it was sent", node.spec.name, node.where
+    )
+    if node.n is not None and node.n > 1:
+        # An element of a map stays, with the failure for an argument: it will not run, nor
+        # will what depends on it.
+        slots = [slot_at(node.args[0], i) for i in range(node.n)]
+        slots[index] = failure
+        node.args = (Each(slots), *node.args[1:])
+        return
+    gone = {id(node): node}
+    for later in pending:
+        if type(later) is Recorded and any(id(source) in gone for source in inputs(later)):
+            gone[id(later)] = later
+    for dropped in gone.values():
+        pending.remove(dropped)
+        dropped.home = settled(failure if dropped is node else failure.below(dropped.spec.name))
+
+
+def renounce(cell: Cell, output: int, place: int) -> bool:
+    """Note that nobody wants a value of a unit; tell whether nobody wants any other of it."""
+    # What a unit makes of this value later is cancelled with it: its steps are a chain.
+    cell.unwanted.update((later, place) for later in range(output, len(cell.columns)))
+    return all(
+        record is not PENDING or (stored, other) in cell.unwanted
+        for stored, records in enumerate(cell.columns)
+        for other, record in enumerate(records)
+    )

@@ -1,0 +1,117 @@
+"""Compiling: what is pending becomes one plan, which a backend carries out.
+
+Enters: what was recorded, at the first need of a value. Leaves: one plan a flush, in the hands of a
+backend, and the homes of its values. Opening the backend, and the life of a client, are left to
+`client`.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pymonik.graph.ir import Graph
+from pymonik.graph.passes import Target, run_passes
+from pymonik.options import TaskOptions
+from pymonik.plan.lower import bind, lower
+from pymonik.plan.plan import Plan, Source
+from pymonik.progress import Progress, watching
+from pymonik.settings import settings
+from pymonik.waiting import Waiting
+
+logger = logging.getLogger("pymonik")
+
+
+@dataclass
+class Stats:
+    """What a client has done so far: sums over its submissions, times in seconds."""
+
+    submissions: int = 0
+    calls: int = 0
+    units: int = 0
+    compile_seconds: float = 0.0
+
+
+class Compiling(Waiting):
+    """A recorder that compiles what it has recorded, and sends it."""
+
+    def __init__(
+        self,
+        options: TaskOptions,
+        environment: Any,
+        on_progress: Callable[[Progress], object] | None,
+        optimize: bool | tuple[str, ...],
+        partitions: list[str],
+    ) -> None:
+        super().__init__(options, environment, on_progress)
+        self.optimize = optimize
+        self.partitions = partitions
+        self.stats = Stats()
+        self._sent_names: set[str] = set()
+
+    def plan(self) -> Plan:
+        """Compile what is pending and give the plan, without sending it."""
+        self._check_open()
+        with self._flushing:
+            return self._compile(Graph(tuple(self.pending), {}))
+
+    def _compile(self, graph: Graph) -> Plan:
+        self.number()
+        backend = self._opened()
+        # A dry run tells what a cluster would be sent.
+        target = Target(slots=backend.slots, solo=backend.name in ("armonik", "dry-run"))
+        with _collecting_later():
+            plan = lower(run_passes(graph, target, self.optimize))
+        source = Source(graph, target, self.optimize, tuple(self.partitions))
+        names = [(name, h) for name, h in self.names.items() if name not in self._sent_names]
+        return replace(plan, source=source, names=tuple(names))
+
+    def flush(self) -> None:
+        """Compile what is pending and send it, without waiting."""
+        if not self.pending:
+            return
+        with self._flushing:
+            count = len(self.pending)
+            if not count:
+                return
+            began = time.perf_counter()
+            plan = self._compile(Graph(tuple(self.pending[:count]), {}))
+            bind(plan.graph, plan)
+            del self.pending[:count]
+            self.interner.new_bytes = 0
+            self._note(plan, time.perf_counter() - began)
+            backend = self._opened()
+            with watching(backend, self._on_progress):
+                backend.submit(plan)
+            self._sent_names.update(name for name, _ in plan.names)
+        self._watch_flushed()
+
+    def _note(self, plan: Plan, seconds: float) -> None:
+        stats = self.stats
+        stats.submissions += 1
+        stats.calls += plan.calls
+        stats.units += len(plan.units)
+        stats.compile_seconds += seconds
+
+    def relieve(self) -> None:
+        """Send what is pending: the values captured for it exist twice until then."""
+        logger.info("captures of more than %d bytes wait: sending them", settings().capture_limit)
+        self.interner.new_bytes = 0
+        self.flush()
+
+
+@contextmanager
+def _collecting_later() -> Iterator[None]:
+    """Put garbage collection off: a compiler makes many objects at once, and none in a cycle."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
