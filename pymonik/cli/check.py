@@ -7,9 +7,10 @@ from dataclasses import asdict
 
 import rich_click as click
 
-from pymonik.cli.graph import ANYWHERE, named, nothing, print_json, source
+from pymonik.cli.graph import nothing, print_json
 from pymonik.cli.numbers import SECONDS, Pairs, number
 from pymonik.cli.record import ScriptFailed
+from pymonik.cli.sources import ANYWHERE, named, source
 from pymonik.cli.text import counted
 from pymonik.errors import PymonikError
 from pymonik.graph.check import Finding

@@ -9,9 +9,10 @@ from typing import Any
 
 import rich_click as click
 
-from pymonik.cli.graph import ANYWHERE, nothing, print_json, recorded, source
+from pymonik.cli.graph import nothing, print_json
 from pymonik.cli.numbers import BYTES, COUNT, SECONDS, Pairs, number
 from pymonik.cli.runs import remembered
+from pymonik.cli.sources import ANYWHERE, recorded, source
 from pymonik.cli.text import counted, figures_text, seconds_text, size_text, table
 from pymonik.graph.cost import ASSUMED, Cost, Site, estimate
 from pymonik.graph.simulate import ARMONIK, LOCAL

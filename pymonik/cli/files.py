@@ -10,7 +10,8 @@ from typing import Any
 import rich_click as click
 
 from pymonik.backend import NAMES
-from pymonik.cli.graph import ANYWHERE, nothing, print_json, recorded, source, written
+from pymonik.cli.graph import nothing, print_json
+from pymonik.cli.sources import ANYWHERE, recorded, source, written
 from pymonik.cli.text import counted
 from pymonik.client import Pymonik
 from pymonik.errors import GraphFileError

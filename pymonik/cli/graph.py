@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
-import sys
 import tempfile
 import webbrowser
 from collections.abc import Callable
@@ -15,51 +13,27 @@ from typing import Any
 
 import rich_click as click
 
-from pymonik.cli.record import Recording, ScriptFailed, is_function, record
-from pymonik.cli.text import columns, figures_rows, figures_text
-from pymonik.errors import GraphFileError, RunNotFound
+from pymonik.cli.sources import ANYWHERE, Seen, recorded, seen, source, written
+from pymonik.cli.text import columns, figures_rows, figures_text, has_colour, table
 from pymonik.graph.draw.explain import explained, graphs, stages
 from pymonik.graph.draw.formats import FORMATS, described
 from pymonik.graph.draw.html import Stage, page
 from pymonik.graph.draw.model import Drawing, drawing
 from pymonik.graph.draw.terminal import terminal
 from pymonik.graph.figures import figures
-from pymonik.graph.file import compiled, is_file, load
-from pymonik.graph.ir import Graph
 from pymonik.graph.passes import PASSES
 from pymonik.graph.show import show as text_of
 from pymonik.plan.plan import Plan
-from pymonik.runs.drawn import drawing_of
-from pymonik.runs.store import Store
-from pymonik.runs.watch import Record
 
 
 @click.group()
 def graph() -> None:
     """Look at what a script would do, before it does it.
 
-    SCRIPT is run up to the first value it needs, and nothing is sent; it may also be a file that
-    `graph save` wrote. Options of these commands may stand anywhere; what follows `--` is the
-    script's, as is any option they do not know.
+    SCRIPT is run up to the first value it needs, and nothing is sent; it may also be
+    `module:function`, or a file that `graph save` wrote. Options of these commands may stand
+    anywhere; what follows `--` is the script's, as is any option they do not know.
     """
-
-
-def source(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the arguments that name a script."""
-    for decorate in (
-        click.argument("args", nargs=-1, type=click.UNPROCESSED),
-        click.argument("script"),
-        click.option("-m", "module", is_flag=True, help="SCRIPT is the name of a module."),
-        click.option(
-            "-o", "output", type=click.Choice(["text", "json"]), default="text", show_default=True
-        ),
-    ):
-        command = decorate(command)
-    return command
-
-
-# Options of ours may follow the script; those that are not ours are the script's.
-ANYWHERE = {"ignore_unknown_options": True}
 
 
 @graph.command(context_settings=ANYWHERE)
@@ -80,6 +54,7 @@ ANYWHERE = {"ignore_unknown_options": True}
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), help="Print this instead.")
 @click.option("--save", type=click.Path(), help="Write to a file; its ending names the format.")
 @click.option("--open", "opens", is_flag=True, help="Open the drawing as a page in a browser.")
+@click.option("--endpoint", help="Of the cluster that has the session SCRIPT.")
 @source
 def show(
     script: str,
@@ -92,14 +67,16 @@ def show(
     form: str | None,
     save: str | None,
     opens: bool,
+    endpoint: str | None,
 ) -> None:
     """Draw the graph of SCRIPT, and tell what it comes to.
 
-    SCRIPT may also be `module:function`, or a past run: its id, or `last`.
+    SCRIPT may also be `module:function`, a file of `graph save`, a past run (its id, or `last`) or
+    the id of a session on a cluster, whoever submitted it: its tasks as they stand now.
     """
-    run = None if module else past(script)
-    if run is not None:
-        return _show_run(run, output, form, save, opens)
+    found = None if module else seen(script, endpoint)
+    if found is not None:
+        return _show_seen(found, output, form, save, opens)
     plan = recorded(script, args, module).plan
     if plan is None:
         return nothing(script, output)
@@ -142,16 +119,16 @@ def _as_data(
     return data
 
 
-def _show_run(record: Record, output: str, form: str | None, save: str | None, opens: bool) -> None:
-    drawn = drawing_of(record)
+def _show_seen(found: Seen, output: str, form: str | None, save: str | None, opens: bool) -> None:
+    drawn = found.drawing
     if form or save or opens:
-        return _deliver(
-            drawn, lambda: page(record.id, [Stage("run", "", drawn)]), form, save, opens
-        )
+        stage = Stage(found.kind, "", drawn)
+        return _deliver(drawn, lambda: page(found.title, [stage], found.figures), form, save, opens)
     if output == "json":
-        return print_json({"run": record.id, "pending": False, **described(drawn)})
-    click.echo(f"{record.script}: run {record.id}\n")
-    click.echo(terminal(drawn, columns()))
+        return print_json({found.kind: found.id, "pending": False, **described(drawn)})
+    click.echo(f"{found.title}\n")
+    click.echo(terminal(drawn, columns(), colour=has_colour()))
+    click.echo(f"\n{table(found.figures)}")
     return None
 
 
@@ -191,48 +168,6 @@ def _format_of(path: str) -> str:
         endings = ", ".join(sorted({*FORMATS, *known} - {"terminal", "mermaid"}))
         raise click.BadParameter(f"{path!r} names no format: end it in one of {endings}")
     return form
-
-
-def written(plan: Plan) -> Graph:
-    """Give the graph of a plan as it was recorded."""
-    made: Graph = plan.source.graph if plan.source is not None else plan.graph
-    return made
-
-
-def recorded(script: str, args: tuple[str, ...], module: bool) -> Recording:
-    """Record a script; its failure ends the command with exit code 1."""
-    try:
-        return named(script, args, module)
-    except ScriptFailed as failure:
-        click.echo(str(failure), err=True)
-        sys.exit(1)
-
-
-def named(script: str, args: tuple[str, ...], module: bool) -> Recording:
-    """Record a script, or load a file; raises ScriptFailed."""
-    if not module and not os.path.exists(script) and not is_function(script):
-        raise click.BadParameter(f"there is no {script!r} here", param_hint="SCRIPT")
-    if not module and os.path.exists(script) and is_file(script):
-        return Recording(script, _loaded(script))
-    return record(script, args, module)
-
-
-def past(name: str) -> Record | None:
-    """Give the past run of that name, unless it names something else."""
-    if os.path.exists(name) or is_function(name):
-        return None
-    try:
-        with Store.open() as store:
-            return store.find(name)
-    except (RunNotFound, OSError, sqlite3.Error):
-        return None
-
-
-def _loaded(path: str) -> Plan:
-    try:
-        return compiled(load(path))
-    except GraphFileError as error:
-        raise click.BadParameter(str(error), param_hint="SCRIPT") from error
 
 
 def nothing(script: str, output: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from collections.abc import Sequence
 
 from pymonik.graph.figures import Figures, Requests
@@ -13,6 +15,11 @@ _WIDEST = 120
 def columns() -> int:
     """Give the width there is for drawings."""
     return min(shutil.get_terminal_size((80, 24)).columns, _WIDEST)
+
+
+def has_colour() -> bool:
+    """Tell whether what is printed is for a terminal that may be coloured."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def size_text(size: float) -> str:

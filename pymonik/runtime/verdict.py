@@ -54,6 +54,11 @@ def read(text: str) -> tuple[list[list[Any]], list[Failure]] | None:
     return columns, errors
 
 
+def words(text: str) -> str:
+    """Give what an error text says to people; nothing of it is unpickled."""
+    return text.partition(_MARK)[0]
+
+
 def first_failure(columns: Sequence[Sequence[Any]], errors: Sequence[Failure]) -> Failure | None:
     """Give the first failure among records."""
     return next(_failures(columns, errors), None)

@@ -84,8 +84,8 @@ def test_json_has_the_drawing_and_the_figures(pymonik_command: Command) -> None:
         (["total"], 2),
     ]
     assert shown["links"] == [
-        {"source": 0, "target": 1, "values": 1},
-        {"source": 1, "target": 2, "values": 60},
+        {"source": 0, "target": 1, "values": 1, "kind": "values"},
+        {"source": 1, "target": 2, "values": 60, "kind": "values"},
     ]
     figures = shown["figures"]
     assert (figures["calls"], figures["depth"], figures["width"]) == (63, 3, 60)

@@ -58,7 +58,7 @@ def test_json(drawn: Drawing) -> None:
     made = json.loads(as_json(drawn))
     assert (made["format"], made["version"]) == ("pymonik-drawing", 1)
     assert made["layers"] == [[0], [1], [2]]
-    assert made["links"][1] == {"source": 1, "target": 2, "values": 60}
+    assert made["links"][1] == {"source": 1, "target": 2, "values": 60, "kind": "values"}
     assert made["boxes"][1]["titles"] == ["price", "discount"]
     assert (made["boxes"][1]["count"], made["boxes"][1]["units"]) == (60, 20)
 

@@ -56,7 +56,9 @@ def test_a_run_leaves_a_record(runs: Path, backend: str) -> None:
         0 <= begin <= begin + seconds <= record.seconds for *_, begin, seconds, _ in record.spans
     )
     assert [box["titles"] for box in record.drawings[0]["boxes"]] == [["add"], ["total"]]
-    assert record.drawings[0]["links"] == [{"source": 0, "target": 1, "values": 20}]
+    assert record.drawings[0]["links"] == [
+        {"source": 0, "target": 1, "values": 20, "kind": "values"}
+    ]
 
 
 def test_failures_are_kept_with_their_place(runs: Path) -> None:

@@ -38,6 +38,8 @@ from pymonik.plan.steps import Placement
 # How many ids one filter names: servers nest an expression as deep as that.
 FILTER_IDS = 100
 PAGE = 5_000
+# The long form of a task names all its inputs.
+TASK_PAGE = 1_000
 ENDED = {RESULT_STATUS_COMPLETED: "stored", RESULT_STATUS_ABORTED: "aborted"}
 ENDED[RESULT_STATUS_DELETED] = "deleted"
 
@@ -126,6 +128,22 @@ def list_tasks(session_id: str, status: int) -> Any:
         page_size=100,
         filters=_tasks(session_id, {}, status),
         sort=tasks_common_pb2.ListTasksRequest.Sort(field=created, direction=_ASCENDING),
+        with_errors=True,
+    )
+
+
+def list_all_tasks(session_id: str, page: int) -> Any:
+    """Ask for all that is known of the tasks of a session."""
+    by_id = tasks_fields_pb2.TaskField(
+        task_summary_field=tasks_fields_pb2.TaskSummaryField(
+            field=tasks_fields_pb2.TASK_SUMMARY_ENUM_FIELD_TASK_ID
+        )
+    )
+    return tasks_common_pb2.ListTasksRequest(
+        page=page,
+        page_size=TASK_PAGE,
+        filters=_tasks(session_id, {}),
+        sort=tasks_common_pb2.ListTasksRequest.Sort(field=by_id, direction=_ASCENDING),
         with_errors=True,
     )
 

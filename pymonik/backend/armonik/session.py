@@ -219,6 +219,18 @@ class Session:
             counts[TaskStatus.Name(item.status).removeprefix("TASK_STATUS_")] += item.count
         return sum(n for name, n in counts.items() if name not in _FINAL), counts
 
+    def all_tasks(self) -> Iterator[Any]:
+        """Give all that is known of the tasks of the session, whoever submitted them."""
+        page = seen = 0
+        while True:
+            request = messages.list_all_tasks(self.id, page)
+            answer = self.line.again(self.tasks.ListTasksDetailed, request)
+            yield from answer.tasks
+            seen += len(answer.tasks)
+            page += 1
+            if not answer.tasks or seen >= answer.total:
+                return
+
     def failed_tasks(self, status: str) -> Sequence[Any]:
         """Give tasks of the session that failed in one way, the oldest first."""
         number = TaskStatus.Value(f"TASK_STATUS_{status}")

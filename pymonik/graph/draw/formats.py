@@ -12,11 +12,19 @@ from dataclasses import asdict
 from typing import Any
 
 from pymonik.graph.draw.html import html
-from pymonik.graph.draw.model import Box, Drawing, brief
+from pymonik.graph.draw.model import Box, Drawing, Link, brief
 from pymonik.graph.draw.svg import svg
 from pymonik.graph.draw.terminal import terminal, units_text
 
 _VERSION = 1
+# What a status looks like: the colours of boxes, and of their edges.
+_COLOURS = {
+    "done": ("#e3f6e8", "#2f9e4f"),
+    "failed": ("#fde7e7", "#d63939"),
+    "running": ("#e5effd", "#2563eb"),
+    "waiting": ("#f1f3f6", "#8b97a8"),
+    "cancelled": ("#fdf3dc", "#c48a12"),
+}
 
 
 def lines_of(box: Box) -> list[str]:
@@ -26,7 +34,7 @@ def lines_of(box: Box) -> list[str]:
         lines.append(f"×{box.count:,}")
     if box.units:
         lines.append(units_text(box))
-    return lines
+    return [*lines, *box.notes]
 
 
 def dot(drawing: Drawing) -> str:
@@ -36,18 +44,28 @@ def dot(drawing: Drawing) -> str:
         label = "\\n".join(map(_quoted, lines_of(box)))
         more = f' tooltip="{_quoted(" ".join(box.sites))}"' if box.sites else ""
         more += " peripheries=2" if box.count > 1 else ""
-        more += " style=bold" if box.wanted else ""
+        more += _coloured(box) or (" style=bold" if box.wanted else "")
         lines.append(f'  n{number} [label="{label}"{more}]')
-    lines += [f"  n{link.source} -> n{link.target}{_times(link.values)}" for link in drawing.links]
+    lines += [f"  n{link.source} -> n{link.target}{_of_link(link)}" for link in drawing.links]
     return "\n".join([*lines, "}"])
+
+
+def _coloured(box: Box) -> str:
+    if box.status not in _COLOURS:
+        return ""
+    fill, edge = _COLOURS[box.status]
+    return f' style="rounded,filled" fillcolor="{fill}" color="{edge}"'
 
 
 def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _times(values: int) -> str:
-    return f' [label="{values:,}"]' if values > 1 else ""
+def _of_link(link: Link) -> str:
+    told = [f"{link.values:,}"] if link.values > 1 else []
+    told += [link.kind] if link.kind != "values" else []
+    style = " style=dashed" if link.kind == "made" else ""
+    return f' [label="{" ".join(told)}"{style}]' if told else ""
 
 
 def mermaid(drawing: Drawing) -> str:
@@ -59,7 +77,14 @@ def mermaid(drawing: Drawing) -> str:
         lines.append(f'  n{number}{left}"{label}"{right}')
     for link in drawing.links:
         values = f"|{link.values:,}|" if link.values > 1 else ""
-        lines.append(f"  n{link.source} -->{values} n{link.target}")
+        arrow = "-.->" if link.kind == "made" else "-->"
+        lines.append(f"  n{link.source} {arrow}{values} n{link.target}")
+    used = {box.status for box in drawing.boxes} & _COLOURS.keys()
+    for status, (fill, edge) in _COLOURS.items():
+        if status in used:
+            lines.append(f"  classDef {status} fill:{fill},stroke:{edge},color:#1c2430")
+            some = [f"n{n}" for n, box in enumerate(drawing.boxes) if box.status == status]
+            lines.append(f"  class {','.join(some)} {status}")
     return "\n".join(lines)
 
 
@@ -84,9 +109,11 @@ def graphml(drawing: Drawing) -> str:
             wanted=box.wanted,
             site=" ".join(box.sites),
             reads=box.reads,
+            status=box.status,
         )
     for link in drawing.links:
-        graph.add_edge(link.source, link.target, values=link.values)
+        known = graph.get_edge_data(link.source, link.target, {}).get("values", 0)
+        graph.add_edge(link.source, link.target, values=known + link.values, kind=link.kind)
     file = io.BytesIO()
     networkx.write_graphml(graph, file)
     return file.getvalue().decode()

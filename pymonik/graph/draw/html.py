@@ -18,7 +18,7 @@ from typing import Any
 from pymonik.graph.draw.layout import Place
 from pymonik.graph.draw.model import Box, Drawing, brief
 from pymonik.graph.draw.summary import summarized
-from pymonik.graph.draw.svg import hues, small_print
+from pymonik.graph.draw.svg import fine_print, hues
 
 _SCRIPTS = ("layout.js", "view.js", "main.js")
 # Boxes find where they came from by their calls; of more calls the first has to do.
@@ -84,6 +84,8 @@ def _drawing(drawing: Drawing, colours: dict[str, int]) -> dict[str, Any]:
     return {
         "boxes": [_box(box, colours) for box in drawing.boxes],
         "layers": [[_place(place) for place in layer] for layer in layout.layers],
+        # By the submitter of a task, no value flows.
+        "made": [[k.source, k.target] for k in drawing.links if k.kind == "made"],
         "wires": [[[_place(a), _place(b)] for a, b in wires] for wires in layout.wires],
     }
 
@@ -102,7 +104,7 @@ def _box(box: Box, colours: dict[str, int]) -> dict[str, Any]:
     return {
         "name": box.name,
         "lines": brief(box.titles, 6),
-        "more": small_print(box),
+        "more": fine_print(box),
         "count": box.count,
         "units": box.units,
         "kind": box.kind,

@@ -25,7 +25,8 @@ class Box:
     kind: calls, object (put under a name), earlier (of a submission before this one) or group
     (several nodes in one box). sites: "file:line" of the steps. reads: bytes of captured values,
     each counted once. facts: options and other things to tell. origins: the recorded calls it
-    stands for, by number. members: what is inside a group. status: of a run, as a word.
+    stands for, by number. members: what is inside a group. status: of a run: waiting, running,
+    done, failed or cancelled. notes: further lines inside the box.
     """
 
     titles: tuple[str, ...]
@@ -40,6 +41,7 @@ class Box:
     origins: tuple[int, ...] = ()
     members: Drawing | None = None
     status: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -49,11 +51,15 @@ class Box:
 
 @dataclass(frozen=True)
 class Link:
-    """`values` outputs of one box are used by another."""
+    """`values` outputs of one box are used by another.
+
+    kind: values; or of sub-tasks, `made` by the source, or `delegated`: they make its outputs.
+    """
 
     source: int
     target: int
     values: int
+    kind: str = "values"
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,15 @@ def _plain(name: str, value: Any) -> Any:
     if name == "facts":
         return tuple((str(key), str(fact)) for key, fact in value)
     return tuple(value) if isinstance(value, list) else value
+
+
+def status_of(counts: Mapping[str, int]) -> str:
+    """Give one status for many: the one that says most."""
+    if "failed" in counts:
+        return "failed"
+    if len(counts) <= 1:
+        return next(iter(counts), "")
+    return "running" if "running" in counts or "waiting" in counts else "cancelled"
 
 
 def brief(titles: Sequence[str], most: int) -> list[str]:

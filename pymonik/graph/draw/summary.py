@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from pymonik.graph.draw.model import Box, Drawing, Link
+from pymonik.graph.draw.model import Box, Drawing, Link, status_of
 
 # A run of fewer like boxes is clearer when each is drawn.
 _RUN = 4
@@ -83,15 +83,15 @@ def _grouped(drawing: Drawing, groups: Sequence[int]) -> Drawing:
     members: dict[int, list[int]] = {}
     for number, group in enumerate(groups):
         members.setdefault(group, []).append(number)
-    links: dict[tuple[int, int], int] = {}
+    links: dict[tuple[int, int, str], int] = {}
     for link in drawing.links:
-        ends = groups[link.source], groups[link.target]
+        ends = groups[link.source], groups[link.target], link.kind
         if ends[0] != ends[1]:
             links[ends] = links.get(ends, 0) + link.values
-    order = _sorted(list(members), list(links))
+    order = _sorted(list(members), [(a, b) for a, b, _ in links])
     place = {group: number for number, group in enumerate(order)}
     boxes = [_merged(drawing, members[group]) for group in order]
-    renamed = [Link(place[a], place[b], values) for (a, b), values in links.items()]
+    renamed = [Link(place[a], place[b], n, kind) for (a, b, kind), n in links.items()]
     return Drawing(tuple(boxes), tuple(renamed))
 
 
@@ -123,6 +123,8 @@ def _merged(drawing: Drawing, numbers: list[int]) -> Box:
         levels=sum(box.levels for box in boxes),
         origins=tuple(origin for box in boxes for origin in box.origins),
         members=_part(drawing, numbers),
+        status=status_of(Counter(box.status for box in boxes)),
+        notes=boxes[0].notes if len({box.notes for box in boxes}) == 1 else (),
     )
 
 
@@ -140,7 +142,7 @@ def _cut(drawing: Drawing, numbers: list[int]) -> Drawing:
     """Give some boxes, and the links between them."""
     place = {number: rank for rank, number in enumerate(numbers)}
     links = (
-        Link(place[link.source], place[link.target], link.values)
+        replace(link, source=place[link.source], target=place[link.target])
         for link in drawing.links
         if link.source in place and link.target in place
     )

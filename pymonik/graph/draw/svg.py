@@ -22,9 +22,12 @@ _STYLE = """
 .pmk .name{font-weight:600}.pmk .more{font-size:11px;fill:#5b6675}
 .pmk .box{stroke-width:1.3;fill:hsl(var(--h) 70% 97%);stroke:hsl(var(--h) 45% 55%)}
 .pmk .wanted .box{stroke-width:2.4}.pmk .earlier .box{stroke-dasharray:4 3}
-.pmk .wire{fill:none;stroke:#8b97a8;stroke-width:1.4}
+.pmk .wire{fill:none;stroke:#8b97a8;stroke-width:1.4}.pmk .made{stroke-dasharray:5 4}
+.pmk .done .box{--h:140}.pmk .failed .box{--h:0;stroke-width:2.4}.pmk .running .box{--h:212}
+.pmk .cancelled .box{--h:38}.pmk .waiting .box{fill:#f1f3f6;stroke:#9aa5b4}
 @media(prefers-color-scheme:dark){.pmk text{fill:#e6ebf2}.pmk .more{fill:#9aa7b8}
-.pmk .box{fill:hsl(var(--h) 30% 17%);stroke:hsl(var(--h) 45% 55%)}.pmk .wire{stroke:#6a7686}}
+.pmk .box{fill:hsl(var(--h) 30% 17%);stroke:hsl(var(--h) 45% 55%)}.pmk .wire{stroke:#6a7686}
+.pmk .waiting .box{fill:#20262f;stroke:#5d6b7e}}
 """
 
 
@@ -32,12 +35,13 @@ def svg(drawing: Drawing) -> str:
     """Draw as SVG; values flow down, a fan-out is a stack of cards."""
     drawing = summarized(drawing)
     layout = drawing.layout()
-    texts = [(brief(box.titles, 6), small_print(box)) for box in drawing.boxes]
+    texts = [(brief(box.titles, 6), fine_print(box)) for box in drawing.boxes]
     at = layout.positions(lambda place: _width(place, texts), GAP)
     tops, height = _rows(layout, texts)
     colours = hues(title for box in drawing.boxes for title in box.titles)
     width = max((x + _width(place, texts) / 2 for place, x in at.items()), default=0.0)
-    parts = [_wires(layout, at, tops, texts)]
+    made = {(link.source, link.target) for link in drawing.links if link.kind == "made"}
+    parts = [_wires(layout, at, tops, texts, made)]
     for number, box in enumerate(drawing.boxes):
         left = at[number] - _width(number, texts) / 2
         colour = colours[box.titles[0]]
@@ -59,23 +63,28 @@ def small_print(box: Box) -> str:
     return " · ".join(parts)
 
 
+def fine_print(box: Box) -> list[str]:
+    """Give the lines below the names."""
+    return [*filter(None, [small_print(box)]), *box.notes]
+
+
 def hues(names: Iterable[str]) -> dict[str, int]:
     """Give every task a colour, unlike its neighbours' in the order of first appearance."""
     return {name: _HUES[n % len(_HUES)] for n, name in enumerate(dict.fromkeys(names))}
 
 
-Text = tuple[list[str], str]
+Text = tuple[list[str], list[str]]
 
 
 def _width(place: Place, texts: list[Text]) -> float:
     if isinstance(place, tuple):
         return 2.0
     names, more = texts[place]
-    return 2 * PAD + CHARACTER * max(len(more) * 0.88, *map(len, names))
+    return 2 * PAD + CHARACTER * max(*(0.88 * len(line) for line in more), *map(len, names), 1)
 
 
 def _height(text: Text) -> float:
-    return PAD + LINE * (len(text[0]) + bool(text[1]))
+    return PAD + LINE * (len(text[0]) + len(text[1]))
 
 
 def _rows(layout: Layout, texts: list[Text]) -> tuple[dict[Place, float], float]:
@@ -90,9 +99,13 @@ def _rows(layout: Layout, texts: list[Text]) -> tuple[dict[Place, float], float]
 
 
 def _wires(
-    layout: Layout, at: dict[Place, float], tops: dict[Place, float], texts: list[Text]
+    layout: Layout,
+    at: dict[Place, float],
+    tops: dict[Place, float],
+    texts: list[Text],
+    made: set[tuple[int, int]],
 ) -> str:
-    lines = []
+    lines: dict[str, list[str]] = {"wire": [], "wire made": []}
     for layer, wires in enumerate(layout.wires):
         boxes = [place for place in layout.layers[layer] if isinstance(place, int)]
         floor = tops[layout.layers[layer][0]] + max(
@@ -102,17 +115,20 @@ def _wires(
             start = tops[upper] if isinstance(upper, tuple) else tops[upper] + _height(texts[upper])
             x, y, to = at[upper], at[lower], tops[lower]
             middle = (floor + to) / 2
-            lines.append(
+            # The bends of a line belong to the box it comes from.
+            ends = (upper[0] if isinstance(upper, tuple) else upper, lower)
+            lines["wire made" if ends in made else "wire"].append(
                 f"M{x:.1f} {start:.1f}V{floor:.1f}C{x:.1f} {middle:.1f} {y:.1f} {middle:.1f} "
                 f"{y:.1f} {to:.1f}"
             )
-    return f'<path class="wire" d="{"".join(lines)}"/>' if lines else ""
+    paths = (f'<path class="{kind}" d="{"".join(some)}"/>' for kind, some in lines.items() if some)
+    return "".join(paths)
 
 
 def _card(box: Box, text: Text, left: float, top: float, width: float, hue: int) -> str:
     names, more = text
     height = _height(text)
-    kinds = " ".join([box.kind, *(["wanted"] if box.wanted else [])])
+    kinds = " ".join(filter(None, [box.kind, box.status, "wanted" if box.wanted else ""]))
     cards = [(6, -6), (3, -3), (0, 0)] if box.count > 1 else [(0, 0)]
     rects = "".join(
         f'<rect class="box" x="{left + dx:.1f}" y="{top + dy:.1f}" width="{width:.1f}" '
@@ -120,7 +136,7 @@ def _card(box: Box, text: Text, left: float, top: float, width: float, hue: int)
         for dx, dy in cards
     )
     middle = left + width / 2
-    lines = [(name, "name") for name in names] + ([(more, "more")] if more else [])
+    lines = [(name, "name") for name in names] + [(line, "more") for line in more]
     rows = "".join(
         f'<text class="{kind}" x="{middle:.1f}" y="{top + PAD / 2 + LINE * (row + 0.72):.1f}" '
         f'text-anchor="middle">{escape(line)}</text>'

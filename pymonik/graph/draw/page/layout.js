@@ -86,7 +86,7 @@ function straighten(drawing, at, offsets) {
 }
 
 function textWidth(box) {
-  return Math.max(box.more.length * 6.4, ...box.lines.map((line) => line.length * 7.4)) + 14;
+  return Math.max(...box.more.map((line) => line.length * 6.4), ...box.lines.map((line) => line.length * 7.4)) + 14;
 }
 
 function cellsOf(box) {
@@ -97,7 +97,7 @@ function cellsOf(box) {
 
 // The size of a box, and, when it is open, the drawing inside it.
 function measure(box, key, isOpen) {
-  const closed = { w: 2 * PAD + textWidth(box), h: PAD + LINE * (box.lines.length + (box.more ? 1 : 0)) };
+  const closed = { w: 2 * PAD + textWidth(box), h: PAD + LINE * (box.lines.length + box.more.length) };
   if (!isOpen(key, box)) return closed;
   if (box.members) {
     const inner = arrange(box.members, key, isOpen);
@@ -135,7 +135,8 @@ function arrange(drawing, prefix, isOpen) {
     const middle = (floors[k] + y) / 2;
     const d = `M${x} ${start}V${floors[k]}C${x} ${middle} ${to} ${middle} ${to} ${y}`;
     const from = isBend(upper) ? Number(upper.split("@")[0]) : upper;
-    return { d, from: keys[from], to: isBend(lower) ? null : keys[lower] };
+    const made = drawing.made.some(([a, b]) => a === from && b === lower);
+    return { d, made, from: keys[from], to: isBend(lower) ? null : keys[lower] };
   }));
   return { boxes, wires, w: right - left, h: Math.max(0, top - FALL) };
 }

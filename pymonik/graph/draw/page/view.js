@@ -62,7 +62,7 @@ function drawBox(item, parent) {
   }
   element("rect", { class: "card", width: item.w, height: item.h, rx: 7 }, group);
   const lines = item.inner ? [[box.lines.join("; "), "name"]] : box.lines.map((line) => [line, "name"]);
-  if (box.more && !item.inner) lines.push([box.more, "more"]);
+  if (!item.inner) lines.push(...box.more.map((line) => [line, "more"]));
   lines.forEach(([line, kind], row) => {
     element("text", { class: kind, x: item.w / 2, y: PAD / 2 + LINE * (row + 0.72) }, group, line);
   });
@@ -91,7 +91,7 @@ function drawWires(wires) {
   const parent = $("wires");
   parent.replaceChildren();
   for (const wire of wires) {
-    const path = element("path", { class: "wire", d: wire.d, "data-from": wire.from }, parent);
+    const path = element("path", { class: wire.made ? "wire made" : "wire", d: wire.d, "data-from": wire.from }, parent);
     path.setAttribute("transform", `translate(${wire.x} ${wire.y})`);
     if (wire.to) path.dataset.to = wire.to;
     if (wire.x || wire.y) $("boxes").appendChild(path);

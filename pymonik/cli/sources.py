@@ -1,0 +1,146 @@
+"""What a graph can be named by: a script, a module's function, a file, a past run, a session.
+
+Enters: the words of a command line. Leaves: a `Recording`, with a plan to compile, draw and price;
+or, of what ran already, a `Seen`, with a drawing of what came of it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import rich_click as click
+
+from pymonik import backend as backends
+from pymonik.cli.record import Recording, ScriptFailed, is_function, record
+from pymonik.cli.text import counted, seconds_text, size_text
+from pymonik.errors import BackendError, GraphFileError, PymonikError, RunNotFound
+from pymonik.graph.draw.model import Drawing
+from pymonik.graph.file import compiled, is_file, load
+from pymonik.graph.ir import Graph
+from pymonik.plan.plan import Plan
+from pymonik.runs.drawn import drawing_of
+from pymonik.runs.store import Store
+from pymonik.runs.watch import Record
+
+# Options of ours may follow the script; those that are not ours are the script's.
+ANYWHERE = {"ignore_unknown_options": True}
+
+
+def source(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the arguments that name a script."""
+    for decorate in (
+        click.argument("args", nargs=-1, type=click.UNPROCESSED),
+        click.argument("script"),
+        click.option("-m", "module", is_flag=True, help="SCRIPT is the name of a module."),
+        click.option(
+            "-o", "output", type=click.Choice(["text", "json"]), default="text", show_default=True
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What ran, or runs: a title, what it is the id of (run, session), its drawing, its counts."""
+
+    title: str
+    kind: str
+    id: str
+    drawing: Drawing
+    figures: tuple[tuple[str, str], ...] = ()
+
+
+def written(plan: Plan) -> Graph:
+    """Give the graph of a plan as it was recorded."""
+    made: Graph = plan.source.graph if plan.source is not None else plan.graph
+    return made
+
+
+def recorded(script: str, args: tuple[str, ...], module: bool) -> Recording:
+    """Record a script; its failure ends the command with exit code 1."""
+    try:
+        return named(script, args, module)
+    except ScriptFailed as failure:
+        click.echo(str(failure), err=True)
+        sys.exit(1)
+
+
+def named(script: str, args: tuple[str, ...], module: bool) -> Recording:
+    """Record a script, or load a file; raises ScriptFailed."""
+    if not module and not _is_here(script):
+        raise click.BadParameter(f"there is no {script!r} here", param_hint="SCRIPT")
+    if not module and os.path.exists(script) and is_file(script):
+        return Recording(script, _loaded(script))
+    return record(script, args, module)
+
+
+def _is_here(name: str) -> bool:
+    return os.path.exists(name) or is_function(name)
+
+
+def _loaded(path: str) -> Plan:
+    try:
+        return compiled(load(path))
+    except GraphFileError as error:
+        raise click.BadParameter(str(error), param_hint="SCRIPT") from error
+
+
+def seen(name: str, endpoint: str | None) -> Seen | None:
+    """Give the past run or the session of that name, unless it names something else.
+
+    endpoint: of the cluster that has the session; without it, the one that is configured is asked
+    when no run here has the name.
+    """
+    if _is_here(name):
+        return None
+    run = past(name) if endpoint is None else None
+    if run is not None:
+        figures = (
+            ("calls", f"{run.calls:,}"),
+            ("units", f"{run.units:,}"),
+            ("failed", f"{run.failed:,}"),
+            ("took", f"{seconds_text(run.seconds)} with {counted(run.workers, 'worker')}"),
+        )
+        return Seen(f"{run.script}: run {run.id}", "run", run.id, drawing_of(run), figures)
+    endpoint = backends.endpoint(endpoint)
+    if endpoint is None and not (os.environ.get("AK_ENDPOINT") or os.environ.get("AKCONFIG")):
+        return None
+    return _session(name, endpoint)
+
+
+def past(name: str) -> Record | None:
+    """Give the past run of a name."""
+    try:
+        with Store.open() as store:
+            return store.find(name)
+    except (RunNotFound, OSError, sqlite3.Error):
+        return None
+
+
+def _session(session_id: str, endpoint: str | None) -> Seen:
+    from pymonik.backend.armonik.look import look
+    from pymonik.graph.draw.tasks import drawing_of_tasks
+
+    try:
+        tasks, objects = look(session_id, endpoint=endpoint)
+    except BackendError as error:
+        raise click.BadParameter(str(error), param_hint="SCRIPT") from error
+    except PymonikError as error:
+        raise click.ClickException(str(error)) from error
+    counts = Counter(task.status for task in tasks)
+    spent = [task.seconds for task in tasks if task.seconds is not None]
+    figures = [
+        ("tasks", f"{len(tasks):,}"),
+        *((f"  {status}", f"{count:,}") for status, count in sorted(counts.items())),
+        ("sub-tasks", f"{sum(bool(task.ancestors) for task in tasks):,}"),
+        ("objects", f"{len(objects):,}, {size_text(sum(o.size for o in objects.values()))}"),
+        ("work", f"{seconds_text(sum(spent))} of tasks that have ended"),
+    ]
+    drawn = drawing_of_tasks(tasks, objects)
+    return Seen(f"session {session_id}", "session", session_id, drawn, tuple(figures))
