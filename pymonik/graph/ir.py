@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pymonik.content import Content
-from pymonik.graph.slots import Bundle, Column, Const, Each, Nested, Range, Ref
+from pymonik.graph.slots import Bundle, Column, Const, Each, Gather, Nested, Range, Ref
 
 if TYPE_CHECKING:
     from weakref import ref
@@ -126,7 +126,6 @@ def line_of(code: Any, lasti: int) -> str:
     return f"{code.co_filename}:{line}"
 
 
-@dataclass(frozen=True)
 class Step:
     """One call for each element of a map.
 
@@ -134,10 +133,19 @@ class Step:
     says which values somebody can ask for: all, none, or a bit an element.
     """
 
-    spec: Spec
-    columns: tuple[Column, ...]
-    origins: tuple[Recorded, ...]
-    wanted: bool | bytes = True
+    __slots__ = ("columns", "origins", "spec", "wanted")
+
+    def __init__(
+        self,
+        spec: Spec,
+        columns: tuple[Column, ...],
+        origins: tuple[Recorded, ...],
+        wanted: bool | bytes = True,
+    ) -> None:
+        self.spec = spec
+        self.columns = columns
+        self.origins = origins
+        self.wanted = wanted
 
     @property
     def is_wanted(self) -> bool:
@@ -145,14 +153,24 @@ class Step:
         return self.wanted if isinstance(self.wanted, bool) else any(self.wanted)
 
 
-@dataclass(frozen=True, eq=False)
 class Map:
     """`n` elements, each a run of steps; units take `chunk` elements (0: not decided yet)."""
 
-    steps: tuple[Step, ...]
-    n: int
-    chunk: int = 0
-    depth: int = 0
+    __slots__ = ("__weakref__", "chunk", "depth", "n", "steps")
+
+    def __init__(self, steps: tuple[Step, ...], n: int, chunk: int = 0, depth: int = 0) -> None:
+        self.steps = steps
+        self.n = n
+        self.chunk = chunk
+        self.depth = depth
+
+    def of_steps(self, steps: tuple[Step, ...]) -> Map:
+        """Give this map with other steps."""
+        return Map(steps, self.n, self.chunk, self.depth)
+
+    def in_units(self, chunk: int) -> Map:
+        """Give this map cut into units of `chunk` elements."""
+        return Map(self.steps, self.n, chunk, self.depth)
 
     @property
     def spec(self) -> Spec:
@@ -226,10 +244,17 @@ def inputs(node: Any) -> Iterable[Any]:
     return found.values()
 
 
+def sources_of(column: Any) -> Iterable[Any]:
+    """Give the nodes a column or a slot value needs, each once."""
+    found: dict[int, Any] = {}
+    _add_sources(column, found)
+    return found.values()
+
+
 def _add_sources(what: Any, found: dict[int, Any]) -> None:
     """Add the nodes that a column or a slot value needs; the commonest kinds come first."""
     kind = type(what)
-    if kind is Ref or kind is Range:
+    if kind is Ref or kind is Range or kind is Gather:
         found[id(what.node)] = what.node
     elif kind is Const:
         _add_sources(what.value, found)

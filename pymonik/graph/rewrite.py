@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
-from pymonik.graph.ir import Graph, Map, Step
+from pymonik.graph.ir import Graph, Map, Step, sources_of
 from pymonik.graph.slots import (
+    Bundle,
     Column,
     Const,
     Each,
+    Gather,
+    Immediates,
     Nested,
     Range,
     Ref,
-    column_refs,
-    refs_of,
+    Same,
     substitute,
 )
 
@@ -37,7 +38,7 @@ def rewrite(graph: Graph, changed: Mapping[int, Map], notes: tuple[str, ...]) ->
         elif id(node) in changed:
             other = changed[id(node)]
             steps = tuple([_moved_step(step, target_of) for step in other.steps])
-            new[id(node)] = replace(other, steps=steps)
+            new[id(node)] = other.of_steps(steps)
             nodes.append(new[id(node)])
     return Graph(tuple(nodes), graph.aliases, notes)
 
@@ -55,6 +56,11 @@ def moved(column: Any, target_of: Target) -> Column:
     if kind is Range:
         node, start = target_of(column.node, column.start)
         return column if node is column.node else Range(node, start, column.step)
+    if kind is Gather:
+        node, offset = target_of(column.node, 0)
+        if node is column.node:
+            return column  # type: ignore[no-any-return]
+        return Gather(node, [offset + i for i in column.indexes] if offset else column.indexes)
     if kind is Const:
         value = substitute(column.value, target_of)
         return column if value is column.value else Const(value)
@@ -63,29 +69,38 @@ def moved(column: Any, target_of: Target) -> Column:
     return column  # type: ignore[no-any-return]
 
 
-def sources(node: Map) -> tuple[dict[int, Any], dict[int, Any]]:
-    """Give the nodes a map uses: those used element by element, and those used otherwise."""
-    aligned: dict[int, Any] = {}
-    others: dict[int, Any] = {}
+def uses(node: Map) -> dict[int, bool]:
+    """Give the maps that a map uses, by id: True where element i uses element i and no other."""
+    found: dict[int, bool] = {}
+    alone = node.n == 1
     for step in node.steps:
+        column: Any
         for column in step.columns:
-            if isinstance(column, Range):
+            kind = type(column)
+            if kind is Range:
                 in_step = column.start == 0 and column.step == 1 and column.node.n == node.n
-                (aligned if in_step else others)[id(column.node)] = column.node
-            elif isinstance(column, Const) and node.n == 1:
-                _slot_sources(column.value, aligned, others)
-            else:
-                for source, _ in column_refs(column, node.n):
-                    others[id(source)] = source
-    return aligned, others
+                _note(column.node, in_step, found)
+            elif kind is Const and alone:
+                _note_slot(column.value, found)
+            elif kind is not Immediates and kind is not Same:
+                for source in sources_of(column):
+                    _note(source, False, found)
+    return found
 
 
-def _slot_sources(slot: Any, aligned: dict[int, Any], others: dict[int, Any]) -> None:
-    """Sort what a single call uses: one value at a time, or a list of them."""
-    if isinstance(slot, Nested):
+def _note_slot(slot: Any, found: dict[int, bool]) -> None:
+    """Note what a single call uses: one value at a time, or a list of them."""
+    kind = type(slot)
+    if kind is Ref:
+        _note(slot.node, getattr(slot.node, "n", 0) == 1, found)
+    elif kind is Nested:
         for inner in slot.slots:
-            _slot_sources(inner, aligned, others)
-        return
-    for source, _ in refs_of(slot):
-        single = isinstance(slot, Ref) and getattr(source, "n", 0) == 1
-        (aligned if single else others)[id(source)] = source
+            _note_slot(inner, found)
+    elif kind is Bundle:
+        for source, _ in slot.runs:
+            _note(source, False, found)
+
+
+def _note(source: Any, in_step: bool, found: dict[int, bool]) -> None:
+    if type(source) is Map:
+        found[id(source)] = in_step and found.get(id(source), True)

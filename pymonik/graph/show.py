@@ -10,11 +10,14 @@ values, `?` some of them. Immediates stand as themselves, shortened; a content a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pymonik.content import Content
 from pymonik.graph.ir import Graph, Map, Put, Recorded
-from pymonik.graph.slots import Bundle, Const, Each, Immediates, Nested, Range, Ref, Same
+from pymonik.graph.slots import Bundle, Const, Gather, Immediates, Nested, Range, Ref, Same
+
+_SHOWN = 4
 
 
 def show(graph: Graph) -> str:
@@ -88,7 +91,9 @@ def _column(column: Any, number: str, numbers: dict[int, str], n: int) -> str:
         return f"{numbers.get(id(column.node), '%ext')}{_slice(run)}"
     if kind is Immediates:
         return _immediates(column.values)
-    return _each(column, numbers)
+    if kind is Gather:
+        return _each([Ref(column.node, i) for i in column.indexes[:_SHOWN]], n, numbers)
+    return _each(column.values[:_SHOWN], len(column.values), numbers)
 
 
 def _immediates(values: Any) -> str:
@@ -103,9 +108,9 @@ def _immediates(values: Any) -> str:
     return "‹" + ", ".join([*shown, *(["…"] if len(values) > 3 else [])]) + "›"
 
 
-def _each(column: Each, numbers: dict[int, str]) -> str:
-    shown = [_slot(slot, numbers) for slot in column.values[:4]]
-    more = [f"… {len(column.values) - 4} more"] if len(column.values) > 4 else []
+def _each(first: Sequence[Any], n: int, numbers: dict[int, str]) -> str:
+    shown = [_slot(slot, numbers) for slot in first]
+    more = [f"… {n - _SHOWN} more"] if n > _SHOWN else []
     return "‹" + ", ".join([*shown, *more]) + "›"
 
 

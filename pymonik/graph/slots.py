@@ -2,7 +2,8 @@
 
 Slot values: an immediate (itself), a `Content`, a `Ref` to one output, a `Bundle` of outputs
 (arrives as a list), or `Nested` (a content with holes for others). Columns: `Const`, `Immediates`,
-`Each`, `Range`, and `Same` (the value of an earlier step of the same element, in a fused map).
+`Each`, `Range`, `Gather`, and `Same` (the value of an earlier step of the same element, in a fused
+map).
 
 Enters: what recording captured. Leaves: which outputs of which nodes it needs, the slot value of an
 element, and the same with other nodes in their places. What a node is, is the business of `ir`.
@@ -86,6 +87,16 @@ class Range:
         self.step = step
 
 
+class Gather:
+    """Element i gets output `indexes[i]` of a node: its values in another order, some of them."""
+
+    __slots__ = ("indexes", "node")
+
+    def __init__(self, node: Any, indexes: Sequence[int]) -> None:
+        self.node = node
+        self.indexes = indexes
+
+
 class Same:
     """Element i gets what an earlier step of a fused map made for element i."""
 
@@ -95,7 +106,7 @@ class Same:
         self.step = step
 
 
-Column = Const | Immediates | Each | Range | Same
+Column = Const | Immediates | Each | Range | Gather | Same
 
 
 def refs_of(slot: Any) -> Iterator[tuple[Any, range]]:
@@ -118,6 +129,9 @@ def column_refs(column: Any, n: int) -> Iterator[tuple[Any, range]]:
     elif kind is Range:
         # A step of 0 cannot arise: such a column is a constant.
         yield column.node, range(column.start, column.start + n * column.step, column.step)
+    elif kind is Gather:
+        for index in column.indexes:
+            yield column.node, range(index, index + 1)
     elif kind is Each:
         for slot in column.values:
             yield from refs_of(slot)
@@ -129,6 +143,8 @@ def slot_at(column: Any, index: int) -> Any:
         return column.value
     if isinstance(column, Range):
         return Ref(column.node, column.start + index * column.step)
+    if isinstance(column, Gather):
+        return Ref(column.node, column.indexes[index])
     return column.values[index]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pymonik.errors import GraphError
 from pymonik.graph.ir import Graph, Map, Put, Recorded, inputs
-from pymonik.graph.slots import Each, Immediates, Same, column_refs
+from pymonik.graph.slots import Each, Gather, Immediates, Same, column_refs
 
 
 def verify(graph: Graph, after: str = "recording") -> None:
@@ -52,14 +52,22 @@ def _step_shape(node: Map, number: int, step: Any) -> Iterator[str]:
     if step.spec.place != node.spec.place:
         yield f"step {number} runs elsewhere than the steps before it"
     for column in step.columns:
-        if isinstance(column, (Immediates, Each)) and len(column.values) != node.n:
-            yield f"step {number} has a column of {len(column.values)}, the map is {node.n} long"
+        length = _length(column)
+        if length is not None and length != node.n:
+            yield f"step {number} has a column of {length}, the map is {node.n} long"
         if isinstance(column, Same) and not 0 <= column.step < number:
             yield f"step {number} uses step {column.step}, which is not before it"
         for source, indexes in column_refs(column, node.n):
             size = source.n if isinstance(source, Map) else None
             if size is not None and indexes and not 0 <= min(indexes) <= max(indexes) < size:
                 yield f"step {number} uses element {max(indexes)} of a map of {size}"
+
+
+def _length(column: Any) -> int | None:
+    """Give the length of a column that has one of its own."""
+    if isinstance(column, Gather):
+        return len(column.indexes)
+    return len(column.values) if isinstance(column, (Immediates, Each)) else None
 
 
 def _report(graph: Graph, position: int, complaint: str, after: str) -> str:

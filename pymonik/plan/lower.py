@@ -7,13 +7,13 @@ unit becomes an input, by position. Does no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pymonik.content import Content
 from pymonik.graph.ir import Graph, Map, Put, Step, inputs, line_of
-from pymonik.graph.slots import Bundle, Const, Each, Immediates, Nested, Range, Ref, Same
+from pymonik.graph.slots import Bundle, Const, Each, Gather, Immediates, Nested, Range, Ref, Same
 from pymonik.options import DEFAULTS, TaskOptions
 from pymonik.plan.home import Cell, Home
 from pymonik.plan.plan import Plan, Unit
@@ -207,6 +207,8 @@ class _Inputs:
             return self.slot(column.value)
         if kind is Same:
             return ("p", column.step)
+        if kind is Gather:
+            return ("r", self.gathered(column.node, column.indexes[start:stop]))
         if kind is Range:
             first = column.start + start * column.step
             indexes = range(first, first + (stop - start) * column.step, column.step)
@@ -242,11 +244,7 @@ class _Inputs:
 
     def runs(self, node: Any, indexes: range) -> list[Run]:
         """Cut a run of outputs along the units that make them."""
-        if type(node) is Map:
-            home, offset = self.lowering.homes[id(node)], 0
-        else:
-            home, offset = node.home, node.offset
-        output = home.output if home.output is not None else 0
+        home, offset, output = self.home(node)
         if len(indexes) == 1:
             cell, place = home.locate(offset + indexes[0])
             return [(self.position(cell), output, place, 1, 1)]
@@ -260,6 +258,30 @@ class _Inputs:
             left -= count
             at += count * step
         return runs
+
+    def gathered(self, node: Any, indexes: Sequence[int]) -> list[Run]:
+        """Find outputs in any order; neighbours that follow one another make one run."""
+        home, offset, output = self.home(node)
+        runs: list[Run] = []
+        source = first = count = -1
+        for index in indexes:
+            cell, place = home.locate(offset + index)
+            position = self.position(cell)
+            if position == source and place == first + count:
+                count += 1
+                continue
+            if count > 0:
+                runs.append((source, output, first, 1, count))
+            source, first, count = position, place, 1
+        return [*runs, (source, output, first, 1, count)]
+
+    def home(self, node: Any) -> tuple[Home, int, int]:
+        """Give where the values of a node will be found: the home, the offset there, the output."""
+        if type(node) is Map:
+            home, offset = self.lowering.homes[id(node)], 0
+        else:
+            home, offset = node.home, node.offset
+        return home, offset, home.output if home.output is not None else 0
 
 
 def _places(step: Step) -> Any:

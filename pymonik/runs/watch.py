@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pymonik.graph.draw.model import Box, Drawing, Link
 from pymonik.graph.ir import Map
-from pymonik.graph.slots import Const, Each, Range, refs_of
+from pymonik.graph.slots import Const, Each, Gather, Range, refs_of
 from pymonik.plan.plan import Plan
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _sources(node: Map) -> list[tuple[Any, int]]:
     found: list[tuple[Any, int]] = []
     for step in node.steps:
         for column in step.columns:
-            if isinstance(column, Range):
+            if isinstance(column, (Range, Gather)):
                 found.append((column.node, node.n))
             elif isinstance(column, Const):
                 found += _of_slots([column.value])

@@ -11,7 +11,7 @@ import pytest
 from pymonik.errors import GraphError
 from pymonik.graph.ir import Graph, Map, Spec, Step
 from pymonik.graph.passes import Target, run_passes
-from pymonik.graph.slots import Const, Each, Immediates, Range, Ref, Same
+from pymonik.graph.slots import Const, Each, Gather, Immediates, Range, Ref, Same
 from pymonik.graph.verify import verify
 from pymonik.options import TaskOptions
 
@@ -48,18 +48,23 @@ def with_step(graph: Graph, change: Callable[[Step], Step], number: int = -1) ->
     steps = list(graph.nodes[place].steps)
     steps[number] = change(steps[number])
     nodes = list(graph.nodes)
-    nodes[place] = replace(nodes[place], steps=tuple(steps))
+    nodes[place] = nodes[place].of_steps(tuple(steps))
     return replace(graph, nodes=tuple(nodes))
+
+
+def altered(step: Step, **given: Any) -> Step:
+    """Give a step in which some things are others."""
+    return Step(**{name: getattr(step, name) for name in Step.__slots__} | given)
 
 
 def with_column(graph: Graph, column: Any, number: int = 0) -> Graph:
     """Put another first column into a step of the fused map."""
-    return with_step(graph, lambda s: replace(s, columns=(column, *s.columns[1:])), number)
+    return with_step(graph, lambda s: altered(s, columns=(column, *s.columns[1:])), number)
 
 
 def elsewhere(step: Step) -> Step:
     gpu = TaskOptions(partition_id="gpu", priority=1)
-    return replace(step, spec=Spec("far", step.spec.code, step.spec.width, gpu))
+    return altered(step, spec=Spec("far", step.spec.code, step.spec.width, gpu))
 
 
 def first(graph: Graph) -> Any:
@@ -75,13 +80,13 @@ FOLDED = {
     "stands twice in the graph": lambda g: replace(g, nodes=(first(g), *g.nodes)),
     "uses a value that is not made before it": lambda g: replace(g, nodes=g.nodes[1:]),
     "step 1 has 0 columns, its task takes 1": lambda g: with_step(
-        g, lambda step: replace(step, columns=())
+        g, lambda step: altered(step, columns=())
     ),
     "step 1 stands for 3 calls, the map has 4 elements": lambda g: with_step(
-        g, lambda step: replace(step, origins=step.origins[:3])
+        g, lambda step: altered(step, origins=step.origins[:3])
     ),
     "step 1 has 3 wanted bits for 4 elements": lambda g: with_step(
-        g, lambda step: replace(step, wanted=b"\1\0\1")
+        g, lambda step: altered(step, wanted=b"\1\0\1")
     ),
     "step 1 runs elsewhere than the steps before it": lambda g: with_step(g, elsewhere),
     "step 0 has a column of 3, the map is 4 long": lambda g: with_column(g, Immediates([1, 2, 3])),
@@ -90,6 +95,10 @@ FOLDED = {
     "step 1 uses step 1, which is not before it": lambda g: with_column(g, Same(1), 1),
     "step 1 uses step -1, which is not before it": lambda g: with_column(g, Same(-1), 1),
     "step 0 uses element 4 of a map of 4": lambda g: with_column(g, Range(first(g), 1, 1)),
+    "step 0 has a column of 2, the map is 4 long": lambda g: with_column(
+        g, Gather(first(g), [1, 2])
+    ),
+    "step 0 uses element 7 of a map of 4": lambda g: with_column(g, Gather(first(g), [0, 7, 2, 2])),
     "step 0 uses element 3 of a map of 4": lambda g: with_column(g, Range(first(g), 3, -2)),
     "step 0 uses element 9 of a map of 4": lambda g: with_column(g, Const(Ref(first(g), 9))),
 }

@@ -7,7 +7,6 @@ of the graph longer than max(span, work / slots), the bound below which no sched
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pymonik.graph.ir import Graph, Map, inputs
@@ -43,7 +42,7 @@ def batch(graph: Graph, target: Target) -> Graph:
         for node, chunk in zip(maps[:200], chunks)
         if node.n > 1
     ]
-    changed = {id(node): replace(node, chunk=chunk) for node, chunk in zip(maps, chunks)}
+    changed = {id(node): node.in_units(chunk) for node, chunk in zip(maps, chunks)}
     return rewrite(graph, changed, graph.notes + tuple(notes))
 
 

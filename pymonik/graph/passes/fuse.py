@@ -8,12 +8,12 @@ many steps.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.ir import Graph, Map, Step
-from pymonik.graph.rewrite import rewrite, sources
-from pymonik.graph.slots import Column, Const, Nested, Range, Ref, Same
+from pymonik.graph.rewrite import rewrite, uses
+from pymonik.graph.slots import Const, Nested, Range, Ref, Same
 
 if TYPE_CHECKING:
     from pymonik.graph.passes import Target
@@ -35,7 +35,7 @@ class _Chain:
 
     def __init__(self) -> None:
         self.maps: list[Map] = []
-        self.needs: set[int] = set()
+        self.needs: Collection[int] = ()
 
 
 class _Use:
@@ -65,15 +65,14 @@ def fuse(graph: Graph, target: Target) -> Graph:
 def _sweep(graph: Graph) -> tuple[list[_Chain], list[str], list[str]]:
     """Go once from the last map to the first; give the chains, and what was fused or kept apart."""
     chains: list[_Chain] = []
-    uses: dict[int, _Use] = {}
+    used: dict[int, _Use] = {}
     fused: list[str] = []
     apart: list[str] = []
     for node in reversed(graph.nodes):
         if not isinstance(node, Map):
             continue
-        aligned, others = sources(node)
-        needs = {key for key, source in {**aligned, **others}.items() if isinstance(source, Map)}
-        use = uses.get(id(node))
+        needs = uses(node)
+        use = used.get(id(node))
         reason = _reason(node, needs, use) if use is not None else ""
         if use is None or reason:
             chain = _Chain()
@@ -86,14 +85,16 @@ def _sweep(graph: Graph) -> tuple[list[_Chain], list[str], list[str]]:
             fused.append(_told(node, chain.maps[-1]) if known else "")
         chain.maps.append(node)
         chain.needs = needs
-        for key in needs:
-            use = uses.setdefault(key, _Use(chain))
+        for key, aligned in needs.items():
+            use = used.get(key)
+            if use is None:
+                use = used[key] = _Use(chain)
             use.shared = use.shared or use.chain is not chain
-            use.aligned = use.aligned and key not in others
+            use.aligned = use.aligned and aligned
     return chains, fused[::-1], apart[::-1]
 
 
-def _reason(node: Map, needs: set[int], use: _Use) -> str:
+def _reason(node: Map, needs: Collection[int], use: _Use) -> str:
     """Say why a map stays apart from the chain that uses it; nothing if it may join."""
     chain = use.chain
     if not use.aligned:
@@ -102,7 +103,8 @@ def _reason(node: Map, needs: set[int], use: _Use) -> str:
         return "several consumers"
     if not all(key in needs for key in chain.needs if key != id(node)):
         return _SIDE
-    if chain.maps[-1].spec.place != node.spec.place:
+    consumer, producer = chain.maps[-1].spec, node.spec
+    if consumer is not producer and consumer.place != producer.place:
         return "other partition, priority or environment"
     if any(step.spec.code.delegates for step in node.steps):
         return "it may delegate"
@@ -119,26 +121,32 @@ def _joined(chain: _Chain) -> Map:
             columns = tuple([_column(column, first, last, node.n) for column in step.columns])
             steps.append(Step(step.spec, columns, step.origins, step.wanted))
         last[id(node)] = len(steps) - 1
-    return replace(chain.maps[0], steps=tuple(steps))
+    return chain.maps[0].of_steps(tuple(steps))
 
 
-def _column(column: Column, first: int, last: dict[int, int], n: int) -> Column:
-    if isinstance(column, Same):
-        return Same(first + column.step)
-    if isinstance(column, Range) and id(column.node) in last:
+def _column(column: Any, first: int, last: dict[int, int], n: int) -> Any:
+    kind = type(column)
+    if kind is Same:
+        return Same(first + column.step) if first else column
+    if kind is Range and id(column.node) in last:
         return Same(last[id(column.node)])
-    if isinstance(column, Const) and n == 1:
-        slot = _slot(column.value, first, last)
-        return slot if isinstance(slot, Same) else Const(slot)
+    if kind is Const and n == 1:
+        value = column.value
+        slot = _slot(value, first, last)
+        if slot is value:
+            return column
+        return slot if type(slot) is Same else Const(slot)
     return column
 
 
 def _slot(slot: Any, first: int, last: dict[int, int]) -> Any:
-    if isinstance(slot, Ref) and id(slot.node) in last:
-        return Same(last[id(slot.node)])
-    if isinstance(slot, Same):
+    kind = type(slot)
+    if kind is Ref:
+        step = last.get(id(slot.node))
+        return slot if step is None else Same(step)
+    if kind is Same:
         return Same(first + slot.step)
-    if isinstance(slot, Nested):
+    if kind is Nested:
         return Nested(slot.content, tuple(_slot(inner, first, last) for inner in slot.slots))
     return slot
 
