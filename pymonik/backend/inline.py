@@ -19,12 +19,13 @@ from pymonik.graph.passes import Target
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Plan
 from pymonik.runtime import running
-from pymonik.runtime.executor import wire_plan
-from pymonik.runtime.host import plan_of, variables_of
+from pymonik.runtime.job import Hosting, Job
+from pymonik.runtime.messages import plan_of, variables_of, wire_plan
 from pymonik.runtime.outcome import Failure
-from pymonik.runtime.scheduler import Piece, Scheduler
+from pymonik.runtime.piece import Piece
+from pymonik.runtime.scheduler import Scheduler
 from pymonik.runtime.subtasks import Subtasks
-from pymonik.runtime.unit import Hosting, Job, run
+from pymonik.runtime.unit import run
 
 logger = logging.getLogger("pymonik")
 

@@ -12,8 +12,9 @@ from typing import Any
 from pymonik.errors import OptionsError
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Plan
-from pymonik.runtime.host import Host, available_cpus
+from pymonik.runtime.host import Host
 from pymonik.runtime.outcome import Failure
+from pymonik.runtime.staff import available_cpus
 
 
 class LocalBackend:

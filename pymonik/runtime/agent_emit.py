@@ -13,8 +13,9 @@ from typing import Any
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
 from pymonik.runtime.onward import inherit
+from pymonik.runtime.piece import Piece, Running
 from pymonik.runtime.program import cut
-from pymonik.runtime.scheduler import Piece, Running, Scheduler
+from pymonik.runtime.scheduler import Scheduler
 
 # Elements that were handed back leave in so many tasks: each may hand back again.
 _PARTS = 16

@@ -83,9 +83,9 @@ class Executor:
             sys.path.insert(0, folder)
         from pymonik.current import CURRENT, open_here
         from pymonik.graph.passes import Target
+        from pymonik.runtime.job import Hosting
         from pymonik.runtime.running import STATE, Restorer
         from pymonik.runtime.subtasks import Subtasks
-        from pymonik.runtime.unit import Hosting
 
         os.environ.update(variables)
         subtasks = Subtasks(Target(slots=slots, solo=solo), optimize)
@@ -120,8 +120,10 @@ class Executor:
         variables: dict[str, str],
         task: tuple[str, bytes] | None,
     ) -> None:
+        from pymonik.runtime.job import Job
+        from pymonik.runtime.messages import wire_plan
         from pymonik.runtime.running import STATE
-        from pymonik.runtime.unit import Job, run
+        from pymonik.runtime.unit import run
 
         STATE.task = task
 
@@ -152,34 +154,6 @@ class Executor:
                 os.fstat(fd)
             except OSError:
                 os.dup2(spare, fd)
-
-
-def wire_plan(subtasks: Any) -> Any:
-    """Give the plan of what a unit recorded, as plain types: units name others by number."""
-    made = subtasks.plan()
-    if made is None:
-        return None
-    plan, bindings = made
-    numbers = {id(unit.cell): number for number, unit in enumerate(plan.units)}
-    units = [
-        (
-            unit.payload,
-            [numbers.get(id(i), i) for i in unit.inputs],
-            unit.n,
-            len(unit.cell.columns),
-            unit.options,
-            unit.name,
-            unit.environment,
-            unit.limited,
-        )
-        for unit in plan.units
-    ]
-    bound = []
-    for output, element, handle in bindings:
-        node = handle._node
-        cell, place = node.home.locate(node.offset + handle._index)
-        bound.append((output, element, numbers[id(cell)], node.home.output, place))
-    return units, bound, plan.calls
 
 
 class _Forward(logging.Handler):

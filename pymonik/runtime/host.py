@@ -1,32 +1,28 @@
 """The host: owns executors, feeds them what the scheduler says, and fills cells.
 
-Enters: units. Leaves: filled cells, and `changed` notified. One thread, with a selector: every
-socket is read and written here, so that the scheduler needs no lock. The embedded engine is one
-host in the user's process; an ArmoniK worker is another.
+Enters: units. Leaves: filled cells, and `changed` notified. One thread does all of it, so that the
+scheduler needs no lock; processes and sockets are the business of `staff`. The embedded engine is
+one host in the user's process; an ArmoniK worker is another.
 """
 
 from __future__ import annotations
 
 import atexit
-import contextlib
 import logging
-import os
-import selectors
-import socket
-import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pymonik.errors import WireError
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
+from pymonik.runtime.changed import Changed
+from pymonik.runtime.messages import entry_of, plan_of, relay
 from pymonik.runtime.onward import Here, Onward
 from pymonik.runtime.outcome import Failure
-from pymonik.runtime.process import Process
-from pymonik.runtime.scheduler import Piece, Scheduler
+from pymonik.runtime.scheduler import Scheduler
+from pymonik.runtime.staff import Death, Staff
 
 if TYPE_CHECKING:
     from pymonik.runtime.environments import Built
@@ -35,32 +31,7 @@ logger = logging.getLogger("pymonik.host")
 
 # How often the deadlines of running calls are looked at, where calls have a `max_duration`.
 _TICK = 0.02
-# An executor that cannot even start is not started for ever.
-_START_TRIES = 3
 _ALIVE: weakref.WeakSet[Host] = weakref.WeakSet()
-
-
-class Changed(threading.Condition):
-    """Wakes who waits only when what it waits for is true: the host looks on its behalf."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._awaited: list[Callable[[], Any]] = []
-
-    def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
-        """Wait until `predicate()` is true, as a condition does."""
-        self._awaited.append(predicate)
-        try:
-            return super().wait_for(predicate, timeout)
-        finally:
-            self._awaited.remove(predicate)
-
-    def announce(self) -> None:
-        """Wake everybody if something that is waited for has come."""
-        if self._awaited:
-            with self:
-                if any([predicate() for predicate in self._awaited]):
-                    self.notify_all()
 
 
 class Host:
@@ -85,18 +56,9 @@ class Host:
         self.scheduler = Scheduler(onward)
         self.messages = 0
         self._name = name
-        self._slots = slots
-        self._optimize = optimize
-        self._solo = solo
-        self._built = built
+        hello = {"slots": slots, "solo": solo, "optimize": optimize}
+        self._staff = Staff(name, workers, hello, built)
         self._tasks: deque[Callable[[], None]] = deque()
-        self._processes: dict[int, Process] = {}
-        self._started = 0
-        self._failed_starts = 0
-        self._selector = selectors.DefaultSelector()
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._selector.register(self._wake_reader, selectors.EVENT_READ)
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._draining = threading.RLock()
@@ -159,15 +121,15 @@ class Host:
                 return
             self._closing = True
         if self._thread is not None:
-            self._wake()
+            self._staff.wake()
             self._thread.join()
         else:
-            self._let_go()
+            self._staff.close()
 
     @property
     def pids(self) -> list[int]:
         """The process ids of the executors."""
-        return [process.pid for process in list(self._processes.values())]
+        return self._staff.pids
 
     def _do(self, action: Callable[[], None]) -> None:
         with self._lock:
@@ -182,11 +144,7 @@ class Host:
         if over is not None:  # nobody runs it any more: it ends as the engine did
             self._drain(over)
             return
-        self._wake()
-
-    def _wake(self) -> None:
-        with contextlib.suppress(OSError):
-            self._wake_writer.send(b"!")
+        self._staff.wake()
 
     # ----- the thread
 
@@ -202,12 +160,7 @@ class Host:
             with self._lock:
                 self._over = over
             self._drain(over)
-            for process in self._processes.values():
-                process.kill("closing")
-            for process in self._processes.values():
-                process.end()
-            self._processes.clear()
-            self._let_go()
+            self._staff.close()
             with self.changed:
                 self.changed.notify_all()
 
@@ -219,65 +172,42 @@ class Host:
             self.scheduler.fail_all(over)
             self._settle()
 
-    def _let_go(self) -> None:
-        self._selector.close()
-        self._wake_reader.close()
-        self._wake_writer.close()
-
     def _round(self) -> None:
         """Take what has arrived, then give out what can run."""
         while self._tasks:
             self._tasks.popleft()()
         self._settle()
-        self._kill()
-        self._staff()
+        for number in self._kills():
+            self._staff.kill(number, "cancelled")
+        self._hire()
         for number, pieces in self.scheduler.assign().items():
-            process = self._processes[number]
-            process.send("run", [_entry(piece) for piece in pieces])
+            self._staff.send(number, "run", [entry_of(piece) for piece in pieces])
             self.messages += 1
-            self._listen(process)
         if self._tasks:
             return
         self.changed.announce()
         limited = any(
             p.running.unit.limited for ps in self.scheduler.executors.values() for p in ps
         )
-        for key, _ in self._selector.select(_TICK if limited else None):
-            if key.data is None:
-                with contextlib.suppress(BlockingIOError):
-                    self._wake_reader.recv(4096)
-            else:
-                self._serve(key.data)
+        for number, news in self._staff.hear(_TICK if limited else None):
+            if isinstance(news, Death):
+                self.scheduler.finished(number, news.unit, *news.journal)
+                self.scheduler.died(number, news.charged, news.reason)
+                continue
+            for message in news:
+                self._take(number, message)
         if limited:
-            self._enforce()
+            self._staff.enforce()
 
-    def _serve(self, process: Process) -> None:
-        with contextlib.suppress(OSError):
-            process.outbox.flush()
-        try:
-            messages = process.receive()
-        except WireError as error:
-            process.kill(str(error))
-            messages = None
-        if messages is None:
-            self._bury(process)
-            return
-        for message in messages:
-            self._take(process, message)
-        self._listen(process)
-
-    def _take(self, process: Process, message: Any) -> None:
+    def _take(self, number: int, message: Any) -> None:
         kind = message[0]
         if kind == "report":
-            self.scheduler.reported(process.number, *message[1:])
+            self.scheduler.reported(number, *message[1:])
         elif kind == "end":
             told = (*message[1:-1], plan_of(message[-1]))
-            self.scheduler.ended(process.number, *told)
-        elif kind == "ready":
-            process.ready = True
-            self._failed_starts = 0
+            self.scheduler.ended(number, *told)
         elif kind == "log":
-            _log(*message[1:])
+            relay(*message[1:])
 
     def _settle(self) -> None:
         """Call back whoever waits for a value that has come."""
@@ -290,113 +220,23 @@ class Host:
                     logger.exception("a callback failed")
             self.scheduler.propagate()
 
-    def _staff(self) -> None:
+    def _hire(self) -> None:
         """Start executors while there is work for them."""
         wanted = min(self.workers, self.scheduler.unfinished)
-        while self.scheduler.ready and len(self._processes) < wanted:
-            if self._failed_starts >= _START_TRIES:
+        while self.scheduler.ready and len(self._staff) < wanted:
+            if self._staff.is_hopeless:
                 self.scheduler.fail_all(
                     Failure("died", "executors end before they are ready: see their output", "?")
                 )
                 return
-            number = self._started
-            self._started += 1
-            is_venv = self._built is not None and self._built.venv is not None
-            hello = {
-                "worker": f"{self._name}-{number}",
-                # A venv has a module path of its own.
-                "path": None if is_venv else [os.path.abspath(entry) for entry in sys.path],
-                "folder": self._built.working_dir if self._built is not None else None,
-                "slots": self._slots,
-                "solo": self._solo,
-                "optimize": self._optimize,
-                "variables": {},
-            }
-            threads = max(1, available_cpus() // self.workers)
-            process = Process(number, hello, threads, self._built)
-            self._processes[number] = process
-            self.scheduler.executors[number] = []
-            self._selector.register(process.socket, selectors.EVENT_READ, process)
+            self.scheduler.executors[self._staff.start()] = []
 
-    def _listen(self, process: Process) -> None:
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if process.outbox else 0)
-        if self._selector.get_key(process.socket).events != events:
-            self._selector.modify(process.socket, events, process)
-
-    def _bury(self, process: Process) -> None:
-        self._selector.unregister(process.socket)
-        del self._processes[process.number]
-        if not process.ready:
-            self._failed_starts += 1
-        call, reason, journal = process.call, process.kill_reason, process.journal
-        innocent = reason == "cancelled" or (reason == "timeout" and not process.is_overdue())
-        ended = process.end()
-        logger.info("executor %d ended: %s", process.pid, reason or ended)
-        self.scheduler.finished(process.number, call[0], *journal)
-        charged = call if process.ready and not innocent else None
-        self.scheduler.died(process.number, charged, reason or ended)
-
-    def _kill(self) -> None:
+    def _kills(self) -> list[int]:
         kills, self.scheduler.kills = self.scheduler.kills, []
-        for number in kills:
-            if number in self._processes:
-                self._processes[number].kill("cancelled")
-
-    def _enforce(self) -> None:
-        for process in self._processes.values():
-            if process.is_overdue():
-                process.kill("timeout")
-
-
-def _entry(piece: Piece) -> Any:
-    unit = piece.running.unit
-    inputs = [source.columns if type(source) is Cell else source for source in unit.inputs]
-    about = (piece.extras, variables_of(unit), unit.task)
-    return (unit.number, unit.payload, inputs, piece.start, piece.stop, *about)
-
-
-def variables_of(unit: Unit) -> dict[str, str]:
-    """Give the variables that the environment of a unit sets."""
-    return dict(unit.environment.variables) if unit.environment else {}
-
-
-def plan_of(wire: Any) -> Any:
-    """Make units of the plan that an executor sent."""
-    if wire is None:
-        return None
-    units: list[Unit] = []
-    cells = [Cell(entry[2], entry[3]) for entry in wire[0]]
-    for entry, cell in zip(wire[0], cells):
-        payload, inputs, _, _, options, name, environment, limited = entry
-        sources = tuple(cells[i] if type(i) is int else i for i in inputs)
-        unit = Unit(0, payload, sources, cell, options, name, environment=environment)
-        unit.limited = limited
-        units.append(unit)
-    return units, wire[1]
-
-
-def _log(name: str, level: int, text: str, fields: dict[str, Any]) -> None:
-    target = logging.getLogger(name)
-    if target.isEnabledFor(level):
-        element = fields.get("element")
-        place = f"[{element}]" if element is not None else ""
-        extra = {"pymonik": fields}
-        target.log(level, "%s%s: %s", fields.get("task", "task"), place, text, extra=extra)
-
-
-def available_cpus() -> int:
-    """Give the number of CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def iter_hosts() -> Iterable[Host]:
-    """Give the hosts of this process that were not closed."""
-    return list(_ALIVE)
+        return kills
 
 
 @atexit.register
 def _close_all() -> None:
-    for host in iter_hosts():
+    for host in list(_ALIVE):
         host.close()

@@ -17,7 +17,8 @@ from pymonik.runtime.outcome import PENDING, Failure
 if TYPE_CHECKING:
     from pymonik.plan.home import Cell
     from pymonik.plan.plan import Unit
-    from pymonik.runtime.scheduler import Piece, Running, Scheduler
+    from pymonik.runtime.piece import Piece, Running
+    from pymonik.runtime.scheduler import Scheduler
 
 
 def inherit(units: Sequence[Unit], environment: Any) -> None:

@@ -68,6 +68,16 @@ class Program(NamedTuple):
         return [number for number, step in enumerate(self.steps) if step.keep is not False]
 
 
+def site_of(step: StepCode, number: int) -> str:
+    """Give "file:line" of the call of an element."""
+    return step.site if isinstance(step.site, str) else str(step.site[number])
+
+
+def element_of(step: StepCode, number: int) -> int | None:
+    """Give the place of an element in its map, None for a single call."""
+    return None if step.base is None else step.base + number
+
+
 def cut(program: Program, start: int, stop: int) -> Program:
     """Give the program of a range of elements; its inputs keep their positions."""
     return Program(tuple(_cut_step(step, start, stop) for step in program.steps), stop - start)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from pymonik.content import IMMEDIATE
@@ -20,46 +19,13 @@ from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
 from pymonik.runtime.onward import Here, Onward
 from pymonik.runtime.outcome import Failure
-from pymonik.runtime.unit import site_of
+from pymonik.runtime.piece import Piece, Running
+from pymonik.runtime.program import site_of
 
 # An executor gets more than one piece when it would be done with all of them sooner than this.
 _AHEAD_SECONDS = 0.002
 # Failures nobody looks at are told of when the client closes: of more than these, nobody reads.
 _FAILURES = 1000
-
-
-@dataclass(eq=False)
-class Running:
-    """A unit that was not finished yet."""
-
-    unit: Unit
-    waiting: int = 0
-    attempts: dict[tuple[int, int], int] = field(default_factory=dict)
-    doomed: dict[tuple[int, int], Failure] = field(default_factory=dict)
-    cancelled: bool = False
-    # Elements whose values other units will make, and how many of their outputs are missing.
-    bound: dict[int, int] = field(default_factory=dict)
-    # The cells of units that its calls have recorded.
-    children: list[Cell] = field(default_factory=list)
-
-
-@dataclass(eq=False)
-class Piece:
-    """Elements of a unit that were given to an executor, or wait for one."""
-
-    running: Running
-    start: int
-    stop: int
-    first: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.first = self.start
-
-    @property
-    def extras(self) -> Any:
-        """What the executor must know of earlier attempts, None when there were none."""
-        running = self.running
-        return (running.attempts, running.doomed) if running.attempts or running.doomed else None
 
 
 class Scheduler:
@@ -168,10 +134,10 @@ class Scheduler:
             number, element, step = call
             for piece in pieces:
                 if piece.running.unit.number == number and piece.start <= element < piece.stop:
-                    self._charge(piece.running, element, step, reason)
+                    piece.running.charge(element, step, reason)
                     break
             else:
-                self._charge(pieces[0].running, pieces[0].start, 0, reason)
+                pieces[0].running.charge(pieces[0].start, 0, reason)
         self.ready.extendleft(piece for piece in reversed(pieces) if piece.start < piece.stop)
 
     def cancel(self, cell: Cell) -> bool:
@@ -289,28 +255,3 @@ class Scheduler:
                 running.waiting -= 1
                 if not running.waiting and not running.cancelled:
                     self.ready.append(Piece(running, 0, running.unit.n))
-
-    def _charge(self, running: Running, element: int, step: int, reason: str) -> None:
-        unit = running.unit
-        # What stands in the page of a dead executor is not to be trusted.
-        step = step if 0 <= step < len(unit.program.steps) else 0
-        key = (element, step)
-        running.attempts[key] = tries = running.attempts.get(key, 0) + 1
-        code = unit.program.steps[step]
-        retries = code.max_retries
-        kind = "timeout" if reason == "timeout" and code.limit is not None else "died"
-        if kind == "died" and tries <= retries:
-            return
-        text = (
-            f"it ran longer than its max_duration of {code.limit:g} s"
-            if kind == "timeout"
-            else f"the process that ran it died ({reason}), and max_retries is {retries}"
-        )
-        running.doomed[key] = Failure(
-            kind,
-            text,
-            code.name,
-            site_of(code, element),
-            None if code.base is None else code.base + element,
-            attempts=tries,
-        )

@@ -4,73 +4,24 @@ Enters: a program, its inputs, a range of elements. Leaves: `Report`s — record
 ended, at most every `report_seconds`; the last one says how far the unit came, and which graph was
 recorded inside. A unit past its second stops early: the rest is for the host to place anew.
 
-Knows no socket and no backend. Which host called is told by `Hosting`, the few things that differ.
+Knows no socket and no backend. Which host called is told by `Hosting` (`job`).
 """
 
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from pymonik.capture import is_immediate_tuple
-from pymonik.content import IMMEDIATE, Content, freeze_buffer
+from pymonik.content import IMMEDIATE
 from pymonik.runtime import running, seeds
+from pymonik.runtime.failing import failure_of, frozen
 from pymonik.runtime.feed import Feed, Made, Upstream, held
-from pymonik.runtime.outcome import Failure, pickled_exception
-from pymonik.runtime.program import Program, StepCode
+from pymonik.runtime.job import Hosting, Job, Report, caller
+from pymonik.runtime.outcome import Failure
+from pymonik.runtime.program import StepCode, element_of, site_of
 from pymonik.runtime.sharing import is_unshared
-from pymonik.runtime.subtasks import Subtasks
 from pymonik.settings import settings
-
-_TEXT_LIMIT = 3000
-_EXCEPTION_LIMIT = 16 << 10
-
-
-@dataclass
-class Hosting:
-    """What differs between hosts.
-
-    worker: its name, for errors. functions: gives the function of a content, cached. progress: a
-    mutable triple (element, step, deadline in ns) that the host reads. caught: what counts as the
-    failure of a call. subtasks: where calls recorded by tasks go. restore: undoes what a call did
-    to the process.
-    """
-
-    worker: str
-    functions: Callable[[Content], Any]
-    page: Any
-    caught: tuple[type[BaseException], ...]
-    subtasks: Subtasks
-    restore: running.Restorer
-
-
-@dataclass
-class Report:
-    """Records of elements `start` to `stop`, a list a stored step; `errors` of values not stored.
-
-    After the `last` report of a run, what is left of the job is for the host to place anew.
-    """
-
-    start: int
-    stop: int
-    columns: list[list[Any]]
-    errors: list[Failure]
-    last: bool = False
-
-
-@dataclass(frozen=True)
-class Job:
-    """A range of elements of a program to run now; `attempts` and `doomed` by (element, step)."""
-
-    program: Program
-    sources: Sequence[Any]
-    start: int
-    stop: int
-    attempts: dict[tuple[int, int], int] = field(default_factory=dict)
-    doomed: dict[tuple[int, int], Failure] = field(default_factory=dict)
 
 
 def run(job: Job, hosting: Hosting) -> Iterator[Report]:
@@ -109,7 +60,7 @@ class _Runner:
                 self._count_uses(column)
         # A step that is tried again needs its arguments again: then nothing is handed over.
         self.retried = any(step.retries for step in self.steps)
-        self.calls = [self._call(step) for step in self.steps]
+        self.calls = [caller(step, self.feed, hosting) for step in self.steps]
         self.retry_on = [
             (Exception,) if s.retry_on is None else s.retry_on.load() for s in self.steps
         ]
@@ -123,24 +74,6 @@ class _Runner:
         elif column[0] in ("n", "m"):
             for slot in column[-1]:
                 self._count_uses(slot)
-
-    def _call(self, step: StepCode) -> Callable[[int, Sequence[Any]], Any]:
-        """Give what runs one step for one element."""
-        function = _Function(self.hosting, self.feed.content(step.function))
-        getters = [self.feed.getter(column) for column in step.columns]
-        plain = len(getters) - len(step.keywords)
-        names = step.keywords
-
-        def call(element: int, made: Sequence[Any]) -> Any:
-            values = [get(element, made) for get in getters]
-            if step.context:
-                values.insert(0, running.context())
-                return function()(*values[: plain + 1], **dict(zip(names, values[plain + 1 :])))
-            if names:
-                return function()(*values[:plain], **dict(zip(names, values[plain:])))
-            return function()(*values)
-
-        return call
 
     def _fast(self) -> Callable[[int], None] | None:
         """Give a shorter way for the commonest unit: one plain step, stored, without limits."""
@@ -216,32 +149,13 @@ class _Runner:
                 hosting.subtasks.drop_call()
                 if attempt <= step.retries and isinstance(error, self.retry_on[place]):
                     continue
-                return self._failure(step, number, attempt + died, error)
+                return failure_of(error, step, number, attempt + died, hosting.worker)
             finally:
                 if step.limit is not None:
                     hosting.page.numbers[2] = 0
                 if running.DIRTY:
                     hosting.restore()
         raise AssertionError("a step ends within its attempts")
-
-    def _failure(self, step: StepCode, number: int, attempts: int, error: BaseException) -> Failure:
-        from pymonik import pickling
-
-        text = "".join(traceback.format_exception(type(error), error, _users_part(error)))
-        message = "".join(traceback.format_exception_only(type(error), error)).strip()
-        exception, lost = pickled_exception(error, pickling.freeze, _EXCEPTION_LIMIT)
-        return Failure(
-            "error",
-            message[:_TEXT_LIMIT],
-            step.name,
-            site_of(step, number),
-            element_of(step, number),
-            self.hosting.worker,
-            attempts,
-            text[-_TEXT_LIMIT:],
-            exception,
-            lost=lost[:_TEXT_LIMIT],
-        )
 
     def _store(self, place: int, number: int, value: Any, uses: int) -> Made:
         """Keep the value of a step: as a record where it is stored or used twice."""
@@ -254,13 +168,13 @@ class _Runner:
             record = value = self._diverted(value, place, number)
         if type(value) not in IMMEDIATE and type(value) is not Failure:
             if kept or uses > 1:
-                record = self._frozen(value, place, number)
+                record = frozen(value, self.steps[place], number, self.hosting.worker)
             elif uses == 1 and not self.retried and is_unshared(value):
                 if output is not None:  # stored for other elements: this one keeps its place
                     self.columns[output].append(None)
                 return held(value)
             elif uses:
-                record = self._frozen(value, place, number)
+                record = frozen(value, self.steps[place], number, self.hosting.worker)
             else:
                 record = None
         if output is not None:
@@ -276,24 +190,7 @@ class _Runner:
             return subtasks.divert(value)
         except Exception as error:
             subtasks.drop_call()
-            return self._failure(self.steps[place], number, 1, error)
-
-    def _frozen(self, value: Any, place: int, number: int) -> Any:
-        from pymonik import pickling
-
-        if type(value) is Content or (type(value) is tuple and is_immediate_tuple(value)):
-            return value
-        try:
-            data, raw, _ = pickling.freeze(value)
-        except Exception as error:
-            step = self.steps[place]
-            problem = TypeError(
-                f"the value that {step.name!r} returned cannot be pickled: "
-                f"{pickling.explain(value, 'value')}: {error}"
-            )
-            problem.__cause__ = error
-            return self._failure(step, number, 1, problem)
-        return Content(data, [freeze_buffer(view) for view in raw])
+            return failure_of(error, self.steps[place], number, 1, self.hosting.worker)
 
     def _divert(self, number: int, place: int, made: list[Made]) -> None:
         """Record the steps behind a delegated one: they belong to the graph it returned."""
@@ -341,37 +238,3 @@ class _Runner:
         self.errors = []
         self.element = self._fast() or self._element
         return report
-
-
-class _Function:
-    """A function that is loaded when it is first called, so that failing to load fails the call."""
-
-    __slots__ = ("_content", "_hosting", "_value")
-
-    def __init__(self, hosting: Hosting, content: Content) -> None:
-        self._hosting = hosting
-        self._content = content
-        self._value: Any = None
-
-    def __call__(self) -> Any:
-        if self._value is None:
-            self._value = self._hosting.functions(self._content)
-        return self._value
-
-
-def site_of(step: StepCode, number: int) -> str:
-    """Give "file:line" of the call of an element."""
-    return step.site if isinstance(step.site, str) else str(step.site[number])
-
-
-def element_of(step: StepCode, number: int) -> int | None:
-    """Give the place of an element in its map, None for a single call."""
-    return None if step.base is None else step.base + number
-
-
-def _users_part(error: BaseException) -> Any:
-    """Leave out the frames of this package, up to the first one of the user."""
-    tb = error.__traceback__
-    while tb is not None and tb.tb_frame.f_globals.get("__name__", "").startswith("pymonik."):
-        tb = tb.tb_next
-    return tb if tb is not None else error.__traceback__

@@ -8,10 +8,11 @@ from typing import Any
 from pymonik.content import Content
 from pymonik.graph.passes import Target
 from pymonik.runtime import running
+from pymonik.runtime.job import Hosting, Job, Report
 from pymonik.runtime.outcome import value_of
 from pymonik.runtime.program import Program, StepCode
 from pymonik.runtime.subtasks import Subtasks
-from pymonik.runtime.unit import Hosting, Job, Report, run
+from pymonik.runtime.unit import run
 
 from .units import content, step
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pymonik.plan.plan import Unit
 from pymonik.runtime.outcome import PENDING
-from pymonik.runtime.scheduler import Piece
+from pymonik.runtime.piece import Piece
 
 from .units import Machine, records, unit
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import pymonik.runtime.unit as module
-from pymonik.runtime.unit import Report
+from pymonik.runtime.job import Report
 
 from .runs import Clock, Page, local, records, reports, steps_of
 from .units import content, step

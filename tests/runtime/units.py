@@ -14,8 +14,9 @@ from pymonik.options import TaskOptions
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
 from pymonik.runtime.outcome import Failure
+from pymonik.runtime.piece import Piece
 from pymonik.runtime.program import Program, StepCode
-from pymonik.runtime.scheduler import Piece, Scheduler
+from pymonik.runtime.scheduler import Scheduler
 
 
 def content(obj: Any) -> Content:

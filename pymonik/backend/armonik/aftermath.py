@@ -36,7 +36,7 @@ from pymonik.plan.blame import blame, failed_inputs
 from pymonik.plan.plan import Unit
 from pymonik.runtime import verdict
 from pymonik.runtime.outcome import Failure
-from pymonik.runtime.unit import site_of
+from pymonik.runtime.program import site_of
 
 logger = logging.getLogger("pymonik.armonik")
 

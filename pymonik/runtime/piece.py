@@ -1,0 +1,75 @@
+"""Units under way: what is left of them, and the pieces that executors were given.
+
+Enters: units. Leaves: ranges of their elements, with what earlier attempts have cost, and the
+failure of a call that has killed too often. Who runs which piece is left to `scheduler`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymonik.plan.home import Cell
+from pymonik.plan.plan import Unit
+from pymonik.runtime.outcome import Failure
+from pymonik.runtime.program import site_of
+
+
+@dataclass(eq=False)
+class Running:
+    """A unit that was not finished yet."""
+
+    unit: Unit
+    waiting: int = 0
+    attempts: dict[tuple[int, int], int] = field(default_factory=dict)
+    doomed: dict[tuple[int, int], Failure] = field(default_factory=dict)
+    cancelled: bool = False
+    # Elements whose values other units will make, and how many of their outputs are missing.
+    bound: dict[int, int] = field(default_factory=dict)
+    # The cells of units that its calls have recorded.
+    children: list[Cell] = field(default_factory=list)
+
+    def charge(self, element: int, step: int, reason: str) -> None:
+        """Blame a call for the death of its executor; it fails when it was tried often enough."""
+        unit = self.unit
+        # What stands in the page of a dead executor is not to be trusted.
+        step = step if 0 <= step < len(unit.program.steps) else 0
+        key = (element, step)
+        self.attempts[key] = tries = self.attempts.get(key, 0) + 1
+        code = unit.program.steps[step]
+        retries = code.max_retries
+        kind = "timeout" if reason == "timeout" and code.limit is not None else "died"
+        if kind == "died" and tries <= retries:
+            return
+        text = (
+            f"it ran longer than its max_duration of {code.limit:g} s"
+            if kind == "timeout"
+            else f"the process that ran it died ({reason}), and max_retries is {retries}"
+        )
+        self.doomed[key] = Failure(
+            kind,
+            text,
+            code.name,
+            site_of(code, element),
+            None if code.base is None else code.base + element,
+            attempts=tries,
+        )
+
+
+@dataclass(eq=False)
+class Piece:
+    """Elements of a unit that were given to an executor, or wait for one."""
+
+    running: Running
+    start: int
+    stop: int
+    first: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.first = self.start
+
+    @property
+    def extras(self) -> Any:
+        """What the executor must know of earlier attempts, None when there were none."""
+        running = self.running
+        return (running.attempts, running.doomed) if running.attempts or running.doomed else None
