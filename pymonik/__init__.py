@@ -17,7 +17,7 @@ from pymonik.options import TaskOptions
 from pymonik.task import Task
 
 if TYPE_CHECKING:
-    from pymonik.materialize import Materialize, materialize
+    from pymonik.material import Materialize, materialize
     from pymonik.worker import run_pymonik_worker
 
 __version__ = "0.3.0"
@@ -39,8 +39,8 @@ __all__ = [
 
 # What a client seldom needs is imported when it is asked for.
 _LATER = {
-    "Materialize": "pymonik.materialize",
-    "materialize": "pymonik.materialize",
+    "Materialize": "pymonik.material",
+    "materialize": "pymonik.material",
     "run_pymonik_worker": "pymonik.worker",
 }
 

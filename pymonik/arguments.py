@@ -1,13 +1,14 @@
 """Arguments: what a user passes becomes slot values and columns, frozen at the call.
 
-Enters: any objects, handles at any depth of them. Leaves: slot values, which mean what the objects
-were when the call was made. Who records the call is the business of `recorder`.
+Enters: any objects, handles and files at any depth of them. Leaves: slot values, which mean what
+the objects were when the call was made. Who records the call is the business of `recorder`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 from pymonik.capture import LONG, SMALL, Interner, is_immediate_tuple
 from pymonik.content import IMMEDIATE, Content
@@ -27,6 +28,8 @@ class Arguments:
 
     def __init__(self) -> None:
         self.interner = Interner()
+        # Files that calls take, by their hashes: each is read once while somebody needs it.
+        self._files: WeakValueDictionary[str, Content] = WeakValueDictionary()
         self._closed = False
 
     def argument(self, value: Any, name: str) -> Any:
@@ -46,7 +49,26 @@ class Arguments:
             self.relieve()
         if not lazies:
             return content
-        return Nested(content, tuple(map(self.slot_of_lazy, lazies)))
+        return Nested(content, tuple(map(self.slot_in, lazies)))
+
+    def slot_in(self, lazy: Any) -> Any:
+        """Give the slot value that stands for what was met in an object: a handle, or a file."""
+        if getattr(type(lazy), "__pymonik_role__", "") != "file":
+            return self.slot_of_lazy(lazy)
+        from pymonik.runtime.placing import Placing
+
+        placing, _ = self.interner.freeze(Placing(lazy), lazy.source_path)
+        return Nested(placing, (self.file(lazy),))
+
+    def file(self, mat: Any, again: bool = False) -> Content:
+        """Freeze a file or folder, once; again: read it in any case. Raises FileNotFoundError."""
+        known = self._files.get(mat.content_hash)
+        if known is None or again:
+            from pymonik.material import content_of
+
+            known = self._files[mat.content_hash] = content_of(mat)
+            self.interner.new_bytes += known.size
+        return known
 
     def relieve(self) -> None:
         """Make room: more was captured than may wait."""

@@ -35,11 +35,11 @@ class Interner:
         self.new_bytes = 0
 
     def freeze(self, obj: Any, name: str) -> tuple[Content, list[Any]]:
-        """Freeze an object; give its content and the handles inside, in slot order."""
+        """Freeze an object; give its content and the handles and files inside, in slot order."""
         from pymonik import pickling
 
         try:
-            data, raw, lazies = pickling.freeze(obj)
+            data, raw, lazies = pickling.freeze(obj, files=True)
         except Exception as error:
             place = pickling.explain(obj, name)
             raise CaptureError(

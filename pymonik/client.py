@@ -12,11 +12,12 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable
 from contextvars import Token
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymonik import backend as backends
 from pymonik.callbacks import CALLBACKS
 from pymonik.compiling import Compiling
+from pymonik.content import Content
 from pymonik.current import CURRENT, close_here, open_here
 from pymonik.errors import OptionsError
 from pymonik.graph.ir import Recorded
@@ -28,6 +29,9 @@ from pymonik.options import DEFAULTS, TaskOptions, environment_of, merge
 from pymonik.progress import Progress
 from pymonik.recorder import Recorder
 from pymonik.runtime.seeds import root_of, seed_given
+
+if TYPE_CHECKING:
+    from pymonik.material import Materialize
 
 logger = logging.getLogger("pymonik")
 
@@ -99,6 +103,8 @@ class Pymonik(Compiling):
         self._entered = 0
         self._tokens = threading.local()
         self._joined: str | None = None
+        # What was uploaded by itself need not be read again, though no call has taken it yet.
+        self._uploaded: dict[str, Content] = {}
         self._certificates = {
             "certificate_authority": certificate_authority,
             "client_certificate": client_certificate,
@@ -244,6 +250,21 @@ class Pymonik(Compiling):
             self.close()
         else:
             self._abandon(error)
+
+    # ----- files
+
+    def upload_materialize(self, mat: Materialize, force_upload: bool = False) -> Materialize:
+        """Send a file or folder now, ahead of the calls that take it; give it with its `result_id`.
+
+        force_upload: read and send it again, even if it is there. Calls need none of this: files
+        among their arguments are sent with them. Raises FileNotFoundError, SourceChangedError.
+        """
+        self._check_open()
+        with self._flushing:
+            content = self.file(mat, force_upload)
+            self._uploaded[mat.content_hash] = content
+            mat.result_id = self._opened().store(content, force_upload)
+        return mat
 
     def check_environment(self, environment: Any) -> None:
         """Refuse an environment that this interpreter, where calls will run, does not satisfy."""

@@ -36,11 +36,15 @@ def _taking(raw: list[memoryview]) -> Any:
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Pickles one object; `lazies` are the handles found, `raw` its large buffers."""
+    """Pickles one object; `lazies` are the handles found, `raw` its large buffers.
 
-    def __init__(self, file: io.BytesIO) -> None:
+    files: leave holes for files to be shipped, too; else they are objects like any other.
+    """
+
+    def __init__(self, file: io.BytesIO, files: bool = False) -> None:
         self.raw: list[memoryview] = []
         self.lazies: list[Any] = []
+        self._holes = ("lazy", "file") if files else ("lazy",)
         self._numbers: dict[int, int] = {}
         # Bound to the list, not to the pickler: a cycle would keep what was pickled alive.
         super().__init__(file, protocol=5, buffer_callback=_taking(self.raw))
@@ -49,8 +53,10 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         """Put a numbered slot where a handle is; carry local functions and classes by value."""
         kind = type(obj)
         role = getattr(kind, "__pymonik_role__", None)
-        if role is not None:
-            return self._reduce_own(role, obj)
+        if role in self._holes:
+            return self._hole(obj)
+        if role is not None and role != "file":
+            return obj.__pymonik_reduce__()
         if kind is types.FunctionType and is_local(obj.__module__):
             return self._dynamic_function_reduce(obj)
         if kind is _CACHED and not _is_importable(obj):
@@ -60,13 +66,11 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         reduced = super().reducer_override(obj)
         return _with_slots(obj, reduced) if isinstance(obj, type) else reduced
 
-    def _reduce_own(self, role: str, obj: Any) -> Any:
-        if role == "lazy":
-            number = self._numbers.setdefault(id(obj), len(self.lazies))
-            if number == len(self.lazies):
-                self.lazies.append(obj)
-            return slot_value, (number,)
-        return obj.__pymonik_reduce__()
+    def _hole(self, obj: Any) -> Any:
+        number = self._numbers.setdefault(id(obj), len(self.lazies))
+        if number == len(self.lazies):
+            self.lazies.append(obj)
+        return slot_value, (number,)
 
 
 def _with_slots(cls: type, reduced: Any) -> Any:
@@ -104,10 +108,13 @@ def _recached(function: Any, parameters: dict[str, Any]) -> Any:
     return functools.lru_cache(**parameters)(function)
 
 
-def freeze(obj: Any) -> tuple[bytes, list[memoryview], list[Any]]:
-    """Pickle an object; give the pickle, its raw buffers and the handles inside."""
+def freeze(obj: Any, files: bool = False) -> tuple[bytes, list[memoryview], list[Any]]:
+    """Pickle an object; give the pickle, its raw buffers and the handles inside.
+
+    files: files to be shipped are given like handles.
+    """
     file = io.BytesIO()
-    pickler = Pickler(file)
+    pickler = Pickler(file, files)
     pickler.dump(obj)
     return file.getvalue(), pickler.raw, pickler.lazies
 

@@ -156,6 +156,8 @@ class Recorder(Arguments, Owner):
         if name is not None and (not isinstance(name, str) or not name):
             raise OptionsError(f"name takes a non-empty string, not {name!r}")
         content, lazies = self.interner.freeze(obj, name or "the object")
+        if any(getattr(type(lazy), "__pymonik_role__", "") == "file" for lazy in lazies):
+            raise OptionsError("files are put in place for the task that takes them: pass, not put")
         if lazies:
             slots = tuple(map(self.slot_of_lazy, lazies))
             handle = self.builtin_call(identity, (Nested(content, slots),))

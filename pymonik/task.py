@@ -230,7 +230,7 @@ def _name_of(func: Any) -> str:
 
 
 def _nested(recorder: Recorder, code: Any) -> Nested:
-    return Nested(code.content, tuple(map(recorder.slot_of_lazy, code.lazies)))
+    return Nested(code.content, tuple(map(recorder.slot_in, code.lazies)))
 
 
 def _call(function: Any, *args: Any, **kwargs: Any) -> Any:

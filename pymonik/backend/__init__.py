@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from pymonik.content import Content
 from pymonik.errors import BackendError, OptionsError
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Named, Plan
@@ -38,6 +39,9 @@ class Backend(Protocol):
 
     def result_id(self, cell: Cell) -> str:
         """Give the id under which the outcome of a unit is stored."""
+
+    def store(self, content: Content, again: bool = False) -> str:
+        """Store an object now, unless it is stored and not to be sent `again`; give its id."""
 
     def lookup(self, name: str) -> Named | None:
         """Give where a value that another program has named is; None when there is none."""

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, NoReturn
 
+from pymonik.content import Content
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Plan
 from pymonik.runtime.outcome import Failure
@@ -63,6 +64,10 @@ class DryRunBackend:
     def result_id(self, cell: Cell) -> str:
         """Outcomes live in this process: their ids are those of its objects."""
         return f"{self.session_id}/{id(cell):x}"
+
+    def store(self, content: Content, again: bool = False) -> str:
+        """Nothing is sent."""
+        return f"{self.session_id}/{content.digest.hex()}"
 
     def lookup(self, name: str) -> Any:
         """Other programs have no part in this."""

@@ -21,6 +21,7 @@ from pymonik.plan.plan import Plan
 from pymonik.runtime import running
 from pymonik.runtime.job import Hosting, Job
 from pymonik.runtime.messages import plan_of, variables_of, wire_plan
+from pymonik.runtime.objects import Objects
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.piece import Piece
 from pymonik.runtime.scheduler import Scheduler
@@ -52,6 +53,7 @@ class InlineBackend:
         self.slots = workers or 1
         self.session_id = f"inline-{uuid.uuid4().hex[:12]}"
         self.changed = threading.Condition()
+        self._objects = Objects(self.session_id)
         self._scheduler = Scheduler()
         self._scheduler.executors[0] = []
         self.failures = self._scheduler.failures
@@ -131,7 +133,11 @@ class InlineBackend:
 
     def result_id(self, cell: Cell) -> str:
         """Outcomes live in this process: their ids are those of its objects."""
-        return f"{self.session_id}/{id(cell):x}"
+        return self._objects.id_of(cell)
+
+    def store(self, content: Content, again: bool = False) -> str:
+        """Keep a content in this process."""
+        return self._objects.store(content)
 
     def lookup(self, name: str) -> Any:
         """Other programs have no part in this."""

@@ -9,10 +9,12 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pymonik.content import Content
 from pymonik.errors import OptionsError
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Plan
 from pymonik.runtime.host import Host
+from pymonik.runtime.objects import Objects
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.staff import available_cpus
 
@@ -29,6 +31,7 @@ class LocalBackend:
             raise OptionsError(f"workers takes a whole number of at least 1, not {workers!r}")
         self.slots = workers or available_cpus()
         self.session_id = f"local-{uuid.uuid4().hex[:12]}"
+        self._objects = Objects(self.session_id)
         self._host = Host(self.slots, self.slots, optimize)
         self.changed = self._host.changed
         self.failures = self._host.scheduler.failures
@@ -46,7 +49,11 @@ class LocalBackend:
 
     def result_id(self, cell: Cell) -> str:
         """Outcomes live in this process: their ids are those of its objects."""
-        return f"{self.session_id}/{id(cell):x}"
+        return self._objects.id_of(cell)
+
+    def store(self, content: Content, again: bool = False) -> str:
+        """Keep a content in this process."""
+        return self._objects.store(content)
 
     def lookup(self, name: str) -> Any:
         """Other programs have no part in this."""

@@ -16,7 +16,7 @@ import secrets
 from pathlib import Path
 from typing import IO
 
-from pymonik.materialize import Materialize
+from pymonik.material import Materialize
 from pymonik.runtime.env_cache import cache_folder, remove_tree
 from pymonik.runtime.env_extract import ArchiveError, Content, extract
 from pymonik.runtime.env_locks import Lock

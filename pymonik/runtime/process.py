@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pymonik.errors import BackendError
 from pymonik.runtime.frames import Decoder, Encoder, Outbox, receive
 from pymonik.runtime.page import Page, open_page
+from pymonik.runtime.running import sweep
 
 if TYPE_CHECKING:
     from pymonik.runtime.environments import Built
@@ -112,6 +113,7 @@ class Process:
         with contextlib.suppress(OSError):
             os.close(self._lifeline)
         self._page.close()
+        sweep(self.pid)
         if code < 0:
             known = -code in {number.value for number in signal.Signals}
             return f"signal {-code}" + (f", {signal.Signals(-code).name}" if known else "")

@@ -1,4 +1,4 @@
-"""What runs in this process now: the call, for its context; and whether it changed the process.
+"""What runs in this process now: the call, its own folder, and whether it changed the process.
 
 Enters: the runner's marks. Leaves: `context()` for tasks. `DIRTY` is set by an audit hook in
 executors when a call changes the environment or the working directory, which costs other calls
@@ -83,6 +83,41 @@ def _folder() -> str:
         return ""
 
 
+# What was put in place for the call that runs: hashes by paths in its own folder.
+PLACED: dict[str, str] = {}
+_OWN: list[str] = []
+_PREFIX = "pymonik-task-"
+
+
+def own_folder() -> str:
+    """Give the folder of the call that runs, which it runs in; made when first asked for."""
+    if not _OWN:
+        import tempfile
+
+        made = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+        _OWN.append(os.path.realpath(made))
+        DIRTY.append("folder")
+        os.chdir(_OWN[0])
+    return _OWN[0]
+
+
+def _remove_own_folder() -> None:
+    import shutil
+
+    shutil.rmtree(_OWN.pop(), ignore_errors=True)
+    PLACED.clear()
+
+
+def sweep(pid: int) -> None:
+    """Remove the folders of calls whose process was ended before them."""
+    import glob
+    import shutil
+    import tempfile
+
+    for left in glob.glob(os.path.join(tempfile.gettempdir(), f"{_PREFIX}{pid}-*")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 class Restorer:
     """Puts variables and working directory back as they were when it was made."""
 
@@ -103,6 +138,8 @@ class Restorer:
     def __call__(self) -> None:
         if self._watch or self._is_changed():
             self._put_back()
+        if _OWN:
+            _remove_own_folder()
         # Without the hook nobody tells: then every call is followed by a look.
         DIRTY[:] = [] if self._watch else ["unwatched"]
 

@@ -212,6 +212,8 @@ class _Runner:
             if later in self.outputs:
                 self.columns[self.outputs[later]].append(None)
             self._bind(later, number, handles[later])
+        if running.DIRTY:  # values at hand may have been files, put in place to be recorded again
+            self.hosting.restore()
 
     def _bind(self, place: int, number: int, handle: Any) -> None:
         output = self.outputs.get(place)

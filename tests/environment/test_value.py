@@ -274,7 +274,7 @@ def test_asking_for_nothing_imports_nothing() -> None:
     program = (
         "import sys\n"
         "from pymonik.environment import Environment, unsatisfied, merge\n"
-        "import pymonik.materialize\n"
+        "import pymonik.material\n"
         "e = Environment.parse({}); e.digest; merge(e, Environment.from_wire(e.to_wire()))\n"
         "unsatisfied([])\n"
         "heavy = {'pydantic', 'packaging', 'zipfile', 'importlib.metadata', 'subprocess'}\n"

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pymonik.materialize import materialize, read_source
+from pymonik.material import materialize, read_source
 from pymonik.runtime.env_extract import ArchiveError, extract
 from pymonik.runtime.env_tree import tree_hash
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pymonik.materialize import (
+from pymonik.material import (
     Materialize,
     SourceChangedError,
     TreeError,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pymonik.materialize import Materialize, materialize, read_source
+from pymonik.material import Materialize, materialize, read_source
 from pymonik.runtime.env_tree import tree_hash
 from pymonik.runtime.files import MaterializeError, place
 from tests.environment.tmpfs import tmpfs
@@ -193,7 +193,7 @@ def test_locks_of_tasks_own_files_do_not_pile_up(root: Path, cache: Path, tmp_pa
 PLACE = """
 import sys
 from pathlib import Path
-from pymonik.materialize import Materialize
+from pymonik.material import Materialize
 from pymonik.runtime.files import place
 where, digest, kind, content, root = sys.argv[1:]
 sys.stdin.readline()

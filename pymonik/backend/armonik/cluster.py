@@ -72,6 +72,10 @@ class ClusterBackend:
         """Send a plan."""
         self._sender.submit(plan)
 
+    def store(self, content: Content, again: bool = False) -> str:
+        """Store an object now."""
+        return self._sender.store(content, again).id
+
     # ----- fetching
 
     def want(self, cells: Iterable[Cell]) -> None:

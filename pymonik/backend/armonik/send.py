@@ -115,6 +115,20 @@ class Sender:
         if outside:
             self._look_again(outside, units)
 
+    def store(self, content: Content, again: bool) -> Object:
+        """Store an object by itself, unless it is stored already; give where it is."""
+        ledger = self._books.ledger
+        with self.aftermath.sending:
+            if again:
+                ledger.contents.pop(content.digest, None)
+            try:
+                work = sending((), (content,), ledger, self._facts)
+                dispatch(work.steps, self._session.store)
+            except BaseException:
+                ledger.forget_unsent()
+                raise
+            return ledger.contents[content.digest]
+
     def _check_partitions(self, units: Sequence[Unit]) -> None:
         # A cluster would queue them all the same, and nobody would ever take them.
         known = self._session.partition_ids

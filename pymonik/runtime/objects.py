@@ -1,0 +1,37 @@
+"""The objects of an embedded engine that have an id: outcomes of units, and what was stored.
+
+Enters: cells and contents. Leaves: ids, and the objects again. What is stored stays as long as the
+engine; an outcome as long as somebody has its handle.
+"""
+
+from __future__ import annotations
+
+from weakref import WeakValueDictionary
+
+from pymonik.content import Content
+from pymonik.plan.home import Cell
+
+
+class Objects:
+    """Objects by their ids."""
+
+    def __init__(self, session_id: str) -> None:
+        self._session_id = session_id
+        self._cells: WeakValueDictionary[str, Cell] = WeakValueDictionary()
+        self._contents: dict[str, Content] = {}
+
+    def id_of(self, cell: Cell) -> str:
+        """Give the id of the outcome of a unit."""
+        name = f"{self._session_id}/{id(cell):x}"
+        self._cells[name] = cell
+        return name
+
+    def store(self, content: Content) -> str:
+        """Keep a content; give its id."""
+        name = f"{self._session_id}/{content.digest.hex()}"
+        self._contents[name] = content
+        return name
+
+    def find(self, name: str) -> Content | Cell | None:
+        """Give the object of an id."""
+        return self._contents.get(name) or self._cells.get(name)

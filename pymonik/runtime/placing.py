@@ -1,0 +1,105 @@
+"""Files of a call: in place when its arguments are loaded, that is, before it starts.
+
+Enters: a `Materialize` and its bytes, as arguments come. Leaves: the same `Materialize`, which
+knows where it lies. Relative paths lie in a folder of the call's own, where it runs; `running`
+removes the folder after the call. How a file is put in place whole is told by `files`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pymonik.content import slot_value
+from pymonik.material import Materialize
+from pymonik.runtime import running
+from pymonik.runtime.files import MaterializeError, place, target_of
+
+# What lay where when it was last looked at: a hash need not be worked out again for what has not
+# been touched. A change within a tick of the clock leaves no trace, so what is fresh is not kept.
+_seen: dict[str, tuple[Any, list[tuple[Any, ...]]]] = {}
+_FRESH_NS = 100_000_000
+_KEPT = 1024
+
+
+class Placing:
+    """A file or folder on its way: with its bytes in hole 0 it loads as what lies in place."""
+
+    def __init__(self, mat: Materialize) -> None:
+        self._mat = mat
+
+    def __reduce__(self) -> Any:
+        mat = self._mat
+        about = (mat.source_path, mat.worker_path, mat.content_hash, mat.is_directory)
+        return placed, (*about, mat.result_id, mat.mode, _Hole())
+
+
+class _Hole:
+    def __reduce__(self) -> Any:
+        return slot_value, (0,)
+
+
+def placed(*given: Any) -> Materialize:
+    """Put a file or folder in place; called by the pickles of `Placing`."""
+    *about, content = given
+    mat = Materialize(*about)
+    mat._placed = put_in_place(mat, content)
+    return mat
+
+
+def put_in_place(mat: Materialize, content: Any) -> str:
+    """Put a file or folder in place for the call that runs; give where it lies.
+
+    Raises MaterializeError.
+    """
+    is_own = not os.path.isabs(mat.worker_path)
+    root = Path(running.own_folder() if is_own else "/")
+    target = str(target_of(mat, root))
+    if is_own:
+        _refuse_two(mat, target)
+    known = (mat.content_hash, mat.mode)
+    if _seen.get(target) != (known, _signature(target)):
+        place(mat, content, root)
+        _remember(target, known)
+    return target
+
+
+def _refuse_two(mat: Materialize, target: str) -> None:
+    there = running.PLACED.setdefault(target, mat.content_hash)
+    if there != mat.content_hash:
+        raise MaterializeError(
+            f"the task takes two different files at {mat.worker_path!r}: give each its own place"
+        )
+
+
+def _remember(target: str, known: Any) -> None:
+    signature = _signature(target)
+    if any(time.time_ns() - entry[-1] < _FRESH_NS for entry in signature):
+        return
+    if len(_seen) >= _KEPT:
+        _seen.clear()
+    _seen[target] = (known, signature)
+
+
+def _signature(target: str) -> list[tuple[Any, ...]]:
+    """Give what changes whenever a file, or anything in a folder, is touched."""
+    return [_touched(path) for path in _walk(target)]
+
+
+def _walk(target: str) -> Iterator[str]:
+    yield target
+    if os.path.isdir(target) and not os.path.islink(target):
+        for folder, folders, files in os.walk(target):
+            folders.sort()
+            yield from (os.path.join(folder, name) for name in sorted((*folders, *files)))
+
+
+def _touched(path: str) -> tuple[Any, ...]:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return (path, 0)
+    return (path, status.st_mode, status.st_ino, status.st_size, status.st_ctime_ns)
