@@ -7,13 +7,16 @@ handles that hide inside, and `Code` for functions. Nothing is sent and no diges
 from __future__ import annotations
 
 import functools
+import sys
 import types
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pymonik.content import IMMEDIATE, Content, freeze_buffer
+from pymonik.editions import Editions
 from pymonik.errors import CaptureError
+from pymonik.local import file_of, file_stamp, is_local
 from pymonik.settings import MIB, settings
 
 # Immediates that are never large; strings and bytes may be.
@@ -33,19 +36,30 @@ class Interner:
         # Frozen copies of large objects live as long as the objects themselves.
         self._large: dict[int, tuple[weakref.ref[Any], Content]] = {}
         self.new_bytes = 0
+        self.editions = Editions()
 
-    def freeze(self, obj: Any, name: str) -> tuple[Content, list[Any]]:
-        """Freeze an object; give its content and the handles and files inside, in slot order."""
+    def freeze(
+        self, obj: Any, name: str, needed: set[str] | None = None
+    ) -> tuple[Content, list[Any]]:
+        """Freeze an object; give its content and the handles and files inside, in slot order.
+
+        needed: takes the names of the local modules whose sources travel for it.
+        """
         from pymonik import pickling
 
+        modules: set[str] = set()
         try:
-            data, raw, lazies = pickling.freeze(obj, files=True)
+            data, raw, lazies = pickling.freeze(obj, files=True, modules=modules)
         except Exception as error:
             place = pickling.explain(obj, name)
             raise CaptureError(
                 f"{place} cannot be pickled: {error}. Pass what it is made of, "
                 "or make it inside the task."
             ) from error
+        if modules:
+            found = self.editions.note(modules)
+            if needed is not None:
+                needed.update(found)
         remembered = self._large.get(id(obj))
         if remembered is not None and remembered[1].equals(data, raw):
             return remembered[1], lazies
@@ -98,15 +112,26 @@ class Code:
     that a rebound global is seen at the next call, at the price of a look-up each.
     """
 
-    __slots__ = ("_cells", "_globals", "content", "delegates", "function", "lazies")
+    __slots__ = ("_cells", "_files", "_globals", "_spaces", "content", "delegates", "function",
+                 "lazies")  # fmt: skip
 
-    def __init__(self, function: Callable[..., Any], content: Content, lazies: list[Any]) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        content: Content,
+        lazies: list[Any],
+        modules: Iterable[str] = (),
+    ) -> None:
         self.function = function
         self.content = content
         self.lazies = lazies
         self._globals: list[tuple[dict[str, Any], str, Any]] = []
         self._cells: list[tuple[Any, Any]] = []
+        self._files: list[tuple[str, tuple[int, int]]] = []
+        self._spaces: list[dict[str, Any]] = []
         self.delegates = False
+        for name in modules:
+            self._watch_module(name)
         for watched in reachable(function):
             self._watch(watched)
 
@@ -115,14 +140,26 @@ class Code:
         """Give the code of a function that was captured elsewhere."""
         code = cls.__new__(cls)
         code.function, code.content, code.lazies = content.load, content, []
-        code._globals, code._cells, code.delegates = [], [], True
+        code._globals, code._cells, code._files, code.delegates = [], [], [], True
         return code
+
+    def _watch_module(self, name: str) -> None:
+        """Watch a module whose source travels: whether it is loaded again, or its file changes."""
+        module = sys.modules.get(name)
+        if module is not None:
+            space = vars(module)
+            self._spaces.append(space)
+            self._globals.append((space, "__spec__", space.get("__spec__", _MISSING)))
+        elif (file := file_of(name)) is not None:
+            self._files.append((file, file_stamp(file)))
 
     def _watch(self, function: types.FunctionType) -> None:
         names = set(global_names(function.__code__))
         self.delegates = self.delegates or not names.isdisjoint(("invoke", "map_invoke"))
         space = function.__globals__
         self._globals += [(space, name, space.get(name, _MISSING)) for name in names]
+        for space in self._spaces:
+            self._globals += [(space, name, space[name]) for name in names if name in space]
         for cell in function.__closure__ or ():
             self._cells.append((cell, _cell_value(cell)))
 
@@ -134,16 +171,17 @@ class Code:
         for cell, value in self._cells:
             if _cell_value(cell) is not value:
                 return False
-        return True
+        return not self._files or all(file_stamp(file) == stamp for file, stamp in self._files)
 
 
 def capture_function(function: Callable[..., Any], name: str, interner: Interner) -> Code:
     """Freeze a function with the globals and closure it needs."""
-    content, lazies = interner.freeze(function, f"task {name!r}")
+    modules: set[str] = set()
+    content, lazies = interner.freeze(function, f"task {name!r}", modules)
     limit = settings().capture_limit
     if content.size > limit:
         raise CaptureError(f"task {name!r} captures {content.size} bytes, more than {limit}")
-    return Code(function, content, lazies)
+    return Code(function, content, lazies, sorted(modules))
 
 
 def _cell_value(cell: Any) -> Any:
@@ -162,8 +200,6 @@ def global_names(code: types.CodeType) -> Iterator[str]:
 
 def reachable(function: Callable[..., Any]) -> list[types.FunctionType]:
     """List the functions that travel with a function by value, itself first."""
-    from pymonik.pickling import is_local
-
     found: dict[int, types.FunctionType] = {}
     open_ones: list[Any] = [function]
     while open_ones:
@@ -180,7 +216,11 @@ def reachable(function: Callable[..., Any]) -> list[types.FunctionType]:
             continue
         found[id(current)] = current
         names = set(global_names(current.__code__))
-        open_ones += [current.__globals__[n] for n in names if n in current.__globals__]
+        seen = [current.__globals__[n] for n in names if n in current.__globals__]
+        for value in seen:
+            if type(value) is types.ModuleType and is_local(value.__name__):
+                open_ones += [vars(value)[n] for n in names if n in vars(value)]
+        open_ones += seen
         open_ones += [_cell_value(cell) for cell in current.__closure__ or ()]
         wrapped = getattr(current, "__wrapped__", None)
         open_ones += [wrapped] if wrapped is not None else []

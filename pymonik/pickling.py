@@ -1,24 +1,24 @@
-"""The pickler: cloudpickle, with handles as numbered slots and the user's own modules by value.
+"""The pickler: cloudpickle, with handles as numbered slots and what local modules define by value.
 
-Enters: any object. Leaves: its pickle (protocol 5), its raw out-of-band buffers, and the handles
-met inside, in the order of their slots. Imported at the first capture: cloudpickle takes its time.
+Enters: any object. Leaves: its pickle (protocol 5), its raw out-of-band buffers, the handles met
+inside, in the order of their slots, and the names of modules that are needed as such: their sources
+travel apart (`editions`). Imported at the first capture: cloudpickle takes its time.
 """
 
 from __future__ import annotations
 
 import functools
 import io
-import os
 import pickle
 import sys
-import sysconfig
 import types
-from functools import lru_cache
 from typing import Any
 
 import cloudpickle
 
 from pymonik.content import slot_value
+from pymonik.local import imported_by, is_local
+from pymonik.runtime.modules import local_object, set_function
 
 # Smaller buffers travel inside the pickle: a buffer of its own costs more than it saves.
 _IN_BAND = 4096
@@ -39,11 +39,13 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles one object; `lazies` are the handles found, `raw` its large buffers.
 
     files: leave holes for files to be shipped, too; else they are objects like any other.
+    `modules`: those that pickled code imports, and local ones that are referred to.
     """
 
     def __init__(self, file: io.BytesIO, files: bool = False) -> None:
         self.raw: list[memoryview] = []
         self.lazies: list[Any] = []
+        self.modules: set[str] = set()
         self._holes = ("lazy", "file") if files else ("lazy",)
         self._numbers: dict[int, int] = {}
         # Bound to the list, not to the pickler: a cycle would keep what was pickled alive.
@@ -57,12 +59,14 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return self._hole(obj)
         if role is not None and role != "file":
             return obj.__pymonik_reduce__()
-        if kind is types.FunctionType and is_local(obj.__module__):
-            return self._dynamic_function_reduce(obj)
+        if kind is types.FunctionType:
+            return self._reduce_function(obj)
+        if kind is types.ModuleType and is_local(obj.__name__):
+            self.modules.add(obj.__name__)
         if kind is _CACHED and not _is_importable(obj):
             return _recached, (obj.__wrapped__, obj.cache_parameters())
         if isinstance(obj, type) and is_local(obj.__module__):
-            return _with_slots(obj, cloudpickle.cloudpickle._dynamic_class_reduce(obj))
+            return _named(obj, _with_slots(obj, cloudpickle.cloudpickle._dynamic_class_reduce(obj)))
         reduced = super().reducer_override(obj)
         return _with_slots(obj, reduced) if isinstance(obj, type) else reduced
 
@@ -71,6 +75,17 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if number == len(self.lazies):
             self.lazies.append(obj)
         return slot_value, (number,)
+
+    def _reduce_function(self, function: Any) -> Any:
+        local = is_local(function.__module__)
+        if local:
+            reduced = self._dynamic_function_reduce(function)
+        else:
+            reduced = super().reducer_override(function)
+        if reduced is not NotImplemented:
+            package = function.__globals__.get("__package__") or ""
+            self.modules.update(imported_by(function.__code__, package))
+        return _named(function, reduced) if local else reduced
 
 
 def _with_slots(cls: type, reduced: Any) -> Any:
@@ -92,6 +107,19 @@ def _with_slots(cls: type, reduced: Any) -> Any:
     return make, (kind, name, bases, names, *more), (kept, rest), *setter
 
 
+def _named(obj: Any, reduced: Any) -> Any:
+    """Have what a local module defines be the one of that module, where the module came along."""
+    found: Any = sys.modules.get(obj.__module__)
+    for part in obj.__qualname__.split("."):
+        found = getattr(found, part, None)
+    if getattr(found, "__pymonik_function__", found) is not obj:
+        return reduced
+    make, parts, state, *rest = reduced
+    if isinstance(obj, types.FunctionType):
+        rest[-1] = set_function
+    return local_object, (obj.__module__, obj.__qualname__, make, *parts), state, *rest
+
+
 _MAKE_CLASS = cloudpickle.cloudpickle._make_skeleton_class
 _CACHED = functools._lru_cache_wrapper
 
@@ -108,52 +136,20 @@ def _recached(function: Any, parameters: dict[str, Any]) -> Any:
     return functools.lru_cache(**parameters)(function)
 
 
-def freeze(obj: Any, files: bool = False) -> tuple[bytes, list[memoryview], list[Any]]:
+def freeze(
+    obj: Any, files: bool = False, modules: set[str] | None = None
+) -> tuple[bytes, list[memoryview], list[Any]]:
     """Pickle an object; give the pickle, its raw buffers and the handles inside.
 
-    files: files to be shipped are given like handles.
+    files: files to be shipped are given like handles. modules: takes the names of modules that are
+    needed to load it or to run what is in it.
     """
     file = io.BytesIO()
     pickler = Pickler(file, files)
     pickler.dump(obj)
+    if modules is not None:
+        modules |= pickler.modules
     return file.getvalue(), pickler.raw, pickler.lazies
-
-
-@lru_cache(maxsize=1)
-def _installed() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    names = ("stdlib", "platstdlib", "purelib", "platlib")
-    own = os.path.dirname(os.path.abspath(__file__))
-    return (*(paths[name] + os.sep for name in names), own + os.sep)
-
-
-@lru_cache(maxsize=1)
-def _here() -> tuple[str, ...]:
-    main = getattr(sys.modules.get("__main__"), "__file__", None)
-    folders = [os.getcwd()]
-    if main:
-        folders.append(os.path.dirname(os.path.abspath(main)))
-    return tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
-
-
-@lru_cache(maxsize=4096)
-def _is_local_file(path: str) -> bool:
-    path = os.path.abspath(path)
-    return path.startswith(_here()) and not (
-        path.startswith(_installed()) or "site-packages" in path or "dist-packages" in path
-    )
-
-
-def is_local(module_name: str | None) -> bool:
-    """Tell whether a module lies beside the user's script, where no worker has it.
-
-    `__main__` is left to cloudpickle, which carries it by value in any case.
-    """
-    if module_name is None or module_name == "__main__":
-        return False
-    module = sys.modules.get(module_name)
-    path = getattr(module, "__file__", None)
-    return path is not None and _is_local_file(path)
 
 
 def explain(obj: Any, name: str, _depth: int = 0) -> str:

@@ -56,6 +56,7 @@ class Recorder(Arguments, Owner):
         self._specs: dict[Any, Spec] = {}
         self._root: bytes | None = None
         self._numbered = 0
+        self.interner.editions.changed = self._specs.clear
 
     def __pymonik_reduce__(self) -> Any:
         # A task that names its client means the one of the place where it runs.
@@ -114,6 +115,7 @@ class Recorder(Arguments, Owner):
                 task.pure,
                 task.require_context,
                 self._environment_for(task),
+                self.interner.editions.current,
             )
             if key is not None:
                 self._specs[key] = known

@@ -36,6 +36,8 @@ class Settings:
     submit_units: int = 1000
     # Kestrel refuses unary bodies of 30 000 000 bytes.
     request_bytes: int = 20 * MIB
+    # Modules that count as beside the script, or not: "mylib,-scratch".
+    local_modules: str = ""
     # Check the laws of the IR after every pass, however large the graph.
     verify: bool = False
     # A control plane that does not answer is asked for so long before waiters are told.

@@ -17,10 +17,11 @@ from pymonik.content import Content
 from pymonik.current import CURRENT
 from pymonik.graph.passes import Target
 from pymonik.plan.home import Cell
-from pymonik.plan.plan import Plan
+from pymonik.plan.plan import Plan, Unit
 from pymonik.runtime import running
-from pymonik.runtime.job import Hosting, Job
+from pymonik.runtime.job import Hosting, Job, Report
 from pymonik.runtime.messages import plan_of, variables_of, wire_plan
+from pymonik.runtime.modules import at_home
 from pymonik.runtime.objects import Objects
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.piece import Piece
@@ -94,17 +95,21 @@ class InlineBackend:
             self._subtasks,
             restore,
         )
+        with at_home(unit.modules):
+            self._report(unit, run(job, hosting))
+        restore.expect({})
+        running.DIRTY.clear()
+        self._call_back()
+
+    def _report(self, unit: Unit, reports: Iterable[Report]) -> None:
         began = time.perf_counter()
-        for report in run(job, hosting):
+        for report in reports:
             told = (0, unit.number, report.start, report.stop, report.columns, report.errors)
             if report.last:
                 seconds = time.perf_counter() - began
                 self._scheduler.ended(*told, seconds, plan_of(wire_plan(self._subtasks)))
             else:
                 self._scheduler.reported(*told)
-        restore.expect({})
-        running.DIRTY.clear()
-        self._call_back()
 
     def _call_back(self) -> None:
         while self._scheduler.due:

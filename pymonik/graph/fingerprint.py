@@ -220,7 +220,7 @@ class _Text:
 
 def _travels(kind: type) -> bool:
     """Tell whether a class is pickled by value: no worker could import it."""
-    from pymonik.pickling import is_local
+    from pymonik.local import is_local
 
     return kind.__module__ == "__main__" or is_local(kind.__module__)
 

@@ -16,7 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from pymonik.capture import global_names, reachable
-from pymonik.pickling import is_local
+from pymonik.local import is_local
 
 
 def imported(function: Callable[..., Any]) -> set[str]:

@@ -29,7 +29,17 @@ if TYPE_CHECKING:
 class Spec:
     """What all calls of a node share: the code, the shape of the arguments and the options."""
 
-    __slots__ = ("code", "context", "environment", "keywords", "name", "options", "pure", "width")
+    __slots__ = (
+        "code",
+        "context",
+        "edition",
+        "environment",
+        "keywords",
+        "name",
+        "options",
+        "pure",
+        "width",
+    )
 
     def __init__(
         self,
@@ -41,6 +51,7 @@ class Spec:
         pure: bool = False,
         context: bool = False,
         environment: Any = None,
+        edition: Any = None,
     ) -> None:
         self.name = name
         self.code = code
@@ -50,11 +61,18 @@ class Spec:
         self.pure = pure
         self.context = context
         self.environment = environment
+        # The sources of local modules as they were; see `pymonik.editions`.
+        self.edition = edition
 
     @property
     def place(self) -> tuple[Any, ...]:
-        """What calls must agree on to share a unit: partition, priority and environment."""
-        return (self.options.partition_id, self.options.priority, self.environment)
+        """What calls must agree on to share a unit: partition, priority, environment, edition."""
+        return (
+            self.options.partition_id,
+            self.options.priority,
+            self.environment,
+            id(self.edition),
+        )
 
 
 class Recorded:

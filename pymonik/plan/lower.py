@@ -128,19 +128,20 @@ class _Lowering:
                     seeds.cut(where, start, stop),
                 )
             )
-        self.units.append(
-            Unit(
-                len(self.units),
-                Program(tuple(steps), stop - start),
-                tuple(unit_inputs.sources),
-                cell,
-                self._inherited(node.spec.options),
-                node.name,
-                node.spec,
-                node.spec.environment,
-                any(step.is_wanted for step in node.steps),
-            )
+        unit = Unit(
+            len(self.units),
+            Program(tuple(steps), stop - start),
+            tuple(unit_inputs.sources),
+            cell,
+            self._inherited(node.spec.options),
+            node.name,
+            node.spec,
+            node.spec.environment,
+            any(step.is_wanted for step in node.steps),
         )
+        if node.spec.edition is not None:
+            unit.modules = node.spec.edition.content()
+        self.units.append(unit)
 
     def _inherited(self, options: TaskOptions) -> TaskOptions:
         """Give options that can be pickled anywhere: exception types go as contents instead."""

@@ -30,6 +30,7 @@ class Unit:
         "environment",
         "inputs",
         "limited",
+        "modules",
         "n",
         "name",
         "number",
@@ -60,6 +61,8 @@ class Unit:
         self.n = cell.n
         self.spec = spec
         self.environment = environment
+        # The sources of local modules, see `editions`.
+        self.modules: Content | None = None
         # Whether somebody can ask for one of its values; else only other units use them.
         self.wanted = wanted
         # What a worker knows of the task that runs it: where its agent is, and the request.

@@ -162,6 +162,8 @@ def _entry(
         else _content(source, ledger, objects)
         for source in unit.inputs
     ]
+    if unit.modules is not None:
+        inputs.append(_content(unit.modules, ledger, objects, "modules"))
     folder = _folder(unit.environment, ledger)
     if folder is not None:
         inputs.append(_content(folder, ledger, objects, "working_dir"))
@@ -177,6 +179,7 @@ def _entry(
         has_folder=folder is not None,
         slots=facts.slots,
         optimize=facts.optimize,
+        has_modules=unit.modules is not None,
         gives_up=facts.gives_up or not unit.cell.columns or unit.cell is facts.heir,
     )
     # No dependency is named twice: two contents of a unit may be equal.

@@ -111,10 +111,13 @@ class Task:
 
     def _unit(self, order: Order, inputs: Sequence[Content | Cell]) -> Unit:
         cell = Cell(order.n, order.outputs)
-        sources = tuple(inputs[:-1] if order.has_folder else inputs)
+        sources = tuple(inputs[: order.own_inputs])
         environment = Environment.from_wire(order.environment) if order.environment else None
         unit = Unit(0, order.program, sources, cell, DEFAULTS, order.name, environment=environment)
         unit.limited = order.limited
+        if order.has_modules:
+            modules = inputs[order.own_inputs]
+            unit.modules = modules if isinstance(modules, Content) else None
         return unit
 
     def _run_unit(self, unit: Unit, hosted: Hosted, context: Any) -> Left:

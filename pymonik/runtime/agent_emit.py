@@ -51,7 +51,7 @@ class Emit:
         """Keep units and bindings; their elements have ended as far as this host goes."""
         units, bindings = plan
         left = self._left.setdefault(id(running.unit.cell), Left())
-        inherit(units, running.unit.environment)
+        inherit(units, running.unit)
         left.units += units
         for output, element, number, place_output, place in bindings:
             if output is not None:
@@ -68,9 +68,9 @@ class Emit:
             stop = min(start + size, rest.stop)
             cell = Cell(stop - start, len(unit.cell.columns))
             program = cut(unit.program, start, stop)
-            left.units.append(
-                Unit(0, program, unit.inputs, cell, unit.options, unit.name, None, unit.environment)
-            )
+            part = Unit(0, program, unit.inputs, cell, unit.options, unit.name)
+            part.environment, part.modules = unit.environment, unit.modules
+            left.units.append(part)
             for output in range(len(cell.columns)):
                 left.holes += [
                     (output, start + place, cell, output, place) for place in range(cell.n)

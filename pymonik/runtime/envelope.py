@@ -41,8 +41,8 @@ class Order(NamedTuple):
     digests: of its inputs, in the order of the task's dependencies. outputs: stored steps.
     limited: whether calls have deadlines. gives_up: it answers with an error when all of its values
     are failures, which ends its dependents unseen; else it stores the failures. environment: its
-    wire form; has_folder: the last input is the archive of its working directory. slots, optimize:
-    for the compiler of sub-tasks.
+    wire form. has_folder: the last input is the archive of its working directory; has_modules: the
+    last one before holds sources of modules. slots, optimize: for the compiler of sub-tasks.
     """
 
     program: bytes
@@ -57,6 +57,12 @@ class Order(NamedTuple):
     has_folder: bool = False
     slots: int = 1
     optimize: Any = True
+    has_modules: bool = False
+
+    @property
+    def own_inputs(self) -> int:
+        """The number of inputs that the program knows."""
+        return len(self.digests) - self.has_folder - self.has_modules
 
 
 class Assembly(NamedTuple):

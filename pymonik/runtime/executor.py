@@ -38,7 +38,9 @@ class Executor:
         self._decoder = Decoder()
         self._encoder = Encoder(remember=False)
         self._sending = threading.Lock()
-        self._functions: OrderedDict[bytes, Any] = OrderedDict()
+        self._functions: OrderedDict[tuple[Any, bytes], Any] = OrderedDict()
+        self._modules: Content | None = None
+        self._world: Any = None
         self._page = page
         self._hosting: Any = None
         self._variables: dict[str, str] = {}
@@ -101,10 +103,19 @@ class Executor:
         logger.propagate = False
         self.send("ready", os.getpid())
 
+    def _enter(self, modules: Content | None) -> None:
+        """Let imports find the modules that came with a unit."""
+        if modules is not self._modules:
+            from pymonik.runtime.modules import WORLDS
+
+            self._modules = modules
+            self._world = WORLDS.enter(modules)
+
     def _function(self, content: Content) -> Any:
-        known = self._functions.get(content.key)
+        key = (self._world, content.key)
+        known = self._functions.get(key)
         if known is None:
-            known = self._functions[content.key] = content.load()
+            known = self._functions[key] = content.load()
             if len(self._functions) > _FUNCTIONS:
                 self._functions.popitem(last=False)
         return known
@@ -118,6 +129,7 @@ class Executor:
         stop: int,
         extras: Any,
         variables: dict[str, str],
+        modules: Content | None,
         task: tuple[str, bytes] | None,
     ) -> None:
         from pymonik.runtime.job import Job
@@ -132,6 +144,7 @@ class Executor:
         if variables != self._variables:
             self._variables = variables
             self._hosting.restore.expect(variables)
+        self._enter(modules)
         program = pickle.loads(payload)
         attempts, doomed = extras or ({}, {})
         job = Job(program, inputs, start, stop, attempts, doomed)

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from pymonik.runtime.scheduler import Scheduler
 
 
-def inherit(units: Sequence[Unit], environment: Any) -> None:
-    """Let sub-tasks have the environment of the task that made them, under their own."""
-    if not environment:
-        return
+def inherit(units: Sequence[Unit], parent: Unit) -> None:
+    """Let sub-tasks have the modules and, under their own, the environment of their parent."""
+    environment = parent.environment
     for unit in units:
-        unit.environment = merge(environment, unit.environment) if unit.environment else environment
+        unit.modules = unit.modules or parent.modules
+        if environment:
+            own = unit.environment
+            unit.environment = merge(environment, own) if own else environment
 
 
 class Onward(Protocol):
@@ -48,7 +50,7 @@ class Here:
     def expand(self, running: Running, plan: Any, start: int, columns: Sequence[Any]) -> int:
         """Add the units that calls recorded, and let their values stand for outputs of this one."""
         units, bindings = plan
-        inherit(units, running.unit.environment)
+        inherit(units, running.unit)
         self._scheduler.add(units)
         running.children += [unit.cell for unit in units]
         for output, element, *_ in bindings:

@@ -160,9 +160,7 @@ def test_a_script_may_have_no_file(run_script: Any, backend: str, how: tuple[str
     )
 
 
-# On a cluster functions and classes of such modules travel, modules themselves do not yet.
-@pytest.mark.parametrize("engine", ["inline", "local"])
-def test_modules_beside_the_script_travel_with_it(run_script: Any, engine: str) -> None:
+def test_modules_beside_the_script_travel_with_it(run_script: Any, backend: str) -> None:
     source = """
 from pymonik import Pymonik, task
 import helper
@@ -183,7 +181,7 @@ def tripled(x): return 3 * x
 @task
 def named(x): return tripled(x)
 """
-    done = run_script(source, engine, helper__py=helper)
+    done = run_script(source, backend, helper__py=helper)
     assert done.stdout == "[6, 6, 6] True 12\n", done.stderr
 
 
