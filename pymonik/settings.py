@@ -24,6 +24,8 @@ class Settings:
     capture_limit: int = 2 * GIB
     # Content above this becomes a blob of its own: stored once, sent once.
     blob_size: int = 16 * KIB
+    # A value above this is a result of its own: who fetches it moves none of its siblings.
+    apart_size: int = 64 * KIB
     # Buffers above this live in memory files, mapped instead of copied.
     shared_size: int = 256 * KIB
     # ArmoniK's queues take priorities up to `MaxPriority`, 10 in its reference deployments.

@@ -91,7 +91,7 @@ class Waiting(Recorder):
             moved = range(indexes.start + node.offset, indexes.stop + node.offset, indexes.step)
             cells = [cell for cell in home.cells_of(moved) if cell.missing]
             if cells:
-                self._opened().want(cells)
+                self._opened().want([(home, moved)])
                 waits.append((home, moved, cells))
         for home, moved, cells in waits:
 
@@ -139,9 +139,9 @@ class Waiting(Recorder):
         return _is_settled(handle)
 
     def _want(self, handles: Iterable[ResultHandle[Any]]) -> None:
-        cells = [_cell_of(handle) for handle in handles if not _is_settled(handle)]
-        if cells:
-            self._opened().want(cells)
+        wanted = [_home_of(handle) for handle in handles if not _is_settled(handle)]
+        if wanted:
+            self._opened().want(wanted)
 
     def exception(self, handle: ResultHandle[Any], timeout: float | None) -> BaseException | None:
         """Wait, and give the error of a call."""
@@ -225,7 +225,7 @@ class Waiting(Recorder):
             CALLBACKS.put(call)
 
         self._opened().watch(lambda: cell.watch(home.output, place, arrived), arrived)
-        self._opened().want([cell])
+        self._opened().want([_home_of(handle)])
 
     # ----- cancelling
 
@@ -272,6 +272,6 @@ def _is_settled(handle: ResultHandle[Any]) -> bool:
     return node.home.record(node.offset + handle._index) is not PENDING
 
 
-def _cell_of(handle: ResultHandle[Any]) -> Any:
-    node = handle._node
-    return node.home.locate(node.offset + handle._index)[0]
+def _home_of(handle: ResultHandle[Any]) -> Any:
+    index = handle._node.offset + handle._index
+    return handle._node.home, range(index, index + 1)

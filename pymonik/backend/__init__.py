@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from pymonik.content import Content
 from pymonik.errors import BackendError, OptionsError
-from pymonik.plan.home import Cell
+from pymonik.plan.home import Cell, Wanted
 from pymonik.plan.plan import Named, Plan
 from pymonik.runtime.outcome import Failure
 
@@ -34,8 +34,8 @@ class Backend(Protocol):
     def submit(self, plan: Plan) -> None:
         """Send a plan."""
 
-    def want(self, cells: Iterable[Cell]) -> None:
-        """Bring the records of units here once they have ended; somebody waits for them."""
+    def want(self, wanted: Iterable[Wanted]) -> None:
+        """Bring records here, by their elements, once they are made: somebody waits for them."""
 
     def result_id(self, cell: Cell) -> str:
         """Give the id under which the outcome of a unit is stored."""

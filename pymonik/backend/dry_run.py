@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, NoReturn
 
 from pymonik.content import Content
-from pymonik.plan.home import Cell
+from pymonik.plan.home import Cell, Wanted
 from pymonik.plan.plan import Plan
 from pymonik.runtime.outcome import Failure
 from pymonik.settings import settings
@@ -58,7 +58,7 @@ class DryRunBackend:
             logger.warning("the dry run ends here, nothing was sent: %r", plan)
         raise DryRunEnd(plan)
 
-    def want(self, cells: Iterable[Cell]) -> None:
+    def want(self, wanted: Iterable[Wanted]) -> None:
         """Records come here by themselves."""
 
     def result_id(self, cell: Cell) -> str:

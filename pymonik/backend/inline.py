@@ -16,7 +16,7 @@ from typing import Any
 from pymonik.content import Content
 from pymonik.current import CURRENT
 from pymonik.graph.passes import Target
-from pymonik.plan.home import Cell
+from pymonik.plan.home import Cell, Wanted
 from pymonik.plan.plan import Plan, Unit
 from pymonik.runtime import running
 from pymonik.runtime.job import Hosting, Job, Report
@@ -133,7 +133,7 @@ class InlineBackend:
         """Tell of every piece that ended: its worker, name, elements and seconds."""
         self._scheduler.on_end = on_end
 
-    def want(self, cells: Iterable[Cell]) -> None:
+    def want(self, wanted: Iterable[Wanted]) -> None:
         """Records come here by themselves."""
 
     def result_id(self, cell: Cell) -> str:

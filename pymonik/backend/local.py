@@ -11,7 +11,7 @@ from typing import Any
 
 from pymonik.content import Content
 from pymonik.errors import OptionsError
-from pymonik.plan.home import Cell
+from pymonik.plan.home import Cell, Wanted
 from pymonik.plan.plan import Plan
 from pymonik.runtime.host import Host
 from pymonik.runtime.objects import Objects
@@ -44,7 +44,7 @@ class LocalBackend:
         """Tell of every piece that ended: its worker, name, elements and seconds."""
         self._host.scheduler.on_end = on_end
 
-    def want(self, cells: Iterable[Cell]) -> None:
+    def want(self, wanted: Iterable[Wanted]) -> None:
         """Records come here by themselves."""
 
     def result_id(self, cell: Cell) -> str:

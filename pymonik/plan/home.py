@@ -7,7 +7,7 @@ is set once and lists do not shrink.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pymonik.content import IMMEDIATE
@@ -56,6 +56,13 @@ class Cell:
                 self.columns[output] = list(records)
             else:
                 self.columns[output][start : start + count] = records
+        return self.due() if self.callbacks else []
+
+    def put(self, output: int, place: int, record: Any) -> list[Callback]:
+        """Take one record that was left pending; give the callbacks that are now due."""
+        self.columns[output][place] = record
+        if all(column[place] is not PENDING for column in self.columns):
+            self.missing -= 1
         return self.due() if self.callbacks else []
 
     def settle(self, count: int) -> None:
@@ -118,6 +125,17 @@ class Home:
         first, last = sorted((indexes[0] // self.chunk, indexes[-1] // self.chunk))
         return self.cells[first : last + 1]
 
+    def parts(self, indexes: range) -> Iterator[tuple[Cell, range]]:
+        """Give the cells that hold a range of elements, each with their places in it."""
+        if indexes.step < 0:
+            indexes = indexes[::-1]
+        while indexes:
+            number = indexes[0] // self.chunk
+            base, step = number * self.chunk, indexes.step
+            count = -(-(base + self.chunk - indexes[0]) // step)
+            here, indexes = indexes[:count], indexes[count:]
+            yield self.cells[number], range(here[0] - base, here[-1] - base + 1, step)
+
     def records(self, indexes: range) -> list[Any]:
         """Give the records of a range of elements."""
         if self.output is None or indexes.step != 1:
@@ -158,5 +176,11 @@ class _Settled(Home):
     def cells_of(self, indexes: range) -> Sequence[Cell]:
         return self.cells if indexes else ()
 
+    def parts(self, indexes: range) -> Iterator[tuple[Cell, range]]:
+        yield from ((self.cells[0], range(1)) for _ in indexes[:1])
+
     def records(self, indexes: range) -> list[Any]:
         return [self.record(0)] * len(indexes)
+
+
+Wanted = tuple[Home, range]

@@ -1,43 +1,27 @@
 """The worker's side of ArmoniK's worker/agent protocol: one task at a time, from order to answer.
 
-Enters: `Process` requests. Leaves: what the task has promised, sent or delegated through the agent,
-and an answer: ok, or an error text. User code runs in executors, under hosts: health checks are
-answered meanwhile, and nothing that a task does can harm more than its executor.
+Enters: `Process` requests. Leaves: answers: ok, or an error text. What a task is and does is told
+by `agent_task`. User code runs in executors, under hosts: health checks are answered meanwhile, and
+nothing that a task does can harm more than its executor.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import traceback
-from collections.abc import Sequence
 from typing import Any
 
 from armonik.protogen.common.objects_pb2 import Empty, Output
 from armonik.protogen.common.worker_common_pb2 import HealthCheckReply, ProcessReply
 
-from pymonik.content import Content
-from pymonik.environment import Environment, EnvironmentBuildError
-from pymonik.errors import WireError
-from pymonik.options import DEFAULTS
-from pymonik.plan.dispatch import dispatch
-from pymonik.plan.home import Cell
-from pymonik.plan.plan import Unit
-from pymonik.plan.sending import Facts, Ledger, order_object, sending
-from pymonik.plan.steps import Entry, Object, Placement, Submit
-from pymonik.runtime import envelope, verdict
-from pymonik.runtime.agent_emit import Hole, Left
-from pymonik.runtime.agent_hosts import Hosted, Hosts
-from pymonik.runtime.agent_inputs import ContentCache, open_file, read_inputs
+from pymonik.runtime import verdict
+from pymonik.runtime.agent_hosts import Hosts
+from pymonik.runtime.agent_inputs import ContentCache
 from pymonik.runtime.agent_store import AgentStore
-from pymonik.runtime.envelope import Assembly, Order
-from pymonik.runtime.outcome import Failure
+from pymonik.runtime.agent_task import Task
 
 logger = logging.getLogger("pymonik.worker")
-
-FAILURES = "pymonik:failures"
-_NOTED = 20
 
 
 class Servicer:
@@ -69,188 +53,3 @@ class Servicer:
         if error is not None:
             return ProcessReply(output=Output(error=Output.Error(details=error[: verdict.LIMIT])))
         return ProcessReply(output=Output(ok=Empty()))
-
-
-class Task:
-    """One task in the hands of this worker."""
-
-    def __init__(self, request: Any, store: AgentStore, hosts: Hosts, cache: ContentCache) -> None:
-        self._request = request
-        self._store = store
-        self._hosts = hosts
-        self._cache = cache
-
-    def run(self, agent_target: str, context: Any) -> str | None:
-        """Run it; give the text of its error, None when it ended well."""
-        request = self._request
-        opened = open_file(request.data_folder, request.payload_id)
-        if opened.minor != sys.version_info.minor:
-            raise WireError(
-                f"the client runs Python 3.{opened.minor}, this worker 3.{sys.version_info.minor}: "
-                "functions do not travel between them; use a worker image of the client's Python"
-            )
-        order = envelope.order_of(opened)
-        inputs = read_inputs(
-            request.data_folder, list(request.data_dependencies), order.digests, self._cache
-        )
-        if isinstance(order, Assembly):
-            columns, errors = _assemble(order, inputs)
-            return self._answer(order, columns, errors)
-        folder = inputs[-1] if order.has_folder else None
-        try:
-            hosted = self._hosts.host_for(order, folder)
-        except EnvironmentBuildError as error:
-            columns = [[_unbuilt(order, error)] * order.n for _ in range(order.outputs)]
-            return self._answer(order, columns, [] if columns else [_unbuilt(order, error)])
-        unit = self._unit(order, inputs)
-        unit.task = (agent_target, request.SerializeToString())
-        left = self._run_unit(unit, hosted, context)
-        if left.holes or left.units:
-            return self._delegate(order, unit, left, inputs)
-        return self._answer(order, unit.cell.columns, unit.cell.errors)
-
-    def _unit(self, order: Order, inputs: Sequence[Content | Cell]) -> Unit:
-        cell = Cell(order.n, order.outputs)
-        sources = tuple(inputs[: order.own_inputs])
-        environment = Environment.from_wire(order.environment) if order.environment else None
-        unit = Unit(0, order.program, sources, cell, DEFAULTS, order.name, environment=environment)
-        unit.limited = order.limited
-        if order.has_modules:
-            modules = inputs[order.own_inputs]
-            unit.modules = modules if isinstance(modules, Content) else None
-        return unit
-
-    def _run_unit(self, unit: Unit, hosted: Hosted, context: Any) -> Left:
-        host, cell = hosted.host, unit.cell
-        host.submit([unit])
-
-        def stop() -> None:  # the call has ended: by its answer, or because it was cancelled
-            if cell.missing:
-                host.cancel(cell)
-
-        if not context.add_callback(stop):
-            stop()
-        with host.changed:
-            host.changed.wait_for(lambda: not cell.missing)
-        return hosted.emit.take(cell)
-
-    # ----- answering
-
-    def _answer(
-        self, order: Order | Assembly, columns: Sequence[Any], errors: Sequence[Failure]
-    ) -> str | None:
-        """Store the records, or give up with an error when they are nothing but failures."""
-        if order.gives_up and _all_failed(columns, errors):
-            text = verdict.verdict(columns, errors)
-            if text is not None:
-                return text
-        output = self._request.expected_output_keys
-        if len(output) != 1:
-            return f"the task has {len(output)} expected outputs, where units have one"
-        self._store.stream(output[0], envelope.seal_pack(order.stamp, columns, errors))
-        if isinstance(order, Order):
-            self._note(columns, errors)
-        self._store.notify()
-        return None
-
-    def _note(self, columns: Sequence[Any], errors: Sequence[Failure]) -> None:
-        """Let the client find failures that nobody may ever ask for."""
-        roots = [r for column in columns for r in column if type(r) is Failure and not r.path]
-        roots += [error for error in errors if not error.path]
-        if roots:
-            note = envelope.seal_pack(bytes(envelope.DIGEST_SIZE), [], roots[:_NOTED])
-            self._store.create([(FAILURES, note)])
-
-    # ----- delegating
-
-    def _delegate(
-        self, order: Order, unit: Unit, left: Left, inputs: Sequence[Content | Cell]
-    ) -> str | None:
-        """Submit what the calls of this task have recorded, and let it make what is missing."""
-        output = Object(order.name, order.stamp, id=self._request.expected_output_keys[0])
-        ledger = self._known_inputs(order, inputs)
-        heir = _heir(unit, left.holes)
-        if heir is not None:
-            ledger.cells[heir] = output
-        facts = Facts(
-            session_id=order.stamp.hex(),
-            slots=order.slots,
-            optimize=order.optimize,
-            gives_up=False,
-            heir=heir if order.gives_up else None,
-        )
-        work = sending(left.units, (), ledger, facts)
-        dispatch(work.steps, self._store)
-        if heir is not None:
-            self._store.notify()
-            return None
-        if not left.holes:
-            return self._answer(order, unit.cell.columns, unit.cell.errors)
-        self._submit_assembly(order, unit, left.holes, ledger, output)
-        self._note(unit.cell.columns, unit.cell.errors)
-        self._store.notify()
-        return None
-
-    def _known_inputs(self, order: Order, inputs: Sequence[Content | Cell]) -> Ledger:
-        """Give the ledger of this task: its own inputs are stored already."""
-        ledger = Ledger()
-        ids = dict(zip(dict.fromkeys(order.digests), self._request.data_dependencies))
-        for digest, source in zip(order.digests, inputs):
-            stored = Object("", digest, id=ids[digest])
-            if isinstance(source, Cell):
-                ledger.cells[source] = stored
-            else:
-                ledger.contents[digest] = stored
-        if order.has_folder and isinstance(inputs[-1], Content):
-            wire = Environment.from_wire(order.environment)
-            ledger.folders[wire.working_hash] = inputs[-1]
-        return ledger
-
-    def _submit_assembly(
-        self, order: Order, unit: Unit, holes: Sequence[Hole], ledger: Ledger, output: Object
-    ) -> None:
-        sources = list(dict.fromkeys(ledger.cells[cell] for _, _, cell, _, _ in holes))
-        numbers = {id(source): number for number, source in enumerate(sources)}
-        assembly = Assembly(
-            order.name,
-            [list(column) for column in unit.cell.columns],
-            unit.cell.errors,
-            [
-                (to, element, numbers[id(ledger.cells[cell])], out, place)
-                for to, element, cell, out, place in holes
-            ],
-            tuple(source.digest for source in sources),
-            order.stamp,
-        )
-        task = order_object(assembly)
-        (task.id,) = self._store.create([("assemble", task.parts() if task.parts else [])])
-        options = self._request.task_options
-        placement = Placement(options.partition_id, options.priority)
-        entry = Entry(task, output, tuple(sources), placement)
-        self._store.submit(Submit([entry], placement))
-
-
-def _unbuilt(order: Order, error: EnvironmentBuildError) -> Failure:
-    return Failure("error", f"{type(error).__name__}: {error}", order.name)
-
-
-def _heir(unit: Unit, holes: Sequence[Hole]) -> Cell | None:
-    """Give the sub-task whose whole pack is the pack of this task, if there is one."""
-    if unit.n != 1 or len(unit.cell.columns) != 1 or unit.cell.errors or len(holes) != 1:
-        return None
-    cell = holes[0][2]
-    return cell if cell.n == 1 and len(cell.columns) == 1 else None
-
-
-def _assemble(order: Assembly, inputs: Sequence[Any]) -> tuple[list[list[Any]], list[Failure]]:
-    errors = list(order.errors)
-    for output, element, number, out, place in order.holes:
-        assert output is not None
-        order.columns[output][element] = inputs[number].columns[out][place]
-    return order.columns, errors
-
-
-def _all_failed(columns: Sequence[Sequence[Any]], errors: Sequence[Failure]) -> bool:
-    if not columns:
-        return bool(errors)
-    return all(type(record) is Failure for column in columns for record in column)

@@ -29,11 +29,17 @@ class ContentCache:
         self._size = 0
         self._contents: OrderedDict[bytes, Content] = OrderedDict()
 
+    def find(self, digest: bytes) -> Content | None:
+        """Give the content of a digest, if it is known."""
+        known = self._contents.get(digest)
+        if known is not None:
+            self._contents.move_to_end(digest)
+        return known
+
     def content(self, opened: Envelope) -> Content:
         """Give the content of an envelope: the one known already, if there is one."""
-        known = self._contents.get(opened.digest)
+        known = self.find(opened.digest)
         if known is not None:
-            self._contents.move_to_end(opened.digest)
             return known
         made = envelope.content_of(opened)
         self._contents[opened.digest] = made
@@ -51,28 +57,27 @@ def read_inputs(
     unique = list(dict.fromkeys(digests))
     if len(unique) != len(ids):
         raise WireError(f"{len(ids)} inputs arrived for a task that takes {len(unique)}")
-    made = {
-        digest: _read(open_file(folder, id), id, digest, cache) for id, digest in zip(ids, unique)
-    }
+    made = {digest: _read(open_file(folder, id, digest), cache) for id, digest in zip(ids, unique)}
     return [made[digest] for digest in digests]
 
 
-def open_file(folder: str, id: str) -> Envelope:
+def open_file(folder: str, id: str, digest: bytes = b"") -> Envelope:
     """Open the envelope in a file, without reading what is not looked at."""
     path = os.path.join(folder, id)
     size = os.path.getsize(path)
     if not size:
         raise WireError(f"input {id} is empty: it was never stored, or its data were deleted")
     with open(path, "rb") as file:
-        return envelope.unseal(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
-
-
-def _read(opened: Envelope, id: str, digest: bytes, cache: ContentCache) -> Content | Cell:
-    if opened.digest != digest:
+        opened = envelope.unseal(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+    if digest and opened.digest != digest:
         raise WireError(
             f"input {id} is not the one that was meant: its digest is {opened.digest.hex()}, "
             f"not {digest.hex()}"
         )
+    return opened
+
+
+def _read(opened: Envelope, cache: ContentCache) -> Content | Cell:
     if opened.kind == envelope.CONTENT:
         return cache.content(opened)
     columns, errors = envelope.records_of(opened)

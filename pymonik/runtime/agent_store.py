@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import grpc
 from armonik.protogen.common import agent_common_pb2 as messages
 from armonik.protogen.common.objects_pb2 import TaskOptions
 from google.protobuf.duration_pb2 import Duration
@@ -30,6 +31,7 @@ class AgentStore:
     def __init__(self, agent: Any, request: Any) -> None:
         self._agent = agent
         self._request = request
+        self.folder: str = request.data_folder
         self._written: list[str] = []
 
     def declare(self, names: Sequence[str]) -> Sequence[str]:
@@ -54,7 +56,7 @@ class AgentStore:
 
     def stream(self, id: str, parts: Parts) -> None:
         """Write the data of a declared object to its file."""
-        with open(os.path.join(self._request.data_folder, id), "wb") as file:
+        with open(os.path.join(self.folder, id), "wb") as file:
             file.writelines(parts)
         self._written.append(id)
 
@@ -101,6 +103,20 @@ class AgentStore:
             engine_type=placement.engine_type,
         )
 
+    def bring(self, ids: Sequence[str]) -> set[str]:
+        """Let the agent write completed results into the folder; give those that there are."""
+        token = self._request.communication_token
+        asked = [(id, self._agent.GetResourceData.future(_wanted(token, id))) for id in ids]
+        found = set()
+        for id, answer in asked:
+            try:
+                answer.result()
+                found.add(id)
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.NOT_FOUND:
+                    raise
+        return found
+
     def notify(self) -> None:
         """Tell the agent which files are there."""
         kind = messages.NotifyResultDataRequest
@@ -111,6 +127,10 @@ class AgentStore:
                 kind(communication_token=self._request.communication_token, ids=ids)
             )
         self._written = []
+
+
+def _wanted(token: str, id: str) -> Any:
+    return messages.DataRequest(communication_token=token, result_id=id)
 
 
 def _entry_size(entry: Entry) -> int:

@@ -1,7 +1,7 @@
 """How a call ended: a record for each value, and the error a failure becomes for its user.
 
-A record is an immediate, a `Content`, a `Failure`, or `PENDING`. Enters: what executors report.
-Leaves: values and exceptions, at the user's own line.
+A record is an immediate, a `Content`, a `Failure`, or `PENDING`; in a pack also an `Apart`. Enters:
+what executors report. Leaves: values and exceptions, at the user's own line.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import MemberDescriptorType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pymonik.content import Content
 from pymonik.errors import Cancelled, ExecutorDied, TaskFailed, TaskTimeout
@@ -26,6 +26,14 @@ class Pending:
 
 
 PENDING: Final = Pending()
+
+
+class Apart(NamedTuple):
+    """The record of a large value, in a pack: the result that it is stored as, and its bytes."""
+
+    id: str
+    digest: bytes
+    size: int
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,14 @@ class Program(NamedTuple):
         """The steps whose values are stored, in order."""
         return [number for number, step in enumerate(self.steps) if step.keep is not False]
 
+    def uses(self) -> Iterator[tuple[int, int, int]]:
+        """Give the values of other units that it uses: (input, output, place), some repeatedly."""
+        for step in self.steps:
+            for column in step.columns:
+                for source, output, start, stride, count in _runs_of(column):
+                    for number in range(count):
+                        yield source, output, start + number * stride
+
 
 def site_of(step: StepCode, number: int) -> str:
     """Give "file:line" of the call of an element."""
@@ -81,6 +89,15 @@ def element_of(step: StepCode, number: int) -> int | None:
 def cut(program: Program, start: int, stop: int) -> Program:
     """Give the program of a range of elements; its inputs keep their positions."""
     return Program(tuple(_cut_step(step, start, stop) for step in program.steps), stop - start)
+
+
+def _runs_of(column: Any) -> Iterator[Run]:
+    kind = column[0]
+    if kind in "rb":
+        yield from (run for run in column[1] if run[0] != "c")
+    elif kind in "mn":
+        for slot in column[-1]:
+            yield from _runs_of(slot)
 
 
 def _cut_step(step: StepCode, start: int, stop: int) -> StepCode:

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from pymonik.backend.armonik.apart import HERE, Value
 from pymonik.backend.armonik.fetch import OPEN, Fetcher, Place
 from pymonik.plan.home import Callback, Cell
 from pymonik.plan.plan import Unit
 from pymonik.plan.sending import Ledger
 from pymonik.plan.steps import Object
-from pymonik.runtime.outcome import Failure
+from pymonik.runtime.outcome import PENDING, Failure
 
 logger = logging.getLogger("pymonik.armonik")
 
@@ -26,10 +27,12 @@ logger = logging.getLogger("pymonik.armonik")
 class Books:
     """Everything that several threads look at; `changed` guards it."""
 
-    def __init__(self, fetch: Callable[[Cell, Place], int]) -> None:
+    def __init__(
+        self, fetch: Callable[[Cell, Place], int], fetch_value: Callable[[Cell, Value], None]
+    ) -> None:
         self.changed = threading.Condition()
         self.ledger = Ledger()
-        self.fetcher = Fetcher(self.changed, fetch)
+        self.fetcher = Fetcher(self.changed, fetch, fetch_value)
         self.failures: list[Failure] = []
         self.problem: BaseException | None = None
         self.open: dict[str, Unit] = {}
@@ -91,7 +94,20 @@ class Books:
                 return
             del self.fetcher.places[cell]
             self.fetched += 1
+            columns = self.fetcher.apart.leave(cell, place.number, columns)
             due = self._fill(cell, columns, errors)
+        call_back(due)
+
+    def fetched_value(self, cell: Cell, value: Value, record: Any) -> None:
+        """Note a value that lay apart from its pack."""
+        with self.changed:
+            if value.state == HERE:
+                return
+            value.state = HERE
+            if type(record) is Failure:
+                self.failures.append(record)
+            due = cell.put(value.key.output, value.key.place, record)
+            self.changed.notify_all()
         call_back(due)
 
     def again(self, unit: Unit) -> None:
@@ -109,7 +125,10 @@ class Books:
         self.failures += [error for error in errors if not error.path]
         cell.errors += errors
         due = cell.fill(0, columns)
-        cell.settle(cell.missing)
+        left = 0
+        if any(PENDING in column for column in columns):
+            left = sum(PENDING in element for element in zip(*columns))
+        cell.settle(cell.missing - left)
         self.changed.notify_all()
         return due
 

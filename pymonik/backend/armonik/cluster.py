@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pymonik.backend.armonik.apart import Value
 from pymonik.backend.armonik.books import Books, call_back, failed_columns
 from pymonik.backend.armonik.fetch import Place
 from pymonik.backend.armonik.line import StaleError, pauses
@@ -19,7 +20,7 @@ from pymonik.backend.armonik.session import Session
 from pymonik.content import Content
 from pymonik.errors import ClusterError, WireError
 from pymonik.options import DEFAULTS
-from pymonik.plan.home import Cell
+from pymonik.plan.home import Cell, Wanted
 from pymonik.plan.plan import Named, Plan, Unit
 from pymonik.plan.sending import Facts
 from pymonik.plan.steps import NO_ID, Object, result_name
@@ -43,7 +44,7 @@ class ClusterBackend:
         self.slots = slots
         self._session = session
         self._ends = ends
-        self._books = Books(self._fetch)
+        self._books = Books(self._fetch, self._fetch_value)
         self.changed = self._books.changed
         self.failures = self._books.failures
         self._sender = Sender(session, self._books, Facts(session.id, slots, optimize))
@@ -78,9 +79,9 @@ class ClusterBackend:
 
     # ----- fetching
 
-    def want(self, cells: Iterable[Cell]) -> None:
-        """Bring the records of units here."""
-        self._books.fetcher.want(cells)
+    def want(self, wanted: Iterable[Wanted]) -> None:
+        """Bring records here, by their elements."""
+        self._books.fetcher.want(wanted)
 
     def _fetch(self, cell: Cell, place: Place) -> int:
         size = 0
@@ -97,6 +98,17 @@ class ClusterBackend:
             errors = []
         self._books.fetched_records(cell, place, columns, errors)
         return size
+
+    def _fetch_value(self, cell: Cell, value: Value) -> None:
+        record: Content | Failure
+        try:
+            record = envelope.content_of(self._session.open_result(value.apart.id))
+        except (StaleError, WireError) as error:
+            record = Failure("died", f"its value is gone from the cluster: {error}", "?")
+        except ClusterError as error:
+            self._books.break_down(error)
+            return
+        self._books.fetched_value(cell, value, record)
 
     def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
         """Look at cells under the lock under which they are filled."""

@@ -1,9 +1,10 @@
 """Fetching: records come from the cluster when somebody wants them, some of them a little ahead.
 
-Enters: cells that are wanted, and word of those that are stored. Leaves: filled cells. Each pack is
-fetched once, several at a time. A loop of `get` finds the next values here already: of the units
-behind the last one wanted, those that somebody can ask for are fetched ahead, up to a window of
-bytes.
+Enters: elements that are wanted, and word of units that are stored. Leaves: filled cells. Each pack
+is fetched once, several at a time. One `get` fetches one pack. From its second step on, a loop of
+`get` finds the next values here already: of the units behind the last one wanted, those that
+somebody can ask for are fetched ahead, up to a window of bytes. Large values are no part of their
+packs: see `apart`.
 """
 
 from __future__ import annotations
@@ -14,15 +15,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from pymonik.plan.home import Cell
+from pymonik.backend.armonik.apart import AHEAD_BYTES, AHEAD_UNITS, ApartValues, Value
+from pymonik.plan.home import Cell, Wanted
 
 logger = logging.getLogger("pymonik.armonik")
 
 OPEN, STORED, FETCHING = "open", "stored", "fetching"
 THREADS = 8
-# How far ahead of the reader packs are fetched, in units and in bytes.
-AHEAD_UNITS = 256
-AHEAD_BYTES = 64 << 20
 
 
 class Place:
@@ -43,12 +42,20 @@ class Place:
 class Fetcher:
     """Decides what to fetch, and lets threads do it; `lock` guards all of it."""
 
-    def __init__(self, lock: threading.Condition, fetch: Callable[[Cell, Place], int]) -> None:
+    def __init__(
+        self,
+        lock: threading.Condition,
+        fetch: Callable[[Cell, Place], int],
+        fetch_value: Callable[[Cell, Value], None],
+    ) -> None:
+        self.apart = ApartValues(lambda cell, value: self._work(self._fetch_value, cell, value))
         self.places: WeakKeyDictionary[Cell, Place] = WeakKeyDictionary()
         self._lock = lock
         self._fetch = fetch
+        self._fetch_value = fetch_value
         self._cells: WeakValueDictionary[int, Cell] = WeakValueDictionary()
         self._front: int | None = None
+        self._reads_on = False
         self._ahead: dict[int, int] = {}
         self._pool: ThreadPoolExecutor | None = None
 
@@ -57,20 +64,27 @@ class Fetcher:
         self.places[cell] = place
         self._cells[place.number] = cell
 
-    def want(self, cells: Iterable[Cell]) -> None:
-        """Fetch cells as soon as they are stored, and some of those behind them."""
+    def want(self, wanted: Iterable[Wanted]) -> None:
+        """Fetch values as soon as they are stored, and some of those behind them."""
         with self._lock:
-            for cell in cells:
-                place = self.places.get(cell)
-                if place is None:
-                    continue
-                place.asked = True
-                self._front = max(place.number, self._front or 0)
-                if place.state == STORED:
-                    self._start(cell, place)
-            if self._front is not None:
+            before = self._front
+            for home, indexes in wanted:
+                for cell, places in home.parts(indexes):
+                    if cell.missing:
+                        self._ask(cell)
+                        self.apart.want(cell, home.output, places, alone=len(indexes) == 1)
+            if before is not None and self._front is not None and self._front > before:
+                self._reads_on = self._front <= before + AHEAD_UNITS
                 self._ahead = {n: size for n, size in self._ahead.items() if n > self._front}
                 self._read_ahead(self._front)
+
+    def _ask(self, cell: Cell) -> None:
+        place = self.places.get(cell)
+        if place is not None:
+            place.asked = True
+            self._front = max(place.number, self._front or 0)
+            if place.state == STORED:
+                self._start(cell, place)
 
     def stored(self, cell: Cell) -> None:
         """Take note that an outcome is stored; called under the lock."""
@@ -91,12 +105,16 @@ class Fetcher:
             for place in self.places.values():
                 if place.state == FETCHING:
                     place.state = STORED
+            self.apart.pause()
 
     def _is_near(self, place: Place) -> bool:
         front = self._front
-        if front is None or not place.wanted or sum(self._ahead.values()) >= AHEAD_BYTES:
+        if front is None or not self._reads_on or not place.wanted or self._is_full():
             return False
         return front < place.number <= front + AHEAD_UNITS
+
+    def _is_full(self) -> bool:
+        return sum(self._ahead.values()) >= AHEAD_BYTES
 
     def _read_ahead(self, front: int) -> None:
         for number in range(front + 1, front + 1 + AHEAD_UNITS):
@@ -110,16 +128,27 @@ class Fetcher:
     def _start(self, cell: Cell, place: Place) -> None:
         place.state = FETCHING
         self._ahead[place.number] = 0
+        self._work(self._run, cell, place)
+
+    def _work(self, function: Callable[..., None], *args: object) -> None:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(THREADS, "pymonik-fetch")
-        self._pool.submit(self._run, cell, place)
+        self._pool.submit(_logged, function, *args)
 
     def _run(self, cell: Cell, place: Place) -> None:
-        try:
-            size = self._fetch(cell, place)
-        except Exception:
-            logger.exception("fetching a value failed")
-            return
+        with self._lock:
+            # How large a pack is shows when it is here: those that came meanwhile may be enough.
+            if not place.asked and self._is_full():
+                place.state = STORED
+                return
+        size = self._fetch(cell, place)
         with self._lock:
             if self._front is not None and place.number > self._front:
                 self._ahead[place.number] = size
+
+
+def _logged(function: Callable[..., None], *args: object) -> None:
+    try:
+        function(*args)
+    except Exception:
+        logger.exception("fetching a value failed")
