@@ -15,6 +15,8 @@ from pymonik.plan.home import Cell, Wanted
 from pymonik.plan.plan import Named, Plan
 from pymonik.runtime.outcome import Failure
 
+# What stands between the clients of this process and their backends: the command line looks on.
+AROUND: list[Callable[[Any], Any]] = []
 NAMES = ("local", "inline", "dry-run", "armonik")
 
 
@@ -118,7 +120,10 @@ def open_backend(name: str, workers: int | None, optimize: Any, **connection: An
     if name == "local":
         from pymonik.backend.local import LocalBackend
 
-        return watched(LocalBackend(workers, optimize))
+        opened: Any = watched(LocalBackend(workers, optimize))
+        for around in AROUND:
+            opened = around(opened)
+        return opened  # type: ignore[no-any-return]
     if name == "inline":
         from pymonik.backend.inline import InlineBackend
 

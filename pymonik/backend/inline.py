@@ -25,7 +25,7 @@ from pymonik.runtime.modules import at_home
 from pymonik.runtime.objects import Objects
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.piece import Piece
-from pymonik.runtime.scheduler import Scheduler
+from pymonik.runtime.scheduler import Observer, Scheduler
 from pymonik.runtime.subtasks import Subtasks
 from pymonik.runtime.unit import run
 
@@ -129,9 +129,9 @@ class InlineBackend:
             known = self._functions[content.key] = content.load()
         return known
 
-    def observe(self, on_end: Callable[[int, str, int, float], None]) -> None:
-        """Tell of every piece that ended: its worker, name, elements and seconds."""
-        self._scheduler.on_end = on_end
+    def observe(self, observer: Observer) -> None:
+        """Tell somebody of every piece that ends, and of every unit that tasks make."""
+        self._scheduler.observers.append(observer)
 
     def want(self, wanted: Iterable[Wanted]) -> None:
         """Records come here by themselves."""

@@ -16,6 +16,7 @@ from pymonik.plan.plan import Plan
 from pymonik.runtime.host import Host
 from pymonik.runtime.objects import Objects
 from pymonik.runtime.outcome import Failure
+from pymonik.runtime.scheduler import Observer
 from pymonik.runtime.staff import available_cpus
 
 
@@ -40,9 +41,9 @@ class LocalBackend:
         """Hand the units to the host; blobs travel with the first unit that needs them."""
         self._host.submit(plan.units)
 
-    def observe(self, on_end: Callable[[int, str, int, float], None]) -> None:
-        """Tell of every piece that ended: its worker, name, elements and seconds."""
-        self._host.scheduler.on_end = on_end
+    def observe(self, observer: Observer) -> None:
+        """Tell somebody of every piece that ends, and of every unit that tasks make."""
+        self._host.scheduler.observers.append(observer)
 
     def want(self, wanted: Iterable[Wanted]) -> None:
         """Records come here by themselves."""

@@ -25,6 +25,7 @@ def check(
     script: str,
     args: tuple[str, ...],
     module: bool,
+    execute: bool,
     output: str,
     seconds: tuple[dict[str, str], ...],
     strict: bool,
@@ -36,7 +37,7 @@ def check(
         for name, text in pairs.items()
     }
     try:
-        plan = named(script, args, module).plan
+        plan = named(script, args, module, execute).plan
     except ScriptFailed as failure:
         if not isinstance(failure.error, PymonikError):
             click.echo(str(failure), err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import rich_click as click
@@ -12,10 +13,11 @@ import rich_click as click
 from pymonik.cli.graph import nothing, print_json
 from pymonik.cli.numbers import BYTES, COUNT, SECONDS, Pairs, number
 from pymonik.cli.runs import remembered
-from pymonik.cli.sources import ANYWHERE, recorded, source
+from pymonik.cli.sources import ANYWHERE, recorded, source, subtasks_text
 from pymonik.cli.text import counted, figures_text, seconds_text, size_text, table
 from pymonik.graph.cost import ASSUMED, Cost, Site, estimate
 from pymonik.graph.simulate import ARMONIK, LOCAL
+from pymonik.graph.total import in_turn
 
 _WHERE = {"armonik": ARMONIK, "local": LOCAL}
 # What a gate can ask for: the unit of its number, and where the figure comes from.
@@ -52,6 +54,7 @@ def cost(
     script: str,
     args: tuple[str, ...],
     module: bool,
+    execute: bool,
     output: str,
     slots: dict[str, str] | None,
     seconds: tuple[dict[str, str], ...],
@@ -74,11 +77,11 @@ def cost(
     if rooms:
         # The script is compiled for what it will run on.
         os.environ["PYMONIK_WORKERS"] = str(sum(rooms.values()))
-    plan = recorded(script, args, module).plan
-    if plan is None:
+    recording = recorded(script, args, module, execute)
+    if not recording.plans:
         return nothing(script, output)
-    made = estimate(
-        plan,
+    price_of = partial(
+        estimate,
         slots=rooms or None,
         seconds=durations,
         remembered=remembered(),
@@ -86,12 +89,15 @@ def cost(
         price=price,
         overheads=_WHERE[where],
     )
+    made = in_turn([price_of(plan) for plan in recording.plans])
     failed = [_broken(made, name, text) for name, text in limits.items()]
     broken = [text for text in failed if text]
     if output == "json":
         print_json({"script": script, "pending": True, **asdict(made), "over": broken})
     else:
         click.echo(f"{script}: estimated for {where}\n\n{cost_text(made)}")
+        told = subtasks_text(recording)
+        click.echo(f"\n{told}" if told else "", nl=bool(told))
     for text in broken:
         click.echo(f"over: {text}", err=True)
     if broken:
@@ -156,7 +162,3 @@ def cost_text(cost: Cost) -> str:
             table([("recorded at", "task", "calls", "units", "reads", "work"), *sites]),
         ]
     )
-
-
-def _by_partition(numbers: dict[str, str]) -> str:
-    return ", ".join(f"{text} of {name}" if name else text for name, text in numbers.items())

@@ -25,9 +25,11 @@ from pymonik.handle import ResultHandle
 @click.command(context_settings=ANYWHERE)
 @click.argument("file", type=click.Path(dir_okay=False))
 @source
-def save(file: str, script: str, args: tuple[str, ...], module: bool, output: str) -> None:
+def save(
+    file: str, script: str, args: tuple[str, ...], module: bool, execute: bool, output: str
+) -> None:
     """Write the graph of SCRIPT to FILE, for `graph show`, `cost`, `diff` and `submit`."""
-    plan = recorded(script, args, module).plan
+    plan = recorded(script, args, module, execute).plan
     if plan is None:
         return nothing(script, output)
     try:
@@ -45,13 +47,14 @@ def save(file: str, script: str, args: tuple[str, ...], module: bool, output: st
 @click.argument("before")
 @click.argument("after")
 @click.option("-o", "output", type=click.Choice(["text", "json"]), default="text")
+@click.option("--execute", is_flag=True, help="Run scripts here to their end.")
 @click.option("--exit-code", is_flag=True, help="End with 1 when something changed.")
-def diff(before: str, after: str, output: str, exit_code: bool) -> None:
+def diff(before: str, after: str, output: str, execute: bool, exit_code: bool) -> None:
     """Tell what changed from BEFORE to AFTER, why, and what lies downstream.
 
     Each is a file of `graph save`, or a script, with its arguments in one pair of quotes.
     """
-    changes = compare(_graph(before), _graph(after))
+    changes = compare(_graph(before, execute), _graph(after, execute))
     if output == "json":
         print_json({"changes": [asdict(change) for change in changes]})
     else:
@@ -66,9 +69,9 @@ def diff(before: str, after: str, output: str, exit_code: bool) -> None:
         sys.exit(1)
 
 
-def _graph(text: str) -> Graph:
+def _graph(text: str, execute: bool) -> Graph:
     script, *args = shlex.split(text)
-    plan = recorded(script, tuple(args), False).plan
+    plan = recorded(script, tuple(args), False, execute).plan
     return written(plan) if plan is not None else Graph((), {})
 
 

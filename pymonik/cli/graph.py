@@ -13,16 +13,19 @@ from typing import Any
 
 import rich_click as click
 
-from pymonik.cli.sources import ANYWHERE, Seen, recorded, seen, source, written
+from pymonik.cli.record import Recording
+from pymonik.cli.sources import ANYWHERE, Seen, recorded, seen, source, subtasks_text, written
 from pymonik.cli.text import columns, figures_rows, figures_text, has_colour, table
 from pymonik.graph.draw.explain import explained, graphs, stages
 from pymonik.graph.draw.formats import FORMATS, described
 from pymonik.graph.draw.html import Stage, page
 from pymonik.graph.draw.model import Drawing, drawing
+from pymonik.graph.draw.tasks import drawing_of_tasks, with_subtasks
 from pymonik.graph.draw.terminal import terminal
-from pymonik.graph.figures import figures
+from pymonik.graph.figures import Figures, figures
 from pymonik.graph.passes import PASSES
 from pymonik.graph.show import show as text_of
+from pymonik.graph.total import together
 from pymonik.plan.plan import Plan
 
 
@@ -60,6 +63,7 @@ def show(
     script: str,
     args: tuple[str, ...],
     module: bool,
+    execute: bool,
     output: str,
     view: str,
     explain: bool,
@@ -77,27 +81,43 @@ def show(
     found = None if module else seen(script, endpoint)
     if found is not None:
         return _show_seen(found, output, form, save, opens)
-    plan = recorded(script, args, module).plan
+    recording = recorded(script, args, module, execute)
+    plan = recording.plan
     if plan is None:
         return nothing(script, output)
-    drawn = drawing(written(plan) if view == "logical" else plan.graph)
+    drawn = _drawn(recording, plan, view)
+    counts = together([figures(one) for one in recording.plans])
     if form or save or opens:
         name, start = os.path.basename(script), 0 if view == "logical" else -1
-        return _deliver(drawn, lambda: _page(name, plan, start), form, save, opens)
+        ran = Stage("ran", "what ran here", drawn) if recording.ran else None
+        return _deliver(drawn, lambda: _page(name, plan, start, ran, counts), form, save, opens)
     if output == "json":
-        return print_json(_as_data(script, view, drawn, plan, explain, print_after))
+        return print_json(_as_data(script, view, drawn, plan, explain, print_after, counts))
     for name, stage in graphs(plan).items() if print_after else ():
         if name in print_after:
             click.echo(f"after {name}:\n{text_of(stage)}\n")
     if explain:
         click.echo(f"{explained(plan)}\n")
-    click.echo(f"{script}: {'as written' if view == 'logical' else 'as it will be submitted'}\n")
-    click.echo(terminal(drawn, columns()))
+    told = "as written" if view == "logical" else "as it will be submitted"
+    told = "as it ran here" if view == "units" and recording.ran else told
+    click.echo(f"{script}: {told}\n")
+    click.echo(terminal(drawn, columns(), colour=has_colour()))
     if any(box.wanted for box in drawn.boxes):
         click.echo("\n* its values can be asked for")
     click.echo()
-    click.echo(figures_text(figures(plan)))
+    click.echo(figures_text(counts))
+    more = subtasks_text(recording)
+    click.echo(f"\n{more}" if more else "", nl=bool(more))
     return None
+
+
+def _drawn(recording: Recording, plan: Plan, view: str) -> Drawing:
+    if recording.ran is None:
+        return drawing(written(plan) if view == "logical" else plan.graph)
+    tasks = recording.ran.tasks()
+    if view == "units":
+        return drawing_of_tasks(tasks, {})
+    return with_subtasks(drawing(written(plan)), tasks)
 
 
 def _as_data(
@@ -107,11 +127,12 @@ def _as_data(
     plan: Plan,
     explain: bool,
     print_after: tuple[str, ...],
+    counts: Figures,
 ) -> dict[str, Any]:
     made = graphs(plan) if explain or print_after else {}
     after = {name: text_of(stage) for name, stage in made.items() if explain or name in print_after}
     data = {"script": script, "pending": True, "view": view, **described(drawn)}
-    data["figures"] = asdict(figures(plan))
+    data["figures"] = asdict(counts)
     if after:
         data["after"] = after
     if explain:
@@ -132,9 +153,9 @@ def _show_seen(found: Seen, output: str, form: str | None, save: str | None, ope
     return None
 
 
-def _page(name: str, plan: Plan, start: int) -> str:
-    made = stages(plan)
-    return page(name, made, figures_rows(figures(plan)), start % len(made))
+def _page(name: str, plan: Plan, start: int, ran: Stage | None, counts: Figures) -> str:
+    made = [*stages(plan), *([ran] if ran is not None else [])]
+    return page(name, made, figures_rows(counts), start % len(made))
 
 
 def _deliver(

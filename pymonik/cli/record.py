@@ -1,4 +1,5 @@
-"""A script is run in the dry run, up to the first value it needs; what it recorded is kept.
+"""A script is run in the dry run, up to the first value it needs, or to its end on the embedded
+engine; what it recorded is kept.
 
 Enters: the path of a script, or the name of a module, and its arguments. Leaves: a `Recording`.
 The script's own output goes to stderr, its failure becomes a `ScriptFailed`.
@@ -19,6 +20,7 @@ from typing import Any
 
 from pymonik import Pymonik
 from pymonik.backend.dry_run import DryRunBackend, DryRunEnd
+from pymonik.cli.execute import Kept, keeping
 from pymonik.plan.plan import Plan
 
 
@@ -38,26 +40,24 @@ class ScriptFailed(Exception):
 class Recording:
     """What a script recorded: the plan up to the first value it needs, None without any call.
 
-    `end` holds the frames of the script, and so the handles that say what is wanted.
+    `end` holds the frames of the script, and so the handles that say what is wanted. `plans` are
+    its submissions one by one, `ran` what was kept of a script that was executed.
     """
 
     name: str
     plan: Plan | None
     end: BaseException | None = None
+    plans: tuple[Plan, ...] = ()
+    ran: Kept | None = None
 
 
 def record(script: str, args: Sequence[str] = (), module: bool = False) -> Recording:
     """Run a script up to the first value it needs; raises ScriptFailed."""
     before = len(DryRunBackend.sent)
     end: BaseException | None = None
-    with _as_main(script, args, module), redirect_stdout(sys.stderr):
+    with _dry(), _as_main(script, args, module), redirect_stdout(sys.stderr):
         try:
-            if is_function(script):
-                _call(script, args)
-            elif module:
-                runpy.run_module(script, run_name="__main__", alter_sys=True)
-            else:
-                _run_script(script)
+            _run(script, args, module)
         except DryRunEnd as ended:
             end = ended
         except SystemExit as ended:
@@ -67,7 +67,34 @@ def record(script: str, args: Sequence[str] = (), module: bool = False) -> Recor
             if len(DryRunBackend.sent) == before or not isinstance(error, Exception):
                 raise ScriptFailed(own_traceback(error), error, _site(error, script)) from None
     sent = DryRunBackend.sent[before:]
-    return Recording(script, sent[0] if sent else None, end)
+    return Recording(script, sent[0] if sent else None, end, tuple(sent[:1]))
+
+
+def execute(script: str, args: Sequence[str] = (), module: bool = False) -> Recording:
+    """Run a script to its end on the embedded engine; raises ScriptFailed before any call is sent.
+
+    A failure after that is told, and what was submitted is kept all the same.
+    """
+    with keeping() as kept, _as_main(script, args, module), redirect_stdout(sys.stderr):
+        try:
+            _run(script, args, module)
+        except SystemExit as ended:
+            if ended.code not in (None, 0) and not kept.sources:
+                raise ScriptFailed(_last_words(ended), ended) from None
+        except Exception as error:
+            if not kept.sources:
+                raise ScriptFailed(own_traceback(error), error, _site(error, script)) from None
+            print(own_traceback(error), file=sys.stderr)  # noqa: T201 -- as python would
+        return Recording(script, kept.whole, None, tuple(kept.plans), kept)
+
+
+def _run(script: str, args: Sequence[str], module: bool) -> None:
+    if is_function(script):
+        _call(script, args)
+    elif module:
+        runpy.run_module(script, run_name="__main__", alter_sys=True)
+    else:
+        _run_script(script)
 
 
 def is_function(name: str) -> bool:
@@ -106,16 +133,24 @@ def _as_main(script: str, args: Sequence[str], module: bool) -> Iterator[None]:
         os.getcwd() if module or is_function(script) else os.path.dirname(os.path.abspath(script))
     )
     kept: tuple[Any, ...] = (sys.argv, sys.path[:], sys.modules["__main__"])
-    backend = os.environ.get("PYMONIK_BACKEND")
     sys.argv = [script, *args]
     sys.path.insert(0, home)
     sys.modules["__main__"] = main
+    try:
+        yield
+    finally:
+        sys.argv, sys.path[:], sys.modules["__main__"] = kept
+
+
+@contextmanager
+def _dry() -> Iterator[None]:
+    """Let clients record, and send nothing."""
+    backend = os.environ.get("PYMONIK_BACKEND")
     os.environ["PYMONIK_BACKEND"] = "dry-run"
     DryRunBackend.tells = False
     try:
         yield
     finally:
-        sys.argv, sys.path[:], sys.modules["__main__"] = kept
         DryRunBackend.tells = True
         os.environ.pop("PYMONIK_BACKEND")
         if backend is not None:

@@ -17,6 +17,7 @@ import rich_click as click
 
 from pymonik import backend as backends
 from pymonik.cli.record import Recording, ScriptFailed, is_function, record
+from pymonik.cli.record import execute as run_to_its_end
 from pymonik.cli.text import counted, seconds_text, size_text
 from pymonik.errors import BackendError, GraphFileError, PymonikError, RunNotFound
 from pymonik.graph.draw.model import Drawing
@@ -36,6 +37,9 @@ def source(command: Callable[..., None]) -> Callable[..., None]:
     for decorate in (
         click.argument("args", nargs=-1, type=click.UNPROCESSED),
         click.argument("script"),
+        click.option(
+            "--execute", is_flag=True, help="Run it here to its end, and take all of its calls."
+        ),
         click.option("-m", "module", is_flag=True, help="SCRIPT is the name of a module."),
         click.option(
             "-o", "output", type=click.Choice(["text", "json"]), default="text", show_default=True
@@ -62,22 +66,23 @@ def written(plan: Plan) -> Graph:
     return made
 
 
-def recorded(script: str, args: tuple[str, ...], module: bool) -> Recording:
+def recorded(script: str, args: tuple[str, ...], module: bool, execute: bool = False) -> Recording:
     """Record a script; its failure ends the command with exit code 1."""
     try:
-        return named(script, args, module)
+        return named(script, args, module, execute)
     except ScriptFailed as failure:
         click.echo(str(failure), err=True)
         sys.exit(1)
 
 
-def named(script: str, args: tuple[str, ...], module: bool) -> Recording:
-    """Record a script, or load a file; raises ScriptFailed."""
+def named(script: str, args: tuple[str, ...], module: bool, execute: bool = False) -> Recording:
+    """Record or execute a script, or load a file; raises ScriptFailed."""
     if not module and not _is_here(script):
         raise click.BadParameter(f"there is no {script!r} here", param_hint="SCRIPT")
     if not module and os.path.exists(script) and is_file(script):
-        return Recording(script, _loaded(script))
-    return record(script, args, module)
+        plan = _loaded(script)
+        return Recording(script, plan, None, (plan,))
+    return (run_to_its_end if execute else record)(script, args, module)
 
 
 def _is_here(name: str) -> bool:
@@ -112,6 +117,16 @@ def seen(name: str, endpoint: str | None) -> Seen | None:
     if endpoint is None and not (os.environ.get("AK_ENDPOINT") or os.environ.get("AKCONFIG")):
         return None
     return _session(name, endpoint)
+
+
+def subtasks_text(recording: Recording) -> str:
+    """Say what tasks of a script that was executed made themselves; nothing when they made none."""
+    tasks = recording.ran.tasks() if recording.ran is not None else []
+    made = [task for task in tasks if task.ancestors]
+    if not made:
+        return ""
+    spent = seconds_text(sum(task.seconds or 0.0 for task in made))
+    return f"beside these, its tasks made {counted(len(made), 'unit')}, which took {spent} here"
 
 
 def past(name: str) -> Record | None:

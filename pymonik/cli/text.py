@@ -65,7 +65,9 @@ def figures_rows(figures: Figures) -> list[tuple[str, str]]:
     """Give the counts of a plan as names and values."""
     left = "" if figures.calls == figures.written else f", {figures.calls:,} after sharing"
     requests = sum(kind.requests for kind in figures.requests)
+    several = [("submissions", f"{figures.submissions:,}, one after another")]
     return [
+        *(several if figures.submissions > 1 else []),
         ("calls", f"{figures.written:,}{left}"),
         ("units", f"{figures.units:,}, compiled for {figures.slots} at a time"),
         ("depth", f"{counted(figures.depth, 'call')}, {counted(figures.unit_depth, 'unit')}"),

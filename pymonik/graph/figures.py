@@ -29,7 +29,8 @@ class Figures:
     written: calls as recorded; calls: those left after sharing and dropping. depth: calls on the
     longest path; width: calls on the widest level; unit_depth: units on the longest path.
     bytes_raw: functions and captured values, each as often as a call uses it; bytes_distinct: each
-    once; bytes_sent: what travels. slots: calls at once, for which it was compiled.
+    once; bytes_sent: what travels. slots: calls at once, for which it was compiled. submissions: of
+    a script that was run to its end, one after another.
     """
 
     written: int
@@ -43,6 +44,7 @@ class Figures:
     bytes_distinct: int
     bytes_sent: int
     slots: int
+    submissions: int = 1
 
 
 def figures(plan: Plan) -> Figures:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pymonik.graph.draw.model import Box, Drawing, Link
 from pymonik.graph.ir import Map
 from pymonik.graph.slots import Const, Each, Gather, Range, refs_of
-from pymonik.plan.plan import Plan
+from pymonik.plan.plan import Plan, Unit
 
 if TYPE_CHECKING:
     from pymonik.backend import Backend
@@ -68,7 +68,7 @@ class Watched:
             setattr(self, name, getattr(backend, name))
         observe = getattr(backend, "observe", None)
         if observe is not None:
-            observe(self._ended)
+            observe(self)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
@@ -87,8 +87,9 @@ class Watched:
             record.drawings.append(asdict(sketch(plan)))
         self._backend.submit(plan)
 
-    def _ended(self, worker: int, name: str, elements: int, seconds: float) -> None:
-        record = self._record
+    def ended(self, worker: int, unit: Unit, elements: int, seconds: float) -> None:
+        """Note a piece that ended."""
+        record, name = self._record, unit.name
         if len(record.spans) < _SPANS:
             begin = time.perf_counter() - self._began - seconds
             record.spans.append((worker, name, round(begin, 6), round(seconds, 6), elements))
@@ -96,6 +97,10 @@ class Watched:
         if work is not None:
             work[1] += seconds
             work[2] += elements
+
+    def made(self, unit: Unit, units: Sequence[Unit], bindings: Sequence[Any]) -> None:
+        """Note units that a task made."""
+        self._record.units += len(units)
 
     def close(self) -> None:
         """Close the backend, and keep the record of what was submitted to it."""

@@ -51,6 +51,8 @@ class Here:
         """Add the units that calls recorded, and let their values stand for outputs of this one."""
         units, bindings = plan
         inherit(units, running.unit)
+        for observer in self._scheduler.observers:
+            observer.made(running.unit, units, bindings)
         self._scheduler.add(units)
         running.children += [unit.cell for unit in units]
         for output, element, *_ in bindings:

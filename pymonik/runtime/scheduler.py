@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from pymonik.content import IMMEDIATE
 from pymonik.plan.home import Cell
@@ -28,6 +28,16 @@ _AHEAD_SECONDS = 0.002
 _FAILURES = 1000
 
 
+class Observer(Protocol):
+    """Told of what happens, where it happens: it must be quick, and touch nothing."""
+
+    def ended(self, executor: int, unit: Unit, elements: int, seconds: float) -> None:
+        """Take note of a piece that ended."""
+
+    def made(self, unit: Unit, units: Sequence[Unit], bindings: Sequence[Any]) -> None:
+        """Take note of units that calls of a unit made; bindings: which stand for its values."""
+
+
 class Scheduler:
     """The units of one host and the executors that run them."""
 
@@ -39,8 +49,7 @@ class Scheduler:
         self.failures: list[Failure] = []
         self.unfinished = 0
         self.done = 0
-        # Told of every piece that ended: executor, name, elements, seconds.
-        self.on_end: Callable[[int, str, int, float], None] | None = None
+        self.observers: list[Observer] = []
         self._units: dict[int, Running] = {}
         self._by_cell: dict[int, Running] = {}
         self._dependents: dict[int, list[Running]] = {}
@@ -103,8 +112,8 @@ class Scheduler:
         if number not in self._units:  # cancelled meanwhile: its values are told already
             return
         self._learn(running.unit.name, seconds, stop - piece.first)
-        if self.on_end is not None:
-            self.on_end(executor, running.unit.name, stop - piece.first, seconds)
+        for observer in self.observers:
+            observer.ended(executor, running.unit, stop - piece.first, seconds)
         bound = self._onward.expand(running, plan, start, columns) if plan is not None else 0
         self._fill(running, start, columns, errors)
         self.settle(running, stop - start - bound)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pymonik.graph.draw.model import Box, Drawing, Link, status_of
 
@@ -52,6 +52,26 @@ class Stored:
 def drawing_of_tasks(tasks: Sequence[Task], objects: Mapping[str, Stored]) -> Drawing:
     """Draw tasks; what they use and none of them makes is an object of its own."""
     return _Session(tasks, objects).drawing()
+
+
+def with_subtasks(drawing: Drawing, tasks: Sequence[Task]) -> Drawing:
+    """Add what tasks made themselves to the drawing of what was recorded, below their makers."""
+    whole = drawing_of_tasks(tasks, {})
+    inner = {link.target for link in whole.links if link.kind != "values"}
+    known = {title: n for n, box in reversed([*enumerate(drawing.boxes)]) for title in box.titles}
+    boxes, places = [*drawing.boxes], {}
+    for number, box in enumerate(whole.boxes):
+        if number in inner:
+            places[number] = len(boxes)
+            boxes.append(box)
+        elif box.titles[-1] in known:
+            places[number] = known[box.titles[-1]]
+    links = (
+        replace(link, source=places[link.source], target=places[link.target])
+        for link in whole.links
+        if link.source in places and link.target in inner
+    )
+    return Drawing(tuple(boxes), (*drawing.links, *links))
 
 
 class _Session:
