@@ -13,4 +13,5 @@ ratios within one run.
     driver.py     the process a peer lives in
     runner.py     takes turns, collects samples
     table.py      medians, ratios, budgets met or not
+    cluster/      requests, bytes and seconds on the emulator: `python -m benchmarks.cluster`
 """
