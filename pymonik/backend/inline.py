@@ -6,7 +6,6 @@ A plan runs when it is submitted. Time limits are not kept: there is nobody to e
 from __future__ import annotations
 
 import logging
-import pickle
 import threading
 import time
 import uuid
@@ -25,6 +24,7 @@ from pymonik.runtime.modules import at_home
 from pymonik.runtime.objects import Objects
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.piece import Piece
+from pymonik.runtime.program import Program
 from pymonik.runtime.scheduler import Observer, Scheduler
 from pymonik.runtime.subtasks import Subtasks
 from pymonik.runtime.unit import run
@@ -84,7 +84,7 @@ class InlineBackend:
     def _run(self, piece: Piece) -> None:
         unit = piece.running.unit
         inputs = [source.columns if type(source) is Cell else source for source in unit.inputs]
-        job = Job(pickle.loads(unit.payload), inputs, piece.start, piece.stop)
+        job = Job(Program.load(unit.payload), inputs, piece.start, piece.stop)
         restore = running.Restorer(watch=False)
         restore.expect(variables_of(unit))
         hosting = Hosting(

@@ -7,19 +7,17 @@ unit becomes an input, by position. Does no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pymonik.content import Content
 from pymonik.graph.ir import Graph, Map, Put, Step, inputs, line_of
-from pymonik.graph.slots import Bundle, Const, Each, Gather, Immediates, Nested, Range, Ref, Same
 from pymonik.options import DEFAULTS, TaskOptions
 from pymonik.plan.home import Cell, Home
+from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan, Unit
 from pymonik.runtime import seeds
-from pymonik.runtime.outcome import Failure
-from pymonik.runtime.program import Program, Run, StepCode
+from pymonik.runtime.program import Program, Shared
 from pymonik.settings import settings
 
 
@@ -75,16 +73,38 @@ class _Lowering:
 
     def _lower_map(self, node: Map) -> None:
         chunk = node.chunk or 1
-        keeps = [self._keep(node, number) for number in range(len(node.steps))]
-        places = [_places(step) for step in node.steps]
-        stored = [number for number, keep in enumerate(keeps) if keep is not False]
-        sites = [self._sites(step) for step in node.steps]
-        cells = []
-        for start in range(0, node.n, chunk):
-            stop = min(start + chunk, node.n)
-            cell = Cell(stop - start, len(stored))
-            cells.append(cell)
-            self._lower_unit(node, start, stop, keeps, sites, places, cell)
+        rows = [
+            _Row(step, self._keep(node, number), self._sites(step))
+            for number, step in enumerate(node.steps)
+        ]
+        stored = [number for number, row in enumerate(rows) if row.keep is not False]
+        cells = [Cell(min(chunk, node.n - start), len(stored)) for start in range(0, node.n, chunk)]
+        shared: Shared | None = None
+        wanted, options = any(s.is_wanted for s in node.steps), self._inherited(node.spec.options)
+        name, spec = node.name, node.spec
+        for place, cell in enumerate(cells):
+            needed = Inputs(self)
+            # Functions come first: they stand at the same positions in all units of the map.
+            functions = [needed.item(step.spec.code.content) for step in node.steps]
+            if shared is None:
+                shared = Shared(list(map(self._shared, node.steps, functions)))
+            start = place * chunk
+            own = tuple([row.own(needed, start, start + cell.n) for row in rows])
+            unit = Unit(
+                len(self.units),
+                Program.of(shared, own, cell.n),
+                tuple(needed.sources),
+                cell,
+                options,
+                name,
+                spec,
+                spec.environment,
+                wanted,
+            )
+            if spec.edition is not None:
+                unit.modules = spec.edition.content()
+                self.add_blob(unit.modules)
+            self.units.append(unit)
         outputs = {number: place for place, number in enumerate(stored)}
         homes = [Home(cells, chunk, outputs.get(number)) for number in range(len(node.steps))]
         self.homes[id(node)] = homes[-1]
@@ -96,52 +116,20 @@ class _Lowering:
         step = node.steps[number]
         return step.wanted if step.is_wanted else False
 
-    def _lower_unit(
-        self,
-        node: Map,
-        start: int,
-        stop: int,
-        keeps: list[bool | bytes],
-        sites: list[Any],
-        places: list[Any],
-        cell: Cell,
-    ) -> None:
-        unit_inputs = _Inputs(self)
-        steps = []
-        for step, keep, site, where in zip(node.steps, keeps, sites, places):
-            options, spec = step.spec.options, step.spec
-            steps.append(
-                StepCode(
-                    unit_inputs.item(spec.code.content),
-                    spec.name,
-                    spec.keywords,
-                    spec.context,
-                    tuple(unit_inputs.column(column, start, stop) for column in step.columns),
-                    keep if isinstance(keep, bool) else keep[start:stop],
-                    site if isinstance(site, str) else site[start:stop],
-                    start if step.origins[0].n is not None else None,
-                    options.seconds,
-                    options.retries or 0,
-                    options.max_retries or 0,
-                    self._retry_on(options.retry_on),
-                    self._inherited(options) if spec.code.delegates else None,
-                    seeds.cut(where, start, stop),
-                )
-            )
-        unit = Unit(
-            len(self.units),
-            Program(tuple(steps), stop - start),
-            tuple(unit_inputs.sources),
-            cell,
-            self._inherited(node.spec.options),
-            node.name,
-            node.spec,
-            node.spec.environment,
-            any(step.is_wanted for step in node.steps),
+    def _shared(self, step: Step, function: Any) -> tuple[Any, ...]:
+        """Give what a step shares with the same step of other units."""
+        spec, options = step.spec, step.spec.options
+        return (
+            function,
+            spec.name,
+            spec.keywords,
+            spec.context,
+            options.seconds,
+            options.retries or 0,
+            options.max_retries or 0,
+            self._retry_on(options.retry_on),
+            self._inherited(options) if spec.code.delegates else None,
         )
-        if node.spec.edition is not None:
-            unit.modules = node.spec.edition.content()
-        self.units.append(unit)
 
     def _inherited(self, options: TaskOptions) -> TaskOptions:
         """Give options that can be pickled anywhere: exception types go as contents instead."""
@@ -178,117 +166,29 @@ class _Lowering:
         self.blobs[id(content)] = content
 
 
-class _Inputs:
-    """The inputs of one unit: each source once, by position."""
+class _Row:
+    """What one step of a map gives to each unit: its columns and the rest, cut along."""
 
-    def __init__(self, lowering: _Lowering) -> None:
-        self.lowering = lowering
-        self.sources: list[Content | Cell] = []
-        self.positions: dict[int, int] = {}
+    __slots__ = ("based", "columns", "keep", "places", "sites")
 
-    def position(self, source: Content | Cell) -> int:
-        position = self.positions.get(id(source))
-        if position is None:
-            position = self.positions[id(source)] = len(self.sources)
-            self.sources.append(source)
-        return position
+    def __init__(self, step: Step, keep: bool | bytes, sites: str | list[str]) -> None:
+        self.columns = step.columns
+        self.keep = keep
+        self.sites = sites
+        self.based = step.origins[0].n is not None
+        self.places = _places(step)
 
-    def item(self, content: Content) -> Content | int:
-        """Give a small content itself, a large one as an input."""
-        if content.size <= self.lowering.limit:
-            return content
-        self.lowering.add_blob(content)
-        return self.position(content)
-
-    def column(self, column: Any, start: int, stop: int) -> Any:
-        kind = type(column)
-        if kind is Immediates:
-            return ("s", list(column.values[start:stop]))
-        if kind is Const:
-            return self.slot(column.value)
-        if kind is Same:
-            return ("p", column.step)
-        if kind is Gather:
-            return ("r", self.gathered(column.node, column.indexes[start:stop]))
-        if kind is Range:
-            first = column.start + start * column.step
-            indexes = range(first, first + (stop - start) * column.step, column.step)
-            return ("r", self.runs(column.node, indexes))
-        return self.each(column, start, stop)
-
-    def each(self, column: Each, start: int, stop: int) -> Any:
-        if all(type(value) is Ref and type(value.node) is not Put for value in column.values):
-            refs = column.values[start:stop]
-            return ("r", [run for ref in refs for run in self.runs(ref.node, _one(ref))])
-        return ("m", [self.slot(value) for value in column.values[start:stop]])
-
-    def slot(self, slot: Any) -> Any:
-        kind = type(slot)
-        if kind is Ref:
-            if type(slot.node) is Put:
-                return ("c", self.item(slot.node.content))
-            return ("r", self.runs(slot.node, range(slot.index, slot.index + 1)))
-        if kind is Content:
-            return ("c", self.item(slot))
-        if kind is Bundle:
-            return ("b", [part for node, run in slot.runs for part in self.bundle(node, run)])
-        if kind is Nested:
-            return ("n", self.item(slot.content), [self.slot(inner) for inner in slot.slots])
-        if kind is Same:
-            return ("p", slot.step)
-        return ("x", slot) if kind is Failure else ("v", slot)
-
-    def bundle(self, node: Any, indexes: range) -> Iterable[Any]:
-        if type(node) is Put:
-            return [("c", self.item(node.content))] * len(indexes)
-        return self.runs(node, indexes)
-
-    def runs(self, node: Any, indexes: range) -> list[Run]:
-        """Cut a run of outputs along the units that make them."""
-        home, offset, output = self.home(node)
-        if len(indexes) == 1:
-            cell, place = home.locate(offset + indexes[0])
-            return [(self.position(cell), output, place, 1, 1)]
-        runs: list[Run] = []
-        step, left, at = indexes.step, len(indexes), offset + indexes.start
-        while left:
-            cell, place = home.locate(at)
-            room = (cell.n - 1 - place) // step if step > 0 else place // -step
-            count = min(left, room + 1)
-            runs.append((self.position(cell), output, place, step, count))
-            left -= count
-            at += count * step
-        return runs
-
-    def gathered(self, node: Any, indexes: Sequence[int]) -> list[Run]:
-        """Find outputs in any order; neighbours that follow one another make one run."""
-        home, offset, output = self.home(node)
-        runs: list[Run] = []
-        source = first = count = -1
-        for index in indexes:
-            cell, place = home.locate(offset + index)
-            position = self.position(cell)
-            if position == source and place == first + count:
-                count += 1
-                continue
-            if count > 0:
-                runs.append((source, output, first, 1, count))
-            source, first, count = position, place, 1
-        return [*runs, (source, output, first, 1, count)]
-
-    def home(self, node: Any) -> tuple[Home, int, int]:
-        """Give where the values of a node will be found: the home, the offset there, the output."""
-        if type(node) is Map:
-            home, offset = self.lowering.homes[id(node)], 0
-        else:
-            home, offset = node.home, node.offset
-        return home, offset, home.output if home.output is not None else 0
+    def own(self, inputs: Inputs, start: int, stop: int) -> tuple[Any, ...]:
+        """Give the part of a step that is a unit's own: see `StepCode`."""
+        return (
+            tuple([inputs.column(column, start, stop) for column in self.columns]),
+            self.keep if isinstance(self.keep, bool) else self.keep[start:stop],
+            self.sites if isinstance(self.sites, str) else self.sites[start:stop],
+            start if self.based else None,
+            seeds.cut(self.places, start, stop),
+        )
 
 
 def _places(step: Step) -> Any:
     """Give where the seeds of a step come from; a pure task has none."""
     return None if step.spec.pure else seeds.folded([origin.place for origin in step.origins])
-
-
-def _one(ref: Ref) -> range:
-    return range(ref.index, ref.index + 1)

@@ -6,7 +6,6 @@ or a user's function. The counts of a dry run are the counts of a run.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -69,7 +68,7 @@ class Unit:
         self.task: tuple[str, bytes] | None = None
         # Whether a host must look at deadlines while it runs.
         self.limited = options.max_duration is not None or (
-            isinstance(program, Program) and any(step.limit for step in program.steps)
+            isinstance(program, Program) and program.shared.limited
         )
         # One is made of the other when it is asked for.
         self._payload = program if isinstance(program, bytes) else None
@@ -79,7 +78,8 @@ class Unit:
     def payload(self) -> bytes:
         """The program as bytes."""
         if self._payload is None:
-            self._payload = pickle.dumps(self._program, protocol=5)
+            assert self._program is not None
+            self._payload = self._program.data
         return self._payload
 
     @property
@@ -87,7 +87,7 @@ class Unit:
         """The program."""
         if self._program is None:
             assert self._payload is not None
-            self._program = pickle.loads(self._payload)
+            self._program = Program.load(self._payload)
         return self._program
 
     @property

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 import select
 import signal
 import socket
@@ -134,6 +133,7 @@ class Executor:
     ) -> None:
         from pymonik.runtime.job import Job
         from pymonik.runtime.messages import wire_plan
+        from pymonik.runtime.program import Program
         from pymonik.runtime.running import STATE
         from pymonik.runtime.unit import run
 
@@ -145,7 +145,7 @@ class Executor:
             self._variables = variables
             self._hosting.restore.expect(variables)
         self._enter(modules)
-        program = pickle.loads(payload)
+        program = Program.load(payload)
         attempts, doomed = extras or ({}, {})
         job = Job(program, inputs, start, stop, attempts, doomed)
         for report in run(job, self._hosting):

@@ -22,6 +22,7 @@ Slots (one argument of one element): an immediate column, or
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -31,41 +32,110 @@ Run = tuple[int, int, int, int, int]
 
 
 class StepCode(NamedTuple):
-    """One step of a program.
+    """One step of a program: what it shares with the same step of other units, then its own.
+
+    limit: seconds. retries, max_retries: tries after an exception, after a death. retry_on: a
+    content with exception types, None for `Exception`. options: what sub-tasks inherit, given where
+    the task may make some.
 
     keep: which values are stored (all, none, or a bit an element). site: "file:line" of the call,
-    or one for each element. base: number of the first element, None for single calls. limit:
-    seconds. retries, max_retries: tries after an exception, after a death. retry_on: a content
-    with exception types, None for `Exception`. options: what sub-tasks inherit, given where the
-    task may make some. places: where seeds come from (see `seeds`), None for pure tasks.
+    or one for each element. base: number of the first element, None for single calls. places:
+    where seeds come from (see `seeds`), None for pure tasks.
     """
 
     function: Any
     name: str
     keywords: tuple[str, ...]
     context: bool
-    columns: tuple[Any, ...]
-    keep: bool | bytes
-    site: Any
-    base: int | None
     limit: float | None
     retries: int
     max_retries: int
     retry_on: Any
     options: Any
+    columns: tuple[Any, ...]
+    keep: bool | bytes
+    site: Any
+    base: int | None
     places: Any = None
 
 
-class Program(NamedTuple):
-    """The steps of a unit and the number of its elements."""
+_SHARED = StepCode._fields.index("columns")
+_KEEP = StepCode._fields.index("keep") - _SHARED
+_KNOWN_SHARED = 512
 
-    steps: tuple[StepCode, ...]
-    n: int
+
+class Shared:
+    """What the steps of all units of a map have in common: pickled once, unpickled once."""
+
+    __slots__ = ("_data", "codes", "limited")
+
+    def __init__(self, codes: Sequence[tuple[Any, ...]], data: bytes | None = None) -> None:
+        self.codes = tuple(codes)
+        self._data = data
+        limit = StepCode._fields.index("limit")
+        self.limited = any(code[limit] for code in codes)
+
+    @property
+    def data(self) -> bytes:
+        """The codes as bytes."""
+        if self._data is None:
+            self._data = pickle.dumps(self.codes, protocol=5)
+        return self._data
+
+
+class Program:
+    """The steps of a unit and the number of its elements.
+
+    It is kept, and travels, in two parts: what it shares with other units, and its own.
+    """
+
+    __slots__ = ("_steps", "n", "own", "shared")
+
+    def __init__(self, steps: Sequence[StepCode], n: int) -> None:
+        self._steps: tuple[StepCode, ...] | None = tuple(steps)
+        self.shared = Shared([step[:_SHARED] for step in steps])
+        self.own: tuple[tuple[Any, ...], ...] = tuple([step[_SHARED:] for step in steps])
+        self.n = n
+
+    @classmethod
+    def of(cls, shared: Shared, own: tuple[tuple[Any, ...], ...], n: int) -> Program:
+        """Make one of its two parts."""
+        program = cls.__new__(cls)
+        program.shared, program.own, program.n = shared, own, n
+        program._steps = None
+        return program
+
+    @property
+    def steps(self) -> tuple[StepCode, ...]:
+        """The steps, in order."""
+        if self._steps is None:
+            parts = zip(self.shared.codes, self.own)
+            self._steps = tuple([StepCode._make(code + own) for code, own in parts])
+        return self._steps
 
     @property
     def outputs(self) -> list[int]:
         """The steps whose values are stored, in order."""
-        return [number for number, step in enumerate(self.steps) if step.keep is not False]
+        return [number for number, own in enumerate(self.own) if own[_KEEP] is not False]
+
+    @property
+    def data(self) -> bytes:
+        """The program as bytes."""
+        return pickle.dumps((self.shared.data, self.own, self.n), protocol=5)
+
+    @classmethod
+    def load(cls, data: bytes) -> Program:
+        """Make a program of its bytes."""
+        common, own, n = pickle.loads(data)
+        shared = _known.get(common)
+        if shared is None:
+            if len(_known) >= _KNOWN_SHARED:
+                _known.clear()
+            shared = _known[common] = Shared(pickle.loads(common), common)
+        return cls.of(shared, own, n)
+
+
+_known: dict[bytes, Shared] = {}
 
     def uses(self) -> Iterator[tuple[int, int, int]]:
         """Give the values of other units that it uses: (input, output, place), some repeatedly."""
@@ -88,7 +158,8 @@ def element_of(step: StepCode, number: int) -> int | None:
 
 def cut(program: Program, start: int, stop: int) -> Program:
     """Give the program of a range of elements; its inputs keep their positions."""
-    return Program(tuple(_cut_step(step, start, stop) for step in program.steps), stop - start)
+    own = [_cut_step(step, start, stop)[_SHARED:] for step in program.steps]
+    return Program.of(program.shared, tuple(own), stop - start)
 
 
 def _runs_of(column: Any) -> Iterator[Run]:

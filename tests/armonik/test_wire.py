@@ -149,7 +149,8 @@ def test_other_texts_are_no_verdicts(text: str) -> None:
 
 
 def step(*columns: Any, keep: Any = True) -> StepCode:
-    return StepCode(FUNCTION, "f", (), False, columns, keep, "x.py:1", 0, None, 0, 0, None, None)
+    shared = (FUNCTION, "f", (), False, None, 0, 0, None, None)
+    return StepCode(*shared, columns, keep, "x.py:1", 0)
 
 
 def test_blame_follows_failures_through_steps_and_leaves_the_rest() -> None:

@@ -1,0 +1,143 @@
+"""The inputs of a unit: what its columns need from elsewhere, by position.
+
+Enters: columns, and a range of elements. Leaves: the columns of a program (see `runtime.program`),
+and the blobs and cells they name. Where values are found is told by `Lowered`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from pymonik.content import Content
+from pymonik.graph.ir import Map, Put
+from pymonik.graph.slots import Bundle, Const, Each, Gather, Immediates, Nested, Range, Ref, Same
+from pymonik.plan.home import Cell, Home
+from pymonik.runtime.outcome import Failure
+from pymonik.runtime.program import Run
+
+
+class Lowered(Protocol):
+    """What has been lowered so far: homes by map, and blobs; contents above `limit` are blobs."""
+
+    limit: int
+    homes: dict[int, Home]
+
+    def add_blob(self, content: Content) -> None:
+        """Note a content that travels as a blob."""
+
+
+class Inputs:
+    """The inputs of one unit: each source once, by position."""
+
+    __slots__ = ("lowering", "positions", "sources")
+
+    def __init__(self, lowering: Lowered) -> None:
+        self.lowering = lowering
+        self.sources: list[Content | Cell] = []
+        self.positions: dict[int, int] = {}
+
+    def position(self, source: Content | Cell) -> int:
+        position = self.positions.get(id(source))
+        if position is None:
+            position = self.positions[id(source)] = len(self.sources)
+            self.sources.append(source)
+        return position
+
+    def item(self, content: Content) -> Content | int:
+        """Give a small content itself, a large one as an input."""
+        if content.size <= self.lowering.limit:
+            return content
+        self.lowering.add_blob(content)
+        return self.position(content)
+
+    def column(self, column: Any, start: int, stop: int) -> Any:
+        kind = type(column)
+        if kind is Immediates:
+            return ("s", list(column.values[start:stop]))
+        if kind is Const:
+            return self.slot(column.value)
+        if kind is Same:
+            return ("p", column.step)
+        if kind is Gather:
+            return ("r", self.gathered(column.node, column.indexes[start:stop]))
+        if kind is Range:
+            first = column.start + start * column.step
+            indexes = range(first, first + (stop - start) * column.step, column.step)
+            return ("r", self.runs(column.node, indexes))
+        return self.each(column, start, stop)
+
+    def each(self, column: Each, start: int, stop: int) -> Any:
+        if all(type(value) is Ref and type(value.node) is not Put for value in column.values):
+            refs = column.values[start:stop]
+            return (
+                "r",
+                [
+                    run
+                    for ref in refs
+                    for run in self.runs(ref.node, range(ref.index, ref.index + 1))
+                ],
+            )
+        return ("m", [self.slot(value) for value in column.values[start:stop]])
+
+    def slot(self, slot: Any) -> Any:
+        kind = type(slot)
+        if kind is Ref:
+            if type(slot.node) is Put:
+                return ("c", self.item(slot.node.content))
+            return ("r", self.runs(slot.node, range(slot.index, slot.index + 1)))
+        if kind is Content:
+            return ("c", self.item(slot))
+        if kind is Bundle:
+            return ("b", [part for node, run in slot.runs for part in self.bundle(node, run)])
+        if kind is Nested:
+            return ("n", self.item(slot.content), [self.slot(inner) for inner in slot.slots])
+        if kind is Same:
+            return ("p", slot.step)
+        return ("x", slot) if kind is Failure else ("v", slot)
+
+    def bundle(self, node: Any, indexes: range) -> Iterable[Any]:
+        if type(node) is Put:
+            return [("c", self.item(node.content))] * len(indexes)
+        return self.runs(node, indexes)
+
+    def runs(self, node: Any, indexes: range) -> list[Run]:
+        """Cut a run of outputs along the units that make them."""
+        home, offset, output = self.home(node)
+        if len(indexes) == 1:
+            cell, place = home.locate(offset + indexes[0])
+            return [(self.position(cell), output, place, 1, 1)]
+        runs: list[Run] = []
+        step, left, at = indexes.step, len(indexes), offset + indexes.start
+        while left:
+            cell, place = home.locate(at)
+            room = (cell.n - 1 - place) // step if step > 0 else place // -step
+            count = min(left, room + 1)
+            runs.append((self.position(cell), output, place, step, count))
+            left -= count
+            at += count * step
+        return runs
+
+    def gathered(self, node: Any, indexes: Sequence[int]) -> list[Run]:
+        """Find outputs in any order; neighbours that follow one another make one run."""
+        home, offset, output = self.home(node)
+        runs: list[Run] = []
+        source = first = count = -1
+        for index in indexes:
+            cell, place = home.locate(offset + index)
+            position = self.position(cell)
+            if position == source and place == first + count:
+                count += 1
+                continue
+            if count > 0:
+                runs.append((source, output, first, 1, count))
+            source, first, count = position, place, 1
+        return [*runs, (source, output, first, 1, count)]
+
+    def home(self, node: Any) -> tuple[Home, int, int]:
+        """Give where the values of a node will be found: the home, the offset there, the output."""
+        if type(node) is Map:
+            home, offset = self.lowering.homes[id(node)], 0
+        else:
+            home, offset = node.home, node.offset
+        return home, offset, home.output if home.output is not None else 0
