@@ -103,7 +103,8 @@ class _Lowering:
             )
             if spec.edition is not None:
                 unit.modules = spec.edition.content()
-                self.add_blob(unit.modules)
+                if unit.modules is not None:
+                    self.add_blob(unit.modules)
             self.units.append(unit)
         outputs = {number: place for place, number in enumerate(stored)}
         homes = [Home(cells, chunk, outputs.get(number)) for number in range(len(node.steps))]

@@ -134,9 +134,6 @@ class Program:
             shared = _known[common] = Shared(pickle.loads(common), common)
         return cls.of(shared, own, n)
 
-
-_known: dict[bytes, Shared] = {}
-
     def uses(self) -> Iterator[tuple[int, int, int]]:
         """Give the values of other units that it uses: (input, output, place), some repeatedly."""
         for step in self.steps:
@@ -144,6 +141,9 @@ _known: dict[bytes, Shared] = {}
                 for source, output, start, stride, count in _runs_of(column):
                     for number in range(count):
                         yield source, output, start + number * stride
+
+
+_known: dict[bytes, Shared] = {}
 
 
 def site_of(step: StepCode, number: int) -> str:
