@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pymonik.errors import NoClientError, OptionsError
 from pymonik.runtime import seeds
+
+if TYPE_CHECKING:
+    from pymonik.material import Materialize
+    from pymonik.runtime.cache import CacheInfo
 
 
 class TaskLogger(logging.LoggerAdapter):  # type: ignore[type-arg]
@@ -65,6 +70,8 @@ class PymonikContext:
         # Where the agent is, and its request: the handler is made when it is asked for.
         self._task: tuple[str, bytes] | None = None
         self._seed = seed
+        self._fetch: Any = None
+        self._caches: Any = dict
         self._rng: Any = None
         self.task_name = task_name
         self.element = element
@@ -93,6 +100,8 @@ class PymonikContext:
             seed=state.seed,
         )
         context._task = state.task
+        context._fetch = state.fetch
+        context._caches = state.caches
         return context
 
     @property
@@ -141,6 +150,81 @@ class PymonikContext:
                 "arguments alone. Pass a seed as an argument, or leave pure=True out"
             )
         return self._seed
+
+    # ----- objects
+
+    def retrieve_object(
+        self,
+        result_id: str,
+        auto_unpickle: bool = True,
+        check_exists: bool = True,
+        force_retrieve: bool = False,
+    ) -> Any:
+        """Give an object of the session by its id, such as `handle.result_id`.
+
+        auto_unpickle: give the value, else its pickle; files that were uploaded are bytes in any
+        case. Where several values are stored together, it is the list of them. check_exists: take
+        what was retrieved before, unless force_retrieve. What cannot be had is logged as an error,
+        and is None. Raises RuntimeError outside of a task.
+        """
+        from pymonik.runtime import retrieval
+
+        fetch = self._fetcher("retrieve_object")
+        known = check_exists and not force_retrieve and self.object_exists_locally(result_id)
+        try:
+            if not known:
+                retrieval.retrieve(result_id, fetch)
+            path = retrieval.path_of(result_id)
+            return retrieval.load(result_id) if auto_unpickle else path.read_bytes()
+        except Exception as error:  # whatever a class of the user does when it is unpickled
+            self.logger.error("object %s was not retrieved: %s", result_id, error)
+            return None
+
+    def get_object_path(self, result_id: str) -> Path:
+        """Give the file that an object is in once it was retrieved: its pickle, or its bytes."""
+        from pymonik.runtime import retrieval
+
+        self._fetcher("get_object_path")
+        return retrieval.path_of(result_id)
+
+    def object_exists_locally(self, result_id: str) -> bool:
+        """Tell whether an object was retrieved here before."""
+        return self.get_object_path(result_id).exists()
+
+    def materialize_file(self, mat: Materialize) -> bool:
+        """Put an uploaded file or folder in place; tell whether it is there.
+
+        Files among the arguments are there without. Outside of a task nothing is done.
+        """
+        if self._fetch is None:
+            self.logger.warning("no task runs here: %r is not put in place", mat.worker_path)
+            return True
+        from pymonik.runtime.placing import is_there, put_in_place
+
+        if is_there(mat):
+            return True
+        if mat.result_id is None:
+            self.logger.error("%r was not uploaded: see upload_materialize", mat.source_path)
+            return False
+        content = self.retrieve_object(mat.result_id, auto_unpickle=False)
+        try:
+            mat._placed = put_in_place(mat, content) if content is not None else None
+        except (OSError, RuntimeError) as error:
+            self.logger.error("%s", error)
+        return mat._placed is not None
+
+    @property
+    def caches(self) -> dict[str, CacheInfo]:
+        """What this executor keeps across tasks: "functions" it has loaded, "contents" it was sent.
+
+        Of each the items, bytes, hits and misses.
+        """
+        return dict(self._caches())
+
+    def _fetcher(self, what: str) -> Any:
+        if self._fetch is None:
+            raise RuntimeError(f"{what} needs an engine: no task runs here")
+        return self._fetch
 
     def __repr__(self) -> str:
         place = f"[{self.element}]" if self.element is not None else ""

@@ -107,6 +107,11 @@ def content_of(mat: Materialize) -> Content:
     return Content(_BYTES, [_frozen(mat)])
 
 
+def is_bytes(content: Content) -> bool:
+    """Tell whether a content loads as bytes: it is a file, or the archive of a folder."""
+    return content.data == _BYTES
+
+
 def _frozen(mat: Materialize) -> Buffer:
     if not os.path.lexists(mat.path):
         raise FileNotFoundError(

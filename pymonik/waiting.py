@@ -254,6 +254,8 @@ class Waiting(Recorder):
         """Give the id under which a value is stored, alone or with others of its unit."""
         node = handle._node
         home = self._settle(node)
+        if type(node) is Put:
+            return self._opened().store(node.content)
         cell, _ = home.locate(node.offset + handle._index)
         return self._opened().result_id(cell)
 

@@ -18,6 +18,7 @@ from pymonik.graph.passes import Target
 from pymonik.plan.home import Cell, Wanted
 from pymonik.plan.plan import Plan, Unit
 from pymonik.runtime import running
+from pymonik.runtime.cache import FUNCTION_BYTES, ByteCache
 from pymonik.runtime.job import Hosting, Job, Report
 from pymonik.runtime.messages import plan_of, variables_of, wire_plan
 from pymonik.runtime.modules import at_home
@@ -58,7 +59,7 @@ class InlineBackend:
         self._scheduler = Scheduler()
         self._scheduler.executors[0] = []
         self.failures = self._scheduler.failures
-        self._functions: dict[bytes, Any] = {}
+        self._functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)
         self._subtasks = Subtasks(Target(slots=self.slots), optimize)
 
     def submit(self, plan: Plan) -> None:
@@ -67,6 +68,8 @@ class InlineBackend:
         token = CURRENT.set(self._subtasks)
         outer, running.STATE = running.STATE, running.State()
         running.STATE.worker = "inline"
+        running.STATE.fetch = self._objects.fetch
+        running.STATE.caches = lambda: {"functions": self._functions.info}
         try:
             while given := self._scheduler.assign():
                 for piece in given[0]:
@@ -124,10 +127,7 @@ class InlineBackend:
             self.changed.notify_all()
 
     def _function(self, content: Content) -> Any:
-        known = self._functions.get(content.key)
-        if known is None:
-            known = self._functions[content.key] = content.load()
-        return known
+        return self._functions.get(content.key, content.size, content.load)
 
     def observe(self, observer: Observer) -> None:
         """Tell somebody of every piece that ends, and of every unit that tasks make."""

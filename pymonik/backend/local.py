@@ -33,7 +33,7 @@ class LocalBackend:
         self.slots = workers or available_cpus()
         self.session_id = f"local-{uuid.uuid4().hex[:12]}"
         self._objects = Objects(self.session_id)
-        self._host = Host(self.slots, self.slots, optimize)
+        self._host = Host(self.slots, self.slots, optimize, find=self._objects.find)
         self.changed = self._host.changed
         self.failures = self._host.scheduler.failures
 

@@ -26,11 +26,12 @@ _OPTIONS = (
 @lru_cache(maxsize=1)
 def task_handler(target: str, request: bytes) -> TaskHandler:
     """Make the handler of the task that runs now, once."""
-    return WorkingTaskHandler(ProcessRequest.FromString(request), _agent(target))
+    return WorkingTaskHandler(ProcessRequest.FromString(request), agent(target))
 
 
 @lru_cache(maxsize=1)
-def _agent(target: str) -> Any:
+def agent(target: str) -> Any:
+    """Give the stub of an agent, made once."""
     return AgentStub(grpc.insecure_channel(target, options=_OPTIONS))
 
 

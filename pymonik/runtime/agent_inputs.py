@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections import OrderedDict
 from collections.abc import Sequence
 
 from pymonik.content import Content
 from pymonik.errors import WireError
 from pymonik.plan.home import Cell
 from pymonik.runtime import envelope
+from pymonik.runtime.cache import ByteCache
 from pymonik.runtime.envelope import Envelope
 
 CACHE_BYTES = 1 << 30
@@ -25,29 +25,16 @@ class ContentCache:
     """The contents that a worker has seen last."""
 
     def __init__(self, limit: int = CACHE_BYTES) -> None:
-        self._limit = limit
-        self._size = 0
-        self._contents: OrderedDict[bytes, Content] = OrderedDict()
+        self._contents: ByteCache[Content] = ByteCache("contents", limit)
 
     def find(self, digest: bytes) -> Content | None:
         """Give the content of a digest, if it is known."""
-        known = self._contents.get(digest)
-        if known is not None:
-            self._contents.move_to_end(digest)
-        return known
+        return self._contents.find(digest)
 
     def content(self, opened: Envelope) -> Content:
         """Give the content of an envelope: the one known already, if there is one."""
-        known = self.find(opened.digest)
-        if known is not None:
-            return known
-        made = envelope.content_of(opened)
-        self._contents[opened.digest] = made
-        self._size += made.size
-        while self._size > self._limit and len(self._contents) > 1:
-            _, oldest = self._contents.popitem(last=False)
-            self._size -= oldest.size
-        return made
+        size = opened.body.nbytes + sum(buffer.nbytes for buffer in opened.buffers)
+        return self._contents.get(opened.digest, size, lambda: envelope.content_of(opened))
 
 
 def read_inputs(

@@ -5,7 +5,8 @@ fresh interpreter, never forked; it ignores SIGINT, and ends with its whole proc
 as the other end of its socket closes.
 
     to it      ("hello", settings)  ("run", [(number, program, inputs, start, stop, extras), …])
-    from it    ("ready", pid)  ("report", number, start, stop, columns, errors)
+               ("object", found)
+    from it    ("ready", pid)  ("report", number, start, stop, columns, errors)  ("ask", id)
                ("end", …as report…, seconds, plan)  ("log", name, level, text, fields)
 """
 
@@ -19,14 +20,13 @@ import socket
 import sys
 import threading
 import time
-from collections import OrderedDict
+from collections import deque
 from typing import Any
 
 from pymonik.content import Content
+from pymonik.runtime.cache import FUNCTION_BYTES, ByteCache, CacheInfo
 from pymonik.runtime.frames import Decoder, Encoder, receive, send_part
 from pymonik.runtime.page import Page
-
-_FUNCTIONS = 512
 
 
 class Executor:
@@ -37,7 +37,9 @@ class Executor:
         self._decoder = Decoder()
         self._encoder = Encoder(remember=False)
         self._sending = threading.Lock()
-        self._functions: OrderedDict[tuple[Any, bytes], Any] = OrderedDict()
+        self._asking = threading.Lock()
+        self._inbox: deque[Any] = deque()
+        self._functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)
         self._modules: Content | None = None
         self._world: Any = None
         self._page = page
@@ -47,16 +49,44 @@ class Executor:
 
     def serve(self) -> None:
         """Run units until the socket closes."""
-        while True:
+        while self._inbox or self._hear():
+            kind, what = self._inbox.popleft()
+            if kind == "run":
+                for entry in what:
+                    self._run(*entry)
+            else:
+                self._hello(**what)
+
+    def _hear(self) -> bool:
+        """Wait for messages; False when there is nobody left to send any."""
+        arrived: list[Any] = []
+        while not arrived:
             data, fds = receive(self._sock)
             if not data:
-                return
-            for message in self._decoder.feed(data, fds):
-                if message[0] == "run":
-                    for entry in message[1]:
-                        self._run(*entry)
-                else:
-                    self._hello(**message[1])
+                return False
+            arrived = self._decoder.feed(data, fds)
+        self._inbox.extend(arrived)
+        return True
+
+    def _fetch(self, result_id: str) -> Any:
+        """Ask for an object: the agent where there is one, else the host."""
+        from pymonik.runtime.running import STATE
+
+        if STATE.task is not None:
+            from pymonik.runtime.agent_objects import fetch
+
+            return fetch(*STATE.task, result_id)
+        with self._asking:
+            self.send("ask", result_id)
+            while True:
+                for place, (kind, found) in enumerate(self._inbox):
+                    if kind == "object":
+                        del self._inbox[place]
+                        if found is None:
+                            raise LookupError(f"there is no object {result_id!r} here, or not yet")
+                        return found
+                if not self._hear():
+                    raise LookupError("the engine has ended")
 
     def send(self, *message: Any) -> None:
         """Send one message; the socket blocks, so that a slow host slows the executor down."""
@@ -93,6 +123,8 @@ class Executor:
         CURRENT.set(subtasks)
         open_here(subtasks)
         STATE.worker = worker
+        STATE.fetch = self._fetch
+        STATE.caches = self._caches
         self._hosting = Hosting(
             worker, self._function, self._page, (BaseException,), subtasks, Restorer(True)
         )
@@ -111,13 +143,10 @@ class Executor:
             self._world = WORLDS.enter(modules)
 
     def _function(self, content: Content) -> Any:
-        key = (self._world, content.key)
-        known = self._functions.get(key)
-        if known is None:
-            known = self._functions[key] = content.load()
-            if len(self._functions) > _FUNCTIONS:
-                self._functions.popitem(last=False)
-        return known
+        return self._functions.get((self._world, content.key), content.size, content.load)
+
+    def _caches(self) -> dict[str, CacheInfo]:
+        return {"functions": self._functions.info, "contents": self._decoder.info}
 
     def _run(
         self,

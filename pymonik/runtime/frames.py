@@ -17,11 +17,12 @@ import struct
 import threading
 import weakref
 from collections import deque
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pymonik.content import Buffer, Content, MemoryFile, received
 from pymonik.errors import WireError
+from pymonik.runtime.cache import CacheInfo
 from pymonik.settings import settings
 
 _HEADER = struct.Struct("<III")
@@ -33,11 +34,23 @@ _FDS_A_MESSAGE = 16
 _CHUNK = 1 << 18
 
 
+class _Contents(dict[int, Content]):
+    """The large contents that a receiver keeps, by their numbers, and how often each was needed."""
+
+    hits = misses = 0
+
+    @property
+    def info(self) -> CacheInfo:
+        """What is kept now."""
+        size = sum(content.size for content in self.values())
+        return CacheInfo(len(self), size, self.hits, self.misses)
+
+
 class _Arriving:
     """What the frame that is being unpickled refers to."""
 
     files: Sequence[Buffer] = ()
-    contents: MutableMapping[int, Content]
+    contents: _Contents
 
 
 def _received_file(number: int) -> Buffer:
@@ -45,11 +58,13 @@ def _received_file(number: int) -> Buffer:
 
 
 def _new_content(number: int, data: bytes, buffers: tuple[Any, ...]) -> Content:
+    _Arriving.contents.misses += 1
     content = _Arriving.contents[number] = Content(data, buffers)
     return content
 
 
 def _known_content(number: int) -> Content:
+    _Arriving.contents.hits += 1
     return _Arriving.contents[number]
 
 
@@ -120,7 +135,12 @@ class Decoder:
     def __init__(self) -> None:
         self._data = bytearray()
         self._files: deque[Buffer] = deque()
-        self._contents: dict[int, Content] = {}
+        self._contents = _Contents()
+
+    @property
+    def info(self) -> CacheInfo:
+        """What is kept of the contents that arrived."""
+        return self._contents.info
 
     def feed(self, data: bytes, fds: list[int]) -> list[Any]:
         """Take what arrived; give the messages that are complete."""

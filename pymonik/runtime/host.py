@@ -38,7 +38,8 @@ class Host:
     """A fixed number of executors and the units they run.
 
     workers: how many run at once. slots, solo, optimize: for the compiler of sub-tasks. onward:
-    what becomes of the work that units leave behind. built: the environment of the executors.
+    what becomes of the work that units leave behind. built: the environment of the executors. find:
+    gives the objects that tasks ask for by id.
     """
 
     def __init__(
@@ -50,12 +51,14 @@ class Host:
         onward: Callable[[Scheduler], Onward] = Here,
         solo: bool = False,
         built: Built | None = None,
+        find: Callable[[str], Any] = lambda result_id: None,
     ) -> None:
         self.workers = workers
         self.changed = Changed()
         self.scheduler = Scheduler(onward)
         self.messages = 0
         self._name = name
+        self._find = find
         hello = {"slots": slots, "solo": solo, "optimize": optimize}
         self._staff = Staff(name, workers, hello, built)
         self._tasks: deque[Callable[[], None]] = deque()
@@ -206,6 +209,8 @@ class Host:
         elif kind == "end":
             told = (*message[1:-1], plan_of(message[-1]))
             self.scheduler.ended(number, *told)
+        elif kind == "ask":
+            self._staff.send(number, "object", self._find(message[1]))
         elif kind == "log":
             relay(*message[1:])
 

@@ -6,6 +6,8 @@ engine; an outcome as long as somebody has its handle.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
 from weakref import WeakValueDictionary
 
 from pymonik.content import Content
@@ -32,6 +34,16 @@ class Objects:
         self._contents[name] = content
         return name
 
-    def find(self, name: str) -> Content | Cell | None:
-        """Give the object of an id."""
-        return self._contents.get(name) or self._cells.get(name)
+    def find(self, name: str) -> Content | Sequence[Sequence[Any]] | None:
+        """Give the object of an id: a content, or the columns of a unit that has ended."""
+        cell = self._cells.get(name)
+        if cell is not None:
+            return None if cell.missing else cell.columns
+        return self._contents.get(name)
+
+    def fetch(self, name: str) -> Content | Sequence[Sequence[Any]]:
+        """Give the object of an id; raises LookupError."""
+        found = self.find(name)
+        if found is None:
+            raise LookupError(f"there is no object {name!r} here, or not yet")
+        return found

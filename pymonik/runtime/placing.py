@@ -16,7 +16,7 @@ from typing import Any
 from pymonik.content import slot_value
 from pymonik.material import Materialize
 from pymonik.runtime import running
-from pymonik.runtime.files import MaterializeError, place, target_of
+from pymonik.runtime.files import MaterializeError, is_in_place, place, target_of
 
 # What lay where when it was last looked at: a hash need not be worked out again for what has not
 # been touched. A change within a tick of the clock leaves no trace, so what is fresh is not kept.
@@ -65,6 +65,13 @@ def put_in_place(mat: Materialize, content: Any) -> str:
         place(mat, content, root)
         _remember(target, known)
     return target
+
+
+def is_there(mat: Materialize) -> bool:
+    """Tell whether a file or folder is in place already."""
+    if mat._placed is None and not os.path.isabs(mat.worker_path):
+        return False
+    return is_in_place(mat, Path(mat._placed or mat.worker_path))
 
 
 def _refuse_two(mat: Materialize, target: str) -> None:

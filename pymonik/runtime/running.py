@@ -20,7 +20,7 @@ DIRTY: list[str] = []
 class State:
     """The step, element and attempt that run now."""
 
-    __slots__ = ("attempt", "index", "made", "step", "task", "worker")
+    __slots__ = ("attempt", "caches", "fetch", "index", "made", "step", "task", "worker")
 
     def __init__(self) -> None:
         self.step: Any = None
@@ -29,6 +29,9 @@ class State:
         self.worker = ""
         # The context of a call, made once: (step, index, attempt, context).
         self.made: tuple[Any, int, int, Any] | None = None
+        # Gives an object of the session by its id: see `retrieval`.
+        self.fetch: Any = None
+        self.caches: Any = dict
         # In a worker of a cluster: where its agent is, and the request that it sent.
         self.task: tuple[str, bytes] | None = None
 
@@ -86,6 +89,7 @@ def _folder() -> str:
 # What was put in place for the call that runs: hashes by paths in its own folder.
 PLACED: dict[str, str] = {}
 _OWN: list[str] = []
+_FOLDERS: dict[str, str] = {}
 _PREFIX = "pymonik-task-"
 
 
@@ -101,6 +105,18 @@ def own_folder() -> str:
     return _OWN[0]
 
 
+def process_folder(name: str) -> str:
+    """Give a folder that goes with this process; made when first asked for."""
+    if name not in _FOLDERS:
+        import atexit
+        import tempfile
+
+        if not _FOLDERS:
+            atexit.register(sweep, os.getpid())
+        _FOLDERS[name] = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-{name}-")
+    return _FOLDERS[name]
+
+
 def _remove_own_folder() -> None:
     import shutil
 
@@ -109,7 +125,7 @@ def _remove_own_folder() -> None:
 
 
 def sweep(pid: int) -> None:
-    """Remove the folders of calls whose process was ended before them."""
+    """Remove the folders that a process has left behind."""
     import glob
     import shutil
     import tempfile

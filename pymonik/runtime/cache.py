@@ -1,0 +1,64 @@
+"""What is kept across tasks within a budget of bytes: the least recently used goes first."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+logger = logging.getLogger("pymonik.cache")
+
+
+class CacheInfo(NamedTuple):
+    """How much a cache holds, and how often it was of use."""
+
+    items: int
+    bytes: int
+    hits: int
+    misses: int
+
+
+# Functions that executors keep loaded, by the bytes of their pickles.
+FUNCTION_BYTES = 64 << 20
+
+
+class ByteCache(Generic[T]):
+    """Values by key; those of at most `limit` bytes together, and in any case the last one."""
+
+    def __init__(self, name: str, limit: int) -> None:
+        self._name = name
+        self._limit = limit
+        self._values: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
+        self._bytes = self._hits = self._misses = 0
+
+    def find(self, key: Hashable) -> T | None:
+        """Give the value of a key, if it is there."""
+        known = self._values.get(key)
+        if known is None:
+            return None
+        self._hits += 1
+        self._values.move_to_end(key)
+        return known[0]
+
+    def get(self, key: Hashable, size: int, make: Callable[[], T]) -> T:
+        """Give the value of a key, made when it is not there; size: its bytes."""
+        known = self.find(key)
+        if known is not None:
+            return known
+        made = make()
+        self._misses += 1
+        self._values[key] = (made, size)
+        self._bytes += size
+        while self._bytes > self._limit and len(self._values) > 1:
+            _, (_, dropped) = self._values.popitem(last=False)
+            self._bytes -= dropped
+            logger.info("%s: dropped %d bytes; %s", self._name, dropped, self.info)
+        return made
+
+    @property
+    def info(self) -> CacheInfo:
+        """What it holds now, and its hits and misses so far."""
+        return CacheInfo(len(self._values), self._bytes, self._hits, self._misses)
