@@ -47,6 +47,15 @@ def test_values_that_are_stored_together_are_retrieved_as_a_list(client: Pymonik
     assert whole == list(range(1, 1 + len(whole)))
 
 
+def test_large_values_that_are_stored_together_are_retrieved_too(client: Pymonik) -> None:
+    large = task(lambda i: bytes([i]) * (1 << 20), function_name="large")  # type: ignore[call-overload]
+    handles = large.map_invoke(range(4))
+    handles.wait()
+    found = retrieved.invoke(handles[0].result_id).get()
+    whole = [found] if isinstance(found, bytes) else found
+    assert [value[:1] for value in whole] == [bytes([i]) for i in range(len(whole))]
+
+
 def test_what_does_not_exist_is_none_and_is_told(
     client: Pymonik, backend: str, caplog: pytest.LogCaptureFixture
 ) -> None:
