@@ -36,7 +36,10 @@ def run(emulator: Emulator, say: Callable[[str], None] = print) -> None:
             partitions = ", ".join(f"{name}={n}" for name, n in emulator.partitions.items())
             say(f"emulator on {emulator.url} ({partitions}; {_mode(emulator)}); Ctrl-C ends it")
             say(f"export AK_ENDPOINT={emulator.url}")
+            say(f"or: PYMONIK_ENDPOINT={emulator.url} python script.py")
             done.wait()
+    except OSError as error:
+        raise SystemExit(f"pymonik emulator: {error}") from error
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -74,10 +75,12 @@ def listen(served: Services, gate: Gate, port: int, tls: Tls | None) -> tuple[An
     server.add_generic_rpc_handlers(
         tuple(handlers(service, implementation, gate) for service, implementation in served)
     )
+    credentials = None if tls is None else tls.credentials()
     address = f"{HOST}:{port}"
     try:
-        if tls is None:
+        socket.create_server((HOST, port)).close()  # gRPC would write its own lines to stderr
+        if credentials is None:
             return server, server.add_insecure_port(address)
-        return server, server.add_secure_port(address, tls.credentials())
-    except RuntimeError as error:
-        raise OSError(f"cannot listen on {address}: is the port taken?") from error
+        return server, server.add_secure_port(address, credentials)
+    except (OSError, RuntimeError) as error:
+        raise OSError(f"cannot listen on {address}: is the port taken? 0 picks another") from error

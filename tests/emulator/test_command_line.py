@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +42,45 @@ def test_it_serves_until_it_is_told_to_end(end: signal.Signals) -> None:
             assert client.value(client.run("concat", text="hello")[1]) == b"hello"
         process.send_signal(end)
         assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize("options", [["--certificate", "no.pem", "--key", "no.pem"], []])
+def test_what_it_cannot_serve_with_is_one_line(options: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = "0" if options else str(taken.getsockname()[1])
+        run = subprocess.run(
+            [sys.executable, "-m", "pymonik", "emulator", "--port", port, *options],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert run.returncode == 1
+    [line] = run.stderr.splitlines()
+    assert ("no.pem" if options else f"127.0.0.1:{port}: is the port taken?") in line
+
+
+def test_ctrl_c_in_a_terminal_ends_it_and_its_workers() -> None:
+    """A terminal signals the whole group: server, workers, executors."""
+    command = [sys.executable, "-m", "pymonik", "emulator", "--port", "0"]
+    script = "from pymonik import task; import os; print(task(os.getppid).invoke().get())"
+    group = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    with group:
+        try:
+            assert group.stdout is not None
+            group.stdout.readline()
+            url = group.stdout.readline().removeprefix("export AK_ENDPOINT=").strip()
+            program = f"import os, pymonik\nwith pymonik.Pymonik({url!r}):\n    {script}"
+            done = subprocess.run(
+                [sys.executable, "-c", program], capture_output=True, text=True, check=True
+            )
+            worker = int(done.stdout)
+            assert Path(f"/proc/{worker}").exists() or sys.platform != "linux"
+            os.killpg(group.pid, signal.SIGINT)
+            assert group.wait(30) == 0
+            with pytest.raises(ProcessLookupError):
+                os.kill(worker, 0)
+        finally:
+            group.kill()
 
 
 def test_partitions_are_written_with_their_number_of_workers() -> None:
