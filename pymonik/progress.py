@@ -23,6 +23,8 @@ class Progress:
     """How far a client is: units that have ended, units that were sent, seconds waited.
 
     uploaded, to_upload: bytes of the submission under way that are at the cluster, and all of them.
+    running: units that run now. failed: calls known to have failed, those that could not run
+    because of them not counted. began: units that had ended before this wait.
     """
 
     done: int
@@ -30,11 +32,33 @@ class Progress:
     seconds: float
     uploaded: int = 0
     to_upload: int = 0
+    running: int = 0
+    failed: int = 0
+    began: int = 0
 
     @property
     def share(self) -> float:
         """The part that is done, from 0 to 1."""
         return self.done / self.total if self.total else 1.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest takes at the pace of this wait; None before any unit has ended."""
+        ended = self.done - self.began
+        return self.seconds / ended * (self.total - self.done) if ended > 0 else None
+
+    def __str__(self) -> str:
+        from pymonik.numbers import seconds_text, size_text
+
+        parts = [f"{self.done:,}/{self.total:,} units"]
+        parts += [f"{self.running:,} running"] if self.running else []
+        parts += [f"{self.failed:,} failed"] if self.failed else []
+        if self.uploaded < self.to_upload:
+            parts.append(f"{size_text(self.uploaded)} of {size_text(self.to_upload)} sent")
+        left = self.seconds_left
+        if left is not None and self.done < self.total:
+            parts.append(f"about {seconds_text(left)} left")
+        return ", ".join(parts)
 
 
 @contextmanager
@@ -44,11 +68,22 @@ def watching(backend: Any, on_progress: Callable[[Progress], object] | None) -> 
         yield
         return
     over = threading.Event()
-    began = time.monotonic()
+    began, before = time.monotonic(), backend.progress()[0]
 
     def look() -> Progress:
         done, total = backend.progress()
-        return Progress(done, total, time.monotonic() - began, *backend.upload)
+        uploaded, to_upload = backend.upload
+        return Progress(
+            done=done,
+            total=total,
+            seconds=time.monotonic() - began,
+            uploaded=uploaded,
+            to_upload=to_upload,
+            # It may have been counted a while ago.
+            running=min(backend.running, total - done),
+            failed=len(backend.failures),
+            began=before,
+        )
 
     watcher = threading.Thread(target=_watch, args=(look, on_progress, over), daemon=True)
     watcher.start()
@@ -73,12 +108,14 @@ def _watch(
     if over.wait(_PATIENCE):
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("pymonik"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (BarColumn(20), TimeElapsedColumn(), TextColumn("{task.description}"))
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        shown = bar.add_task("units", total=look().total)
-        while not over.wait(_TICK):
+        shown = bar.add_task("", total=None)
+        while True:
             now = look()
-            bar.update(shown, completed=now.done, total=now.total)
+            bar.update(shown, completed=now.done, total=now.total, description=str(now))
+            if over.wait(_TICK):
+                return

@@ -32,6 +32,8 @@ class Backend(Protocol):
     problem: BaseException | None
     # Bytes of the submission under way that were sent, and all of its bytes.
     upload: tuple[int, int]
+    # Units that run now, as far as it is known here.
+    running: int
 
     def submit(self, plan: Plan) -> None:
         """Send a plan."""

@@ -44,6 +44,7 @@ class DryRunBackend:
     tells: ClassVar[bool] = True
     problem: BaseException | None = None
     upload = (0, 0)
+    running = 0
 
     def __init__(self, workers: int | None) -> None:
         self.slots = workers or settings().default_slots

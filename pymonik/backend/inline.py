@@ -50,6 +50,7 @@ class InlineBackend:
     name = "inline"
     problem: BaseException | None = None
     upload = (0, 0)
+    running = 0
 
     def __init__(self, workers: int | None, optimize: Any) -> None:
         self.slots = workers or 1

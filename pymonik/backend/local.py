@@ -83,6 +83,11 @@ class LocalBackend:
         self._host.close()
 
     @property
+    def running(self) -> int:
+        """How many executors have something to run."""
+        return sum(map(bool, list(self._host.scheduler.executors.values())))
+
+    @property
     def pids(self) -> list[int]:
         """The process ids of the executors."""
         return self._host.pids

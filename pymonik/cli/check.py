@@ -11,10 +11,10 @@ from pymonik.cli.graph import nothing, print_json
 from pymonik.cli.numbers import SECONDS, Pairs, number
 from pymonik.cli.record import ScriptFailed
 from pymonik.cli.sources import ANYWHERE, named, source
-from pymonik.cli.text import counted
 from pymonik.errors import PymonikError
 from pymonik.graph.check import Finding
 from pymonik.graph.check import check as find
+from pymonik.numbers import counted
 
 
 @click.command(context_settings=ANYWHERE)

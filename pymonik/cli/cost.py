@@ -14,10 +14,11 @@ from pymonik.cli.graph import nothing, print_json
 from pymonik.cli.numbers import BYTES, COUNT, SECONDS, Pairs, number
 from pymonik.cli.runs import remembered
 from pymonik.cli.sources import ANYWHERE, recorded, source, subtasks_text
-from pymonik.cli.text import counted, figures_text, seconds_text, size_text, table
+from pymonik.cli.text import figures_text, table
 from pymonik.graph.cost import ASSUMED, Cost, Site, estimate
 from pymonik.graph.simulate import ARMONIK, LOCAL
 from pymonik.graph.total import in_turn
+from pymonik.numbers import counted, seconds_text, size_text
 
 _WHERE = {"armonik": ARMONIK, "local": LOCAL}
 # What a gate can ask for: the unit of its number, and where the figure comes from.

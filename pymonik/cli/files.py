@@ -12,7 +12,6 @@ import rich_click as click
 from pymonik.backend import NAMES
 from pymonik.cli.graph import nothing, print_json
 from pymonik.cli.sources import ANYWHERE, recorded, source, written
-from pymonik.cli.text import counted
 from pymonik.client import Pymonik
 from pymonik.errors import GraphFileError
 from pymonik.graph.diff import diff as compare
@@ -20,6 +19,7 @@ from pymonik.graph.file import load
 from pymonik.graph.file import save as write
 from pymonik.graph.ir import Graph, Put
 from pymonik.handle import ResultHandle
+from pymonik.numbers import counted
 
 
 @click.command(context_settings=ANYWHERE)

@@ -17,6 +17,7 @@ _PLAIN = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 @click.option("--backend", type=click.Choice(NAMES), help="Where to run, whatever the script says.")
 @click.option("--endpoint", help="The cluster to run on, whatever the script says.")
 @click.option("--workers", type=click.IntRange(min=1), help="Calls that run at once.")
+@click.option("-v", "--verbose", is_flag=True, help="Sum up on stderr what ran, at the end.")
 @click.option("-m", "module", is_flag=True, help="SCRIPT is the name of a module.")
 @click.argument("script")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
@@ -24,6 +25,7 @@ def run(
     backend: str | None,
     endpoint: str | None,
     workers: int | None,
+    verbose: bool,
     module: bool,
     script: str,
     args: tuple[str, ...],
@@ -37,6 +39,8 @@ def run(
         os.environ["PYMONIK_ENDPOINT"] = endpoint
     if workers is not None:
         os.environ["PYMONIK_WORKERS"] = str(workers)
+    if verbose:
+        os.environ["PYMONIK_VERBOSE"] = "1"
     # A fresh interpreter in place of this one: argv, sys.path, __main__, signals, tracebacks and
     # exit codes are then not like those of python, but those of python.
     target = ["-m", script] if module else [script]

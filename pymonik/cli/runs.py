@@ -11,11 +11,12 @@ from typing import Any
 import rich_click as click
 
 from pymonik.cli.graph import print_json
-from pymonik.cli.text import columns, seconds_text, table
+from pymonik.cli.text import columns, table
 from pymonik.errors import RunNotFound
 from pymonik.graph.draw.model import Drawing
 from pymonik.graph.draw.terminal import terminal
 from pymonik.graph.fingerprint import fingerprint
+from pymonik.numbers import seconds_text
 from pymonik.runs.store import Store
 from pymonik.runs.trace import chrome, timeline
 from pymonik.runs.watch import Record

@@ -18,11 +18,11 @@ import rich_click as click
 from pymonik import backend as backends
 from pymonik.cli.record import Recording, ScriptFailed, is_function, record
 from pymonik.cli.record import execute as run_to_its_end
-from pymonik.cli.text import counted, seconds_text, size_text
 from pymonik.errors import BackendError, GraphFileError, PymonikError, RunNotFound
 from pymonik.graph.draw.model import Drawing
 from pymonik.graph.file import compiled, is_file, load
 from pymonik.graph.ir import Graph
+from pymonik.numbers import counted, seconds_text, size_text
 from pymonik.plan.plan import Plan
 from pymonik.runs.drawn import drawing_of
 from pymonik.runs.store import Store

@@ -1,4 +1,4 @@
-"""Numbers as people read them, and the tables of the commands."""
+"""The tables of the commands, and the terminal they are for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from pymonik.graph.figures import Figures, Requests
+from pymonik.numbers import counted, size_text
 
 _WIDEST = 120
 
@@ -20,33 +21,6 @@ def columns() -> int:
 def has_colour() -> bool:
     """Tell whether what is printed is for a terminal that may be coloured."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-
-
-def size_text(size: float) -> str:
-    """Give a number of bytes with three digits: 1.53 MB."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 999.5 or unit == "TB":
-            return f"{size:.0f} B" if unit == "B" else f"{size:.3g} {unit}"
-        size /= 1000
-    raise AssertionError
-
-
-def seconds_text(seconds: float) -> str:
-    """Give a time as people say it: 12 ms, 3.4 s, 5 min 20 s, 2 h 5 min."""
-    if seconds < 1:
-        return f"{seconds * 1000:.3g} ms"
-    if seconds < 99.5:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
-
-
-def counted(number: int, noun: str) -> str:
-    """Give "1 call", "2 calls"."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def figures_text(figures: Figures) -> str:

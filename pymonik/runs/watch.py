@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pymonik.graph.draw.model import Box, Drawing, Link
 from pymonik.graph.ir import Map
 from pymonik.graph.slots import Const, Each, Gather, Range, refs_of
+from pymonik.numbers import counted, seconds_text
 from pymonik.plan.plan import Plan, Unit
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ logger = logging.getLogger("pymonik")
 OFF = "off"
 # Of a run with more, the first are kept; sums are of all.
 _SPANS, _SUBMISSIONS, _FAILURES, _BOXES = 20_000, 20, 100, 2_000
+# Names in a summary.
+_TOLD = 5
 # Of a column with a source an element, so many elements are looked at to know what feeds it.
 _LOOKED_AT = 50
 # What a backend has from its beginning to its end: looked up without a detour.
@@ -56,8 +59,10 @@ class Record:
 class Watched:
     """A backend, watched: does what the backend does, and takes notes."""
 
-    def __init__(self, backend: Any) -> None:
+    def __init__(self, backend: Any, keeps: bool = True, tells: bool = False) -> None:
         self._backend = backend
+        self._keeps = keeps
+        self._tells = tells
         self._began = time.perf_counter()
         # By the unit's name: the specs of its steps, the seconds spent on it, the elements run.
         self._work: dict[str, list[Any]] = {}
@@ -84,8 +89,12 @@ class Watched:
                 if isinstance(node, Map):
                     specs = [step.spec for step in node.steps]
                     self._work.setdefault(node.name, [specs, 0.0, 0])
-            record.drawings.append(asdict(sketch(plan)))
         self._backend.submit(plan)
+        if record.submissions <= _SUBMISSIONS:  # while it runs
+            try:
+                record.drawings.append(asdict(sketch(plan)))
+            except Exception:
+                logger.warning("this submission is not drawn in `pymonik runs`", exc_info=True)
 
     def ended(self, worker: int, unit: Unit, elements: int, seconds: float) -> None:
         """Note a piece that ended."""
@@ -108,10 +117,15 @@ class Watched:
         record = self._record
         if not record.submissions:
             return
+        record.seconds = time.perf_counter() - self._began
+        record.failed = len(self._backend.failures)
+        if self._tells:
+            sys.stderr.write(f"{summary(record)}\n")
         try:
-            self._keep()
-        except Exception:  # a full disk, a locked or broken database: the run has its values
-            logger.debug("this run could not be recorded", exc_info=True)
+            if self._keeps:
+                self._keep()
+        except Exception as error:  # a full disk, a locked or broken database
+            logger.warning("this run is not recorded, it is in no other way affected: %s", error)
         record.submissions = 0
 
     def _keep(self) -> None:
@@ -119,9 +133,7 @@ class Watched:
         from pymonik.runs.store import Store
 
         record = self._record
-        record.seconds = time.perf_counter() - self._began
         failures = list(self._backend.failures)
-        record.failed = len(failures)
         record.failures = [
             {
                 "task": f.task,
@@ -144,8 +156,36 @@ class Watched:
 
 
 def watched(backend: Any) -> Backend:
-    """Watch a backend, unless `PYMONIK_RUNS` is "off"."""
-    return cast("Backend", backend if os.environ.get("PYMONIK_RUNS") == OFF else Watched(backend))
+    """Watch a backend, unless `PYMONIK_RUNS` is "off" and nobody wants to be told."""
+    keeps = os.environ.get("PYMONIK_RUNS") != OFF
+    tells = os.environ.get("PYMONIK_VERBOSE", "") not in ("", "0")
+    return cast("Backend", Watched(backend, keeps, tells) if keeps or tells else backend)
+
+
+def summary(record: Record) -> str:
+    """Tell in a few lines what a run did."""
+    busy = sum(span[3] for span in record.spans)
+    slots = max(1, record.workers) * max(record.seconds, 1e-9)
+    work: dict[str, list[float]] = {}
+    for _, name, _, seconds, elements in record.spans:
+        entry = work.setdefault(name, [0.0, 0])
+        entry[0] += seconds
+        entry[1] += elements
+    most = sorted(work.items(), key=lambda item: -item[1][0])[:_TOLD]
+    lines = [
+        f"pymonik: {counted(record.calls, 'call')} in {counted(record.units, 'unit')} and "
+        f"{counted(record.submissions, 'submission')}, {record.failed:,} failed; "
+        f"{seconds_text(record.seconds)} with {counted(record.workers, 'worker')} on "
+        f"{record.backend}",
+    ]
+    if busy:
+        lines.append(f"  work {seconds_text(busy)}, workers {busy / slots:.0%} busy")
+    lines += [
+        f"  {name} ×{elements:,.0f}: {seconds_text(seconds)}, "
+        f"{seconds_text(seconds / max(1, elements))} each"
+        for name, (seconds, elements) in most
+    ]
+    return "\n".join(lines)
 
 
 def sketch(plan: Plan) -> Drawing:

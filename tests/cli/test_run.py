@@ -89,6 +89,24 @@ def test_wrong_usage_ends_with_2(pymonik_command: Command, args: list[str], word
     assert words in " ".join(done.stderr.replace("│", " ").split())
 
 
+@pytest.mark.parametrize("recorded", ["off", "on"])
+def test_verbose_sums_up_on_stderr(
+    pymonik_command: Command, monkeypatch: Any, tmp_path: Path, recorded: str
+) -> None:
+    monkeypatch.setenv("PYMONIK_RUNS", "off" if recorded == "off" else str(tmp_path / "runs"))
+    done = pymonik_command("run", "-v", "--backend", "local", "--workers", "1", "add.py", add=ADD)
+    first, second, third = done.stderr.splitlines()
+    assert first.startswith("pymonik: 1 call in 1 unit and 1 submission, 0 failed; ")
+    assert first.endswith(" with 1 worker on local")
+    assert second.startswith("  work ")
+    assert third.startswith("  add ×1: ")
+    assert (tmp_path / "runs").exists() is (recorded == "on")
+
+
+def test_without_verbose_nothing_is_summed_up(pymonik_command: Command) -> None:
+    assert pymonik_command("run", "--backend", "local", "add.py", add=ADD).stderr == ""
+
+
 def test_the_version_is_the_package_s(pymonik_command: Command) -> None:
     import pymonik
 

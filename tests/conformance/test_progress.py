@@ -10,10 +10,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from pymonik import task
+from pymonik.progress import Progress
 from tests.conftest import PATIENCE, Gate, script_environment
 
 from .conftest import Connect
 from .programs import divide, square
+
+
+@task
+def read(path: str) -> str:
+    with open(path) as file:
+        return file.read()
+
 
 SCRIPT = """
 import sys
@@ -41,7 +52,42 @@ def test_progress_counts_failures_too(connect: Connect) -> None:
     seen: list[Any] = []
     with connect(on_progress=seen.append):
         divide.map_invoke([(1, 0), (1, 1)])[0].exception()
-    assert seen
+    assert seen[-1].failed == 1
+    assert (seen[-1].done, seen[-1].share) == (seen[-1].total, 1.0)
+
+
+@pytest.mark.asynchronous
+def test_what_runs_is_counted_while_it_runs(connect: Connect, gate: Gate) -> None:
+    seen: list[Progress] = []
+
+    def look(progress: Progress) -> None:
+        seen.append(progress)
+        if progress.running and not any(one.running for one in seen[:-1]):
+            gate.open()
+
+    with connect(on_progress=look, workers=1):
+        read.invoke(gate.path).get()
+    assert max(progress.running for progress in seen) == 1
+    assert all(progress.running + progress.done <= progress.total for progress in seen)
+
+
+@pytest.mark.parametrize(
+    ("progress", "text"),
+    [
+        (Progress(0, 12, 1.0), "0/12 units"),
+        (Progress(4, 12, 2.0, running=3), "4/12 units, 3 running, about 4 s left"),
+        (Progress(4, 12, 2.0, began=4), "4/12 units"),
+        (Progress(12, 12, 2.0, failed=2), "12/12 units, 2 failed"),
+        (Progress(0, 1200, 2.0, 1500, 3000), "0/1,200 units, 1.5 kB of 3 kB sent"),
+    ],
+)
+def test_progress_is_told_in_words(progress: Progress, text: str) -> None:
+    assert str(progress) == text
+
+
+def test_the_time_left_is_that_of_the_pace_of_this_wait() -> None:
+    assert Progress(10, 30, 5.0, began=5).seconds_left == 20.0
+    assert Progress(5, 30, 5.0, began=5).seconds_left is None
 
 
 def test_a_terminal_shows_a_bar_while_waiting(tmp_path: Path, gate: Gate) -> None:
@@ -59,7 +105,10 @@ def test_a_terminal_shows_a_bar_while_waiting(tmp_path: Path, gate: Gate) -> Non
         # The task waits at the gate until the bar was seen.
         shown, _, _ = select.select([ours], [], [], PATIENCE)
         assert shown
-        assert os.read(ours, 65536)
+        text = ""
+        while "0/1 units, 1 running" not in text:
+            assert select.select([ours], [], [], PATIENCE)[0]
+            text += os.read(ours, 65536).decode()
         gate.open()
         out, _ = process.communicate(timeout=PATIENCE)
     finally:

@@ -6,7 +6,9 @@ lost result means, by `aftermath`; when records are fetched, by `fetch`; who is 
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import time
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -31,6 +33,8 @@ from pymonik.runtime.program import Program
 logger = logging.getLogger("pymonik.armonik")
 
 FAILURES = "pymonik:failures"
+# Seconds between two counts of the running tasks.
+_CENSUS = 2.0
 
 
 class ClusterBackend:
@@ -49,6 +53,8 @@ class ClusterBackend:
         self.failures = self._books.failures
         self._sender = Sender(session, self._books, Facts(session.id, slots, optimize))
         self._is_over = False
+        # When to count the running tasks again, and how many there were.
+        self._census = (0.0, 0)
         # Values can be fetched as long as there are handles, which hold the client, and it this.
         weakref.finalize(self, session.hang_up)
 
@@ -61,6 +67,15 @@ class ClusterBackend:
     def upload(self) -> tuple[int, int]:
         """Bytes of the submission under way that were sent, and all of its bytes."""
         return self._session.store.uploaded, self._sender.to_upload
+
+    @property
+    def running(self) -> int:
+        """Tasks that run; asked for every two seconds at most, and only while somebody looks."""
+        if time.monotonic() >= self._census[0]:
+            with contextlib.suppress(ClusterError):
+                self._census = (0.0, self._session.running())
+            self._census = (time.monotonic() + _CENSUS, self._census[1])
+        return self._census[1]
 
     def result_id(self, cell: Cell) -> str:
         """Give the id of the result that holds the outcome of a unit; "" when none is stored."""

@@ -219,6 +219,13 @@ class Session:
             counts[TaskStatus.Name(item.status).removeprefix("TASK_STATUS_")] += item.count
         return sum(n for name, n in counts.items() if name not in _FINAL), counts
 
+    def running(self) -> int:
+        """Count tasks that run now, without patience: somebody looks at a progress bar."""
+        request = messages.count_tasks(self.id)
+        answer = self.line.once(self.tasks.CountTasksByStatus, request, 2.0)
+        running = {TaskStatus.TASK_STATUS_PROCESSING, TaskStatus.TASK_STATUS_PROCESSED}
+        return sum(item.count for item in answer.status if item.status in running)
+
     def all_tasks(self) -> Iterator[Any]:
         """Give all that is known of the tasks of the session, whoever submitted them."""
         page = seen = 0
