@@ -1,8 +1,7 @@
 """Cancelling: which calls do not run when somebody gives one up.
 
-Enters: a call that is pending, or the place of a value in its unit. Leaves: calls dropped with a
-failure for their value, or whether anybody still wants what a unit makes. Stopping a unit is left
-to its backend.
+Enters: a call that is pending, or one that was sent. Leaves: calls dropped with a failure for their
+value, or whether anybody still wants what a unit makes. Stopping a unit is left to its backend.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import Any
 
 from pymonik.graph.ir import Recorded, inputs
 from pymonik.graph.slots import Each, slot_at
-from pymonik.plan.home import Cell, settled
+from pymonik.plan.home import settled
 from pymonik.runtime.outcome import PENDING, Failure
 
 
@@ -36,10 +35,19 @@ def cancel_pending(pending: list[Any], node: Recorded, index: int) -> None:
         dropped.home = settled(failure if dropped is node else failure.below(dropped.spec.name))
 
 
-def renounce(cell: Cell, output: int, place: int) -> bool:
-    """Note that nobody wants a value of a unit; tell whether nobody wants any other of it."""
+def renounce(node: Any, index: int) -> bool:
+    """Note that a value of a sent call is not wanted; tell whether nothing else of its unit is.
+
+    Equal pure calls share a value: it is wanted until all of them were cancelled.
+    """
+    home = node.home
+    cell, place = home.locate(node.offset + index)
+    renounced = cell.renounced.setdefault((home.output, place), set())
+    renounced.add(id(node))
+    if len(renounced) < home.claims.get(node.offset, 1):
+        return False
     # What a unit makes of this value later is cancelled with it: its steps are a chain.
-    cell.unwanted.update((later, place) for later in range(output, len(cell.columns)))
+    cell.unwanted.update((later, place) for later in range(home.output, len(cell.columns)))
     return all(
         record is not PENDING or (stored, other) in cell.unwanted
         for stored, records in enumerate(cell.columns)

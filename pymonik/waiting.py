@@ -244,9 +244,10 @@ class Waiting(Recorder):
         record = node.home.record(place)
         if record is not PENDING:
             return type(record) is Failure and record.kind == "cancelled"
-        cell, position = node.home.locate(place)
-        is_over = renounce(cell, node.home.output, position)
-        return is_over and self._opened().cancel(cell)
+        if not renounce(node, handle._index):
+            return False
+        cell, _ = node.home.locate(place)
+        return self._opened().cancel(cell)
 
     # ----- telling
 

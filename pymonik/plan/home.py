@@ -21,7 +21,8 @@ class Cell:
 
     `columns[o]` are the records of stored step `o`; `errors` the failures of values that nobody
     asked for, so that they are never lost; `missing` counts elements that have not ended;
-    `unwanted` are the values whose handles were cancelled.
+    `renounced` are the calls that were cancelled, by the places of their values; `unwanted` the
+    places that no call claims any more.
     """
 
     __slots__ = (
@@ -32,6 +33,7 @@ class Cell:
         "missing",
         "n",
         "plain",
+        "renounced",
         "unwanted",
     )
 
@@ -42,6 +44,7 @@ class Cell:
         self.plain = [True] * outputs
         self.missing = n
         self.errors: list[Failure] = []
+        self.renounced: dict[tuple[int, int], set[int]] = {}
         self.unwanted: set[tuple[int, int]] = set()
         self.callbacks: list[tuple[int, int, Callback]] = []
 
@@ -98,14 +101,22 @@ class Cell:
 
 
 class Home:
-    """Finds the record of an element of one step: its unit's cell, and the place there."""
+    """Finds the record of an element of one step: its unit's cell, and the place there.
 
-    __slots__ = ("cells", "chunk", "output")
+    `claims` counts the calls that share a value, by the offset of their node, where it is not one.
+    """
+
+    __slots__ = ("cells", "chunk", "claims", "output")
 
     def __init__(self, cells: Sequence[Cell], chunk: int, output: int | None) -> None:
         self.cells = cells
         self.chunk = chunk
         self.output = output
+        self.claims: dict[int, int] = {}
+
+    def share(self, offset: int) -> None:
+        """Note that one more call has its value at an offset."""
+        self.claims[offset] = self.claims.get(offset, 1) + 1
 
     def locate(self, index: int) -> tuple[Cell, int]:
         """Give the cell of an element and its place in it."""

@@ -32,7 +32,9 @@ def bind(graph: Graph, plan: Plan) -> None:
         for step, home in zip(node.steps, homes):
             _bind_step(step, home)
     for other, kept in graph.aliases.items():
+        assert kept.home is not None  # it stays in the graph, which was bound above
         other.home, other.offset = kept.home, kept.offset
+        kept.home.share(kept.offset)
 
 
 def _bind_step(step: Step, home: Home) -> None:

@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from pymonik import Pymonik
+from pymonik import Pymonik, Task
 from pymonik.errors import Cancelled, TaskFailed
 from tests.conftest import Gate, Ledger
 
@@ -126,3 +126,36 @@ def test_a_unit_goes_on_while_something_wanted_is_left_in_it(client: Pymonik, ga
     second.cancel()
     gate.open()
     assert first.get() == 1
+
+
+@pytest.mark.asynchronous
+def test_a_shared_call_runs_while_one_of_its_callers_wants_it(client: Pymonik, gate: Gate) -> None:
+    pass_purely = Task(pass_gate.func, func_name="pass_purely", pure=True)
+    first, second = (pass_purely.invoke(gate.path, 1) for _ in range(2))
+    client.flush()
+    assert client.stats.units == 1
+    assert first.cancel() is False
+    assert first.cancel() is False  # said twice, it is still one of two
+    gate.open()
+    assert [first.get(), second.get()] == [1, 1]
+
+
+@pytest.mark.asynchronous
+def test_a_shared_call_is_stopped_once_all_its_callers_cancel(client: Pymonik, gate: Gate) -> None:
+    pass_purely = Task(pass_gate.func, func_name="pass_purely", pure=True)
+    first, second = (pass_purely.invoke(gate.path, 1) for _ in range(2))
+    client.flush()
+    assert [first.cancel(), second.cancel(), first.cancel()] == [False, True, True]
+    for h in (first, second):
+        assert isinstance(h.exception(), Cancelled)
+
+
+@pytest.mark.asynchronous
+def test_maps_that_are_shared_are_cancelled_element_by_element(client: Pymonik, gate: Gate) -> None:
+    pass_purely = Task(pass_gate.func, func_name="pass_purely", pure=True)
+    rows = [(gate.path, 0), ("/dev/null", 1)]
+    first, second = (pass_purely.map_invoke(rows) for _ in range(2))
+    client.flush()
+    assert first.cancel() is False
+    gate.open()
+    assert second.get() == [0, 1]
