@@ -35,8 +35,11 @@ def runs() -> None:
 @click.option("-o", "output", type=_OUTPUT, default="text")
 def list_runs(most: int, output: str) -> None:
     """List past runs."""
-    with Store.open() as store:
-        found = store.list(most)
+    try:
+        with Store.existing() as store:
+            found = store.list(most)
+    except RunNotFound as error:
+        raise click.ClickException(str(error)) from error
     if output == "json":
         return print_json([asdict(record) for record in found])
     click.echo(table([_HEADING, *map(_row, found)]))
@@ -98,15 +101,18 @@ def trace(run: str, output: str) -> None:
 def found(run: str) -> Record:
     """Find a run; an unknown one is wrong usage."""
     try:
-        with Store.open() as store:
+        with Store.existing() as store:
             return store.find(run)
     except RunNotFound as error:
         raise click.BadParameter(str(error), param_hint="RUN") from error
 
 
 def remembered() -> Callable[[Any], float | None]:
-    """Give what says how long a call took in earlier runs."""
-    store = Store.open()
+    """Give what says how long a call took in earlier runs; it knows nothing where none is kept."""
+    try:
+        store = Store.existing()
+    except RunNotFound:
+        return lambda spec: None
     known: dict[int, float | None] = {}
 
     def seconds(spec: Any) -> float | None:

@@ -7,7 +7,6 @@ or, of what ran already, a `Seen`, with a drawing of what came of it.
 from __future__ import annotations
 
 import os
-import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -132,9 +131,9 @@ def subtasks_text(recording: Recording) -> str:
 def past(name: str) -> Record | None:
     """Give the past run of a name."""
     try:
-        with Store.open() as store:
+        with Store.existing() as store:
             return store.find(name)
-    except (RunNotFound, OSError, sqlite3.Error):
+    except RunNotFound:
         return None
 
 

@@ -54,6 +54,20 @@ class Store:
         """Open the database of this user, and make it if there is none."""
         return cls(folder() / "runs.sqlite")
 
+    @classmethod
+    def existing(cls) -> Store:
+        """Open the database of this user; raises RunNotFound when there is none, or it is broken.
+
+        Made for who only reads: nothing is created.
+        """
+        path = folder() / "runs.sqlite"
+        if not path.exists():
+            raise RunNotFound(f"no run was recorded yet: there is no {path}")
+        try:
+            return cls(path)
+        except (sqlite3.Error, OSError) as error:
+            raise RunNotFound(f"{path} cannot be read: {error}") from error
+
     def __enter__(self) -> Store:
         return self
 

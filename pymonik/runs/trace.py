@@ -6,11 +6,15 @@ Enters: the record of a run. Leaves: text. One lane a worker; time starts when t
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from html import escape
 from itertools import cycle
 
 from pymonik.graph.draw.svg import hues
 from pymonik.runs.watch import Record
+
+Span = tuple[int, str, float, float, int]
 
 _LANE, _BAR, _LEFT, _WIDTH = 30, 22, 70, 1000
 _STYLE = """
@@ -25,6 +29,21 @@ background:hsl(var(--h) 55% var(--l));border-radius:2px}
 """
 
 
+def set_apart(spans: Sequence[Span]) -> list[Span]:
+    """Let no two spans of a worker overlap, which runs one at a time, in the order of `spans`.
+
+    Pieces are told when their end was heard of: of several in one message, all but the last ended
+    before that. So each ends, at the latest, when the next one of its worker begins.
+    """
+    limits: dict[int, float] = {}
+    moved: list[Span] = []
+    for worker, name, begin, seconds, elements in reversed(spans):
+        begin = min(begin, limits.get(worker, math.inf) - seconds)
+        limits[worker] = begin
+        moved.append((worker, name, max(0.0, begin), seconds, elements))
+    return moved[::-1]
+
+
 def chrome(record: Record) -> str:
     """Write the trace event format of Chromium: microseconds, a thread a worker."""
     lanes = sorted({worker for worker, *_ in record.spans})
@@ -34,7 +53,7 @@ def chrome(record: Record) -> str:
     for lane in lanes:
         named = {"name": f"worker {lane}"}
         events.append({"name": "thread_name", "ph": "M", "pid": 1, "tid": lane, "args": named})
-    for worker, name, begin, seconds, elements in record.spans:
+    for worker, name, begin, seconds, elements in set_apart(record.spans):
         place = {"pid": 1, "tid": worker, "ts": begin * 1e6, "dur": seconds * 1e6}
         told = {"args": {"elements": elements}}
         events.append({"name": name, "cat": "unit", "ph": "X", **place, **told})
@@ -43,6 +62,7 @@ def chrome(record: Record) -> str:
 
 def timeline(record: Record) -> str:
     """Write a page that shows which worker ran what when, and needs nothing else."""
+    spans = set_apart(record.spans)
     colours = hues(name for _, name, *_ in record.spans)
     lanes = {lane: row for row, lane in enumerate(sorted({worker for worker, *_ in record.spans}))}
     end = max((begin + seconds for _, _, begin, seconds, _ in record.spans), default=1.0) or 1.0
@@ -53,7 +73,7 @@ def timeline(record: Record) -> str:
         f'width="{max(0.6, seconds * scale):.2f}" height="{_BAR}" style="--h:{colours[name]}">'
         f"<title>{escape(name)}: {elements} calls, {seconds:.4g} s from {begin:.4g} s</title>"
         "</rect>"
-        for worker, name, begin, seconds, elements in record.spans
+        for worker, name, begin, seconds, elements in spans
     )
     names = "".join(
         f'<text x="0" y="{row * _LANE + 19}">worker {lane}</text>' for lane, row in lanes.items()

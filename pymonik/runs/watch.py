@@ -12,14 +12,13 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from pymonik.graph.draw.model import Box, Drawing, Link
 from pymonik.graph.ir import Map
-from pymonik.graph.slots import Const, Each, Gather, Range, refs_of
 from pymonik.numbers import counted, seconds_text
 from pymonik.plan.plan import Plan, Unit
+from pymonik.runs.sketch import sketch
 
 if TYPE_CHECKING:
     from pymonik.backend import Backend
@@ -28,11 +27,9 @@ logger = logging.getLogger("pymonik")
 
 OFF = "off"
 # Of a run with more, the first are kept; sums are of all.
-_SPANS, _SUBMISSIONS, _FAILURES, _BOXES = 20_000, 20, 100, 2_000
+_SPANS, _SUBMISSIONS, _FAILURES = 20_000, 20, 100
 # Names in a summary.
 _TOLD = 5
-# Of a column with a source an element, so many elements are looked at to know what feeds it.
-_LOOKED_AT = 50
 # What a backend has from its beginning to its end: looked up without a detour.
 _CONSTANT = ("name", "session_id", "slots", "changed", "failures", "progress", "want", "watch")
 
@@ -92,7 +89,7 @@ class Watched:
         self._backend.submit(plan)
         if record.submissions <= _SUBMISSIONS:  # while it runs
             try:
-                record.drawings.append(asdict(sketch(plan)))
+                record.drawings.append(sketch(plan))
             except Exception:
                 logger.warning("this submission is not drawn in `pymonik runs`", exc_info=True)
 
@@ -186,44 +183,3 @@ def summary(record: Record) -> str:
         for name, (seconds, elements) in most
     ]
     return "\n".join(lines)
-
-
-def sketch(plan: Plan) -> Drawing:
-    """Draw the maps of a plan without looking at every element: it must cost next to nothing."""
-    maps = [node for node in plan.graph.nodes if isinstance(node, Map)][:_BOXES]
-    places = {id(node): place for place, node in enumerate(maps)}
-    links: dict[tuple[int, int], int] = {}
-    for place, node in enumerate(maps):
-        for source, values in _sources(node):
-            if id(source) in places:
-                ends = places[id(source)], place
-                links[ends] = links.get(ends, 0) + values
-    boxes = [
-        Box(
-            tuple(step.spec.name for step in node.steps[:8]),
-            node.n,
-            node.units,
-            wanted=any(step.wanted is not False for step in node.steps),
-            sites=(node.steps[0].origins[0].where,),
-        )
-        for node in maps
-    ]
-    return Drawing(tuple(boxes), tuple(Link(a, b, n) for (a, b), n in links.items()))
-
-
-def _sources(node: Map) -> list[tuple[Any, int]]:
-    found: list[tuple[Any, int]] = []
-    for step in node.steps:
-        for column in step.columns:
-            if isinstance(column, (Range, Gather)):
-                found.append((column.node, node.n))
-            elif isinstance(column, Const):
-                found += _of_slots([column.value])
-            elif isinstance(column, Each):
-                some = -(-len(column.values) // _LOOKED_AT)
-                found += _of_slots(column.values[::some])
-    return found
-
-
-def _of_slots(slots: Sequence[Any]) -> list[tuple[Any, int]]:
-    return [(source, len(run)) for slot in slots for source, run in refs_of(slot)]

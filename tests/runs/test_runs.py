@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import gc
 import json
+import os
+import sqlite3
 import subprocess
+import sys
 import threading
 import weakref
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pymonik import Pymonik, task
+from pymonik import Pymonik, Task, task
 from pymonik.errors import RunNotFound
 from pymonik.graph.fingerprint import fingerprint
 from pymonik.runs.store import Store
-from pymonik.runs.trace import chrome, timeline
+from pymonik.runs.trace import chrome, set_apart, timeline
 from pymonik.runs.watch import Record
+from tests.conftest import PATIENCE, script_environment
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -56,9 +62,7 @@ def test_a_run_leaves_a_record(runs: Path, backend: str) -> None:
         0 <= begin <= begin + seconds <= record.seconds for *_, begin, seconds, _ in record.spans
     )
     assert [box["titles"] for box in record.drawings[0]["boxes"]] == [["add"], ["total"]]
-    assert record.drawings[0]["links"] == [
-        {"source": 0, "target": 1, "values": 20, "kind": "values"}
-    ]
+    assert record.drawings[0]["links"] == [{"source": 0, "target": 1, "values": 20}]
 
 
 def test_failures_are_kept_with_their_place(runs: Path) -> None:
@@ -84,19 +88,41 @@ def test_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("obstacle", ["file", "garbage", "locked"])
-def test_a_database_that_cannot_be_used_is_no_reason_to_fail(runs: Path, obstacle: str) -> None:
+@pytest.mark.parametrize("obstacle", ["file", "garbage", "locked", "full", "newer"])
+def test_a_database_that_cannot_be_used_is_no_reason_to_fail(
+    runs: Path, obstacle: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     held = None
     if obstacle == "file":
         runs.write_text("a file where the folder should be")
+    elif obstacle == "full":
+        with Store.open() as store:
+            pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+        opened = sqlite3.connect
+
+        def small(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+            connection = opened(*args, **kwargs)
+            connection.execute(f"PRAGMA max_page_count = {pages}")
+            return connection
+
+        monkeypatch.setattr(sqlite3, "connect", small)
+    elif obstacle == "newer":
+        with Store.open() as store:
+            store._db.execute("DROP TABLE runs")
+            store._db.execute("PRAGMA user_version = 99")
     elif obstacle == "garbage":
         runs.mkdir()
         (runs / "runs.sqlite").write_bytes(b"no database" * 1000)
     else:
         held = Store.open()
         held._db.execute("BEGIN EXCLUSIVE")
-    with Pymonik(backend="inline"):
+    with caplog.at_level("WARNING"), Pymonik(backend="inline"):
         assert add.invoke(1, 2).get() == 3
+        if obstacle == "full":  # so that the record needs pages that there are not
+            named = [Task(add.func, func_name=os.urandom(3000).hex()) for _ in range(20)]
+            assert [task.invoke(1, 2).get() for task in named] == [3] * 20
+    (said,) = caplog.records
+    assert "this run is not recorded" in said.getMessage()
     if held is not None:
         held._db.execute("ROLLBACK")
         assert held.list(10) == []
@@ -117,6 +143,52 @@ def test_many_writers_lose_nothing(runs: Path) -> None:
         writer.join()
     with Store.open() as store:
         assert len(store.list(100)) == 20
+
+
+WRITER = """
+import sys
+from pymonik import Pymonik, task
+
+@task
+def double(x):
+    return 2 * x
+
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(10):
+    with Pymonik(backend="inline"):
+        assert double.invoke(4).get() == 8
+"""
+
+
+def test_programs_that_end_at_once_lose_nothing(runs: Path, tmp_path: Path) -> None:
+    script = tmp_path / "writer.py"
+    script.write_text(WRITER)
+    writers = [
+        subprocess.Popen(
+            [sys.executable, str(script)],
+            env=script_environment(PYMONIK_RUNS=str(runs)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    ended = []
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    for writer in writers:
+        ended.append((writer.communicate(timeout=PATIENCE)[1], writer.returncode))
+    assert ended == [("", 0)] * 3
+    with Store.open() as store:
+        assert len(store.list(100)) == 30
+        assert store._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
 
 def test_the_oldest_runs_are_dropped(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,6 +265,21 @@ def test_a_trace_has_a_lane_a_worker_and_an_event_a_piece() -> None:
     assert "add: 10 calls, 0.25 s from 0.5 s" in page
 
 
+def test_pieces_that_were_told_together_are_set_apart() -> None:
+    spans = [(0, "a", 1.0, 2.0, 1), (1, "c", 0.0, 3.0, 1), (0, "b", 2.0, 1.0, 1)]
+    assert set_apart(spans) == [(0, "a", 0.0, 2.0, 1), (1, "c", 0.0, 3.0, 1), (0, "b", 2.0, 1.0, 1)]
+
+
+def test_no_lane_of_a_real_run_has_two_pieces_at_once(runs: Path) -> None:
+    with Pymonik(backend="local", workers=2, optimize=False):
+        assert total.invoke(add.map_invoke([(i, 1) for i in range(300)])).get() == 45150
+    events = [e for e in json.loads(chrome(last()))["traceEvents"] if e["ph"] == "X"]
+    assert len(events) == 301
+    for lane in {event["tid"] for event in events}:
+        times = [(e["ts"], e["ts"] + e["dur"]) for e in events if e["tid"] == lane]
+        assert all(end <= begin + 1e-3 for (_, end), (begin, _) in pairwise(times))
+
+
 def test_an_empty_run_can_be_traced() -> None:
     assert "<svg" in timeline(Record("r", 0.0, "script.py", "local", 2))
 
@@ -239,7 +326,25 @@ def test_an_estimate_knows_what_calls_took(runs: Path, pymonik_command: Command)
     assert after["durations"][0]["source"] == "measured"
 
 
+def test_a_folder_without_runs_is_said_and_not_made(runs: Path, pymonik_command: Command) -> None:
+    done = pymonik_command("runs", "list")
+    assert done.returncode == 1
+    assert "no run was recorded yet" in done.stderr
+    assert pymonik_command("graph", "cost", "p.py", p=SCRIPT).returncode == 0
+    assert not runs.exists()
+
+
+def test_a_broken_database_stops_no_estimate(runs: Path, pymonik_command: Command) -> None:
+    runs.mkdir()
+    (runs / "runs.sqlite").write_bytes(b"no database" * 1000)
+    assert pymonik_command("graph", "cost", "p.py", p=SCRIPT).returncode == 0
+    listed = pymonik_command("runs", "list")
+    assert (listed.returncode, listed.stdout) == (1, "")
+    assert "cannot be read" in " ".join(listed.stderr.split())
+
+
 def test_an_unknown_run_is_wrong_usage(runs: Path, pymonik_command: Command) -> None:
+    Store.open()
     done = pymonik_command("runs", "show", "moon")
     assert done.returncode == 2
     assert "there is no run 'moon'" in done.stderr

@@ -1,0 +1,63 @@
+"""The sketch of a plan: its drawing as plain data, made while somebody waits for values.
+
+Enters: a plan. Leaves: boxes and links. It must cost next to nothing: not every element is looked
+at, and nothing of the drawing itself is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pymonik.graph.ir import Map
+from pymonik.graph.slots import Const, Each, Gather, Range, refs_of
+from pymonik.plan.plan import Plan
+
+# Of a plan with more, the first are kept.
+_BOXES = 2_000
+# Of a column with a source an element, so many elements are looked at to know what feeds it.
+_LOOKED_AT = 50
+
+
+def sketch(plan: Plan) -> dict[str, Any]:
+    """Give the boxes and links of a plan as `Drawing.of` takes them."""
+    maps = [node for node in plan.graph.nodes if isinstance(node, Map)][:_BOXES]
+    places = {id(node): place for place, node in enumerate(maps)}
+    links: dict[tuple[int, int], int] = {}
+    for place, node in enumerate(maps):
+        for source, values in _sources(node):
+            if id(source) in places:
+                ends = places[id(source)], place
+                links[ends] = links.get(ends, 0) + values
+    boxes = [
+        {
+            "titles": [step.spec.name for step in node.steps[:8]],
+            "count": node.n,
+            "units": node.units,
+            "wanted": any(step.wanted is not False for step in node.steps),
+            "sites": [node.steps[0].origins[0].where],
+        }
+        for node in maps
+    ]
+    return {
+        "boxes": boxes,
+        "links": [{"source": a, "target": b, "values": n} for (a, b), n in links.items()],
+    }
+
+
+def _sources(node: Map) -> list[tuple[Any, int]]:
+    found: list[tuple[Any, int]] = []
+    for step in node.steps:
+        for column in step.columns:
+            if isinstance(column, (Range, Gather)):
+                found.append((column.node, node.n))
+            elif isinstance(column, Const):
+                found += _of_slots([column.value])
+            elif isinstance(column, Each):
+                some = -(-len(column.values) // _LOOKED_AT)
+                found += _of_slots(column.values[::some])
+    return found
+
+
+def _of_slots(slots: Sequence[Any]) -> list[tuple[Any, int]]:
+    return [(source, len(run)) for slot in slots for source, run in refs_of(slot)]
