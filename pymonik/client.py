@@ -267,11 +267,12 @@ class Pymonik(Compiling):
         return mat
 
     def check_environment(self, environment: Any) -> None:
-        """Refuse an environment that this interpreter, where calls will run, does not satisfy."""
+        """Refuse an environment that calls cannot have where they will run."""
         if self._backend_name in ("local", "inline"):
-            from pymonik.environment import demand_satisfied
+            from pymonik.environment import demand_python, demand_satisfied
 
-            demand_satisfied(environment)
+            demand = demand_satisfied if self._backend_name == "inline" else demand_python
+            demand(environment)
 
     def delegate(self, handle: Any) -> None:
         """Refuse, as `check` does."""

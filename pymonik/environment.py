@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Union
 
-from pymonik.errors import EnvironmentMismatch, OptionsError, PymonikError
+from pymonik.errors import EnvironmentMismatch
 
 WIRE_VERSION = 1
 """Grows when `Environment.to_wire` changes shape."""
@@ -23,14 +23,6 @@ Wire = tuple[int, tuple[str, ...], tuple[tuple[str, str], ...], str, str]
 Spec = Union["Environment", Mapping[str, Any], None]
 
 _NAME = re.compile(r"[a-z0-9-]+")
-
-
-class EnvironmentSpecError(OptionsError):
-    """An environment was described wrongly; the message names what is wrong and what is valid."""
-
-
-class EnvironmentBuildError(PymonikError, RuntimeError):
-    """An environment could not be built on this worker; the message carries uv's own words."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -150,22 +142,44 @@ def unsatisfied(requirements: Iterable[str]) -> list[str]:
 
 
 def demand_satisfied(environment: Environment) -> None:
-    """Raise `EnvironmentMismatch` unless the running interpreter is what is asked for."""
+    """Raise `EnvironmentMismatch` unless this process, as it is, is what is asked for."""
     import sys
 
-    from packaging.specifiers import SpecifierSet
-
-    version = ".".join(map(str, sys.version_info[:3]))
     missing = unsatisfied(environment.packages)
-    if environment.python and version not in SpecifierSet(environment.python):
+    if not is_python(environment.python):
         missing.append(f"python{environment.python}")
     if environment.working_hash:
         missing.append("a working directory of its own")
     if missing:
         raise EnvironmentMismatch(
-            f"calls run with this interpreter, Python {version} at {sys.prefix}, and it has not "
-            f"what the environment asks for: {', '.join(missing)}. Install it here, or ask for less"
+            "the inline backend runs calls in this process, which has not what the environment "
+            f"asks for: {', '.join(missing)} (Python {_version()} at {sys.prefix}). Use "
+            'backend="local", which builds environments, or install it here'
         )
+
+
+def demand_python(environment: Environment) -> None:
+    """Raise `EnvironmentMismatch` unless this interpreter has the version that is asked for."""
+    if not is_python(environment.python):
+        raise EnvironmentMismatch(
+            f"calls run on this machine, with Python {_version()}, and the environment demands "
+            f"python{environment.python}: run the program with that Python, or demand another"
+        )
+
+
+def _version() -> str:
+    import platform
+
+    return platform.python_version()
+
+
+def is_python(specifier: str) -> bool:
+    """Tell whether this interpreter has a version that is asked for."""
+    if not specifier:
+        return True
+    from packaging.specifiers import SpecifierSet
+
+    return SpecifierSet(specifier).contains(_version(), prereleases=True)
 
 
 def package_name(requirement: str) -> str:

@@ -6,11 +6,13 @@
     ├── LazyValueError (TypeError)        a handle was used as if it were its value
     ├── TaskDefinitionError (TypeError)   a task cannot be made of this
     ├── OptionsError (ValueError)         an option, a setting or an argument of a client is wrong
+    │   ├── EnvironmentSpecError          an environment was described wrongly
     │   └── BackendError                  the backend asked for cannot be had
     │       └── PartitionError            a partition is not one of the cluster's, or the session's
     ├── NoClientError (RuntimeError)      no client, several clients, or a closed one
     ├── WaitInTaskError (RuntimeError)    a task asked for a value instead of returning the handle
     ├── EnvironmentMismatch (RuntimeError) this interpreter does not satisfy the environment
+    ├── EnvironmentBuildError (RuntimeError) an environment could not be built where a call runs
     ├── GraphError (AssertionError)       a graph breaks a law of the IR: a bug of a pass
     ├── GraphFileError (ValueError)       a file holds no graph, or a graph cannot be one
     ├── RunNotFound (LookupError)         no recorded run has this id
@@ -51,6 +53,10 @@ class OptionsError(PymonikError, ValueError):
     """An option has a value it cannot have."""
 
 
+class EnvironmentSpecError(OptionsError):
+    """An environment was described wrongly; the message names what is wrong and what is valid."""
+
+
 class BackendError(OptionsError):
     """The backend asked for is unknown or cannot be reached."""
 
@@ -69,6 +75,10 @@ class WaitInTaskError(PymonikError, RuntimeError):
 
 class EnvironmentMismatch(PymonikError, RuntimeError):
     """The environment asked for is not the one of this interpreter."""
+
+
+class EnvironmentBuildError(PymonikError, RuntimeError):
+    """An environment could not be built where a call was to run; the message has uv's own words."""
 
 
 class GraphError(PymonikError, AssertionError):

@@ -1,24 +1,22 @@
-"""The hosts of a worker: one with one executor for each environment, the last few used.
+"""The hosts of a worker: one for each way in which sub-tasks are compiled, usually one in all.
 
-Enters: orders. Leaves: the host that runs them.
+Enters: orders. Leaves: the host that runs them, in the environments that they need.
 """
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
+from pymonik.content import Content
 from pymonik.environment import Environment
 from pymonik.runtime.agent_emit import Emit
 from pymonik.runtime.envelope import Order
-from pymonik.runtime.environments import Built, Environments
+from pymonik.runtime.environments import Environments
 from pymonik.runtime.host import Host
 
-logger = logging.getLogger("pymonik.worker")
-
-# Each keeps an executor, with its modules and its memory.
-_MOST = 3
+# Each keeps executors, with their modules and their memory.
+_MOST = 2
 
 
 class Hosted(NamedTuple):
@@ -35,19 +33,25 @@ class Hosts:
         self._name = name
         self._environments = Environments()
         self._hosts: OrderedDict[Any, Hosted] = OrderedDict()
+        # The working directory of the task that runs, archived: there is one task at a time.
+        self._folder: Content | None = None
 
-    def host_for(self, order: Order, folder: Any = None) -> Hosted:
-        """Give the host for the environment of an order; `folder`: its archive, as a content.
-
-        Raises EnvironmentBuildError.
-        """
-        key = (order.environment, order.slots, order.optimize)
+    def host_for(self, order: Order, folder: Content | None = None) -> Hosted:
+        """Give the host for an order; `folder`: the archive of its working directory."""
+        self._folder = folder
+        key = (order.slots, order.optimize)
         known = self._hosts.get(key)
         if known is None:
             emit = Emit()
-            built = self._build(order, folder)
             host = Host(
-                1, order.slots, order.optimize, self._name, emit.attach, solo=True, built=built
+                1,
+                order.slots,
+                order.optimize,
+                self._name,
+                emit.attach,
+                solo=True,
+                environments=self._environments,
+                folders=self._folder_of,
             )
             known = self._hosts[key] = Hosted(host, emit)
             while len(self._hosts) > _MOST:
@@ -55,14 +59,8 @@ class Hosts:
         self._hosts.move_to_end(key)
         return known
 
-    def _build(self, order: Order, folder: Any) -> Built | None:
-        if order.environment is None:
-            return None
-        environment = Environment.from_wire(order.environment)
-        archive = folder.data if folder is not None else None
-        built = self._environments.build(environment, archive)
-        logger.info("%r is ready: %.1f s", environment, built.seconds)
-        return built
+    def _folder_of(self, environment: Environment) -> bytes | None:
+        return self._folder.data if self._folder is not None else None
 
     def close(self) -> None:
         """End all executors."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pymonik.content import Content
-from pymonik.environment import Environment, EnvironmentBuildError
+from pymonik.environment import Environment
 from pymonik.errors import WireError
 from pymonik.options import DEFAULTS
 from pymonik.plan.dispatch import dispatch
@@ -58,11 +58,7 @@ class Task:
             columns, errors = _assemble(order, inputs)
             return self._answer(order, columns, errors)
         folder = inputs[-1] if order.has_folder else None
-        try:
-            hosted = self._hosts.host_for(order, folder)
-        except EnvironmentBuildError as error:
-            columns = [[_unbuilt(order, error)] * order.n for _ in range(order.outputs)]
-            return self._answer(order, columns, [] if columns else [_unbuilt(order, error)])
+        hosted = self._hosts.host_for(order, folder if isinstance(folder, Content) else None)
         unit = self._unit(order, inputs)
         bring(unit, self._store, self._cache)
         unit.task = (agent_target, request.SerializeToString())
@@ -192,10 +188,6 @@ class Task:
         placement = Placement(options.partition_id, options.priority)
         entry = Entry(task, output, tuple(sources), placement)
         self._store.submit(Submit([entry], placement))
-
-
-def _unbuilt(order: Order, error: EnvironmentBuildError) -> Failure:
-    return Failure("error", f"{type(error).__name__}: {error}", order.name)
 
 
 def _heir(unit: Unit, holes: Sequence[Hole]) -> Cell | None:

@@ -21,7 +21,8 @@ import sysconfig
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pymonik.environment import EnvironmentBuildError, package_name
+from pymonik.environment import package_name
+from pymonik.errors import EnvironmentBuildError
 from pymonik.runtime.env_installed import installed
 from pymonik.runtime.env_requirements import canonical
 from pymonik.runtime.env_uv import Uv

@@ -24,7 +24,8 @@ from pydantic import (
     field_validator,
 )
 
-from pymonik.environment import Environment, EnvironmentSpecError
+from pymonik.environment import Environment
+from pymonik.errors import EnvironmentSpecError
 from pymonik.runtime.env_requirements import requirements
 from pymonik.runtime.env_tree import TreeError, skip_scratch, tree_hash
 

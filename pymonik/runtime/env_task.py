@@ -14,7 +14,8 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
 
-from pymonik.environment import Environment, EnvironmentBuildError, unsatisfied
+from pymonik.environment import Environment, unsatisfied
+from pymonik.errors import EnvironmentBuildError
 
 
 class TaskEnvironment:

@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 
-from pymonik.environment import EnvironmentBuildError
+from pymonik.errors import EnvironmentBuildError
 from pymonik.runtime.env_pip import uv_environ, uv_flags
 
 log = logging.getLogger("pymonik.environments")

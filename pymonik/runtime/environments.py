@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pymonik.environment import Environment, EnvironmentBuildError, package_name, unsatisfied
+from pymonik.environment import Environment, is_python, package_name, unsatisfied
+from pymonik.errors import EnvironmentBuildError
 from pymonik.runtime.env_cache import DEFAULT_MAX_BYTES, Cache, Held, cache_folder
 
 if TYPE_CHECKING:
@@ -51,6 +52,19 @@ class Built:
     venv: str | None = None
     added: tuple[str, ...] = ()
     seconds: float = 0.0
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether it is what this process has anyway."""
+        return self.venv is None and self.working_dir is None and not self.variables
+
+    def is_like(self, other: Built | None) -> bool:
+        """Tell whether executors of one can serve the other."""
+        return other is not None and (self.python, self.variables, self.working_dir) == (
+            other.python,
+            other.variables,
+            other.working_dir,
+        )
 
     def child_environ(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the variables for an executor: those of `base` (this process), then its own."""
@@ -168,12 +182,8 @@ class Environments:
 
 
 def _demand_python(specifier: str) -> None:
-    if not specifier:
-        return
-    from packaging.specifiers import SpecifierSet
-
-    running = platform.python_version()
-    if not SpecifierSet(specifier).contains(running, prereleases=True):
+    if not is_python(specifier):
+        running = platform.python_version()
         raise EnvironmentBuildError(
             f"it demands Python {specifier}, this worker runs {running}: "
             "use a worker image with that Python"

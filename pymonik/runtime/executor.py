@@ -44,7 +44,6 @@ class Executor:
         self._world: Any = None
         self._page = page
         self._hosting: Any = None
-        self._variables: dict[str, str] = {}
         self._spares = [os.dup(fd) for fd in (0, 1, 2)]
 
     def serve(self) -> None:
@@ -105,7 +104,6 @@ class Executor:
         slots: int,
         solo: bool,
         optimize: Any,
-        variables: dict[str, str],
     ) -> None:
         """Become ready: take over the module path and the settings of the host."""
         if path is not None:
@@ -118,7 +116,6 @@ class Executor:
         from pymonik.runtime.running import STATE, Restorer
         from pymonik.runtime.subtasks import Subtasks
 
-        os.environ.update(variables)
         subtasks = Subtasks(Target(slots=slots, solo=solo), optimize)
         CURRENT.set(subtasks)
         open_here(subtasks)
@@ -156,7 +153,7 @@ class Executor:
         start: int,
         stop: int,
         extras: Any,
-        variables: dict[str, str],
+        environment: Any,
         modules: Content | None,
         task: tuple[str, bytes] | None,
     ) -> None:
@@ -170,9 +167,7 @@ class Executor:
 
         self._page.begin(number, start)
         began = time.perf_counter()
-        if variables != self._variables:
-            self._variables = variables
-            self._hosting.restore.expect(variables)
+        STATE.environment = environment
         self._enter(modules)
         program = Program.load(payload)
         attempts, doomed = extras or ({}, {})

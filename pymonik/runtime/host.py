@@ -21,11 +21,14 @@ from pymonik.runtime.changed import Changed
 from pymonik.runtime.messages import entry_of, plan_of, relay
 from pymonik.runtime.onward import Here, Onward
 from pymonik.runtime.outcome import Failure
+from pymonik.runtime.quarters import Quarters, own_folder_of
 from pymonik.runtime.scheduler import Scheduler
 from pymonik.runtime.staff import Death, Staff
 
 if TYPE_CHECKING:
-    from pymonik.runtime.environments import Built
+    from pymonik.environment import Environment
+    from pymonik.errors import EnvironmentBuildError
+    from pymonik.runtime.environments import Built, Environments
 
 logger = logging.getLogger("pymonik.host")
 
@@ -35,11 +38,12 @@ _ALIVE: weakref.WeakSet[Host] = weakref.WeakSet()
 
 
 class Host:
-    """A fixed number of executors and the units they run.
+    """Executors, in the environments that units need, and the units they run.
 
-    workers: how many run at once. slots, solo, optimize: for the compiler of sub-tasks. onward:
-    what becomes of the work that units leave behind. built: the environment of the executors. find:
-    gives the objects that tasks ask for by id.
+    workers: how many run at once; as many more may be idle, in other environments. slots, solo,
+    optimize: for the compiler of sub-tasks. onward: what becomes of the work that units leave
+    behind. find: gives the objects that tasks ask for by id. environments, folders: where
+    environments are built, and the archives of their working directories are, if not here.
     """
 
     def __init__(
@@ -50,8 +54,9 @@ class Host:
         name: str = "local",
         onward: Callable[[Scheduler], Onward] = Here,
         solo: bool = False,
-        built: Built | None = None,
         find: Callable[[str], Any] = lambda result_id: None,
+        environments: Environments | None = None,
+        folders: Callable[[Environment], Any] = own_folder_of,
     ) -> None:
         self.workers = workers
         self.changed = Changed()
@@ -60,7 +65,9 @@ class Host:
         self._name = name
         self._find = find
         hello = {"slots": slots, "solo": solo, "optimize": optimize}
-        self._staff = Staff(name, workers, hello, built)
+        self._staff = Staff(name, workers, hello)
+        self.scheduler.ready.slots = workers
+        self._quarters = Quarters(self._built, folders, environments)
         self._tasks: deque[Callable[[], None]] = deque()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -128,6 +135,7 @@ class Host:
             self._thread.join()
         else:
             self._staff.close()
+            self._quarters.close()
 
     @property
     def pids(self) -> list[int]:
@@ -164,6 +172,7 @@ class Host:
                 self._over = over
             self._drain(over)
             self._staff.close()
+            self._quarters.close()
             with self.changed:
                 self.changed.notify_all()
 
@@ -226,15 +235,42 @@ class Host:
             self.scheduler.propagate()
 
     def _hire(self) -> None:
-        """Start executors while there is work for them."""
-        wanted = min(self.workers, self.scheduler.unfinished)
-        while self.scheduler.ready and len(self._staff) < wanted:
-            if self._staff.is_hopeless:
-                self.scheduler.fail_all(
-                    Failure("died", "executors end before they are ready: see their output", "?")
-                )
-                return
-            self.scheduler.executors[self._staff.start()] = []
+        """Start executors while there is work for them, in the environments of that work."""
+        ready = self.scheduler.ready
+        for environment in ready.needy():
+            if not self._quarters.is_ready(environment):
+                continue
+            while ready.wanting(environment, self.scheduler.unfinished) > 0:
+                if self._staff.is_hopeless:
+                    text = "executors end before they are ready: see their output"
+                    self.scheduler.fail_all(Failure("died", text, "?"))
+                    return
+                if not self._has_room(environment):
+                    break
+                ready.move_in(self._staff.start(self._quarters.built(environment)), environment)
+
+    def _has_room(self, environment: Environment | None) -> bool:
+        """Make room for one more executor: one that is idle in another environment has to go."""
+        if len(self._staff) < 2 * self.workers:
+            return True
+        spare = self.scheduler.ready.spare(environment)
+        if spare is None:
+            return False
+        self.scheduler.died(spare, None, "dismissed")
+        self._staff.dismiss(spare)
+        return True
+
+    def _built(self, environment: Environment, result: Built | EnvironmentBuildError) -> None:
+        """Hear, from the thread that built it, of an environment."""
+
+        def settle() -> None:
+            same = self._quarters.settle(environment, result)
+            if isinstance(result, Exception):
+                self.scheduler.fail_environment(environment, result)
+            elif same != environment:
+                self.scheduler.ready.merge(environment, same)
+
+        self._do(settle)
 
     def _kills(self) -> list[int]:
         kills, self.scheduler.kills = self.scheduler.kills, []

@@ -18,7 +18,7 @@ def entry_of(piece: Piece) -> tuple[Any, ...]:
     """Give what an executor must know to run a piece."""
     unit = piece.running.unit
     inputs = [source.columns if type(source) is Cell else source for source in unit.inputs]
-    about = (piece.extras, variables_of(unit), unit.modules, unit.task)
+    about = (piece.extras, unit.environment, unit.modules, unit.task)
     return (unit.number, unit.payload, inputs, piece.start, piece.stop, *about)
 
 

@@ -20,13 +20,17 @@ DIRTY: list[str] = []
 class State:
     """The step, element and attempt that run now."""
 
-    __slots__ = ("attempt", "caches", "fetch", "index", "made", "step", "task", "worker")
+    __slots__ = (
+        "attempt", "caches", "environment", "fetch", "index", "made", "step", "task", "worker",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.step: Any = None
         self.index = 0
         self.attempt = 1
         self.worker = ""
+        # The environment that the units of now were given, None where they were given none.
+        self.environment: Any = None
         # The context of a call, made once: (step, index, attempt, context).
         self.made: tuple[Any, int, int, Any] | None = None
         # Gives an object of the session by its id: see `retrieval`.

@@ -17,13 +17,13 @@ from typing import Any, Protocol
 from pymonik.content import IMMEDIATE
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
+from pymonik.runtime.failing import failure_of
 from pymonik.runtime.onward import Here, Onward
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.piece import Piece, Running
 from pymonik.runtime.program import site_of
+from pymonik.runtime.ready import Ready
 
-# An executor gets more than one piece when it would be done with all of them sooner than this.
-_AHEAD_SECONDS = 0.002
 # Failures nobody looks at are told of when the client closes: of more than these, nobody reads.
 _FAILURES = 1000
 
@@ -42,8 +42,8 @@ class Scheduler:
     """The units of one host and the executors that run them."""
 
     def __init__(self, onward: Callable[[Scheduler], Onward] = Here) -> None:
-        self.ready: deque[Piece] = deque()
-        self.executors: dict[int, list[Piece]] = {}
+        self.ready = Ready()
+        self.executors = self.ready.executors
         self.kills: list[int] = []
         self.due: list[Callable[[], None]] = []
         self.failures: list[Failure] = []
@@ -55,7 +55,6 @@ class Scheduler:
         self._dependents: dict[int, list[Running]] = {}
         self._onward = onward(self)
         self._numbers = 0
-        self._seconds: dict[str, float] = {}
         self._complete: deque[Cell] = deque()
 
     # ----- events
@@ -111,7 +110,7 @@ class Scheduler:
         self.executors[executor].remove(piece)
         if number not in self._units:  # cancelled meanwhile: its values are told already
             return
-        self._learn(running.unit.name, seconds, stop - piece.first)
+        self.ready.learn(running.unit.name, seconds, stop - piece.first)
         for observer in self.observers:
             observer.ended(executor, running.unit, stop - piece.first, seconds)
         bound = self._onward.expand(running, plan, start, columns) if plan is not None else 0
@@ -138,7 +137,7 @@ class Scheduler:
         call: unit, element and step; None when no call is to blame. Where it names none that the
         executor was given, its first one is charged: something in there kills.
         """
-        pieces = [p for p in self.executors.pop(executor, []) if not p.running.cancelled]
+        pieces = [p for p in self.ready.move_out(executor) if not p.running.cancelled]
         if call is not None and pieces:
             number, element, step = call
             for piece in pieces:
@@ -147,7 +146,7 @@ class Scheduler:
                     break
             else:
                 pieces[0].running.charge(pieces[0].start, 0, reason)
-        self.ready.extendleft(piece for piece in reversed(pieces) if piece.start < piece.stop)
+        self.ready.put_back(piece for piece in pieces if piece.start < piece.stop)
 
     def cancel(self, cell: Cell) -> bool:
         """Stop a unit that nobody wants; True when it will not run (or stops)."""
@@ -155,7 +154,7 @@ class Scheduler:
         if running is None or running.cancelled:
             return running is not None
         running.cancelled = True
-        self.ready = deque(piece for piece in self.ready if piece.running is not running)
+        self.ready.drop(running)
         for executor, pieces in self.executors.items():
             if any(piece.running is running for piece in pieces):
                 self.kills.append(executor)
@@ -182,34 +181,23 @@ class Scheduler:
         self._complete.clear()
         self._dependents.clear()
 
+    def fail_environment(self, environment: Any, error: Exception) -> None:
+        """Let the units of an environment that cannot be had end with what is wrong with it."""
+        for running in list(self._units.values()):
+            unit = running.unit
+            if unit.environment == environment and not running.bound:
+                self.ready.drop(running)
+                failure = failure_of(error, unit.program.steps[0], 0, 1, "")
+                self._note([failure])
+                self.due += unit.cell.fail(failure)
+                self._finish(running)
+        self.propagate()
+
     # ----- instructions
 
     def assign(self) -> dict[int, list[Piece]]:
-        """Give ready pieces to executors: to idle ones first, small ones several at a time."""
-        given: dict[int, list[Piece]] = {}
-        if not self.ready:
-            return given
-        idle = deque(sorted(self.executors, key=lambda number: len(self.executors[number])))
-        while self.ready and idle:
-            executor = idle[0]
-            if not self._has_room(executor, self.ready[0]):
-                idle.popleft()
-                continue
-            piece = self.ready.popleft()
-            self.executors[executor].append(piece)
-            given.setdefault(executor, []).append(piece)
-            idle.rotate(-1)
-        return given
-
-    def _has_room(self, executor: int, piece: Piece) -> bool:
-        pieces = self.executors[executor]
-        if not pieces:
-            return True
-        return sum(map(self._expected, (*pieces, piece))) < _AHEAD_SECONDS
-
-    def _expected(self, piece: Piece) -> float:
-        each = self._seconds.get(piece.running.unit.name, 1.0)
-        return each * (piece.stop - piece.start)
+        """Give what is to run on which executor now."""
+        return self.ready.assign()
 
     # ----- inside
 
@@ -218,11 +206,6 @@ class Scheduler:
             if piece.running.unit.number == number:
                 return piece
         return None
-
-    def _learn(self, name: str, seconds: float, count: int) -> None:
-        each = seconds / max(1, count)
-        known = self._seconds.get(name)
-        self._seconds[name] = each if known is None else 0.5 * (known + each)
 
     def _fill(
         self, running: Running, start: int, columns: Sequence[Any], errors: list[Failure]

@@ -44,16 +44,16 @@ class Death:
 
 
 class Staff:
-    """Up to `size` executors and their sockets; each has a number, and none is used again.
+    """Executors and their sockets; each has a number, and none is used again.
 
-    hello: what all of them are told first. built: the environment they live in.
+    size: how many are busy at once. hello: what all of them are told first.
     """
 
-    def __init__(self, name: str, size: int, hello: dict[str, Any], built: Built | None) -> None:
+    def __init__(self, name: str, size: int, hello: dict[str, Any]) -> None:
         self._name = name
         self._size = size
         self._hello = hello
-        self._built = built
+        self._leaving: set[int] = set()
         self._processes: dict[int, Process] = {}
         self._started = 0
         self._failed_starts = 0
@@ -63,7 +63,7 @@ class Staff:
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
 
     def __len__(self) -> int:
-        return len(self._processes)
+        return len(self._processes) - len(self._leaving)
 
     @property
     def pids(self) -> list[int]:
@@ -75,20 +75,19 @@ class Staff:
         """Tell whether executors have died again and again before they were ready."""
         return self._failed_starts >= _START_TRIES
 
-    def start(self) -> int:
-        """Start one; give its number."""
+    def start(self, built: Built | None) -> int:
+        """Start one in an environment, None for that of the host; give its number."""
         number = self._started
         self._started += 1
-        is_venv = self._built is not None and self._built.venv is not None
+        is_venv = built is not None and built.venv is not None
         hello = {
             "worker": f"{self._name}-{number}",
             # A venv has a module path of its own.
             "path": None if is_venv else [os.path.abspath(entry) for entry in sys.path],
-            "folder": self._built.working_dir if self._built is not None else None,
-            "variables": {},
+            "folder": built.working_dir if built is not None else None,
             **self._hello,
         }
-        process = Process(number, hello, max(1, available_cpus() // self._size), self._built)
+        process = Process(number, hello, max(1, available_cpus() // self._size), built)
         self._processes[number] = process
         self._selector.register(process.socket, selectors.EVENT_READ, process)
         return number
@@ -127,6 +126,11 @@ class Staff:
         if number in self._processes:
             self._processes[number].kill(reason)
 
+    def dismiss(self, number: int) -> None:
+        """End one that is idle, and count it no more."""
+        self._leaving.add(number)
+        self.kill(number, "dismissed")
+
     def enforce(self) -> None:
         """Kill those whose call is past its `max_duration`."""
         for process in self._processes.values():
@@ -161,10 +165,13 @@ class Staff:
     def _bury(self, process: Process) -> Death:
         self._selector.unregister(process.socket)
         del self._processes[process.number]
-        if not process.ready:
+        self._leaving.discard(process.number)
+        if not process.ready and process.kill_reason != "dismissed":
             self._failed_starts += 1
         call, reason, journal = process.call, process.kill_reason, process.journal
-        innocent = reason == "cancelled" or (reason == "timeout" and not process.is_overdue())
+        innocent = reason in ("cancelled", "dismissed") or (
+            reason == "timeout" and not process.is_overdue()
+        )
         ended = process.end()
         logger.info("executor %d ended: %s", process.pid, reason or ended)
         charged = call if process.ready and not innocent else None

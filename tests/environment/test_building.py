@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from pymonik.environment import Environment
+from pymonik.errors import EnvironmentBuildError
 from pymonik.runtime import environments as module
 from pymonik.runtime.env_layer import layers
-from pymonik.runtime.environments import Built, EnvironmentBuildError, Environments
+from pymonik.runtime.environments import Built, Environments
 
 from .wheels import Index, install_by_hand
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from pymonik.environment import Environment
+from pymonik.errors import EnvironmentBuildError
 from pymonik.runtime.env_cache import Cache, cache_folder, remove_tree
 from pymonik.runtime.env_locks import BusyError, Lock
-from pymonik.runtime.environments import EnvironmentBuildError, Environments
+from pymonik.runtime.environments import Environments
 from tests.environment.tmpfs import tmpfs
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pymonik.environment import Environment, EnvironmentBuildError, EnvironmentSpecError
+from pymonik.environment import Environment
+from pymonik.errors import EnvironmentBuildError, EnvironmentSpecError
 from pymonik.runtime import env_versions
 from pymonik.runtime.env_task import TaskEnvironment
 from pymonik.runtime.env_versions import (

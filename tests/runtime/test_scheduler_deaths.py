@@ -39,7 +39,7 @@ def test_a_call_that_kills_too_often_is_doomed_and_its_neighbours_run() -> None:
     for executor in range(2):
         assert machine.start(executor) == [f"{executor}: a[0:3]"]
         assert machine.die(executor, a, 1) == ["a[0:3]"]
-    attempts, doomed = machine.scheduler.ready[0].extras
+    attempts, doomed = next(iter(machine.scheduler.ready)).extras
     assert attempts == {(1, 0): 2}
     verdict = doomed[1, 0]
     assert (verdict.kind, verdict.element, verdict.site) == ("died", 11, "user.py:7")
@@ -53,7 +53,7 @@ def test_no_retries_means_one_attempt() -> None:
     a = unit("a", max_retries=0)
     machine.add(a)
     machine.die(0, a)
-    assert list(machine.scheduler.ready[0].extras[1]) == [(0, 0)]
+    assert list(next(iter(machine.scheduler.ready)).extras[1]) == [(0, 0)]
 
 
 def test_each_fused_call_keeps_its_own_max_retries() -> None:
@@ -65,10 +65,14 @@ def test_each_fused_call_keeps_its_own_max_retries() -> None:
         machine = Machine(1)
         machine.add(fused)
         machine.die(0, fused, 0, at=1)
-        assert machine.scheduler.ready[0].extras == ({(0, 1): 1}, {}), "it may die five times"
+        assert next(iter(machine.scheduler.ready)).extras == ({(0, 1): 1}, {}), (
+            "it may die five times"
+        )
         machine.start(1)
         machine.die(1, fused, 0, at=0)
-        assert list(machine.scheduler.ready[0].extras[1]) == [(0, 0)], "it may not die at all"
+        assert list(next(iter(machine.scheduler.ready)).extras[1]) == [(0, 0)], (
+            "it may not die at all"
+        )
         del last
 
 
@@ -77,7 +81,7 @@ def test_a_call_past_its_deadline_is_doomed_at_once() -> None:
     a = unit("a", 2, max_retries=5, steps=[step(abs, name="a", limit=1.5)])
     machine.add(a)
     assert machine.die(0, a, 1, reason="timeout") == ["a[0:2]"]
-    verdict = machine.scheduler.ready[0].extras[1][1, 0]
+    verdict = next(iter(machine.scheduler.ready)).extras[1][1, 0]
     assert (verdict.kind, verdict.attempts) == ("timeout", 1)
     assert "max_duration of 1.5 s" in verdict.message
 
@@ -87,7 +91,7 @@ def test_a_death_between_calls_charges_nobody() -> None:
     a = unit("a")
     machine.add(a)
     assert machine.die(0, None) == ["a[0:1]"]
-    assert machine.scheduler.ready[0].extras is None
+    assert next(iter(machine.scheduler.ready)).extras is None
 
 
 def test_a_death_in_a_call_that_had_ended_is_charged_to_the_next() -> None:
@@ -99,7 +103,7 @@ def test_a_death_in_a_call_that_had_ended_is_charged_to_the_next() -> None:
     machine.end(0, first, 0, 1, seconds=0.0001)
     machine.add(second)
     machine.die(0, first)
-    assert machine.scheduler.ready[0].extras == ({(0, 0): 1}, {})
+    assert next(iter(machine.scheduler.ready)).extras == ({(0, 0): 1}, {})
 
 
 def test_a_death_without_work_leaves_nothing_behind() -> None:
