@@ -22,7 +22,7 @@ from pymonik.plan.lower import bind, lower
 from pymonik.plan.plan import Plan, Source
 from pymonik.progress import Progress, watching
 from pymonik.settings import settings
-from pymonik.waiting import Waiting
+from pymonik.telling import Telling
 
 logger = logging.getLogger("pymonik")
 
@@ -37,7 +37,7 @@ class Stats:
     compile_seconds: float = 0.0
 
 
-class Compiling(Waiting):
+class Compiling(Telling):
     """A recorder that compiles what it has recorded, and sends it."""
 
     def __init__(

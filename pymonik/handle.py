@@ -7,7 +7,7 @@ Several at once are a `MultiResultHandle` (`multi`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -34,6 +34,7 @@ def _refusal(verb: str) -> Callable[..., NoReturn]:
 
 
 _cannot_format = _refusal("formatting")
+_cannot_compare = _refusal("comparing")
 
 
 def in_seconds(timeout: float | None) -> float | None:
@@ -44,6 +45,13 @@ def in_seconds(timeout: float | None) -> float | None:
     if not number or not timeout >= 0:
         raise OptionsError(f"timeout takes seconds, 0 or more, not {timeout!r}")
     return timeout
+
+
+def compared(other: object) -> bool:
+    """Answer whether a handle is equal to what is no handle: nobody knows, but for `None`."""
+    if other is None or getattr(type(other), "__pymonik_role__", "") == "lazy":
+        return False
+    return _cannot_compare(None)
 
 
 class Owner(Protocol):
@@ -63,6 +71,9 @@ class Owner(Protocol):
         self, handles: list[ResultHandle[Any]], timeout: float | None
     ) -> Iterator[ResultHandle[Any]]: ...
     def awaited(self, handle: ResultHandle[Any]) -> Coroutine[Any, Any, Any]: ...
+    def awaited_in_turn(
+        self, handles: list[ResultHandle[Any]], timeout: float | None
+    ) -> AsyncIterator[ResultHandle[Any]]: ...
     def call_when_done(
         self, handle: ResultHandle[Any], callback: Callable[[Any], object]
     ) -> None: ...
@@ -145,7 +156,7 @@ class ResultHandle(Generic[T_co]):
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not ResultHandle:
-            return NotImplemented
+            return compared(other)
         return self._node is other._node and self._index == other._index
 
     def __hash__(self) -> int:

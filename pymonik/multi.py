@@ -7,11 +7,11 @@ one handle can do is the business of `handle`, waiting that of the client.
 from __future__ import annotations
 
 import operator
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator
 from typing import Any, ClassVar, Generic, SupportsIndex, TypeVar, overload
 
 from pymonik.errors import NoClientError
-from pymonik.handle import ResultHandle, in_seconds
+from pymonik.handle import ResultHandle, compared, in_seconds
 
 T = TypeVar("T")
 
@@ -59,8 +59,8 @@ class MultiResultHandle(Generic[T]):
             return []
         return self._client.values(self._runs, in_seconds(timeout))  # type: ignore[no-any-return]
 
-    def as_completed(self, timeout: float | None = None) -> Iterator[ResultHandle[T]]:
-        """Give the handles in the order in which their calls end."""
+    def as_completed(self, timeout: float | None = None) -> Completed[T]:
+        """Give the handles in the order in which their calls end, as `pymonik.as_completed`."""
         return as_completed(self, timeout)
 
     def done(self) -> bool:
@@ -165,6 +165,16 @@ class MultiResultHandle(Generic[T]):
             part.extend(list(self)[index])
         return part
 
+    def __eq__(self, other: object) -> bool:
+        """Compare handles, as lists do; what they stand for does not exist yet."""
+        if isinstance(other, (list, tuple)) and all(isinstance(h, ResultHandle) for h in other):
+            return list(self) == list(other)
+        if isinstance(other, MultiResultHandle):
+            return list(self) == list(other)
+        return compared(other)
+
+    __hash__ = None  # type: ignore[assignment]  # it changes, as lists do
+
     def __contains__(self, handle: object) -> bool:
         return isinstance(handle, ResultHandle) and any(
             handle._node is node and handle._index in indexes for node, indexes, _ in self._runs
@@ -188,17 +198,42 @@ class MultiResultHandle(Generic[T]):
         return handle_html(repr(self), [node for node, _, _ in self._runs])
 
 
-def as_completed(
-    handles: Iterable[ResultHandle[T]], timeout: float | None = None
-) -> Iterator[ResultHandle[T]]:
+class Completed(Iterator[ResultHandle[T]], AsyncIterator[ResultHandle[T]]):
+    """Handles in the order in which their calls end, for `for` and for `async for`."""
+
+    def __init__(self, handles: list[ResultHandle[T]], timeout: float | None) -> None:
+        self._handles = handles
+        self._timeout = timeout
+        self._waiting: Iterator[ResultHandle[T]] | None = None
+        self._awaiting: AsyncIterator[ResultHandle[T]] | None = None
+
+    def __next__(self) -> ResultHandle[T]:
+        if self._waiting is None:
+            if not self._handles:
+                raise StopIteration
+            self._waiting = self._handles[0]._client.completed(self._handles, self._timeout)
+        return next(self._waiting)
+
+    async def __anext__(self) -> ResultHandle[T]:
+        if self._awaiting is None:
+            if not self._handles:
+                raise StopAsyncIteration
+            client = self._handles[0]._client
+            self._awaiting = client.awaited_in_turn(self._handles, self._timeout)
+        return await self._awaiting.__anext__()
+
+
+def as_completed(handles: Iterable[ResultHandle[T]], timeout: float | None = None) -> Completed[T]:
     """Give handles in the order in which their calls end, failed ones included.
 
-    timeout: seconds until the last; past it TimeoutError is raised, and nothing is lost.
+    Works with `for`, and with `async for`, which does not block the event loop. timeout: seconds
+    until the last; past it TimeoutError is raised, and nothing is lost.
+
+        for handle in as_completed(handles):
+            print(handle.get())
     """
     remaining = list(handles)
     for handle in remaining:
         if not isinstance(handle, ResultHandle):
             raise TypeError(f"as_completed takes handles, not {handle!r}")
-    if not remaining:
-        return iter(())
-    return remaining[0]._client.completed(remaining, in_seconds(timeout))
+    return Completed(remaining, in_seconds(timeout))

@@ -1,7 +1,7 @@
 """Waiting: how handles of a client get their values, once what was recorded was sent.
 
-Enters: handles. Leaves: values, errors, callbacks, cancellations. Sending is left to `client`,
-which defines `flush`; filling the cells that are waited for, to the backends.
+Enters: handles. Leaves: values, errors, cancellations. Sending is left to `compiling`, which has
+`flush`, callbacks and event loops to `telling`; filling cells that are waited for, to backends.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pymonik import backend as backends
-from pymonik.callbacks import CALLBACKS
 from pymonik.cancelling import cancel_pending, renounce
-from pymonik.errors import NoClientError, OptionsError
+from pymonik.errors import NoClientError
 from pymonik.graph.ir import Put
 from pymonik.handle import ResultHandle
 from pymonik.names import description
@@ -27,7 +26,7 @@ from pymonik.recorder import Recorder
 from pymonik.runtime.outcome import PENDING, Failure, value_of
 
 if TYPE_CHECKING:
-    import asyncio
+    pass
 
 logger = logging.getLogger("pymonik")
 
@@ -44,12 +43,15 @@ class Waiting(Recorder):
         super().__init__(options, environment)
         self._on_progress = on_progress
         self._flushing = threading.RLock()
-        self._callbacks: list[tuple[ResultHandle[Any], Callable[[Any], object]]] = []
         self._looked: set[str] = set()
 
     @abstractmethod
     def flush(self) -> None:
         """Send what is pending, without waiting."""
+
+    @abstractmethod
+    def _watch_flushed(self) -> None:
+        """Let those be told who wait for calls that were sent or dropped meanwhile."""
 
     @abstractmethod
     def _opened(self) -> backends.Backend:
@@ -71,7 +73,7 @@ class Waiting(Recorder):
         backend = self._opened()
         with watching(backend, self._on_progress), backend.changed:
             if not backend.changed.wait_for(lambda: is_over() or backend.problem, timeout):
-                raise TimeoutError(f"not there after {timeout:g} s; nothing is lost: wait again")
+                raise late(timeout)
             if backend.problem is not None and not is_over():
                 raise backend.problem
 
@@ -139,7 +141,7 @@ class Waiting(Recorder):
         return _is_settled(handle)
 
     def _want(self, handles: Iterable[ResultHandle[Any]]) -> None:
-        wanted = [_home_of(handle) for handle in handles if not _is_settled(handle)]
+        wanted = [home_of(handle) for handle in handles if not _is_settled(handle)]
         if wanted:
             self._opened().want(wanted)
 
@@ -160,8 +162,7 @@ class Waiting(Recorder):
         def is_over() -> bool:
             return any(map(_is_settled, open_ones))
 
-        if any(handle._client is not self for handle in handles):
-            raise NoClientError("as_completed takes the handles of one client")
+        demand_same_client(handles)
         for handle in handles:
             self._settle(handle._node)
         self._want(handles)
@@ -170,62 +171,6 @@ class Waiting(Recorder):
             states = [(handle, _is_settled(handle)) for handle in open_ones]
             open_ones = [handle for handle, settled in states if not settled]
             yield from [handle for handle, settled in states if settled]
-
-    async def awaited(self, handle: ResultHandle[Any]) -> Any:
-        """Wait without blocking the event loop."""
-        import asyncio
-
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
-
-        def set_ended(_: Any) -> None:
-            if not loop.is_closed():  # who waited has gone away
-                loop.call_soon_threadsafe(_resolve, ended)
-
-        self.flush()
-        self.call_when_done(handle, set_ended)
-        await ended
-        return self.value(handle, None)
-
-    def call_when_done(self, handle: ResultHandle[Any], callback: Callable[[Any], object]) -> None:
-        """Call back once a call has ended."""
-        if not callable(callback):
-            raise OptionsError(f"add_done_callback takes a function, not {callback!r}")
-        with self._flushing:
-            if handle._node.home is None:
-                self._callbacks.append((handle, callback))
-                return
-        self._watch(handle, callback)
-
-    def _watch_flushed(self) -> None:
-        """Watch for the callbacks of calls that were sent or dropped meanwhile."""
-        with self._flushing:
-            known, self._callbacks = self._callbacks, []
-            self._callbacks += [entry for entry in known if entry[0]._node.home is None]
-        for handle, callback in known:
-            if handle._node.home is not None:
-                self._watch(handle, callback)
-
-    def _watch(self, handle: ResultHandle[Any], callback: Callable[[Any], object]) -> None:
-        node = handle._node
-        home = node.home
-        cell, place = home.locate(node.offset + handle._index)
-
-        def call() -> None:
-            try:
-                callback(handle)
-            except Exception:
-                logger.exception("a callback of %r failed", handle)
-
-        if home.record(node.offset + handle._index) is not PENDING:
-            call()
-            return
-
-        def arrived() -> None:
-            CALLBACKS.put(call)
-
-        self._opened().watch(lambda: cell.watch(home.output, place, arrived), arrived)
-        self._opened().want([_home_of(handle)])
 
     # ----- cancelling
 
@@ -265,9 +210,15 @@ class Waiting(Recorder):
         return description(handle)
 
 
-def _resolve(ended: asyncio.Future[None]) -> None:
-    if not ended.done():
-        ended.set_result(None)
+def late(timeout: float | None) -> TimeoutError:
+    """Make the error of a wait that was given up."""
+    return TimeoutError(f"not there after {timeout:g} s; nothing is lost: wait again")
+
+
+def demand_same_client(handles: list[ResultHandle[Any]]) -> None:
+    """Refuse handles of several clients, which nobody waits for together."""
+    if any(handle._client is not handles[0]._client for handle in handles):
+        raise NoClientError("as_completed takes the handles of one client")
 
 
 def _is_settled(handle: ResultHandle[Any]) -> bool:
@@ -275,6 +226,7 @@ def _is_settled(handle: ResultHandle[Any]) -> bool:
     return node.home.record(node.offset + handle._index) is not PENDING
 
 
-def _home_of(handle: ResultHandle[Any]) -> Any:
+def home_of(handle: ResultHandle[Any]) -> Any:
+    """Give where the value of a handle will be found, and its place there."""
     index = handle._node.offset + handle._index
     return handle._node.home, range(index, index + 1)

@@ -50,7 +50,7 @@ class Subtasks(Recorder):
 
     session_id = ""
     wait_for = wait_for_runs = value = values = is_done = exception = completed = _refuse
-    awaited = call_when_done = result_id = flush = _refuse
+    awaited = awaited_in_turn = call_when_done = result_id = flush = _refuse
 
     def spec_for(self, task: Any, code: Code, width: int, keywords: Any, given: Any) -> Spec:
         """Let sub-tasks inherit the options of the task that runs."""

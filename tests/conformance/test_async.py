@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pymonik import Pymonik
+from pymonik import Pymonik, as_completed
 from tests.conftest import Gate
 
 from .programs import add, divide, pass_gate, square
@@ -80,3 +80,56 @@ def test_two_coroutines_may_await_one_handle(client: Pymonik) -> None:
         return await asyncio.gather(wait_for_it(), wait_for_it())
 
     assert asyncio.run(main()) == [9, 9]
+
+
+def test_as_completed_is_an_async_iterator_too(client: Pymonik) -> None:
+    async def main() -> list[int]:
+        return [await handle async for handle in as_completed(square.map_invoke(range(5)))]
+
+    assert sorted(asyncio.run(main())) == [0, 1, 4, 9, 16]
+    assert client.stats.submissions == 1
+
+
+def test_as_completed_of_nothing_ends_at_once_in_a_loop(client: Pymonik) -> None:
+    async def main() -> list[Any]:
+        return [handle async for handle in as_completed([])]
+
+    assert asyncio.run(main()) == []
+
+
+def test_as_completed_gives_failures_to_loops_too(client: Pymonik) -> None:
+    async def main() -> list[str]:
+        mixed = divide.map_invoke([(1, 0), (1, 1)])
+        return [repr(handle.exception()) async for handle in mixed.as_completed()]
+
+    assert sorted(asyncio.run(main())) == ["None", "ZeroDivisionError('division by zero')"]
+
+
+@pytest.mark.asynchronous
+def test_as_completed_leaves_the_loop_free_and_follows_the_order_of_the_ends(
+    client: Pymonik, gate: Gate
+) -> None:
+    async def main() -> list[Any]:
+        slow, quick = pass_gate.invoke(gate.path, "slow"), square.invoke(3)
+        values = []
+        async for handle in as_completed([slow, quick]):
+            values.append(await handle)
+            if handle is quick:
+                await asyncio.to_thread(gate.open)
+        return values
+
+    assert asyncio.run(main()) == [9, "slow"]
+
+
+@pytest.mark.asynchronous
+def test_as_completed_in_a_loop_keeps_its_timeout(client: Pymonik, gate: Gate) -> None:
+    blocked = pass_gate.invoke(gate.path, "through")
+
+    async def main() -> None:
+        async for _ in as_completed([blocked], timeout=0.01):
+            pass
+
+    with pytest.raises(TimeoutError, match="wait again"):
+        asyncio.run(main())
+    gate.open()
+    assert blocked.get() == "through"

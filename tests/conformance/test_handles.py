@@ -98,6 +98,9 @@ def test_a_handle_is_itself_and_hashable(client: Pymonik) -> None:
     assert h == h
     assert h != other
     assert {h: 1, other: 2}[h] == 1
+    assert h in [other, h]
+    assert [other, h].index(h) == 1
+    assert (h == None, h != None) == (False, True)  # noqa: E711
 
 
 def test_a_callback_is_called_with_the_handle(client: Pymonik) -> None:
@@ -175,6 +178,11 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "abs": abs,
     "lt": lambda h: h < 1,
     "ge": lambda h: h >= 1,
+    "eq": lambda h: h == 9,
+    "ne": lambda h: h != 9,
+    "req": lambda h: h == 9,
+    "in values": lambda h: h in [1, 9],
+    "index of a value": lambda h: [9].index(h),
     "and": lambda h: h & 1,
     "or": lambda h: 1 | h,
     "shift": lambda h: h << 1,

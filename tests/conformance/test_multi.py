@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pymonik import MultiResultHandle, Pymonik, ResultHandle, as_completed
+from pymonik.errors import LazyValueError
 from tests.conftest import PATIENCE, Gate
 
 from .conftest import Connect
@@ -200,3 +201,20 @@ def test_handles_are_looked_up_as_they_complete(client: Pymonik) -> None:
     squares = square.map_invoke(range(4))
     origin = {h: i for i, h in enumerate(squares)}
     assert {origin[h]: h.get() for h in as_completed(squares)} == {0: 0, 1: 1, 2: 4, 3: 9}
+
+
+def test_handles_are_compared_as_lists_are(client: Pymonik) -> None:
+    squares, others = square.map_invoke(range(3)), square.map_invoke(range(3))
+    assert squares == squares[:] == list(squares)
+    assert squares != others
+    assert squares != squares[:2]
+    assert (squares == None) is False  # noqa: E711
+
+
+def test_comparing_handles_with_values_says_what_to_do(client: Pymonik) -> None:
+    squares = square.map_invoke(range(3))
+    for values in ([0, 1, 4], (0, 1), 3):
+        with pytest.raises(LazyValueError, match=r"get\(\)"):
+            assert squares == values
+    assert squares != []
+    assert client.stats.submissions == 0

@@ -70,6 +70,10 @@ special: ResultHandle[bool] = one  # error
 
 async def main() -> None:
     reveal_type(await one)  # reveals: int
+    async for ended in as_completed(many):
+        reveal_type(ended)  # reveals: ResultHandle[int]
+    async for ended in many.as_completed(timeout=1):
+        reveal_type(await ended)  # reveals: int
 
 
 with Pymonik("localhost:5001", workers=2, optimize=False) as client:
