@@ -94,9 +94,12 @@ def cost(
     failed = [_broken(made, name, text) for name, text in limits.items()]
     broken = [text for text in failed if text]
     if output == "json":
-        print_json({"script": script, "pending": True, **asdict(made), "over": broken})
+        ran = {"ran": recording.ran.makespan} if recording.ran is not None else {}
+        print_json({"script": script, "pending": True, **asdict(made), **ran, "over": broken})
     else:
         click.echo(f"{script}: estimated for {where}\n\n{cost_text(made)}")
+        if recording.ran is not None:
+            click.echo(f"\nit ran here in {seconds_text(recording.ran.makespan)}")
         told = subtasks_text(recording)
         click.echo(f"\n{told}" if told else "", nl=bool(told))
     for text in broken:

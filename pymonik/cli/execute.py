@@ -9,6 +9,7 @@ wanted what is part of the graph.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from typing import Any
 from pymonik import backend as backends
 from pymonik.graph.draw.tasks import Task
 from pymonik.graph.file import compiled
+from pymonik.graph.fingerprint import fingerprint
 from pymonik.graph.ir import Graph
 from pymonik.graph.passes import Target
 from pymonik.plan.plan import Plan, Source, Unit
@@ -29,15 +31,19 @@ class Kept:
     """What was submitted, and what ran."""
 
     sources: list[Source] = field(default_factory=list)
+    submissions: list[Plan] = field(default_factory=list)
     handles: list[Any] = field(default_factory=list)
     units: list[tuple[Unit, Unit | None]] = field(default_factory=list)
     # By the cells of units: their heirs, which make some of their values, and the seconds spent.
     heirs: dict[int, set[int]] = field(default_factory=dict)
     seconds: dict[int, float] = field(default_factory=dict)
+    # When each submission began, and when the last piece of it ended.
+    times: list[list[float]] = field(default_factory=list)
 
     def ended(self, executor: int, unit: Unit, elements: int, seconds: float) -> None:
         """Note what a piece took."""
         self.seconds[id(unit.cell)] = self.seconds.get(id(unit.cell), 0.0) + seconds
+        self.times[-1][1] = time.perf_counter()
 
     def made(self, unit: Unit, units: Sequence[Unit], bindings: Sequence[Any]) -> None:
         """Note what calls of a unit recorded."""
@@ -51,10 +57,30 @@ class Kept:
         if plan.source is None:
             return
         self.sources.append(plan.source)
+        self.submissions.append(plan)
+        self.times.append([time.perf_counter()] * 2)
         self.units += [(unit, None) for unit in plan.units]
         for node in plan.source.graph.nodes:
             anchor = getattr(node, "anchor", None)
             self.handles.append(anchor() if anchor is not None else None)
+
+    @property
+    def makespan(self) -> float:
+        """Seconds from the beginning of each submission to the end of its last unit, summed."""
+        return sum(end - began for began, end in self.times)
+
+    def durations(self) -> dict[str, float]:
+        """Give the mean seconds of a call, by the fingerprint of its function."""
+        sums: dict[str, list[float]] = {}
+        for plan in self.submissions:
+            for node, homes in plan.homes:
+                spent = sum(self.seconds.get(id(cell), 0.0) for cell in homes[0].cells)
+                for step in node.steps:  # a fused unit tells no step from another
+                    name = fingerprint(step.spec.code.function, packages=False)
+                    entry = sums.setdefault(name, [0.0, 0.0])
+                    entry[0] += spent / len(node.steps)
+                    entry[1] += node.n
+        return {name: spent / calls for name, (spent, calls) in sums.items() if calls}
 
     @property
     def plans(self) -> list[Plan]:
