@@ -12,13 +12,14 @@ import threading
 import traceback
 from typing import Any
 
+import grpc
 from armonik.protogen.common.objects_pb2 import Empty, Output
 from armonik.protogen.common.worker_common_pb2 import HealthCheckReply, ProcessReply
 
 from pymonik.runtime import verdict
 from pymonik.runtime.agent_hosts import Hosts
 from pymonik.runtime.agent_inputs import ContentCache
-from pymonik.runtime.agent_store import AgentStore
+from pymonik.runtime.agent_store import AgentLostError, AgentStore
 from pymonik.runtime.agent_task import Task
 
 logger = logging.getLogger("pymonik.worker")
@@ -40,12 +41,18 @@ class Servicer:
         return HealthCheckReply(status=HealthCheckReply.SERVING)
 
     def Process(self, request: Any, context: Any) -> Any:
-        """Run a task; whatever goes wrong becomes an answer, never a broken call."""
+        """Run a task; whatever goes wrong becomes an answer.
+
+        Except that an agent was lost: then the call breaks, and the task is tried elsewhere.
+        """
         with self._running:
             try:
                 store = AgentStore(self._agent, request)
                 task = Task(request, store, self._hosts, self._cache)
                 error = task.run(self._agent_target, context)
+            except AgentLostError as problem:
+                logger.warning("task %s is given back: %s", request.task_id, problem)
+                context.abort(grpc.StatusCode.UNAVAILABLE, str(problem))
             except Exception as problem:
                 logger.exception("task %s could not be run", request.task_id)
                 last = traceback.format_exception(problem)[-3:]

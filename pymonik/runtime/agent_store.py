@@ -8,6 +8,7 @@ see: what the agent takes in one message is limited to 4 MiB.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -23,6 +24,17 @@ from pymonik.runtime.envelope import Parts
 # Well below the 4 MiB that an agent takes in one message.
 MESSAGE_BYTES = 3 << 20
 _NAME_BYTES = 128
+# Seconds between tries of what may be asked twice; then the task is given back.
+_PAUSES = (0.05, 0.2, 1.0, 4.0)
+_PASSING = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+}
+
+
+class AgentLostError(Exception):
+    """The agent does not answer: nobody knows what it has taken of this task."""
 
 
 class AgentStore:
@@ -44,7 +56,9 @@ class AgentStore:
                 session_id=self._request.session_id,
                 results=[kind.ResultCreate(name=name) for name in some],
             )
-            ids += [made.result_id for made in self._agent.CreateResultsMetaData(request).results]
+            # Asked twice, it leaves rows that nobody refers to.
+            answer = self._again(self._agent.CreateResultsMetaData, request)
+            ids += [made.result_id for made in answer.results]
         return ids
 
     def create(self, items: Sequence[tuple[str, Parts]]) -> Sequence[str]:
@@ -75,7 +89,12 @@ class AgentStore:
                 task_options=self._options(step.placement),
                 task_creations=self._creations(some, step.placement),
             )
-            self._agent.SubmitTasks(request)
+            try:
+                self._agent.SubmitTasks(request)
+            except grpc.RpcError as error:
+                # Sent again, sub-tasks might run twice; given back, the task runs again alone.
+                _raise_lost(error)
+                raise
 
     def _creations(self, entries: Sequence[Entry], common: Placement) -> Iterator[Any]:
         for entry in entries:
@@ -106,16 +125,33 @@ class AgentStore:
     def bring(self, ids: Sequence[str]) -> set[str]:
         """Let the agent write completed results into the folder; give those that there are."""
         token = self._request.communication_token
-        asked = [(id, self._agent.GetResourceData.future(_wanted(token, id))) for id in ids]
+        requests = [messages.DataRequest(communication_token=token, result_id=id) for id in ids]
+        answers = [self._agent.GetResourceData.future(request) for request in requests]
         found = set()
-        for id, answer in asked:
+        for id, request, answer in zip(ids, requests, answers):
             try:
-                answer.result()
+                if answer.exception() is not None:
+                    self._again(self._agent.GetResourceData, request)
                 found.add(id)
             except grpc.RpcError as error:
                 if error.code() is not grpc.StatusCode.NOT_FOUND:
                     raise
         return found
+
+    def _again(self, method: Any, request: Any) -> Any:
+        """Ask, and ask again while the trouble may pass: for what may be asked twice."""
+        for pause in _PAUSES:
+            try:
+                return method(request)
+            except grpc.RpcError as error:
+                if error.code() not in _PASSING:
+                    raise
+            time.sleep(pause)
+        try:
+            return method(request)
+        except grpc.RpcError as error:
+            _raise_lost(error)
+            raise
 
     def notify(self) -> None:
         """Tell the agent which files are there."""
@@ -123,14 +159,14 @@ class AgentStore:
         for some in packed(self._written, MESSAGE_BYTES // _NAME_BYTES, lambda id: 1):
             session_id = self._request.session_id
             ids = [kind.ResultIdentifier(session_id=session_id, result_id=id) for id in some]
-            self._agent.NotifyResultData(
-                kind(communication_token=self._request.communication_token, ids=ids)
-            )
+            token = self._request.communication_token
+            self._again(self._agent.NotifyResultData, kind(communication_token=token, ids=ids))
         self._written = []
 
 
-def _wanted(token: str, id: str) -> Any:
-    return messages.DataRequest(communication_token=token, result_id=id)
+def _raise_lost(error: Any) -> None:
+    if error.code() in _PASSING:
+        raise AgentLostError(f"the agent does not answer: {error.details()}") from error
 
 
 def _entry_size(entry: Entry) -> int:
