@@ -45,9 +45,11 @@ class Pymonik(Compiling):
     defaults of all calls. workers: calls that run at once. optimize: True, False (one task a call)
     or names of passes. detach: leave the block without waiting. on_progress: called with a
     `Progress` while waiting. seed: where the random numbers of all calls come from, see `ctx.rng`;
-    chosen here, and readable as `client.seed`, when it is not given. backend: local, inline, dry-
-    run or armonik. certificate_authority, client_certificate, client_key: PEM files for TLS, or one
-    P12 for the last two; AKCONFIG and variables may name them, too.
+    chosen here, and readable as `client.seed`, when it is not given. forward_logs: on a cluster,
+    bring here what tasks log and print, with their outcomes; the embedded engine always does.
+    backend: local, inline, dry-run or armonik. certificate_authority, client_certificate,
+    client_key: PEM files for TLS, or one P12 for the last two; AKCONFIG and variables may name
+    them, too.
 
     batch_size, disable_events_client, polling_interval, polling_batch_size and local_session are
     taken and mean nothing any more.
@@ -74,6 +76,7 @@ class Pymonik(Compiling):
         client_certificate: str | None = None,
         client_key: str | None = None,
         seed: int | None = None,
+        forward_logs: bool = False,
     ) -> None:
         _warn_of_old(
             batch_size=batch_size,
@@ -93,6 +96,7 @@ class Pymonik(Compiling):
         )
         self.endpoint = backends.endpoint(endpoint)
         self.detach = detach
+        self._forward_logs = forward_logs
         self.seed = seed_given(seed)
         self._root = root_of(self.seed)
         self._workers = backends.workers(workers)
@@ -152,6 +156,7 @@ class Pymonik(Compiling):
                     partitions=self.partitions,
                     detach=self.detach,
                     session_id=self._joined,
+                    forward_logs=self._forward_logs,
                     **self._certificates,
                 )
                 if self._backend_name == "local":

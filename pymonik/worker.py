@@ -6,17 +6,14 @@ is told to stop. What it answers is the business of `runtime.agent`.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from urllib.parse import urlsplit
 
 logger = logging.getLogger("pymonik.worker")
@@ -80,28 +77,12 @@ def _remove_stale(address: str) -> None:
         os.unlink(address[5:])
 
 
-class _Clef(logging.Formatter):
-    """One JSON object a line, as ArmoniK's log collectors read it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Write a record, its fields beside it."""
-        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        line: dict[str, Any] = {
-            "@t": f"{moment}.{int(record.msecs):03d}Z",
-            "@l": record.levelname.capitalize(),
-            "@mt": record.getMessage(),
-            "logger": record.name,
-            **getattr(record, "pymonik", {}),
-        }
-        if record.exc_info:
-            line["@x"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=repr)
-
-
 def _log_to_stdout() -> None:
+    from pymonik.runtime.logs import COLLECTOR, Clef
+
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_Clef())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    handler.setFormatter(Clef())
+    logging.basicConfig(level=logging.INFO, handlers=[handler, COLLECTOR], force=True)
 
 
 if __name__ == "__main__":

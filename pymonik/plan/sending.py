@@ -61,6 +61,8 @@ class Facts:
     # Whether tasks may end their dependents unseen, and the one that may when others may not.
     gives_up: bool = True
     heir: Cell | None = None
+    # What becomes of the logs of tasks: see `Order`.
+    logs: str = ""
 
 
 @dataclass
@@ -180,6 +182,7 @@ def _entry(
         slots=facts.slots,
         optimize=facts.optimize,
         has_modules=unit.modules is not None,
+        logs=facts.logs and (facts.logs if unit.wanted else "note"),
         gives_up=facts.gives_up or not unit.cell.columns or unit.cell is facts.heir,
     )
     # No dependency is named twice: two contents of a unit may be equal.

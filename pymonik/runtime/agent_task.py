@@ -26,9 +26,11 @@ from pymonik.runtime.agent_hosts import Hosted, Hosts
 from pymonik.runtime.agent_inputs import ContentCache, open_file, read_inputs
 from pymonik.runtime.agent_store import AgentStore
 from pymonik.runtime.envelope import Assembly, Order
+from pymonik.runtime.logs import COLLECTOR, Log
 from pymonik.runtime.outcome import Failure
 
 FAILURES = "pymonik:failures"
+LOGS = "pymonik:logs"
 _NOTED = 20
 
 
@@ -43,6 +45,7 @@ class Task:
 
     def run(self, agent_target: str, context: Any) -> str | None:
         """Run it; give the text of its error, None when it ended well."""
+        COLLECTOR.take()  # what the last task has left behind is nobody's
         request = self._request
         opened = open_file(request.data_folder, request.payload_id)
         if opened.minor != sys.version_info.minor:
@@ -98,7 +101,8 @@ class Task:
         self, order: Order | Assembly, columns: Sequence[Any], errors: Sequence[Failure]
     ) -> str | None:
         """Store the records, or give up with an error when they are nothing but failures."""
-        if order.gives_up and _all_failed(columns, errors):
+        logs = self._logs(order)
+        if order.gives_up and _all_failed(columns, errors) and not logs:
             text = verdict.verdict(columns, errors)
             if text is not None:
                 return text
@@ -106,11 +110,23 @@ class Task:
         if len(output) != 1:
             return f"the task has {len(output)} expected outputs, where units have one"
         stored = set_apart(order.name, columns, self._store)
-        self._store.stream(output[0], envelope.seal_pack(order.stamp, stored, errors))
+        packed = logs if isinstance(order, Order) and order.logs == "pack" else []
+        self._store.stream(output[0], envelope.seal_pack(order.stamp, stored, errors, packed))
         if isinstance(order, Order):
             self._note(columns, errors)
+            self._note_logs(logs if order.logs == "note" else [])
         self._store.notify()
         return None
+
+    def _logs(self, order: Order | Assembly) -> list[Log]:
+        """Give what the task has logged, if its client wants it."""
+        return COLLECTOR.take() if isinstance(order, Order) and order.logs else []
+
+    def _note_logs(self, logs: Sequence[Log]) -> None:
+        """Let the client find logs that are in no pack it fetches."""
+        if logs:
+            note = envelope.seal_pack(bytes(envelope.DIGEST_SIZE), [], [], logs)
+            self._store.create([(LOGS, note)])
 
     def _note(self, columns: Sequence[Any], errors: Sequence[Failure]) -> None:
         """Let the client find failures that nobody may ever ask for."""
@@ -137,14 +153,16 @@ class Task:
             optimize=order.optimize,
             gives_up=False,
             heir=heir if order.gives_up else None,
+            logs=order.logs and "note",
         )
         work = sending(left.units, (), ledger, facts)
         dispatch(work.steps, self._store)
+        if heir is None and not left.holes:
+            return self._answer(order, unit.cell.columns, unit.cell.errors)
+        self._note_logs(self._logs(order))
         if heir is not None:
             self._store.notify()
             return None
-        if not left.holes:
-            return self._answer(order, unit.cell.columns, unit.cell.errors)
         self._submit_assembly(order, unit, left.holes, ledger, output)
         self._note(unit.cell.columns, unit.cell.errors)
         self._store.notify()

@@ -58,6 +58,7 @@ class Order(NamedTuple):
     slots: int = 1
     optimize: Any = True
     has_modules: bool = False
+    logs: str = ""
 
     @property
     def own_inputs(self) -> int:
@@ -122,9 +123,14 @@ def content_size(content: Content) -> int:
     return _HEADER.size + _LENGTH.size * (1 + len(content.buffers)) + content.size
 
 
-def seal_pack(stamp: bytes, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]) -> Parts:
-    """Put the records of a unit into an envelope."""
-    return seal(PACK, stamp, *_dumps((list(columns), list(errors))))
+def seal_pack(
+    stamp: bytes,
+    columns: Sequence[Sequence[Any]],
+    errors: Sequence[Failure],
+    logs: Sequence[Any] = (),
+) -> Parts:
+    """Put the records of a unit into an envelope, and what its tasks have logged."""
+    return seal(PACK, stamp, *_dumps((list(columns), list(errors), list(logs))))
 
 
 def seal_order(order: Order | Assembly) -> Parts:
@@ -173,9 +179,14 @@ def content_of(envelope: Envelope) -> Content:
 
 def records_of(envelope: Envelope) -> tuple[list[list[Any]], list[Failure]]:
     """Give the columns of a pack, and the errors of values that nobody asked for."""
-    _expect(envelope, PACK)
-    columns, errors = pickle.loads(envelope.body, buffers=envelope.buffers)
+    columns, errors, _ = pack_of(envelope)
     return columns, errors
+
+
+def pack_of(envelope: Envelope) -> tuple[list[list[Any]], list[Failure], list[Any]]:
+    """Give all of a pack: its columns, errors, and logs."""
+    _expect(envelope, PACK)
+    return pickle.loads(envelope.body, buffers=envelope.buffers)  # type: ignore[no-any-return]
 
 
 def order_of(envelope: Envelope) -> Order | Assembly:

@@ -7,12 +7,11 @@ as the other end of its socket closes.
     to it      ("hello", settings)  ("run", [(number, program, inputs, start, stop, extras), …])
                ("object", found)
     from it    ("ready", pid)  ("report", number, start, stop, columns, errors)  ("ask", id)
-               ("end", …as report…, seconds, plan)  ("log", name, level, text, fields)
+               ("end", …as report…, seconds, plan)  ("log", name, level, text, fields, traceback)
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import signal
@@ -37,6 +36,9 @@ class Executor:
         self._decoder = Decoder()
         self._encoder = Encoder(remember=False)
         self._sending = threading.Lock()
+        # The thread that sends, and what came in between by itself.
+        self._sender = 0
+        self._late: deque[Any] = deque()
         self._asking = threading.Lock()
         self._inbox: deque[Any] = deque()
         self._functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)
@@ -89,12 +91,25 @@ class Executor:
 
     def send(self, *message: Any) -> None:
         """Send one message; the socket blocks, so that a slow host slows the executor down."""
+        here = threading.get_ident()
+        if self._sender == here:  # a finalizer has logged in the middle of it
+            self._late.append(message)
+            return
         with self._sending:
-            frame, files = self._encoder.encode(message)
-            view = memoryview(frame)
-            while view:
-                sent, files = send_part(self._sock, view, files)
-                view = view[sent:]
+            self._sender = here
+            try:
+                self._push(message)
+                while self._late:
+                    self._push(self._late.popleft())
+            finally:
+                self._sender = 0
+
+    def _push(self, message: Any) -> None:
+        frame, files = self._encoder.encode(message)
+        view = memoryview(frame)
+        while view:
+            sent, files = send_part(self._sock, view, files)
+            view = view[sent:]
 
     def _hello(
         self,
@@ -104,6 +119,7 @@ class Executor:
         slots: int,
         solo: bool,
         optimize: Any,
+        level: int,
     ) -> None:
         """Become ready: take over the module path and the settings of the host."""
         if path is not None:
@@ -113,6 +129,7 @@ class Executor:
         from pymonik.current import CURRENT, open_here
         from pymonik.graph.passes import Target
         from pymonik.runtime.job import Hosting
+        from pymonik.runtime.logs import forward
         from pymonik.runtime.running import STATE, Restorer
         from pymonik.runtime.subtasks import Subtasks
 
@@ -125,10 +142,7 @@ class Executor:
         self._hosting = Hosting(
             worker, self._function, self._page, (BaseException,), subtasks, Restorer(True)
         )
-        logger = logging.getLogger("pymonik.task")
-        logger.addHandler(_Forward(self))
-        logger.setLevel(logging.DEBUG)
-        logger.propagate = False
+        self._finish_lines = forward(self.send, level)
         self.send("ready", os.getpid())
 
     def _enter(self, modules: Content | None) -> None:
@@ -178,6 +192,7 @@ class Executor:
                 self.send("report", *told)
                 self._page.begin(number, report.stop)
                 continue
+            self._finish_lines()
             STATE.end()
             seconds = time.perf_counter() - began
             self.send("end", *told, seconds, wire_plan(self._hosting.subtasks))
@@ -191,30 +206,6 @@ class Executor:
                 os.fstat(fd)
             except OSError:
                 os.dup2(spare, fd)
-
-
-class _Forward(logging.Handler):
-    """Sends what tasks log to the host."""
-
-    def __init__(self, executor: Executor) -> None:
-        super().__init__()
-        self._executor = executor
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Send one record; fields are sent as text where they are not plain."""
-        try:
-            fields = getattr(record, "pymonik", {})
-            plain = {
-                key: value
-                if isinstance(value, (int, float, str, bool, type(None)))
-                else repr(value)
-                for key, value in fields.items()
-            }
-            text = self.format(record)
-        except Exception:  # a record that cannot be told must not fail the call that logged it
-            self.handleError(record)
-            return
-        self._executor.send("log", record.name, record.levelno, text, plain)
 
 
 def _end_with(lifeline: int) -> None:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
 from pymonik.runtime.changed import Changed
-from pymonik.runtime.messages import entry_of, plan_of, relay
+from pymonik.runtime.logs import relay
+from pymonik.runtime.messages import entry_of, plan_of
 from pymonik.runtime.onward import Here, Onward
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.quarters import Quarters, own_folder_of

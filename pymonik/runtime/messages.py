@@ -6,7 +6,6 @@ on the other side. How frames travel is the business of `frames`.
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from pymonik.plan.home import Cell
@@ -68,13 +67,3 @@ def plan_of(wire: Any) -> Any:
         unit.limited = limited
         units.append(unit)
     return units, wire[1]
-
-
-def relay(name: str, level: int, text: str, fields: dict[str, Any]) -> None:
-    """Log here what a task has logged there."""
-    target = logging.getLogger(name)
-    if target.isEnabledFor(level):
-        element = fields.get("element")
-        place = f"[{element}]" if element is not None else ""
-        extra = {"pymonik": fields}
-        target.log(level, "%s%s: %s", fields.get("task", "task"), place, text, extra=extra)

@@ -85,6 +85,7 @@ class Staff:
             # A venv has a module path of its own.
             "path": None if is_venv else [os.path.abspath(entry) for entry in sys.path],
             "folder": built.working_dir if built is not None else None,
+            "level": logging.getLogger().getEffectiveLevel(),
             **self._hello,
         }
         process = Process(number, hello, max(1, available_cpus() // self._size), built)

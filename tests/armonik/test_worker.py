@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -28,6 +29,7 @@ from pymonik.runtime import envelope
 from pymonik.runtime.agent import Servicer
 from pymonik.runtime.agent_hosts import Hosts
 from pymonik.runtime.agent_inputs import ContentCache
+from pymonik.runtime.logs import Clef
 from pymonik.worker import target_of
 from tests.armonik.conftest import WORKER, Connect, started
 from tests.conformance.programs import add, inc, note, pass_gate, square
@@ -405,3 +407,30 @@ def test_the_command_line_is_a_worker() -> None:
     command = (sys.executable, "-m", "pymonik", "worker")
     with started(worker=command, partitions={"pymonik": 1}) as emulator, Pymonik(emulator.endpoint):
         assert add.invoke(1, 2).get() == 3
+
+
+def test_a_line_of_the_log_is_json_with_fields_apart() -> None:
+    record = logging.makeLogRecord(
+        {
+            "name": "pymonik.task.f",
+            "levelno": logging.WARNING,
+            "levelname": "WARNING",
+            "msg": "f[3]: read {rows}",
+            "created": 0.25,
+            "msecs": 250.0,
+            "exc_text": "Traceback …",
+            "pymonik": {"task": "f", "element": 3, "rows": 12, "@id": "x"},
+            "pymonik_text": "read {rows}",
+        }
+    )
+    assert json.loads(Clef().format(record)) == {
+        "@t": "1970-01-01T00:00:00.250Z",
+        "@l": "Warning",
+        "@m": "read {rows}",
+        "@x": "Traceback …",
+        "logger": "pymonik.task.f",
+        "task": "f",
+        "element": 3,
+        "rows": 12,
+        "@@id": "x",
+    }

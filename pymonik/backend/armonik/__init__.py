@@ -12,6 +12,7 @@ def open_cluster(
     detach: bool = False,
     workers: int | None = None,
     session_id: str | None = None,
+    forward_logs: bool = False,
     **connection: Any,
 ) -> Any:
     """Open a session on a cluster, or join the one of an id.
@@ -29,4 +30,4 @@ def open_cluster(
         session.hang_up()
         raise
     ends = "leave" if session_id else "stop" if detach else "end"
-    return ClusterBackend(session, workers or slots_of(reserved), optimize, ends)
+    return ClusterBackend(session, workers or slots_of(reserved), optimize, ends, forward_logs)

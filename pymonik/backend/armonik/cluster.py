@@ -27,12 +27,14 @@ from pymonik.plan.plan import Named, Plan, Unit
 from pymonik.plan.sending import Facts
 from pymonik.plan.steps import NO_ID, Object, result_name
 from pymonik.runtime import envelope, verdict
+from pymonik.runtime.logs import relay
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.program import Program
 
 logger = logging.getLogger("pymonik.armonik")
 
 FAILURES = "pymonik:failures"
+LOGS = "pymonik:logs"
 # Seconds between two counts of the running tasks.
 _CENSUS = 2.0
 
@@ -42,8 +44,13 @@ class ClusterBackend:
 
     name = "armonik"
 
-    def __init__(self, session: Session, slots: int, optimize: Any, ends: str = "end") -> None:
-        """Serve one client; `ends` says what becomes of the session: end, stop or leave it."""
+    def __init__(
+        self, session: Session, slots: int, optimize: Any, ends: str = "end", logs: bool = False
+    ) -> None:
+        """Serve one client; `ends` says what becomes of the session: end, stop or leave it.
+
+        logs: bring here what tasks log.
+        """
         self.session_id = session.id
         self.slots = slots
         self._session = session
@@ -51,7 +58,10 @@ class ClusterBackend:
         self._books = Books(self._fetch, self._fetch_value)
         self.changed = self._books.changed
         self.failures = self._books.failures
-        self._sender = Sender(session, self._books, Facts(session.id, slots, optimize))
+        self._sender = Sender(
+            session, self._books, Facts(session.id, slots, optimize, logs="pack" if logs else "")
+        )
+        self._logs = logs
         self._is_over = False
         # When to count the running tasks again, and how many there were.
         self._census = (0.0, 0)
@@ -103,14 +113,16 @@ class ClusterBackend:
         try:
             opened = self._session.open_result(place.id)
             size = opened.body.nbytes + sum(buffer.nbytes for buffer in opened.buffers)
-            columns, errors = envelope.records_of(opened)
+            columns, errors, logs = envelope.pack_of(opened)
         except (ClusterError, WireError) as error:
             if isinstance(error, ClusterError) and not isinstance(error, StaleError):
                 self._books.break_down(error)
                 return size
             failure = Failure("died", f"its value is gone from the cluster: {error}", "?")
             columns = [[failure] * cell.n for _ in cell.columns]
-            errors = []
+            errors, logs = [], []
+        for log in logs:
+            relay(*log)
         self._books.fetched_records(cell, place, columns, errors)
         return size
 
@@ -181,6 +193,10 @@ class ClusterBackend:
                 break
             self._session.line.closing.wait(pause)
         self._is_over = True
+        if self._logs:
+            for result in self._session.list_results(name=[LOGS]):
+                for log in envelope.pack_of(self._session.open_result(result.result_id))[2]:
+                    relay(*log)
         is_known = self._books.fetched == self._books.sent == sum(counts.values())
         if is_known:
             return

@@ -1,0 +1,204 @@
+"""What tasks log and print reaches their author, once."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from typing import Any
+
+import pytest
+
+from pymonik import PymonikContext, task
+
+from .conftest import Connect
+
+
+@pytest.fixture
+def told(connect: Connect, caplog: pytest.LogCaptureFixture) -> Any:
+    """Run a program; give the records of what its tasks have logged."""
+    caplog.set_level(logging.DEBUG)
+
+    def run(program: Any, **settings: Any) -> list[logging.LogRecord]:
+        with connect(forward_logs=True, **settings):
+            program()
+        ours = ("pymonik.task", "pymonik.print", "mine")
+        return [r for r in caplog.records if r.name.startswith(ours)]
+
+    return run
+
+
+@task(require_context=True)
+def logs(ctx: PymonikContext, x: int) -> int:
+    ctx.logger.warning("careful: %d", x, strike=42)
+    return x
+
+
+def test_a_record_tells_its_task_element_and_attempt(told: Any) -> None:
+    records = told(lambda: logs.map_invoke([5, 6]).get())
+    assert [r.levelno for r in records] == [logging.WARNING] * 2
+    assert sorted(r.pymonik["element"] for r in records) == [0, 1]
+    assert {(r.pymonik["task"], r.pymonik["attempt"]) for r in records} == {("logs", 1)}
+    assert {r.pymonik["strike"] for r in records} == {42}
+    text = " ".join(r.getMessage() for r in records)
+    assert "careful: 5" in text
+    assert "careful: 6" in text
+
+
+@pytest.mark.asynchronous
+def test_any_logger_will_do(told: Any) -> None:
+    @task
+    def usual(x: int) -> None:
+        logging.getLogger("mine.deep").error("as usual %d", x)
+
+    (record,) = told(lambda: usual.invoke(7).get())
+    assert (record.name, record.levelno) == ("mine.deep", logging.ERROR)
+    assert "as usual 7" in record.getMessage()
+    assert record.pymonik["task"] == "usual"
+
+
+@pytest.mark.asynchronous
+def test_an_exception_is_logged_with_its_traceback(
+    told: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    @task(require_context=True, retries=1)
+    def fails(ctx: PymonikContext) -> None:
+        try:
+            raise ValueError("inner")
+        except ValueError:
+            ctx.logger.exception("it broke", where="here")
+        if ctx.attempt == 1:
+            raise RuntimeError("again")
+
+    first, second = told(lambda: fails.invoke().get())
+    assert (first.pymonik["attempt"], second.pymonik["attempt"]) == (1, 2)
+    assert "attempt 2" in second.getMessage()
+    assert "ValueError: inner" in first.exc_text
+    assert caplog.text.count("ValueError: inner") == 2
+
+
+@pytest.mark.asynchronous
+def test_print_is_logged_line_by_line(told: Any) -> None:
+    @task
+    def talks(x: int) -> None:
+        print("one", x)
+        print("two", end="")
+        print(" halves\nthree")
+        print("four", end="")
+        print("to the error stream", file=sys.stderr)
+
+    records = told(lambda: talks.invoke(1).get())
+    out = [r.pymonik_text for r in records if r.name.endswith("stdout")]
+    assert out == ["one 1", "two halves", "three", "four"]
+    assert [r.pymonik_text for r in records if r.name.endswith("stderr")] == ["to the error stream"]
+    assert {r.pymonik["task"] for r in records} == {"talks"}
+
+
+def test_what_no_logger_shows_is_printed(
+    connect: Connect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @task
+    def talks(x: int) -> None:
+        print("hello from", x)
+        print("oh", file=sys.stderr)
+
+    with connect(forward_logs=True):
+        talks.map_invoke([1, 2]).wait().get()
+    captured = capsys.readouterr()
+    assert sorted(captured.out.splitlines()) == ["hello from 1", "hello from 2"]
+    assert captured.err.splitlines() == ["oh", "oh"]
+
+
+@pytest.mark.asynchronous
+def test_warnings_are_shown(connect: Connect, capsys: pytest.CaptureFixture[str]) -> None:
+    @task
+    def warns() -> None:
+        warnings.simplefilter("always")
+        warnings.warn("mind the gap", stacklevel=1)
+
+    with connect(forward_logs=True):
+        warns.invoke().get()
+    assert "mind the gap" in capsys.readouterr().err
+
+
+@pytest.mark.asynchronous
+def test_sub_tasks_and_values_nobody_asks_for_are_heard_too(told: Any) -> None:
+    @task
+    def parent() -> Any:
+        print("parent")
+        logs.invoke(1)
+        return [logs.invoke(2), 3]
+
+    @task
+    def alone() -> None:
+        print("alone")
+
+    def program() -> None:
+        alone.invoke()
+        assert parent.invoke().get() == [2, 3]
+
+    texts = sorted(r.pymonik_text for r in told(program))
+    assert texts == ["alone", "careful: 1 strike=42", "careful: 2 strike=42", "parent"]
+
+
+@pytest.mark.asynchronous
+def test_the_logs_of_a_task_that_failed_are_heard(told: Any) -> None:
+    @task
+    def fails() -> None:
+        print("last words")
+        raise ValueError("no")
+
+    def program() -> None:
+        assert isinstance(fails.invoke().exception(), ValueError)
+
+    assert [r.pymonik_text for r in told(program)] == ["last words"]
+
+
+@pytest.mark.asynchronous
+def test_a_finalizer_may_print_at_any_time(told: Any) -> None:
+    class Noisy:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            print("gone")
+
+    @task
+    def litter(x: int) -> int:
+        for _ in range(200):
+            Noisy()
+        return x
+
+    records = told(lambda: litter.map_invoke(range(20)).get())
+    assert records[0].pymonik_text == "gone"
+
+
+def test_what_comes_back_is_bounded(told: Any, backend: str) -> None:
+    if backend != "emulator":
+        pytest.skip("the embedded engine shows all of it")
+
+    @task
+    def floods(x: int) -> int:
+        for number in range(2000):
+            print(f"line {number} of many, each of them of some length or other")
+        return x
+
+    records = told(lambda: floods.invoke(1).get())
+    assert 500 < len(records) < 1500
+    assert "more lines are in the worker's own log" in records[-1].getMessage()
+
+
+def test_logs_stay_on_the_cluster_unless_asked_for(
+    connect: Connect, caplog: pytest.LogCaptureFixture, backend: str
+) -> None:
+    if backend != "emulator":
+        pytest.skip("the embedded engine is here")
+    caplog.set_level(logging.DEBUG)
+    with connect():
+        assert logs.map_invoke([1, 2]).get() == [1, 2]
+    assert "careful" not in caplog.text
+
+
+def test_a_task_called_plainly_logs_as_usual(caplog: pytest.LogCaptureFixture) -> None:
+    assert logs(3) == 3
+    assert "careful: 3" in caplog.text
