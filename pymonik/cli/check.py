@@ -10,6 +10,7 @@ import rich_click as click
 from pymonik.cli.graph import nothing, print_json
 from pymonik.cli.numbers import SECONDS, Pairs, number
 from pymonik.cli.record import ScriptFailed
+from pymonik.cli.runs import remembered
 from pymonik.cli.sources import ANYWHERE, named, source
 from pymonik.errors import PymonikError
 from pymonik.graph.check import Finding
@@ -46,7 +47,7 @@ def check(
     else:
         if plan is None:
             return nothing(script, output)
-        found = find(plan, durations)
+        found = find(plan, durations, remembered())
     if output == "json":
         print_json({"script": script, "findings": [asdict(finding) for finding in found]})
     else:

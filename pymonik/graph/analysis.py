@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pymonik.content import Content
-from pymonik.graph.ir import Graph, Map, Put, Recorded, inputs
+from pymonik.graph.ir import Graph, Map, Put, Recorded, Spec, inputs
 from pymonik.graph.slots import Const, Each, Nested, column_refs, refs_of
 
 if TYPE_CHECKING:
@@ -109,6 +110,29 @@ def captured(node: Any) -> Iterator[tuple[Content, int]]:
     elif isinstance(node, Map):
         for step in node.steps:
             yield from _in_columns(step.columns, node.n)
+
+
+def argument_names(node: Recorded) -> list[str]:
+    """Give a name for each argument of a call or a map: that of its parameter, or its place."""
+    return _argument_names(node.spec, len(node.args))
+
+
+@lru_cache(maxsize=64)
+def _argument_names(spec: Spec, count: int) -> list[str]:
+    from pymonik.graph.fingerprint import parameters_of
+
+    named = parameters_of(spec.code.function, spec.context)
+    plain = count - len(spec.keywords)
+    places = [f"{named[n]!r}" if n < len(named) else f"argument {n + 1}" for n in range(plain)]
+    return [*places, *(repr(keyword) for keyword in spec.keywords)]
+
+
+def in_argument(argument: Any) -> Iterator[tuple[Content, int]]:
+    """Give the captured values in one argument of a call or a map."""
+    if isinstance(argument, (Const, Each)):
+        yield from _in_columns([argument], 1)
+    else:
+        yield from _in_slots([argument], 1)
 
 
 def _in_columns(columns: Iterable[Any], n: int) -> Iterator[tuple[Content, int]]:

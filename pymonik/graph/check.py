@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pickletools
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from packaging.version import Version
 
 from pymonik.content import Content
 from pymonik.environment import Environment
-from pymonik.graph.analysis import captured
+from pymonik.graph.analysis import argument_names, in_argument
 from pymonik.graph.imports import brought_by, imported, package_of
 from pymonik.graph.ir import Graph, Put, Recorded
 from pymonik.graph.slots import Const, Each, Immediates, Nested
@@ -29,6 +29,8 @@ from pymonik.settings import GIB, MIB
 _HUGE = GIB
 # Pickles above this are not searched for paths: it would take longer than it is worth.
 _SEARCHED = 4 * MIB
+# What a session has whose client names no partition.
+_DEFAULT = ("pymonik",)
 # Arguments of a map that are looked at for paths.
 _LOOKED_AT = 100
 
@@ -43,10 +45,15 @@ class Finding:
     site: str
 
 
-def check(plan: Plan, seconds: Mapping[str, float] | None = None) -> list[Finding]:
+def check(
+    plan: Plan,
+    seconds: Mapping[str, float] | None = None,
+    remembered: Callable[[Any], float | None] = lambda spec: None,
+) -> list[Finding]:
     """Give what is wrong with a plan, errors first.
 
-    seconds: expected ones of a call, by the name of its task; `@task(cost=…)` otherwise.
+    seconds: expected ones of a call, by the name of its task; `@task(cost=…)` otherwise, and else
+    what `remembered` gives for a spec.
     """
     graph: Graph = plan.source.graph if plan.source is not None else plan.graph
     partitions = plan.source.partitions if plan.source is not None else ()
@@ -57,7 +64,7 @@ def check(plan: Plan, seconds: Mapping[str, float] | None = None) -> list[Findin
         _modules(graph),
         _environments(graph),
         _partitions(graph, partitions),
-        _limits(graph, seconds or {}),
+        _limits(graph, seconds or {}, remembered),
     )
     for findings in rules:
         for finding in findings:
@@ -80,23 +87,30 @@ def _specs(graph: Graph) -> Iterator[tuple[Any, Recorded]]:
 
 def _huge_values(graph: Graph) -> Iterator[Finding]:
     for node in graph.nodes:
-        for content, _ in captured(node):
-            if content.size > _HUGE:
-                what = "the object put" if isinstance(node, Put) else f"{node.spec.name} takes"
-                text = (
-                    f"{what} {content.size / GIB:.1f} GiB in one value: it travels as a whole, and "
-                    "so does its copy in memory; pass where it is stored, or a part for each call"
-                )
-                yield Finding("warning", "huge value", text, node.where)
+        if isinstance(node, Put):
+            values = [("the object put", [node.content])]
+        else:
+            values = [
+                (f"{node.spec.name} takes as {name}", [c for c, _ in in_argument(argument)])
+                for name, argument in zip(argument_names(node), node.args)
+            ]
+        for what, contents in values:
+            for content in contents:
+                if content.size > _HUGE:
+                    text = (
+                        f"{what}: {content.size / GIB:.1f} GiB in one value, which travels as a "
+                        "whole and stays in memory; pass where it is stored, or a part a call"
+                    )
+                    yield Finding("warning", "huge value", text, node.where)
 
 
 def _paths(graph: Graph) -> Iterator[Finding]:
     for node in _recorded(graph):
-        for text in _texts(node):
+        for name, text in _texts(node):
             if _is_local_path(text):
                 message = (
-                    f"{node.spec.name} is given the path {text!r}, which lies on this machine: "
-                    "pass the content, a Materialize of it, or a path that workers have"
+                    f"{node.spec.name} is given as {name} the path {text!r}, which lies on this "
+                    "machine: pass the content, a Materialize of it, or a path that workers have"
                 )
                 yield Finding("warning", "local path", message, node.where)
 
@@ -105,14 +119,15 @@ def _is_local_path(text: str) -> bool:
     return os.sep in text and len(text) < 4096 and "\0" not in text and os.path.exists(text)
 
 
-def _texts(node: Recorded) -> Iterator[str]:
-    for arg in node.args:
+def _texts(node: Recorded) -> Iterator[tuple[str, str]]:
+    for name, arg in zip(argument_names(node), node.args):
         if isinstance(arg, Const):
-            yield from _in_slots([arg.value])
+            slots = [arg.value]
         elif isinstance(arg, (Immediates, Each)):
-            yield from _in_slots(arg.values[:_LOOKED_AT])
+            slots = list(arg.values[:_LOOKED_AT])
         else:
-            yield from _in_slots([arg])
+            slots = [arg]
+        yield from ((name, text) for text in _in_slots(slots))
 
 
 def _in_slots(slots: Iterable[Any]) -> Iterator[str]:
@@ -124,8 +139,12 @@ def _in_slots(slots: Iterable[Any]) -> Iterator[str]:
         elif isinstance(slot, Nested):
             yield from _in_slots([slot.content, *slot.slots])
         elif isinstance(slot, Content) and len(slot.data) <= _SEARCHED:
+            # Code that travels names the file that it was written in.
+            has_code = b"cloudpickle" in slot.data
             for operation, argument, _ in pickletools.genops(slot.data):
-                if isinstance(argument, str) and "UNICODE" in operation.name:
+                if not isinstance(argument, str) or "UNICODE" not in operation.name:
+                    continue
+                if not (has_code and argument.endswith(".py")):
                     yield argument
 
 
@@ -160,20 +179,28 @@ def _environments(graph: Graph) -> Iterator[Finding]:
 def _partitions(graph: Graph, partitions: tuple[str, ...]) -> Iterator[Finding]:
     for spec, node in _specs(graph):
         name = spec.options.partition_id
-        if name and partitions and name not in partitions:
+        if name and name not in (partitions or _DEFAULT):
             text = (
                 f"{spec.name} wants the partition {name!r}, the session has "
-                f"{', '.join(map(repr, partitions))}: add it to Pymonik(partition=[…])"
+                f"{', '.join(map(repr, partitions or _DEFAULT))}: add it to "
+                "Pymonik(partition=[…])"
             )
             yield Finding("error", "partition", text, node.where)
 
 
-def _limits(graph: Graph, seconds: Mapping[str, float]) -> Iterator[Finding]:
+def _limits(
+    graph: Graph, seconds: Mapping[str, float], remembered: Callable[[Any], float | None]
+) -> Iterator[Finding]:
     for spec, node in _specs(graph):
-        limit, cost = spec.options.seconds, seconds.get(spec.name, spec.options.cost)
-        if limit is not None and cost is not None and cost > limit:
+        limit = spec.options.seconds
+        if limit is None:
+            continue
+        cost, says = seconds.get(spec.name, spec.options.cost), "is expected to last"
+        if cost is None:
+            cost, says = remembered(spec), "lasted in earlier runs"
+        if cost is not None and cost > limit:
             text = (
-                f"a call of {spec.name} is expected to last {cost:g} s, and max_duration stops it "
-                f"after {limit:g} s"
+                f"a call of {spec.name} {says} {cost:.3g} s, and max_duration stops it after "
+                f"{limit:g} s: raise the limit, or cut the work"
             )
             yield Finding("error", "max_duration", text, node.where)

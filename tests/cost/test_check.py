@@ -61,8 +61,33 @@ def test_a_huge_value_is_named_with_its_size(
     client: Pymonik, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checks, "_HUGE", 1000)
-    kept = read.invoke(np.zeros(1000), pymonik=client)
-    assert found(client) == [("warning", "huge value")]
+    kept = read.invoke("x", np.zeros(1000), pymonik=client)
+    mapped = read.map_invoke([(np.zeros(1000),), ("y",)], pymonik=client)
+    object = client.put(np.zeros(2000), name="curve")
+    findings = check(client.plan())
+    assert {finding.rule for finding in findings} == {"huge value"}
+    assert [finding.text.partition(":")[0] for finding in findings] == [
+        "read takes as 'more'",
+        "read takes as 'source'",
+        "the object put",
+    ]
+    del kept, mapped, object
+
+
+def test_the_argument_that_is_a_path_is_named(client: Pymonik) -> None:
+    kept = read.invoke("x", "y", __file__, pymonik=client)
+    (finding,) = check(client.plan())
+    assert finding.text.startswith(f"read is given as argument 3 the path {__file__!r}")
+    del kept
+
+
+def test_the_file_of_code_that_travels_is_no_path(client: Pymonik) -> None:
+    class Local:
+        def method(self) -> int:
+            return 1
+
+    kept = read.invoke([Local(), lambda: 1], pymonik=client)
+    assert found(client) == []
     del kept
 
 
@@ -71,6 +96,24 @@ def test_a_partition_the_session_has_not_is_an_error(client: Pymonik) -> None:
     (finding,) = check(client.plan())
     assert (finding.level, finding.rule) == ("error", "partition")
     assert "'moon', the session has 'cpu', 'gpu'" in finding.text
+    del kept
+
+
+def test_a_partition_of_a_session_that_names_none_is_the_default_one() -> None:
+    client = Pymonik(backend="dry-run")
+    kept = read.invoke("x", pmk_partition="gpu", pymonik=client)
+    (finding,) = check(client.plan())
+    assert "'gpu', the session has 'pymonik'" in finding.text
+    client.cancel()
+    del kept
+
+
+def test_durations_of_earlier_runs_count(client: Pymonik) -> None:
+    kept = read.invoke("x", pmk_max_duration=60, pymonik=client)
+    assert check(client.plan(), remembered=lambda spec: 59.0) == []
+    (finding,) = check(client.plan(), remembered=lambda spec: 61.0)
+    assert "lasted in earlier runs 61 s, and max_duration stops it after 60 s" in finding.text
+    assert check(client.plan(), {"read": 1.0}, lambda spec: 61.0) == []
     del kept
 
 
@@ -137,6 +180,24 @@ def test_what_cannot_be_recorded_is_a_finding_with_its_line(pymonik_command: Com
     (finding,) = json.loads(done.stdout)["findings"]
     assert (finding["level"], finding["site"]) == ("error", "bad.py:10")
     assert "['lock']" in finding["text"]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("add.invoke(1, pmk_priority=11)", "priority takes a whole number from 1 to 10, not 11"),
+        ("add.invoke(Pymonik().put(1))", "another client"),
+        ("add.invoke(add.invoke(1, pymonik=Pymonik()))", "another client"),
+        ("add.invoke(1, 2)", "too many positional arguments"),
+    ],
+)
+def test_what_a_call_refuses_is_a_finding(pymonik_command: Command, call: str, words: str) -> None:
+    source = UNPICKLABLE.replace('add.invoke({"lock": threading.Lock()})', call)
+    done = pymonik_command("graph", "check", "-o", "json", "bad.py", bad=source)
+    assert done.returncode == 1
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert finding["site"] == "bad.py:10"
+    assert words in finding["text"]
 
 
 WARNED = """
