@@ -64,7 +64,11 @@ class Compiling(Telling):
         self.number()
         backend = self._opened()
         # A dry run tells what a cluster would be sent.
-        target = Target(slots=backend.slots, solo=backend.name in ("armonik", "dry-run"))
+        target = Target(
+            slots=backend.slots,
+            solo=backend.name in ("armonik", "dry-run"),
+            known=dict(backend.durations),
+        )
         with _collecting_later():
             plan = lower(run_passes(graph, target, self.optimize))
         source = Source(graph, target, self.optimize, tuple(self.partitions))

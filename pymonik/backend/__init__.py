@@ -6,7 +6,7 @@ A backend knows units, cells and contents; it knows no node, no pass and no user
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from pymonik.content import Content
@@ -26,6 +26,8 @@ class Backend(Protocol):
     name: str
     session_id: str
     slots: int
+    # Seconds an element took so far, by the names of units; none where nobody looks.
+    durations: Mapping[str, float]
     changed: Any
     failures: list[Failure]
     # Why values that are waited for will not come; raised where they are waited for.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NoReturn
 
 from pymonik.content import Content
@@ -49,6 +49,7 @@ class DryRunBackend:
     def __init__(self, workers: int | None) -> None:
         self.slots = workers or settings().default_slots
         self.changed = _NothingComes()
+        self.durations: Mapping[str, float] = {}
         self.failures: list[Failure] = []
 
     def submit(self, plan: Plan) -> None:

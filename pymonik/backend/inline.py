@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pymonik.content import Content
@@ -59,6 +59,7 @@ class InlineBackend:
         self._objects = Objects(self.session_id)
         self._scheduler = Scheduler()
         self._scheduler.executors[0] = []
+        self.durations: Mapping[str, float] = {}
         self.failures = self._scheduler.failures
         self._functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)
         self._subtasks = Subtasks(Target(slots=self.slots), optimize)

@@ -6,7 +6,7 @@ No port and no daemon; executors start with the first unit and end with the clie
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pymonik.content import Content
@@ -36,6 +36,7 @@ class LocalBackend:
         self._host = Host(self.slots, self.slots, optimize, find=self._objects.find)
         self.changed = self._host.changed
         self.failures = self._host.scheduler.failures
+        self.durations: Mapping[str, float] = self._host.scheduler.ready.durations
 
     def submit(self, plan: Plan) -> None:
         """Hand the units to the host; blobs travel with the first unit that needs them."""

@@ -37,7 +37,11 @@ class Writer:
         self.data: dict[str, Any] = {
             "kind": KIND,
             "format": FORMAT,
-            "target": {"slots": source.target.slots, "chunk_size": source.target.chunk_size},
+            "target": {
+                "slots": source.target.slots,
+                "chunk_size": source.target.chunk_size,
+                "known": dict(source.target.known),
+            },
             "optimize": source.optimize,
             "partitions": source.partitions,
             "specs": [],

@@ -31,7 +31,17 @@ _SPANS, _SUBMISSIONS, _FAILURES = 20_000, 20, 100
 # Names in a summary.
 _TOLD = 5
 # What a backend has from its beginning to its end: looked up without a detour.
-_CONSTANT = ("name", "session_id", "slots", "changed", "failures", "progress", "want", "watch")
+_CONSTANT = (
+    "name",
+    "session_id",
+    "slots",
+    "durations",
+    "changed",
+    "failures",
+    "progress",
+    "want",
+    "watch",
+)
 
 
 @dataclass

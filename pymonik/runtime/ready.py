@@ -22,6 +22,7 @@ class Ready:
     """Queues of pieces by environment; None is that of the host itself.
 
     executors: what each was given. slots: how many may be busy at once, where there are more.
+    durations: seconds an element took, by the names of units; the last ones count most.
     """
 
     def __init__(self) -> None:
@@ -30,7 +31,7 @@ class Ready:
         self._queues: dict[Any, deque[Piece]] = {}
         self._homes: dict[int, Any] = {}
         self._same: dict[Any, Any] = {}
-        self._seconds: dict[str, float] = {}
+        self.durations: dict[str, float] = {}
         self._turns = 0
         self._used: dict[int, int] = {}
 
@@ -156,11 +157,11 @@ class Ready:
         return sum(map(self._expected, (*pieces, piece))) < _AHEAD_SECONDS
 
     def _expected(self, piece: Piece) -> float:
-        each = self._seconds.get(piece.running.unit.name, 1.0)
+        each = self.durations.get(piece.running.unit.name, 1.0)
         return each * (piece.stop - piece.start)
 
     def learn(self, name: str, seconds: float, count: int) -> None:
         """Note how long elements of a unit took."""
         each = seconds / max(1, count)
-        known = self._seconds.get(name)
-        self._seconds[name] = each if known is None else 0.5 * (known + each)
+        known = self.durations.get(name)
+        self.durations[name] = each if known is None else 0.5 * (known + each)

@@ -9,7 +9,8 @@ import pytest
 
 from pymonik import Task
 from pymonik.content import Content
-from tests.graph.programs import TASKS, recording
+from pymonik.graph.passes import Target, run_passes
+from tests.graph.programs import TASKS, recorded, recording
 
 from .looking import columns, compiled, units_of
 
@@ -119,3 +120,17 @@ def test_a_plan_is_bound_to_its_values_only_when_it_is_sent(optimize: bool) -> N
         client.flush()
         assert node.home is not None
         assert xs.get() == [1, 2, 3, 4]
+
+
+def test_calls_that_were_short_before_make_one_unit_a_slot() -> None:
+    with recording() as client:
+        ends = inc.map_invoke(range(40))
+        graph = recorded(client)
+        sizes = {
+            seconds: run_passes(graph, Target(2, known={"inc": seconds})).nodes[0].chunk
+            for seconds in (1e-6, 0.04, 0.06, 5.0)
+        }
+        # Two slots have two seconds of work in hand before a unit would be overlong.
+        assert sizes == {1e-6: 20, 0.04: 20, 0.06: 10, 5.0: 10}
+        assert run_passes(graph, Target(2)).nodes[0].chunk == 10
+        del ends

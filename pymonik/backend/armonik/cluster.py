@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pymonik.backend.armonik.apart import Value
@@ -53,6 +53,7 @@ class ClusterBackend:
         """
         self.session_id = session.id
         self.slots = slots
+        self.durations: Mapping[str, float] = {}
         self._session = session
         self._ends = ends
         self._books = Books(self._fetch, self._fetch_value)

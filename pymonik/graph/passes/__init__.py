@@ -4,7 +4,7 @@ file share one name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,12 +24,14 @@ class Target:
     """What a graph is compiled for.
 
     slots: calls that can run at once. seconds: gives the expected seconds of a call of a spec, or
-    None. chunk_size: elements a unit, in place of the compiler's choice. solo: calls that may
-    delegate get units of their own, so that a whole unit's value can be handed over.
+    None. known: seconds an element of a map took before, by the map's name. chunk_size: elements a
+    unit, in place of the compiler's choice. solo: calls that may delegate get units of their own,
+    so that a whole unit's value can be handed over.
     """
 
     slots: int = 8
     seconds: Callable[[Any], float | None] = field(default=lambda spec: spec.options.cost)
+    known: Mapping[str, float] = field(default_factory=dict)
     chunk_size: int | None = None
     solo: bool = False
 

@@ -1,8 +1,9 @@
 """batch: say how many elements of a map make a unit.
 
-With known durations units aim at one second; without, at two units a slot (an overlong one hands
-its rest back). Never more elements than n / slots, and less where that would make the longest path
-of the graph longer than max(span, work / slots), the bound below which no schedule can go.
+With given durations units aim at one second; without, at two units a slot (an overlong one hands
+its rest back), or one where calls of that name were short enough before. Never more elements than
+n / slots, and less where that would make the longest path of the graph longer than max(span, work /
+slots), the bound below which no schedule can go.
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ def _wish(node: Map, seconds: float | None, target: Target) -> int:
         return min(given, max(1, node.n))
     slots = max(1, target.slots)
     if seconds is None:
-        return max(1, node.n // (_UNITS_A_SLOT * slots))
+        before = target.known.get(node.name)
+        short = before is not None and before * node.n < settings().unit_seconds * slots
+        return max(1, node.n // (slots if short else _UNITS_A_SLOT * slots))
     return max(1, min(int(settings().unit_seconds / seconds), node.n // slots))
 
 
