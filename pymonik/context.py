@@ -15,8 +15,10 @@ from pymonik.errors import NoClientError, OptionsError
 from pymonik.runtime import seeds
 
 if TYPE_CHECKING:
+    from pymonik.environment import Environment
     from pymonik.material import Materialize
     from pymonik.runtime.cache import CacheInfo
+    from pymonik.runtime.env_task import TaskEnvironment
 
 
 class TaskLogger(logging.LoggerAdapter):  # type: ignore[type-arg]
@@ -63,7 +65,7 @@ class PymonikContext:
         element: int | None = None,
         attempt: int = 1,
         worker: str = "",
-        environment: Any = None,
+        environment: Environment | None = None,
         seed: bytes | None = None,
     ) -> None:
         self._task_handler = task_handler
@@ -71,13 +73,16 @@ class PymonikContext:
         self._task: tuple[str, bytes] | None = None
         self._seed = seed
         self._fetch: Any = None
+        # Whether no engine runs the call.
+        self._plain = True
         self._caches: Any = dict
         self._rng: Any = None
         self.task_name = task_name
         self.element = element
         self.attempt = attempt
         self.worker = worker
-        self.environment = environment
+        self._wanted = environment
+        self._environment: TaskEnvironment | None = None
         fields = {"task": task_name, "element": element, "attempt": attempt}
         given = logger or logging.getLogger(f"pymonik.task.{task_name or 'local'}")
         self.logger = TaskLogger(given, fields)
@@ -97,8 +102,10 @@ class PymonikContext:
             element=state.element,
             attempt=state.attempt,
             worker=state.worker,
+            environment=state.environment,
             seed=state.seed,
         )
+        context._plain = False
         context._task = state.task
         context._fetch = state.fetch
         context._caches = state.caches
@@ -108,6 +115,18 @@ class PymonikContext:
     def is_local(self) -> bool:
         """Whether no ArmoniK worker runs the task."""
         return self._task_handler is None and self._task is None
+
+    @property
+    def environment(self) -> TaskEnvironment:
+        """What the task runs in; more can be installed for this call alone.
+
+        ctx.environment.install("tabulate", ("six", "==1.16"))
+        """
+        if self._environment is None:
+            from pymonik.runtime.env_task import TaskEnvironment
+
+            self._environment = TaskEnvironment(self._wanted, self._plain)
+        return self._environment
 
     @property
     def task_handler(self) -> Any:

@@ -92,6 +92,7 @@ class InlineBackend:
         job = Job(Program.load(unit.payload), inputs, piece.start, piece.stop)
         restore = running.Restorer(watch=False)
         restore.expect(variables_of(unit))
+        running.STATE.environment = unit.environment
         hosting = Hosting(
             "inline",
             self._function,

@@ -7,6 +7,7 @@ which are gone when it ends. Neither the worker nor the venv that other calls sh
 from __future__ import annotations
 
 import importlib
+import logging
 import shutil
 import sys
 import tempfile
@@ -15,14 +16,18 @@ from pathlib import Path
 from types import ModuleType
 
 from pymonik.environment import Environment, unsatisfied
-from pymonik.errors import EnvironmentBuildError
+from pymonik.errors import EnvironmentBuildError, EnvironmentMismatch, EnvironmentSpecError
+from pymonik.runtime import running
+
+logger = logging.getLogger("pymonik.environments")
 
 
 class TaskEnvironment:
     """What a task runs in. The executor calls `close` when the call has ended and is pickled."""
 
-    def __init__(self, environment: Environment | None = None) -> None:
+    def __init__(self, environment: Environment | None = None, plain: bool = False) -> None:
         self._environment = environment or Environment()
+        self._plain = plain
         self._folders: list[Path] = []
         self._hidden: dict[str, ModuleType] = {}
         self._names: set[str] = set()
@@ -31,6 +36,11 @@ class TaskEnvironment:
     def packages(self) -> tuple[str, ...]:
         """The packages that were asked for."""
         return self._environment.packages
+
+    @property
+    def python(self) -> str:
+        """The interpreter that runs the task."""
+        return sys.executable
 
     @property
     def variables(self) -> dict[str, str]:
@@ -43,14 +53,20 @@ class TaskEnvironment:
         Takes the forms that `environment={"pip": ...}` takes; what is there already costs nothing.
         Better asked for in `environment=`, where it is built once and not once a call. Raises
         `EnvironmentSpecError`, or `EnvironmentBuildError` when uv fails or when compiled modules
-        of another version are loaded already.
+        of another version are loaded already, and `EnvironmentMismatch` in a call that no engine
+        runs: nothing is installed into the process of the user.
 
             ctx.environment.install("tabulate", ("six", "==1.16"))
         """
         missing = unsatisfied(Environment.parse({"pip": list(packages)}).packages)
         if not missing:
             return ()
-        folder = Path(tempfile.mkdtemp(prefix="pymonik-packages-"))
+        if self._plain:
+            raise EnvironmentMismatch(
+                f"{', '.join(missing)}: not installed here, and this call runs in your own "
+                "process, into which nothing is installed: invoke the task, or install it yourself"
+            )
+        folder = Path(tempfile.mkdtemp(prefix=running.own_prefix("packages")))
         try:
             added = _install(folder, missing)
             names = _top_level(folder / "site")
@@ -58,11 +74,33 @@ class TaskEnvironment:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        if not self._folders:
+            running.when_stored(self.close)
         self._names |= names
         self._folders.append(folder)
         sys.path.insert(0, str(folder / "site"))
         importlib.invalidate_caches()
         return tuple(added)
+
+    def install_package(self, package_name: str, version: str | None = None) -> bool:
+        """Install a package for this call alone; tell whether it is there now.
+
+        version: a specifier, such as "==1.2". What goes wrong is logged, not raised: see `install`.
+        """
+        try:
+            self.install((package_name, version) if version else package_name)
+        except (EnvironmentBuildError, EnvironmentSpecError, EnvironmentMismatch) as error:
+            logger.error("%s was not installed: %s", package_name, error)
+            return False
+        return True
+
+    def get_python_executable(self) -> str:
+        """Give the interpreter that runs the task."""
+        return self.python
+
+    def get_venv_path(self) -> str:
+        """Give the folder that the interpreter is in."""
+        return str(Path(self.python).parent)
 
     def close(self) -> None:
         """Forget what was installed; the next call sees the modules that were there before."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pymonik.runtime import seeds
@@ -109,6 +109,27 @@ def own_folder() -> str:
     return _OWN[0]
 
 
+def own_prefix(name: str) -> str:
+    """Give what the names of temporary folders begin with that go with this process."""
+    return f"{_PREFIX}{os.getpid()}-{name}-"
+
+
+# What is to be undone when the value of the call was stored.
+LEFT: list[Callable[[], None]] = []
+
+
+def when_stored(undo: Callable[[], None]) -> None:
+    """Undo something when the value of the call that runs was stored."""
+    LEFT.append(undo)
+    DIRTY.append("left")
+
+
+def clean_up() -> None:
+    """Undo what the last call has left for the time after it."""
+    while LEFT:
+        LEFT.pop()()
+
+
 def process_folder(name: str) -> str:
     """Give a folder that goes with this process; made when first asked for."""
     if name not in _FOLDERS:
@@ -117,7 +138,7 @@ def process_folder(name: str) -> str:
 
         if not _FOLDERS:
             atexit.register(sweep, os.getpid())
-        _FOLDERS[name] = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-{name}-")
+        _FOLDERS[name] = tempfile.mkdtemp(prefix=own_prefix(name))
     return _FOLDERS[name]
 
 

@@ -104,6 +104,7 @@ class _Runner:
                     self._divert(number, 0, made)
             if running.DIRTY:
                 self.hosting.restore()
+                running.clean_up()
 
         return element
 
@@ -115,6 +116,8 @@ class _Runner:
             outcome = self._step(number, place, step, made, raised)
             raised = None
             made.append(self._store(place, number, outcome, self.uses[place]))
+            if running.LEFT:
+                running.clean_up()
             if self.hosting.subtasks.diverted is not None:
                 self._divert(number, place, made)
                 return
@@ -148,6 +151,7 @@ class _Runner:
             except hosting.caught as error:
                 hosting.subtasks.drop_call()
                 if attempt <= step.retries and isinstance(error, self.retry_on[place]):
+                    running.clean_up()
                     continue
                 return failure_of(error, step, number, attempt + died, hosting.worker)
             finally:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pymonik import Pymonik, task
+from pymonik import Pymonik, PymonikContext, TaskOptions, task
 from pymonik.emulator import Emulator
 from pymonik.errors import EnvironmentBuildError, EnvironmentMismatch, TaskFailed
 from pymonik.runtime import quarters
@@ -170,6 +170,60 @@ def _demo_version() -> str:
     import pmk_demo
 
     return str(pmk_demo.VERSION)
+
+
+# ----- what a task sees of it
+
+
+@task(require_context=True, environment={"pip": ["pmk-demo"], "env_variables": {"PMK_SPOT": "x"}})
+def look(ctx: PymonikContext) -> tuple[Any, ...]:
+    seen = ctx.environment
+    return seen.packages, seen.variables, repr(seen), seen.python == sys.executable
+
+
+@task(require_context=True)
+def install(ctx: PymonikContext, *packages: Any) -> tuple[Any, ...]:
+    added = ctx.environment.install(*packages)
+    return added, _demo_version()
+
+
+@task(require_context=True, retries=1, retry_on=(ValueError,))
+def install_and_fail(ctx: PymonikContext) -> str:
+    if ctx.attempt == 1:
+        ctx.environment.install("pmk-demo==1.0")
+        raise ValueError(_demo_version())
+    return _demo_version()
+
+
+def test_a_task_sees_its_environment(connect: Connect) -> None:
+    with connect():
+        assert look.invoke().get() == (
+            ("pmk-demo",), {"PMK_SPOT": "x"}, "Environment(pmk-demo, variables: PMK_SPOT)", True,
+        )  # fmt: skip
+
+
+def test_what_a_task_installs_is_for_it_alone(connect: Connect) -> None:
+    with connect(task_options=TaskOptions(chunk_size=10), workers=1):
+        first = install.map_invoke([("pmk-demo==1.0",), (("pmk-demo", "==2.0"),)])
+        assert first.get() == [(("pmk-demo==1.0",), "1.0"), (("pmk-demo==2.0",), "2.0")]
+        assert isinstance(version.invoke().exception(), ModuleNotFoundError)
+        assert isinstance(install_and_fail.invoke().exception(), ModuleNotFoundError)
+
+
+def test_the_old_way_to_install_tells_whether_it_worked(connect: Connect) -> None:
+    @task(require_context=True)
+    def old(ctx: PymonikContext) -> tuple[bool, str, bool]:
+        done = ctx.environment.install_package("pmk-demo", "==3.0")
+        return done, _demo_version(), ctx.environment.install_package("pmk-demo", "==9.9")
+
+    with connect():
+        assert old.invoke().get() == (True, "3.0", False)
+
+
+def test_nothing_is_installed_into_the_users_own_process() -> None:
+    with pytest.raises(EnvironmentMismatch, match=r"pmk-demo==1\.0.*invoke the task"):
+        install("pmk-demo==1.0")
+    assert "pmk_demo" not in sys.modules
 
 
 # ----- the embedded engine
