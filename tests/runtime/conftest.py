@@ -1,0 +1,15 @@
+"""Units that tests run in their own process leave no mark of a running call behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pymonik.runtime import running
+
+
+@pytest.fixture(autouse=True)
+def at_rest() -> Iterator[None]:
+    yield
+    running.STATE.end()
