@@ -25,6 +25,7 @@ from pymonik.graph.passes import selected
 from pymonik.handle import ResultHandle
 from pymonik.multi import MultiResultHandle
 from pymonik.names import handle_of
+from pymonik.numbers import counted
 from pymonik.options import DEFAULTS, TaskOptions, environment_of, merge
 from pymonik.progress import Progress
 from pymonik.recorder import Recorder
@@ -222,12 +223,13 @@ class Pymonik(Compiling):
         """Drop what was not sent, cancel what was."""
         dropped = sum(1 if n.n is None else n.n for n in self.pending if type(n) is Recorded)
         if dropped:
-            logger.warning("%d calls were never sent: the block was left early", dropped)
+            told = f"{counted(dropped, 'call')} never sent"
+            logger.warning("%s: the block was left early", told)
         self.pending.clear()
         if self._backend is not None and not self._closed:
             done, total = self._backend.progress()
             if done < total:
-                logger.warning("cancelling %d units that have not ended", total - done)
+                logger.warning("cancelling what has not ended: %s", counted(total - done, "unit"))
                 self._backend.cancel_all("the client was closed before it had ended")
         self._let_go()
 
@@ -290,7 +292,7 @@ class Pymonik(Compiling):
             raise OptionsError("delegate=True is for calls made inside a task")
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else f"{len(self.pending)} calls pending"
+        state = "closed" if self._closed else f"{counted(len(self.pending), 'call')} pending"
         return f"<Pymonik on {self._backend_name}, {state}>"
 
 

@@ -17,7 +17,8 @@
     ├── GraphFileError (ValueError)       a file holds no graph, or a graph cannot be one
     ├── RunNotFound (LookupError)         no recorded run has this id
     ├── WireError (ValueError)            a stored object is not ours, or of another version
-    ├── ClusterError (ConnectionError)    a control plane does not answer, or refuses
+    ├── ClusterError (ConnectionError)    a control plane refuses what it was asked, or fails at it
+    │   └── ClusterUnreachable            nobody answers at the endpoint, or not in time
     └── TaskFailed                        a call failed where it ran
         ├── TaskTimeout (TimeoutError)    it ran longer than its `max_duration`
         ├── ExecutorDied                  the process that ran it died, `max_retries` times over
@@ -99,6 +100,10 @@ class WireError(PymonikError, ValueError):
 
 class ClusterError(PymonikError, ConnectionError):
     """A control plane cannot be reached, or refuses what it was asked."""
+
+
+class ClusterUnreachable(ClusterError):
+    """Nobody answers at the endpoint, or not in time: the message names it, and what to check."""
 
 
 class TaskFailed(PymonikError):

@@ -48,9 +48,9 @@ class Progress:
         return self.seconds / ended * (self.total - self.done) if ended > 0 else None
 
     def __str__(self) -> str:
-        from pymonik.numbers import seconds_text, size_text
+        from pymonik.numbers import counted, seconds_text, size_text
 
-        parts = [f"{self.done:,}/{self.total:,} units"]
+        parts = [f"{self.done:,}/{counted(self.total, 'unit')}"]
         parts += [f"{self.running:,} running"] if self.running else []
         parts += [f"{self.failed:,} failed"] if self.failed else []
         if self.uploaded < self.to_upload:

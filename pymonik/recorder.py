@@ -22,6 +22,7 @@ from pymonik.graph.ir import Put, Recorded, Spec
 from pymonik.graph.slots import Nested
 from pymonik.handle import Owner, ResultHandle
 from pymonik.multi import MultiResultHandle
+from pymonik.numbers import counted
 from pymonik.options import TaskOptions, from_keywords, merge
 from pymonik.plan.home import settled
 from pymonik.runtime.outcome import PENDING
@@ -184,7 +185,9 @@ class Recorder(Arguments, Owner):
         if names is None:
             return MultiResultHandle([self.put(obj) for obj in objects], client=self)
         if isinstance(names, str) or len(names) != len(objects):
-            raise OptionsError(f"put_many got {len(objects)} objects and names={names!r}")
+            raise OptionsError(
+                f"put_many got {counted(len(objects), 'object')} and names={names!r}"
+            )
         pairs = zip(objects, names)
         return MultiResultHandle([self.put(obj, name) for obj, name in pairs], client=self)
 
@@ -264,5 +267,5 @@ def identity(value: Any) -> Any:
 
 def _unpacked(value: Any, n: int, index: int) -> Any:
     if len(value) != n:
-        raise ValueError(f"unpack({n}) of a value with {len(value)} items")
+        raise ValueError(f"unpack({n}) of a value with {counted(len(value), 'item')}")
     return value[index]

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from pymonik.emulator import Count, Emulator
+from pymonik.numbers import counted
 
 __all__ = ["assert_requests", "emulator", "emulator_settings", "running_emulator"]
 
@@ -78,7 +79,7 @@ def assert_requests(
         wrong.append(_complaint("in all", whole.requests, total))
     size = whole.request_bytes + whole.response_bytes
     if max_bytes is not None and size > max_bytes:
-        wrong.append(f"{size} bytes, at most {max_bytes} expected")
+        wrong.append(f"{counted(size, 'byte')}, at most {max_bytes} expected")
     if wrong:
         sent = ", ".join(f"{name} {c.requests}" for name, c in sorted(seen.items()) if c.requests)
         raise AssertionError(f"{'; '.join(wrong)}. Sent: {sent or 'nothing'}")
@@ -90,4 +91,4 @@ def _fits(number: int, expected: int | range) -> bool:
 
 def _complaint(what: str, number: int, expected: int | range) -> str:
     wanted = f"one of {list(expected)}" if isinstance(expected, range) else str(expected)
-    return f"{number} requests {what}, {wanted} expected"
+    return f"{counted(number, 'request')} {what}, {wanted} expected"

@@ -52,7 +52,7 @@ def test_a_wrong_count_says_what_was_sent(emulator: Emulator, client: Client) ->
 def test_totals_ranges_and_bytes(emulator: Emulator, client: Client) -> None:
     with assert_requests(emulator, total=range(1, 4), max_bytes=10_000, CreateResults=range(3)):
         client.put(b"x")
-    wrong = "1 requests in all, 0 expected"
+    wrong = "1 request in all, 0 expected"
     with pytest.raises(AssertionError, match=wrong), assert_requests(emulator, total=0):
         client.put(b"x")
     wrong = "bytes, at most 10 expected"

@@ -17,6 +17,7 @@ from pymonik.graph.draw.model import folded
 from pymonik.graph.fingerprint import content_digest, parameters_of, parts_of
 from pymonik.graph.ir import Graph, Map, Put, inputs
 from pymonik.graph.slots import Bundle, Const, Each, Immediates, Nested, Range, Ref
+from pymonik.numbers import counted
 
 
 @dataclass(frozen=True)
@@ -178,8 +179,9 @@ def _shown(slot: Any) -> str:
     if isinstance(slot, Ref):
         return f"{_name(slot.node)}[{slot.index}]" if slot.node.n != 1 else _name(slot.node)
     if isinstance(slot, Bundle):
-        return f"{len(slot):,} values of {', '.join(_name(node) for node, _ in slot.runs[:3])}"
+        names = ", ".join(_name(node) for node, _ in slot.runs[:3])
+        return f"{counted(len(slot), 'value')} of {names}"
     if isinstance(slot, Nested):
-        return f"{slot.content.size:,} bytes around {len(slot.slots)} values"
+        return f"{slot.content.size:,} bytes around {counted(len(slot.slots), 'value')}"
     text = repr(slot)
     return text if len(text) <= 40 else text[:39] + "…"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pymonik.content import Content
+from pymonik.numbers import counted
 from pymonik.options import TaskOptions
 from pymonik.plan.home import Cell, Home
 from pymonik.runtime.program import Program
@@ -96,7 +97,7 @@ class Unit:
         return (source for source in self.inputs if type(source) is Cell)
 
     def __repr__(self) -> str:
-        return f"<Unit {self.number}: {self.name} × {self.n}, {len(self.inputs)} inputs>"
+        return f"<Unit {self.number}: {self.name} × {self.n}, {counted(len(self.inputs), 'input')}>"
 
 
 # An order's header, and a task's entry without its inputs, take less than that.
@@ -208,8 +209,9 @@ class Plan:
 
     def __repr__(self) -> str:
         return (
-            f"<Plan: {self.calls} calls in {len(self.units)} units, {len(self.blobs)} blobs, "
-            f"{self.request_count} requests, {self.size} bytes>"
+            f"<Plan: {counted(self.calls, 'call')} in {counted(len(self.units), 'unit')}, "
+            f"{counted(len(self.blobs), 'blob')}, {counted(self.request_count, 'request')}, "
+            f"{counted(self.size, 'byte')}>"
         )
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from html import escape
 from itertools import cycle
 
 from pymonik.graph.draw.svg import hues
+from pymonik.numbers import counted
 from pymonik.runs.watch import Record
 
 Span = tuple[int, str, float, float, int]
@@ -71,7 +72,8 @@ def timeline(record: Record) -> str:
     bars = "".join(
         f'<rect x="{_LEFT + begin * scale:.2f}" y="{lanes[worker] * _LANE + 4}" rx="2" '
         f'width="{max(0.6, seconds * scale):.2f}" height="{_BAR}" style="--h:{colours[name]}">'
-        f"<title>{escape(name)}: {elements} calls, {seconds:.4g} s from {begin:.4g} s</title>"
+        f"<title>{escape(name)}: {counted(elements, 'call')}, "
+        f"{seconds:.4g} s from {begin:.4g} s</title>"
         "</rect>"
         for worker, name, begin, seconds, elements in spans
     )
@@ -81,7 +83,8 @@ def timeline(record: Record) -> str:
     key = "".join(
         f'<li style="--h:{hue}">{escape(name)}</li>' for name, hue in list(colours.items())[:24]
     )
-    told = f"{record.calls:,} calls in {record.units:,} units, {record.seconds:.3g} s, {record.id}"
+    what = f"{counted(record.calls, 'call')} in {counted(record.units, 'unit')}"
+    told = f"{what}, {record.seconds:.3g} s, {record.id}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8">'
         f"<title>{escape(record.script)}</title><style>{_STYLE}</style><h1>{escape(record.script)}</h1><p>{escape(told)}</p>"

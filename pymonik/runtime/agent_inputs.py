@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from pymonik.content import Content
 from pymonik.errors import WireError
+from pymonik.numbers import counted
 from pymonik.plan.home import Cell
 from pymonik.runtime import envelope
 from pymonik.runtime.cache import ByteCache
@@ -43,7 +44,7 @@ def read_inputs(
     """Read the inputs of a task, in the order of its program."""
     unique = list(dict.fromkeys(digests))
     if len(unique) != len(ids):
-        raise WireError(f"{len(ids)} inputs arrived for a task that takes {len(unique)}")
+        raise WireError(f"{counted(len(ids), 'input')} came for a task that takes {len(unique)}")
     made = {digest: _read(open_file(folder, id, digest), cache) for id, digest in zip(ids, unique)}
     return [made[digest] for digest in digests]
 

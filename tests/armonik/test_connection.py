@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import NoEncryption as Plain
 from pymonik import Pymonik
 from pymonik.backend.armonik.connection import Connection
 from pymonik.emulator import Emulator, Tls
-from pymonik.errors import BackendError, ClusterError
+from pymonik.errors import BackendError, ClusterError, ClusterUnreachable
 from tests.armonik.conftest import started
 from tests.conformance.programs import add
 from tests.emulator.certificates import Pair, issue
@@ -62,7 +62,7 @@ def test_an_endpoint_that_is_none_is_an_error_that_says_why(endpoint: str, says:
 
 
 def test_a_socket_of_the_machine_is_an_endpoint(tmp_path: Path) -> None:
-    with pytest.raises(ClusterError, match="cannot be reached"):
+    with pytest.raises(ClusterUnreachable, match="cannot be reached"):
         Pymonik(f"unix:{tmp_path}/nobody.sock").create()
 
 

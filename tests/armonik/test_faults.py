@@ -20,7 +20,7 @@ from pymonik.emulator import (
     KillWorker,
     SlowUpload,
 )
-from pymonik.errors import BackendError, ClusterError, ExecutorDied
+from pymonik.errors import BackendError, ClusterError, ClusterUnreachable, ExecutorDied
 from pymonik.settings import settings
 from tests.armonik.conftest import Connect, started
 from tests.conformance.programs import add, inc, note, pass_gate, square
@@ -158,7 +158,7 @@ def test_a_worker_killed_over_and_over_is_an_error_that_says_so(
 
 
 def test_no_control_plane_is_an_error_within_seconds() -> None:
-    with pytest.raises(ClusterError, match=r"127\.0\.0\.1:1.*cannot be reached"):
+    with pytest.raises(ClusterUnreachable, match=r"127\.0\.0\.1:1.*cannot be reached"):
         Pymonik("127.0.0.1:1").create()
 
 
@@ -187,7 +187,7 @@ def test_a_control_plane_that_goes_away_does_not_leave_anybody_waiting(
         handle = pass_gate.invoke(gate.path, pymonik=client)
         client.flush()
         emulator.stop()
-        with pytest.raises(ClusterError, match="cannot be reached"):
+        with pytest.raises(ClusterUnreachable, match="cannot be reached"):
             handle.get()
         client.cancel()
     monkeypatch.delenv("PYMONIK_PATIENCE")

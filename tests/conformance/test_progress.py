@@ -106,7 +106,7 @@ def test_a_terminal_shows_a_bar_while_waiting(tmp_path: Path, gate: Gate) -> Non
         shown, _, _ = select.select([ours], [], [], PATIENCE)
         assert shown
         text = ""
-        while "0/1 units, 1 running" not in text:
+        while "0/1 unit, 1 running" not in text:
             assert select.select([ours], [], [], PATIENCE)[0]
             text += os.read(ours, 65536).decode()
         gate.open()

@@ -47,10 +47,19 @@ def test_a_plan_tells_its_figures_and_its_graph() -> None:
         plan = client.plan()
         assert repr(plan) == (
             f"<Plan: 100 calls in 4 units, 0 blobs, {len(plan.requests)} requests, "
-            f"{plan.size} bytes>"
+            f"{plan.size:,} bytes>"
         )
         assert str(plan).splitlines()[1:] == ["%0 = map[100/25] inc(0:100) *"]
         del xs
+
+
+def test_one_is_singular() -> None:
+    with recording() as client:
+        x = inc.invoke(1)
+        assert repr(client) == "<Pymonik on dry-run, 1 call pending>"
+        assert repr(client.plan()).startswith("<Plan: 1 call in 1 unit, 0 blobs, 3 requests, ")
+        assert repr(client.plan().units[0]) == "<Unit 0: inc × 1, 0 inputs>"
+        del x
 
 
 def test_an_empty_plan_has_no_requests() -> None:

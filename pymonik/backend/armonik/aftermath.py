@@ -32,6 +32,7 @@ from pymonik.backend.armonik.books import Books, failed_columns
 from pymonik.backend.armonik.line import StaleError
 from pymonik.backend.armonik.session import Session
 from pymonik.errors import ClusterError
+from pymonik.numbers import counted
 from pymonik.plan.blame import blame, failed_inputs
 from pymonik.plan.plan import Unit
 from pymonik.runtime import verdict
@@ -106,7 +107,7 @@ class Aftermath:
         for unit in again:
             self._books.again(unit)
         if again:
-            logger.info("%d tasks go on without an input that was lost", len(again))
+            logger.info("an input was lost: %s sent again without it", counted(len(again), "task"))
             self._send(again)
 
     def _end(self, unit: Unit, result: Any) -> bool:

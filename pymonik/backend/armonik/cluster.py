@@ -21,6 +21,7 @@ from pymonik.backend.armonik.send import Sender
 from pymonik.backend.armonik.session import Session
 from pymonik.content import Content
 from pymonik.errors import ClusterError, WireError
+from pymonik.numbers import counted
 from pymonik.options import DEFAULTS
 from pymonik.plan.home import Cell, Wanted
 from pymonik.plan.plan import Named, Plan, Unit
@@ -249,7 +250,7 @@ class ClusterBackend:
                 owners = [r.owner_task_id for r in self._session.statuses(ids, 5.0).values()]
                 self._session.cancel_tasks([owner for owner in owners if owner])
         except ClusterError as error:  # what has brought us here is worth more
-            logger.warning("%d units were not cancelled: %s", len(ids), error)
+            logger.warning("%s not cancelled: %s", counted(len(ids), "unit"), error)
 
     def close(self) -> None:
         """Stop listening; what is stored can still be fetched."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import grpc
 
-from pymonik.errors import ClusterError
+from pymonik.errors import ClusterError, ClusterUnreachable
 from pymonik.settings import settings
 
 logger = logging.getLogger("pymonik.armonik")
@@ -77,19 +77,14 @@ class StaleError(ClusterError):
     """What was asked for is gone, or is not in the state it should be in."""
 
 
-class MaybeError(ClusterError):
-    """The request may have had its effect, or not."""
-
-
 _KINDS: dict[str, type[ClusterError]] = {
     "NOT_FOUND": StaleError,
     "FAILED_PRECONDITION": StaleError,
-    "UNAVAILABLE": MaybeError,
-    "DEADLINE_EXCEEDED": MaybeError,
-    "UNKNOWN": MaybeError,
-    "CANCELLED": MaybeError,
-    "INTERNAL": MaybeError,
+    "UNAVAILABLE": ClusterUnreachable,
+    "DEADLINE_EXCEEDED": ClusterUnreachable,
 }
+# A request that ended so may have had its effect, or not.
+_UNSURE = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "UNKNOWN", "CANCELLED", "INTERNAL"}
 
 
 def pauses(patience: float) -> Iterator[float | None]:
@@ -105,6 +100,12 @@ def pauses(patience: float) -> Iterator[float | None]:
 def is_passing(error: Any) -> bool:
     """Tell whether a call may do better later."""
     return code_of(error) in _PASSING
+
+
+def is_unsure(error: ClusterError) -> bool:
+    """Tell whether a request that failed may have had its effect all the same."""
+    cause = error.__cause__
+    return isinstance(cause, grpc.RpcError) and code_of(cause) in _UNSURE
 
 
 def may_help(error: Any) -> bool:

@@ -24,6 +24,7 @@ from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.watch import Watcher
 from pymonik.content import Content
 from pymonik.errors import ClusterError, PartitionError
+from pymonik.numbers import counted
 from pymonik.plan.blame import blame, failed_inputs
 from pymonik.plan.dispatch import dispatch
 from pymonik.plan.plan import Plan, Unit
@@ -110,7 +111,7 @@ class Sender:
                 if attempt == _REFUSALS or rest is None:
                     raise
                 units = rest
-                logger.info("sending %d tasks again: %s", len(units), error)
+                logger.info("sending %s again: %s", counted(len(units), "task"), error)
             named, blobs = None, ()
         if outside:
             self._look_again(outside, units)

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import grpc
 from armonik.protogen.common import results_common_pb2, tasks_common_pb2
 
 from pymonik.backend.armonik import messages
-from pymonik.backend.armonik.line import Line, MaybeError, may_help, pauses
+from pymonik.backend.armonik.line import Line, is_unsure, may_help, pauses
 from pymonik.errors import ClusterError
 from pymonik.plan.sizes import CHUNK, TAG
 from pymonik.plan.steps import Submit
@@ -64,8 +63,8 @@ class ClusterStore:
             try:
                 self.line.once(self.results.UploadResultData, self._chunks(id, parts), None)
                 return
-            except MaybeError:
-                if pause is None or self.line.closing.wait(pause):
+            except ClusterError as error:
+                if not is_unsure(error) or pause is None or self.line.closing.wait(pause):
                     raise
 
     def _chunks(self, id: str, parts: Parts) -> Iterator[Any]:
@@ -108,10 +107,12 @@ class ClusterStore:
             try:
                 self.line.once(self.tasks.SubmitTasks, request, None)
                 return
-            except MaybeError as error:
+            except ClusterError as error:
+                if not is_unsure(error):
+                    raise
                 if self._has_arrived(tag, len(step.entries)):
                     return
-                if isinstance(error.__cause__, grpc.RpcError) and not may_help(error.__cause__):
+                if not may_help(error.__cause__):
                     raise
         raise ClusterError(f"{self.line.endpoint} did not take a submission in {_SETTLING:g} s")
 
