@@ -36,6 +36,8 @@ class Settings:
     report_seconds: float = 0.05
     # Units that ArmoniK takes in one SubmitTasks: its work grows as units times payloads.
     submit_units: int = 1000
+    # A task with more inputs than that gets them gathered: K of them cost a cluster K² bytes.
+    fan_in: int = 256
     # Kestrel refuses unary bodies of 30 000 000 bytes.
     request_bytes: int = 20 * MIB
     # Modules that count as beside the script, or not: "mylib,-scratch".

@@ -26,7 +26,8 @@ def blame(program: Program, failed: Mapping[int, Columns]) -> tuple[list[list[An
             for column in step.columns:
                 cause = next(_failures(column, element, failed, made), None)
                 if cause is not None:
-                    made[-1][element] = cause.below(step.name)
+                    # What only passes values on is no part of the story.
+                    made[-1][element] = cause if step.function is None else cause.below(step.name)
                     break
     stored = [made[number] for number in program.outputs]
     return stored, not any(PENDING in column for column in (stored or made[-1:]))

@@ -91,6 +91,10 @@ class Unit:
             self._program = Program.load(self._payload)
         return self._program
 
+    def change(self, program: Program) -> None:
+        """Take another program."""
+        self._program, self._payload = program, None
+
     @property
     def needs(self) -> Iterator[Cell]:
         """The cells of other units it waits for."""
@@ -158,6 +162,7 @@ class Plan:
         limits = settings()
         overhead = sum(_OVERHEAD + 40 * len(unit.inputs) for unit in self.units)
         small = all(blob.size < limits.request_bytes // 8 for blob in self.blobs)
+        small = small and all(len(unit.inputs) <= limits.fan_in for unit in self.units)
         if small and self.size + overhead < limits.request_bytes // 8:
             submits = -(-len(self.units) // limits.submit_units)
             return bool(self.units) + bool(self) + submits
@@ -241,7 +246,7 @@ def _named(handle: Any, home: Home, offset: int) -> Named:
 
 
 def _requests(plan: Plan) -> Iterator[Request]:
-    from pymonik.plan import sending, steps
+    from pymonik.plan import fan_in, sending, steps
     from pymonik.plan.sizes import size_of
     from pymonik.runtime.envelope import stamp_of
 
@@ -254,7 +259,8 @@ def _requests(plan: Plan) -> Iterator[Request]:
     facts = sending.Facts()
     if plan.source is not None:
         facts = sending.Facts(slots=plan.source.target.slots, optimize=plan.source.optimize)
-    sent = sending.sending(plan.units, plan.blobs, ledger, facts, plan.places())
+    units = fan_in.bounded(plan.units, facts.optimize)
+    sent = sending.sending(units, plan.blobs, ledger, facts, plan.places())
     for step in sent.steps:
         kind = type(step).__name__.lower()
         count = (

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from pymonik.content import Content
 from pymonik.options import TaskOptions
+from pymonik.plan.fan_in import Gather
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Named, Unit
 from pymonik.plan.steps import (
@@ -30,7 +31,7 @@ from pymonik.plan.steps import (
     packed,
 )
 from pymonik.runtime import envelope
-from pymonik.runtime.envelope import Order, Parts
+from pymonik.runtime.envelope import Assembly, Order, Parts
 from pymonik.settings import settings
 
 
@@ -169,12 +170,26 @@ def _entry(
     folder = _folder(unit.environment, ledger)
     if folder is not None:
         inputs.append(_content(folder, ledger, objects, "working_dir"))
+    digests = tuple(source.digest for source in inputs)
+    # No dependency is named twice: two contents of a unit may be equal.
+    unique, placement = tuple(dict.fromkeys(inputs)), placement_of(unit.options)
+    if isinstance(unit, Gather):
+        gathered = Assembly(
+            unit.name,
+            [[None] * unit.n],
+            [],
+            list(unit.holes()),
+            digests,
+            output.digest,
+            facts.gives_up,
+        )
+        return Entry(order_object(gathered), output, unique, placement)
     order = Order(
         program=unit.payload,
         name=unit.name,
         n=unit.n,
         outputs=len(unit.cell.columns),
-        digests=tuple(source.digest for source in inputs),
+        digests=digests,
         stamp=output.digest,
         limited=unit.limited,
         environment=unit.environment.to_wire() if unit.environment else None,
@@ -185,9 +200,7 @@ def _entry(
         logs=facts.logs and (facts.logs if unit.wanted else "note"),
         gives_up=facts.gives_up or not unit.cell.columns or unit.cell is facts.heir,
     )
-    # No dependency is named twice: two contents of a unit may be equal.
-    unique = tuple(dict.fromkeys(inputs))
-    return Entry(order_object(order), output, unique, placement_of(unit.options))
+    return Entry(order_object(order), output, unique, placement)
 
 
 def _folder(environment: Any, ledger: Ledger) -> Content | None:

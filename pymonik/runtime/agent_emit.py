@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pymonik.plan.fan_in import Hole
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
 from pymonik.runtime.onward import inherit
@@ -19,8 +20,6 @@ from pymonik.runtime.scheduler import Scheduler
 
 # Elements that were handed back leave in so many tasks: each may hand back again.
 _PARTS = 16
-
-Hole = tuple[int, int, Cell, int, int]
 
 
 @dataclass

@@ -15,13 +15,14 @@ from pymonik.environment import Environment
 from pymonik.errors import WireError
 from pymonik.options import DEFAULTS
 from pymonik.plan.dispatch import dispatch
+from pymonik.plan.fan_in import FanIn, Hole
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
 from pymonik.plan.sending import Facts, Ledger, order_object, sending
 from pymonik.plan.steps import Entry, Object, Placement, Submit
 from pymonik.runtime import envelope, verdict
 from pymonik.runtime.agent_apart import bring, set_apart
-from pymonik.runtime.agent_emit import Hole, Left
+from pymonik.runtime.agent_emit import Left
 from pymonik.runtime.agent_hosts import Hosted, Hosts
 from pymonik.runtime.agent_inputs import ContentCache, open_file, read_inputs
 from pymonik.runtime.agent_store import AgentStore
@@ -155,15 +156,18 @@ class Task:
             heir=heir if order.gives_up else None,
             logs=order.logs and "note",
         )
-        work = sending(left.units, (), ledger, facts)
+        fan_in = FanIn(order.optimize)
+        units = [fan_in.bounded(made) for made in left.units]
+        holes = left.holes if heir is not None else fan_in.holes(left.holes, DEFAULTS)
+        work = sending([*fan_in.made, *units], (), ledger, facts)
         dispatch(work.steps, self._store)
-        if heir is None and not left.holes:
+        if heir is None and not holes:
             return self._answer(order, unit.cell.columns, unit.cell.errors)
         self._note_logs(self._logs(order))
         if heir is not None:
             self._store.notify()
             return None
-        self._submit_assembly(order, unit, left.holes, ledger, output)
+        self._submit_assembly(order, unit, holes, ledger, output)
         self._note(unit.cell.columns, unit.cell.errors)
         self._store.notify()
         return None

@@ -23,7 +23,7 @@ Slots (one argument of one element): an immediate column, or
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pymonik.runtime import seeds
@@ -160,6 +160,38 @@ def cut(program: Program, start: int, stop: int) -> Program:
     """Give the program of a range of elements; its inputs keep their positions."""
     own = [_cut_step(step, start, stop)[_SHARED:] for step in program.steps]
     return Program.of(program.shared, tuple(own), stop - start)
+
+
+def with_runs(program: Program, moved: Callable[[Run], Run]) -> Program:
+    """Give a program that finds the values of other units elsewhere; runs that meet become one."""
+    own = [
+        step._replace(columns=tuple([_moved(column, moved) for column in step.columns]))
+        for step in program.steps
+    ]
+    return Program.of(program.shared, tuple([step[_SHARED:] for step in own]), program.n)
+
+
+def _moved(column: Any, moved: Callable[[Run], Run]) -> Any:
+    kind = column[0]
+    if kind in "rb":
+        runs: list[Any] = []
+        for run in column[1]:
+            after = run if run[0] == "c" else moved(run)
+            if runs and _meet(runs[-1], after):
+                runs[-1] = (*runs[-1][:4], runs[-1][4] + after[4])
+            else:
+                runs.append(after)
+        return (kind, runs)
+    if kind in "mn":
+        return (*column[:-1], [_moved(slot, moved) for slot in column[-1]])
+    return column
+
+
+def _meet(before: Any, after: Any) -> bool:
+    """Tell whether a run goes on where another, of neighbours too, has ended."""
+    if "c" in (before[0], after[0]) or not before[3] == after[3] == 1:
+        return False
+    return bool(before[:2] == after[:2] and before[2] + before[4] == after[2])
 
 
 def _runs_of(column: Any) -> Iterator[Run]:

@@ -27,6 +27,7 @@ from pymonik.errors import ClusterError, PartitionError
 from pymonik.numbers import counted
 from pymonik.plan.blame import blame, failed_inputs
 from pymonik.plan.dispatch import dispatch
+from pymonik.plan.fan_in import bounded
 from pymonik.plan.plan import Plan, Unit
 from pymonik.plan.sending import Facts, Sending, sending
 from pymonik.plan.steps import Object
@@ -81,11 +82,13 @@ class Sender:
     def submit(self, plan: Plan) -> None:
         """Send a plan, without the units that can give nothing but failures."""
         with self.aftermath.sending:
+            units = list(plan.units)
             try:
-                self._check_partitions(plan.units)
-                self.send(self._without_lost(plan.units), plan.blobs, plan.places())
+                self._check_partitions(units)
+                units = bounded(self._without_lost(units), self._facts.optimize)
+                self.send(units, plan.blobs, plan.places())
             except BaseException as error:
-                self._fail_unsent(plan.units, error)
+                self._fail_unsent([*plan.units, *units], error)
                 raise
 
     def send(

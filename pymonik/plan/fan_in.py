@@ -1,0 +1,148 @@
+"""Fan-in: no task has more than some hundreds of inputs.
+
+A cluster rewrites the list of a task's open inputs for each input that ends: K inputs cost K²
+bytes, and the task's agent fetches them one after the other. So above a limit, packs are gathered:
+a `Gather` is a task that runs nothing, and puts the records of many packs into one. A tree of them
+stands between a unit and its inputs; units with the same inputs share it.
+
+Enters: units. Leaves: units, those with too many inputs made anew over the same cell.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
+from typing import Any
+
+from pymonik.options import TaskOptions
+from pymonik.plan.home import Cell
+from pymonik.plan.plan import Unit
+from pymonik.runtime.program import Program, Run, StepCode, with_runs
+from pymonik.settings import settings
+
+NAME = "gather"
+# By cell and output: the cell of a gather, and where the output begins there.
+Places = dict[tuple[Cell, int], tuple[Cell, int]]
+# (output, element, cell, its output, its place): a value that another unit will make.
+Hole = tuple[int, int, Cell, int, int]
+PASS_ON = StepCode(
+    function=None,
+    name=NAME,
+    keywords=(),
+    context=False,
+    limit=None,
+    retries=0,
+    max_retries=0,
+    retry_on=None,
+    options=None,
+    columns=(),
+    keep=True,
+    site="",
+    base=None,
+)
+
+
+class Gather(Unit):
+    """A unit that passes on all records of its inputs, in one output."""
+
+    __slots__ = ()
+
+    def holes(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """Give (output, element, input, its output, its place) for each record."""
+        (step,) = self.program.steps
+        element = 0
+        for source, output, start, _, count in step.columns[0][1]:
+            for place in range(start, start + count):
+                yield 0, element, source, output, place
+                element += 1
+
+
+class FanIn:
+    """Bounds the inputs of tasks that are submitted together; `made` are the gathers so far.
+
+    As written (`optimize=False`) a program has one task for each call, and none beside.
+    """
+
+    def __init__(self, optimize: Any) -> None:
+        self._limit = sys.maxsize if optimize is False else settings().fan_in
+        self._known: dict[Any, Gather] = {}
+        self.made: list[Gather] = []
+
+    def bounded(self, unit: Unit) -> Unit:
+        """Give a unit with few outcomes of others among its inputs."""
+        while places := self._places(unit.needs, unit.options):
+            unit = _over(unit, places)
+        return unit
+
+    def holes(self, holes: Sequence[Hole], options: TaskOptions) -> Sequence[Hole]:
+        """Give holes that few cells fill."""
+        while places := self._places((hole[2] for hole in holes), options):
+            moved = []
+            for output, element, cell, out, place in holes:
+                gather, at = places[cell, out]
+                moved.append((output, element, gather, 0, at + place))
+            holes = moved
+        return holes
+
+    def _places(self, needs: Iterable[Cell], options: TaskOptions) -> Places:
+        """Gather cells when they are too many; give where their outputs begin, else nothing."""
+        places: Places = {}
+        cells = list(dict.fromkeys(needs))
+        if len(cells) <= self._limit:
+            return places
+        for start in range(0, len(cells), self._limit):
+            group = tuple(cells[start : start + self._limit])
+            gather, at = self._gather(group, options), 0
+            for cell in group:
+                for output in range(len(cell.columns)):
+                    places[cell, output] = gather.cell, at
+                    at += cell.n
+        return places
+
+    def _gather(self, cells: tuple[Cell, ...], options: TaskOptions) -> Gather:
+        key = (options.partition_id, options.priority, cells)
+        if key not in self._known:
+            self._known[key] = _gather(cells, options)
+            self.made.append(self._known[key])
+        return self._known[key]
+
+
+def bounded(units: Sequence[Unit], optimize: Any) -> list[Unit]:
+    """Give units that have few inputs, those that they need before them."""
+    fan_in = FanIn(optimize)
+    found: list[Unit] = []
+    for unit in units:
+        known = len(fan_in.made)
+        bound = fan_in.bounded(unit)
+        found += [*fan_in.made[known:], bound]
+    return found
+
+
+def _gather(cells: tuple[Cell, ...], options: TaskOptions) -> Gather:
+    runs = [
+        (number, output, 0, 1, cell.n)
+        for number, cell in enumerate(cells)
+        for output in range(len(cell.columns))
+    ]
+    n = sum(run[4] for run in runs)
+    program = Program([PASS_ON._replace(columns=(("r", runs),))], n)
+    return Gather(0, program, cells, Cell(n, 1), options, NAME, wanted=False)
+
+
+def _over(unit: Unit, places: Places) -> Unit:
+    """Make a unit anew: gathers stand at the positions of its inputs."""
+    inputs: list[Any] = [
+        places[source, 0][0] if isinstance(source, Cell) else source for source in unit.inputs
+    ]
+    first = {id(source): position for position, source in reversed(list(enumerate(inputs)))}
+
+    def moved(run: Run) -> Run:
+        source, output, start, step, count = run
+        cell, at = places[unit.inputs[source], output]  # type: ignore[index]
+        return first[id(cell)], 0, at + start, step, count
+
+    made = copy(unit)
+    made.inputs = tuple(inputs)
+    made.change(with_runs(unit.program, moved))
+    return made
