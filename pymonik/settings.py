@@ -44,6 +44,8 @@ class Settings:
     local_modules: str = ""
     # Check the laws of the IR after every pass, however large the graph.
     verify: bool = False
+    # A worker's executor above this is replaced between tasks; 0: half of the container's memory.
+    executor_bytes: int = 0
     # A control plane that does not answer is asked for so long before waiters are told.
     patience: float = 120.0
     # Upper bound of concurrent calls when nothing better is known (a partition without pods).

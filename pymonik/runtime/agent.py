@@ -57,6 +57,7 @@ class Servicer:
                 logger.exception("task %s could not be run", request.task_id)
                 last = traceback.format_exception(problem)[-3:]
                 error = f"the worker could not run the task: {problem}\n{''.join(last)}"
+            self._hosts.replace_grown()
         if error is not None:
             return ProcessReply(output=Output(error=Output.Error(details=error[: verdict.LIMIT])))
         return ProcessReply(output=Output(ok=Empty()))

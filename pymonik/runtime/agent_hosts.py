@@ -5,15 +5,20 @@ Enters: orders. Leaves: the host that runs them, in the environments that they n
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
 from pymonik.content import Content
 from pymonik.environment import Environment
+from pymonik.runtime import memory
 from pymonik.runtime.agent_emit import Emit
 from pymonik.runtime.envelope import Order
 from pymonik.runtime.environments import Environments
 from pymonik.runtime.host import Host
+from pymonik.settings import settings
+
+logger = logging.getLogger("pymonik.worker")
 
 # Each keeps executors, with their modules and their memory.
 _MOST = 2
@@ -61,6 +66,16 @@ class Hosts:
 
     def _folder_of(self, environment: Environment) -> bytes | None:
         return self._folder.data if self._folder is not None else None
+
+    def replace_grown(self) -> None:
+        """End hosts whose executors have grown: what tasks leak must not be the end of the pod."""
+        limit = settings().executor_bytes or memory.available() // 2
+        for key, hosted in list(self._hosts.items()):
+            size = max(map(memory.private, hosted.host.pids), default=0)
+            if size > limit:
+                logger.warning("an executor has grown to %d bytes: it is replaced", size)
+                del self._hosts[key]
+                hosted.host.close()
 
     def close(self) -> None:
         """End all executors."""

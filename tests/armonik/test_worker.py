@@ -138,6 +138,23 @@ def test_a_crash_is_retried_within_the_task(
     assert cluster.counters["Worker.Process"].requests == 1
 
 
+def test_an_executor_that_leaks_is_replaced_between_tasks() -> None:
+    def leak(megabytes: int) -> int:
+        import builtins
+
+        vars(builtins).setdefault("leaked", []).append(b"\1" * (megabytes << 20))
+        return os.getpid()
+
+    limit = {"PYMONIK_EXECUTOR_BYTES": str(300 << 20), "PYTHONPATH": str(REPOSITORY)}
+    with started(partitions={"pymonik": 1}, environment=limit) as emulator:
+        with Pymonik(emulator.endpoint):
+            pids = [Task(leak).invoke(megabytes).get() for megabytes in (1, 1, 400, 1, 1)]
+        said = emulator.worker_output()
+    assert pids[0] == pids[1] == pids[2]
+    assert pids[3] == pids[4] != pids[2]
+    assert said.count("it is replaced") == 1
+
+
 def test_a_call_that_kills_its_process_is_an_error_and_its_siblings_are_not(
     cluster: Emulator, connect: Connect
 ) -> None:
