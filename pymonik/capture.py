@@ -37,6 +37,8 @@ class Interner:
         self._large: dict[int, tuple[weakref.ref[Any], Content]] = {}
         self.new_bytes = 0
         self.editions = Editions()
+        # The modules that what was frozen comes from.
+        self.origins: set[str] = set()
 
     def freeze(
         self, obj: Any, name: str, needed: set[str] | None = None
@@ -49,7 +51,7 @@ class Interner:
 
         modules: set[str] = set()
         try:
-            data, raw, lazies = pickling.freeze(obj, files=True, modules=modules)
+            data, raw, lazies = pickling.freeze(obj, True, modules, self.origins)
         except Exception as error:
             place = pickling.explain(obj, name)
             raise CaptureError(

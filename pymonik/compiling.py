@@ -73,7 +73,20 @@ class Compiling(Telling):
             plan = lower(run_passes(graph, target, self.optimize))
         source = Source(graph, target, self.optimize, tuple(self.partitions))
         names = [(name, h) for name, h in self.names.items() if name not in self._sent_names]
-        return replace(plan, source=source, names=tuple(names))
+        return replace(
+            plan,
+            source=source,
+            names=tuple(names),
+            versions=self._versions() if target.solo else (),
+        )
+
+    def _versions(self) -> tuple[tuple[str, str], ...]:
+        """Give the versions of the packages that pickled data names: a cluster may have others."""
+        if not self.interner.origins:
+            return ()
+        from pymonik.runtime.env_versions import versions_of
+
+        return tuple(versions_of(self.interner.origins).items())
 
     def flush(self) -> None:
         """Compile what is pending and send it, without waiting."""

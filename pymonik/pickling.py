@@ -39,13 +39,15 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles one object; `lazies` are the handles found, `raw` its large buffers.
 
     files: leave holes for files to be shipped, too; else they are objects like any other.
-    `modules`: those that pickled code imports, and local ones that are referred to.
+    `modules`: those that pickled code imports, and local ones that are referred to. `origins`:
+    those that what was met comes from.
     """
 
     def __init__(self, file: io.BytesIO, files: bool = False) -> None:
         self.raw: list[memoryview] = []
         self.lazies: list[Any] = []
         self.modules: set[str] = set()
+        self.origins: set[str] = set()
         self._holes = ("lazy", "file") if files else ("lazy",)
         self._numbers: dict[int, int] = {}
         # Bound to the list, not to the pickler: a cycle would keep what was pickled alive.
@@ -61,8 +63,11 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return obj.__pymonik_reduce__()
         if kind is types.FunctionType:
             return self._reduce_function(obj)
-        if kind is types.ModuleType and is_local(obj.__name__):
-            self.modules.add(obj.__name__)
+        if kind is types.ModuleType:
+            self.origins.add(obj.__name__)
+            if is_local(obj.__name__):
+                self.modules.add(obj.__name__)
+        self.origins.add(obj.__module__ if isinstance(obj, type) else kind.__module__)
         if kind is _CACHED and not _is_importable(obj):
             return _recached, (obj.__wrapped__, obj.cache_parameters())
         if isinstance(obj, type) and is_local(obj.__module__):
@@ -77,6 +82,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return slot_value, (number,)
 
     def _reduce_function(self, function: Any) -> Any:
+        self.origins.add(function.__module__)
         local = is_local(function.__module__)
         if local:
             reduced = self._dynamic_function_reduce(function)
@@ -137,18 +143,23 @@ def _recached(function: Any, parameters: dict[str, Any]) -> Any:
 
 
 def freeze(
-    obj: Any, files: bool = False, modules: set[str] | None = None
+    obj: Any,
+    files: bool = False,
+    modules: set[str] | None = None,
+    origins: set[str] | None = None,
 ) -> tuple[bytes, list[memoryview], list[Any]]:
     """Pickle an object; give the pickle, its raw buffers and the handles inside.
 
     files: files to be shipped are given like handles. modules: takes the names of modules that are
-    needed to load it or to run what is in it.
+    needed to load it or to run what is in it. origins: takes the names of modules that are met.
     """
     file = io.BytesIO()
     pickler = Pickler(file, files)
     pickler.dump(obj)
     if modules is not None:
         modules |= pickler.modules
+    if origins is not None:
+        origins |= pickler.origins
     return file.getvalue(), pickler.raw, pickler.lazies
 
 

@@ -155,6 +155,8 @@ class Plan:
     source: Source | None = None
     # Values that have a name, by their handles.
     names: tuple[tuple[str, Any], ...] = ()
+    # Versions, here, of the packages that pickled data names.
+    versions: tuple[tuple[str, str], ...] = ()
 
     @property
     def request_count(self) -> int:
@@ -256,9 +258,11 @@ def _requests(plan: Plan) -> Iterator[Request]:
         for cell in unit.needs:
             if id(cell) not in own:  # stored by an earlier submission
                 ledger.cells[cell] = steps.Object("", stamp_of(), id="stored")
-    facts = sending.Facts()
+    facts = sending.Facts(versions=plan.versions)
     if plan.source is not None:
-        facts = sending.Facts(slots=plan.source.target.slots, optimize=plan.source.optimize)
+        facts = sending.Facts(
+            slots=plan.source.target.slots, optimize=plan.source.optimize, versions=plan.versions
+        )
     units = fan_in.bounded(plan.units, facts.optimize)
     sent = sending.sending(units, plan.blobs, ledger, facts, plan.places())
     for step in sent.steps:

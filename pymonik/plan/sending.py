@@ -64,6 +64,8 @@ class Facts:
     heir: Cell | None = None
     # What becomes of the logs of tasks: see `Order`.
     logs: str = ""
+    # Versions of the packages that pickled data names, on the client.
+    versions: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -197,6 +199,7 @@ def _entry(
         slots=facts.slots,
         optimize=facts.optimize,
         has_modules=unit.modules is not None,
+        versions=facts.versions,
         logs=facts.logs and (facts.logs if unit.wanted else "note"),
         gives_up=facts.gives_up or not unit.cell.columns or unit.cell is facts.heir,
     )

@@ -6,13 +6,13 @@ promised, sent or delegated through the agent, and the text of its error if it h
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from pymonik.content import Content
-from pymonik.environment import Environment
-from pymonik.errors import WireError
+from pymonik.environment import Environment, package_name
 from pymonik.options import DEFAULTS
 from pymonik.plan.dispatch import dispatch
 from pymonik.plan.fan_in import FanIn, Hole
@@ -26,12 +26,14 @@ from pymonik.runtime.agent_emit import Left
 from pymonik.runtime.agent_hosts import Hosted, Hosts
 from pymonik.runtime.agent_inputs import ContentCache, open_file, read_inputs
 from pymonik.runtime.agent_store import AgentStore
+from pymonik.runtime.env_versions import VERSIONS, differences, python_mismatch
 from pymonik.runtime.envelope import Assembly, Order
 from pymonik.runtime.logs import COLLECTOR, Log
 from pymonik.runtime.outcome import Failure
 
 FAILURES = "pymonik:failures"
 LOGS = "pymonik:logs"
+logger = logging.getLogger("pymonik.worker")
 _NOTED = 20
 
 
@@ -43,6 +45,7 @@ class Task:
         self._store = store
         self._hosts = hosts
         self._cache = cache
+        self._differ: list[Log] = []
 
     def run(self, agent_target: str, context: Any) -> str | None:
         """Run it; give the text of its error, None when it ended well."""
@@ -50,10 +53,7 @@ class Task:
         request = self._request
         opened = open_file(request.data_folder, request.payload_id)
         if opened.minor != sys.version_info.minor:
-            raise WireError(
-                f"the client runs Python 3.{opened.minor}, this worker 3.{sys.version_info.minor}: "
-                "functions do not travel between them; use a worker image of the client's Python"
-            )
+            return python_mismatch((3, opened.minor))
         order = envelope.order_of(opened)
         inputs = read_inputs(
             request.data_folder, list(request.data_dependencies), order.digests, self._cache
@@ -61,6 +61,7 @@ class Task:
         if isinstance(order, Assembly):
             columns, errors = _assemble(order, inputs)
             return self._answer(order, columns, errors)
+        self._compare(order)
         folder = inputs[-1] if order.has_folder else None
         hosted = self._hosts.host_for(order, folder if isinstance(folder, Content) else None)
         unit = self._unit(order, inputs)
@@ -70,6 +71,13 @@ class Task:
         if left.holes or left.units:
             return self._delegate(order, unit, left, inputs)
         return self._answer(order, unit.cell.columns, unit.cell.errors)
+
+    def _compare(self, order: Order) -> None:
+        """Note which packages of pickled data the client has in other versions."""
+        asked = Environment.from_wire(order.environment) if order.environment else Environment()
+        for sentence in differences(dict(order.versions), map(package_name, asked.packages)):
+            logger.warning(sentence)
+            self._differ.append((VERSIONS, logging.WARNING, sentence, {}, ""))
 
     def _unit(self, order: Order, inputs: Sequence[Content | Cell]) -> Unit:
         cell = Cell(order.n, order.outputs)
@@ -112,6 +120,7 @@ class Task:
             return f"the task has {len(output)} expected outputs, where units have one"
         stored = set_apart(order.name, columns, self._store)
         packed = logs if isinstance(order, Order) and order.logs == "pack" else []
+        packed = [*packed, *self._differ]
         self._store.stream(output[0], envelope.seal_pack(order.stamp, stored, errors, packed))
         if isinstance(order, Order):
             self._note(columns, errors)
@@ -155,6 +164,7 @@ class Task:
             gives_up=False,
             heir=heir if order.gives_up else None,
             logs=order.logs and "note",
+            versions=order.versions,
         )
         fan_in = FanIn(order.optimize)
         units = [fan_in.bounded(made) for made in left.units]

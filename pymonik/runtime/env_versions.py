@@ -1,23 +1,23 @@
 """Tells a client and a worker apart by their versions.
 
 In: the client's Python and package versions, as it sent them, and the modules that its pickles
-name. Out: a sentence about a Python that does not fit, and one warning for each package that
-differs. What to do about either is the caller's; nothing is unpickled here.
+name. Out: a sentence about a Python that does not fit, and one for each package that differs. What
+to do about either is the caller's; nothing is unpickled here.
 """
 
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
 
-_warned: set[tuple[str, str, str]] = set()
-
-
-class VersionWarning(UserWarning):
-    """A package has one version on the client and another on the worker."""
+# The logger of what is found.
+VERSIONS = "pymonik.versions"
+# PymoniK itself has a wire version.
+_OURS = frozenset({"__main__", "pymonik", "None"})
+# Of what its client and this worker differ in, as it was told: (module, there, here).
+_told: set[tuple[str, str, str]] = set()
 
 
 def python_mismatch(client: tuple[int, int], worker: tuple[int, int] | None = None) -> str | None:
@@ -34,28 +34,27 @@ def python_mismatch(client: tuple[int, int], worker: tuple[int, int] | None = No
 
 def versions_of(modules: Iterable[str]) -> dict[str, str]:
     """Return top-level module → version of its distribution; what has none is left out."""
-    names = {module.partition(".")[0] for module in modules} - sys.stdlib_module_names
+    names = {str(module).partition(".")[0] for module in modules} - sys.stdlib_module_names - _OURS
     found = {name: _version(name) for name in sorted(names)}
     return {name: version for name, version in found.items() if version}
 
 
-def warn_of_differences(client: Mapping[str, str], modules: Iterable[str]) -> list[str]:
-    """Warn, once a process, of packages in `modules` that the client has in another version.
+def differences(client: Mapping[str, str], pinned: Iterable[str] = ()) -> list[str]:
+    """Tell of packages that the client has in another version, of each once a process.
 
-    `client` is what `versions_of` said there. Returns the sentences that were new.
+    client: what `versions_of` said there. pinned: distributions that were asked for, and are right.
     """
     sentences = []
-    for name, ours in versions_of(modules).items():
-        theirs = client.get(name, ours)
-        if theirs == ours or (name, theirs, ours) in _warned:
+    asked = {name.replace("-", "_") for name in pinned}
+    for name, ours in versions_of(client).items():
+        theirs = client[name]
+        if theirs == ours or name in asked or (name, theirs, ours) in _told:
             continue
-        _warned.add((name, theirs, ours))
-        sentence = (
+        _told.add((name, theirs, ours))
+        sentences.append(
             f"{name} is {theirs} on the client and {ours} on the worker, and pickled data uses it: "
             f"ask for '{name}=={theirs}' in environment= if results differ"
         )
-        sentences.append(sentence)
-        warnings.warn(sentence, VersionWarning, stacklevel=2)
     return sentences
 
 

@@ -43,6 +43,7 @@ class Order(NamedTuple):
     are failures, which ends its dependents unseen; else it stores the failures. environment: its
     wire form. has_folder: the last input is the archive of its working directory; has_modules: the
     last one before holds sources of modules. slots, optimize: for the compiler of sub-tasks.
+    versions: of the packages that pickled data names, on the client.
     """
 
     program: bytes
@@ -58,6 +59,7 @@ class Order(NamedTuple):
     slots: int = 1
     optimize: Any = True
     has_modules: bool = False
+    versions: tuple[tuple[str, str], ...] = ()
     logs: str = ""
 
     @property
@@ -203,6 +205,12 @@ def names_of(envelope: Envelope) -> dict[str, Any]:
 
 
 def _expect(envelope: Envelope, *kinds: int) -> None:
+    if envelope.minor != sys.version_info.minor:
+        raise WireError(
+            f"an object was stored by Python 3.{envelope.minor}, and this is Python "
+            f"3.{sys.version_info.minor}: pickles do not travel between them, so nothing is read; "
+            f"use Python 3.{envelope.minor} here, or 3.{sys.version_info.minor} there"
+        )
     if envelope.kind not in kinds:
         raise WireError(f"an object of kind {envelope.kind} arrived in place of kind {kinds}")
 

@@ -381,7 +381,7 @@ def test_another_python_is_refused_before_anything_is_unpickled(tmp_path: Path) 
     changed = bytearray(order())
     changed[5] = sys.version_info.minor + 1
     changed[-20:] = b"\0" * 20
-    assert "image of the client's Python" in answer(tmp_path, bytes(changed))
+    assert answer(tmp_path, bytes(changed)).startswith("the client runs Python 3.")
 
 
 def test_an_input_that_was_mixed_up_is_found(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +14,9 @@ from pymonik.errors import EnvironmentBuildError, EnvironmentSpecError
 from pymonik.runtime import env_versions
 from pymonik.runtime.env_task import TaskEnvironment
 from pymonik.runtime.env_versions import (
-    VersionWarning,
+    differences,
     python_mismatch,
     versions_of,
-    warn_of_differences,
 )
 
 from .wheels import install_by_hand
@@ -110,12 +108,10 @@ def test_versions_are_found_by_module(loaded: object) -> None:
 def test_a_package_that_differs_is_told_once(
     loaded: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(env_versions, "_warned", set())
-    client = {"pmk_demo": "2.0", "yaml": "0", "numpy": "0"}
-    with pytest.warns(VersionWarning, match=r"pmk_demo is 2\.0 on the client and 1\.0"):
-        assert len(warn_of_differences(client, ["pmk_demo", "os"])) == 1
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert warn_of_differences(client, ["pmk_demo"]) == []
-        assert warn_of_differences({"pmk_demo": "1.0"}, ["pmk_demo"]) == []
-        assert warn_of_differences({}, ["pmk_demo"]) == []
+    monkeypatch.setattr(env_versions, "_told", set())
+    client = {"pmk_demo": "2.0", "no_such_module": "0"}
+    assert differences(client, ["pmk-demo"]) == [], "what was asked for is right"
+    (sentence,) = differences(client)
+    assert "pmk_demo is 2.0 on the client and 1.0 on the worker" in sentence
+    assert differences(client) == []
+    assert differences({"pmk_demo": "1.0"}) == differences({}) == []

@@ -28,6 +28,7 @@ from pymonik.plan.plan import Named, Plan, Unit
 from pymonik.plan.sending import Facts
 from pymonik.plan.steps import NO_ID, Object, result_name
 from pymonik.runtime import envelope, verdict
+from pymonik.runtime.env_versions import VERSIONS
 from pymonik.runtime.logs import relay
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.program import Program
@@ -64,6 +65,8 @@ class ClusterBackend:
             session, self._books, Facts(session.id, slots, optimize, logs="pack" if logs else "")
         )
         self._logs = logs
+        # What workers have said of versions that differ.
+        self._told: set[str] = set()
         self._is_over = False
         # When to count the running tasks again, and how many there were.
         self._census = (0.0, 0)
@@ -124,7 +127,11 @@ class ClusterBackend:
             columns = [[failure] * cell.n for _ in cell.columns]
             errors, logs = [], []
         for log in logs:
-            relay(*log)
+            if log[0] != VERSIONS:
+                relay(*log)
+            elif log[2] not in self._told:  # each worker tells of it
+                self._told.add(log[2])
+                relay(*log)
         self._books.fetched_records(cell, place, columns, errors)
         return size
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -85,6 +86,7 @@ class Sender:
             units = list(plan.units)
             try:
                 self._check_partitions(units)
+                self._facts = replace(self._facts, versions=plan.versions)
                 units = bounded(self._without_lost(units), self._facts.optimize)
                 self.send(units, plan.blobs, plan.places())
             except BaseException as error:
