@@ -41,8 +41,9 @@ class Arguments:
             return self.slot_of_lazy(value)
         if (kind is tuple and is_immediate_tuple(value)) or kind in _CAPTURED:
             return value
-        if kind is list and value and set(map(type, value)) == {ResultHandle}:
+        if kind is list and len(value) > 1 and set(map(type, value)) == {ResultHandle}:
             # A list of nothing but handles is what a MultiResultHandle is: no pickle around it.
+            # One alone is held by a pickle: it can then be a step of the unit that makes the value.
             return self.slot_of_lazy(MultiResultHandle(value))
         content, lazies = self.interner.freeze(value, name)
         if self.interner.new_bytes > settings().capture_limit:

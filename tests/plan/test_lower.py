@@ -140,7 +140,7 @@ def test_wanted_bits_are_cut_along_the_units() -> None:
 def test_values_nobody_asks_for_are_not_stored() -> None:
     with recording() as client:
         used = inc.invoke(2)
-        end = total.invoke([used])
+        end = total.invoke([used, used])
         del used
         plan = run_passes(recorded(client), Target(), True)
         units = lower(plan).units

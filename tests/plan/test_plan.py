@@ -56,7 +56,7 @@ def test_a_plan_tells_its_figures_and_its_graph() -> None:
 def test_one_is_singular() -> None:
     with recording() as client:
         x = inc.invoke(1)
-        assert repr(client) == "<Pymonik on dry-run, 1 call pending>"
+        assert repr(client) == "<Pymonik on inline, 1 call pending>"
         assert repr(client.plan()).startswith("<Plan: 1 call in 1 unit, 0 blobs, 3 requests, ")
         assert repr(client.plan().units[0]) == "<Unit 0: inc × 1, 0 inputs>"
         del x
