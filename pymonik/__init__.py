@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pymonik.client import Pymonik
-from pymonik.context import PymonikContext, get_context
 from pymonik.decorator import task
 from pymonik.handle import ResultHandle
 from pymonik.multi import MultiResultHandle, as_completed
@@ -17,6 +15,8 @@ from pymonik.options import TaskOptions
 from pymonik.task import Task
 
 if TYPE_CHECKING:
+    from pymonik.client import Pymonik
+    from pymonik.context import PymonikContext, get_context
     from pymonik.material import Materialize, materialize
     from pymonik.worker import run_pymonik_worker
 
@@ -37,8 +37,11 @@ __all__ = [
     "task",
 ]
 
-# What a client seldom needs is imported when it is asked for.
+# Executors have no client, and few programs need the rest: imported when it is asked for.
 _LATER = {
+    "Pymonik": "pymonik.client",
+    "PymonikContext": "pymonik.context",
+    "get_context": "pymonik.context",
     "Materialize": "pymonik.material",
     "materialize": "pymonik.material",
     "run_pymonik_worker": "pymonik.worker",
@@ -49,7 +52,8 @@ def __getattr__(name: str) -> Any:
     if name in _LATER:
         import importlib
 
-        return getattr(importlib.import_module(_LATER[name]), name)
+        found = globals()[name] = getattr(importlib.import_module(_LATER[name]), name)
+        return found
     raise AttributeError(f"module 'pymonik' has no attribute {name!r}")
 
 

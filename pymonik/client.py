@@ -21,7 +21,6 @@ from pymonik.content import Content
 from pymonik.current import CURRENT, close_here, open_here
 from pymonik.errors import OptionsError
 from pymonik.graph.ir import Recorded
-from pymonik.graph.passes import selected
 from pymonik.handle import ResultHandle
 from pymonik.multi import MultiResultHandle
 from pymonik.names import handle_of
@@ -92,7 +91,7 @@ class Pymonik(Compiling):
             merge(DEFAULTS, default, task_options),
             environment_of(environment),
             on_progress,
-            optimize if isinstance(optimize, bool) else selected(optimize),
+            optimize if isinstance(optimize, bool) else _selected(optimize),
             partitions,
         )
         self.endpoint = backends.endpoint(endpoint)
@@ -294,6 +293,12 @@ class Pymonik(Compiling):
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{counted(len(self.pending), 'call')} pending"
         return f"<Pymonik on {self._backend_name}, {state}>"
+
+
+def _selected(names: Iterable[str]) -> tuple[str, ...]:
+    from pymonik.graph.passes import selected
+
+    return selected(names)
 
 
 def _warn_of_old(**given: Any) -> None:

@@ -13,18 +13,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.ir import Graph
-from pymonik.graph.passes import Target, run_passes
+from pymonik.graph.ir import Graph, Recorded
 from pymonik.options import TaskOptions
-from pymonik.plan.lower import bind, lower
-from pymonik.plan.plan import Plan, Source
 from pymonik.progress import Progress, watching
 from pymonik.settings import settings
 from pymonik.telling import Telling
 
+if TYPE_CHECKING:
+    from pymonik.plan.plan import Plan
+
 logger = logging.getLogger("pymonik")
+
+# A machine with more cores than that starts the rest of its executors a little later.
+_AT_ONCE = 64
 
 
 @dataclass
@@ -61,6 +64,11 @@ class Compiling(Telling):
             return self._compile(Graph(tuple(self.pending), {}))
 
     def _compile(self, graph: Graph) -> Plan:
+        # Loaded by the first flush, while executors start: half of what there is to load.
+        from pymonik.graph.passes import Target, run_passes
+        from pymonik.plan.lower import lower
+        from pymonik.plan.plan import Source
+
         self.number()
         backend = self._opened()
         # A dry run tells what a cluster would be sent.
@@ -97,12 +105,17 @@ class Compiling(Telling):
             if not count:
                 return
             began = time.perf_counter()
+            backend = self._opened()
+            if self.environment is None:
+                calls = (node.n or 1 for node in self.pending[:_AT_ONCE] if type(node) is Recorded)
+                backend.prepare(sum(calls))
+            from pymonik.plan.lower import bind
+
             plan = self._compile(Graph(tuple(self.pending[:count]), {}))
             bind(plan.graph, plan)
             del self.pending[:count]
             self.interner.new_bytes = 0
             self._note(plan, time.perf_counter() - began)
-            backend = self._opened()
             with watching(backend, self._on_progress):
                 backend.submit(plan)
             self._sent_names.update(name for name, _ in plan.names)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pymonik.errors import NoClientError, OptionsError
 from pymonik.runtime import seeds
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pymonik.environment import Environment
     from pymonik.material import Materialize
     from pymonik.runtime.cache import CacheInfo

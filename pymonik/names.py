@@ -6,7 +6,7 @@ other, of a call made there.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymonik.capture import Code
 from pymonik.content import Content
@@ -15,9 +15,11 @@ from pymonik.handle import ResultHandle
 from pymonik.multi import MultiResultHandle
 from pymonik.options import DEFAULTS
 from pymonik.plan.home import Home, settled
-from pymonik.plan.plan import Named
 from pymonik.recorder import Anchor
 from pymonik.runtime.outcome import PENDING, Failure
+
+if TYPE_CHECKING:
+    from pymonik.plan.plan import Named
 
 _ELSEWHERE = "another program"
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pymonik.content import Content
 from pymonik.errors import BackendError, OptionsError
-from pymonik.plan.home import Cell, Wanted
-from pymonik.plan.plan import Named, Plan
-from pymonik.runtime.outcome import Failure
+
+if TYPE_CHECKING:
+    from pymonik.content import Content
+    from pymonik.plan.home import Cell, Wanted
+    from pymonik.plan.plan import Named, Plan
+    from pymonik.runtime.outcome import Failure
 
 # What stands between the clients of this process and their backends: the command line looks on.
 AROUND: list[Callable[[Any], Any]] = []
@@ -36,6 +38,9 @@ class Backend(Protocol):
     upload: tuple[int, int]
     # Units that run now, as far as it is known here.
     running: int
+
+    def prepare(self, calls: int) -> None:
+        """Get ready for a plan of so many calls, which is being compiled."""
 
     def submit(self, plan: Plan) -> None:
         """Send a plan."""

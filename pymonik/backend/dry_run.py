@@ -52,6 +52,9 @@ class DryRunBackend:
         self.durations: Mapping[str, float] = {}
         self.failures: list[Failure] = []
 
+    def prepare(self, calls: int) -> None:
+        """Nothing is to be got ready."""
+
     def submit(self, plan: Plan) -> None:
         """Keep the plan, and end the script."""
         self.sent.append(plan)

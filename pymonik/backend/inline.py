@@ -14,7 +14,6 @@ from typing import Any
 
 from pymonik.content import Content
 from pymonik.current import CURRENT
-from pymonik.graph.passes import Target
 from pymonik.plan.home import Cell, Wanted
 from pymonik.plan.plan import Plan, Unit
 from pymonik.runtime import running
@@ -62,7 +61,10 @@ class InlineBackend:
         self.durations: Mapping[str, float] = {}
         self.failures = self._scheduler.failures
         self._functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)
-        self._subtasks = Subtasks(Target(slots=self.slots), optimize)
+        self._subtasks = Subtasks(self.slots, False, optimize)
+
+    def prepare(self, calls: int) -> None:
+        """Nothing is to be got ready."""
 
     def submit(self, plan: Plan) -> None:
         """Run the units, and those that they add."""

@@ -38,6 +38,10 @@ class LocalBackend:
         self.failures = self._host.scheduler.failures
         self.durations: Mapping[str, float] = self._host.scheduler.ready.durations
 
+    def prepare(self, calls: int) -> None:
+        """Start executors."""
+        self._host.prepare(calls)
+
     def submit(self, plan: Plan) -> None:
         """Hand the units to the host; blobs travel with the first unit that needs them."""
         self._host.submit(plan.units)

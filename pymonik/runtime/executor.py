@@ -127,13 +127,12 @@ class Executor:
         if folder is not None:  # the working directory that the environment brought along
             sys.path.insert(0, folder)
         from pymonik.current import CURRENT, open_here
-        from pymonik.graph.passes import Target
         from pymonik.runtime.job import Hosting
         from pymonik.runtime.logs import forward
         from pymonik.runtime.running import STATE, Restorer
         from pymonik.runtime.subtasks import Subtasks
 
-        subtasks = Subtasks(Target(slots=slots, solo=solo), optimize)
+        subtasks = Subtasks(slots, solo, optimize)
         CURRENT.set(subtasks)
         open_here(subtasks)
         STATE.worker = worker

@@ -80,6 +80,11 @@ class Host:
 
     # ----- called from any thread
 
+    def prepare(self, calls: int) -> None:
+        """Start executors for the first plan, of so many calls, while it is being compiled."""
+        if self._thread is None:
+            self._do(lambda: self._open(min(self.workers, calls)))
+
     def submit(self, units: Sequence[Unit]) -> None:
         """Take units; executors are started by the first ones."""
         with self._lock:
@@ -249,6 +254,11 @@ class Host:
                 if not self._has_room(environment):
                     break
                 ready.move_in(self._staff.start(self._quarters.built(environment)), environment)
+
+    def _open(self, count: int) -> None:
+        """Start executors in the environment of the host, for what is about to come."""
+        for _ in range(count):
+            self.scheduler.ready.move_in(self._staff.start(self._quarters.built(None)), None)
 
     def _has_room(self, environment: Environment | None) -> bool:
         """Make room for one more executor: one that is idle in another environment has to go."""

@@ -6,11 +6,13 @@ on the other side. How frames travel is the business of `frames`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymonik.plan.home import Cell
-from pymonik.plan.plan import Unit
-from pymonik.runtime.piece import Piece
+
+if TYPE_CHECKING:
+    from pymonik.plan.plan import Unit
+    from pymonik.runtime.piece import Piece
 
 
 def entry_of(piece: Piece) -> tuple[Any, ...]:
@@ -58,6 +60,8 @@ def plan_of(wire: Any) -> Any:
     """Make units of the plan that an executor sent."""
     if wire is None:
         return None
+    from pymonik.plan.plan import Unit  # executors, which make plans but no units, start without
+
     units: list[Unit] = []
     cells = [Cell(entry[2], entry[3]) for entry in wire[0]]
     for entry, cell in zip(wire[0], cells):

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pymonik.capture import Code
 from pymonik.content import Content
 from pymonik.errors import OptionsError, WaitInTaskError
 from pymonik.graph.ir import Graph, Put, Spec
-from pymonik.graph.passes import Target, run_passes
 from pymonik.graph.slots import Nested
 from pymonik.handle import ResultHandle
 from pymonik.multi import MultiResultHandle
 from pymonik.options import DEFAULTS, TaskOptions, merge
-from pymonik.plan.lower import bind, lower
-from pymonik.plan.plan import Plan
 from pymonik.recorder import Recorder, identity
 from pymonik.runtime import running
+
+if TYPE_CHECKING:
+    from pymonik.plan.plan import Plan
 
 _HINT = (
     "a task cannot wait for a sub-task: return its handle (the value of this task is then that "
@@ -38,10 +38,10 @@ def _refuse(*_: Any, **__: Any) -> NoReturn:
 class Subtasks(Recorder):
     """The recorder of one executor; `recorded` are the calls the running call has made so far."""
 
-    def __init__(self, target: Target, optimize: bool | Iterable[str]) -> None:
+    def __init__(self, slots: int, solo: bool, optimize: bool | Iterable[str]) -> None:
+        """Record for a compiler that knows these `slots`; see `Target` for both."""
         super().__init__(DEFAULTS)
-        self.target = target
-        self.optimize = optimize
+        self._slots, self._solo, self._optimize = slots, solo, optimize
         self.recorded = self.pending
         self.diverted: ResultHandle[Any] | None = None
         self._delegated: Any = None
@@ -181,7 +181,12 @@ class Subtasks(Recorder):
         self.names.clear()
         nodes, self._kept = self._kept, []
         bindings, self._bindings = self._bindings, []
-        graph = run_passes(Graph(tuple(nodes), {}), self.target, self.optimize)
+        # Loaded by the executors in which tasks make calls: others start sooner without.
+        from pymonik.graph.passes import Target, run_passes
+        from pymonik.plan.lower import bind, lower
+
+        target = Target(slots=self._slots, solo=self._solo)
+        graph = run_passes(Graph(tuple(nodes), {}), target, self._optimize)
         plan = lower(graph)
         bind(graph, plan)
         return plan, bindings

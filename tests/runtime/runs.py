@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from pymonik.content import Content
-from pymonik.graph.passes import Target
 from pymonik.runtime import running
 from pymonik.runtime.job import Hosting, Job, Report
 from pymonik.runtime.outcome import value_of
@@ -56,7 +55,7 @@ def reports(
     """Run the elements of a unit in this process; give its reports."""
     program = Program(tuple([steps] if isinstance(steps, StepCode) else steps), n)
     job = Job(program, sources, given.pop("start", 0), given.pop("stop", n), **given)
-    subtasks = Subtasks(Target(), True)
+    subtasks = Subtasks(8, False, True)
     restore = running.Restorer(watch=False)
     load = functions or (lambda function: function.load())
     hosting = Hosting("here", load, page or Page(), (Exception,), subtasks, restore)

@@ -99,6 +99,9 @@ class ClusterBackend:
 
     # ----- sending
 
+    def prepare(self, calls: int) -> None:
+        """Nothing is to be got ready."""
+
     def submit(self, plan: Plan) -> None:
         """Send a plan."""
         self._sender.submit(plan)
