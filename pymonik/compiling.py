@@ -85,6 +85,7 @@ class Compiling(Telling):
             plan,
             source=source,
             names=tuple(names),
+            stored=tuple(blob for blob in plan.blobs if backend.holds(blob)),
             versions=self._versions() if target.solo else (),
         )
 

@@ -54,6 +54,9 @@ class Backend(Protocol):
     def store(self, content: Content, again: bool = False) -> str:
         """Store an object now, unless it is stored and not to be sent `again`; give its id."""
 
+    def holds(self, content: Content) -> bool:
+        """Tell whether an earlier submission has stored a content, so that it travels no more."""
+
     def lookup(self, name: str) -> Named | None:
         """Give where a value that another program has named is; None when there is none."""
 

@@ -74,6 +74,10 @@ class DryRunBackend:
         """Nothing is sent."""
         return f"{self.session_id}/{content.digest.hex()}"
 
+    def holds(self, content: Content) -> bool:
+        """Nothing was sent before: the first submission ends the script."""
+        return False
+
     def lookup(self, name: str) -> Any:
         """Other programs have no part in this."""
 

@@ -68,6 +68,7 @@ class InlineBackend:
 
     def submit(self, plan: Plan) -> None:
         """Run the units, and those that they add."""
+        self._objects.note(plan.blobs)
         self._scheduler.add(plan.units)
         token = CURRENT.set(self._subtasks)
         outer, running.STATE = running.STATE, running.State()
@@ -148,6 +149,10 @@ class InlineBackend:
     def store(self, content: Content, again: bool = False) -> str:
         """Keep a content in this process."""
         return self._objects.store(content)
+
+    def holds(self, content: Content) -> bool:
+        """Tell whether a content was in an earlier plan, or was stored."""
+        return self._objects.holds(content)
 
     def lookup(self, name: str) -> Any:
         """Other programs have no part in this."""

@@ -44,6 +44,7 @@ class LocalBackend:
 
     def submit(self, plan: Plan) -> None:
         """Hand the units to the host; blobs travel with the first unit that needs them."""
+        self._objects.note(plan.blobs)
         self._host.submit(plan.units)
 
     def observe(self, observer: Observer) -> None:
@@ -60,6 +61,10 @@ class LocalBackend:
     def store(self, content: Content, again: bool = False) -> str:
         """Keep a content in this process."""
         return self._objects.store(content)
+
+    def holds(self, content: Content) -> bool:
+        """Tell whether a content was in an earlier plan, or was stored."""
+        return self._objects.holds(content)
 
     def lookup(self, name: str) -> Any:
         """Other programs have no part in this."""

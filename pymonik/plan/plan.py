@@ -157,13 +157,15 @@ class Plan:
     names: tuple[tuple[str, Any], ...] = ()
     # Versions, here, of the packages that pickled data names.
     versions: tuple[tuple[str, str], ...] = ()
+    # Blobs that earlier submissions have stored.
+    stored: tuple[Content, ...] = ()
 
     @property
     def request_count(self) -> int:
         """How many requests there are: found without making them, where bytes cannot matter."""
         limits = settings()
         overhead = sum(_OVERHEAD + 40 * len(unit.inputs) for unit in self.units)
-        small = all(blob.size < limits.request_bytes // 8 for blob in self.blobs)
+        small = all(blob.size < limits.request_bytes // 8 for blob in self.uploads)
         small = small and all(len(unit.inputs) <= limits.fan_in for unit in self.units)
         if small and self.size + overhead < limits.request_bytes // 8:
             submits = -(-len(self.units) // limits.submit_units)
@@ -174,6 +176,12 @@ class Plan:
     def requests(self) -> tuple[Request, ...]:
         """The requests of this plan, in the order in which they are sent."""
         return tuple(_requests(self))
+
+    @property
+    def uploads(self) -> tuple[Content, ...]:
+        """The blobs that are not stored yet: they travel."""
+        stored = set(map(id, self.stored))
+        return tuple(blob for blob in self.blobs if id(blob) not in stored)
 
     def places(self) -> dict[str, Named]:
         """Give where the values with names will be found."""
@@ -202,8 +210,8 @@ class Plan:
 
     @property
     def size(self) -> int:
-        """Bytes that travel: payloads and blobs, each blob once."""
-        return sum(len(unit.payload) for unit in self.units) + sum(b.size for b in self.blobs)
+        """Bytes that travel: payloads, and blobs that are not stored yet, each once."""
+        return sum(len(unit.payload) for unit in self.units) + sum(b.size for b in self.uploads)
 
     def cost(self, **options: Any) -> Cost:
         """Estimate what carrying it out takes: see `pymonik.graph.cost.estimate`."""
@@ -217,7 +225,7 @@ class Plan:
     def __repr__(self) -> str:
         return (
             f"<Plan: {counted(self.calls, 'call')} in {counted(len(self.units), 'unit')}, "
-            f"{counted(len(self.blobs), 'blob')}, {counted(self.request_count, 'request')}, "
+            f"{counted(len(self.uploads), 'blob')}, {counted(self.request_count, 'request')}, "
             f"{counted(self.size, 'byte')}>"
         )
 
@@ -258,6 +266,9 @@ def _requests(plan: Plan) -> Iterator[Request]:
         for cell in unit.needs:
             if id(cell) not in own:  # stored by an earlier submission
                 ledger.cells[cell] = steps.Object("", stamp_of(), id="stored")
+    for content in plan.stored:
+        stored = steps.Object("blob", content.digest, content.size, id="stored")
+        ledger.contents[content.digest] = stored
     facts = sending.Facts(versions=plan.versions)
     if plan.source is not None:
         facts = sending.Facts(

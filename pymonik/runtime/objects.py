@@ -6,9 +6,9 @@ engine; an outcome as long as somebody has its handle.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from pymonik.content import Content
 from pymonik.plan.home import Cell
@@ -21,6 +21,7 @@ class Objects:
         self._session_id = session_id
         self._cells: WeakValueDictionary[str, Cell] = WeakValueDictionary()
         self._contents: dict[str, Content] = {}
+        self._seen: WeakSet[Content] = WeakSet()
 
     def id_of(self, cell: Cell) -> str:
         """Give the id of the outcome of a unit."""
@@ -32,7 +33,16 @@ class Objects:
         """Keep a content; give its id."""
         name = f"{self._session_id}/{content.digest.hex()}"
         self._contents[name] = content
+        self._seen.add(content)
         return name
+
+    def note(self, contents: Iterable[Content]) -> None:
+        """Note what a plan brings along: a cluster would have it from then on."""
+        self._seen.update(contents)
+
+    def holds(self, content: Content) -> bool:
+        """Tell whether a content has come here before."""
+        return content in self._seen
 
     def find(self, name: str) -> Content | Sequence[Sequence[Any]] | None:
         """Give the object of an id: a content, or the columns of a unit that has ended."""

@@ -105,6 +105,22 @@ def test_one_array_passed_to_a_hundred_calls_is_uploaded_once(
         assert {h.get() for h in means} == {1.0}
 
 
+def test_a_later_plan_counts_no_blob_that_an_earlier_one_has_stored(
+    cluster: Emulator, connect: Connect
+) -> None:
+    array, other = np.ones(1 << 15), np.zeros(1 << 15)
+    with connect() as client:
+        first = mean.invoke(array, 0)
+        client.flush()
+        cluster.counters.reset()
+        later = [mean.invoke(array, 1), mean.invoke(other, 1)]
+        plan = client.plan()
+        client.flush()
+        assert_exact(cluster, plan)
+        assert other.nbytes < plan.size < 1.1 * other.nbytes
+        assert [first.get(), *(h.get() for h in later)] == [1.0, 1.0, 0.0]
+
+
 def test_a_put_is_uploaded_once_however_often_it_is_sent(
     cluster: Emulator, connect: Connect
 ) -> None:

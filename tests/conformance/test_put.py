@@ -101,3 +101,14 @@ def test_a_put_is_immediately_there(client: Pymonik) -> None:
     assert h.exception() is None
     assert called == [h]
     assert h.cancel() is False
+
+
+def test_a_later_plan_counts_no_blob_that_was_sent_before(client: Pymonik) -> None:
+    kept = client.put(list(range(50_000)))
+    total.invoke(kept).wait()
+    again = [total.invoke(kept), total.invoke(list(range(50_000)))]
+    plan = client.plan()
+    assert plan.uploads == ()
+    assert plan.size < 10_000
+    assert sum(request.size for request in plan.requests) < 10_000
+    assert [h.get() for h in again] == [sum(range(50_000))] * 2

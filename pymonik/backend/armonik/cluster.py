@@ -158,6 +158,10 @@ class ClusterBackend:
 
     # ----- names
 
+    def holds(self, content: Content) -> bool:
+        """Tell whether a content is stored in this session."""
+        return content.digest in self._books.ledger.contents
+
     def lookup(self, name: str) -> Named | None:
         """Give where the value of a name is, whoever made it."""
         told = self._session.names().get(name)
