@@ -40,8 +40,8 @@ def renounce(node: Any, index: int) -> bool:
 
     Equal pure calls share a value: it is wanted until all of them were cancelled.
     """
-    home = node.home
-    cell, place = home.locate(node.offset + index)
+    home, offset = node.home.at(node.offset + index)
+    cell, place = home.locate(offset)
     renounced = cell.renounced.setdefault((home.output, place), set())
     renounced.add(id(node))
     if len(renounced) < home.claims.get(node.offset, 1):

@@ -213,6 +213,8 @@ class Pymonik(Compiling):
         return done == total
 
     def _let_go(self) -> None:
+        if self._known is not None and not self._closed:
+            self._known.keep()
         self._closed = True
         close_here(self)
         if self._backend is not None:

@@ -56,6 +56,9 @@ class Compiling(Telling):
         self.partitions = partitions
         self.stats = Stats()
         self._sent_names: set[str] = set()
+        # What is known of values, once a task with `cache=True` was called; the last graph cut.
+        self._known: Any = None
+        self._cut: Any = None
 
     def plan(self) -> Plan:
         """Compile what is pending and give the plan, without sending it."""
@@ -77,8 +80,8 @@ class Compiling(Telling):
             solo=backend.name in ("armonik", "dry-run"),
             known=dict(backend.durations),
         )
-        with _collecting_later():
-            plan = lower(run_passes(graph, target, self.optimize))
+        with _collecting_later(), self._unknown(graph) as unknown:
+            plan = lower(run_passes(unknown, target, self.optimize))
         source = Source(graph, target, self.optimize, tuple(self.partitions))
         names = [(name, h) for name, h in self.names.items() if name not in self._sent_names]
         return replace(
@@ -106,6 +109,8 @@ class Compiling(Telling):
             if not count:
                 return
             began = time.perf_counter()
+            if self._known is not None:
+                self._known.keep()
             backend = self._opened()
             if self.environment is None:
                 calls = (node.n or 1 for node in self.pending[:_AT_ONCE] if type(node) is Recorded)
@@ -114,6 +119,9 @@ class Compiling(Telling):
 
             plan = self._compile(Graph(tuple(self.pending[:count]), {}))
             bind(plan.graph, plan)
+            if self._cut is not None:
+                self._cut.bind()
+                self._known.expect(self._cut)
             del self.pending[:count]
             self.interner.new_bytes = 0
             self._note(plan, time.perf_counter() - began)
@@ -121,6 +129,26 @@ class Compiling(Telling):
                 backend.submit(plan)
             self._sent_names.update(name for name, _ in plan.names)
         self._watch_flushed()
+
+    @contextmanager
+    def _unknown(self, graph: Graph) -> Iterator[Graph]:
+        """Give the graph without the calls whose values are known: see `reuse`."""
+        if not self._looks_up:
+            yield graph
+            return
+        if self._known is None:
+            from pymonik.reuse.known import Known
+            from pymonik.reuse.store import Store
+
+            here = self._opened().name in ("local", "inline")
+            self._known = Known(Store() if here else None)
+        with self._known.without(graph) as (unknown, self._cut):
+            yield unknown
+
+    def waited(self) -> None:
+        """Keep values that have come: a program may be killed at any time."""
+        if self._known is not None:
+            self._known.keep(at_once=False)
 
     def _note(self, plan: Plan, seconds: float) -> None:
         stats = self.stats

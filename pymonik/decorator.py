@@ -32,6 +32,8 @@ def task(
     retries: int | None = ...,
     retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = ...,
     pure: bool = ...,
+    cache: bool = ...,
+    version: object = ...,
     cost: float | None = ...,
     chunk_size: int | None = ...,
     environment: Any = ...,
@@ -49,6 +51,8 @@ def task(
     retries: int | None = None,
     retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
     pure: bool = False,
+    cache: bool = False,
+    version: object = None,
     cost: float | None = None,
     chunk_size: int | None = None,
     environment: Any = None,
@@ -72,7 +76,14 @@ def task(
         )
         options = merge(task_options, given)
         return Task(
-            func, require_context, function_name, options, pure=pure, environment=environment
+            func,
+            require_context,
+            function_name,
+            options,
+            pure=pure,
+            cache=cache,
+            version=version,
+            environment=environment,
         )
 
     return decorate if _func is None else decorate(_func)

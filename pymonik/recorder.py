@@ -57,6 +57,8 @@ class Recorder(Arguments, Owner):
         self._specs: dict[Any, Spec] = {}
         self._root: bytes | None = None
         self._numbered = 0
+        # Whether a task was called whose values may be known already.
+        self._looks_up = False
         self.interner.editions.changed = self._specs.clear
 
     def __pymonik_reduce__(self) -> Any:
@@ -117,7 +119,10 @@ class Recorder(Arguments, Owner):
                 task.require_context,
                 self._environment_for(task),
                 self.interner.editions.current,
+                task.cache,
+                task.version,
             )
+            self._looks_up = self._looks_up or task.cache
             if key is not None:
                 self._specs[key] = known
         return known

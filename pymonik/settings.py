@@ -51,6 +51,9 @@ class Settings:
     # Upper bound of concurrent calls when nothing better is known (a partition without pods).
     default_slots: int = 8
 
+    # Values of pure tasks that are kept on this machine: the least recently used go first.
+    cache_bytes: int = GIB
+
 
 _READERS: dict[str, Callable[[str], object]] = {
     "int": int,

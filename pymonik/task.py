@@ -33,7 +33,10 @@ class Task(Generic[P, R]):
 
     func: any callable that can be pickled. func_name: how it is called in graphs and logs; a
     lambda needs one. require_context: pass a `PymonikContext` first. pure: equal calls may be
-    shared and calls nobody needs dropped. Raises TaskDefinitionError.
+    shared and calls nobody needs dropped. cache: of a pure task, keep values and take those that
+    are known: in a store on this machine, or within the session of a cluster. version: stands for
+    the code when values are looked up; else they are made anew whenever it, or what it calls,
+    changed. Raises TaskDefinitionError.
     """
 
     __pymonik_role__: ClassVar[str] = "task"
@@ -46,6 +49,8 @@ class Task(Generic[P, R]):
         task_options: TaskOptions | None = None,
         *,
         pure: bool = False,
+        cache: bool = False,
+        version: object = None,
         environment: Any = None,
     ) -> None:
         if isinstance(func, Task):
@@ -56,6 +61,15 @@ class Task(Generic[P, R]):
             raise TaskDefinitionError(f"{func!r} is a coroutine function: a task is a plain one")
         if isinstance(func, (staticmethod, classmethod)):
             raise TaskDefinitionError("apply @task to the function, below @staticmethod")
+        if cache and not pure:
+            raise TaskDefinitionError(
+                "cache=True is for pure tasks: say @task(pure=True, cache=True) if the value hangs "
+                "on the arguments alone and nothing else happens"
+            )
+        if version is not None and not cache:
+            raise TaskDefinitionError("version= means something with cache=True only")
+        self.cache = cache
+        self.version = version
         self.func = func
         self.func_name: str = func_name or _name_of(func)
         self.require_context = require_context
@@ -213,7 +227,15 @@ def _new_task(kind: type[Task[Any, Any]]) -> Task[Any, Any]:
 
 def _bound(task: Task[Any, Any], instance: Any) -> Task[Any, Any]:
     function = functools.partial(task.func, instance)
-    return Task(function, task.require_context, task.func_name, task.task_options, pure=task.pure)
+    return Task(
+        function,
+        task.require_context,
+        task.func_name,
+        task.task_options,
+        pure=task.pure,
+        cache=task.cache,
+        version=task.version,
+    )
 
 
 def _name_of(func: Any) -> str:

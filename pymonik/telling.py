@@ -98,8 +98,8 @@ class Telling(Waiting):
 
     def _watch(self, handle: ResultHandle[Any], callback: Callable[[Any], object]) -> None:
         node = handle._node
-        home = node.home
-        cell, place = home.locate(node.offset + handle._index)
+        home, index = node.home.at(node.offset + handle._index)
+        cell, place = home.locate(index)
 
         def call() -> None:
             try:
@@ -107,7 +107,7 @@ class Telling(Waiting):
             except Exception:
                 logger.exception("a callback of %r failed", handle)
 
-        if home.record(node.offset + handle._index) is not PENDING:
+        if home.record(index) is not PENDING:
             call()
             return
 

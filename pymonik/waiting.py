@@ -76,6 +76,10 @@ class Waiting(Recorder):
                 raise late(timeout)
             if backend.problem is not None and not is_over():
                 raise backend.problem
+        self.waited()
+
+    def waited(self) -> None:
+        """Do what is due once values have come."""
 
     def wait_for(self, handles: list[ResultHandle[Any]], timeout: float | None) -> None:
         """Wait for handles."""
@@ -93,7 +97,7 @@ class Waiting(Recorder):
             moved = range(indexes.start + node.offset, indexes.stop + node.offset, indexes.step)
             cells = [cell for cell in home.cells_of(moved) if cell.missing]
             if cells:
-                self._opened().want([(home, moved)])
+                self._opened().want(home.split(moved))
                 waits.append((home, moved, cells))
         for home, moved, cells in waits:
 
@@ -228,5 +232,5 @@ def _is_settled(handle: ResultHandle[Any]) -> bool:
 
 def home_of(handle: ResultHandle[Any]) -> Any:
     """Give where the value of a handle will be found, and its place there."""
-    index = handle._node.offset + handle._index
-    return handle._node.home, range(index, index + 1)
+    home, index = handle._node.home.at(handle._node.offset + handle._index)
+    return home, range(index, index + 1)

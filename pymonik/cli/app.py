@@ -5,6 +5,7 @@ from __future__ import annotations
 import rich_click as click
 
 from pymonik import __version__
+from pymonik.cli.cache import cache
 from pymonik.cli.check import check
 from pymonik.cli.cluster import emulator, worker
 from pymonik.cli.cost import cost
@@ -31,3 +32,4 @@ app.add_command(worker)
 app.add_command(emulator)
 app.add_command(runs)
 app.add_command(trace)
+app.add_command(cache)

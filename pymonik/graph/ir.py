@@ -30,6 +30,7 @@ class Spec:
     """What all calls of a node share: the code, the shape of the arguments and the options."""
 
     __slots__ = (
+        "cache",
         "code",
         "context",
         "edition",
@@ -38,6 +39,7 @@ class Spec:
         "name",
         "options",
         "pure",
+        "version",
         "width",
     )
 
@@ -52,6 +54,8 @@ class Spec:
         context: bool = False,
         environment: Any = None,
         edition: Any = None,
+        cache: bool = False,
+        version: object = None,
     ) -> None:
         self.name = name
         self.code = code
@@ -59,6 +63,9 @@ class Spec:
         self.keywords = keywords
         self.options = options
         self.pure = pure
+        # Whether values are kept and looked up, and what stands for the code in their keys.
+        self.cache = cache
+        self.version = version
         self.context = context
         self.environment = environment
         # The sources of local modules as they were; see `pymonik.editions`.

@@ -147,6 +147,14 @@ class Home:
             here, indexes = indexes[:count], indexes[count:]
             yield self.cells[number], range(here[0] - base, here[-1] - base + 1, step)
 
+    def at(self, index: int) -> tuple[Home, int]:
+        """Give the home that really has an element, and its place there."""
+        return self, index
+
+    def split(self, indexes: range) -> list[tuple[Home, range]]:
+        """Give the homes that really have a range of elements, each with a range of its own."""
+        return [(self, indexes)]
+
     def records(self, indexes: range) -> list[Any]:
         """Give the records of a range of elements."""
         if self.output is None or indexes.step != 1:
@@ -163,6 +171,42 @@ class Home:
         if self.output is None:
             return False
         return all(cell.plain[self.output] and not cell.missing for cell in self.cells_of(indexes))
+
+
+class Spliced(Home):
+    """Elements that are found in several places: outputs of other nodes, one for each."""
+
+    __slots__ = ("nodes",)
+
+    def __init__(self, nodes: Sequence[tuple[Any, int]]) -> None:
+        super().__init__((), 1, None)
+        self.nodes = nodes
+
+    def at(self, index: int) -> tuple[Home, int]:
+        node, place = self.nodes[index]
+        home: Home = node.home
+        return home.at(node.offset + place)
+
+    def split(self, indexes: range) -> list[tuple[Home, range]]:
+        places = [self.at(index) for index in indexes]
+        return [(home, range(place, place + 1)) for home, place in places]
+
+    def locate(self, index: int) -> tuple[Cell, int]:
+        home, place = self.at(index)
+        return home.locate(place)
+
+    def record(self, index: int) -> Any:
+        home, place = self.at(index)
+        return home.record(place)
+
+    def cells_of(self, indexes: range) -> Sequence[Cell]:
+        return list(dict.fromkeys(self.locate(index)[0] for index in indexes))
+
+    def records(self, indexes: range) -> list[Any]:
+        return [self.record(index) for index in indexes]
+
+    def is_plain(self, indexes: range) -> bool:
+        return False
 
 
 def settled(record: Any, offset: int = 0) -> Home:

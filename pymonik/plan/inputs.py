@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from pymonik.content import Content
 from pymonik.graph.ir import Map, Put
 from pymonik.graph.slots import Bundle, Const, Each, Gather, Immediates, Nested, Range, Ref, Same
-from pymonik.plan.home import Cell, Home
+from pymonik.plan.home import Cell, Home, Spliced
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.program import Run
 
@@ -104,6 +104,8 @@ class Inputs:
     def runs(self, node: Any, indexes: range) -> list[Run]:
         """Cut a run of outputs along the units that make them."""
         home, offset, output = self.home(node)
+        if type(home) is Spliced:
+            return [self.run_at(*home.at(offset + index)) for index in indexes]
         if len(indexes) == 1:
             cell, place = home.locate(offset + indexes[0])
             return [(self.position(cell), output, place, 1, 1)]
@@ -121,6 +123,8 @@ class Inputs:
     def gathered(self, node: Any, indexes: Sequence[int]) -> list[Run]:
         """Find outputs in any order; neighbours that follow one another make one run."""
         home, offset, output = self.home(node)
+        if type(home) is Spliced:
+            return [self.run_at(*home.at(offset + index)) for index in indexes]
         runs: list[Run] = []
         source = first = count = -1
         for index in indexes:
@@ -133,6 +137,11 @@ class Inputs:
                 runs.append((source, output, first, 1, count))
             source, first, count = position, place, 1
         return [*runs, (source, output, first, 1, count)]
+
+    def run_at(self, home: Home, index: int) -> Run:
+        """Give the run of a single output."""
+        cell, place = home.locate(index)
+        return (self.position(cell), home.output or 0, place, 1, 1)
 
     def home(self, node: Any) -> tuple[Home, int, int]:
         """Give where the values of a node will be found: the home, the offset there, the output."""

@@ -172,13 +172,16 @@ class _Lowering:
 class _Row:
     """What one step of a map gives to each unit: its columns and the rest, cut along."""
 
-    __slots__ = ("based", "columns", "keep", "places", "sites")
+    __slots__ = ("based", "columns", "elements", "keep", "places", "sites")
 
     def __init__(self, step: Step, keep: bool | bytes, sites: str | list[str]) -> None:
         self.columns = step.columns
         self.keep = keep
         self.sites = sites
         self.based = step.origins[0].n is not None
+        elements = [getattr(origin, "element", None) for origin in step.origins]
+        # Elements of maps that became single calls keep their numbers.
+        self.elements = None if elements.count(None) == len(elements) else elements
         self.places = _places(step)
 
     def own(self, inputs: Inputs, start: int, stop: int) -> tuple[Any, ...]:
@@ -187,7 +190,7 @@ class _Row:
             tuple([inputs.column(column, start, stop) for column in self.columns]),
             self.keep if isinstance(self.keep, bool) else self.keep[start:stop],
             self.sites if isinstance(self.sites, str) else self.sites[start:stop],
-            start if self.based else None,
+            self.elements[start:stop] if self.elements else start if self.based else None,
             seeds.cut(self.places, start, stop),
         )
 

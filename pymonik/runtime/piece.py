@@ -12,7 +12,7 @@ from typing import Any
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
 from pymonik.runtime.outcome import Failure
-from pymonik.runtime.program import site_of
+from pymonik.runtime.program import element_of, site_of
 
 
 @dataclass(eq=False)
@@ -51,7 +51,7 @@ class Running:
             text,
             code.name,
             site_of(code, element),
-            None if code.base is None else code.base + element,
+            element_of(code, element),
             attempts=tries,
         )
 

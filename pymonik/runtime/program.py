@@ -39,7 +39,8 @@ class StepCode(NamedTuple):
     the task may make some.
 
     keep: which values are stored (all, none, or a bit an element). site: "file:line" of the call,
-    or one for each element. base: number of the first element, None for single calls. places:
+    or one for each element. base: number of the first element, or of each; None for single calls.
+    places:
     where seeds come from (see `seeds`), None for pure tasks.
     """
 
@@ -55,7 +56,7 @@ class StepCode(NamedTuple):
     columns: tuple[Any, ...]
     keep: bool | bytes
     site: Any
-    base: int | None
+    base: int | list[int | None] | None
     places: Any = None
 
 
@@ -153,6 +154,8 @@ def site_of(step: StepCode, number: int) -> str:
 
 def element_of(step: StepCode, number: int) -> int | None:
     """Give the place of an element in its map, None for a single call."""
+    if isinstance(step.base, list):
+        return step.base[number]
     return None if step.base is None else step.base + number
 
 
@@ -208,9 +211,15 @@ def _cut_step(step: StepCode, start: int, stop: int) -> StepCode:
         columns=tuple(_cut_column(column, start, stop) for column in step.columns),
         keep=step.keep[start:stop] if isinstance(step.keep, bytes) else step.keep,
         site=step.site if isinstance(step.site, str) else step.site[start:stop],
-        base=None if step.base is None else step.base + start,
+        base=_cut_base(step.base, start, stop),
         places=seeds.cut(step.places, start, stop),
     )
+
+
+def _cut_base(base: Any, start: int, stop: int) -> Any:
+    if isinstance(base, list):
+        return base[start:stop]
+    return None if base is None else base + start
 
 
 def _cut_column(column: Any, start: int, stop: int) -> Any:

@@ -53,6 +53,8 @@ class State:
     def element(self) -> int | None:
         """The place of the call in its map, None for a single call."""
         base = self.step.base
+        if isinstance(base, list):
+            return base[self.index]  # type: ignore[no-any-return]
         return None if base is None else base + self.index
 
     @property

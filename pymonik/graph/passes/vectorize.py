@@ -35,7 +35,7 @@ _PLAIN = IMMEDIATE | {tuple}
 
 def vectorize(graph: Graph, target: Target) -> Graph:
     """Fold single calls into maps; a recorded map stays one."""
-    if not any(type(node) is Recorded for node in graph.nodes):
+    if not any(isinstance(node, Recorded) for node in graph.nodes):
         return graph
     groups = _Groups(graph)
     places, aliases = groups.places, graph.aliases

@@ -1,0 +1,94 @@
+"""`pymonik cache`: the values of pure tasks that are kept on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+
+import rich_click as click
+
+from pymonik.cli.graph import print_json
+from pymonik.cli.text import table
+from pymonik.numbers import counted, size_text
+from pymonik.reuse.store import Entry, Store, default_folder
+
+_OUTPUT = click.Choice(["text", "json"])
+_HEADING = ("key", "task", "size", "made", "used", "arguments")
+_KEY = 10
+
+
+@click.group()
+def cache() -> None:
+    """Look at the values that tasks with cache=True have left, or remove them."""
+
+
+@cache.command("list")
+@click.argument("task", required=False)
+@click.option("-n", "most", default=20, show_default=True, help="How many, the newest first.")
+@click.option("-o", "output", type=_OUTPUT, default="text")
+def list_values(task: str | None, most: int, output: str) -> None:
+    """List what is kept, of all tasks or of one."""
+    found = [entry for entry in Store().entries() if task in (None, entry.task)]
+    if output == "json":
+        return print_json([asdict(entry) for entry in found[:most]])
+    total = size_text(sum(entry.size for entry in found))
+    click.echo(f"{counted(len(found), 'value')}, {total} in {default_folder()}")
+    if found:
+        click.echo(table([_HEADING, *map(_row, found[:most])]))
+    return None
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    times = [datetime.fromtimestamp(t).strftime("%m-%d %H:%M") for t in (entry.made, entry.used)]
+    arguments = ", ".join(_short(argument) for argument in entry.arguments)
+    return (entry.key[:_KEY], entry.task, size_text(entry.size), *times, arguments[:40])
+
+
+@cache.command("clear")
+@click.argument("task", required=False)
+def clear(task: str | None) -> None:
+    """Remove what is kept, of all tasks or of one."""
+    click.echo(f"removed {counted(Store().clear(task), 'value')}")
+
+
+@cache.command("explain")
+@click.argument("task")
+@click.option("-n", "most", default=5, show_default=True, help="How many, the newest first.")
+def explain(task: str, most: int) -> None:
+    """Tell how the values of a task differ: TASK is its name, or the beginning of a key."""
+    entries = Store().entries()
+    named = [e for e in entries if e.task == task]
+    if not named:
+        named = [e for e in entries if e.key.startswith(task)]
+        named += [e for e in entries if named and e.task == named[0].task and e not in named]
+    if not named:
+        raise click.ClickException(
+            f"no value of a task {task!r} is kept: see `pymonik cache list`, and whether the task "
+            "says @task(pure=True, cache=True)"
+        )
+    for newer, older in zip(named[:most], [*named[1:], None]):
+        click.echo(f"{newer.key[:_KEY]}  {newer.task}({', '.join(map(_short, newer.arguments))})")
+        for line in _parts(newer) if older is None else _differences(newer, older):
+            click.echo(f"    {line}")
+
+
+def _parts(entry: Entry) -> list[str]:
+    return [f"known by {part}" for part in sorted(entry.code)]
+
+
+def _differences(newer: Entry, older: Entry) -> list[str]:
+    than = f"than {older.key[:_KEY]}"
+    parts = sorted({*newer.code, *older.code})
+    lines = [
+        f"other {part} {than}" for part in parts if newer.code.get(part) != older.code.get(part)
+    ]
+    if newer.arguments != older.arguments:
+        pairs = zip(newer.arguments, older.arguments)
+        places = [str(place) for place, (a, b) in enumerate(pairs, 1) if a != b]
+        which = f"argument {', '.join(places)}" if places else "number of arguments"
+        lines.append(f"other {which} {than}")
+    return lines or [f"made of the same {than}, under other keywords"]
+
+
+def _short(argument: str) -> str:
+    return argument if len(argument) <= 12 else argument[:11] + "…"

@@ -1,0 +1,56 @@
+"""`pymonik cache`: what is kept, why it is another, and how it goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Command = Callable[..., Any]
+
+SCRIPT = """
+from pymonik import Pymonik, task
+
+def helper(x):
+    return x * {factor}
+
+@task(pure=True, cache=True)
+def scaled(x):
+    return helper(x)
+
+with Pymonik(backend="inline"):
+    print(scaled.map_invoke([1, 2]).get())
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PYMONIK_CACHE", str(tmp_path / "values"))
+    return tmp_path / "values"
+
+
+def test_values_are_listed_explained_and_cleared(pymonik_command: Command) -> None:
+    for factor, expected in ((2, "[2, 4]"), (2, "[2, 4]"), (3, "[3, 6]")):
+        done = pymonik_command("run", "script.py", script=SCRIPT.format(factor=factor))
+        assert done.stdout.strip() == expected, done.stderr
+    listed = pymonik_command("cache", "list")
+    assert listed.stdout.startswith("4 values, "), listed.stdout
+    entries = json.loads(pymonik_command("cache", "list", "scaled", "-o", "json").stdout)
+    assert [entry["task"] for entry in entries] == ["scaled"] * 4
+    told = pymonik_command("cache", "explain", "scaled").stdout
+    assert "other code of helper than" in told
+    assert "other argument 1 than" in told
+    assert "known by code of scaled" in told
+    assert pymonik_command("cache", "explain", entries[0]["key"][:6]).stdout
+    assert pymonik_command("cache", "clear", "nobody").stdout == "removed 0 values\n"
+    assert pymonik_command("cache", "clear").stdout == "removed 4 values\n"
+    assert pymonik_command("cache", "list").stdout.startswith("0 values, ")
+
+
+def test_what_is_not_kept_is_told(pymonik_command: Command) -> None:
+    done = pymonik_command("cache", "explain", "nobody")
+    assert done.returncode != 0
+    assert "no value of a task 'nobody' is kept" in " ".join(done.stderr.replace("│", "").split())
