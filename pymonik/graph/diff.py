@@ -16,7 +16,7 @@ from pymonik.content import Content
 from pymonik.graph.draw.model import folded
 from pymonik.graph.fingerprint import content_digest, parameters_of, parts_of
 from pymonik.graph.ir import Graph, Map, Put, inputs
-from pymonik.graph.slots import Bundle, Const, Each, Immediates, Nested, Range, Ref
+from pymonik.graph.slots import Bundle, Const, Nested, Range, Ref, slot_at
 from pymonik.numbers import counted
 
 
@@ -139,24 +139,13 @@ def _column_reasons(
     different = [
         element
         for element in range(1 if isinstance(before, Const) and isinstance(after, Const) else n)
-        if _text(_at(before, element), {}) != _text(_at(after, element), matched)
+        if _text(slot_at(before, element), {}) != _text(slot_at(after, element), matched)
     ]
     if different:
         first = different[0]
-        was, now = _at(before, first), _at(after, first)
+        was, now = slot_at(before, first), slot_at(after, first)
         where = f" of {len(different):,} of {n:,} calls" if len(different) < n else ""
         yield f"argument {name}{where}: {_shown(was)} before, {_shown(now)} now"
-
-
-def _at(column: Any, element: int) -> Any:
-    """Give the slot value of one element."""
-    if isinstance(column, Const):
-        return column.value
-    if isinstance(column, Range):
-        return Ref(column.node, column.start + element * column.step)
-    if isinstance(column, (Immediates, Each)):
-        return column.values[element]
-    raise TypeError(f"{type(column).__name__} is no column of a recorded graph")
 
 
 def _text(slot: Any, matched: dict[int, int]) -> Any:

@@ -118,6 +118,31 @@ def test_more_calls_and_new_wiring_are_told(pymonik_command: Command) -> None:
     ]
 
 
+STENCIL = """
+from pymonik import Pymonik, task
+
+@task
+def heat(left, here):
+    return here
+
+with Pymonik():
+    row = [heat.invoke(n, n) for n in range(8)]
+    for _ in range(3):
+        row = [heat.invoke(row[i - 1], row[i]) for i in range(8)]
+    row[0].get()
+"""
+
+
+def test_a_stencil_is_like_itself_and_its_wiring_is_compared(pymonik_command: Command) -> None:
+    same = pymonik_command("graph", "diff", "a.py", "a.py", a=STENCIL)
+    assert (same.returncode, same.stdout) == (0, "0 changes\n"), same.stderr
+    other = STENCIL.replace("row[i - 1]", "row[i - 2]")
+    done = pymonik_command("graph", "diff", "-o", "json", "a.py", "b.py", b=other)
+    changed = json.loads(done.stdout)["changes"]
+    assert len(changed) == 3
+    assert changed[0]["why"] == ["argument left: heat[7] before, heat[6] now"]
+
+
 def test_the_environment_is_told(pymonik_command: Command) -> None:
     found = changes(pymonik_command, BEFORE.replace('["packaging"]', '["packaging>=1"]'))
     assert {why for _, _, reasons, _ in found for why in reasons} == {
