@@ -129,6 +129,11 @@ def _share(site: Site, name: str) -> float:
     return site.bytes if name == "bytes" else site.work
 
 
+def money_text(money: float) -> str:
+    """Give a sum of money: two decimals, more when it is next to nothing."""
+    return f"{money:,.2f}" if money >= 1 else f"{money:.3g}"
+
+
 def cost_text(cost: Cost) -> str:
     """Print an estimate."""
     rooms = ", ".join(f"{room}{f' of {name}' if name else ''}" for name, room in cost.slots.items())
@@ -143,7 +148,7 @@ def cost_text(cost: Cost) -> str:
         ("span", f"{seconds_text(cost.span)}, the longest chain of calls"),
         ("bound", f"{seconds_text(cost.bound)}, no schedule is shorter"),
         ("makespan", f"{seconds_text(cost.makespan)}, simulated; slots {cost.use:.0%} busy"),
-        ("pod-hours", hours + ("" if cost.money is None else f", for {cost.money:,.2f}")),
+        ("pod-hours", hours + ("" if cost.money is None else f", for {money_text(cost.money)}")),
         (
             "eagerly",
             f"{counted(eager.units, 'unit')}, {counted(eager.requests, 'request')}, "

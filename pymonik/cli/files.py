@@ -104,15 +104,15 @@ def submit(
         detach=detach,
     )
     values: dict[str, Any] = {}
+    sys.argv[0] = file  # what `pymonik runs` tells of
     try:
         with client:
             client.pending += loaded.graph.nodes
             client.flush()
             session = client.session_id
-            for node in loaded.graph.nodes if not detach else ():
-                if not isinstance(node, Put) and node.wanted:
-                    name = f"{node.label or node.spec.name} at {node.where}"
-                    values[name] = _values(node, client)
+            for name, nodes in _wanted(loaded.graph).items() if not detach else ():
+                found = [_values(node, client) for node in nodes]
+                values[name] = found[0] if len(nodes) == 1 else found
     except Exception as error:  # what a task raised, or why it could not run
         click.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(1)
@@ -122,6 +122,15 @@ def submit(
     click.echo(f"session {session}")
     for name, value in values.items():
         click.echo(f"{name}: {_shortened(value)}")
+
+
+def _wanted(graph: Graph) -> dict[str, list[Any]]:
+    """Give the calls whose values can be asked for, those of one line under one name."""
+    found: dict[str, list[Any]] = {}
+    for node in graph.nodes:
+        if not isinstance(node, Put) and node.wanted:
+            found.setdefault(f"{node.label or node.spec.name} at {node.where}", []).append(node)
+    return found
 
 
 def _values(node: Any, client: Pymonik) -> Any:

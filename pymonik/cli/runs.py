@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -49,7 +50,8 @@ def list_runs(most: int, output: str) -> None:
 def _row(record: Record) -> tuple[str, ...]:
     started = datetime.fromtimestamp(record.started).strftime("%Y-%m-%d %H:%M:%S")
     counts = (f"{record.calls:,}", f"{record.units:,}", f"{record.failed:,}")
-    return (record.id, started, seconds_text(record.seconds), *counts, record.script)
+    script = os.path.basename(record.script)
+    return (record.id, started, seconds_text(record.seconds), *counts, script)
 
 
 @runs.command("show")

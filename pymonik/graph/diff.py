@@ -136,15 +136,17 @@ def _column_reasons(
         if matched.get(id(after.node)) != id(before.node) or not same:
             yield f"argument {name}: comes from elsewhere"
         return
+    is_one = isinstance(before, Const) and isinstance(after, Const)
     different = [
         element
-        for element in range(1 if isinstance(before, Const) and isinstance(after, Const) else n)
+        for element in range(1 if is_one else n)
         if _text(slot_at(before, element), {}) != _text(slot_at(after, element), matched)
     ]
     if different:
         first = different[0]
         was, now = slot_at(before, first), slot_at(after, first)
-        where = f" of {len(different):,} of {n:,} calls" if len(different) < n else ""
+        some = not is_one and len(different) < n
+        where = f" of {len(different):,} of {n:,} calls" if some else ""
         yield f"argument {name}{where}: {_shown(was)} before, {_shown(now)} now"
 
 

@@ -20,6 +20,10 @@ from pymonik.graph.slots import Bundle, Const, Gather, Immediates, Nested, Range
 _SHOWN = 4
 
 
+# Of a bundle of more runs, a reader sees the ends.
+_RUNS = 12
+
+
 def show(graph: Graph) -> str:
     """Print a graph, one line a node."""
     numbers = {id(node): f"%{place}" for place, node in enumerate(graph.nodes)}
@@ -121,7 +125,7 @@ def _slot(slot: Any, numbers: dict[int, str]) -> str:
         whole = getattr(slot.node, "n", None) in (None, 1)
         return name if whole else f"{name}[{slot.index}]"
     if kind is Bundle:
-        return "[" + ", ".join(_run(node, run, numbers) for node, run in slot.runs) + "]"
+        return "[" + ", ".join(_runs(slot.runs, numbers)) + "]"
     if kind is Nested:
         return f"#{slot.content.size}B(" + ", ".join(_slot(s, numbers) for s in slot.slots) + ")"
     if kind is Content:
@@ -130,6 +134,14 @@ def _slot(slot: Any, numbers: dict[int, str]) -> str:
         return f"{numbers[id(Same)]}.{slot.step}"
     text = repr(slot)
     return text if len(text) <= 24 else text[:20] + "…" + text[-1]
+
+
+def _runs(runs: Sequence[tuple[Any, range]], numbers: dict[int, str]) -> list[str]:
+    """Give the runs of a bundle; of many the first ones and the last."""
+    if len(runs) <= _RUNS:
+        return [_run(node, run, numbers) for node, run in runs]
+    shown = [_run(node, run, numbers) for node, run in (*runs[:3], runs[-1])]
+    return [*shown[:3], f"… {len(runs) - 4} more", shown[3]]
 
 
 def _run(node: Any, run: range, numbers: dict[int, str]) -> str:

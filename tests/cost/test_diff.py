@@ -105,6 +105,15 @@ def test_an_argument_is_named_with_its_values(pymonik_command: Command) -> None:
     assert found == [("changed", "load", why, ["price", "total"])]
 
 
+def test_an_argument_of_all_calls_is_told_once(pymonik_command: Command) -> None:
+    before = BEFORE.replace("def price(book, day)", "def price(book, day, rate)")
+    before = before.replace("price.invoke(book, day)", "price.invoke(book, day, 2)")
+    after = before.replace("day, 2)", "day, 3)")
+    args = ("graph", "diff", "-o", "json", "a.py", "b.py")
+    done = json.loads(pymonik_command(*args, a=before, b=after).stdout)
+    assert done["changes"][0]["why"] == ["argument rate: 2 before, 3 now"]
+
+
 def test_more_calls_and_new_wiring_are_told(pymonik_command: Command) -> None:
     found = changes(pymonik_command, BEFORE.replace("range(10)", "range(12)"))
     assert found == [

@@ -150,6 +150,7 @@ def test_a_saved_graph_is_shown_costed_checked_and_run(pymonik_command: Command)
     ran = pymonik_command("submit", "prices.pmk", "--backend", "inline", "-o", "json")
     values = json.loads(ran.stdout)["values"]
     assert values["sum at prices.py:15"] == 7800
+    assert values["price at prices.py:14"] == [10 * day for day in range(40)]
 
 
 def test_a_submitted_graph_that_fails_ends_with_1(pymonik_command: Command) -> None:

@@ -5,11 +5,21 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from pymonik import Pymonik
-from pymonik.graph.draw.explain import explained, graphs, stages
+from pymonik.graph.draw.explain import _shortened, explained, graphs, stages
 from pymonik.graph.ir import Graph
 from pymonik.graph.passes import PASSES
 
 from .graphs import load, prices
+
+
+def test_long_texts_are_shortened_in_the_middle() -> None:
+    lines = [str(n) for n in range(50)]
+    assert _shortened(lines[:20]) == lines[:20]
+    short = _shortened(lines)
+    assert len(short) == 20
+    assert short[:10] == lines[:10]
+    assert short[10] == "… 31 lines more"
+    assert short[11:] == lines[-9:]
 
 
 def test_there_is_a_stage_for_every_pass(client: Pymonik) -> None:

@@ -16,6 +16,8 @@ from pymonik.plan.plan import Plan
 
 # A loop of so few calls is shown call by call, until `vectorize` folds it.
 _CALL_BY_CALL = 150
+# Of a longer text the beginning and the end are printed.
+_LINES = 20
 
 
 def graphs(plan: Plan) -> dict[str, Graph]:
@@ -48,12 +50,20 @@ def explained(plan: Plan) -> str:
     before, known = "", 0
     for name, graph in graphs(plan).items():
         text = show(graph)
-        reasons = [f"  - {note}" for note in graph.notes[known:]]
+        reasons = _shortened([f"  - {note}" for note in graph.notes[known:]])
         known = len(graph.notes)
-        body = f"{text}" if text != before else "(as before)"
+        body = "\n".join(_shortened(text.splitlines())) if text != before else "(as before)"
         parts.append("\n".join([f"{name}: {purpose(name)}", *reasons, body]))
         before = text
     return "\n\n".join(parts)
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    """Leave lines in the middle out, if they are many."""
+    if len(lines) <= _LINES:
+        return lines
+    left = len(lines) - _LINES + 1
+    return [*lines[: _LINES // 2], f"… {left:,} lines more", *lines[_LINES // 2 + 1 - _LINES :]]
 
 
 def purpose(name: str) -> str:
