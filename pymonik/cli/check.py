@@ -38,16 +38,16 @@ def check(
         for name, text in pairs.items()
     }
     try:
-        plan = named(script, args, module, execute).plan
+        recording = named(script, args, module, execute)
     except ScriptFailed as failure:
         if not isinstance(failure.error, PymonikError):
             click.echo(str(failure), err=True)
             sys.exit(1)
         found = [Finding("error", "recording", str(failure.error), failure.site)]
     else:
-        if plan is None:
+        if recording.plan is None:
             return nothing(script, output)
-        found = find(plan, durations, remembered())
+        found = find(recording.plan, durations, remembered())
     if output == "json":
         print_json({"script": script, "findings": [asdict(finding) for finding in found]})
     else:

@@ -11,6 +11,7 @@ import rich_click as click
 
 from pymonik.backend import NAMES
 from pymonik.cli.graph import nothing, print_json
+from pymonik.cli.record import Recording
 from pymonik.cli.sources import ANYWHERE, recorded, source, written
 from pymonik.client import Pymonik
 from pymonik.errors import GraphFileError
@@ -29,7 +30,8 @@ def save(
     file: str, script: str, args: tuple[str, ...], module: bool, execute: bool, output: str
 ) -> None:
     """Write the graph of SCRIPT to FILE, for `graph show`, `cost`, `diff` and `submit`."""
-    plan = recorded(script, args, module, execute).plan
+    recording = recorded(script, args, module, execute)
+    plan = recording.plan
     if plan is None:
         return nothing(script, output)
     try:
@@ -54,7 +56,8 @@ def diff(before: str, after: str, output: str, execute: bool, exit_code: bool) -
 
     Each is a file of `graph save`, or a script, with its arguments in one pair of quotes.
     """
-    changes = compare(_graph(before, execute), _graph(after, execute))
+    recordings = [recorded(*_words(text), execute=execute) for text in (before, after)]
+    changes = compare(*map(_graph, recordings))
     if output == "json":
         print_json({"changes": [asdict(change) for change in changes]})
     else:
@@ -69,10 +72,13 @@ def diff(before: str, after: str, output: str, execute: bool, exit_code: bool) -
         sys.exit(1)
 
 
-def _graph(text: str, execute: bool) -> Graph:
+def _words(text: str) -> tuple[str, tuple[str, ...], bool]:
     script, *args = shlex.split(text)
-    plan = recorded(script, tuple(args), False, execute).plan
-    return written(plan) if plan is not None else Graph((), {})
+    return script, tuple(args), False
+
+
+def _graph(recording: Recording) -> Graph:
+    return written(recording.plan) if recording.plan is not None else Graph((), {})
 
 
 @click.command()

@@ -40,8 +40,9 @@ class ScriptFailed(Exception):
 class Recording:
     """What a script recorded: the plan up to the first value it needs, None without any call.
 
-    `end` holds the frames of the script, and so the handles that say what is wanted. `plans` are
-    its submissions one by one, `ran` what was kept of a script that was executed.
+    `end` holds the frames of the script, and so the handles that say what is wanted: whoever looks
+    at the plan keeps the recording. `plans` are its submissions one by one, `ran` what was kept of
+    a script that was executed.
     """
 
     name: str
