@@ -22,8 +22,6 @@ from pymonik.settings import settings
 
 # The types whose values cannot change: kept as they are, pickled once per unit.
 IMMEDIATE = frozenset({int, float, str, bytes, bool, type(None), complex, type(Ellipsis)})
-# Compared through a window this large, which stays in the cache while it is compared.
-_WINDOW = 1 << 18
 
 
 def open_memory_file() -> int:
@@ -39,12 +37,13 @@ def open_memory_file() -> int:
 class MemoryFile:
     """A buffer in a file that has no name: shared by descriptor, mapped copy-on-write."""
 
-    __slots__ = ("__weakref__", "fd", "size")
+    __slots__ = ("__weakref__", "_seen", "fd", "size")
     _open: ClassVar[int] = 0
 
     def __init__(self, fd: int, size: int) -> None:
         self.fd = fd
         self.size = size
+        self._seen: mmap.mmap | bytearray | None = None
         MemoryFile._open += 1
 
     @classmethod
@@ -72,6 +71,16 @@ class MemoryFile:
         while done < self.size:
             done += os.preadv(self.fd, [memoryview(copy)[done:]], done)
         return copy
+
+    def equals(self, raw: memoryview) -> bool:
+        """Compare with other bytes; the mapping is kept, since what is met twice is met again."""
+        from pymonik.comparing import equal
+
+        if self._seen is None and not MemoryFile.has_room():
+            return equal(self.map(), raw)
+        if self._seen is None:
+            self._seen = self.map()
+        return equal(self._seen, raw)
 
     def __len__(self) -> int:
         return self.size
@@ -176,21 +185,12 @@ def _view(buffer: Buffer) -> memoryview:
 
 
 def _same(buffer: Buffer, raw: memoryview) -> bool:
-    # memoryviews compare item by item in Python; a bytearray compares with memcmp.
     if len(buffer) != raw.nbytes:
         return False
-    window = bytearray(min(_WINDOW, raw.nbytes))
-    for start in range(0, raw.nbytes, _WINDOW):
-        part = raw[start : start + _WINDOW]
-        if len(part) < len(window):
-            window = bytearray(len(part))
-        if isinstance(buffer, MemoryFile):
-            os.preadv(buffer.fd, [window], start)
-        else:
-            window[:] = memoryview(buffer)[start : start + _WINDOW]
-        if window != part:
-            return False
-    return True
+    if isinstance(buffer, MemoryFile):
+        return buffer.equals(raw)
+    # memoryviews compare item by item in Python; a bytearray compares with memcmp.
+    return bytearray(buffer) == raw
 
 
 def freeze_buffer(raw: memoryview) -> Buffer:
