@@ -13,6 +13,10 @@
     ├── WaitInTaskError (RuntimeError)    a task asked for a value instead of returning the handle
     ├── EnvironmentMismatch (RuntimeError) this interpreter does not satisfy the environment
     ├── EnvironmentBuildError (RuntimeError) an environment could not be built where a call runs
+    ├── TreeError (ValueError)            a file or folder holds what cannot travel
+    ├── SourceChangedError (RuntimeError) a file or folder is not what it was when it was named
+    ├── ArchiveError (ValueError)         an archive is damaged, or reaches out of its folder
+    ├── MaterializeError (RuntimeError)   a file or folder cannot be put in its place
     ├── GraphError (AssertionError)       a graph breaks a law of the IR: a bug of a pass
     ├── GraphFileError (ValueError)       a file holds no graph, or a graph cannot be one
     ├── RunNotFound (LookupError)         no recorded run has this id
@@ -80,6 +84,22 @@ class EnvironmentMismatch(PymonikError, RuntimeError):
 
 class EnvironmentBuildError(PymonikError, RuntimeError):
     """An environment could not be built where a call was to run; the message has uv's own words."""
+
+
+class TreeError(PymonikError, ValueError):
+    """A folder holds something that cannot be shipped."""
+
+
+class SourceChangedError(PymonikError, RuntimeError):
+    """A file or folder is no longer what it was when it was named by its content."""
+
+
+class ArchiveError(PymonikError, ValueError):
+    """An archive is damaged, or holds what no folder of ours would."""
+
+
+class MaterializeError(PymonikError, RuntimeError):
+    """A file or folder could not be put in place; the message says which, where and why."""
 
 
 class GraphError(PymonikError, AssertionError):

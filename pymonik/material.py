@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pymonik.content import Buffer, Content, MemoryFile, freeze_buffer
+from pymonik.errors import SourceChangedError, TreeError
 from pymonik.runtime.env_tree import (
     MODE_BITS,
-    SourceChangedError,
-    TreeError,
     archive_of,
     file_hash,
     tree_hash,

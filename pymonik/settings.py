@@ -42,6 +42,10 @@ class Settings:
     request_bytes: int = 20 * MIB
     # Modules that count as beside the script, or not: "mylib,-scratch".
     local_modules: str = ""
+    # Where environments and values are kept; by default in the user's cache.
+    cache_folder: str = ""
+    # Environments that are kept, beside those in use: the least recently used go first.
+    environment_bytes: int = 10 * GIB
     # Check the laws of the IR after every pass, however large the graph.
     verify: bool = False
     # A worker's executor above this is replaced between tasks; 0: half of the container's memory.
@@ -50,7 +54,6 @@ class Settings:
     patience: float = 120.0
     # Upper bound of concurrent calls when nothing better is known (a partition without pods).
     default_slots: int = 8
-
     # Values of pure tasks that are kept on this machine: the least recently used go first.
     cache_bytes: int = GIB
 

@@ -25,10 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pymonik.runtime.env_locks import BusyError, Lock
+from pymonik.settings import settings
 
 log = logging.getLogger("pymonik.environments")
-
-DEFAULT_MAX_BYTES = 10 << 30
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Held:
 class Cache:
     """Folders by key under `root`, at most `max_bytes` of them besides those in use."""
 
-    def __init__(self, root: Path, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+    def __init__(self, root: Path, max_bytes: int) -> None:
         self.root = root
         self.max_bytes = max_bytes
 
@@ -67,6 +66,8 @@ class Cache:
             with Lock(self._lock(key)):
                 if not (self._entry(key) / "size").exists():
                     remove_tree(self._entry(key))  # somebody tampered with it
+                    for part in self.root.glob(f"building/{key}.*"):  # its builder is dead
+                        remove_tree(part)
                     self._fill(key, fill)
                     fresh = True
 
@@ -128,7 +129,15 @@ class Cache:
 
 
 def cache_folder() -> Path:
-    """Return PymoniK's folder in the user's cache, or, if need be, in the temporary folder."""
+    """Return PymoniK's folder: that of a setting, in the user's cache, or in the temporary folder.
+
+    Raises `OSError` when the folder that the setting names cannot be made.
+    """
+    named = settings().cache_folder
+    if named:
+        chosen = Path(named).expanduser()
+        chosen.mkdir(parents=True, exist_ok=True)
+        return chosen
     home = Path(os.path.expanduser("~"))
     default = home / "Library" / "Caches" if sys.platform == "darwin" else home / ".cache"
     folder = Path(os.environ.get("XDG_CACHE_HOME") or default) / "pymonik"
@@ -181,7 +190,7 @@ def _private(folder: Path) -> Path:
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise PermissionError(
-            f"{folder} belongs to somebody else: set XDG_CACHE_HOME to a folder of your own"
+            f"{folder} belongs to somebody else: set PYMONIK_CACHE_FOLDER to one of your own"
         )
     return folder
 

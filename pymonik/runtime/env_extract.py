@@ -17,6 +17,7 @@ import struct
 import zipfile
 from pathlib import Path
 
+from pymonik.errors import ArchiveError
 from pymonik.runtime.env_tree import CHUNK, FILE, FOLDER, LINK, MODE_BITS, TreeDigest, is_inside
 
 # What somebody sent: in memory, mapped, or in a file.
@@ -28,10 +29,6 @@ MAX_LINK = 4096
 _KINDS = {stat.S_IFREG: FILE, stat.S_IFDIR: FOLDER, stat.S_IFLNK: LINK}
 # What zipfile raises for archives that are damaged, encrypted, or packed in a way it cannot read.
 _DAMAGED = (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, struct.error)
-
-
-class ArchiveError(ValueError):
-    """An archive is damaged, or holds what no folder of ours would."""
 
 
 def extract(archive: Content, folder: Path, max_members: int = MAX_MEMBERS) -> str:

@@ -25,9 +25,9 @@ from pydantic import (
 )
 
 from pymonik.environment import Environment
-from pymonik.errors import EnvironmentSpecError
+from pymonik.errors import EnvironmentSpecError, TreeError
 from pymonik.runtime.env_requirements import requirements
-from pymonik.runtime.env_tree import TreeError, skip_scratch, tree_hash
+from pymonik.runtime.env_tree import skip_scratch, tree_hash
 
 _BARE_VERSION = re.compile(r"\d+(\.\d+)*")
 

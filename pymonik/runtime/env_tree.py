@@ -18,19 +18,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pymonik.errors import SourceChangedError, TreeError
+
 FILE, FOLDER, LINK = "f", "d", "l"
 MODE_BITS = 0o777
 CHUNK = 1 << 20
 
 Skip = Callable[[os.DirEntry[str]], bool]
-
-
-class TreeError(ValueError):
-    """A folder holds something that cannot be shipped."""
-
-
-class SourceChangedError(RuntimeError):
-    """A file or folder is no longer what it was when it was named by its content."""
 
 
 @dataclass(frozen=True)

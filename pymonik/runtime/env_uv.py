@@ -31,6 +31,15 @@ class Uv:
         self._environ = uv_environ(os.environ)
         self._flags = uv_flags(os.environ)
         self._offline = False
+        self._stopped = False
+        self._process: subprocess.Popen[str] | None = None
+
+    def stop(self) -> None:
+        """End the command that runs; later ones are refused."""
+        self._stopped = True
+        process = self._process
+        if process is not None:
+            process.terminate()
 
     def __call__(self, *arguments: str) -> None:
         """Run one command to its end. Raises `EnvironmentBuildError`."""
@@ -52,15 +61,22 @@ class Uv:
 
     def _run(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         flags = [*self._flags, "--offline"] if self._offline else self._flags
+        command = [self._binary, *arguments, *flags]
         try:
-            return subprocess.run(
-                [self._binary, *arguments, *flags],
+            with subprocess.Popen(
+                command,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
-            )
+            ) as process:
+                self._process = process
+                if self._stopped:
+                    process.terminate()
+                out, err = process.communicate()
+            return subprocess.CompletedProcess(command, process.returncode, out, err)
         except OSError as error:
             raise EnvironmentBuildError(
                 f"uv cannot be started ({self._binary}): {error}"

@@ -24,10 +24,12 @@ from typing import TYPE_CHECKING
 
 from pymonik.environment import Environment, is_python, package_name, unsatisfied
 from pymonik.errors import EnvironmentBuildError
-from pymonik.runtime.env_cache import DEFAULT_MAX_BYTES, Cache, Held, cache_folder
+from pymonik.runtime.env_cache import Cache, Held, cache_folder
+from pymonik.settings import settings
 
 if TYPE_CHECKING:
     from pymonik.runtime.env_extract import Content
+    from pymonik.runtime.env_uv import Uv
 
 log = logging.getLogger("pymonik.environments")
 
@@ -83,8 +85,10 @@ class Built:
 class Environments:
     """The environments of one host. Safe for threads, and for hosts that share the cache."""
 
-    def __init__(self, cache: Path | None = None, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
-        self._cache = Cache((cache or cache_folder()) / "environments", max_bytes)
+    def __init__(self, cache: Path | None = None, max_bytes: int | None = None) -> None:
+        limit = settings().environment_bytes if max_bytes is None else max_bytes
+        self._cache = Cache((cache or cache_folder()) / "environments", limit)
+        self._tools: set[Uv] = set()
         self._token = secrets.token_hex(6)
         self._lock = threading.Lock()
         self._built: dict[str, Built] = {}
@@ -117,7 +121,9 @@ class Environments:
         return built
 
     def close(self) -> None:
-        """Let go of everything; what was built stays in the cache until it is pruned."""
+        """Let go of everything, and stop building; what was built stays until it is pruned."""
+        for uv in list(self._tools):
+            uv.stop()
         with self._lock:
             held, self._held, self._built = self._held, {}, {}
         for entry in held.values():
@@ -145,7 +151,13 @@ class Environments:
 
         def make(empty: Path) -> None:
             start = time.perf_counter()
-            fill(empty, packages, Uv())
+            log.info("building an environment: %s", ", ".join(packages))
+            uv = Uv()
+            self._tools.add(uv)
+            try:
+                fill(empty, packages, uv)
+            finally:
+                self._tools.discard(uv)
             seconds = time.perf_counter() - start
             log.info("built an environment in %.1f s: %s", seconds, ", ".join(added(empty)))
 

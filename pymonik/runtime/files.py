@@ -16,19 +16,16 @@ import secrets
 from pathlib import Path
 from typing import IO
 
+from pymonik.errors import ArchiveError, MaterializeError, TreeError
 from pymonik.material import Materialize
 from pymonik.runtime.env_cache import cache_folder, remove_tree
-from pymonik.runtime.env_extract import ArchiveError, Content, extract
+from pymonik.runtime.env_extract import Content, extract
 from pymonik.runtime.env_locks import Lock
-from pymonik.runtime.env_tree import CHUNK, MODE_BITS, TreeError, file_hash, is_inside, tree_hash
+from pymonik.runtime.env_tree import CHUNK, MODE_BITS, file_hash, is_inside, tree_hash
 
 DEFAULT_MODE = 0o644
 ABSENT = "absent"
 _SUFFIX = ".pymonik-part"
-
-
-class MaterializeError(RuntimeError):
-    """A file or folder could not be put in place; the message says which, where and why."""
 
 
 def place(mat: Materialize, content: Content, root: Path, locks: Path | None = None) -> Path:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from pymonik.content import slot_value
+from pymonik.errors import MaterializeError
 from pymonik.material import Materialize
 from pymonik.runtime import running
-from pymonik.runtime.files import MaterializeError, is_in_place, place, target_of
+from pymonik.runtime.files import is_in_place, place, target_of
 
 # What lay where when it was last looked at: a hash need not be worked out again for what has not
 # been touched. A change within a tick of the clock leaves no trace, so what is fresh is not kept.

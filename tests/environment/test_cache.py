@@ -16,6 +16,7 @@ from pymonik.errors import EnvironmentBuildError
 from pymonik.runtime.env_cache import Cache, cache_folder, remove_tree
 from pymonik.runtime.env_locks import BusyError, Lock
 from pymonik.runtime.environments import Environments
+from pymonik.settings import settings
 from tests.environment.tmpfs import tmpfs
 
 
@@ -70,7 +71,7 @@ def test_a_host_prunes_what_nobody_uses_any_more(tmp_path: Path) -> None:
 
 
 def test_a_fill_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    cache = Cache(tmp_path)
+    cache = Cache(tmp_path, 1 << 30)
 
     def fails(folder: Path) -> None:
         writes(10)(folder)
@@ -83,7 +84,7 @@ def test_a_fill_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_what_a_dead_builder_left_is_swept_away_but_not_a_live_ones(tmp_path: Path) -> None:
-    cache = Cache(tmp_path)
+    cache = Cache(tmp_path, 1 << 30)
     (tmp_path / "building" / "dead.123" / "content").mkdir(parents=True)
     (tmp_path / "building" / "live.123" / "content").mkdir(parents=True)
     with Lock(tmp_path / "locks" / "live"):
@@ -94,7 +95,7 @@ def test_what_a_dead_builder_left_is_swept_away_but_not_a_live_ones(tmp_path: Pa
 
 
 def test_an_entry_somebody_tampered_with_is_made_again(tmp_path: Path) -> None:
-    cache = Cache(tmp_path)
+    cache = Cache(tmp_path, 1 << 30)
     cache.hold("a", writes(1)).release()
     (tmp_path / "entries" / "a" / "size").unlink()
     held = cache.hold("a", writes(2))
@@ -102,7 +103,7 @@ def test_an_entry_somebody_tampered_with_is_made_again(tmp_path: Path) -> None:
 
 
 def test_threads_that_want_the_same_wait_for_one(tmp_path: Path) -> None:
-    cache, started, go = Cache(tmp_path), threading.Event(), threading.Event()
+    cache, started, go = Cache(tmp_path, 1 << 30), threading.Event(), threading.Event()
     fresh: list[bool] = []
 
     def slow(folder: Path) -> None:
@@ -198,6 +199,20 @@ def test_the_cache_lies_where_the_user_says(
     assert cache_folder() == tmp_path / "caches" / "pymonik"
 
 
+def test_a_setting_says_where_the_cache_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYMONIK_CACHE_FOLDER", str(tmp_path / "some" / "where"))
+    monkeypatch.setenv("PYMONIK_ENVIRONMENT_BYTES", "12345")
+    settings.cache_clear()
+    try:
+        assert cache_folder() == tmp_path / "some" / "where"
+        assert Environments()._cache.max_bytes == 12345
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+
+
 def test_without_a_home_to_write_to_the_cache_is_temporary_and_private(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,5 +224,5 @@ def test_without_a_home_to_write_to_the_cache_is_temporary_and_private(
     assert folder.stat().st_mode & 0o777 == 0o700
     folder.rmdir()
     folder.symlink_to(tmp_path)
-    with pytest.raises(PermissionError, match="XDG_CACHE_HOME"):
+    with pytest.raises(PermissionError, match="PYMONIK_CACHE_FOLDER"):
         cache_folder()

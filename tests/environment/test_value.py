@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pymonik.environment import Environment, merge, unsatisfied
-from pymonik.errors import EnvironmentSpecError
-from pymonik.runtime.env_tree import SourceChangedError
+from pymonik.errors import EnvironmentSpecError, SourceChangedError
 
 from .wheels import install_by_hand, make_wheel
 

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pymonik.errors import ArchiveError
 from pymonik.material import materialize, read_source
-from pymonik.runtime.env_extract import ArchiveError, extract
+from pymonik.runtime.env_extract import extract
 from pymonik.runtime.env_tree import tree_hash
 
 Member = tuple[str, int, bytes]

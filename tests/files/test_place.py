@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from pymonik.errors import MaterializeError
 from pymonik.material import Materialize, materialize, read_source
 from pymonik.runtime.env_tree import tree_hash
-from pymonik.runtime.files import MaterializeError, place
+from pymonik.runtime.files import place
 from tests.environment.tmpfs import tmpfs
 
 
