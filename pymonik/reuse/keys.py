@@ -1,14 +1,17 @@
 """Keys of pure calls: equal keys mean equal values, in every run and on every machine.
 
 Enters: recorded nodes, inputs before their users. Leaves: a key for each call, made of the code
-(its fingerprint, or the version that its author gives it), the environment, and the arguments: by
-their content, or by the key of the call that makes them. None where an argument has no key.
+(its fingerprint and the local modules it names, or the version that its author gives it), the
+environment, and the arguments: by their content, or by the key of the call that makes them. None
+where an argument has no key.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,6 +19,7 @@ from pymonik.content import IMMEDIATE, Content
 from pymonik.graph.fingerprint import content_digest, parts_of
 from pymonik.graph.ir import Put, Recorded, Spec
 from pymonik.graph.slots import Bundle, Nested, Ref, slot_at
+from pymonik.local import Source, closure
 
 Parts = dict[str, str]
 _SHOWN = 60
@@ -27,6 +31,7 @@ class Keys:
     def __init__(self) -> None:
         self._nodes: WeakKeyDictionary[Recorded, list[str | None]] = WeakKeyDictionary()
         self._codes: dict[int, tuple[Any, Parts]] = {}
+        self._edition: Any = None
 
     def of(self, node: Recorded) -> list[str | None]:
         """Give the keys of the elements of a node: one for a single call."""
@@ -41,6 +46,7 @@ class Keys:
         if known is None or known[0] is not spec:
             if spec.version is None:
                 parts = dict(parts_of(spec.code.function))
+                parts.update(self._modules_of(spec.code.content, spec.edition))
             else:
                 parts = {f"version of {spec.name}": str(spec.version)}
             if spec.environment:
@@ -60,6 +66,7 @@ class Keys:
         count = 1 if node.n is None else node.n
         if not node.spec.pure:
             return [None] * count
+        self._edition = node.spec.edition
         try:
             head = repr((sorted(self.code_of(node.spec).items()), node.spec.keywords))
             if node.n is None:
@@ -76,7 +83,7 @@ class Keys:
     def _slot(self, slot: Any) -> str | None:
         kind = type(slot)
         if kind is Content:
-            return content_digest(slot)
+            return self._content(slot)
         if kind is Ref:
             return self._output(slot.node, slot.index)
         if kind is Bundle:
@@ -84,7 +91,7 @@ class Keys:
             return None if None in made else f"list {made}"
         if kind is Nested:
             inner = [self._slot(one) for one in slot.slots]
-            filled = content_digest(slot.content, len(slot.slots))
+            filled = self._content(slot.content, len(slot.slots))
             return None if None in inner else f"nested {filled} {inner}"
         if kind in IMMEDIATE or kind is tuple:
             return f"{kind.__name__}:{slot!r}"
@@ -92,8 +99,34 @@ class Keys:
 
     def _output(self, node: Any, index: int) -> str | None:
         if type(node) is Put:
-            return content_digest(node.content)
+            return self._content(node.content)
         return self.of(node)[index]
+
+    def _content(self, content: Content, holes: int = 0) -> str:
+        """Name a content by its value, and by the code of the objects in it."""
+        modules = self._modules_of(content, self._edition)
+        return content_digest(content, holes) + "".join(f" {p}" for p in sorted(modules.items()))
+
+    def _modules_of(self, content: Content, edition: Any) -> Parts:
+        """Give the local modules that a pickle names, with all they import.
+
+        A word that only looks like the name of one makes a value anew once too often: no harm.
+        """
+        sources = edition.sources if edition is not None else {}
+        named = [name for name in sources if name.encode() in content.data]
+        if not named:
+            return {}
+        return {f"module {name}": _source_digest(s) for name, s in closure(named).items()}
+
+
+@lru_cache(maxsize=1024)
+def _source_digest(source: Source) -> str:
+    """Name a module by what it says, whatever its comments and its layout."""
+    try:
+        text = ast.dump(ast.parse(source.text))
+    except (SyntaxError, ValueError, RecursionError):
+        text = source.text
+    return _digest(text + source.set_here.hex())
 
 
 def _digest(text: str) -> str:

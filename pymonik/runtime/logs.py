@@ -86,7 +86,9 @@ class Printed(io.TextIOBase):
         if self._text and here != self._place:
             self.finish()
         self._place = here
-        lines, newline, self._text = (self._text + text).rpartition("\n")
+        lines, newline, rest = (self._text + text).rpartition("\n")
+        # Of a line that is written over and over, such as a bar of progress, the last state counts.
+        self._text = rest[rest.rfind("\r", 0, -1) + 1 :] if "\r" in rest else rest
         if newline:
             self._send(lines)
         return len(text)
@@ -108,6 +110,9 @@ class Printed(io.TextIOBase):
     def buffer(self) -> Any:
         """The stream of bytes itself."""
         return self._original.buffer
+
+    def reconfigure(self, **_: Any) -> None:
+        """Lines go on at once, and as text, in any case."""
 
     def writable(self) -> bool:
         """Tell that it can be written to."""

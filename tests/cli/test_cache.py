@@ -50,6 +50,51 @@ def test_values_are_listed_explained_and_cleared(pymonik_command: Command) -> No
     assert pymonik_command("cache", "list").stdout.startswith("0 values, ")
 
 
+MODULE = """
+import deeper
+
+class Model:
+    def __init__(self, x):
+        self.x = x
+
+    def value(self):
+        return self.x * deeper.FACTOR  {comment}
+"""
+WITH_MODULES = """
+import tools
+from pymonik import Pymonik, task
+
+@task(pure=True, cache=True)
+def valued(model):
+    print("ran")
+    return model.value()
+
+@task(pure=True, cache=True)
+def made(x):
+    print("ran")
+    return tools.Model(x).value()
+
+with Pymonik(backend="inline"):
+    print(valued.invoke(tools.Model(2)).get(), made.invoke(3).get())
+"""
+
+
+def test_changed_modules_make_values_anew(pymonik_command: Command) -> None:
+    def run(factor: int, comment: str) -> list[str]:
+        files = {
+            "script": WITH_MODULES,
+            "tools": MODULE.format(comment=comment),
+            "deeper": f"FACTOR = {factor}",
+        }
+        done = pymonik_command("run", "script.py", **files)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    assert run(10, "") == ["ran", "ran", "20", "30"]
+    assert run(10, "# a comment") == ["20", "30"]
+    assert run(11, "# a comment") == ["ran", "ran", "22", "33"]
+
+
 def test_what_is_not_kept_is_told(pymonik_command: Command) -> None:
     done = pymonik_command("cache", "explain", "nobody")
     assert done.returncode != 0

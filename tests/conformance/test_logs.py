@@ -84,12 +84,15 @@ def test_print_is_logged_line_by_line(told: Any) -> None:
         print("one", x)
         print("two", end="")
         print(" halves\nthree")
-        print("four", end="")
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        for percent in range(0, 101, 10):
+            print(f"\r{percent} %", end="", flush=True)
+        print("\nfour", end="")
         print("to the error stream", file=sys.stderr)
 
     records = told(lambda: talks.invoke(1).get())
     out = [r.pymonik_text for r in records if r.name.endswith("stdout")]
-    assert out == ["one 1", "two halves", "three", "four"]
+    assert out == ["one 1", "two halves", "three", "100 %", "four"]
     assert [r.pymonik_text for r in records if r.name.endswith("stderr")] == ["to the error stream"]
     assert {r.pymonik["task"] for r in records} == {"talks"}
 
