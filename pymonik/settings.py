@@ -50,6 +50,8 @@ class Settings:
     verify: bool = False
     # A worker's executor above this is replaced between tasks; 0: half of the container's memory.
     executor_bytes: int = 0
+    # A worker told to stop lets its task end for so long: pods have 30 s by default.
+    stop_seconds: float = 20.0
     # A control plane that does not answer is asked for so long before waiters are told.
     patience: float = 120.0
     # Upper bound of concurrent calls when nothing better is known (a partition without pods).

@@ -14,7 +14,10 @@ import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 from urllib.parse import urlsplit
+
+from pymonik.settings import settings
 
 logger = logging.getLogger("pymonik.worker")
 
@@ -28,7 +31,11 @@ _OPTIONS = (
 
 
 def run_pymonik_worker() -> None:
-    """Serve until SIGTERM or SIGINT; the sockets are those that ArmoniK names in variables."""
+    """Serve until SIGTERM or SIGINT; the sockets are those that ArmoniK names in variables.
+
+    Told to stop, it takes no more tasks. The one that runs may end within `stop_seconds`; then, or
+    after SIGINT at once, it is broken off, and ArmoniK runs it elsewhere.
+    """
     import grpc
     from armonik.protogen.worker.agent_service_pb2_grpc import AgentStub
     from armonik.protogen.worker.worker_service_pb2_grpc import add_WorkerServicer_to_server
@@ -38,8 +45,15 @@ def run_pymonik_worker() -> None:
 
     _log_to_stdout()
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    grace = {signal.SIGTERM: settings().stop_seconds, signal.SIGINT: 0.0}
+    told: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+        stopping.set()
+
+    for number in grace:
+        signal.signal(number, stop)
     # Agents and the servers of gRPC for C# take no other authority on a Unix socket.
     options = (*_OPTIONS, ("grpc.default_authority", "localhost"))
     hosts = Hosts(os.environ.get("HOSTNAME") or socket.gethostname())
@@ -54,7 +68,7 @@ def run_pymonik_worker() -> None:
         logger.info("worker %d listens on %s", os.getpid(), address)
         stopping.wait()
         logger.info("worker %d stops", os.getpid())
-        server.stop(grace=1.0)
+        server.stop(grace[signal.Signals(told[0])]).wait()
         hosts.close()
 
 

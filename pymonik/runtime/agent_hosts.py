@@ -16,6 +16,7 @@ from pymonik.runtime.agent_emit import Emit
 from pymonik.runtime.envelope import Order
 from pymonik.runtime.environments import Environments
 from pymonik.runtime.host import Host
+from pymonik.runtime.outcome import Failure
 from pymonik.settings import settings
 
 logger = logging.getLogger("pymonik.worker")
@@ -78,7 +79,9 @@ class Hosts:
                 hosted.host.close()
 
     def close(self) -> None:
-        """End all executors."""
+        """End all executors, and what they run."""
         while self._hosts:
-            self._hosts.popitem()[1].host.close()
+            host = self._hosts.popitem()[1].host
+            host.fail_all(Failure("cancelled", "the worker stops", "?"))
+            host.close()
         self._environments.close()
