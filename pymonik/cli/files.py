@@ -34,6 +34,11 @@ def save(
     plan = recording.plan
     if plan is None:
         return nothing(script, output)
+    if recording.is_brief:
+        raise click.BadParameter(
+            f"a run keeps no arguments, so {script!r} cannot be saved: save its script",
+            param_hint="SCRIPT",
+        )
     try:
         write(plan, file)
     except (GraphFileError, OSError) as error:

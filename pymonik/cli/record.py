@@ -42,7 +42,7 @@ class Recording:
 
     `end` holds the frames of the script, and so the handles that say what is wanted: whoever looks
     at the plan keeps the recording. `plans` are its submissions one by one, `ran` what was kept of
-    a script that was executed.
+    a script that was executed. `is_brief`: it comes from a past run, without its contents.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Recording:
     end: BaseException | None = None
     plans: tuple[Plan, ...] = ()
     ran: Kept | None = None
+    is_brief: bool = False
 
 
 def record(script: str, args: Sequence[str] = (), module: bool = False) -> Recording:

@@ -19,7 +19,7 @@ from pymonik.cli.record import Recording, ScriptFailed, is_function, record
 from pymonik.cli.record import execute as run_to_its_end
 from pymonik.errors import BackendError, GraphFileError, PymonikError, RunNotFound
 from pymonik.graph.draw.model import Drawing
-from pymonik.graph.file import compiled, is_file, load
+from pymonik.graph.file import compiled, is_file, load, of_brief
 from pymonik.graph.ir import Graph
 from pymonik.numbers import counted, seconds_text, size_text
 from pymonik.plan.plan import Plan
@@ -77,11 +77,26 @@ def recorded(script: str, args: tuple[str, ...], module: bool, execute: bool = F
 def named(script: str, args: tuple[str, ...], module: bool, execute: bool = False) -> Recording:
     """Record or execute a script, or load a file; raises ScriptFailed."""
     if not module and not _is_here(script):
-        raise click.BadParameter(f"there is no {script!r} here", param_hint="SCRIPT")
+        return _recorded_then(script)
     if not module and os.path.exists(script) and is_file(script):
         plan = _loaded(script)
         return Recording(script, plan, None, (plan,))
     return (run_to_its_end if execute else record)(script, args, module)
+
+
+def _recorded_then(name: str) -> Recording:
+    """Give what a past run has recorded."""
+    run = past(name)
+    if run is None:
+        raise click.BadParameter(f"there is no {name!r} here", param_hint="SCRIPT")
+    if len(run.graphs) < run.submissions:
+        raise click.BadParameter(
+            f"of the run {run.id} only the drawing was kept, as its graph is large or uses values "
+            "of earlier submissions: `pymonik graph show` draws it",
+            param_hint="SCRIPT",
+        )
+    plans = tuple(compiled(of_brief(graph)) for graph in run.graphs)
+    return Recording(name, plans[0], None, plans, is_brief=True)
 
 
 def _is_here(name: str) -> bool:

@@ -139,13 +139,21 @@ def _in_slots(slots: Iterable[Any]) -> Iterator[str]:
         elif isinstance(slot, Nested):
             yield from _in_slots([slot.content, *slot.slots])
         elif isinstance(slot, Content) and len(slot.data) <= _SEARCHED:
-            # Code that travels names the file that it was written in.
-            has_code = b"cloudpickle" in slot.data
-            for operation, argument, _ in pickletools.genops(slot.data):
-                if not isinstance(argument, str) or "UNICODE" not in operation.name:
-                    continue
-                if not (has_code and argument.endswith(".py")):
-                    yield argument
+            yield from _in_pickle(slot.data)
+
+
+def _in_pickle(data: bytes) -> Iterator[str]:
+    """Give the texts in a pickle; none where something stands for one that was not kept."""
+    # Code that travels names the file that it was written in.
+    has_code = b"cloudpickle" in data
+    try:
+        for operation, argument, _ in pickletools.genops(data):
+            if not isinstance(argument, str) or "UNICODE" not in operation.name:
+                continue
+            if not (has_code and argument.endswith(".py")):
+                yield argument
+    except ValueError:
+        return
 
 
 def _modules(graph: Graph) -> Iterator[Finding]:

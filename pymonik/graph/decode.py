@@ -1,7 +1,7 @@
 """Reading a graph from plain data: what `encode` wrote.
 
-Enters: the JSON of a file, and the archive that holds the contents. Leaves: a `Source`. No pickle
-is loaded, but the exception types of `retry_on`.
+Enters: the JSON of a file, and the archive that holds the contents, or none: then others as large
+stand for them. Leaves: a `Source`. No pickle is loaded, but the exception types of `retry_on`.
 """
 
 from __future__ import annotations
@@ -25,17 +25,11 @@ from pymonik.plan.plan import Source
 class Reader:
     """Makes nodes again, in the order in which they were written."""
 
-    def __init__(self, data: dict[str, Any], archive: zipfile.ZipFile) -> None:
+    def __init__(self, data: dict[str, Any], archive: zipfile.ZipFile | None) -> None:
         self.data = data
+        self.archive = archive
         self.contents = [
-            Content(
-                archive.read(f"contents/{number}"),
-                [
-                    freeze_buffer(memoryview(archive.read(f"contents/{number}.{place}")))
-                    for place in range(entry["buffers"])
-                ],
-            )
-            for number, entry in enumerate(data["contents"])
+            self._content(number, entry) for number, entry in enumerate(data["contents"])
         ]
         for content, entry in zip(self.contents, data["contents"]):
             remember(content, entry["digest"])
@@ -43,6 +37,17 @@ class Reader:
         self.nodes: list[Any] = []
         # One object for equal immediates, as a constant in a loop is: so they fold as they did.
         self.immediates: dict[tuple[type, str], Any] = {}
+
+    def _content(self, number: int, entry: dict[str, Any]) -> Content:
+        if self.archive is None:
+            # No two are equal, unless what they stand for was.
+            name = (entry["digest"] or f"{number:040}").encode()[: entry["size"]]
+            return Content(name.ljust(entry["size"], b"."))
+        buffers = [
+            freeze_buffer(memoryview(self.archive.read(f"contents/{number}.{place}")))
+            for place in range(entry["buffers"])
+        ]
+        return Content(self.archive.read(f"contents/{number}"), buffers)
 
     def source(self) -> Source:
         for entry in self.data["nodes"]:
@@ -60,7 +65,9 @@ class Reader:
         code.function = Stored(content.load, entry["fingerprint"], parameters)
         code.delegates = entry["delegates"]
         options = dict(entry["options"])
-        if "retry_on" in options:
+        if self.archive is None:
+            options.pop("retry_on", None)
+        elif "retry_on" in options:
             options["retry_on"] = self.contents[options["retry_on"]].load()
         wire = entry["environment"]
         return Spec(

@@ -89,7 +89,9 @@ def _reasons(old: Any, new: Any, matched: dict[int, int]) -> Iterator[str]:
     yield from _code_reasons(parts_of(before.code.function), parts_of(after.code.function))
     for field in fields(after.options):
         was, now = getattr(before.options, field.name), getattr(after.options, field.name)
-        if was != now:
+        # The record of a run has no exception types.
+        is_kept = field.name != "retry_on" or None not in (was, now)
+        if was != now and is_kept:
             yield f"option {field.name}: {was} before, {now} now"
     if before.environment != after.environment:
         yield f"environment: {before.environment} before, {after.environment} now"
@@ -101,13 +103,18 @@ def _reasons(old: Any, new: Any, matched: dict[int, int]) -> Iterator[str]:
 def _code_reasons(before: dict[str, str], after: dict[str, str]) -> Iterator[str]:
     for part in sorted({*before, *after}):
         was, now = before.get(part), after.get(part)
-        if was == now:
+        if was == now or (part.startswith("package ") and None in (was, now) and _is_brief(before)):
             continue
         readable = part == "python" or part.startswith("package ")
         if was is None or now is None:
             yield f"{part}: {'new' if was is None else 'gone'}"
         else:
             yield f"{part}: {was} before, {now} now" if readable else f"{part}: changed"
+
+
+def _is_brief(parts: dict[str, str]) -> bool:
+    """Tell whether a function was kept without the versions of its packages."""
+    return not any(part.startswith("package ") for part in parts)
 
 
 def _argument_reasons(old: Map, new: Map, matched: dict[int, int]) -> Iterator[str]:
@@ -140,7 +147,7 @@ def _column_reasons(
     different = [
         element
         for element in range(1 if is_one else n)
-        if _text(slot_at(before, element), {}) != _text(slot_at(after, element), matched)
+        if not _alike(_text(slot_at(before, element), {}), _text(slot_at(after, element), matched))
     ]
     if different:
         first = different[0]
@@ -148,6 +155,13 @@ def _column_reasons(
         some = not is_one and len(different) < n
         where = f" of {len(different):,} of {n:,} calls" if some else ""
         yield f"argument {name}{where}: {_shown(was)} before, {_shown(now)} now"
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Compare what `_text` gave: "" is a content that nobody kept, and may be any."""
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return bool(one == other) or "" in (one, other)
 
 
 def _text(slot: Any, matched: dict[int, int]) -> Any:

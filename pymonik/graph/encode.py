@@ -25,9 +25,14 @@ KIND, FORMAT = "pymonik-graph", 1
 
 
 class Writer:
-    """Numbers specs, nodes and contents in the order met."""
+    """Numbers specs, nodes and contents in the order met.
 
-    def __init__(self, source: Source) -> None:
+    is_brief: for the record of a run. Versions of packages are left out, and contents that would
+    have to be loaded to be known have the digest "".
+    """
+
+    def __init__(self, source: Source, is_brief: bool = False) -> None:
+        self.is_brief = is_brief
         # With the number of holes in each.
         self.contents: dict[int, tuple[Content, int]] = {}
         self.numbers: dict[int, int] = {}
@@ -50,9 +55,14 @@ class Writer:
         for node in graph.nodes:
             self._append(node)
         self.data["contents"] = [
-            {"size": c.size, "buffers": len(c.buffers), "digest": content_digest(c, slots)}
+            {"size": c.size, "buffers": len(c.buffers), "digest": self._digest(c, slots)}
             for c, slots in self.contents.values()
         ]
+
+    def _digest(self, content: Content, slots: int) -> str:
+        if not self.is_brief:
+            return content_digest(content, slots)
+        return "" if b"cloudpickle" in content.data else content.digest.hex()
 
     def _append(self, node: Any) -> int:
         entry = self._node(node)
@@ -82,7 +92,7 @@ class Writer:
                     "name": spec.name,
                     "code": self._content(spec.code.content),
                     "delegates": spec.code.delegates,
-                    "fingerprint": parts_of(spec.code.function),
+                    "fingerprint": parts_of(spec.code.function, not self.is_brief),
                     "parameters": parameters_of(spec.code.function, spec.context),
                     "width": spec.width,
                     "keywords": spec.keywords,

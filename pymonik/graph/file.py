@@ -19,6 +19,7 @@ import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pymonik.errors import GraphFileError
 from pymonik.graph.decode import Reader
@@ -55,6 +56,19 @@ def load(path: str | Path) -> Source:
     raise GraphFileError(
         f"{path} has format {found!r}, this PymoniK reads {FORMAT}: use the one that wrote it"
     )
+
+
+def brief(source: Source) -> dict[str, Any]:
+    """Give a graph as plain data without its contents: enough to draw, price and compare it.
+
+    Raises GraphFileError when it needs earlier values.
+    """
+    return Writer(source, is_brief=True).data
+
+
+def of_brief(data: dict[str, Any]) -> Source:
+    """Give what `brief` wrote: it can be compiled, but not run."""
+    return Reader(data, None).source()
 
 
 def compiled(source: Source) -> Plan:

@@ -9,14 +9,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pymonik.graph.analysis import captured
 from pymonik.graph.ir import Map
 from pymonik.graph.slots import Const, Each, Gather, Range, refs_of
 from pymonik.plan.plan import Plan
 
 # Of a plan with more, the first are kept.
 _BOXES = 2_000
+# Of a larger graph only the drawing is kept.
+_NODES, _CALLS, _BYTES = 500, 5_000, 16 << 20
 # Of a column with a source an element, so many elements are looked at to know what feeds it.
 _LOOKED_AT = 50
+
+
+def small_graph(plan: Plan) -> dict[str, Any] | None:
+    """Give the graph of a plan as it was recorded, if that is small and needs no earlier values."""
+    from pymonik.errors import GraphFileError
+    from pymonik.graph.file import brief
+
+    graph = plan.source.graph if plan.source is not None else None
+    if graph is None or len(graph.nodes) > _NODES or graph.calls > _CALLS:
+        return None
+    if sum({id(c): c.size for node in graph.nodes for c, _ in captured(node)}.values()) > _BYTES:
+        return None
+    try:
+        return brief(plan.source)  # type: ignore[arg-type]
+    except GraphFileError:
+        return None
 
 
 def sketch(plan: Plan) -> dict[str, Any]:

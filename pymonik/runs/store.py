@@ -41,7 +41,7 @@ class Store:
     """An open database."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
         # What is lost when the machine loses its power may be lost.
         self._db.execute("PRAGMA synchronous = OFF")

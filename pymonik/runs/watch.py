@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pymonik.graph.ir import Map
 from pymonik.numbers import counted, seconds_text
 from pymonik.plan.plan import Plan, Unit
-from pymonik.runs.sketch import sketch
+from pymonik.runs.sketch import sketch, small_graph
 
 if TYPE_CHECKING:
     from pymonik.backend import Backend
@@ -59,6 +59,7 @@ class Record:
     units: int = 0
     failed: int = 0
     drawings: list[dict[str, Any]] = field(default_factory=list)
+    graphs: list[dict[str, Any]] = field(default_factory=list)
     spans: list[tuple[int, str, float, float, int]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
 
@@ -100,6 +101,8 @@ class Watched:
         if record.submissions <= _SUBMISSIONS:  # while it runs
             try:
                 record.drawings.append(sketch(plan))
+                graph = small_graph(plan)
+                record.graphs += [graph] if graph is not None else []
             except Exception:
                 logger.warning("this submission is not drawn in `pymonik runs`", exc_info=True)
 
