@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 import rich_click as click
 
 from pymonik.cli.graph import nothing, print_json
 from pymonik.cli.numbers import BYTES, COUNT, SECONDS, Pairs, number
+from pymonik.cli.record import Recording
 from pymonik.cli.runs import remembered
-from pymonik.cli.sources import ANYWHERE, recorded, source, subtasks_text
+from pymonik.cli.sources import ANYWHERE, past, recorded, session, source, subtasks_text
 from pymonik.cli.text import figures_text, table
 from pymonik.graph.cost import ASSUMED, Cost, Site, estimate
+from pymonik.graph.observed import cost_of_tasks
 from pymonik.graph.simulate import ARMONIK, LOCAL
 from pymonik.graph.total import in_turn
 from pymonik.numbers import counted, seconds_text, size_text
+from pymonik.settings import settings
 
 _WHERE = {"armonik": ARMONIK, "local": LOCAL}
 # What a gate can ask for: the unit of its number, and where the figure comes from.
@@ -50,6 +52,7 @@ _GATES: dict[str, tuple[dict[str, float], Any]] = {
     multiple=True,
     help=f"End with 1 above: tasks=200000,bytes=5GB,makespan=2h; any of {', '.join(_GATES)}.",
 )
+@click.option("--endpoint", help="Of the cluster that has the session SCRIPT.")
 @source
 def cost(
     script: str,
@@ -63,6 +66,7 @@ def cost(
     price: float | None,
     where: str,
     fail_over: tuple[dict[str, str], ...],
+    endpoint: str | None,
 ) -> None:
     """Estimate what SCRIPT would take: units, requests, bytes, time, pod-hours."""
     rooms = {name: int(number(text, COUNT, "--slots")) for name, text in (slots or {}).items()}
@@ -78,19 +82,27 @@ def cost(
     if rooms:
         # The script is compiled for what it will run on.
         os.environ["PYMONIK_WORKERS"] = str(sum(rooms.values()))
-    recording = recorded(script, args, module, execute)
-    if not recording.plans:
-        return nothing(script, output)
-    price_of = partial(
-        estimate,
-        slots=rooms or None,
-        seconds=durations,
-        remembered=remembered(),
-        assumed=assume,
-        price=price,
-        overheads=_WHERE[where],
-    )
-    made = in_turn([price_of(plan) for plan in recording.plans])
+    given: dict[str, Any] = {"seconds": durations, "assumed": assume, "price": price}
+    given["overheads"] = _WHERE[where]
+    is_past = endpoint is None and past(script) is not None
+    seen = None if module or is_past else session(script, endpoint)
+    recording = Recording(script, None)
+    if seen is not None:
+        made = cost_of_tasks(*seen, slots=rooms or {"": settings().default_slots}, **given)
+    else:
+        recording = recorded(script, args, module, execute)
+        if not recording.plans:
+            return nothing(script, output)
+        given.update(slots=rooms or None, remembered=remembered())
+        made = in_turn([estimate(plan, **given) for plan in recording.plans])
+    _tell(script, made, recording, where, limits, output)
+    return None
+
+
+def _tell(
+    script: str, made: Cost, recording: Recording, where: str, limits: dict[str, str], output: str
+) -> None:
+    """Print an estimate, and end with 1 where it breaks a limit."""
     failed = [_broken(made, name, text) for name, text in limits.items()]
     broken = [text for text in failed if text]
     if output == "json":
@@ -106,7 +118,6 @@ def cost(
         click.echo(f"over: {text}", err=True)
     if broken:
         sys.exit(1)
-    return None
 
 
 def _broken(cost: Cost, name: str, text: str) -> str:
@@ -149,12 +160,10 @@ def cost_text(cost: Cost) -> str:
         ("bound", f"{seconds_text(cost.bound)}, no schedule is shorter"),
         ("makespan", f"{seconds_text(cost.makespan)}, simulated; slots {cost.use:.0%} busy"),
         ("pod-hours", hours + ("" if cost.money is None else f", for {money_text(cost.money)}")),
-        (
-            "eagerly",
-            f"{counted(eager.units, 'unit')}, {counted(eager.requests, 'request')}, "
-            f"{size_text(eager.bytes)}{slow}",
-        ),
     ]
+    if eager.requests:  # those of a session are not known any more
+        each = f"{counted(eager.units, 'unit')}, {counted(eager.requests, 'request')}"
+        rows.append(("eagerly", f"{each}, {size_text(eager.bytes)}{slow}"))
     durations = [
         (one.task, f"{one.calls:,}", seconds_text(one.seconds), one.source)
         for one in cost.durations[:20]

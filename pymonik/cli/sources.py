@@ -19,6 +19,7 @@ from pymonik.cli.record import Recording, ScriptFailed, is_function, record
 from pymonik.cli.record import execute as run_to_its_end
 from pymonik.errors import BackendError, GraphFileError, PymonikError, RunNotFound
 from pymonik.graph.draw.model import Drawing
+from pymonik.graph.draw.tasks import Stored, Task, drawing_of_tasks
 from pymonik.graph.file import compiled, is_file, load, of_brief
 from pymonik.graph.ir import Graph
 from pymonik.numbers import counted, seconds_text, size_text
@@ -127,10 +128,24 @@ def seen(name: str, endpoint: str | None) -> Seen | None:
             ("took", f"{seconds_text(run.seconds)} with {counted(run.workers, 'worker')}"),
         )
         return Seen(f"{run.script}: run {run.id}", "run", run.id, drawing_of(run), figures)
+    found = session(name, endpoint)
+    return _drawn(name, *found) if found is not None else None
+
+
+def session(name: str, endpoint: str | None) -> tuple[list[Task], dict[str, Stored]] | None:
+    """Give the tasks and objects of the session of that name, where a cluster is configured."""
     endpoint = backends.endpoint(endpoint)
-    if endpoint is None and not (os.environ.get("AK_ENDPOINT") or os.environ.get("AKCONFIG")):
+    is_configured = endpoint or os.environ.get("AK_ENDPOINT") or os.environ.get("AKCONFIG")
+    if _is_here(name) or not is_configured:
         return None
-    return _session(name, endpoint)
+    from pymonik.backend.armonik.look import look
+
+    try:
+        return look(name, endpoint=endpoint)
+    except BackendError as error:
+        raise click.BadParameter(str(error), param_hint="SCRIPT") from error
+    except PymonikError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def subtasks_text(recording: Recording) -> str:
@@ -152,16 +167,7 @@ def past(name: str) -> Record | None:
         return None
 
 
-def _session(session_id: str, endpoint: str | None) -> Seen:
-    from pymonik.backend.armonik.look import look
-    from pymonik.graph.draw.tasks import drawing_of_tasks
-
-    try:
-        tasks, objects = look(session_id, endpoint=endpoint)
-    except BackendError as error:
-        raise click.BadParameter(str(error), param_hint="SCRIPT") from error
-    except PymonikError as error:
-        raise click.ClickException(str(error)) from error
+def _drawn(session_id: str, tasks: list[Task], objects: dict[str, Stored]) -> Seen:
     counts = Counter(task.status for task in tasks)
     spent = [task.seconds for task in tasks if task.seconds is not None]
     figures = [

@@ -38,15 +38,16 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 def figures_rows(figures: Figures) -> list[tuple[str, str]]:
     """Give the counts of a plan as names and values."""
     left = "" if figures.calls == figures.written else f", {figures.calls:,} after sharing"
+    compiled = f", compiled for {figures.slots} at a time" if figures.slots else ""
     requests = sum(kind.requests for kind in figures.requests)
     several = [("submissions", f"{figures.submissions:,}, one after another")]
     return [
         *(several if figures.submissions > 1 else []),
         ("calls", f"{figures.written:,}{left}"),
-        ("units", f"{figures.units:,}, compiled for {figures.slots} at a time"),
+        ("units", f"{figures.units:,}{compiled}"),
         ("depth", f"{counted(figures.depth, 'call')}, {counted(figures.unit_depth, 'unit')}"),
         ("width", counted(figures.width, "call")),
-        ("requests", f"{requests:,}"),
+        *([("requests", f"{requests:,}")] if requests else []),
         *(
             (f"  {one.kind}", f"{one.requests:,} for {_items(one)}, {size_text(one.bytes)}")
             for one in figures.requests

@@ -204,3 +204,30 @@ def test_akconfig_names_the_cluster_of_a_session(
 def test_a_session_that_is_not_there_is_said(plain: Emulator) -> None:
     with pytest.raises(BackendError, match="no session 'moon'"):
         look("moon", endpoint=plain.endpoint)
+
+
+def test_a_session_is_priced_by_what_its_tasks_took(
+    plain: Emulator, pymonik_command: Command
+) -> None:
+    with Client(plain.endpoint) as client:
+        data = client.put(b"data")
+        first, output = client.run("concat", data)
+        client.ended(first)
+        for text in "abcd":
+            ended, _ = client.run("concat", output, text=text)
+            client.ended(ended)
+        args = ("--endpoint", plain.endpoint, "--slots", "2", "--price", "7200")
+        done = pymonik_command("graph", "cost", client.session, *args, "-o", "json")
+        gate = pymonik_command(
+            *("graph", "cost", client.session, *args, "--seconds", "output of concat=10"),
+            *("--fail-over", "tasks=4,makespan=10s"),
+        )
+    made = json.loads(done.stdout)
+    assert (made["figures"]["units"], made["figures"]["depth"], made["known"]) == (5, 2, 1.0)
+    assert made["figures"]["bytes_distinct"] == 8
+    assert made["work"] >= made["span"] > 0
+    assert made["money"] == pytest.approx(2 * 2 * made["makespan"])
+    assert gate.returncode == 1
+    assert "50 s, of which 100% has known durations" in gate.stdout
+    assert "over: tasks 5, allowed 4; most of it: output of concat" in gate.stderr
+    assert "requests" not in gate.stdout

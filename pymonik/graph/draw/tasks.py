@@ -51,7 +51,7 @@ class Stored:
 
 def drawing_of_tasks(tasks: Sequence[Task], objects: Mapping[str, Stored]) -> Drawing:
     """Draw tasks; what they use and none of them makes is an object of its own."""
-    return _Session(tasks, objects).drawing()
+    return Session(tasks, objects).drawing()
 
 
 def with_subtasks(drawing: Drawing, tasks: Sequence[Task]) -> Drawing:
@@ -74,7 +74,7 @@ def with_subtasks(drawing: Drawing, tasks: Sequence[Task]) -> Drawing:
     return Drawing(tuple(boxes), (*drawing.links, *links))
 
 
-class _Session:
+class Session:
     """What leads to what, and the boxes made so far, in an order in which they could run."""
 
     def __init__(self, tasks: Sequence[Task], objects: Mapping[str, Stored]) -> None:
