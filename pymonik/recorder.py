@@ -55,7 +55,8 @@ class Recorder(Arguments, Owner):
         self.names: dict[str, Any] = {}
         self._codes: dict[int, tuple[Any, Code]] = {}
         self._specs: dict[Any, Spec] = {}
-        self._root: bytes | None = None
+        # Where the seeds of calls come from: see `runtime.seeds`.
+        self._root = b""
         self._numbered = 0
         # Whether a task was called whose values may be known already.
         self._looks_up = False
@@ -92,12 +93,12 @@ class Recorder(Arguments, Owner):
 
     def number(self) -> None:
         """Give calls their places, on which seeds hang, in the order of recording."""
-        if self._root is None:
-            return
+        number = self._numbered
         for node in self.pending:
             if type(node) is Recorded and node.place is None:
-                node.place = (self._root, self._numbered)
-                self._numbered += 1
+                node.place = number
+                number += 1
+        self._numbered = number
 
     def spec_for(
         self, task: Task[Any, Any], code: Code, width: int, keywords: tuple[str, ...], given: Any
@@ -121,6 +122,7 @@ class Recorder(Arguments, Owner):
                 self.interner.editions.current,
                 task.cache,
                 task.version,
+                self._root,
             )
             self._looks_up = self._looks_up or task.cache
             if key is not None:

@@ -39,6 +39,7 @@ class Spec:
         "name",
         "options",
         "pure",
+        "root",
         "version",
         "width",
     )
@@ -56,6 +57,7 @@ class Spec:
         edition: Any = None,
         cache: bool = False,
         version: object = None,
+        root: bytes = b"",
     ) -> None:
         self.name = name
         self.code = code
@@ -66,6 +68,8 @@ class Spec:
         # Whether values are kept and looked up, and what stands for the code in their keys.
         self.cache = cache
         self.version = version
+        # Of the places of all calls of a client: see `runtime.seeds`.
+        self.root = root
         self.context = context
         self.environment = environment
         # The sources of local modules as they were; see `pymonik.editions`.

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from pymonik.content import Content
-from pymonik.graph.ir import Graph, Map, Put, Step, inputs, line_of
+from pymonik.graph.ir import Graph, Map, Put, Recorded, Step, inputs, line_of
 from pymonik.options import DEFAULTS, TaskOptions
 from pymonik.plan.home import Cell, Home
 from pymonik.plan.inputs import Inputs
@@ -179,9 +179,10 @@ class _Row:
         self.keep = keep
         self.sites = sites
         self.based = step.origins[0].n is not None
-        elements = [getattr(origin, "element", None) for origin in step.origins]
-        # Elements of maps that became single calls keep their numbers.
-        self.elements = None if elements.count(None) == len(elements) else elements
+        self.elements: list[int | None] | None = None
+        if set(map(type, step.origins)) != {Recorded}:
+            # Elements of maps that became single calls keep their numbers.
+            self.elements = [getattr(origin, "element", None) for origin in step.origins]
         self.places = _places(step)
 
     def own(self, inputs: Inputs, start: int, stop: int) -> tuple[Any, ...]:
@@ -197,4 +198,6 @@ class _Row:
 
 def _places(step: Step) -> Any:
     """Give where the seeds of a step come from; a pure task has none."""
-    return None if step.spec.pure else seeds.folded([origin.place for origin in step.origins])
+    if step.spec.pure:
+        return None
+    return seeds.folded(step.spec.root, [origin.place for origin in step.origins])

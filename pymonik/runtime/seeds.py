@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import operator
 import os
-from collections.abc import Sequence
 from typing import Any
 
 from pymonik.errors import OptionsError
@@ -44,17 +43,21 @@ def root_of(seed: int) -> bytes:
     return _hashed(b"client" + seed.to_bytes(seed.bit_length() // 8 + 1, "big"))
 
 
-def folded(places: Sequence[Any]) -> Places:
-    """Give the places of calls that became one map, in few bytes where they are a row."""
+def folded(root: bytes, places: list[Any]) -> Places:
+    """Give the places of calls that became one map, in few bytes where they are a row.
+
+    Places that are numbers are those of calls of the root itself.
+    """
+    if set(map(type, places)) != {int}:
+        places = [(root, place) if type(place) is int else place for place in places]
+        return places[0] if len(places) == 1 else places
+    first = places[0]
     if len(places) == 1:
-        return places[0]  # type: ignore[no-any-return]
-    if any(type(place) is not tuple for place in places):
-        return list(places)
-    root, first = places[0]
-    step = max(1, places[1][1] - first)
-    row = range(first, first + step * len(places), step)
-    is_row = all(place == (root, number) for place, number in zip(places, row))
-    return (root, first, step) if is_row else list(places)
+        return root, first
+    step = places[1] - first
+    if step > 0 and places == list(range(first, first + step * len(places), step)):
+        return root, first, step
+    return [(root, number) for number in places]
 
 
 def cut(places: Places, start: int, stop: int) -> Places:

@@ -61,6 +61,13 @@ class Subtasks(Recorder):
             self._specs.clear()
         return super().spec_for(task, code, width, keywords, given)
 
+    def number(self) -> None:
+        """Give calls their places: below that of the call that has recorded them."""
+        seed = running.STATE.seed
+        calls = [node for node in self.recorded if type(node) is not Put and node.place is None]
+        for number, node in enumerate(calls if seed is not None else ()):
+            node.place = (seed, number)
+
     def delegate(self, handle: Any) -> None:
         """Let the value of a call stand for the value of the running task."""
         if self._delegated is not None:
@@ -98,7 +105,6 @@ class Subtasks(Recorder):
                 )
             value = delegated
         handle = self._handle_of(value)
-        self._root, self._numbered = running.STATE.seed, 0
         self.number()
         self._kept += self.recorded
         self.recorded.clear()
