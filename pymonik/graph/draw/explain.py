@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from pymonik.graph.draw.html import Stage
-from pymonik.graph.draw.model import drawing
+from pymonik.graph.draw.model import Drawing, drawing
 from pymonik.graph.ir import Graph
 from pymonik.graph.passes import PASSES, run_passes
 from pymonik.graph.show import show
@@ -36,11 +36,14 @@ def stages(plan: Plan) -> list[Stage]:
     numbers = {id(node): place for place, node in enumerate(recorded.nodes)}
     result: list[Stage] = []
     known = 0
+    before, drawn = None, Drawing((), ())
     for name, graph in made.items():
         fold = len(graph.nodes) > _CALL_BY_CALL
         notes = graph.notes[known:]
         known = len(graph.notes)
-        result.append(Stage(name, purpose(name), drawing(graph, fold, numbers), notes))
+        if before is None or [*map(id, graph.nodes)] != before:
+            drawn, before = drawing(graph, fold, numbers), [*map(id, graph.nodes)]
+        result.append(Stage(name, purpose(name), drawn, notes))
     return result
 
 
