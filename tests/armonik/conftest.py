@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,6 +26,8 @@ def started(**settings: Any) -> Emulator:
         "worker": WORKER,
         "environment": {"PYTHONPATH": str(REPOSITORY)},
         "idle_grace": 0.5,
+        # Programs must run alike on both: PYMONIK_TEST_GENERATION=0.37.2 runs all of them there.
+        "generation": os.environ.get("PYMONIK_TEST_GENERATION", GENERATIONS[0]),
     }
     return Emulator(**{**given, **settings})
 

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.cluster.programs import PROGRAMS
 from pymonik import Pymonik, task
+from pymonik.backend.armonik.send import Sender
 from pymonik.emulator import Emulator
-from pymonik.plan.plan import Plan
+from pymonik.plan.plan import Plan, Request
 from pymonik.testing import assert_requests
 from tests.armonik.conftest import Connect, started
 from tests.conformance.programs import add, identity, inc, square
@@ -178,6 +180,27 @@ def test_names_options_and_labels_are_counted_exactly(cluster: Emulator, connect
         plan = client.plan()
         client.flush()
         assert_exact(cluster, plan)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_send_what_their_plans_say(
+    cluster: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    planned: list[Request] = []
+    submit = Sender.submit
+
+    def noted(self: Sender, plan: Plan) -> None:
+        planned.extend(plan.requests)
+        submit(self, plan)
+
+    monkeypatch.setattr(Sender, "submit", noted)
+    _, program, size, _ = PROGRAMS[name]
+    with connect():
+        program(task, size)
+    assert planned
+    for kind in METHODS:
+        sizes = [request.size for request in planned if request.kind == kind]
+        assert (len(sizes), sum(sizes)) == sent_by(cluster, kind), kind
 
 
 def test_a_loop_of_get_reads_ahead(connect: Connect, cluster: Emulator) -> None:
