@@ -20,6 +20,13 @@ class Edition:
         self.sources = sources or {}
         self._content: Content | None = None
 
+    @classmethod
+    def of_content(cls, content: Content) -> Edition:
+        """Give an edition that was made elsewhere, and grows no more."""
+        edition = cls()
+        edition._content = content
+        return edition
+
     def agrees(self, others: dict[str, Source]) -> bool:
         """Tell whether modules that are in both have the same source."""
         return all(self.sources.get(name, source) == source for name, source in others.items())

@@ -12,6 +12,7 @@ from typing import Any
 
 from pymonik.capture import Code
 from pymonik.content import Content, freeze_buffer
+from pymonik.editions import Edition
 from pymonik.environment import Environment
 from pymonik.graph.fingerprint import Stored, remember
 from pymonik.graph.ir import Graph, Put, Recorded, Spec
@@ -33,6 +34,7 @@ class Reader:
         ]
         for content, entry in zip(self.contents, data["contents"]):
             remember(content, entry["digest"])
+        self.editions: dict[int, Edition] = {}
         self.specs = [self._spec(entry) for entry in data["specs"]]
         self.nodes: list[Any] = []
         # One object for equal immediates, as a constant in a loop is: so they fold as they did.
@@ -79,7 +81,14 @@ class Reader:
             entry["pure"],
             entry["context"],
             None if wire is None else Environment.from_wire(_tuples(wire)),
+            self._edition(entry.get("modules")),
         )
+
+    def _edition(self, number: int | None) -> Edition | None:
+        """Give the edition of a content, one for all: calls of one share units."""
+        if number is not None and number not in self.editions:
+            self.editions[number] = Edition.of_content(self.contents[number])
+        return None if number is None else self.editions[number]
 
     def _node(self, entry: dict[str, Any]) -> Any:
         if "put" in entry:

@@ -87,6 +87,7 @@ class Writer:
         if id(spec) not in self.specs:
             self.specs[id(spec)] = len(self.specs)
             environment: Environment | None = spec.environment
+            modules = spec.edition.content() if spec.edition is not None else None
             self.data["specs"].append(
                 {
                     "name": spec.name,
@@ -100,6 +101,7 @@ class Writer:
                     "context": spec.context,
                     "options": self._options(spec.options),
                     "environment": environment and environment.to_wire(),
+                    "modules": None if modules is None else self._content(modules),
                 }
             )
         return self.specs[id(spec)]

@@ -94,6 +94,8 @@ class Environments:
         self._built: dict[str, Built] = {}
         self._held: dict[str, Held] = {}
         self._failed: dict[str, tuple[float, str]] = {}
+        # What each environment holds; venvs are shared by those that differ in variables only.
+        self._keys: dict[str, set[str]] = {}
 
     def build(self, environment: Environment, working_dir: Content | None = None) -> Built:
         """Make `environment` ready, or find that it is; `working_dir` is or holds its archive.
@@ -120,12 +122,23 @@ class Environments:
             self._built[digest] = built
         return built
 
+    def release(self, environment: Environment) -> None:
+        """Let go of an environment that nothing lives in any more: it may be pruned."""
+        freed = []
+        with self._lock:
+            self._built.pop(environment.digest, None)
+            for key in self._keys.pop(environment.digest, ()):
+                if not any(key in keys for keys in self._keys.values()):
+                    freed.append(self._held.pop(key))
+        for entry in freed:
+            entry.release()
+
     def close(self) -> None:
         """Let go of everything, and stop building; what was built stays until it is pruned."""
         for uv in list(self._tools):
             uv.stop()
         with self._lock:
-            held, self._held, self._built = self._held, {}, {}
+            held, self._held, self._built, self._keys = self._held, {}, {}, {}
         for entry in held.values():
             entry.release()
 
@@ -138,12 +151,12 @@ class Environments:
         ]
         built = Built(sys.executable, dict(environment.variables))
         if unsatisfied(packages):
-            built = self._layered(built, packages)
+            built = self._layered(environment, built, packages)
         if environment.working_hash:
             built = replace(built, working_dir=self._folder(environment, working_dir))
         return replace(built, seconds=time.perf_counter() - start)
 
-    def _layered(self, built: Built, packages: list[str]) -> Built:
+    def _layered(self, environment: Environment, built: Built, packages: list[str]) -> Built:
         from pymonik.runtime.env_layer import added, fill, python_of, worker_fingerprint
         from pymonik.runtime.env_uv import Uv
 
@@ -161,7 +174,7 @@ class Environments:
             seconds = time.perf_counter() - start
             log.info("built an environment in %.1f s: %s", seconds, ", ".join(added(empty)))
 
-        folder = self._hold(key, make)
+        folder = self._hold(environment, key, make)
         python = python_of(folder)
         venv = str(python.parent.parent)
         return replace(built, python=str(python), venv=venv, added=added(folder))
@@ -179,11 +192,15 @@ class Environments:
             if found != environment.working_hash:
                 raise ValueError("its working directory was damaged on its way: the hash differs")
 
-        return str(self._hold(_key("folder", environment.working_hash, self._token), unpack))
+        key = _key("folder", environment.working_hash, self._token)
+        return str(self._hold(environment, key, unpack))
 
-    def _hold(self, key: str, fill_folder: Callable[[Path], object]) -> Path:
+    def _hold(
+        self, environment: Environment, key: str, fill_folder: Callable[[Path], object]
+    ) -> Path:
         held = self._cache.hold(key, fill_folder)
         with self._lock:
+            self._keys.setdefault(environment.digest, set()).add(key)
             before = self._held.get(key)
             self._held[key] = held
         if before is not None:

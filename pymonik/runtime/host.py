@@ -267,8 +267,11 @@ class Host:
         spare = self.scheduler.ready.spare(environment)
         if spare is None:
             return False
+        left = self.scheduler.ready.home(spare)
         self.scheduler.died(spare, None, "dismissed")
         self._staff.dismiss(spare)
+        if left is not None and self.scheduler.ready.is_empty(left):
+            self._quarters.leave(left)
         return True
 
     def _built(self, environment: Environment, result: Built | EnvironmentBuildError) -> None:

@@ -77,6 +77,12 @@ class Quarters:
         others = (e for e, built in self._known.items() if built is not None)
         return next(other for other in others if result.is_like(self._known[other]))
 
+    def leave(self, environment: Environment) -> None:
+        """Let go of an environment that no executor lives in; it is built again when asked for."""
+        self._known.pop(environment, None)
+        if self._environments is not None:
+            self._environments.release(environment)
+
     def close(self) -> None:
         """Let go of the environments, and stop building."""
         if self._environments is not None and self._given is None:

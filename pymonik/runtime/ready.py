@@ -81,6 +81,14 @@ class Ready:
         for piece in self._queues.pop(environment, ()):
             self.append(piece)
 
+    def is_empty(self, environment: Any) -> bool:
+        """Tell whether an environment has neither executors nor pieces."""
+        return not self._living(environment) and not self._queues.get(environment)
+
+    def home(self, executor: int) -> Any:
+        """Give the environment that an executor lives in."""
+        return self._homes.get(executor)
+
     def move_in(self, executor: int, environment: Any) -> None:
         """Note a new executor and the environment it lives in."""
         self.executors[executor] = []

@@ -84,6 +84,26 @@ def test_what_is_loaded_gives_the_same_values(tmp_path: Path) -> None:
         assert handles[7].get() == (1, (2, b"x\xff"), 3j, ..., True)
 
 
+def test_modules_beside_the_script_are_in_the_file(tmp_path: Path) -> None:
+    @task
+    def use() -> Any:
+        from tests.graph import bounds
+
+        return bounds.__name__
+
+    client = Pymonik(backend="dry-run")
+    kept = [use.invoke(pymonik=client), add.invoke(1, pymonik=client)]
+    plan = client.plan()
+    save(plan, tmp_path / "g.pmk")
+    again = compiled(load(tmp_path / "g.pmk"))
+    digests = [[unit.modules and unit.modules.digest for unit in p.units] for p in (plan, again)]
+    assert digests[0] == digests[1]
+    assert None not in digests[0]
+    assert b"tests.graph.bounds" in plan.units[0].modules.data  # type: ignore[union-attr]
+    client.cancel()
+    del kept
+
+
 def test_saving_what_was_loaded_writes_the_same(tmp_path: Path) -> None:
     client = Pymonik(backend="dry-run")
     kept = recorded(client)

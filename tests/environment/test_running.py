@@ -15,6 +15,7 @@ from pymonik.emulator import Emulator
 from pymonik.errors import EnvironmentBuildError, EnvironmentMismatch, TaskFailed
 from pymonik.runtime import quarters
 from pymonik.runtime.environments import Environments
+from pymonik.settings import settings
 from tests.conftest import REPOSITORY, Gate
 
 from .wheels import make_wheel
@@ -334,3 +335,27 @@ def test_a_package_that_comes_later_is_found_when_it_is_asked_for_again(
 
 def test_quarters_say_when_they_are_ready() -> None:
     assert quarters.Quarters(lambda *_: None).is_ready(None)
+
+
+def test_an_environment_that_was_given_up_may_be_pruned_and_comes_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PYMONIK_CACHE_FOLDER", str(tmp_path))
+    monkeypatch.setenv("PYMONIK_ENVIRONMENT_BYTES", "0")
+    settings.cache_clear()
+    entries = tmp_path / "environments" / "entries"
+
+    def inside(*packages: str) -> Any:
+        return task(version.func, environment={"pip": list(packages)}).invoke().get()
+
+    try:
+        with Pymonik(backend="local", workers=1):
+            assert [inside(f"pmk-demo=={number}.0") for number in (1, 2, 3)] == [
+                "1.0", "2.0", "3.0",
+            ]  # fmt: skip
+            first = {entry.name for entry in entries.iterdir()}
+            assert inside("pmk-strict") == "2.0"
+            assert len(first - {entry.name for entry in entries.iterdir()}) == 1
+            assert inside("pmk-demo==1.0") == "1.0"
+    finally:
+        settings.cache_clear()
