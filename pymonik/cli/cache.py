@@ -25,7 +25,7 @@ def cache() -> None:
 @cache.command("list")
 @click.argument("task", required=False)
 @click.option("-n", "most", default=20, show_default=True, help="How many, the newest first.")
-@click.option("-o", "output", type=_OUTPUT, default="text")
+@click.option("-o", "--output", type=_OUTPUT, default="text")
 def list_values(task: str | None, most: int, output: str) -> None:
     """List what is kept, of all tasks or of one."""
     found = [entry for entry in Store().entries() if task in (None, entry.task)]

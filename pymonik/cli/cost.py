@@ -13,7 +13,7 @@ from pymonik.cli.graph import nothing, print_json
 from pymonik.cli.numbers import BYTES, COUNT, SECONDS, Pairs, number
 from pymonik.cli.record import Recording
 from pymonik.cli.runs import remembered
-from pymonik.cli.sources import ANYWHERE, past, recorded, session, source, subtasks_text
+from pymonik.cli.sources import ANYWHERE, cluster, past, recorded, session, source, subtasks_text
 from pymonik.cli.text import figures_text, table
 from pymonik.graph.cost import ASSUMED, Cost, Site, estimate
 from pymonik.graph.observed import cost_of_tasks
@@ -52,7 +52,7 @@ _GATES: dict[str, tuple[dict[str, float], Any]] = {
     multiple=True,
     help=f"End with 1 above: tasks=200000,bytes=5GB,makespan=2h; any of {', '.join(_GATES)}.",
 )
-@click.option("--endpoint", help="Of the cluster that has the session SCRIPT.")
+@cluster
 @source
 def cost(
     script: str,

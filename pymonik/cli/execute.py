@@ -43,7 +43,8 @@ class Kept:
     def ended(self, executor: int, unit: Unit, elements: int, seconds: float) -> None:
         """Note what a piece took."""
         self.seconds[id(unit.cell)] = self.seconds.get(id(unit.cell), 0.0) + seconds
-        self.times[-1][1] = time.perf_counter()
+        if self.times:
+            self.times[-1][1] = time.perf_counter()
 
     def made(self, unit: Unit, units: Sequence[Unit], bindings: Sequence[Any]) -> None:
         """Note what calls of a unit recorded."""

@@ -12,7 +12,7 @@ import rich_click as click
 from pymonik.backend import NAMES
 from pymonik.cli.graph import nothing, print_json
 from pymonik.cli.record import Recording
-from pymonik.cli.sources import ANYWHERE, recorded, source, written
+from pymonik.cli.sources import ANYWHERE, cluster, recorded, source, written
 from pymonik.client import Pymonik
 from pymonik.errors import GraphFileError
 from pymonik.graph.diff import diff as compare
@@ -53,7 +53,7 @@ def save(
 @click.command()
 @click.argument("before")
 @click.argument("after")
-@click.option("-o", "output", type=click.Choice(["text", "json"]), default="text")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
 @click.option("--execute", is_flag=True, help="Run scripts here to their end.")
 @click.option("--exit-code", is_flag=True, help="End with 1 when something changed.")
 def diff(before: str, after: str, output: str, execute: bool, exit_code: bool) -> None:
@@ -90,9 +90,9 @@ def _graph(recording: Recording) -> Graph:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--backend", type=click.Choice(NAMES), help="Where to run it.")
 @click.option("--workers", type=click.IntRange(min=1), help="Calls that run at once.")
-@click.option("--endpoint", help="Of the control plane.")
+@cluster
 @click.option("--detach", is_flag=True, help="Do not wait for it.")
-@click.option("-o", "output", type=click.Choice(["text", "json"]), default="text")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
 def submit(
     file: str,
     backend: str | None,

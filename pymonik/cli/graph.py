@@ -14,7 +14,16 @@ from typing import Any
 import rich_click as click
 
 from pymonik.cli.record import Recording
-from pymonik.cli.sources import ANYWHERE, Seen, recorded, seen, source, subtasks_text, written
+from pymonik.cli.sources import (
+    ANYWHERE,
+    Seen,
+    cluster,
+    recorded,
+    seen,
+    source,
+    subtasks_text,
+    written,
+)
 from pymonik.cli.text import columns, figures_rows, figures_text, has_colour, table
 from pymonik.graph.draw.explain import explained, graphs, stages
 from pymonik.graph.draw.formats import FORMATS, described
@@ -57,7 +66,7 @@ def graph() -> None:
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), help="Print this instead.")
 @click.option("--save", type=click.Path(), help="Write to a file; its ending names the format.")
 @click.option("--open", "opens", is_flag=True, help="Open the drawing as a page in a browser.")
-@click.option("--endpoint", help="Of the cluster that has the session SCRIPT.")
+@cluster
 @source
 def show(
     script: str,
@@ -88,9 +97,9 @@ def show(
     drawn = _drawn(recording, plan, view)
     counts = together([figures(one) for one in recording.plans])
     if form or save or opens:
-        name, start = os.path.basename(script), 0 if view == "logical" else -1
+        name = os.path.basename(script)
         ran = Stage("ran", "what ran here", drawn) if recording.ran else None
-        return _deliver(drawn, lambda: _page(name, plan, start, ran, counts), form, save, opens)
+        return _deliver(drawn, lambda: _page(name, plan, view, ran, counts), form, save, opens)
     if output == "json":
         return print_json(_as_data(script, view, drawn, plan, explain, print_after, counts))
     for name, stage in graphs(plan).items() if print_after else ():
@@ -153,9 +162,12 @@ def _show_seen(found: Seen, output: str, form: str | None, save: str | None, ope
     return None
 
 
-def _page(name: str, plan: Plan, start: int, ran: Stage | None, counts: Figures) -> str:
+def _page(name: str, plan: Plan, view: str, ran: Stage | None, counts: Figures) -> str:
     made = [*stages(plan), *([ran] if ran is not None else [])]
-    return page(name, made, figures_rows(counts), start % len(made))
+    # As written, but loops of calls as one box each: call by call, many are only specks.
+    folded = [place for place, stage in enumerate(made) if stage.name == "vectorize"]
+    start = (folded or [0])[0] if view == "logical" else len(made) - 1
+    return page(name, made, figures_rows(counts), start)
 
 
 def _deliver(

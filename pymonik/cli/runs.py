@@ -33,7 +33,7 @@ def runs() -> None:
 
 @runs.command("list")
 @click.option("-n", "most", default=20, show_default=True, help="How many, the newest first.")
-@click.option("-o", "output", type=_OUTPUT, default="text")
+@click.option("-o", "--output", type=_OUTPUT, default="text")
 def list_runs(most: int, output: str) -> None:
     """List past runs."""
     try:
@@ -56,7 +56,7 @@ def _row(record: Record) -> tuple[str, ...]:
 
 @runs.command("show")
 @click.argument("run", default="last")
-@click.option("-o", "output", type=_OUTPUT, default="text")
+@click.option("-o", "--output", type=_OUTPUT, default="text")
 def show_run(run: str, output: str) -> None:
     """Show what a run submitted, what it took, and what failed."""
     record = found(run)
@@ -90,7 +90,7 @@ def _work(record: Record) -> list[tuple[str, ...]]:
 @click.command()
 @click.argument("run", default="last")
 @click.option(
-    "-o", "output", default="trace.json", show_default=True, help="A .json or a .html file."
+    "-o", "--output", default="trace.json", show_default=True, help="A .json or a .html file."
 )
 def trace(run: str, output: str) -> None:
     """Write which worker ran what when: for Perfetto (.json), or as a page (.html)."""

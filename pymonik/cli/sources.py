@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import rich_click as click
 
@@ -42,11 +43,29 @@ def source(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option("-m", "module", is_flag=True, help="SCRIPT is the name of a module."),
         click.option(
-            "-o", "output", type=click.Choice(["text", "json"]), default="text", show_default=True
+            "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True
         ),
     ):
         command = decorate(command)
     return command
+
+
+def cluster(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that name a cluster, as armonik-cli calls them."""
+
+    def use(_context: Any, _option: Any, path: str | None) -> None:
+        if path is not None:
+            os.environ["AKCONFIG"] = path
+
+    file = click.Path(exists=True, dir_okay=False)
+    config = click.option(
+        *("-c", "--config"),
+        type=file,
+        expose_value=False,
+        callback=use,
+        help="The file of a cluster's connection, instead of that which AKCONFIG names.",
+    )
+    return click.option("--endpoint", help="Of the control plane.")(config(command))
 
 
 @dataclass(frozen=True)

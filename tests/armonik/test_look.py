@@ -196,6 +196,10 @@ def test_akconfig_names_the_cluster_of_a_session(
     with Client(plain.endpoint) as client:
         shown = CliRunner().invoke(app, ["graph", "show", client.session, "-o", "json"])
         assert json.loads(shown.output)["session"] == client.session
+        monkeypatch.delenv("AKCONFIG")
+        args = ["graph", "show", "-c", str(tmp_path / "cluster.yaml"), client.session]
+        named = CliRunner().invoke(app, [*args, "--output", "json"])
+        assert json.loads(named.output)["session"] == client.session
     unknown = CliRunner().invoke(app, ["graph", "show", "no-such-session"])
     assert unknown.exit_code == 2
     assert "no session 'no-such-session'" in " ".join(unknown.output.split())

@@ -190,6 +190,14 @@ def test_the_drawing_is_printed_in_any_format(
     assert words in done.stdout
 
 
+@pytest.mark.parametrize(("view", "start"), [("logical", 3), ("units", 5)])
+def test_the_page_begins_with_what_was_asked_for(
+    pymonik_command: Command, view: str, start: int
+) -> None:
+    args = ("graph", "show", "--format", "html", "--view", view, "prices.py")
+    assert f'"start":{start},' in pymonik_command(*args, prices=PRICES).stdout
+
+
 def test_the_ending_of_a_file_names_the_format(pymonik_command: Command, tmp_path: Path) -> None:
     args = ("prices.py", "--view", "units", "--save", "prices.mmd")
     done = pymonik_command("graph", "show", *args, prices=PRICES)
