@@ -37,6 +37,7 @@ class Stats:
     submissions: int = 0
     calls: int = 0
     units: int = 0
+    reused: int = 0
     compile_seconds: float = 0.0
 
 
@@ -122,6 +123,7 @@ class Compiling(Telling):
             if self._cut is not None:
                 self._cut.bind()
                 self._known.expect(self._cut)
+                self.stats.reused += self._cut.hits
             del self.pending[:count]
             self.interner.new_bytes = 0
             self._note(plan, time.perf_counter() - began)

@@ -20,7 +20,7 @@ from pymonik.graph.ir import Put
 from pymonik.handle import ResultHandle
 from pymonik.names import description
 from pymonik.options import TaskOptions
-from pymonik.plan.home import settled
+from pymonik.plan.home import Spliced, settled
 from pymonik.progress import Progress, watching
 from pymonik.recorder import Recorder
 from pymonik.runtime.outcome import PENDING, Failure, value_of
@@ -187,13 +187,16 @@ class Waiting(Recorder):
                 cancel_pending(self.pending, node, handle._index)
                 self._watch_flushed()
                 return True
+        index = handle._index
+        if type(node.home) is Spliced:
+            node, index = node.home.nodes[node.offset + index]
         if type(node) is Put:
             return False
-        place = node.offset + handle._index
+        place = node.offset + index
         record = node.home.record(place)
         if record is not PENDING:
             return type(record) is Failure and record.kind == "cancelled"
-        if not renounce(node, handle._index):
+        if not renounce(node, index):
             return False
         cell, _ = node.home.locate(place)
         return self._opened().cancel(cell)

@@ -61,7 +61,6 @@ class Known:
 
     def __init__(self, store: Store | None) -> None:
         self.store = store
-        self.hits = 0
         self._keys = Keys()
         self._made: dict[str, tuple[Place, Any]] = {}
         self._open: list[tuple[str, Place, Any, dict[str, Any]]] = []
@@ -92,7 +91,6 @@ class Known:
 
     def expect(self, cut: Cut) -> None:
         """Note what is computed now, and is to be known: the graph was sent."""
-        self.hits += cut.hits
         for key, (node, index), anchor in cut.misses:
             self._made[key] = ((node, index), anchor)
             if self.store is not None:
@@ -141,6 +139,7 @@ class Cut:
         self._known = known
         self._parts: dict[int, list[Place]] = {}
         self._spliced: list[tuple[Recorded, list[Place]]] = []
+        self._shared: list[Place] = []
         self._before: list[tuple[Recorded, tuple[Any, ...]]] = []
         self.misses: list[tuple[str, Place, Any]] = []
         self.hits = 0
@@ -159,6 +158,8 @@ class Cut:
         """Let the calls that were taken out know where their values are."""
         for node, parts in self._spliced:
             node.home = Spliced(parts)
+        for other, index in self._shared:  # of earlier submissions: each is wanted once more
+            other.home.at(other.offset + index)[0].share(other.offset)
 
     def restore(self) -> None:
         """Give the calls their arguments back."""
@@ -173,6 +174,7 @@ class Cut:
             self.misses += [(k, (node, i), anchor) for i, k in enumerate(keys) if k is not None]
             return [node]
         self.hits += hits
+        self._shared += [place for place in found if place and isinstance(place[0], Recorded)]
         left: list[Recorded] = []
         parts: list[Place] = []
         for index, place in enumerate(found):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ import pytest
 from pymonik import Pymonik, Task, TaskOptions, task
 from pymonik.errors import TaskDefinitionError
 from pymonik.reuse.store import Store
-from tests.conftest import Ledger
+from tests.conftest import PATIENCE, Gate, Ledger, script_environment
 
 from .conftest import Connect
+from .programs import pass_gate
 
 # Of the embedded engines: a cluster keeps values within a session.
 HERE = ("inline", "local")
@@ -178,6 +181,42 @@ def test_an_element_keeps_its_number_when_others_are_known(client: Pymonik) -> N
     error = inverse.map_invoke([4, 2, 0])[2].exception()
     assert error is not None
     assert error.__cause__.element == 2  # type: ignore[union-attr]
+
+
+@pytest.mark.asynchronous
+def test_a_value_on_its_way_is_waited_for_and_not_cancelled_under_others(
+    client: Pymonik, gate: Gate
+) -> None:
+    passed = Task(pass_gate.func, func_name="passed", pure=True, cache=True)
+    first = passed.invoke(gate.path, 5)
+    client.flush()
+    second = passed.invoke(gate.path, 5)
+    client.flush()
+    assert (client.stats.units, client.stats.reused) == (1, 1)
+    assert not first.cancel()
+    gate.open()
+    assert (second.get(), first.get()) == (5, 5)
+
+
+def test_processes_share_the_store(folder: Path, ledger: Ledger) -> None:
+    script = """
+import sys
+from pymonik import Pymonik, task
+
+@task(pure=True, cache=True)
+def square(x):
+    return x * x
+
+with Pymonik(backend="inline"):
+    for _ in range(5):
+        assert square.map_invoke(range(50)).get() == [x * x for x in range(50)]
+"""
+    command = [sys.executable, "-c", script]
+    processes = [subprocess.Popen(command, env=script_environment()) for _ in range(3)]
+    assert [process.wait(PATIENCE) for process in processes] == [0, 0, 0]
+    entries = Store().entries()
+    assert len(entries) == 50
+    assert not list(folder.glob(".*"))
 
 
 def test_tasks_that_are_not_cached_run_each_time(client: Pymonik, ledger: Ledger) -> None:
