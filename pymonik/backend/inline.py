@@ -42,6 +42,10 @@ class _NoPage:
         """Nobody will ask: the caller lives as long as the call."""
         return True
 
+    def note(self, step: Any) -> bool:
+        """Nobody will ask."""
+        return False
+
 
 class InlineBackend:
     """A scheduler with one executor: the caller."""

@@ -68,6 +68,12 @@ class Cell:
             self.missing -= 1
         return self.due() if self.callbacks else []
 
+    def tell(self, output: int, position: int, record: Any) -> None:
+        """Take one record before the report that has it, if nothing is there yet."""
+        if self.columns[output][position] is PENDING:
+            self.plain[output] &= type(record) in IMMEDIATE
+            self.columns[output][position] = record
+
     def settle(self, count: int) -> None:
         """Note that `count` more elements have ended."""
         self.missing -= count

@@ -183,8 +183,7 @@ class Executor:
         STATE.environment = environment
         self._enter(modules)
         program = Program.load(payload)
-        attempts, doomed = extras or ({}, {})
-        job = Job(program, inputs, start, stop, attempts, doomed)
+        job = Job(program, inputs, start, stop, *(extras or ()))
         for report in run(job, self._hosting):
             told = (number, report.start, report.stop, report.columns, report.errors)
             if not report.last:

@@ -112,6 +112,11 @@ class Made:
         self._record = record
         self.uses = uses
 
+    @property
+    def noted(self) -> tuple[Any, ...]:
+        """What can be noted of it: its record, or nothing, where it is but an object."""
+        return () if self._record is _HELD else (self._record,)
+
     def take(self) -> Any:
         """Give the value to a step."""
         if self._record is not _HELD:

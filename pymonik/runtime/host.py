@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -35,6 +36,8 @@ logger = logging.getLogger("pymonik.host")
 
 # How often the deadlines of running calls are looked at, where calls have a `max_duration`.
 _TICK = 0.02
+# How often the pages of busy executors are looked at: a value is told of that much late.
+_LOOK = 0.05
 _ALIVE: weakref.WeakSet[Host] = weakref.WeakSet()
 
 
@@ -75,6 +78,10 @@ class Host:
         self._draining = threading.RLock()
         self._submitted = self._taken = 0
         self._closing = False
+        # Whether a wait may be over, and how many units had ended when it was looked at last.
+        self._is_news = False
+        self._told = 0
+        self._looked = 0.0
         self._over: Failure | None = None
         _ALIVE.add(self)
 
@@ -193,6 +200,7 @@ class Host:
     def _round(self) -> None:
         """Take what has arrived, then give out what can run."""
         while self._tasks:
+            self._is_news = True
             self._tasks.popleft()()
         self._settle()
         for number in self._kills():
@@ -203,19 +211,32 @@ class Host:
             self.messages += 1
         if self._tasks:
             return
-        self.changed.announce()
+        if self._is_news or self.scheduler.done != self._told:
+            self._is_news, self._told = False, self.scheduler.done
+            self.changed.announce()
+        busy = any(self.scheduler.executors.values())
         limited = any(
             p.running.unit.limited for ps in self.scheduler.executors.values() for p in ps
         )
-        for number, news in self._staff.hear(_TICK if limited else None):
+        for number, news in self._staff.hear(_TICK if limited else _LOOK if busy else None):
+            self._is_news = True
             if isinstance(news, Death):
-                self.scheduler.finished(number, news.unit, *news.journal)
+                self.scheduler.finished(number, *news.journal)
                 self.scheduler.died(number, news.charged, news.reason)
                 continue
             for message in news:
                 self._take(number, message)
         if limited:
             self._staff.enforce()
+        if busy and time.monotonic() - self._looked > _LOOK:
+            self._look()
+
+    def _look(self) -> None:
+        """Tell of what has ended in executors that are busy with something long since."""
+        self._looked = time.monotonic()
+        for number, journal in self._staff.peek():
+            self._is_news = True
+            self.scheduler.seen(number, *journal)
 
     def _take(self, number: int, message: Any) -> None:
         kind = message[0]

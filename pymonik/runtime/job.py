@@ -16,6 +16,7 @@ from pymonik.runtime import running
 from pymonik.runtime.feed import Feed
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.program import Program, StepCode
+from pymonik.runtime.resume import Noted
 from pymonik.runtime.subtasks import Subtasks
 
 
@@ -53,7 +54,10 @@ class Report:
 
 @dataclass(frozen=True)
 class Job:
-    """A range of elements of a program to run now; `attempts` and `doomed` by (element, step)."""
+    """A range of elements of a program to run now.
+
+    attempts, doomed, noted: what came of earlier attempts, by (element, step).
+    """
 
     program: Program
     sources: Sequence[Any]
@@ -61,6 +65,7 @@ class Job:
     stop: int
     attempts: dict[tuple[int, int], int] = field(default_factory=dict)
     doomed: dict[tuple[int, int], Failure] = field(default_factory=dict)
+    noted: Noted = field(default_factory=dict)
 
 
 def caller(step: StepCode, feed: Feed, hosting: Hosting) -> Callable[[int, Sequence[Any]], Any]:

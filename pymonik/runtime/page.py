@@ -1,10 +1,12 @@
 """The page that an executor shares with its host: what it runs now, and what it has just finished.
 
-The executor writes, the host reads, also after the executor's death: then the journal tells which
-elements had ended since the last report, and none of them runs again.
+The executor writes, the host reads: now and then, so that a value is told of while the next call
+runs, and after the executor's death, so that what had ended does not run again. The journal has the
+records of elements that ended since the last report; behind it stand the steps of the element that
+runs now, overwritten when that ends.
 
     numbers: element · step · deadline (ns, 0: none) · unit (-1: none) · bytes of the journal ·
-             the journal's first element
+             the journal's first element · bytes of the steps behind it · how often it was begun
 """
 
 from __future__ import annotations
@@ -13,14 +15,29 @@ import io
 import mmap
 import os
 import pickle
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymonik.content import Content, MemoryFile, open_memory_file
 from pymonik.runtime.outcome import Failure
 
 _NUMBERS = 64
 _SIZE = 1 << 18
-ELEMENT, STEP, DEADLINE, UNIT, JOURNAL, FIRST = range(6)
+ELEMENT, STEP, DEADLINE, UNIT, JOURNAL, FIRST, STEPS, BEGUN = range(8)
+# A step that ended, and whose value is nowhere but in the executor's memory.
+GONE: tuple[Any, ...] = ()
+
+
+class Journal(NamedTuple):
+    """What a page says has ended.
+
+    unit: its number. first: the first element of `entries`, the records of elements. steps: of the
+    element behind them, in order, each a tuple with a record, or `GONE`.
+    """
+
+    unit: int
+    first: int
+    entries: list[Any]
+    steps: list[tuple[Any, ...]]
 
 
 def open_page() -> int:
@@ -37,6 +54,8 @@ class Page:
         self._map = mmap.mmap(fd, _SIZE)
         self._bytes = memoryview(self._map)
         self.numbers = self._bytes[:_NUMBERS].cast("q")
+        self._steps = 0
+        self._seen: list[int] = []
 
     def close(self) -> None:
         """Let go of the mapping."""
@@ -46,7 +65,8 @@ class Page:
 
     def begin(self, unit: int, first: int) -> None:
         """Note that a unit starts, or goes on behind a report, at an element."""
-        self.numbers[JOURNAL] = 0
+        self.numbers[BEGUN] += 1
+        self.numbers[JOURNAL] = self.numbers[STEPS] = self._steps = 0
         self.numbers[ELEMENT] = first
         self.numbers[STEP] = self.numbers[DEADLINE] = 0
         self.numbers[FIRST] = first
@@ -57,25 +77,65 @@ class Page:
         kind = type(record)
         if any(map(_is_large, record)) if kind is list else _is_large(record):
             return False
-        data = pickle.dumps(record, 5)
+        if self._steps:  # they are about to be overwritten
+            self.numbers[STEPS] = self._steps = 0
         at = self.numbers[JOURNAL]
-        end = at + len(data)
-        if end > _SIZE - _NUMBERS:
+        end = self._write(at, record)
+        if end == at:
             return False
-        self._bytes[_NUMBERS + at : _NUMBERS + end] = data
         self.numbers[JOURNAL] = end
         return True
 
-    def journal(self) -> tuple[int, list[Any]]:
-        """Give the first element that was noted, and the records of all."""
-        end, first = self.numbers[JOURNAL], self.numbers[FIRST]
-        entries: list[Any] = []
-        if not 0 <= end <= _SIZE - _NUMBERS:
-            return first, entries
-        stream = io.BytesIO(self._bytes[_NUMBERS : _NUMBERS + end])
-        while stream.tell() < end:
-            entries.append(pickle.load(stream))
-        return first, entries
+    def note(self, step: tuple[Any, ...]) -> bool:
+        """Note one more step of the element that runs; False when no more can be noted of it."""
+        if step and _is_large(step[0]):
+            step = GONE
+        at = self.numbers[JOURNAL] + self._steps
+        end = self._write(at, step)
+        self._steps += end - at
+        self.numbers[STEPS] = self._steps
+        return end > at
+
+    def _write(self, at: int, entry: Any) -> int:
+        """Write an entry; give where it ends, `at` when there is no room."""
+        data = pickle.dumps(entry, 5)
+        end = at + len(data)
+        if end > _SIZE - _NUMBERS:
+            return at
+        self._bytes[_NUMBERS + at : _NUMBERS + end] = data
+        return end
+
+    def journal(self) -> Journal:
+        """Give what has ended; nobody writes any more."""
+        numbers = self.numbers.tolist()
+        return _parsed(numbers, self._copy(numbers))
+
+    def peek(self) -> Journal | None:
+        """Give what has ended while the executor writes on; None when there is nothing new."""
+        numbers = self.numbers.tolist()
+        kept = numbers[UNIT:]
+        if kept == self._seen or not numbers[JOURNAL] + numbers[STEPS]:
+            return None
+        data = self._copy(numbers)
+        if self.numbers.tolist()[UNIT:] != kept:  # it was written meanwhile: the next look will do
+            return None
+        self._seen = kept
+        return _parsed(numbers, data)
+
+    def _copy(self, numbers: list[int]) -> bytes:
+        size = numbers[JOURNAL] + numbers[STEPS]
+        if not 0 <= numbers[JOURNAL] <= size <= _SIZE - _NUMBERS:
+            return b""
+        return bytes(self._bytes[_NUMBERS : _NUMBERS + size])
+
+
+def _parsed(numbers: list[int], data: bytes) -> Journal:
+    stream, entries, steps = io.BytesIO(data), [], []
+    while stream.tell() < min(numbers[JOURNAL], len(data)):
+        entries.append(pickle.load(stream))
+    while stream.tell() < len(data):
+        steps.append(pickle.load(stream))
+    return Journal(numbers[UNIT], numbers[FIRST], entries, steps)
 
 
 def _is_large(record: Any) -> bool:

@@ -13,6 +13,7 @@ from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.program import element_of, site_of
+from pymonik.runtime.resume import Noted
 
 
 @dataclass(eq=False)
@@ -23,6 +24,8 @@ class Running:
     waiting: int = 0
     attempts: dict[tuple[int, int], int] = field(default_factory=dict)
     doomed: dict[tuple[int, int], Failure] = field(default_factory=dict)
+    # Steps of elements that ended in executors which died later: see `resume`.
+    noted: Noted = field(default_factory=dict)
     cancelled: bool = False
     # Elements whose values other units will make, and how many of their outputs are missing.
     bound: dict[int, int] = field(default_factory=dict)
@@ -71,5 +74,5 @@ class Piece:
     @property
     def extras(self) -> Any:
         """What the executor must know of earlier attempts, None when there were none."""
-        running = self.running
-        return (running.attempts, running.doomed) if running.attempts or running.doomed else None
+        known = (self.running.attempts, self.running.doomed, self.running.noted)
+        return known if any(known) else None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.errors import BackendError
 from pymonik.runtime.frames import Decoder, Encoder, Outbox, receive
-from pymonik.runtime.page import Page, open_page
+from pymonik.runtime.page import Journal, Page, open_page
 from pymonik.runtime.running import sweep
 
 if TYPE_CHECKING:
@@ -88,9 +88,13 @@ class Process:
         return number, element, step
 
     @property
-    def journal(self) -> tuple[int, list[Any]]:
-        """What it has finished since its last report: first element, and records."""
+    def journal(self) -> Journal:
+        """What it has finished since its last report, once it is dead."""
         return self._page.journal()
+
+    def peek(self) -> Journal | None:
+        """Give what it has finished since its last report; None when nothing is new."""
+        return self._page.peek()
 
     def is_overdue(self) -> bool:
         """Tell whether the running call is past its `max_duration`."""

@@ -120,8 +120,18 @@ class Scheduler:
             self._onward.hand_back(Piece(running, stop, piece.stop))
         self.propagate()
 
-    def finished(self, executor: int, number: int, first: int, entries: Sequence[Any]) -> None:
-        """Take what a dead executor had finished and could not report any more."""
+    def finished(
+        self,
+        executor: int,
+        number: int,
+        first: int,
+        entries: Sequence[Any],
+        steps: Sequence[tuple[Any, ...]] = (),
+    ) -> None:
+        """Take what a dead executor had finished and could not report any more.
+
+        steps: those of the element behind `entries`, each a tuple of its record, if it has one.
+        """
         piece = self._piece(executor, number)
         if piece is None or not piece.start <= first + len(entries) <= piece.stop:
             return
@@ -130,6 +140,33 @@ class Scheduler:
         columns = [list(fresh)] if outputs == 1 else [list(c) for c in zip(*fresh)]
         if fresh:
             self.reported(executor, number, piece.start, piece.start + len(fresh), columns, [])
+        element = first + len(entries)
+        piece.running.noted.update({(element, place): step for place, step in enumerate(steps)})
+
+    def seen(
+        self,
+        executor: int,
+        number: int,
+        first: int,
+        entries: Sequence[Any],
+        steps: Sequence[tuple[Any, ...]],
+    ) -> None:
+        """Tell who waits of what has ended and was not reported yet: a report will follow."""
+        piece = self._piece(executor, number)
+        if piece is None or number not in self._units:
+            return
+        unit = piece.running.unit
+        outputs = len(unit.cell.columns)
+        for element, entry in enumerate(entries, first):
+            for output, record in enumerate([entry] if outputs == 1 else entry):
+                unit.cell.tell(output, element, record)
+        stored = {step: output for output, step in enumerate(unit.program.outputs)}
+        for place, step in enumerate(steps):
+            keep = unit.program.steps[place].keep
+            element = first + len(entries)
+            if step and (keep is True or (keep and keep[element])):
+                unit.cell.tell(stored[place], element, step[0])
+        self.due += unit.cell.due()
 
     def died(self, executor: int, call: tuple[int, int, int] | None, reason: str) -> None:
         """Place anew what an executor left behind; charge its death to the call it was running.

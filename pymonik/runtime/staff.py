@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pymonik.errors import WireError
+from pymonik.runtime.page import Journal
 from pymonik.runtime.process import Process
 
 if TYPE_CHECKING:
@@ -33,12 +34,11 @@ _START_TRIES = 3
 class Death:
     """How an executor ended.
 
-    unit: what it ran. journal: the first element that it has finished since its last report, and
-    the records from there on. charged: unit, element and step of the call to blame, if any is.
+    journal: what it has finished since its last report. charged: unit, element and step of the
+    call to blame, if any is.
     """
 
-    unit: int
-    journal: tuple[int, list[Any]]
+    journal: Journal
     charged: tuple[int, int, int] | None
     reason: str
 
@@ -122,6 +122,13 @@ class Staff:
             yield process.number, messages
             self._listen(process)
 
+    def peek(self) -> Iterator[tuple[int, Journal]]:
+        """Give, by executor, what has been finished since the last report and look."""
+        for process in self._processes.values():
+            journal = process.peek()
+            if journal is not None:
+                yield process.number, journal
+
     def kill(self, number: int, reason: str) -> None:
         """End one at once; its death is heard of later."""
         if number in self._processes:
@@ -176,7 +183,7 @@ class Staff:
         ended = process.end()
         logger.info("executor %d ended: %s", process.pid, reason or ended)
         charged = call if process.ready and not innocent else None
-        return Death(call[0], journal, charged, reason or ended)
+        return Death(journal, charged, reason or ended)
 
 
 def available_cpus() -> int:

@@ -20,6 +20,7 @@ from pymonik.runtime.feed import Feed, Made, Upstream, held
 from pymonik.runtime.job import Hosting, Job, Report, caller
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.program import StepCode, element_of, site_of
+from pymonik.runtime.resume import over, steps_in
 from pymonik.runtime.sharing import is_unshared
 from pymonik.settings import settings
 
@@ -57,7 +58,8 @@ class _Runner:
         self.uses = [0] * len(self.steps)
         for step in self.steps:
             for column in step.columns:
-                self._count_uses(column)
+                for source in steps_in(column):
+                    self.uses[source] += 1
         # A step that is tried again needs its arguments again: then nothing is handed over.
         self.retried = any(step.retries for step in self.steps)
         self.calls = [caller(step, self.feed, hosting) for step in self.steps]
@@ -66,21 +68,15 @@ class _Runner:
         ]
         self.columns: list[list[Any]] = [[] for _ in self.outputs]
         self.errors: list[Failure] = []
+        self.noting = False
         self.element = self._fast() or self._element
-
-    def _count_uses(self, column: Any) -> None:
-        if column[0] == "p":
-            self.uses[column[1]] += 1
-        elif column[0] in ("n", "m"):
-            for slot in column[-1]:
-                self._count_uses(slot)
 
     def _fast(self) -> Callable[[int], None] | None:
         """Give a shorter way for the commonest unit: one plain step, stored, without limits."""
         step, job = self.steps[0], self.job
         if len(self.steps) > 1 or step.keep is not True or step.limit or step.context:
             return None
-        if step.keywords or step.retries or job.attempts or job.doomed:
+        if step.keywords or step.retries or job.attempts or job.doomed or job.noted:
             return None
         if any(column[0] not in "vs" for column in step.columns):
             return None
@@ -112,7 +108,13 @@ class _Runner:
         """Run all steps for one element; `raised` is what its first step raised already."""
         made: list[Made] = []
         self.hosting.page.numbers[0] = number
+        self.noting = len(self.steps) > 1
+        noted, doomed = self.job.noted, self.job.doomed
+        ended = over(self.steps, number, noted, doomed) if noted else {}
         for place, step in enumerate(self.steps):
+            if ended and place in ended:
+                made.append(self._again(place, number, ended[place]))
+                continue
             outcome = self._step(number, place, step, made, raised)
             raised = None
             made.append(self._store(place, number, outcome, self.uses[place]))
@@ -121,6 +123,24 @@ class _Runner:
             if self.hosting.subtasks.diverted is not None:
                 self._divert(number, place, made)
                 return
+            if self.noting:
+                self._note(made[-1].noted)
+
+    def _note(self, noted: tuple[Any, ...]) -> None:
+        """Note a step that ended; none behind one that failed, or whose calls are not told yet."""
+        failed = bool(noted) and type(noted[0]) is Failure
+        lost = failed or self.hosting.subtasks.has_work
+        self.noting = not lost and self.hosting.page.note(noted)
+
+    def _again(self, place: int, number: int, noted: tuple[Any, ...]) -> Made:
+        """Take what a step has made in an executor that died since."""
+        record = noted[0] if noted else None
+        output, keep = self.outputs.get(place), self.steps[place].keep
+        if output is not None:
+            kept = keep is True or bool(keep and keep[number])
+            self.columns[output].append(record if kept else None)
+        self._note(noted)
+        return Made(None, record, self.uses[place])
 
     def _step(
         self,

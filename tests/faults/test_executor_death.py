@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -189,3 +190,50 @@ with Pymonik(workers=1):
     assert done.stdout.splitlines() == [
         line for n in range(3) for line in (f"True (True, {n})", f"ExecutorDied (True, {n}) True")
     ], done.stderr
+
+
+@task
+def tell(path: str, line: str, value: Any = None) -> Any:
+    """Leave a line for every body that ran."""
+    with open(path, "a") as lines:
+        lines.write(line + "\n")
+    return value
+
+
+@pytest.mark.parametrize("value", [1, "text", {"a": [1, 2]}, b"x" * 10_000])
+def test_steps_of_a_chain_that_had_ended_do_not_run_again(
+    client: Pymonik, ledger: Ledger, tmp_path: Path, value: Any
+) -> None:
+    first = tell.invoke(ledger.path, "first", value)
+    second = tell.invoke(ledger.path, "second", first)
+    third = die_until.invoke(str(tmp_path / "deaths"), 3, "kill", second, pmk_max_retries=2)
+    fourth = tell.invoke(ledger.path, "fourth", third)
+    client.flush()
+    assert client.stats.units == 1
+    assert [h.get() for h in (first, second, third, fourth)] == [value] * 4
+    assert ledger.lines() == ["first", "second", "fourth"]
+
+
+def test_steps_before_one_that_kills_for_good_do_not_run_again(
+    client: Pymonik, ledger: Ledger, tmp_path: Path
+) -> None:
+    kept = tell.invoke(ledger.path, "kept", 7)
+    handed = tell.invoke(ledger.path, "handed", {"k": kept})
+    end = die_until.invoke(str(tmp_path / "deaths"), 99, "kill", handed, pmk_max_retries=1)
+    del handed
+    assert isinstance(end.exception(), ExecutorDied)
+    assert (kept.get(), client.stats.units) == (7, 1)
+    # A value that nobody keeps is made again for the second attempt; a third there is none.
+    assert ledger.lines() == ["kept", "handed", "handed"]
+
+
+def test_an_element_goes_on_where_it_was_and_its_siblings_are_left_alone(
+    client: Pymonik, ledger: Ledger, tmp_path: Path
+) -> None:
+    starts = [tell.invoke(ledger.path, f"start-{i}", i, pmk_chunk_size=4) for i in range(4)]
+    ends = [
+        die_until.invoke(str(tmp_path / "deaths"), 4 if i == 2 else 0, "kill", h)
+        for i, h in enumerate(starts)
+    ]
+    assert [h.get() for h in ends] == [0, 1, 2, 3]
+    assert ledger.lines() == [f"start-{i}" for i in range(4)]

@@ -23,11 +23,17 @@ class Page:
         self.numbers = [0] * 8
         self.room = room
         self.noted: list[Any] = []
+        self.steps: list[Any] = []
 
     def add(self, record: Any) -> bool:
         if len(self.noted) >= self.room:
             return False
         self.noted.append(record)
+        self.steps.clear()
+        return True
+
+    def note(self, step: Any) -> bool:
+        self.steps.append(step)
         return True
 
 

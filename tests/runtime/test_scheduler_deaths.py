@@ -39,7 +39,7 @@ def test_a_call_that_kills_too_often_is_doomed_and_its_neighbours_run() -> None:
     for executor in range(2):
         assert machine.start(executor) == [f"{executor}: a[0:3]"]
         assert machine.die(executor, a, 1) == ["a[0:3]"]
-    attempts, doomed = next(iter(machine.scheduler.ready)).extras
+    attempts, doomed, _ = next(iter(machine.scheduler.ready)).extras
     assert attempts == {(1, 0): 2}
     verdict = doomed[1, 0]
     assert (verdict.kind, verdict.element, verdict.site) == ("died", 11, "user.py:7")
@@ -65,7 +65,7 @@ def test_each_fused_call_keeps_its_own_max_retries() -> None:
         machine = Machine(1)
         machine.add(fused)
         machine.die(0, fused, 0, at=1)
-        assert next(iter(machine.scheduler.ready)).extras == ({(0, 1): 1}, {}), (
+        assert next(iter(machine.scheduler.ready)).extras == ({(0, 1): 1}, {}, {}), (
             "it may die five times"
         )
         machine.start(1)
@@ -103,7 +103,7 @@ def test_a_death_in_a_call_that_had_ended_is_charged_to_the_next() -> None:
     machine.end(0, first, 0, 1, seconds=0.0001)
     machine.add(second)
     machine.die(0, first)
-    assert next(iter(machine.scheduler.ready)).extras == ({(0, 0): 1}, {})
+    assert next(iter(machine.scheduler.ready)).extras == ({(0, 0): 1}, {}, {})
 
 
 def test_a_death_without_work_leaves_nothing_behind() -> None:
@@ -141,3 +141,17 @@ def test_a_complete_journal_finishes_the_unit() -> None:
     machine.scheduler.propagate()
     assert machine.start(1) == ["1: b[0:1]"]
     assert machine.scheduler.unfinished == 1
+
+
+def test_steps_that_ended_are_told_to_the_next_executor_and_values_to_who_waits() -> None:
+    machine = Machine(1)
+    a = unit("a", 2, max_retries=1, steps=[step(abs, name="a"), step(abs, name="b")])
+    assert machine.add(a) == ["0: a[0:2]"]
+    machine.scheduler.seen(0, a.number, 0, [[1, 2]], [(3,)])
+    assert a.cell.columns == [[1, 3], [2, PENDING]]
+    assert a.cell.missing == 2  # told of, and not counted: the report comes later
+    machine.scheduler.finished(0, a.number, 0, [[1, 2]], [(3,)])
+    machine.scheduler.died(0, (a.number, 1, 1), "signal 9")
+    piece = next(iter(machine.scheduler.ready))
+    assert (piece.start, piece.stop, a.cell.missing) == (1, 2, 1)
+    assert piece.extras == ({(1, 1): 1}, {}, {(1, 0): (3,)})
