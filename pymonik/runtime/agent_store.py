@@ -170,4 +170,6 @@ def _raise_lost(error: Any) -> None:
 
 
 def _entry_size(entry: Entry) -> int:
-    return 400 + 40 * len(entry.inputs)
+    labels = sum(len(text.encode()) for label in entry.placement.labels for text in label)
+    texts = sum(len(text.encode()) for text in (entry.placement.partition, *entry.placement[2:7]))
+    return 300 + labels + texts + 40 * len(entry.inputs)

@@ -1,0 +1,98 @@
+"""What a worker asks of its agent stays below the 4 MiB that an agent takes in one message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from armonik.protogen.common import agent_common_pb2 as messages
+from armonik.protogen.common.worker_common_pb2 import ProcessRequest
+
+from pymonik.plan.steps import Entry, Object, Placement, Submit
+from pymonik.runtime.agent_store import AgentStore
+
+LIMIT = 4 << 20
+ID = "0" * 36
+
+
+class Agent:
+    """Answers as an agent does, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def CreateResultsMetaData(self, request: Any) -> Any:
+        self.asked.append(request)
+        answer = messages.CreateResultsMetaDataResponse()
+        for place, result in enumerate(request.results):
+            answer.results.add(result_id=f"{len(self.asked)}-{place}", name=result.name)
+        return answer
+
+    def SubmitTasks(self, request: Any) -> Any:
+        self.asked.append(request)
+        return messages.SubmitTasksResponse()
+
+    def NotifyResultData(self, request: Any) -> Any:
+        self.asked.append(request)
+        return messages.NotifyResultDataResponse()
+
+
+def store(folder: Path) -> tuple[Agent, AgentStore]:
+    agent = Agent()
+    request = ProcessRequest(communication_token=ID, session_id=ID, data_folder=str(folder))
+    return agent, AgentStore(agent, request)
+
+
+def test_many_results_are_declared_and_notified_in_pieces(tmp_path: Path) -> None:
+    agent, made = store(tmp_path)
+    names = ["é" * 60 + str(number) for number in range(50_000)]
+    ids = made.declare(names)
+    assert len(set(ids)) == 50_000
+    assert [r.name for asked in agent.asked for r in asked.results] == names
+    assert len(agent.asked) > 1
+    assert max(asked.ByteSize() for asked in agent.asked) < LIMIT
+    agent.asked.clear()
+    made._written = [ID] * 50_000
+    made.notify()
+    assert sum(len(asked.ids) for asked in agent.asked) == 50_000
+    assert max(asked.ByteSize() for asked in agent.asked) < LIMIT
+
+
+def test_many_sub_tasks_are_submitted_in_pieces(tmp_path: Path) -> None:
+    agent, made = store(tmp_path)
+    own = Placement(
+        "gpu", 3, "application", "1.0", "space", "service", "engine", (("a", "b" * 5000),)
+    )
+    inputs = tuple(Object("input", id=ID) for _ in range(256))
+    order, output = Object("order", id=ID), Object("output", id=ID)
+    entries = [
+        Entry(order, output, inputs if number % 2 else (), own if number % 3 else Placement())
+        for number in range(2_000)
+    ]
+    made.submit(Submit(entries, Placement()))
+    assert sum(len(asked.task_creations) for asked in agent.asked) == 2_000
+    assert len(agent.asked) > 1
+    assert max(asked.ByteSize() for asked in agent.asked) < LIMIT
+
+
+def test_only_what_exists_is_brought(tmp_path: Path) -> None:
+    import grpc
+
+    class Missing(grpc.RpcError):  # type: ignore[misc]
+        def code(self) -> Any:
+            return grpc.StatusCode.NOT_FOUND
+
+    class GetResourceData:
+        def __call__(self, request: Any) -> Any:
+            if request.result_id == "gone":
+                raise Missing
+            return messages.DataResponse(result_id=request.result_id)
+
+        def future(self, request: Any) -> Any:
+            error = Missing() if request.result_id == "gone" else None
+            return SimpleNamespace(exception=lambda: error)
+
+    request = ProcessRequest(communication_token=ID, session_id=ID, data_folder=str(tmp_path))
+    agent = SimpleNamespace(GetResourceData=GetResourceData())
+    assert AgentStore(agent, request).bring(["here", "gone", "there"]) == {"here", "there"}
