@@ -75,6 +75,10 @@ def caller(step: StepCode, feed: Feed, hosting: Hosting) -> Callable[[int, Seque
     plain = len(getters) - len(step.keywords)
     names = step.keywords
 
+    if len(getters) == 1 and not names and not step.context:
+        only = getters[0]
+        return lambda element, made: function()(only(element, made))
+
     def call(element: int, made: Sequence[Any]) -> Any:
         values = [get(element, made) for get in getters]
         if step.context:

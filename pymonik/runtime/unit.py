@@ -186,6 +186,10 @@ class _Runner:
         output = self.outputs.get(place)
         keep = self.steps[place].keep
         kept = output is not None and (keep is True or bool(keep[number]))  # type: ignore[index]
+        if type(value) in IMMEDIATE and not self.hosting.subtasks.recorded:
+            if output is not None:
+                self.columns[output].append(value if kept else None)
+            return Made(None, value, uses)
         record = value
         lazy = getattr(type(value), "__pymonik_role__", "") == "lazy"
         if (lazy or self.hosting.subtasks.recorded) and type(value) is not Failure:
