@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from pymonik.errors import NoClientError, OptionsError
@@ -252,14 +253,45 @@ class PymonikContext:
 
 
 def get_context() -> PymonikContext:
-    """Give the context of the task that runs; raises NoClientError outside of one."""
+    """Give the context of the task that runs, or is called plainly; raises NoClientError outside.
+
+    @task
+    def price(trade):
+        get_context().logger.info("pricing", trade=trade.id)
+    """
     from pymonik.runtime import running
 
-    if running.STATE.step is None:
+    if running.STATE.step is not None:
+        return running.context()  # type: ignore[no-any-return]
+    call = _PLAIN.get()
+    if call is None:
         raise NoClientError("get_context() gives the context of a running task: no task runs here")
-    return running.context()  # type: ignore[no-any-return]
+    return call.context
 
 
-def local_context(name: str) -> PymonikContext:
-    """Make the context of a task that is called plainly."""
-    return PymonikContext(task_name=name, seed=seeds.root_of(seeds.seed_given(None)))
+class PlainCall:
+    """A task that is called plainly, as long as its function runs; its context is made if asked."""
+
+    __slots__ = ("_made", "_name", "_token")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._made: PymonikContext | None = None
+
+    @property
+    def context(self) -> PymonikContext:
+        """The context of this call."""
+        if self._made is None:
+            seed = seeds.root_of(seeds.seed_given(None))
+            self._made = PymonikContext(task_name=self._name, seed=seed)
+        return self._made
+
+    def __enter__(self) -> PlainCall:
+        self._token = _PLAIN.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _PLAIN.reset(self._token)
+
+
+_PLAIN: ContextVar[PlainCall | None] = ContextVar("pymonik_plain", default=None)

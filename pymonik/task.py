@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from pymonik.capture import SMALL
+from pymonik.context import PlainCall
 from pymonik.current import current_recorder
 from pymonik.elements import Elements
 from pymonik.errors import NoClientError, TaskDefinitionError
@@ -84,11 +85,10 @@ class Task(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function here and now."""
-        if self.require_context and not self._signature.has_context(args):
-            from pymonik.context import local_context
-
-            return self.func(local_context(self.func_name), *args, **kwargs)  # type: ignore[arg-type]
-        return self.func(*args, **kwargs)
+        with PlainCall(self.func_name) as call:
+            if self.require_context and not self._signature.has_context(args):
+                return self.func(call.context, *args, **kwargs)  # type: ignore[arg-type]
+            return self.func(*args, **kwargs)
 
     def invoke(
         self,

@@ -154,3 +154,31 @@ def test_a_vanished_working_directory_harms_nobody(client: Pymonik, tmp_path: An
     handles = [vanish.invoke(str(tmp_path / str(i))) for i in range(3)]
     assert [h.get() for h in handles] == [None] * 3
     assert inc.invoke(1).get() == 2
+
+
+def test_a_task_called_plainly_has_a_context_that_lasts_as_long_as_the_call() -> None:
+    @task
+    def asks() -> tuple[str, int, bool]:
+        context = get_context()
+        return context.task_name, context.attempt, context is get_context()
+
+    @task(require_context=True)
+    def is_given(ctx: PymonikContext) -> bool:
+        return ctx is get_context()
+
+    assert asks() == ("asks", 1, True)
+    assert is_given()  # type: ignore[call-arg]
+    with pytest.raises(RuntimeError, match="no task runs here"):
+        get_context()
+
+
+def test_a_task_called_plainly_in_a_task_has_the_context_of_that(client: Pymonik) -> None:
+    @task
+    def inner() -> str:
+        return get_context().task_name
+
+    @task
+    def outer() -> str:
+        return inner()
+
+    assert outer.invoke().get() == "outer"
