@@ -69,7 +69,7 @@ def source_of(name: str) -> Source | None:
     if not spec.has_location or spec.origin is None:  # a namespace package has no file of its own
         return Source("", "", True) if is_package else None
     try:
-        text = _text_of(spec)
+        text = _text_of(spec) if module is None else _loaded_text(name, spec)
     except (OSError, SyntaxError, UnicodeDecodeError, ImportError):  # compiled, or not to be read
         return None
     set_here = _set_by_hand(module, text) if module is not None else b""
@@ -198,6 +198,17 @@ def _is_local_file(path: str) -> bool:
 
 
 # ----- what is in them
+
+
+# Of modules that are loaded: what they were loaded from is what travels, until loaded again.
+_TEXTS: dict[str, tuple[ModuleSpec, str]] = {}
+
+
+def _loaded_text(name: str, spec: ModuleSpec) -> str:
+    known = _TEXTS.get(name)
+    if known is None or known[0] is not spec:
+        known = _TEXTS[name] = (spec, _text_of(spec))
+    return known[1]
 
 
 def _text_of(spec: ModuleSpec) -> str:

@@ -310,6 +310,24 @@ def test_a_module_that_was_edited_and_loaded_again_is_noticed(script: Any) -> No
     ]
 
 
+def test_what_was_edited_and_not_loaded_again_stays_as_it_is_here(script: Any) -> None:
+    source = (
+        HEAD
+        + """
+import pathlib
+import model
+first = Task(lambda: model.VALUE.upper(), func_name="first")
+second = Task(lambda: model.VALUE.lower(), func_name="second")
+with Pymonik():
+    print(first.invoke().get())
+    pathlib.Path("model.py").write_text("VALUE = str('another')\\n")
+    print(second.invoke().get(), model.VALUE)
+"""
+    )
+    files = {"model.py": "VALUE = str('One')\n"}
+    assert script(source, files) == ["ONE", "one One"]
+
+
 def test_another_run_sees_the_file_as_it_is_then(script: Any) -> None:
     source = (
         HEAD
