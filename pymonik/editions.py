@@ -2,7 +2,8 @@
 
 Enters: names of modules that were met in pickles and in code. Leaves: an `Edition` for each state
 of the files: it grows while they stay as they are, and another one follows when one has changed.
-Calls of different editions never share a unit. What is local is the business of `local`.
+Calls of different editions never share a unit. Which modules are local is the business of `local`,
+what is in them of `sources`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from pymonik.content import Content
-from pymonik.local import Source, always, closure
+from pymonik.local import always
+from pymonik.sources import Source, closure
 
 
 class Edition:

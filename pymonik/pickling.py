@@ -17,8 +17,9 @@ from typing import Any
 import cloudpickle
 
 from pymonik.content import slot_value
-from pymonik.local import imported_by, is_local
+from pymonik.local import is_local
 from pymonik.runtime.modules import local_object, set_function
+from pymonik.sources import imported_by
 
 # Smaller buffers travel inside the pickle: a buffer of its own costs more than it saves.
 _IN_BAND = 4096

@@ -19,7 +19,7 @@ from pymonik.content import IMMEDIATE, Content
 from pymonik.graph.fingerprint import content_digest, parts_of
 from pymonik.graph.ir import Put, Recorded, Spec
 from pymonik.graph.slots import Bundle, Nested, Ref, slot_at
-from pymonik.local import Source, closure
+from pymonik.sources import Source, closure
 
 Parts = dict[str, str]
 _SHOWN = 60

@@ -22,7 +22,7 @@ from importlib.util import spec_from_loader
 from typing import Any
 
 from pymonik.content import Content
-from pymonik.local import Source
+from pymonik.sources import Source
 
 logger = logging.getLogger("pymonik")
 # Editions whose modules are kept, though another one runs.
