@@ -12,6 +12,7 @@ from typing import Any
 import rich_click as click
 
 from pymonik.cli.graph import print_json
+from pymonik.cli.sources import cluster, past, session
 from pymonik.cli.text import columns, table
 from pymonik.errors import RunNotFound
 from pymonik.graph.draw.model import Drawing
@@ -92,12 +93,36 @@ def _work(record: Record) -> list[tuple[str, ...]]:
 @click.option(
     "-o", "--output", default="trace.json", show_default=True, help="A .json or a .html file."
 )
-def trace(run: str, output: str) -> None:
-    """Write which worker ran what when: for Perfetto (.json), or as a page (.html)."""
-    record = found(run)
+@cluster
+def trace(run: str, output: str, endpoint: str | None) -> None:
+    """Write which worker ran what when: for Perfetto (.json), or as a page (.html).
+
+    RUN is a past run (its id, or `last`), or the id of a session on a cluster.
+    """
+    known = past(run)
+    record = None
+    if endpoint is not None or known is None or (known.backend == "armonik" and not known.spans):
+        record = of_session(known.id if known is not None else run, endpoint)
+    record = record or found(run)
     write = timeline if Path(output).suffix in (".html", ".htm") else chrome
     Path(output).write_text(write(record), encoding="utf-8")
     click.echo(f"wrote {output}")
+
+
+def of_session(session_id: str, endpoint: str | None) -> Record | None:
+    """Make the record of a run of what a cluster tells of a session."""
+    seen = session(session_id, endpoint)
+    if seen is None:
+        return None
+    ran = [task for task in seen[0] if task.seconds is not None]
+    began = min((task.started for task in ran), default=0.0)
+    lanes = {name: n for n, name in enumerate(sorted({task.worker for task in ran}))}
+    spans = [(lanes[t.worker], t.name, t.started - began, t.seconds or 0.0, 1) for t in ran]
+    record = Record(session_id, began, f"session {session_id}", "armonik", len(lanes))
+    record.spans = sorted(spans, key=lambda span: span[2])
+    record.calls = record.units = len(seen[0])
+    record.seconds = max((begin + seconds for _, _, begin, seconds, _ in spans), default=0.0)
+    return record
 
 
 def found(run: str) -> Record:

@@ -235,3 +235,23 @@ def test_a_session_is_priced_by_what_its_tasks_took(
     assert "50 s, of which 100% has known durations" in gate.stdout
     assert "over: tasks 5, allowed 4; most of it: output of concat" in gate.stderr
     assert "requests" not in gate.stdout
+
+
+def test_a_session_is_traced_with_a_lane_a_pod(
+    plain: Emulator, pymonik_command: Command, tmp_path: Path
+) -> None:
+    with Client(plain.endpoint) as client:
+        first, output = client.run("concat", text="x")
+        client.ended(first)
+        second, _ = client.run("concat", output)
+        client.ended(second)
+        done = pymonik_command(
+            "trace", client.session, "--endpoint", plain.endpoint, "-o", "t.json"
+        )
+    assert done.returncode == 0, done.stderr
+    events = json.loads((tmp_path / "t.json").read_text())["traceEvents"]
+    pieces = [event for event in events if event["ph"] == "X"]
+    assert [piece["name"] for piece in pieces] == ["output of concat"] * 2
+    assert {piece["tid"] for piece in pieces} == {0}
+    assert pieces[0]["ts"] == 0.0
+    assert pieces[1]["ts"] >= pieces[0]["dur"]

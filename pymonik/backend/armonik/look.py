@@ -71,6 +71,8 @@ def _task(
         # Whoever submitted it: what its error text carries besides words is not unpickled.
         error=verdict.words(task.output.error),
         attempts=attempts,
+        worker=task.pod_hostname or task.owner_pod_id,
+        started=task.started_at.ToNanoseconds() / 1e9,
     )
 
 

@@ -26,7 +26,7 @@ class Task:
     inputs and outputs: ids of objects. ancestors: the tasks that led to it, the one that submitted
     it last; none for those of a client. status: waiting, running, done, failed or cancelled.
     seconds: what it took, once it has ended. facts: its options. error: why it failed. attempts:
-    how often it was tried.
+    how often it was tried. worker: where it ran, from `started` on (s since 1970).
     """
 
     id: str
@@ -39,6 +39,8 @@ class Task:
     facts: tuple[tuple[str, str], ...] = ()
     error: str = ""
     attempts: int = 1
+    worker: str = ""
+    started: float = 0.0
 
 
 @dataclass(frozen=True)
