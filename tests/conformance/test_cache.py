@@ -14,6 +14,7 @@ from pymonik import Pymonik, Task, TaskOptions, task
 from pymonik.errors import TaskDefinitionError
 from pymonik.reuse.store import Store
 from tests.conftest import PATIENCE, Gate, Ledger, script_environment
+from tests.environment.tmpfs import tmpfs
 
 from .conftest import Connect
 from .programs import pass_gate
@@ -245,6 +246,19 @@ def test_a_store_that_cannot_be_used_fails_nothing(
     folder.write_text("in the way")
     with connect():
         assert counted(ledger).map_invoke(range(3)).get() == [0, 1, 4]
+
+
+def test_a_full_disk_fails_nothing(
+    connect: Connect, backend: str, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with tmpfs(folder, "1m"), connect():
+        large = Task(lambda n: bytes([n]) * 400_000, func_name="large", pure=True, cache=True)
+        assert [len(value) for value in large.map_invoke(range(6)).get()] == [400_000] * 6
+        assert [len(value) for value in large.map_invoke(range(6)).get()] == [400_000] * 6
+        if backend in HERE:
+            assert "was not kept" in caplog.text
+            assert 1 <= len(Store().entries()) <= 2
+            assert not list(folder.glob(".*"))
 
 
 def test_a_damaged_value_is_made_anew(
