@@ -1,8 +1,8 @@
 """The host: owns executors, feeds them what the scheduler says, and fills cells.
 
 Enters: units. Leaves: filled cells, and `changed` notified. One thread does all of it, so that the
-scheduler needs no lock; processes and sockets are the business of `staff`. The embedded engine is
-one host in the user's process; an ArmoniK worker is another.
+scheduler needs no lock; processes and sockets are the business of `staff`, how many there are, of
+`hiring`. The embedded engine is one host in the user's process; an ArmoniK worker is another.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
 from pymonik.runtime.changed import Changed
+from pymonik.runtime.hiring import Hiring
 from pymonik.runtime.logs import relay
 from pymonik.runtime.messages import entry_of, plan_of
 from pymonik.runtime.onward import Here, Onward
@@ -72,6 +73,7 @@ class Host:
         self._staff = Staff(name, workers, hello)
         self.scheduler.ready.slots = workers
         self._quarters = Quarters(self._built, folders, environments)
+        self._hiring = Hiring(workers, self.scheduler, self._staff, self._quarters)
         self._tasks: deque[Callable[[], None]] = deque()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -90,7 +92,7 @@ class Host:
     def prepare(self, calls: int) -> None:
         """Start executors for the first plan, of so many calls, while it is being compiled."""
         if self._thread is None:
-            self._do(lambda: self._open(min(self.workers, calls)))
+            self._do(lambda: self._hiring.open(min(self.workers, calls)))
 
     def submit(self, units: Sequence[Unit]) -> None:
         """Take units; executors are started by the first ones."""
@@ -205,7 +207,7 @@ class Host:
         self._settle()
         for number in self._kills():
             self._staff.kill(number, "cancelled")
-        self._hire()
+        self._hiring.hire()
         for number, pieces in self.scheduler.assign().items():
             self._staff.send(number, "run", [entry_of(piece) for piece in pieces])
             self.messages += 1
@@ -261,51 +263,9 @@ class Host:
                     logger.exception("a callback failed")
             self.scheduler.propagate()
 
-    def _hire(self) -> None:
-        """Start executors while there is work for them, in the environments of that work."""
-        ready = self.scheduler.ready
-        for environment in ready.needy():
-            if not self._quarters.is_ready(environment):
-                continue
-            while ready.wanting(environment, self.scheduler.unfinished) > 0:
-                if self._staff.is_hopeless:
-                    text = "executors end before they are ready: see their output"
-                    self.scheduler.fail_all(Failure("died", text, "?"))
-                    return
-                if not self._has_room(environment):
-                    break
-                ready.move_in(self._staff.start(self._quarters.built(environment)), environment)
-
-    def _open(self, count: int) -> None:
-        """Start executors in the environment of the host, for what is about to come."""
-        for _ in range(count):
-            self.scheduler.ready.move_in(self._staff.start(self._quarters.built(None)), None)
-
-    def _has_room(self, environment: Environment | None) -> bool:
-        """Make room for one more executor: one that is idle in another environment has to go."""
-        if len(self._staff) < 2 * self.workers:
-            return True
-        spare = self.scheduler.ready.spare(environment)
-        if spare is None:
-            return False
-        left = self.scheduler.ready.home(spare)
-        self.scheduler.died(spare, None, "dismissed")
-        self._staff.dismiss(spare)
-        if left is not None and self.scheduler.ready.is_empty(left):
-            self._quarters.leave(left)
-        return True
-
     def _built(self, environment: Environment, result: Built | EnvironmentBuildError) -> None:
         """Hear, from the thread that built it, of an environment."""
-
-        def settle() -> None:
-            same = self._quarters.settle(environment, result)
-            if isinstance(result, Exception):
-                self.scheduler.fail_environment(environment, result)
-            elif same != environment:
-                self.scheduler.ready.merge(environment, same)
-
-        self._do(settle)
+        self._do(lambda: self._hiring.settle(environment, result))
 
     def _kills(self) -> list[int]:
         kills, self.scheduler.kills = self.scheduler.kills, []
