@@ -155,7 +155,9 @@ def session(name: str, endpoint: str | None) -> tuple[list[Task], dict[str, Stor
     """Give the tasks and objects of the session of that name, where a cluster is configured."""
     endpoint = backends.endpoint(endpoint)
     is_configured = endpoint or os.environ.get("AK_ENDPOINT") or os.environ.get("AKCONFIG")
-    if _is_here(name) or not is_configured:
+    # A script that was misspelt is not asked for on a cluster.
+    is_path = "." in name or os.sep in name
+    if _is_here(name) or is_path or not is_configured:
         return None
     from pymonik.backend.armonik.look import look
 

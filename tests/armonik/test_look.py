@@ -200,6 +200,9 @@ def test_akconfig_names_the_cluster_of_a_session(
         args = ["graph", "show", "-c", str(tmp_path / "cluster.yaml"), client.session]
         named = CliRunner().invoke(app, [*args, "--output", "json"])
         assert json.loads(named.output)["session"] == client.session
+    monkeypatch.setenv("AKCONFIG", str(tmp_path / "cluster.yaml"))
+    misspelt = CliRunner().invoke(app, ["graph", "show", "prces.py"])
+    assert "there is no 'prces.py' here" in " ".join(misspelt.output.split())
     unknown = CliRunner().invoke(app, ["graph", "show", "no-such-session"])
     assert unknown.exit_code == 2
     assert "no session 'no-such-session'" in " ".join(unknown.output.split())
