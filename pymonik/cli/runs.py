@@ -71,7 +71,7 @@ def show_run(run: str, output: str) -> None:
     click.echo()
     click.echo(table([("unit", "pieces", "calls", "seconds", "each"), *_work(record)]))
     for failure in record.failures:
-        click.echo(f"\n{failure['task']} at {failure['site']}: {failure['message']}")
+        click.echo(f"\n{failure['task']} at {failure['site']}: {failure['text']}")
     return None
 
 

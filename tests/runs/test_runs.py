@@ -317,6 +317,18 @@ def test_the_commands_list_show_and_trace_a_run(
     assert json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
 
 
+def test_what_failed_is_shown_with_its_place(runs: Path, pymonik_command: Command) -> None:
+    source = SCRIPT.replace("day / 2", "1 / (day - 7)")
+    assert pymonik_command("run", "--backend", "inline", "p.py", p=source).returncode == 1
+    shown = pymonik_command("runs", "show")
+    assert shown.returncode == 0, shown.stderr
+    assert "price at " in shown.stdout
+    assert "p.py:9: " in shown.stdout
+    assert "division by zero" in shown.stdout
+    failed = json.loads(pymonik_command("graph", "show", "last", "-o", "json").stdout)
+    assert [box["status"] for box in failed["boxes"]] == ["failed"]
+
+
 def test_an_estimate_knows_what_calls_took(runs: Path, pymonik_command: Command) -> None:
     before = pymonik_command("graph", "cost", "p.py", "-o", "json", p=SCRIPT)
     assert json.loads(before.stdout)["known"] == 0.0
