@@ -14,9 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pymonik.content import IMMEDIATE, Content, freeze_buffer
-from pymonik.editions import Editions
 from pymonik.errors import CaptureError
-from pymonik.local import file_of, file_stamp, is_local
 from pymonik.settings import MIB, settings
 
 # Immediates that are never large; strings and bytes may be.
@@ -36,6 +34,8 @@ class Interner:
         # Frozen copies of large objects live as long as the objects themselves.
         self._large: dict[int, tuple[weakref.ref[Any], Content]] = {}
         self.new_bytes = 0
+        from pymonik.editions import Editions  # not for `import pymonik`
+
         self.editions = Editions()
         # The modules that what was frozen comes from.
         self.origins: set[str] = set()
@@ -147,6 +147,8 @@ class Code:
 
     def _watch_module(self, name: str) -> None:
         """Watch a module whose source travels: whether it is loaded again, or its file changes."""
+        from pymonik.local import file_of, file_stamp
+
         module = sys.modules.get(name)
         if module is not None:
             space = vars(module)
@@ -173,7 +175,12 @@ class Code:
         for cell, value in self._cells:
             if _cell_value(cell) is not value:
                 return False
-        return not self._files or all(file_stamp(file) == stamp for file, stamp in self._files)
+        return not self._files or self._are_files_current()
+
+    def _are_files_current(self) -> bool:
+        from pymonik.local import file_stamp
+
+        return all(file_stamp(file) == stamp for file, stamp in self._files)
 
 
 def capture_function(function: Callable[..., Any], name: str, interner: Interner) -> Code:
@@ -202,6 +209,8 @@ def global_names(code: types.CodeType) -> Iterator[str]:
 
 def reachable(function: Callable[..., Any]) -> list[types.FunctionType]:
     """List the functions that travel with a function by value, itself first."""
+    from pymonik.local import is_local
+
     found: dict[int, types.FunctionType] = {}
     open_ones: list[Any] = [function]
     while open_ones:
