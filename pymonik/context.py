@@ -7,12 +7,12 @@ of tasks that ask for it, or by `get_context()`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from pymonik.errors import NoClientError, OptionsError
 from pymonik.runtime import seeds
+from pymonik.task_logger import TaskLogger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,32 +21,6 @@ if TYPE_CHECKING:
     from pymonik.material import Materialize
     from pymonik.runtime.cache import CacheInfo
     from pymonik.runtime.env_task import TaskEnvironment
-
-
-class TaskLogger(logging.LoggerAdapter):  # type: ignore[type-arg]
-    """A logger whose methods take further keywords: `ctx.logger.info("read", rows=12)`.
-
-    The keywords are kept apart in the record (`record.pymonik`) and shown behind the message.
-    """
-
-    _KNOWN = frozenset({"exc_info", "stack_info", "stacklevel", "extra"})
-
-    def __init__(self, logger: logging.Logger, fields: Mapping[str, Any]) -> None:
-        super().__init__(logger, dict(fields))
-
-    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
-        """Log a message; keywords that logging does not know are kept apart and shown behind."""
-        if not self.isEnabledFor(level):
-            return
-        given = {key: kwargs.pop(key) for key in list(kwargs) if key not in self._KNOWN}
-        fields = {**(self.extra or {}), **given}
-        kwargs["extra"] = {**(kwargs.get("extra") or {}), "pymonik": fields}
-        shown = "".join(f" {key}={value!r}" for key, value in given.items())
-        # The message is formatted only when there are arguments: then ours must survive it.
-        kwargs.setdefault("stacklevel", 2)
-        self.logger.log(
-            level, f"{msg}{shown.replace('%', '%%') if args else shown}", *args, **kwargs
-        )
 
 
 class PymonikContext:

@@ -1,0 +1,36 @@
+"""The logger of a task, whose methods take further keywords.
+
+Enters: a message, and keywords that logging does not know. Leaves: a record that has them apart.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+
+class TaskLogger(logging.LoggerAdapter):  # type: ignore[type-arg]
+    """A logger whose methods take further keywords: `ctx.logger.info("read", rows=12)`.
+
+    The keywords are kept apart in the record (`record.pymonik`) and shown behind the message.
+    """
+
+    _KNOWN = frozenset({"exc_info", "stack_info", "stacklevel", "extra"})
+
+    def __init__(self, logger: logging.Logger, fields: Mapping[str, Any]) -> None:
+        super().__init__(logger, dict(fields))
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Log a message; keywords that logging does not know are kept apart and shown behind."""
+        if not self.isEnabledFor(level):
+            return
+        given = {key: kwargs.pop(key) for key in list(kwargs) if key not in self._KNOWN}
+        fields = {**(self.extra or {}), **given}
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), "pymonik": fields}
+        shown = "".join(f" {key}={value!r}" for key, value in given.items())
+        # The message is formatted only when there are arguments: then ours must survive it.
+        kwargs.setdefault("stacklevel", 2)
+        self.logger.log(
+            level, f"{msg}{shown.replace('%', '%%') if args else shown}", *args, **kwargs
+        )
