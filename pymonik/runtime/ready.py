@@ -57,6 +57,10 @@ class Ready:
         for key, queue in self._queues.items():
             self._queues[key] = deque(piece for piece in queue if piece.running is not running)
 
+    def forget(self, environment: Any) -> None:
+        """Forget the pieces of an environment."""
+        self._queues.pop(environment, None)
+
     def clear(self) -> None:
         """Forget all pieces."""
         self._queues.clear()

@@ -220,10 +220,10 @@ class Scheduler:
 
     def fail_environment(self, environment: Any, error: Exception) -> None:
         """Let the units of an environment that cannot be had end with what is wrong with it."""
+        self.ready.forget(environment)
         for running in list(self._units.values()):
             unit = running.unit
-            if unit.environment == environment and not running.bound:
-                self.ready.drop(running)
+            if unit.environment == environment:
                 failure = failure_of(error, unit.program.steps[0], 0, 1, "")
                 self._note([failure])
                 self.due += unit.cell.fail(failure)
