@@ -103,9 +103,11 @@ class Encoder:
         self._files = []
         # What died is dropped last: the message may have been made before it died.
         pickler.dump((message, _Dropped(dead) if dead else None))
+        # The frame holds its files from here on: kept, they would outlive it until the next one.
+        files, self._files = self._files, []
         frame = buffer.getbuffer()
-        _HEADER.pack_into(frame, 0, len(frame) - _HEADER.size, len(self._files), _TAG)
-        return bytes(frame), self._files
+        _HEADER.pack_into(frame, 0, len(frame) - _HEADER.size, len(files), _TAG)
+        return bytes(frame), files
 
     def _file(self, file: MemoryFile) -> Any:
         self._files.append(file)

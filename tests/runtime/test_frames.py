@@ -133,6 +133,17 @@ def large_content() -> Content:
     return Content(pickle.dumps(list(range(20_000))))
 
 
+def test_a_file_is_closed_with_its_content_once_its_frame_is_gone() -> None:
+    encoder = Encoder(remember=True)
+    content = Content(b"", [memory_file(bytes(1 << 20))])
+    _, files = encoder.encode(content)
+    fd = files[0].fd
+    assert is_open(fd)
+    del content, files, _
+    gc.collect()
+    assert not is_open(fd)
+
+
 def test_a_large_content_is_sent_once_to_each_receiver() -> None:
     large = large_content()
     encoder, decoder = Encoder(remember=True), Decoder()
