@@ -21,6 +21,9 @@ from pymonik.settings import settings
 
 logger = logging.getLogger("pymonik.worker")
 
+# Names the descriptor of a pipe, which whoever started this worker keeps open: the worker ends with
+# it. Pods have none: there the agent's own life is that of the pod.
+LIFELINE = "PYMONIK_LIFELINE"
 # Threads answer health checks while one of them runs a task.
 _THREADS = 8
 _OPTIONS = (
@@ -54,6 +57,8 @@ def run_pymonik_worker() -> None:
 
     for number in grace:
         signal.signal(number, stop)
+    if lifeline := os.environ.pop(LIFELINE, None):
+        threading.Thread(target=_end_with, args=(int(lifeline),), daemon=True).start()
     # Agents and the servers of gRPC for C# take no other authority on a Unix socket.
     options = (*_OPTIONS, ("grpc.default_authority", "localhost"))
     hosts = Hosts(os.environ.get("HOSTNAME") or socket.gethostname())
@@ -70,6 +75,13 @@ def run_pymonik_worker() -> None:
         logger.info("worker %d stops", os.getpid())
         server.stop(grace[signal.Signals(told[0])]).wait()
         hosts.close()
+
+
+def _end_with(lifeline: int) -> None:
+    """Stop at once when the other end of a pipe is closed."""
+    os.set_inheritable(lifeline, False)
+    os.read(lifeline, 1)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def target_of(variables: Mapping[str, str], side: str) -> str:

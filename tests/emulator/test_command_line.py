@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -81,6 +82,25 @@ def test_ctrl_c_in_a_terminal_ends_it_and_its_workers() -> None:
                 os.kill(worker, 0)
         finally:
             group.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="waits for a process that is no child's")
+def test_a_server_that_is_killed_takes_its_workers_along() -> None:
+    with served() as (process, url):
+        program = (
+            "import os, pymonik\n"
+            f"with pymonik.Pymonik({url!r}):\n"
+            "    print(os.getpid(), pymonik.task(os.getppid).invoke().get())"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        worker = os.pidfd_open(int(done.stdout.split()[1]))
+        try:
+            process.kill()
+            assert select.select([worker], [], [], 30)[0], "the worker outlives the server"
+        finally:
+            os.close(worker)
 
 
 def test_partitions_are_written_with_their_number_of_workers() -> None:

@@ -19,6 +19,8 @@ from armonik.protogen.common.objects_pb2 import Empty
 from armonik.protogen.common.worker_common_pb2 import HealthCheckReply
 from armonik.protogen.worker.worker_service_pb2_grpc import WorkerStub
 
+from pymonik.worker import LIFELINE
+
 CHANNEL_OPTIONS = (
     ("grpc.default_authority", "localhost"),
     ("grpc.max_receive_message_length", -1),
@@ -50,18 +52,24 @@ class WorkerProcess:
         self._socket.unlink(missing_ok=True)
         self._log = log
         output: IO[bytes] | None = None if log is None else log.open("ab")
+        # Closes with this process, however it ends: then the worker ends, too.
+        lifeline, self._lifeline = os.pipe()
+        own = {**channel_environment(folder), LIFELINE: str(lifeline)}
         try:
             self._process = subprocess.Popen(
                 argv,
-                env={**os.environ, **environment, **channel_environment(folder)},
+                env={**os.environ, **environment, **own},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output and subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=(lifeline,),
             )
         except OSError as error:
+            os.close(self._lifeline)
             raise CannotStart(f"the worker command {list(argv)} cannot run: {error}") from error
         finally:
+            os.close(lifeline)
             if output is not None:
                 output.close()
         self._channel = grpc.insecure_channel(f"unix:{self._socket}", options=CHANNEL_OPTIONS)
@@ -111,6 +119,7 @@ class WorkerProcess:
     def kill(self) -> None:
         """Kill the process and its group."""
         self._signal(signal.SIGKILL)
+        self._let_go()
 
     def stop(self, grace: float) -> None:
         """End the process politely, then by force."""
@@ -121,6 +130,12 @@ class WorkerProcess:
         # What the worker left behind in its group goes as well.
         self._signal(signal.SIGKILL)
         self._process.wait()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        lifeline, self._lifeline = self._lifeline, -1
+        if lifeline >= 0:
+            os.close(lifeline)
 
     def _signal(self, number: signal.Signals) -> None:
         try:
