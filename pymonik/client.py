@@ -86,6 +86,8 @@ class Pymonik(Compiling):
             local_session=local_session,
         )
         partitions = _partitions(partition)
+        if on_progress is not None and not callable(on_progress):
+            raise OptionsError(f"on_progress takes a function, not {on_progress!r}")
         default = TaskOptions(partition_id=partitions[0] if partitions else None)
         super().__init__(
             merge(DEFAULTS, default, task_options),
@@ -315,6 +317,8 @@ def _warn_of_old(**given: Any) -> None:
 
 
 def _partitions(given: Any) -> list[str]:
+    if given is not None and not isinstance(given, (str, list, tuple)):
+        raise OptionsError(f"partition takes a name or a list of names, not {given!r}")
     names = [given] if isinstance(given, str) else list(given or ())
     if not all(isinstance(name, str) and name for name in names):
         raise OptionsError(f"partition takes a name or a list of names, not {given!r}")

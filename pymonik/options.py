@@ -82,7 +82,12 @@ def _priority(name: str, value: object) -> int:
 
 def _duration(name: str, value: object) -> timedelta:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = timedelta(seconds=value)
+        try:
+            value = timedelta(seconds=value)
+        except (OverflowError, ValueError):  # not a number, or more than a timedelta holds
+            raise OptionsError(
+                f"{name} takes seconds, not {value!r}: leave it out for no limit"
+            ) from None
     if not isinstance(value, timedelta):
         raise OptionsError(f"{name} takes a timedelta or seconds, not {value!r}")
     if value <= timedelta(0):

@@ -146,3 +146,14 @@ def test_as_many_workers_as_asked_for_work(engine: str) -> None:
     pid = Task(lambda _: os.getpid(), func_name="pid")
     with Pymonik(backend=engine, workers=1):
         assert len(set(pid.map_invoke(range(40)).get())) == 1
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"partition": 5}, {"on_progress": 5}, {"optimize": 3}, {"optimize": None}],
+    ids=str,
+)
+def test_an_argument_of_a_wrong_type_is_refused_by_its_name(settings: dict[str, Any]) -> None:
+    (name,) = settings
+    with pytest.raises(OptionsError, match=f"{name} takes"):
+        Pymonik(backend="inline", **settings)

@@ -79,6 +79,8 @@ def selected(optimize: bool | Iterable[str]) -> tuple[str, ...]:
     """Give the names of the passes that `optimize` asks for."""
     if isinstance(optimize, bool):
         return tuple(PASSES) if optimize else ()
+    if not isinstance(optimize, Iterable):
+        raise OptionsError(f"optimize takes True, False or names of passes, not {optimize!r}")
     names = (optimize,) if isinstance(optimize, str) else tuple(optimize)
     for name in names:
         if name not in PASSES:
