@@ -20,11 +20,7 @@ def cancel_pending(pending: list[Any], node: Recorded, index: int) -> None:
         "cancelled", "it was cancelled before it was sent", node.spec.name, node.where
     )
     if node.n is not None and node.n > 1:
-        # An element of a map stays, with the failure for an argument: it will not run, nor
-        # will what depends on it.
-        slots = [slot_at(node.args[0], i) for i in range(node.n)]
-        slots[index] = failure
-        node.args = (Each(slots), *node.args[1:])
+        _give_up_element(node, index, failure)
         return
     gone = {id(node): node}
     for later in pending:
@@ -33,6 +29,19 @@ def cancel_pending(pending: list[Any], node: Recorded, index: int) -> None:
     for dropped in gone.values():
         pending.remove(dropped)
         dropped.home = settled(failure if dropped is node else failure.below(dropped.spec.name))
+
+
+def _give_up_element(node: Recorded, index: int, failure: Failure) -> None:
+    """Give an element of a map the failure for an argument: it stays, and will not run.
+
+    Nor will what depends on it. The column is made once, since all elements may be given up.
+    """
+    first, *others = node.args
+    slots = first.values if type(first) is Each else None
+    if type(slots) is not list:
+        slots = [slot_at(first, i) for i in range(node.n or 0)]
+        node.args = (Each(slots), *others)
+    slots[index] = failure
 
 
 def renounce(node: Any, index: int) -> bool:

@@ -12,6 +12,7 @@ import operator
 import sys
 import weakref
 from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pymonik.arguments import Arguments
@@ -19,7 +20,7 @@ from pymonik.capture import Code, capture_function
 from pymonik.current import current_recorder
 from pymonik.errors import NoClientError, OptionsError
 from pymonik.graph.ir import Put, Recorded, Spec
-from pymonik.graph.slots import Nested
+from pymonik.graph.slots import Const, Nested
 from pymonik.handle import Owner, ResultHandle
 from pymonik.multi import MultiResultHandle
 from pymonik.numbers import counted
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _KEPT_CODES = 256
+_KEPT_SPECS = 1024
 
 
 class Anchor:
@@ -107,9 +109,11 @@ class Recorder(Arguments, Owner):
         key: Any = (id(task), id(code), width, keywords, given)
         try:
             known = self._specs.get(key)
-        except TypeError:  # options with a dict of labels have no hash: made anew each time
+        except TypeError:  # ArmoniK's own options have no hash: made anew each time
             known, key = None, None
         if known is None:
+            if len(self._specs) > _KEPT_SPECS:  # options of each call's own, such as its labels
+                self._specs.clear()
             known = Spec(
                 task.func_name,
                 code,
@@ -151,8 +155,19 @@ class Recorder(Arguments, Owner):
             self._codes.clear()
             self._specs.clear()
         code = capture_function(task.func, task.func_name, self.interner)
+        if known is not None:  # what it has captured may be large: nothing may keep it
+            for key in [k for k, spec in list(self._specs.items()) if spec.code is known[1]]:
+                self._specs.pop(key, None)
         self._codes[id(task)] = (task, code)
         return code
+
+    def give_argument(self, node: Recorded) -> None:
+        """Let a map without arguments take its function for one: each element has it then."""
+        from pymonik.task import calling
+
+        node.args = (Const(node.spec.code.content),)
+        node.spec = copy(node.spec)
+        node.spec.code, node.spec.width = self.code_for(calling(node.spec.context)), 1
 
     # ----- objects
 
@@ -163,8 +178,8 @@ class Recorder(Arguments, Owner):
         is stored and can be looked up. Raises CaptureError.
         """
         self._check_open()
-        if name is not None and (not isinstance(name, str) or not name):
-            raise OptionsError(f"name takes a non-empty string, not {name!r}")
+        if name is not None:
+            _demand_name(name)
         content, lazies = self.interner.freeze(obj, name or "the object")
         if any(getattr(type(lazy), "__pymonik_role__", "") == "file" for lazy in lazies):
             raise OptionsError("files are put in place for the task that takes them: pass, not put")
@@ -191,9 +206,10 @@ class Recorder(Arguments, Owner):
         objects = list(objects)
         if names is None:
             return MultiResultHandle([self.put(obj) for obj in objects], client=self)
-        if isinstance(names, str) or len(names) != len(objects):
+        if isinstance(names, str) or not isinstance(names, Sequence) or len(names) != len(objects):
             raise OptionsError(
-                f"put_many got {counted(len(objects), 'object')} and names={names!r}"
+                f"put_many got {counted(len(objects), 'object')} and names={names!r}: give a list "
+                "with a name for each"
             )
         pairs = zip(objects, names)
         return MultiResultHandle([self.put(obj, name) for obj, name in pairs], client=self)
@@ -222,8 +238,7 @@ class Recorder(Arguments, Owner):
 
     def name(self, handle: ResultHandle[Any], name: str) -> None:
         """Name a value that was not sent yet."""
-        if not isinstance(name, str) or not name:
-            raise OptionsError(f"a name is a non-empty string, not {name!r}")
+        _demand_name(name)
         node = handle._node
         if type(node) is Put:
             node.label = name
@@ -255,8 +270,15 @@ class Recorder(Arguments, Owner):
         """Split `pmk_…` keywords off `keywords`; give the options of the call and its name."""
         ours = {key: keywords.pop(key) for key in list(keywords) if key.startswith("pmk_")}
         label = ours.pop("pmk_name", None)
+        if label is not None:
+            _demand_name(label)
         options = merge(given, from_keywords(ours, "pmk_")) if ours else given
         return options, label
+
+
+def _demand_name(name: object) -> None:
+    if not isinstance(name, str) or not name:
+        raise OptionsError(f"a name is a non-empty string, not {name!r}")
 
 
 def _users_frame() -> Any:

@@ -166,7 +166,7 @@ class Task(Generic[P, R]):
             code = recorder.code_for(builtin(_call_row_in if self.require_context else _call_row))
         elif code.lazies:
             columns = (Const(_nested(recorder, code)), *columns)
-            code = recorder.code_for(builtin(_call_in if self.require_context else _call))
+            code = recorder.code_for(calling(self.require_context))
         spec = recorder.spec_for(self, code, len(columns), keywords, task_options)
         handles = recorder.record_map(spec, columns, elements.n, frame.f_code, frame.f_lasti)
         if label is not None and elements.n:
@@ -187,7 +187,7 @@ class Task(Generic[P, R]):
     ) -> ResultHandle[R]:
         # The function has handles in its closure: it is passed as an argument that has holes.
         args = (_nested(recorder, code), *args)
-        call = recorder.code_for(builtin(_call_in if self.require_context else _call))
+        call = recorder.code_for(calling(self.require_context))
         spec = recorder.spec_for(self, call, len(args), keywords, options)
         return recorder.record_call(spec, args, frame.f_code, frame.f_lasti)
 
@@ -235,6 +235,7 @@ def _bound(task: Task[Any, Any], instance: Any) -> Task[Any, Any]:
         pure=task.pure,
         cache=task.cache,
         version=task.version,
+        environment=task.environment,
     )
 
 
@@ -275,3 +276,8 @@ def _call_row_in(context: Any, function: Any, row: Any, **kwargs: Any) -> Any:
 def builtin(function: Callable[..., Any]) -> Task[Any, Any]:
     """Give the task of a function of our own."""
     return Task(function, func_name=function.__name__.lstrip("_"), pure=True)
+
+
+def calling(context: bool) -> Task[Any, Any]:
+    """Give the task that calls the function it is given first."""
+    return builtin(_call_in if context else _call)

@@ -11,7 +11,7 @@ import threading
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pymonik import backend as backends
 from pymonik.cancelling import cancel_pending, renounce
@@ -24,9 +24,6 @@ from pymonik.plan.home import Spliced, settled
 from pymonik.progress import Progress, watching
 from pymonik.recorder import Recorder
 from pymonik.runtime.outcome import PENDING, Failure, value_of
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger("pymonik")
 
@@ -182,8 +179,12 @@ class Waiting(Recorder):
         """Cancel a call; before the flush its dependents go with it."""
         node = handle._node
         with self._flushing:
+            if node.home is None and self._closed:
+                return True  # dropped with its client, and never sent
             if node.home is None:
                 self.number()  # what is taken out must not move the places of others
+                if node.n and not node.args:
+                    self.give_argument(node)
                 cancel_pending(self.pending, node, handle._index)
                 self._watch_flushed()
                 return True

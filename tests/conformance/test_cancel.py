@@ -159,3 +159,29 @@ def test_maps_that_are_shared_are_cancelled_element_by_element(client: Pymonik, 
     assert first.cancel() is False
     gate.open()
     assert second.get() == [0, 1]
+
+
+def test_an_element_of_a_map_without_arguments_can_be_cancelled(client: Pymonik) -> None:
+    handles = Task(lambda: 7, func_name="seven").map_invoke([()] * 3)
+    assert handles[1].cancel() is True
+    assert isinstance(handles[1].exception(), Cancelled)
+    assert [handles[0].get(), handles[2].get()] == [7, 7]
+
+
+def test_a_whole_map_is_cancelled_in_one_column(client: Pymonik, ledger: Ledger) -> None:
+    handles = note.map_invoke([(ledger.path, i) for i in range(50)])
+    first = handles[0].cancel()
+    column = client.pending[0].args[0]
+    assert first
+    assert handles.cancel()
+    assert client.pending[0].args[0] is column  # not one as long for each element
+    assert {type(error) for error in handles.exception()} == {Cancelled}
+    assert ledger.lines() == []
+
+
+def test_a_call_that_its_client_has_dropped_is_cancelled(connect: Connect) -> None:
+    client = connect()
+    single, several = add.invoke(1, 2, pymonik=client), inc.map_invoke([1, 2], pymonik=client)
+    client.cancel()
+    assert single.cancel() is True
+    assert several.cancel() is True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import sys
 import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import pandas as pd
 import pytest
 
 from pymonik import Pymonik, Task, task
+from pymonik.content import Content
 from pymonik.errors import CaptureError
 
 from .programs import add, identity, inc, square, total
@@ -239,3 +242,25 @@ def test_a_global_defined_after_the_first_call_is_seen(client: Pymonik) -> None:
     before = late.invoke()
     space["LATE"] = 5
     assert (before.get(), late.invoke().get()) == (None, 5)
+
+
+def test_what_a_function_saw_before_is_kept_no_longer_than_its_calls(client: Pymonik) -> None:
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec("def size(): return len(DATA)", space)
+    size = Task(space["size"])
+    captured: list[weakref.ref[Content]] = []
+    for length in range(3):
+        space["DATA"] = bytes(100_000 + length)
+        assert size.invoke().get() == 100_000 + length
+        ((_, code),) = client._codes.values()
+        captured.append(weakref.ref(code.content))
+        del code
+    gc.collect()
+    assert [ref() is None for ref in captured] == [True, True, False]
+
+
+def test_options_of_each_call_are_not_kept_for_ever(client: Pymonik) -> None:
+    for number in range(3_000):
+        inc.invoke(number, pmk_options={"number": str(number)})
+    assert len(client._specs) < 2_000
+    client.pending.clear()

@@ -204,3 +204,18 @@ def test_a_client_that_is_none_is_refused(client: Pymonik) -> None:
         square.invoke(1, pymonik=3)
     with pytest.raises(NoClientError, match=r"argument tuples: map_invoke\(zip\("):
         add.map_invoke([1, 2], [3, 4])
+
+
+@pytest.mark.parametrize("name", ["", 5])
+def test_a_name_that_is_none_is_refused_and_nothing_is_recorded(client: Pymonik, name: Any) -> None:
+    with pytest.raises(OptionsError, match="a name is a non-empty string"):
+        square.invoke(1, pmk_name=name)
+    with pytest.raises(OptionsError, match="a name is a non-empty string"):
+        square.map_invoke([1], pmk_name=name)
+    assert client.pending == []
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), 1e300])
+def test_a_limit_that_is_no_time_is_refused(client: Pymonik, seconds: float) -> None:
+    with pytest.raises(OptionsError, match="max_duration takes seconds"):
+        square.invoke(1, pmk_max_duration=seconds)

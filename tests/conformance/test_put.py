@@ -61,6 +61,8 @@ def test_put_many_of_nothing_is_empty(client: Pymonik) -> None:
 def test_as_many_names_as_objects(client: Pymonik) -> None:
     with pytest.raises(ValueError, match="names"):
         client.put_many([1, 2], names=["one"])
+    with pytest.raises(ValueError, match="names"):
+        client.put_many([1, 2], names=iter(["one", "two"]))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("size", [3, 300_000])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -205,3 +206,13 @@ def test_an_async_function_is_refused_or_awaited_never_returned_as_a_coroutine(
     except TypeError:
         return
     assert value == 1
+
+
+class Asking:
+    @task(environment={"env_variables": {"PYMONIK_TEST_ASKED": "yes"}})
+    def asked(self) -> str | None:
+        return os.environ.get("PYMONIK_TEST_ASKED")
+
+
+def test_a_method_that_is_a_task_has_the_environment_of_its_decorator(client: Pymonik) -> None:
+    assert Asking().asked.invoke().get() == "yes"
