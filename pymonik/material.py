@@ -78,6 +78,7 @@ def materialize(source: str | os.PathLike[str], worker_path: str | os.PathLike[s
     for what cannot be shipped: devices, sockets, links that lead out of the folder.
     """
     path = Path(source)
+    worker_path = os.fspath(worker_path)
     if path.is_dir():
         return Materialize(str(path), str(worker_path), tree_hash(path), is_directory=True)
     if path.is_file():

@@ -21,7 +21,10 @@ class TaskLogger(logging.LoggerAdapter):  # type: ignore[type-arg]
     def __init__(self, logger: logging.Logger, fields: Mapping[str, Any]) -> None:
         super().__init__(logger, dict(fields))
 
-    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+    # The level is taken by position alone: it may be the name of a keyword, too.
+    def log(  # type: ignore[override]
+        self, level: int, msg: object, /, *args: object, **kwargs: Any
+    ) -> None:
         """Log a message; keywords that logging does not know are kept apart and shown behind."""
         if not self.isEnabledFor(level):
             return

@@ -88,8 +88,8 @@ def _replace(mat: Materialize, content: Content, target: Path, lock: Lock) -> No
         remove_tree(part)
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_SUFFIX}")
     try:
+        _refuse_foreign(mat, target, lock)
         if mat.is_directory:
-            _refuse_foreign(mat, target, lock)
             part.mkdir(0o755)
             found = extract(content, part)
         else:
@@ -128,7 +128,10 @@ def _exchange(part: Path, target: Path) -> None:
 def _refuse_foreign(mat: Materialize, target: Path, lock: Lock) -> None:
     if not os.path.isabs(mat.worker_path) or _identity(target) in [*lock.read().split(), ABSENT]:
         return
-    if target.is_dir() and not target.is_symlink() and not any(target.iterdir()):
+    is_folder = target.is_dir() and not target.is_symlink()
+    if is_folder and not any(target.iterdir()):
+        return
+    if not is_folder and not mat.is_directory:  # a file takes the place of another
         return
     raise MaterializeError(
         f"{_story(mat, target)}: something is there that PymoniK did not put there "

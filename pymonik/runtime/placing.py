@@ -59,8 +59,7 @@ def put_in_place(mat: Materialize, content: Any) -> str:
     is_own = not os.path.isabs(mat.worker_path)
     root = Path(running.own_folder() if is_own else "/")
     target = str(target_of(mat, root))
-    if is_own:
-        _refuse_two(mat, target)
+    _refuse_two(mat, target)
     known = (mat.content_hash, mat.mode)
     if _seen.get(target) != (known, _signature(target)):
         place(mat, content, root)
@@ -77,6 +76,7 @@ def is_there(mat: Materialize) -> bool:
 
 def _refuse_two(mat: Materialize, target: str) -> None:
     there = running.PLACED.setdefault(target, mat.content_hash)
+    running.DIRTY.append("placed")
     if there != mat.content_hash:
         raise MaterializeError(
             f"the task takes two different files at {mat.worker_path!r}: give each its own place"

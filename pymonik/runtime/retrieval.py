@@ -29,6 +29,11 @@ _plain: set[str] = set()
 
 def path_of(result_id: str) -> Path:
     """Give the file in which an object is, or would be, once it was retrieved."""
+    if not isinstance(result_id, str):
+        raise TypeError(
+            "the id of an object is a text, such as handle.result_id, not of type "
+            f"{type(result_id).__name__!r}: a handle itself arrives as its value"
+        )
     return Path(process_folder("objects"), result_id.replace(os.sep, "_"))
 
 

@@ -92,7 +92,7 @@ def _folder() -> str:
         return ""
 
 
-# What was put in place for the call that runs: hashes by paths in its own folder.
+# What was put in place for the call that runs: hashes by paths.
 PLACED: dict[str, str] = {}
 _OWN: list[str] = []
 _FOLDERS: dict[str, str] = {}
@@ -148,7 +148,6 @@ def _remove_own_folder() -> None:
     import shutil
 
     shutil.rmtree(_OWN.pop(), ignore_errors=True)
-    PLACED.clear()
 
 
 def sweep(pid: int) -> None:
@@ -181,6 +180,7 @@ class Restorer:
     def __call__(self) -> None:
         if self._watch or self._is_changed():
             self._put_back()
+        PLACED.clear()
         if _OWN:
             _remove_own_folder()
         # Without the hook nobody tells: then every call is followed by a look.

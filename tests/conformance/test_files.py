@@ -192,6 +192,17 @@ def test_two_files_that_want_one_place_are_refused(client: Pymonik, source: Path
     assert "two different files at 'same'" in str(error)
 
 
+def test_one_call_cannot_have_two_files_at_an_absolute_path_but_two_can(
+    client: Pymonik, source: Path, tmp_path: Path
+) -> None:
+    (source / "other").write_text("other")
+    where = str(tmp_path / "same")
+    first, second = (materialize(source / name, where) for name in ("data.txt", "other"))
+    assert "two different files" in str(read_at.invoke(where, first, second).exception())
+    for mat in (first, second, first):  # one after the other
+        assert read.invoke(mat).get() == Path(mat.source_path).read_text()
+
+
 def test_a_place_outside_of_the_folder_is_refused(client: Pymonik, source: Path) -> None:
     error = read.invoke(materialize(source / "data.txt", "../escaped")).exception()
     assert "inside the task's own folder" in str(error)

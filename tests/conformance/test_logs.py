@@ -29,6 +29,17 @@ def told(connect: Connect, caplog: pytest.LogCaptureFixture) -> Any:
 
 
 @task(require_context=True)
+def logs_a_level(ctx: PymonikContext) -> None:
+    ctx.logger.warning("water is %s", "high", level=3, extra={"height": 7})
+    ctx.logger.log(logging.ERROR, "flood", level=9)
+
+
+def test_a_keyword_may_be_called_level(told: Any) -> None:
+    records = told(lambda: logs_a_level.invoke().get())
+    assert [(r.levelno, r.pymonik["level"]) for r in records] == [(30, 3), (40, 9)]
+
+
+@task(require_context=True)
 def logs(ctx: PymonikContext, x: int) -> int:
     ctx.logger.warning("careful: %d", x, strike=42)
     return x

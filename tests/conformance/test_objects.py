@@ -65,6 +65,13 @@ def test_what_does_not_exist_is_none_and_is_told(
         assert "object nothing was not retrieved" in caplog.text
 
 
+def test_what_is_no_id_says_so(client: Pymonik) -> None:
+    for wrong in (None, client.put([1, 2])):  # a handle arrives as its value
+        error = retrieved.invoke(wrong).exception()
+        assert isinstance(error, TypeError)
+        assert "handle.result_id" in str(error)
+
+
 def test_an_object_lies_in_a_file_once_it_was_retrieved(client: Pymonik) -> None:
     @task(require_context=True)
     def look(ctx: PymonikContext, result_id: str) -> tuple[Any, ...]:

@@ -84,6 +84,11 @@ def test_a_missing_source_fails_at_the_call(tmp_path: Path) -> None:
         materialize(tmp_path / "broken", "x")
 
 
+def test_a_place_is_a_path(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="NoneType"):
+        materialize(tmp_path, None)  # type: ignore[arg-type]
+
+
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(TreeError, match="pipe"):

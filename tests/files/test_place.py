@@ -144,6 +144,19 @@ def test_a_folder_made_where_ours_was_is_not_replaced(root: Path, tmp_path: Path
     assert (where / "theirs").exists()
 
 
+def test_a_folder_of_somebody_else_does_not_give_way_to_a_file(root: Path, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.tex").write_text("years of work")
+    with pytest.raises(MaterializeError, match="did not put there"):
+        place(a_file(b"x", str(precious)), b"x", root)
+    assert (precious / "thesis.tex").read_text() == "years of work"
+    assert leftovers(tmp_path) == []
+    mat, archive = a_folder(tmp_path, str(tmp_path / "ours"), a="1")
+    place(mat, archive, root)
+    assert place(a_file(b"x", str(tmp_path / "ours")), b"x", root).read_bytes() == b"x"
+
+
 def test_a_link_in_the_way_is_replaced_not_followed(root: Path, tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("safe")
     (root / "a").symlink_to(tmp_path / "victim")
