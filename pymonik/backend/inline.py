@@ -31,6 +31,10 @@ from pymonik.runtime.unit import run
 
 logger = logging.getLogger("pymonik")
 
+# What runs, and the folder and variables that it finds, are a matter of the whole process: clients
+# of several threads take turns. A task may use a client of its own.
+_TURN = threading.RLock()
+
 
 class _NoPage:
     """Takes the marks that a host would read."""
@@ -71,7 +75,11 @@ class InlineBackend:
         """Nothing is to be got ready."""
 
     def submit(self, plan: Plan) -> None:
-        """Run the units, and those that they add."""
+        """Run the units, and those that they add; other threads wait for their turn."""
+        with _TURN:
+            self._submit(plan)
+
+    def _submit(self, plan: Plan) -> None:
         self._objects.note(plan.blobs)
         self._scheduler.add(plan.units)
         token = CURRENT.set(self._subtasks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pymonik import Pymonik
+from pymonik import Pymonik, get_context, task
 from pymonik.errors import NoClientError, PymonikError
 
 from .conftest import Connect
@@ -176,3 +177,34 @@ def test_clients_follow_one_another(connect: Connect) -> None:
     for n in range(3):
         with connect():
             assert square.invoke(n).get() == n * n
+
+
+def test_two_threads_that_run_tasks_themselves_take_turns() -> None:
+    """Inline, a task runs in the thread that waits for it: each knows its own name and place."""
+    here = threading.Barrier(2)
+
+    @task(require_context=True)
+    def first(ctx: Any, x: int) -> tuple[str, int | None]:
+        return ctx.task_name, get_context().element
+
+    @task(require_context=True)
+    def second(ctx: Any, x: int) -> tuple[str, int | None]:
+        return ctx.task_name, get_context().element
+
+    def run(one: Any) -> list[tuple[str, int | None]]:
+        with Pymonik(backend="inline", optimize=False) as client:
+            handles = one.map_invoke(range(300), pymonik=client)
+            here.wait(60)
+            return handles.get()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads change places all the time
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            one, other = pool.map(run, (first, second))
+    finally:
+        sys.setswitchinterval(interval)
+    assert one == [("first", i) for i in range(300)]
+    assert other == [("second", i) for i in range(300)]
+    with pytest.raises(NoClientError):
+        get_context()
