@@ -8,6 +8,7 @@ and sent, of `compiling`, how its value comes, of `waiting`; what carries a plan
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable
@@ -19,7 +20,7 @@ from pymonik.callbacks import CALLBACKS
 from pymonik.compiling import Compiling
 from pymonik.content import Content
 from pymonik.current import CURRENT, close_here, open_here
-from pymonik.errors import OptionsError
+from pymonik.errors import BackendError, OptionsError
 from pymonik.graph.ir import Recorded
 from pymonik.handle import ResultHandle
 from pymonik.multi import MultiResultHandle
@@ -106,6 +107,7 @@ class Pymonik(Compiling):
         if self.environment is not None:
             self.check_environment(self.environment)
         self._backend: backends.Backend | None = None
+        self._process = os.getpid()
         self._entered = 0
         self._tokens = threading.local()
         self._joined: str | None = None
@@ -150,6 +152,7 @@ class Pymonik(Compiling):
         self._check_open()
         with self._flushing:
             if self._backend is None:
+                self._process = os.getpid()
                 self._backend = backends.open_backend(
                     self._backend_name,
                     self._workers,
@@ -179,6 +182,11 @@ class Pymonik(Compiling):
         if self._backend is None:
             self.create()
         assert self._backend is not None
+        if self._process != os.getpid():
+            raise BackendError(
+                f"this client was opened by process {self._process}, from which this one was "
+                "forked: threads and connections stay behind; make a client of its own here"
+            )
         return self._backend
 
     def close(self) -> None:
@@ -219,7 +227,7 @@ class Pymonik(Compiling):
             self._known.keep()
         self._closed = True
         close_here(self)
-        if self._backend is not None:
+        if self._backend is not None and self._process == os.getpid():
             self._backend.close()
 
     def _abandon(self, error: BaseException | None) -> None:
@@ -229,7 +237,8 @@ class Pymonik(Compiling):
             told = f"{counted(dropped, 'call')} never sent"
             logger.warning("%s: the block was left early", told)
         self.pending.clear()
-        if self._backend is not None and not self._closed:
+        is_ours = self._process == os.getpid()  # in a fork of it, the work is that of others
+        if self._backend is not None and is_ours and not self._closed:
             done, total = self._backend.progress()
             if done < total:
                 logger.warning("cancelling what has not ended: %s", counted(total - done, "unit"))

@@ -55,7 +55,7 @@ class Executor:
             if kind == "run":
                 for entry in what:
                     self._run(*entry)
-            else:
+            elif kind == "hello":
                 self._hello(**what)
 
     def _hear(self) -> bool:
@@ -224,5 +224,7 @@ def main(sock_fd: int, lifeline: int, page_fd: int) -> None:
     sock = socket.socket(fileno=sock_fd)
     for fd in (sock_fd, lifeline):
         os.set_inheritable(fd, False)
+    # The host hears of this process's death by its socket: nobody else may hold it open.
+    os.register_at_fork(after_in_child=sock.close)
     Executor(sock, page).serve()
     os._exit(0)
