@@ -3,7 +3,7 @@
 Enters: messages of plain types, records and contents. Leaves: the same on the other side. A large
 content is sent once to each receiver: after that by its number.
 
-    frame = 4 bytes: length · 4 bytes: descriptors · 4 bytes: tag · the pickle
+    frame = 8 bytes: length · 4 bytes: descriptors · 4 bytes: tag · the pickle
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import array
 import io
 import itertools
+import os
 import pickle
 import socket
 import struct
@@ -25,7 +26,7 @@ from pymonik.errors import WireError
 from pymonik.runtime.cache import CacheInfo
 from pymonik.settings import settings
 
-_HEADER = struct.Struct("<III")
+_HEADER = struct.Struct("<QII")
 # Marks a frame of ours: anything else on the socket is refused, not unpickled.
 _TAG = 0x4B4D5950
 # The kernel passes 253 descriptors with one message at most; few at a time, so that a receiver
@@ -181,10 +182,18 @@ _ARRIVING = threading.Lock()
 def receive(sock: socket.socket) -> tuple[bytes, list[int]]:
     """Read what there is; no bytes at all mean that the other side has closed."""
     fds = array.array("i")
-    data, ancillary, _, _ = sock.recvmsg(_CHUNK, socket.CMSG_SPACE(_FDS_A_MESSAGE * fds.itemsize))
+    space = socket.CMSG_SPACE(_FDS_A_MESSAGE * fds.itemsize)
+    data, ancillary, flags, _ = sock.recvmsg(_CHUNK, space)
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+    if flags & socket.MSG_CTRUNC:  # the kernel has dropped some: their frame would never be whole
+        for fd in fds:
+            os.close(fd)
+        raise WireError(
+            "large values came, and this process may open no more files for them: "
+            "close some, or raise the limit (ulimit -n)"
+        )
     return data, list(fds)
 
 

@@ -74,7 +74,7 @@ def test_a_message_arrives_byte_by_byte() -> None:
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"\0" * 12, b"GET / HTTP/1.1\r\n\r\n", struct.pack("<III", 4, 0, 0xDEADBEEF) + b"\0" * 4],
+    [b"\0" * 16, b"GET / HTTP/1.1\r\n\r\n", struct.pack("<QII", 4, 0, 0xDEADBEEF) + b"\0" * 4],
 )
 def test_garbage_is_refused_and_not_unpickled(garbage: bytes) -> None:
     with pytest.raises(WireError, match="not a frame"):
@@ -84,7 +84,7 @@ def test_garbage_is_refused_and_not_unpickled(garbage: bytes) -> None:
 def test_garbage_behind_a_good_frame_is_refused_too() -> None:
     data, _ = frames_of(["fine"])
     with pytest.raises(WireError):
-        Decoder().feed(data + b"x" * 12, [])
+        Decoder().feed(data + b"x" * 16, [])
 
 
 def test_a_pickle_that_is_no_frame_does_not_run() -> None:
