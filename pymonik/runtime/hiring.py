@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pymonik.runtime.outcome import Failure
+from pymonik.errors import ExecutorDied
 from pymonik.runtime.quarters import Quarters
 from pymonik.runtime.scheduler import Scheduler
 from pymonik.runtime.staff import Staff
@@ -35,18 +35,31 @@ class Hiring:
             if not self._quarters.is_ready(environment):
                 continue
             while ready.wanting(environment, self._scheduler.unfinished) > 0:
-                if self._staff.is_hopeless:
-                    text = "executors end before they are ready: see their output"
-                    self._scheduler.fail_all(Failure("died", text, "?"))
-                    return
+                problem = self._staff.problem(environment)
+                if problem:
+                    if not ready.is_lived_in(environment):
+                        self._give_up(environment, problem)
+                    break
                 if not self._has_room(environment):
                     break
-                ready.move_in(self._staff.start(self._quarters.built(environment)), environment)
+                self._start(environment)
 
     def open(self, count: int) -> None:
         """Start executors in the environment of the host, for what is about to come."""
         for _ in range(count):
-            self._scheduler.ready.move_in(self._staff.start(self._quarters.built(None)), None)
+            self._start(None)
+
+    def _start(self, environment: Environment | None) -> None:
+        number = self._staff.start(environment, self._quarters.built(environment))
+        if number is not None:
+            self._scheduler.ready.move_in(number, environment)
+
+    def _give_up(self, environment: Environment | None, problem: str) -> None:
+        """Fail what cannot run, in this environment only; what comes later may find it mended."""
+        where = "" if environment is None else f" in {environment!r}"
+        text = f"no executor can start{where}: {problem}; see what it wrote to stderr"
+        self._scheduler.fail_environment(environment, ExecutorDied(text))
+        self._staff.forgive(environment)
 
     def _has_room(self, environment: Environment | None) -> bool:
         """Make room for one more executor: one that is idle in another environment has to go."""

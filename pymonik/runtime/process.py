@@ -21,6 +21,7 @@ from pymonik.runtime.page import Journal, Page, open_page
 from pymonik.runtime.running import sweep
 
 if TYPE_CHECKING:
+    from pymonik.environment import Environment
     from pymonik.runtime.environments import Built
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -34,27 +35,37 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEX
 
 
 class Process:
-    """A running executor."""
+    """A running executor. environment: the one it lives in, None for that of the host."""
 
     def __init__(
-        self, number: int, hello: dict[str, Any], threads: int, built: Built | None = None
+        self,
+        number: int,
+        environment: Environment | None,
+        hello: dict[str, Any],
+        threads: int,
+        built: Built | None = None,
     ) -> None:
         self.number = number
+        self.environment = environment
         self.ready = False
         self.kill_reason = ""
         self._decoder = Decoder()
         self._encoder = Encoder(remember=True)
-        self.socket, theirs = socket.socketpair()
-        lifeline, self._lifeline = os.pipe()
-        page_fd = open_page()
-        self._page = Page(page_fd)
-        self._page.begin(-1, 0)
-        try:
-            self._popen = _start(theirs.fileno(), lifeline, page_fd, threads, built)
-        finally:
-            theirs.close()
-            os.close(lifeline)
-            os.close(page_fd)
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+            self.socket, end = socket.socketpair()
+            ours.enter_context(self.socket)
+            theirs.enter_context(end)
+            lifeline, self._lifeline = os.pipe()
+            ours.callback(os.close, self._lifeline)
+            theirs.callback(os.close, lifeline)
+            page_fd = open_page()
+            theirs.callback(os.close, page_fd)
+            self._page = Page(page_fd)
+            ours.callback(self._page.close)
+            self._page.begin(-1, 0)
+            self._popen = _start(end.fileno(), lifeline, page_fd, threads, built)
+            # Closed by `end`, or here and now if it did not start.
+            self._ours = ours.pop_all()
         self.socket.setblocking(False)
         self.outbox = Outbox(self.socket)
         self.send("hello", hello)
@@ -113,10 +124,8 @@ class Process:
             self._popen.wait(0.5)
         self.kill("it closed its socket")
         code = self._popen.wait()
-        self.socket.close()
         with contextlib.suppress(OSError):
-            os.close(self._lifeline)
-        self._page.close()
+            self._ours.close()
         sweep(self.pid)
         if code < 0:
             known = -code in {number.value for number in signal.Signals}

@@ -66,8 +66,7 @@ class Ready:
         self._queues.clear()
 
     def _queue(self, piece: Piece) -> deque[Piece]:
-        environment = piece.running.unit.environment or None
-        key = self._same.get(environment, environment) if environment is not None else None
+        key = self.same(piece.running.unit.environment)
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = deque()
@@ -84,6 +83,14 @@ class Ready:
         self._same[environment] = other
         for piece in self._queues.pop(environment, ()):
             self.append(piece)
+
+    def same(self, environment: Any) -> Any:
+        """Give where pieces that need an environment run: one that is the same, if it is known."""
+        return self._same.get(environment, environment) if environment else None
+
+    def is_lived_in(self, environment: Any) -> bool:
+        """Tell whether an environment has executors."""
+        return bool(self._living(environment))
 
     def is_empty(self, environment: Any) -> bool:
         """Tell whether an environment has neither executors nor pieces."""

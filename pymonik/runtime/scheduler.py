@@ -174,7 +174,7 @@ class Scheduler:
         call: unit, element and step; None when no call is to blame. Where it names none that the
         executor was given, its first one is charged: something in there kills.
         """
-        pieces = [p for p in self.ready.move_out(executor) if not p.running.cancelled]
+        pieces = [p for p in self.ready.move_out(executor) if self.is_open(p.running)]
         if call is not None and pieces:
             number, element, step = call
             for piece in pieces:
@@ -223,7 +223,7 @@ class Scheduler:
         self.ready.forget(environment)
         for running in list(self._units.values()):
             unit = running.unit
-            if unit.environment == environment:
+            if self.ready.same(unit.environment) == environment:
                 failure = failure_of(error, unit.program.steps[0], 0, 1, "")
                 self._note([failure])
                 self.due += unit.cell.fail(failure)

@@ -22,6 +22,7 @@ from pymonik.runtime.page import Journal
 from pymonik.runtime.process import Process
 
 if TYPE_CHECKING:
+    from pymonik.environment import Environment
     from pymonik.runtime.environments import Built
 
 logger = logging.getLogger("pymonik.host")
@@ -56,7 +57,8 @@ class Staff:
         self._leaving: set[int] = set()
         self._processes: dict[int, Process] = {}
         self._started = 0
-        self._failed_starts = 0
+        # By environment: how often one ended before it was ready, and why the last one did.
+        self._failed: dict[Any, tuple[int, str]] = {}
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
@@ -70,13 +72,20 @@ class Staff:
         """Their process ids."""
         return [process.pid for process in list(self._processes.values())]
 
-    @property
-    def is_hopeless(self) -> bool:
-        """Tell whether executors have died again and again before they were ready."""
-        return self._failed_starts >= _START_TRIES
+    def problem(self, environment: Environment | None) -> str:
+        """Say why executors cannot be started in an environment, "" as long as they may be."""
+        tries, reason = self._failed.get(environment, (0, ""))
+        return reason if tries >= _START_TRIES else ""
 
-    def start(self, built: Built | None) -> int:
-        """Start one in an environment, None for that of the host; give its number."""
+    def forgive(self, environment: Environment | None) -> None:
+        """Forget what has kept executors from starting."""
+        self._failed.pop(environment, None)
+
+    def start(self, environment: Environment | None, built: Built | None) -> int | None:
+        """Start one in an environment; give its number, None when the system refuses.
+
+        built: how, None in the environment of the host.
+        """
         number = self._started
         self._started += 1
         is_venv = built is not None and built.venv is not None
@@ -88,10 +97,20 @@ class Staff:
             "level": logging.getLogger().getEffectiveLevel(),
             **self._hello,
         }
-        process = Process(number, hello, max(1, available_cpus() // self._size), built)
+        threads = max(1, available_cpus() // self._size)
+        try:
+            process = Process(number, environment, hello, threads, built)
+        except OSError as error:
+            logger.warning("an executor could not be started: %s", error)
+            self._failed_to_start(environment, str(error))
+            return None
         self._processes[number] = process
         self._selector.register(process.socket, selectors.EVENT_READ, process)
         return number
+
+    def _failed_to_start(self, environment: Environment | None, reason: str) -> None:
+        tries, _ = self._failed.get(environment, (0, ""))
+        self._failed[environment] = tries + 1, reason
 
     def send(self, number: int, *message: Any) -> None:
         """Send a message, or keep what the socket does not take now."""
@@ -118,7 +137,7 @@ class Staff:
                 continue
             if messages and not process.ready:
                 process.ready = True
-                self._failed_starts = 0
+                self.forgive(process.environment)
             yield process.number, messages
             self._listen(process)
 
@@ -174,13 +193,13 @@ class Staff:
         self._selector.unregister(process.socket)
         del self._processes[process.number]
         self._leaving.discard(process.number)
-        if not process.ready and process.kill_reason != "dismissed":
-            self._failed_starts += 1
         call, reason, journal = process.call, process.kill_reason, process.journal
         innocent = reason in ("cancelled", "dismissed") or (
             reason == "timeout" and not process.is_overdue()
         )
         ended = process.end()
+        if not process.ready and reason != "dismissed":
+            self._failed_to_start(process.environment, reason or ended)
         logger.info("executor %d ended: %s", process.pid, reason or ended)
         charged = call if process.ready and not innocent else None
         return Death(journal, charged, reason or ended)

@@ -237,3 +237,37 @@ def test_an_element_goes_on_where_it_was_and_its_siblings_are_left_alone(
     ]
     assert [h.get() for h in ends] == [0, 1, 2, 3]
     assert ledger.lines() == [f"start-{i}" for i in range(4)]
+
+
+@task(environment={"env_variables": {"PYTHONHOME": "/nowhere"}})
+def square_without_python(x: int) -> int:
+    return x * x
+
+
+def test_an_environment_in_which_nothing_starts_fails_alone(client: Pymonik, capfd: Any) -> None:
+    for _ in range(2):
+        lost = square_without_python.map_invoke([1, 2, 3])
+        kept = square.map_invoke([1, 2, 3])
+        assert kept.get() == [1, 4, 9]
+        assert all(isinstance(h.exception(), ExecutorDied) for h in lost)
+    with pytest.raises(ExecutorDied, match="PYTHONHOME"):
+        lost[0].get()
+
+
+def test_executors_that_the_system_refuses_once_are_started_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from pymonik.runtime import process
+
+    started, refused = process._start, [None, None]
+
+    def start(*args: Any) -> Any:
+        if refused:
+            refused.pop()
+            raise BlockingIOError("no more processes")
+        return started(*args)
+
+    monkeypatch.setattr(process, "_start", start)
+    with Pymonik(backend="local", workers=1):
+        assert square.invoke(3).get() == 9
+    assert not refused

@@ -52,3 +52,33 @@ with Pymonik(backend="local", workers=1):
 """
     done = run_script(source)
     assert done.stdout == "True\n", done.stderr
+
+
+def test_no_descriptor_left_for_a_large_value_is_told_of(run_script: Any) -> None:
+    source = """
+import os, resource
+import numpy as np
+from pymonik import Pymonik, task
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+
+@task(max_retries=0)
+def arrays(n):
+    return [np.zeros(50_000) for _ in range(n)]
+
+with Pymonik(backend="local", workers=1) as client:
+    arrays.invoke(1).wait()
+    held = []
+    try:
+        while True:
+            held.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        os.close(held.pop())
+    failed = arrays.invoke(10)
+    print(type(failed.exception(60)).__name__, "files" in str(failed.exception()))
+    while held:
+        os.close(held.pop())
+    print(len(arrays.invoke(10).get(60)))
+"""
+    done = run_script(source)
+    assert done.stdout.split() == ["ExecutorDied", "True", "10"], done.stderr

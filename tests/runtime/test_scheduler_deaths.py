@@ -5,7 +5,7 @@ from __future__ import annotations
 from pymonik.runtime.outcome import PENDING
 from tests.graph.programs import TASKS, recording
 
-from .units import Machine, step, unit
+from .units import Machine, failure, step, unit
 
 
 def test_a_death_charges_the_running_call_and_places_the_rest_anew() -> None:
@@ -155,3 +155,11 @@ def test_steps_that_ended_are_told_to_the_next_executor_and_values_to_who_waits(
     piece = next(iter(machine.scheduler.ready))
     assert (piece.start, piece.stop, a.cell.missing) == (1, 2, 1)
     assert piece.extras == ({(1, 1): 1}, {}, {(1, 0): (3,)})
+
+
+def test_what_was_given_up_does_not_run_again_when_its_executor_dies() -> None:
+    machine = Machine(1)
+    a = unit("a", 4, max_retries=2)
+    machine.add(a)
+    machine.scheduler.fail_all(failure("a", "cancelled"))
+    assert machine.die(0, a, 1, reason="cancelled") == []
