@@ -96,6 +96,11 @@ class Cell:
         self.callbacks = [entry for entry in self.callbacks if entry[2] is not callback]
         return False
 
+    def give_up(self) -> list[Callback]:
+        """Give the callbacks of records that will not come, and forget them."""
+        due, self.callbacks = [callback for _, _, callback in self.callbacks], []
+        return due
+
     def due(self) -> list[Callback]:
         """Give the callbacks whose records have come, and forget them."""
         due = [c for o, p, c in self.callbacks if self.columns[o][p] is not PENDING]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import queue
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -176,12 +179,19 @@ def test_an_unknown_partition_is_an_error_that_lists_the_known(connect: Connect)
         connect(partition="gpu").create()
 
 
-def test_a_control_plane_that_goes_away_does_not_leave_anybody_waiting(
-    monkeypatch: pytest.MonkeyPatch, gate: Gate
-) -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Clients that give a silent control plane up within a second."""
     monkeypatch.setattr(watch, "RECHECK", 0.1)
     monkeypatch.setenv("PYMONIK_PATIENCE", "0.5")
     settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_control_plane_that_goes_away_does_not_leave_anybody_waiting(gate: Gate) -> None:
     with started() as emulator:
         client = Pymonik(emulator.endpoint).create()
         handle = pass_gate.invoke(gate.path, pymonik=client)
@@ -190,5 +200,25 @@ def test_a_control_plane_that_goes_away_does_not_leave_anybody_waiting(
         with pytest.raises(ClusterUnreachable, match="cannot be reached"):
             handle.get()
         client.cancel()
-    monkeypatch.delenv("PYMONIK_PATIENCE")
-    settings.cache_clear()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_who_awaits_or_asked_to_be_called_hears_of_a_control_plane_that_has_gone(
+    gate: Gate,
+) -> None:
+    told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    async def main(handle: Any) -> None:
+        await asyncio.wait_for(handle, 60)
+
+    with started() as emulator:
+        client = Pymonik(endpoint=emulator.endpoint).create()
+        handle = pass_gate.invoke(gate.path, pymonik=client)
+        client.flush()
+        handle.add_done_callback(told.put)
+    with pytest.raises(ClusterUnreachable):
+        asyncio.run(main(handle))
+    assert told.get(timeout=60) is handle
+    handle.add_done_callback(told.put)  # too late to wait for it
+    assert told.get(timeout=60) is handle
+    client.cancel()

@@ -164,10 +164,14 @@ class Books:
         return list(found)
 
     def break_down(self, problem: BaseException) -> None:
-        """Let everyone who waits know that values will not come."""
+        """Let everyone who waits know that values will not come: callbacks have no other end."""
+        due: list[Callback] = []
         with self.changed:
             self.problem = self.problem or problem
+            for cell in list(self.fetcher.places):
+                due += cell.give_up()
             self.changed.notify_all()
+        call_back(due)
 
 
 def failed_columns(unit: Unit, failure: Failure) -> list[list[Any]]:

@@ -152,7 +152,7 @@ class ClusterBackend:
     def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
         """Look at cells under the lock under which they are filled."""
         with self.changed:
-            is_late = not add()
+            is_late = self.problem is not None or not add()
         if is_late:
             call_back([callback])
 
