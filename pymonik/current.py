@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pymonik.recorder import Recorder
 
 CURRENT: ContextVar[Recorder | None] = ContextVar("pymonik_current", default=None)
-_OPEN: list[Recorder] = []
+# As keys, in order: several threads may open one client at once.
+_OPEN: dict[Recorder, None] = {}
 
 
 def current_recorder() -> Recorder:
@@ -22,11 +23,12 @@ def current_recorder() -> Recorder:
     recorder = CURRENT.get()
     if recorder is not None:
         return recorder
-    if len(_OPEN) == 1:
-        return _OPEN[0]
-    if _OPEN:
+    open_ones = list(_OPEN)
+    if len(open_ones) == 1:
+        return open_ones[0]
+    if open_ones:
         raise NoClientError(
-            f"{len(_OPEN)} clients are open and none is current in this thread: pass pymonik="
+            f"{len(open_ones)} clients are open and none is current in this thread: pass pymonik="
         )
     raise NoClientError(
         "no client is open here: use `with Pymonik():`, or create one and pass pymonik="
@@ -35,11 +37,9 @@ def current_recorder() -> Recorder:
 
 def open_here(recorder: Recorder) -> None:
     """Let a recorder serve threads that have no current one, as long as no other is open."""
-    if recorder not in _OPEN:
-        _OPEN.append(recorder)
+    _OPEN[recorder] = None
 
 
 def close_here(recorder: Recorder) -> None:
     """Let a recorder serve no thread any more."""
-    if recorder in _OPEN:
-        _OPEN.remove(recorder)
+    _OPEN.pop(recorder, None)
