@@ -28,6 +28,7 @@ from pymonik.plan.steps import (
     Step,
     Stream,
     Submit,
+    consumers_first,
     packed,
 )
 from pymonik.runtime import envelope
@@ -253,8 +254,9 @@ def _names(named: dict[str, Named], ledger: Ledger, objects: list[Object]) -> Ob
 
 def _submissions(entries: Sequence[Entry]) -> Iterator[Submit]:
     limits = settings()
-    for start in range(len(entries), 0, -limits.submit_units):
-        some = entries[max(0, start - limits.submit_units) : start][::-1]
+    entries = consumers_first(entries)
+    for start in range(0, len(entries), limits.submit_units):
+        some = entries[start : start + limits.submit_units]
         for part in packed(some, limits.request_bytes, lambda e: 78 + 38 * len(e.inputs)):
             common = Counter(entry.placement for entry in part).most_common(1)
             yield Submit(part, common[0][0])

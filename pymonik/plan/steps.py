@@ -4,8 +4,8 @@ the step that makes them was taken. `sending` makes them, `dispatch` walks them.
     declare   the outputs of all units, and objects too big for a request
     create    small objects and the orders of tasks, packed by bytes
     stream    one big object
-    submit    at most 1 000 units, later consumers first: none can start, and none fail, before the
-              last request is in
+    submit    at most 1 000 units, consumers first: none can start, and none fail, before the last
+              request is in
 """
 
 from __future__ import annotations
@@ -120,3 +120,15 @@ def packed(items: Sequence[Any], limit: int, size: Callable[[Any], int]) -> Iter
         total += size(item)
     if some:
         yield some
+
+
+def consumers_first(entries: Sequence[Entry]) -> list[Entry]:
+    """Order tasks, given producers first: by level, the last level first, else as they were given.
+
+    Queues are served in order of arrival: what is ready starts in the order of the program.
+    """
+    levels: dict[int, int] = {}
+    for entry in entries:
+        below = [levels.get(id(source), 0) for source in entry.inputs]
+        levels[id(entry.output)] = 1 + max(below, default=0)
+    return sorted(entries, key=lambda entry: -levels[id(entry.output)])

@@ -15,6 +15,8 @@ import pymonik.plan.sending as sending_module
 from pymonik import Pymonik, Task
 from pymonik.backend.dry_run import DryRunBackend
 from pymonik.plan.plan import Plan
+from pymonik.plan.sending import Facts, Ledger
+from pymonik.plan.steps import Submit
 from pymonik.settings import settings as settings_of
 from tests.graph.programs import TASKS, recording
 from tests.graph.random_programs import STEPS, Lazy, Step, carry_out
@@ -47,7 +49,6 @@ def test_a_graph_takes_two_requests_and_one_a_thousand_units(calls: int, submits
         xs = inc.map_invoke(range(calls))
         found = counts(client.plan())
         assert (found["declare"], found["create"]) == ([calls], [calls])
-        # The last thousand first: consumers before what they need.
         assert len(found["submit"]) == submits
         assert found["submit"] == [min(1000, n) for n in range(calls, 0, -1000)]
         del xs
@@ -105,6 +106,33 @@ def test_the_counts_of_a_plan_are_exact(
         assert len(found.get("submit", [])) >= math.ceil(units / 3)
         assert all(1 <= count <= 3 for count in found.get("submit", []))
         assert sum(request.size for request in plan.requests) >= plan.size
+        del kept
+
+
+@given(steps=STEPS, optimize=st.booleans())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_tasks_come_after_their_consumers_and_the_ready_ones_in_the_order_of_the_program(
+    steps: list[Step], optimize: bool
+) -> None:
+    with recording(optimize=optimize) as client:
+        kept = carry_out(steps, Lazy(client))
+        plan = client.plan()
+        sent = sending_module.sending(plan.units, plan.blobs, Ledger(), Facts())
+        numbers = {id(output): number for number, (_, output) in enumerate(sent.outputs)}
+        entries = [
+            entry for step in sent.steps if isinstance(step, Submit) for entry in step.entries
+        ]
+        seen: set[int] = set()
+        for entry in entries:
+            assert not any(id(source) in seen for source in entry.inputs)
+            seen.add(id(entry.output))
+        ready = [
+            numbers[id(entry.output)]
+            for entry in entries
+            if not any(id(source) in seen for source in entry.inputs)
+        ]
+        assert len(seen) == len(plan.units)
+        assert ready == sorted(ready)
         del kept
 
 
