@@ -102,6 +102,7 @@ class Pymonik(Compiling):
         self._forward_logs = forward_logs
         self.seed = seed_given(seed)
         self._root = root_of(self.seed)
+        self._seed = None if seed is None else self.seed
         self._workers = backends.workers(workers)
         self._backend_name = backends.choose(backend, self.endpoint)
         if self.environment is not None:

@@ -83,7 +83,7 @@ class Compiling(Telling):
         )
         with _collecting_later(), self._unknown(graph) as unknown:
             plan = lower(run_passes(unknown, target, self.optimize))
-        source = Source(graph, target, self.optimize, tuple(self.partitions))
+        source = Source(graph, target, self.optimize, tuple(self.partitions), self._seed)
         names = [(name, h) for name, h in self.names.items() if name not in self._sent_names]
         return replace(
             plan,

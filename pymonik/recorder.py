@@ -59,6 +59,8 @@ class Recorder(Arguments, Owner):
         self._specs: dict[Any, Spec] = {}
         # Where the seeds of calls come from: see `runtime.seeds`.
         self._root = b""
+        # As it was given, for whoever compares; None where it was chosen here.
+        self._seed: int | None = None
         self._numbered = 0
         # Whether a task was called whose values may be known already.
         self._looks_up = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from dataclasses import asdict
@@ -16,7 +17,7 @@ from pymonik.cli.sources import ANYWHERE, cluster, recorded, source, written
 from pymonik.client import Pymonik
 from pymonik.errors import GraphFileError
 from pymonik.graph.diff import diff as compare
-from pymonik.graph.file import load
+from pymonik.graph.file import is_file, load
 from pymonik.graph.file import save as write
 from pymonik.graph.ir import Graph, Put
 from pymonik.handle import ResultHandle
@@ -30,6 +31,11 @@ def save(
     file: str, script: str, args: tuple[str, ...], module: bool, execute: bool, output: str
 ) -> None:
     """Write the graph of SCRIPT to FILE, for `graph show`, `cost`, `diff` and `submit`."""
+    if os.path.exists(file) and os.path.getsize(file) and not is_file(file):
+        raise click.BadParameter(
+            f"{file} is there, and is no saved graph: FILE, which is written, comes before SCRIPT",
+            param_hint="FILE",
+        )
     recording = recorded(script, args, module, execute)
     plan = recording.plan
     if plan is None:
@@ -62,12 +68,14 @@ def diff(before: str, after: str, output: str, execute: bool, exit_code: bool) -
     Each is a file of `graph save`, or a script, with its arguments in one pair of quotes.
     """
     recordings = [recorded(*_words(text), execute=execute) for text in (before, after)]
-    changes = compare(*map(_graph, recordings))
+    before_seed, after_seed = map(_seed, recordings)
+    changes = compare(*map(_graph, recordings), seeds=(before_seed, after_seed))
     if output == "json":
         print_json({"changes": [asdict(change) for change in changes]})
     else:
         for change in changes:
-            click.echo(f"{change.kind} {change.task} at {change.site}")
+            times = f", {change.times:,} times" if change.times > 1 else ""
+            click.echo(f"{change.kind} {change.task} at {change.site}{times}")
             for reason in change.why:
                 click.echo(f"  {reason}")
             if change.downstream:
@@ -84,6 +92,11 @@ def _words(text: str) -> tuple[str, tuple[str, ...], bool]:
 
 def _graph(recording: Recording) -> Graph:
     return written(recording.plan) if recording.plan is not None else Graph((), {})
+
+
+def _seed(recording: Recording) -> int | None:
+    source = recording.plan.source if recording.plan is not None else None
+    return source.seed if source is not None else None
 
 
 @click.command()

@@ -58,7 +58,8 @@ class Reader:
         chosen = optimize if isinstance(optimize, bool) else tuple(optimize)
         nameless = [n for n in self.nodes if isinstance(n, Put) and n.label is None]
         graph = Graph(tuple(node for node in self.nodes if node not in nameless), {})
-        return Source(graph, target, chosen, tuple(self.data["partitions"]))
+        partitions, seed = tuple(self.data["partitions"]), self.data.get("seed")
+        return Source(graph, target, chosen, partitions, seed)
 
     def _spec(self, entry: dict[str, Any]) -> Spec:
         content = self.contents[entry["code"]]
@@ -82,6 +83,7 @@ class Reader:
             entry["context"],
             None if wire is None else Environment.from_wire(_tuples(wire)),
             self._edition(entry.get("modules")),
+            root=bytes.fromhex(entry.get("root", "")),
         )
 
     def _edition(self, number: int | None) -> Edition | None:
@@ -100,6 +102,7 @@ class Reader:
         args = tuple(map(read, entry["args"]))
         node = Recorded(self.specs[entry["spec"]], args, n, entry["site"], 0)
         node.label = entry["label"]
+        node.place = entry.get("place")
         if entry["wanted"]:
             node.anchor = lambda: node  # type: ignore[assignment]
         return node

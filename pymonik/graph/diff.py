@@ -1,14 +1,13 @@
 """What changed between two graphs, why, and what lies downstream of it.
 
-Enters: two graphs as recorded. Leaves: `Change`s. Nodes are matched in order, calls of one task and
-depth as one node; functions are compared by their fingerprints, part by part.
+Enters: two graphs as recorded. Leaves: `Change`s. Calls of one task and depth are one node, which
+node stands for which is left to `pairs`; functions are compared part by part, by fingerprints.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from difflib import SequenceMatcher
+from dataclasses import dataclass, fields, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -16,16 +15,18 @@ from pymonik.content import Content
 from pymonik.graph.draw.model import folded
 from pymonik.graph.fingerprint import content_digest, parameters_of, parts_of
 from pymonik.graph.ir import Graph, Map, Put, inputs
+from pymonik.graph.pairs import name_of, paired
 from pymonik.graph.slots import Bundle, Const, Nested, Range, Ref, slot_at
 from pymonik.numbers import counted
 
 
 @dataclass(frozen=True)
 class Change:
-    """One node that is new, gone or changed.
+    """One node that is new, gone or changed, or several that are in the same way.
 
     kind: added, removed or changed. why: what differs, each with its part ("code of price",
     "argument day", "option priority", "count"). downstream: names of what uses it, directly or not.
+    times: how many nodes it is.
     """
 
     kind: str
@@ -33,36 +34,47 @@ class Change:
     site: str
     why: tuple[str, ...] = ()
     downstream: tuple[str, ...] = ()
+    times: int = 1
 
 
-def diff(before: Graph, after: Graph) -> list[Change]:
-    """Compare two graphs as recorded."""
+Seeds = tuple[int | None, int | None]
+
+
+def diff(before: Graph, after: Graph, seeds: Seeds = (None, None)) -> list[Change]:
+    """Compare two graphs as recorded.
+
+    seeds: those that their clients were given, None where one was given none.
+    """
     old, new = folded(before).nodes, folded(after).nodes
-    changes: list[Change] = []
-    matched: dict[int, int] = {}
-    pairs: list[tuple[Any, Any]] = []
-    matcher = SequenceMatcher(None, [*map(_key, old)], [*map(_key, new)], autojunk=False)
-    for what, a, b, c, d in matcher.get_opcodes():
-        if what == "equal":
-            pairs += zip(old[a:b], new[c:d])
-            continue
-        changes += [Change("removed", _name(n), _site(n), (), _users(n, old)) for n in old[a:b]]
-        changes += [Change("added", _name(n), _site(n), (), _users(n, new)) for n in new[c:d]]
+    pairs = paired(old, new)
+    matched = {id(other): id(one) for one, other in pairs if one is not None and other is not None}
+    # Equal ones are one change: a line of a loop is told once.
+    counts: dict[Change, int] = {}
     for one, other in pairs:
-        matched[id(other)] = id(one)
-    for one, other in pairs:
-        why = tuple(_reasons(one, other, matched))
-        if why:
-            changes.append(Change("changed", _name(other), _site(other), why, _users(other, new)))
-    return changes
+        change = _change(one, other, old, new, matched, seeds)
+        if change is not None:
+            counts[change] = counts.get(change, 0) + 1
+    return [replace(change, times=times) for change, times in counts.items()]
 
 
-def _key(node: Any) -> Any:
-    return (_name(node), isinstance(node, Put))
+def _change(
+    one: Any, other: Any, old: Any, new: Any, matched: dict[int, int], seeds: Seeds
+) -> Change | None:
+    if other is None:
+        return Change("removed", name_of(one), _site(one), (), _users(one, old))
+    if one is None:
+        return Change("added", name_of(other), _site(other), (), _users(other, new))
+    why = (*_reasons(one, other, matched), *_seed_reasons(other, seeds))
+    users = _users(other, new) if why else ()
+    return Change("changed", name_of(other), _site(other), why, users) if why else None
 
 
-def _name(node: Any) -> str:
-    return node.label or "object" if isinstance(node, Put) else node.name
+def _seed_reasons(node: Any, seeds: Seeds) -> Iterator[str]:
+    """Tell of another seed, where a call could draw numbers from it or make calls that do."""
+    specs = [] if isinstance(node, Put) else [step.spec for step in node.steps]
+    was, now = ("none" if seed is None else seed for seed in seeds)
+    if was != now and any(not s.pure and (s.context or s.code.delegates) for s in specs):
+        yield f"seed: {was} before, {now} now"
 
 
 def _site(node: Any) -> str:
@@ -76,7 +88,7 @@ def _users(node: Any, nodes: tuple[Any, ...]) -> tuple[str, ...]:
     for other in nodes:
         if id(other) not in reached and any(id(source) in reached for source in inputs(other)):
             reached.add(id(other))
-            names[_name(other)] = None
+            names[name_of(other)] = None
     return tuple(names)
 
 
@@ -154,6 +166,9 @@ def _column_reasons(
         was, now = slot_at(before, first), slot_at(after, first)
         some = not is_one and len(different) < n
         where = f" of {len(different):,} of {n:,} calls" if some else ""
+        if _shown(was) == _shown(now):
+            yield f"argument {name}{where}: {_shown(now)}, but not the same"
+            return
         yield f"argument {name}{where}: {_shown(was)} before, {_shown(now)} now"
 
 
@@ -182,9 +197,9 @@ def _shown(slot: Any) -> str:
     if isinstance(slot, Content):
         return f"{slot.size:,} bytes ({content_digest(slot)[:8]})"
     if isinstance(slot, Ref):
-        return f"{_name(slot.node)}[{slot.index}]" if slot.node.n != 1 else _name(slot.node)
+        return f"{name_of(slot.node)}[{slot.index}]" if slot.node.n != 1 else name_of(slot.node)
     if isinstance(slot, Bundle):
-        names = ", ".join(_name(node) for node, _ in slot.runs[:3])
+        names = ", ".join(name_of(node) for node, _ in slot.runs[:3])
         return f"{counted(len(slot), 'value')} of {names}"
     if isinstance(slot, Nested):
         return f"{slot.content.size:,} bytes around {counted(len(slot.slots), 'value')}"

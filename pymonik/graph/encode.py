@@ -49,6 +49,7 @@ class Writer:
             },
             "optimize": source.optimize,
             "partitions": source.partitions,
+            "seed": source.seed,
             "specs": [],
             "nodes": [],
         }
@@ -81,6 +82,7 @@ class Writer:
             "site": node.where,
             "wanted": node.wanted,
             "label": node.label,
+            "place": node.place,
         }
 
     def _spec(self, spec: Spec) -> int:
@@ -99,6 +101,7 @@ class Writer:
                     "keywords": spec.keywords,
                     "pure": spec.pure,
                     "context": spec.context,
+                    "root": spec.root.hex(),
                     "options": self._options(spec.options),
                     "environment": environment and environment.to_wire(),
                     "modules": None if modules is None else self._content(modules),

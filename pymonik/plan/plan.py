@@ -132,13 +132,15 @@ class Request:
 class Source:
     """What a plan was compiled of, and for what: enough to look at each pass again.
 
-    partitions: those of the client's session, none when it named none.
+    partitions: those of the client's session, none when it named none. seed: the one that its
+    client was given, None when it was given none.
     """
 
     graph: Any
     target: Any
     optimize: Any
     partitions: tuple[str, ...] = ()
+    seed: int | None = None
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,45 @@ def test_a_saved_graph_is_shown_costed_checked_and_run(pymonik_command: Command)
     assert values["price at prices.py:14"] == [10 * day for day in range(40)]
 
 
+def test_a_saved_graph_draws_the_numbers_that_its_script_draws(pymonik_command: Command) -> None:
+    source = """
+from pymonik import Pymonik, task
+
+@task(require_context=True)
+def deeper(ctx, x):
+    return x + ctx.rng.random()
+
+@task(require_context=True)
+def draw(ctx, n):
+    return deeper.invoke(ctx.rng.random() + n, delegate=True)
+
+@task
+def listed(values):
+    return list(values)
+
+with Pymonik(seed=7):
+    drawn = listed.invoke([draw.invoke(n) for n in range(5)])
+    alone = draw.invoke(9)
+    print([*drawn.get(), alone.get()])
+"""
+    expected = json.loads(pymonik_command("run", "--backend", "inline", "a.py", a=source).stdout)
+    pymonik_command("graph", "save", "a.pmk", "a.py")
+    for backend in ("inline", "local"):
+        done = pymonik_command("submit", "a.pmk", "--backend", backend, "-o", "json")
+        values = json.loads(done.stdout)["values"]
+        assert [*values["listed at a.py:17"], values["draw at a.py:18"]] == expected
+
+
+def test_saving_over_a_script_is_refused(pymonik_command: Command) -> None:
+    pymonik_command("graph", "save", "prices.pmk", "prices.py", "4", prices=SCRIPT)
+    done = pymonik_command("graph", "save", "prices.py", "prices.pmk")
+    assert done.returncode == 2
+    assert "prices.py is there, and is no saved graph" in done.stderr
+    # What is a graph may be written again, and the script is as it was.
+    again = pymonik_command("graph", "save", "prices.pmk", "prices.py", "5")
+    assert again.stdout == "wrote prices.pmk: 6 calls\n"
+
+
 def test_a_submitted_graph_that_fails_ends_with_1(pymonik_command: Command) -> None:
     source = SCRIPT.replace("10 * day", "1 / day")
     pymonik_command("graph", "save", "prices.pmk", "prices.py", "3", prices=source)
