@@ -8,7 +8,7 @@ from dataclasses import asdict
 import rich_click as click
 
 from pymonik.cli.graph import nothing, print_json
-from pymonik.cli.numbers import SECONDS, Pairs, number
+from pymonik.cli.numbers import Pairs, known_tasks, seconds_by_task
 from pymonik.cli.record import ScriptFailed
 from pymonik.cli.runs import remembered
 from pymonik.cli.sources import ANYWHERE, named, source
@@ -32,11 +32,7 @@ def check(
     strict: bool,
 ) -> None:
     """Look for what would go wrong with SCRIPT: arguments, paths, modules, partitions, limits."""
-    durations = {
-        name: number(text, SECONDS, "--seconds")
-        for pairs in seconds
-        for name, text in pairs.items()
-    }
+    durations = seconds_by_task(seconds)
     try:
         recording = named(script, args, module, execute)
     except ScriptFailed as failure:
@@ -47,6 +43,7 @@ def check(
     else:
         if recording.plan is None:
             return nothing(script, output)
+        known_tasks(durations, recording.tasks)
         found = find(recording.plan, durations, remembered())
     if output == "json":
         print_json({"script": script, "findings": [asdict(finding) for finding in found]})

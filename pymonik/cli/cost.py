@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import rich_click as click
 
 from pymonik.cli.graph import nothing, print_json
-from pymonik.cli.numbers import BYTES, COUNT, SECONDS, Pairs, number
+from pymonik.cli.numbers import (
+    BYTES,
+    COUNT,
+    SECONDS,
+    Pairs,
+    known_tasks,
+    number,
+    seconds_by_task,
+)
 from pymonik.cli.record import Recording
 from pymonik.cli.runs import remembered
 from pymonik.cli.sources import ANYWHERE, cluster, past, recorded, session, source, subtasks_text
@@ -20,8 +29,11 @@ from pymonik.graph.observed import cost_of_tasks
 from pymonik.graph.simulate import ARMONIK, LOCAL
 from pymonik.graph.total import in_turn
 from pymonik.numbers import counted, seconds_text, size_text
+from pymonik.plan.plan import Plan
 from pymonik.settings import settings
 
+# The partition of a client that names none.
+_DEFAULT = "pymonik"
 _WHERE = {"armonik": ARMONIK, "local": LOCAL}
 # What a gate can ask for: the unit of its number, and where the figure comes from.
 _GATES: dict[str, tuple[dict[str, float], Any]] = {
@@ -40,9 +52,13 @@ _GATES: dict[str, tuple[dict[str, float], Any]] = {
 @click.option("--slots", type=Pairs(), help="Calls at once: 16, or gpu=4,pymonik=100.")
 @click.option("--seconds", type=Pairs(), multiple=True, help="Of a call: price=0.4,load=2m.")
 @click.option(
-    "--assume", default=ASSUMED, show_default=True, help="Seconds of a call nothing is known of."
+    "--assume",
+    type=click.FloatRange(min=0),
+    default=ASSUMED,
+    show_default=True,
+    help="Seconds of a call nothing is known of.",
 )
-@click.option("--price", type=float, help="Of a pod-hour.")
+@click.option("--price", type=click.FloatRange(min=0), help="Of a pod-hour.")
 @click.option(
     "--on", "where", type=click.Choice(list(_WHERE)), default="armonik", show_default=True
 )
@@ -69,16 +85,8 @@ def cost(
     endpoint: str | None,
 ) -> None:
     """Estimate what SCRIPT would take: units, requests, bytes, time, pod-hours."""
-    rooms = {name: int(number(text, COUNT, "--slots")) for name, text in (slots or {}).items()}
-    limits = {name: text for pairs in fail_over for name, text in pairs.items()}
-    for name in limits:
-        if name not in _GATES:
-            raise click.BadParameter(f"there is no figure {name!r}: {', '.join(_GATES)}")
-    durations = {
-        name: number(text, SECONDS, "--seconds")
-        for pairs in seconds
-        for name, text in pairs.items()
-    }
+    rooms, limits = _rooms(slots or {}), _limits(fail_over, price)
+    durations = seconds_by_task(seconds)
     if rooms:
         # The script is compiled for what it will run on.
         os.environ["PYMONIK_WORKERS"] = str(sum(rooms.values()))
@@ -93,10 +101,49 @@ def cost(
         recording = recorded(script, args, module, execute)
         if not recording.plans:
             return nothing(script, output)
-        given.update(slots=rooms or None, remembered=remembered())
+        given.update(slots=_of_partitions(rooms, recording.plans), remembered=remembered())
         made = in_turn([estimate(plan, **given) for plan in recording.plans])
+    known_tasks(durations, [one.task for one in made.durations])
     _tell(script, made, recording, where, limits, output)
     return None
+
+
+def _rooms(slots: dict[str, str]) -> dict[str, int]:
+    rooms = {name: int(number(text, COUNT, "--slots")) for name, text in slots.items()}
+    for name, room in rooms.items():
+        if not room:
+            text = f"{name}=1" if name else "1"
+            raise click.BadParameter(
+                f"nothing runs without a slot: give {text} or more", param_hint="--slots"
+            )
+    return rooms
+
+
+def _of_partitions(rooms: dict[str, int], plans: Sequence[Plan]) -> dict[str, int] | None:
+    """Give the slots of each partition that is used; "" is that of clients which name none."""
+    if not rooms or "" in rooms:
+        return rooms or None
+    used = {unit.options.partition_id or "" for plan in plans for unit in plan.units}
+    for name in sorted({name or _DEFAULT for name in used} - set(rooms)):
+        raise click.BadParameter(
+            f"calls run on {name!r}, whose slots are not given: add {name}=…", param_hint="--slots"
+        )
+    return {name: rooms[name or _DEFAULT] for name in used}
+
+
+def _limits(fail_over: tuple[dict[str, str], ...], price: float | None) -> dict[str, str]:
+    """Read limits; one that could never be broken is wrong usage."""
+    limits = {name: text for pairs in fail_over for name, text in pairs.items()}
+    hint, known = "--fail-over", ", ".join(_GATES)
+    for name, text in limits.items():
+        if not name:
+            raise click.BadParameter(f"{text!r} is not of the form tasks=200", param_hint=hint)
+        if name not in _GATES:
+            raise click.BadParameter(f"there is no figure {name!r}: {known}", param_hint=hint)
+        number(text, _GATES[name][0], hint)
+    if "money" in limits and price is None:
+        raise click.BadParameter("money needs the --price of a pod-hour", param_hint=hint)
+    return limits
 
 
 def _tell(

@@ -68,8 +68,8 @@ def diff(before: str, after: str, output: str, execute: bool, exit_code: bool) -
     Each is a file of `graph save`, or a script, with its arguments in one pair of quotes.
     """
     recordings = [recorded(*_words(text), execute=execute) for text in (before, after)]
-    before_seed, after_seed = map(_seed, recordings)
-    changes = compare(*map(_graph, recordings), seeds=(before_seed, after_seed))
+    (one, was), (other, now) = ((_graph(r), _seed(r)) for r in recordings)
+    changes = compare(one, other, (was, now))
     if output == "json":
         print_json({"changes": [asdict(change) for change in changes]})
     else:

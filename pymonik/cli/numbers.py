@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
@@ -32,10 +33,33 @@ class Pairs(_Base):
         return {name.strip(): number.strip() for name, _, number in pairs}
 
 
+def seconds_by_task(given: Iterable[dict[str, str]]) -> dict[str, float]:
+    """Read `--seconds`, whose pairs need a name."""
+    pairs = [pair for some in given for pair in some.items()]
+    for name, text in pairs:
+        if not name:
+            raise click.BadParameter(
+                f"{text!r} of which task? price={text}", param_hint="--seconds"
+            )
+    return {name: number(text, SECONDS, "--seconds") for name, text in pairs}
+
+
+def known_tasks(seconds: Iterable[str], tasks: Iterable[str]) -> None:
+    """Refuse seconds of a task that is not there: they would count for nothing."""
+    names = sorted(set(tasks))
+    for name in seconds:
+        if name not in names:
+            raise click.BadParameter(
+                f"no task {name!r} is called, these are: {', '.join(names)}", param_hint="--seconds"
+            )
+
+
 def number(text: str, units: dict[str, float], option: str) -> float:
     """Read a number with one of the units; anything else is wrong usage."""
-    match = re.fullmatch(r"([\d_.]+(?:e[+-]?\d+)?)\s*([a-z]*)", text.lower())
+    match = re.fullmatch(r"((?:\d[\d_]*\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-z]*)", text.lower())
     if match is None or match[2] not in units:
         known = ", ".join(filter(None, units))
-        raise click.BadParameter(f"{text!r} is no number with one of {known}", param_hint=option)
+        raise click.BadParameter(
+            f"{text!r} is no number from 0, alone or with one of {known}", param_hint=option
+        )
     return float(match[1].replace("_", "")) * units[match[2]]

@@ -21,6 +21,7 @@ from typing import Any
 from pymonik import Pymonik
 from pymonik.backend.dry_run import DryRunBackend, DryRunEnd
 from pymonik.cli.execute import Kept, keeping
+from pymonik.graph.ir import Put
 from pymonik.plan.plan import Plan
 
 
@@ -51,6 +52,13 @@ class Recording:
     plans: tuple[Plan, ...] = ()
     ran: Kept | None = None
     is_brief: bool = False
+
+    @property
+    def tasks(self) -> set[str]:
+        """The names of the tasks that are called."""
+        sources = [plan.source for plan in self.plans if plan.source is not None]
+        nodes = [node for source in sources for node in source.graph.nodes]
+        return {node.spec.name for node in nodes if not isinstance(node, Put)}
 
 
 def record(script: str, args: Sequence[str] = (), module: bool = False) -> Recording:

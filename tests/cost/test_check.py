@@ -222,6 +222,12 @@ def test_warnings_end_with_1_only_when_strict(
     assert "1 finding" in done.stdout
 
 
+def test_seconds_of_a_task_that_is_not_called_are_wrong_usage(pymonik_command: Command) -> None:
+    done = pymonik_command("graph", "check", "--seconds", "reed=3", "warned.py", warned=WARNED)
+    assert done.returncode == 2
+    assert "no task 'reed' is called" in done.stderr
+
+
 def test_a_script_that_fails_by_itself_shows_its_traceback(pymonik_command: Command) -> None:
     done = pymonik_command("graph", "check", "bad.py", bad="1 / 0\n")
     assert done.returncode == 1

@@ -159,6 +159,16 @@ def test_the_command_prints_the_estimate(pymonik_command: Command) -> None:
     assert "prices.py:13" in done.stdout
 
 
+def test_slots_of_the_default_partition_are_those_of_calls_that_name_none(
+    pymonik_command: Command,
+) -> None:
+    args = ("graph", "cost", "prices.py", "-o", "json", "--slots", "gpu=4,pymonik=10")
+    assert json.loads(pymonik_command(*args, prices=SCRIPT).stdout)["slots"] == {"": 10}
+    named = SCRIPT.replace("Pymonik()", 'Pymonik(partition=["cpu", "gpu"])')
+    args = ("graph", "cost", "named.py", "-o", "json", "--slots", "gpu=4,cpu=7")
+    assert json.loads(pymonik_command(*args, named=named).stdout)["slots"] == {"cpu": 7}
+
+
 def test_json_has_the_same(pymonik_command: Command) -> None:
     args = ("graph", "cost", "prices.py", "-o", "json", "--slots", "10", "--seconds", "price=2m")
     made = json.loads(pymonik_command(*args, prices=SCRIPT).stdout)
@@ -187,7 +197,17 @@ def test_a_gate_that_holds_ends_with_0(pymonik_command: Command) -> None:
     [
         (["--fail-over", "moons=3"], "there is no figure 'moons'"),
         (["--fail-over", "bytes=3parsecs"], "'3parsecs' is no number"),
+        (["--fail-over", "tasks"], "'tasks' is not of the form tasks=200"),
+        (["--fail-over", "money=3"], "money needs the --price of a pod-hour"),
         (["--seconds", "price=soon"], "'soon' is no number"),
+        (["--seconds", "prise=3"], "no task 'prise' is called, these are: price, total"),
+        (["--seconds", "3"], "'3' of which task? price=3"),
+        (["--slots", "0"], "nothing runs without a slot: give 1 or more"),
+        (["--slots", "-3"], "'-3' is no number from 0"),
+        (["--slots", "1.2.3"], "'1.2.3' is no number from 0"),
+        (["--slots", "gpu=4"], "calls run on 'pymonik', whose slots are not given"),
+        (["--assume", "-1"], "not in the range"),
+        (["--price", "-1"], "not in the range"),
     ],
 )
 def test_wrong_limits_are_wrong_usage(
