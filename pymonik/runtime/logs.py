@@ -11,6 +11,7 @@ asked for.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
@@ -138,8 +139,26 @@ def forward(send: Callable[..., None], level: int) -> Callable[[], None]:
     return finish
 
 
+# What could not be handed on, told once: by logger and error.
+_UNHEARD: set[tuple[str, str]] = set()
+
+
 def relay(name: str, level: int, text: str, fields: dict[str, Any], trace: str) -> None:
-    """Log here what was logged there; write here what was printed there."""
+    """Log here what was logged there; write here what was printed there.
+
+    A handler that raises, or a stream that is closed, is no trouble of the tasks: it is told once.
+    """
+    try:
+        _relay(name, level, text, fields, trace)
+    except Exception as error:
+        key = name, repr(error)
+        if key not in _UNHEARD and sys.stderr is not None:
+            _UNHEARD.add(key)
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write(f"what tasks log as {name!r} could not be handed on: {error!r}\n")
+
+
+def _relay(name: str, level: int, text: str, fields: dict[str, Any], trace: str) -> None:
     target = logging.getLogger(name)
     if not target.isEnabledFor(level) or not target.hasHandlers():
         if name in PRINTED.values():
