@@ -221,4 +221,20 @@ def test_who_awaits_or_asked_to_be_called_hears_of_a_control_plane_that_has_gone
     assert told.get(timeout=60) is handle
     handle.add_done_callback(told.put)  # too late to wait for it
     assert told.get(timeout=60) is handle
+
+
+def test_a_value_that_nobody_could_think_of_is_told_and_not_waited_for(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(opened: Any) -> Any:
+        raise AttributeError("no such class here")
+
+    client = connect()
+    client.create()
+    value = inc.invoke(1, pymonik=client)
+    value.wait()
+    monkeypatch.setattr("pymonik.runtime.envelope.pack_of", broken)
+    lost = inc.invoke(2, pymonik=client)
+    with pytest.raises(ClusterError, match="no such class here"):
+        lost.get(timeout=60)
     client.cancel()

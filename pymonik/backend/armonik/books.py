@@ -32,7 +32,7 @@ class Books:
     ) -> None:
         self.changed = threading.Condition()
         self.ledger = Ledger()
-        self.fetcher = Fetcher(self.changed, fetch, fetch_value)
+        self.fetcher = Fetcher(self.changed, fetch, fetch_value, self.break_down)
         self.failures: list[Failure] = []
         self.problem: BaseException | None = None
         self.open: dict[str, Unit] = {}

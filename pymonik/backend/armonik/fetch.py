@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from pymonik.backend.armonik.apart import AHEAD_BYTES, AHEAD_UNITS, ApartValues, Value
+from pymonik.errors import ClusterError
 from pymonik.plan.home import Cell, Wanted
 
 logger = logging.getLogger("pymonik.armonik")
@@ -47,12 +48,14 @@ class Fetcher:
         lock: threading.Condition,
         fetch: Callable[[Cell, Place], int],
         fetch_value: Callable[[Cell, Value], None],
+        broken: Callable[[BaseException], None],
     ) -> None:
         self.apart = ApartValues(lambda cell, value: self._work(self._fetch_value, cell, value))
         self.places: WeakKeyDictionary[Cell, Place] = WeakKeyDictionary()
         self._lock = lock
         self._fetch = fetch
         self._fetch_value = fetch_value
+        self._broken = broken
         self._cells: WeakValueDictionary[int, Cell] = WeakValueDictionary()
         self._front: int | None = None
         self._reads_on = False
@@ -133,7 +136,17 @@ class Fetcher:
     def _work(self, function: Callable[..., None], *args: object) -> None:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(THREADS, "pymonik-fetch")
-        self._pool.submit(_logged, function, *args)
+        self._pool.submit(self._told, function, *args)
+
+    def _told(self, function: Callable[..., None], *args: object) -> None:
+        """Run it; what nobody has thought of is told to who waits, else they would for ever."""
+        try:
+            function(*args)
+        except Exception as error:
+            logger.exception("fetching a value failed")
+            problem = ClusterError(f"a value could not be fetched: {error!r}")
+            problem.__cause__ = error
+            self._broken(problem)
 
     def _run(self, cell: Cell, place: Place) -> None:
         with self._lock:
@@ -145,10 +158,3 @@ class Fetcher:
         with self._lock:
             if self._front is not None and place.number > self._front:
                 self._ahead[place.number] = size
-
-
-def _logged(function: Callable[..., None], *args: object) -> None:
-    try:
-        function(*args)
-    except Exception:
-        logger.exception("fetching a value failed")
