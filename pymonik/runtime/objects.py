@@ -6,9 +6,10 @@ engine; an outcome as long as somebody has its handle.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from pymonik.content import Content
 from pymonik.plan.home import Cell
@@ -20,13 +21,18 @@ class Objects:
     def __init__(self, session_id: str) -> None:
         self._session_id = session_id
         self._cells: WeakValueDictionary[str, Cell] = WeakValueDictionary()
+        # Told by number: the address of a cell that is gone may be that of another one.
+        self._names: WeakKeyDictionary[Cell, str] = WeakKeyDictionary()
+        self._numbers = itertools.count()
         self._contents: dict[str, Content] = {}
         self._seen: WeakSet[Content] = WeakSet()
 
     def id_of(self, cell: Cell) -> str:
         """Give the id of the outcome of a unit."""
-        name = f"{self._session_id}/{id(cell):x}"
-        self._cells[name] = cell
+        name = self._names.get(cell)
+        if name is None:
+            name = self._names[cell] = f"{self._session_id}/{next(self._numbers)}"
+            self._cells[name] = cell
         return name
 
     def store(self, content: Content) -> str:

@@ -1,0 +1,17 @@
+"""Objects of an embedded engine: an id names one object, for ever."""
+
+from __future__ import annotations
+
+from pymonik.plan.home import Cell
+from pymonik.runtime.objects import Objects
+
+
+def test_no_id_is_given_twice_though_addresses_are() -> None:
+    objects, ids = Objects("s"), set()
+    for _ in range(100):
+        cell = Cell(1, 1)
+        ids.add(objects.id_of(cell))
+        assert objects.id_of(cell) in ids
+        del cell
+    assert len(ids) == 100
+    assert objects.find(ids.pop()) is None
