@@ -12,6 +12,7 @@ runs now, overwritten when that ends.
 from __future__ import annotations
 
 import io
+import logging
 import mmap
 import os
 import pickle
@@ -19,6 +20,8 @@ from typing import Any, NamedTuple
 
 from pymonik.content import Content, MemoryFile, open_memory_file
 from pymonik.runtime.outcome import Failure
+
+logger = logging.getLogger("pymonik.host")
 
 _NUMBERS = 64
 _SIZE = 1 << 18
@@ -130,11 +133,16 @@ class Page:
 
 
 def _parsed(numbers: list[int], data: bytes) -> Journal:
-    stream, entries, steps = io.BytesIO(data), [], []
-    while stream.tell() < min(numbers[JOURNAL], len(data)):
-        entries.append(pickle.load(stream))
-    while stream.tell() < len(data):
-        steps.append(pickle.load(stream))
+    stream = io.BytesIO(data)
+    entries: list[Any] = []
+    steps: list[tuple[Any, ...]] = []
+    try:
+        while stream.tell() < min(numbers[JOURNAL], len(data)):
+            entries.append(pickle.load(stream))
+        while stream.tell() < len(data):
+            steps.append(pickle.load(stream))
+    except Exception:  # user code has written over it: what cannot be read runs again
+        logger.warning("the page of an executor holds what it did not write")
     return Journal(numbers[UNIT], numbers[FIRST], entries, steps)
 
 

@@ -86,3 +86,13 @@ def test_a_step_with_a_large_value_is_noted_without_it(pages: Pages) -> None:
     large = Content(b"array", [freeze_buffer(memoryview(bytes(4 << 20)))])
     assert executor.note((large,))
     assert host.journal().steps == [GONE]
+
+
+def test_a_page_that_was_written_over_says_what_can_be_read(pages: Pages) -> None:
+    executor, host = pages
+    executor.begin(7, 0)
+    executor.add("first")
+    at = executor.numbers[4]
+    executor.add("second")
+    executor._bytes[64 + at : 64 + at + 4] = b"\xff\xff\xff\xff"
+    assert host.journal() == Journal(7, 0, ["first"], [])
