@@ -59,5 +59,5 @@ class Servicer:
                 error = f"the worker could not run the task: {problem}\n{''.join(last)}"
             self._hosts.replace_grown()
         if error is not None:
-            return ProcessReply(output=Output(error=Output.Error(details=error[: verdict.LIMIT])))
+            return ProcessReply(output=Output(error=Output.Error(details=verdict.short(error))))
         return ProcessReply(output=Output(ok=Empty()))

@@ -47,6 +47,8 @@ class Hosts:
         self._folder = folder
         key = (order.slots, order.optimize)
         known = self._hosts.get(key)
+        if known is not None and known.host.is_over:  # it has failed: the next one need not
+            known = None
         if known is None:
             emit = Emit()
             host = Host(

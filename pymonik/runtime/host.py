@@ -153,6 +153,11 @@ class Host:
             self._quarters.close()
 
     @property
+    def is_over(self) -> bool:
+        """Tell whether it has ended, or failed: it runs nothing any more."""
+        return self._over is not None
+
+    @property
     def pids(self) -> list[int]:
         """The process ids of the executors."""
         return self._staff.pids

@@ -54,6 +54,11 @@ def read(text: str) -> tuple[list[list[Any]], list[Failure]] | None:
     return columns, errors
 
 
+def short(text: str) -> str:
+    """Cut a text to the bytes that an answer may have."""
+    return text.encode()[:LIMIT].decode(errors="ignore")
+
+
 def words(text: str) -> str:
     """Give what an error text says to people; nothing of it is unpickled."""
     return text.partition(_MARK)[0]

@@ -25,7 +25,7 @@ from pymonik import Pymonik, Task, get_context, task
 from pymonik.content import Content
 from pymonik.emulator import Emulator
 from pymonik.errors import ExecutorDied, TaskTimeout
-from pymonik.runtime import envelope
+from pymonik.runtime import envelope, verdict
 from pymonik.runtime.agent import Servicer
 from pymonik.runtime.agent_hosts import Hosts
 from pymonik.runtime.agent_inputs import ContentCache
@@ -451,3 +451,20 @@ def test_a_line_of_the_log_is_json_with_fields_apart() -> None:
         "rows": 12,
         "@@id": "x",
     }
+
+
+def test_an_engine_that_has_failed_is_not_asked_again() -> None:
+    hosts = Hosts("test")
+    order: Any = SimpleNamespace(slots=1, optimize=True)
+    first = hosts.host_for(order).host
+    assert hosts.host_for(order).host is first
+    first.prepare(0)
+    first.close()
+    assert hosts.host_for(order).host is not first
+    hosts.close()
+
+
+def test_an_answer_is_cut_to_the_bytes_it_may_have() -> None:
+    text = verdict.short("é" * verdict.LIMIT)
+    assert len(text.encode()) == verdict.LIMIT
+    assert set(text) == {"é"}
