@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -89,6 +89,7 @@ class Compiling(Telling):
             plan,
             source=source,
             names=tuple(names),
+            kept=self._cut.kept if self._cut is not None and target.solo else (),
             stored=tuple(blob for blob in plan.blobs if backend.holds(blob)),
             versions=self._versions() if target.solo else (),
         )
@@ -143,9 +144,15 @@ class Compiling(Telling):
             from pymonik.reuse.store import Store
 
             here = self._opened().name in ("local", "inline")
-            self._known = Known(Store() if here else None)
+            self._known = Known(Store() if here else None, self._made_elsewhere)
         with self._known.without(graph) as (unknown, self._cut):
             yield unknown
+
+    def _made_elsewhere(self, wanted: Mapping[str, str]) -> dict[str, Any]:
+        from pymonik.names import handle_of
+
+        found = self._opened().values(wanted)
+        return {key: handle_of(named, wanted[key], self) for key, named in found.items()}
 
     def waited(self) -> None:
         """Keep values that have come: a program may be killed at any time."""

@@ -60,6 +60,12 @@ class Backend(Protocol):
     def lookup(self, name: str) -> Named | None:
         """Give where a value that another program has named is; None when there is none."""
 
+    def values(self, wanted: Mapping[str, str]) -> Mapping[str, Named]:
+        """Give where values of keys are that other programs of the session have made, or make.
+
+        wanted: keys, and the names of their tasks.
+        """
+
     def drain(self) -> None:
         """Wait for what tasks submitted themselves; gather `failures` that never came here."""
 

@@ -157,6 +157,8 @@ class Plan:
     source: Source | None = None
     # Values that have a name, by their handles.
     names: tuple[tuple[str, Any], ...] = ()
+    # Values that other programs may use again: keys, and the outputs of nodes that they are.
+    kept: tuple[tuple[str, tuple[Any, int]], ...] = ()
     # Versions, here, of the packages that pickled data names.
     versions: tuple[tuple[str, str], ...] = ()
     # Blobs that earlier submissions have stored.
@@ -195,6 +197,20 @@ class Plan:
             if home is not None and home.output is not None:
                 found[name] = _named(handle, home, offset)
         return found
+
+    def tables(self) -> dict[str, dict[str, Named]]:
+        """Give what other programs are told of: where values with names are, and with keys."""
+        from pymonik.plan.steps import NAMES, VALUES
+
+        homes = self._homes_of({id(node) for _, (node, _) in self.kept})
+        kept = {
+            key: _element(home, offset + index)
+            for key, (node, index) in self.kept
+            for home, offset in [homes.get(id(node), (None, 0))]
+            if home is not None and home.output is not None
+        }
+        told = {NAMES: self.places(), VALUES: kept}
+        return {title: table for title, table in told.items() if table}
 
     def _homes_of(self, nodes: set[int]) -> dict[int, tuple[Home, int]]:
         found: dict[int, tuple[Home, int]] = {}
@@ -252,9 +268,13 @@ def _node_of(handle: Any) -> Any:
 
 def _named(handle: Any, home: Home, offset: int) -> Named:
     if hasattr(handle, "_node"):
-        cell, place = home.locate(offset + handle._index)
-        return Named((cell,), cell.n, home.output or 0, place)
+        return _element(home, offset + handle._index)
     return Named(tuple(home.cells), home.chunk, home.output or 0, offset, len(handle))
+
+
+def _element(home: Home, index: int) -> Named:
+    cell, place = home.locate(index)
+    return Named((cell,), cell.n, home.output or 0, place)
 
 
 def _requests(plan: Plan) -> Iterator[Request]:
@@ -277,7 +297,7 @@ def _requests(plan: Plan) -> Iterator[Request]:
             slots=plan.source.target.slots, optimize=plan.source.optimize, versions=plan.versions
         )
     units = fan_in.bounded(plan.units, facts.optimize)
-    sent = sending.sending(units, plan.blobs, ledger, facts, plan.places())
+    sent = sending.sending(units, plan.blobs, ledger, facts, plan.tables())
     for step in sent.steps:
         kind = type(step).__name__.lower()
         count = (

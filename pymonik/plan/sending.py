@@ -7,7 +7,7 @@ be. Sends nothing, and asks nobody.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -45,6 +45,8 @@ class Ledger:
     numbers: int = 0
     # The working directories of environments, archived, by their hashes.
     folders: dict[str, Content] = field(default_factory=dict)
+    # The tables that were stored.
+    tables: list[Object] = field(default_factory=list)
 
     def forget_unsent(self) -> None:
         """Forget what a failed submission has not stored."""
@@ -94,17 +96,17 @@ def sending(
     contents: Iterable[Content],
     ledger: Ledger,
     facts: Facts,
-    named: dict[str, Named] | None = None,
+    tables: Mapping[str, dict[str, Named]] | None = None,
     extra: Iterable[Object] = (),
 ) -> Sending:
-    """Work out the steps; `extra` are further objects to be stored, `named` has values' names."""
+    """Work out the steps; `extra` are further objects to be stored, `tables` tell of values."""
     outputs = [(unit, _output(unit, ledger, facts)) for unit in units]
     objects = [*extra]
     for content in contents:
         _content(content, ledger, objects)
     entries = [_entry(unit, output, ledger, facts, objects) for unit, output in outputs]
-    if named:
-        objects.append(_names(named, ledger, objects))
+    for title, told in (tables or {}).items():
+        objects.append(_table(title, told, ledger, objects))
     objects += [entry.order for entry in entries]
     limits = settings()
     big = [o for o in objects if o.size > limits.request_bytes // 4]
@@ -223,33 +225,34 @@ def order_object(order: Any) -> Object:
     return Object("order", order.stamp, envelope.size_of(parts), lambda: parts)
 
 
-def _names(named: dict[str, Named], ledger: Ledger, objects: list[Object]) -> Object:
-    """Give the object that tells others where named values are."""
-    stored: dict[str, list[tuple[Object, int, int]]] = {}
-    for name, what in named.items():
+def _table(title: str, told: dict[str, Named], ledger: Ledger, objects: list[Object]) -> Object:
+    """Give the object that tells others where values are."""
+    stored: dict[str, tuple[tuple[Object, int, int], ...]] = {}
+    for name, what in told.items():
         if what.content is not None:
-            stored[name] = [(_content(what.content, ledger, objects, name), 0, 0)]
-        else:
-            stored[name] = [(ledger.cells[c], c.n, len(c.columns)) for c in what.cells]
-        if len(stored[name]) == 1 and stored[name][0][1] <= 1:
+            stored[name] = ((_content(what.content, ledger, objects, name), 0, 0),)
+        elif all(cell in ledger.cells for cell in what.cells):  # else it failed before it was sent
+            stored[name] = tuple((ledger.cells[c], c.n, len(c.columns)) for c in what.cells)
+        if title == NAMES and name in stored and [n <= 1 for _, n, _ in stored[name]] == [True]:
             stored[name][0][0].name = name
 
     def parts() -> Parts:
-        ids = {o: o.any_id for places in stored.values() for o, _, _ in places}
+        # One list for all values of a unit: a pickle has it once.
+        lists = {
+            places: [(o.any_id, o.digest, n, outputs) for o, n, outputs in places]
+            for places in stored.values()
+        }
         return envelope.seal_names(
             {
-                name: (
-                    [(ids[o], o.digest, n, outputs) for o, n, outputs in stored[name]],
-                    what.chunk,
-                    what.output,
-                    what.start,
-                    what.length,
-                )
-                for name, what in named.items()
+                name: (lists[places], what.chunk, what.output, what.start, what.length)
+                for name, places in stored.items()
+                for what in [told[name]]
             }
         )
 
-    return Object(NAMES, size=envelope.size_of(parts()), parts=parts)
+    table = Object(title, size=envelope.size_of(parts()), parts=parts)
+    ledger.tables.append(table)
+    return table
 
 
 def _submissions(entries: Sequence[Entry]) -> Iterator[Submit]:

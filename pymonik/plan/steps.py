@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 from pymonik.runtime.envelope import Parts
 
 _NAME_LENGTH = 64
+# The tables that tell other programs of a session where values are: by names, by keys.
 NAMES = "pymonik:names"
+VALUES = "pymonik:values"
 # What ids look like before there are any: GUIDs have 36 characters.
 NO_ID = "?" * 36
 

@@ -64,7 +64,7 @@ class Cut:
             if isinstance(node, Recorded):
                 keys = known.keys_of(node)  # of the arguments as they were recorded
                 self._rename(node)
-                nodes += self._look_up(node, keys) if _is_cached(node) else [node]
+                nodes += self._look_up(node, keys) if is_cached(node) else [node]
             else:
                 nodes.append(node)
         note = (f"reused {self.hits} calls: their values are known",) if self.hits else ()
@@ -76,6 +76,11 @@ class Cut:
             node.home = Spliced(parts)
         for other, index in self._shared:  # of earlier submissions: each is wanted once more
             other.home.at(other.offset + index)[0].share(other.offset)
+
+    @property
+    def kept(self) -> tuple[tuple[str, Place], ...]:
+        """The keys of what is computed now, and where the values will be."""
+        return tuple((key, place) for key, place, _ in self.misses)
 
     def restore(self) -> None:
         """Give the calls their arguments back."""
@@ -147,7 +152,8 @@ class Cut:
         return [(other, range(at, at + 1)) for other, at in (parts[i] for i in indexes)]
 
 
-def _is_cached(node: Recorded) -> bool:
+def is_cached(node: Recorded) -> bool:
+    """Tell whether the values of a node are looked up."""
     # A value with a name is stored under it, so it is made.
     return node.spec.cache and node.label is None
 

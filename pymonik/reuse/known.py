@@ -1,4 +1,4 @@
-"""What one client knows: values that it has made, and on the embedded engine those of a `Store`.
+"""What one client knows: values that it has made, those of a `Store`, those of its session.
 
 Enters: keys of calls, and records once they have come. Leaves: where the values of keys are. Only
 tasks with `cache=True` are looked up; the keys of other pure calls serve as parts of keys. How
@@ -10,19 +10,21 @@ from __future__ import annotations
 import logging
 import pickle
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from pymonik.content import Content
 from pymonik.graph.ir import Graph, Put, Recorded
 from pymonik.plan.home import settled
-from pymonik.reuse.cut import Cut, Place
+from pymonik.reuse.cut import Cut, Place, is_cached
 from pymonik.reuse.keys import Keys
 from pymonik.reuse.store import Store
 from pymonik.runtime.outcome import PENDING, Failure
 
 logger = logging.getLogger("pymonik.reuse")
+
+Elsewhere = Callable[[Mapping[str, str]], Mapping[str, Any]]
 
 _PAUSE = 1.0
 # A class that travels by value is another one in each program.
@@ -30,10 +32,15 @@ _OWN_CLASS = b"_class_setstate"
 
 
 class Known:
-    """What one client knows: values made here, by key, and those of its store."""
+    """What one client knows: values made here, by key, and those of its store.
 
-    def __init__(self, store: Store | None) -> None:
+    elsewhere: gives handles of values that other programs of the session have made, by keys; the
+    names of their tasks go with the keys that it is asked for.
+    """
+
+    def __init__(self, store: Store | None, elsewhere: Elsewhere = lambda wanted: {}) -> None:
         self.store = store
+        self._elsewhere = elsewhere
         self._keys = Keys()
         self._made: dict[str, tuple[Place, Any]] = {}
         self._open: list[tuple[str, Place, Any, dict[str, Any]]] = []
@@ -42,6 +49,7 @@ class Known:
     @contextmanager
     def without(self, graph: Graph) -> Iterator[tuple[Graph, Cut]]:
         """Give the graph without known calls, for as long as it is compiled."""
+        self._look_elsewhere(graph)
         cut = Cut(self, graph)
         try:
             yield cut.graph, cut
@@ -61,6 +69,15 @@ class Known:
         put = Put(content, None, "")
         put.home = settled(content)
         return put, 0
+
+    def _look_elsewhere(self, graph: Graph) -> None:
+        cached = [n for n in graph.nodes if isinstance(n, Recorded) and is_cached(n)]
+        wanted = {k: n.spec.name for n in cached for k in self.keys_of(n) if k is not None}
+        wanted = {key: name for key, name in wanted.items() if key not in self._made}
+        for key, handle in (self._elsewhere(wanted) if wanted else {}).items():
+            record = handle._node.home.record(handle._index)
+            if type(record) is not Content or _OWN_CLASS not in record.data:
+                self._made[key] = ((handle._node, handle._index), handle)
 
     def expect(self, cut: Cut) -> None:
         """Note what is computed now, and is to be known: the graph was sent."""

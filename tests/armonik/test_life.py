@@ -183,6 +183,16 @@ def test_a_failed_value_is_raised_where_it_is_looked_up(
         assert isinstance(other.lookup("bad").exception(), ValueError)
 
 
+def test_a_value_with_a_name_may_fail_before_it_is_sent(connect: Connect) -> None:
+    with connect() as client:
+        bad = fail.invoke("early")
+        assert isinstance(bad.exception(), ValueError)
+        late = inc.invoke(bad, pmk_name="late")
+        assert isinstance(late.exception(), ValueError)
+        with pytest.raises(KeyError, match="other"):
+            client.lookup("other")
+
+
 # ----- expiry
 
 

@@ -19,19 +19,18 @@ from pymonik.backend.armonik.fetch import Place
 from pymonik.backend.armonik.line import StaleError, pauses
 from pymonik.backend.armonik.send import Sender
 from pymonik.backend.armonik.session import Session
+from pymonik.backend.armonik.shared import SharedValues, adopted
 from pymonik.content import Content
 from pymonik.errors import ClusterError, WireError
 from pymonik.numbers import counted
-from pymonik.options import DEFAULTS
 from pymonik.plan.home import Cell, Wanted
-from pymonik.plan.plan import Named, Plan, Unit
+from pymonik.plan.plan import Named, Plan
 from pymonik.plan.sending import Facts
 from pymonik.plan.steps import NO_ID, Object, result_name
 from pymonik.runtime import envelope, verdict
 from pymonik.runtime.env_versions import VERSIONS
 from pymonik.runtime.logs import relay
 from pymonik.runtime.outcome import Failure
-from pymonik.runtime.program import Program
 
 logger = logging.getLogger("pymonik.armonik")
 
@@ -63,6 +62,9 @@ class ClusterBackend:
         self.failures = self._books.failures
         self._sender = Sender(
             session, self._books, Facts(session.id, slots, optimize, logs="pack" if logs else "")
+        )
+        self._shared = SharedValues(
+            session, self._books, lambda ids: self._sender.listen().ask(ids)
         )
         self._logs = logs
         # What workers have said of versions that differ.
@@ -156,7 +158,11 @@ class ClusterBackend:
         if is_late:
             call_back([callback])
 
-    # ----- names
+    # ----- names and keys
+
+    def values(self, wanted: Mapping[str, str]) -> Mapping[str, Named]:
+        """Give where values of keys are that other programs of this session have made."""
+        return self._shared.find(wanted)
 
     def holds(self, content: Content) -> bool:
         """Tell whether a content is stored in this session."""
@@ -171,7 +177,7 @@ class ClusterBackend:
         id, stamp, n, _ = stored[0]
         if not n:
             return Named(content=self._find_content(name, id, stamp))
-        cells = tuple(self._adopt(name, *place) for place in stored)
+        cells = tuple(adopted(self._books, name, *place) for place in stored)
         self._sender.listen().ask([id for id, *_ in stored])
         return Named(cells, chunk, output, start, length)
 
@@ -185,13 +191,6 @@ class ClusterBackend:
                 self._books.ledger.contents[digest] = Object(name, digest, id=found)
                 return envelope.content_of(opened)
         raise ClusterError(f"the object named {name!r} is gone from session {self.session_id}")
-
-    def _adopt(self, name: str, id: str, stamp: bytes, n: int, outputs: int) -> Cell:
-        cell = Cell(n, outputs)
-        unit = Unit(0, Program((), n), (), cell, DEFAULTS, name)
-        output = self._books.ledger.cells[cell] = Object(name, stamp, id=id)
-        self._books.expect([(unit, output)])
-        return cell
 
     # ----- waiting, cancelling, ending
 

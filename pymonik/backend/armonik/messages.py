@@ -78,14 +78,18 @@ def list_partitions() -> Any:
     )
 
 
-def list_results(session_id: str, page: int = 0, **equal: Iterable[str]) -> Any:
-    """Ask for results of a session: `result_id` or `name` one of some texts, or all."""
-    session = _result_is("session_id", session_id)
+def list_results(session_id: str, page: int = 0, since: Any = None, **equal: Iterable[str]) -> Any:
+    """Ask for results of a session: `result_id` or `name` one of some texts, or all.
+
+    since: a timestamp; only results that were made then or later.
+    """
+    all_of = [_result_is("session_id", session_id)]
+    all_of += [_result_since(since)] if since is not None else []
     ands = [
-        results_filters_pb2.FiltersAnd(**{"and": [session, _result_is(name, text)]})
+        results_filters_pb2.FiltersAnd(**{"and": [*all_of, _result_is(name, text)]})
         for name, texts in equal.items()
         for text in texts
-    ] or [results_filters_pb2.FiltersAnd(**{"and": [session]})]
+    ] or [results_filters_pb2.FiltersAnd(**{"and": all_of})]
     return results_common_pb2.ListResultsRequest(
         page=page,
         page_size=PAGE,
@@ -108,6 +112,15 @@ def _result_is(name: str, text: str) -> Any:
     return results_filters_pb2.FilterField(
         field=_result_field(name),
         filter_string=operators.FilterString(value=text, operator=_EQUAL),
+    )
+
+
+def _result_since(moment: Any) -> Any:
+    return results_filters_pb2.FilterField(
+        field=_result_field("created_at"),
+        filter_date=operators.FilterDate(
+            value=moment, operator=operators.FILTER_DATE_OPERATOR_AFTER_OR_EQUAL
+        ),
     )
 
 

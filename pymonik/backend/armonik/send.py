@@ -88,7 +88,7 @@ class Sender:
                 self._check_partitions(units)
                 self._facts = replace(self._facts, versions=plan.versions)
                 units = bounded(self._without_lost(units), self._facts.optimize)
-                self.send(units, plan.blobs, plan.places())
+                self.send(units, plan.blobs, plan.tables())
             except BaseException as error:
                 self._fail_unsent([*plan.units, *units], error)
                 raise
@@ -97,15 +97,15 @@ class Sender:
         self,
         units: Sequence[Unit],
         blobs: Iterable[Content] = (),
-        named: dict[str, Any] | None = None,
+        tables: dict[str, Any] | None = None,
     ) -> None:
         """Send units; a refusal for the sake of an input is cleared up, and the rest sent again."""
-        if not units and not named:
+        if not units and not tables:
             return
         self.listen()
         for attempt in range(_REFUSALS + 1):
             outside = self._books.open_inputs(units)
-            work = sending(units, blobs, self._books.ledger, self._facts, named)
+            work = sending(units, blobs, self._books.ledger, self._facts, tables)
             self._session.store.uploaded = 0
             self.to_upload = work.size
             try:
@@ -117,7 +117,7 @@ class Sender:
                     raise
                 units = rest
                 logger.info("sending %s again: %s", counted(len(units), "task"), error)
-            named, blobs = None, ()
+            tables, blobs = None, ()
         if outside:
             self._look_again(outside, units)
 

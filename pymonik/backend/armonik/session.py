@@ -143,11 +143,13 @@ class Session:
             found.update({r.result_id: r for r in listed})
         return found
 
-    def list_results(self, patience: float | None = None, **equal: Sequence[str]) -> Iterator[Any]:
+    def list_results(
+        self, patience: float | None = None, since: Any = None, **equal: Sequence[str]
+    ) -> Iterator[Any]:
         """Give results of the session."""
         page = seen = 0
         while True:
-            request = messages.list_results(self.id, page, **equal)
+            request = messages.list_results(self.id, page, since, **equal)
             answer = self.line.again(self.results.ListResults, request, patience)
             yield from answer.results
             seen += len(answer.results)
@@ -170,10 +172,14 @@ class Session:
     def names(self) -> dict[str, Any]:
         """Give where the values with names are, as the clients of this session told."""
         found: dict[str, Any] = {}
-        told = list(self.list_results(name=[NAMES]))
-        for result in sorted(told, key=lambda r: r.created_at.ToNanoseconds()):
+        for result in self.tables(NAMES):
             found.update(envelope.names_of(self.open_result(result.result_id)))
         return found
+
+    def tables(self, title: str, since: Any = None) -> list[Any]:
+        """Give the tables of a title, the oldest first; `since`: those made then or later."""
+        told = self.list_results(name=[title], since=since)
+        return sorted(told, key=lambda result: result.created_at.ToNanoseconds())
 
     def download(self, id: str) -> bytearray:
         """Give the data of a completed result."""
