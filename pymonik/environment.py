@@ -33,7 +33,7 @@ class Environment:
     `packages` are PEP 508 requirements in canonical form, `variables` sorted pairs, `python` a
     version specifier, `working_hash` the content of the folder to ship (see `archive`).
     `working_dir` says where that folder is on the machine that described it; it does not travel and
-    does not count in comparisons.
+    does not count in comparisons. `archived` is its archive, where it came with a saved graph.
     """
 
     packages: tuple[str, ...] = ()
@@ -41,6 +41,7 @@ class Environment:
     python: str = ""
     working_hash: str = ""
     working_dir: str = field(default="", compare=False)
+    archived: bytes = field(default=b"", compare=False)
 
     @classmethod
     def parse(cls, spec: Spec, base: str | os.PathLike[str] | None = None) -> Environment:
@@ -93,8 +94,8 @@ class Environment:
         Raises `SourceChangedError` when the folder is no longer what it was when the environment
         was described.
         """
-        if not self.working_dir:
-            return b""
+        if self.archived or not self.working_dir:
+            return self.archived
         from pymonik.runtime.env_tree import archive_of, skip_scratch
 
         return archive_of(self.working_dir, self.working_hash, skip_scratch)
@@ -128,6 +129,7 @@ def merge(client: Environment, task: Environment) -> Environment:
         python=task.python or client.python,
         working_hash=folder.working_hash,
         working_dir=folder.working_dir,
+        archived=folder.archived,
     )
 
 

@@ -107,6 +107,11 @@ def content_of(mat: Materialize) -> Content:
     return Content(_BYTES, [_frozen(mat)])
 
 
+def content_of_bytes(data: bytes) -> Content:
+    """Give what loads as some bytes."""
+    return Content(_BYTES, [freeze_buffer(memoryview(data))])
+
+
 def is_bytes(content: Content) -> bool:
     """Tell whether a content loads as bytes: it is a file, or the archive of a folder."""
     return content.data == _BYTES

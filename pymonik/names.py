@@ -6,6 +6,7 @@ other, of a call made there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pymonik.capture import Code
@@ -38,6 +39,20 @@ def handle_of(named: Named, name: str, client: Any) -> ResultHandle[Any] | Multi
         return ResultHandle(node, named.start, client)
     indexes = range(named.start, named.start + named.length)
     return MultiResultHandle.of_run(node, indexes, client, Anchor())
+
+
+def handles_of(nodes: Iterable[Any], client: Any) -> dict[str, Any]:
+    """Give handles of the values that have names, in a graph that was read from a file."""
+    found: dict[str, Any] = {}
+    for node in nodes:
+        if isinstance(node.label, dict):
+            found.update((name, ResultHandle(node, i, client)) for i, name in node.label.items())
+        elif node.label is not None and type(node) is not Put and node.n is not None:
+            indexes = range(node.n)
+            found[node.label] = MultiResultHandle.of_run(node, indexes, client, Anchor())
+        elif node.label is not None:
+            found[node.label] = ResultHandle(node, 0, client)
+    return found
 
 
 def description(handle: ResultHandle[Any]) -> str:

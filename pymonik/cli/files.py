@@ -15,12 +15,13 @@ from pymonik.cli.graph import nothing, print_json
 from pymonik.cli.record import Recording
 from pymonik.cli.sources import ANYWHERE, cluster, recorded, source, written
 from pymonik.client import Pymonik
-from pymonik.errors import GraphFileError
+from pymonik.errors import GraphFileError, SourceChangedError
 from pymonik.graph.diff import diff as compare
 from pymonik.graph.file import is_file, load
 from pymonik.graph.file import save as write
 from pymonik.graph.ir import Graph, Put
 from pymonik.handle import ResultHandle
+from pymonik.names import handles_of
 from pymonik.numbers import counted
 
 
@@ -47,7 +48,7 @@ def save(
         )
     try:
         write(plan, file)
-    except (GraphFileError, OSError) as error:
+    except (GraphFileError, SourceChangedError, OSError) as error:
         raise click.ClickException(str(error)) from error
     if output == "json":
         print_json({"file": file, "calls": plan.calls, "units": len(plan.units)})
@@ -132,6 +133,7 @@ def submit(
     try:
         with client:
             client.pending += loaded.graph.nodes
+            client.names.update(handles_of(loaded.graph.nodes, client))
             client.flush()
             session = client.session_id
             for name, nodes in _wanted(loaded.graph).items() if not detach else ():
@@ -153,7 +155,8 @@ def _wanted(graph: Graph) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for node in graph.nodes:
         if not isinstance(node, Put) and node.wanted:
-            found.setdefault(f"{node.label or node.spec.name} at {node.where}", []).append(node)
+            name = node.label if isinstance(node.label, str) else node.spec.name
+            found.setdefault(f"{name} at {node.where}", []).append(node)
     return found
 
 

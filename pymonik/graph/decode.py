@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import zipfile
+from dataclasses import replace
 from typing import Any
 
 from pymonik.capture import Code
@@ -72,7 +73,6 @@ class Reader:
             options.pop("retry_on", None)
         elif "retry_on" in options:
             options["retry_on"] = self.contents[options["retry_on"]].load()
-        wire = entry["environment"]
         return Spec(
             entry["name"],
             code,
@@ -81,10 +81,19 @@ class Reader:
             tuple(entry["keywords"]),
             entry["pure"],
             entry["context"],
-            None if wire is None else Environment.from_wire(_tuples(wire)),
+            self._environment(entry),
             self._edition(entry.get("modules")),
             root=bytes.fromhex(entry.get("root", "")),
         )
+
+    def _environment(self, entry: dict[str, Any]) -> Environment | None:
+        if entry["environment"] is None:
+            return None
+        environment = Environment.from_wire(_tuples(entry["environment"]))
+        folder = entry.get("folder")
+        if folder is None:
+            return environment
+        return replace(environment, archived=bytes(self.contents[folder].views()[1]))
 
     def _edition(self, number: int | None) -> Edition | None:
         """Give the edition of a content, one for all: calls of one share units."""
@@ -101,8 +110,10 @@ class Reader:
         read = self._slot if n is None else self._column
         args = tuple(map(read, entry["args"]))
         node = Recorded(self.specs[entry["spec"]], args, n, entry["site"], 0)
-        node.label = entry["label"]
-        node.place = entry.get("place")
+        label = entry["label"]
+        if isinstance(label, dict):  # the keys of JSON are texts
+            label = {int(index): name for index, name in label.items()}
+        node.label, node.place = label, entry.get("place")
         if entry["wanted"]:
             node.anchor = lambda: node  # type: ignore[assignment]
         return node

@@ -18,6 +18,7 @@ from pymonik.errors import GraphFileError
 from pymonik.graph.fingerprint import content_digest, parameters_of, parts_of
 from pymonik.graph.ir import Graph, Put, Spec
 from pymonik.graph.slots import Bundle, Const, Immediates, Nested, Range, Ref
+from pymonik.material import content_of_bytes
 from pymonik.options import TaskOptions
 from pymonik.plan.plan import Source
 
@@ -38,6 +39,7 @@ class Writer:
         self.numbers: dict[int, int] = {}
         self.specs: dict[int, int] = {}
         self.places: dict[int, int] = {}
+        self.folders: dict[str, Content] = {}
         graph: Graph = source.graph
         self.data: dict[str, Any] = {
             "kind": KIND,
@@ -101,13 +103,23 @@ class Writer:
                     "keywords": spec.keywords,
                     "pure": spec.pure,
                     "context": spec.context,
-                    "root": spec.root.hex(),
                     "options": self._options(spec.options),
                     "environment": environment and environment.to_wire(),
+                    "folder": self._folder(environment),
+                    "root": spec.root.hex(),
                     "modules": None if modules is None else self._content(modules),
                 }
             )
         return self.specs[id(spec)]
+
+    def _folder(self, environment: Environment | None) -> int | None:
+        """Give the working folder of an environment as it is now: it may be gone when it runs."""
+        if self.is_brief or not environment or not environment.working_hash:
+            return None
+        known = self.folders.get(environment.working_hash)
+        if known is None:
+            known = self.folders[environment.working_hash] = content_of_bytes(environment.archive())
+        return self._content(known)
 
     def _options(self, options: TaskOptions) -> dict[str, Any]:
         given: dict[str, Any] = {}

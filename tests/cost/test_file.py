@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from pymonik.errors import GraphFileError
 from pymonik.graph.file import compiled, load, save
 from pymonik.graph.show import show
 from pymonik.handle import ResultHandle
+from pymonik.names import handles_of
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -102,6 +104,47 @@ def test_modules_beside_the_script_are_in_the_file(tmp_path: Path) -> None:
     assert b"tests.graph.bounds" in plan.units[0].modules.data  # type: ignore[union-attr]
     client.cancel()
     del kept
+
+
+def run_again(path: Path, **settings: Any) -> tuple[Pymonik, list[Any]]:
+    """Run a saved graph; give its client, closed, and the values of its calls."""
+    nodes = load(path).graph.nodes
+    with Pymonik(**settings) as client:
+        client.pending += nodes
+        client.names.update(handles_of(nodes, client))
+        calls = [node for node in nodes if hasattr(node, "spec")]
+        return client, [ResultHandle(node, 0, client).get() for node in calls]
+
+
+def test_the_working_folder_is_in_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "told.txt").write_text("as it was")
+    read = Task(lambda: Path("told.txt").read_text(), func_name="read")
+    client = Pymonik(backend="dry-run", environment={"working_dir": str(folder)})
+    kept = read.invoke(pymonik=client)
+    save(client.plan(), tmp_path / "g.pmk")
+    client.cancel()
+    shutil.rmtree(folder)
+    assert run_again(tmp_path / "g.pmk", backend="local", workers=1)[1] == ["as it was"]
+    save(compiled(load(tmp_path / "g.pmk")), tmp_path / "again.pmk")
+    assert run_again(tmp_path / "again.pmk", backend="local", workers=1)[1] == ["as it was"]
+    del kept
+
+
+def test_names_come_back_for_calls_maps_and_elements(tmp_path: Path) -> None:
+    client = Pymonik(backend="dry-run")
+    single = add.invoke(1, pymonik=client, pmk_name="single")
+    whole = add.map_invoke([(1, 2), (3, 4)], pymonik=client, pmk_name="whole")
+    parts = add.map_invoke([(5, 6), (7, 8)], pymonik=client)
+    parts[1].named("part")
+    client.put([1], name="kept")
+    save(client.plan(), tmp_path / "g.pmk")
+    client.cancel()
+    again, _ = run_again(tmp_path / "g.pmk", backend="inline")
+    found = {name: again.lookup(name).get() for name in ("single", "whole", "part", "kept")}
+    assert found == {"single": 2, "whole": [3, 7], "part": 15, "kept": [1]}
+    del single, whole
 
 
 def test_saving_what_was_loaded_writes_the_same(tmp_path: Path) -> None:
