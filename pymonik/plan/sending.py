@@ -20,6 +20,7 @@ from pymonik.plan.plan import Named, Unit
 from pymonik.plan.steps import (
     NAMES,
     NO_ID,
+    ORDER,
     Create,
     Declare,
     Entry,
@@ -206,7 +207,7 @@ def _entry(
         logs=facts.logs and (facts.logs if unit.wanted else "note"),
         gives_up=facts.gives_up or not unit.cell.columns or unit.cell is facts.heir,
     )
-    return Entry(order_object(order), output, unique, placement)
+    return Entry(order_object(order, "" if output.name else unit.name), output, unique, placement)
 
 
 def _folder(environment: Any, ledger: Ledger) -> Content | None:
@@ -219,10 +220,11 @@ def _folder(environment: Any, ledger: Ledger) -> Content | None:
     return known
 
 
-def order_object(order: Any) -> Object:
-    """Give the object of an order."""
+def order_object(order: Any, unit: str = "") -> Object:
+    """Give the object of an order; unit: the name of the unit, if no output will tell it."""
     parts = envelope.seal_order(order)
-    return Object("order", order.stamp, envelope.size_of(parts), lambda: parts)
+    name = f"{ORDER} of {unit}" if unit else ORDER
+    return Object(name, order.stamp, envelope.size_of(parts), lambda: parts)
 
 
 def _table(title: str, told: dict[str, Named], ledger: Ledger, objects: list[Object]) -> Object:

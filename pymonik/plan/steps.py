@@ -20,6 +20,8 @@ _NAME_LENGTH = 64
 # The tables that tell other programs of a session where values are: by names, by keys.
 NAMES = "pymonik:names"
 VALUES = "pymonik:values"
+# The name of what a task is to do; "order of price" where it makes what another has promised.
+ORDER = "order"
 # What ids look like before there are any: GUIDs have 36 characters.
 NO_ID = "?" * 36
 

@@ -152,7 +152,8 @@ class Task:
         self, order: Order, unit: Unit, left: Left, inputs: Sequence[Content | Cell]
     ) -> str | None:
         """Submit what the calls of this task have recorded, and let it make what is missing."""
-        output = Object(order.name, order.stamp, id=self._request.expected_output_keys[0])
+        # The client has named it after this task: who makes it instead tells its own name.
+        output = Object("", order.stamp, id=self._request.expected_output_keys[0])
         ledger = self._known_inputs(order, inputs)
         heir = _heir(unit, left.holes)
         if heir is not None:

@@ -34,6 +34,8 @@ class Books:
         self.ledger = Ledger()
         self.fetcher = Fetcher(self.changed, fetch, fetch_value, self.break_down)
         self.failures: list[Failure] = []
+        # Those that came here only as what they did to calls below them, by their marks.
+        self._passed_on: dict[str, Failure] = {}
         self.problem: BaseException | None = None
         self.open: dict[str, Unit] = {}
         self.gone: WeakKeyDictionary[Cell, int] = WeakKeyDictionary()
@@ -42,6 +44,11 @@ class Books:
         self.sent = 0
         self.ended = 0
         self.fetched = 0
+
+    def unknown_roots(self) -> list[Failure]:
+        """Give failures of which only calls below them have told."""
+        known = {failure.mark for failure in self.failures}
+        return [failure for mark, failure in self._passed_on.items() if mark not in known]
 
     # ----- units
 
@@ -120,9 +127,11 @@ class Books:
     def _fill(
         self, cell: Cell, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]
     ) -> list[Callback]:
-        roots = [r for column in columns for r in column if type(r) is Failure and not r.path]
-        self.failures += roots
-        self.failures += [error for error in errors if not error.path]
+        found = [r for column in columns for r in column if type(r) is Failure]
+        self.failures += [record for record in (*found, *errors) if not record.path]
+        for record in found:
+            if record.path:
+                self._passed_on.setdefault(record.mark, record)
         cell.errors += errors
         due = cell.fill(0, columns)
         left = 0

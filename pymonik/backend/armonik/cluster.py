@@ -267,6 +267,7 @@ class ClusterBackend:
 
     def close(self) -> None:
         """Stop listening; what is stored can still be fetched."""
+        self.failures += self._books.unknown_roots()
         self._sender.close()
         try:
             if self._ends == "stop":

@@ -14,6 +14,7 @@ from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.session import Session
 from pymonik.graph.draw.tasks import Stored, Task
 from pymonik.plan.sizes import TAG
+from pymonik.plan.steps import ORDER
 from pymonik.runtime import verdict
 
 _STATUS = {
@@ -58,6 +59,9 @@ def _task(
 ) -> Task:
     outputs = tuple(task.expected_output_ids)
     named = [objects[output].name for output in outputs if output in objects]
+    order = objects[task.payload_id].name if task.payload_id in objects else ""
+    if order.startswith(f"{ORDER} of "):  # it makes what another task has promised, and named
+        named = [order.removeprefix(f"{ORDER} of ")]
     status = TaskStatus.Name(task.status).removeprefix("TASK_STATUS_")
     return Task(
         id=id,
