@@ -27,6 +27,9 @@ from pymonik.runtime.cache import FUNCTION_BYTES, ByteCache, CacheInfo
 from pymonik.runtime.frames import Decoder, Encoder, receive, send_part
 from pymonik.runtime.page import Page
 
+# Seconds that removing temporary folders may take once the host is gone.
+_CLEANING = 2.0
+
 
 class Executor:
     """One child: a socket, a cache of functions, and the loop between them."""
@@ -212,7 +215,17 @@ def _end_with(lifeline: int) -> None:
     poller.register(lifeline, select.POLLHUP | select.POLLIN)
     while not poller.poll():
         pass
+    cleaner = threading.Thread(target=_clean_up, daemon=True)
+    cleaner.start()
+    cleaner.join(_CLEANING)
     os.killpg(0, signal.SIGKILL)
+
+
+def _clean_up() -> None:
+    """Remove the folders of this process: nobody else is left to do it."""
+    running = sys.modules.get("pymonik.runtime.running")
+    if running is not None and running.has_folders():
+        running.sweep(os.getpid())
 
 
 def main(sock_fd: int, lifeline: int, page_fd: int) -> None:
@@ -227,4 +240,5 @@ def main(sock_fd: int, lifeline: int, page_fd: int) -> None:
     # The host hears of this process's death by its socket: nobody else may hold it open.
     os.register_at_fork(after_in_child=sock.close)
     Executor(sock, page).serve()
+    _clean_up()
     os._exit(0)

@@ -144,6 +144,11 @@ def process_folder(name: str) -> str:
     return _FOLDERS[name]
 
 
+def has_folders() -> bool:
+    """Tell whether this process has temporary folders now."""
+    return bool(_OWN or _FOLDERS)
+
+
 def _remove_own_folder() -> None:
     import shutil
 

@@ -144,3 +144,21 @@ Task(lambda _: os.open(path, os.O_WRONLY), func_name="hold").map_invoke(range(8)
     _, err = finish(process)
     assert process.returncode == 0, err
     wake.wait_for_the_end()
+
+
+def test_a_script_that_is_killed_leaves_no_temporary_folder(
+    tmp_path: Path, wake: Wake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "given.txt").touch()
+    source = SCRIPT.replace("def hang(i):", "def hang(i, given):").replace(
+        "hang.invoke(i)", f"hang.invoke(i, materialize({str(tmp_path / 'given.txt')!r}, 'here'))"
+    )
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    process = start(tmp_path, wake, source.replace("Pymonik, task", "Pymonik, materialize, task"))
+    wake.lines(2)
+    assert len(list((tmp_path / "tmp").iterdir())) == 2
+    process.kill()
+    finish(process)
+    wake.wait_for_the_end()
+    assert not list((tmp_path / "tmp").iterdir())
