@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pymonik import Pymonik, task
+from pymonik import Pymonik, Task, task
 from pymonik.emulator import Emulator
 from pymonik.errors import BackendError, ClusterError, ExecutorDied
 from pymonik.progress import Progress
@@ -112,6 +112,19 @@ def test_a_detached_block_does_not_wait(cluster: Emulator, connect: Connect, gat
         assert not handle.done()
         gate.open()
         assert handle.get() == "through"
+
+
+def test_values_come_after_a_detached_block_too(connect: Connect, gate: Gate) -> None:
+    def fail(value: str) -> None:
+        raise ValueError(value)
+
+    with connect(detach=True):
+        late = pass_gate.invoke(gate.path, "through")
+        lost = Task(fail).invoke(late)
+    gate.open()
+    assert late.get(timeout=60) == "through"
+    with pytest.raises(ValueError, match="through"):
+        lost.get(timeout=60)
 
 
 def test_another_program_gets_values_by_name(cluster: Emulator, connect: Connect) -> None:

@@ -71,8 +71,10 @@ class Aftermath:
             self._thread.start()
 
     def close(self) -> None:
-        """End the thread."""
-        self._aborted.put(None)
+        """End the thread; another one starts when it is needed."""
+        if self._thread is not None:
+            self._aborted.put(None)
+            self._thread = None
 
     def _run(self) -> None:
         while (id := self._aborted.get()) is not None:

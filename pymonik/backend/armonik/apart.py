@@ -91,13 +91,6 @@ class ApartValues:
         if alone and len(wanted) == 1:
             self._read_ahead(wanted[0].key)
 
-    def pause(self) -> None:
-        """Take note that nothing is being fetched any more."""
-        for values in self._packs.values():
-            for value in values.values():
-                if value.state == FETCHING:
-                    value.state = LEFT
-
     def _start(self, cell: Cell, value: Value) -> None:
         self._ahead.pop(value.key, None)
         if value.state == LEFT:

@@ -115,8 +115,10 @@ class ClusterBackend:
     # ----- fetching
 
     def want(self, wanted: Iterable[Wanted]) -> None:
-        """Bring records here, by their elements."""
+        """Bring records here, by their elements; also after `close`, while tasks go on."""
         self._books.fetcher.want(wanted)
+        if self._books.open:
+            self._sender.listen()
 
     def _fetch(self, cell: Cell, place: Place) -> int:
         size = 0

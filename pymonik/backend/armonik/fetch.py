@@ -98,18 +98,6 @@ class Fetcher:
         if place.asked or self._is_near(place):
             self._start(cell, place)
 
-    def close(self) -> None:
-        """Let the threads end; a later `want` starts new ones."""
-        with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
-        with self._lock:
-            for place in self.places.values():
-                if place.state == FETCHING:
-                    place.state = STORED
-            self.apart.pause()
-
     def _is_near(self, place: Place) -> bool:
         front = self._front
         if front is None or not self._reads_on or not place.wanted or self._is_full():

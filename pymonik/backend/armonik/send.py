@@ -50,20 +50,27 @@ class Sender:
         self._books = books
         self._facts = facts
         self._watcher: Watcher | None = None
+        self._listening = threading.Lock()
         self.to_upload = 0
 
     def listen(self) -> Watcher:
         """Give the watcher of the session; it starts with the first need of it."""
-        if self._watcher is None:
-            self._watcher = Watcher(
-                self._session, self._heard, lambda: list(self._books.open), self._books.break_down
-            )
-        return self._watcher
+        with self._listening:
+            if self._watcher is None:
+                self._watcher = Watcher(
+                    self._session,
+                    self._heard,
+                    lambda: list(self._books.open),
+                    self._books.break_down,
+                )
+            return self._watcher
 
     def close(self) -> None:
-        """Stop listening."""
-        if self._watcher is not None:
-            self._watcher.close()
+        """Stop listening; `listen` begins anew."""
+        with self._listening:
+            watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.close()
         self.aftermath.close()
 
     def _heard(self, ended: dict[str, str]) -> None:

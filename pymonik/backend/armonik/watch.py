@@ -63,6 +63,8 @@ class Watcher:
         while not self._closing.is_set():
             try:
                 self._stream = self._session.watch()
+                if self._closing.is_set():  # meanwhile: nobody has seen this stream
+                    self._stream.cancel()
                 for event in self._stream:
                     pause = 0.1
                     self._take(event)
