@@ -24,7 +24,14 @@ from pymonik.cli.sources import (
     subtasks_text,
     written,
 )
-from pymonik.cli.text import columns, figures_rows, figures_text, has_colour, table
+from pymonik.cli.text import (
+    columns,
+    figures_rows,
+    figures_text,
+    has_colour,
+    table,
+    write_text,
+)
 from pymonik.graph.draw.explain import explained, graphs, stages
 from pymonik.graph.draw.formats import FORMATS, described
 from pymonik.graph.draw.html import Stage, page
@@ -186,8 +193,7 @@ def _deliver(
     if save is None:
         click.echo(text)
         return
-    with open(save, "w", encoding="utf-8") as file:
-        file.write(text)
+    write_text(save, text, "--save")
     click.echo(f"wrote {save}", err=True)
     if opens:
         webbrowser.open(Path(save).resolve().as_uri())

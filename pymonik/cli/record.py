@@ -70,6 +70,8 @@ def record(script: str, args: Sequence[str] = (), module: bool = False) -> Recor
             _run(script, args, module)
         except DryRunEnd as ended:
             end = ended
+        except ScriptFailed:
+            raise
         except SystemExit as ended:
             if ended.code not in (None, 0) and len(DryRunBackend.sent) == before:
                 raise ScriptFailed(_last_words(ended), ended) from None
@@ -117,7 +119,14 @@ def is_function(name: str) -> bool:
 def _call(name: str, args: Sequence[str]) -> None:
     """Call a function, or record a call of a task, inside a client."""
     module, _, path = name.partition(":")
-    function: Any = importlib.import_module(module)
+    try:
+        function: Any = importlib.import_module(module)
+    except DryRunEnd:
+        raise ScriptFailed(
+            f"importing {module!r} needs a value before {path!r} can be called: put what it does "
+            'as a program below `if __name__ == "__main__":`',
+            RuntimeError(name),
+        ) from None
     for part in path.split("."):
         function = getattr(function, part)
     with Pymonik():

@@ -13,7 +13,7 @@ import rich_click as click
 
 from pymonik.cli.graph import print_json
 from pymonik.cli.sources import cluster, past, session
-from pymonik.cli.text import columns, table
+from pymonik.cli.text import columns, table, write_text
 from pymonik.errors import RunNotFound
 from pymonik.graph.draw.model import Drawing
 from pymonik.graph.draw.terminal import terminal
@@ -24,6 +24,7 @@ from pymonik.runs.trace import chrome, timeline
 from pymonik.runs.watch import Record
 
 _OUTPUT = click.Choice(["text", "json"])
+_WRITERS = {".json": chrome, ".html": timeline, ".htm": timeline}
 _HEADING = ("run", "started", "took", "calls", "units", "failed", "script")
 
 
@@ -33,7 +34,14 @@ def runs() -> None:
 
 
 @runs.command("list")
-@click.option("-n", "most", default=20, show_default=True, help="How many, the newest first.")
+@click.option(
+    "-n",
+    "most",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="How many, the newest first.",
+)
 @click.option("-o", "--output", type=_OUTPUT, default="text")
 def list_runs(most: int, output: str) -> None:
     """List past runs."""
@@ -99,13 +107,17 @@ def trace(run: str, output: str, endpoint: str | None) -> None:
 
     RUN is a past run (its id, or `last`), or the id of a session on a cluster.
     """
+    write = _WRITERS.get(Path(output).suffix)
+    if write is None:
+        raise click.BadParameter(
+            f"{output!r} names no format: end it in .json or .html", param_hint="--output"
+        )
     known = past(run)
     record = None
     if endpoint is not None or known is None or (known.backend == "armonik" and not known.spans):
         record = of_session(known.id if known is not None else run, endpoint)
     record = record or found(run)
-    write = timeline if Path(output).suffix in (".html", ".htm") else chrome
-    Path(output).write_text(write(record), encoding="utf-8")
+    write_text(output, write(record), "--output")
     click.echo(f"wrote {output}")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import rich_click as click
 
 from pymonik import backend as backends
+from pymonik.cli.missing import check_module, check_script, not_found, note_slips
 from pymonik.cli.record import Recording, ScriptFailed, is_function, record
 from pymonik.cli.record import execute as run_to_its_end
 from pymonik.errors import BackendError, GraphFileError, PymonikError, RunNotFound
@@ -101,6 +102,11 @@ def named(script: str, args: tuple[str, ...], module: bool, execute: bool = Fals
     if not module and os.path.exists(script) and is_file(script):
         plan = _loaded(script)
         return Recording(script, plan, None, (plan,))
+    note_slips(args)
+    if not module and os.path.exists(script):
+        check_script(script)
+    else:
+        check_module(script.partition(":")[0])
     return (run_to_its_end if execute else record)(script, args, module)
 
 
@@ -108,7 +114,7 @@ def _recorded_then(name: str) -> Recording:
     """Give what a past run has recorded."""
     run = past(name)
     if run is None:
-        raise click.BadParameter(f"there is no {name!r} here", param_hint="SCRIPT")
+        raise not_found(name)
     if len(run.graphs) < run.submissions:
         raise click.BadParameter(
             f"of the run {run.id} only the drawing was kept, as its graph is large or uses values "

@@ -1,4 +1,4 @@
-"""The tables of the commands, and the terminal they are for."""
+"""The tables of the commands, the terminal they are for, and the files they write."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+
+import rich_click as click
 
 from pymonik.graph.figures import Figures, Requests
 from pymonik.numbers import counted, size_text
@@ -56,6 +58,16 @@ def figures_rows(figures: Figures) -> list[tuple[str, str]]:
         ("", f"{size_text(figures.bytes_raw)} of functions and arguments, as often as used"),
         ("", f"{size_text(figures.bytes_distinct)} of them, each once"),
     ]
+
+
+def write_text(path: str, text: str, option: str) -> None:
+    """Write a file that an option has named; one that cannot be written is wrong usage."""
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        why = f"{path} cannot be written: {error.strerror}"
+        raise click.BadParameter(why, param_hint=option) from error
 
 
 def _items(requests: Requests) -> str:

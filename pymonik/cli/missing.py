@@ -1,0 +1,83 @@
+"""What to say of a name that names nothing: a slip of the pen, a run, a session, a folder.
+
+Enters: the words of a command line. Leaves: wrong usage, with the way out; or a note on stderr
+where a slip went to the script unnoticed.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+import rich_click as click
+
+_SESSION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_RUN = re.compile(r"last|(local|inline|dry-run)-\w*")
+# Options that are so alike are taken for one another.
+_ALIKE = 0.82
+
+
+def not_found(name: str) -> click.BadParameter:
+    """Give what to raise for what is no script, function, file, run or session."""
+    return click.BadParameter(_why(name), param_hint="SCRIPT")
+
+
+def _why(name: str) -> str:
+    if name.startswith("-"):
+        meant = _meant(name)
+        return f"{name!r} is no option{f', {meant!r} is' if meant else ''}, and no script"
+    if _SESSION.fullmatch(name):
+        text = f"no run that is recorded here has the id {name!r}"
+        if "--endpoint" in _options():
+            text += ": of a session, name the cluster with --endpoint or AKCONFIG"
+        return text
+    if _RUN.fullmatch(name):
+        return f"there is no run {name!r}: `pymonik runs list` names them"
+    if os.path.exists(f"{name}.py"):
+        return f"there is no {name!r} here, but {name}.py is"
+    return f"there is no {name!r} here"
+
+
+def check_script(name: str) -> None:
+    """Refuse a folder that cannot be run, and what is called a graph and is none."""
+    if os.path.isdir(name) and not os.path.exists(os.path.join(name, "__main__.py")):
+        raise click.BadParameter(
+            f"{name!r} is a folder, and has no __main__.py", param_hint="SCRIPT"
+        )
+    if name.endswith(".pmk"):
+        raise click.BadParameter(
+            f"{name} is no graph that `pymonik graph save` wrote", param_hint="SCRIPT"
+        )
+
+
+def check_module(name: str) -> None:
+    """Refuse a module that cannot be found from here."""
+    top = name.partition(".")[0]
+    finder = importlib.machinery.PathFinder
+    is_here = finder.find_spec(top, [os.getcwd()]) is not None
+    if not is_here and importlib.util.find_spec(top) is None:
+        raise click.BadParameter(f"there is no module {top!r} here", param_hint="SCRIPT")
+
+
+def note_slips(args: Iterable[str]) -> None:
+    """Say which options of the script look like one of ours, misspelt."""
+    for word in args if "--" not in sys.argv else ():  # after that they are meant for the script
+        name = word.partition("=")[0]
+        meant = _meant(name) if name.startswith("--") else None
+        if meant is not None:
+            click.echo(f"note: {name} is given to the script; of this command is {meant}", err=True)
+
+
+def _meant(name: str) -> str | None:
+    found: Sequence[str] = get_close_matches(name, _options(), 1, _ALIKE)
+    return found[0] if found else None
+
+
+def _options() -> list[str]:
+    context = click.get_current_context(silent=True)
+    return [opt for param in (context.command.params if context else ()) for opt in param.opts]

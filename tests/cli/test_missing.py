@@ -1,0 +1,81 @@
+"""Names that name nothing, and files that cannot be written: wrong usage, with the way out."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+JOBS = """
+from pymonik import Pymonik, task
+
+@task
+def double(x):
+    return 2 * x
+
+with Pymonik():
+    print(double.invoke(3).get())
+"""
+SESSION = "1f0c1b2e-1111-2222-3333-444455556666"
+
+
+def words(done: subprocess.CompletedProcess[str]) -> str:
+    return " ".join(done.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["show", "jobz.py"], "there is no 'jobz.py' here"),
+        (["show", "jobs"], "there is no 'jobs' here, but jobs.py is"),
+        (["show", "--veiw", "units", "jobs.py"], "'--veiw' is no option, '--view' is"),
+        (["show", "--moons", "jobs.py"], "'--moons' is no option, and no script"),
+        (["show", SESSION], "of a session, name the cluster with --endpoint or AKCONFIG"),
+        (["check", SESSION], f"no run that is recorded here has the id '{SESSION}'"),
+        (["show", "local-123"], "there is no run 'local-123': `pymonik runs list` names them"),
+        (["show", "-m", "moons"], "there is no module 'moons' here"),
+        (["show", "moons.io:orbit"], "there is no module 'moons' here"),
+        (["show", "."], "'.' is a folder, and has no __main__.py"),
+        (["show", "jobs.py", "--save", "moons/a.svg"], "moons/a.svg cannot be written: No such"),
+    ],
+)
+def test_wrong_names_are_wrong_usage(pymonik_command: Command, args: list[str], told: str) -> None:
+    done = pymonik_command("graph", *args, jobs=JOBS)
+    assert done.returncode == 2, done.stderr
+    assert told in words(done)
+
+
+def test_a_broken_graph_file_is_not_run_as_a_script(
+    pymonik_command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "jobs.pmk").write_text("raise SystemExit('it was run')")
+    done = pymonik_command("graph", "show", "jobs.pmk")
+    assert done.returncode == 2
+    assert "jobs.pmk is no graph" in words(done)
+
+
+def test_a_misspelt_option_that_goes_to_the_script_is_noted(pymonik_command: Command) -> None:
+    done = pymonik_command("graph", "cost", "jobs.py", "--fail-ovr", "tasks=0", jobs=JOBS)
+    assert done.returncode == 0
+    assert "note: --fail-ovr is given to the script; of this command is --fail-over" in done.stderr
+    meant = pymonik_command("graph", "cost", "jobs.py", "--", "--fail-ovr=3", "--seed=3")
+    assert (meant.returncode, meant.stderr) == (0, "")
+
+
+def test_a_function_of_a_module_that_is_a_program_is_not_taken_for_the_program(
+    pymonik_command: Command,
+) -> None:
+    done = pymonik_command("graph", "show", "jobs:double", "3", jobs=JOBS)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "importing 'jobs' needs a value before 'double' can be called" in done.stderr
+
+
+def test_a_trace_is_json_or_a_page(pymonik_command: Command, tmp_path: Path) -> None:
+    done = pymonik_command("trace", "-o", "trace.pdf")
+    assert done.returncode == 2
+    assert "'trace.pdf' names no format: end it in .json or .html" in words(done)
+    assert not (tmp_path / "trace.pdf").exists()
