@@ -1,29 +1,27 @@
 """Fingerprints of functions: the same in every run, another when what a call computes may change.
 
 Enters: a function. Leaves: a digest for each part of it: its own code, helpers that travel along,
-global values, packages, Python. Pickled bytes differ from run to run, so code objects are read
-instead, without file names and lines, and sets in order.
+global values, packages, Python. How values are written is told in `texts`.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import enum
 import functools
 import hashlib
 import logging
 import sys
-import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from pymonik.capture import global_names, reachable
+from pymonik.capture import reachable
 from pymonik.content import Content
+from pymonik.graph.texts import code_text, text, values_of
 
 logger = logging.getLogger("pymonik")
 Parts = dict[str, str]
-_DEPTH = 12
+# Of pickles, in bytes: each opcode is looked at.
+_SMALL = 1 << 16
 
 
 class Stored:
@@ -49,14 +47,19 @@ def parts_of(function: Callable[..., Any], packages: bool = True) -> Parts:
     if isinstance(function, Stored):
         some = function.parts.items()
         return {name: p for name, p in some if packages or not name.startswith("package ")}
-    parts: Parts = {}
+    found: dict[str, set[str]] = {}
     functions = reachable(function)
     for reached in functions:
-        parts.setdefault(f"code of {reached.__qualname__}", _code_digest(reached))
-        for name, value in sorted(_values(reached)):
-            parts.setdefault(name, _digest(_text(value)))
+        found.setdefault(f"code of {reached.__qualname__}", set()).add(_digest(code_text(reached)))
+        for name, value in values_of(reached):
+            found.setdefault(name, set()).add(_digest(text(value)))
+    # Two functions may have one name, and so may values that they use.
+    parts = {
+        name: _digest(repr(sorted(some))) if len(some) > 1 else next(iter(some))
+        for name, some in found.items()
+    }
     if isinstance(function, functools.partial):
-        parts["bound arguments"] = _digest(_text((function.args, function.keywords)))
+        parts["bound arguments"] = _digest(text((function.args, function.keywords)))
     if not functions:
         parts[f"code of {getattr(function, '__qualname__', repr(type(function)))}"] = ""
     if packages:  # to ask for versions is slow where many are installed
@@ -79,15 +82,15 @@ def remember(content: Content, digest: str) -> None:
 def content_digest(content: Content, slots: int = 0) -> str:
     """Give a digest that is the same in every run for equal values.
 
-    A pickle that carries classes or functions of the script along is another in each run: it is
-    loaded, and its value is read. slots: how many holes it has.
+    A pickle that carries classes or functions of the script along, or a set of texts, is another
+    in each run: it is loaded, and its value is read. slots: how many holes it has.
     """
     known = _KNOWN.get(content)
     if known is None:
         known = content.digest.hex()
-        if b"cloudpickle" in content.data:
+        if b"cloudpickle" in content.data or _holds_set(content.data):
             try:
-                known = _digest(_text(content.load([f"slot {i}" for i in range(slots)])))
+                known = _digest(text(content.load([f"slot {i}" for i in range(slots)])))
             except Exception:  # whatever a class of the user does when it is made without a call
                 logger.debug("a value cannot be read again: its bytes are compared", exc_info=True)
         _KNOWN[content] = known
@@ -107,141 +110,14 @@ def parameters_of(function: Callable[..., Any], context: bool = False) -> tuple[
     return names[1 if context else 0 :]
 
 
+def _holds_set(data: bytes) -> bool:
+    """Tell whether a pickle holds a set; large ones are not looked through."""
+    if len(data) > _SMALL or (b"\x8f" not in data and b"\x91" not in data):
+        return False
+    import pickletools
+
+    return any(op.name in ("EMPTY_SET", "FROZENSET") for op, _, _ in pickletools.genops(data))
+
+
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
-
-
-def _code_digest(function: types.FunctionType) -> str:
-    return _digest(_Text().code_of(function))
-
-
-def _constants(code: types.CodeType) -> list[Any]:
-    """Give the constants but the docstring, which computes nothing."""
-    constants = list(code.co_consts)
-    if constants and isinstance(constants[0], str) and code.co_flags & 0x2:
-        constants[0] = None
-    return constants
-
-
-def _values(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    """Give the global and closure values a function uses, but modules and functions."""
-    for name in set(global_names(function.__code__)) & function.__globals__.keys():
-        value = function.__globals__[name]
-        inner = getattr(value, "__pymonik_function__", value)
-        if not isinstance(inner, (types.ModuleType, types.FunctionType, types.BuiltinFunctionType)):
-            yield f"global {name}", value
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
-        try:
-            value = cell.cell_contents
-        except ValueError:  # an empty cell
-            continue
-        if not isinstance(value, types.FunctionType):
-            yield f"closure {name}", value
-
-
-def _text(value: Any) -> str:
-    """Write a value so that equal ones give equal texts in every run."""
-    return _Text().of(value)
-
-
-class _Text:
-    """Writes one value; functions and classes that travel along are written where first met."""
-
-    def __init__(self) -> None:
-        self.met: dict[int, Any] = {}
-        self.depth = 0
-
-    def of(self, value: Any) -> str:
-        if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
-            return f"{type(value).__name__}:{value!r}"
-        if self.depth > _DEPTH:
-            return f"deep {type(value).__qualname__}"
-        self.depth += 1
-        try:
-            return self._inside(value)
-        finally:
-            self.depth -= 1
-
-    def _inside(self, value: Any) -> str:
-        kind = type(value).__qualname__
-        if isinstance(value, (list, tuple)):
-            return f"{kind}[{','.join(map(self.of, value))}]"
-        if isinstance(value, (set, frozenset)):
-            return f"{kind}{{{','.join(sorted(map(self.of, value)))}}}"
-        if isinstance(value, Mapping):
-            pairs = (f"{self.of(key)}={self.of(item)}" for key, item in value.items())
-            return f"{kind}{{{','.join(pairs)}}}"
-        if isinstance(value, types.FunctionType):
-            return self._once(value, self._function)
-        if isinstance(value, type):
-            return self._once(value, self._class)
-        if _travels(type(value)):
-            return f"{self.of(type(value))}({self.of(_state(value))})"
-        if dataclasses.is_dataclass(value):
-            return f"{kind}({self.of(_state(value))})"
-        return _pickled(value)
-
-    def _once(self, value: Any, write: Callable[[Any], str]) -> str:
-        if id(value) in self.met:
-            return f"again {value.__qualname__}"
-        self.met[id(value)] = value
-        return write(value)
-
-    def _function(self, function: types.FunctionType) -> str:
-        values = (f"{name}={self.of(value)}" for name, value in sorted(_values(function)))
-        return f"{function.__qualname__}({self.code_of(function)};{','.join(values)})"
-
-    def code_of(self, function: types.FunctionType) -> str:
-        defaults = (function.__defaults__, function.__kwdefaults__)
-        return self._code(function.__code__) + self.of(defaults)
-
-    def _code(self, code: types.CodeType) -> str:
-        constants = [
-            self._code(c) if isinstance(c, types.CodeType) else self.of(c) for c in _constants(code)
-        ]
-        shape = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
-        names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
-        return repr((code.co_code, shape, names, constants))
-
-    def _class(self, kind: type) -> str:
-        """Write a class by its name, and by its methods when it travels with the function."""
-        name = f"{kind.__module__}.{kind.__qualname__}"
-        if not _travels(kind):
-            return name
-        methods = []
-        for key, value in sorted(vars(kind).items()):
-            wrapped = [getattr(value, part, None) for part in ("__func__", "func", "fget", "fset")]
-            for function in (value, *wrapped):
-                if isinstance(function, types.FunctionType):
-                    methods.append(f"{key}={self.of(function)}")
-        bases = ",".join(map(self.of, kind.__bases__))
-        return f"{name}({bases};{','.join(methods)})"
-
-
-def _travels(kind: type) -> bool:
-    """Tell whether a class is pickled by value: no worker could import it."""
-    from pymonik.local import is_local
-
-    return kind.__module__ == "__main__" or is_local(kind.__module__)
-
-
-def _state(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if isinstance(value, enum.Enum):
-        return value.name
-    return getattr(value, "__dict__", None) or _pickled(value)
-
-
-def _pickled(value: Any) -> str:
-    """Write what has no better text by its pickle; what has none is known by its type."""
-    from pymonik import pickling
-
-    try:
-        data, buffers, _ = pickling.freeze(value)
-    except Exception:  # whatever a reducer of the user raises
-        return type(value).__qualname__
-    hasher = hashlib.blake2b(data, digest_size=10)
-    for view in buffers:
-        hasher.update(view)
-    return f"{type(value).__qualname__}:{hasher.hexdigest()}"

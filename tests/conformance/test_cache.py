@@ -126,6 +126,29 @@ def test_arrays_and_large_arguments_are_known_by_content(client: Pymonik, ledger
     assert len(ledger.lines()) == 2
 
 
+class Node:
+    def __init__(self, value: Any, following: Node | None = None) -> None:
+        self.value = value
+        self.following = following
+
+
+def test_objects_of_the_script_are_told_apart_however_deep(client: Pymonik) -> None:
+    @task(pure=True, cache=True)
+    def last(node: Node) -> Any:
+        while node.following is not None:
+            node = node.following
+        return node.value
+
+    def chain(value: str) -> Node:
+        node = Node(value)
+        for number in range(10):
+            node = Node(number, node)
+        return node
+
+    assert [last.invoke(chain(value)).get() for value in "abca"] == ["a", "b", "c", "a"]
+    assert client.stats.reused == 1
+
+
 FACTOR = 2
 
 

@@ -1,0 +1,146 @@
+"""Values as texts: equal ones in every run for equal values, different ones for all others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import OrderedDict, defaultdict
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pymonik.graph.fingerprint import fingerprint
+from pymonik.graph.texts import text
+from tests.conftest import script_environment
+
+NODE = """
+class Node:
+    def __init__(self, value, next=None):
+        self.value, self.next = value, next
+
+def chain(length, last):
+    node = Node(last)
+    for number in range(length):
+        node = Node(number, node)
+    return node
+
+def ring(length, value):
+    first = last = Node(value)
+    for number in range(length):
+        first = Node(number, first)
+    last.next = first
+    return first
+"""
+
+
+def script(source: str, **given: Any) -> SimpleNamespace:
+    """Run a script: what it defines travels by value."""
+    names = {"__name__": "__main__", **given}
+    exec(source, names)
+    return SimpleNamespace(**names)
+
+
+def differ(source: str, one: str, other: str, *changes: tuple[str, str]) -> bool:
+    """Compare two expressions of a script, or one of the script and of a changed one."""
+    changed = source
+    for old, new in changes:
+        assert old in changed
+        changed = changed.replace(old, new)
+    first = script(f"{source}\nvalue = {one}").value
+    assert text(first) == text(script(f"{source}\nvalue = {one}").value)
+    return text(first) != text(script(f"{changed}\nvalue = {other}").value)
+
+
+@pytest.mark.parametrize("made", ["chain(1, {})", "chain(20, {})", "ring(5, {})"])
+def test_objects_differ_however_deep_the_difference(made: str) -> None:
+    assert differ(NODE, made.format(1), made.format(2))
+
+
+@pytest.mark.parametrize("depth", [1, 20, 400])
+def test_nested_lists_differ_at_any_depth(depth: int) -> None:
+    def nested(value: int) -> Any:
+        for _ in range(depth):
+            value = [value]  # type: ignore[assignment]
+        return value
+
+    assert text(nested(1)) == text(nested(1))
+    assert text(nested(1)) != text(nested(2))
+
+
+@pytest.mark.parametrize(
+    ("source", "one", "other"),
+    [
+        ("class L(list): pass\ndef l(t):\n    x = L([1]); x.t = t; return x", "l(1)", "l(2)"),
+        ("class L(list): pass", "L([1])", "L([2])"),
+        ("class D(dict): pass", "D(a=1)", "D(a=2)"),
+        ("class S:\n    __slots__ = ('a',)\n    def __init__(self, a): self.a = a", "S(1)", "S(2)"),
+        ("class T(str): pass", "T('a')", "T('b')"),
+        ("f, g = lambda x: x + 1, lambda x: x + 2", "[f, g, f]", "[f, g, g]"),
+        (
+            "class A:\n    def m(self, x): return x\n    def n(self, x): return x + 1",
+            "A().m",
+            "A().n",
+        ),
+    ],
+)
+def test_what_a_pickle_tells_apart_is_told_apart(source: str, one: str, other: str) -> None:
+    assert differ(source, one, other)
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "old", "new"),
+    [
+        ("class M:\n    RATE = 1\n    def f(self): return self.RATE", "M()", "= 1", "= 2"),
+        ("class M:\n    RATE = 1", "M", "= 1", "= 2"),
+        ("import enum\nclass C(enum.Enum):\n    A = 1", "C.A", "= 1", "= 2"),
+        ("import enum\nclass C(enum.Enum):\n    A = 1\n    B = 7", "C.A", "= 7", "= 2"),
+        ("def h(x): return x + 1\ng = lambda x: h(x)", "g", "x + 1", "x + 2"),
+        ("def h(x): return x + 1\nclass M:\n    def f(self): return h(1)", "M()", "x + 1", "x + 2"),
+        ("import functools\n@functools.lru_cache\ndef h(x): return 1", "h", "return 1", "return 2"),
+        ("import functools\ndef h(x): return 1", "functools.partial(h, 1)", "return 1", "return 2"),
+    ],
+)
+def test_a_change_of_what_travels_along_is_seen(
+    source: str, value: str, old: str, new: str
+) -> None:
+    assert differ(source, value, value, (old, new))
+
+
+def test_containers_of_the_library_are_told_apart() -> None:
+    assert text(defaultdict(int, a=1)) != text(defaultdict(list, a=1))
+    assert text(OrderedDict(a=1)) != text(OrderedDict(a=2))
+    assert text([1]) != text((1,))
+
+
+def test_what_shares_and_what_is_merely_equal_are_constants_alike() -> None:
+    pair = (1, 2)
+    assert text([pair, pair]) == text([(1, 2), tuple(range(1, 3))])
+
+
+def test_two_helpers_of_one_name_both_count() -> None:
+    source = "def make(n):\n    def helper(x): return x * n\n    return helper\n"
+    source += "f, g = make(1), make(2)\ndef task(x): return f(x) + g(x)\n"
+    assert fingerprint(script(source).task) == fingerprint(script(source).task)
+    changed = source.replace("make(2)", "make(3)")
+    assert fingerprint(script(source).task) != fingerprint(script(changed).task)
+
+
+def test_texts_of_sets_are_the_same_in_every_run() -> None:
+    program = (
+        "from pymonik.content import Content; import pickle\n"
+        "from pymonik.graph.fingerprint import content_digest\n"
+        "value = [frozenset('abcdef'), {'k': {'x', 'y', 'zz'}}]\n"
+        "print(content_digest(Content(pickle.dumps(value, protocol=5))))\n"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**script_environment(), "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(told) == 1
