@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import Any
 
 from pymonik.errors import OptionsError
 
@@ -60,11 +61,20 @@ class Settings:
     cache_bytes: int = GIB
 
 
-_READERS: dict[str, Callable[[str], object]] = {
-    "int": int,
-    "float": float,
-    "str": str,
-    "bool": lambda text: bool(int(text)),
+_READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "int": ("a whole number", int),
+    "float": ("a number", float),
+    "str": ("a text", str),
+    "bool": ("0 or 1", {"0": False, "1": True}.__getitem__),
+}
+# With less there is no unit, request or tree of gathers; of all other numbers the least is 0.
+_LEAST = {
+    "capture_limit": 1,
+    "max_priority": 1,
+    "submit_units": 1,
+    "fan_in": 2,
+    "request_bytes": 1,
+    "default_slots": 1,
 }
 
 
@@ -72,10 +82,17 @@ def _read(name: str, kind: str, default: object) -> object:
     text = os.environ.get("PYMONIK_" + name.upper())
     if text is None:
         return default
+    wanted, read = _READERS[kind]
+    least = _LEAST.get(name, 0) if kind in ("int", "float") else None
+    if least is not None:
+        wanted += f" of at least {least}"
     try:
-        return _READERS[kind](text)
-    except ValueError:
-        raise OptionsError(f"PYMONIK_{name.upper()} takes {kind}, not {text!r}") from None
+        value = read(text)
+        if least is None or value >= least:
+            return value
+    except (KeyError, ValueError):
+        pass
+    raise OptionsError(f"PYMONIK_{name.upper()} takes {wanted}, not {text!r}")
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from pymonik.errors import OptionsError
+from pymonik.settings import settings
+
 FILLING = """
 import logging, os
 import numpy as np
@@ -32,7 +35,7 @@ def test_captures_beyond_the_limit_cause_a_flush_that_is_logged(
 
 
 @pytest.mark.parametrize(
-    "name", ["BLOB_SIZE", "PACK_VALUE_SIZE", "SHARED_SIZE", "REQUEST_BYTES", "SUBMIT_UNITS"]
+    "name", ["BLOB_SIZE", "APART_SIZE", "SHARED_SIZE", "REQUEST_BYTES", "SUBMIT_UNITS"]
 )
 def test_values_are_the_same_whatever_the_sizes(
     run_script: Any, backend: str, monkeypatch: pytest.MonkeyPatch, name: str
@@ -49,3 +52,21 @@ def test_a_senseless_setting_names_its_variable(
     done = run_script(FILLING, backend)
     assert done.returncode == 1
     assert "PYMONIK_CAPTURE_LIMIT" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "wanted"),
+    [
+        ("FAN_IN", "1", "a whole number of at least 2"),
+        ("SUBMIT_UNITS", "0", "a whole number of at least 1"),
+        ("BLOB_SIZE", "-1", "a whole number of at least 0"),
+        ("UNIT_SECONDS", "nan", "a number of at least 0"),
+        ("VERIFY", "true", "0 or 1"),
+    ],
+)
+def test_a_setting_with_which_nothing_could_run_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, given: str, wanted: str
+) -> None:
+    monkeypatch.setenv(f"PYMONIK_{name}", given)
+    with pytest.raises(OptionsError, match=f"PYMONIK_{name} takes {wanted}, not '{given}'"):
+        settings.__wrapped__()
