@@ -98,11 +98,12 @@ def _sample(view: memoryview) -> int:
     return hash(b"".join(view[start : start + _PART] for start in starts))
 
 
-def is_immediate_tuple(values: tuple[Any, ...]) -> bool:
+def is_immediate_tuple(values: tuple[Any, ...], levels: int = 8) -> bool:
+    """Tell whether a tuple is kept as it is: short, and made of nothing but small immediates."""
     return len(values) <= 64 and all(
         type(value) in SMALL
         or (type(value) in IMMEDIATE and len(value) <= 64)
-        or (type(value) is tuple and is_immediate_tuple(value))
+        or (type(value) is tuple and levels > 0 and is_immediate_tuple(value, levels - 1))
         for value in values
     )
 

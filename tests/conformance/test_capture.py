@@ -264,3 +264,12 @@ def test_options_of_each_call_are_not_kept_for_ever(client: Pymonik) -> None:
         inc.invoke(number, pmk_options={"number": str(number)})
     assert len(client._specs) < 2_000
     client.pending.clear()
+
+
+def test_what_is_too_deep_for_a_pickle_is_refused_by_its_name(client: Pymonik) -> None:
+    deep: tuple[Any, ...] = ()
+    for _ in range(sys.getrecursionlimit() * 5):
+        deep = (deep,)
+    with pytest.raises(CaptureError, match="argument 'value' of 'identity'"):
+        identity.invoke(deep)
+    assert identity.invoke(((((1,),),),)).get() == ((((1,),),),)
