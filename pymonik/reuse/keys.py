@@ -30,7 +30,7 @@ class Keys:
 
     def __init__(self) -> None:
         self._nodes: WeakKeyDictionary[Recorded, list[str | None]] = WeakKeyDictionary()
-        self._codes: dict[int, tuple[Any, Parts]] = {}
+        self._codes: WeakKeyDictionary[Spec, Parts] = WeakKeyDictionary()
         self._edition: Any = None
 
     def of(self, node: Recorded) -> list[str | None]:
@@ -42,8 +42,8 @@ class Keys:
 
     def code_of(self, spec: Spec) -> Parts:
         """Give what the code of a task is known by, part by part."""
-        known = self._codes.get(id(spec))
-        if known is None or known[0] is not spec:
+        known = self._codes.get(spec)
+        if known is None:
             if spec.version is None:
                 parts = dict(parts_of(spec.code.function))
                 parts.update(self._modules_of(spec.code.content, spec.edition))
@@ -51,8 +51,8 @@ class Keys:
                 parts = {f"version of {spec.name}": str(spec.version)}
             if spec.environment:
                 parts["environment"] = spec.environment.digest
-            known = self._codes[id(spec)] = (spec, parts)
-        return known[1]
+            known = self._codes[spec] = parts
+        return known
 
     def arguments_of(self, node: Recorded, index: int) -> list[str]:
         """Tell of the arguments of a call, so that two can be told apart."""
