@@ -129,6 +129,7 @@ class Recorder(Arguments, Owner):
                 task.cache,
                 task.version,
                 self._root,
+                code.delegates or self.code_for(task).delegates,
             )
             self._looks_up = self._looks_up or task.cache
             if key is not None:

@@ -73,7 +73,7 @@ def _seed_reasons(node: Any, seeds: Seeds) -> Iterator[str]:
     """Tell of another seed, where a call could draw numbers from it or make calls that do."""
     specs = [] if isinstance(node, Put) else [step.spec for step in node.steps]
     was, now = ("none" if seed is None else seed for seed in seeds)
-    if was != now and any(not s.pure and (s.context or s.code.delegates) for s in specs):
+    if was != now and any(not s.pure and (s.context or s.delegates) for s in specs):
         yield f"seed: {was} before, {now} now"
 
 

@@ -96,7 +96,7 @@ class Writer:
                 {
                     "name": spec.name,
                     "code": self._content(spec.code.content),
-                    "delegates": spec.code.delegates,
+                    "delegates": spec.delegates,
                     "fingerprint": parts_of(spec.code.function, not self.is_brief),
                     "parameters": parameters_of(spec.code.function, spec.context),
                     "width": spec.width,

@@ -33,6 +33,7 @@ class Spec:
         "cache",
         "code",
         "context",
+        "delegates",
         "edition",
         "environment",
         "keywords",
@@ -42,6 +43,7 @@ class Spec:
         "root",
         "version",
         "width",
+        "__weakref__",
     )
 
     def __init__(
@@ -58,6 +60,7 @@ class Spec:
         cache: bool = False,
         version: object = None,
         root: bytes = b"",
+        delegates: bool | None = None,
     ) -> None:
         self.name = name
         self.code = code
@@ -70,6 +73,8 @@ class Spec:
         self.version = version
         # Of the places of all calls of a client: see `runtime.seeds`.
         self.root = root
+        # Whether it may hand its value over to other calls: its function may be an argument.
+        self.delegates = code.delegates if delegates is None else delegates
         self.context = context
         self.environment = environment
         # The sources of local modules as they were; see `pymonik.editions`.

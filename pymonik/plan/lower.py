@@ -131,7 +131,7 @@ class _Lowering:
             options.retries or 0,
             options.max_retries or 0,
             self._retry_on(options.retry_on),
-            self._inherited(options) if spec.code.delegates else None,
+            self._inherited(options) if spec.delegates else None,
         )
 
     def _inherited(self, options: TaskOptions) -> TaskOptions:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from pymonik import Pymonik, task
 from tests.conftest import Ledger
 
 from .conftest import Connect
-from .programs import add, identity, inc, note, square, total
+from .programs import add, attempt, identity, inc, note, square, total
 
 
 @task
@@ -180,3 +181,25 @@ def test_an_argument_changed_after_a_sub_call_is_that_of_the_call(client: Pymoni
         return [before, total.invoke(xs)]
 
     assert parent.invoke().get() == [3, 13]
+
+
+@task
+def third_time(path: str) -> int:
+    if attempt(path) % 3:
+        raise OSError("not yet")
+    return 7
+
+
+@pytest.mark.parametrize("way", ["plain", "with a handle in its closure", "rows"])
+def test_sub_tasks_inherit_options_however_their_task_is_called(
+    client: Pymonik, ledger: Ledger, way: str
+) -> None:
+    kept = identity.invoke(1) if way == "with a handle in its closure" else 1
+
+    @task(retries=3)
+    def trying(path: str, more: int = 0) -> Any:
+        return add.invoke(third_time.invoke(path), kept)
+
+    paths = [ledger.path, f"{ledger.path}.2"]
+    rows: list[Any] = [(paths[0],), (paths[1], 5)] if way == "rows" else [(path,) for path in paths]
+    assert trying.map_invoke(rows).get() == [8, 8]

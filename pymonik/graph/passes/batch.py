@@ -48,7 +48,7 @@ def batch(graph: Graph, target: Target) -> Graph:
 
 
 def _given(node: Map, target: Target) -> int | None:
-    if target.solo and any(step.spec.code.delegates for step in node.steps):
+    if target.solo and any(step.spec.delegates for step in node.steps):
         return 1
     return node.spec.options.chunk_size or target.chunk_size
 

@@ -106,7 +106,7 @@ def _reason(node: Map, needs: Collection[int], use: _Use) -> str:
     consumer, producer = chain.maps[-1].spec, node.spec
     if consumer is not producer and consumer.place != producer.place:
         return "other partition, priority or environment"
-    if any(step.spec.code.delegates for step in node.steps):
+    if any(step.spec.delegates for step in node.steps):
         return "it may delegate"
     return ""
 
