@@ -46,6 +46,8 @@ class Store:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or default_folder()
+        # What was told of values that cannot be kept: once is enough.
+        self._told: set[str] = set()
 
     def get(self, key: str) -> Content | None:
         """Give the value of a key; None when it is not known."""
@@ -77,7 +79,9 @@ class Store:
                 file.writelines(envelope.seal_content(content))
             part.replace(self._folder / key)
         except OSError as error:
-            logger.warning("a value of %s was not kept: %s", about.get("task"), error)
+            if str(error) not in self._told:
+                self._told.add(str(error))
+                logger.warning("values of %s are not kept: %s", about.get("task"), error)
             with contextlib.suppress(OSError):
                 part.unlink()
 

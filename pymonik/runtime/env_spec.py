@@ -133,4 +133,6 @@ def _sentence(problem: Any) -> str:
     if cause is not None:
         return f"{place}: {cause}"
     given = problem["input"]
+    if problem["type"] == "path_not_directory":
+        return f"{place}: there is no folder {str(given)!r}"
     return f"{place}: {problem['msg'].lower()}, not {given!r} ({type(given).__name__})"

@@ -11,6 +11,7 @@ import logging
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
@@ -29,13 +30,14 @@ class TaskEnvironment:
         self._environment = environment or Environment()
         self._plain = plain
         self._folders: list[Path] = []
+        self._added: tuple[str, ...] = ()
         self._hidden: dict[str, ModuleType] = {}
         self._names: set[str] = set()
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """The packages that were asked for."""
-        return self._environment.packages
+        """The packages that were asked for, and those that this call has installed."""
+        return (*self._environment.packages, *self._added)
 
     @property
     def python(self) -> str:
@@ -78,6 +80,7 @@ class TaskEnvironment:
             running.when_stored(self.close)
         self._names |= names
         self._folders.append(folder)
+        self._added += tuple(added)
         sys.path.insert(0, str(folder / "site"))
         importlib.invalidate_caches()
         return tuple(added)
@@ -115,10 +118,10 @@ class TaskEnvironment:
             sys.path_importer_cache.pop(site, None)
             shutil.rmtree(folder, ignore_errors=True)
         importlib.invalidate_caches()
-        self._folders, self._hidden, self._names = [], {}, set()
+        self._folders, self._added, self._hidden, self._names = [], (), {}, set()
 
     def __repr__(self) -> str:
-        return repr(self._environment)
+        return repr(replace(self._environment, packages=self.packages))
 
     def _hide(self, names: set[str]) -> None:
         """Take modules that are about to be replaced out of sight, so that they load anew."""

@@ -52,7 +52,10 @@ def test_a_task_sees_its_environment(task: TaskEnvironment) -> None:
 def test_what_a_task_installs_is_gone_after_it(task: TaskEnvironment) -> None:
     assert task.install("pmk-app") == ("pmk-app==1.0", "pmk-demo==3.0")
     assert version() == "3.0"
+    assert task.packages == ("six", "pmk-app==1.0", "pmk-demo==3.0")
+    assert repr(task) == "Environment(six, pmk-app==1.0, pmk-demo==3.0, variables: A)"
     task.close()
+    assert task.packages == ("six",)
     with pytest.raises(ModuleNotFoundError):
         version()
 
