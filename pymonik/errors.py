@@ -119,7 +119,12 @@ class WireError(PymonikError, ValueError):
 
 
 class ClusterError(PymonikError, ConnectionError):
-    """A control plane cannot be reached, or refuses what it was asked."""
+    """A control plane cannot be reached, or refuses what it was asked.
+
+    Attributes: `code`, the gRPC status that it answered with, or "".
+    """
+
+    code = ""
 
 
 class ClusterUnreachable(ClusterError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import NoEncryption as Plain
 from pymonik import Pymonik
 from pymonik.backend.armonik.connection import Connection
 from pymonik.emulator import Emulator, Tls
-from pymonik.errors import BackendError, ClusterError, ClusterUnreachable
+from pymonik.errors import BackendError, ClusterUnreachable
 from tests.armonik.conftest import started
 from tests.conformance.programs import add
 from tests.emulator.certificates import Pair, issue
@@ -256,26 +257,38 @@ def test_a_wrong_file_is_an_error_that_names_it(mutual: Secured, tmp_path: Path,
         Pymonik(mutual.emulator.url, **given).create()
 
 
-@pytest.mark.parametrize("case", ["no certificate", "stranger", "stranger's authority"])
-def test_a_handshake_that_fails_is_an_error_within_seconds(
-    mutual: Secured, tmp_path: Path, case: str
+@pytest.mark.parametrize(
+    ("case", "says"),
+    [
+        ("no certificate", "it wants a certificate of us: give client_certificate="),
+        ("stranger", r"it does not take the client_certificate '.*stranger\.crt'"),
+        ("stranger's authority", r"not signed by .*stranger\.crt .*certificate_authority="),
+        ("no authority", "not signed by this machine's authorities"),
+        ("other name", "its certificate is not for 'localhost'"),
+        ("plain words", "it speaks TLS: write https://"),
+    ],
+)
+def test_a_handshake_that_fails_is_an_error_that_says_why(
+    mutual: Secured, tmp_path: Path, case: str, says: str
 ) -> None:
-    stranger = issue(tmp_path, "stranger")
-    given = {
-        "no certificate": {"certificate_authority": mutual.ca},
-        "stranger": {"certificate_authority": mutual.ca, **pem(stranger)},
-        "stranger's authority": {
-            "certificate_authority": str(stranger.certificate_file),
-            **pem(mutual.user),
-        },
+    stranger, url = issue(tmp_path, "stranger"), mutual.emulator.url
+    right = {"certificate_authority": mutual.ca, **pem(mutual.user)}
+    endpoint, given = {
+        "no certificate": (url, {"certificate_authority": mutual.ca}),
+        "stranger": (url, {"certificate_authority": mutual.ca, **pem(stranger)}),
+        "stranger's authority": (
+            url,
+            {**right, "certificate_authority": str(stranger.certificate_file)},
+        ),
+        "no authority": (url, {}),
+        "other name": (url.replace("127.0.0.1", "localhost"), right),
+        "plain words": (url.replace("https://", "http://"), {}),
     }[case]
-    with pytest.raises(ClusterError, match=r"cannot be reached|UNAVAILABLE"):
-        Pymonik(mutual.emulator.url, **given).create()
-
-
-def test_plain_words_to_a_secured_port_are_an_error_within_seconds(mutual: Secured) -> None:
-    with pytest.raises(ClusterError, match="UNAVAILABLE"):
-        Pymonik(f"http://{mutual.emulator.endpoint}").create()
+    with pytest.raises(ClusterUnreachable, match=says) as caught:
+        Pymonik(endpoint, **given).create()
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "RpcError" not in shown
+    assert "grpc" not in shown
 
 
 # ----- several clusters

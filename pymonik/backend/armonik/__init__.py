@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
+
+# Read once, by the first `import grpc`: else gRPC prints a line for each handshake that failed, and
+# what is wrong is said by one error: see `diagnosis`.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 
 def open_cluster(

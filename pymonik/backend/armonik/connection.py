@@ -95,19 +95,24 @@ class Connection:
             options.append(("grpc.ssl_target_name_override", self.target_name))
         return grpc.secure_channel(target, self._credentials(), options=options)
 
+    def authority(self) -> bytes | None:
+        """Read the certificates that are trusted; None leaves the choice to gRPC."""
+        given = _read("certificate_authority", self.certificate_authority)
+        _check_pem("certificate_authority", self.certificate_authority, given, b"CERTIFICATE")
+        return given or _system_bundle()
+
     def _credentials(self) -> Any:
-        authority = _read("certificate_authority", self.certificate_authority)
+        authority = self.authority()
         certificate = _read("client_certificate", self.client_certificate)
         key = _read("client_key", self.client_key)
         if key and not certificate:
             raise BackendError("client_key is given without client_certificate: a pair is needed")
         if certificate and not key:
             certificate, key = _pair(self.client_certificate, certificate)
-        _check_pem("certificate_authority", self.certificate_authority, authority, b"CERTIFICATE")
         _check_pem("client_certificate", self.client_certificate, certificate, b"CERTIFICATE")
         _check_pem("client_key", self.client_key, key, b"PRIVATE KEY")
         _check_match(self, certificate, key)
-        return grpc.ssl_channel_credentials(authority or _system_bundle(), key, certificate)
+        return grpc.ssl_channel_credentials(authority, key, certificate)
 
 
 def _of_file(path: str | None) -> Mapping[str, Any]:

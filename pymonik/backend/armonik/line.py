@@ -24,6 +24,8 @@ logger = logging.getLogger("pymonik.armonik")
 # The first request of a client finds out whether anybody is there: in seconds.
 FIRST = 5.0
 _LONGEST_PAUSE = 5.0
+# Pauses longer than that come after some seconds without an answer.
+SILENCE = 2.0
 _PASSING = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED"}
 _ADVICE = {
     "UNAVAILABLE": "it cannot be reached: is the endpoint right, and does something listen there?",
@@ -43,23 +45,26 @@ class Line:
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
         self.closing = threading.Event()
+        self._is_silent = False
 
     def once(self, method: Any, request: Any, timeout: float | None = 60.0) -> Any:
         """Call once."""
         try:
             return method(request, timeout=timeout)
         except grpc.RpcError as error:
-            raise self.explain(method, error) from error
+            raise self.explain(method, error) from None
 
     def again(self, method: Any, request: Any, patience: float | None = None) -> Any:
         """Call, and call again while the trouble may pass: for what can be repeated."""
         patience = settings().patience if patience is None else patience
-        for pause in pauses(patience):
+        for pause in self.pauses(patience):
             try:
-                return method(request, timeout=max(10.0, patience / 2))
+                answer = method(request, timeout=max(10.0, patience / 2))
+                self._is_silent = False
+                return answer
             except grpc.RpcError as error:
                 if not is_passing(error) or pause is None:
-                    raise self.explain(method, error) from error
+                    raise self.explain(method, error) from None
                 logger.debug("%s: %s, trying again", name_of(method), code_of(error))
             if self.closing.wait(pause):
                 raise ClusterError(f"{self.endpoint}: closed while {name_of(method)} was tried")
@@ -70,7 +75,18 @@ class Line:
         code = code_of(error)
         text = f"control plane {self.endpoint}, {name_of(method)}: {_ADVICE.get(code, 'it failed')}"
         kind = _KINDS.get(code, ClusterError)
-        return kind(f"{text} ({code}: {error.details() or 'no details'})")
+        told = kind(f"{text} ({code}: {error.details() or 'no details'})")
+        told.code = code
+        return told
+
+    def pauses(self, patience: float) -> Iterator[float | None]:
+        """Give pauses between tries; whoever waits is told, once, what they are waiting for."""
+        for pause in pauses(patience):
+            if (pause or 0) > SILENCE and patience > FIRST and not self._is_silent:
+                self._is_silent = True
+                text = "control plane %s does not answer: asking again, for up to %g s"
+                logger.warning(text, self.endpoint, patience)
+            yield pause
 
 
 class StaleError(ClusterError):
@@ -104,14 +120,12 @@ def is_passing(error: Any) -> bool:
 
 def is_unsure(error: ClusterError) -> bool:
     """Tell whether a request that failed may have had its effect all the same."""
-    cause = error.__cause__
-    return isinstance(cause, grpc.RpcError) and code_of(cause) in _UNSURE
+    return error.code in _UNSURE
 
 
-def may_help(error: Any) -> bool:
+def may_help(error: ClusterError) -> bool:
     """Tell whether sending again can help: not when the server itself failed at it."""
-    code = error.code()
-    return code is not None and code.name in {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"}
+    return error.code in {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"}
 
 
 def code_of(error: Any) -> str:

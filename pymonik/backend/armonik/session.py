@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -29,9 +29,10 @@ from armonik.protogen.common.task_status_pb2 import TaskStatus
 
 from pymonik.backend.armonik import messages
 from pymonik.backend.armonik.connection import Connection
-from pymonik.backend.armonik.line import FIRST, Line, StaleError, may_help, pauses
+from pymonik.backend.armonik.diagnosis import diagnose
+from pymonik.backend.armonik.line import FIRST, Line, StaleError, may_help
 from pymonik.backend.armonik.store import ClusterStore
-from pymonik.errors import BackendError, PartitionError, WireError
+from pymonik.errors import BackendError, ClusterUnreachable, PartitionError, WireError
 from pymonik.plan.steps import NAMES, Placement
 from pymonik.runtime import envelope
 from pymonik.runtime.envelope import Envelope
@@ -50,6 +51,7 @@ class Session:
     """The requests of one session."""
 
     def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._channel = connection.channel()
         self.line = Line(connection.endpoint)
         self.sessions = sessions_service_pb2_grpc.SessionsStub(self._channel)
@@ -65,7 +67,7 @@ class Session:
 
     def open(self, names: Sequence[str]) -> int:
         """Check the partitions and create the session; give the pods that are reserved for it."""
-        known = {p.id: p for p in self._list_partitions()}
+        known = {p.id: p for p in self._first(self._list_partitions)}
         names = list(dict.fromkeys(names)) or [DEFAULT_PARTITION]
         for name in names:
             if name not in known:
@@ -81,6 +83,15 @@ class Session:
         self._begin(self.line.again(self.sessions.CreateSession, request, FIRST).session_id, names)
         return sum(known[name].pod_reserved for name in names)
 
+    def _first(self, ask: Callable[[], Any]) -> Any:
+        """Ask for the first time; when nobody answers, look why."""
+        try:
+            return ask()
+        except ClusterUnreachable:
+            why = diagnose(self._connection)
+            endpoint = self.line.endpoint
+            raise ClusterUnreachable(f"control plane {endpoint} cannot be reached: {why}") from None
+
     def _list_partitions(self) -> Sequence[Any]:
         request = messages.list_partitions()
         found = self.line.again(self.partitions.ListPartitions, request, FIRST)
@@ -90,7 +101,9 @@ class Session:
         """Join an existing session; give the pods that are reserved for it."""
         request = sessions_common_pb2.GetSessionRequest(session_id=session_id)
         try:
-            found = self.line.again(self.sessions.GetSession, request, FIRST).session
+            found = self._first(
+                lambda: self.line.again(self.sessions.GetSession, request, FIRST).session
+            )
         except StaleError as error:
             raise BackendError(
                 f"no session {session_id!r} on {self.line.endpoint}: it may have expired"
@@ -184,7 +197,7 @@ class Session:
     def download(self, id: str) -> bytearray:
         """Give the data of a completed result."""
         request = results_common_pb2.DownloadResultDataRequest(session_id=self.id, result_id=id)
-        for pause in pauses(settings().patience):
+        for pause in self.line.pauses(settings().patience):
             data = bytearray()
             try:
                 for answer in self.results.DownloadResultData(request):
@@ -192,8 +205,8 @@ class Session:
                 return data
             except grpc.RpcError as error:
                 told = self.line.explain(self.results.DownloadResultData, error)
-                if pause is None or not may_help(error) or self.line.closing.wait(pause):
-                    raise told from error
+                if pause is None or not may_help(told) or self.line.closing.wait(pause):
+                    raise told from None
         raise AssertionError("pauses end with None")
 
     def open_result(self, id: str) -> Envelope:

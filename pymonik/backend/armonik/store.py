@@ -15,7 +15,7 @@ from typing import Any
 from armonik.protogen.common import results_common_pb2, tasks_common_pb2
 
 from pymonik.backend.armonik import messages
-from pymonik.backend.armonik.line import Line, is_unsure, may_help, pauses
+from pymonik.backend.armonik.line import Line, is_unsure, may_help
 from pymonik.errors import ClusterError
 from pymonik.plan.sizes import CHUNK, TAG
 from pymonik.plan.steps import Submit
@@ -59,7 +59,7 @@ class ClusterStore:
 
     def stream(self, id: str, parts: Parts) -> None:
         """Send the data of a declared object."""
-        for pause in pauses(settings().patience):
+        for pause in self.line.pauses(settings().patience):
             try:
                 self.line.once(self.results.UploadResultData, self._chunks(id, parts), None)
                 return
@@ -103,7 +103,7 @@ class ClusterStore:
         """Submit tasks, once, whatever happens to the answer."""
         tag = uuid.uuid4().hex
         request = self._submission(step, tag)
-        for _ in pauses(_SETTLING):
+        for _ in self.line.pauses(_SETTLING):
             try:
                 self.line.once(self.tasks.SubmitTasks, request, None)
                 return
@@ -112,7 +112,7 @@ class ClusterStore:
                     raise
                 if self._has_arrived(tag, len(step.entries)):
                     return
-                if not may_help(error.__cause__):
+                if not may_help(error):
                     raise
         raise ClusterError(f"{self.line.endpoint} did not take a submission in {_SETTLING:g} s")
 
@@ -139,7 +139,7 @@ class ClusterStore:
         """Find out what became of a submission without an answer: all of it, or nothing."""
         request = messages.count_tasks(self.session_id, **{TAG: tag})
         nothing = 0
-        for pause in pauses(_SETTLING):
+        for pause in self.line.pauses(_SETTLING):
             # A rollback, or the rest of the work, may still go on when the client gives up.
             self.line.closing.wait(0.2 if pause is None else max(0.1, pause))
             answer = self.line.again(self.tasks.CountTasksByStatus, request)

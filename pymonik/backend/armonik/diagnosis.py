@@ -1,0 +1,101 @@
+"""Diagnosis: why nobody answers at an endpoint.
+
+gRPC says little, and the same of a closed port, a missing certificate and a proxy. Enters: a
+connection over which the first request has failed. Leaves: a sentence that says what stands in the
+way, and what to do. Looks at the other end with a plain socket, for a few seconds at most.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+
+from pymonik.backend.armonik.connection import Connection
+
+_SECONDS = 2.0
+_PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
+_BYPASSES = ("no_grpc_proxy", "no_proxy")
+
+
+def diagnose(connection: Connection) -> str:
+    """Say why the control plane of a connection cannot be reached."""
+    target, is_secure = connection.target
+    if target.startswith("unix:"):
+        path = target.removeprefix("unix:")
+        return "nothing listens there" if os.path.exists(path) else f"there is no socket {path!r}"
+    host, _, port = target.rpartition(":")
+    host = host.strip("[]")
+    proxy = _proxy(host)
+    if proxy:
+        return f"{proxy} does not lead there; set no_proxy={host} to go without it"
+    try:
+        with socket.create_connection((host, int(port)), _SECONDS) as plain:
+            return _secured(connection, plain, host) if is_secure else _unsecured(plain, target)
+    except socket.gaierror as error:
+        return f"there is no host {host!r} ({error.strerror})"
+    except ConnectionRefusedError:
+        is_given = connection.endpoint.rstrip("/").endswith(f":{port}")
+        return "nothing listens there" + ("" if is_given else f" (port {port}: write host:port)")
+    except TimeoutError:
+        return f"no answer within {_SECONDS:g} s: is it the right host, or is a firewall between?"
+    except OSError as error:
+        return str(error)
+
+
+def _proxy(host: str) -> str:
+    """Name the proxy that gRPC takes to a host, as its environment says."""
+    bypass = next((os.environ[name] for name in _BYPASSES if os.environ.get(name)), "")
+    if any(part.strip() and host.endswith(part.strip()) for part in bypass.split(",")):
+        return ""
+    name = next((name for name in _PROXIES if os.environ.get(name)), "")
+    return f"the proxy {os.environ[name]} of {name}" if name else ""
+
+
+def _secured(connection: Connection, plain: socket.socket, host: str) -> str:
+    authority = connection.authority()
+    context = ssl.create_default_context(cadata=authority.decode() if authority else None)
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # gRPC is less strict
+    context.set_alpn_protocols(["h2"])
+    name = connection.target_name or host
+    try:
+        with context.wrap_socket(plain, server_hostname=name) as line:
+            # A server that misses a certificate says so, or hangs up, after the handshake.
+            if line.recv(1) and not connection.client_certificate:
+                return _NO_CLUSTER
+    except ssl.SSLCertVerificationError as error:
+        if error.verify_code in _WRONG_NAME:
+            return f"its certificate is not for {name!r} ({error.verify_message})"
+        trusted = connection.certificate_authority or "this machine's authorities"
+        return (
+            f"its certificate is not signed by {trusted} ({error.verify_message}): "
+            "give its authority with certificate_authority="
+        )
+    except ssl.SSLError as error:
+        if "ALERT" not in (error.reason or ""):
+            return "what listens there speaks no TLS: is it http://?"
+    except TimeoutError:
+        return _NO_CLUSTER
+    except OSError:  # it hung up
+        pass
+    if connection.client_certificate:
+        return f"it does not take the client_certificate {connection.client_certificate!r}"
+    return "it wants a certificate of us: give client_certificate= and client_key="
+
+
+_NO_CLUSTER = "something listens there, but does not answer as a control plane does"
+# X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL.
+_WRONG_NAME = {62, 64}
+
+
+def _unsecured(plain: socket.socket, target: str) -> str:
+    context = ssl._create_unverified_context()
+    context.set_alpn_protocols(["h2"])
+    try:
+        context.wrap_socket(plain).close()
+    except ssl.SSLError as error:
+        if "ALERT" not in (error.reason or ""):
+            return _NO_CLUSTER
+    except OSError:
+        return _NO_CLUSTER
+    return f"it speaks TLS: write https://{target}"
