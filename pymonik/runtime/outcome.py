@@ -93,7 +93,8 @@ class Failure:
 
     def _text(self) -> str:
         where = f", element {self.element}" if self.element is not None else ""
-        lines = [f"task {self.task!r}{where}, called at {self.site or '?'}: {self.message}"]
+        where += f", called at {self.site}" if self.site else ""
+        lines = [f"task {self.task!r}{where}: {self.message}"]
         if self.attempts > 1:
             lines.append(f"tried {self.attempts} times")
         if self.lost:

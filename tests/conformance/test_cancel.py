@@ -98,7 +98,7 @@ def test_a_running_call_is_stopped(client: Pymonik, gate: Gate) -> None:
     h = pass_gate.invoke(gate.path)
     client.flush()
     assert h.cancel() is True
-    with pytest.raises(Cancelled):
+    with pytest.raises(Cancelled, match=r"called at .*test_cancel\.py:\d+: it was cancelled"):
         h.get()
     # The gate was never opened: the workers are free again all the same.
     assert square.map_invoke(range(4)).get() == [0, 1, 4, 9]

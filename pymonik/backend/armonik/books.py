@@ -20,6 +20,7 @@ from pymonik.plan.plan import Unit
 from pymonik.plan.sending import Ledger
 from pymonik.plan.steps import Object
 from pymonik.runtime.outcome import PENDING, Failure
+from pymonik.runtime.program import element_of, site_of
 
 logger = logging.getLogger("pymonik.armonik")
 
@@ -181,6 +182,15 @@ class Books:
                 due += cell.give_up()
             self.changed.notify_all()
         call_back(due)
+
+
+def cancelled(unit: Unit, why: str = "it was cancelled") -> Failure:
+    """Give the failure of a unit that will not run; it names the call, when there is only one."""
+    if not unit.program.steps:
+        return Failure("cancelled", why, unit.name)
+    first = unit.program.steps[0]
+    element = element_of(first, 0) if unit.n == 1 else None
+    return Failure("cancelled", why, unit.name, site_of(first, 0), element)
 
 
 def failed_columns(unit: Unit, failure: Failure) -> list[list[Any]]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pymonik.backend.armonik.apart import Value
-from pymonik.backend.armonik.books import Books, call_back, failed_columns
+from pymonik.backend.armonik.books import Books, call_back, cancelled, failed_columns
 from pymonik.backend.armonik.fetch import Place
 from pymonik.backend.armonik.line import StaleError, pauses
 from pymonik.backend.armonik.send import Sender
@@ -246,8 +246,7 @@ class ClusterBackend:
             if unit is None or stored is None:
                 return False
             owner = self._session.statuses([stored.id])[stored.id].owner_task_id
-            failure = Failure("cancelled", "it was cancelled", unit.name)
-            self._books.lost(unit, failed_columns(unit, failure), [])
+            self._books.lost(unit, failed_columns(unit, cancelled(unit)), [])
             self._session.cancel_tasks([owner])
             return True
 
@@ -256,8 +255,7 @@ class ClusterBackend:
         self._is_over = True
         ids = list(self._books.open)
         for unit in list(self._books.open.values()):
-            failure = Failure("cancelled", reason, unit.name)
-            self._books.lost(unit, failed_columns(unit, failure), [])
+            self._books.lost(unit, failed_columns(unit, cancelled(unit, reason)), [])
         try:
             if self._ends != "leave":
                 self._session.cancel()

@@ -18,7 +18,7 @@ from typing import Any
 from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
 
 from pymonik.backend.armonik.aftermath import Aftermath
-from pymonik.backend.armonik.books import Books, failed_columns
+from pymonik.backend.armonik.books import Books, cancelled, failed_columns
 from pymonik.backend.armonik.line import StaleError
 from pymonik.backend.armonik.messages import ENDED
 from pymonik.backend.armonik.session import Session
@@ -243,8 +243,7 @@ class Sender:
         sent = [cells[unit.cell].id for unit in units if unit.cell in cells]
         for unit in units:
             if unit.cell.missing:
-                failure = Failure("cancelled", text, unit.name)
-                self._books.lost(unit, failed_columns(unit, failure), [])
+                self._books.lost(unit, failed_columns(unit, cancelled(unit, text)), [])
         self._books.ledger.forget_unsent()
         self._cancel([id for id in sent if id])
 
