@@ -233,7 +233,7 @@ class Pymonik(Compiling):
 
     def _abandon(self, error: BaseException | None) -> None:
         """Drop what was not sent, cancel what was."""
-        dropped = sum(1 if n.n is None else n.n for n in self.pending if type(n) is Recorded)
+        dropped = self._unsent()
         if dropped:
             told = f"{counted(dropped, 'call')} never sent"
             logger.warning("%s: the block was left early", told)
@@ -245,6 +245,9 @@ class Pymonik(Compiling):
                 logger.warning("cancelling what has not ended: %s", counted(total - done, "unit"))
                 self._backend.cancel_all("the client was closed before it had ended")
         self._let_go()
+
+    def _unsent(self) -> int:
+        return sum(1 if n.n is None else n.n for n in self.pending if type(n) is Recorded)
 
     def _raise_unseen(self) -> None:
         for failure in self._opened().failures if self._backend is not None else ():
@@ -305,7 +308,7 @@ class Pymonik(Compiling):
             raise OptionsError("delegate=True is for calls made inside a task")
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else f"{counted(len(self.pending), 'call')} pending"
+        state = "closed" if self._closed else f"{counted(self._unsent(), 'call')} pending"
         return f"<Pymonik on {self._backend_name}, {state}>"
 
 

@@ -159,12 +159,18 @@ def _tell(
         click.echo(f"{script}: estimated for {where}\n\n{cost_text(made)}")
         if recording.ran is not None:
             click.echo(f"\nit ran here in {seconds_text(recording.ran.makespan)}")
-        told = subtasks_text(recording)
+        told = subtasks_text(recording) or _not_counted(recording)
         click.echo(f"\n{told}" if told else "", nl=bool(told))
     for text in broken:
         click.echo(f"over: {text}", err=True)
     if broken:
         sys.exit(1)
+
+
+def _not_counted(recording: Recording) -> str:
+    """Name tasks whose own calls are in no figure, as nothing has run."""
+    names = ", ".join(recording.makers) if recording.ran is None else ""
+    return f"what {names} may call is not counted: --execute runs it here to see" if names else ""
 
 
 def _broken(cost: Cost, name: str, text: str) -> str:

@@ -143,7 +143,7 @@ def submit(
         click.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(1)
     if output == "json":
-        print_json({"file": file, "session": session, "values": values})
+        print_json({"file": file, "session": session, "values": _plain(values)})
         return
     click.echo(f"session {session}")
     for name, value in values.items():
@@ -164,6 +164,17 @@ def _values(node: Any, client: Pymonik) -> Any:
     if node.n is None:
         return ResultHandle(node, 0, client).get()
     return [ResultHandle(node, index, client).get() for index in range(node.n)]
+
+
+def _plain(value: Any) -> Any:
+    """Give what JSON can hold: arrays as lists, keys as texts, other objects as they print."""
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(inner) for inner in value]
+    return value
 
 
 def _shortened(value: Any) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 from pymonik import Pymonik
 from pymonik.backend.dry_run import DryRunBackend, DryRunEnd
 from pymonik.cli.execute import Kept, keeping
-from pymonik.graph.ir import Put
+from pymonik.graph.ir import Put, Spec
 from pymonik.plan.plan import Plan
 
 
@@ -56,9 +56,16 @@ class Recording:
     @property
     def tasks(self) -> set[str]:
         """The names of the tasks that are called."""
-        sources = [plan.source for plan in self.plans if plan.source is not None]
-        nodes = [node for source in sources for node in source.graph.nodes]
-        return {node.spec.name for node in nodes if not isinstance(node, Put)}
+        return {spec.name for spec in self._specs()}
+
+    @property
+    def makers(self) -> list[str]:
+        """The names of the tasks that may make calls of their own, in order."""
+        return sorted({spec.name for spec in self._specs() if spec.code.delegates})
+
+    def _specs(self) -> Iterator[Spec]:
+        for source in (plan.source for plan in self.plans if plan.source is not None):
+            yield from (node.spec for node in source.graph.nodes if not isinstance(node, Put))
 
 
 def record(script: str, args: Sequence[str] = (), module: bool = False) -> Recording:

@@ -7,7 +7,6 @@ and the way out. What cannot even be recorded fails at its own line and never ge
 from __future__ import annotations
 
 import os
-import pickletools
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pymonik.environment import Environment
 from pymonik.graph.analysis import argument_names, in_argument
 from pymonik.graph.imports import brought_by, imported, package_of
 from pymonik.graph.ir import Graph, Put, Recorded
+from pymonik.graph.pickled_texts import texts_in
 from pymonik.graph.slots import Const, Each, Immediates, Nested
 from pymonik.plan.plan import Plan
 from pymonik.settings import GIB, MIB
@@ -139,21 +139,7 @@ def _in_slots(slots: Iterable[Any]) -> Iterator[str]:
         elif isinstance(slot, Nested):
             yield from _in_slots([slot.content, *slot.slots])
         elif isinstance(slot, Content) and len(slot.data) <= _SEARCHED:
-            yield from _in_pickle(slot.data)
-
-
-def _in_pickle(data: bytes) -> Iterator[str]:
-    """Give the texts in a pickle; none where something stands for one that was not kept."""
-    # Code that travels names the file that it was written in.
-    has_code = b"cloudpickle" in data
-    try:
-        for operation, argument, _ in pickletools.genops(data):
-            if not isinstance(argument, str) or "UNICODE" not in operation.name:
-                continue
-            if not (has_code and argument.endswith(".py")):
-                yield argument
-    except ValueError:
-        return
+            yield from texts_in(slot.data)
 
 
 def _modules(graph: Graph) -> Iterator[Finding]:

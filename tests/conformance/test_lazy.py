@@ -135,6 +135,14 @@ def test_the_plan_says_what_would_be_sent_without_sending_it(
     assert client.stats.units == len(plan.units)
 
 
+def test_a_client_tells_how_many_calls_are_pending(client: Pymonik) -> None:
+    kept = [square.map_invoke(range(5)), square.invoke(7)]
+    client.put([1, 2])
+    assert repr(client).endswith(", 6 calls pending>")
+    kept[1].wait()
+    assert repr(client).endswith(", 0 calls pending>")
+
+
 def test_the_plan_after_a_flush_is_empty(client: Pymonik) -> None:
     square.invoke(2).get()
     assert client.plan().calls == 0

@@ -41,6 +41,17 @@ def test_a_sound_plan_has_no_findings(client: Pymonik) -> None:
     del kept
 
 
+@pytest.mark.parametrize("shape", ["alone", "listed", "twice"])
+def test_a_path_object_is_named_whole(client: Pymonik, shape: str) -> None:
+    path = Path(__file__)
+    # "/" and "tests" by themselves are there as well, and are no findings.
+    hidden: Any = {"alone": path, "listed": [path.name, path], "twice": {"a": path, "b": [path]}}
+    kept = read.invoke(hidden[shape], pymonik=client)
+    (finding,) = check(client.plan())
+    assert f"the path {str(path)!r}," in finding.text
+    del kept
+
+
 @pytest.mark.parametrize("shape", ["plain", "tuple", "list", "dict", "map", "each"])
 def test_a_path_of_this_machine_is_found_wherever_it_hides(client: Pymonik, shape: str) -> None:
     text = str(Path(__file__))

@@ -169,6 +169,13 @@ def test_slots_of_the_default_partition_are_those_of_calls_that_name_none(
     assert json.loads(pymonik_command(*args, named=named).stdout)["slots"] == {"cpu": 7}
 
 
+def test_calls_that_tasks_may_make_are_said_not_to_be_counted(pymonik_command: Command) -> None:
+    source = SCRIPT.replace("return day", "return total.invoke([day])")
+    told = pymonik_command("graph", "cost", "a.py", a=source).stdout
+    assert told.endswith("\nwhat price may call is not counted: --execute runs it here to see\n")
+    assert "not counted" not in pymonik_command("graph", "cost", "p.py", p=SCRIPT).stdout
+
+
 def test_json_has_the_same(pymonik_command: Command) -> None:
     args = ("graph", "cost", "prices.py", "-o", "json", "--slots", "10", "--seconds", "price=2m")
     made = json.loads(pymonik_command(*args, prices=SCRIPT).stdout)

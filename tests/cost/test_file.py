@@ -245,6 +245,27 @@ with Pymonik(seed=7):
         assert [*values["listed at a.py:17"], values["draw at a.py:18"]] == expected
 
 
+def test_values_that_json_does_not_know_are_told_in_what_it_knows(
+    pymonik_command: Command,
+) -> None:
+    source = """
+import numpy as np
+from pymonik import Pymonik, task
+
+@task
+def made():
+    return {"grid": np.arange(4).reshape(2, 2), (1, 2): np.float64(0.5), "kinds": (1, {"x"})}
+
+with Pymonik():
+    made.invoke().get()
+"""
+    pymonik_command("graph", "save", "a.pmk", "a.py", a=source)
+    done = pymonik_command("submit", "a.pmk", "--backend", "inline", "-o", "json")
+    assert json.loads(done.stdout)["values"] == {
+        "made at a.py:10": {"grid": [[0, 1], [2, 3]], "(1, 2)": 0.5, "kinds": [1, ["x"]]}
+    }
+
+
 def test_saving_over_a_script_is_refused(pymonik_command: Command) -> None:
     pymonik_command("graph", "save", "prices.pmk", "prices.py", "4", prices=SCRIPT)
     done = pymonik_command("graph", "save", "prices.py", "prices.pmk")
