@@ -270,6 +270,6 @@ def test_what_is_too_deep_for_a_pickle_is_refused_by_its_name(client: Pymonik) -
     deep: tuple[Any, ...] = ()
     for _ in range(sys.getrecursionlimit() * 5):
         deep = (deep,)
-    with pytest.raises(CaptureError, match="argument 'value' of 'identity'"):
+    with pytest.raises(CaptureError, match="argument 'x' of 'identity'"):
         identity.invoke(deep)
     assert identity.invoke(((((1,),),),)).get() == ((((1,),),),)
