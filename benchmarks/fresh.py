@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -27,8 +28,15 @@ print(elapsed, sum(name in sys.modules for name in {heavy!r}))
 
 def python(*arguments: str) -> list[str]:
     """Run a fresh interpreter and return the words it prints."""
+    # As users have it: compiled once. Installed peers are, however this process was started.
+    variables = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=variables,
     )
     if done.returncode:
         raise RuntimeError(f"python {arguments[0]} failed:\n{done.stderr[-2000:]}")

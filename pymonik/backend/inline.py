@@ -6,9 +6,9 @@ A plan runs when it is submitted. Time limits are not kept: there is nobody to e
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -61,7 +61,7 @@ class InlineBackend:
 
     def __init__(self, workers: int | None, optimize: Any) -> None:
         self.slots = workers or 1
-        self.session_id = f"inline-{uuid.uuid4().hex[:12]}"
+        self.session_id = f"inline-{os.urandom(6).hex()}"
         self.changed = threading.Condition()
         self._objects = Objects(self.session_id)
         self._scheduler = Scheduler()

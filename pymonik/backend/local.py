@@ -5,7 +5,7 @@ No port and no daemon; executors start with the first unit and end with the clie
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -31,7 +31,7 @@ class LocalBackend:
         if workers is not None and (isinstance(workers, bool) or workers < 1):
             raise OptionsError(f"workers takes a whole number of at least 1, not {workers!r}")
         self.slots = workers or available_cpus()
-        self.session_id = f"local-{uuid.uuid4().hex[:12]}"
+        self.session_id = f"local-{os.urandom(6).hex()}"
         self._objects = Objects(self.session_id)
         self._host = Host(self.slots, self.slots, optimize, find=self._objects.find)
         self.changed = self._host.changed

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, cast
 from pymonik.graph.ir import Map
 from pymonik.numbers import counted, seconds_text
 from pymonik.plan.plan import Plan, Unit
-from pymonik.runs.sketch import sketch, small_graph
 
 if TYPE_CHECKING:
     from pymonik.backend import Backend
@@ -100,6 +99,8 @@ class Watched:
         self._backend.submit(plan)
         if record.submissions <= _SUBMISSIONS:  # while it runs
             try:
+                from pymonik.runs.sketch import sketch, small_graph
+
                 record.drawings.append(sketch(plan))
                 graph = small_graph(plan)
                 record.graphs += [graph] if graph is not None else []

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import logging
 import sys
 import time
@@ -202,6 +201,8 @@ class Clef(logging.Formatter):
         line["logger"] = record.name
         for key, value in getattr(record, "pymonik", {}).items():
             line["@" + key if key.startswith("@") else key] = value
+        import json  # workers write JSON, executors do not
+
         return json.dumps(line, default=repr)
 
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pymonik.content import IMMEDIATE
-from pymonik.environment import merge
 from pymonik.runtime.outcome import PENDING, Failure
 
 if TYPE_CHECKING:
@@ -28,7 +27,11 @@ def inherit(units: Sequence[Unit], parent: Unit) -> None:
         unit.modules = unit.modules or parent.modules
         if environment:
             own = unit.environment
-            unit.environment = merge(environment, own) if own else environment
+            unit.environment = environment
+            if own:
+                from pymonik.environment import merge
+
+                unit.environment = merge(environment, own)
 
 
 class Onward(Protocol):

@@ -11,15 +11,15 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pymonik.environment import Environment
 from pymonik.errors import EnvironmentBuildError
 
 if TYPE_CHECKING:
+    from pymonik.environment import Environment
     from pymonik.runtime.environments import Built, Environments
 
 logger = logging.getLogger("pymonik.environments")
 
-Told = Callable[[Environment, "Built | EnvironmentBuildError"], None]
+Told = Callable[["Environment", "Built | EnvironmentBuildError"], None]
 
 
 def own_folder_of(environment: Environment) -> bytes:
