@@ -22,7 +22,16 @@ from pymonik.cli.numbers import (
 )
 from pymonik.cli.record import Recording
 from pymonik.cli.runs import remembered
-from pymonik.cli.sources import ANYWHERE, cluster, past, recorded, session, source, subtasks_text
+from pymonik.cli.sources import (
+    ANYWHERE,
+    cluster,
+    past,
+    recorded,
+    session,
+    session_of,
+    source,
+    subtasks_text,
+)
 from pymonik.cli.text import figures_text, table
 from pymonik.graph.cost import ASSUMED, Cost, Site, estimate
 from pymonik.graph.observed import cost_of_tasks
@@ -93,7 +102,7 @@ def cost(
     given: dict[str, Any] = {"seconds": durations, "assumed": assume, "price": price}
     given["overheads"] = _WHERE[where]
     is_past = endpoint is None and past(script) is not None
-    seen = None if module or is_past else session(script, endpoint)
+    seen = None if module or is_past else session(session_of(script), endpoint)
     recording = Recording(script, None)
     if seen is not None:
         made = cost_of_tasks(*seen, slots=rooms or {"": settings().default_slots}, **given)

@@ -76,8 +76,11 @@ def show_run(run: str, output: str) -> None:
     if record.submissions > len(record.drawings):
         click.echo(f"… {record.submissions - len(record.drawings)} more submissions\n")
     click.echo(table([_HEADING, _row(record)]))
-    click.echo()
-    click.echo(table([("unit", "pieces", "calls", "seconds", "each"), *_work(record)]))
+    if record.spans:
+        click.echo()
+        click.echo(table([("unit", "pieces", "calls", "seconds", "each"), *_work(record)]))
+    elif record.backend == "armonik":
+        click.echo(f"\nits cluster knows the times: pymonik graph show {record.id} --endpoint …")
     for failure in record.failures:
         click.echo(f"\n{failure['task']} at {failure['site']}: {failure['text']}")
     return None

@@ -153,8 +153,15 @@ def seen(name: str, endpoint: str | None) -> Seen | None:
             ("took", f"{seconds_text(run.seconds)} with {counted(run.workers, 'worker')}"),
         )
         return Seen(f"{run.script}: run {run.id}", "run", run.id, drawing_of(run), figures)
+    name = session_of(name)
     found = session(name, endpoint)
     return _drawn(name, *found) if found is not None else None
+
+
+def session_of(name: str) -> str:
+    """Give the session that a past run, by the beginning of its id or `last`, was on a cluster."""
+    run = None if _is_here(name) else past(name)
+    return run.id if run is not None and run.backend == "armonik" else name
 
 
 def session(name: str, endpoint: str | None) -> tuple[list[Task], dict[str, Stored]] | None:

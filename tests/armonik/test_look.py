@@ -259,3 +259,20 @@ def test_a_session_is_traced_with_a_lane_a_pod(
     assert {piece["tid"] for piece in pieces} == {0}
     assert pieces[0]["ts"] == 0.0
     assert pieces[1]["ts"] >= pieces[0]["dur"]
+
+
+def test_a_past_run_names_its_session_on_the_cluster(
+    cluster: Emulator, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYMONIK_RUNS", str(tmp_path))
+    with connect() as client:
+        assert load.invoke("book").get() == 4
+        session = client.session_id
+    where = ["--endpoint", cluster.endpoint]
+    for name in ("last", session[:13]):
+        shown = CliRunner().invoke(app, ["graph", "show", name, *where, "-o", "json"])
+        assert json.loads(shown.output)["session"] == session
+        priced = CliRunner().invoke(app, ["graph", "cost", name, *where, "-o", "json"])
+        assert json.loads(priced.output)["sites"][0]["site"] == "its client"
+    told = CliRunner().invoke(app, ["runs", "show", "last"]).output
+    assert f"its cluster knows the times: pymonik graph show {session}" in told
