@@ -7,6 +7,7 @@ installed; `PYMONIK_LOCAL_MODULES` names more or fewer. What is in them is left 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from functools import lru_cache
@@ -118,8 +119,10 @@ def _installed() -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 def _here() -> tuple[str, ...]:
     main = getattr(sys.modules.get("__main__"), "__file__", None)
-    folders = [os.getcwd()]
-    if main:
+    folders = []
+    with contextlib.suppress(FileNotFoundError):  # the current folder was removed
+        folders.append(os.getcwd())
+    if main and (os.path.isabs(main) or folders):
         folders.append(os.path.dirname(os.path.abspath(main)))
     return tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
 

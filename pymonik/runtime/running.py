@@ -7,6 +7,7 @@ nothing; in the user's own process no hook is left behind, and every call is fol
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -88,7 +89,7 @@ def _note(event: str, args: Any) -> None:
 def _folder() -> str:
     try:
         return os.getcwd()
-    except FileNotFoundError:  # a call has removed the folder it stood in
+    except FileNotFoundError:  # somebody has removed the folder it stands in
         return ""
 
 
@@ -171,7 +172,7 @@ class Restorer:
     def __init__(self, watch: bool) -> None:
         self._original = self._variables = dict(os.environ)
         self._raw: dict[Any, Any] = {}
-        self._folder = os.getcwd()
+        self._folder = _folder()
         self._watch = watch
         if watch:
             sys.addaudithook(_note)
@@ -202,5 +203,6 @@ class Restorer:
         for name, value in self._variables.items():
             if os.environ.get(name) != value:
                 os.environ[name] = value
-        os.chdir(self._folder)
+        with contextlib.suppress(FileNotFoundError):  # removed, by a call or before it
+            os.chdir(self._folder)
         self._raw = dict(getattr(os.environ, "_data", {}))

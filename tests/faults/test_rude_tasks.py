@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,6 +154,29 @@ def test_a_task_that_changes_signal_handlers_harms_nobody(client: Pymonik) -> No
 
     changing.map_invoke([()] * 4).get()
     squares_still_work()
+
+
+@pytest.mark.parametrize("backend", ["local", "inline"])
+@pytest.mark.parametrize("before", [True, False], ids=["before", "by a task"])
+def test_a_current_folder_that_is_removed_is_no_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, before: bool
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    if before:
+        folder.rmdir()
+
+    @task
+    def remove() -> None:
+        os.environ["CHANGED"] = "1"  # what is put back together with the folder
+        Path(folder).rmdir()
+
+    with Pymonik(backend=backend, workers=1):
+        if not before:
+            remove.invoke().get()
+        squares_still_work()
+    monkeypatch.chdir(tmp_path)
 
 
 def test_a_task_that_clears_its_modules_fails_alone(client: Pymonik) -> None:
