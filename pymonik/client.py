@@ -97,6 +97,9 @@ class Pymonik(Compiling):
             optimize if isinstance(optimize, bool) else _selected(optimize),
             partitions,
         )
+        for name, flag in (("detach", detach), ("forward_logs", forward_logs)):
+            if not isinstance(flag, bool):
+                raise OptionsError(f"{name} takes True or False, not {flag!r}")
         self.endpoint = backends.endpoint(endpoint)
         self.detach = detach
         self._forward_logs = forward_logs

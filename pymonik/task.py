@@ -62,6 +62,9 @@ class Task(Generic[P, R]):
             raise TaskDefinitionError(f"{func!r} is a coroutine function: a task is a plain one")
         if isinstance(func, (staticmethod, classmethod)):
             raise TaskDefinitionError("apply @task to the function, below @staticmethod")
+        for name, flag in (("require_context", require_context), ("pure", pure), ("cache", cache)):
+            if not isinstance(flag, bool):
+                raise TaskDefinitionError(f"{name} takes True or False, not {flag!r}")
         if cache and not pure:
             raise TaskDefinitionError(
                 "cache=True is for pure tasks: say @task(pure=True, cache=True) if the value hangs "
@@ -69,6 +72,8 @@ class Task(Generic[P, R]):
             )
         if version is not None and not cache:
             raise TaskDefinitionError("version= means something with cache=True only")
+        if not isinstance(version, (str, int, float, type(None))):
+            raise TaskDefinitionError(f"version takes a number or a text, not {version!r}")
         self.cache = cache
         self.version = version
         self.func = func

@@ -207,11 +207,15 @@ class Clef(logging.Formatter):
 
 
 class Collector(logging.Handler):
-    """Keeps what a task logs and prints, for its client: not more than `limit` characters of it."""
+    """Keeps what a task logs and prints, for its client: not more than `limit` characters of it.
 
-    def __init__(self, limit: int = 64 << 10) -> None:
+    line: of one message, one keyword or one traceback it keeps as many.
+    """
+
+    def __init__(self, limit: int = 64 << 10, line: int = 4 << 10) -> None:
         super().__init__()
         self._limit = limit
+        self._line = line
         self._logs: list[Log] = []
         self._room = limit
         self._dropped = 0
@@ -221,14 +225,25 @@ class Collector(logging.Handler):
         text = getattr(record, "pymonik_text", None)
         if text is None:  # of the worker itself
             return
-        fields = getattr(record, "pymonik", {})
-        trace = record.exc_text or ""
+        text = self._cut(text)
+        given = getattr(record, "pymonik", {}).items()
+        fields = {key: self._cut(v) if isinstance(v, str) else v for key, v in given}
+        trace = self._cut(record.exc_text or "")
         size = len(text) + len(trace) + sum(len(str(value)) for value in fields.values())
         if size > self._room:
             self._dropped += 1
             return
         self._room -= size
         self._logs.append((record.name, record.levelno, text, fields, trace))
+
+    def _cut(self, text: str) -> str:
+        """Take the middle out of a long text: the end of a traceback tells most."""
+        more = len(text) - self._line
+        if more <= 0:
+            return text
+        half = self._line // 2
+        note = f"… {more} more characters are in the worker's own log …"
+        return f"{text[:half]}{note}{text[-half:]}"
 
     def take(self) -> list[Log]:
         """Give what was kept since the last time."""

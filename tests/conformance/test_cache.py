@@ -261,6 +261,19 @@ def test_cache_is_for_pure_tasks() -> None:
         task(cache=True)(lambda x: x)
     with pytest.raises(TaskDefinitionError, match="cache=True"):
         Task(lambda x: x, func_name="f", version=3)
+    with pytest.raises(TaskDefinitionError, match="version takes"):
+        Task(lambda x: x, func_name="f", pure=True, cache=True, version=object())
+
+
+@pytest.mark.parametrize("flag", ["pure", "cache", "require_context"])
+def test_a_flag_is_true_or_false(flag: str) -> None:
+    with pytest.raises(TaskDefinitionError, match=f"{flag} takes True or False, not 'no'"):
+        Task(lambda x: x, func_name="f", **{flag: "no"})  # type: ignore[arg-type]
+
+
+def test_a_task_refuses_an_environment_of_another_type() -> None:
+    with pytest.raises(ValueError, match="mapping"):
+        Task(lambda x: x, func_name="f", environment=[])
 
 
 def test_a_store_that_cannot_be_used_fails_nothing_and_says_so_once(

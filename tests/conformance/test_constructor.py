@@ -150,7 +150,14 @@ def test_as_many_workers_as_asked_for_work(engine: str) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"partition": 5}, {"on_progress": 5}, {"optimize": 3}, {"optimize": None}],
+    [
+        {"partition": 5},
+        {"on_progress": 5},
+        {"optimize": 3},
+        {"optimize": None},
+        {"detach": "no"},
+        {"forward_logs": 1},
+    ],
     ids=str,
 )
 def test_an_argument_of_a_wrong_type_is_refused_by_its_name(settings: dict[str, Any]) -> None:

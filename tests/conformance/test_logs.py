@@ -202,6 +202,22 @@ def test_what_comes_back_is_bounded(told: Any, backend: str) -> None:
     assert "more lines are in the worker's own log" in records[-1].getMessage()
 
 
+def test_a_long_line_comes_back_shortened(told: Any, backend: str) -> None:
+    @task(require_context=True)
+    def long(ctx: PymonikContext) -> None:
+        ctx.logger.error("begin %s end", "x" * 100_000, data="y" * 100_000)
+
+    (record,) = told(lambda: long.invoke().get())
+    text = record.getMessage()
+    assert "begin x" in text[:100]
+    if backend == "emulator":
+        assert "more characters are in the worker's own log" in text
+        assert len(text) < 5_000
+        assert len(record.pymonik["data"]) < 5_000
+    else:
+        assert len(record.pymonik["data"]) == 100_000
+
+
 def test_logs_stay_on_the_cluster_unless_asked_for(
     connect: Connect, caplog: pytest.LogCaptureFixture, backend: str
 ) -> None:
