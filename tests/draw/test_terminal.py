@@ -110,6 +110,14 @@ def test_a_long_run_of_like_boxes_is_one() -> None:
     assert [(box.count, box.levels) for box in folded.boxes] == [(1000, 20)]
 
 
+def test_boxes_side_by_side_share_a_level() -> None:
+    names = "load " + "simulate×4 " * 50 + "total"
+    links = " ".join(f"0>{n} {n}>51" for n in range(1, 51))
+    folded = summarized(drawing_of(names, links))
+    assert [(box.count, box.levels) for box in folded.boxes] == [(1, 1), (200, 1), (1, 1)]
+    assert "levels" not in terminal(folded, 80)
+
+
 def test_a_run_that_feeds_itself_through_another_box_stays_apart() -> None:
     names, links = "a a b a a a", "0>1 1>2 2>3 1>3 3>4 4>5"
     assert len(summarized(drawing_of(names, links)).boxes) == 6

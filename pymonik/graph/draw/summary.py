@@ -120,12 +120,22 @@ def _merged(drawing: Drawing, numbers: list[int]) -> Box:
         wanted=any(box.wanted for box in boxes),
         sites=tuple(dict.fromkeys(site for box in boxes for site in box.sites)),
         reads=sum(box.reads for box in boxes),
-        levels=sum(box.levels for box in boxes),
+        levels=_levels(_cut(drawing, numbers)),
         origins=tuple(origin for box in boxes for origin in box.origins),
         members=_part(drawing, numbers),
         status=status_of(Counter(box.status for box in boxes)),
         notes=boxes[0].notes if len({box.notes for box in boxes}) == 1 else (),
     )
+
+
+def _levels(inside: Drawing) -> int:
+    """Count the levels of a group: boxes that stand side by side share one."""
+    begins = [0] * len(inside.boxes)
+    # Boxes are in an order in which they could run, so each begins where its last source ends.
+    for link in sorted(inside.links, key=lambda link: link.target):
+        ends = begins[link.source] + inside.boxes[link.source].levels
+        begins[link.target] = max(begins[link.target], ends)
+    return max(begin + box.levels for begin, box in zip(begins, inside.boxes))
 
 
 def _part(drawing: Drawing, numbers: list[int]) -> Drawing:
