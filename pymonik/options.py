@@ -91,7 +91,8 @@ def _duration(name: str, value: object) -> timedelta:
     if not isinstance(value, timedelta):
         raise OptionsError(f"{name} takes a timedelta or seconds, not {value!r}")
     if value <= timedelta(0):
-        raise OptionsError(f"{name} must be longer than nothing, not {value}")
+        seconds = f"{value.total_seconds():g} s"
+        raise OptionsError(f"{name} must be longer than nothing, not {seconds}")
     return value
 
 
@@ -171,6 +172,12 @@ def from_keywords(keywords: Mapping[str, Any], prefix: str = "") -> TaskOptions:
             raise OptionsError(f"unknown option {keyword!r}: there are {choices}")
         given[name] = value
     return TaskOptions(**given)
+
+
+def meant(keyword: str) -> str:
+    """Say how an option is written that was given like an argument; "" when it is none."""
+    is_option = _ALIASES.get(keyword, keyword) in ("name", *_NAMES)
+    return f"; as an option of the call it is pmk_{keyword}=" if is_option else ""
 
 
 DEFAULTS = TaskOptions(priority=1, max_retries=3, retries=0, retry_on=(Exception,))

@@ -9,6 +9,7 @@ import inspect
 from typing import Any
 
 from pymonik.errors import SignatureError
+from pymonik.options import meant
 
 
 class Signature:
@@ -49,7 +50,9 @@ class Signature:
         try:
             self._signature.bind(*((None,) if self._context else ()), *args, **kwargs)
         except TypeError as error:
-            raise SignatureError(f"{self.name}{self._signature}: {error}") from None
+            strangers = [name for name in kwargs if name not in self._signature.parameters]
+            hint = next(filter(None, map(meant, strangers)), "")
+            raise SignatureError(f"{self.name}{self._signature}: {error}{hint}") from None
 
     def has_context(self, args: tuple[Any, ...]) -> bool:
         """Tell whether a plain call passes the context itself."""

@@ -64,12 +64,16 @@ class Waiting(Recorder):
             return settled(PENDING)
         return node.home
 
-    def _wait(self, is_over: Callable[[], bool], timeout: float | None) -> None:
+    def _wait(
+        self, is_over: Callable[[], bool], timeout: float | None, end: float | None = None
+    ) -> None:
+        """Wait for `timeout`, or what is left of it before `end`."""
         if is_over():
             return
+        left = timeout if end is None else max(0.0, end - time.monotonic())
         backend = self._opened()
         with watching(backend, self._on_progress), backend.changed:
-            if not backend.changed.wait_for(lambda: is_over() or backend.problem, timeout):
+            if not backend.changed.wait_for(lambda: is_over() or backend.problem, left):
                 raise late(timeout)
             if backend.problem is not None and not is_over():
                 raise backend.problem
@@ -103,7 +107,7 @@ class Waiting(Recorder):
                     cells.pop()
                 return not cells or PENDING not in home.records(moved)
 
-            self._wait(is_over, None if end is None else max(0.0, end - time.monotonic()))
+            self._wait(is_over, timeout, end)
 
     def value(self, handle: ResultHandle[Any], timeout: float | None) -> Any:
         """Give the value of a handle."""
@@ -168,7 +172,7 @@ class Waiting(Recorder):
             self._settle(handle._node)
         self._want(handles)
         while open_ones:
-            self._wait(is_over, None if end is None else max(0.0, end - time.monotonic()))
+            self._wait(is_over, timeout, end)
             states = [(handle, _is_settled(handle)) for handle in open_ones]
             open_ones = [handle for handle, settled in states if not settled]
             yield from [handle for handle, settled in states if settled]

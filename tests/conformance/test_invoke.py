@@ -61,6 +61,7 @@ def test_keyword_only_invocations_keep_their_keywords(client: Pymonik) -> None:
         ((1, 2, 3), {}, "argument"),
         ((1,), {"c": 2}, "b|c"),
         ((1, 2), {"a": 1}, "a"),
+        ((1, 2), {"partition": "gpu"}, "as an option of the call it is pmk_partition="),
     ],
 )
 def test_a_wrong_signature_fails_at_the_call(

@@ -219,3 +219,8 @@ def test_a_name_that_is_none_is_refused_and_nothing_is_recorded(client: Pymonik,
 def test_a_limit_that_is_no_time_is_refused(client: Pymonik, seconds: float) -> None:
     with pytest.raises(OptionsError, match="max_duration takes seconds"):
         square.invoke(1, pmk_max_duration=seconds)
+
+
+def test_a_limit_of_less_than_nothing_is_told_in_seconds(client: Pymonik) -> None:
+    with pytest.raises(OptionsError, match="longer than nothing, not -1 s"):
+        square.invoke(1, pmk_max_duration=-1)
