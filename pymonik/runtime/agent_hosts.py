@@ -39,6 +39,8 @@ class Hosts:
         self._name = name
         self._environments = Environments()
         self._hosts: OrderedDict[Any, Hosted] = OrderedDict()
+        if not memory.is_told():
+            logger.warning("this system has no /proc: executors that grow are not replaced")
         # The working directory of the task that runs, archived: there is one task at a time.
         self._folder: Content | None = None
 

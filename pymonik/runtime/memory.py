@@ -17,6 +17,11 @@ def available(files: tuple[str, ...] = _LIMITS) -> int:
     return min([machine, *(limit for limit in map(_limit, files) if limit)])
 
 
+def is_told() -> bool:
+    """Tell whether this system says how much memory a process has."""
+    return os.path.exists("/proc/self/statm")
+
+
 def private(pid: int) -> int:
     """Give the bytes that a process does not share: mapped contents, for one, do not count."""
     try:
