@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from pymonik import Pymonik, Task, task
+from pymonik.backend.armonik import cluster as cluster_module
 from pymonik.emulator import Emulator
 from pymonik.errors import BackendError, ClusterError, ExecutorDied
 from pymonik.progress import Progress
@@ -62,6 +64,26 @@ def test_a_sub_task_that_runs_on_is_waited_for(connect: Connect, gate: Gate) -> 
     left, counts = client._backend._session.unfinished()  # type: ignore[union-attr]
     assert not left
     assert counts["COMPLETED"] == sum(counts.values())
+
+
+def test_a_long_wait_for_sub_tasks_is_told_of(
+    connect: Connect, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Opener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "other tasks have made" in record.getMessage():
+                told.append(record.getMessage())
+                if len(told) == 1:
+                    gate.open()
+
+    told: list[str] = []
+    monkeypatch.setattr(cluster_module, "_SILENCE", 0.0)
+    heard, opener = logging.getLogger("pymonik.armonik"), Opener()
+    heard.addHandler(opener)
+    with connect():
+        spawn_behind.invoke(gate.path)
+    heard.removeHandler(opener)
+    assert "1 task" in told[0]
 
 
 def test_a_sub_task_that_fails_is_raised_though_its_parent_did_not(connect: Connect) -> None:

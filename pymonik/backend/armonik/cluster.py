@@ -38,6 +38,8 @@ FAILURES = "pymonik:failures"
 LOGS = "pymonik:logs"
 # Seconds between two counts of the running tasks.
 _CENSUS = 2.0
+# Seconds after which a client says what it waits for in the end.
+_SILENCE = 60.0
 
 
 class ClusterBackend:
@@ -204,10 +206,18 @@ class ClusterBackend:
         """Wait for sub-tasks, and fetch the failures that nobody has asked for."""
         if not self._books.sent or self._is_over or self._ends == "leave":
             return
+        tell = time.monotonic() + _SILENCE
         for pause in pauses(float("inf")):
             left, counts = self._session.unfinished()
             if not left:
                 break
+            if time.monotonic() >= tell:
+                tell += 10 * _SILENCE
+                logger.warning(
+                    "session %s still has %s that other tasks have made: waiting for them",
+                    self.session_id,
+                    counted(left, "task"),
+                )
             self._session.line.closing.wait(pause)
         self._is_over = True
         if self._logs:
