@@ -13,7 +13,7 @@ import pytest
 from pymonik import Pymonik, Task, task
 from pymonik.backend.armonik import cluster as cluster_module
 from pymonik.emulator import Emulator
-from pymonik.errors import BackendError, ClusterError, ExecutorDied
+from pymonik.errors import BackendError, Cancelled, ClusterError, ExecutorDied
 from pymonik.progress import Progress
 from tests.armonik.conftest import Connect, started
 from tests.conformance.programs import add, identity, inc, note, pass_gate, square
@@ -239,6 +239,16 @@ def test_a_value_that_has_expired_says_so() -> None:
         emulator.expire()
         assert isinstance(handle.exception(), ExecutorDied)
         assert "gone from the cluster" in str(handle.exception())
+
+
+def test_a_call_that_has_expired_can_be_cancelled(gate: Gate) -> None:
+    with started() as emulator, Pymonik(emulator.endpoint) as client:
+        handle = pass_gate.invoke(gate.path)
+        client.flush()
+        emulator.expire()
+        assert handle.cancel()
+        assert isinstance(handle.exception(), Cancelled)
+        client.cancel()
 
 
 def test_a_session_that_has_expired_is_an_error_of_the_next_submission() -> None:

@@ -255,9 +255,9 @@ class ClusterBackend:
             unit = self._books.open.get(stored.id) if stored is not None else None
             if unit is None or stored is None:
                 return False
-            owner = self._session.statuses([stored.id])[stored.id].owner_task_id
+            found = self._session.statuses([stored.id]).values()  # nothing, where it has expired
             self._books.lost(unit, failed_columns(unit, cancelled(unit)), [])
-            self._session.cancel_tasks([owner])
+            self._session.cancel_tasks([r.owner_task_id for r in found if r.owner_task_id])
             return True
 
     def cancel_all(self, reason: str) -> None:
