@@ -2,14 +2,18 @@
 
 Enters: a `Materialize` and its bytes, as arguments come. Leaves: the same `Materialize`, which
 knows where it lies. Relative paths lie in a folder of the call's own, where it runs; `running`
-removes the folder after the call. How a file is put in place whole is told by `files`.
+removes the folder after the call. Absolute paths are shared by all calls of a machine: a file stays
+as it is while one of them uses it. How a file is put in place whole is told by `files`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,8 @@ from pymonik.content import slot_value
 from pymonik.errors import MaterializeError
 from pymonik.material import Materialize
 from pymonik.runtime import running
+from pymonik.runtime.env_cache import cache_folder
+from pymonik.runtime.env_locks import BusyError, Lock
 from pymonik.runtime.files import is_in_place, place, target_of
 
 # What lay where when it was last looked at: a hash need not be worked out again for what has not
@@ -24,6 +30,10 @@ from pymonik.runtime.files import is_in_place, place, target_of
 _seen: dict[str, tuple[Any, list[tuple[Any, ...]]]] = {}
 _FRESH_NS = 100_000_000
 _KEPT = 1024
+# The absolute paths that the call that runs uses; how long it waits for one more, in seconds.
+_USED: list[str] = []
+_PATIENCE = 60.0
+_PAUSE = 0.02
 
 
 class Placing:
@@ -60,11 +70,63 @@ def put_in_place(mat: Materialize, content: Any) -> str:
     root = Path(running.own_folder() if is_own else "/")
     target = str(target_of(mat, root))
     _refuse_two(mat, target)
-    known = (mat.content_hash, mat.mode)
-    if _seen.get(target) != (known, _signature(target)):
-        place(mat, content, root)
-        _remember(target, known)
+    if is_own:
+        if not _was_right(mat, target):
+            place(mat, content, root)
+            _remember(mat, target)
+    else:
+        try:
+            _share(mat, content, target)
+        except OSError as error:
+            raise MaterializeError(f"cannot put a file at {target!r}: {error}") from error
     return target
+
+
+def _share(mat: Materialize, content: Any, target: str) -> None:
+    """Put a file in place and keep it there until the call has ended.
+
+    Calls that want the same there share it, and one that wants something else waits for them.
+    """
+    folder, name = os.path.split(target)
+    real = os.path.join(os.path.realpath(folder), name)
+    digest = hashlib.blake2b(os.fsencode(real), digest_size=16).hexdigest()
+    path = cache_folder() / "locks" / f"{digest}.use"
+    while True:
+        use = Lock(path, shared=True)
+        if _was_right(mat, target) or is_in_place(mat, Path(target)):
+            _remember(mat, target)
+            _USED.append(target)
+            running.when_stored(partial(_release, use, target))
+            return
+        use.release()
+        if target in _USED:  # this call has it, and has changed it
+            place(mat, content, Path("/"))
+            continue
+        with _alone(path, target):
+            place(mat, content, Path("/"))
+
+
+def _alone(path: Path, target: str) -> Lock:
+    """Wait until no call uses what is at a path, but not for ever while others may wait for us."""
+    deadline = time.monotonic() + _PATIENCE
+    while _USED:
+        try:
+            return Lock(path, wait=False)
+        except BusyError:
+            if time.monotonic() > deadline:
+                raise MaterializeError(
+                    f"another call has another file at {target!r}, and may wait for "
+                    f"{_USED[0]!r}, which this one uses: give each file its own place"
+                ) from None
+            time.sleep(_PAUSE)
+    return Lock(path)
+
+
+def _release(use: Lock, target: str) -> None:
+    _USED.remove(target)
+    use.release()
+    with contextlib.suppress(BusyError, OSError):
+        Lock(use.path, wait=False).remove()
 
 
 def is_there(mat: Materialize) -> bool:
@@ -83,13 +145,17 @@ def _refuse_two(mat: Materialize, target: str) -> None:
         )
 
 
-def _remember(target: str, known: Any) -> None:
+def _was_right(mat: Materialize, target: str) -> bool:
+    return _seen.get(target) == ((mat.content_hash, mat.mode), _signature(target))
+
+
+def _remember(mat: Materialize, target: str) -> None:
     signature = _signature(target)
     if any(time.time_ns() - entry[-1] < _FRESH_NS for entry in signature):
         return
     if len(_seen) >= _KEPT:
         _seen.clear()
-    _seen[target] = (known, signature)
+    _seen[target] = ((mat.content_hash, mat.mode), signature)
 
 
 def _signature(target: str) -> list[tuple[Any, ...]]:

@@ -203,6 +203,26 @@ def test_one_call_cannot_have_two_files_at_an_absolute_path_but_two_can(
         assert read.invoke(mat).get() == Path(mat.source_path).read_text()
 
 
+def test_calls_with_different_files_at_one_absolute_path_find_their_own(
+    connect: Connect, tmp_path: Path
+) -> None:
+    where = str(tmp_path / "shared.txt")
+
+    @task
+    def look(mat: Materialize, number: int) -> bool:
+        for _ in range(3000):  # long enough for others to come
+            if Path(where).read_text() != str(number):
+                return False
+        return True
+
+    sources = [tmp_path / str(number) for number in range(8)]
+    for number, source in enumerate(sources):
+        source.write_text(str(number))
+    with connect(optimize=False):
+        calls = [look.invoke(materialize(s, where), n) for n, s in enumerate(sources)]
+        assert [call.get() for call in calls] == [True] * 8
+
+
 def test_a_place_outside_of_the_folder_is_refused(client: Pymonik, source: Path) -> None:
     error = read.invoke(materialize(source / "data.txt", "../escaped")).exception()
     assert "inside the task's own folder" in str(error)
