@@ -18,6 +18,8 @@ SCRIPT = """
 import os, signal, subprocess, sys, threading
 from pymonik import Pymonik, task
 PIPE = sys.argv[1]
+# Who runs the tests in the background may have let them ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @task
 def hang(i):
@@ -55,10 +57,10 @@ def start(tmp_path: Path, wake: Wake, source: str = SCRIPT) -> subprocess.Popen[
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
-    try:
-        return process.communicate(timeout=PATIENCE)
-    finally:
-        if process.poll() is None:
+    with process:  # waited for, and its pipes closed, however this ends
+        try:
+            return process.communicate(timeout=PATIENCE)
+        finally:
             process.kill()
 
 
