@@ -91,4 +91,6 @@ def _fits(number: int, expected: int | range) -> bool:
 
 def _complaint(what: str, number: int, expected: int | range) -> str:
     wanted = f"one of {list(expected)}" if isinstance(expected, range) else str(expected)
+    if isinstance(expected, range) and expected.step == 1 and len(expected) > 1:
+        wanted = f"{expected[0]} to {expected[-1]}"
     return f"{counted(number, 'request')} {what}, {wanted} expected"

@@ -55,6 +55,9 @@ def test_totals_ranges_and_bytes(emulator: Emulator, client: Client) -> None:
     wrong = "1 request in all, 0 expected"
     with pytest.raises(AssertionError, match=wrong), assert_requests(emulator, total=0):
         client.put(b"x")
+    wrong = "1 request in all, 3 to 5 expected"
+    with pytest.raises(AssertionError, match=wrong), assert_requests(emulator, total=range(3, 6)):
+        client.put(b"x")
     wrong = "bytes, at most 10 expected"
     with pytest.raises(AssertionError, match=wrong), assert_requests(emulator, max_bytes=10):
         client.put(b"x")

@@ -191,7 +191,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_control_plane_that_goes_away_does_not_leave_anybody_waiting(gate: Gate) -> None:
+def test_a_control_plane_that_goes_away_does_not_leave_anybody_waiting(
+    gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
     with started() as emulator:
         client = Pymonik(emulator.endpoint).create()
         handle = pass_gate.invoke(gate.path, pymonik=client)
@@ -199,7 +201,12 @@ def test_a_control_plane_that_goes_away_does_not_leave_anybody_waiting(gate: Gat
         emulator.stop()
         with pytest.raises(ClusterUnreachable, match="cannot be reached"):
             handle.get()
+        caplog.clear()
         client.cancel()
+        assert [record.getMessage() for record in caplog.records] == [
+            "cancelling what has not ended: 1 unit",
+            f"1 unit not cancelled: nobody answers at {emulator.endpoint}",
+        ]
 
 
 @pytest.mark.usefixtures("impatient")

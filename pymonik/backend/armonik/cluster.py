@@ -21,7 +21,7 @@ from pymonik.backend.armonik.send import Sender
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.shared import SharedValues, adopted
 from pymonik.content import Content
-from pymonik.errors import ClusterError, WireError
+from pymonik.errors import ClusterError, ClusterUnreachable, WireError
 from pymonik.numbers import counted
 from pymonik.plan.home import Cell, Wanted
 from pymonik.plan.plan import Named, Plan
@@ -72,6 +72,8 @@ class ClusterBackend:
         # What workers have said of versions that differ.
         self._told: set[str] = set()
         self._is_over = False
+        # Whether nobody answers any more.
+        self._is_gone = False
         # When to count the running tasks again, and how many there were.
         self._census = (0.0, 0)
         # Values can be fetched as long as there are handles, which hold the client, and it this.
@@ -272,6 +274,11 @@ class ClusterBackend:
             else:  # others work in this session, too
                 owners = [r.owner_task_id for r in self._session.statuses(ids, 5.0).values()]
                 self._session.cancel_tasks([owner for owner in owners if owner])
+        except ClusterUnreachable:
+            self._is_gone = True
+            endpoint = self._session.line.endpoint
+            units = counted(len(ids), "unit")
+            logger.warning("%s not cancelled: nobody answers at %s", units, endpoint)
         except ClusterError as error:  # what has brought us here is worth more
             logger.warning("%s not cancelled: %s", counted(len(ids), "unit"), error)
 
@@ -280,7 +287,9 @@ class ClusterBackend:
         self.failures += self._books.unknown_roots()
         self._sender.close()
         try:
-            if self._ends == "stop":
+            if self._is_gone:  # that was told
+                pass
+            elif self._ends == "stop":
                 self._session.stop_submission()
             elif self._ends == "end" and (self._is_over or not self._books.sent):
                 self._session.end()
