@@ -103,6 +103,7 @@ def test_an_event_stream_that_is_cut_is_opened_again(
         cluster.faults.add("GetEvents", CutStream(after=number, code=code), at=number)
     with connect(optimize=False):
         assert inc.map_invoke(range(30)).get() == list(range(1, 31))
+    assert cluster.counters["GetEvents"].requests > 3
 
 
 def test_results_are_asked_for_when_no_event_comes(

@@ -61,18 +61,20 @@ class Watcher:
     def _read(self) -> None:
         pause = 0.1
         while not self._closing.is_set():
+            has_spoken = False
             try:
                 self._stream = self._session.watch()
                 if self._closing.is_set():  # meanwhile: nobody has seen this stream
                     self._stream.cancel()
                 for event in self._stream:
-                    pause = 0.1
+                    pause, has_spoken = 0.1, True
                     self._take(event)
                 logger.debug("the event stream ended; opening it again")
             except grpc.RpcError as error:
                 if self._closing.is_set():
                     return
-                if not is_passing(error):
+                # One that has worked was cut on its way, with whatever status: see proxies.
+                if not is_passing(error) and not has_spoken:
                     logger.warning("no events (%s): asking for results instead", error.code())
                     pause = RECHECK_MOST
             except Exception:
