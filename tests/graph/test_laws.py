@@ -62,10 +62,13 @@ def test_every_subset_of_passes_gives_the_same_values_and_effects(
     for subset in SUBSETS:
         LEDGER.clear()
         client = Pymonik(backend="inline", workers=slots, optimize=subset)
-        kept = keep(*carry_out(steps, Lazy(client)), mask)
-        client.flush()
-        assert repr([outcome(handle) for handle in kept]) == repr(values), subset
-        assert Counter(LEDGER) == effects, subset
+        try:
+            kept = keep(*carry_out(steps, Lazy(client)), mask)
+            client.flush()
+            assert repr([outcome(handle) for handle in kept]) == repr(values), subset
+            assert Counter(LEDGER) == effects, subset
+        finally:
+            client.cancel()
 
 
 @pytest.fixture(scope="module")
