@@ -248,6 +248,7 @@ class Pymonik(Compiling):
                 logger.warning("cancelling what has not ended: %s", counted(total - done, "unit"))
                 self._backend.cancel_all("the client was closed before it had ended")
         self._let_go()
+        self._tell_dropped()
 
     def _unsent(self) -> int:
         return sum(1 if n.n is None else n.n for n in self.pending if type(n) is Recorded)

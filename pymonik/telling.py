@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pymonik.callbacks import CALLBACKS
@@ -95,6 +96,13 @@ class Telling(Waiting):
         for handle, callback in known:
             if handle._node.home is not None:
                 self._watch(handle, callback)
+
+    def _tell_dropped(self) -> None:
+        """Call back for calls that will never be sent: they have ended, too."""
+        with self._flushing:
+            dropped, self._callbacks = self._callbacks, []
+        for handle, callback in dropped:
+            CALLBACKS.put(partial(callback, handle))
 
     def _watch(self, handle: ResultHandle[Any], callback: Callable[[Any], object]) -> None:
         node = handle._node

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import queue
 
 import pytest
 
 from pymonik import Pymonik, Task
-from pymonik.errors import Cancelled, TaskFailed
+from pymonik.errors import Cancelled, NoClientError, TaskFailed
 from tests.conftest import Gate, Ledger
 
 from .conftest import Connect
@@ -185,3 +186,14 @@ def test_a_call_that_its_client_has_dropped_is_cancelled(connect: Connect) -> No
     client.cancel()
     assert single.cancel() is True
     assert several.cancel() is True
+
+
+def test_who_waits_for_a_call_that_its_client_has_dropped_is_called(connect: Connect) -> None:
+    told: queue.SimpleQueue[object] = queue.SimpleQueue()
+    client = connect()
+    handle = add.invoke(1, 2, pymonik=client)
+    handle.add_done_callback(told.put)
+    client.cancel()
+    assert told.get(timeout=60) is handle
+    with pytest.raises(NoClientError, match="never sent"):
+        handle.get()
