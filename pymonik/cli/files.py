@@ -13,39 +13,63 @@ import rich_click as click
 from pymonik.backend import NAMES
 from pymonik.cli.graph import nothing, print_json
 from pymonik.cli.record import Recording
-from pymonik.cli.sources import ANYWHERE, cluster, recorded, source, written
+from pymonik.cli.sources import (
+    ANYWHERE,
+    Known,
+    cluster,
+    recorded,
+    source,
+    tasks_known,
+    written,
+)
 from pymonik.client import Pymonik
 from pymonik.errors import GraphFileError, SourceChangedError
+from pymonik.graph.diff import Change
 from pymonik.graph.diff import diff as compare
 from pymonik.graph.file import is_file, load
 from pymonik.graph.file import save as write
 from pymonik.graph.ir import Graph, Put
+from pymonik.graph.tasks_file import is_tasks_file, save_tasks
+from pymonik.graph.wiring import compare as compare_tasks
+from pymonik.graph.wiring import tasks_of_plans
 from pymonik.handle import ResultHandle
 from pymonik.names import handles_of
 from pymonik.numbers import counted
+from pymonik.runs.drawn import tasks_of_run
 
 
 @click.command(context_settings=ANYWHERE)
 @click.argument("file", type=click.Path(dir_okay=False))
+@cluster
 @source
 def save(
-    file: str, script: str, args: tuple[str, ...], module: bool, execute: bool, output: str
+    file: str,
+    script: str,
+    args: tuple[str, ...],
+    module: bool,
+    execute: bool,
+    output: str,
+    endpoint: str | None,
 ) -> None:
-    """Write the graph of SCRIPT to FILE, for `graph show`, `cost`, `diff` and `submit`."""
-    if os.path.exists(file) and os.path.getsize(file) and not is_file(file):
+    """Write the graph of SCRIPT to FILE, for `graph show`, `cost`, `diff` and `submit`.
+
+    Of a past run or a session on a cluster, this is the wiring, which nothing can be submitted of.
+    """
+    is_ours = is_file(file) or is_tasks_file(file)
+    if os.path.exists(file) and os.path.getsize(file) and not is_ours:
         raise click.BadParameter(
             f"{file} is there, and is no saved graph: FILE, which is written, comes before SCRIPT",
             param_hint="FILE",
         )
+    known = None if module else tasks_known(script, endpoint)
+    if known is not None:
+        return _save_tasks(known, file, output)
     recording = recorded(script, args, module, execute)
     plan = recording.plan
     if plan is None:
         return nothing(script, output)
-    if recording.is_brief:
-        raise click.BadParameter(
-            f"a run keeps no arguments, so {script!r} cannot be saved: save its script",
-            param_hint="SCRIPT",
-        )
+    if recording.run is not None:
+        return _save_tasks((tasks_of_run(recording.run, recording.plans), {}), file, output)
     try:
         write(plan, file)
     except (GraphFileError, SourceChangedError, OSError) as error:
@@ -57,26 +81,48 @@ def save(
     return None
 
 
+def _save_tasks(known: Known, file: str, output: str) -> None:
+    try:
+        save_tasks(*known, file)
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+    if output == "json":
+        print_json({"file": file, "tasks": len(known[0])})
+    else:
+        click.echo(f"wrote {file}: the wiring of {counted(len(known[0]), 'task')}")
+
+
 @click.command()
 @click.argument("before")
 @click.argument("after")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
 @click.option("--execute", is_flag=True, help="Run scripts here to their end.")
 @click.option("--exit-code", is_flag=True, help="End with 1 when something changed.")
-def diff(before: str, after: str, output: str, execute: bool, exit_code: bool) -> None:
+@cluster
+def diff(
+    before: str, after: str, output: str, execute: bool, exit_code: bool, endpoint: str | None
+) -> None:
     """Tell what changed from BEFORE to AFTER, why, and what lies downstream.
 
-    Each is a file of `graph save`, or a script, with its arguments in one pair of quotes.
+    Each is a file of `graph save`, a past run, or a script, with its arguments in one pair of
+    quotes; or the id of a session on a cluster, of which only the wiring can be compared.
     """
-    recordings = [recorded(*_words(text), execute=execute) for text in (before, after)]
-    (one, was), (other, now) = ((_graph(r), _seed(r)) for r in recordings)
-    changes = compare(one, other, (was, now))
+    names = (before, after)
+    known = [tasks_known(text, endpoint) for text in names]
+    recordings = [
+        recorded(*_words(text), execute=execute) if found is None else None
+        for text, found in zip(names, known)
+    ]
+    changes, notes = _compared(recordings, known)
     if output == "json":
-        print_json({"changes": [asdict(change) for change in changes]})
+        print_json({"changes": [asdict(change) for change in changes], "notes": notes})
     else:
+        for note in notes:
+            click.echo(f"note: {note}")
         for change in changes:
             times = f", {change.times:,} times" if change.times > 1 else ""
-            click.echo(f"{change.kind} {change.task} at {change.site}{times}")
+            place = f" at {change.site}" if change.site else ""
+            click.echo(f"{change.kind} {change.task}{place}{times}")
             for reason in change.why:
                 click.echo(f"  {reason}")
             if change.downstream:
@@ -84,6 +130,28 @@ def diff(before: str, after: str, output: str, execute: bool, exit_code: bool) -
         click.echo(counted(len(changes), "change"))
     if changes and exit_code:
         sys.exit(1)
+
+
+def _compared(
+    recordings: list[Recording | None], known: list[Known | None]
+) -> tuple[list[Change], list[str]]:
+    """Compare graphs, or where a session has none, tasks; say what could not be compared."""
+    one, other = recordings
+    if one is not None and other is not None:
+        return compare(_graph(one), _graph(other), (_seed(one), _seed(other))), []
+    notes = ["of a session only the wiring is known: arguments and code are not compared"]
+    sides = [
+        found if found is not None else (tasks_of_plans(recording.plans if recording else ()), {})
+        for recording, found in zip(recordings, known)
+    ]
+    if one is not None or other is not None:
+        # What tasks make themselves is in no recording.
+        made = sum(bool(task.ancestors) for tasks, _ in sides for task in tasks)
+        sides = [([t for t in tasks if not t.ancestors], objects) for tasks, objects in sides]
+        notes.append("tasks of a recording are counted as they would be submitted by now")
+        if made:
+            notes.append(f"{counted(made, 'sub-task')} of the session are left out")
+    return compare_tasks(*sides), notes
 
 
 def _words(text: str) -> tuple[str, tuple[str, ...], bool]:

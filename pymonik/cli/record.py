@@ -23,6 +23,7 @@ from pymonik.backend.dry_run import DryRunBackend, DryRunEnd
 from pymonik.cli.execute import Kept, keeping
 from pymonik.graph.ir import Put, Spec
 from pymonik.plan.plan import Plan
+from pymonik.runs.watch import Record
 
 
 class ScriptFailed(Exception):
@@ -43,7 +44,7 @@ class Recording:
 
     `end` holds the frames of the script, and so the handles that say what is wanted: whoever looks
     at the plan keeps the recording. `plans` are its submissions one by one, `ran` what was kept of
-    a script that was executed. `is_brief`: it comes from a past run, without its contents.
+    a script that was executed. `run`: the past run that it comes from, without its contents.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Recording:
     end: BaseException | None = None
     plans: tuple[Plan, ...] = ()
     ran: Kept | None = None
-    is_brief: bool = False
+    run: Record | None = None
 
     @property
     def tasks(self) -> set[str]:

@@ -24,12 +24,15 @@ from pymonik.graph.draw.model import Drawing
 from pymonik.graph.draw.tasks import Stored, Task, drawing_of_tasks
 from pymonik.graph.file import compiled, is_file, load, of_brief
 from pymonik.graph.ir import Graph
+from pymonik.graph.tasks_file import is_tasks_file, load_tasks
 from pymonik.numbers import counted, seconds_text, size_text
 from pymonik.plan.plan import Plan
 from pymonik.runs.drawn import drawing_of
 from pymonik.runs.store import Store
 from pymonik.runs.watch import Record
 
+# What a cluster tells of a session: its tasks, and its objects by their ids.
+Known = tuple[list[Task], dict[str, Stored]]
 # Options of ours may follow the script; those that are not ours are the script's.
 ANYWHERE = {"ignore_unknown_options": True}
 
@@ -99,7 +102,7 @@ def named(script: str, args: tuple[str, ...], module: bool, execute: bool = Fals
     """Record or execute a script, or load a file; raises ScriptFailed."""
     if not module and not _is_here(script):
         return _recorded_then(script)
-    if not module and os.path.exists(script) and is_file(script):
+    if not module and (is_file(script) or is_tasks_file(script)):
         plan = _loaded(script)
         return Recording(script, plan, None, (plan,))
     note_slips(args)
@@ -122,7 +125,7 @@ def _recorded_then(name: str) -> Recording:
             param_hint="SCRIPT",
         )
     plans = tuple(compiled(of_brief(graph)) for graph in run.graphs)
-    return Recording(name, plans[0], None, plans, is_brief=True)
+    return Recording(name, plans[0], None, plans, run=run)
 
 
 def _is_here(name: str) -> bool:
@@ -142,6 +145,8 @@ def seen(name: str, endpoint: str | None) -> Seen | None:
     endpoint: of the cluster that has the session; without it, the one that is configured is asked
     when no run here has the name.
     """
+    if is_tasks_file(name):
+        return _drawn(name, "file", name, load_tasks(name))
     if _is_here(name):
         return None
     run = past(name) if endpoint is None else None
@@ -155,7 +160,7 @@ def seen(name: str, endpoint: str | None) -> Seen | None:
         return Seen(f"{run.script}: run {run.id}", "run", run.id, drawing_of(run), figures)
     name = session_of(name)
     found = session(name, endpoint)
-    return _drawn(name, *found) if found is not None else None
+    return _drawn(f"session {name}", "session", name, found) if found is not None else None
 
 
 def session_of(name: str) -> str:
@@ -164,8 +169,13 @@ def session_of(name: str) -> str:
     return run.id if run is not None and run.backend == "armonik" else name
 
 
-def session(name: str, endpoint: str | None) -> tuple[list[Task], dict[str, Stored]] | None:
-    """Give the tasks and objects of the session of that name, where a cluster is configured."""
+def session(name: str, endpoint: str | None) -> Known | None:
+    """Give the tasks and objects of the session of that name, where a cluster is configured.
+
+    A file in which those of a session were saved stands for it.
+    """
+    if is_tasks_file(name):
+        return load_tasks(name)
     endpoint = backends.endpoint(endpoint)
     is_configured = endpoint or os.environ.get("AK_ENDPOINT") or os.environ.get("AKCONFIG")
     # A script that was misspelt is not asked for on a cluster.
@@ -180,6 +190,14 @@ def session(name: str, endpoint: str | None) -> tuple[list[Task], dict[str, Stor
         raise click.BadParameter(str(error), param_hint="SCRIPT") from error
     except PymonikError as error:
         raise click.ClickException(str(error)) from error
+
+
+def tasks_known(name: str, endpoint: str | None) -> Known | None:
+    """Give the tasks of a session, unless the name has a graph: of a script, a file or a run."""
+    run = None if _is_here(name) else past(name)
+    if run is not None and (len(run.graphs) == run.submissions or run.backend != "armonik"):
+        return None
+    return session(session_of(name), endpoint)
 
 
 def subtasks_text(recording: Recording) -> str:
@@ -201,7 +219,8 @@ def past(name: str) -> Record | None:
         return None
 
 
-def _drawn(session_id: str, tasks: list[Task], objects: dict[str, Stored]) -> Seen:
+def _drawn(title: str, kind: str, id: str, found: Known) -> Seen:
+    tasks, objects = found
     counts = Counter(task.status for task in tasks)
     spent = [task.seconds for task in tasks if task.seconds is not None]
     figures = [
@@ -212,4 +231,4 @@ def _drawn(session_id: str, tasks: list[Task], objects: dict[str, Stored]) -> Se
         ("work", f"{seconds_text(sum(spent))} of tasks that have ended"),
     ]
     drawn = drawing_of_tasks(tasks, objects)
-    return Seen(f"session {session_id}", "session", session_id, drawn, tuple(figures))
+    return Seen(title, kind, id, drawn, tuple(figures))

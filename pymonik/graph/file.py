@@ -25,6 +25,7 @@ from pymonik.errors import GraphFileError
 from pymonik.graph.decode import Reader
 from pymonik.graph.encode import FORMAT, KIND, Writer
 from pymonik.graph.passes import run_passes
+from pymonik.graph.tasks_file import is_tasks_file
 from pymonik.plan.lower import lower
 from pymonik.plan.plan import Plan, Source
 
@@ -45,6 +46,11 @@ def save(plan: Plan, path: str | Path) -> None:
 
 def load(path: str | Path) -> Source:
     """Read a file; raises GraphFileError when it is none, or of another format."""
+    if is_tasks_file(str(path)):
+        raise GraphFileError(
+            f"{path} holds the wiring of what ran, without arguments and code: it can be shown, "
+            "priced, checked and compared, and only a graph saved of a script can run"
+        )
     try:
         with zipfile.ZipFile(path) as archive:
             data = json.loads(archive.read("graph.json"))

@@ -73,11 +73,15 @@ def test_a_run_is_checked(runs: Path, pymonik_command: Command) -> None:
     assert "0 findings" in pymonik_command("graph", "check", "last").stdout
 
 
-def test_a_run_is_not_saved_since_it_has_no_contents(runs: Path, pymonik_command: Command) -> None:
+def test_of_a_run_the_wiring_is_saved_which_cannot_be_submitted(
+    runs: Path, pymonik_command: Command
+) -> None:
     ran(pymonik_command)
     done = pymonik_command("graph", "save", "x.pmk", "last")
-    assert done.returncode == 2
-    assert "a run keeps no arguments" in " ".join(done.stderr.replace("│", " ").split())
+    assert done.returncode == 0, done.stderr
+    refused = pymonik_command("submit", "x.pmk")
+    assert refused.returncode == 2
+    assert "without arguments and code" in " ".join(refused.stderr.replace("│", " ").split())
 
 
 def test_a_large_run_keeps_its_drawing_only(runs: Path, pymonik_command: Command) -> None:

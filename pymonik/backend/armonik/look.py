@@ -13,8 +13,9 @@ from armonik.protogen.common.task_status_pb2 import TaskStatus
 from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.session import Session
 from pymonik.graph.draw.tasks import Stored, Task
+from pymonik.graph.wiring import facts_of
 from pymonik.plan.sizes import TAG
-from pymonik.plan.steps import ORDER
+from pymonik.plan.steps import ORDER, Placement
 from pymonik.runtime import verdict
 
 _STATUS = {
@@ -87,17 +88,16 @@ def _seconds(task: Any) -> float | None:
 
 
 def _facts(options: Any) -> tuple[tuple[str, str], ...]:
-    application = [
-        options.application_name,
-        options.application_version,
-        options.application_namespace,
-        options.application_service,
-    ]
-    shown = {
-        "partition": options.partition_id,
-        "priority": str(options.priority),
-        "application": " ".join(filter(None, application)),
-        "engine": options.engine_type,
-        **{key: value for key, value in sorted(options.options.items()) if key != TAG},
-    }
-    return tuple((name, text) for name, text in shown.items() if text)
+    labels = ((key, value) for key, value in sorted(options.options.items()) if key != TAG)
+    return facts_of(
+        Placement(
+            options.partition_id,
+            options.priority,
+            options.application_name,
+            options.application_version,
+            options.application_namespace,
+            options.application_service,
+            options.engine_type,
+            tuple(labels),
+        )
+    )

@@ -96,7 +96,7 @@ class Session:
     def parent(self, task: Task) -> Task | None:
         return self.tasks.get(task.ancestors[-1]) if task.ancestors else None
 
-    def _is_heir(self, task: Task) -> bool:
+    def is_heir(self, task: Task) -> bool:
         """Tell whether a sub-task makes what the task that submitted it had promised."""
         parent = self.parent(task)
         outputs = parent.outputs if parent is not None else ()
@@ -131,7 +131,7 @@ class Session:
             names.setdefault((self.levels[id], task.facts), set()).add(task.name)
         many = {key for key, some in names.items() if len(some) > _NUMBERED}
         return {
-            id: _plain(task.name) if (self.levels[id], task.facts) in many else task.name
+            id: plain(task.name) if (self.levels[id], task.facts) in many else task.name
             for id, task in self.tasks.items()
         }
 
@@ -140,7 +140,7 @@ class Session:
         for task in sorted(self.tasks.values(), key=lambda task: self.levels[task.id]):
             parent = self.parent(task)
             origin = parent and (self.levels[parent.id], self.titles[parent.id])
-            heir = self._is_heir(task)
+            heir = self.is_heir(task)
             key = (self.levels[task.id], self.titles[task.id], task.facts, origin, heir)
             groups.setdefault(key, []).append(task)
         for group in groups.values():
@@ -179,7 +179,7 @@ class Session:
         ]
         parent = self.parent(group[0])
         if parent is not None:
-            words = "stands for" if self._is_heir(group[0]) else "made by"
+            words = "stands for" if self.is_heir(group[0]) else "made by"
             notes.append(f"{words} {self.titles[parent.id]}")
         spent = [task.seconds for task in group if task.seconds is not None]
         attempts = sum(task.attempts for task in group)
@@ -207,9 +207,10 @@ class Session:
                 self.links[source, place, "values"] += 1
         parent = self.parent(task)
         if parent is not None:
-            kind = "delegated" if self._is_heir(task) else "made"
+            kind = "delegated" if self.is_heir(task) else "made"
             self.links[self.places[parent.id], place, kind] += 1
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """Give a name without the numbers at its end."""
     return "task" if _GUID.fullmatch(name) else re.sub(r"[\W_]*\d+\W*$", "", name) or "task"
