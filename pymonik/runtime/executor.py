@@ -23,6 +23,7 @@ from collections import deque
 from typing import Any
 
 from pymonik.content import Content
+from pymonik.runtime import kept
 from pymonik.runtime.cache import FUNCTION_BYTES, ByteCache, CacheInfo
 from pymonik.runtime.frames import Decoder, Encoder, receive, send_part
 from pymonik.runtime.page import Page
@@ -36,7 +37,7 @@ class Executor:
 
     def __init__(self, sock: socket.socket, page: Page) -> None:
         self._sock = sock
-        self._decoder = Decoder()
+        self._decoder = Decoder(kept.received)
         self._encoder = Encoder(remember=False)
         self._sending = threading.Lock()
         # The thread that sends, and what came in between by itself.
@@ -199,6 +200,7 @@ class Executor:
             self.send("end", *told, seconds, wire_plan(self._hosting.subtasks))
         self._page.begin(-1, 0)
         self._streams()
+        kept.sweep()
 
     def _streams(self) -> None:
         """Put back the standard streams a task has closed: another file must not become stdout."""

@@ -18,7 +18,7 @@ import struct
 import threading
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pymonik.content import Buffer, Content, MemoryFile, received
@@ -133,9 +133,10 @@ class Encoder:
 
 
 class Decoder:
-    """Puts frames together out of what arrives, in pieces of any size."""
+    """Puts frames together out of what arrives, in pieces of any size; `take` takes files over."""
 
-    def __init__(self) -> None:
+    def __init__(self, take: Callable[[int], Buffer] = received) -> None:
+        self._take = take
         self._data = bytearray()
         self._files: deque[Buffer] = deque()
         self._contents = _Contents()
@@ -148,7 +149,7 @@ class Decoder:
     def feed(self, data: bytes, fds: list[int]) -> list[Any]:
         """Take what arrived; give the messages that are complete."""
         self._data += data
-        self._files.extend(map(received, fds))
+        self._files.extend(map(self._take, fds))
         messages = []
         at = 0
         while len(self._data) - at >= _HEADER.size:

@@ -1,0 +1,93 @@
+"""Kept mappings: handed out again when nobody can tell them from new ones."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pymonik.content import open_memory_file
+from pymonik.runtime import kept
+
+SIZE = (4 << 20) + 1234
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pages are told of on Linux only")
+
+
+@pytest.fixture
+def file() -> kept.KeptFile:
+    """Give a file of bytes that are all 7."""
+    fd = open_memory_file()
+    os.write(fd, b"\7" * SIZE)
+    return kept.KeptFile(fd, SIZE)
+
+
+def first_of(file: kept.KeptFile) -> tuple[int, Any]:
+    array: Any = np.frombuffer(file.map(), np.uint8)
+    return array.__array_interface__["data"][0], array
+
+
+def test_what_was_only_read_is_handed_out_again(file: kept.KeptFile) -> None:
+    places = set()
+    for _ in range(5):
+        place, array = first_of(file)
+        assert int(array.sum()) == 7 * SIZE
+        places.add(place)
+        del array
+    assert len(places) == 1
+
+
+@pytest.mark.parametrize("at", [0, SIZE // 2, SIZE - 1])
+@pytest.mark.parametrize("read", [False, True])
+def test_what_was_written_to_is_not(file: kept.KeptFile, at: int, read: bool) -> None:
+    for _ in range(5):
+        _, array = first_of(file)
+        if read:
+            assert int(array.sum()) == 7 * SIZE
+        assert array[at] == 7
+        array[at] = 8
+        del array
+
+
+def test_what_somebody_holds_is_not(file: kept.KeptFile) -> None:
+    place, array = first_of(file)
+    part = array[10:20]
+    del array
+    other, array = first_of(file)
+    assert other != place
+    array[:] = 1
+    assert part.tolist() == [7] * 10
+
+
+def test_what_was_written_to_is_freed_after_the_unit(file: kept.KeptFile) -> None:
+    _, array = first_of(file)
+    array[:] = 0
+    del array
+    kept.sweep()
+    assert file._kept is None
+    _, array = first_of(file)
+    assert int(array.sum()) == 7 * SIZE
+    del array
+    kept.sweep()
+    assert file._kept is not None
+
+
+def test_where_pages_are_not_told_of_each_call_maps_anew(
+    file: kept.KeptFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "_PAGES", "/nowhere")
+    _, array = first_of(file)
+    array[5] = 9
+    del array
+    _, array = first_of(file)
+    assert array[5] == 7
+
+
+def test_small_files_are_mapped_anew() -> None:
+    fd = open_memory_file()
+    os.write(fd, bytes(mmap.PAGESIZE))
+    file = kept.KeptFile(fd, mmap.PAGESIZE)
+    assert file.map() is not file.map()
