@@ -11,16 +11,25 @@ from pymonik.cli.graph import nothing, print_json
 from pymonik.cli.numbers import Pairs, known_tasks, seconds_by_task
 from pymonik.cli.record import ScriptFailed
 from pymonik.cli.runs import remembered
-from pymonik.cli.sources import ANYWHERE, named, source
+from pymonik.cli.sources import (
+    ANYWHERE,
+    cluster,
+    named,
+    session_partitions,
+    source,
+    tasks_known,
+)
 from pymonik.errors import PymonikError
 from pymonik.graph.check import Finding
 from pymonik.graph.check import check as find
+from pymonik.graph.check_tasks import check_tasks
 from pymonik.numbers import counted
 
 
 @click.command(context_settings=ANYWHERE)
 @click.option("--seconds", type=Pairs(), multiple=True, help="Of a call: price=0.4,load=2m.")
 @click.option("--strict", is_flag=True, help="Let warnings end with 1, too.")
+@cluster
 @source
 def check(
     script: str,
@@ -30,9 +39,23 @@ def check(
     output: str,
     seconds: tuple[dict[str, str], ...],
     strict: bool,
+    endpoint: str | None,
 ) -> None:
-    """Look for what would go wrong with SCRIPT: arguments, paths, modules, partitions, limits."""
+    """Look for what would go wrong with SCRIPT: arguments, paths, modules, partitions, limits.
+
+    Of a session on a cluster: what has failed, what waits in vain, partitions, limits.
+    """
     durations = seconds_by_task(seconds)
+    known = None if module else tasks_known(script, endpoint)
+    if known is not None:
+        known_tasks(durations, {task.name for task in known[0]})
+        return _tell(
+            script,
+            check_tasks(*known, session_partitions(script, endpoint), durations),
+            output,
+            strict,
+            "arguments, paths, modules and environments of a session are not known, nor checked",
+        )
     try:
         recording = named(script, args, module, execute)
     except ScriptFailed as failure:
@@ -45,12 +68,18 @@ def check(
             return nothing(script, output)
         known_tasks(durations, recording.tasks)
         found = find(recording.plan, durations, remembered())
+    return _tell(script, found, output, strict)
+
+
+def _tell(script: str, found: list[Finding], output: str, strict: bool, note: str = "") -> None:
+    """Print findings, and end with 1 where there is an error."""
     if output == "json":
-        print_json({"script": script, "findings": [asdict(finding) for finding in found]})
+        data = {"script": script, "findings": [asdict(finding) for finding in found]}
+        print_json({**data, "note": note} if note else data)
     else:
         for finding in found:
             click.echo(f"{finding.level}: {finding.rule} at {finding.site}\n  {finding.text}")
         click.echo(f"{script}: {counted(len(found), 'finding')}")
+        click.echo(f"note: {note}" if note else "", nl=bool(note))
     if any(finding.level == "error" or strict for finding in found):
         sys.exit(1)
-    return None

@@ -192,6 +192,18 @@ def session(name: str, endpoint: str | None) -> Known | None:
         raise click.ClickException(str(error)) from error
 
 
+def session_partitions(name: str, endpoint: str | None) -> list[str] | None:
+    """Give the partitions of a session; None for a file, which does not keep them."""
+    if is_tasks_file(name):
+        return None
+    from pymonik.backend.armonik.look import partitions_of
+
+    try:
+        return partitions_of(session_of(name), endpoint=backends.endpoint(endpoint))
+    except PymonikError as error:
+        raise click.ClickException(str(error)) from error
+
+
 def tasks_known(name: str, endpoint: str | None) -> Known | None:
     """Give the tasks of a session, unless the name has a graph: of a script, a file or a run."""
     run = None if _is_here(name) else past(name)

@@ -1,4 +1,4 @@
-"""Sessions compared by their wiring, with one another and with scripts."""
+"""Sessions compared by their wiring, saved, and checked."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from pymonik import Pymonik, task
 from pymonik.cli.app import app
 from pymonik.emulator import Emulator
+from pymonik.graph.check_tasks import check_tasks
+from pymonik.graph.draw.tasks import Task
 from tests.armonik.conftest import Connect
 from tests.emulator.plain_cluster import Client, emulator
 
@@ -193,3 +195,45 @@ def test_a_past_run_is_saved_as_its_wiring(tmp_path: Path, monkeypatch: pytest.M
     ]
     assert json.loads(run(app, ["graph", "cost", file, "-o", "json"]).stdout)["known"] == 1.0
     assert run(app, ["graph", "diff", file, "last"]).output.endswith("0 changes\n")
+
+
+def test_a_session_is_checked_by_what_its_cluster_knows(plain: Emulator, tmp_path: Path) -> None:
+    file = str(tmp_path / "seen.pmk")
+    with Client(plain.endpoint) as client:
+        wrong, _ = client.run("error", text="why not")
+        client.ended(wrong)
+        (never,) = client.declare("never")
+        client.run("concat", never)
+        found = pymonik(plain, "check", client.session)
+        assert pymonik(plain, "save", file, client.session).exit_code == 0
+    assert found.exit_code == 1
+    told = found.output.splitlines()
+    assert told[0] == "error: failed at its client"
+    assert told[1].startswith("  1 of 1 task of output of error: failed, ")
+    assert told[2:4] == [
+        "warning: missing result at its client",
+        "  1 task of output of concat, not begun: the object 'never' is needed, which is empty, "
+        "and which no task makes",
+    ]
+    assert told[4].endswith("2 findings")
+    assert "not known, nor checked" in told[5]
+    kept = CliRunner().invoke(app, ["graph", "check", file, "-o", "json"])
+    assert [f["rule"] for f in json.loads(kept.stdout)["findings"]] == ["failed", "missing result"]
+
+
+def test_limits_partitions_and_failed_makers_are_found() -> None:
+    gone = (("partition", "gone"),)
+    tasks = [
+        Task("a", "slow", "done", outputs=("x",), seconds=9.0, limit=10.0),
+        Task("b", "slow", "running", limit=5.0),
+        Task("c", "bad", "failed", outputs=("y",), error="no", facts=gone),
+        Task("d", "last", "waiting", inputs=("x", "y")),
+    ]
+    found = {finding.rule: finding.text for finding in check_tasks(tasks, {}, ["main"])}
+    assert set(found) == {"failed", "missing result", "max_duration", "partition"}
+    assert "lasted up to 9 s" in found["max_duration"]
+    assert "after 5 s" in found["max_duration"]
+    assert "bad wants the partition 'gone'" in found["partition"]
+    assert "the result of bad is needed, which failed" in found["missing result"]
+    rules = [finding.rule for finding in check_tasks(tasks[:2], {}, None, {"slow": 4.0})]
+    assert rules == []

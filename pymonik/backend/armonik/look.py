@@ -44,6 +44,17 @@ def look(session_id: str, **connection: str | None) -> tuple[list[Task], dict[st
         session.hang_up()
 
 
+def partitions_of(session_id: str, **connection: str | None) -> list[str]:
+    """Give the partitions of a session that its cluster still has; raises as `look` does."""
+    session = Session(Connection.find(**connection))
+    try:
+        session.join(session_id)
+        known = session.list_partitions()
+        return [name for name in session.partition_ids if name in known]
+    finally:
+        session.hang_up()
+
+
 def _tasks(found: list[Any], objects: dict[str, Stored]) -> list[Task]:
     # Of a task that was tried again, the last attempt stands for all; others know it by the first.
     last: dict[str, Any] = {}
@@ -78,6 +89,7 @@ def _task(
         attempts=attempts,
         worker=task.pod_hostname or task.owner_pod_id,
         started=task.started_at.ToNanoseconds() / 1e9,
+        limit=task.options.max_duration.ToNanoseconds() / 1e9 or None,
     )
 
 

@@ -92,6 +92,10 @@ class Session:
             endpoint = self.line.endpoint
             raise ClusterUnreachable(f"control plane {endpoint} cannot be reached: {why}") from None
 
+    def list_partitions(self) -> list[str]:
+        """Give the names of the partitions of the cluster."""
+        return [partition.id for partition in self._list_partitions()]
+
     def _list_partitions(self) -> Sequence[Any]:
         request = messages.list_partitions()
         found = self.line.again(self.partitions.ListPartitions, request, FIRST)

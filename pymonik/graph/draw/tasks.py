@@ -26,7 +26,8 @@ class Task:
     inputs and outputs: ids of objects. ancestors: the tasks that led to it, the one that submitted
     it last; none for those of a client. status: waiting, running, done, failed or cancelled.
     seconds: what it took, once it has ended. facts: its options. error: why it failed. attempts:
-    how often it was tried. worker: where it ran, from `started` on (s since 1970).
+    how often it was tried. worker: where it ran, from `started` on (s since 1970). limit: the
+    seconds that its cluster gives it.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Task:
     attempts: int = 1
     worker: str = ""
     started: float = 0.0
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
