@@ -148,7 +148,13 @@ def _compared(
         # What tasks make themselves is in no recording.
         made = sum(bool(task.ancestors) for tasks, _ in sides for task in tasks)
         sides = [([t for t in tasks if not t.ancestors], objects) for tasks, objects in sides]
-        notes.append("tasks of a recording are counted as they would be submitted by now")
+        plans = [plan for recording in recordings if recording for plan in recording.plans]
+        slots = {plan.source.target.slots for plan in plans if plan.source is not None}
+        some = " and ".join(counted(number, "slot") for number in sorted(slots))
+        if some:  # how calls are batched depends on it
+            notes.append(
+                f"a recording is compiled for {some}: PYMONIK_WORKERS=… sets the session's"
+            )
         if made:
             notes.append(f"{counted(made, 'sub-task')} of the session are left out")
     return compare_tasks(*sides), notes

@@ -116,6 +116,7 @@ def test_a_session_is_compared_with_the_script_it_came_of(
     ]
     assert made["changes"][1]["downstream"] == ["whole"]
     assert any("arguments and code" in note for note in made["notes"])
+    assert any("is compiled for 8 slots" in note for note in made["notes"])
 
 
 def test_sub_tasks_are_compared_between_sessions_and_left_out_of_scripts(
