@@ -27,7 +27,10 @@ def printed(command: str, folder: Path) -> str:
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
-        env=script_environment(COLUMNS="80", PYMONIK_RUNS=str(folder / "runs")),
+        # Unbuffered, as in a terminal: what comes first is read first.
+        env=script_environment(
+            COLUMNS="80", PYMONIK_RUNS=str(folder / "runs"), PYTHONUNBUFFERED="1"
+        ),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -6,6 +6,7 @@ import argparse
 import logging
 import shlex
 import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -23,7 +24,12 @@ def parse_partition(text: str) -> tuple[str, int]:
     return name, int(count) if equals else 1
 
 
-def run(emulator: Emulator, say: Callable[[str], None] = print) -> None:
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()  # a pipe is read by who waits for these lines
+
+
+def run(emulator: Emulator, say: Callable[[str], None] = _say) -> None:
     """Serve until SIGINT or SIGTERM comes, then stop cleanly."""
     done = threading.Event()
 
