@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from types import FrameType
 from urllib.parse import urlsplit
 
@@ -47,16 +48,15 @@ def run_pymonik_worker() -> None:
     from pymonik.runtime.agent_hosts import Hosts
 
     _log_to_stdout()
-    stopping = threading.Event()
+    # A handler may come at any instruction: a lock, as in an event, could be held here already.
+    told: SimpleQueue[int] = SimpleQueue()
     grace = {signal.SIGTERM: settings().stop_seconds, signal.SIGINT: 0.0}
-    told: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        told.append(number)
-        stopping.set()
+        told.put(number)
 
-    for number in grace:
-        signal.signal(number, stop)
+    for kind in grace:
+        signal.signal(kind, stop)
     if lifeline := os.environ.pop(LIFELINE, None):
         threading.Thread(target=_end_with, args=(int(lifeline),), daemon=True).start()
     # Agents and the servers of gRPC for C# take no other authority on a Unix socket.
@@ -71,9 +71,9 @@ def run_pymonik_worker() -> None:
         server.add_insecure_port(address)
         server.start()
         logger.info("worker %d listens on %s", os.getpid(), address)
-        stopping.wait()
+        number = told.get()
         logger.info("worker %d stops", os.getpid())
-        server.stop(grace[signal.Signals(told[0])]).wait()
+        server.stop(grace[signal.Signals(number)]).wait()
         hosts.close()
 
 

@@ -7,8 +7,8 @@ import logging
 import shlex
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 from types import FrameType
 
 from pymonik.emulator.emulator import Emulator
@@ -31,10 +31,11 @@ def _say(text: str) -> None:
 
 def run(emulator: Emulator, say: Callable[[str], None] = _say) -> None:
     """Serve until SIGINT or SIGTERM comes, then stop cleanly."""
-    done = threading.Event()
+    # A handler may come at any instruction: a lock, as in an event, could be held here already.
+    told: SimpleQueue[int] = SimpleQueue()
 
     def end(number: int, frame: FrameType | None) -> None:
-        done.set()
+        told.put(number)
 
     earlier = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -43,7 +44,7 @@ def run(emulator: Emulator, say: Callable[[str], None] = _say) -> None:
             say(f"emulator on {emulator.url} ({partitions}; {_mode(emulator)}); Ctrl-C ends it")
             say(f"export AK_ENDPOINT={emulator.url}")
             say(f"or: PYMONIK_ENDPOINT={emulator.url} python script.py")
-            done.wait()
+            told.get()
     except OSError as error:
         raise SystemExit(f"pymonik emulator: {error}") from error
     finally:
