@@ -5,31 +5,27 @@ A plan runs when it is submitted. Time limits are not kept: there is nobody to e
 
 from __future__ import annotations
 
-import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from pymonik.backend.embedded import Embedded
 from pymonik.content import Content
 from pymonik.current import CURRENT
-from pymonik.plan.home import Cell, Wanted
+from pymonik.plan.home import Cell, call_back
 from pymonik.plan.plan import Plan, Unit
 from pymonik.runtime import running
 from pymonik.runtime.cache import FUNCTION_BYTES, ByteCache
 from pymonik.runtime.job import Hosting, Job, Report
 from pymonik.runtime.messages import plan_of, variables_of, wire_plan
 from pymonik.runtime.modules import at_home
-from pymonik.runtime.objects import Objects
 from pymonik.runtime.outcome import Failure
 from pymonik.runtime.piece import Piece
 from pymonik.runtime.program import Program
-from pymonik.runtime.scheduler import Observer, Scheduler
+from pymonik.runtime.scheduler import Scheduler
 from pymonik.runtime.subtasks import Subtasks
 from pymonik.runtime.unit import run
-
-logger = logging.getLogger("pymonik")
 
 # What runs, and the folder and variables that it finds, are a matter of the whole process: clients
 # of several threads take turns. A task may use a client of its own.
@@ -51,23 +47,19 @@ class _NoPage:
         return False
 
 
-class InlineBackend:
+class InlineBackend(Embedded):
     """A scheduler with one executor: the caller."""
 
     name = "inline"
-    problem: BaseException | None = None
-    upload = (0, 0)
     running = 0
 
     def __init__(self, workers: int | None, optimize: Any) -> None:
+        super().__init__()
         self.slots = workers or 1
-        self.session_id = f"inline-{os.urandom(6).hex()}"
         self.changed = threading.Condition()
-        self._objects = Objects(self.session_id)
-        self._scheduler = Scheduler()
+        self._run_by(Scheduler())
         self._scheduler.executors[0] = []
         self.durations: Mapping[str, float] = {}
-        self.failures = self._scheduler.failures
         self._functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)
         self._subtasks = Subtasks(self.slots, False, optimize)
 
@@ -135,46 +127,13 @@ class InlineBackend:
     def _call_back(self) -> None:
         while self._scheduler.due:
             due, self._scheduler.due = self._scheduler.due, []
-            for callback in due:
-                try:
-                    callback()
-                except Exception:
-                    logger.exception("a callback failed")
+            call_back(due)
             self._scheduler.propagate()
         with self.changed:
             self.changed.notify_all()
 
     def _function(self, content: Content) -> Any:
         return self._functions.get(content.key, content.size, content.load)
-
-    def observe(self, observer: Observer) -> None:
-        """Tell somebody of every piece that ends, and of every unit that tasks make."""
-        self._scheduler.observers.append(observer)
-
-    def want(self, wanted: Iterable[Wanted]) -> None:
-        """Records come here by themselves."""
-
-    def result_id(self, cell: Cell) -> str:
-        """Outcomes live in this process: their ids are those of its objects."""
-        return self._objects.id_of(cell)
-
-    def store(self, content: Content, again: bool = False) -> str:
-        """Keep a content in this process."""
-        return self._objects.store(content)
-
-    def holds(self, content: Content) -> bool:
-        """Tell whether a content was in an earlier plan, or was stored."""
-        return self._objects.holds(content)
-
-    def values(self, wanted: Mapping[str, str]) -> Mapping[str, Any]:
-        """Other programs have no part in this."""
-        return {}
-
-    def lookup(self, name: str) -> Any:
-        """Other programs have no part in this."""
-
-    def drain(self) -> None:
-        """Units of tasks are units like others."""
 
     def progress(self) -> tuple[int, int]:
         """Give how many units have ended, and how many there are."""

@@ -5,38 +5,31 @@ No port and no daemon; executors start with the first unit and end with the clie
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
-from pymonik.content import Content
+from pymonik.backend.embedded import Embedded
 from pymonik.errors import OptionsError
-from pymonik.plan.home import Cell, Wanted
+from pymonik.plan.home import Cell
 from pymonik.plan.plan import Plan
 from pymonik.runtime.host import Host
-from pymonik.runtime.objects import Objects
 from pymonik.runtime.outcome import Failure
-from pymonik.runtime.scheduler import Observer
 from pymonik.runtime.staff import available_cpus
 
 
-class LocalBackend:
+class LocalBackend(Embedded):
     """One host in this process."""
 
     name = "local"
-    problem: BaseException | None = None
-    upload = (0, 0)
 
     def __init__(self, workers: int | None, optimize: object) -> None:
         if workers is not None and (isinstance(workers, bool) or workers < 1):
             raise OptionsError(f"workers takes a whole number of at least 1, not {workers!r}")
+        super().__init__()
         self.slots = workers or available_cpus()
-        self.session_id = f"local-{os.urandom(6).hex()}"
-        self._objects = Objects(self.session_id)
         self._host = Host(self.slots, self.slots, optimize, find=self._objects.find)
         self.changed = self._host.changed
-        self.failures = self._host.scheduler.failures
-        self.durations: Mapping[str, float] = self._host.scheduler.ready.durations
+        self._run_by(self._host.scheduler)
+        self.durations: Mapping[str, float] = self._scheduler.ready.durations
 
     def prepare(self, calls: int) -> None:
         """Start executors."""
@@ -46,35 +39,6 @@ class LocalBackend:
         """Hand the units to the host; blobs travel with the first unit that needs them."""
         self._objects.note(plan.blobs)
         self._host.submit(plan.units)
-
-    def observe(self, observer: Observer) -> None:
-        """Tell somebody of every piece that ends, and of every unit that tasks make."""
-        self._host.scheduler.observers.append(observer)
-
-    def want(self, wanted: Iterable[Wanted]) -> None:
-        """Records come here by themselves."""
-
-    def result_id(self, cell: Cell) -> str:
-        """Outcomes live in this process: their ids are those of its objects."""
-        return self._objects.id_of(cell)
-
-    def store(self, content: Content, again: bool = False) -> str:
-        """Keep a content in this process."""
-        return self._objects.store(content)
-
-    def holds(self, content: Content) -> bool:
-        """Tell whether a content was in an earlier plan, or was stored."""
-        return self._objects.holds(content)
-
-    def values(self, wanted: Mapping[str, str]) -> Mapping[str, Any]:
-        """Other programs have no part in this: they have a store."""
-        return {}
-
-    def lookup(self, name: str) -> Any:
-        """Other programs have no part in this."""
-
-    def drain(self) -> None:
-        """Units of tasks are units like others."""
 
     def progress(self) -> tuple[int, int]:
         """Give how many units have ended, and how many there are."""
@@ -99,7 +63,7 @@ class LocalBackend:
     @property
     def running(self) -> int:
         """How many executors have something to run."""
-        return sum(map(bool, list(self._host.scheduler.executors.values())))
+        return sum(map(bool, list(self._scheduler.executors.values())))
 
     @property
     def pids(self) -> list[int]:

@@ -7,11 +7,14 @@ is set once and lists do not shrink.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from pymonik.content import IMMEDIATE
 from pymonik.runtime.outcome import PENDING, Failure
+
+logger = logging.getLogger("pymonik")
 
 Callback = Callable[[], None]
 
@@ -250,3 +253,12 @@ class _Settled(Home):
 
 
 Wanted = tuple[Home, range]
+
+
+def call_back(due: Iterable[Callback]) -> None:
+    """Call who waited for values; one that raises keeps none of the others from being called."""
+    for callback in due:
+        try:
+            callback()
+        except Exception:
+            logger.exception("a callback failed")

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pymonik.plan.home import Cell
+from pymonik.plan.home import Cell, call_back
 from pymonik.plan.plan import Unit
 from pymonik.runtime.changed import Changed
 from pymonik.runtime.hiring import Hiring
@@ -261,11 +261,7 @@ class Host:
         """Call back whoever waits for a value that has come."""
         while self.scheduler.due:
             due, self.scheduler.due = self.scheduler.due, []
-            for callback in due:
-                try:
-                    callback()
-                except Exception:
-                    logger.exception("a callback failed")
+            call_back(due)
             self.scheduler.propagate()
 
     def _built(self, environment: Environment, result: Built | EnvironmentBuildError) -> None:

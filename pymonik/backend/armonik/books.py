@@ -7,7 +7,6 @@ callbacks that are due, and `changed` notified. Sends nothing.
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -15,14 +14,12 @@ from weakref import WeakKeyDictionary
 
 from pymonik.backend.armonik.apart import HERE, Value
 from pymonik.backend.armonik.fetch import OPEN, Fetcher, Place
-from pymonik.plan.home import Callback, Cell
+from pymonik.plan.home import Callback, Cell, call_back
 from pymonik.plan.plan import Unit
 from pymonik.plan.sending import Ledger
 from pymonik.plan.steps import Object
 from pymonik.runtime.outcome import PENDING, Failure
 from pymonik.runtime.program import element_of, site_of
-
-logger = logging.getLogger("pymonik.armonik")
 
 
 class Books:
@@ -196,12 +193,3 @@ def cancelled(unit: Unit, why: str = "it was cancelled") -> Failure:
 def failed_columns(unit: Unit, failure: Failure) -> list[list[Any]]:
     """Give columns in which every value is one failure."""
     return [[failure] * unit.n for _ in unit.cell.columns]
-
-
-def call_back(due: Sequence[Callback]) -> None:
-    """Call whoever waited for a value."""
-    for callback in due:
-        try:
-            callback()
-        except Exception:
-            logger.exception("a callback failed")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pymonik.backend.armonik.apart import Value
-from pymonik.backend.armonik.books import Books, call_back, cancelled, failed_columns
+from pymonik.backend.armonik.books import Books, cancelled, failed_columns
 from pymonik.backend.armonik.fetch import Place
 from pymonik.backend.armonik.line import StaleError, pauses
 from pymonik.backend.armonik.send import Sender
@@ -23,7 +23,7 @@ from pymonik.backend.armonik.shared import SharedValues, adopted
 from pymonik.content import Content
 from pymonik.errors import ClusterError, ClusterUnreachable, WireError
 from pymonik.numbers import counted
-from pymonik.plan.home import Cell, Wanted
+from pymonik.plan.home import Cell, Wanted, call_back
 from pymonik.plan.plan import Named, Plan
 from pymonik.plan.sending import Facts
 from pymonik.plan.steps import NO_ID, Object, result_name
