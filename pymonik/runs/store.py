@@ -28,12 +28,14 @@ _COLUMNS = (
     *("submissions", "calls", "units", "failed"),
 )
 _SCHEMA = f"""
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS runs ({", ".join(_COLUMNS)}, detail BLOB, PRIMARY KEY (id));
 CREATE INDEX IF NOT EXISTS by_time ON runs (started);
 CREATE TABLE IF NOT EXISTS durations (
     fingerprint TEXT PRIMARY KEY, task TEXT, seconds REAL, calls INTEGER, updated REAL
 );
 PRAGMA user_version = 1;
+COMMIT;
 """
 
 
@@ -45,8 +47,9 @@ class Store:
         self._db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
         # What is lost when the machine loses its power may be lost.
         self._db.execute("PRAGMA synchronous = OFF")
+        # With the journal that SQLite has by itself: changing it to another is refused at once, not
+        # waited for, while somebody else opens a new database, too.
         if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
-            self._db.execute("PRAGMA journal_mode = WAL")
             self._db.executescript(_SCHEMA)
 
     @classmethod

@@ -11,6 +11,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,20 @@ def test_programs_that_end_at_once_lose_nothing(runs: Path, tmp_path: Path) -> N
     with Store.open() as store:
         assert len(store.list(100)) == 30
         assert store._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+
+
+def test_programs_that_make_the_database_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    ready = threading.Barrier(4)
+
+    def make(path: Path) -> int:
+        ready.wait(PATIENCE)
+        with Store(path) as store:
+            return len(store.list(1))
+
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(50):
+            path = tmp_path / f"{number}.sqlite"
+            assert list(pool.map(make, [path] * 4)) == [0] * 4
 
 
 def test_the_oldest_runs_are_dropped(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
