@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -38,20 +37,6 @@ def at_home() -> Iterator[None]:
     after = os.getcwd()
     os.chdir(before)
     assert after == before
-
-
-@pytest.fixture(autouse=True)
-def bounded() -> Iterator[None]:
-    """Turn a hang into a failure of the test that hangs, with its traceback."""
-
-    def give_up(_signal: int, _frame: object) -> None:
-        pytest.fail(f"still running after {PATIENCE * 2} s")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(PATIENCE * 2)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 class Ledger:
