@@ -56,8 +56,8 @@ class Elements:
         if isinstance(args_list, Iterator):
             # It may hand out one object again and again, changed: each is captured at once.
             return [self._captured_row(row) for row in args_list]
-        is_table = getattr(args_list, "ndim", 0) == 2 and hasattr(args_list, "dtype")
-        return [tuple(row) for row in args_list] if is_table else list(args_list)
+        rows = _rows_of_table(args_list)
+        return list(args_list) if rows is None else rows
 
     def _captured_row(self, row: Any) -> Any:
         if type(row) is not tuple:
@@ -78,7 +78,7 @@ class Elements:
         if kinds == {tuple}:
             if len(set(map(len, rows))) > 1:
                 return self._checked_rows(rows, keywords)
-            self._signature.check(rows[0], keywords)
+            self._check(rows[0], keywords, _AS_ONE)
             return list(zip(*rows)) if rows[0] else []
         if tuple in kinds:
             position = next(i for i, row in enumerate(rows) if type(row) is not type(rows[0]))
@@ -87,8 +87,15 @@ class Elements:
                 "others are not like it: give argument tuples everywhere, or single values"
             )
         if rows:
-            self._signature.check((rows[0],), keywords)
+            self._check((rows[0],), keywords, _AS_TUPLE if hasattr(rows[0], "__len__") else "")
         return [rows]
+
+    def _check(self, row: tuple[Any, ...], keywords: dict[str, Any], hint: str) -> None:
+        """Check the arguments of an element; the hint is for what is one argument, or several."""
+        try:
+            self._signature.check(row, keywords)
+        except SignatureError as error:
+            raise SignatureError(f"{error}{hint}") from None
 
     def _checked_rows(self, rows: list[Any], keywords: dict[str, Any]) -> list[Any]:
         """Check rows of several lengths, which stay rows: defaults fill what they leave out."""
@@ -98,3 +105,19 @@ class Elements:
             except SignatureError as error:
                 raise SignatureError(f"element {position}: {error}") from None
         return [rows]
+
+
+# Said where elements do not fit the signature.
+_AS_ONE = "; to pass a row as one argument, map over [(row,) for row in rows]"
+_AS_TUPLE = "; to pass its items as several arguments, map over [tuple(row) for row in rows]"
+
+
+def _rows_of_table(table: Any) -> list[Any] | None:
+    """Give the rows of a 2-D array or a data frame as tuples; None for anything else."""
+    if getattr(table, "ndim", 0) == 2 and hasattr(table, "dtype"):
+        return [tuple(row) for row in table]
+    if hasattr(table, "columns") and hasattr(table, "itertuples"):  # pandas
+        return list(table.itertuples(index=False, name=None))
+    if hasattr(table, "columns") and hasattr(table, "iter_rows"):  # Polars
+        return list(table.iter_rows())
+    return None

@@ -6,26 +6,47 @@ Enters: a function, then arguments. Leaves: nothing, or a `SignatureError` that 
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, Final
 
 from pymonik.errors import SignatureError
 from pymonik.options import meant
 
+# The keywords of `invoke` itself.
+OURS = ("pymonik", "delegate", "task_options")
+
+
+class _NotGiven:
+    """Stands for a keyword that was not given: None and False may be meant for the function."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "…"
+
+
+NOT_GIVEN: Final[Any] = _NotGiven()
+
 
 class Signature:
-    """Checks the arguments of calls; `low` and `high` settle positional ones without binding."""
+    """Checks the arguments of calls; `low` and `high` settle positional ones without binding.
 
-    __slots__ = ("_context", "_signature", "high", "low", "name")
+    ours: the names of keywords of `invoke` that the function has parameters of, too.
+    """
+
+    __slots__ = ("_context", "_signature", "high", "low", "name", "ours")
 
     def __init__(self, func: Any, name: str, context: bool) -> None:
         self.name = name
         self._context = context
         self.low, self.high = 0, 1 << 30
+        self.ours: frozenset[str] = frozenset()
         try:
             self._signature: inspect.Signature | None = inspect.signature(func)
         except (ValueError, TypeError):  # some C functions tell nothing: they check themselves
             self._signature = None
             return
+        self.ours = frozenset(name for name in OURS if name in self._signature.parameters)
         kinds = [p.kind for p in self._signature.parameters.values()]
         plain = [
             p

@@ -23,7 +23,7 @@ from pymonik.handle import ResultHandle
 from pymonik.multi import MultiResultHandle
 from pymonik.options import TaskOptions, demand, environment_of, merge
 from pymonik.recorder import Recorder
-from pymonik.signature import Signature
+from pymonik.signature import NOT_GIVEN, OURS, Signature
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -82,13 +82,18 @@ class Task(Generic[P, R]):
         self.task_options = merge(task_options) if task_options is not None else None
         self.pure = pure
         self.environment = environment_of(environment)
-        self._signature = Signature(func, self.func_name, require_context)
         self.__name__ = self.func_name
         self.__doc__ = getattr(func, "__doc__", None)
         self.__module__ = getattr(func, "__module__", None) or __name__
         self.__wrapped__ = func
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    @functools.cached_property
+    def _signature(self) -> Signature:
+        # Taken at the first call: a task that names itself is unpickled before its function is
+        # complete, and would be seen without its defaults.
+        return Signature(self.func, self.func_name, self.require_context)
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function here and now."""
         with PlainCall(self.func_name) as call:
             if self.require_context and not self._signature.has_context(args):
@@ -97,22 +102,29 @@ class Task(Generic[P, R]):
 
     def invoke(
         self,
+        /,
         *args: Any,
-        pymonik: Recorder | None = None,
-        delegate: bool = False,
-        task_options: TaskOptions | None = None,
+        pymonik: Recorder | None = NOT_GIVEN,
+        delegate: bool = NOT_GIVEN,
+        task_options: TaskOptions | None = NOT_GIVEN,
         **kwargs: Any,
     ) -> ResultHandle[R]:
         """Record a call and give the handle of its value.
 
         pymonik: the client to record with, the current one unless given. delegate: inside a task,
         let this call's value be the value of that task. task_options, `pmk_…`: options of this
-        call; `pmk_name=` names its value. Raises SignatureError, CaptureError, NoClientError.
+        call; `pmk_name=` names its value. Where the function has parameters of these names, they
+        are meant, and ours are `pmk_pymonik=` and so on. Raises SignatureError, CaptureError,
+        NoClientError.
         """
-        recorder = current_recorder() if pymonik is None else _client(pymonik)
+        if self._signature.ours:
+            pymonik, delegate, task_options = self._ours(kwargs, pymonik, delegate, task_options)
+        recorder = current_recorder() if pymonik is NOT_GIVEN else _client(pymonik)
         if recorder._closed or delegate:
-            recorder.check(delegate)
+            recorder.check(bool(delegate))
         label = None
+        if task_options is NOT_GIVEN:
+            task_options = None
         if kwargs or task_options is not None:
             if task_options is not None:
                 demand(task_options)
@@ -146,19 +158,27 @@ class Task(Generic[P, R]):
 
     def map_invoke(
         self,
-        args_list: Iterable[Any],
-        pymonik: Recorder | None = None,
-        delegate: bool = False,
-        task_options: TaskOptions | None = None,
+        args_list: Iterable[Any] = NOT_GIVEN,
+        /,
+        pymonik: Recorder | None = NOT_GIVEN,
+        delegate: bool = NOT_GIVEN,
+        task_options: TaskOptions | None = NOT_GIVEN,
         **kwargs: Any,
     ) -> MultiResultHandle[R]:
         """Record a call for each element; give the handles of their values, in order.
 
-        args_list: tuples of arguments, or single values; a list, a generator, or an array whose
-        rows are argument tuples. Further keywords go to every call. Raises as `invoke` does.
+        args_list: a list, a generator, an array. A tuple is the arguments of a call, anything else
+        a single one; so the rows of a 2-D array and of a data frame are tuples. Further
+        keywords go to every call. Raises as `invoke` does.
         """
-        recorder = current_recorder() if pymonik is None else _client(pymonik)
-        recorder.check(delegate)
+        if args_list is NOT_GIVEN:
+            args_list = kwargs.pop("args_list", None)
+        if self._signature.ours:
+            pymonik, delegate, task_options = self._ours(kwargs, pymonik, delegate, task_options)
+        recorder = current_recorder() if pymonik is NOT_GIVEN else _client(pymonik)
+        recorder.check(bool(delegate))
+        if task_options is NOT_GIVEN:
+            task_options = None
         if task_options is not None:
             demand(task_options)
         task_options, label = recorder.call_options(kwargs, task_options)
@@ -181,6 +201,16 @@ class Task(Generic[P, R]):
             recorder.delegate(handles)
         return handles
 
+    def _ours(self, kwargs: dict[str, Any], *given: Any) -> tuple[Any, ...]:
+        """Leave keywords to the function where its parameters have the names of ours."""
+        for name, value in zip(OURS, given):
+            if name in self._signature.ours and value is not NOT_GIVEN:
+                kwargs[name] = value
+        return tuple(
+            kwargs.pop(f"pmk_{name}", NOT_GIVEN) if name in self._signature.ours else value
+            for name, value in zip(OURS, given)
+        )
+
     def _invoke_closure(
         self,
         recorder: Recorder,
@@ -197,12 +227,8 @@ class Task(Generic[P, R]):
         return recorder.record_call(spec, args, frame.f_code, frame.f_lasti)
 
     def __pymonik_reduce__(self) -> Any:
-        state = dict(vars(self), _signature=None)
+        state = {key: value for key, value in vars(self).items() if key != "_signature"}
         return _new_task, (type(self),), state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._signature = Signature(self.func, self.func_name, self.require_context)
 
     @property
     def __pymonik_function__(self) -> Callable[P, R]:
@@ -218,6 +244,8 @@ class Task(Generic[P, R]):
 
 
 def _client(given: Any) -> Recorder:
+    if given is None:
+        return current_recorder()
     if isinstance(given, Recorder):
         return given
     hint = ""
@@ -261,19 +289,22 @@ def _nested(recorder: Recorder, code: Any) -> Nested:
     return Nested(code.content, tuple(map(recorder.slot_in, code.lazies)))
 
 
-def _call(function: Any, *args: Any, **kwargs: Any) -> Any:
+# The parameters of these are positional: those of the user's function may have any name.
+
+
+def _call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     return function(*args, **kwargs)
 
 
-def _call_in(context: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
+def _call_in(context: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
     return function(context, *args, **kwargs)
 
 
-def _call_row(function: Any, row: Any, **kwargs: Any) -> Any:
+def _call_row(function: Any, row: Any, /, **kwargs: Any) -> Any:
     return function(*row, **kwargs)
 
 
-def _call_row_in(context: Any, function: Any, row: Any, **kwargs: Any) -> Any:
+def _call_row_in(context: Any, function: Any, row: Any, /, **kwargs: Any) -> Any:
     return function(context, *row, **kwargs)
 
 

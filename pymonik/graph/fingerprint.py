@@ -32,7 +32,7 @@ class Stored:
         self.parts = parts
         self.parameters = parameters
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Load the function and call it."""
         return self.load()(*args, **kwargs)
 

@@ -200,3 +200,113 @@ def test_a_default_is_the_one_of_the_definition(client: Pymonik) -> None:
         return [*base, x]
 
     assert extend.map_invoke([3, 4]).get() == [[1, 2, 3], [1, 2, 4]]
+
+
+@task
+def of_any_names(x: Any, function: str = "f", row: int = 0, name: str = "n") -> tuple[Any, ...]:
+    return x, function, row, name
+
+
+@task(require_context=True)
+def in_context(ctx: Any, x: Any, *, context: str = "c", **labels: Any) -> tuple[Any, ...]:
+    return x, context, labels
+
+
+@task
+def with_our_names(
+    x: int, delegate: bool = True, pymonik: Any = 1, task_options: Any = None, *args_list: int
+) -> tuple[Any, ...]:
+    return x, delegate, pymonik, task_options, args_list
+
+
+@pytest.mark.parametrize("way", ["plain", "with a handle in its closure", "rows"])
+def test_parameters_may_have_any_name(client: Pymonik, way: str) -> None:
+    held = square.invoke(3) if way == "with a handle in its closure" else 9
+
+    @task
+    def closure(x: Any, function: str = "f", row: int = 0, name: str = "n") -> tuple[Any, ...]:
+        return x, function, row, name, held
+
+    @task(require_context=True)
+    def noted(ctx: Any, x: Any, context: str = "c", *, function: int = 0) -> tuple[Any, ...]:
+        return x, context, function, held
+
+    called = closure if way == "with a handle in its closure" else of_any_names
+    ending = (9,) if way == "with a handle in its closure" else ()
+    rows: Any = [(1,), (2, "g")] if way == "rows" else [(1,), (2,)]
+    second = "g" if way == "rows" else "f"
+    assert called.map_invoke(rows, row=5).get() == [
+        (1, "f", 5, "n", *ending),
+        (2, second, 5, "n", *ending),
+    ]
+    assert called.invoke(1, function="mean", name="m").get() == (1, "mean", 0, "m", *ending)
+    assert noted.map_invoke(rows, function=4).get()[0] == (1, "c", 4, 9)
+    assert noted.invoke(1, context="d", function=4).get() == (1, "d", 4, 9)
+
+
+def test_keywords_may_have_any_name(client: Pymonik) -> None:
+    @task
+    def labels(**labels: Any) -> dict[str, Any]:
+        return labels
+
+    given = {"self": 1, "function": 2, "args": 3, "kwargs": 4, "recorder": 5, "cls": 6}
+    assert labels.invoke(**given).get() == given
+    assert in_context.invoke(0, ctx2=1, self="me").get() == (0, "c", {"ctx2": 1, "self": "me"})
+    assert labels(**given) == given
+
+
+def test_a_parameter_with_the_name_of_an_option_is_the_functions_own(client: Pymonik) -> None:
+    assert with_our_names.invoke(1, delegate=False, pymonik=2).get() == (1, False, 2, None, ())
+    assert with_our_names.map_invoke([1, 2], task_options=3).get() == [
+        (1, True, 1, 3, ()),
+        (2, True, 1, 3, ()),
+    ]
+    assert with_our_names.invoke(1, pmk_pymonik=client).get() == (1, True, 1, None, ())
+
+
+def test_defaults_of_a_task_that_calls_itself_hold_inside(client: Pymonik) -> None:
+    @task
+    def tree(n: int, deep: bool = True, extra: int = 0) -> Any:
+        if n <= 1 or not deep:
+            return 1 + extra
+        return add.invoke(*tree.map_invoke([(n // 2,), (n - n // 2,)]))
+
+    @task
+    def down(n: int, *, step: int = 1) -> Any:
+        return n if n <= 0 else down.invoke(n - step)
+
+    assert tree.invoke(5).get() == 5
+    assert down.invoke(3).get() == 0
+
+
+class Table:
+    """What of a data frame of pandas is looked at."""
+
+    def __init__(self, rows: list[tuple[Any, ...]]) -> None:
+        self.rows = rows
+        self.columns = ["a", "b"]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def itertuples(self, index: bool = True, name: str | None = "Pandas") -> Iterator[Any]:
+        assert (index, name) == (False, None)
+        return iter(self.rows)
+
+
+def test_the_rows_of_a_table_are_argument_tuples(client: Pymonik) -> None:
+    rows = [(1, 2), (3, 4)]
+    for table in (rows, np.array(rows), Table(rows)):
+        assert add.map_invoke(table).get() == [3, 7]
+
+
+@pytest.mark.parametrize("rows", [np.ones((2, 2)), Table([(1, 2)]), [(1, 2)]], ids=type)
+def test_rows_that_do_not_fit_tell_how_to_pass_them_as_one(client: Pymonik, rows: Any) -> None:
+    with pytest.raises(SignatureError, match=r"\[\(row,\) for row in rows\]"):
+        square.map_invoke(rows)
+
+
+@pytest.mark.parametrize("rows", [[[1, 2]], [np.ones(2)]], ids=["lists", "arrays"])
+def test_lists_that_do_not_fit_tell_how_to_spread_them(client: Pymonik, rows: Any) -> None:
+    with pytest.raises(SignatureError, match=r"\[tuple\(row\) for row in rows\]"):
+        add.map_invoke(rows)
