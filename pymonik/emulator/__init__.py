@@ -19,6 +19,7 @@ from pymonik.emulator.faults import (
     KillWorker,
     SlowUpload,
 )
+from pymonik.emulator.habits import Habits
 from pymonik.emulator.tls import Tls
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Emulator",
     "FailUpload",
     "Faults",
+    "Habits",
     "KillWorker",
     "SlowUpload",
     "Tls",

@@ -10,10 +10,14 @@ import sys
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from types import FrameType
+from typing import TypeVar
 
 from pymonik.emulator.emulator import Emulator
+from pymonik.emulator.habits import Habits
 from pymonik.emulator.state import GENERATIONS
 from pymonik.emulator.tls import Tls
+
+Value = TypeVar("Value")
 
 
 def parse_partition(text: str) -> tuple[str, int]:
@@ -22,6 +26,18 @@ def parse_partition(text: str) -> tuple[str, int]:
     if not name or (equals and not count.isdecimal()):
         raise ValueError(f"{text!r} is no partition: write NAME=WORKERS, as in pymonik=2")
     return name, int(count) if equals else 1
+
+
+def parse_lag(text: str) -> tuple[float, float]:
+    """Read milliseconds, "90" or "0-90", as the least and the most seconds."""
+    least, dash, most = text.removesuffix("ms").partition("-")
+    try:
+        lag = float(least) / 1_000, float(most if dash else least) / 1_000
+    except ValueError:
+        lag = -1.0, -1.0
+    if not 0 <= lag[0] <= lag[1]:
+        raise ValueError(f"{text!r} is no lag: write milliseconds, as in 90 or 0-90")
+    return lag
 
 
 def _say(text: str) -> None:
@@ -59,12 +75,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     partitions = dict(arguments.pop("partition") or [("pymonik", 1)])
     worker = arguments.pop("worker")
     latency = arguments.pop("latency")
+    habits = {name: arguments.pop(name) for name in HABITS}
     tls = _tls(arguments.pop("certificate"), arguments.pop("key"), arguments.pop("client_ca"))
     run(
         Emulator(
             partitions=partitions,
             worker=shlex.split(worker) if worker else None,
             latency=latency / 1_000,
+            habits=Habits(**habits),
             tls=tls,
             inherit_output=True,
             **arguments,
@@ -82,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--partition",
         action="append",
-        type=_partition_argument,
+        type=_argument(parse_partition),
         metavar="NAME=WORKERS",
         help="may be repeated; the first is the default partition (pymonik=1)",
     )
@@ -104,20 +122,46 @@ def parser() -> argparse.ArgumentParser:
         help="delete the payload of a task at its end, as the reference deployments do",
     )
     add("--max-priority", type=int, default=10, help="highest priority of the queues (10)")
+    _add_habits(parser)
     add("--certificate", metavar="PEM", help="server certificate: switches TLS on")
     add("--key", metavar="PEM", help="key of the server certificate")
     add("--client-ca", metavar="PEM", help="CA of client certificates: makes the TLS mutual")
     return parser
 
 
+HABITS = ("late_rows", "embedded_data")
+"""The options that `Habits` has fields for."""
+
+
+def _add_habits(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("habits of a real engine, off by default").add_argument
+    add(
+        "--late-rows",
+        type=_argument(parse_lag),
+        default=(0.0, 0.0),
+        metavar="MS",
+        help="reads lag so far behind events: 90, or 0-90",
+    )
+    add(
+        "--embedded-data",
+        action="store_true",
+        help="a late result downloads as nothing, without an error",
+    )
+
+
 _STRICT = "refuse what a cluster would leave hanging or silently ignore"
 
 
-def _partition_argument(text: str) -> tuple[str, int]:
-    try:
-        return parse_partition(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+def _argument(parse: Callable[[str], Value]) -> Callable[[str], Value]:
+    """Let the parser say what is wrong with a value, not only that it is."""
+
+    def parsed(text: str) -> Value:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return parsed
 
 
 def _tls(certificate: str | None, key: str | None, client_ca: str | None) -> Tls | None:

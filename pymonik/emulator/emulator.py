@@ -25,6 +25,7 @@ from pymonik.emulator.counters import Counters
 from pymonik.emulator.engine import Engine
 from pymonik.emulator.faults import Faults
 from pymonik.emulator.gate import BODY_LIMIT, Gate
+from pymonik.emulator.habits import Habits
 from pymonik.emulator.state import Settings, generation
 from pymonik.emulator.state.events import Expire, Idle
 from pymonik.emulator.tls import Tls
@@ -41,7 +42,8 @@ class Emulator:
     ``latency`` (seconds) is added to each request, ``submission_cost`` (seconds) to a submission
     for each unit × completed input. ``idle_grace`` is how long a session must be quiet before
     strict mode fails tasks that nothing can start. ``retention`` is the age at which records are
-    lost, None for never. Limits and probes default to those of the reference deployment.
+    lost, None for never. ``habits`` are switched on, now or later. Limits and probes default to
+    those of the reference deployment.
     """
 
     partitions: Mapping[str, int] = field(default_factory=lambda: {"pymonik": 1})
@@ -62,6 +64,7 @@ class Emulator:
     probe_timeout: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     inherit_output: bool = False
+    habits: Habits = field(default_factory=Habits)
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
@@ -80,7 +83,7 @@ class Emulator:
             delete_payload=self.delete_payload,
             max_priority=self.max_priority,
         )
-        self.engine = Engine(settings, toil=self._toil)
+        self.engine = Engine(settings, toil=self._toil, habits=self.habits)
         self._worker_settings = WorkerSettings(
             argv=self.worker or [sys.executable, "-m", "pymonik", "worker"],
             chunk_size=self.chunk_size,

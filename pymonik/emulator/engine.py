@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from pymonik.emulator.habits import Habits
+from pymonik.emulator.late_rows import LateRows
 from pymonik.emulator.objects import Objects
 from pymonik.emulator.queues import Queues
-from pymonik.emulator.state import Machine, Settings, Tables
+from pymonik.emulator.state import Machine, Result, Settings, Tables, Task, events
 from pymonik.emulator.state.events import Event
 from pymonik.emulator.state.instructions import (
     Drop,
@@ -25,6 +27,17 @@ from pymonik.emulator.state.instructions import (
     Toil,
 )
 from pymonik.emulator.watchers import Watchers
+
+REPORTS = (
+    events.Acquire,
+    events.Start,
+    events.Succeed,
+    events.Fail,
+    events.Crash,
+    events.TimeOut,
+    events.Release,
+)
+"""What pods report. A client's own requests are answered once their effect can be read."""
 
 
 class Refused(Exception):
@@ -45,8 +58,10 @@ class Engine:
         *,
         clock: Callable[[], float] = time.time,
         toil: Callable[[int], None] = lambda updates: None,
+        habits: Habits | None = None,
     ) -> None:
         self.settings = settings
+        self.habits = habits or Habits()
         self.objects = Objects()
         self.queues = Queues()
         self.watchers = Watchers()
@@ -55,12 +70,13 @@ class Engine:
         self._clock = clock
         self._toil = toil
         self._machine = Machine(settings)
+        self._late_rows = LateRows()
         self._lock = threading.RLock()
 
     def apply(self, event: Event) -> list[Instruction]:
         """Let an event happen; raise `Refused` if the machine turned it down."""
         with self._lock:
-            instructions = self._machine.handle(event, self._clock())
+            instructions = self._handle(event, self._clock())
             for instruction in instructions:
                 self._carry_out(instruction)
         for instruction in instructions:
@@ -75,6 +91,21 @@ class Engine:
         """Look at the records while nothing changes."""
         with self._lock:
             yield self._machine.tables
+
+    @contextmanager
+    def querying(self) -> Iterator[Tables]:
+        """Look at the records as a request for them does: late, if that is a habit."""
+        with self._lock:
+            yield self._late_rows.view(self._machine.tables, self._clock())
+
+    def _handle(self, event: Event, now: float) -> list[Instruction]:
+        late = self.habits.late_rows
+        if not any(late) or not isinstance(event, REPORTS):
+            return self._machine.handle(event, now)
+        before: dict[str, Result | Task] = {}
+        instructions = self._machine.handle(event, now, before)
+        self._late_rows.keep(before.values(), now, late)
+        return instructions
 
     def touch(self, session_id: str) -> None:
         """Note that somebody cares about a session, without an event."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pymonik.emulator.cli import parse_partition
+from pymonik.emulator.cli import parse_lag, parse_partition
 from tests.emulator.plain_cluster import WORKER, Client
 
 
@@ -109,6 +109,23 @@ def test_partitions_are_written_with_their_number_of_workers() -> None:
     for wrong in ("=3", "gpu=", "gpu=x", "gpu=-1"):
         with pytest.raises(ValueError, match="NAME=WORKERS"):
             parse_partition(wrong)
+
+
+def test_a_lag_is_written_in_milliseconds() -> None:
+    assert parse_lag("90") == parse_lag("90ms") == (0.09, 0.09)
+    assert parse_lag("0-90") == parse_lag("0-90ms") == (0.0, 0.09)
+    for wrong in ("", "x", "90-0", "-5", "1-2-3"):
+        with pytest.raises(ValueError, match="write milliseconds"):
+            parse_lag(wrong)
+
+
+def test_habits_are_switched_on_by_options() -> None:
+    options = ("--late-rows", "3600000", "--embedded-data")
+    worker = ("--partition", "main=1", "--worker", f"{sys.executable} {WORKER}")
+    with served(*options, *worker) as (_, url), Client(url.removeprefix("http://")) as client:
+        output = client.run("concat", text="x")[1]
+        client.events.wait_for_result_availability(output, client.session)
+        assert client.results.download_result_data(output, client.session) == b""
 
 
 def test_an_unknown_generation_is_answered_with_the_known_ones() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from armonik.protogen.common import results_common_pb2 as messages
@@ -26,10 +26,12 @@ class Results:
         return messages.ResultsServiceConfigurationResponse(data_chunk_max_size=self._chunk_size)
 
     def GetResult(self, request: Any, context: Any) -> Any:
-        return messages.GetResultResponse(result=self._messages([request.result_id])[0])
+        with self._engine.querying() as tables:
+            found = result_message(_existing(tables.results, request.result_id))
+        return messages.GetResultResponse(result=found)
 
     def ListResults(self, request: Any, context: Any) -> Any:
-        with self._engine.reading() as tables:
+        with self._engine.querying() as tables:
             by_id = (RESULT_ID, tables.results)
             by_session = (RESULT_SESSION, tables.results_of)
             total, found = listed(
@@ -43,7 +45,7 @@ class Results:
             )
 
     def GetOwnerTaskId(self, request: Any, context: Any) -> Any:
-        with self._engine.reading() as tables:
+        with self._engine.querying() as tables:
             found = [tables.results[i] for i in request.result_id if i in tables.results]
             # The engine answers names where ids belong.
             owners = [
@@ -107,9 +109,10 @@ class Results:
         return messages.ImportResultsDataResponse(results=imported)
 
     def DownloadResultData(self, request: Any, context: Any) -> Iterator[Any]:
-        with self._engine.reading() as tables:
+        with self._engine.querying() as tables:
             object_id = _existing(tables.results, request.result_id).object_id
-        chunks = self._chunks(object_id)
+        embedded = self._engine.habits.embedded_data and not object_id
+        chunks = () if embedded else self._chunks(object_id)
         return (messages.DownloadResultDataResponse(data_chunk=chunk) for chunk in chunks)
 
     def DeleteResultsData(self, request: Any, context: Any) -> Any:
@@ -137,7 +140,7 @@ def _new_id() -> str:
     return str(uuid.uuid4())
 
 
-def _existing(results: dict[str, Result], result_id: str) -> Result:
+def _existing(results: Mapping[str, Result], result_id: str) -> Result:
     result = results.get(result_id)
     if result is None:
         raise Refused("NOT_FOUND", f"Result was not found: '{result_id}'")

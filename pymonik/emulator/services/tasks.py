@@ -40,14 +40,14 @@ class Tasks:
         )
 
     def GetTask(self, request: Any, context: Any) -> Any:
-        with self._engine.reading() as tables:
+        with self._engine.querying() as tables:
             task = tables.tasks.get(request.task_id)
             if task is None:
                 raise Refused("NOT_FOUND", f"Task was not found: '{request.task_id}'")
             return messages.GetTaskResponse(task=detailed_message(task))
 
     def ListTasks(self, request: Any, context: Any) -> Any:
-        with self._engine.reading() as tables:
+        with self._engine.querying() as tables:
             total, found = listed(request, task_field, lambda m: _worth_testing(tables, m))
             return messages.ListTasksResponse(
                 tasks=[summary_message(t, with_error=request.with_errors) for t in found],
@@ -57,7 +57,7 @@ class Tasks:
             )
 
     def ListTasksDetailed(self, request: Any, context: Any) -> Any:
-        with self._engine.reading() as tables:
+        with self._engine.querying() as tables:
             total, found = listed(request, task_field, lambda m: _worth_testing(tables, m))
             return messages.ListTasksDetailedResponse(
                 tasks=[detailed_message(t, with_error=request.with_errors) for t in found],
@@ -68,7 +68,7 @@ class Tasks:
 
     def CountTasksByStatus(self, request: Any, context: Any) -> Any:
         matches = compile_filter(request.filters, task_field)
-        with self._engine.reading() as tables:
+        with self._engine.querying() as tables:
             found = (task for task in _worth_testing(tables, matches) if matches(task))
             counts = Counter(task.status.value for task in found)
         return messages.CountTasksByStatusResponse(
@@ -76,7 +76,7 @@ class Tasks:
         )
 
     def GetResultIds(self, request: Any, context: Any) -> Any:
-        with self._engine.reading() as tables:
+        with self._engine.querying() as tables:
             found = [tables.tasks[i] for i in request.task_id if i in tables.tasks]
             return messages.GetResultIdsResponse(
                 task_results=[

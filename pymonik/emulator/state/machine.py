@@ -18,7 +18,7 @@ from pymonik.emulator.state import (
     submission,
 )
 from pymonik.emulator.state.instructions import Instruction, Refuse
-from pymonik.emulator.state.records import Tables
+from pymonik.emulator.state.records import Result, Tables, Task
 from pymonik.emulator.state.world import Refusal, Settings, World
 
 RULES: dict[type[Any], Callable[[World, Any], None]] = {
@@ -60,10 +60,18 @@ class Machine:
         """The records, to read."""
         return self.world.tables
 
-    def handle(self, event: events.Event, now: float = 0.0) -> list[Instruction]:
-        """Apply one event and return what has to be done; a refusal comes last in the list."""
+    def handle(
+        self,
+        event: events.Event,
+        now: float = 0.0,
+        before: dict[str, Result | Task] | None = None,
+    ) -> list[Instruction]:
+        """Apply one event and return what has to be done; a refusal comes last in the list.
+
+        ``before``, if given, gets a copy of each record as it was, in the order of the changes.
+        """
         world = self.world
-        world.now = now
+        world.now, world.before = now, before
         out: list[Instruction] = []
         world.out = out
         try:

@@ -7,7 +7,7 @@ since the epoch, as the events carry them: nothing here reads a clock.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 
 from pymonik.emulator.state.status import ResultStatus, SessionStatus, TaskStatus
@@ -103,13 +103,15 @@ class Tables:
     """All records by id, and by session (a result may name a session that does not exist)."""
 
     sessions: dict[str, Session] = field(default_factory=dict)
-    results: dict[str, Result] = field(default_factory=dict)
-    tasks: dict[str, Task] = field(default_factory=dict)
-    results_of: defaultdict[str, dict[str, Result]] = field(
+    results: MutableMapping[str, Result] = field(default_factory=dict)
+    tasks: MutableMapping[str, Task] = field(default_factory=dict)
+    results_of: MutableMapping[str, MutableMapping[str, Result]] = field(
         default_factory=lambda: defaultdict(dict)
     )
     payload_users: dict[str, str] = field(default_factory=dict)
-    tasks_of: defaultdict[str, dict[str, Task]] = field(default_factory=lambda: defaultdict(dict))
+    tasks_of: MutableMapping[str, MutableMapping[str, Task]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
 
     def add_result(self, result: Result) -> None:
         """Store a result under its id and its session."""

@@ -5,6 +5,7 @@ The few changes of state that several rules make are here too, each with the not
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -52,6 +53,12 @@ class World:
     tables: Tables = field(default_factory=Tables)
     now: float = 0.0
     out: list[Instruction] = field(default_factory=list)
+    before: dict[str, Result | Task] | None = None
+
+    def remember(self, record: Result | Task) -> None:
+        """Keep a copy of a record that is about to change, if anybody asked for it."""
+        if self.before is not None and record.id not in self.before:
+            self.before[record.id] = copy.copy(record)
 
     def session(self, session_id: str) -> Session:
         """Find a session or refuse with NOT_FOUND."""
@@ -79,6 +86,7 @@ class World:
 
     def set_task(self, task: Task, status: TaskStatus, error: str = "") -> None:
         """Change the status of a task; a final one ends it."""
+        self.remember(task)
         task.status = status
         if status in FINAL:
             task.ended_at = self.now
@@ -87,6 +95,7 @@ class World:
 
     def set_result(self, result: Result, status: ResultStatus) -> None:
         """Change the status of a result."""
+        self.remember(result)
         result.status = status
         if status is not ResultStatus.DELETED:
             result.completed_at = self.now
@@ -95,6 +104,7 @@ class World:
     def set_owner(self, result: Result, owner: str) -> None:
         """Change the task that shall produce a result."""
         if result.owner != owner:
+            self.remember(result)
             previous, result.owner = result.owner, owner
             self.out.append(OwnerChanged(result.session_id, result.id, previous, owner))
 
@@ -102,6 +112,7 @@ class World:
         """Drop the bytes of a result, unless only its creator may delete them."""
         if result.manual_deletion:
             return
+        self.remember(result)
         if result.object_id:
             self.out.append(Drop(result.object_id))
             result.object_id = b""

@@ -1,0 +1,24 @@
+"""Habits of a real engine that its rules do not promise, each to be switched on by itself.
+
+They were seen on ArmoniK.Core with PostgreSQL and NATS; a client has to live with all of them. A
+habit holds for the whole emulator until it is changed (``emulator.habits.late_rows = …``); what
+shall happen to a certain call only is a fault (`faults`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Habits:
+    """What is switched on; times are in seconds, and by default nothing is.
+
+    ``late_rows`` is the least and the most by which reads lag behind events: whoever asks right
+    after the event COMPLETED finds a result CREATED and no data for it. (0, 0.09) was seen.
+    ``embedded_data``: such a late result has an empty download instead of NOT_FOUND, as with the
+    Embed object storage, which keeps data in the row.
+    """
+
+    late_rows: tuple[float, float] = (0.0, 0.0)
+    embedded_data: bool = False

@@ -1,0 +1,139 @@
+"""What a real engine does beyond its rules: each habit by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import grpc
+import pytest
+from armonik.common import ResultStatus, Task
+
+from pymonik.emulator import Emulator, Habits
+from pymonik.emulator.engine import Engine
+from pymonik.emulator.state import ResultStatus as Status
+from pymonik.emulator.state import Settings, TaskStatus, events
+from tests.emulator.plain_cluster import Client, code, emulator, eventually
+from tests.emulator.plain_machine import OPTIONS
+from tests.emulator.test_events import COMPLETED, NEW_RESULT, RESULT_STATUS, statuses, subscribe
+
+HOUR = (3_600.0, 3_600.0)
+
+
+@pytest.fixture(scope="module")
+def habitual() -> Iterator[Emulator]:
+    with emulator() as started:
+        yield started
+
+
+@pytest.fixture
+def client(habitual: Emulator) -> Iterator[Client]:
+    with Client(habitual.endpoint) as client:
+        yield client
+    habitual.habits.late_rows = (0.0, 0.0)
+    habitual.habits.embedded_data = False
+
+
+def completed(client: Client) -> tuple[str, str]:
+    """Run a task until the event COMPLETED of its output; return the ids of both."""
+    task, output = client.run("concat", text="x")
+    stream = subscribe(client, NEW_RESULT, RESULT_STATUS)
+    assert COMPLETED in (status for _, status in statuses(stream, output))
+    stream.cancel()
+    return task, output
+
+
+def test_after_an_event_late_rows_are_read_as_they_were(habitual: Emulator, client: Client) -> None:
+    habitual.habits.late_rows = HOUR
+    task, output = completed(client)
+    assert client.status(output) == ResultStatus.CREATED
+    listed = {result.result_id: result.status for result in client.all_results()}
+    assert listed[output] == ResultStatus.CREATED
+    assert client.tasks.get_task(task).ended_at is None
+    assert client.tasks.list_tasks(Task.id == task)[1][0].ended_at is None
+    with pytest.raises(grpc.RpcError) as late:
+        client.results.download_result_data(output, client.session)
+    assert code(late.value) == "NOT_FOUND"
+
+
+def test_late_rows_can_be_read_in_the_end(habitual: Emulator, client: Client) -> None:
+    habitual.habits.late_rows = (0.0, 0.09)
+    _, output = completed(client)
+    eventually(lambda: client.status(output) == ResultStatus.COMPLETED)
+    assert client.results.download_result_data(output, client.session) == b"x"
+
+
+def test_embedded_data_of_a_late_row_is_empty(habitual: Emulator, client: Client) -> None:
+    habitual.habits.late_rows, habitual.habits.embedded_data = HOUR, True
+    _, output = completed(client)
+    assert client.results.download_result_data(output, client.session) == b""
+
+
+def test_what_a_client_did_itself_is_not_late(habitual: Emulator, client: Client) -> None:
+    habitual.habits.late_rows = HOUR
+    (result,) = client.declare("result")
+    client.results.upload_result_data(result, client.session, b"x")
+    assert client.status(result) == ResultStatus.COMPLETED
+
+
+class Cluster:
+    """An engine with a clock that stands still, late rows of 1 to 2 s, and one task on a pod."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        settings = Settings(("main",), "main")
+        habits = Habits(late_rows=(1.0, 2.0))
+        self.engine = Engine(settings, clock=lambda: self.now, habits=habits)
+        for event in (
+            events.CreateSession("s", OPTIONS, ("main",)),
+            events.CreateResults("s", (events.NewResult("payload", "p", b"p", 1),)),
+            events.CreateResults("s", (events.NewResult("out", "o"),)),
+            events.SubmitTasks("s", (events.NewTask("task", "payload", (), ("out",)),)),
+            events.Acquire("task", "pod"),
+            events.Start("task"),
+        ):
+            self.engine.apply(event)
+        self.now = 10.0
+
+    def seen(self) -> tuple[TaskStatus, Status]:
+        """Read the task first, as the next moment may end its lateness, then its output."""
+        with self.engine.querying() as tables:
+            return tables.tasks["task"].status, tables.results["out"].status
+
+    def sequence(self) -> list[tuple[TaskStatus, Status]]:
+        """Let time pass in small steps, and return what reads saw, without repetitions."""
+        found = [self.seen()]
+        for _ in range(300):
+            self.now += 0.01
+            if self.seen() != found[-1]:
+                found.append(self.seen())
+        return found
+
+
+def test_a_result_is_read_completed_while_its_task_still_runs() -> None:
+    cluster = Cluster()
+    stored = events.StoredObject("out", *cluster.engine.objects.add([b"x"]))
+    cluster.engine.apply(events.Succeed("task", stored=(stored,)))
+    assert cluster.sequence() == [
+        (TaskStatus.PROCESSING, Status.CREATED),
+        (TaskStatus.PROCESSING, Status.COMPLETED),
+        (TaskStatus.COMPLETED, Status.COMPLETED),
+    ]
+
+
+def test_a_task_is_read_error_while_its_result_is_still_created() -> None:
+    cluster = Cluster()
+    cluster.engine.apply(events.Fail("task", "why"))
+    assert cluster.sequence() == [
+        (TaskStatus.PROCESSING, Status.CREATED),
+        (TaskStatus.ERROR, Status.CREATED),
+        (TaskStatus.ERROR, Status.ABORTED),
+    ]
+
+
+def test_a_late_record_that_is_deleted_is_gone_at_once() -> None:
+    cluster = Cluster()
+    cluster.engine.apply(events.Fail("task", "why"))
+    cluster.engine.apply(events.DeleteSession("s"))
+    with cluster.engine.querying() as tables:
+        assert list(tables.results) == list(tables.tasks) == []
+        assert "s" not in tables.results_of or not tables.results_of["s"]
