@@ -129,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-HABITS = ("late_rows", "embedded_data")
+HABITS = ("late_rows", "embedded_data", "repeated_created")
 """The options that `Habits` has fields for."""
 
 
@@ -146,6 +146,11 @@ def _add_habits(parser: argparse.ArgumentParser) -> None:
         "--embedded-data",
         action="store_true",
         help="a late result downloads as nothing, without an error",
+    )
+    add(
+        "--repeated-created",
+        action="store_true",
+        help="event streams repeat that a result is CREATED, also after its end",
     )
 
 

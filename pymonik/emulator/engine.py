@@ -14,14 +14,17 @@ from pymonik.emulator.habits import Habits
 from pymonik.emulator.late_rows import LateRows
 from pymonik.emulator.objects import Objects
 from pymonik.emulator.queues import Queues
-from pymonik.emulator.state import Machine, Result, Settings, Tables, Task, events
+from pymonik.emulator.state import Machine, Result, ResultStatus, Settings, Tables, Task, events
 from pymonik.emulator.state.events import Event
 from pymonik.emulator.state.instructions import (
     Drop,
     Enqueue,
     Instruction,
+    Notice,
+    OwnerChanged,
     Proceed,
     Refuse,
+    ResultChanged,
     Run,
     Stop,
     Toil,
@@ -133,3 +136,14 @@ class Engine:
             case notice:
                 self.touched[notice.session_id] = self._clock()
                 self.watchers.publish(notice)
+                if self.habits.repeated_created:
+                    self._repeat_created(notice)
+
+    def _repeat_created(self, notice: Notice) -> None:
+        if not isinstance(notice, (OwnerChanged, ResultChanged)):
+            return
+        result = self._machine.tables.results.get(notice.result_id)
+        # What a client sent itself has no task as its owner.
+        if result is not None and result.owner in self._machine.tables.tasks:
+            created = ResultChanged(notice.session_id, result.id, ResultStatus.CREATED)
+            self.watchers.publish(created)

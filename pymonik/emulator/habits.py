@@ -17,8 +17,11 @@ class Habits:
     ``late_rows`` is the least and the most by which reads lag behind events: whoever asks right
     after the event COMPLETED finds a result CREATED and no data for it. (0, 0.09) was seen.
     ``embedded_data``: such a late result has an empty download instead of NOT_FOUND, as with the
-    Embed object storage, which keeps data in the row.
+    Embed object storage, which keeps data in the row. ``repeated_created``: streams say CREATED
+    of an output once more when it gets its owner, and behind its end, as a snapshot does that was
+    read before it.
     """
 
     late_rows: tuple[float, float] = (0.0, 0.0)
     embedded_data: bool = False
+    repeated_created: bool = False

@@ -14,7 +14,14 @@ from pymonik.emulator.state import ResultStatus as Status
 from pymonik.emulator.state import Settings, TaskStatus, events
 from tests.emulator.plain_cluster import Client, code, emulator, eventually
 from tests.emulator.plain_machine import OPTIONS
-from tests.emulator.test_events import COMPLETED, NEW_RESULT, RESULT_STATUS, statuses, subscribe
+from tests.emulator.test_events import (
+    COMPLETED,
+    CREATED,
+    NEW_RESULT,
+    RESULT_STATUS,
+    statuses,
+    subscribe,
+)
 
 HOUR = (3_600.0, 3_600.0)
 
@@ -29,8 +36,9 @@ def habitual() -> Iterator[Emulator]:
 def client(habitual: Emulator) -> Iterator[Client]:
     with Client(habitual.endpoint) as client:
         yield client
-    habitual.habits.late_rows = (0.0, 0.0)
-    habitual.habits.embedded_data = False
+    defaults = Habits()
+    for name in Habits.__slots__:
+        setattr(habitual.habits, name, getattr(defaults, name))
 
 
 def completed(client: Client) -> tuple[str, str]:
@@ -73,6 +81,24 @@ def test_what_a_client_did_itself_is_not_late(habitual: Emulator, client: Client
     (result,) = client.declare("result")
     client.results.upload_result_data(result, client.session, b"x")
     assert client.status(result) == ResultStatus.COMPLETED
+
+
+def test_created_is_repeated_when_an_output_gets_its_owner_and_behind_its_end(
+    habitual: Emulator, client: Client
+) -> None:
+    habitual.habits.repeated_created = True
+    (output,) = client.declare("output")
+    stream = subscribe(client, NEW_RESULT, RESULT_STATUS)
+    seen = statuses(stream, output)
+    assert next(seen) == ("new_result", CREATED)
+    client.submit(client.program("concat", text="x"), output)
+    update = "result_status_update"
+    assert [next(seen) for _ in range(3)] == [
+        (update, CREATED),
+        (update, COMPLETED),
+        (update, CREATED),
+    ]
+    stream.cancel()
 
 
 class Cluster:
