@@ -17,6 +17,7 @@ from pymonik.emulator.faults import (
     FailUpload,
     Faults,
     KillWorker,
+    SilentStream,
     SlowUpload,
 )
 from pymonik.emulator.habits import Habits
@@ -34,6 +35,7 @@ __all__ = [
     "Faults",
     "Habits",
     "KillWorker",
+    "SilentStream",
     "SlowUpload",
     "Tls",
 ]

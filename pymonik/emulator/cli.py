@@ -129,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-HABITS = ("late_rows", "embedded_data", "repeated_created")
+HABITS = ("late_rows", "embedded_data", "repeated_created", "silent_streams")
 """The options that `Habits` has fields for."""
 
 
@@ -152,6 +152,7 @@ def _add_habits(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="event streams repeat that a result is CREATED, also after its end",
     )
+    add("--silent-streams", action="store_true", help="event streams open and say nothing")
 
 
 _STRICT = "refuse what a cluster would leave hanging or silently ignore"

@@ -180,6 +180,7 @@ class Emulator:
             latency=self.latency,
             body_limit=BODY_LIMIT,
             vitals=self._vitals,
+            habits=self.habits,
             sleep=self.sleep,
         )
 

@@ -42,6 +42,13 @@ class CutStream:
 
 
 @dataclass(frozen=True, slots=True)
+class SilentStream:
+    """Leave a stream of answers open after some messages, and say nothing more."""
+
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SlowUpload:
     """Wait before each message of a request stream is read."""
 
@@ -63,7 +70,9 @@ class KillWorker:
     after: float = 0.0
 
 
-Action = Delay | DropBefore | DropAfter | CutStream | SlowUpload | FailUpload | KillWorker
+Action = (
+    Delay | DropBefore | DropAfter | CutStream | SilentStream | SlowUpload | FailUpload | KillWorker
+)
 
 
 @dataclass(slots=True)

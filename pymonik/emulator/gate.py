@@ -7,8 +7,9 @@ descriptor. Methods that the object lacks answer UNIMPLEMENTED, as on a real ser
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import grpc
@@ -24,8 +25,10 @@ from pymonik.emulator.faults import (
     DropBefore,
     FailUpload,
     Faults,
+    SilentStream,
     SlowUpload,
 )
+from pymonik.emulator.habits import Habits
 from pymonik.emulator.vitals import Vitals
 
 BODY_LIMIT = 30_000_000
@@ -42,12 +45,15 @@ class Gate:
     latency: float = 0.0
     body_limit: int | None = None
     vitals: Vitals | None = None
+    habits: Habits = field(default_factory=Habits)
     sleep: Callable[[float], None] = time.sleep
 
     def enter(self, method: str, size: int, context: Any) -> list[Action]:
         """Let a request in; return the faults it has still to meet."""
         self.counters.add(method, Count(1, size))
         actions = self.faults.take(method)
+        if self.habits.silent_streams and method == "GetEvents":
+            actions.append(SilentStream())
         if self.latency:
             self.sleep(self.latency)
         for action in actions:
@@ -97,12 +103,17 @@ class Gate:
     ) -> Iterator[bytes]:
         """Pass the messages of an answer stream on."""
         cuts = [action for action in actions if isinstance(action, CutStream)]
+        silences = [action.after for action in actions if isinstance(action, SilentStream)]
         sent = 0
         while True:
             for cut in cuts:
                 if sent >= cut.after:
                     if cut.code is not None:
                         abort(context, cut.code, f"{method} cut (fault)")
+                    return
+            for after in silences:
+                if sent >= after:
+                    deque(answers, maxlen=0)  # ends with the call, or with the server
                     return
             answer = next(answers, None)
             if answer is None:

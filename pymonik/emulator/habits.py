@@ -19,9 +19,10 @@ class Habits:
     ``embedded_data``: such a late result has an empty download instead of NOT_FOUND, as with the
     Embed object storage, which keeps data in the row. ``repeated_created``: streams say CREATED
     of an output once more when it gets its owner, and behind its end, as a snapshot does that was
-    read before it.
+    read before it. ``silent_streams``: an event stream opens and never says a word.
     """
 
     late_rows: tuple[float, float] = (0.0, 0.0)
     embedded_data: bool = False
     repeated_created: bool = False
+    silent_streams: bool = False
