@@ -7,7 +7,9 @@ travel apart (`editions`). Imported at the first capture: cloudpickle takes its 
 
 from __future__ import annotations
 
+import dis
 import functools
+import inspect
 import io
 import pickle
 import sys
@@ -90,9 +92,33 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         else:
             reduced = super().reducer_override(function)
         if reduced is not NotImplemented:
+            _add_names_in_classes(function, reduced)
             package = function.__globals__.get("__package__") or ""
             self.modules.update(imported_by(function.__code__, package))
         return _named(function, reduced) if local else reduced
+
+
+def _add_names_in_classes(function: types.FunctionType, reduced: Any) -> None:
+    """Have globals along that only class statements inside the function use.
+
+    Their bodies load names in another way than functions do, which cloudpickle does not look for.
+    """
+    known = reduced[2][1]["__globals__"]
+    for name in _names_in_classes(function.__code__):
+        if name in function.__globals__:
+            known.setdefault(name, function.__globals__[name])
+
+
+@functools.lru_cache(maxsize=4096)
+def _names_in_classes(code: types.CodeType) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            found.update(dict.fromkeys(_names_in_classes(inner)))
+            if not inner.co_flags & inspect.CO_OPTIMIZED:  # the body of a class
+                loads = (i.argval for i in dis.get_instructions(inner) if i.opname in _LOADS)
+                found.update(dict.fromkeys(loads))
+    return tuple(name for name in found if name != "__name__")
 
 
 def _with_slots(cls: type, reduced: Any) -> Any:
@@ -129,6 +155,7 @@ def _named(obj: Any, reduced: Any) -> Any:
 
 _MAKE_CLASS = cloudpickle.cloudpickle._make_skeleton_class
 _CACHED = functools._lru_cache_wrapper
+_LOADS = ("LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 
 
 def _is_importable(obj: Any) -> bool:

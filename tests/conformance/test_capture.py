@@ -273,3 +273,21 @@ def test_what_is_too_deep_for_a_pickle_is_refused_by_its_name(client: Pymonik) -
     with pytest.raises(CaptureError, match="argument 'x' of 'identity'"):
         identity.invoke(deep)
     assert identity.invoke(((((1,),),),)).get() == ((((1,),),),)
+
+
+SCALE = 3
+
+
+def test_a_class_inside_a_task_sees_the_globals_of_its_module(client: Pymonik) -> None:
+    @task
+    def scaled(x: int) -> Any:
+        class Scaled:
+            factor = SCALE
+
+            class Inner:
+                again = SCALE
+                limit = sys.maxsize
+
+        return x * Scaled.factor * Scaled.Inner.again, Scaled.Inner.limit
+
+    assert scaled.invoke(2).get() == (18, sys.maxsize)
