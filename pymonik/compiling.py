@@ -22,6 +22,7 @@ from pymonik.settings import settings
 from pymonik.telling import Telling
 
 if TYPE_CHECKING:
+    from pymonik.graph.passes import Target
     from pymonik.plan.plan import Plan
 
 logger = logging.getLogger("pymonik")
@@ -81,8 +82,13 @@ class Compiling(Telling):
             solo=backend.name in ("armonik", "dry-run"),
             known=dict(backend.durations),
         )
-        with _collecting_later(), self._unknown(graph) as unknown:
-            plan = lower(run_passes(unknown, target, self.optimize))
+        try:
+            with _collecting_later(), self._unknown(graph) as unknown:
+                plan = lower(run_passes(unknown, target, self.optimize))
+        except Exception:  # whatever objects of the user do when they are looked at
+            if not self._refuse_culprits(graph, target):
+                raise
+            return self._compile(graph)
         source = Source(graph, target, self.optimize, tuple(self.partitions), self._seed)
         names = [(name, h) for name, h in self.names.items() if name not in self._sent_names]
         return replace(
@@ -93,6 +99,14 @@ class Compiling(Telling):
             stored=tuple(blob for blob in plan.blobs if backend.holds(blob)),
             versions=self._versions() if target.solo else (),
         )
+
+    def _refuse_culprits(self, graph: Graph, target: Target) -> bool:
+        """Let the calls fail on which compiling fails; False when it was something else."""
+        from pymonik.plan.culprits import refuse_culprits
+        from pymonik.task import calling
+
+        code = self.code_for(calling(False))
+        return bool(refuse_culprits(graph.nodes, target, self.optimize, code))
 
     def _versions(self) -> tuple[tuple[str, str], ...]:
         """Give the versions of the packages that pickled data names: a cluster may have others."""

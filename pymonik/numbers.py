@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 def size_text(size: float) -> str:
     """Give a number of bytes with three digits: 1.53 MB."""
@@ -23,6 +25,19 @@ def seconds_text(seconds: float) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
+
+
+def literal(value: Any) -> str:
+    """Write an immediate, or a tuple of such, as `repr` does, and numbers that are too long for it.
+
+    Python refuses to write more than 4 300 digits: to find them takes long.
+    """
+    try:
+        return repr(value)
+    except ValueError:
+        if type(value) is not tuple:
+            return hex(value)
+        return f"({', '.join(map(literal, value))},)"
 
 
 def counted(number: int, noun: str) -> str:

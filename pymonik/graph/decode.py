@@ -19,6 +19,7 @@ from pymonik.graph.fingerprint import Stored, remember
 from pymonik.graph.ir import Graph, Put, Recorded, Spec
 from pymonik.graph.passes import Target
 from pymonik.graph.slots import Bundle, Const, Each, Immediates, Nested, Range, Ref
+from pymonik.numbers import literal
 from pymonik.options import TaskOptions
 from pymonik.plan.home import settled
 from pymonik.plan.plan import Source
@@ -128,7 +129,7 @@ class Reader:
 
     def _slot(self, slot: Any) -> Any:
         if not isinstance(slot, dict):
-            return self.immediates.setdefault((type(slot), repr(slot)), slot)
+            return self.immediates.setdefault((type(slot), literal(slot)), slot)
         ((kind, value),) = slot.items()
         if kind == "content":
             return self.contents[value]
@@ -140,7 +141,9 @@ class Reader:
             return Nested(self.contents[value[0]], tuple(map(self._slot, value[1])))
         if kind == "tuple":
             made = tuple(map(self._slot, value))
-            return self.immediates.setdefault((tuple, repr(made)), made)
+            return self.immediates.setdefault((tuple, literal(made)), made)
+        if kind == "int":
+            return int(value, 16)
         if kind == "bytes":
             return base64.b64decode(value)
         return complex(*value) if kind == "complex" else ...

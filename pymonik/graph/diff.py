@@ -17,7 +17,7 @@ from pymonik.graph.fingerprint import content_digest, parameters_of, parts_of
 from pymonik.graph.ir import Graph, Map, Put, inputs
 from pymonik.graph.pairs import name_of, paired
 from pymonik.graph.slots import Bundle, Const, Nested, Range, Ref, slot_at
-from pymonik.numbers import counted
+from pymonik.numbers import counted, literal
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _text(slot: Any, matched: dict[int, int]) -> Any:
     if isinstance(slot, Nested):
         own = content_digest(slot.content, len(slot.slots))
         return (own, *(_text(inner, matched) for inner in slot.slots))
-    return (type(slot), repr(slot))
+    return (type(slot), literal(slot))
 
 
 def _shown(slot: Any) -> str:
@@ -203,5 +203,5 @@ def _shown(slot: Any) -> str:
         return f"{counted(len(slot), 'value')} of {names}"
     if isinstance(slot, Nested):
         return f"{slot.content.size:,} bytes around {counted(len(slot.slots), 'value')}"
-    text = repr(slot)
+    text = literal(slot)
     return text if len(text) <= 40 else text[:39] + "…"

@@ -23,6 +23,8 @@ from pymonik.options import TaskOptions
 from pymonik.plan.plan import Source
 
 KIND, FORMAT = "pymonik-graph", 1
+# Python writes no longer numbers in decimals, as JSON does (its limit is 4 300 digits).
+_BITS = 14_000
 
 
 class Writer:
@@ -176,6 +178,8 @@ class Writer:
     def _immediate(self, value: Any) -> Any:
         if isinstance(value, tuple):
             return {"tuple": list(map(self._immediate, value))}
+        if type(value) is int and value.bit_length() > _BITS:
+            return {"int": hex(value)}
         if isinstance(value, bytes):
             return {"bytes": base64.b64encode(value).decode()}
         if isinstance(value, complex):

@@ -16,6 +16,7 @@ from pymonik.content import Content
 from pymonik.graph.fingerprint import content_digest
 from pymonik.graph.ir import Put
 from pymonik.graph.slots import Bundle, Const, Gather, Nested, Range, Ref
+from pymonik.numbers import literal
 
 Pair = tuple[Any, Any]
 
@@ -85,4 +86,4 @@ def _slot(slot: Any) -> Any:
         return tuple((name_of(node), len(indexes)) for node, indexes in slot.runs)
     if isinstance(slot, Nested):
         return (content_digest(slot.content, len(slot.slots)), *map(_slot, slot.slots))
-    return (type(slot), repr(slot))
+    return (type(slot), literal(slot))

@@ -16,6 +16,7 @@ from typing import Any
 from pymonik.content import Content
 from pymonik.graph.ir import Graph, Map, Put, Recorded
 from pymonik.graph.slots import Bundle, Const, Gather, Immediates, Nested, Range, Ref, Same
+from pymonik.numbers import literal
 
 _SHOWN = 4
 
@@ -107,8 +108,8 @@ def _immediates(values: Any) -> str:
     if all(type(value) is int for value in (first, last)) and list(values) == list(
         range(first, first + len(values))
     ):
-        return f"{first}:{first + len(values)}"
-    shown = [repr(value)[:12] for value in values[:3]]
+        return f"{literal(first)}:{literal(first + len(values))}"
+    shown = [literal(value)[:12] for value in values[:3]]
     return "‹" + ", ".join([*shown, *(["…"] if len(values) > 3 else [])]) + "›"
 
 
@@ -132,7 +133,7 @@ def _slot(slot: Any, numbers: dict[int, str]) -> str:
         return f"#{slot.size}B"
     if kind is Same:
         return f"{numbers[id(Same)]}.{slot.step}"
-    text = repr(slot)
+    text = literal(slot)
     return text if len(text) <= 24 else text[:20] + "…" + text[-1]
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pymonik.capture import global_names
+from pymonik.numbers import literal
 
 _PLAIN = {type(None), bool, int, float, complex, str, bytes}
 _SEQUENCES = {list, tuple}
@@ -68,7 +69,7 @@ class _Text:
     def of(self, value: Any) -> str:
         kind = type(value)
         if kind in _PLAIN:
-            return f"{kind.__name__}:{value!r}"
+            return f"{kind.__name__}:{literal(value)}"
         # Constants may be one object in one run and two in another: they are written each time.
         if kind is tuple:
             return self._items(value)

@@ -19,6 +19,7 @@ from pymonik.content import IMMEDIATE, Content
 from pymonik.graph.fingerprint import content_digest, parts_of
 from pymonik.graph.ir import Put, Recorded, Spec
 from pymonik.graph.slots import Bundle, Nested, Ref, slot_at
+from pymonik.numbers import literal
 from pymonik.sources import Source, closure
 
 Parts = dict[str, str]
@@ -58,7 +59,7 @@ class Keys:
         """Tell of the arguments of a call, so that two can be told apart."""
         slots = [slot if node.n is None else slot_at(slot, index) for slot in node.args]
         return [
-            f"{slot!r}"[:_SHOWN] if type(slot) in IMMEDIATE else (self._slot(slot) or "?")[:_SHOWN]
+            (literal(slot) if type(slot) in IMMEDIATE else self._slot(slot) or "?")[:_SHOWN]
             for slot in slots
         ]
 
@@ -94,7 +95,7 @@ class Keys:
             filled = self._content(slot.content, len(slot.slots))
             return None if None in inner else f"nested {filled} {inner}"
         if kind in IMMEDIATE or kind is tuple:
-            return f"{kind.__name__}:{slot!r}"
+            return f"{kind.__name__}:{literal(slot)}"
         return None
 
     def _output(self, node: Any, index: int) -> str | None:

@@ -15,7 +15,7 @@ from pymonik.runtime.outcome import Failure, pickled_exception
 from pymonik.runtime.program import StepCode, element_of, site_of
 
 _TEXT_LIMIT = 3000
-_EXCEPTION_LIMIT = 16 << 10
+EXCEPTION_LIMIT = 16 << 10
 
 
 def failure_of(
@@ -26,7 +26,7 @@ def failure_of(
 
     text = "".join(traceback.format_exception(type(error), error, _users_part(error)))
     message = "".join(traceback.format_exception_only(type(error), error)).strip()
-    exception, lost = pickled_exception(error, pickling.freeze, _EXCEPTION_LIMIT)
+    exception, lost = pickled_exception(error, pickling.freeze, EXCEPTION_LIMIT)
     return Failure(
         "error",
         message[:_TEXT_LIMIT],

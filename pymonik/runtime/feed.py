@@ -18,11 +18,16 @@ Getter = Callable[[int, Sequence[Any]], Any]
 
 
 class Upstream(Exception):
-    """An input of a call is the record of a failure."""
+    """An input of a call is the record of a failure, or the call was given its own instead."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, is_own: bool = False) -> None:
         super().__init__(failure.message)
         self.failure = failure
+        self.is_own = is_own
+
+    def failure_of(self, name: str) -> Failure:
+        """Give the record of the call that has this input."""
+        return self.failure if self.is_own else self.failure.below(name)
 
 
 def value_for(record: Any) -> Any:
@@ -65,7 +70,7 @@ class Feed:
             content = self.content(what)
             return lambda i, made: content.load()
         if kind == "x":
-            return lambda i, made: value_for(what)
+            return _failing(what)
         if kind == "b":
             return self._bundle_getter(what)
         return self._nested_getter(what, column[2])
@@ -100,6 +105,13 @@ class Feed:
         content = self.content(item)
         getters = [self.getter(slot) for slot in slots]
         return lambda i, made: content.load([get(0, made) for get in getters])
+
+
+def _failing(failure: Failure) -> Getter:
+    def get(element: int, made: Sequence[Any]) -> Any:
+        raise Upstream(failure, is_own=True)
+
+    return get
 
 
 class Made:

@@ -192,9 +192,16 @@ class Subtasks(Recorder):
         from pymonik.plan.lower import bind, lower
 
         target = Target(slots=self._slots, solo=self._solo)
-        graph = run_passes(Graph(tuple(nodes), {}), target, self._optimize)
-        plan = lower(graph)
-        bind(graph, plan)
+        try:
+            plan = lower(run_passes(Graph(tuple(nodes), {}), target, self._optimize))
+        except Exception:  # whatever objects of the user do when they are looked at
+            from pymonik.plan.culprits import refuse_culprits
+            from pymonik.task import calling
+
+            if not refuse_culprits(nodes, target, self._optimize, self.code_for(calling(False))):
+                raise
+            plan = lower(run_passes(Graph(tuple(nodes), {}), target, self._optimize))
+        bind(plan.graph, plan)
         return plan, bindings
 
 

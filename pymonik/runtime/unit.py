@@ -63,9 +63,6 @@ class _Runner:
         # A step that is tried again needs its arguments again: then nothing is handed over.
         self.retried = any(step.retries for step in self.steps)
         self.calls = [caller(step, self.feed, hosting) for step in self.steps]
-        self.retry_on = [
-            (Exception,) if s.retry_on is None else s.retry_on.load() for s in self.steps
-        ]
         self.columns: list[list[Any]] = [[] for _ in self.outputs]
         self.errors: list[Failure] = []
         self.noting = False
@@ -167,10 +164,10 @@ class _Runner:
                     raise error
                 return self.calls[place](number, made)
             except Upstream as upstream:
-                return upstream.failure.below(step.name)
+                return upstream.failure_of(step.name)
             except hosting.caught as error:
                 hosting.subtasks.drop_call()
-                if attempt <= step.retries and isinstance(error, self.retry_on[place]):
+                if attempt <= step.retries and isinstance(error, _retried(step)):
                     running.clean_up()
                     continue
                 return failure_of(error, step, number, attempt + died, hosting.worker)
@@ -230,7 +227,7 @@ class _Runner:
             try:
                 args = [self._residual(c, number, made, handles) for c in step.columns]
             except Upstream as upstream:
-                made.append(self._store(later, number, upstream.failure.below(step.name), 0))
+                made.append(self._store(later, number, upstream.failure_of(step.name), 0))
                 handles.append(None)
                 continue
             content = self.feed.content(step.function)
@@ -268,3 +265,13 @@ class _Runner:
         self.errors = []
         self.element = self._fast() or self._element
         return report
+
+
+def _retried(step: StepCode) -> Any:
+    """Give the types of errors after which a step is tried again: none where they do not load."""
+    if step.retry_on is None:
+        return Exception
+    try:
+        return step.retry_on.load()
+    except Exception:  # whatever a class of the user does: the error of the call is told instead
+        return ()

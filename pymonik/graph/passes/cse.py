@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pymonik.content import Content
 from pymonik.graph.ir import Graph, Recorded
 from pymonik.graph.slots import Bundle, Const, Each, Immediates, Nested, Range, Ref
+from pymonik.numbers import literal
 
 if TYPE_CHECKING:
     from pymonik.graph.passes import Target
@@ -54,4 +55,4 @@ def _key(slot: Any, aliases: dict[Recorded, Recorded]) -> Any:
     if kind is Immediates or kind is Each:
         return (kind, *(_key(value, aliases) for value in slot.values))
     # 1, 1.0 and True are equal in Python, and 0.0 is equal to -0.0; here they are not.
-    return (kind, repr(slot) if kind in (float, complex, tuple) else slot)
+    return (kind, literal(slot) if kind in (float, complex, tuple) else slot)
