@@ -15,7 +15,7 @@ import os
 import pickle
 import resource
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from pymonik.settings import settings
@@ -127,11 +127,14 @@ class Content:
 
     __slots__ = ("__weakref__", "_digest", "buffers", "data", "size")
 
-    def __init__(self, data: bytes, buffers: Sequence[Buffer] = ()) -> None:
+    def __init__(
+        self, data: bytes, buffers: Sequence[Buffer] = (), digest: bytes | None = None
+    ) -> None:
         self.data = data
         self.buffers = tuple(buffers)
         self.size = len(data) + sum(map(len, self.buffers))
-        self._digest: bytes | None = None
+        # Given by who has worked it out of the same bytes already.
+        self._digest = digest
 
     def load(self, slots: Sequence[Any] = ()) -> Any:
         """Make the object anew: a private one, `slots` standing in its numbered holes."""
@@ -156,11 +159,7 @@ class Content:
     def digest(self) -> bytes:
         """BLAKE2b of the bytes, computed where they leave the machine."""
         if self._digest is None:
-            hasher = hashlib.blake2b(digest_size=20)
-            for view in self.views():
-                hasher.update(view.nbytes.to_bytes(8, "little"))
-                hasher.update(view)
-            self._digest = hasher.digest()
+            self._digest = digest_of(self.views())
         return self._digest
 
     @property
@@ -178,6 +177,15 @@ class Content:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Content, (self.data, tuple(bytes(view) for view in self.views()[1:])))
+
+
+def digest_of(parts: Iterable[memoryview]) -> bytes:
+    """Return the digest of parts: BLAKE2b of their lengths and bytes, the only one in use."""
+    hasher = hashlib.blake2b(digest_size=20)
+    for view in parts:
+        hasher.update(view.nbytes.to_bytes(8, "little"))
+        hasher.update(view)
+    return hasher.digest()
 
 
 def _view(buffer: Buffer) -> memoryview:

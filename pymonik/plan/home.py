@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from pymonik.content import IMMEDIATE
+from pymonik.errors import WireError
 from pymonik.runtime.outcome import PENDING, Failure
 
 logger = logging.getLogger("pymonik")
@@ -50,6 +51,14 @@ class Cell:
         self.renounced: dict[tuple[int, int], set[int]] = {}
         self.unwanted: set[tuple[int, int]] = set()
         self.callbacks: list[tuple[int, int, Callback]] = []
+
+    def demand(self, columns: Sequence[Sequence[Any]]) -> None:
+        """Raise WireError unless there is a record for each value, and for nothing else."""
+        if [len(column) for column in columns] != [self.n] * len(self.columns):
+            raise WireError(
+                f"records of {list(map(len, columns))} values came where {len(self.columns)} "
+                f"columns of {self.n} were promised"
+            )
 
     def fill(self, start: int, columns: Sequence[Sequence[Any]]) -> list[Callback]:
         """Take the records of elements from `start` on; give the callbacks that are now due."""

@@ -52,11 +52,12 @@ class Servicer:
                 error = task.run(self._agent_target, context)
             except AgentLostError as problem:
                 logger.warning("task %s is given back: %s", request.task_id, problem)
-                context.abort(grpc.StatusCode.UNAVAILABLE, str(problem))
+                context.abort(grpc.StatusCode.UNAVAILABLE, verdict.broken_marks(str(problem)))
             except Exception as problem:
                 logger.exception("task %s could not be run", request.task_id)
                 last = traceback.format_exception(problem)[-3:]
-                error = f"the worker could not run the task: {problem}\n{''.join(last)}"
+                text = f"the worker could not run the task: {problem}\n{''.join(last)}"
+                error = verdict.broken_marks(text)
             self._hosts.replace_grown()
         if error is not None:
             return ProcessReply(output=Output(error=Output.Error(details=verdict.short(error))))

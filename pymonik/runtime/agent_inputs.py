@@ -33,9 +33,13 @@ class ContentCache:
         return self._contents.find(digest)
 
     def content(self, opened: Envelope) -> Content:
-        """Give the content of an envelope: the one known already, if there is one."""
+        """Give the content of an envelope: the one known already, if there is one.
+
+        Bytes that are read are checked before they are kept: the key is their digest, no claim.
+        """
         size = opened.body.nbytes + sum(buffer.nbytes for buffer in opened.buffers)
-        return self._contents.get(opened.digest, size, lambda: envelope.content_of(opened))
+        # What is kept under a digest has it, so that a claim is as good as the bytes.
+        return self._contents.get(opened.claim, size, lambda: envelope.content_of(opened))
 
 
 def read_inputs(
@@ -50,19 +54,14 @@ def read_inputs(
 
 
 def open_file(folder: str, id: str, digest: bytes = b"") -> Envelope:
-    """Open the envelope in a file, without reading what is not looked at."""
+    """Open the envelope in a file; its bytes are checked by who reads them."""
     path = os.path.join(folder, id)
     size = os.path.getsize(path)
     if not size:
         raise WireError(f"input {id} is empty: it was never stored, or its data were deleted")
     with open(path, "rb") as file:
-        opened = envelope.unseal(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
-    if digest and opened.digest != digest:
-        raise WireError(
-            f"input {id} is not the one that was meant: its digest is {opened.digest.hex()}, "
-            f"not {digest.hex()}"
-        )
-    return opened
+        opened = envelope.opened(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+    return envelope.named(opened, digest, f"input {id}") if digest else opened
 
 
 def _read(opened: Envelope, cache: ContentCache) -> Content | Cell:

@@ -1,38 +1,44 @@
 """Envelopes: what is stored on a cluster, each object behind a header that can be read without
 unpickling.
 
-    header = "PYMK" · wire version · Python minor · kind · digest · signature length · buffers
-    then the signature, 8 bytes of length for the pickle and each buffer, the pickle, the buffers
+    header = "PYMK" · wire version · Python minor · kind · name · digest · signature length ·
+    number of buffers; then the signature, 8 bytes of length for the body and each buffer,
+    the body, the buffers
 
 Enters: contents, records, orders. Leaves: lists of bytes-like parts, joined only by who sends them;
-and back. A content's digest is that of its bytes. A pack's is the stamp that its submitter chose: a
-task is told the digests of its inputs, so that a mix-up is found where it happens. Signatures have
-their place, and are empty so far.
+and back. The digest is that of body and buffers, worked out by who writes and by who reads: bytes
+that have changed on their way are found where they are read. A content is named by its digest, a
+pack by the stamp that its submitter chose: a task is told the names of its inputs, so that a mix-up
+is found where it happens. Only a content is a pickle; all else are records. Signatures have their
+place, and are empty so far.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
-import pickle
 import struct
 import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pymonik.content import Content, freeze_buffer
+from pymonik.content import IMMEDIATE, Content, digest_of, freeze_buffer
 from pymonik.errors import WireError
-from pymonik.runtime.outcome import Failure
+from pymonik.runtime import records
+from pymonik.runtime.outcome import Apart, Failure
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 DIGEST_SIZE = 20
 ORDER, CONTENT, PACK, ASSEMBLY, NAMES = range(1, 6)
 
-_HEADER = struct.Struct(f"<4sBBBx{DIGEST_SIZE}sHI")
+_HEADER = struct.Struct(f"<4sBBBx{DIGEST_SIZE}s{DIGEST_SIZE}sHI")
 _LENGTH = struct.Struct("<Q")
 _MAGIC = b"PYMK"
 
+# What may be told of a value in a pack; no value of a unit that has ended is pending.
+RECORDS = IMMEDIATE | {tuple, Content, Failure, Apart}
+
 Parts = list[memoryview]
+Pack = tuple[list[list[Any]], list[Failure], list[Any]]
 
 
 class Order(NamedTuple):
@@ -84,13 +90,19 @@ class Assembly(NamedTuple):
 
 
 class Envelope(NamedTuple):
-    """An envelope that was opened, but not unpickled."""
+    """An envelope that was opened, and nothing of it read; `digest` is what it is named by.
+
+    claim: the digest that its header claims for body and buffers; it is compared when they are
+    read, unless that was done (`is_checked`).
+    """
 
     kind: int
     minor: int
     digest: bytes
+    claim: bytes
     body: memoryview
     buffers: list[memoryview]
+    is_checked: bool = False
 
 
 def stamp_of(*names: object) -> bytes:
@@ -107,17 +119,25 @@ def size_of(parts: Parts) -> int:
 # ----- closing
 
 
-def seal(kind: int, digest: bytes, body: bytes, buffers: Sequence[memoryview] = ()) -> Parts:
-    """Put a pickle and its buffers into an envelope."""
-    head = _HEADER.pack(_MAGIC, WIRE_VERSION, sys.version_info.minor, kind, digest, 0, len(buffers))
+def seal(
+    kind: int,
+    name: bytes,
+    body: bytes,
+    buffers: Sequence[memoryview] = (),
+    digest: bytes | None = None,
+) -> Parts:
+    """Put a body and its buffers into an envelope; `digest`: of both, where it is known."""
+    if digest is None:
+        digest = digest_of([memoryview(body), *buffers])
+    fields = _MAGIC, WIRE_VERSION, sys.version_info.minor, kind, name, digest, 0, len(buffers)
     lengths = b"".join(_LENGTH.pack(size) for size in (len(body), *(b.nbytes for b in buffers)))
-    return [memoryview(head + lengths), memoryview(body), *buffers]
+    return [memoryview(_HEADER.pack(*fields) + lengths), memoryview(body), *buffers]
 
 
 def seal_content(content: Content) -> Parts:
     """Put a content into an envelope."""
     first, *buffers = content.views()
-    return seal(CONTENT, content.digest, bytes(first), buffers)
+    return seal(CONTENT, content.digest, bytes(first), buffers, content.digest)
 
 
 def content_size(content: Content) -> int:
@@ -132,29 +152,35 @@ def seal_pack(
     logs: Sequence[Any] = (),
 ) -> Parts:
     """Put the records of a unit into an envelope, and what its tasks have logged."""
-    return seal(PACK, stamp, *_dumps((list(columns), list(errors), list(logs))))
+    return seal(PACK, stamp, *records.dumps((list(columns), list(errors), list(logs))))
 
 
 def seal_order(order: Order | Assembly) -> Parts:
     """Put what a task is to do into an envelope."""
     kind = ORDER if isinstance(order, Order) else ASSEMBLY
-    return seal(kind, order.stamp, *_dumps(tuple(order)))
+    return seal(kind, order.stamp, *records.dumps(tuple(order)))
 
 
 def seal_names(places: dict[str, Any]) -> Parts:
     """Put the places of named values into an envelope: see `plan.steps`."""
-    return seal(NAMES, bytes(DIGEST_SIZE), pickle.dumps(places, protocol=5))
+    return seal(NAMES, bytes(DIGEST_SIZE), *records.dumps(places))
 
 
 # ----- opening
 
 
 def unseal(data: Any) -> Envelope:
-    """Open an envelope; raises WireError when the bytes are not one of ours."""
+    """Open an envelope and check its bytes; raises WireError when they are not what was written."""
+    return checked(opened(data))
+
+
+def opened(data: Any) -> Envelope:
+    """Open an envelope without looking at its bytes; raises WireError when it is none of ours."""
     view = memoryview(data).cast("B")
     if view.nbytes < _HEADER.size or bytes(view[:4]) != _MAGIC:
         raise WireError(f"{view.nbytes} bytes that PymoniK did not write: nothing of them is read")
-    _, version, minor, kind, digest, signature, count = _HEADER.unpack_from(view)
+    fields = _HEADER.unpack_from(view)
+    _, version, minor, kind, digest, claim, signature, count = fields
     if version != WIRE_VERSION:
         raise WireError(
             f"this object has wire version {version}, this PymoniK reads {WIRE_VERSION}: use the "
@@ -170,13 +196,49 @@ def unseal(data: Any) -> Envelope:
         start += size
     if view.nbytes != start:
         raise WireError(f"an object of PymoniK has {view.nbytes} bytes where {start} were written")
-    return Envelope(kind, minor, bytes(digest), parts[0], parts[1:])
+    return Envelope(kind, minor, digest, claim, parts[0], parts[1:])
+
+
+def named(envelope: Envelope, digest: bytes, what: str = "an object") -> Envelope:
+    """Return an envelope that is named as was expected; raises WireError when it is another."""
+    if envelope.digest != digest:
+        raise WireError(
+            f"{what} is not the one that was meant: its digest is {envelope.digest.hex()}, "
+            f"not {digest.hex()}"
+        )
+    return envelope
+
+
+def checked(envelope: Envelope) -> Envelope:
+    """Work the digest out; raises WireError when the bytes are not those that were written."""
+    if envelope.is_checked:
+        return envelope
+    found = digest_of([envelope.body, *envelope.buffers])
+    if found != envelope.claim:
+        raise WireError(
+            "the bytes of a stored object have changed: their digest is "
+            f"{found.hex()}, and {envelope.claim.hex()} was written; nothing of it is read"
+        )
+    return envelope._replace(is_checked=True)
 
 
 def content_of(envelope: Envelope) -> Content:
     """Give the content in an envelope."""
     _expect(envelope, CONTENT)
-    return Content(bytes(envelope.body), [freeze_buffer(view) for view in envelope.buffers])
+    checked(envelope)
+    buffers = [freeze_buffer(view) for view in envelope.buffers]
+    return Content(bytes(envelope.body), buffers, envelope.claim)
+
+
+def content_named(envelope: Envelope, digest: bytes) -> Content:
+    """Give the content of a digest; raises WireError when it is another."""
+    content = content_of(envelope)
+    if content.digest != digest:
+        raise WireError(
+            f"an object is not the one that was meant: its digest is {content.digest.hex()}, "
+            f"not {digest.hex()}"
+        )
+    return content
 
 
 def records_of(envelope: Envelope) -> tuple[list[list[Any]], list[Failure]]:
@@ -185,23 +247,67 @@ def records_of(envelope: Envelope) -> tuple[list[list[Any]], list[Failure]]:
     return columns, errors
 
 
-def pack_of(envelope: Envelope) -> tuple[list[list[Any]], list[Failure], list[Any]]:
+def pack_of(envelope: Envelope) -> Pack:
     """Give all of a pack: its columns, errors, and logs."""
     _expect(envelope, PACK)
-    return pickle.loads(envelope.body, buffers=envelope.buffers)  # type: ignore[no-any-return]
+    pack = _load(envelope)
+    if not (_has_types(pack, list, list, list) and _is_pack(*pack)):
+        raise WireError("a pack that PymoniK did not write: its records are none")
+    return tuple(pack)
+
+
+def _is_pack(columns: list[Any], errors: list[Any], logs: list[Any]) -> bool:
+    return (
+        all(type(column) is list and RECORDS.issuperset(map(type, column)) for column in columns)
+        and all(type(error) is Failure for error in errors)
+        and all(_has_types(log, str, int, str, dict, str) for log in logs)
+    )
 
 
 def order_of(envelope: Envelope) -> Order | Assembly:
     """Give what a task is to do."""
     _expect(envelope, ORDER, ASSEMBLY)
-    fields = pickle.loads(envelope.body, buffers=envelope.buffers)
-    return Order(*fields) if envelope.kind == ORDER else Assembly(*fields)
+    kind = Order if envelope.kind == ORDER else Assembly
+    try:
+        return kind(*_load(envelope))
+    except TypeError as error:
+        raise WireError(f"an order that PymoniK did not write: {error}") from None
 
 
 def names_of(envelope: Envelope) -> dict[str, Any]:
     """Give the places of named values."""
     _expect(envelope, NAMES)
-    return pickle.loads(envelope.body)  # type: ignore[no-any-return]
+    places = _load(envelope)
+    if type(places) is not dict or not all(map(_is_place, places.items())):
+        raise WireError("a table of values that PymoniK did not write: its places are none")
+    return places
+
+
+def _is_place(item: tuple[Any, Any]) -> bool:
+    name, place = item
+    if type(name) is not str or type(place) is not tuple or len(place) != 5:
+        return False
+    stored, chunk, output, start, length = place
+    numbers = (chunk, output, start, 0 if length is None else length)
+    return (
+        type(stored) is list
+        and bool(stored)
+        and all(type(number) is int and number >= 0 for number in numbers)
+        and all(_has_types(at, str, bytes, int, int) for at in stored)
+    )
+
+
+def _has_types(value: Any, *types: type) -> bool:
+    return (
+        type(value) in (tuple, list)
+        and len(value) == len(types)
+        and all(type(item) is kind for item, kind in zip(value, types))
+    )
+
+
+def _load(envelope: Envelope) -> Any:
+    checked(envelope)
+    return records.loads(envelope.body, envelope.buffers)
 
 
 def _expect(envelope: Envelope, *kinds: int) -> None:
@@ -213,23 +319,3 @@ def _expect(envelope: Envelope, *kinds: int) -> None:
         )
     if envelope.kind not in kinds:
         raise WireError(f"an object of kind {envelope.kind} arrived in place of kind {kinds}")
-
-
-def _dumps(value: object) -> tuple[bytes, list[memoryview]]:
-    buffers: list[memoryview] = []
-    body = io.BytesIO()
-    pickler = pickle.Pickler(
-        body, protocol=5, buffer_callback=lambda buffer: buffers.append(buffer.raw())
-    )
-    pickler.dispatch_table = {Content: _reduce_content}
-    pickler.dump(value)
-    return body.getvalue(), buffers
-
-
-def _reduce_content(content: Content) -> Any:
-    first, *rest = content.views()
-    return _content, (bytes(first), *map(pickle.PickleBuffer, rest))
-
-
-def _content(data: bytes, *views: Any) -> Content:
-    return Content(data, [freeze_buffer(memoryview(view)) for view in views])

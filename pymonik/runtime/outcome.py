@@ -68,7 +68,7 @@ class Failure:
 
     def error(self) -> BaseException:
         """Make the exception for the user: the task's own type, chained to the whole story."""
-        story = _KINDS[self.kind](
+        story = KINDS[self.kind](
             self._text(),
             task=self.task,
             site=self.site,
@@ -106,7 +106,7 @@ class Failure:
         return "\n".join(lines)
 
 
-_KINDS: dict[str, type[TaskFailed]] = {
+KINDS: dict[str, type[TaskFailed]] = {
     "error": TaskFailed,
     "timeout": TaskTimeout,
     "died": ExecutorDied,

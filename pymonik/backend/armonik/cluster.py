@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from pymonik.backend.armonik.apart import Value
@@ -127,9 +127,10 @@ class ClusterBackend:
     def _fetch(self, cell: Cell, place: Place) -> int:
         size = 0
         try:
-            opened = self._session.open_result(place.id)
+            opened = envelope.named(self._session.open_result(place.id), place.stamp)
             size = opened.body.nbytes + sum(buffer.nbytes for buffer in opened.buffers)
             columns, errors, logs = envelope.pack_of(opened)
+            cell.demand(columns)
         except (ClusterError, WireError) as error:
             if isinstance(error, ClusterError) and not isinstance(error, StaleError):
                 self._books.break_down(error)
@@ -149,7 +150,8 @@ class ClusterBackend:
     def _fetch_value(self, cell: Cell, value: Value) -> None:
         record: Content | Failure
         try:
-            record = envelope.content_of(self._session.open_result(value.apart.id))
+            opened = self._session.open_result(value.apart.id)
+            record = envelope.content_named(opened, value.apart.digest)
         except (StaleError, WireError) as error:
             record = Failure("died", f"its value is gone from the cluster: {error}", "?")
         except ClusterError as error:
@@ -193,9 +195,9 @@ class ClusterBackend:
         ids = ids or [r.result_id for r in self._session.list_results(name=[result_name(name)])]
         for found in ids:
             opened = self._session.open_result(found)
-            if opened.kind == envelope.CONTENT and opened.digest == digest:
+            if opened.kind == envelope.CONTENT and opened.claim == digest:
                 self._books.ledger.contents[digest] = Object(name, digest, id=found)
-                return envelope.content_of(opened)
+                return envelope.content_named(opened, digest)
         raise ClusterError(f"the object named {name!r} is gone from session {self.session_id}")
 
     # ----- waiting, cancelling, ending
@@ -223,18 +225,25 @@ class ClusterBackend:
             self._session.line.closing.wait(pause)
         self._is_over = True
         if self._logs:
-            for result in self._session.list_results(name=[LOGS]):
-                for log in envelope.pack_of(self._session.open_result(result.result_id))[2]:
+            for _, _, logs in self._notes(LOGS):
+                for log in logs:
                     relay(*log)
         is_known = self._books.fetched == self._books.sent == sum(counts.values())
         if is_known:
             return
-        for result in self._session.list_results(name=[FAILURES]):
-            _, errors = envelope.records_of(self._session.open_result(result.result_id))
+        for _, errors, _ in self._notes(FAILURES):
             self.failures += errors
         for status in ("ERROR", "TIMEOUT"):
             if counts.get(status):
                 self.failures += self._failures_of(status)
+
+    def _notes(self, title: str) -> Iterator[envelope.Pack]:
+        """Give what tasks have noted under a title; what cannot be read is told, and left out."""
+        for result in self._session.list_results(name=[title]):
+            try:
+                yield envelope.pack_of(self._session.open_result(result.result_id))
+            except WireError as error:
+                logger.warning("what a task has noted (%s) is left out: %s", title, error)
 
     def _failures_of(self, status: str) -> list[Failure]:
         """Give the failures of sub-tasks that no value of ours has told of."""

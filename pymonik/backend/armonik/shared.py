@@ -8,7 +8,7 @@ not found: it is made anew.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -81,7 +81,7 @@ class SharedValues:
         stored = [id for id, r in results.items() if r.status == RESULT_STATUS_COMPLETED]
         # Without an owner, what is to make it may never be submitted.
         still_open = [i for i, r in results.items() if r.status not in ENDED and r.owner_task_id]
-        for id, pack in self._packs(stored).items():
+        for id, pack in self._packs({id: units[id] for id in stored}).items():
             cells[id] = self._cells[id] = adopted(self._books, *units[id])
             place = self._books.fetcher.places[cells[id]]
             self._books.stored(id)
@@ -92,20 +92,23 @@ class SharedValues:
             self._listen(still_open)
         return cells
 
-    def _packs(self, ids: Sequence[str]) -> dict[str, Pack]:
+    def _packs(self, units: Mapping[str, tuple[str, str, bytes, int, int]]) -> dict[str, Pack]:
         """Fetch packs, several at a time; those in which something failed are left out."""
         found: dict[str, Pack] = {}
 
         def fetch(id: str) -> None:
             try:
-                columns, errors = envelope.records_of(self._session.open_result(id))
+                _, _, stamp, n, outputs = units[id]
+                opened = envelope.named(self._session.open_result(id), stamp)
+                columns, errors = envelope.records_of(opened)
+                Cell(n, outputs).demand(columns)
             except (StaleError, WireError) as error:
                 logger.debug("a value that was made already is made anew: %s", error)
                 return
             if not errors and not any(type(r) is Failure for c in columns for r in c):
                 found[id] = columns, errors
 
-        self._session.store.at_once([lambda id=id: fetch(id) for id in ids])  # type: ignore[misc]
+        self._session.store.at_once([lambda id=id: fetch(id) for id in units])  # type: ignore[misc]
         return found
 
 

@@ -1,0 +1,251 @@
+"""Records as bytes, without pickle: what packs, tables, orders and error texts are made of.
+
+Enters: plain values (immediates, tuples, lists, dicts) with records among them: contents, failures,
+values apart. Leaves: one text of JSON and buffers beside it, or the values again. Reading runs
+nothing, whoever wrote the bytes; a content stays what it is, bytes that are loaded when somebody
+asks for its value.
+
+    {"root": value, "lists": […], "failures": […], "contents": [[data, buffer, …], …]}
+
+A number, a text without lone surrogates, true, false and null stand for themselves; everything
+else is an array whose first item says what it is. Lists, failures and contents are numbered, and
+refer to earlier ones only: what is shared is written once, and no reference goes in a circle. A
+list of tuples of such values is written as {"tuples": [[…], …]}.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import struct
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any, NoReturn
+
+from pymonik.content import Content, freeze_buffer
+from pymonik.errors import WireError
+from pymonik.runtime.outcome import KINDS, PENDING, Apart, Failure
+
+# Bytes up to this size stand in the text: a buffer of its own costs a length and a view.
+_INLINE = 4096
+# Python refuses to read longer integers from text; larger ones go in hexadecimal.
+_WIDE = 1 << 64
+_PLAIN = frozenset({int, float, str, bool, type(None)})
+_FAILURE = ("kind", "message", "task", "site", "element", "worker", "attempts", "traceback",
+            "path", "mark", "lost")  # fmt: skip
+
+
+def dumps(value: object) -> tuple[bytes, list[memoryview]]:
+    """Return a value as a text and the buffers that go beside it."""
+    writer = _Writer()
+    root = writer.write(value)
+    tables = {
+        "root": root,
+        "lists": writer.lists,
+        "failures": writer.failures,
+        "contents": writer.contents,
+    }
+    return json.dumps(tables, separators=(",", ":")).encode(), writer.buffers
+
+
+def loads(body: Any, buffers: Sequence[memoryview] = ()) -> Any:
+    """Return the value that `dumps` wrote; raises WireError when the bytes are something else."""
+    try:
+        return _Reader(json.loads(bytes(body)), buffers).root
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError, struct.error) as e:
+        raise WireError(f"records that PymoniK did not write: {type(e).__name__}: {e}") from None
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self.lists: list[Any] = []
+        self.failures: list[Any] = []
+        self.contents: list[Any] = []
+        self.buffers: list[memoryview] = []
+        # Numbers of what was written, by identity; the objects are kept, so that ids stay theirs.
+        self._numbers: dict[int, int] = {}
+        self._kept: list[Any] = []
+
+    def write(self, value: Any) -> Any:
+        kind = type(value)
+        if kind in _PLAIN and _is_plain((value,)):
+            return value
+        write = _WRITERS.get(kind)
+        if write is None:
+            raise TypeError(f"no record holds a {kind.__name__}")
+        return write(self, value)
+
+    def _once(self, table: list[Any], value: Any, make: Any) -> int:
+        number = self._numbers.get(id(value))
+        if number is None:
+            made = make(value)
+            number = self._numbers[id(value)] = len(table)
+            table.append(made)
+            self._kept.append(value)
+        return number
+
+    def _all(self, values: Sequence[Any]) -> list[Any]:
+        return list(values) if _is_plain(values) else [self.write(value) for value in values]
+
+    def _bytes(self, value: bytes | memoryview) -> Any:
+        if len(value) <= _INLINE:
+            return ["b", binascii.b2a_base64(value, newline=False).decode()]
+        self.buffers.append(memoryview(value))
+        return ["B", len(self.buffers) - 1]
+
+    def _list(self, value: list[Any]) -> Any:
+        return ["l", self._once(self.lists, value, self._items)]
+
+    def _items(self, value: list[Any]) -> Any:
+        """Write the items of a list; many like tuples at the speed of JSON."""
+        if value and set(map(type, value)) == {tuple} and _is_plain([*chain.from_iterable(value)]):
+            return {"tuples": value}
+        return self._all(value)
+
+    def _content(self, value: Content) -> Any:
+        parts = self._once(self.contents, value, lambda c: list(map(self._bytes, c.views())))
+        return ["o", parts]
+
+    def _failure(self, value: Failure) -> Any:
+        return ["x", self._once(self.failures, value, self._fields)]
+
+    def _fields(self, failure: Failure) -> list[Any]:
+        fields = [self.write(getattr(failure, name)) for name in _FAILURE]
+        return [*fields, self.write(failure.exception)]
+
+    def _dict(self, value: dict[Any, Any]) -> Any:
+        return ["d", [[self.write(key), self.write(inner)] for key, inner in value.items()]]
+
+    def _complex(self, value: complex) -> Any:
+        return ["c", self.write(value.real), self.write(value.imag)]
+
+
+def _is_plain(values: Sequence[Any]) -> bool:
+    """Tell whether JSON keeps values as they are: no wide integer, no NaN, no lone surrogate."""
+    kinds = set(map(type, values))
+    if not kinds <= _PLAIN:
+        return False
+    if int in kinds and not all(-_WIDE < v < _WIDE for v in values if type(v) is int):
+        return False
+    if float in kinds and not all(v == v for v in values if type(v) is float):
+        return False
+    return str not in kinds or all(v.isascii() or _is_text(v) for v in values if type(v) is str)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a surrogate: two of them would be read as one character
+        return False
+    return True
+
+
+_WRITERS: dict[type, Any] = {
+    int: lambda w, v: ["i", hex(v)],
+    float: lambda w, v: ["f", struct.pack("<d", v).hex()],
+    str: lambda w, v: ["s", v.encode("utf-8", "surrogatepass").hex()],
+    bytes: _Writer._bytes,
+    complex: _Writer._complex,
+    type(...): lambda w, v: ["e"],
+    tuple: lambda w, v: ["t", *w._all(v)],
+    list: _Writer._list,
+    dict: _Writer._dict,
+    Content: _Writer._content,
+    Failure: _Writer._failure,
+    Apart: lambda w, v: ["a", v.id, v.digest.hex(), v.size],
+    type(PENDING): lambda w, v: ["p"],
+}
+
+
+class _Reader:
+    def __init__(self, tables: Any, buffers: Sequence[memoryview]) -> None:
+        self._buffers = buffers
+        self._contents = [self._make_content(parts) for parts in tables["contents"]]
+        self._failures = [self._make_failure(fields) for fields in tables["failures"]]
+        self._lists: list[list[Any]] = []
+        for items in tables["lists"]:
+            self._lists.append(self._items(items))
+        self.root = self._read(tables["root"])
+
+    def _read(self, value: Any) -> Any:
+        if type(value) is not list:
+            return value if type(value) in _PLAIN else _refuse(value)
+        kind, *rest = value
+        return _READERS[kind](self, *rest)
+
+    def _items(self, items: Any) -> list[Any]:
+        if type(items) is not dict:
+            return self._all(items)
+        tuples = [tuple(item) for item in items["tuples"]]
+        if not _PLAIN.issuperset(map(type, chain.from_iterable(tuples))):
+            _refuse(items)
+        return tuples
+
+    def _all(self, values: Any) -> list[Any]:
+        if type(values) is not list:
+            _refuse(values)
+        return [v if type(v) in _PLAIN else self._read(v) for v in values]
+
+    def _bytes(self, value: Any) -> bytes | memoryview:
+        kind, what = value
+        if kind == "B":
+            return self._buffers[_number(what)]
+        return binascii.a2b_base64(what) if kind == "b" else _refuse(value)
+
+    def _make_content(self, parts: Any) -> Content:
+        data, *buffers = map(self._bytes, parts)
+        return Content(bytes(data), [freeze_buffer(memoryview(view)) for view in buffers])
+
+    def _make_failure(self, fields: Any) -> Failure:
+        *told, exception = self._all(fields)
+        failure = Failure(**dict(zip(_FAILURE, told, strict=True)), exception=exception)
+        texts = [getattr(failure, name) for name in _TEXTS]
+        if not (
+            all(type(text) is str for text in (*texts, *failure.path))
+            and failure.kind in KINDS
+            and type(failure.path) is tuple
+            and type(failure.attempts) is int
+            and type(failure.element) in (int, type(None))
+            and type(exception) in (Content, type(None))
+        ):
+            raise ValueError("a failure with other fields")
+        return failure
+
+
+_TEXTS = ("kind", "message", "task", "site", "worker", "traceback", "mark", "lost")
+
+
+def _number(value: Any) -> int:
+    # A negative one would count from the end: to what comes later.
+    return value if type(value) is int and value >= 0 else _refuse(value)
+
+
+def _refuse(value: Any) -> NoReturn:
+    raise ValueError(f"{value!r:.80} where something else belongs")
+
+
+def _complex(reader: _Reader, *parts: Any) -> complex:
+    real, imag = reader._all(list(parts))
+    return complex(real, imag)
+
+
+_READERS: dict[str, Any] = {
+    "i": lambda r, v: int(v, 16),
+    "f": lambda r, v: struct.unpack("<d", bytes.fromhex(v))[0],
+    "s": lambda r, v: bytes.fromhex(v).decode("utf-8", "surrogatepass"),
+    "b": lambda r, v: bytes(r._bytes(["b", v])),
+    "B": lambda r, v: bytes(r._bytes(["B", v])),
+    "c": _complex,
+    "e": lambda r: ...,
+    "t": lambda r, *items: tuple(r._all(list(items))),
+    "l": lambda r, v: r._lists[_number(v)],
+    "d": lambda r, pairs: {r._read(key): r._read(inner) for key, inner in pairs},
+    "o": lambda r, v: r._contents[_number(v)],
+    "x": lambda r, v: r._failures[_number(v)],
+    "a": lambda r, id, digest, size: Apart(_text(id), bytes.fromhex(digest), _number(size)),
+    "p": lambda r: PENDING,
+}
+
+
+def _text(value: Any) -> str:
+    return value if type(value) is str else _refuse(value)
