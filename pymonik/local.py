@@ -14,7 +14,7 @@ from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-from pymonik.settings import settings
+from pymonik.settings import PACKAGE, settings
 
 
 def is_local(module_name: str | None) -> bool:
@@ -112,8 +112,7 @@ def _installed() -> tuple[str, ...]:
 
     paths = sysconfig.get_paths()
     names = ("stdlib", "platstdlib", "purelib", "platlib")
-    own = os.path.dirname(os.path.abspath(__file__))
-    return (*(paths[name] + os.sep for name in names), own + os.sep)
+    return (*(paths[name] + os.sep for name in names), PACKAGE + os.sep)
 
 
 @lru_cache(maxsize=1)

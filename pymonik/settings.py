@@ -14,6 +14,8 @@ from typing import Any
 from pymonik.errors import OptionsError
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+# Where the package lies: executors import it from there, and its modules are nobody's local ones.
+PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,13 @@ from pymonik.errors import BackendError
 from pymonik.runtime.frames import Decoder, Encoder, Outbox, receive
 from pymonik.runtime.page import Journal, Page, open_page
 from pymonik.runtime.running import sweep
+from pymonik.settings import PACKAGE
 
 if TYPE_CHECKING:
     from pymonik.environment import Environment
     from pymonik.runtime.environments import Built
 
-_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_ROOT = os.path.dirname(PACKAGE)
 _BOOT = (
     "import sys; {path}; from pymonik.runtime.executor import main; "
     "main({socket}, {lifeline}, {page})"
