@@ -8,7 +8,7 @@ import grpc
 import pytest
 from armonik.common import ResultStatus, Task
 
-from pymonik.emulator import Emulator, Habits
+from pymonik.emulator import Emulator, Habits, SilentStream
 from pymonik.emulator.engine import Engine
 from pymonik.emulator.state import ResultStatus as Status
 from pymonik.emulator.state import Settings, TaskStatus, events
@@ -21,6 +21,8 @@ from tests.emulator.test_events import (
     RESULT_STATUS,
     statuses,
     subscribe,
+    take,
+    watched,
 )
 
 HOUR = (3_600.0, 3_600.0)
@@ -99,6 +101,31 @@ def test_created_is_repeated_when_an_output_gets_its_owner_and_behind_its_end(
         (update, CREATED),
     ]
     stream.cancel()
+
+
+@pytest.mark.parametrize(
+    ("habits", "faults", "said"),
+    [(Habits(silent_streams=True), [], 0), (Habits(), [SilentStream(after=2)], 2)],
+)
+def test_a_silent_stream_stays_open_and_says_nothing_more(
+    habits: Habits, faults: list[SilentStream], said: int
+) -> None:
+    with (
+        emulator(partitions={"main": 0}, habits=habits) as started,
+        Client(started.endpoint) as client,
+    ):
+        for fault in faults:
+            started.faults.add("GetEvents", fault)
+        outputs = client.declare("a", "b")
+        stream = subscribe(client, NEW_RESULT, RESULT_STATUS)
+        first = take(stream, said)
+        watched(started, client)
+        for output in outputs:
+            client.results.upload_result_data(output, client.session, b"x")
+        assert {event.new_result.result_id for event in first} == set(outputs[:said])
+        assert not stream.done()
+        started.stop()
+        assert list(stream) == []
 
 
 class Cluster:
