@@ -7,6 +7,7 @@ import logging
 import shlex
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from types import FrameType
@@ -17,6 +18,7 @@ from pymonik.emulator.habits import Habits
 from pymonik.emulator.state import GENERATIONS
 from pymonik.emulator.tls import Tls
 
+Span = tuple[float, float]
 Value = TypeVar("Value")
 
 
@@ -28,7 +30,7 @@ def parse_partition(text: str) -> tuple[str, int]:
     return name, int(count) if equals else 1
 
 
-def parse_lag(text: str) -> tuple[float, float]:
+def parse_lag(text: str) -> Span:
     """Read milliseconds, "90" or "0-90", as the least and the most seconds."""
     least, dash, most = text.removesuffix("ms").partition("-")
     try:
@@ -40,12 +42,21 @@ def parse_lag(text: str) -> tuple[float, float]:
     return lag
 
 
+def parse_outage(text: str) -> Span:
+    """Read "10+4": seconds until an outage, and how long it lasts."""
+    begin, _, length = text.partition("+")
+    try:
+        return float(begin), float(length)
+    except ValueError:
+        raise ValueError(f"{text!r} is no outage: write AT+FOR in seconds, as in 10+4") from None
+
+
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()  # a pipe is read by who waits for these lines
 
 
-def run(emulator: Emulator, say: Callable[[str], None] = _say) -> None:
+def run(emulator: Emulator, say: Callable[[str], None] = _say, outage: Span | None = None) -> None:
     """Serve until SIGINT or SIGTERM comes, then stop cleanly."""
     # A handler may come at any instruction: a lock, as in an event, could be held here already.
     told: SimpleQueue[int] = SimpleQueue()
@@ -60,6 +71,10 @@ def run(emulator: Emulator, say: Callable[[str], None] = _say) -> None:
             say(f"emulator on {emulator.url} ({partitions}; {_mode(emulator)}); Ctrl-C ends it")
             say(f"export AK_ENDPOINT={emulator.url}")
             say(f"or: PYMONIK_ENDPOINT={emulator.url} python script.py")
+            if outage is not None:
+                begin = threading.Timer(outage[0], emulator.database_away, (outage[1],))
+                begin.daemon = True
+                begin.start()
             told.get()
     except OSError as error:
         raise SystemExit(f"pymonik emulator: {error}") from error
@@ -75,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     partitions = dict(arguments.pop("partition") or [("pymonik", 1)])
     worker = arguments.pop("worker")
     latency = arguments.pop("latency")
+    outage = arguments.pop("database_away")
     habits = {name: arguments.pop(name) for name in HABITS}
     tls = _tls(arguments.pop("certificate"), arguments.pop("key"), arguments.pop("client_ca"))
     run(
@@ -86,7 +102,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             tls=tls,
             inherit_output=True,
             **arguments,
-        )
+        ),
+        outage=outage,
     )
 
 
@@ -122,6 +139,14 @@ def parser() -> argparse.ArgumentParser:
         help="delete the payload of a task at its end, as the reference deployments do",
     )
     add("--max-priority", type=int, default=10, help="highest priority of the queues (10)")
+    add("--max-errors", type=int, default=50, help="UNKNOWNs that the control plane forgives (50)")
+    add(
+        "--exit-delay",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="time from one too many of them to its exit (10)",
+    )
     _add_habits(parser)
     add("--certificate", metavar="PEM", help="server certificate: switches TLS on")
     add("--key", metavar="PEM", help="key of the server certificate")
@@ -151,6 +176,12 @@ def _add_habits(parser: argparse.ArgumentParser) -> None:
         "--repeated-created",
         action="store_true",
         help="event streams repeat that a result is CREATED, also after its end",
+    )
+    add(
+        "--database-away",
+        type=_argument(parse_outage),
+        metavar="AT+FOR",
+        help="the database is away once: 10+4 is 10 s after the start, for 4 s",
     )
     add("--silent-streams", action="store_true", help="event streams open and say nothing")
 

@@ -9,6 +9,7 @@ It binds to the loopback interface and leaves no process behind.
 from __future__ import annotations
 
 import atexit
+import logging
 import sys
 import threading
 import time
@@ -31,6 +32,8 @@ from pymonik.emulator.state.events import Expire, Idle
 from pymonik.emulator.tls import Tls
 from pymonik.emulator.vitals import Vitals
 
+log = logging.getLogger("pymonik.emulator")
+
 
 @dataclass(kw_only=True, eq=False)
 class Emulator:
@@ -42,8 +45,9 @@ class Emulator:
     ``latency`` (seconds) is added to each request, ``submission_cost`` (seconds) to a submission
     for each unit × completed input. ``idle_grace`` is how long a session must be quiet before
     strict mode fails tasks that nothing can start. ``retention`` is the age at which records are
-    lost, None for never. ``habits`` are switched on, now or later. Limits and probes default to
-    those of the reference deployment.
+    lost, None for never. ``habits`` are switched on, now or later. With ``max_errors`` more
+    answers of UNKNOWN than good ones the control plane exits ``exit_delay`` seconds later. Limits
+    and probes default to those of the reference deployment.
     """
 
     partitions: Mapping[str, int] = field(default_factory=lambda: {"pymonik": 1})
@@ -56,6 +60,7 @@ class Emulator:
     delete_payload: bool = True
     max_priority: int = 10
     max_errors: int = 50
+    exit_delay: float = 10.0
     chunk_size: int = 2 * 1024 * 1024
     tls: Tls | None = None
     idle_grace: float = 5.0
@@ -73,7 +78,6 @@ class Emulator:
         served = generation(self.generation)
         self.counters = Counters()
         self.faults = Faults()
-        self._vitals = Vitals(self.max_errors, forgiving=served.errors_are_forgiven)
         names = tuple(self.partitions)
         settings = Settings(
             partitions=names,
@@ -95,7 +99,9 @@ class Emulator:
         )
         self._services = services(self.engine, self.partitions, self.chunk_size)
         self._closing = threading.Event()
+        self._lifecycle = threading.Lock()
         self._server: Any = None
+        self._clock: threading.Thread | None = None
 
     @property
     def endpoint(self) -> str:
@@ -114,10 +120,9 @@ class Emulator:
 
     def start(self) -> Emulator:
         """Listen, and start the workers in the background."""
-        self._server, self.port = listen(self._services, self._gate(), self.port, self.tls)
+        self.start_control_plane()
         agent_gate = Gate(self.counters, self.faults, prefix="Agent.")
         self._pool = Pool(self.partitions, self.engine, agent_gate, self._worker_settings)
-        self._server.start()
         self._pool.start()
         self._clock = threading.Thread(target=self._tick, name="emulator clock", daemon=True)
         self._clock.start()
@@ -126,14 +131,14 @@ class Emulator:
 
     def stop(self) -> None:
         """End streams, workers and server; nothing is left behind. May be repeated."""
-        if self._server is None:
+        if self._closing.is_set() or self._clock is None:
             return
-        server, self._server = self._server, None
         atexit.unregister(self.stop)
         self._closing.set()
+        self.engine.database.come_back()
         self.engine.watchers.close_all()
         self._pool.stop()
-        server.stop(grace=1.0).wait()
+        self.stop_control_plane(grace=1.0)
         self._clock.join()
 
     def __enter__(self) -> Emulator:
@@ -146,6 +151,30 @@ class Emulator:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def start_control_plane(self) -> None:
+        """Serve clients, on the port of before if there was one."""
+        with self._lifecycle:
+            if self._server is None:
+                made = listen(self._services, self._gate(), self.port, self.tls)
+                self._server, self.port = made
+                self._server.start()
+
+    def stop_control_plane(self, grace: float | None = None) -> None:
+        """Refuse all clients and cut their streams; agents and their tasks go on."""
+        with self._lifecycle:
+            server, self._server = self._server, None
+        if server is not None:
+            server.stop(grace).wait()
+
+    def database_away(self, seconds: float | None = None) -> None:
+        """Answer every request with UNKNOWN, for so long or until `database_back`."""
+        self.engine.database.go_away(seconds)
+        self.engine.watchers.silence()
+
+    def database_back(self) -> None:
+        """End `database_away`."""
+        self.engine.database.come_back()
 
     def kill_worker(self, partition: str, number: int = 0) -> None:
         """Kill one worker process now."""
@@ -174,15 +203,29 @@ class Emulator:
         self.engine.apply(Expire(time.time() - seconds))
 
     def _gate(self) -> Gate:
+        forgiving = generation(self.generation).errors_are_forgiven
         return Gate(
             self.counters,
             self.faults,
             latency=self.latency,
             body_limit=BODY_LIMIT,
-            vitals=self._vitals,
+            vitals=Vitals(self.max_errors, forgiving=forgiving, exhausted=self._exit_later),
+            database=self.engine.database,
             habits=self.habits,
             sleep=self.sleep,
         )
+
+    def _exit_later(self) -> None:
+        log.error(
+            "too many errors: %d more than good answers; the control plane exits in %g s",
+            self.max_errors + 1,
+            self.exit_delay,
+        )
+        threading.Thread(target=self._exit, name="emulator exit", daemon=True).start()
+
+    def _exit(self) -> None:
+        if not self._closing.wait(self.exit_delay):
+            self.stop_control_plane()
 
     def _toil(self, updates: int) -> None:
         if self.submission_cost and updates:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from pymonik.emulator.database import Database
 from pymonik.emulator.habits import Habits
 from pymonik.emulator.late_rows import LateRows
 from pymonik.emulator.objects import Objects
@@ -65,6 +66,7 @@ class Engine:
     ) -> None:
         self.settings = settings
         self.habits = habits or Habits()
+        self.database = Database()
         self.objects = Objects()
         self.queues = Queues()
         self.watchers = Watchers()
@@ -88,6 +90,11 @@ class Engine:
             elif isinstance(instruction, Refuse):
                 raise Refused(instruction.code, instruction.reason)
         return instructions
+
+    def report(self, event: Event) -> list[Instruction]:
+        """Let what a pod tells happen, as soon as the database is there."""
+        self.database.wait()
+        return self.apply(event)
 
     @contextmanager
     def reading(self) -> Iterator[Tables]:

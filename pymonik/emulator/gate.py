@@ -16,6 +16,7 @@ import grpc
 from google.protobuf.message_factory import GetMessageClass
 
 from pymonik.emulator.counters import Count, Counters
+from pymonik.emulator.database import Database
 from pymonik.emulator.engine import Refused
 from pymonik.emulator.faults import (
     Action,
@@ -29,6 +30,7 @@ from pymonik.emulator.faults import (
     SlowUpload,
 )
 from pymonik.emulator.habits import Habits
+from pymonik.emulator.state.world import OPAQUE
 from pymonik.emulator.vitals import Vitals
 
 BODY_LIMIT = 30_000_000
@@ -45,6 +47,7 @@ class Gate:
     latency: float = 0.0
     body_limit: int | None = None
     vitals: Vitals | None = None
+    database: Database | None = None
     habits: Habits = field(default_factory=Habits)
     sleep: Callable[[float], None] = time.sleep
 
@@ -61,8 +64,8 @@ class Gate:
                 self.sleep(action.seconds)
             elif isinstance(action, DropBefore):
                 abort(context, action.code, f"{method} dropped before its effect (fault)")
-        if self.vitals is not None and self.vitals.failed:
-            abort(context, "UNAVAILABLE", "Too many errors recorded, control plane is stopping")
+        if self.database is not None and self.database.is_away:
+            self.refuse(Refused("UNKNOWN", OPAQUE), context)
         if self.body_limit is not None and size > self.body_limit:
             abort(
                 context,

@@ -1,29 +1,35 @@
 """The health of a control plane that counts its own faults, as the engine does.
 
-Answers of UNKNOWN are faults. More of them than allowed make the control plane unhealthy, and it
-stops answering. Later servers forgive one fault for each success; 0.37.2 never forgives.
+Answers of UNKNOWN are faults. More of them than allowed make the control plane exit a while later;
+in between it answers as ever. Later servers forgive one fault for each success; 0.37.2 never
+forgives.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 
 class Vitals:
-    """Counts faults against a limit."""
+    """Counts faults against a limit, and says once that it was passed."""
 
-    def __init__(self, max_errors: int, *, forgiving: bool) -> None:
+    def __init__(self, max_errors: int, *, forgiving: bool, exhausted: Callable[[], None]) -> None:
         self._lock = threading.Lock()
         self._errors = 0
         self._max_errors = max_errors
         self._forgiving = forgiving
-        self.failed = False
+        self._exhausted = exhausted
+        self._failed = False
 
     def fault(self) -> None:
         """Record a fault."""
         with self._lock:
             self._errors += 1
-            self.failed = self.failed or self._errors > self._max_errors
+            fails = self._errors > self._max_errors and not self._failed
+            self._failed = self._failed or fails
+        if fails:
+            self._exhausted()
 
     def success(self) -> None:
         """Record a success."""

@@ -14,11 +14,13 @@ class Watcher:
 
     def __init__(self, session_id: str) -> None:
         self.session_id = session_id
+        self.is_silent = False
         self._channel: SimpleQueue[Notice | None] = SimpleQueue()
 
     def put(self, item: Notice) -> None:
         """Add an item."""
-        self._channel.put(item)
+        if not self.is_silent:
+            self._channel.put(item)
 
     def end(self) -> None:
         """Let the iteration stop after the items put so far."""
@@ -60,6 +62,13 @@ class Watchers:
         """Pass a notice to those who watch its session."""
         for watcher in self._watchers.get(notice.session_id, ()):
             watcher.put(notice)
+
+    def silence(self) -> None:
+        """Tell those who watch now nothing more; their streams stay open."""
+        with self._lock:
+            for watchers in self._watchers.values():
+                for watcher in watchers:
+                    watcher.is_silent = True
 
     def __contains__(self, session_id: str) -> bool:
         return session_id in self._watchers

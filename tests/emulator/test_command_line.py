@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pymonik.emulator.cli import parse_lag, parse_partition
+from pymonik.emulator.cli import parse_lag, parse_outage, parse_partition
 from tests.emulator.plain_cluster import WORKER, Client
 
 
@@ -112,6 +112,7 @@ def test_partitions_are_written_with_their_number_of_workers() -> None:
 
 
 def test_a_lag_is_written_in_milliseconds() -> None:
+    assert parse_outage("10+4") == (10.0, 4.0)
     assert parse_lag("90") == parse_lag("90ms") == (0.09, 0.09)
     assert parse_lag("0-90") == parse_lag("0-90ms") == (0.0, 0.09)
     for wrong in ("", "x", "90-0", "-5", "1-2-3"):

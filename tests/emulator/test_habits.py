@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
-from armonik.common import ResultStatus, Task
+from armonik.common import ResultStatus, Task, TaskStatus
 
 from pymonik.emulator import Emulator, Habits, SilentStream
 from pymonik.emulator.engine import Engine
 from pymonik.emulator.state import ResultStatus as Status
-from pymonik.emulator.state import Settings, TaskStatus, events
-from tests.emulator.plain_cluster import Client, code, emulator, eventually
+from pymonik.emulator.state import Settings, events
+from tests.emulator.plain_cluster import Client, Gate, code, emulator, eventually
 from tests.emulator.plain_machine import OPTIONS
 from tests.emulator.test_events import (
     COMPLETED,
@@ -126,6 +126,43 @@ def test_a_silent_stream_stays_open_and_says_nothing_more(
         assert not stream.done()
         started.stop()
         assert list(stream) == []
+
+
+def fetch(client: Client, result: str) -> bytes:
+    data: bytes = client.results.download_result_data(result, client.session)
+    return data
+
+
+def test_without_its_database_the_control_plane_says_unknown_to_everything() -> None:
+    with emulator() as started, Client(started.endpoint) as client:
+        output = client.run("concat", text="x")[1]
+        assert client.value(output) == b"x"
+        started.database_away()
+        for request in (
+            client.all_results,
+            lambda: client.put(b"x"),
+            lambda: fetch(client, output),
+        ):
+            with pytest.raises(grpc.RpcError) as away:
+                request()
+            assert code(away.value) == "UNKNOWN"
+        started.database_back()
+        assert fetch(client, output) == b"x"
+
+
+def test_what_ran_while_the_database_was_away_is_told_afterwards(gate: Gate) -> None:
+    with emulator() as started, Client(started.endpoint) as client:
+        task, output = client.run("wait", path=gate.path)
+        eventually(lambda: client.task_status(task) == TaskStatus.PROCESSING)
+        stream = subscribe(client, NEW_RESULT, RESULT_STATUS)
+        take(stream, 2)
+        started.database_away()
+        gate.open()
+        started.database_away(seconds=0.01)
+        eventually(lambda: not started.engine.database.is_away)
+        assert client.value(output) == b""
+        started.stop()
+        assert list(stream) == [], "a stream from before the outage is silent"
 
 
 class Cluster:

@@ -21,6 +21,7 @@ from tests.emulator.plain_cluster import (
     options,
     plain_worker,
 )
+from tests.emulator.test_events import NEW_RESULT, subscribe
 
 
 def test_closing_a_session_kills_the_work_that_has_not_started(lenient: Client, gate: Gate) -> None:
@@ -223,15 +224,45 @@ def test_a_deadline_ends_the_task_without_a_retry(strict: Client, gate: Gate) ->
 
 
 def test_the_control_plane_stops_after_too_many_faults() -> None:
-    with emulator(strict=False, max_errors=2) as started, Client(started.endpoint) as client:
+    faulty = emulator(strict=False, max_errors=2, exit_delay=0)
+    with faulty as started, Client(started.endpoint) as client:
+        stream = subscribe(client, NEW_RESULT)
         data = client.put(b"x")
         payload, (output,) = client.program("concat"), client.declare("output")
-        codes = []
-        for _ in range(4):
+
+        def refusal() -> str:
             with pytest.raises(grpc.RpcError) as refused:
                 client.submit(payload, output, [data, data])
-            codes.append(code(refused.value))
-        assert codes == ["UNKNOWN", "UNKNOWN", "UNKNOWN", "UNAVAILABLE"]
+            return code(refused.value)
+
+        assert [refusal() for _ in range(3)] == ["UNKNOWN"] * 3
+        eventually(lambda: refusal() == "UNAVAILABLE")
+        with pytest.raises(grpc.RpcError) as cut:
+            list(stream)
+        assert code(cut.value) in ("UNAVAILABLE", "CANCELLED")
+        started.start_control_plane()
+        eventually(lambda: answers(client))
+        assert refusal() == "UNKNOWN"
+
+
+def test_good_answers_make_up_for_faults() -> None:
+    faulty = emulator(strict=False, max_errors=2, exit_delay=0)
+    with faulty as started, Client(started.endpoint) as client:
+        data = client.put(b"x")
+        payload, (output,) = client.program("concat"), client.declare("output")
+        for _ in range(6):
+            with pytest.raises(grpc.RpcError) as refused:
+                client.submit(payload, output, [data, data])
+            assert code(refused.value) == "UNKNOWN"
+            client.declare("good")
+
+
+def answers(client: Client) -> bool:
+    try:
+        client.all_results()
+    except grpc.RpcError:
+        return False
+    return True
 
 
 def test_nothing_is_left_behind(strict_emulator: Emulator) -> None:

@@ -79,7 +79,7 @@ class Assignment:
 
     def submit(self, offer: events.Offer) -> None:
         """Note sub-tasks, if the session admits them."""
-        self._engine.apply(offer)
+        self._engine.report(offer)
         self._offers.append(offer)
 
     def success(self) -> events.Succeed:

@@ -120,7 +120,7 @@ class Pod:
             self._keeper.end()
 
     def _handle(self, task_id: str) -> None:
-        taken = self._engine.apply(events.Acquire(task_id, self.name))
+        taken = self._engine.report(events.Acquire(task_id, self.name))
         if Run(task_id) not in taken:
             return
         with self._engine.reading() as tables:
@@ -130,7 +130,7 @@ class Pod:
         with Assignment(self._engine, task, self._cache, self._settings.chunk_size) as assignment:
             report = self._run(assignment)
             if report is not None:
-                self._engine.apply(report)
+                self._engine.report(report)
 
     def _run(self, assignment: Assignment) -> events.Event | None:
         task_id = assignment.task.id
@@ -139,7 +139,7 @@ class Pod:
             return events.Fail(task_id, f"No worker starts: {self._keeper.failure}")
         try:
             assignment.prefetch()
-            if Proceed(task_id) not in self._engine.apply(events.Start(task_id)):
+            if Proceed(task_id) not in self._engine.report(events.Start(task_id)):
                 return None
             if worker is None or not worker.healthy(self._settings.probe_timeout):
                 self._keeper.end()

@@ -1,0 +1,49 @@
+"""Whether the database of the engine answers. Without it, every request of a client is UNKNOWN.
+
+Agents wait for it with what they have to report: no task is lost. Event streams that were open
+when it went away stay open, and say nothing more.
+"""
+
+from __future__ import annotations
+
+import threading
+
+
+class Database:
+    """There, until it is told to go away."""
+
+    def __init__(self) -> None:
+        self._there = threading.Event()
+        self._there.set()
+        self._lock = threading.Lock()
+        self._outage = 0
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it does not answer at present."""
+        return not self._there.is_set()
+
+    def go_away(self, seconds: float | None = None) -> None:
+        """Stop answering, for so many seconds or until `come_back`."""
+        with self._lock:
+            self._outage += 1
+            self._there.clear()
+            outage = self._outage
+        if seconds is not None:
+            timer = threading.Timer(seconds, self._end, (outage,))
+            timer.daemon = True
+            timer.start()
+
+    def come_back(self) -> None:
+        """Answer again."""
+        self._there.set()
+
+    def wait(self) -> None:
+        """Return when it answers."""
+        self._there.wait()
+
+    def _end(self, outage: int) -> None:
+        # A later outage is not ended by the timer of an earlier one.
+        with self._lock:
+            if outage == self._outage:
+                self._there.set()
