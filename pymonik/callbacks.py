@@ -6,12 +6,14 @@ callback may wait for a value or cancel a call. The thread starts with the first
 
 from __future__ import annotations
 
-import logging
+import os
 import queue
 import threading
 from collections.abc import Callable
 
-logger = logging.getLogger("pymonik")
+from pymonik.safe_logging import safe_logger
+
+logger = safe_logger("pymonik")
 
 
 class Callbacks:
@@ -26,10 +28,9 @@ class Callbacks:
         """Call a function after those before it."""
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="pymonik-callbacks", daemon=True
-                )
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="pymonik-callbacks", daemon=True)
+                thread.start()
+                self._thread = thread
         self._calls.put(call)
 
     def drain(self) -> None:
@@ -45,8 +46,14 @@ class Callbacks:
             call = self._calls.get()
             try:
                 call()
-            except Exception:
+            except BaseException:  # sys.exit, or a cancelled future: others wait to be called
                 logger.exception("a callback failed")
+
+    def _after_fork(self) -> None:
+        """Begin anew: the thread has stayed behind, and what was put is its parent's to call."""
+        self.__init__()  # type: ignore[misc]  # the lock and the queue may be held in the parent
 
 
 CALLBACKS = Callbacks()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=CALLBACKS._after_fork)

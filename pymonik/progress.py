@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pymonik.safe_logging import safely
+
 # A wait shorter than this shows no bar.
 _PATIENCE = 0.5
 _TICK = 0.1
@@ -103,7 +105,7 @@ def _watch(
 ) -> None:
     if on_progress is not None:
         while not over.wait(_TICK):
-            on_progress(look())
+            safely("progress", lambda: on_progress(look()))
         return
     if over.wait(_PATIENCE):
         return

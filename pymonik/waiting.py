@@ -16,6 +16,7 @@ from typing import Any
 from pymonik import backend as backends
 from pymonik.cancelling import cancel_pending, renounce
 from pymonik.errors import NoClientError
+from pymonik.forks import fork_safe
 from pymonik.graph.ir import Put
 from pymonik.handle import ResultHandle
 from pymonik.names import description
@@ -39,7 +40,7 @@ class Waiting(Recorder):
     ) -> None:
         super().__init__(options, environment)
         self._on_progress = on_progress
-        self._flushing = threading.RLock()
+        self._flushing = fork_safe(threading.RLock())
         self._looked: set[str] = set()
 
     @abstractmethod

@@ -13,6 +13,7 @@ from typing import Any
 from pymonik.backend.embedded import Embedded
 from pymonik.content import Content
 from pymonik.current import CURRENT
+from pymonik.forks import fork_safe
 from pymonik.plan.home import Cell, call_back
 from pymonik.plan.plan import Plan, Unit
 from pymonik.runtime import running
@@ -29,7 +30,7 @@ from pymonik.runtime.unit import run
 
 # What runs, and the folder and variables that it finds, are a matter of the whole process: clients
 # of several threads take turns. A task may use a client of its own.
-_TURN = threading.RLock()
+_TURN = fork_safe(threading.RLock())
 
 
 class _NoPage:
@@ -56,7 +57,7 @@ class InlineBackend(Embedded):
     def __init__(self, workers: int | None, optimize: Any) -> None:
         super().__init__()
         self.slots = workers or 1
-        self.changed = threading.Condition()
+        self.changed = fork_safe(threading.Condition())
         self._run_by(Scheduler())
         self._scheduler.executors[0] = []
         self.durations: Mapping[str, float] = {}
@@ -83,6 +84,8 @@ class InlineBackend(Embedded):
             while given := self._scheduler.assign():
                 for piece in given[0]:
                     self._run(piece)
+            self._scheduler.fail_stuck()
+            self._call_back()
         except BaseException:  # Ctrl-C: what was running will not go on
             self._scheduler.executors[0].clear()
             self.cancel_all("it was interrupted")
@@ -104,7 +107,7 @@ class InlineBackend(Embedded):
             "inline",
             self._function,
             _NoPage(),
-            (Exception, SystemExit, GeneratorExit),
+            (KeyboardInterrupt,),
             self._subtasks,
             restore,
         )

@@ -8,10 +8,12 @@ as the other end of its socket closes.
                ("object", found)
     from it    ("ready", pid)  ("report", number, start, stop, columns, errors)  ("ask", id)
                ("end", …as report…, seconds, plan)  ("log", name, level, text, fields, traceback)
+               ("fault", number, journal, text, traceback)
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import select
 import signal
@@ -19,6 +21,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections import deque
 from typing import Any
 
@@ -30,6 +33,8 @@ from pymonik.runtime.page import Page
 
 # Seconds that removing temporary folders may take once the host is gone.
 _CLEANING = 2.0
+# Characters of a text that describes a fault.
+_TEXT_LIMIT = 3000
 
 
 class Executor:
@@ -58,7 +63,10 @@ class Executor:
             kind, what = self._inbox.popleft()
             if kind == "run":
                 for entry in what:
-                    self._run(*entry)
+                    try:
+                        self._run(*entry)
+                    except BaseException as error:
+                        self._fault(entry[0], error)
             elif kind == "hello":
                 self._hello(**what)
 
@@ -142,9 +150,7 @@ class Executor:
         STATE.worker = worker
         STATE.fetch = self._fetch
         STATE.caches = self._caches
-        self._hosting = Hosting(
-            worker, self._function, self._page, (BaseException,), subtasks, Restorer(True)
-        )
+        self._hosting = Hosting(worker, self._function, self._page, (), subtasks, Restorer(True))
         self._finish_lines = forward(self.send, level)
         self.send("ready", os.getpid())
 
@@ -198,6 +204,27 @@ class Executor:
             STATE.end()
             seconds = time.perf_counter() - began
             self.send("end", *told, seconds, wire_plan(self._hosting.subtasks))
+        self._settle()
+
+    def _fault(self, number: int, error: BaseException) -> None:
+        """Tell of what was raised outside of the calls of a unit: the unit fails, and nothing else.
+
+        What had ended goes along: the page is about to be used for the next unit.
+        """
+        from pymonik.runtime.running import STATE
+
+        journal = tuple(self._page.journal())
+        self._hosting.subtasks.reset()
+        self._finish_lines()
+        STATE.end()
+        said = "".join(traceback.format_exception_only(type(error), error)).strip()
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        self.send("fault", number, journal, said[-_TEXT_LIMIT:], trace[-_TEXT_LIMIT:])
+        self._hosting.restore()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Be ready for the next unit."""
         self._page.begin(-1, 0)
         self._streams()
         kept.sweep()
@@ -230,14 +257,18 @@ def _clean_up() -> None:
         running.sweep(os.getpid())
 
 
-def main(sock_fd: int, lifeline: int, page_fd: int) -> None:
-    """Serve on an inherited socket; called by the host's bootstrap line."""
+def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:
+    """Serve on an inherited socket; called by the host's bootstrap line.
+
+    crash_fd: where the host reads the Python stack when a signal has ended this process.
+    """
+    faulthandler.enable(crash_fd, all_threads=False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
     page = Page(page_fd)
     os.close(page_fd)
     sock = socket.socket(fileno=sock_fd)
-    for fd in (sock_fd, lifeline):
+    for fd in (sock_fd, lifeline, crash_fd):
         os.set_inheritable(fd, False)
     # The host hears of this process's death by its socket: nobody else may hold it open.
     os.register_at_fork(after_in_child=sock.close)

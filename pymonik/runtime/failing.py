@@ -41,19 +41,31 @@ def failure_of(
     )
 
 
-def frozen(value: Any, step: StepCode, number: int, worker: str) -> Any:
-    """Make the record of a value, or the failure of its call when it cannot be pickled."""
+def frozen(
+    value: Any,
+    step: StepCode,
+    number: int,
+    worker: str,
+    passed: tuple[type[BaseException], ...] = (),
+) -> Any:
+    """Make the record of a value, or the failure of its call when it cannot be pickled.
+
+    passed: what is raised as it is.
+    """
     from pymonik import pickling
 
     if type(value) is Content or (type(value) is tuple and is_immediate_tuple(value)):
         return value
     try:
         data, raw, _ = pickling.freeze(value)
-    except Exception as error:
-        problem = TypeError(
-            f"the value that {step.name!r} returned cannot be pickled: "
-            f"{pickling.explain(value, 'value')}: {error}"
-        )
+    except BaseException as error:  # a `__reduce__` may raise anything
+        if isinstance(error, passed):
+            raise
+        try:
+            told = f"{pickling.explain(value, 'value')}: {error}"
+        except Exception:  # what is asked of the value to tell more may raise, too
+            told = f"value (a {type(value).__qualname__}): {type(error).__name__}"
+        problem = TypeError(f"the value that {step.name!r} returned cannot be pickled: {told}")
         problem.__cause__ = error
         return failure_of(problem, step, number, 1, worker)
     return Content(data, [freeze_buffer(view) for view in raw])

@@ -23,6 +23,7 @@ from typing import Any
 
 from pymonik.content import Buffer, Content, MemoryFile, received
 from pymonik.errors import WireError
+from pymonik.forks import fork_safe
 from pymonik.runtime.cache import CacheInfo
 from pymonik.settings import settings
 
@@ -91,6 +92,8 @@ class Encoder:
         self._remember = remember
         self._known: dict[int, tuple[weakref.ref[Content], int]] = {}
         self._files: list[MemoryFile] = []
+        # The contents that the frame of now is the first to carry.
+        self._fresh: list[int] = []
         self._dead: list[int] = []
         self._numbers = itertools.count()
 
@@ -102,8 +105,16 @@ class Encoder:
         pickler = pickle.Pickler(buffer, protocol=5)
         pickler.dispatch_table = {MemoryFile: self._file, Content: self._content}
         self._files = []
-        # What died is dropped last: the message may have been made before it died.
-        pickler.dump((message, _Dropped(dead) if dead else None))
+        self._fresh = []
+        try:
+            # What died is dropped last: the message may have been made before it died.
+            pickler.dump((message, _Dropped(dead) if dead else None))
+        except BaseException:  # nothing of it is sent
+            self._files = []
+            self._dead += dead
+            for key in self._fresh:
+                self._known.pop(key, None)
+            raise
         # The frame holds its files from here on: kept, they would outlive it until the next one.
         files, self._files = self._files, []
         frame = buffer.getbuffer()
@@ -122,6 +133,7 @@ class Encoder:
         if known is not None and known[0]() is content:
             return _known_content, (known[1],)
         number = next(self._numbers)
+        self._fresh.append(key)
         self._known[key] = (weakref.ref(content, lambda ref: self._forget(key, ref)), number)
         return _new_content, (number, content.data, content.buffers)
 
@@ -177,7 +189,7 @@ class Decoder:
                 _Arriving.files = ()
 
 
-_ARRIVING = threading.Lock()
+_ARRIVING = fork_safe(threading.Lock())
 
 
 def receive(sock: socket.socket) -> tuple[bytes, list[int]]:

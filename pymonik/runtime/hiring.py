@@ -28,9 +28,13 @@ class Hiring:
         self._staff = staff
         self._quarters = quarters
 
-    def hire(self) -> None:
-        """Start executors while there is work for them, in the environments of that work."""
+    def hire(self) -> float | None:
+        """Start executors while there is work for them, in the environments of that work.
+
+        Return the seconds after which to look again, None when news will tell.
+        """
         ready = self._scheduler.ready
+        pauses = []
         for environment in ready.needy():
             if not self._quarters.is_ready(environment):
                 continue
@@ -40,9 +44,14 @@ class Hiring:
                     if not ready.is_lived_in(environment):
                         self._give_up(environment, problem)
                     break
+                pause = self._staff.pause(environment)
+                if pause:
+                    pauses.append(pause)
+                    break
                 if not self._has_room(environment):
                     break
                 self._start(environment)
+        return min(pauses, default=None)
 
     def open(self, count: int) -> None:
         """Start executors in the environment of the host, for what is about to come."""

@@ -8,7 +8,7 @@ scheduler needs no lock; processes and sockets are the business of `staff`, how 
 from __future__ import annotations
 
 import atexit
-import logging
+import os
 import threading
 import time
 import weakref
@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pymonik.forks import fork_safe
 from pymonik.plan.home import Cell, call_back
 from pymonik.plan.plan import Unit
 from pymonik.runtime.changed import Changed
@@ -27,13 +28,15 @@ from pymonik.runtime.outcome import Failure
 from pymonik.runtime.quarters import Quarters, own_folder_of
 from pymonik.runtime.scheduler import Scheduler
 from pymonik.runtime.staff import Death, Staff
+from pymonik.safe_logging import safe_logger
 
 if TYPE_CHECKING:
     from pymonik.environment import Environment
     from pymonik.errors import EnvironmentBuildError
     from pymonik.runtime.environments import Built, Environments
+    from pymonik.runtime.piece import Piece
 
-logger = logging.getLogger("pymonik.host")
+logger = safe_logger("pymonik.host")
 
 # How often the deadlines of running calls are looked at, where calls have a `max_duration`.
 _TICK = 0.02
@@ -64,7 +67,7 @@ class Host:
         folders: Callable[[Environment], Any] = own_folder_of,
     ) -> None:
         self.workers = workers
-        self.changed = Changed()
+        self.changed = fork_safe(Changed())
         self.scheduler = Scheduler(onward)
         self.messages = 0
         self._name = name
@@ -76,7 +79,7 @@ class Host:
         self._hiring = Hiring(workers, self.scheduler, self._staff, self._quarters)
         self._tasks: deque[Callable[[], None]] = deque()
         self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
+        self._lock = fork_safe(threading.Lock())
         self._draining = threading.RLock()
         self._submitted = self._taken = 0
         self._closing = False
@@ -167,10 +170,11 @@ class Host:
             self._tasks.append(action)
             over = self._over
             if over is None and self._thread is None:
-                self._thread = threading.Thread(
+                thread = threading.Thread(
                     target=self._run, name=f"pymonik-{self._name}", daemon=True
                 )
-                self._thread.start()
+                thread.start()
+                self._thread = thread  # only now: the system may have none to spare
                 return
         if over is not None:  # nobody runs it any more: it ends as the engine did
             self._drain(over)
@@ -184,7 +188,7 @@ class Host:
             while not self._closing:
                 self._round()
             over = Failure("cancelled", "the engine was closed", "?")
-        except Exception as error:
+        except BaseException as error:  # whoever waits is to be told, whatever it was
             logger.exception("the engine failed")
             over = Failure("died", f"the engine failed: {error!r}", "?")
         finally:
@@ -212,10 +216,12 @@ class Host:
         self._settle()
         for number in self._kills():
             self._staff.kill(number, "cancelled")
-        self._hiring.hire()
+        pause = self._hiring.hire()
         for number, pieces in self.scheduler.assign().items():
-            self._staff.send(number, "run", [entry_of(piece) for piece in pieces])
-            self.messages += 1
+            self._give(number, pieces)
+        self.scheduler.fail_stuck()
+        if self.scheduler.due:
+            self._settle()
         if self._tasks:
             return
         if self._is_news or self.scheduler.done != self._told:
@@ -225,18 +231,36 @@ class Host:
         limited = any(
             p.running.unit.limited for ps in self.scheduler.executors.values() for p in ps
         )
-        for number, news in self._staff.hear(_TICK if limited else _LOOK if busy else None):
+        for number, news in self._staff.hear(_TICK if limited else _LOOK if busy else pause):
             self._is_news = True
             if isinstance(news, Death):
                 self.scheduler.finished(number, *news.journal)
-                self.scheduler.died(number, news.charged, news.reason)
+                self.scheduler.died(number, news.charged, news.reason, news.stack)
                 continue
             for message in news:
-                self._take(number, message)
+                try:
+                    self._take(number, message)
+                except Exception as error:  # what one call sends ends its executor, not the engine
+                    logger.exception("what an executor has sent cannot be taken")
+                    self._staff.kill(number, f"it sent what cannot be taken: {error!r}")
         if limited:
             self._staff.enforce()
         if busy and time.monotonic() - self._looked > _LOOK:
             self._look()
+
+    def _give(self, number: int, pieces: list[Piece]) -> None:
+        """Send pieces to an executor; those that cannot be sent fail, each for itself."""
+        entries = [entry_of(piece) for piece in pieces]
+        self.messages += 1
+        try:
+            self._staff.send(number, "run", entries)
+        except Exception:
+            for piece, entry in zip(pieces, entries):
+                try:
+                    self._staff.send(number, "run", [entry])
+                except Exception as error:
+                    text = f"it cannot be sent to an executor: {error!r}"
+                    self.scheduler.faulted(number, piece.running.unit.number, text)
 
     def _look(self) -> None:
         """Tell of what has ended in executors that are busy with something long since."""
@@ -252,6 +276,10 @@ class Host:
         elif kind == "end":
             told = (*message[1:-1], plan_of(message[-1]))
             self.scheduler.ended(number, *told)
+        elif kind == "fault":
+            unit, journal, *told = message[1:]
+            self.scheduler.finished(number, *journal)
+            self.scheduler.faulted(number, unit, *told)
         elif kind == "ask":
             self._staff.send(number, "object", self._find(message[1]))
         elif kind == "log":
@@ -277,3 +305,8 @@ class Host:
 def _close_all() -> None:
     for host in list(_ALIVE):
         host.close()
+
+
+if hasattr(os, "register_at_fork"):
+    # The executors are those of the parent, which goes on with them.
+    os.register_at_fork(after_in_child=_ALIVE.clear)

@@ -25,15 +25,15 @@ class Hosting:
     """What differs between hosts.
 
     worker: its name, for errors. functions: gives the function of a content, cached. progress: a
-    mutable triple (element, step, deadline in ns) that the host reads. caught: what counts as the
-    failure of a call. subtasks: where calls recorded by tasks go. restore: undoes what a call did
-    to the process.
+    mutable triple (element, step, deadline in ns) that the host reads. passed: what is not the
+    failure of a call, but ends the run. subtasks: where calls recorded by tasks go. restore: undoes
+    what a call did to the process.
     """
 
     worker: str
     functions: Callable[[Content], Any]
     page: Any
-    caught: tuple[type[BaseException], ...]
+    passed: tuple[type[BaseException], ...]
     subtasks: Subtasks
     restore: running.Restorer
 

@@ -11,7 +11,6 @@ asked for.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import logging
 import sys
@@ -20,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pymonik.runtime import running
+from pymonik.safe_logging import safely
 
 # What tasks print comes as records of these loggers.
 PRINTED = {"stdout": "pymonik.print.stdout", "stderr": "pymonik.print.stderr"}
@@ -46,21 +46,38 @@ class Forward(logging.Handler):
         """Hand one record on; fields go as text where they are not plain."""
         try:
             fields = {**place(), **getattr(record, "pymonik", {})}
-            text = record.getMessage()
             if record.exc_info and not record.exc_text:
                 record.exc_text = _FORMATTER.formatException(record.exc_info)
-            plain = {key: _plain(value) for key, value in fields.items()}
+            text, trace = _text(record.getMessage()), _text(record.exc_text or "")
+            plain = {_text(key): _plain(value) for key, value in fields.items()}
+            name, level = _text(record.name), int.__int__(record.levelno)
         except Exception:  # a record that cannot be told must not fail the call that logged it
             self.handleError(record)
             return
-        self._forward("log", record.name, record.levelno, text, plain, record.exc_text or "")
+        self._forward("log", name, level, text, plain, trace)
 
 
 _FORMATTER = logging.Formatter()
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, (int, float, str, bool, type(None))) else repr(value)
+    """Return what loads anywhere: of an instance of a subclass, the number or text that it is."""
+    for kind, plain in _PLAIN.items():
+        if isinstance(value, kind):
+            return value if type(value) in _PLAIN else plain(value)
+    return None if value is None else _text(repr(value))
+
+
+def _text(text: Any) -> str:
+    return text if type(text) is str else str.__str__(text)
+
+
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    bool: bool,
+    int: int.__int__,
+    float: float.__float__,
+    str: _text,
+}
 
 
 class Printed(io.TextIOBase):
@@ -82,6 +99,7 @@ class Printed(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Take text; whole lines go on at once."""
+        text = _text(text)
         here = place()
         if self._text and here != self._place:
             self.finish()
@@ -138,23 +156,12 @@ def forward(send: Callable[..., None], level: int) -> Callable[[], None]:
     return finish
 
 
-# What could not be handed on, told once: by logger and error.
-_UNHEARD: set[tuple[str, str]] = set()
-
-
 def relay(name: str, level: int, text: str, fields: dict[str, Any], trace: str) -> None:
     """Log here what was logged there; write here what was printed there.
 
     A handler that raises, or a stream that is closed, is no trouble of the tasks: it is told once.
     """
-    try:
-        _relay(name, level, text, fields, trace)
-    except Exception as error:
-        key = name, repr(error)
-        if key not in _UNHEARD and sys.stderr is not None:
-            _UNHEARD.add(key)
-            with contextlib.suppress(OSError, ValueError):
-                sys.stderr.write(f"what tasks log as {name!r} could not be handed on: {error!r}\n")
+    safely(f"what tasks log as {name!r}", _relay, name, level, text, fields, trace)
 
 
 def _relay(name: str, level: int, text: str, fields: dict[str, Any], trace: str) -> None:

@@ -32,18 +32,24 @@ class Running:
     # The cells of units that its calls have recorded.
     children: list[Cell] = field(default_factory=list)
 
-    def charge(self, element: int, step: int, reason: str) -> None:
-        """Blame a call for the death of its executor; it fails when it was tried often enough."""
+    def charge(self, element: int, step: int, reason: str, stack: str = "") -> Failure | None:
+        """Blame a call for the death of its executor; it fails when it was tried often enough.
+
+        Return its failure when it had failed before: then it was not to run, and an executor that
+        dies with it all the same is killed by the unit itself.
+        """
         unit = self.unit
         # What stands in the page of a dead executor is not to be trusted.
         step = step if 0 <= step < len(unit.program.steps) else 0
         key = (element, step)
+        if key in self.doomed:
+            return self.doomed[key]
         self.attempts[key] = tries = self.attempts.get(key, 0) + 1
         code = unit.program.steps[step]
         retries = code.max_retries
         kind = "timeout" if reason == "timeout" and code.limit is not None else "died"
         if kind == "died" and tries <= retries:
-            return
+            return None
         text = (
             f"it ran longer than its max_duration of {code.limit:g} s"
             if kind == "timeout"
@@ -56,7 +62,9 @@ class Running:
             site_of(code, element),
             element_of(code, element),
             attempts=tries,
+            traceback=stack,
         )
+        return None
 
 
 @dataclass(eq=False)

@@ -16,6 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pymonik.errors import BackendError
+from pymonik.runtime.crash import open_crash_file, python_stack
 from pymonik.runtime.frames import Decoder, Encoder, Outbox, receive
 from pymonik.runtime.page import Journal, Page, open_page
 from pymonik.runtime.running import sweep
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _ROOT = os.path.dirname(PACKAGE)
 _BOOT = (
     "import sys; {path}; from pymonik.runtime.executor import main; "
-    "main({socket}, {lifeline}, {page})"
+    "main({socket}, {lifeline}, {page}, {crash})"
 )
 # The package is found where this host found it: before all others, but for those of a venv.
 _HERE, _BEHIND = "sys.path[0] = {root!r}", "sys.path[0:1] = []; sys.path.append({root!r})"
@@ -48,7 +49,11 @@ class Process:
     ) -> None:
         self.number = number
         self.environment = environment
+        # Whether it has said that it is there, and whether it has said anything else.
         self.ready = False
+        self.proven = False
+        # Where in Python it was when a signal such as SIGSEGV ended it: known from `end` on.
+        self.stack = ""
         self.kill_reason = ""
         self._decoder = Decoder()
         self._encoder = Encoder(remember=True)
@@ -64,7 +69,10 @@ class Process:
             self._page = Page(page_fd)
             ours.callback(self._page.close)
             self._page.begin(-1, 0)
-            self._popen = _start(end.fileno(), lifeline, page_fd, threads, built)
+            self._crash = open_crash_file()
+            ours.callback(os.close, self._crash)
+            inherited = (end.fileno(), lifeline, page_fd, self._crash)
+            self._popen = _start(inherited, threads, built)
             # Closed by `end`, or here and now if it did not start.
             self._ours = ours.pop_all()
         self.socket.setblocking(False)
@@ -125,6 +133,7 @@ class Process:
             self._popen.wait(0.5)
         self.kill("it closed its socket")
         code = self._popen.wait()
+        self.stack = python_stack(self._crash, _ROOT) if code < 0 else ""
         with contextlib.suppress(OSError):
             self._ours.close()
         sweep(self.pid)
@@ -135,17 +144,19 @@ class Process:
 
 
 def _start(
-    sock: int, lifeline: int, page: int, threads: int, built: Built | None
+    inherited: tuple[int, int, int, int], threads: int, built: Built | None
 ) -> subprocess.Popen[bytes]:
+    """Start an interpreter. inherited: its socket, lifeline, page and crash file."""
     if sys.platform == "win32":
         raise BackendError("the embedded engine runs on Linux and macOS; on Windows, use WSL")
     variables = {**{name: str(threads) for name in _THREADS}, **os.environ}
     path = (_BEHIND if built is not None and built.venv else _HERE).format(root=_ROOT)
-    boot = _BOOT.format(path=path, socket=sock, lifeline=lifeline, page=page)
+    sock, lifeline, page, crash = inherited
+    boot = _BOOT.format(path=path, socket=sock, lifeline=lifeline, page=page, crash=crash)
     return subprocess.Popen(
         [sys.executable if built is None else built.python, "-c", boot],
         stdin=subprocess.DEVNULL,
-        pass_fds=(sock, lifeline, page),
+        pass_fds=inherited,
         start_new_session=True,
         env=variables if built is None else built.child_environ(variables),
         cwd=None if built is None else built.working_dir,

@@ -6,18 +6,18 @@ built; or the failure of its units. How it is built is the business of `environm
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pymonik.errors import EnvironmentBuildError
+from pymonik.safe_logging import safe_logger
 
 if TYPE_CHECKING:
     from pymonik.environment import Environment
     from pymonik.runtime.environments import Built, Environments
 
-logger = logging.getLogger("pymonik.environments")
+logger = safe_logger("pymonik.environments")
 
 Told = Callable[["Environment", "Built | EnvironmentBuildError"], None]
 
@@ -57,7 +57,11 @@ class Quarters:
 
                 self._environments = Environments()
             builder = threading.Thread(target=self._build, args=(environment,), daemon=True)
-            builder.start()
+            try:
+                builder.start()
+            except RuntimeError as error:  # the system has no thread left
+                problem = EnvironmentBuildError(f"{environment!r} could not be built: {error}")
+                self._tell(environment, problem)
         return self._known[environment] is not None
 
     def built(self, environment: Environment | None) -> Built | None:
@@ -96,7 +100,7 @@ class Quarters:
             logger.info("%r is ready: %.1f s", environment, result.seconds)
         except EnvironmentBuildError as error:
             result = error
-        except Exception as error:  # a folder that has changed: nobody may wait for ever
+        except BaseException as error:  # a folder that has changed: nobody may wait for ever
             result = EnvironmentBuildError(f"{environment!r} could not be built: {error}")
             result.__cause__ = error
         self._tell(environment, result)

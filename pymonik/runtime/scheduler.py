@@ -19,7 +19,7 @@ from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
 from pymonik.runtime.failing import failure_of
 from pymonik.runtime.onward import Here, Onward
-from pymonik.runtime.outcome import Failure
+from pymonik.runtime.outcome import PENDING, Failure
 from pymonik.runtime.piece import Piece, Running
 from pymonik.runtime.program import site_of
 from pymonik.runtime.ready import Ready
@@ -168,7 +168,9 @@ class Scheduler:
                 unit.cell.tell(stored[place], element, step[0])
         self.due += unit.cell.due()
 
-    def died(self, executor: int, call: tuple[int, int, int] | None, reason: str) -> None:
+    def died(
+        self, executor: int, call: tuple[int, int, int] | None, reason: str, stack: str = ""
+    ) -> None:
         """Place anew what an executor left behind; charge its death to the call it was running.
 
         call: unit, element and step; None when no call is to blame. Where it names none that the
@@ -179,11 +181,38 @@ class Scheduler:
             number, element, step = call
             for piece in pieces:
                 if piece.running.unit.number == number and piece.start <= element < piece.stop:
-                    piece.running.charge(element, step, reason)
                     break
             else:
-                pieces[0].running.charge(pieces[0].start, 0, reason)
+                piece, element, step = pieces[0], pieces[0].start, 0
+            failure = piece.running.charge(element, step, reason, stack)
+            if failure is not None:
+                pieces.remove(piece)
+                self._fail_piece(piece, failure)
         self.ready.put_back(piece for piece in pieces if piece.start < piece.stop)
+
+    def faulted(self, executor: int, number: int, text: str, traceback: str = "") -> None:
+        """Let what has not ended of a piece fail: its executor could not run it, and lives on."""
+        piece = self._piece(executor, number)
+        if piece is None:
+            return
+        self.executors[executor].remove(piece)
+        if self.is_open(piece.running):
+            self._fail_piece(piece, _fault(piece.running.unit, text, traceback))
+
+    def fail_stuck(self) -> None:
+        """Let units fail that nothing will bring to an end: what they wait for runs nowhere.
+
+        Nobody would be told of it otherwise, and wait for ever.
+        """
+        if not self._units or len(self.ready) or any(self.executors.values()):
+            return
+        for running in list(self._units.values()):
+            failure = _fault(running.unit, "nothing that runs or is ready can bring its value")
+            self._note([failure])
+            self.due += running.unit.cell.fail(failure)
+            self._finish(running)
+        self._complete.clear()
+        self._dependents.clear()
 
     def cancel(self, cell: Cell) -> bool:
         """Stop a unit that nobody wants; True when it will not run (or stops)."""
@@ -255,6 +284,20 @@ class Scheduler:
                 self._note([r for r in records if type(r) is Failure and not r.path])
         self.due += cell.fill(start, columns)
 
+    def _fail_piece(self, piece: Piece, failure: Failure) -> None:
+        """Let the elements of a piece that have no record yet end with one failure."""
+        self._note([failure])
+        cell, start, stop = piece.running.unit.cell, piece.start, piece.stop
+        columns = [
+            [failure if record is PENDING else record for record in column[start:stop]]
+            for column in cell.columns
+        ]
+        if not columns:
+            cell.errors.append(failure)
+        self.due += cell.fill(start, columns)
+        self.settle(piece.running, stop - start)
+        self.propagate()
+
     def _note(self, failures: Sequence[Failure]) -> None:
         """Keep failures for who may want to know of the first that nobody has looked at."""
         room = _FAILURES - len(self.failures)
@@ -284,3 +327,10 @@ class Scheduler:
                 running.waiting -= 1
                 if not running.waiting and not running.cancelled:
                     self.ready.append(Piece(running, 0, running.unit.n))
+
+
+def _fault(unit: Unit, text: str, traceback: str = "") -> Failure:
+    """Return the failure of a unit for which no code of the user is to blame."""
+    step = unit.program.steps[0]
+    said = f"PymoniK failed outside of your code, which is a bug of its own: {text}"
+    return Failure("error", said, unit.name, site_of(step, 0), traceback=traceback)

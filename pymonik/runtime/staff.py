@@ -13,22 +13,28 @@ import os
 import selectors
 import socket
 import sys
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pymonik.errors import WireError
 from pymonik.runtime.page import Journal
 from pymonik.runtime.process import Process
+from pymonik.safe_logging import safe_logger
 
 if TYPE_CHECKING:
     from pymonik.environment import Environment
     from pymonik.runtime.environments import Built
 
-logger = logging.getLogger("pymonik.host")
+logger = safe_logger("pymonik.host")
 
-# An executor that cannot even start is not started for ever.
-_START_TRIES = 3
+# An executor that cannot even start is not started for ever: what is lacking for a moment, memory
+# or processes, is there again after a second or two.
+_START_TRIES = 5
+# Seconds before the next one is started after one that has done nothing; doubled each time.
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,28 @@ class Death:
     """How an executor ended.
 
     journal: what it has finished since its last report. charged: unit, element and step of the
-    call to blame, if any is.
+    call to blame, if any is. stack: where in Python it was, if a signal ended it in there.
     """
 
     journal: Journal
     charged: tuple[int, int, int] | None
     reason: str
+    stack: str = ""
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    """Executors of one environment that ended, one after the other, before they did anything.
+
+    tries: how many were not even ready. reason: why the last one ended. pause: seconds. until: when
+    the next may be started. started: how many executors had been started before, in all.
+    """
+
+    tries: int = 0
+    reason: str = ""
+    pause: float = _FIRST_PAUSE / 2
+    until: float = 0.0
+    started: int = 0
 
 
 class Staff:
@@ -57,8 +79,7 @@ class Staff:
         self._leaving: set[int] = set()
         self._processes: dict[int, Process] = {}
         self._started = 0
-        # By environment: how often one ended before it was ready, and why the last one did.
-        self._failed: dict[Any, tuple[int, str]] = {}
+        self._troubles: dict[Any, _Trouble] = {}
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
@@ -74,12 +95,17 @@ class Staff:
 
     def problem(self, environment: Environment | None) -> str:
         """Say why executors cannot be started in an environment, "" as long as they may be."""
-        tries, reason = self._failed.get(environment, (0, ""))
-        return reason if tries >= _START_TRIES else ""
+        trouble = self._troubles.get(environment)
+        return trouble.reason if trouble is not None and trouble.tries >= _START_TRIES else ""
+
+    def pause(self, environment: Environment | None) -> float:
+        """Return the seconds that have to pass before the next is started in an environment."""
+        trouble = self._troubles.get(environment)
+        return 0.0 if trouble is None else max(0.0, trouble.until - time.monotonic())
 
     def forgive(self, environment: Environment | None) -> None:
         """Forget what has kept executors from starting."""
-        self._failed.pop(environment, None)
+        self._troubles.pop(environment, None)
 
     def start(self, environment: Environment | None, built: Built | None) -> int | None:
         """Start one in an environment; give its number, None when the system refuses.
@@ -92,7 +118,7 @@ class Staff:
         hello = {
             "worker": f"{self._name}-{number}",
             # A venv has a module path of its own.
-            "path": None if is_venv else [os.path.abspath(entry) for entry in sys.path],
+            "path": None if is_venv else module_path(),
             "folder": built.working_dir if built is not None else None,
             "level": logging.getLogger().getEffectiveLevel(),
             **self._hello,
@@ -100,17 +126,34 @@ class Staff:
         threads = max(1, available_cpus() // self._size)
         try:
             process = Process(number, environment, hello, threads, built)
-        except OSError as error:
+        except Exception as error:
             logger.warning("an executor could not be started: %s", error)
-            self._failed_to_start(environment, str(error))
+            self._troubled(environment, number, str(error), 1)
+            if not isinstance(error, OSError):  # what the system refuses now, it may grant later
+                self._give_up(environment)
             return None
         self._processes[number] = process
         self._selector.register(process.socket, selectors.EVENT_READ, process)
         return number
 
-    def _failed_to_start(self, environment: Environment | None, reason: str) -> None:
-        tries, _ = self._failed.get(environment, (0, ""))
-        self._failed[environment] = tries + 1, reason
+    def _troubled(
+        self, environment: Environment | None, number: int, reason: str, tries: int
+    ) -> None:
+        """Note an executor that has ended before it did anything.
+
+        Those that were under way when another one ended count with it: what takes several at
+        once, such as a lack of memory, is one try.
+        """
+        known = self._troubles.get(environment, _Trouble())
+        if number < known.started:
+            return
+        pause = min(2 * known.pause, _LONGEST_PAUSE)
+        self._troubles[environment] = _Trouble(
+            known.tries + tries, reason, pause, time.monotonic() + pause, self._started
+        )
+
+    def _give_up(self, environment: Environment | None) -> None:
+        self._troubles[environment] = replace(self._troubles[environment], tries=_START_TRIES)
 
     def send(self, number: int, *message: Any) -> None:
         """Send a message, or keep what the socket does not take now."""
@@ -135,9 +178,11 @@ class Staff:
             if messages is None:
                 yield process.number, self._bury(process)
                 continue
-            if messages and not process.ready:
+            if messages and not process.proven:
                 process.ready = True
-                self.forgive(process.environment)
+                process.proven = any(message[0] != "ready" for message in messages)
+                if process.proven:
+                    self.forgive(process.environment)
             yield process.number, messages
             self._listen(process)
 
@@ -182,7 +227,9 @@ class Staff:
             return process.receive()
         except WireError as error:
             process.kill(str(error))
-            return None
+        except Exception as error:  # what a task has sent may be anything: it is to blame
+            process.kill(f"it sent what cannot be read: {error!r}")
+        return None
 
     def _listen(self, process: Process) -> None:
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if process.outbox else 0)
@@ -198,11 +245,17 @@ class Staff:
             reason == "timeout" and not process.is_overdue()
         )
         ended = process.end()
-        if not process.ready and reason != "dismissed":
-            self._failed_to_start(process.environment, reason or ended)
+        if not process.proven and call[0] < 0 and not innocent:
+            tries = 0 if process.ready else 1
+            self._troubled(process.environment, process.number, reason or ended, tries)
         logger.info("executor %d ended: %s", process.pid, reason or ended)
         charged = call if process.ready and not innocent else None
-        return Death(journal, charged, reason or ended)
+        return Death(journal, charged, reason or ended, process.stack)
+
+
+def module_path() -> list[str]:
+    """Return where this process looks for modules, for one that runs elsewhere."""
+    return [os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)]
 
 
 def available_cpus() -> int:

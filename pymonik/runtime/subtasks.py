@@ -93,6 +93,13 @@ class Subtasks(Recorder):
         self.names.clear()
         self._delegated = None
 
+    def reset(self) -> None:
+        """Forget what all calls of a unit have recorded: it has failed outside of them."""
+        self.drop_call()
+        self._kept.clear()
+        self._bindings.clear()
+        self.diverted = None
+
     def divert(self, value: Any) -> Any:
         """Take over what a call has recorded; when its value holds handles, note the divert."""
         delegated, self._delegated = self._delegated, None

@@ -165,7 +165,9 @@ class _Runner:
                 return self.calls[place](number, made)
             except Upstream as upstream:
                 return upstream.failure_of(step.name)
-            except hosting.caught as error:
+            except BaseException as error:
+                if isinstance(error, hosting.passed):
+                    raise
                 hosting.subtasks.drop_call()
                 if attempt <= step.retries and isinstance(error, _retried(step)):
                     running.clean_up()
@@ -193,13 +195,13 @@ class _Runner:
             record = value = self._diverted(value, place, number)
         if type(value) not in IMMEDIATE and type(value) is not Failure:
             if kept or uses > 1:
-                record = frozen(value, self.steps[place], number, self.hosting.worker)
+                record = self._frozen(value, place, number)
             elif uses == 1 and not self.retried and is_unshared(value):
                 if output is not None:  # stored for other elements: this one keeps its place
                     self.columns[output].append(None)
                 return held(value)
             elif uses:
-                record = frozen(value, self.steps[place], number, self.hosting.worker)
+                record = self._frozen(value, place, number)
             else:
                 record = None
         if output is not None:
@@ -208,12 +210,19 @@ class _Runner:
             self.errors.append(record)
         return Made(None, record, uses)
 
+    def _frozen(self, value: Any, place: int, number: int) -> Any:
+        """Make the record of a value, or the failure of its call when it cannot be pickled."""
+        hosting = self.hosting
+        return frozen(value, self.steps[place], number, hosting.worker, hosting.passed)
+
     def _diverted(self, value: Any, place: int, number: int) -> Any:
         """Hand over what the call has recorded; its value may hold what cannot travel."""
         subtasks = self.hosting.subtasks
         try:
             return subtasks.divert(value)
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, self.hosting.passed):
+                raise
             subtasks.drop_call()
             return failure_of(error, self.steps[place], number, 1, self.hosting.worker)
 

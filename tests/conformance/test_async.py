@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -68,6 +69,29 @@ def test_an_awaiting_coroutine_can_give_up(client: Pymonik, gate: Gate) -> None:
         asyncio.run(main())
     gate.open()
     assert h.get() == "through"
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, asyncio.CancelledError])
+@pytest.mark.asynchronous
+def test_a_callback_that_raises_keeps_nobody_else_from_being_told(
+    client: Pymonik, gate: Gate, error: type[BaseException]
+) -> None:
+    def callback(handle: Any) -> None:
+        raise error
+
+    called = threading.Event()
+    first = pass_gate.invoke(gate.path, 1)
+    client.flush()
+    first.add_done_callback(callback)
+    first.add_done_callback(lambda handle: called.set())
+    gate.open()
+    assert first.get() == 1
+
+    async def main() -> Any:
+        return await asyncio.wait_for(square.invoke(3), 60)
+
+    assert asyncio.run(main()) == 9
+    assert called.wait(60)
 
 
 def test_two_coroutines_may_await_one_handle(client: Pymonik) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import gc
 import logging
 import sys
@@ -38,6 +39,36 @@ def logs_a_level(ctx: PymonikContext) -> None:
 def test_a_keyword_may_be_called_level(told: Any) -> None:
     records = told(lambda: logs_a_level.invoke().get())
     assert [(r.levelno, r.pymonik["level"]) for r in records] == [(30, 3), (40, 9)]
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+class Word(str):
+    def __str__(self) -> str:
+        return self
+
+
+class Share(float):
+    pass
+
+
+@task(require_context=True)
+def logs_odd_fields(ctx: PymonikContext) -> None:
+    ctx.logger.warning(Word("odd"), level=Level.HIGH, word=Word("w"), share=Share(0.5), none=None)
+    logging.getLogger("mine").log(Level.HIGH * 10, Word("mine"))
+    print(Word("printed"))
+
+
+def test_fields_of_any_type_arrive_as_what_they_are(told: Any, backend: str) -> None:
+    records = told(lambda: logs_odd_fields.invoke().get())
+    fields = next(r.pymonik for r in records if r.name.startswith("pymonik.task"))
+    assert (fields["level"], fields["word"], fields["share"]) == (3, "w", 0.5)
+    assert fields["none"] is None
+    if backend != "inline":  # there nothing travels
+        assert [type(fields[n]) for n in ("level", "word", "share")] == [int, str, float]
+    assert any("odd" in r.getMessage() for r in records)
 
 
 @task(require_context=True)

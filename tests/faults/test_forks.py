@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import traceback
+from typing import Any
 
 import pytest
 
@@ -27,6 +29,9 @@ def test_the_death_of_an_executor_is_heard_of_while_its_forks_live_on(client: Py
     assert same.invoke(1).get() == 1
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+
+
 def in_a_fork(action: object) -> str:
     """Run something in a fork of this process; give what it wrote."""
     reader, writer = os.pipe()
@@ -34,6 +39,8 @@ def in_a_fork(action: object) -> str:
     if pid == 0:
         try:
             action(lambda text: os.write(writer, text.encode()))  # type: ignore[operator]
+        except BaseException:
+            os.write(writer, traceback.format_exc().encode())
         finally:
             os._exit(0)
     os.close(writer)
@@ -43,7 +50,6 @@ def in_a_fork(action: object) -> str:
     return text
 
 
-@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_forked_process_is_told_to_make_a_client_of_its_own(client: Pymonik) -> None:
     known = same.invoke(1)
     known.wait()
@@ -61,3 +67,72 @@ def test_a_forked_process_is_told_to_make_a_client_of_its_own(client: Pymonik) -
     assert ["forked" in line for line in lines] == [True, True, True, False], lines
     assert lines[3] == "1", "what came before the fork is here"
     assert pending.get() == 2, "the client itself has lost nothing"
+
+
+@pytest.mark.parametrize("backend", ["local", "inline"])
+def test_a_fork_is_told_so_also_while_another_thread_holds_the_locks(backend: str) -> None:
+    with Pymonik(backend=backend, workers=1) as client:
+        known = same.invoke(1).wait()
+        pending = same.invoke(2)
+        held, over = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with client._flushing, client._opened().changed:
+                held.set()
+                over.wait(PATIENCE)
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        held.wait(PATIENCE)
+
+        def child(tell: object) -> None:
+            signal.alarm(PATIENCE)
+            later = same.invoke(3)
+            for attempt in (pending.get, later.get, lambda: later.result_id, client.close):
+                try:
+                    attempt()
+                except BackendError as error:
+                    tell(f"{error}\n")  # type: ignore[operator]
+            tell(f"{known.get()}")  # type: ignore[operator]
+
+        lines = in_a_fork(child).splitlines()
+        over.set()
+        holder.join()
+        assert ["forked" in line for line in lines] == [True, True, True, True, False], lines
+        assert pending.get() == 2
+
+
+def test_a_client_of_a_forks_own_calls_back(client: Pymonik) -> None:
+    called = threading.Event()
+    first = same.invoke(1)
+    first.add_done_callback(lambda handle: called.set())
+    first.wait()
+    assert called.wait(PATIENCE), "there is a thread of callbacks, which a fork does not have"
+
+    def child(tell: object) -> None:
+        signal.alarm(PATIENCE)
+        with Pymonik(backend="local", workers=1):
+            handle = same.invoke(7)
+            handle.add_done_callback(lambda handle: tell(f"{handle.get()}\n"))  # type: ignore[operator]
+            handle.wait()
+        tell("closed")  # type: ignore[operator]
+
+    assert in_a_fork(child).split() == ["7", "closed"]
+
+
+def test_a_fork_that_exits_leaves_its_parents_executors_alone(run_script: Any) -> None:
+    source = """
+import os, sys
+from pymonik import Pymonik, Task
+same = Task(lambda x: x, func_name="same")
+pid = Task(os.getpid, func_name="pid")
+with Pymonik(backend="local", workers=1):
+    before = pid.invoke().get()
+    child = os.fork()
+    if not child:
+        sys.exit(0)  # runs what is registered for the end of the process
+    assert os.waitpid(child, 0)[1] == 0
+    print(pid.invoke().get() == before, same.invoke(1).get())
+"""
+    done = run_script(source)
+    assert done.stdout == "True 1\n", done.stderr

@@ -64,7 +64,7 @@ def reports(
     subtasks = Subtasks(8, False, True)
     restore = running.Restorer(watch=False)
     load = functions or (lambda function: function.load())
-    hosting = Hosting("here", load, page or Page(), (Exception,), subtasks, restore)
+    hosting = Hosting("here", load, page or Page(), (), subtasks, restore)
     running.DIRTY.clear()
     try:
         return list(run(job, hosting))

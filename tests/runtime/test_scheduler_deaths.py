@@ -163,3 +163,44 @@ def test_what_was_given_up_does_not_run_again_when_its_executor_dies() -> None:
     machine.add(a)
     machine.scheduler.fail_all(failure("a", "cancelled"))
     assert machine.die(0, a, 1, reason="cancelled") == []
+
+
+def test_an_executor_that_dies_with_a_doomed_call_fails_the_unit() -> None:
+    """The call was not to run any more: what kills is something in the unit itself."""
+    machine = Machine(0)
+    a, b = unit("a", 3, max_retries=1), unit("b")
+    machine.add(a, b)
+    for executor in range(3):
+        assert machine.start(executor)[0] == f"{executor}: a[0:3]"
+        machine.die(executor, a, 0)
+    assert [record.kind for record in a.cell.columns[0]] == ["died"] * 3
+    assert machine.start(3) == ["3: b[0:1]"]
+
+
+def test_a_fault_fails_what_had_not_ended_and_leaves_the_executor() -> None:
+    machine = Machine(1)
+    a, b = unit("a", 4), unit("b")
+    after = unit("after", 1, a)
+    machine.add(a, b, after)
+    machine.report(0, a, 0, 2)
+    machine.scheduler.faulted(0, a.number, "IndexError: 7", "the traceback")
+    assert a.cell.columns[0][:2] == ["a0", "a1"]
+    first, second = a.cell.columns[0][2:]
+    assert (first.kind, first.task, first.traceback) == ("error", "a", "the traceback")
+    assert first is second, "one fault, one failure"
+    assert machine.given() == ["0: b[0:1]"]
+    machine.scheduler.faulted(0, 77, "of a unit that is not known any more")
+
+
+def test_a_unit_that_nothing_can_bring_to_its_end_fails_when_the_rest_has_ended() -> None:
+    machine = Machine(1)
+    lost, a = unit("lost"), unit("a")
+    waiting = unit("waiting", 1, lost)
+    machine.add(waiting, a)
+    machine.scheduler.fail_stuck()
+    assert waiting.cell.columns == [[PENDING]], "something still runs"
+    machine.end(0, a, 0, 1)
+    machine.scheduler.fail_stuck()
+    [[record]] = waiting.cell.columns
+    assert (record.kind, machine.scheduler.unfinished) == ("error", 0)
+    assert "nothing that runs" in record.message
