@@ -30,6 +30,9 @@ class Arguments:
         self.interner = Interner()
         # Files that calls take, by their hashes: each is read once while somebody needs it.
         self._files: WeakValueDictionary[str, Content] = WeakValueDictionary()
+        # While it is being closed nothing more is recorded, but for what callbacks record; once it
+        # is closed, nothing at all.
+        self._closing = False
         self._closed = False
 
     def argument(self, value: Any, name: str) -> Any:
@@ -82,12 +85,16 @@ class Arguments:
                 "this handle belongs to another client: get() its value there, and pass that"
             )
         if type(lazy) is MultiResultHandle:
-            runs = lazy._runs
-            return Bundle(tuple([(node, indexes) for node, indexes, _ in runs if indexes]))
+            runs = [run for run in lazy._runs if run[1]]
+            return Bundle(tuple([run[:2] for run in runs]), tuple([run[2] for run in runs]))
         node = lazy._node
         if node.home is None and self._closed:
             raise NoClientError("this handle was dropped with its client: its call was never sent")
-        return node.content if type(node) is Put else Ref(node, lazy._index)
+        if type(node) is Put:
+            return node.content
+        # While it is recorded, and until a flush takes it: another thread may flush in between,
+        # and the handle may be gone by then.
+        return Ref(node, lazy._index, lazy._anchor or lazy)
 
     def column(self, values: Sequence[Any], name: str) -> Any:
         """Capture one argument of all elements."""
@@ -97,7 +104,7 @@ class Arguments:
         argument = self.argument
         if kinds == {ResultHandle} and _is_run(values):
             first = self.slot_of_lazy(values[0])
-            return Range(first.node, first.index, 1)
+            return Range(first.node, first.index, 1, first.anchor)
         # An object that stands in many rows is captured once: they were all given at one moment.
         known: dict[int, Any] = {}
         captured = []

@@ -33,9 +33,14 @@ class Callbacks:
                 self._thread = thread
         self._calls.put(call)
 
+    @property
+    def runs_here(self) -> bool:
+        """Tell whether a callback is what runs in this thread."""
+        return self._thread is threading.current_thread()
+
     def drain(self) -> None:
         """Wait until what was put so far has been called."""
-        if self._thread is None or self._thread is threading.current_thread():
+        if self._thread is None or self.runs_here:
             return
         called = threading.Event()
         self._calls.put(called.set)

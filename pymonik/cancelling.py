@@ -27,8 +27,9 @@ def cancel_pending(pending: list[Any], node: Recorded, index: int) -> None:
         if type(later) is Recorded and any(id(source) in gone for source in inputs(later)):
             gone[id(later)] = later
     for dropped in gone.values():
-        pending.remove(dropped)
+        # In this order: another thread that finds it pending no more finds its value.
         dropped.home = settled(failure if dropped is node else failure.below(dropped.spec.name))
+        pending.remove(dropped)
 
 
 def _give_up_element(node: Recorded, index: int, failure: Failure) -> None:

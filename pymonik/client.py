@@ -20,7 +20,7 @@ from pymonik.callbacks import CALLBACKS
 from pymonik.compiling import Compiling
 from pymonik.content import Content
 from pymonik.current import CURRENT, close_here, open_here
-from pymonik.errors import BackendError, OptionsError
+from pymonik.errors import BackendError, NoClientError, OptionsError
 from pymonik.graph.ir import Recorded
 from pymonik.handle import ResultHandle
 from pymonik.multi import MultiResultHandle
@@ -196,21 +196,34 @@ class Pymonik(Compiling):
     def close(self) -> None:
         """Send what is pending, wait for all of it, and let go of the backend.
 
-        Raises the first failure that nobody has looked at.
+        From now on only callbacks may record calls: these are waited for, too. Other threads may
+        still wait for what they have recorded. Raises the first failure that nobody has looked at.
         """
         if self._closed:
             return
+        self._closing = True
         try:
             self.flush()
-            if self._backend is not None and not self._leaves_work_behind():
-                self._wait(lambda: self._is_idle(), None)
-                self._backend.drain()
+            leaves = self._backend is None or self._leaves_work_behind()
+            while True:
+                if not leaves:
+                    self._wait(self._is_idle, None)
+                    self._opened().drain()
+                CALLBACKS.drain()
+                if self._close_if_done():
+                    break
+                self.flush()
         except BaseException as error:
             self._abandon(error)
             raise
-        CALLBACKS.drain()
         self._let_go()
         self._raise_unseen()
+
+    def _close_if_done(self) -> bool:
+        """Close the client once nothing is pending; callbacks may have recorded more."""
+        with self._flushing:
+            self._closed = not self.pending
+            return self._closed
 
     def cancel(self) -> None:
         """Drop what was not sent, cancel what was, and close."""
@@ -227,28 +240,29 @@ class Pymonik(Compiling):
         return done == total
 
     def _let_go(self) -> None:
-        if self._known is not None and not self._closed:
+        if self._known is not None:
             self._known.keep()
-        self._closed = True
         close_here(self)
         if self._backend is not None and self._process == os.getpid():
             self._backend.close()
+        self._tell_dropped()
 
     def _abandon(self, error: BaseException | None) -> None:
         """Drop what was not sent, cancel what was."""
+        # First of all: a thread that finds its call pending no more finds the client closed.
+        was_closed, self._closing, self._closed = self._closed, True, True
         dropped = self._unsent()
         if dropped:
             told = f"{counted(dropped, 'call')} never sent"
             logger.warning("%s: the block was left early", told)
         self.pending.clear()
         is_ours = self._process == os.getpid()  # in a fork of it, the work is that of others
-        if self._backend is not None and is_ours and not self._closed:
+        if self._backend is not None and is_ours and not was_closed:
             done, total = self._backend.progress()
             if done < total:
                 logger.warning("cancelling what has not ended: %s", counted(total - done, "unit"))
                 self._backend.cancel_all("the client was closed before it had ended")
         self._let_go()
-        self._tell_dropped()
 
     def _unsent(self) -> int:
         return sum(1 if n.n is None else n.n for n in self.pending if type(n) is Recorded)
@@ -308,6 +322,10 @@ class Pymonik(Compiling):
     def check(self, delegate: bool) -> None:
         """Refuse to delegate: only a task can hand its value over to another call."""
         self._check_open()
+        if self._closing and not CALLBACKS.runs_here:
+            raise NoClientError(
+                "this client is being closed: until it is, only callbacks of its calls record more"
+            )
         if delegate:
             raise OptionsError("delegate=True is for calls made inside a task")
 

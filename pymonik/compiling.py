@@ -15,13 +15,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.ir import Graph, Recorded
+from pymonik.graph.ir import Graph, Recorded, taken
+from pymonik.names import node_of
 from pymonik.options import TaskOptions
+from pymonik.plan.home import call_back
 from pymonik.progress import Progress, watching
+from pymonik.runtime.outcome import Failure
 from pymonik.settings import settings
 from pymonik.telling import Telling
 
 if TYPE_CHECKING:
+    from pymonik.backend import Backend
     from pymonik.graph.passes import Target
     from pymonik.plan.plan import Plan
 
@@ -66,7 +70,7 @@ class Compiling(Telling):
         """Compile what is pending and give the plan, without sending it."""
         self._check_open()
         with self._flushing:
-            return self._compile(Graph(tuple(self.pending), {}))
+            return self._compile(taken(self._take()))
 
     def _compile(self, graph: Graph) -> Plan:
         # Loaded by the first flush, while executors start: half of what there is to load.
@@ -90,11 +94,10 @@ class Compiling(Telling):
                 raise
             return self._compile(graph)
         source = Source(graph, target, self.optimize, tuple(self.partitions), self._seed)
-        names = [(name, h) for name, h in self.names.items() if name not in self._sent_names]
         return replace(
             plan,
             source=source,
-            names=tuple(names),
+            names=self._names_for(graph),
             kept=self._cut.kept if self._cut is not None and target.solo else (),
             stored=tuple(blob for blob in plan.blobs if backend.holds(blob)),
             versions=self._versions() if target.solo else (),
@@ -108,44 +111,105 @@ class Compiling(Telling):
         code = self.code_for(calling(False))
         return bool(refuse_culprits(graph.nodes, target, self.optimize, code))
 
+    def _names_for(self, graph: Graph) -> tuple[tuple[str, Any], ...]:
+        """Give the names to be told with a graph: of its values, and of values sent before."""
+        unsent = self._unsent_names()
+        if not unsent:
+            return ()
+        here = set(map(id, graph.nodes))
+        return tuple([(n, h) for n, h, node in unsent if node.home is not None or id(node) in here])
+
+    def _unsent_names(self) -> list[tuple[str, Any, Any]]:
+        """Give names that no plan has told of, with their handles and the nodes of these."""
+        names = list(self.names.items())  # others may name values meanwhile
+        return [(name, h, node_of(h)) for name, h in names if name not in self._sent_names]
+
+    def _has_late_names(self) -> bool:
+        """Tell whether values were named after they had been sent: the next plan tells of them."""
+        return any(node.home is not None for _, _, node in self._unsent_names())
+
     def _versions(self) -> tuple[tuple[str, str], ...]:
         """Give the versions of the packages that pickled data names: a cluster may have others."""
         if not self.interner.origins:
             return ()
         from pymonik.runtime.env_versions import versions_of
 
-        return tuple(versions_of(self.interner.origins).items())
+        return tuple(versions_of(set(self.interner.origins)).items())
 
     def flush(self) -> None:
-        """Compile what is pending and send it, without waiting."""
-        if not self.pending:
-            return
-        with self._flushing:
-            count = len(self.pending)
-            if not count:
-                return
-            began = time.perf_counter()
-            if self._known is not None:
-                self._known.keep()
-            backend = self._opened()
-            if self.environment is None:
-                calls = (node.n or 1 for node in self.pending[:_AT_ONCE] if type(node) is Recorded)
-                backend.prepare(sum(calls))
-            from pymonik.plan.lower import bind
+        """Compile what is pending and send it, without waiting.
 
-            plan = self._compile(Graph(tuple(self.pending[:count]), {}))
-            bind(plan.graph, plan)
-            if self._cut is not None:
-                self._cut.bind()
-                self._known.expect(self._cut)
-                self.stats.reused += self._cut.hits
-            del self.pending[:count]
-            self.interner.new_bytes = 0
-            self._note(plan, time.perf_counter() - began)
+        Other threads record meanwhile: their calls go with the next flush. What they use of this
+        one is wanted, since their arguments hold the anchors (see `graph.slots`).
+        """
+        if not self.pending and not self._has_late_names():
+            return
+        try:
+            with self._flushing:
+                self._flush()
+        finally:  # also of what could not be sent: it has ended, too
+            self._watch_flushed()
+
+    def _flush(self) -> None:
+        nodes = self._take()
+        # A finalizer of the user's may flush where this thread compiles: it comes too early.
+        if self._is_compiling or not (nodes or self._has_late_names()):
+            return
+        began = time.perf_counter()
+        if self._known is not None:
+            self._known.keep()
+        backend = self._opened()
+        if self.environment is None:
+            calls = (node.n or 1 for node in nodes[:_AT_ONCE] if type(node) is Recorded)
+            backend.prepare(sum(calls))
+        from pymonik.plan.lower import bind
+
+        self._is_compiling = True
+        try:
+            plan = self._compile(taken(nodes))
+            if self._closed:  # abandoned by another thread: what was dropped is not sent
+                return
+            self._sending += 1  # before others see where values will be
+            try:
+                bind(plan.graph, plan)
+                if self._cut is not None:
+                    self._cut.bind()
+                    self._known.expect(self._cut)
+                    self.stats.reused += self._cut.hits
+                del self.pending[: len(nodes)]
+                self._is_compiling = False
+                self.interner.new_bytes = 0
+                if nodes:
+                    self._note(plan, time.perf_counter() - began)
+                self._send(plan, backend)
+            finally:
+                self._sending -= 1
+        finally:
+            self._is_compiling = False
+
+    def _send(self, plan: Plan, backend: Backend) -> None:
+        try:
             with watching(backend, self._on_progress):
                 backend.submit(plan)
             self._sent_names.update(name for name, _ in plan.names)
-        self._watch_flushed()
+        except BaseException as error:
+            self._fail_unsent(plan, backend, error)
+            raise
+
+    def _fail_unsent(self, plan: Plan, backend: Backend, error: BaseException) -> None:
+        """Let nobody wait for units that the backend has not taken, whatever the reason."""
+        due: list[Callable[[], None]] = []
+        with backend.changed:
+            for unit in plan.units:
+                if unit.cell.missing and not backend.expects(unit.cell):
+                    why = f"it was not sent: {error!r}"
+                    due += unit.cell.fail(Failure("cancelled", why, unit.name))
+            backend.changed.notify_all()
+        call_back(due)
+
+    def _take(self) -> list[Any]:
+        """Give what is pending at one moment."""
+        return self.pending[:]
 
     @contextmanager
     def _unknown(self, graph: Graph) -> Iterator[Graph]:

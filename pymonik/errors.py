@@ -10,6 +10,7 @@
     │   └── BackendError                  the backend asked for cannot be had
     │       └── PartitionError            a partition is not one of the cluster's, or the session's
     ├── NoClientError (RuntimeError)      no client, several clients, or a closed one
+    ├── LostValueError (RuntimeError)     nothing will bring the value that is waited for: a bug
     ├── WaitInTaskError (RuntimeError)    a task asked for a value instead of returning the handle
     ├── EnvironmentMismatch (RuntimeError) this interpreter does not satisfy the environment
     ├── EnvironmentBuildError (RuntimeError) an environment could not be built where a call runs
@@ -72,6 +73,10 @@ class PartitionError(BackendError):
 
 class NoClientError(PymonikError, RuntimeError):
     """No client is open here, several are, or the one named is closed."""
+
+
+class LostValueError(PymonikError, RuntimeError):
+    """Nothing will bring a value that is waited for: no pending call, no open unit, no fetch."""
 
 
 class WaitInTaskError(PymonikError, RuntimeError):

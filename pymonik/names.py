@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 _ELSEWHERE = "another program"
 
 
+def node_of(handle: ResultHandle[Any] | MultiResultHandle[Any]) -> Any:
+    """Return the node of a handle, or of the map that several are of."""
+    return handle._node if isinstance(handle, ResultHandle) else handle._runs[0][0]
+
+
 def handle_of(named: Named, name: str, client: Any) -> ResultHandle[Any] | MultiResultHandle[Any]:
     """Make the handle of a value, or of several."""
     if named.content is not None:

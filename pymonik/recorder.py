@@ -73,27 +73,47 @@ class Recorder(Arguments, Owner):
     # ----- recording: the hot path
 
     def record_call(
-        self, spec: Spec, args: tuple[Any, ...], site: Any, lasti: int
+        self, spec: Spec, args: tuple[Any, ...], site: Any, lasti: int, label: str | None = None
     ) -> ResultHandle[Any]:
-        """Append a call; give the handle of its value."""
+        """Append a call; give the handle of its value.
+
+        Once it stands in `pending`, another thread may send it: all else is done before.
+        """
         node = Recorded(spec, args, None, site, lasti)
         handle: ResultHandle[Any] = ResultHandle(node, 0, self)
         node.anchor = weakref.ref(handle)
+        if label is not None:
+            node.label = label
+            self.names[label] = handle
         self.pending.append(node)
+        if self._closed:
+            self._check_open()
         return handle
 
     def record_map(
-        self, spec: Spec, columns: tuple[Any, ...], n: int, site: Any, lasti: int
+        self,
+        spec: Spec,
+        columns: tuple[Any, ...],
+        n: int,
+        site: Any,
+        lasti: int,
+        label: str | None = None,
     ) -> MultiResultHandle[Any]:
         """Append a map; give the handles of its values."""
         anchor = Anchor()
         node = Recorded(spec, columns, n, site, lasti)
         node.anchor = weakref.ref(anchor)
-        if n:
-            self.pending.append(node)
-        else:
+        handles: MultiResultHandle[Any] = MultiResultHandle.of_run(node, range(n), self, anchor)
+        if not n:
             node.home = settled(PENDING)
-        return MultiResultHandle.of_run(node, range(n), self, anchor)
+            return handles
+        if label is not None:
+            node.label = label
+            self.names[label] = handles
+        self.pending.append(node)
+        if self._closed:
+            self._check_open()
+        return handles
 
     def number(self) -> None:
         """Give calls their places, on which seeds hang, in the order of recording."""
@@ -180,7 +200,7 @@ class Recorder(Arguments, Owner):
         obj: anything that can be pickled; later changes to it are not seen. name: under which it
         is stored and can be looked up. Raises CaptureError.
         """
-        self._check_open()
+        self.check(False)
         if name is not None:
             _demand_name(name)
         content, lazies = self.interner.freeze(obj, name or "the object")
@@ -195,8 +215,10 @@ class Recorder(Arguments, Owner):
         node.home = settled(content)
         kept: ResultHandle[T] = ResultHandle(node, 0, self)
         if name is not None:
-            self.pending.append(node)
             self.names[name] = kept
+            self.pending.append(node)
+            if self._closed:
+                self._check_open()
         return kept
 
     def put_many(
@@ -236,11 +258,11 @@ class Recorder(Arguments, Owner):
 
     def unpack(self, handle: ResultHandle[Any], n: int) -> tuple[ResultHandle[Any], ...]:
         """Record the `n` items of a value."""
-        source = self.slot_of_lazy(handle)
-        return tuple(self.builtin_call(_unpacked, (source, n, i)) for i in range(n))
+        calls = [(self.slot_of_lazy(handle), n, i) for i in range(n)]
+        return tuple([self.builtin_call(_unpacked, args) for args in calls])
 
     def name(self, handle: ResultHandle[Any], name: str) -> None:
-        """Name a value that was not sent yet."""
+        """Name a value, whether it was sent or not: who has its handle keeps it."""
         _demand_name(name)
         node = handle._node
         if type(node) is Put:
@@ -249,8 +271,6 @@ class Recorder(Arguments, Owner):
             if node not in self.pending:
                 self.pending.append(node)
             return
-        if node.home is not None:
-            raise OptionsError(f"{name!r} comes too late: the call was already sent")
         self.names[name] = handle
         if node.n is None:
             node.label = name

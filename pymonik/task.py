@@ -120,7 +120,7 @@ class Task(Generic[P, R]):
         if self._signature.ours:
             pymonik, delegate, task_options = self._ours(kwargs, pymonik, delegate, task_options)
         recorder = current_recorder() if pymonik is NOT_GIVEN else _client(pymonik)
-        if recorder._closed or delegate:
+        if recorder._closing or delegate:
             recorder.check(bool(delegate))
         label = None
         if task_options is NOT_GIVEN:
@@ -146,12 +146,12 @@ class Task(Generic[P, R]):
             )
         code = recorder.code_for(self)
         if code.lazies:
-            handle = self._invoke_closure(recorder, code, args, keywords, task_options, frame)
-        else:
-            spec = recorder.spec_for(self, code, len(args), keywords, task_options)
-            handle = recorder.record_call(spec, args, frame.f_code, frame.f_lasti)
-        if label is not None:
-            handle.named(label)
+            # The function has handles in its closure: it is passed as an argument with holes.
+            args = (_nested(recorder, code), *args)
+            code = recorder.code_for(calling(self.require_context))
+        spec = recorder.spec_for(self, code, len(args), keywords, task_options)
+        handle: ResultHandle[R]
+        handle = recorder.record_call(spec, args, frame.f_code, frame.f_lasti, label)
         if delegate:
             recorder.delegate(handle)
         return handle
@@ -193,10 +193,7 @@ class Task(Generic[P, R]):
             columns = (Const(_nested(recorder, code)), *columns)
             code = recorder.code_for(calling(self.require_context))
         spec = recorder.spec_for(self, code, len(columns), keywords, task_options)
-        handles = recorder.record_map(spec, columns, elements.n, frame.f_code, frame.f_lasti)
-        if label is not None and elements.n:
-            handles._runs[0][0].label = label
-            recorder.names[label] = handles
+        handles = recorder.record_map(spec, columns, elements.n, frame.f_code, frame.f_lasti, label)
         if delegate:
             recorder.delegate(handles)
         return handles
@@ -210,21 +207,6 @@ class Task(Generic[P, R]):
             kwargs.pop(f"pmk_{name}", NOT_GIVEN) if name in self._signature.ours else value
             for name, value in zip(OURS, given)
         )
-
-    def _invoke_closure(
-        self,
-        recorder: Recorder,
-        code: Any,
-        args: tuple[Any, ...],
-        keywords: tuple[str, ...],
-        options: Any,
-        frame: Any,
-    ) -> ResultHandle[R]:
-        # The function has handles in its closure: it is passed as an argument that has holes.
-        args = (_nested(recorder, code), *args)
-        call = recorder.code_for(calling(self.require_context))
-        spec = recorder.spec_for(self, call, len(args), keywords, options)
-        return recorder.record_call(spec, args, frame.f_code, frame.f_lasti)
 
     def __pymonik_reduce__(self) -> Any:
         state = {key: value for key, value in vars(self).items() if key != "_signature"}

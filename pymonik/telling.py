@@ -6,6 +6,7 @@ Enters: handles, callbacks. Leaves: calls of callbacks, one after the other on a
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -45,10 +46,10 @@ class Telling(Waiting):
         ended: asyncio.Future[None] = loop.create_future()
 
         def set_ended(_: Any) -> None:
-            if not loop.is_closed():  # who waited has gone away
-                loop.call_soon_threadsafe(_resolve, ended)
+            _call_in(loop, _resolve, ended)
 
         self.flush()
+        self._settle(handle._node)
         self.call_when_done(handle, set_ended)
         await ended
         return self.value(handle, None)
@@ -64,12 +65,12 @@ class Telling(Waiting):
         ended: asyncio.Queue[ResultHandle[Any]] = asyncio.Queue()
 
         def tell(handle: ResultHandle[Any]) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(ended.put_nowait, handle)
+            _call_in(loop, ended.put_nowait, handle)
 
         demand_same_client(handles)
         self.flush()
         for handle in handles:
+            self._settle(handle._node)
             self.call_when_done(handle, tell)
         for _ in handles:
             left = None if end is None else max(0.0, end - loop.time())
@@ -83,6 +84,9 @@ class Telling(Waiting):
         if not callable(callback):
             raise OptionsError(f"add_done_callback takes a function, not {callback!r}")
         with self._flushing:
+            if handle._node.home is None and self._closed:  # dropped: it has ended, too
+                CALLBACKS.put(partial(callback, handle))
+                return
             if handle._node.home is None:
                 self._callbacks.append((handle, callback))
                 return
@@ -122,8 +126,20 @@ class Telling(Waiting):
         def arrived() -> None:
             CALLBACKS.put(call)
 
-        self._opened().watch(lambda: cell.watch(home.output, place, arrived), arrived)
+        if home.output is None:  # nobody seemed to want it: to wait for it is an error
+            CALLBACKS.put(call)
+            return
+        output = home.output
+        self._opened().watch(lambda: cell.watch(output, place, arrived), arrived)
         self._opened().want([home_of(handle)])
+        if self._is_lost(node, handle._index):
+            CALLBACKS.put(call)
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[Any], Any], value: Any) -> None:
+    """Call a function in an event loop, from any thread, unless who waited there has gone away."""
+    with contextlib.suppress(RuntimeError):  # the loop is closed
+        loop.call_soon_threadsafe(function, value)
 
 
 def _resolve(ended: asyncio.Future[None]) -> None:

@@ -48,6 +48,9 @@ class Backend(Protocol):
     def want(self, wanted: Iterable[Wanted]) -> None:
         """Bring records here, by their elements, once they are made: somebody waits for them."""
 
+    def expects(self, cell: Cell) -> bool:
+        """Tell whether a unit, or a fetch, will still bring records of a cell; from any thread."""
+
     def result_id(self, cell: Cell) -> str:
         """Give the id under which the outcome of a unit is stored."""
 

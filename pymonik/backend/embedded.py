@@ -39,6 +39,10 @@ class Embedded:
     def want(self, wanted: Iterable[Wanted]) -> None:
         """Records come here by themselves."""
 
+    def expects(self, cell: Cell) -> bool:
+        """Tell whether a unit has not ended: its outcome is here once it has."""
+        return self._scheduler.has_open(cell)
+
     def result_id(self, cell: Cell) -> str:
         """Outcomes live in this process: their ids are those of its objects."""
         return self._objects.id_of(cell)

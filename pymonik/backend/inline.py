@@ -121,17 +121,23 @@ class InlineBackend(Embedded):
         began = time.perf_counter()
         for report in reports:
             told = (0, unit.number, report.start, report.stop, report.columns, report.errors)
+            # Other threads may ask to be called back, or cancel: `changed` guards the cells.
             if report.last:
                 seconds = time.perf_counter() - began
-                self._scheduler.ended(*told, seconds, plan_of(wire_plan(self._subtasks)))
+                plan = plan_of(wire_plan(self._subtasks))
+                with self.changed:
+                    self._scheduler.ended(*told, seconds, plan)
             else:
-                self._scheduler.reported(*told)
+                with self.changed:
+                    self._scheduler.reported(*told)
 
     def _call_back(self) -> None:
         while self._scheduler.due:
-            due, self._scheduler.due = self._scheduler.due, []
+            with self.changed:
+                due, self._scheduler.due = self._scheduler.due, []
             call_back(due)
-            self._scheduler.propagate()
+            with self.changed:
+                self._scheduler.propagate()
         with self.changed:
             self.changed.notify_all()
 
@@ -145,15 +151,19 @@ class InlineBackend(Embedded):
 
     def cancel(self, cell: Cell) -> bool:
         """Nothing is left to stop once a plan was submitted, unless a task asks."""
-        return self._scheduler.cancel(cell)
+        with self.changed:
+            return self._scheduler.cancel(cell)
 
     def cancel_all(self, reason: str) -> None:
         """Stop what an exception of the user's has left unfinished."""
-        self._scheduler.fail_all(Failure("cancelled", reason, "every unfinished task"))
+        with self.changed:
+            self._scheduler.fail_all(Failure("cancelled", reason, "every unfinished task"))
 
     def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
         """Look at cells at once."""
-        if not add():
+        with self.changed:
+            is_late = not add()
+        if is_late:
             callback()
 
     def close(self) -> None:

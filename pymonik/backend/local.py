@@ -40,6 +40,10 @@ class LocalBackend(Embedded):
         self._objects.note(plan.blobs)
         self._host.submit(plan.units)
 
+    def expects(self, cell: Cell) -> bool:
+        """Tell whether a unit has not ended, or was not looked at yet."""
+        return self._host.expects(cell)
+
     def progress(self) -> tuple[int, int]:
         """Give how many units have ended, and how many there are."""
         return self._host.progress()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pymonik.content import Content
-from pymonik.graph.slots import Bundle, Column, Const, Each, Gather, Nested, Range, Ref
+from pymonik.graph.slots import Bundle, Column, Const, Each, Gather, Nested, Range, Ref, release
 
 if TYPE_CHECKING:
     from weakref import ref
@@ -127,7 +127,10 @@ class Recorded:
 
     @property
     def wanted(self) -> bool:
-        """Tell whether somebody can still ask for the value."""
+        """Tell whether somebody can still ask for the value.
+
+        Its anchor is held by handles, and by the arguments of calls that no flush has taken yet.
+        """
         return self.label is not None or (self.anchor is not None and self.anchor() is not None)
 
     @property
@@ -255,6 +258,27 @@ class Graph:
         from pymonik.graph.draw.notebook import graph_html
 
         return graph_html(self)
+
+
+def taken(nodes: Iterable[Any]) -> Graph:
+    """Return the graph of recorded nodes, which are the calls that a flush takes.
+
+    What they use of each other stands in the graph: they hold no anchors any more. What keeps a
+    value wanted is then its handle or its name, or a call that was recorded since.
+    """
+    graph = Graph(tuple(nodes), {})
+    for node in graph.nodes:
+        if type(node) is Recorded:
+            for argument in node.args:
+                kind = type(argument)
+                if kind is Ref:  # the usual case
+                    argument.anchor = None
+                elif kind in _HOLDERS:
+                    release(argument)
+    return graph
+
+
+_HOLDERS = frozenset({Range, Bundle, Const, Each, Nested})
 
 
 def _calls(node: Any) -> int:

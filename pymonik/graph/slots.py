@@ -7,6 +7,10 @@ map).
 
 Enters: what recording captured. Leaves: which outputs of which nodes it needs, the slot value of an
 element, and the same with other nodes in their places. What a node is, is the business of `ir`.
+
+An argument of a recorded call is a use of the value that it names, wherever the handle goes: it
+holds the *anchor* of that value, by which the flush sees what is wanted (see `ir.Recorded`). Once a
+flush has taken the call, its graph shows the use, and `release` lets go of the anchor.
 """
 
 from __future__ import annotations
@@ -18,22 +22,24 @@ from pymonik.content import Content
 
 
 class Ref:
-    """One output of a node."""
+    """One output of a node, and the anchor of its value until a flush has taken the call."""
 
-    __slots__ = ("index", "node")
+    __slots__ = ("anchor", "index", "node")
 
-    def __init__(self, node: Any, index: int) -> None:
+    def __init__(self, node: Any, index: int, anchor: Any = None) -> None:
         self.node = node
         self.index = index
+        self.anchor = anchor
 
 
 class Bundle:
-    """Outputs that arrive as one list: runs of (node, range of indexes)."""
+    """Outputs that arrive as one list: runs of (node, range of indexes), and their anchors."""
 
-    __slots__ = ("runs",)
+    __slots__ = ("anchors", "runs")
 
-    def __init__(self, runs: tuple[tuple[Any, range], ...]) -> None:
+    def __init__(self, runs: tuple[tuple[Any, range], ...], anchors: Any = ()) -> None:
         self.runs = runs
+        self.anchors = anchors
 
     def __len__(self) -> int:
         return sum(len(indexes) for _, indexes in self.runs)
@@ -79,12 +85,13 @@ class Each:
 class Range:
     """Element i gets output `start + i * step` of a node."""
 
-    __slots__ = ("node", "start", "step")
+    __slots__ = ("anchor", "node", "start", "step")
 
-    def __init__(self, node: Any, start: int, step: int) -> None:
+    def __init__(self, node: Any, start: int, step: int, anchor: Any = None) -> None:
         self.node = node
         self.start = start
         self.step = step
+        self.anchor = anchor
 
 
 class Gather:
@@ -107,6 +114,23 @@ class Same:
 
 
 Column = Const | Immediates | Each | Range | Gather | Same
+
+
+def release(argument: Any) -> None:
+    """Let go of the anchors that an argument holds: its call stands in a graph from now on."""
+    kind = type(argument)
+    if kind is Ref or kind is Range:
+        argument.anchor = None
+    elif kind is Bundle:
+        argument.anchors = ()
+    elif kind is Const:
+        release(argument.value)
+    elif kind is Each:
+        for value in argument.values:
+            release(value)
+    elif kind is Nested:
+        for slot in argument.slots:
+            release(slot)
 
 
 def refs_of(slot: Any) -> Iterator[tuple[Any, range]]:
@@ -142,7 +166,7 @@ def slot_at(column: Any, index: int) -> Any:
     if isinstance(column, Const):
         return column.value
     if isinstance(column, Range):
-        return Ref(column.node, column.start + index * column.step)
+        return Ref(column.node, column.start + index * column.step, column.anchor)
     if isinstance(column, Gather):
         return Ref(column.node, column.indexes[index])
     return column.values[index]

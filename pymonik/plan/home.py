@@ -141,6 +141,11 @@ class Home:
         """Note that one more call has its value at an offset."""
         self.claims[offset] = self.claims.get(offset, 1) + 1
 
+    def reclaim(self, index: int) -> None:
+        """Note that an element is wanted again, by a call of a later submission."""
+        cell, place = self.locate(index)
+        cell.unwanted.discard((self.output or 0, place))
+
     def locate(self, index: int) -> tuple[Cell, int]:
         """Give the cell of an element and its place in it."""
         return self.cells[index // self.chunk], index % self.chunk

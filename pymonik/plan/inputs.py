@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from pymonik.content import Content
+from pymonik.errors import GraphError
 from pymonik.graph.ir import Map, Put
 from pymonik.graph.slots import Bundle, Const, Each, Gather, Immediates, Nested, Range, Ref, Same
 from pymonik.plan.home import Cell, Home, Spliced
@@ -149,4 +150,6 @@ class Inputs:
             home, offset = self.lowering.homes[id(node)], 0
         else:
             home, offset = node.home, node.offset
+            if home.output is None and type(home) is not Spliced:
+                raise GraphError(f"the value of {node.spec.name} ({node.where}) was not kept")
         return home, offset, home.output if home.output is not None else 0

@@ -193,7 +193,9 @@ class Plan:
         homes = self._homes_of({id(_node_of(handle)) for handle in handles.values()})
         found = {name: Named(content=content) for name, content in self.named.items()}
         for name, handle in handles.items():
-            home, offset = homes.get(id(_node_of(handle)), (None, 0))
+            node = _node_of(handle)
+            # A value that was sent before it had its name is where it was put then.
+            home, offset = homes.get(id(node), (node.home, node.offset))
             if home is not None and home.output is not None:
                 found[name] = _named(handle, home, offset)
         return found

@@ -75,7 +75,9 @@ class Cut:
         for node, parts in self._spliced:
             node.home = Spliced(parts)
         for other, index in self._shared:  # of earlier submissions: each is wanted once more
-            other.home.at(other.offset + index)[0].share(other.offset)
+            home, place = other.home.at(other.offset + index)
+            home.share(other.offset)
+            home.reclaim(place)
 
     @property
     def kept(self) -> tuple[tuple[str, Place], ...]:

@@ -39,6 +39,7 @@ _CONSTANT = (
     "failures",
     "progress",
     "want",
+    "expects",
     "watch",
 )
 

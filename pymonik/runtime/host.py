@@ -88,6 +88,8 @@ class Host:
         self._told = 0
         self._looked = 0.0
         self._over: Failure | None = None
+        # Whether all units have ended because the thread has: what was not even taken is lost.
+        self._is_drained = False
         _ALIVE.add(self)
 
     # ----- called from any thread
@@ -115,6 +117,12 @@ class Host:
         coming = self._submitted - self._taken
         done = self.scheduler.done
         return done, done + self.scheduler.unfinished + coming
+
+    def expects(self, cell: Cell) -> bool:
+        """Tell whether a unit has not ended, or was not taken by the thread yet."""
+        # In this order: what is coming is open before it counts as taken.
+        is_coming = self._submitted != self._taken
+        return not self._is_drained and (is_coming or self.scheduler.has_open(cell))
 
     def cancel(self, cell: Cell) -> bool:
         """Stop a unit; True when it will not run to its end."""
@@ -195,6 +203,7 @@ class Host:
             with self._lock:
                 self._over = over
             self._drain(over)
+            self._is_drained = True
             self._staff.close()
             self._quarters.close()
             with self.changed:

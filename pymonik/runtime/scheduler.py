@@ -234,6 +234,10 @@ class Scheduler:
         self.propagate()
         return True
 
+    def has_open(self, cell: Cell) -> bool:
+        """Tell whether a unit that has not ended fills a cell; from any thread."""
+        return id(cell) in self._by_cell
+
     def is_open(self, running: Running) -> bool:
         """Tell whether a unit has not ended."""
         return running.unit.number in self._units

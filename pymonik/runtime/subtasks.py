@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pymonik.capture import Code
 from pymonik.content import Content
 from pymonik.errors import OptionsError, WaitInTaskError
-from pymonik.graph.ir import Graph, Put, Spec
+from pymonik.graph.ir import Put, Spec, taken
 from pymonik.graph.slots import Nested
 from pymonik.handle import ResultHandle
 from pymonik.multi import MultiResultHandle
@@ -200,14 +200,14 @@ class Subtasks(Recorder):
 
         target = Target(slots=self._slots, solo=self._solo)
         try:
-            plan = lower(run_passes(Graph(tuple(nodes), {}), target, self._optimize))
+            plan = lower(run_passes(taken(nodes), target, self._optimize))
         except Exception:  # whatever objects of the user do when they are looked at
             from pymonik.plan.culprits import refuse_culprits
             from pymonik.task import calling
 
             if not refuse_culprits(nodes, target, self._optimize, self.code_for(calling(False))):
                 raise
-            plan = lower(run_passes(Graph(tuple(nodes), {}), target, self._optimize))
+            plan = lower(run_passes(taken(nodes), target, self._optimize))
         bind(plan.graph, plan)
         return plan, bindings
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pymonik import Pymonik, Task
 from pymonik.current import CURRENT
-from pymonik.graph.ir import Graph
+from pymonik.graph.ir import Graph, taken
 
 LEDGER: list[Any] = []
 
@@ -73,4 +73,4 @@ def recording(slots: int = 2, **settings: Any) -> Iterator[Pymonik]:
 
 def recorded(client: Pymonik) -> Graph:
     """Give what is pending as a graph."""
-    return Graph(tuple(client.pending), {})
+    return taken(client.pending)

@@ -75,6 +75,10 @@ class ApartValues:
             for column in columns
         ]
 
+    def holds(self, cell: Cell) -> bool:
+        """Tell whether values of a unit lie apart from its pack, which has come."""
+        return cell in self._packs
+
     def want(self, cell: Cell, output: int | None, places: range, alone: bool = False) -> None:
         """Fetch values of a unit; `alone`: one was asked for, and more may follow."""
         values = self._packs.get(cell)

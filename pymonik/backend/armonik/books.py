@@ -141,6 +141,11 @@ class Books:
 
     # ----- asking
 
+    def expects(self, cell: Cell) -> bool:
+        """Tell whether records of a unit are still to come here."""
+        with self.changed:
+            return cell in self.fetcher.places or self.fetcher.apart.holds(cell)
+
     def is_open(self, cell: Cell) -> bool:
         """Tell whether the outcome of a unit is still to come."""
         place = self.fetcher.places.get(cell)

@@ -98,6 +98,10 @@ class ClusterBackend:
             self._census = (time.monotonic() + _CENSUS, self._census[1])
         return self._census[1]
 
+    def expects(self, cell: Cell) -> bool:
+        """Tell whether an outcome is still to come: open there, or not fetched yet."""
+        return self._books.expects(cell)
+
     def result_id(self, cell: Cell) -> str:
         """Give the id of the result that holds the outcome of a unit; "" when none is stored."""
         stored = self._books.ledger.cells.get(cell)
