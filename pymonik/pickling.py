@@ -20,6 +20,7 @@ import cloudpickle
 
 from pymonik.content import slot_value
 from pymonik.local import is_local
+from pymonik.runtime.exceptions import reduced as reduced_exception
 from pymonik.runtime.modules import local_object, set_function
 from pymonik.sources import imported_by
 
@@ -76,6 +77,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if isinstance(obj, type) and is_local(obj.__module__):
             return _named(obj, _with_slots(obj, cloudpickle.cloudpickle._dynamic_class_reduce(obj)))
         reduced = super().reducer_override(obj)
+        if reduced is NotImplemented and isinstance(obj, BaseException):
+            return reduced_exception(obj)
         return _with_slots(obj, reduced) if isinstance(obj, type) else reduced
 
     def _hole(self, obj: Any) -> Any:

@@ -15,8 +15,8 @@ from pymonik.graph.passes import Target, run_passes
 from pymonik.graph.slots import Const
 from pymonik.options import DEFAULTS, TaskOptions, merge
 from pymonik.plan.lower import lower
-from pymonik.runtime.failing import EXCEPTION_LIMIT
-from pymonik.runtime.outcome import Failure, pickled_exception
+from pymonik.runtime.exceptions import packed
+from pymonik.runtime.outcome import Failure
 
 if TYPE_CHECKING:
     from pymonik.capture import Code
@@ -58,7 +58,7 @@ def _refuse(node: Recorded, error: Exception, calling: Code) -> None:
     """Let a call take its failure for an argument: it stays in the graph, and will not run."""
     from pymonik import pickling
 
-    exception, lost = pickled_exception(error, pickling.freeze, EXCEPTION_LIMIT)
+    exception, lost = packed(error, pickling.freeze)
     message = f"it cannot be sent: {type(error).__name__}: {error}"
     failure = Failure("error", message, node.spec.name, node.where, exception=exception, lost=lost)
     spec = copy(node.spec)

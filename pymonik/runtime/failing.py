@@ -11,11 +11,11 @@ from typing import Any
 
 from pymonik.capture import is_immediate_tuple
 from pymonik.content import Content, freeze_buffer
-from pymonik.runtime.outcome import Failure, pickled_exception
+from pymonik.runtime.exceptions import packed
+from pymonik.runtime.outcome import Failure
 from pymonik.runtime.program import StepCode, element_of, site_of
 
 _TEXT_LIMIT = 3000
-EXCEPTION_LIMIT = 16 << 10
 
 
 def failure_of(
@@ -26,7 +26,7 @@ def failure_of(
 
     text = "".join(traceback.format_exception(type(error), error, _users_part(error)))
     message = "".join(traceback.format_exception_only(type(error), error)).strip()
-    exception, lost = pickled_exception(error, pickling.freeze, EXCEPTION_LIMIT)
+    exception, lost = packed(error, pickling.freeze)
     return Failure(
         "error",
         message[:_TEXT_LIMIT],

@@ -1,0 +1,329 @@
+"""Exceptions on their way: what a task raised, with its causes, as one content; and back.
+
+Enters: an exception. Leaves: a `Content` of it and of what it was raised from, each a pickle of its
+own, so that one that cannot be rebuilt takes none of the others along; and words on what could not
+travel. What a lock, a socket or a megabyte of text in an exception costs is that part of it, never
+its type.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from types import MemberDescriptorType
+from typing import Any, NamedTuple
+
+from pymonik.content import Content
+from pymonik.errors import TaskFailed
+
+Freeze = Callable[[Any], tuple[bytes, list[memoryview], list[Any]]]
+
+# Bytes of one exception: a log line, not a data set. Beyond, its texts are cut.
+LIMIT = 16 << 10
+# Links of a chain, members of a group: what is behind them is told by the traceback.
+_LINKS, _MEMBERS = 8, 32
+# Characters of a link's text, and of what stands for a part that was left behind.
+_TEXT, _SHOWN = 500, 100
+# No part of an exception is cut to fewer bytes.
+_LEAST = 200
+
+_REDUCERS = ("__reduce__", "__reduce_ex__", "__getnewargs__", "__getnewargs_ex__", "__getstate__")
+
+
+class Link(NamedTuple):
+    """What an exception was raised from: its `cause`, or its `context`; text: its own words."""
+
+    relation: str
+    content: Content | None
+    text: str
+
+
+class LeftBehind:
+    """Stands for a part of an exception that could not travel."""
+
+    def __init__(self, text: str, why: str) -> None:
+        self._text, self._why = text, why
+
+    def __repr__(self) -> str:
+        return self._text
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise AttributeError(f"{self._text} stayed where the task ran: {self._why}")
+
+
+# ----- leaving
+
+
+def packed(error: BaseException, freeze: Freeze) -> tuple[Content | None, str]:
+    """Return an exception and its causes as one content, and what of it could not travel."""
+    main, lost = _pickled(error, freeze)
+    chains = [(path, links) for path, links in _chains(error, freeze) if links]
+    if main is None and not chains:
+        return None, lost
+    return Content(freeze((main, chains))[0]), lost
+
+
+def _chains(error: BaseException, freeze: Freeze, path: tuple[int, ...] = ()) -> Iterator[Any]:
+    """Give what an exception was raised from, and members of a group, by their places in it."""
+    links = []
+    for relation, linked in _linked(error):
+        text = "".join(traceback.format_exception_only(type(linked), linked)).strip()
+        links.append(tuple(Link(relation, _pickled(linked, freeze)[0], text[:_TEXT])))
+    yield path, links
+    for number, member in enumerate(_members(error)[:_MEMBERS] if len(path) < _LINKS else ()):
+        yield from _chains(member, freeze, (*path, number))
+
+
+def _members(error: BaseException) -> Sequence[BaseException]:
+    members = getattr(error, "exceptions", ())  # those of a group
+    is_group = type(members) is tuple and all(isinstance(one, BaseException) for one in members)
+    return members if is_group else ()
+
+
+def _linked(error: BaseException) -> Iterator[tuple[str, BaseException]]:
+    """Give what an exception was raised from, as a traceback shows it."""
+    seen = {id(error)}
+    for _ in range(_LINKS):
+        found, relation = error.__cause__, "cause"
+        if found is None and not error.__suppress_context__:
+            found, relation = error.__context__, "context"
+        if found is None or id(found) in seen:
+            return
+        yield relation, found
+        seen.add(id(found))
+        error = found
+
+
+def _pickled(error: BaseException, freeze: Freeze) -> tuple[Content | None, str]:
+    """Pickle an exception so that it comes back as what it was, without what cannot travel."""
+    try:
+        content = _frozen(error, freeze)
+        if content is not None and type(content.load()) is type(error):
+            return content, ""
+    except Exception:  # whatever objects of the user do when they are pickled: part by part, then
+        pass
+    try:
+        parts = _Parts(error)
+        left = _Pruning(freeze, LIMIT).prune(parts)
+        content = _frozen(parts, freeze)
+        if content is not None and type(content.load()) is type(error):
+            return content, left
+        return None, left or "its pickle gives something else, or takes too much"
+    except Exception as failed:  # as above: its class alone may be what fails
+        return None, f"{type(failed).__name__}: {failed}"
+
+
+def _frozen(what: Any, freeze: Freeze) -> Content | None:
+    data, raw, lazies = freeze(what)
+    if lazies:
+        raise TypeError("it holds handles")
+    size = len(data) + sum(view.nbytes for view in raw)
+    return Content(data, [bytes(view) for view in raw]) if size <= LIMIT else None
+
+
+def reduced(error: BaseException) -> Any:
+    """Return how the pickler is to take an exception apart, NotImplemented where it knows itself.
+
+    A class that leaves pickling to its builtin base leaves it to a call of `__init__`; but a
+    constructor takes what its author liked, which need not be what `args` hold.
+    """
+    own = [owner for owner in type(error).__mro__ if owner.__module__ != "builtins"]
+    if not own or any(name in vars(owner) for owner in own for name in _REDUCERS):
+        return NotImplemented
+    return _Parts(error).__reduce__()
+
+
+class _Parts:
+    """An exception taken apart: loads as the exception, made without a call of its constructor.
+
+    made_of: what its builtin base is made of. state: its attributes, those in slots too.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        self.kind = type(error)
+        taken: Any = _base_of(self.kind).__reduce__(error)
+        self.made_of, self.args = taken[1], error.args
+        self.state = dict(taken[2] or {}) if len(taken) > 2 else {}
+        for owner in self.kind.__mro__:
+            for name, member in vars(owner).items():
+                if type(member) is MemberDescriptorType and owner.__module__ != "builtins":
+                    with suppress(AttributeError):  # a slot nobody has filled
+                        self.state[name] = member.__get__(error)
+
+    def __reduce__(self) -> Any:
+        state = (self.args, self.state)
+        return _made, (self.kind, self.made_of), state, None, None, _complete
+
+
+def _base_of(kind: type[BaseException]) -> Any:
+    return next(owner for owner in kind.__mro__ if owner.__module__ == "builtins")
+
+
+def _made(kind: type[BaseException], made_of: Any) -> BaseException:
+    base = _base_of(kind)
+    error: BaseException = base.__new__(kind, *made_of)
+    base.__init__(error, *made_of)
+    return error
+
+
+def _complete(error: BaseException, state: tuple[Any, dict[str, Any]]) -> None:
+    # A class may refuse that its attributes are set, as frozen data classes do.
+    object.__setattr__(error, "args", state[0])
+    for name, value in state[1].items():
+        object.__setattr__(error, name, value)
+
+
+class _Pruning:
+    """Takes out of an exception what cannot travel, and cuts what is too long."""
+
+    def __init__(self, freeze: Freeze, limit: int) -> None:
+        self._freeze, self._limit = freeze, limit
+        self._done: dict[int, Any] = {}
+        self._left: list[str] = []
+
+    def prune(self, parts: _Parts) -> str:
+        """Prune in place; return what was left behind, in words."""
+        count = len(parts.args) + len(parts.state)
+        share = max(_LEAST, self._limit // max(1, count))
+        parts.made_of = tuple([self._piece("args", piece, share) for piece in parts.made_of])
+        parts.args = tuple([self._piece("args", piece, share) for piece in parts.args])
+        for name, piece in parts.state.items():
+            parts.state[name] = self._piece(name, piece, share)
+        return "; ".join(self._left)
+
+    def _piece(self, name: str, piece: Any, share: int) -> Any:
+        # One object may stand in several places: it is looked at once, and stays one.
+        if id(piece) not in self._done:
+            self._done[id(piece)] = (self._pruned(name, piece, share), piece)
+        return self._done[id(piece)][0]
+
+    def _pruned(self, name: str, piece: Any, share: int) -> Any:
+        if type(piece) in (str, bytes) and len(piece) > share:
+            self._left.append(f"{name} had {len(piece):,} characters")
+            return _cut(piece, share)
+        if type(piece) in (list, tuple) and any(isinstance(p, BaseException) for p in piece):
+            return self._group(piece)
+        problem = self._problem(piece, share)
+        if problem and isinstance(piece, BaseException):
+            return self._member(piece, share)
+        return self._leave(name, piece, problem) if problem else piece
+
+    def _problem(self, piece: Any, share: int) -> str:
+        """Tell why a part cannot travel, "" when it can."""
+        try:
+            data, raw, lazies = self._freeze(piece)
+            size = len(data) + sum(view.nbytes for view in raw)
+            if lazies:
+                return "it holds handles"
+            if size > share:
+                return f"it takes {size:,} bytes"
+            Content(data, [bytes(view) for view in raw]).load()
+        except Exception as error:  # whatever objects of the user do when they are pickled
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    def _leave(self, name: str, piece: Any, why: str) -> LeftBehind:
+        self._left.append(f"{name} was left behind: {why}")
+        try:
+            text = repr(piece)
+        except Exception:  # whatever objects of the user do when they are looked at
+            text = f"<{type(piece).__qualname__}>"
+        return LeftBehind(text[:_SHOWN], why)
+
+    def _group(self, members: Any) -> list[Any]:
+        """Prune the members of a group; one that cannot be rebuilt has its words stand for it."""
+        more = len(members) - _MEMBERS
+        kept = members if more <= 0 else members[: _MEMBERS - 1]
+        share = max(_LEAST, self._limit // (2 * len(kept)))  # half is for what is around
+        found = [self._piece("args", member, share) for member in kept]
+        if more > 0:
+            self._left.append(f"{more + 1:,} members were left behind")
+            found.append(TaskFailed(f"{more + 1:,} more exceptions"))
+        return found
+
+    def _member(self, member: BaseException, limit: int) -> Any:
+        text = traceback.format_exception_only(type(member), member)[-1].strip()[:_TEXT]
+        try:
+            parts = _Parts(member)
+            inner = _Pruning(self._freeze, limit)
+            inner.prune(parts)
+            problem = self._problem(parts, self._limit)
+        except Exception as error:  # whatever objects of the user do when they are looked at
+            problem = f"{type(error).__name__}: {error}"
+        if problem:
+            self._left.append(f"{text} cannot be rebuilt: {problem}")
+            return TaskFailed(f"{text} (it cannot be rebuilt: {problem})")
+        self._left += inner._left
+        return parts
+
+
+def _cut(text: Any, size: int) -> Any:
+    """Cut the middle out of a text: what went wrong stands at one of its ends."""
+    end = size // 2
+    gap = f" … {len(text) - 2 * end:,} characters … "
+    return text[:end] + (gap if type(text) is str else gap.encode()) + text[-end:]
+
+
+# ----- arriving
+
+
+class Arrived(NamedTuple):
+    """What came of an exception: itself, None where it cannot be rebuilt, and why not.
+
+    relation, origin: what it was raised from.
+    """
+
+    error: BaseException | None
+    why: str
+    relation: str
+    origin: BaseException | None
+
+
+def unpacked(content: Content) -> Arrived:
+    """Rebuild an exception and what it was raised from."""
+    main, chains = content.load()
+    error = _loaded(main)
+    if not isinstance(error, BaseException):
+        why, error = error or "", None
+        return Arrived(error, why, *next((_chain(c) for path, c in chains if not path), ("", None)))
+    relation, origin = "", None
+    for path, links in chains:
+        member = error
+        for number in path:
+            member = _members(member)[number]
+        relation_there, origin_there = _chain(links)
+        raise_from(member, relation_there, origin_there)
+        if not path:
+            relation, origin = relation_there, origin_there
+    return Arrived(error, "", relation, origin)
+
+
+def _chain(links: list[Any]) -> tuple[str, BaseException | None]:
+    """Rebuild what an exception was raised from: the relation to it, and the first link."""
+    relation, origin = "", None
+    for link in reversed([Link(*fields) for fields in links]):
+        found = _loaded(link.content)
+        if not isinstance(found, BaseException):
+            found = TaskFailed(f"{link.text} (it cannot be rebuilt here)")
+        raise_from(found, relation, origin)
+        relation, origin = link.relation, found
+    return relation, origin
+
+
+def raise_from(error: BaseException, relation: str, origin: BaseException | None) -> None:
+    """Let an exception say what it was raised from, whatever its class does with attributes."""
+    if relation:
+        object.__setattr__(error, f"__{relation}__", origin)
+
+
+def _loaded(content: Content | None) -> Any:
+    """Load an exception: None where there is none, else what came instead, in words."""
+    if content is None:
+        return None
+    try:
+        return content.load()
+    except Exception as problem:  # whatever a class of the user does when it is rebuilt
+        return repr(problem)
