@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, Union
 
 from pymonik.errors import EnvironmentMismatch
+from pymonik.foreign import demand_printable, redacted
 
 WIRE_VERSION = 1
 """Grows when `Environment.to_wire` changes shape."""
@@ -66,6 +67,8 @@ class Environment:
     def from_wire(cls, wire: Wire) -> Environment:
         """Rebuild the value that `to_wire` described."""
         version, packages, variables, python, working_hash = wire
+        for text in (*packages, *(name for name, _ in variables), python, working_hash):
+            demand_printable("an environment", text)
         if version != WIRE_VERSION:
             raise ValueError(
                 f"this environment has wire version {version}, this PymoniK reads {WIRE_VERSION}: "
@@ -106,7 +109,7 @@ class Environment:
 
     def __repr__(self) -> str:
         # Values of variables stay out: they are where people keep tokens.
-        parts = [package.partition(" --hash=")[0] for package in self.packages]
+        parts = [redacted(package.partition(" --hash=")[0]) for package in self.packages]
         if self.variables:
             parts.append("variables: " + " ".join(name for name, _ in self.variables))
         if self.working_hash:
@@ -147,7 +150,7 @@ def demand_satisfied(environment: Environment) -> None:
     """Raise `EnvironmentMismatch` unless this process, as it is, is what is asked for."""
     import sys
 
-    missing = unsatisfied(environment.packages)
+    missing = list(map(redacted, unsatisfied(environment.packages)))
     if not is_python(environment.python):
         missing.append(f"python{environment.python}")
     if environment.working_hash:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from pymonik.errors import OptionsError
+from pymonik.foreign import demand_printable
 from pymonik.settings import settings
 
 
@@ -105,13 +106,20 @@ def _cost(name: str, value: object) -> float:
 def _partition(name: str, value: object) -> str:
     if not isinstance(value, str) or not value:
         raise OptionsError(f"{name} takes the name of a partition, not {value!r}")
-    return value
+    return _text(name, value)
+
+
+def _text(name: str, value: object) -> str:
+    try:
+        return demand_printable(name, str(value))
+    except ValueError as error:
+        raise OptionsError(str(error)) from None
 
 
 def _labels(name: str, value: object) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise OptionsError(f"{name} takes a dict of labels, not {value!r}")
-    return {str(key): str(label) for key, label in value.items()}
+    return {_text(name, key): _text(name, label) for key, label in value.items()}
 
 
 def _exceptions(name: str, value: object) -> tuple[type[BaseException], ...]:
@@ -127,6 +135,11 @@ _CHECKS: dict[str, Any] = {
     "priority": _priority,
     "max_retries": _whole(0),
     "partition_id": _partition,
+    "application_name": _text,
+    "application_version": _text,
+    "application_namespace": _text,
+    "application_service": _text,
+    "engine_type": _text,
     "options": _labels,
     "retries": _whole(0),
     "retry_on": _exceptions,

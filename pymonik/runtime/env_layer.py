@@ -23,6 +23,7 @@ from pathlib import Path
 
 from pymonik.environment import package_name
 from pymonik.errors import EnvironmentBuildError
+from pymonik.foreign import redacted
 from pymonik.runtime.env_installed import installed
 from pymonik.runtime.env_requirements import canonical
 from pymonik.runtime.env_uv import Uv
@@ -32,6 +33,9 @@ _PTH = "zz_pymonik_worker.pth"
 # The worker's PymoniK serves in every environment: host and executor must speak the same frames.
 _NO_PYMONIK = "pymonik ; python_version < '0'\n"
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;]+)")
+
+
+_FOR_UV = ("wanted.txt", "overrides.txt", "chosen.txt", "install.txt")
 
 
 def fill(folder: Path, packages: Sequence[str], uv: Uv) -> None:
@@ -54,7 +58,9 @@ def fill(folder: Path, packages: Sequence[str], uv: Uv) -> None:
             str(needed),
         )
     (_site_packages(venv) / _PTH).write_text("".join(f"{line}\n" for line in _pth_lines()))
-    (folder / "added.txt").write_text("".join(f"{line}\n" for line in missing))
+    (folder / "added.txt").write_text("".join(f"{redacted(line)}\n" for line in missing))
+    for name in _FOR_UV:  # their URLs may hold credentials, and a folder is kept for long
+        (folder / name).unlink(missing_ok=True)
     _check(python_of(folder))
 
 

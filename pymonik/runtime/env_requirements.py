@@ -17,6 +17,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
+from pymonik.foreign import demand_printable, redacted
+
 FORMS = "write 'numpy', 'numpy==2.1', ('numpy', '==2.1') or the path of a requirements file"
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
@@ -47,11 +49,13 @@ def requirements(value: object, base: Path) -> Iterator[str]:
 
 def canonical(text: str) -> str:
     """Spell one requirement canonically: name, extras and specifiers in their normal form."""
+    # uv reads a file with one a line: a line break in a URL would begin a line of options.
+    demand_printable("a package", text)
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
         raise ValueError(
-            f"{text!r} is not a package: {str(error).splitlines()[0]}; {FORMS}"
+            f"{redacted(text)!r} is not a package: {redacted(str(error)).splitlines()[0]}; {FORMS}"
         ) from None
     requirement.name = canonicalize_name(requirement.name)
     return str(requirement)
@@ -86,12 +90,13 @@ def _from_file(path: Path, outer: tuple[Path, ...]) -> Iterator[str]:
             continue
         if line.startswith("-"):
             raise ValueError(
-                f"{path.name}, line {number}: {line!r} cannot be honoured on a worker. "
+                f"{path.name}, line {number}: {redacted(line)!r} cannot be honoured on a worker. "
                 "Indexes and constraints are set there (UV_* or pip's settings); "
                 "local modules are shipped by PymoniK itself"
             )
         try:
             # Hashes are options, not part of a requirement: off for checking, on again for uv.
+            demand_printable("a package", line)
             pinned = "".join(f" --hash={digest}" for digest in sorted(_HASH.findall(line)))
             yield canonical(_HASH.sub("", line).strip()) + pinned
         except ValueError as error:

@@ -26,6 +26,7 @@ from pydantic import (
 
 from pymonik.environment import Environment
 from pymonik.errors import EnvironmentSpecError, TreeError
+from pymonik.foreign import demand_printable, redacted
 from pymonik.runtime.env_requirements import requirements
 from pymonik.runtime.env_tree import skip_scratch, tree_hash
 
@@ -49,9 +50,10 @@ class _Spec(BaseModel):
     @classmethod
     def _variables(cls, value: dict[str, str]) -> dict[str, str]:
         for name, text in value.items():
-            if not name or "=" in name or "\0" in name + text:
+            if not name or "=" in name or not name.isprintable() or not _is_value(text):
                 raise ValueError(
-                    f"{name!r} cannot be set: names are not empty, have no '=', no NUL"
+                    f"{name!r} cannot be set: names are not empty and have no '=' and no control "
+                    "character, values have no NUL and no lone surrogate"
                 )
         return value
 
@@ -68,7 +70,7 @@ class _Spec(BaseModel):
         if not isinstance(value, str):
             kind = type(value).__name__
             raise ValueError(f"{value!r} is a {kind}: write it as text, since 3.10 is 3.1")
-        text = value.strip()
+        text = demand_printable("python", value.strip())
         if _BARE_VERSION.fullmatch(text):
             text = f"=={text}.*" if text.count(".") < 2 else f"=={text}"
         try:
@@ -77,6 +79,13 @@ class _Spec(BaseModel):
             raise ValueError(
                 f"{value!r} is not a version specifier: write '>=3.10', '==3.11.*' or '3.11'"
             ) from None
+
+
+def _is_value(text: str) -> bool:
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 _KEYS = ", ".join(repr(key) for key in _Spec.model_fields)
@@ -93,16 +102,20 @@ def read(spec: object, base: str | os.PathLike[str] | None) -> Environment:
         checked = _Spec.model_validate(
             {str(key): value for key, value in spec.items()}, context=context
         )
+        folder = checked.working_dir
+        working_dir = str(folder.resolve()) if folder else ""
     except ValidationError as error:
         problems = [_sentence(problem) for problem in error.errors()]
         raise EnvironmentSpecError("bad environment: " + "\n  and: ".join(problems)) from None
-    folder = checked.working_dir
+    except (RuntimeError, OSError, ValueError) as error:  # a home that is none, nesting, a loop
+        told = str(error) or type(error).__name__
+        raise EnvironmentSpecError(f"bad environment: {redacted(told)}") from None
     return Environment(
         packages=checked.pip,
         variables=tuple(sorted(checked.env_variables.items())),
         python=checked.python,
         working_hash=_hash(folder) if folder else "",
-        working_dir=str(folder.resolve()) if folder else "",
+        working_dir=working_dir,
     )
 
 
@@ -133,6 +146,9 @@ def _sentence(problem: Any) -> str:
     if cause is not None:
         return f"{place}: {cause}"
     given = problem["input"]
+    if problem["loc"][:1] == ("env_variables",):  # values are where people keep tokens
+        shown = repr(given) if given is None or given is True or given is False else ""
+        return f"{place}: {problem['msg'].lower()}, not {shown or type(given).__name__}"
     if problem["type"] == "path_not_directory":
         return f"{place}: there is no folder {str(given)!r}"
     return f"{place}: {problem['msg'].lower()}, not {given!r} ({type(given).__name__})"

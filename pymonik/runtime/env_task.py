@@ -18,6 +18,7 @@ from types import ModuleType
 
 from pymonik.environment import Environment, unsatisfied
 from pymonik.errors import EnvironmentBuildError, EnvironmentMismatch, EnvironmentSpecError
+from pymonik.foreign import redacted
 from pymonik.runtime import running
 
 logger = logging.getLogger("pymonik.environments")
@@ -65,8 +66,9 @@ class TaskEnvironment:
             return ()
         if self._plain:
             raise EnvironmentMismatch(
-                f"{', '.join(missing)}: not installed here, and this call runs in your own "
-                "process, into which nothing is installed: invoke the task, or install it yourself"
+                f"{redacted(', '.join(missing))}: not installed here, and this call runs in your "
+                "own process, into which nothing is installed: invoke the task, or install it "
+                "yourself"
             )
         folder = Path(tempfile.mkdtemp(prefix=running.own_prefix("packages")))
         try:

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import shutil
 import subprocess
 
 from pymonik.errors import EnvironmentBuildError
+from pymonik.foreign import redacted
 from pymonik.runtime.env_pip import uv_environ, uv_flags
 
 log = logging.getLogger("pymonik.environments")
 
 # uv's exit codes: 1 is an answer (no version fits), 2 is trouble (no network, no disk, bad usage).
 _TROUBLE = 2
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 class Uv:
@@ -98,7 +97,7 @@ def _find() -> str:
 
 
 def _message(arguments: tuple[str, ...], done: subprocess.CompletedProcess[str]) -> str:
-    said = _CREDENTIALS.sub("***@", (done.stderr or done.stdout).strip())
+    said = redacted((done.stderr or done.stdout).strip())
     if done.returncode < 0:
         said = f"killed by signal {-done.returncode}\n{said}".strip()
     command = " ".join(word for word in arguments[:2] if not word.startswith("-"))

@@ -18,12 +18,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pymonik.environment import Environment, is_python, package_name, unsatisfied
 from pymonik.errors import EnvironmentBuildError
+from pymonik.foreign import redacted
 from pymonik.runtime.env_cache import Cache, Held, cache_folder
 from pymonik.settings import settings
 
@@ -49,7 +50,8 @@ class Built:
     """
 
     python: str
-    variables: Mapping[str, str]
+    # Where people keep tokens: shown nowhere.
+    variables: Mapping[str, str] = field(repr=False)
     working_dir: str | None = None
     venv: str | None = None
     added: tuple[str, ...] = ()
@@ -164,7 +166,7 @@ class Environments:
 
         def make(empty: Path) -> None:
             start = time.perf_counter()
-            log.info("building an environment: %s", ", ".join(packages))
+            log.info("building an environment: %s", redacted(", ".join(packages)))
             uv = Uv()
             self._tools.add(uv)
             try:

@@ -33,6 +33,7 @@ from pymonik.backend.armonik.diagnosis import diagnose
 from pymonik.backend.armonik.line import FIRST, Line, StaleError, may_help
 from pymonik.backend.armonik.store import ClusterStore
 from pymonik.errors import BackendError, ClusterUnreachable, PartitionError, WireError
+from pymonik.foreign import redacted
 from pymonik.plan.steps import NAMES, Placement
 from pymonik.runtime import envelope
 from pymonik.runtime.envelope import Envelope
@@ -53,7 +54,7 @@ class Session:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._channel = connection.channel()
-        self.line = Line(connection.endpoint)
+        self.line = Line(redacted(connection.endpoint))
         self.sessions = sessions_service_pb2_grpc.SessionsStub(self._channel)
         self.results = results_service_pb2_grpc.ResultsStub(self._channel)
         self.tasks = tasks_service_pb2_grpc.TasksStub(self._channel)

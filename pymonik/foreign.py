@@ -1,0 +1,54 @@
+"""Text that comes from elsewhere: names, statuses, errors, URLs, whoever has written them.
+
+Enters: any text. Leaves: one that a terminal, a page and a log show as it is: nothing in it moves a
+cursor, ends a line, turns the direction of writing, or opens a door.
+"""
+
+from __future__ import annotations
+
+import re
+
+# In a URL; and where a text begins with them, as an endpoint without a scheme does.
+_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@|^[^/?#\s:@]+:[^/?#\s@]*@")
+
+
+def harmless(text: str, lines: bool = False) -> str:
+    """Return a text with all that is not printable written as an escape; idempotent.
+
+    lines: line breaks and tabs stay, for a text that is more than a name. A carriage return never
+    does: it lets a terminal write over what stands there.
+    """
+    if text.isprintable():
+        return text
+    kept = "\n\t" if lines else ""
+    return "".join([c if c.isprintable() or c in kept else _escape(c) for c in text])
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape", "backslashreplace").decode()
+
+
+def first_unprintable(text: str) -> str:
+    """Return what is not printable in a text, as an escape; "" when nothing is."""
+    return "" if text.isprintable() else _escape(next(c for c in text if not c.isprintable()))
+
+
+def demand_printable(what: str, text: str) -> str:
+    """Return a text that can be an option of a program or a cluster; ValueError when it cannot.
+
+    A line break in one would begin another.
+    """
+    found = first_unprintable(text)
+    if found:
+        raise ValueError(f"{what}: {harmless(redacted(text))!r} has a control character ({found})")
+    return text
+
+
+def redacted(text: str) -> str:
+    """Return a text with stars for the user and password in every URL in it."""
+    return _CREDENTIALS.sub("***@", text) if "@" in text else text
+
+
+def without_credentials(text: str) -> str:
+    """Return a text without the user and password in every URL in it."""
+    return _CREDENTIALS.sub("", text) if "@" in text else text
