@@ -17,6 +17,7 @@ from pymonik.emulator.faults import (
     FailUpload,
     Faults,
     KillWorker,
+    LoseAgent,
     SilentStream,
     SlowUpload,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Faults",
     "Habits",
     "KillWorker",
+    "LoseAgent",
     "SilentStream",
     "SlowUpload",
     "Tls",

@@ -15,6 +15,7 @@ from pymonik.emulator import (
     Emulator,
     FailUpload,
     KillWorker,
+    LoseAgent,
     SlowUpload,
 )
 from tests.emulator.plain_cluster import Client, code, emulator, eventually
@@ -127,6 +128,27 @@ def test_a_worker_can_be_killed_in_the_middle_of_a_task(
     task, output = client.run("concat", text="survived")
     assert client.value(output) == b"survived"
     assert client.task_status(task) in (TaskStatus.RETRIED, TaskStatus.COMPLETED)
+
+
+def test_an_agent_can_be_lost_together_with_its_task(
+    strict_emulator: Emulator, client: Client
+) -> None:
+    strict_emulator.faults.add("Worker.Process", LoseAgent(seconds=3_600))
+    lost, output = client.run("concat", text="lost")
+    eventually(lambda: strict_emulator.counters["Worker.Process"].requests == 1)
+    other = client.run("concat", text="other")[1]
+    assert client.value(other) == b"other"
+    assert client.task_status(lost) == TaskStatus.PROCESSING
+    assert client.status(output) == ResultStatus.CREATED
+
+
+def test_a_lost_task_is_retried_in_the_end(strict_emulator: Emulator, client: Client) -> None:
+    strict_emulator.faults.add("Worker.Process", LoseAgent(seconds=0.01))
+    task, output = client.run("concat", text="found")
+    assert client.value(output) == b"found"
+    ended = client.tasks.get_task(task)
+    assert ended.status == TaskStatus.RETRIED
+    assert "main-0 seems to have crashed" in ended.output.error
 
 
 def test_an_idle_worker_can_be_killed_and_is_replaced_without_costing_a_retry(

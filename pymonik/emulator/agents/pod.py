@@ -24,7 +24,7 @@ from pymonik.emulator.agents.service import Agent
 from pymonik.emulator.agents.worker import WorkerProcess
 from pymonik.emulator.counters import Count
 from pymonik.emulator.engine import Engine
-from pymonik.emulator.faults import KillWorker
+from pymonik.emulator.faults import LoseAgent, OfWorker
 from pymonik.emulator.gate import Gate, handlers
 from pymonik.emulator.services.convert import options_message
 from pymonik.emulator.state import events
@@ -154,11 +154,14 @@ class Pod:
         finally:
             self._agent.assignment = None
 
-    def _process(self, worker: WorkerProcess, assignment: Assignment) -> events.Event:
+    def _process(self, worker: WorkerProcess, assignment: Assignment) -> events.Event | None:
         task = assignment.task
         request = self._request(assignment)
         self._gate.counters.add("Worker.Process", Count(1, request.ByteSize()))
-        kill = self._planned_kill(worker)
+        planned = self._planned_kill()
+        kill = None if planned is None else threading.Timer(planned.after, worker.kill)
+        if kill is not None:
+            kill.start()
         try:
             reply = self._caller.call(worker, request, task.options.max_duration or 0.0)
         except Unhealthy as error:
@@ -169,10 +172,14 @@ class Pod:
                 return events.Release(task.id)
             return events.Crash(task.id, "Worker returned error CANCELLED")
         except grpc.RpcError as error:
+            if isinstance(planned, LoseAgent):
+                return self._lose(task.id, planned.seconds)
             return _after_error(worker, task.id, error)
         finally:
             if kill is not None:
                 kill.cancel()
+        if isinstance(planned, LoseAgent):
+            return self._lose(task.id, planned.seconds)
         self._gate.counters.add("Worker.Process", Count(response_bytes=reply.ByteSize()))
         match reply.output.WhichOneof("type"):
             case "ok":
@@ -188,13 +195,17 @@ class Pod:
             task_id, f"strict: {error}: a cluster would restart the pod, again and again"
         )
 
-    def _planned_kill(self, worker: WorkerProcess) -> threading.Timer | None:
-        for action in self._gate.faults.take("Worker.Process"):
-            if isinstance(action, KillWorker):
-                timer = threading.Timer(action.after, worker.kill)
-                timer.start()
-                return timer
-        return None
+    def _planned_kill(self) -> OfWorker | None:
+        planned = self._gate.faults.take("Worker.Process")
+        return next((action for action in planned if isinstance(action, OfWorker)), None)
+
+    def _lose(self, task_id: str, seconds: float) -> None:
+        """Leave a task as it is until the queue delivers its message again, to somebody else."""
+        self._keeper.end()
+        error = f"Task {task_id} has been retried because pod {self.name} seems to have crashed"
+        notice = threading.Timer(seconds, self._engine.report, (events.Crash(task_id, error),))
+        notice.daemon = True
+        notice.start()
 
     def _request(self, assignment: Assignment) -> Any:
         task = assignment.task
