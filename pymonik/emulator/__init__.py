@@ -18,6 +18,7 @@ from pymonik.emulator.faults import (
     Faults,
     KillWorker,
     LoseAgent,
+    RacedByAbort,
     SilentStream,
     SlowUpload,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "Habits",
     "KillWorker",
     "LoseAgent",
+    "RacedByAbort",
     "SilentStream",
     "SlowUpload",
     "Tls",

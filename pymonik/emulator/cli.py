@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from queue import SimpleQueue
 from types import FrameType
 from typing import TypeVar
@@ -154,7 +155,7 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-HABITS = ("late_rows", "embedded_data", "repeated_created", "silent_streams")
+HABITS = tuple(field.name for field in fields(Habits))
 """The options that `Habits` has fields for."""
 
 
@@ -182,6 +183,16 @@ def _add_habits(parser: argparse.ArgumentParser) -> None:
         type=_argument(parse_outage),
         metavar="AT+FOR",
         help="the database is away once: 10+4 is 10 s after the start, for 4 s",
+    )
+    add(
+        "--raced-submissions",
+        action="store_true",
+        help="tasks whose input fails while they are submitted stay PENDING for ever",
+    )
+    add(
+        "--rolled-back-submissions",
+        action="store_true",
+        help="a submission whose client gives up meanwhile has no effect",
     )
     add("--silent-streams", action="store_true", help="event streams open and say nothing")
 

@@ -10,6 +10,8 @@ a value; what carries it out is the gate in front of each service, or the pod fo
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 
@@ -72,6 +74,17 @@ class KillWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class RacedByAbort:
+    """Let an input of a submission become ABORTED between its checks and its effect.
+
+    The submission waits up to ``within`` seconds for that, and is accepted: its tasks stay PENDING
+    for ever (in strict mode until the session is quiet). For "SubmitTasks".
+    """
+
+    within: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
 class LoseAgent:
     """Lose the agent ``after`` seconds of a call, its worker too; for "Worker.Process".
 
@@ -84,9 +97,12 @@ class LoseAgent:
 
 
 OfWorker = KillWorker | LoseAgent
-Action = (
-    Delay | DropBefore | DropAfter | CutStream | SilentStream | SlowUpload | FailUpload | OfWorker
-)
+OfStream = CutStream | SilentStream | SlowUpload | FailUpload
+Action = Delay | DropBefore | DropAfter | OfStream | RacedByAbort | OfWorker
+
+
+met: ContextVar[Sequence[Action]] = ContextVar("met", default=())
+"""The faults that the request at hand meets, for the services that carry some of them out."""
 
 
 @dataclass(slots=True)

@@ -173,13 +173,15 @@ class Pod:
             return events.Crash(task.id, "Worker returned error CANCELLED")
         except grpc.RpcError as error:
             if isinstance(planned, LoseAgent):
-                return self._lose(task.id, planned.seconds)
+                self._lose(task.id, planned.seconds)
+                return None
             return _after_error(worker, task.id, error)
         finally:
             if kill is not None:
                 kill.cancel()
         if isinstance(planned, LoseAgent):
-            return self._lose(task.id, planned.seconds)
+            self._lose(task.id, planned.seconds)
+            return None
         self._gate.counters.add("Worker.Process", Count(response_bytes=reply.ByteSize()))
         match reply.output.WhichOneof("type"):
             case "ok":
@@ -203,9 +205,12 @@ class Pod:
         """Leave a task as it is until the queue delivers its message again, to somebody else."""
         self._keeper.end()
         error = f"Task {task_id} has been retried because pod {self.name} seems to have crashed"
-        notice = threading.Timer(seconds, self._engine.report, (events.Crash(task_id, error),))
-        notice.daemon = True
-        notice.start()
+
+        def redeliver() -> None:
+            if not self._closing.wait(seconds):
+                self._engine.report(events.Crash(task_id, error))
+
+        threading.Thread(target=redeliver, name=f"lost by {self.name}", daemon=True).start()
 
     def _request(self, assignment: Assignment) -> Any:
         task = assignment.task

@@ -14,6 +14,7 @@ from pymonik.emulator.services.convert import detailed_message, options_of, summ
 from pymonik.emulator.services.fields import TASK_ID, TASK_SESSION, task_field
 from pymonik.emulator.services.filters import Filter, compile_filter
 from pymonik.emulator.services.listing import listed, narrow
+from pymonik.emulator.services.submission import under_way
 from pymonik.emulator.state import Tables, Task, events
 
 
@@ -26,7 +27,8 @@ class Tasks:
     def SubmitTasks(self, request: Any, context: Any) -> Any:
         tasks = new_tasks(request)
         options = options_of(request, "task_options")
-        self._engine.apply(events.SubmitTasks(request.session_id, tasks, options))
+        event = events.SubmitTasks(request.session_id, tasks, options)
+        self._engine.apply(under_way(self._engine, event, context))
         return messages.SubmitTasksResponse(
             task_infos=[
                 messages.SubmitTasksResponse.TaskInfo(
