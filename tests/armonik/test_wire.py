@@ -21,6 +21,7 @@ from pymonik.plan.blame import blame
 from pymonik.plan.sizes import TAG, TAG_LENGTH, size_of
 from pymonik.plan.steps import Declare, Entry, Object, Placement, Submit
 from pymonik.runtime import envelope, verdict
+from pymonik.runtime.exceptions import packed
 from pymonik.runtime.feed import Feed, Upstream
 from pymonik.runtime.outcome import PENDING, Failure
 from pymonik.runtime.program import Program, StepCode, cut
@@ -107,7 +108,7 @@ def test_an_object_of_another_kind_is_refused() -> None:
 
 def failure_of(error: Exception, traceback: str = "") -> Failure:
     return Failure(
-        "error", str(error), "f", "x.py:1", traceback=traceback, exception=content(error)
+        "error", str(error), "f", "x.py:1", traceback=traceback, exception=packed(error, freeze)[0]
     )
 
 
