@@ -43,6 +43,14 @@ def parse_lag(text: str) -> Span:
     return lag
 
 
+def parse_milliseconds(text: str) -> float:
+    """Read "15", or "15ms", as seconds."""
+    try:
+        return float(text.removesuffix("ms")) / 1_000
+    except ValueError:
+        raise ValueError(f"{text!r} is no time: write milliseconds, as in 15 or 15ms") from None
+
+
 def parse_outage(text: str) -> Span:
     """Read "10+4": seconds until an outage, and how long it lasts."""
     begin, _, length = text.partition("+")
@@ -132,6 +140,13 @@ def parser() -> argparse.ArgumentParser:
         default=0.0,
         metavar="SECONDS",
         help="cost of a submission per unit × completed input (0)",
+    )
+    add(
+        "--task-overhead",
+        type=_argument(parse_milliseconds),
+        default=0.0,
+        metavar="MS",
+        help="what an agent spends on a task: an engine takes 15ms, and dependencies more (0)",
     )
     add(
         "--delete-payload",

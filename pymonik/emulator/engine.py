@@ -14,6 +14,7 @@ from pymonik.emulator.database import Database
 from pymonik.emulator.habits import Habits
 from pymonik.emulator.late_rows import LateRows
 from pymonik.emulator.objects import Objects
+from pymonik.emulator.overhead import Overhead
 from pymonik.emulator.queues import Queues
 from pymonik.emulator.state import Machine, Result, ResultStatus, Settings, Tables, Task, events
 from pymonik.emulator.state.events import Event
@@ -63,9 +64,11 @@ class Engine:
         clock: Callable[[], float] = time.time,
         toil: Callable[[int], None] = lambda updates: None,
         habits: Habits | None = None,
+        overhead: Overhead | None = None,
     ) -> None:
         self.settings = settings
         self.habits = habits or Habits()
+        self.overhead = overhead or Overhead()
         self.database = Database()
         self.objects = Objects()
         self.queues = Queues()
@@ -83,7 +86,7 @@ class Engine:
         with self._lock:
             instructions = self._handle(event, self._clock())
             for instruction in instructions:
-                self._carry_out(instruction)
+                self._carry_out(instruction, event)
         for instruction in instructions:
             if isinstance(instruction, Toil):
                 self._toil(instruction.units * instruction.inputs)
@@ -130,10 +133,12 @@ class Engine:
                 del self.touched[session]
         return quiet
 
-    def _carry_out(self, instruction: Instruction) -> None:
+    def _carry_out(self, instruction: Instruction, event: Event) -> None:
         match instruction:
             case Enqueue(task_id, partition, priority):
-                self.queues.push(partition, task_id, priority)
+                at_submission = isinstance(event, events.SubmitTasks)
+                delay = self.overhead.of_message(at_submission=at_submission)
+                self.queues.push(partition, task_id, priority, delay)
             case Stop(task_id, pod):
                 self.interrupt(pod, task_id)
             case Drop(object_id):

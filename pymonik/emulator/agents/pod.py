@@ -137,6 +137,7 @@ class Pod:
         worker = self._keeper.worker
         if self._keeper.failure:
             return events.Fail(task_id, f"No worker starts: {self._keeper.failure}")
+        self._closing.wait(self._engine.overhead.per_task)
         try:
             assignment.prefetch()
             if Proceed(task_id) not in self._engine.report(events.Start(task_id)):

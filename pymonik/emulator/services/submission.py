@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +16,12 @@ from pymonik.emulator.state.instructions import ResultChanged
 DEAD = (ResultStatus.ABORTED, ResultStatus.DELETED)
 
 
-def under_way(engine: Engine, event: events.SubmitTasks, context: Any) -> events.SubmitTasks:
+def under_way(
+    engine: Engine,
+    event: events.SubmitTasks,
+    context: Any,
+    sleep: Callable[[float], None] = time.sleep,
+) -> events.SubmitTasks:
     """Let faults and habits have their turn; return the submission as it takes effect."""
     inputs = {i for task in event.tasks for i in (*task.dependencies, task.payload_id)}
     alive = _are_alive(engine, inputs)
@@ -22,6 +29,8 @@ def under_way(engine: Engine, event: events.SubmitTasks, context: Any) -> events
     if alive:
         for race in races:
             _await_abort(engine, event.session_id, inputs, race.within)
+    if engine.overhead.per_task:
+        sleep(engine.overhead.of_submission(len(event.tasks)))
     if engine.habits.rolled_back_submissions and not context.is_active():
         raise Refused("CANCELLED", "the client went away: the submission is rolled back")
     raced = bool(races) or engine.habits.raced_submissions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from armonik.protogen.common import tasks_common_pb2 as messages
@@ -21,14 +22,15 @@ from pymonik.emulator.state import Tables, Task, events
 class Tasks:
     """armonik.api.grpc.v1.tasks.Tasks"""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, sleep: Callable[[float], None]) -> None:
         self._engine = engine
+        self._sleep = sleep
 
     def SubmitTasks(self, request: Any, context: Any) -> Any:
         tasks = new_tasks(request)
         options = options_of(request, "task_options")
         event = events.SubmitTasks(request.session_id, tasks, options)
-        self._engine.apply(under_way(self._engine, event, context))
+        self._engine.apply(under_way(self._engine, event, context, self._sleep))
         return messages.SubmitTasksResponse(
             task_infos=[
                 messages.SubmitTasksResponse.TaskInfo(
