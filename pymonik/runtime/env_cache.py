@@ -71,6 +71,11 @@ class Cache:
                     self._fill(key, fill)
                     fresh = True
 
+    def drop(self, held: Held) -> None:
+        """Release an entry and remove it, unless others use it."""
+        held.release()
+        self._delete(held.path.parent.name)
+
     def prune(self) -> None:
         """Delete what was used least recently until the rest fits, and what dead builders left."""
         sized = [(entry, *_age_and_size(entry)) for entry in _children(self.root / "entries")]

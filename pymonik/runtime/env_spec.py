@@ -55,6 +55,12 @@ class _Spec(BaseModel):
                     f"{name!r} cannot be set: names are not empty and have no '=' and no control "
                     "character, values have no NUL and no lone surrogate"
                 )
+            try:
+                os.fsencode(name + text)
+            except UnicodeEncodeError:  # the value stays out of the message: it may be a secret
+                raise ValueError(
+                    f"{name!r} cannot be set: it has characters that no variable can hold"
+                ) from None
         return value
 
     @field_validator("working_dir", mode="before")

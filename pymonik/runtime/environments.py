@@ -17,7 +17,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,6 +96,8 @@ class Environments:
         self._built: dict[str, Built] = {}
         self._held: dict[str, Held] = {}
         self._failed: dict[str, tuple[float, str]] = {}
+        # Working directories: copies for this host alone.
+        self._private: set[Path] = set()
         # What each environment holds; venvs are shared by those that differ in variables only.
         self._keys: dict[str, set[str]] = {}
 
@@ -132,8 +134,7 @@ class Environments:
             for key in self._keys.pop(environment.digest, ()):
                 if not any(key in keys for keys in self._keys.values()):
                     freed.append(self._held.pop(key))
-        for entry in freed:
-            entry.release()
+        self._let_go(freed)
 
     def close(self) -> None:
         """Let go of everything, and stop building; what was built stays until it is pruned."""
@@ -141,8 +142,15 @@ class Environments:
             uv.stop()
         with self._lock:
             held, self._held, self._built, self._keys = self._held, {}, {}, {}
-        for entry in held.values():
-            entry.release()
+        self._let_go(held.values())
+
+    def _let_go(self, entries: Iterable[Held]) -> None:
+        for entry in entries:
+            if entry.path in self._private:  # nobody else will ever want it
+                self._private.discard(entry.path)
+                self._cache.drop(entry)
+            else:
+                entry.release()
 
     def _build(self, environment: Environment, working_dir: Content | None) -> Built:
         _demand_python(environment.python)
@@ -195,7 +203,9 @@ class Environments:
                 raise ValueError("its working directory was damaged on its way: the hash differs")
 
         key = _key("folder", environment.working_hash, self._token)
-        return str(self._hold(environment, key, unpack))
+        path = self._hold(environment, key, unpack)
+        self._private.add(path)
+        return str(path)
 
     def _hold(
         self, environment: Environment, key: str, fill_folder: Callable[[Path], object]

@@ -132,6 +132,7 @@ class Executor:
         solo: bool,
         optimize: Any,
         level: int,
+        token: str,
     ) -> None:
         """Become ready: take over the module path and the settings of the host."""
         if path is not None:
@@ -141,9 +142,10 @@ class Executor:
         from pymonik.current import CURRENT, open_here
         from pymonik.runtime.job import Hosting
         from pymonik.runtime.logs import forward
-        from pymonik.runtime.running import STATE, Restorer
+        from pymonik.runtime.running import STATE, Restorer, use_token
         from pymonik.runtime.subtasks import Subtasks
 
+        use_token(token)
         subtasks = Subtasks(slots, solo, optimize)
         CURRENT.set(subtasks)
         open_here(subtasks)
@@ -254,7 +256,7 @@ def _clean_up() -> None:
     """Remove the folders of this process: nobody else is left to do it."""
     running = sys.modules.get("pymonik.runtime.running")
     if running is not None and running.has_folders():
-        running.sweep(os.getpid())
+        running.sweep(running.folder_token())
 
 
 def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:

@@ -4,12 +4,14 @@ In: a `Materialize`, its content (bytes or a file holding them), the task's own 
 path where the task finds it. What is right already stays; what is not is made beside it and
 renamed, so nobody sees half a file. Fetching the content is the host's.
 
-A folder that PymoniK did not put there is never replaced: it may be the user's. The inodes of those
-that it did are noted in the lock of the path.
+What PymoniK did not put at an absolute path is never replaced: it may be the user's. The inodes of
+what it did are noted in the lock of the path, with a mark that they carry: a file that somebody
+makes after ours was removed may get its inode, but no mark.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -25,6 +27,8 @@ from pymonik.runtime.env_tree import CHUNK, MODE_BITS, file_hash, is_inside, tre
 
 DEFAULT_MODE = 0o644
 ABSENT = "absent"
+# An extended attribute, where the file system has them.
+_MARK = "user.pymonik"
 _SUFFIX = ".pymonik-part"
 
 
@@ -91,6 +95,7 @@ def _replace(mat: Materialize, content: Content, target: Path, lock: Lock) -> No
         _refuse_foreign(mat, target, lock)
         if mat.is_directory:
             part.mkdir(0o755)
+            _mark(part)
             found = extract(content, part)
         else:
             found = _write(content, part, DEFAULT_MODE if mat.mode is None else mat.mode)
@@ -99,7 +104,7 @@ def _replace(mat: Materialize, content: Content, target: Path, lock: Lock) -> No
                 f"{_story(mat, target)}: the content has hash {found[:12]}, "
                 f"not {mat.content_hash[:12]}: it is damaged, or belongs elsewhere"
             )
-        if mat.is_directory and os.path.isabs(mat.worker_path):
+        if os.path.isabs(mat.worker_path):
             # Noted before the exchange: a kill in between must disown neither the old nor the new.
             lock.note(f"{_identity(part)} {_identity(target)}")
         _exchange(part, target)
@@ -128,10 +133,7 @@ def _exchange(part: Path, target: Path) -> None:
 def _refuse_foreign(mat: Materialize, target: Path, lock: Lock) -> None:
     if not os.path.isabs(mat.worker_path) or _identity(target) in [*lock.read().split(), ABSENT]:
         return
-    is_folder = target.is_dir() and not target.is_symlink()
-    if is_folder and not any(target.iterdir()):
-        return
-    if not is_folder and not mat.is_directory:  # a file takes the place of another
+    if target.is_dir() and not target.is_symlink() and not any(target.iterdir()):
         return
     raise MaterializeError(
         f"{_story(mat, target)}: something is there that PymoniK did not put there "
@@ -144,12 +146,23 @@ def _identity(path: Path) -> str:
         status = path.lstat()
     except FileNotFoundError:
         return ABSENT
-    return f"{status.st_dev}:{status.st_ino}"
+    inode = f"{status.st_dev}:{status.st_ino}"
+    try:
+        return f"{inode}:{os.getxattr(path, _MARK, follow_symlinks=False).decode()}"
+    except (OSError, AttributeError, UnicodeDecodeError):  # none there, or none anywhere
+        return inode
+
+
+def _mark(file: Path | int) -> None:
+    """Mark a new file or folder as one of ours."""
+    with contextlib.suppress(OSError, AttributeError):  # then its inode alone tells
+        os.setxattr(file, _MARK, secrets.token_hex(8).encode())
 
 
 def _write(content: Content, path: Path, mode: int) -> str:
     digest = hashlib.sha256()
     with open(path, "xb") as file:
+        _mark(file.fileno())  # before its mode may forbid it
         if isinstance(content, os.PathLike):
             with open(content, "rb") as source:
                 _copy(source, file, digest)

@@ -55,6 +55,8 @@ class Process:
         # Where in Python it was when a signal such as SIGSEGV ended it: known from `end` on.
         self.stack = ""
         self.kill_reason = ""
+        # Names the temporary folders of its tasks, which are removed when it has ended.
+        self._token = os.urandom(8).hex()
         self._decoder = Decoder()
         self._encoder = Encoder(remember=True)
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
@@ -77,7 +79,7 @@ class Process:
             self._ours = ours.pop_all()
         self.socket.setblocking(False)
         self.outbox = Outbox(self.socket)
-        self.send("hello", hello)
+        self.send("hello", {**hello, "token": self._token})
 
     @property
     def pid(self) -> int:
@@ -136,7 +138,7 @@ class Process:
         self.stack = python_stack(self._crash, _ROOT) if code < 0 else ""
         with contextlib.suppress(OSError):
             self._ours.close()
-        sweep(self.pid)
+        sweep(self._token)
         if code < 0:
             known = -code in {number.value for number in signal.Signals}
             return f"signal {-code}" + (f", {signal.Signals(-code).name}" if known else "")

@@ -100,12 +100,31 @@ _FOLDERS: dict[str, str] = {}
 _PREFIX = "pymonik-task-"
 
 
+# Tells the temporary folders of this process from those of others: numbers of processes are used
+# again, and processes of several containers may share a folder. An executor's is its host's choice.
+_token = ""
+
+
+def folder_token() -> str:
+    """Return what is in the names of the temporary folders of this process."""
+    global _token
+    if not _token:
+        _token = os.urandom(8).hex()
+    return _token
+
+
+def use_token(token: str) -> None:
+    """Take over the token that the host has chosen for this executor."""
+    global _token
+    _token = token
+
+
 def own_folder() -> str:
     """Give the folder of the call that runs, which it runs in; made when first asked for."""
     if not _OWN:
         import tempfile
 
-        made = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+        made = tempfile.mkdtemp(prefix=f"{_PREFIX}{folder_token()}-")
         _OWN.append(os.path.realpath(made))
         DIRTY.append("folder")
         os.chdir(_OWN[0])
@@ -114,7 +133,7 @@ def own_folder() -> str:
 
 def own_prefix(name: str) -> str:
     """Give what the names of temporary folders begin with that go with this process."""
-    return f"{_PREFIX}{os.getpid()}-{name}-"
+    return f"{_PREFIX}{folder_token()}-{name}-"
 
 
 # What is to be undone when the value of the call was stored.
@@ -140,7 +159,7 @@ def process_folder(name: str) -> str:
         import tempfile
 
         if not _FOLDERS:
-            atexit.register(sweep, os.getpid())
+            atexit.register(_sweep_own, os.getpid())
         _FOLDERS[name] = tempfile.mkdtemp(prefix=own_prefix(name))
     return _FOLDERS[name]
 
@@ -156,13 +175,19 @@ def _remove_own_folder() -> None:
     shutil.rmtree(_OWN.pop(), ignore_errors=True)
 
 
-def sweep(pid: int) -> None:
-    """Remove the folders that a process has left behind."""
+def _sweep_own(pid: int) -> None:
+    """Remove what is left of process `pid` in the end; its forks leave that to it."""
+    if os.getpid() == pid:
+        sweep(folder_token())
+
+
+def sweep(token: str) -> None:
+    """Remove the folders that the process of a token has left behind."""
     import glob
     import shutil
     import tempfile
 
-    for left in glob.glob(os.path.join(tempfile.gettempdir(), f"{_PREFIX}{pid}-*")):
+    for left in glob.glob(os.path.join(tempfile.gettempdir(), f"{_PREFIX}{token}-*")):
         shutil.rmtree(left, ignore_errors=True)
 
 

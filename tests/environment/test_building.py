@@ -241,8 +241,13 @@ def test_the_working_directory_is_each_hosts_own(tmp_path: Path) -> None:
     assert two.working_dir is not None
     assert sorted(os.listdir(one.working_dir)) == ["out", "sub"]
     assert os.listdir(two.working_dir) == ["sub"]
-    for host in hosts:
-        host.close()
+    hosts[0].close()
+    assert not os.path.exists(one.working_dir), "a copy goes with its host"
+    assert os.path.exists(two.working_dir)
+    hosts[1].release(arrived)
+    assert not os.path.exists(two.working_dir), "or when nothing lives in it any more"
+    hosts[1].close()
+    assert list((tmp_path / "cache" / "environments" / "entries").iterdir()) == []
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not an archive"])

@@ -122,6 +122,7 @@ def test_nothing_asked_for_is_the_empty_environment(nothing: Any) -> None:
         ({"env_variables": {"A=B": "x"}}, ["'A=B'"]),
         ({"env_variables": {"": "x"}}, ["''"]),
         ({"env_variables": {"A": "x\0"}}, ["'A'", "NUL"]),
+        ({"env_variables": {"A": "x\ud800"}}, ["'A'", "characters"]),
         ({"env_variables": ["A"]}, ["['env_variables']", "dictionary"]),
         ({"working_dir": "/no/such/folder"}, ["['working_dir']", "no folder '/no/such/folder'"]),
         ({"working_dir": 3}, ["['working_dir']", "3"]),

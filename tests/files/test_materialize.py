@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pymonik.material import (
@@ -204,6 +204,7 @@ def grow(root: Path, tree: dict[str, object]) -> None:
             path.chmod(content[1])
 
 
+@settings(deadline=None)
 @given(_trees)
 def test_any_folder_comes_out_the_same(
     tmp_path_factory: pytest.TempPathFactory, tree: dict[str, object]

@@ -157,6 +157,43 @@ def test_a_folder_of_somebody_else_does_not_give_way_to_a_file(root: Path, tmp_p
     assert place(a_file(b"x", str(tmp_path / "ours")), b"x", root).read_bytes() == b"x"
 
 
+def test_a_file_of_somebody_else_is_not_replaced(root: Path, tmp_path: Path) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("years of work")
+    folder, archive = a_folder(tmp_path, str(precious), a="1")
+    for mat, content in ((a_file(b"x", str(precious)), b"x"), (folder, archive)):
+        with pytest.raises(MaterializeError, match="did not put there"):
+            place(mat, content, root)
+    assert precious.read_text() == "years of work"
+    assert leftovers(tmp_path) == []
+    precious.unlink()
+    assert place(a_file(b"x", str(precious)), b"x", root).read_bytes() == b"x"
+    assert place(a_file(b"y", str(precious)), b"y", root).read_bytes() == b"y", "it is ours"
+
+
+def test_a_file_made_where_ours_was_is_not_replaced(root: Path, tmp_path: Path) -> None:
+    """Its inode is often that of the one that was removed."""
+    where = tmp_path / "shared.txt"
+    for number in range(20):
+        mine = b"%d" % number
+        place(a_file(mine, str(where)), mine, root)
+        where.unlink()
+        where.write_text("theirs")
+        with pytest.raises(MaterializeError, match="did not put there"):
+            place(a_file(b"x", str(where)), b"x", root)
+        assert where.read_text() == "theirs"
+        where.unlink()
+
+
+def test_a_link_that_somebody_put_there_is_not_replaced(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("safe")
+    (tmp_path / "link").symlink_to(tmp_path / "victim")
+    with pytest.raises(MaterializeError, match="did not put there"):
+        place(a_file(b"x", str(tmp_path / "link")), b"x", root)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "victim").read_text() == "safe"
+
+
 def test_a_link_in_the_way_is_replaced_not_followed(root: Path, tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("safe")
     (root / "a").symlink_to(tmp_path / "victim")
