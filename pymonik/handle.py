@@ -7,7 +7,9 @@ Several at once are a `MultiResultHandle` (`multi`).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from datetime import timedelta
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -37,14 +39,16 @@ _cannot_format = _refusal("formatting")
 _cannot_compare = _refusal("comparing")
 
 
-def in_seconds(timeout: float | None) -> float | None:
-    """Refuse a timeout that is no time."""
+def in_seconds(timeout: float | timedelta | None) -> float | None:
+    """Return a timeout in seconds, None for no limit; refuse what is no time."""
     if timeout is None:
         return None
-    number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
-    if not number or not timeout >= 0:
+    given = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    if not number or not given >= 0:
         raise OptionsError(f"timeout takes seconds, 0 or more, not {timeout!r}")
-    return timeout
+    # No lock can be waited for any longer: infinity and `timedelta.max` are no limit.
+    return given if given < threading.TIMEOUT_MAX else None
 
 
 def compared(other: object) -> bool:
@@ -98,15 +102,16 @@ class ResultHandle(Generic[T_co]):
         self._client = client
         self._anchor = anchor
 
-    def wait(self, timeout: float | None = None) -> ResultHandle[T_co]:
+    def wait(self, timeout: float | timedelta | None = None) -> ResultHandle[T_co]:
         """Send what is pending and wait until this value exists or its call has failed.
 
-        timeout: seconds; past it TimeoutError is raised and nothing is lost. Returns itself.
+        timeout: seconds or a timedelta; past it TimeoutError is raised and nothing is lost. Returns
+        itself.
         """
         self._client.wait_for([self], in_seconds(timeout))
         return self
 
-    def get(self, timeout: float | None = None) -> T_co:
+    def get(self, timeout: float | timedelta | None = None) -> T_co:
         """Wait for the value and give it, or raise what the task raised."""
         return self._client.value(self, in_seconds(timeout))  # type: ignore[no-any-return]
 
@@ -114,7 +119,7 @@ class ResultHandle(Generic[T_co]):
         """Send what is pending and tell whether the call has ended, without waiting."""
         return self._client.is_done(self)
 
-    def exception(self, timeout: float | None = None) -> BaseException | None:
+    def exception(self, timeout: float | timedelta | None = None) -> BaseException | None:
         """Wait, and give the error of the call, or None if it has none."""
         return self._client.exception(self, in_seconds(timeout))
 

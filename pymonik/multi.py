@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator
+from datetime import timedelta
 from typing import Any, ClassVar, Generic, SupportsIndex, TypeVar, overload
 
 from pymonik.errors import NoClientError
@@ -47,19 +48,19 @@ class MultiResultHandle(Generic[T]):
         """The id of the session, None for an empty one."""
         return self._client.session_id if self._client is not None else None
 
-    def wait(self, timeout: float | None = None) -> MultiResultHandle[T]:
+    def wait(self, timeout: float | timedelta | None = None) -> MultiResultHandle[T]:
         """Send what is pending and wait for all values. Returns itself."""
         if self._client is not None:
             self._client.wait_for_runs(self._runs, in_seconds(timeout))
         return self
 
-    def get(self, timeout: float | None = None) -> list[T]:
+    def get(self, timeout: float | timedelta | None = None) -> list[T]:
         """Wait for all values and give them in order, or raise the first error."""
         if self._client is None:
             return []
         return self._client.values(self._runs, in_seconds(timeout))  # type: ignore[no-any-return]
 
-    def as_completed(self, timeout: float | None = None) -> Completed[T]:
+    def as_completed(self, timeout: float | timedelta | None = None) -> Completed[T]:
         """Give the handles in the order in which their calls end, as `pymonik.as_completed`."""
         return as_completed(self, timeout)
 
@@ -73,7 +74,7 @@ class MultiResultHandle(Generic[T]):
         stopped = [handle.cancel() for handle in self]
         return all(was or handle.cancel() for was, handle in zip(stopped, self))
 
-    def exception(self, timeout: float | None = None) -> list[BaseException | None]:
+    def exception(self, timeout: float | timedelta | None = None) -> list[BaseException | None]:
         """Wait for all calls, and give the error of each, None where it has none."""
         self.wait(timeout)
         return [handle.exception() for handle in self]
@@ -223,7 +224,9 @@ class Completed(Iterator[ResultHandle[T]], AsyncIterator[ResultHandle[T]]):
         return await self._awaiting.__anext__()
 
 
-def as_completed(handles: Iterable[ResultHandle[T]], timeout: float | None = None) -> Completed[T]:
+def as_completed(
+    handles: Iterable[ResultHandle[T]], timeout: float | timedelta | None = None
+) -> Completed[T]:
     """Give handles in the order in which their calls end, failed ones included.
 
     Works with `for`, and with `async for`, which does not block the event loop. timeout: seconds

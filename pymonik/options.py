@@ -16,12 +16,16 @@ from pymonik.errors import OptionsError
 from pymonik.foreign import demand_printable
 from pymonik.settings import settings
 
+# Seconds of a century: a longer limit is none, and its deadline would not fit 64 bits of ns.
+_LONGEST = 100 * 365.25 * 86400.0
+
 
 @dataclass(frozen=True)
 class TaskOptions:
     """How a call is to be run; None means "not given", and the next farther option holds.
 
     max_duration: limit of one call, a timedelta or seconds; at its deadline it gets `TaskTimeout`.
+    Infinity is no limit, where a farther option sets one.
     priority: 1 (last) to `max_priority` (first, 10 unless set otherwise).
     max_retries: how often a call is tried again when the process that ran it dies.
     partition_id: where it runs on a cluster.
@@ -60,9 +64,10 @@ class TaskOptions:
 
     @property
     def seconds(self) -> float | None:
-        """`max_duration` in seconds."""
+        """`max_duration` in seconds, None for no limit."""
         limit = self.max_duration
-        return limit.total_seconds() if isinstance(limit, timedelta) else limit
+        seconds = limit.total_seconds() if isinstance(limit, timedelta) else limit
+        return None if seconds is None or seconds > _LONGEST else seconds
 
 
 def _whole(lowest: int) -> Any:
@@ -83,12 +88,15 @@ def _priority(name: str, value: object) -> int:
 
 def _duration(name: str, value: object) -> timedelta:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
+        forever = timedelta.max if value > 0 else timedelta.min
         try:
             value = timedelta(seconds=value)
-        except (OverflowError, ValueError):  # not a number, or more than a timedelta holds
+        except ValueError:  # not a number
             raise OptionsError(
                 f"{name} takes seconds, not {value!r}: leave it out for no limit"
             ) from None
+        except OverflowError:
+            value = forever
     if not isinstance(value, timedelta):
         raise OptionsError(f"{name} takes a timedelta or seconds, not {value!r}")
     if value <= timedelta(0):

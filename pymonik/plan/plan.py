@@ -68,7 +68,7 @@ class Unit:
         # What a worker knows of the task that runs it: where its agent is, and the request.
         self.task: tuple[str, bytes] | None = None
         # Whether a host must look at deadlines while it runs.
-        self.limited = options.max_duration is not None or (
+        self.limited = options.seconds is not None or (
             isinstance(program, Program) and program.shared.limited
         )
         # One is made of the other when it is asked for.

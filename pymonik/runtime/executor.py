@@ -1,8 +1,8 @@
 """The executor: the child process that runs units, and knows nothing of ArmoniK.
 
 Enters: frames on a socket pair. Leaves: frames: reports, logs, plans of sub-tasks. Started as a
-fresh interpreter, never forked; it ignores SIGINT, and ends with its whole process group as soon
-as the other end of its socket closes.
+fresh interpreter, never forked; SIGINT does nothing to it, and it ends with its whole process group
+as soon as the other end of its socket closes.
 
     to it      ("hello", settings)  ("run", [(number, program, inputs, start, stop, extras), …])
                ("object", found)
@@ -259,13 +259,25 @@ def _clean_up() -> None:
         running.sweep(running.folder_token())
 
 
+def _nothing(number: int, frame: Any) -> None:
+    """Do nothing: who presses Ctrl-C means the program, which ends its executors itself."""
+
+
+def _be_interruptible() -> None:
+    """Let the fork of an executor, which is none, be interrupted as any process is."""
+    if signal.getsignal(signal.SIGINT) is _nothing:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:
     """Serve on an inherited socket; called by the host's bootstrap line.
 
     crash_fd: where the host reads the Python stack when a signal has ended this process.
     """
     faulthandler.enable(crash_fd, all_threads=False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A handler, where SIG_IGN would be inherited by the programs that tasks start.
+    signal.signal(signal.SIGINT, _nothing)
+    os.register_at_fork(after_in_child=_be_interruptible)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
     page = Page(page_fd)
     os.close(page_fd)
