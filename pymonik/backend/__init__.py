@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pymonik.errors import BackendError, OptionsError
 
 if TYPE_CHECKING:
-    from pymonik.content import Content
-    from pymonik.plan.home import Cell, Wanted
     from pymonik.plan.plan import Named, Plan
-    from pymonik.runtime.outcome import Failure
+    from pymonik.values.content import Content
+    from pymonik.values.outcome import Failure
+    from pymonik.values.outputs import Cell, Wanted
 
 # What stands between the clients of this process and their backends: the command line looks on.
 AROUND: list[Callable[[Any], Any]] = []
@@ -132,7 +132,7 @@ def workers(given: Any) -> int | None:
 
 def open_backend(name: str, workers: int | None, optimize: Any, **connection: Any) -> Backend:
     """Open a backend by name; what it runs is recorded for `pymonik runs`."""
-    from pymonik.runs.watch import watched
+    from pymonik.runs.observe import watched
 
     if name == "dry-run":
         from pymonik.backend.dry_run import DryRunBackend

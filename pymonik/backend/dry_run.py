@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NoReturn
 
-from pymonik.content import Content
-from pymonik.plan.home import Cell, Wanted
 from pymonik.plan.plan import Plan
-from pymonik.runtime.outcome import Failure
 from pymonik.settings import settings
+from pymonik.values.content import Content
+from pymonik.values.outcome import Failure
+from pymonik.values.outputs import Cell, Wanted
 
 logger = logging.getLogger("pymonik")
 

@@ -10,23 +10,23 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pymonik.backend.embedded import Embedded
-from pymonik.content import Content
-from pymonik.current import CURRENT
+from pymonik.backend.in_process import Embedded
+from pymonik.capture.importer import at_home
 from pymonik.forks import fork_safe
-from pymonik.plan.home import Cell, call_back
 from pymonik.plan.plan import Plan, Unit
-from pymonik.runtime import running
-from pymonik.runtime.cache import FUNCTION_BYTES, ByteCache
-from pymonik.runtime.job import Hosting, Job, Report
-from pymonik.runtime.messages import plan_of, variables_of, wire_plan
-from pymonik.runtime.modules import at_home
-from pymonik.runtime.outcome import Failure
-from pymonik.runtime.piece import Piece
-from pymonik.runtime.program import Program
-from pymonik.runtime.scheduler import Scheduler
-from pymonik.runtime.subtasks import Subtasks
-from pymonik.runtime.unit import run
+from pymonik.record.current import CURRENT
+from pymonik.runtime.executor import state as running
+from pymonik.runtime.executor.calls import Hosting, Job, Report
+from pymonik.runtime.executor.run import run
+from pymonik.runtime.executor.subtasks import Subtasks
+from pymonik.runtime.host.messages import plan_of, variables_of, wire_plan
+from pymonik.runtime.host.scheduler import Scheduler
+from pymonik.runtime.host.unit_slice import Piece
+from pymonik.values.content import Content
+from pymonik.values.outcome import Failure
+from pymonik.values.outputs import Cell, call_back
+from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache
+from pymonik.wire.program import Program
 
 # What runs, and the folder and variables that it finds, are a matter of the whole process: clients
 # of several threads take turns. A task may use a client of its own.

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from pymonik.backend.embedded import Embedded
+from pymonik.backend.in_process import Embedded
 from pymonik.errors import OptionsError
-from pymonik.plan.home import Cell
 from pymonik.plan.plan import Plan
-from pymonik.runtime.host import Host
-from pymonik.runtime.outcome import Failure
-from pymonik.runtime.staff import available_cpus
+from pymonik.runtime.host.host import Host
+from pymonik.runtime.host.pool import available_cpus
+from pymonik.values.outcome import Failure
+from pymonik.values.outputs import Cell
 
 
 class LocalBackend(Embedded):

@@ -7,11 +7,14 @@ from dataclasses import asdict
 
 import rich_click as click
 
+from pymonik.analysis.check import Finding
+from pymonik.analysis.check import check as find
+from pymonik.analysis.session.check import check_tasks
+from pymonik.cli.dry_run import ScriptFailed
 from pymonik.cli.graph import nothing, print_json
-from pymonik.cli.numbers import Pairs, known_tasks, seconds_by_task
-from pymonik.cli.record import ScriptFailed
+from pymonik.cli.quantities import Pairs, known_tasks, seconds_by_task
 from pymonik.cli.runs import remembered
-from pymonik.cli.sources import (
+from pymonik.cli.targets import (
     ANYWHERE,
     cluster,
     named,
@@ -20,10 +23,7 @@ from pymonik.cli.sources import (
     tasks_known,
 )
 from pymonik.errors import PymonikError
-from pymonik.graph.check import Finding
-from pymonik.graph.check import check as find
-from pymonik.graph.check_tasks import check_tasks
-from pymonik.numbers import counted
+from pymonik.humanize import counted
 
 
 @click.command(context_settings=ANYWHERE)

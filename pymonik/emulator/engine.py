@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pymonik.emulator.database import Database
 from pymonik.emulator.habits import Habits
 from pymonik.emulator.late_rows import LateRows
-from pymonik.emulator.objects import Objects
 from pymonik.emulator.overhead import Overhead
 from pymonik.emulator.queues import Queues
 from pymonik.emulator.state import Machine, Result, ResultStatus, Settings, Tables, Task, events
@@ -31,6 +30,7 @@ from pymonik.emulator.state.instructions import (
     Stop,
     Toil,
 )
+from pymonik.emulator.storage import Objects
 from pymonik.emulator.watchers import Watchers
 
 REPORTS = (

@@ -15,15 +15,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pymonik.content import Content
-from pymonik.graph.slots import Bundle, Column, Const, Each, Gather, Nested, Range, Ref, release
+from pymonik.graph.columns import Bundle, Column, Const, Each, Gather, Nested, Range, Ref, release
+from pymonik.values.content import Content
 
 if TYPE_CHECKING:
     from weakref import ref
 
-    from pymonik.capture import Code
-    from pymonik.options import TaskOptions
-    from pymonik.plan.home import Home
+    from pymonik.capture.function import Code
+    from pymonik.values.options import TaskOptions
+    from pymonik.values.outputs import Home
 
 
 class Spec:
@@ -77,7 +77,7 @@ class Spec:
         self.delegates = code.delegates if delegates is None else delegates
         self.context = context
         self.environment = environment
-        # The sources of local modules as they were; see `pymonik.editions`.
+        # The sources of local modules as they were; see `pymonik.capture.snapshot`.
         self.edition = edition
 
     @property
@@ -250,12 +250,12 @@ class Graph:
 
     def to_networkx(self) -> Any:
         """Give a `networkx.DiGraph`: a node for each node, an edge where a value flows."""
-        from pymonik.graph.analysis import to_networkx
+        from pymonik.analysis.shape import to_networkx
 
         return to_networkx(self)
 
     def _repr_html_(self) -> str:
-        from pymonik.graph.draw.notebook import graph_html
+        from pymonik.draw.notebook import graph_html
 
         return graph_html(self)
 

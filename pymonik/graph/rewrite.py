@@ -6,8 +6,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pymonik.graph.ir import Graph, Map, Step, sources_of
-from pymonik.graph.slots import (
+from pymonik.graph.columns import (
     Bundle,
     Column,
     Const,
@@ -20,6 +19,7 @@ from pymonik.graph.slots import (
     Same,
     substitute,
 )
+from pymonik.graph.ir import Graph, Map, Step, sources_of
 
 Target = Callable[[Any, int], tuple[Any, int]]
 

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
+from pymonik.graph.columns import Const
 from pymonik.graph.ir import Graph, Recorded
 from pymonik.graph.passes import Target, run_passes
-from pymonik.graph.slots import Const
-from pymonik.options import DEFAULTS, TaskOptions, merge
 from pymonik.plan.lower import lower
 from pymonik.runtime.exceptions import packed
-from pymonik.runtime.outcome import Failure
+from pymonik.values.options import DEFAULTS, TaskOptions, merge
+from pymonik.values.outcome import Failure
 
 if TYPE_CHECKING:
-    from pymonik.capture import Code
+    from pymonik.capture.function import Code
 
 
 def refuse_culprits(nodes: Sequence[Any], target: Target, optimize: Any, calling: Code) -> int:
@@ -56,7 +56,7 @@ def _is_refused(node: Recorded) -> bool:
 
 def _refuse(node: Recorded, error: Exception, calling: Code) -> None:
     """Let a call take its failure for an argument: it stays in the graph, and will not run."""
-    from pymonik import pickling
+    from pymonik.capture import pickler as pickling
 
     exception, lost = packed(error, pickling.freeze)
     message = f"it cannot be sent: {type(error).__name__}: {error}"

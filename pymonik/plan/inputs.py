@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from pymonik.content import Content
 from pymonik.errors import GraphError
+from pymonik.graph.columns import Bundle, Const, Each, Gather, Immediates, Nested, Range, Ref, Same
 from pymonik.graph.ir import Map, Put
-from pymonik.graph.slots import Bundle, Const, Each, Gather, Immediates, Nested, Range, Ref, Same
-from pymonik.plan.home import Cell, Home, Spliced
-from pymonik.runtime.outcome import Failure
-from pymonik.runtime.program import Run
+from pymonik.values.content import Content
+from pymonik.values.outcome import Failure
+from pymonik.values.outputs import Cell, Home, Spliced
+from pymonik.wire.program import Run
 
 
 class Lowered(Protocol):

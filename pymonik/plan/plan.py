@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pymonik.content import Content
-from pymonik.numbers import counted
-from pymonik.options import TaskOptions
-from pymonik.plan.home import Cell, Home
-from pymonik.runtime.program import Program
+from pymonik.humanize import counted
 from pymonik.settings import settings
+from pymonik.values.content import Content
+from pymonik.values.options import TaskOptions
+from pymonik.values.outputs import Cell, Home
+from pymonik.wire.program import Program
 
 if TYPE_CHECKING:
-    from pymonik.graph.cost import Cost
+    from pymonik.analysis.cost import Cost
 
 
 class Unit:
@@ -202,7 +202,7 @@ class Plan:
 
     def tables(self) -> dict[str, dict[str, Named]]:
         """Give what other programs are told of: where values with names are, and with keys."""
-        from pymonik.plan.steps import NAMES, VALUES
+        from pymonik.plan.requests import NAMES, VALUES
 
         homes = self._homes_of({id(node) for _, (node, _) in self.kept})
         kept = {
@@ -234,8 +234,8 @@ class Plan:
         return sum(len(unit.payload) for unit in self.units) + sum(b.size for b in self.uploads)
 
     def cost(self, **options: Any) -> Cost:
-        """Estimate what carrying it out takes: see `pymonik.graph.cost.estimate`."""
-        from pymonik.graph.cost import estimate
+        """Estimate what carrying it out takes: see `pymonik.analysis.cost.estimate`."""
+        from pymonik.analysis.cost import estimate
 
         return estimate(self, **options)
 
@@ -255,7 +255,7 @@ class Plan:
         return f"{self!r}\n{show(self.graph)}" if self.graph is not None else repr(self)
 
     def _repr_html_(self) -> str:
-        from pymonik.graph.draw.notebook import plan_html
+        from pymonik.draw.notebook import plan_html
 
         return plan_html(self)
 
@@ -280,9 +280,11 @@ def _element(home: Home, index: int) -> Named:
 
 
 def _requests(plan: Plan) -> Iterator[Request]:
-    from pymonik.plan import fan_in, sending, steps
+    from pymonik.plan import fan_in
+    from pymonik.plan import make_requests as sending
+    from pymonik.plan import requests as steps
     from pymonik.plan.sizes import size_of
-    from pymonik.runtime.envelope import stamp_of
+    from pymonik.wire.envelope import stamp_of
 
     ledger = sending.Ledger()
     own = {id(unit.cell) for unit in plan.units}

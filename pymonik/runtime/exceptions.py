@@ -14,8 +14,8 @@ from contextlib import suppress
 from types import MemberDescriptorType
 from typing import Any, NamedTuple
 
-from pymonik.content import Content
 from pymonik.errors import TaskFailed
+from pymonik.values.content import Content
 
 Freeze = Callable[[Any], tuple[bytes, list[memoryview], list[Any]]]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import grpc
 import pytest
 
-from pymonik.backend.armonik import line as line_module
+from pymonik.backend.armonik import rpc as line_module
 from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.diagnosis import diagnose
-from pymonik.backend.armonik.line import Line
+from pymonik.backend.armonik.rpc import Line
 from pymonik.emulator import Tls
 from tests.armonik.conftest import started
 from tests.emulator.certificates import issue

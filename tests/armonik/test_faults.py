@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pymonik import Pymonik, task
-from pymonik.backend.armonik import watch
+from pymonik.backend.armonik import events as watch
 from pymonik.emulator import (
     CutStream,
     Delay,
@@ -241,7 +241,7 @@ def test_a_value_that_nobody_could_think_of_is_told_and_not_waited_for(
     client.create()
     value = inc.invoke(1, pymonik=client)
     value.wait()
-    monkeypatch.setattr("pymonik.runtime.envelope.pack_of", broken)
+    monkeypatch.setattr("pymonik.wire.envelope.pack_of", broken)
     lost = inc.invoke(2, pymonik=client)
     with pytest.raises(ClusterError, match="no such class here"):
         lost.get(timeout=60)

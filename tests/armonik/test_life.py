@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from pymonik import Pymonik, Task, task
-from pymonik.backend.armonik import cluster as cluster_module
+from pymonik.backend.armonik import backend as cluster_module
+from pymonik.client.progress import Progress
 from pymonik.emulator import Emulator
 from pymonik.errors import BackendError, Cancelled, ClusterError, ExecutorDied
-from pymonik.progress import Progress
 from tests.armonik.conftest import Connect, started
 from tests.conformance.programs import add, identity, inc, note, pass_gate, square
 from tests.conftest import Gate, Ledger, script_environment

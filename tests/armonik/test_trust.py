@@ -14,13 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pymonik import task
-from pymonik.content import Content, digest_of
-from pymonik.emulator.objects import Objects
+from pymonik.capture.pickler import freeze
+from pymonik.emulator.storage import Objects
 from pymonik.errors import TaskFailed, WireError
-from pymonik.pickling import freeze
-from pymonik.runtime import agent_inputs, envelope, records, verdict
+from pymonik.runtime import records
 from pymonik.runtime.exceptions import packed
-from pymonik.runtime.outcome import Apart, Failure
+from pymonik.runtime.worker import inputs as agent_inputs
+from pymonik.values.content import Content, digest_of
+from pymonik.values.outcome import Apart, Failure
+from pymonik.wire import envelope
+from pymonik.wire import error_text as verdict
 from tests.armonik.conftest import Connect
 
 IMMEDIATES = st.recursive(

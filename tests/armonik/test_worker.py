@@ -22,15 +22,16 @@ from armonik.protogen.common.worker_common_pb2 import HealthCheckReply, ProcessR
 from armonik.protogen.worker.worker_service_pb2_grpc import WorkerStub
 
 from pymonik import Pymonik, Task, get_context, task
-from pymonik.content import Content
 from pymonik.emulator import Emulator
 from pymonik.errors import ExecutorDied, TaskTimeout
-from pymonik.runtime import envelope, verdict
-from pymonik.runtime.agent import Servicer
-from pymonik.runtime.agent_hosts import Hosts
-from pymonik.runtime.agent_inputs import ContentCache
-from pymonik.runtime.logs import Clef
-from pymonik.worker import target_of
+from pymonik.runtime.worker.hosts import Hosts
+from pymonik.runtime.worker.inputs import ContentCache
+from pymonik.runtime.worker.server import target_of
+from pymonik.runtime.worker.servicer import Servicer
+from pymonik.values.content import Content
+from pymonik.wire import envelope
+from pymonik.wire import error_text as verdict
+from pymonik.wire.logs import Clef
 from tests.armonik.conftest import WORKER, Connect, started
 from tests.conformance.programs import add, inc, note, pass_gate, square
 from tests.conftest import REPOSITORY, Gate, Ledger, script_environment

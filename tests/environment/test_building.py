@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from pymonik.environment import Environment
+from pymonik.environment import builder as module
+from pymonik.environment.builder import Built, Environments
+from pymonik.environment.value import Environment
+from pymonik.environment.venv import layers
 from pymonik.errors import EnvironmentBuildError
-from pymonik.runtime import environments as module
-from pymonik.runtime.env_layer import layers
-from pymonik.runtime.environments import Built, Environments
 
 from .wheels import Index, install_by_hand
 
@@ -353,8 +353,8 @@ logging.basicConfig(level="INFO", format="%(message)s", stream=sys.stderr)
 lines = []
 log = logging.getLogger("pymonik.environments")
 log.addFilter(lambda record: lines.append(record.getMessage()) or True)
-from pymonik.environment import Environment
-from pymonik.runtime.environments import Environments
+from pymonik.environment.value import Environment
+from pymonik.environment.builder import Environments
 built = Environments(Path(sys.argv[1])).build(Environment.parse({"pip": ["pmk-demo==2.0"]}))
 program = "import pmk_demo; print(pmk_demo.VERSION)"
 subprocess.run([built.python, "-c", program], env=built.child_environ(), check=True)

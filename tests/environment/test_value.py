@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pymonik.environment import Environment, merge, unsatisfied
+from pymonik.environment.value import Environment, merge, unsatisfied
 from pymonik.errors import EnvironmentSpecError, SourceChangedError
 
 from .wheels import install_by_hand, make_wheel
@@ -335,8 +335,8 @@ def test_an_archive_installed_from_a_url_is_met_by_the_same_url(on_path: Path) -
 def test_asking_for_nothing_imports_nothing() -> None:
     program = (
         "import sys\n"
-        "from pymonik.environment import Environment, unsatisfied, merge\n"
-        "import pymonik.material\n"
+        "from pymonik.environment.value import Environment, unsatisfied, merge\n"
+        "import pymonik.files.materialize\n"
         "e = Environment.parse({}); e.digest; merge(e, Environment.from_wire(e.to_wire()))\n"
         "unsatisfied([])\n"
         "heavy = {'pydantic', 'packaging', 'zipfile', 'importlib.metadata', 'subprocess'}\n"

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pymonik.material import (
+from pymonik.files.extract import extract
+from pymonik.files.materialize import (
     Materialize,
     SourceChangedError,
     TreeError,
     materialize,
     read_source,
 )
-from pymonik.runtime.env_extract import extract
-from pymonik.runtime.env_tree import tree_hash
+from pymonik.files.tree import tree_hash
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from pymonik.errors import MaterializeError
-from pymonik.material import Materialize, materialize, read_source
-from pymonik.runtime.env_tree import tree_hash
-from pymonik.runtime.files import place
+from pymonik.files.materialize import Materialize, materialize, read_source
+from pymonik.files.place import place
+from pymonik.files.tree import tree_hash
 from tests.environment.tmpfs import tmpfs
 
 
@@ -244,8 +244,8 @@ def test_locks_of_tasks_own_files_do_not_pile_up(root: Path, cache: Path, tmp_pa
 PLACE = """
 import sys
 from pathlib import Path
-from pymonik.material import Materialize
-from pymonik.runtime.files import place
+from pymonik.files.materialize import Materialize
+from pymonik.files.place import place
 where, digest, kind, content, root = sys.argv[1:]
 sys.stdin.readline()
 for _ in range(20):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pymonik import local
+from pymonik.capture import local_modules as local
 
 
 @pytest.fixture(autouse=True)

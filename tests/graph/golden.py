@@ -89,7 +89,8 @@ def compiled(name: str, pair: Pair) -> Pair:
 
 
 def brief(text: str) -> str:
-    """Shorten a graph of single calls that goes on and on."""
+    """Shorten a graph of single calls that goes on and on; leave out how long its pickles are."""
+    text = re.sub(r"#\d+B", "#B", text)
     lines = text.splitlines()
     if len(lines) <= 25:
         return text

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from pymonik import Pymonik, Task
-from pymonik.current import CURRENT
 from pymonik.graph.ir import Graph, taken
+from pymonik.record.current import CURRENT
 
 LEDGER: list[Any] = []
 

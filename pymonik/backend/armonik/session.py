@@ -30,14 +30,14 @@ from armonik.protogen.common.task_status_pb2 import TaskStatus
 from pymonik.backend.armonik import messages
 from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.diagnosis import diagnose
-from pymonik.backend.armonik.line import FIRST, Line, StaleError, may_help
+from pymonik.backend.armonik.rpc import FIRST, Line, StaleError, may_help
 from pymonik.backend.armonik.store import ClusterStore
 from pymonik.errors import BackendError, ClusterUnreachable, PartitionError, WireError
 from pymonik.foreign import redacted
-from pymonik.plan.steps import NAMES, Placement
-from pymonik.runtime import envelope
-from pymonik.runtime.envelope import Envelope
+from pymonik.plan.requests import NAMES, Placement
 from pymonik.settings import settings
+from pymonik.wire import envelope
+from pymonik.wire.envelope import Envelope
 
 logger = logging.getLogger("pymonik.armonik")
 

@@ -15,13 +15,13 @@ from typing import Any
 from armonik.protogen.common import results_common_pb2, tasks_common_pb2
 
 from pymonik.backend.armonik import messages
-from pymonik.backend.armonik.line import Line, is_unsure, may_help
+from pymonik.backend.armonik.rpc import Line, is_unsure, may_help
 from pymonik.errors import ClusterError
+from pymonik.plan.requests import Submit
 from pymonik.plan.sizes import CHUNK, TAG
-from pymonik.plan.steps import Submit
-from pymonik.runtime import envelope
-from pymonik.runtime.envelope import Parts
 from pymonik.settings import settings
+from pymonik.wire import envelope
+from pymonik.wire.envelope import Parts
 
 _UPLOADS = 8
 # How long a submission whose answer was lost may take to become visible, in seconds.

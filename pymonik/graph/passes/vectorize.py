@@ -12,10 +12,7 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from pymonik.content import IMMEDIATE, Content
-from pymonik.graph.ir import Graph, Map, Put, Recorded, Step, inputs
-from pymonik.graph.rewrite import moved
-from pymonik.graph.slots import (
+from pymonik.graph.columns import (
     Column,
     Const,
     Each,
@@ -26,6 +23,9 @@ from pymonik.graph.slots import (
     slot_at,
     substitute,
 )
+from pymonik.graph.ir import Graph, Map, Put, Recorded, Step, inputs
+from pymonik.graph.rewrite import moved
+from pymonik.values.content import IMMEDIATE, Content
 
 if TYPE_CHECKING:
     from pymonik.graph.passes import Target

@@ -1,0 +1,1 @@
+"""Plans and graphs looked at: cost, checks, differences, files."""

@@ -1,0 +1,1 @@
+"""Sessions of a cluster looked at: tasks, cost, checks, differences."""

@@ -1,0 +1,1 @@
+"""Objects, functions and modules become bytes, and functions get a fingerprint."""

@@ -1,0 +1,1 @@
+"""The scope of a program: it compiles, submits, waits and notifies."""

@@ -1,0 +1,330 @@
+"""Waiting: how handles of a client get their values, once what was recorded was sent.
+
+Enters: handles. Leaves: values, errors, cancellations. Sending is left to `compiling`, which has
+`flush`, callbacks and event loops to `telling`; filling cells that are waited for, to backends.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from pymonik import backend as backends
+from pymonik.client.cancel import cancel_pending, renounce
+from pymonik.client.lookup import description
+from pymonik.client.progress import Progress, watching
+from pymonik.errors import LostValueError, NoClientError
+from pymonik.forks import fork_safe
+from pymonik.graph.ir import Put
+from pymonik.record.handle import ResultHandle
+from pymonik.record.recorder import Recorder
+from pymonik.values.options import TaskOptions
+from pymonik.values.outcome import PENDING, Failure, value_of
+from pymonik.values.outputs import Spliced
+
+logger = logging.getLogger("pymonik")
+
+
+class Waiting(Recorder):
+    """A recorder whose values can be waited for."""
+
+    def __init__(
+        self,
+        options: TaskOptions,
+        environment: Any,
+        on_progress: Callable[[Progress], object] | None,
+    ) -> None:
+        super().__init__(options, environment)
+        self._on_progress = on_progress
+        # Held by who sends, from taking what is pending to handing the plan over, and by who
+        # names or cancels. Recording takes no lock: `pending` is only appended to.
+        self._flushing = fork_safe(threading.RLock())
+        # Whether a thread is between taking what is pending and handing a plan to the backend.
+        self._is_compiling = False
+        # How many plans are on their way to the backend, which may not know their units yet.
+        self._sending = 0
+        self._looked: set[str] = set()
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Send what is pending, without waiting."""
+
+    @abstractmethod
+    def _watch_flushed(self) -> None:
+        """Let those be told who wait for calls that were sent or dropped meanwhile."""
+
+    @abstractmethod
+    def _opened(self) -> backends.Backend:
+        """Give the backend, opened."""
+
+    def _settle(self, node: Any) -> Any:
+        """Give the home of a node, sending it first if it was not sent."""
+        if node.home is None or (type(node) is Put and node in self.pending):
+            if not self._closed:
+                self.flush()
+            if node.home is None:
+                if self._closed:
+                    raise NoClientError("this client is closed, and the call was never sent")
+                raise lost(node)
+        return node.home
+
+    def _wait(
+        self,
+        is_over: Callable[[], bool],
+        timeout: float | None,
+        end: float | None = None,
+        awaited: Callable[[], tuple[Any, int] | None] = lambda: None,
+    ) -> None:
+        """Wait for `timeout`, or what is left of it before `end`.
+
+        awaited: gives a value that has not come, by its node and its index, None when all have.
+        Raises LostValueError once nothing will bring it: looked at now, and whenever the backend
+        tells of news.
+        """
+        if is_over():
+            return
+        left = timeout if end is None else max(0.0, end - time.monotonic())
+        backend = self._opened()
+        found: list[tuple[Any, int]] = []
+
+        def is_lost() -> bool:
+            value = awaited()
+            if value is not None and self._is_lost(*value):
+                found.append(value)
+            return bool(found)
+
+        with watching(backend, self._on_progress), backend.changed:
+            if not backend.changed.wait_for(
+                lambda: is_over() or backend.problem or is_lost(), left
+            ):
+                raise late(timeout)
+            if not is_over():
+                raise backend.problem or lost(*found[0])
+        self.waited()
+
+    def _is_lost(self, node: Any, index: int) -> bool:
+        """Tell whether a value has not come, and nothing will bring it."""
+        if self._sending:  # its unit may be on its way: the end of the submission tells
+            return False
+        home, place = node.home.at(node.offset + index)
+        if home.output is None:  # nobody seemed to want it when its call was sent
+            return True
+        cell, _ = home.locate(place)
+        # In this order: what nobody expects any more may have come meanwhile.
+        return not self._opened().expects(cell) and home.record(place) is PENDING
+
+    def waited(self) -> None:
+        """Do what is due once values have come."""
+
+    def wait_for(self, handles: list[ResultHandle[Any]], timeout: float | None) -> None:
+        """Wait for handles."""
+        for handle in handles:
+            self._settle(handle._node)
+        self._want(handles)
+        self._wait(
+            lambda: all(map(_is_settled, handles)), timeout, awaited=lambda: _first_open(handles)
+        )
+
+    def wait_for_runs(self, runs: Any, timeout: float | None) -> None:
+        """Wait for runs of handles, together no longer than `timeout`."""
+        end = None if timeout is None else time.monotonic() + timeout
+        waits = []
+        for node, indexes, _ in runs:
+            home = self._settle(node)
+            moved = range(indexes.start + node.offset, indexes.stop + node.offset, indexes.step)
+            cells = [cell for cell in home.cells_of(moved) if cell.missing]
+            if cells:
+                self._opened().want(home.split(moved))
+            if cells or PENDING in home.records(moved):
+                waits.append((node, home, moved, cells))
+        for node, home, moved, cells in waits:
+
+            def is_over(cells: Any = cells, home: Any = home, moved: range = moved) -> bool:
+                while cells and not cells[-1].missing:
+                    cells.pop()
+                return PENDING not in home.records(moved)
+
+            def awaited(
+                node: Any = node, home: Any = home, moved: range = moved
+            ) -> tuple[Any, int] | None:
+                records = home.records(moved)
+                if PENDING not in records:
+                    return None
+                return node, moved[records.index(PENDING)] - node.offset
+
+            self._wait(is_over, timeout, end, awaited)
+
+    def value(self, handle: ResultHandle[Any], timeout: float | None) -> Any:
+        """Give the value of a handle."""
+        node = handle._node
+        home = node.home
+        record = PENDING if home is None else home.record(node.offset + handle._index)
+        if record is PENDING:
+            self.wait_for([handle], timeout)
+            record = node.home.record(node.offset + handle._index)
+        if record is None and self._is_lost(node, handle._index):
+            raise lost(node, handle._index)
+        self._look(record)
+        return value_of(record)
+
+    def values(self, runs: Any, timeout: float | None) -> list[Any]:
+        """Give the values of runs of handles."""
+        self.wait_for_runs(runs, timeout)
+        found: list[Any] = []
+        for node, indexes, _ in runs:
+            moved = range(indexes.start + node.offset, indexes.stop + node.offset, indexes.step)
+            records = node.home.records(moved)
+            if node.home.is_plain(moved):
+                found += records
+                continue
+            for record in records:
+                self._look(record)
+            found += map(value_of, records)
+        return found
+
+    def _look(self, record: Any) -> None:
+        if type(record) is Failure:
+            self._looked.add(record.mark)
+
+    def is_done(self, handle: ResultHandle[Any]) -> bool:
+        """Tell whether a call has ended."""
+        self._settle(handle._node)
+        self._want([handle])
+        return _is_settled(handle)
+
+    def _want(self, handles: Iterable[ResultHandle[Any]]) -> None:
+        wanted = [home_of(handle) for handle in handles if not _is_settled(handle)]
+        if wanted:
+            self._opened().want(wanted)
+
+    def exception(self, handle: ResultHandle[Any], timeout: float | None) -> BaseException | None:
+        """Wait, and give the error of a call."""
+        self.wait_for([handle], timeout)
+        record = handle._node.home.record(handle._node.offset + handle._index)
+        self._look(record)
+        return record.error() if type(record) is Failure else None
+
+    def completed(
+        self, handles: list[ResultHandle[Any]], timeout: float | None
+    ) -> Iterator[ResultHandle[Any]]:
+        """Give handles in the order in which their calls end."""
+        end = None if timeout is None else time.monotonic() + timeout
+        open_ones = handles
+
+        def is_over() -> bool:
+            return any(map(_is_settled, open_ones))
+
+        def awaited() -> tuple[Any, int] | None:
+            return _first_open(open_ones)
+
+        demand_same_client(handles)
+        for handle in handles:
+            self._settle(handle._node)
+        self._want(handles)
+        while open_ones:
+            self._wait(is_over, timeout, end, awaited)
+            states = [(handle, _is_settled(handle)) for handle in open_ones]
+            open_ones = [handle for handle, settled in states if not settled]
+            yield from [handle for handle, settled in states if settled]
+
+    # ----- naming and cancelling: a flush under way decides first what it sends
+
+    def name(self, handle: ResultHandle[Any], name: str) -> None:
+        """Name a value; other threads may name elements of the same map."""
+        with self._flushing:
+            super().name(handle, name)
+
+    def cancel_call(self, handle: ResultHandle[Any]) -> bool:
+        """Cancel a call; before the flush its dependents go with it."""
+        node = handle._node
+        with self._flushing:
+            if node.home is None:
+                return self._cancel_unsent(handle)
+            index = handle._index
+            if type(node.home) is Spliced:
+                node, index = node.home.nodes[node.offset + index]
+            if type(node) is Put:
+                return False
+            place = node.offset + index
+            record = node.home.record(place)
+            if record is not PENDING:
+                return type(record) is Failure and record.kind == "cancelled"
+            # A flush that finds the value known claims it under the same lock: see `reuse.cut`.
+            if not renounce(node, index):
+                return False
+            cell, _ = node.home.locate(place)
+            return self._opened().cancel(cell)
+
+    def _cancel_unsent(self, handle: ResultHandle[Any]) -> bool:
+        node = handle._node
+        if self._closed:
+            return True  # dropped with its client, and never sent
+        if self._is_compiling:  # a finalizer of the user's, where this thread compiles: too late
+            return False
+        self.number()  # what is taken out must not move the places of others
+        if node.n and not node.args:
+            self.give_argument(node)
+        cancel_pending(self.pending, node, handle._index)
+        self._watch_flushed()
+        return True
+
+    # ----- telling
+
+    def result_id(self, handle: ResultHandle[Any]) -> str:
+        """Give the id under which a value is stored, alone or with others of its unit."""
+        node = handle._node
+        with self._flushing:  # another thread may be sending it: there is no id before
+            home = self._settle(node)
+        if type(node) is Put:
+            return self._opened().store(node.content)
+        cell, _ = home.locate(node.offset + handle._index)
+        return self._opened().result_id(cell)
+
+    def describe(self, handle: ResultHandle[Any]) -> str:
+        """Describe a handle, without sending anything."""
+        return description(handle)
+
+
+def lost(node: Any, index: int = 0) -> LostValueError:
+    """Make the error of a wait for what nothing will bring."""
+    name = "an object" if type(node) is Put else repr(node.spec.name)
+    element = f"[{index}]" if getattr(node, "n", None) is not None else ""
+    return LostValueError(
+        f"the value of {name}{element}, recorded at {node.where}, will not come: no call that is "
+        "pending, no unit that runs and no fetch will bring it. This is a fault of PymoniK, please "
+        "report it; the call can be recorded again"
+    )
+
+
+def late(timeout: float | None) -> TimeoutError:
+    """Make the error of a wait that was given up."""
+    return TimeoutError(f"not there after {timeout:g} s; nothing is lost: wait again")
+
+
+def demand_same_client(handles: list[ResultHandle[Any]]) -> None:
+    """Refuse handles of several clients, which nobody waits for together."""
+    if any(handle._client is not handles[0]._client for handle in handles):
+        raise NoClientError("as_completed takes the handles of one client")
+
+
+def _is_settled(handle: ResultHandle[Any]) -> bool:
+    node = handle._node
+    return node.home.record(node.offset + handle._index) is not PENDING
+
+
+def _first_open(handles: Iterable[ResultHandle[Any]]) -> tuple[Any, int] | None:
+    """Return the node and the index of the first handle whose value has not come."""
+    for handle in handles:
+        if not _is_settled(handle):
+            return handle._node, handle._index
+    return None
+
+
+def home_of(handle: ResultHandle[Any]) -> Any:
+    """Give where the value of a handle will be found, and its place there."""
+    home, index = handle._node.home.at(handle._node.offset + handle._index)
+    return home, range(index, index + 1)

@@ -1,0 +1,1 @@
+"""What tasks need: packages, variables, a Python; declared, checked, built."""

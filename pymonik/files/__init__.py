@@ -1,0 +1,1 @@
+"""Files and folders: placed whole, extracted safely, cached under locks."""

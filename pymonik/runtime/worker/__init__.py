@@ -1,0 +1,1 @@
+"""The worker in an ArmoniK pod: tasks in, answers out."""

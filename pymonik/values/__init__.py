@@ -1,0 +1,1 @@
+"""What all stages share: contents, options, outcomes, outputs, seeds."""

@@ -1,0 +1,144 @@
+"""How a call ended: a record for each value, and the error a failure becomes for its user.
+
+A record is an immediate, a `Content`, a `Failure`, or `PENDING`; in a pack also an `Apart`. Enters:
+what executors report. Leaves: values and exceptions, at the user's own line.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+from pymonik.errors import Cancelled, ExecutorDied, TaskFailed, TaskTimeout
+from pymonik.runtime.exceptions import Arrived, raise_from, unpacked
+from pymonik.values.content import Content
+
+_PATH_LIMIT = 20
+
+
+class Pending:
+    """The state of a value that does not exist yet."""
+
+    def __repr__(self) -> str:
+        return "PENDING"
+
+
+PENDING: Final = Pending()
+
+
+class Apart(NamedTuple):
+    """The record of a large value, in a pack: the result that it is stored as, and its bytes."""
+
+    id: str
+    digest: bytes
+    size: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The record of a call that failed, or that could not run because one before it had.
+
+    `kind` is error, timeout, died or cancelled; `exception` the pickled exception where it could
+    be pickled; `path` the names of the calls from the root cause down to this one. `mark` is its
+    own, and that of all records below it: many calls can fail alike.
+    """
+
+    kind: str
+    message: str
+    task: str
+    site: str = ""
+    element: int | None = None
+    worker: str = ""
+    attempts: int = 1
+    traceback: str = ""
+    exception: Content | None = None
+    path: tuple[str, ...] = ()
+    mark: str = field(default_factory=lambda: os.urandom(8).hex(), compare=False)
+    # What of the exception could not be pickled, and why.
+    lost: str = ""
+
+    def below(self, task: str) -> Failure:
+        """Give the record of a call that could not run because of this one."""
+        path = (*(self.path or (self.task,)), task)
+        if len(path) > _PATH_LIMIT:  # what lies between does not help, and is told to everybody
+            path = (*path[: _PATH_LIMIT // 2], "…", *path[2 - _PATH_LIMIT // 2 :])
+        return replace(self, path=path)
+
+    def error(self) -> BaseException:
+        """Make the exception for the user: the task's own type, chained to the whole story."""
+        story = KINDS[self.kind](
+            self._text(),
+            task=self.task,
+            site=self.site,
+            element=self.element,
+            worker=self.worker,
+            attempts=self.attempts,
+            traceback=self.traceback,
+            path=self.path,
+        )
+        arrived = None
+        if self.exception is not None:
+            arrived = self._unpacked(story)
+        if arrived is None or arrived.error is None:
+            return story
+        error = arrived.error
+        # SystemExit and KeyboardInterrupt ended a task; they must not end the user's script.
+        if not isinstance(error, Exception):
+            return story
+        if isinstance(error, (StopIteration, StopAsyncIteration)):
+            # Raised by `get`, it would end the loop of who asks, in silence.
+            raise_from(story, "cause", error)
+            return story
+        raise_from(error, "context", arrived.origin)
+        raise_from(error, "cause", story)
+        return error
+
+    def _unpacked(self, story: TaskFailed) -> Arrived | None:
+        """Rebuild the exception, and let the story say what it was raised from."""
+        assert self.exception is not None
+        try:
+            arrived = unpacked(self.exception)
+        except Exception as problem:  # it is no content of ours
+            arrived = Arrived(None, repr(problem), "", None)
+        raise_from(story, arrived.relation, arrived.origin)
+        if arrived.why:
+            story.args = (
+                f"{story.args[0]}\n(its exception cannot be rebuilt here: {arrived.why})",
+            )
+        return arrived
+
+    def _text(self) -> str:
+        where = f", element {self.element}" if self.element is not None else ""
+        where += f", called at {self.site}" if self.site else ""
+        lines = [f"task {self.task!r}{where}: {self.message}"]
+        if self.attempts > 1:
+            lines.append(f"tried {self.attempts} times")
+        if self.lost:
+            lines.append(f"(of its exception not all could travel: {self.lost})")
+        if self.path:
+            lines.append("on the way: " + " → ".join(self.path))
+        if self.traceback:
+            lines.append(f"remote traceback (worker {self.worker or '?'}):\n{self.traceback}")
+        return "\n".join(lines)
+
+
+KINDS: dict[str, type[TaskFailed]] = {
+    "error": TaskFailed,
+    "timeout": TaskTimeout,
+    "died": ExecutorDied,
+    "cancelled": Cancelled,
+}
+
+
+def value_of(record: Any) -> Any:
+    """Give the value of a record, or raise the error it holds."""
+    kind = type(record)
+    if kind is Content:
+        try:
+            return record.load()
+        except StopIteration as error:  # it would end the loop of who asks, in silence
+            raise RuntimeError("a value that is unpickled raised StopIteration") from error
+    if kind is Failure:
+        raise record.error()
+    return record
