@@ -205,14 +205,17 @@ class Pymonik(Compiling):
         try:
             self.flush()
             leaves = self._backend is None or self._leaves_work_behind()
-            while True:
+            is_done = False
+            while not is_done:
                 if not leaves:
-                    self._wait(self._is_idle, None)
-                    self._opened().drain()
+                    self._wait(self._is_idle, None, awaited=self._watched)
                 CALLBACKS.drain()
-                if self._close_if_done():
-                    break
-                self.flush()
+                if self.pending:  # callbacks have recorded more
+                    self.flush()
+                    continue
+                if not leaves:
+                    self._opened().drain()
+                is_done = self._close_if_done()
         except BaseException as error:
             self._abandon(error)
             raise
@@ -220,7 +223,7 @@ class Pymonik(Compiling):
         self._raise_unseen()
 
     def _close_if_done(self) -> bool:
-        """Close the client once nothing is pending; callbacks may have recorded more."""
+        """Close the client unless a call has been recorded since: none is from now on."""
         with self._flushing:
             self._closed = not self.pending
             return self._closed
@@ -237,7 +240,7 @@ class Pymonik(Compiling):
 
     def _is_idle(self) -> bool:
         done, total = self._opened().progress()
-        return done == total
+        return done == total and not self._watches
 
     def _let_go(self) -> None:
         if self._known is not None:

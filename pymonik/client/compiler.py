@@ -153,7 +153,7 @@ class Compiling(Telling):
     def _flush(self) -> None:
         nodes = self._take()
         # A finalizer of the user's may flush where this thread compiles: it comes too early.
-        if self._is_compiling or not (nodes or self._has_late_names()):
+        if self._is_compiling or self._closed or not (nodes or self._has_late_names()):
             return
         began = time.perf_counter()
         if self._known is not None:

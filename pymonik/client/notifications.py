@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.client.callbacks import CALLBACKS
 from pymonik.client.progress import Progress
-from pymonik.client.waiting import Waiting, demand_same_client, home_of, late
+from pymonik.client.waiting import Waiting, demand_same_client, home_of, is_settled, late
 from pymonik.errors import OptionsError
 from pymonik.record.handle import ResultHandle
 from pymonik.values.options import TaskOptions
@@ -36,7 +36,10 @@ class Telling(Waiting):
         on_progress: Callable[[Progress], object] | None,
     ) -> None:
         super().__init__(options, environment, on_progress)
+        # Of calls that were not sent yet.
         self._callbacks: list[tuple[ResultHandle[Any], Callable[[Any], object]]] = []
+        # The values that callbacks and event loops wait for; changed from any thread.
+        self._watches: dict[object, tuple[Any, int]] = {}
 
     async def awaited(self, handle: ResultHandle[Any]) -> Any:
         """Wait without blocking the event loop."""
@@ -85,11 +88,14 @@ class Telling(Waiting):
             raise OptionsError(f"add_done_callback takes a function, not {callback!r}")
         with self._flushing:
             if handle._node.home is None and self._closed:  # dropped: it has ended, too
-                CALLBACKS.put(partial(callback, handle))
+                CALLBACKS.put(partial(_call, callback, handle))
                 return
             if handle._node.home is None:
                 self._callbacks.append((handle, callback))
                 return
+        if is_settled(handle):
+            _call(callback, handle)
+            return
         self._watch(handle, callback)
 
     def _watch_flushed(self) -> None:
@@ -106,34 +112,41 @@ class Telling(Waiting):
         with self._flushing:
             dropped, self._callbacks = self._callbacks, []
         for handle, callback in dropped:
-            CALLBACKS.put(partial(callback, handle))
+            CALLBACKS.put(partial(_call, callback, handle))
+
+    def _watched(self) -> tuple[Any, int] | None:
+        """Return one of the values that callbacks wait for."""
+        return next(iter(list(self._watches.values())), None)
 
     def _watch(self, handle: ResultHandle[Any], callback: Callable[[Any], object]) -> None:
         node = handle._node
         home, index = node.home.at(node.offset + handle._index)
         cell, place = home.locate(index)
 
-        def call() -> None:
-            try:
-                callback(handle)
-            except Exception:
-                logger.exception("a callback of %r failed", handle)
-
-        if home.record(index) is not PENDING:
-            call()
-            return
-
         def arrived() -> None:
-            CALLBACKS.put(call)
+            CALLBACKS.put(partial(_call, callback, handle))
+            self._watches.pop(arrived, None)
+            if self._closing:  # it waits for the last of them
+                changed = self._opened().changed
+                with changed:
+                    changed.notify_all()
 
-        if home.output is None:  # nobody seemed to want it: to wait for it is an error
-            CALLBACKS.put(call)
-            return
         output = home.output
+        if home.record(index) is not PENDING or output is None:
+            arrived()
+            return
+        self._watches[arrived] = node, handle._index
         self._opened().watch(lambda: cell.watch(output, place, arrived), arrived)
         self._opened().want([home_of(handle)])
         if self._is_lost(node, handle._index):
-            CALLBACKS.put(call)
+            arrived()
+
+
+def _call(callback: Callable[[Any], object], handle: ResultHandle[Any]) -> None:
+    try:
+        callback(handle)
+    except Exception:
+        logger.exception("a callback of %r failed", handle)
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[Any], Any], value: Any) -> None:

@@ -126,7 +126,7 @@ class Waiting(Recorder):
             self._settle(handle._node)
         self._want(handles)
         self._wait(
-            lambda: all(map(_is_settled, handles)), timeout, awaited=lambda: _first_open(handles)
+            lambda: all(map(is_settled, handles)), timeout, awaited=lambda: _first_open(handles)
         )
 
     def wait_for_runs(self, runs: Any, timeout: float | None) -> None:
@@ -194,10 +194,10 @@ class Waiting(Recorder):
         """Tell whether a call has ended."""
         self._settle(handle._node)
         self._want([handle])
-        return _is_settled(handle)
+        return is_settled(handle)
 
     def _want(self, handles: Iterable[ResultHandle[Any]]) -> None:
-        wanted = [home_of(handle) for handle in handles if not _is_settled(handle)]
+        wanted = [home_of(handle) for handle in handles if not is_settled(handle)]
         if wanted:
             self._opened().want(wanted)
 
@@ -216,7 +216,7 @@ class Waiting(Recorder):
         open_ones = handles
 
         def is_over() -> bool:
-            return any(map(_is_settled, open_ones))
+            return any(map(is_settled, open_ones))
 
         def awaited() -> tuple[Any, int] | None:
             return _first_open(open_ones)
@@ -227,7 +227,7 @@ class Waiting(Recorder):
         self._want(handles)
         while open_ones:
             self._wait(is_over, timeout, end, awaited)
-            states = [(handle, _is_settled(handle)) for handle in open_ones]
+            states = [(handle, is_settled(handle)) for handle in open_ones]
             open_ones = [handle for handle, settled in states if not settled]
             yield from [handle for handle, settled in states if settled]
 
@@ -311,7 +311,8 @@ def demand_same_client(handles: list[ResultHandle[Any]]) -> None:
         raise NoClientError("as_completed takes the handles of one client")
 
 
-def _is_settled(handle: ResultHandle[Any]) -> bool:
+def is_settled(handle: ResultHandle[Any]) -> bool:
+    """Tell whether the value, or the failure, of a call that was sent has come."""
     node = handle._node
     return node.home.record(node.offset + handle._index) is not PENDING
 
@@ -319,7 +320,7 @@ def _is_settled(handle: ResultHandle[Any]) -> bool:
 def _first_open(handles: Iterable[ResultHandle[Any]]) -> tuple[Any, int] | None:
     """Return the node and the index of the first handle whose value has not come."""
     for handle in handles:
-        if not _is_settled(handle):
+        if not is_settled(handle):
             return handle._node, handle._index
     return None
 

@@ -115,6 +115,7 @@ class ClusterBackend:
 
     def submit(self, plan: Plan) -> None:
         """Send a plan."""
+        self._is_over = False
         self._sender.submit(plan)
 
     def store(self, content: Content, again: bool = False) -> str:

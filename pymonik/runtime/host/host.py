@@ -97,7 +97,7 @@ class Host:
     def prepare(self, calls: int) -> None:
         """Start executors for the first plan, of so many calls, while it is being compiled."""
         if self._thread is None:
-            self._do(lambda: self._hiring.open(min(self.workers, calls)))
+            self._do(lambda: self._open(calls))
 
     def submit(self, units: Sequence[Unit]) -> None:
         """Take units; executors are started by the first ones."""
@@ -156,6 +156,9 @@ class Host:
             if self._closing:
                 return
             self._closing = True
+            if self._thread is None:  # none is started any more: another thread may submit now
+                self._over = _closed()
+                self._is_drained = True
         if self._thread is not None:
             self._staff.wake()
             self._thread.join()
@@ -189,13 +192,17 @@ class Host:
             return
         self._staff.wake()
 
+    def _open(self, calls: int) -> None:
+        if not self._closing:  # meanwhile, by another thread
+            self._hiring.open(min(self.workers, calls))
+
     # ----- the thread
 
     def _run(self) -> None:
         try:
             while not self._closing:
                 self._round()
-            over = Failure("cancelled", "the engine was closed", "?")
+            over = _closed()
         except BaseException as error:  # whoever waits is to be told, whatever it was
             logger.exception("the engine failed")
             over = Failure("died", f"the engine failed: {error!r}", "?")
@@ -308,6 +315,10 @@ class Host:
     def _kills(self) -> list[int]:
         kills, self.scheduler.kills = self.scheduler.kills, []
         return kills
+
+
+def _closed() -> Failure:
+    return Failure("cancelled", "the engine was closed", "?")
 
 
 @atexit.register

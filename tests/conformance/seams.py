@@ -1,0 +1,108 @@
+"""Seams: a test does something in another thread at one moment of a flush, without luck."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from pymonik import Pymonik
+
+# Bounds a hang; nothing is measured by it.
+PATIENCE = 60
+
+
+class Other:
+    """Something done in another thread: its value or error comes with `value`."""
+
+    def __init__(self, action: Callable[[], Any]) -> None:
+        self._action = action
+        self._found: Any = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @property
+    def is_this_thread(self) -> bool:
+        return self._thread is threading.current_thread()
+
+    def _run(self) -> None:
+        try:
+            self._found = self._action()
+        except BaseException as error:
+            self._error = error
+
+    def join(self) -> None:
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive(), "the other thread hangs"
+
+    def value(self) -> Any:
+        self.join()
+        if self._error is not None:
+            raise self._error
+        return self._found
+
+
+class _Door:
+    """The lock of a client; tells when another thread is about to ask for it."""
+
+    def __init__(self, lock: Any) -> None:
+        self.lock = lock
+        self.asked = threading.Event()
+        self.other: Other | None = None
+
+    def __enter__(self) -> Any:
+        if self.other is not None and self.other.is_this_thread:
+            self.asked.set()
+        return self.lock.__enter__()
+
+    def __exit__(self, *error: Any) -> Any:
+        return self.lock.__exit__(*error)
+
+
+class Seam:
+    """The moment after a flush has taken what is pending, and before it looks at what is wanted.
+
+    The first flush runs `action` in another thread at that moment: to its end, or, where it
+    `waits` for the flush, up to the lock that the flush holds.
+    """
+
+    def __init__(self, client: Pymonik, action: Callable[[], Any], waits: bool = False) -> None:
+        self._client = client
+        self._door = _Door(client._flushing)
+        self._take = client._take
+        self._action = action
+        self._waits = waits
+        self.other: Other | None = None
+
+    def __enter__(self) -> Seam:
+        self._client._flushing = self._door
+        self._client._take = self._taken  # type: ignore[method-assign]
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self.other is not None:
+            self.other.join()
+        self._client._flushing = self._door.lock
+        del self._client._take
+
+    def _taken(self) -> list[Any]:
+        nodes = self._take()
+        if self.other is None and nodes:
+            self.other = Other(self._go)
+            if self._waits:
+                assert self._door.asked.wait(PATIENCE), "it never asked for the lock"
+            else:
+                self.other.value()
+        return nodes
+
+    def _go(self) -> Any:
+        while self.other is None:  # set by the thread that started this one
+            threading.Event().wait(0.001)
+        self._door.other = self.other
+        return self._action()
+
+    def value(self) -> Any:
+        """What the action gave, once its thread has ended."""
+        assert self.other is not None, "there was no flush"
+        return self.other.value()
