@@ -22,11 +22,11 @@ from rich.console import Console
 from rich.table import Table
 
 from pymonik import Pymonik, task
-from pymonik.analysis.cost import estimate
-from pymonik.analysis.simulate import LOCAL, Overheads
-from pymonik.analysis.total import in_turn
-from pymonik.capture.fingerprint import fingerprint
-from pymonik.cli.full_run import Kept, keeping
+from pymonik.cli.execute import Kept, keeping
+from pymonik.graph.cost import estimate
+from pymonik.graph.fingerprint import fingerprint
+from pymonik.graph.simulate import LOCAL, Overheads
+from pymonik.graph.total import in_turn
 
 _UNITS, _LINKS = 500, 100
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pymonik.record.decorator import task
-from pymonik.record.handle import ResultHandle
-from pymonik.record.handles import MultiResultHandle, as_completed
-from pymonik.record.task import Task
-from pymonik.values.options import TaskOptions
+from pymonik.decorator import task
+from pymonik.handle import ResultHandle
+from pymonik.multi import MultiResultHandle, as_completed
+from pymonik.options import TaskOptions
+from pymonik.task import Task
 
 if TYPE_CHECKING:
-    from pymonik.client.client import Pymonik
-    from pymonik.files.materialize import Materialize, materialize
-    from pymonik.record.context import PymonikContext, get_context
-    from pymonik.runtime.worker.server import run_pymonik_worker
+    from pymonik.client import Pymonik
+    from pymonik.context import PymonikContext, get_context
+    from pymonik.material import Materialize, materialize
+    from pymonik.worker import run_pymonik_worker
 
 __version__ = "0.3.0"
 
@@ -39,12 +39,12 @@ __all__ = [
 
 # Executors have no client, and few programs need the rest: imported when it is asked for.
 _LATER = {
-    "Pymonik": "pymonik.client.client",
-    "PymonikContext": "pymonik.record.context",
-    "get_context": "pymonik.record.context",
-    "Materialize": "pymonik.files.materialize",
-    "materialize": "pymonik.files.materialize",
-    "run_pymonik_worker": "pymonik.runtime.worker.server",
+    "Pymonik": "pymonik.client",
+    "PymonikContext": "pymonik.context",
+    "get_context": "pymonik.context",
+    "Materialize": "pymonik.material",
+    "materialize": "pymonik.material",
+    "run_pymonik_worker": "pymonik.worker",
 }
 
 

@@ -10,7 +10,6 @@
     │   └── BackendError                  the backend asked for cannot be had
     │       └── PartitionError            a partition is not one of the cluster's, or the session's
     ├── NoClientError (RuntimeError)      no client, several clients, or a closed one
-    ├── LostValueError (RuntimeError)     nothing will bring the value that is waited for: a bug
     ├── WaitInTaskError (RuntimeError)    a task asked for a value instead of returning the handle
     ├── EnvironmentMismatch (RuntimeError) this interpreter does not satisfy the environment
     ├── EnvironmentBuildError (RuntimeError) an environment could not be built where a call runs
@@ -27,6 +26,7 @@
     └── TaskFailed                        a call failed where it ran
         ├── TaskTimeout (TimeoutError)    it ran longer than its `max_duration`
         ├── ExecutorDied                  the process that ran it died, `max_retries` times over
+        ├── ValueLost                     it has ended, and its value is gone from the cluster
         └── Cancelled                     it was cancelled before it had run
 
 `get` raises the exception the task raised, chained to the `TaskFailed` that tells its story.
@@ -73,10 +73,6 @@ class PartitionError(BackendError):
 
 class NoClientError(PymonikError, RuntimeError):
     """No client is open here, several are, or the one named is closed."""
-
-
-class LostValueError(PymonikError, RuntimeError):
-    """Nothing will bring a value that is waited for: no pending call, no open unit, no fetch."""
 
 
 class WaitInTaskError(PymonikError, RuntimeError):
@@ -126,10 +122,14 @@ class WireError(PymonikError, ValueError):
 class ClusterError(PymonikError, ConnectionError):
     """A control plane cannot be reached, or refuses what it was asked.
 
-    Attributes: `code`, the gRPC status that it answered with, or "".
+    Attributes: `code`, the gRPC status that it answered with, or ""; `http_status`, that of a proxy
+    that answered in its place, or 0; `is_outage`, whether nobody could be asked any more, and what
+    was sent goes on without this client.
     """
 
     code = ""
+    http_status = 0
+    is_outage = False
 
 
 class ClusterUnreachable(ClusterError):
@@ -176,6 +176,10 @@ class TaskTimeout(TaskFailed, TimeoutError):
 
 class ExecutorDied(TaskFailed):
     """The process that ran a call died, as often as `max_retries` allows and once more."""
+
+
+class ValueLost(TaskFailed):
+    """A call has ended, or was to, and its cluster has lost the records: expired, or deleted."""
 
 
 class Cancelled(TaskFailed):

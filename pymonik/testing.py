@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from pymonik.emulator import Count, Emulator
-from pymonik.humanize import counted
+from pymonik.numbers import counted
 
 __all__ = ["assert_requests", "emulator", "emulator_settings", "running_emulator"]
 

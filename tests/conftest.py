@@ -86,7 +86,7 @@ def script_environment(**extra: str) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def emulated_cluster() -> Iterator[Emulator]:
     """One emulated cluster for all tests of this process; it starts with the first of them."""
-    worker = [sys.executable, "-m", "pymonik.runtime.worker.server"]
+    worker = [sys.executable, "-m", "pymonik.worker"]
     partitions = {"pymonik": 2, "my_pymonik_partition": 1, "a": 1, "b": 1}
     environment = {"PYTHONPATH": str(REPOSITORY)}
     with Emulator(partitions=partitions, worker=worker, environment=environment) as running:

@@ -67,7 +67,7 @@ def _eager_task() -> Decorator:
 
 
 SIDES = {
-    "pymonik": Side([sys.executable, "-m", "pymonik.runtime.worker.server"], _task, _pymonik),
+    "pymonik": Side([sys.executable, "-m", "pymonik.worker"], _task, _pymonik),
     "eager": Side([sys.executable, "-m", "benchmarks.cluster.worker"], _eager_task, _eager),
 }
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pymonik.errors import BackendError, OptionsError
 
 if TYPE_CHECKING:
+    from pymonik.content import Content
+    from pymonik.plan.home import Cell, Wanted
     from pymonik.plan.plan import Named, Plan
-    from pymonik.values.content import Content
-    from pymonik.values.outcome import Failure
-    from pymonik.values.outputs import Cell, Wanted
+    from pymonik.runtime.outcome import Failure
 
 # What stands between the clients of this process and their backends: the command line looks on.
 AROUND: list[Callable[[Any], Any]] = []
@@ -47,9 +47,6 @@ class Backend(Protocol):
 
     def want(self, wanted: Iterable[Wanted]) -> None:
         """Bring records here, by their elements, once they are made: somebody waits for them."""
-
-    def expects(self, cell: Cell) -> bool:
-        """Tell whether a unit, or a fetch, will still bring records of a cell; from any thread."""
 
     def result_id(self, cell: Cell) -> str:
         """Give the id under which the outcome of a unit is stored."""
@@ -132,7 +129,7 @@ def workers(given: Any) -> int | None:
 
 def open_backend(name: str, workers: int | None, optimize: Any, **connection: Any) -> Backend:
     """Open a backend by name; what it runs is recorded for `pymonik runs`."""
-    from pymonik.runs.observe import watched
+    from pymonik.runs.watch import watched
 
     if name == "dry-run":
         from pymonik.backend.dry_run import DryRunBackend

@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NoReturn
 
+from pymonik.content import Content
+from pymonik.plan.home import Cell, Wanted
 from pymonik.plan.plan import Plan
+from pymonik.runtime.outcome import Failure
 from pymonik.settings import settings
-from pymonik.values.content import Content
-from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Cell, Wanted
 
 logger = logging.getLogger("pymonik")
 
@@ -65,10 +65,6 @@ class DryRunBackend:
 
     def want(self, wanted: Iterable[Wanted]) -> None:
         """Records come here by themselves."""
-
-    def expects(self, cell: Cell) -> bool:
-        """Who waits is ended instead."""
-        return True
 
     def result_id(self, cell: Cell) -> str:
         """Outcomes live in this process: their ids are those of its objects."""

@@ -10,23 +10,23 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pymonik.backend.in_process import Embedded
-from pymonik.capture.importer import at_home
+from pymonik.backend.embedded import Embedded
+from pymonik.content import Content
+from pymonik.current import CURRENT
 from pymonik.forks import fork_safe
+from pymonik.plan.home import Cell, call_back
 from pymonik.plan.plan import Plan, Unit
-from pymonik.record.current import CURRENT
-from pymonik.runtime.executor import state as running
-from pymonik.runtime.executor.calls import Hosting, Job, Report
-from pymonik.runtime.executor.run import run
-from pymonik.runtime.executor.subtasks import Subtasks
-from pymonik.runtime.host.messages import plan_of, variables_of, wire_plan
-from pymonik.runtime.host.scheduler import Scheduler
-from pymonik.runtime.host.unit_slice import Piece
-from pymonik.values.content import Content
-from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Cell, call_back
-from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache
-from pymonik.wire.program import Program
+from pymonik.runtime import running
+from pymonik.runtime.cache import FUNCTION_BYTES, ByteCache
+from pymonik.runtime.job import Hosting, Job, Report
+from pymonik.runtime.messages import plan_of, variables_of, wire_plan
+from pymonik.runtime.modules import at_home
+from pymonik.runtime.outcome import Failure
+from pymonik.runtime.piece import Piece
+from pymonik.runtime.program import Program
+from pymonik.runtime.scheduler import Scheduler
+from pymonik.runtime.subtasks import Subtasks
+from pymonik.runtime.unit import run
 
 # What runs, and the folder and variables that it finds, are a matter of the whole process: clients
 # of several threads take turns. A task may use a client of its own.
@@ -121,23 +121,17 @@ class InlineBackend(Embedded):
         began = time.perf_counter()
         for report in reports:
             told = (0, unit.number, report.start, report.stop, report.columns, report.errors)
-            # Other threads may ask to be called back, or cancel: `changed` guards the cells.
             if report.last:
                 seconds = time.perf_counter() - began
-                plan = plan_of(wire_plan(self._subtasks))
-                with self.changed:
-                    self._scheduler.ended(*told, seconds, plan)
+                self._scheduler.ended(*told, seconds, plan_of(wire_plan(self._subtasks)))
             else:
-                with self.changed:
-                    self._scheduler.reported(*told)
+                self._scheduler.reported(*told)
 
     def _call_back(self) -> None:
         while self._scheduler.due:
-            with self.changed:
-                due, self._scheduler.due = self._scheduler.due, []
+            due, self._scheduler.due = self._scheduler.due, []
             call_back(due)
-            with self.changed:
-                self._scheduler.propagate()
+            self._scheduler.propagate()
         with self.changed:
             self.changed.notify_all()
 
@@ -151,19 +145,15 @@ class InlineBackend(Embedded):
 
     def cancel(self, cell: Cell) -> bool:
         """Nothing is left to stop once a plan was submitted, unless a task asks."""
-        with self.changed:
-            return self._scheduler.cancel(cell)
+        return self._scheduler.cancel(cell)
 
     def cancel_all(self, reason: str) -> None:
         """Stop what an exception of the user's has left unfinished."""
-        with self.changed:
-            self._scheduler.fail_all(Failure("cancelled", reason, "every unfinished task"))
+        self._scheduler.fail_all(Failure("cancelled", reason, "every unfinished task"))
 
     def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
         """Look at cells at once."""
-        with self.changed:
-            is_late = not add()
-        if is_late:
+        if not add():
             callback()
 
     def close(self) -> None:

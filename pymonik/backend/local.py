@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from pymonik.backend.in_process import Embedded
+from pymonik.backend.embedded import Embedded
 from pymonik.errors import OptionsError
+from pymonik.plan.home import Cell
 from pymonik.plan.plan import Plan
-from pymonik.runtime.host.host import Host
-from pymonik.runtime.host.pool import available_cpus
-from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Cell
+from pymonik.runtime.host import Host
+from pymonik.runtime.outcome import Failure
+from pymonik.runtime.staff import available_cpus
 
 
 class LocalBackend(Embedded):
@@ -39,10 +39,6 @@ class LocalBackend(Embedded):
         """Hand the units to the host; blobs travel with the first unit that needs them."""
         self._objects.note(plan.blobs)
         self._host.submit(plan.units)
-
-    def expects(self, cell: Cell) -> bool:
-        """Tell whether a unit has not ended, or was not looked at yet."""
-        return self._host.expects(cell)
 
     def progress(self) -> tuple[int, int]:
         """Give how many units have ended, and how many there are."""

@@ -9,8 +9,8 @@ from pymonik.cli.cache import cache
 from pymonik.cli.check import check
 from pymonik.cli.cluster import emulator, worker
 from pymonik.cli.cost import cost
+from pymonik.cli.files import diff, save, submit
 from pymonik.cli.graph import graph
-from pymonik.cli.graph_files import diff, save, submit
 from pymonik.cli.run import run
 from pymonik.cli.runs import runs, trace
 

@@ -7,10 +7,10 @@ from datetime import datetime
 
 import rich_click as click
 
-from pymonik.cache.store import Entry, Store, default_folder
 from pymonik.cli.graph import print_json
-from pymonik.cli.tables import table
-from pymonik.humanize import counted, size_text
+from pymonik.cli.text import table
+from pymonik.numbers import counted, size_text
+from pymonik.reuse.store import Entry, Store, default_folder
 
 _OUTPUT = click.Choice(["text", "json"])
 _HEADING = ("key", "task", "size", "made", "used", "arguments")

@@ -7,14 +7,11 @@ from dataclasses import asdict
 
 import rich_click as click
 
-from pymonik.analysis.check import Finding
-from pymonik.analysis.check import check as find
-from pymonik.analysis.session.check import check_tasks
-from pymonik.cli.dry_run import ScriptFailed
 from pymonik.cli.graph import nothing, print_json
-from pymonik.cli.quantities import Pairs, known_tasks, seconds_by_task
+from pymonik.cli.numbers import Pairs, known_tasks, seconds_by_task
+from pymonik.cli.record import ScriptFailed
 from pymonik.cli.runs import remembered
-from pymonik.cli.targets import (
+from pymonik.cli.sources import (
     ANYWHERE,
     cluster,
     named,
@@ -23,7 +20,10 @@ from pymonik.cli.targets import (
     tasks_known,
 )
 from pymonik.errors import PymonikError
-from pymonik.humanize import counted
+from pymonik.graph.check import Finding
+from pymonik.graph.check import check as find
+from pymonik.graph.check_tasks import check_tasks
+from pymonik.numbers import counted
 
 
 @click.command(context_settings=ANYWHERE)

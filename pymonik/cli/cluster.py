@@ -8,7 +8,7 @@ import rich_click as click
 @click.command()
 def worker() -> None:
     """Serve an ArmoniK agent: what a worker image runs."""
-    from pymonik.runtime.worker.server import run_pymonik_worker
+    from pymonik.worker import run_pymonik_worker
 
     run_pymonik_worker()
 

@@ -10,13 +10,8 @@ from typing import Any
 
 import rich_click as click
 
-from pymonik.analysis.cost import ASSUMED, Cost, Site, estimate
-from pymonik.analysis.session.cost import cost_of_tasks
-from pymonik.analysis.simulate import ARMONIK, LOCAL
-from pymonik.analysis.total import in_turn
-from pymonik.cli.dry_run import Recording
 from pymonik.cli.graph import nothing, print_json
-from pymonik.cli.quantities import (
+from pymonik.cli.numbers import (
     BYTES,
     COUNT,
     SECONDS,
@@ -25,9 +20,9 @@ from pymonik.cli.quantities import (
     number,
     seconds_by_task,
 )
+from pymonik.cli.record import Recording
 from pymonik.cli.runs import remembered
-from pymonik.cli.tables import figures_text, table
-from pymonik.cli.targets import (
+from pymonik.cli.sources import (
     ANYWHERE,
     cluster,
     past,
@@ -37,7 +32,12 @@ from pymonik.cli.targets import (
     source,
     subtasks_text,
 )
-from pymonik.humanize import counted, seconds_text, size_text
+from pymonik.cli.text import figures_text, table
+from pymonik.graph.cost import ASSUMED, Cost, Site, estimate
+from pymonik.graph.observed import cost_of_tasks
+from pymonik.graph.simulate import ARMONIK, LOCAL
+from pymonik.graph.total import in_turn
+from pymonik.numbers import counted, seconds_text, size_text
 from pymonik.plan.plan import Plan
 from pymonik.settings import settings
 

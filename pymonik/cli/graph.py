@@ -13,19 +13,8 @@ from typing import Any
 
 import rich_click as click
 
-from pymonik.analysis.counts import Figures, figures
-from pymonik.analysis.session.tasks import drawing_of_tasks, with_subtasks
-from pymonik.analysis.total import together
-from pymonik.cli.dry_run import Recording
-from pymonik.cli.tables import (
-    columns,
-    figures_rows,
-    figures_text,
-    has_colour,
-    table,
-    write_text,
-)
-from pymonik.cli.targets import (
+from pymonik.cli.record import Recording
+from pymonik.cli.sources import (
     ANYWHERE,
     Seen,
     cluster,
@@ -35,13 +24,24 @@ from pymonik.cli.targets import (
     subtasks_text,
     written,
 )
-from pymonik.draw.explain import explained, graphs, stages
-from pymonik.draw.formats import FORMATS, described
-from pymonik.draw.html import Stage, page
-from pymonik.draw.model import Drawing, drawing
-from pymonik.draw.terminal import terminal
+from pymonik.cli.text import (
+    columns,
+    figures_rows,
+    figures_text,
+    has_colour,
+    table,
+    write_text,
+)
+from pymonik.graph.draw.explain import explained, graphs, stages
+from pymonik.graph.draw.formats import FORMATS, described
+from pymonik.graph.draw.html import Stage, page
+from pymonik.graph.draw.model import Drawing, drawing
+from pymonik.graph.draw.tasks import drawing_of_tasks, with_subtasks
+from pymonik.graph.draw.terminal import terminal
+from pymonik.graph.figures import Figures, figures
 from pymonik.graph.passes import PASSES
 from pymonik.graph.show import show as text_of
+from pymonik.graph.total import together
 from pymonik.plan.plan import Plan
 
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import rich_click as click
 
-from pymonik.capture.fingerprint import fingerprint
 from pymonik.cli.graph import print_json
-from pymonik.cli.tables import columns, table, write_text
-from pymonik.cli.targets import cluster, past, session
-from pymonik.draw.model import Drawing
-from pymonik.draw.terminal import terminal
+from pymonik.cli.sources import cluster, past, session
+from pymonik.cli.text import columns, table, write_text
 from pymonik.errors import RunNotFound
-from pymonik.humanize import seconds_text
-from pymonik.runs.observe import Record
+from pymonik.graph.draw.model import Drawing
+from pymonik.graph.draw.terminal import terminal
+from pymonik.graph.fingerprint import fingerprint
+from pymonik.numbers import seconds_text
 from pymonik.runs.store import Store
 from pymonik.runs.trace import chrome, timeline
+from pymonik.runs.watch import Record
 
 _OUTPUT = click.Choice(["text", "json"])
 _WRITERS = {".json": chrome, ".html": timeline, ".htm": timeline}

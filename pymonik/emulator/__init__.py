@@ -17,8 +17,6 @@ from pymonik.emulator.faults import (
     FailUpload,
     Faults,
     KillWorker,
-    LoseAgent,
-    RacedByAbort,
     SilentStream,
     SlowUpload,
 )
@@ -37,8 +35,6 @@ __all__ = [
     "Faults",
     "Habits",
     "KillWorker",
-    "LoseAgent",
-    "RacedByAbort",
     "SilentStream",
     "SlowUpload",
     "Tls",

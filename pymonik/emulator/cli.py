@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from queue import SimpleQueue
 from types import FrameType
 from typing import TypeVar
@@ -41,14 +40,6 @@ def parse_lag(text: str) -> Span:
     if not 0 <= lag[0] <= lag[1]:
         raise ValueError(f"{text!r} is no lag: write milliseconds, as in 90 or 0-90")
     return lag
-
-
-def parse_milliseconds(text: str) -> float:
-    """Read "15", or "15ms", as seconds."""
-    try:
-        return float(text.removesuffix("ms")) / 1_000
-    except ValueError:
-        raise ValueError(f"{text!r} is no time: write milliseconds, as in 15 or 15ms") from None
 
 
 def parse_outage(text: str) -> Span:
@@ -142,13 +133,6 @@ def parser() -> argparse.ArgumentParser:
         help="cost of a submission per unit × completed input (0)",
     )
     add(
-        "--task-overhead",
-        type=_argument(parse_milliseconds),
-        default=0.0,
-        metavar="MS",
-        help="what an agent spends on a task: an engine takes 15ms, and dependencies more (0)",
-    )
-    add(
         "--delete-payload",
         action=argparse.BooleanOptionalAction,
         default=True,
@@ -170,7 +154,7 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-HABITS = tuple(field.name for field in fields(Habits))
+HABITS = ("late_rows", "embedded_data", "repeated_created", "silent_streams")
 """The options that `Habits` has fields for."""
 
 
@@ -198,16 +182,6 @@ def _add_habits(parser: argparse.ArgumentParser) -> None:
         type=_argument(parse_outage),
         metavar="AT+FOR",
         help="the database is away once: 10+4 is 10 s after the start, for 4 s",
-    )
-    add(
-        "--raced-submissions",
-        action="store_true",
-        help="tasks whose input fails while they are submitted stay PENDING for ever",
-    )
-    add(
-        "--rolled-back-submissions",
-        action="store_true",
-        help="a submission whose client gives up meanwhile has no effect",
     )
     add("--silent-streams", action="store_true", help="event streams open and say nothing")
 

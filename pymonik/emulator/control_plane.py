@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -36,17 +36,12 @@ THREADS = 1_000
 Services = Sequence[tuple[Any, object]]
 
 
-def services(
-    engine: Engine,
-    workers: Mapping[str, int],
-    chunk_size: int,
-    sleep: Callable[[float], None],
-) -> Services:
+def services(engine: Engine, workers: Mapping[str, int], chunk_size: int) -> Services:
     """Pair the descriptors of the services with what implements them."""
     implementations: list[tuple[Any, str, object]] = [
         (sessions_service_pb2, "Sessions", Sessions(engine)),
         (results_service_pb2, "Results", Results(engine, chunk_size)),
-        (tasks_service_pb2, "Tasks", Tasks(engine, sleep)),
+        (tasks_service_pb2, "Tasks", Tasks(engine)),
         (events_service_pb2, "Events", Events(engine)),
         (partitions_service_pb2, "Partitions", cluster.Partitions(workers)),
         (applications_service_pb2, "Applications", cluster.Applications(engine)),

@@ -27,7 +27,6 @@ from pymonik.emulator.engine import Engine
 from pymonik.emulator.faults import Faults
 from pymonik.emulator.gate import BODY_LIMIT, Gate
 from pymonik.emulator.habits import Habits
-from pymonik.emulator.overhead import Overhead
 from pymonik.emulator.state import Settings, generation
 from pymonik.emulator.state.events import Expire, Idle
 from pymonik.emulator.tls import Tls
@@ -44,10 +43,8 @@ class Emulator:
     ``worker`` is the command of a worker process, by default this project's own.
     ``generation`` is "HEAD" or "0.37.2". ``strict`` refuses what a cluster would leave hanging.
     ``latency`` (seconds) is added to each request, ``submission_cost`` (seconds) to a submission
-    for each unit × completed input. ``task_overhead`` (seconds) is what an agent spends on a task;
-    messages and submissions take time in proportion (see `overhead`).
-    ``idle_grace`` is how long a session must be quiet before strict mode fails tasks that nothing
-    can start. ``retention`` is the age at which records are
+    for each unit × completed input. ``idle_grace`` is how long a session must be quiet before
+    strict mode fails tasks that nothing can start. ``retention`` is the age at which records are
     lost, None for never. ``habits`` are switched on, now or later. With ``max_errors`` more
     answers of UNKNOWN than good ones the control plane exits ``exit_delay`` seconds later. Limits
     and probes default to those of the reference deployment.
@@ -60,7 +57,6 @@ class Emulator:
     strict: bool = True
     latency: float = 0.0
     submission_cost: float = 0.0
-    task_overhead: float = 0.0
     delete_payload: bool = True
     max_priority: int = 10
     max_errors: int = 50
@@ -91,9 +87,7 @@ class Emulator:
             delete_payload=self.delete_payload,
             max_priority=self.max_priority,
         )
-        self.engine = Engine(
-            settings, toil=self._toil, habits=self.habits, overhead=Overhead(self.task_overhead)
-        )
+        self.engine = Engine(settings, toil=self._toil, habits=self.habits)
         self._worker_settings = WorkerSettings(
             argv=self.worker or [sys.executable, "-m", "pymonik", "worker"],
             chunk_size=self.chunk_size,
@@ -103,7 +97,7 @@ class Emulator:
             environment=self.environment,
             inherit_output=self.inherit_output,
         )
-        self._services = services(self.engine, self.partitions, self.chunk_size, self.sleep)
+        self._services = services(self.engine, self.partitions, self.chunk_size)
         self._closing = threading.Event()
         self._lifecycle = threading.Lock()
         self._server: Any = None

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pymonik.emulator.database import Database
 from pymonik.emulator.habits import Habits
 from pymonik.emulator.late_rows import LateRows
-from pymonik.emulator.overhead import Overhead
+from pymonik.emulator.objects import Objects
 from pymonik.emulator.queues import Queues
 from pymonik.emulator.state import Machine, Result, ResultStatus, Settings, Tables, Task, events
 from pymonik.emulator.state.events import Event
@@ -30,7 +30,6 @@ from pymonik.emulator.state.instructions import (
     Stop,
     Toil,
 )
-from pymonik.emulator.storage import Objects
 from pymonik.emulator.watchers import Watchers
 
 REPORTS = (
@@ -64,11 +63,9 @@ class Engine:
         clock: Callable[[], float] = time.time,
         toil: Callable[[int], None] = lambda updates: None,
         habits: Habits | None = None,
-        overhead: Overhead | None = None,
     ) -> None:
         self.settings = settings
         self.habits = habits or Habits()
-        self.overhead = overhead or Overhead()
         self.database = Database()
         self.objects = Objects()
         self.queues = Queues()
@@ -86,7 +83,7 @@ class Engine:
         with self._lock:
             instructions = self._handle(event, self._clock())
             for instruction in instructions:
-                self._carry_out(instruction, event)
+                self._carry_out(instruction)
         for instruction in instructions:
             if isinstance(instruction, Toil):
                 self._toil(instruction.units * instruction.inputs)
@@ -133,12 +130,10 @@ class Engine:
                 del self.touched[session]
         return quiet
 
-    def _carry_out(self, instruction: Instruction, event: Event) -> None:
+    def _carry_out(self, instruction: Instruction) -> None:
         match instruction:
             case Enqueue(task_id, partition, priority):
-                at_submission = isinstance(event, events.SubmitTasks)
-                delay = self.overhead.of_message(at_submission=at_submission)
-                self.queues.push(partition, task_id, priority, delay)
+                self.queues.push(partition, task_id, priority)
             case Stop(task_id, pod):
                 self.interrupt(pod, task_id)
             case Drop(object_id):

@@ -3,15 +3,12 @@
     emulator.faults.add("SubmitTasks", DropAfter(), at=2)
 
 drops the second answer of SubmitTasks from now on. Methods are named as in `counters`. A fault is
-a value; what carries it out is the gate in front of each service, or the pod for `KillWorker` and
-`LoseAgent`.
+a value; what carries it out is the gate in front of each service, or the pod for `KillWorker`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 
@@ -73,36 +70,9 @@ class KillWorker:
     after: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class RacedByAbort:
-    """Let an input of a submission become ABORTED between its checks and its effect.
-
-    The submission waits up to ``within`` seconds for that, and is accepted: its tasks stay PENDING
-    for ever (in strict mode until the session is quiet). For "SubmitTasks".
-    """
-
-    within: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class LoseAgent:
-    """Lose the agent ``after`` seconds of a call, its worker too; for "Worker.Process".
-
-    Nobody notices for ``seconds``, while the task stays PROCESSING; then it is retried. The pod
-    itself is restarted at once and takes other tasks.
-    """
-
-    seconds: float
-    after: float = 0.0
-
-
-OfWorker = KillWorker | LoseAgent
-OfStream = CutStream | SilentStream | SlowUpload | FailUpload
-Action = Delay | DropBefore | DropAfter | OfStream | RacedByAbort | OfWorker
-
-
-met: ContextVar[Sequence[Action]] = ContextVar("met", default=())
-"""The faults that the request at hand meets, for the services that carry some of them out."""
+Action = (
+    Delay | DropBefore | DropAfter | CutStream | SilentStream | SlowUpload | FailUpload | KillWorker
+)
 
 
 @dataclass(slots=True)
@@ -123,10 +93,10 @@ class Faults:
 
     def add(self, method: str, action: Action, *, at: int = 1, times: int = 1) -> None:
         """Plan a fault for the ``at``-th call of a method from now on, and ``times - 1`` more."""
-        if isinstance(action, OfWorker) != (method == "Worker.Process"):
+        if isinstance(action, KillWorker) != (method == "Worker.Process"):
             raise ValueError(
-                f"{type(action).__name__} does not fit the method {method!r}: KillWorker and "
-                'LoseAgent are for "Worker.Process", and nothing else is'
+                f"{type(action).__name__} does not fit the method {method!r}: KillWorker is for "
+                '"Worker.Process", and nothing else is'
             )
         if at < 1 or times < 1:
             raise ValueError(f"at={at}, times={times}: occurrences count from 1")

@@ -28,7 +28,6 @@ from pymonik.emulator.faults import (
     Faults,
     SilentStream,
     SlowUpload,
-    met,
 )
 from pymonik.emulator.habits import Habits
 from pymonik.emulator.state.world import OPAQUE
@@ -159,13 +158,10 @@ def _unary_unary(
 ) -> Callable[[bytes, Any], bytes]:
     def call(raw: bytes, context: Any) -> bytes:
         actions = gate.enter(name, len(raw), context)
-        meeting = met.set(actions)
         try:
             answer: bytes = behaviour(parse(raw), context).SerializeToString()
         except Refused as refused:
             gate.refuse(refused, context)
-        finally:
-            met.reset(meeting)
         gate.counters.add(name, Count(response_bytes=len(answer)))
         gate.leave(name, actions, context)
         return answer

@@ -20,16 +20,9 @@ class Habits:
     Embed object storage, which keeps data in the row. ``repeated_created``: streams say CREATED
     of an output once more when it gets its owner, and behind its end, as a snapshot does that was
     read before it. ``silent_streams``: an event stream opens and never says a word.
-
-    ``raced_submissions``: the inputs of a submission are looked at when it arrives, and not again
-    when it takes effect, so what fails in between leaves its tasks PENDING for ever. Without it a
-    submission is one moment. ``rolled_back_submissions``: one whose client went away meanwhile has
-    no effect at all; without it, as if the commit was faster, it has all of it.
     """
 
     late_rows: tuple[float, float] = (0.0, 0.0)
     embedded_data: bool = False
     repeated_created: bool = False
     silent_streams: bool = False
-    raced_submissions: bool = False
-    rolled_back_submissions: bool = False

@@ -15,15 +15,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.columns import Bundle, Column, Const, Each, Gather, Nested, Range, Ref, release
-from pymonik.values.content import Content
+from pymonik.content import Content
+from pymonik.graph.slots import Bundle, Column, Const, Each, Gather, Nested, Range, Ref
 
 if TYPE_CHECKING:
     from weakref import ref
 
-    from pymonik.capture.function import Code
-    from pymonik.values.options import TaskOptions
-    from pymonik.values.outputs import Home
+    from pymonik.capture import Code
+    from pymonik.options import TaskOptions
+    from pymonik.plan.home import Home
 
 
 class Spec:
@@ -77,7 +77,7 @@ class Spec:
         self.delegates = code.delegates if delegates is None else delegates
         self.context = context
         self.environment = environment
-        # The sources of local modules as they were; see `pymonik.capture.snapshot`.
+        # The sources of local modules as they were; see `pymonik.editions`.
         self.edition = edition
 
     @property
@@ -127,10 +127,7 @@ class Recorded:
 
     @property
     def wanted(self) -> bool:
-        """Tell whether somebody can still ask for the value.
-
-        Its anchor is held by handles, and by the arguments of calls that no flush has taken yet.
-        """
+        """Tell whether somebody can still ask for the value."""
         return self.label is not None or (self.anchor is not None and self.anchor() is not None)
 
     @property
@@ -250,35 +247,14 @@ class Graph:
 
     def to_networkx(self) -> Any:
         """Give a `networkx.DiGraph`: a node for each node, an edge where a value flows."""
-        from pymonik.analysis.shape import to_networkx
+        from pymonik.graph.analysis import to_networkx
 
         return to_networkx(self)
 
     def _repr_html_(self) -> str:
-        from pymonik.draw.notebook import graph_html
+        from pymonik.graph.draw.notebook import graph_html
 
         return graph_html(self)
-
-
-def taken(nodes: Iterable[Any]) -> Graph:
-    """Return the graph of recorded nodes, which are the calls that a flush takes.
-
-    What they use of each other stands in the graph: they hold no anchors any more. What keeps a
-    value wanted is then its handle or its name, or a call that was recorded since.
-    """
-    graph = Graph(tuple(nodes), {})
-    for node in graph.nodes:
-        if type(node) is Recorded:
-            for argument in node.args:
-                kind = type(argument)
-                if kind is Ref:  # the usual case
-                    argument.anchor = None
-                elif kind in _HOLDERS:
-                    release(argument)
-    return graph
-
-
-_HOLDERS = frozenset({Range, Bundle, Const, Each, Nested})
 
 
 def _calls(node: Any) -> int:

@@ -6,7 +6,8 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pymonik.graph.columns import (
+from pymonik.graph.ir import Graph, Map, Step, sources_of
+from pymonik.graph.slots import (
     Bundle,
     Column,
     Const,
@@ -19,7 +20,6 @@ from pymonik.graph.columns import (
     Same,
     substitute,
 )
-from pymonik.graph.ir import Graph, Map, Step, sources_of
 
 Target = Callable[[Any, int], tuple[Any, int]]
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pymonik.graph.columns import Bundle, Const, Gather, Immediates, Nested, Range, Ref, Same
+from pymonik.content import Content
 from pymonik.graph.ir import Graph, Map, Put, Recorded
-from pymonik.humanize import literal
-from pymonik.values.content import Content
+from pymonik.graph.slots import Bundle, Const, Gather, Immediates, Nested, Range, Ref, Same
+from pymonik.numbers import literal
 
 _SHOWN = 4
 

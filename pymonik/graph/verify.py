@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from pymonik.errors import GraphError
-from pymonik.graph.columns import Each, Gather, Immediates, Same, column_refs
 from pymonik.graph.ir import Graph, Map, Put, Recorded, inputs
+from pymonik.graph.slots import Each, Gather, Immediates, Same, column_refs
 
 
 def verify(graph: Graph, after: str = "recording") -> None:

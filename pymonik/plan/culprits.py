@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.columns import Const
 from pymonik.graph.ir import Graph, Recorded
 from pymonik.graph.passes import Target, run_passes
+from pymonik.graph.slots import Const
+from pymonik.options import DEFAULTS, TaskOptions, merge
 from pymonik.plan.lower import lower
-from pymonik.runtime.exceptions import packed
-from pymonik.values.options import DEFAULTS, TaskOptions, merge
-from pymonik.values.outcome import Failure
+from pymonik.runtime.failing import EXCEPTION_LIMIT
+from pymonik.runtime.outcome import Failure, pickled_exception
 
 if TYPE_CHECKING:
-    from pymonik.capture.function import Code
+    from pymonik.capture import Code
 
 
 def refuse_culprits(nodes: Sequence[Any], target: Target, optimize: Any, calling: Code) -> int:
@@ -56,9 +56,9 @@ def _is_refused(node: Recorded) -> bool:
 
 def _refuse(node: Recorded, error: Exception, calling: Code) -> None:
     """Let a call take its failure for an argument: it stays in the graph, and will not run."""
-    from pymonik.capture import pickler as pickling
+    from pymonik import pickling
 
-    exception, lost = packed(error, pickling.freeze)
+    exception, lost = pickled_exception(error, pickling.freeze, EXCEPTION_LIMIT)
     message = f"it cannot be sent: {type(error).__name__}: {error}"
     failure = Failure("error", message, node.spec.name, node.where, exception=exception, lost=lost)
     spec = copy(node.spec)

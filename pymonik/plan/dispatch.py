@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from pymonik.plan.requests import Create, Declare, Object, Step, Stream, Submit
-from pymonik.wire.envelope import Parts
+from pymonik.plan.steps import Create, Declare, Object, Step, Stream, Submit
+from pymonik.runtime.envelope import Parts
 
 
 class Store(Protocol):

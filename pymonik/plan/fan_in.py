@@ -15,11 +15,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from typing import Any
 
+from pymonik.options import TaskOptions
+from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
+from pymonik.runtime.program import Program, Run, StepCode, with_runs
 from pymonik.settings import settings
-from pymonik.values.options import TaskOptions
-from pymonik.values.outputs import Cell
-from pymonik.wire.program import Program, Run, StepCode, with_runs
 
 NAME = "gather"
 # By cell and output: the cell of a gather, and where the output begins there.

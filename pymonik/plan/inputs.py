@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from pymonik.errors import GraphError
-from pymonik.graph.columns import Bundle, Const, Each, Gather, Immediates, Nested, Range, Ref, Same
+from pymonik.content import Content
 from pymonik.graph.ir import Map, Put
-from pymonik.values.content import Content
-from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Cell, Home, Spliced
-from pymonik.wire.program import Run
+from pymonik.graph.slots import Bundle, Const, Each, Gather, Immediates, Nested, Range, Ref, Same
+from pymonik.plan.home import Cell, Home, Spliced
+from pymonik.runtime.outcome import Failure
+from pymonik.runtime.program import Run
 
 
 class Lowered(Protocol):
@@ -150,6 +149,4 @@ class Inputs:
             home, offset = self.lowering.homes[id(node)], 0
         else:
             home, offset = node.home, node.offset
-            if home.output is None and type(home) is not Spliced:
-                raise GraphError(f"the value of {node.spec.name} ({node.where}) was not kept")
         return home, offset, home.output if home.output is not None else 0

@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from pymonik.content import Content
 from pymonik.graph.ir import Graph, Map, Put, Recorded, Step, inputs, line_of
+from pymonik.options import DEFAULTS, TaskOptions
+from pymonik.plan.home import Cell, Home
 from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan, Unit
+from pymonik.runtime import seeds
+from pymonik.runtime.program import Program, Shared
 from pymonik.settings import settings
-from pymonik.values import seeds
-from pymonik.values.content import Content
-from pymonik.values.options import DEFAULTS, TaskOptions
-from pymonik.values.outputs import Cell, Home
-from pymonik.wire.program import Program, Shared
 
 
 def lower(graph: Graph) -> Plan:
@@ -144,7 +144,7 @@ class _Lowering:
         if kinds is None or kinds == DEFAULTS.retry_on:
             return None
         if kinds not in self.retry_contents:
-            from pymonik.capture import pickler as pickling
+            from pymonik import pickling
 
             self.retry_contents[kinds] = Content(pickling.freeze(kinds)[0])
         return self.retry_contents[kinds]

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pymonik.humanize import counted
+from pymonik.content import Content
+from pymonik.numbers import counted
+from pymonik.options import TaskOptions
+from pymonik.plan.home import Cell, Home
+from pymonik.runtime.program import Program
 from pymonik.settings import settings
-from pymonik.values.content import Content
-from pymonik.values.options import TaskOptions
-from pymonik.values.outputs import Cell, Home
-from pymonik.wire.program import Program
 
 if TYPE_CHECKING:
-    from pymonik.analysis.cost import Cost
+    from pymonik.graph.cost import Cost
 
 
 class Unit:
@@ -68,7 +68,7 @@ class Unit:
         # What a worker knows of the task that runs it: where its agent is, and the request.
         self.task: tuple[str, bytes] | None = None
         # Whether a host must look at deadlines while it runs.
-        self.limited = options.seconds is not None or (
+        self.limited = options.max_duration is not None or (
             isinstance(program, Program) and program.shared.limited
         )
         # One is made of the other when it is asked for.
@@ -193,16 +193,14 @@ class Plan:
         homes = self._homes_of({id(_node_of(handle)) for handle in handles.values()})
         found = {name: Named(content=content) for name, content in self.named.items()}
         for name, handle in handles.items():
-            node = _node_of(handle)
-            # A value that was sent before it had its name is where it was put then.
-            home, offset = homes.get(id(node), (node.home, node.offset))
+            home, offset = homes.get(id(_node_of(handle)), (None, 0))
             if home is not None and home.output is not None:
                 found[name] = _named(handle, home, offset)
         return found
 
     def tables(self) -> dict[str, dict[str, Named]]:
         """Give what other programs are told of: where values with names are, and with keys."""
-        from pymonik.plan.requests import NAMES, VALUES
+        from pymonik.plan.steps import NAMES, VALUES
 
         homes = self._homes_of({id(node) for _, (node, _) in self.kept})
         kept = {
@@ -234,8 +232,8 @@ class Plan:
         return sum(len(unit.payload) for unit in self.units) + sum(b.size for b in self.uploads)
 
     def cost(self, **options: Any) -> Cost:
-        """Estimate what carrying it out takes: see `pymonik.analysis.cost.estimate`."""
-        from pymonik.analysis.cost import estimate
+        """Estimate what carrying it out takes: see `pymonik.graph.cost.estimate`."""
+        from pymonik.graph.cost import estimate
 
         return estimate(self, **options)
 
@@ -255,7 +253,7 @@ class Plan:
         return f"{self!r}\n{show(self.graph)}" if self.graph is not None else repr(self)
 
     def _repr_html_(self) -> str:
-        from pymonik.draw.notebook import plan_html
+        from pymonik.graph.draw.notebook import plan_html
 
         return plan_html(self)
 
@@ -280,11 +278,9 @@ def _element(home: Home, index: int) -> Named:
 
 
 def _requests(plan: Plan) -> Iterator[Request]:
-    from pymonik.plan import fan_in
-    from pymonik.plan import make_requests as sending
-    from pymonik.plan import requests as steps
+    from pymonik.plan import fan_in, sending, steps
     from pymonik.plan.sizes import size_of
-    from pymonik.wire.envelope import stamp_of
+    from pymonik.runtime.envelope import stamp_of
 
     ledger = sending.Ledger()
     own = {id(unit.cell) for unit in plan.units}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pymonik.plan.requests import Create, Declare, Entry, Object, Placement, Step, Stream
+from pymonik.plan.steps import Create, Declare, Entry, Object, Placement, Step, Stream
 
 CHUNK = 1 << 20
 """Bytes of a message of a stream: below the 2 MiB that servers prefer."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pymonik.analysis.shape import captured
-from pymonik.graph.columns import Const, Each, Gather, Range, refs_of
+from pymonik.graph.analysis import captured
 from pymonik.graph.ir import Map
+from pymonik.graph.slots import Const, Each, Gather, Range, refs_of
 from pymonik.plan.plan import Plan
 
 # Of a plan with more, the first are kept.
@@ -24,8 +24,8 @@ _LOOKED_AT = 50
 
 def small_graph(plan: Plan) -> dict[str, Any] | None:
     """Give the graph of a plan as it was recorded, if that is small and needs no earlier values."""
-    from pymonik.analysis.file import brief
     from pymonik.errors import GraphFileError
+    from pymonik.graph.file import brief
 
     graph = plan.source.graph if plan.source is not None else None
     if graph is None or len(graph.nodes) > _NODES or graph.calls > _CALLS:

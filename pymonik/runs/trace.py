@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from html import escape
 from itertools import cycle
 
-from pymonik.draw.svg import hues
-from pymonik.humanize import counted
-from pymonik.runs.observe import Record
+from pymonik.graph.draw.svg import hues
+from pymonik.numbers import counted
+from pymonik.runs.watch import Record
 
 Span = tuple[int, str, float, float, int]
 

@@ -22,9 +22,9 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any, NoReturn
 
+from pymonik.content import Content, freeze_buffer
 from pymonik.errors import WireError
-from pymonik.values.content import Content, freeze_buffer
-from pymonik.values.outcome import KINDS, PENDING, Apart, Failure
+from pymonik.runtime.outcome import KINDS, PENDING, Apart, Failure
 
 # Bytes up to this size stand in the text: a buffer of its own costs a length and a view.
 _INLINE = 4096

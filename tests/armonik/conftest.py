@@ -13,7 +13,7 @@ from pymonik import Pymonik
 from pymonik.emulator import Emulator
 from tests.conftest import REPOSITORY
 
-WORKER = (sys.executable, "-m", "pymonik.runtime.worker.server")
+WORKER = (sys.executable, "-m", "pymonik.worker")
 GENERATIONS = ("HEAD", "0.37.2")
 
 Connect = Callable[..., Pymonik]

@@ -9,8 +9,8 @@ from typing import Any
 from armonik.protogen.common import agent_common_pb2 as messages
 from armonik.protogen.common.worker_common_pb2 import ProcessRequest
 
-from pymonik.plan.requests import Entry, Object, Placement, Submit
-from pymonik.runtime.worker.agent import AgentStore
+from pymonik.plan.steps import Entry, Object, Placement, Submit
+from pymonik.runtime.agent_store import AgentStore
 
 LIMIT = 4 << 20
 ID = "0" * 36

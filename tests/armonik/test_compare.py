@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from pymonik import Pymonik, task
-from pymonik.analysis.session.check import check_tasks
-from pymonik.analysis.session.tasks import Task
 from pymonik.cli.app import app
 from pymonik.emulator import Emulator
+from pymonik.graph.check_tasks import check_tasks
+from pymonik.graph.draw.tasks import Task
 from tests.armonik.conftest import Connect
 from tests.emulator.plain_cluster import Client, emulator
 

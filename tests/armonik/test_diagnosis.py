@@ -11,13 +11,10 @@ from pathlib import Path
 import grpc
 import pytest
 
-from pymonik.backend.armonik import rpc as line_module
+from pymonik.backend.armonik import line as line_module
 from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.diagnosis import diagnose
-from pymonik.backend.armonik.rpc import Line
-from pymonik.emulator import Tls
-from tests.armonik.conftest import started
-from tests.emulator.certificates import issue
+from pymonik.backend.armonik.line import Line
 
 
 @pytest.fixture(autouse=True)
@@ -76,31 +73,6 @@ def test_a_proxy_in_the_way_is_named(monkeypatch: pytest.MonkeyPatch, hangs_up: 
     assert "set no_proxy=127.0.0.1" in why(hangs_up)
     monkeypatch.setenv("no_proxy", "example.com, 127.0.0.1")
     assert "proxy" not in why(hangs_up)
-
-
-def test_credentials_of_a_proxy_are_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", "http://joe:s3cr3t@proxy:3128")
-    assert "the proxy http://***@proxy:3128 of http_proxy" in why("host.invalid:1")
-
-
-@pytest.mark.parametrize("whose", ["server", "authority", "client"])
-def test_an_expired_certificate_is_called_expired(tmp_path: Path, whose: str) -> None:
-    hours = {name: -1.0 if name == whose else 1.0 for name in ("server", "authority", "client")}
-    authority = issue(tmp_path, "authority", hours=hours["authority"])
-    server = issue(tmp_path, "server", authority, hours["server"])
-    user = issue(tmp_path, "user", authority, hours["client"])
-    files = Tls(server.certificate_file, server.key_file, authority.certificate_file)
-    with started(tls=files, partitions={"pymonik": 1}) as emulator:
-        told = diagnose(
-            Connection.find(
-                endpoint=emulator.url,
-                certificate_authority=str(authority.certificate_file),
-                client_certificate=str(user.certificate_file),
-                client_key=str(user.key_file),
-            )
-        )
-    assert "has expired" in told
-    assert ("client_certificate" in told) == (whose == "client")
 
 
 def test_something_else_that_listens_is_told_from_a_control_plane(hangs_up: str) -> None:

@@ -12,12 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 from pymonik import task
-from pymonik.analysis.session.look import look
-from pymonik.analysis.session.tasks import drawing_of_tasks
+from pymonik.backend.armonik.look import look
 from pymonik.cli.app import app
-from pymonik.draw.terminal import terminal
 from pymonik.emulator import Emulator
 from pymonik.errors import BackendError
+from pymonik.graph.draw.tasks import drawing_of_tasks
+from pymonik.graph.draw.terminal import terminal
 from tests.armonik.conftest import Connect
 from tests.cli.conftest import pymonik_command
 from tests.emulator.conftest import gate

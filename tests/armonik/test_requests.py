@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.cluster.programs import PROGRAMS
 from pymonik import Pymonik, task
-from pymonik.backend.armonik.submit import Sender
+from pymonik.backend.armonik.send import Sender
 from pymonik.emulator import Emulator
 from pymonik.plan.plan import Plan, Request
 from pymonik.testing import assert_requests

@@ -16,9 +16,8 @@ from armonik.protogen.common.worker_common_pb2 import ProcessRequest
 from armonik.protogen.worker.worker_service_pb2_grpc import WorkerStub
 
 from pymonik import Pymonik, task
-from pymonik.backend.armonik import fetch
-from pymonik.backend.armonik import large_values as apart
-from pymonik.backend.armonik.rpc import Line
+from pymonik.backend.armonik import apart, fetch
+from pymonik.backend.armonik.line import Line
 from pymonik.backend.armonik.store import ClusterStore
 from pymonik.emulator import Emulator
 from tests.armonik.conftest import Connect, started

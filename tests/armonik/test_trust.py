@@ -14,16 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pymonik import task
-from pymonik.capture.pickler import freeze
-from pymonik.emulator.storage import Objects
+from pymonik.content import Content, digest_of
+from pymonik.emulator.objects import Objects
 from pymonik.errors import TaskFailed, WireError
-from pymonik.runtime import records
-from pymonik.runtime.exceptions import packed
-from pymonik.runtime.worker import inputs as agent_inputs
-from pymonik.values.content import Content, digest_of
-from pymonik.values.outcome import Apart, Failure
-from pymonik.wire import envelope
-from pymonik.wire import error_text as verdict
+from pymonik.pickling import freeze
+from pymonik.runtime import agent_inputs, envelope, records, verdict
+from pymonik.runtime.outcome import Apart, Failure
 from tests.armonik.conftest import Connect
 
 IMMEDIATES = st.recursive(
@@ -86,9 +82,7 @@ def test_what_json_would_change_is_kept(value: Any) -> None:
 
 
 def pack() -> list[memoryview]:
-    failure = Failure(
-        "error", "no", "f", exception=packed(ValueError("no"), freeze)[0], path=("f", "g")
-    )
+    failure = Failure("error", "no", "f", exception=content(ValueError("no")), path=("f", "g"))
     columns = [
         [1, 2.5, "é", b"b", None, (1, (2, ...)), failure, failure, content(np.arange(900.0))],
         [True, 1j, Apart("id", bytes(20), 3), "\ud800", 1 << 70, *range(4)],
@@ -157,9 +151,7 @@ def test_nesting_without_end_is_refused() -> None:
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_mark_in_what_a_task_says_is_no_mark(version: int) -> None:
-    failed = Failure(
-        "error", FORGED.format(version), "f", exception=packed(ValueError("own"), freeze)[0]
-    )
+    failed = Failure("error", FORGED.format(version), "f", exception=content(ValueError("own")))
     text = verdict.verdict([[failed]], [])
     assert text is not None
     told = verdict.read(text)

@@ -12,20 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pymonik.backend.armonik import messages
-from pymonik.backend.armonik.rpc import Line
+from pymonik.backend.armonik.line import Line
 from pymonik.backend.armonik.store import ClusterStore
-from pymonik.capture.pickler import freeze
+from pymonik.content import Content
 from pymonik.errors import WireError
-from pymonik.plan.lost_inputs import blame
-from pymonik.plan.requests import Declare, Entry, Object, Placement, Submit
+from pymonik.pickling import freeze
+from pymonik.plan.blame import blame
 from pymonik.plan.sizes import TAG, TAG_LENGTH, size_of
-from pymonik.runtime.exceptions import packed
-from pymonik.runtime.executor.feed import Feed, Upstream
-from pymonik.values.content import Content
-from pymonik.values.outcome import PENDING, Failure
-from pymonik.wire import envelope
-from pymonik.wire import error_text as verdict
-from pymonik.wire.program import Program, StepCode, cut
+from pymonik.plan.steps import Declare, Entry, Object, Placement, Submit
+from pymonik.runtime import envelope, verdict
+from pymonik.runtime.feed import Feed, Upstream
+from pymonik.runtime.outcome import PENDING, Failure
+from pymonik.runtime.program import Program, StepCode, cut
 
 FUNCTION = Content(pickle.dumps(len))
 
@@ -109,7 +107,7 @@ def test_an_object_of_another_kind_is_refused() -> None:
 
 def failure_of(error: Exception, traceback: str = "") -> Failure:
     return Failure(
-        "error", str(error), "f", "x.py:1", traceback=traceback, exception=packed(error, freeze)[0]
+        "error", str(error), "f", "x.py:1", traceback=traceback, exception=content(error)
     )
 
 

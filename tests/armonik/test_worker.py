@@ -22,16 +22,15 @@ from armonik.protogen.common.worker_common_pb2 import HealthCheckReply, ProcessR
 from armonik.protogen.worker.worker_service_pb2_grpc import WorkerStub
 
 from pymonik import Pymonik, Task, get_context, task
+from pymonik.content import Content
 from pymonik.emulator import Emulator
 from pymonik.errors import ExecutorDied, TaskTimeout
-from pymonik.runtime.worker.hosts import Hosts
-from pymonik.runtime.worker.inputs import ContentCache
-from pymonik.runtime.worker.server import target_of
-from pymonik.runtime.worker.servicer import Servicer
-from pymonik.values.content import Content
-from pymonik.wire import envelope
-from pymonik.wire import error_text as verdict
-from pymonik.wire.logs import Clef
+from pymonik.runtime import envelope, verdict
+from pymonik.runtime.agent import Servicer
+from pymonik.runtime.agent_hosts import Hosts
+from pymonik.runtime.agent_inputs import ContentCache
+from pymonik.runtime.logs import Clef
+from pymonik.worker import target_of
 from tests.armonik.conftest import WORKER, Connect, started
 from tests.conformance.programs import add, inc, note, pass_gate, square
 from tests.conftest import REPOSITORY, Gate, Ledger, script_environment
@@ -327,7 +326,7 @@ def test_the_task_handler_works(cluster: Emulator, connect: Connect) -> None:
         assert not is_local
         assert session_id == client.session_id
         assert task_id
-        assert client._backend._session.download(result_id) == b"low level"  # type: ignore
+        assert client._backend._session._downloads.download(result_id) == b"low level"  # type: ignore
 
 
 def test_a_log_is_one_line_of_json_with_its_keywords() -> None:

@@ -159,7 +159,7 @@ def test_a_script_that_is_not_there_is_wrong_usage(pymonik_command: Command) -> 
 
 
 def test_the_client_does_not_import_the_command_line() -> None:
-    code = "import sys, pymonik; print({'pymonik.cli', 'pymonik.draw'} & {*sys.modules})"
+    code = "import sys, pymonik; print({'pymonik.cli', 'pymonik.graph.draw'} & {*sys.modules})"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=script_environment(),

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, Task, TaskOptions, task
-from pymonik.cache.store import Store
 from pymonik.errors import TaskDefinitionError
+from pymonik.reuse.store import Store
 from tests.conftest import PATIENCE, Gate, Ledger, script_environment
 from tests.environment.tmpfs import tmpfs
 
@@ -315,8 +315,8 @@ def test_a_damaged_value_is_made_anew(
 
 
 def test_the_store_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pymonik.content import Content
     from pymonik.settings import settings
-    from pymonik.values.content import Content
 
     monkeypatch.setenv("PYMONIK_CACHE_BYTES", "5000")
     settings.cache_clear()

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from pymonik import Pymonik, Task, task
+from pymonik.content import Content
 from pymonik.errors import CaptureError
-from pymonik.values.content import Content
 
 from .programs import add, identity, inc, square, total
 

@@ -171,6 +171,14 @@ def test_a_constructor_need_not_take_the_args_of_its_exception(client: Pymonik, 
     assert getattr(came, "filename", None) == getattr(error, "filename", None)
 
 
+def test_it_is_told_why_an_exception_cannot_be_rebuilt(client: Pymonik) -> None:
+    @task
+    def fails() -> None:
+        raise HoldingError("held")
+
+    assert "cannot be rebuilt here: TypeError" in str(story(fails.invoke()))
+
+
 @pytest.mark.parametrize(("make", "text"), [(lambda: OddError(1, 2), "odd pair 1 2"),
                                             (lambda: HoldingError("held"), "held")])  # fmt: skip
 def test_an_exception_that_cannot_be_rebuilt_is_still_told(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import operator
 import threading
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pymonik import Pymonik, ResultHandle, as_completed
+from pymonik import Pymonik, ResultHandle
 from pymonik.errors import LazyValueError, OptionsError
 from tests.conftest import PATIENCE, Gate
 
@@ -264,20 +262,6 @@ def test_a_timeout_is_a_time(client: Pymonik, timeout: Any) -> None:
     for ask in (h.get, h.wait, h.exception, m.get, m.wait, m.exception):
         with pytest.raises(OptionsError, match="timeout takes seconds"):
             ask(timeout=timeout)
-
-
-@pytest.mark.parametrize("timeout", [float("inf"), 1e300, timedelta.max, timedelta(hours=1)])
-def test_any_length_of_time_can_be_waited(client: Pymonik, timeout: Any) -> None:
-    h, m = square.invoke(2), square.map_invoke([1])
-    assert h.wait(timeout=timeout).get(timeout=timeout) == 4
-    assert h.exception(timeout=timeout) is None
-    assert m.wait(timeout=timeout).get(timeout=timeout) == [1]
-    assert [ended.get() for ended in as_completed([h], timeout=timeout)] == [4]
-
-    async def main() -> list[int]:
-        return [ended.get() async for ended in as_completed([h], timeout=timeout)]
-
-    assert asyncio.run(main()) == [4]
 
 
 def test_several_tell_their_errors_and_their_number(client: Pymonik) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pymonik import Materialize, Pymonik, PymonikContext, materialize, task
-from pymonik.wire.byte_cache import ByteCache
+from pymonik.runtime.cache import ByteCache
 
 from .conftest import Connect
 from .programs import inc

@@ -215,17 +215,10 @@ def test_a_name_that_is_none_is_refused_and_nothing_is_recorded(client: Pymonik,
     assert client.pending == []
 
 
-@pytest.mark.parametrize("seconds", [float("nan"), "1", True])
-def test_a_limit_that_is_no_time_is_refused(client: Pymonik, seconds: Any) -> None:
-    with pytest.raises(OptionsError, match=r"max_duration takes .*seconds"):
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), 1e300])
+def test_a_limit_that_is_no_time_is_refused(client: Pymonik, seconds: float) -> None:
+    with pytest.raises(OptionsError, match="max_duration takes seconds"):
         square.invoke(1, pmk_max_duration=seconds)
-
-
-@pytest.mark.parametrize("limit", [float("inf"), 1e300, timedelta.max, timedelta(days=10**6)])
-def test_an_endless_limit_is_none(connect: Connect, limit: Any) -> None:
-    with connect(task_options=TaskOptions(max_duration=1.0)):
-        assert square.invoke(3, pmk_max_duration=limit).get(timeout=limit) == 9
-        assert square.map_invoke([1, 2], pmk_max_duration=limit).get(timeout=limit) == [1, 4]
 
 
 def test_a_limit_of_less_than_nothing_is_told_in_seconds(client: Pymonik) -> None:

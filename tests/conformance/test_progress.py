@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pymonik import task
-from pymonik.client.progress import Progress
+from pymonik.progress import Progress
 from tests.conftest import PATIENCE, Gate, script_environment
 
 from .conftest import Connect

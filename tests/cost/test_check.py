@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from pymonik import Pymonik, Task, task
-from pymonik.analysis import check as checks
-from pymonik.analysis.check import check
-from pymonik.capture.dependencies import brought_by, imported
+from pymonik.graph import check as checks
+from pymonik.graph.check import check
+from pymonik.graph.imports import brought_by, imported
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, task
-from pymonik.analysis.cost import Cost, estimate
-from pymonik.analysis.simulate import Overheads
+from pymonik.graph.cost import Cost, estimate
+from pymonik.graph.simulate import Overheads
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 FREE = Overheads()

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from pymonik import Pymonik, Task, task
-from pymonik.analysis.file import compiled, load, save
-from pymonik.client.lookup import handles_of
 from pymonik.errors import GraphFileError
+from pymonik.graph.file import compiled, load, save
 from pymonik.graph.show import show
-from pymonik.record.handle import ResultHandle
+from pymonik.handle import ResultHandle
+from pymonik.names import handles_of
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pymonik.analysis.simulate import Job, Overheads, schedule, span
+from pymonik.graph.simulate import Job, Overheads, schedule, span
 
 FREE = Overheads()
 

@@ -9,10 +9,10 @@ import pytest
 
 from benchmarks.estimate import nothing, ran, simulated
 from pymonik import Pymonik, task
-from pymonik.analysis.cost import Cost, estimate
-from pymonik.analysis.simulate import Overheads
-from pymonik.analysis.total import in_turn
-from pymonik.capture.fingerprint import fingerprint
+from pymonik.graph.cost import Cost, estimate
+from pymonik.graph.fingerprint import fingerprint
+from pymonik.graph.simulate import Overheads
+from pymonik.graph.total import in_turn
 
 FREE = Overheads()
 

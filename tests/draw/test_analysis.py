@@ -5,7 +5,7 @@ from __future__ import annotations
 import networkx
 
 from pymonik import Pymonik
-from pymonik.analysis.shape import ancestors, depth_and_width
+from pymonik.graph.analysis import ancestors, depth_and_width
 
 from .graphs import load, prices, total
 

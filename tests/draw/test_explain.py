@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from pymonik import Pymonik
-from pymonik.draw.explain import _shortened, explained, graphs, stages
+from pymonik.graph.draw.explain import _shortened, explained, graphs, stages
 from pymonik.graph.ir import Graph
 from pymonik.graph.passes import PASSES
 

@@ -10,9 +10,9 @@ import networkx
 import pytest
 
 from pymonik import Pymonik
-from pymonik.draw.formats import FORMATS, as_json, dot, graphml, mermaid
-from pymonik.draw.model import Box, Drawing, drawing
-from pymonik.draw.svg import svg
+from pymonik.graph.draw.formats import FORMATS, as_json, dot, graphml, mermaid
+from pymonik.graph.draw.model import Box, Drawing, drawing
+from pymonik.graph.draw.svg import svg
 
 from .graphs import prices
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pymonik.draw.layout import Place, layered
+from pymonik.graph.draw.layout import Place, layered
 
 Graphs = tuple[int, list[tuple[int, int]]]
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik
-from pymonik.draw.explain import stages
-from pymonik.draw.html import Stage, page
-from pymonik.draw.model import Box, Drawing, Link
+from pymonik.graph.draw.explain import stages
+from pymonik.graph.draw.html import Stage, page
+from pymonik.graph.draw.model import Box, Drawing, Link
 from tests.conftest import PATIENCE
 
 from .graphs import prices as record_prices

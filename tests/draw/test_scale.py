@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik
-from pymonik.analysis.counts import figures
-from pymonik.cli.tables import figures_text
-from pymonik.draw.explain import stages
-from pymonik.draw.html import page
-from pymonik.draw.model import drawing
-from pymonik.draw.svg import svg
-from pymonik.draw.terminal import terminal
+from pymonik.cli.text import figures_text
+from pymonik.graph.draw.explain import stages
+from pymonik.graph.draw.html import page
+from pymonik.graph.draw.model import drawing
+from pymonik.graph.draw.svg import svg
+from pymonik.graph.draw.terminal import terminal
+from pymonik.graph.figures import figures
 from pymonik.plan.plan import Plan
 
 from .graphs import price

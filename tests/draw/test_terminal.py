@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pymonik.draw.model import Box, Drawing, Link
-from pymonik.draw.summary import summarized
-from pymonik.draw.terminal import listing, terminal
+from pymonik.graph.draw.model import Box, Drawing, Link
+from pymonik.graph.draw.summary import summarized
+from pymonik.graph.draw.terminal import listing, terminal
 
 # Which sides of its cell a character reaches.
 REACH = {

@@ -23,11 +23,8 @@ class Pair:
     key_file: Path
 
 
-def issue(folder: Path, name: str, issuer: Pair | None = None, hours: float = 1) -> Pair:
-    """Make a certificate for 127.0.0.1; without an issuer it is an authority of its own.
-
-    hours: for which it is valid yet; below 0 it has expired.
-    """
+def issue(folder: Path, name: str, issuer: Pair | None = None) -> Pair:
+    """Make a certificate for 127.0.0.1; without an issuer it is an authority of its own."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -39,8 +36,8 @@ def issue(folder: Path, name: str, issuer: Pair | None = None, hours: float = 1)
         .issuer_name(subject if issuer is None else issuer.certificate.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - 9 * hour)
-        .not_valid_after(now + hours * hour)
+        .not_valid_before(now - hour)
+        .not_valid_after(now + hour)
         .add_extension(x509.SubjectAlternativeName([address]), critical=False)
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .sign(key if issuer is None else issuer.key, hashes.SHA256())

@@ -78,11 +78,6 @@ def do_wait(task: TaskHandler, agent: Any, program: Program) -> None:
     do_concat(task, agent, program)
 
 
-def do_wait_then_error(task: TaskHandler, agent: Any, program: Program) -> None:
-    do_wait(task, agent, program)
-    raise AnswerError("after the wait")
-
-
 def do_announce(task: TaskHandler, agent: Any, program: Program) -> None:
     """Announce a file for the output, but write none."""
     task.send_results({task.expected_results[0]: b""})

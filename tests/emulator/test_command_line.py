@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pymonik.emulator.cli import parse_lag, parse_milliseconds, parse_outage, parse_partition
+from pymonik.emulator.cli import parse_lag, parse_outage, parse_partition
 from tests.emulator.plain_cluster import WORKER, Client
 
 
@@ -118,12 +118,6 @@ def test_a_lag_is_written_in_milliseconds() -> None:
     for wrong in ("", "x", "90-0", "-5", "1-2-3"):
         with pytest.raises(ValueError, match="write milliseconds"):
             parse_lag(wrong)
-
-
-def test_an_overhead_is_written_in_milliseconds() -> None:
-    assert parse_milliseconds("15") == parse_milliseconds("15ms") == 0.015
-    with pytest.raises(ValueError, match="write milliseconds"):
-        parse_milliseconds("15s")
 
 
 def test_habits_are_switched_on_by_options() -> None:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 from armonik.common import ResultStatus, Task, TaskStatus
-from armonik.protogen.client.tasks_service_pb2_grpc import TasksStub
-from armonik.protogen.common.tasks_common_pb2 import SubmitTasksRequest
 
-from pymonik.emulator import Delay, Emulator, Habits, RacedByAbort, SilentStream
-from pymonik.emulator.engine import Engine, Refused
-from pymonik.emulator.services.submission import under_way
+from pymonik.emulator import Emulator, Habits, SilentStream
+from pymonik.emulator.engine import Engine
 from pymonik.emulator.state import ResultStatus as Status
 from pymonik.emulator.state import Settings, events
 from tests.emulator.plain_cluster import Client, Gate, code, emulator, eventually
@@ -168,81 +163,6 @@ def test_what_ran_while_the_database_was_away_is_told_afterwards(gate: Gate) -> 
         assert client.value(output) == b""
         started.stop()
         assert list(stream) == [], "a stream from before the outage is silent"
-
-
-def test_a_submission_can_be_raced_by_the_abort_of_its_input(gate: Gate) -> None:
-    with emulator(strict=False) as started, Client(started.endpoint) as client:
-        failing, output = client.run("wait_then_error", path=gate.path)
-        started.faults.add("SubmitTasks", RacedByAbort())
-        with ThreadPoolExecutor(1) as beside:
-            submission = beside.submit(client.run, "concat", output)
-            eventually(lambda: client.session in started.engine.watchers)
-            gate.open()
-            waiting, late = submission.result()
-        assert client.ended(failing).status == TaskStatus.ERROR
-        assert client.status(output) == ResultStatus.ABORTED
-        assert client.task_status(waiting) == TaskStatus.PENDING
-        assert client.status(late) == ResultStatus.CREATED
-
-
-def test_an_input_that_is_dead_already_is_refused_race_or_not() -> None:
-    habits = Habits(raced_submissions=True)
-    with emulator(strict=False, habits=habits) as started, Client(started.endpoint) as client:
-        failing, output = client.run("error", text="too early")
-        client.ended(failing)
-        for fault in ([], [RacedByAbort()]):
-            for action in fault:
-                started.faults.add("SubmitTasks", action)
-            with pytest.raises(grpc.RpcError) as refused:
-                client.run("concat", output)
-            assert code(refused.value) == "FAILED_PRECONDITION"
-
-
-class Caller:
-    """The context of a request whose client is there, or has given up."""
-
-    def __init__(self, *, is_there: bool) -> None:
-        self._is_there = is_there
-
-    def is_active(self) -> bool:
-        return self._is_there
-
-
-def test_a_submission_whose_client_gave_up_is_rolled_back() -> None:
-    cluster = Cluster()
-    again = events.SubmitTasks("s", (events.NewTask("again", "payload", (), ("out",)),))
-    assert under_way(cluster.engine, again, Caller(is_there=False)) == again
-    cluster.engine.habits.rolled_back_submissions = True
-    assert under_way(cluster.engine, again, Caller(is_there=True)) == again
-    with pytest.raises(Refused) as refused:
-        under_way(cluster.engine, again, Caller(is_there=False))
-    assert refused.value.code == "CANCELLED"
-
-
-def test_the_server_sees_that_a_client_gave_up() -> None:
-    arrived, go_on = threading.Event(), threading.Event()
-
-    def sleep(seconds: float) -> None:
-        arrived.set()
-        go_on.wait()
-
-    habits = Habits(rolled_back_submissions=True)
-    slow = emulator(partitions={"main": 0}, habits=habits, sleep=sleep)
-    with slow as started, Client(started.endpoint) as client:
-        payload, (output,) = client.program("concat"), client.declare("output")
-        started.faults.add("SubmitTasks", Delay(1.0))
-        creation = SubmitTasksRequest.TaskCreation(
-            payload_id=payload, expected_output_keys=[output]
-        )
-        request = SubmitTasksRequest(session_id=client.session, task_creations=[creation])
-        call = TasksStub(client.channel).SubmitTasks.future(request)
-        arrived.wait()
-        call.cancel()
-        client.all_results()  # on the same connection: the server has read the cancellation
-        go_on.set()
-        # Its own later submission passes through the same handler, and is the only one there.
-        client.submit(payload, output)
-        assert client.tasks.list_tasks(Task.session_id == client.session)[0] == 1
 
 
 class Cluster:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pymonik.environment.builder import Environments
+from pymonik.runtime.environments import Environments
 
 from .wheels import Index, make_wheel
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pymonik.environment.builder import Environments
-from pymonik.environment.value import Environment
+from pymonik.environment import Environment
 from pymonik.errors import EnvironmentBuildError
-from pymonik.files.folder_cache import Cache, cache_folder, remove_tree
-from pymonik.files.locks import BusyError, Lock
+from pymonik.runtime.env_cache import Cache, cache_folder, remove_tree
+from pymonik.runtime.env_locks import BusyError, Lock
+from pymonik.runtime.environments import Environments
 from pymonik.settings import settings
 from tests.environment.tmpfs import tmpfs
 
@@ -153,7 +153,7 @@ def test_a_lock_whose_file_was_removed_is_no_lock(tmp_path: Path) -> None:
 
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     program = (
-        "import sys, time\nfrom pathlib import Path\nfrom pymonik.files.locks import Lock\n"
+        "import sys, time\nfrom pathlib import Path\nfrom pymonik.runtime.env_locks import Lock\n"
         "lock = Lock(Path(sys.argv[1]))\nprint('mine', flush=True)\nsys.stdin.read()"
     )
     child = subprocess.Popen(

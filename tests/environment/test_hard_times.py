@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pymonik import Pymonik, task
-from pymonik.environment.uv import Uv
 from pymonik.errors import EnvironmentBuildError
+from pymonik.runtime.env_uv import Uv
 from pymonik.settings import settings
 from tests.conftest import PATIENCE, script_environment
 
@@ -122,7 +122,7 @@ def test_a_full_disk_fails_the_task_and_the_next_one_finds_room(
     own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UV_LINK_MODE", "copy")
-    monkeypatch.setattr("pymonik.environment.builder.FORGET_FAILURE", 0.0)
+    monkeypatch.setattr("pymonik.runtime.environments.FORGET_FAILURE", 0.0)
     with tmpfs(own_cache, "1m") as resize, Pymonik(backend="local", workers=1):
         error = big.invoke().exception()
         assert isinstance(error, EnvironmentBuildError)

@@ -54,7 +54,7 @@ def other_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def other_cluster(other_python: Path) -> Iterator[Emulator]:
     with Emulator(
-        worker=[str(other_python), "-m", "pymonik.runtime.worker.server"],
+        worker=[str(other_python), "-m", "pymonik.worker"],
         environment={"PYTHONPATH": str(REPOSITORY)},
     ) as running:
         yield running
@@ -78,9 +78,9 @@ def differing(wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (tmp_path / place).mkdir()
         install_by_hand(wheels / f"pmk_demo-{version}-py3-none-any.whl", tmp_path / place)
     monkeypatch.syspath_prepend(str(tmp_path / "here"))
-    monkeypatch.setattr("pymonik.environment.versions._version", _fresh_version)
+    monkeypatch.setattr("pymonik.runtime.env_versions._version", _fresh_version)
     path = os.pathsep.join([str(REPOSITORY), str(tmp_path / "there")])
-    worker = [sys.executable, "-m", "pymonik.runtime.worker.server"]
+    worker = [sys.executable, "-m", "pymonik.worker"]
     with Emulator(
         worker=worker, partitions={"pymonik": 2}, environment={"PYTHONPATH": path}
     ) as running:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pymonik.environment import pip_settings as env_pip
-from pymonik.environment.builder import Environments
-from pymonik.environment.pip_settings import pip_settings, uv_environ, uv_flags
-from pymonik.environment.value import Environment
+from pymonik.environment import Environment
+from pymonik.runtime import env_pip
+from pymonik.runtime.env_pip import pip_settings, uv_environ, uv_flags
+from pymonik.runtime.environments import Environments
 
 from .wheels import Index, make_wheel
 

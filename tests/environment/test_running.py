@@ -12,9 +12,9 @@ import pytest
 
 from pymonik import Pymonik, PymonikContext, TaskOptions, task
 from pymonik.emulator import Emulator
-from pymonik.environment.builder import Environments
 from pymonik.errors import EnvironmentBuildError, EnvironmentMismatch, TaskFailed
-from pymonik.runtime.host import environments as quarters
+from pymonik.runtime import quarters
+from pymonik.runtime.environments import Environments
 from pymonik.settings import settings
 from tests.conftest import REPOSITORY, Gate
 
@@ -56,7 +56,7 @@ def cluster(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "UV_FIND_LINKS": str(wheels),
         "XDG_CACHE_HOME": str(base / "xdg"),
     }
-    worker = [sys.executable, "-m", "pymonik.runtime.worker.server"]
+    worker = [sys.executable, "-m", "pymonik.worker"]
     with Emulator(partitions={"pymonik": 1}, worker=worker, environment=environment) as running:
         yield running
 
@@ -275,7 +275,7 @@ def test_what_is_there_already_starts_no_process_of_its_own(
     def never(*_: Any) -> None:
         raise AssertionError("uv has no part in it")
 
-    monkeypatch.setattr("pymonik.environment.uv.Uv", never)
+    monkeypatch.setattr("pymonik.runtime.env_uv.Uv", never)
     satisfied = task(place.func, environment={"pip": ["cloudpickle"], "python": ">=3.10"})
     with Pymonik(backend="local", workers=1) as client:
         before = place.invoke().get()
@@ -325,7 +325,7 @@ def test_a_working_directory_that_changed_is_an_error(tmp_path: Path) -> None:
 def test_a_package_that_comes_later_is_found_when_it_is_asked_for_again(
     wheels: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pymonik.environment.builder.FORGET_FAILURE", 0.0)
+    monkeypatch.setattr("pymonik.runtime.environments.FORGET_FAILURE", 0.0)
     late = task(place.func, environment={"pip": ["pmk-late"]})
     with Pymonik(backend="local", workers=1):
         assert isinstance(late.invoke().exception(), EnvironmentBuildError)

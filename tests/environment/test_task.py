@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from pymonik.environment import versions as env_versions
-from pymonik.environment.value import Environment
-from pymonik.environment.versions import differences, python_mismatch, versions_of
+from pymonik.environment import Environment
 from pymonik.errors import EnvironmentBuildError, EnvironmentSpecError
-from pymonik.runtime.executor.packages import TaskEnvironment
+from pymonik.runtime import env_versions
+from pymonik.runtime.env_task import TaskEnvironment
+from pymonik.runtime.env_versions import (
+    differences,
+    python_mismatch,
+    versions_of,
+)
 
 from .wheels import install_by_hand
 
@@ -59,7 +63,7 @@ def test_what_a_task_installs_is_gone_after_it(task: TaskEnvironment) -> None:
 def test_what_is_there_costs_nothing(
     task: TaskEnvironment, loaded: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "pymonik.environment.uv", None)
+    monkeypatch.setitem(sys.modules, "pymonik.runtime.env_uv", None)
     assert task.install("pmk-demo>=1") == ()
 
 

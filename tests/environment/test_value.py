@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pymonik.environment.value import Environment, merge, unsatisfied
+from pymonik.environment import Environment, merge, unsatisfied
 from pymonik.errors import EnvironmentSpecError, SourceChangedError
 
 from .wheels import install_by_hand, make_wheel
@@ -38,67 +38,6 @@ def test_packages_have_one_spelling(written: Any, packages: tuple[str, ...]) -> 
     assert tuple(package.replace(" @ ", "@ ") for package in parsed) == packages
 
 
-INJECTED = "\n--index-url=http://127.0.0.1:9/simple"
-
-
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {"pip": [f"six @ https://x.test/six.whl{INJECTED}"]},
-        {"pip": [("six", f"==1{INJECTED}")]},
-        {"pip": ["six @ https://x.test/six.whl\x0b-e."]},
-        {"pip": ["six===1\x1b[2J"]},
-        {"python": "===3\x1b"},
-        {"env_variables": {"A\nB": "1"}},
-        {"env_variables": {"A": "1\0"}},
-        {"env_variables": {"A": "\ud800"}},
-    ],
-)
-def test_what_becomes_an_option_has_no_control_characters(spec: Any) -> None:
-    with pytest.raises(EnvironmentSpecError, match=r"control character|not a version"):
-        Environment.parse(spec)
-
-
-def test_what_arrives_is_checked_like_what_is_written() -> None:
-    version, _, *rest = Environment().to_wire()
-    with pytest.raises(ValueError, match="control character"):
-        Environment.from_wire((version, (f"six{INJECTED}",), *rest))
-
-
-@pytest.mark.parametrize("value", [["s3cr3t"], {"s3cr3t"}, b"\xffs3cr3t", "s3cr3t\0"])
-def test_values_of_variables_and_credentials_are_in_no_message(value: Any) -> None:
-    for spec in (
-        {"env_variables": {"A": value}},
-        {"env_variables": value},
-        {"pip": ["six @ https://joe:s3cr3t@x.test/six.whl\n"]},
-        {"pip": ["six @@ https://joe:s3cr3t@x.test/six.whl"]},
-    ):
-        with pytest.raises(EnvironmentSpecError) as told:
-            Environment.parse(spec)
-        assert "s3cr3t" not in str(told.value)
-    given = {"pip": ["six @ https://joe:s3cr3t@x.test/six.whl"], "env_variables": {"A": "s3cr3t"}}
-    assert "s3cr3t" not in repr(Environment.parse(given))
-
-
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {"working_dir": "~nobody-of-this-name/x"},
-        {"working_dir": "a\0b"},
-        {"pip": ["~nobody-of-this-name/x.txt"]},
-        {"pip": ["a\0b.txt"]},
-        {"pip": ["six; " + "(" * 20_000]},
-        {"pip": [{}]},
-        {"python": "<" * 5000},
-        {"env_variables": {1: 10**5000}},
-        {3: 4},
-    ],
-)
-def test_a_spec_that_is_none_is_one_error(spec: Any) -> None:
-    with pytest.raises(EnvironmentSpecError, match="bad environment"):
-        Environment.parse(spec)
-
-
 @pytest.mark.parametrize("nothing", [None, {}, {"pip": []}, Environment()])
 def test_nothing_asked_for_is_the_empty_environment(nothing: Any) -> None:
     assert Environment.parse(nothing) == Environment()
@@ -122,7 +61,6 @@ def test_nothing_asked_for_is_the_empty_environment(nothing: Any) -> None:
         ({"env_variables": {"A=B": "x"}}, ["'A=B'"]),
         ({"env_variables": {"": "x"}}, ["''"]),
         ({"env_variables": {"A": "x\0"}}, ["'A'", "NUL"]),
-        ({"env_variables": {"A": "x\ud800"}}, ["'A'", "characters"]),
         ({"env_variables": ["A"]}, ["['env_variables']", "dictionary"]),
         ({"working_dir": "/no/such/folder"}, ["['working_dir']", "no folder '/no/such/folder'"]),
         ({"working_dir": 3}, ["['working_dir']", "3"]),
@@ -335,8 +273,8 @@ def test_an_archive_installed_from_a_url_is_met_by_the_same_url(on_path: Path) -
 def test_asking_for_nothing_imports_nothing() -> None:
     program = (
         "import sys\n"
-        "from pymonik.environment.value import Environment, unsatisfied, merge\n"
-        "import pymonik.files.materialize\n"
+        "from pymonik.environment import Environment, unsatisfied, merge\n"
+        "import pymonik.material\n"
         "e = Environment.parse({}); e.digest; merge(e, Environment.from_wire(e.to_wire()))\n"
         "unsatisfied([])\n"
         "heavy = {'pydantic', 'packaging', 'zipfile', 'importlib.metadata', 'subprocess'}\n"

@@ -13,9 +13,9 @@ import pytest
 
 from pymonik import Pymonik, Task, task
 from pymonik.errors import ExecutorDied, PymonikError, TaskFailed
-from pymonik.runtime.host import host
-from pymonik.runtime.host.host import Host
-from pymonik.runtime.host.subtasks import Here
+from pymonik.runtime import host
+from pymonik.runtime.host import Host
+from pymonik.runtime.onward import Here
 from tests.conftest import PATIENCE
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from pymonik import Pymonik, task
 from pymonik.errors import ExecutorDied, TaskFailed
-from pymonik.runtime.host import process
-from pymonik.runtime.host.pool import Death, Staff
+from pymonik.runtime import process
+from pymonik.runtime.staff import Death, Staff
 from tests.conftest import PATIENCE
 
 
@@ -32,7 +32,7 @@ def break_next(error: str) -> None:
     """Let the executor fail once, where it makes ready for a unit."""
     import builtins
 
-    from pymonik.runtime.executor import run as unit
+    from pymonik.runtime import unit
 
     real = unit.caller
 
@@ -179,7 +179,7 @@ def test_bytes_that_are_no_message_end_their_executor_only(alone: Pymonik, tmp_p
         """Send a frame that does not load, once."""
         import gc
 
-        from pymonik.runtime.executor.main import Executor
+        from pymonik.runtime.executor import Executor
 
         class Odd:
             def __reduce__(self) -> Any:

@@ -257,7 +257,7 @@ def test_an_environment_in_which_nothing_starts_fails_alone(client: Pymonik, cap
 def test_executors_that_the_system_refuses_once_are_started_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from pymonik.runtime.host import process
+    from pymonik.runtime import process
 
     started, refused = process._start, [None, None]
 

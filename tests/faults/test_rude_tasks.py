@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -15,7 +14,6 @@ import pytest
 
 from pymonik import Pymonik, Task, task
 from pymonik.errors import ExecutorDied, TaskFailed
-from tests.conftest import PATIENCE
 
 from .conftest import linux_only
 
@@ -123,36 +121,6 @@ def test_sys_exit_fails_the_task_and_not_the_script(client: Pymonik) -> None:
     with pytest.raises(BaseException, match="SystemExit") as caught:
         h.get()
     assert isinstance(caught.value, TaskFailed)
-    squares_still_work()
-
-
-def test_programs_that_a_task_starts_can_be_interrupted(client: Pymonik) -> None:
-    @task
-    def interrupts() -> tuple[int, int]:
-        program = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
-        program.send_signal(signal.SIGINT)
-        program.wait()
-        fork = os.fork()
-        if not fork:
-            try:
-                os.kill(os.getpid(), signal.SIGINT)
-                signal.pause()
-            except KeyboardInterrupt:
-                os._exit(7)
-        return program.returncode, os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1])
-
-    code, fork = interrupts.invoke().get(PATIENCE)
-    assert code in (-signal.SIGINT, 1), "killed by it, or by the exception that it became"
-    assert fork == 7
-
-
-def test_an_executor_is_not_interrupted_itself(client: Pymonik) -> None:
-    @task
-    def interrupted() -> int:
-        os.kill(os.getpid(), signal.SIGINT)
-        return os.getpid()
-
-    assert interrupted.invoke().get(PATIENCE) > 0
     squares_still_work()
 
 

@@ -15,9 +15,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pymonik.errors import ArchiveError
-from pymonik.files.extract import extract
-from pymonik.files.materialize import materialize, read_source
-from pymonik.files.tree import tree_hash
+from pymonik.material import materialize, read_source
+from pymonik.runtime.env_extract import extract
+from pymonik.runtime.env_tree import tree_hash
 
 Member = tuple[str, int, bytes]
 FOLDER, FILE, LINK = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o644, stat.S_IFLNK | 0o777

@@ -10,18 +10,18 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from pymonik.files.extract import extract
-from pymonik.files.materialize import (
+from pymonik.material import (
     Materialize,
     SourceChangedError,
     TreeError,
     materialize,
     read_source,
 )
-from pymonik.files.tree import tree_hash
+from pymonik.runtime.env_extract import extract
+from pymonik.runtime.env_tree import tree_hash
 
 
 @pytest.fixture
@@ -204,7 +204,6 @@ def grow(root: Path, tree: dict[str, object]) -> None:
             path.chmod(content[1])
 
 
-@settings(deadline=None)
 @given(_trees)
 def test_any_folder_comes_out_the_same(
     tmp_path_factory: pytest.TempPathFactory, tree: dict[str, object]

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from pymonik.errors import MaterializeError
-from pymonik.files.materialize import Materialize, materialize, read_source
-from pymonik.files.place import place
-from pymonik.files.tree import tree_hash
+from pymonik.material import Materialize, materialize, read_source
+from pymonik.runtime.env_tree import tree_hash
+from pymonik.runtime.files import place
 from tests.environment.tmpfs import tmpfs
 
 
@@ -157,43 +157,6 @@ def test_a_folder_of_somebody_else_does_not_give_way_to_a_file(root: Path, tmp_p
     assert place(a_file(b"x", str(tmp_path / "ours")), b"x", root).read_bytes() == b"x"
 
 
-def test_a_file_of_somebody_else_is_not_replaced(root: Path, tmp_path: Path) -> None:
-    precious = tmp_path / "precious.txt"
-    precious.write_text("years of work")
-    folder, archive = a_folder(tmp_path, str(precious), a="1")
-    for mat, content in ((a_file(b"x", str(precious)), b"x"), (folder, archive)):
-        with pytest.raises(MaterializeError, match="did not put there"):
-            place(mat, content, root)
-    assert precious.read_text() == "years of work"
-    assert leftovers(tmp_path) == []
-    precious.unlink()
-    assert place(a_file(b"x", str(precious)), b"x", root).read_bytes() == b"x"
-    assert place(a_file(b"y", str(precious)), b"y", root).read_bytes() == b"y", "it is ours"
-
-
-def test_a_file_made_where_ours_was_is_not_replaced(root: Path, tmp_path: Path) -> None:
-    """Its inode is often that of the one that was removed."""
-    where = tmp_path / "shared.txt"
-    for number in range(20):
-        mine = b"%d" % number
-        place(a_file(mine, str(where)), mine, root)
-        where.unlink()
-        where.write_text("theirs")
-        with pytest.raises(MaterializeError, match="did not put there"):
-            place(a_file(b"x", str(where)), b"x", root)
-        assert where.read_text() == "theirs"
-        where.unlink()
-
-
-def test_a_link_that_somebody_put_there_is_not_replaced(root: Path, tmp_path: Path) -> None:
-    (tmp_path / "victim").write_text("safe")
-    (tmp_path / "link").symlink_to(tmp_path / "victim")
-    with pytest.raises(MaterializeError, match="did not put there"):
-        place(a_file(b"x", str(tmp_path / "link")), b"x", root)
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "victim").read_text() == "safe"
-
-
 def test_a_link_in_the_way_is_replaced_not_followed(root: Path, tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("safe")
     (root / "a").symlink_to(tmp_path / "victim")
@@ -244,8 +207,8 @@ def test_locks_of_tasks_own_files_do_not_pile_up(root: Path, cache: Path, tmp_pa
 PLACE = """
 import sys
 from pathlib import Path
-from pymonik.files.materialize import Materialize
-from pymonik.files.place import place
+from pymonik.material import Materialize
+from pymonik.runtime.files import place
 where, digest, kind, content, root = sys.argv[1:]
 sys.stdin.readline()
 for _ in range(20):

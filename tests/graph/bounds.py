@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pymonik.graph.columns import Same, refs_of, slot_at
 from pymonik.graph.ir import Graph, Map, Put, Recorded, inputs
+from pymonik.graph.slots import Same, refs_of, slot_at
 
 
 def seconds(node: Any) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pymonik.capture import local_modules as local
+from pymonik import local
 
 
 @pytest.fixture(autouse=True)

@@ -89,8 +89,7 @@ def compiled(name: str, pair: Pair) -> Pair:
 
 
 def brief(text: str) -> str:
-    """Shorten a graph of single calls that goes on and on; leave out how long its pickles are."""
-    text = re.sub(r"#\d+B", "#B", text)
+    """Shorten a graph of single calls that goes on and on."""
     lines = text.splitlines()
     if len(lines) <= 25:
         return text

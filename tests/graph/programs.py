@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from pymonik import Pymonik, Task
-from pymonik.graph.ir import Graph, taken
-from pymonik.record.current import CURRENT
+from pymonik.current import CURRENT
+from pymonik.graph.ir import Graph
 
 LEDGER: list[Any] = []
 
@@ -73,4 +73,4 @@ def recording(slots: int = 2, **settings: Any) -> Iterator[Pymonik]:
 
 def recorded(client: Pymonik) -> Graph:
     """Give what is pending as a graph."""
-    return taken(client.pending)
+    return Graph(tuple(client.pending), {})

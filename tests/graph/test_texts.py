@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pymonik.capture.canonical_text import text
-from pymonik.capture.fingerprint import fingerprint
+from pymonik.graph.fingerprint import fingerprint
+from pymonik.graph.texts import text
 from tests.conftest import script_environment
 
 NODE = """
@@ -128,8 +128,8 @@ def test_two_helpers_of_one_name_both_count() -> None:
 
 def test_texts_of_sets_are_the_same_in_every_run() -> None:
     program = (
-        "from pymonik.values.content import Content; import pickle\n"
-        "from pymonik.capture.fingerprint import content_digest\n"
+        "from pymonik.content import Content; import pickle\n"
+        "from pymonik.graph.fingerprint import content_digest\n"
         "value = [frozenset('abcdef'), {'k': {'x', 'y', 'zz'}}]\n"
         "print(content_digest(Content(pickle.dumps(value, protocol=5))))\n"
     )

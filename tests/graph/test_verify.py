@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from pymonik.errors import GraphError
-from pymonik.graph.columns import Const, Each, Gather, Immediates, Range, Ref, Same
 from pymonik.graph.ir import Graph, Map, Spec, Step
 from pymonik.graph.passes import Target, run_passes
+from pymonik.graph.slots import Const, Each, Gather, Immediates, Range, Ref, Same
 from pymonik.graph.verify import verify
-from pymonik.values.options import TaskOptions
+from pymonik.options import TaskOptions
 
 from .programs import TASKS, recorded, recording
 

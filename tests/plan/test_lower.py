@@ -7,11 +7,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pymonik.content import Content
 from pymonik.graph.passes import Target, run_passes
+from pymonik.plan.home import Cell
 from pymonik.plan.lower import lower
 from pymonik.plan.plan import Unit
-from pymonik.values.content import Content
-from pymonik.values.outputs import Cell
 from tests.graph.programs import TASKS, recorded, recording
 
 from .looking import columns, compiled, places, units_of

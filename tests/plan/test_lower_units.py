@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pymonik import Task
+from pymonik.content import Content
 from pymonik.graph.passes import Target, run_passes
-from pymonik.values.content import Content
 from tests.graph.programs import TASKS, recorded, recording
 
 from .looking import columns, compiled, units_of

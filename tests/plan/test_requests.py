@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import pymonik.plan.make_requests as sending_module
+import pymonik.plan.sending as sending_module
 from pymonik import Pymonik, Task
 from pymonik.backend.dry_run import DryRunBackend
-from pymonik.plan.make_requests import Facts, Ledger
 from pymonik.plan.plan import Plan
-from pymonik.plan.requests import Submit
+from pymonik.plan.sending import Facts, Ledger
+from pymonik.plan.steps import Submit
 from pymonik.settings import settings as settings_of
 from tests.graph.programs import TASKS, recording
 from tests.graph.random_programs import STEPS, Lazy, Step, carry_out

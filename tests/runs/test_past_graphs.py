@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pymonik import Pymonik, task
-from pymonik.analysis.diff import diff
-from pymonik.analysis.file import brief, of_brief
+from pymonik.graph.diff import diff
+from pymonik.graph.file import brief, of_brief
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, Task, task
-from pymonik.capture.fingerprint import fingerprint
 from pymonik.errors import RunNotFound
-from pymonik.runs.observe import Record
+from pymonik.graph.fingerprint import fingerprint
 from pymonik.runs.store import Store
 from pymonik.runs.trace import chrome, set_apart, timeline
+from pymonik.runs.watch import Record
 from tests.conftest import PATIENCE, script_environment
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

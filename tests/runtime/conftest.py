@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pymonik.runtime.executor import state as running
+from pymonik.runtime import running
 
 
 @pytest.fixture(autouse=True)

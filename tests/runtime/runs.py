@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pymonik.runtime.executor import state as running
-from pymonik.runtime.executor.calls import Hosting, Job, Report
-from pymonik.runtime.executor.run import run
-from pymonik.runtime.executor.subtasks import Subtasks
-from pymonik.values.content import Content
-from pymonik.values.outcome import value_of
-from pymonik.wire.program import Program, StepCode
+from pymonik.content import Content
+from pymonik.runtime import running
+from pymonik.runtime.job import Hosting, Job, Report
+from pymonik.runtime.outcome import value_of
+from pymonik.runtime.program import Program, StepCode
+from pymonik.runtime.subtasks import Subtasks
+from pymonik.runtime.unit import run
 
 from .units import content, step
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pymonik.runtime.executor.feed import Feed, Made, Upstream, held
-from pymonik.values.content import Content
-from pymonik.values.outcome import Failure
+from pymonik.content import Content
+from pymonik.runtime.feed import Feed, Made, Upstream, held
+from pymonik.runtime.outcome import Failure
 
 from .units import content
 
@@ -78,7 +78,7 @@ def test_a_list_of_outputs_objects_put_among_them() -> None:
 
 def test_a_content_with_holes() -> None:
     from pymonik import MultiResultHandle
-    from pymonik.graph.columns import Nested
+    from pymonik.graph.slots import Nested
     from tests.graph.programs import TASKS, recorded, recording
 
     with recording() as client:

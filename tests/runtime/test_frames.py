@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pymonik.content import Content, MemoryFile
 from pymonik.errors import WireError
+from pymonik.runtime.frames import Decoder, Encoder, Outbox, receive
+from pymonik.runtime.outcome import Failure
 from pymonik.settings import settings as settings_of
-from pymonik.values.content import Content, MemoryFile
-from pymonik.values.outcome import Failure
-from pymonik.wire.frames import Decoder, Encoder, Outbox, receive
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.binary(max_size=200),

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pymonik.runtime.executor import mappings as kept
-from pymonik.values.content import open_memory_file
+from pymonik.content import open_memory_file
+from pymonik.runtime import kept
 
 SIZE = (4 << 20) + 1234
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pages are told of on Linux only")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pymonik import Pymonik, Task
-from pymonik.runtime.executor.sharing import is_unshared
+from pymonik.runtime.sharing import is_unshared
 
 SHARED: dict[str, Any] = {}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pymonik.runtime.worker import memory
+from pymonik.runtime import memory
 
 
 def test_the_smallest_limit_counts(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pymonik.backend.objects import Objects
-from pymonik.values.outputs import Cell
+from pymonik.plan.home import Cell
+from pymonik.runtime.objects import Objects
 
 
 def test_no_id_is_given_twice_though_addresses_are() -> None:

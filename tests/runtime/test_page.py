@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from pymonik.values.content import Content
-from pymonik.wire.journal import GONE, Journal, Page, open_page
+from pymonik.content import Content
+from pymonik.runtime.page import GONE, Journal, Page, open_page
 
 Pages = tuple[Page, Page]
 
@@ -79,7 +79,7 @@ def test_what_does_not_fit_ends_the_notes(pages: Pages) -> None:
 
 
 def test_a_step_with_a_large_value_is_noted_without_it(pages: Pages) -> None:
-    from pymonik.values.content import freeze_buffer
+    from pymonik.content import freeze_buffer
 
     executor, host = pages
     executor.begin(7, 0)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pymonik.wire.program import Program, cut
+from pymonik.runtime.program import Program, cut
 
 from .runs import loaded, records
 from .units import content, step

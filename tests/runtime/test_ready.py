@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pymonik.environment.value import Environment
+from pymonik.environment import Environment
 from pymonik.plan.plan import Unit
 
 from .units import Machine, label, unit

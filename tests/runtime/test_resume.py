@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pymonik.runtime.executor.resume import Noted, over
-from pymonik.wire.journal import GONE
+from pymonik.runtime.page import GONE
+from pymonik.runtime.resume import Noted, over
 
 from .units import step
 

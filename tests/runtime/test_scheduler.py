@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pymonik.values.outcome import PENDING
+from pymonik.runtime.outcome import PENDING
 
 from .units import Machine, failure, step, unit
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pymonik.values.outcome import PENDING
+from pymonik.runtime.outcome import PENDING
 
 from .units import Machine, failure, step, unit
 

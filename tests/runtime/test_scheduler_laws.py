@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pymonik.plan.plan import Unit
-from pymonik.runtime.host.unit_slice import Piece
-from pymonik.values.outcome import PENDING
+from pymonik.runtime.outcome import PENDING
+from pymonik.runtime.piece import Piece
 
 from .units import Machine, records, unit
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pymonik.values.content import Content
-from pymonik.values.outcome import Failure
+from pymonik.content import Content
+from pymonik.runtime.outcome import Failure
 
 from .runs import loaded, local, records, reports, steps_of
 from .units import content, step

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import pymonik.runtime.executor.run as module
-from pymonik.runtime.executor.calls import Report
+import pymonik.runtime.unit as module
+from pymonik.runtime.job import Report
 
 from .runs import Clock, Page, local, records, reports, steps_of
 from .units import content, step

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pymonik.capture import pickler as pickling
+from pymonik import pickling
+from pymonik.content import Content
+from pymonik.options import TaskOptions
+from pymonik.plan.home import Cell
 from pymonik.plan.plan import Unit
-from pymonik.runtime.host.scheduler import Scheduler
-from pymonik.runtime.host.unit_slice import Piece
-from pymonik.values.content import Content
-from pymonik.values.options import TaskOptions
-from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Cell
-from pymonik.wire.program import Program, StepCode
+from pymonik.runtime.outcome import Failure
+from pymonik.runtime.piece import Piece
+from pymonik.runtime.program import Program, StepCode
+from pymonik.runtime.scheduler import Scheduler
 
 
 def content(obj: Any) -> Content:

@@ -24,7 +24,7 @@ def open_cluster(
 
     Raises BackendError or ClusterError within seconds.
     """
-    from pymonik.backend.armonik.backend import ClusterBackend
+    from pymonik.backend.armonik.cluster import ClusterBackend
     from pymonik.backend.armonik.connection import Connection
     from pymonik.backend.armonik.session import Session, slots_of
 

@@ -7,12 +7,9 @@ the first request to find out: see `session`.
 
 from __future__ import annotations
 
-import logging
 import os
-import ssl
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,11 +17,6 @@ from urllib.parse import urlsplit
 import grpc
 
 from pymonik.errors import BackendError
-from pymonik.foreign import demand_printable, redacted
-
-logger = logging.getLogger("pymonik.armonik")
-
-Layer = Mapping[str, str | None]
 
 _VARIABLES = {
     "endpoint": ("AK_ENDPOINT", "GrpcClient__Endpoint"),
@@ -37,11 +29,6 @@ _VARIABLES = {
     "client_key": ("AK_CLIENT_KEY", "GrpcClient__KeyPem"),
     "target_name": ("AK_TARGET_NAME", "GrpcClient__OverrideTargetName"),
 }
-_CERTIFICATES = ("certificate_authority", "client_certificate", "client_key")
-# Bytes of the file that AKCONFIG names; real ones have a few hundred.
-_CONFIGURATION = 1 << 20
-# What PyYAML raises besides its own errors: dates, numbers and nesting that cannot be.
-_MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -71,20 +58,19 @@ class Connection:
         """Put a connection together of arguments, variables and the AKCONFIG file."""
         layers = [_of_file(os.environ.get("AKCONFIG")), _of_variables(os.environ), given]
         values: dict[str, str] = {}
-        for layer in layers:
-            values.update({name: value for name, value in layer.items() if value})
-        for name, value in values.items():
-            try:
-                demand_printable(name, value)
-            except ValueError as error:
-                raise BackendError(str(error)) from None
-        found = cls(**values, is_secure=False)
+        nearest: dict[str, int] = {}
+        for number, layer in enumerate(layers):
+            values.update({name: str(value) for name, value in layer.items() if value})
+            nearest.update({name: number for name, value in layer.items() if value})
+        # Certificates from farther away than the endpoint may belong to another cluster.
+        far = nearest.get("certificate_authority", -1) < nearest.get("endpoint", 0)
+        found = cls(**values, is_secure=not far)
         if not found.endpoint.strip():
             raise BackendError(
                 'no endpoint: give Pymonik(endpoint="host:port"), or set AK_ENDPOINT, or let '
                 "AKCONFIG name a file with an endpoint"
             )
-        return replace(found, is_secure=_wants_tls(found, layers))
+        return found
 
     @property
     def target(self) -> tuple[str, bool]:
@@ -94,14 +80,9 @@ class Connection:
             text = ("https://" if self.is_secure else "http://") + text
         if text.startswith("unix:"):
             return "unix:" + text.removeprefix("unix://").removeprefix("unix:"), False
-        try:
-            url = urlsplit(text)
-        except ValueError as error:  # brackets that are no address
-            raise BackendError(f"endpoint {redacted(self.endpoint)!r}: {error}") from error
+        url = urlsplit(text)
         if url.scheme not in ("http", "https"):
-            raise BackendError(
-                f"endpoint {redacted(self.endpoint)!r}: its scheme is http, https or unix"
-            )
+            raise BackendError(f"endpoint {self.endpoint!r}: its scheme is http, https or unix")
         return f"{_host(self.endpoint, url)}:{_port(self.endpoint, url)}", url.scheme == "https"
 
     def channel(self) -> Any:
@@ -118,25 +99,7 @@ class Connection:
         """Read the certificates that are trusted; None leaves the choice to gRPC."""
         given = _read("certificate_authority", self.certificate_authority)
         _check_pem("certificate_authority", self.certificate_authority, given, b"CERTIFICATE")
-        if given is not None:
-            try:
-                ssl.create_default_context(cadata=given.decode())
-            except (ssl.SSLError, UnicodeDecodeError) as error:
-                raise BackendError(
-                    f"certificate_authority {self.certificate_authority!r} cannot be read: {error}"
-                ) from error
         return given or _system_bundle()
-
-    def expired(self) -> str:
-        """Say when the client's own certificate expired; "" when it has not, or there is none."""
-        data = _read("client_certificate", self.client_certificate)
-        if not data:
-            return ""
-        from cryptography.x509 import load_pem_x509_certificate
-
-        certificate, _ = _pair(self.client_certificate, data)
-        end = load_pem_x509_certificate(certificate).not_valid_after_utc
-        return f"{end:%Y-%m-%d %H:%M} UTC" if end < datetime.now(timezone.utc) else ""
 
     def _credentials(self) -> Any:
         authority = self.authority()
@@ -152,79 +115,24 @@ class Connection:
         return grpc.ssl_channel_credentials(authority, key, certificate)
 
 
-def _wants_tls(found: Connection, layers: Sequence[Layer]) -> bool:
-    """Tell whether an endpoint without a scheme is spoken to by TLS: where certificates are given.
-
-    layers: the farthest first. Certificates of a farther one that names another endpoint are those
-    of another cluster. Nothing that was given is left aside in silence.
-    """
-    endpoint = found.endpoint.strip()
-    nearest = max(number for number, layer in enumerate(layers) if layer.get("endpoint"))
-    is_plain = endpoint.startswith(("http://", "unix:"))
-    is_secure, unused = False, ""
-    for number, layer in enumerate(layers):
-        named = layer.get("endpoint") or endpoint
-        given = [name for name in _CERTIFICATES if layer.get(name)]
-        is_ours = number >= nearest or _place(named) == _place(endpoint)
-        if is_plain and given and number >= nearest:
-            raise BackendError(
-                f"{given[0]} is given, and endpoint {redacted(endpoint)!r} is spoken to in plain "
-                f"text: write https://, or leave {given[0]} out"
-            )
-        is_secure |= is_ours and bool(given or named.startswith("https://"))
-        unused = given[0] if given else unused
-    if unused and not endpoint.startswith("https://") and (is_plain or not is_secure):
-        logger.warning(
-            "%s is not used: it is given apart from endpoint %s, which is spoken to in plain text",
-            unused,
-            redacted(endpoint),
-        )
-    return is_secure
-
-
-def _place(endpoint: str) -> str:
-    """Give the host and port that an endpoint names."""
-    return endpoint.strip().partition("://")[2].strip("/").lower() or endpoint.strip("/ ").lower()
-
-
-def _of_file(path: str | None) -> Layer:
+def _of_file(path: str | None) -> Mapping[str, Any]:
     if not path:
         return {}
     import yaml
 
     try:
-        text = _read_small(path)
+        found = yaml.safe_load(Path(path).read_text())
     except OSError as error:
         raise BackendError(f"AKCONFIG names {path!r}, which cannot be read: {error}") from error
-    try:
-        found = yaml.safe_load(text.decode())
-    except (yaml.YAMLError, *_MALFORMED) as error:
-        told = str(error) or type(error).__name__
-        raise BackendError(f"AKCONFIG names {path!r}, which is no YAML: {told}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BackendError(f"AKCONFIG names {path!r}, which is no YAML: {error}") from error
     if not isinstance(found, dict):
         raise BackendError(f"AKCONFIG names {path!r}, which holds no keys such as endpoint")
     # The file is shared with other tools: it may have keys of theirs.
-    layer = {name: found.get(name) for name in _VARIABLES}
-    for name, value in layer.items():
-        if value is not None and not isinstance(value, str):
-            kind = type(value).__name__
-            raise BackendError(f"AKCONFIG names {path!r}: its {name} is a text, not a {kind}")
-    return {name: value for name, value in layer.items() if value}
+    return {name: found.get(name) for name in _VARIABLES}
 
 
-def _read_small(path: str) -> bytes:
-    """Read a file of settings; raises OSError when it is none, such as a device without an end."""
-    file = Path(path)
-    if file.exists() and not file.is_file():
-        raise OSError("it is no regular file")
-    with open(file, "rb") as stream:
-        data = stream.read(_CONFIGURATION + 1)
-    if len(data) > _CONFIGURATION:
-        raise OSError(f"it has more than {_CONFIGURATION} bytes")
-    return data
-
-
-def _of_variables(variables: Mapping[str, str]) -> Layer:
+def _of_variables(variables: Mapping[str, str]) -> Mapping[str, str]:
     found = {}
     for name, candidates in _VARIABLES.items():
         for candidate in candidates:
@@ -236,7 +144,7 @@ def _of_variables(variables: Mapping[str, str]) -> Layer:
 
 def _host(endpoint: str, url: Any) -> str:
     if not url.hostname:
-        raise BackendError(f"endpoint {redacted(endpoint)!r} names no host: write host:port")
+        raise BackendError(f"endpoint {endpoint!r} names no host: write host:port")
     return f"[{url.hostname}]" if ":" in url.hostname else str(url.hostname)
 
 
@@ -244,7 +152,7 @@ def _port(endpoint: str, url: Any) -> int:
     try:
         port = url.port
     except ValueError as error:
-        raise BackendError(f"endpoint {redacted(endpoint)!r}: {error}") from error
+        raise BackendError(f"endpoint {endpoint!r}: {error}") from error
     if port is None:
         port = 443 if url.scheme == "https" else 80
     return int(port)

@@ -12,7 +12,6 @@ import socket
 import ssl
 
 from pymonik.backend.armonik.connection import Connection
-from pymonik.foreign import redacted
 
 _SECONDS = 2.0
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
@@ -50,7 +49,7 @@ def _proxy(host: str) -> str:
     if any(part.strip() and host.endswith(part.strip()) for part in bypass.split(",")):
         return ""
     name = next((name for name in _PROXIES if os.environ.get(name)), "")
-    return f"the proxy {redacted(os.environ[name])} of {name}" if name else ""
+    return f"the proxy {os.environ[name]} of {name}" if name else ""
 
 
 def _secured(connection: Connection, plain: socket.socket, host: str) -> str:
@@ -67,11 +66,6 @@ def _secured(connection: Connection, plain: socket.socket, host: str) -> str:
     except ssl.SSLCertVerificationError as error:
         if error.verify_code in _WRONG_NAME:
             return f"its certificate is not for {name!r} ({error.verify_message})"
-        if error.verify_code in _OUT_OF_TIME:
-            return (
-                f"its certificate {_OUT_OF_TIME[error.verify_code]} ({error.verify_message}): it "
-                "has to be renewed there, or the clock of this machine is wrong"
-            )
         trusted = connection.certificate_authority or "this machine's authorities"
         return (
             f"its certificate is not signed by {trusted} ({error.verify_message}): "
@@ -85,10 +79,6 @@ def _secured(connection: Connection, plain: socket.socket, host: str) -> str:
     except OSError:  # it hung up
         pass
     if connection.client_certificate:
-        end = connection.expired()
-        if end:
-            name = connection.client_certificate
-            return f"the client_certificate {name!r} has expired, on {end}: renew it"
         return f"it does not take the client_certificate {connection.client_certificate!r}"
     return "it wants a certificate of us: give client_certificate= and client_key="
 
@@ -96,8 +86,6 @@ def _secured(connection: Connection, plain: socket.socket, host: str) -> str:
 _NO_CLUSTER = "something listens there, but does not answer as a control plane does"
 # X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL.
 _WRONG_NAME = {62, 64}
-# X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
-_OUT_OF_TIME = {9: "is not valid yet", 10: "has expired"}
 
 
 def _unsecured(plain: socket.socket, target: str) -> str:

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from pymonik.backend.armonik.large_values import AHEAD_BYTES, AHEAD_UNITS, ApartValues, Value
+from pymonik.backend.armonik.apart import AHEAD_BYTES, AHEAD_UNITS, ApartValues, Value
 from pymonik.errors import ClusterError
-from pymonik.values.outputs import Cell, Wanted
+from pymonik.plan.home import Cell, Wanted
 
 logger = logging.getLogger("pymonik.armonik")
 

@@ -32,8 +32,8 @@ from armonik.protogen.common.result_status_pb2 import (
 )
 from google.protobuf.duration_pb2 import Duration
 
-from pymonik.plan.requests import Placement
 from pymonik.plan.sizes import HOURS, RETRIES
+from pymonik.plan.steps import Placement
 
 # How many ids one filter names: servers nest an expression as deep as that.
 FILTER_IDS = 100

@@ -24,7 +24,7 @@ from pymonik.emulator.agents.service import Agent
 from pymonik.emulator.agents.worker import WorkerProcess
 from pymonik.emulator.counters import Count
 from pymonik.emulator.engine import Engine
-from pymonik.emulator.faults import LoseAgent, OfWorker
+from pymonik.emulator.faults import KillWorker
 from pymonik.emulator.gate import Gate, handlers
 from pymonik.emulator.services.convert import options_message
 from pymonik.emulator.state import events
@@ -137,7 +137,6 @@ class Pod:
         worker = self._keeper.worker
         if self._keeper.failure:
             return events.Fail(task_id, f"No worker starts: {self._keeper.failure}")
-        self._closing.wait(self._engine.overhead.per_task)
         try:
             assignment.prefetch()
             if Proceed(task_id) not in self._engine.report(events.Start(task_id)):
@@ -155,14 +154,11 @@ class Pod:
         finally:
             self._agent.assignment = None
 
-    def _process(self, worker: WorkerProcess, assignment: Assignment) -> events.Event | None:
+    def _process(self, worker: WorkerProcess, assignment: Assignment) -> events.Event:
         task = assignment.task
         request = self._request(assignment)
         self._gate.counters.add("Worker.Process", Count(1, request.ByteSize()))
-        planned = self._planned_kill()
-        kill = None if planned is None else threading.Timer(planned.after, worker.kill)
-        if kill is not None:
-            kill.start()
+        kill = self._planned_kill(worker)
         try:
             reply = self._caller.call(worker, request, task.options.max_duration or 0.0)
         except Unhealthy as error:
@@ -173,16 +169,10 @@ class Pod:
                 return events.Release(task.id)
             return events.Crash(task.id, "Worker returned error CANCELLED")
         except grpc.RpcError as error:
-            if isinstance(planned, LoseAgent):
-                self._lose(task.id, planned.seconds)
-                return None
             return _after_error(worker, task.id, error)
         finally:
             if kill is not None:
                 kill.cancel()
-        if isinstance(planned, LoseAgent):
-            self._lose(task.id, planned.seconds)
-            return None
         self._gate.counters.add("Worker.Process", Count(response_bytes=reply.ByteSize()))
         match reply.output.WhichOneof("type"):
             case "ok":
@@ -198,20 +188,13 @@ class Pod:
             task_id, f"strict: {error}: a cluster would restart the pod, again and again"
         )
 
-    def _planned_kill(self) -> OfWorker | None:
-        planned = self._gate.faults.take("Worker.Process")
-        return next((action for action in planned if isinstance(action, OfWorker)), None)
-
-    def _lose(self, task_id: str, seconds: float) -> None:
-        """Leave a task as it is until the queue delivers its message again, to somebody else."""
-        self._keeper.end()
-        error = f"Task {task_id} has been retried because pod {self.name} seems to have crashed"
-
-        def redeliver() -> None:
-            if not self._closing.wait(seconds):
-                self._engine.report(events.Crash(task_id, error))
-
-        threading.Thread(target=redeliver, name=f"lost by {self.name}", daemon=True).start()
+    def _planned_kill(self, worker: WorkerProcess) -> threading.Timer | None:
+        for action in self._gate.faults.take("Worker.Process"):
+            if isinstance(action, KillWorker):
+                timer = threading.Timer(action.after, worker.kill)
+                timer.start()
+                return timer
+        return None
 
     def _request(self, assignment: Assignment) -> Any:
         task = assignment.task

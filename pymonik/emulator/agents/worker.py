@@ -19,7 +19,7 @@ from armonik.protogen.common.objects_pb2 import Empty
 from armonik.protogen.common.worker_common_pb2 import HealthCheckReply
 from armonik.protogen.worker.worker_service_pb2_grpc import WorkerStub
 
-from pymonik.runtime.worker.server import LIFELINE
+from pymonik.worker import LIFELINE
 
 CHANNEL_OPTIONS = (
     ("grpc.default_authority", "localhost"),

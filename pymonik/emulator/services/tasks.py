@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from armonik.protogen.common import tasks_common_pb2 as messages
@@ -15,22 +14,19 @@ from pymonik.emulator.services.convert import detailed_message, options_of, summ
 from pymonik.emulator.services.fields import TASK_ID, TASK_SESSION, task_field
 from pymonik.emulator.services.filters import Filter, compile_filter
 from pymonik.emulator.services.listing import listed, narrow
-from pymonik.emulator.services.submission import under_way
 from pymonik.emulator.state import Tables, Task, events
 
 
 class Tasks:
     """armonik.api.grpc.v1.tasks.Tasks"""
 
-    def __init__(self, engine: Engine, sleep: Callable[[float], None]) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._sleep = sleep
 
     def SubmitTasks(self, request: Any, context: Any) -> Any:
         tasks = new_tasks(request)
         options = options_of(request, "task_options")
-        event = events.SubmitTasks(request.session_id, tasks, options)
-        self._engine.apply(under_way(self._engine, event, context, self._sleep))
+        self._engine.apply(events.SubmitTasks(request.session_id, tasks, options))
         return messages.SubmitTasksResponse(
             task_infos=[
                 messages.SubmitTasksResponse.TaskInfo(

@@ -112,12 +112,9 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True)
 class SubmitTasks:
-    """``inputs_checked`` says that the inputs were alive a moment ago, when they were looked at."""
-
     session_id: str
     tasks: tuple[NewTask, ...]
     options: Options | None = None
-    inputs_checked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

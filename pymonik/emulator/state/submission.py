@@ -27,8 +27,7 @@ def submit(world: World, event: events.SubmitTasks) -> None:
     scrutinize(world, session, (event.options, *(t.options for t in event.tasks)), tasks)
     try:
         check_shape(world, tasks)
-        if not event.inputs_checked:
-            check_inputs(world, tasks, world.tables.results.get)
+        check_inputs(world, tasks, world.tables.results.get)
     except Refusal:
         _roll_back(world, tasks)
         raise

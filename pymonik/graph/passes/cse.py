@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.columns import Bundle, Const, Each, Immediates, Nested, Range, Ref
+from pymonik.content import Content
 from pymonik.graph.ir import Graph, Recorded
-from pymonik.humanize import literal
-from pymonik.values.content import Content
+from pymonik.graph.slots import Bundle, Const, Each, Immediates, Nested, Range, Ref
+from pymonik.numbers import literal
 
 if TYPE_CHECKING:
     from pymonik.graph.passes import Target

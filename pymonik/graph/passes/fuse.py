@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.columns import Const, Nested, Range, Ref, Same
 from pymonik.graph.ir import Graph, Map, Step
 from pymonik.graph.rewrite import rewrite, uses
+from pymonik.graph.slots import Const, Nested, Range, Ref, Same
 
 if TYPE_CHECKING:
     from pymonik.graph.passes import Target

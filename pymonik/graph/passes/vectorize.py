@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.columns import (
+from pymonik.content import IMMEDIATE, Content
+from pymonik.graph.ir import Graph, Map, Put, Recorded, Step, inputs
+from pymonik.graph.rewrite import moved
+from pymonik.graph.slots import (
     Column,
     Const,
     Each,
@@ -23,9 +26,6 @@ from pymonik.graph.columns import (
     slot_at,
     substitute,
 )
-from pymonik.graph.ir import Graph, Map, Put, Recorded, Step, inputs
-from pymonik.graph.rewrite import moved
-from pymonik.values.content import IMMEDIATE, Content
 
 if TYPE_CHECKING:
     from pymonik.graph.passes import Target

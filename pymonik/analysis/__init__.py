@@ -1,1 +1,0 @@
-"""Plans and graphs looked at: cost, checks, differences, files."""

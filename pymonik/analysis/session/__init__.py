@@ -1,1 +1,0 @@
-"""Sessions of a cluster looked at: tasks, cost, checks, differences."""

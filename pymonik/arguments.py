@@ -1,0 +1,125 @@
+"""Arguments: what a user passes becomes slot values and columns, frozen at the call.
+
+Enters: any objects, handles and files at any depth of them. Leaves: slot values, which mean what
+the objects were when the call was made. Who records the call is the business of `recorder`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakValueDictionary
+
+from pymonik.capture import LONG, SMALL, Interner, is_immediate_tuple
+from pymonik.content import IMMEDIATE, Content
+from pymonik.errors import NoClientError
+from pymonik.graph.ir import Put
+from pymonik.graph.slots import Bundle, Const, Each, Immediates, Nested, Range, Ref
+from pymonik.handle import ResultHandle
+from pymonik.multi import MultiResultHandle
+from pymonik.settings import settings
+
+# Slot values that are no arguments of a user: captured already.
+_CAPTURED = frozenset({Content, Nested, Bundle, Ref})
+
+
+class Arguments:
+    """Captures arguments; a handle among them must be one of this client."""
+
+    def __init__(self) -> None:
+        self.interner = Interner()
+        # Files that calls take, by their hashes: each is read once while somebody needs it.
+        self._files: WeakValueDictionary[str, Content] = WeakValueDictionary()
+        self._closed = False
+
+    def argument(self, value: Any, name: str) -> Any:
+        """Capture one argument: give the slot value that stands for it."""
+        kind = type(value)
+        if kind in SMALL or (kind in IMMEDIATE and len(value) <= LONG):
+            return value
+        if kind is ResultHandle or kind is MultiResultHandle:
+            return self.slot_of_lazy(value)
+        if (kind is tuple and is_immediate_tuple(value)) or kind in _CAPTURED:
+            return value
+        if kind is list and len(value) > 1 and set(map(type, value)) == {ResultHandle}:
+            # A list of nothing but handles is what a MultiResultHandle is: no pickle around it.
+            # One alone is held by a pickle: it can then be a step of the unit that makes the value.
+            return self.slot_of_lazy(MultiResultHandle(value))
+        content, lazies = self.interner.freeze(value, name)
+        if self.interner.new_bytes > settings().capture_limit:
+            self.relieve()
+        if not lazies:
+            return content
+        return Nested(content, tuple(map(self.slot_in, lazies)))
+
+    def slot_in(self, lazy: Any) -> Any:
+        """Give the slot value that stands for what was met in an object: a handle, or a file."""
+        if getattr(type(lazy), "__pymonik_role__", "") != "file":
+            return self.slot_of_lazy(lazy)
+        from pymonik.runtime.placing import Placing
+
+        placing, _ = self.interner.freeze(Placing(lazy), lazy.source_path)
+        return Nested(placing, (self.file(lazy),))
+
+    def file(self, mat: Any, again: bool = False) -> Content:
+        """Freeze a file or folder, once; again: read it in any case. Raises FileNotFoundError."""
+        known = self._files.get(mat.content_hash)
+        if known is None or again:
+            from pymonik.material import content_of
+
+            known = self._files[mat.content_hash] = content_of(mat)
+            self.interner.new_bytes += known.size
+        return known
+
+    def relieve(self) -> None:
+        """Make room: more was captured than may wait."""
+
+    def slot_of_lazy(self, lazy: Any) -> Any:
+        """Give the slot value that stands for a handle, or for several."""
+        client = lazy._client
+        if client is not self and client is not None:
+            raise NoClientError(
+                "this handle belongs to another client: get() its value there, and pass that"
+            )
+        if type(lazy) is MultiResultHandle:
+            runs = lazy._runs
+            return Bundle(tuple([(node, indexes) for node, indexes, _ in runs if indexes]))
+        node = lazy._node
+        if node.home is None and self._closed:
+            raise NoClientError("this handle was dropped with its client: its call was never sent")
+        return node.content if type(node) is Put else Ref(node, lazy._index)
+
+    def column(self, values: Sequence[Any], name: str) -> Any:
+        """Capture one argument of all elements."""
+        kinds = set(map(type, values))
+        if kinds <= IMMEDIATE and not _any_long(kinds, values):
+            return Immediates(values)
+        argument = self.argument
+        if kinds == {ResultHandle} and _is_run(values):
+            first = self.slot_of_lazy(values[0])
+            return Range(first.node, first.index, 1)
+        # An object that stands in many rows is captured once: they were all given at one moment.
+        known: dict[int, Any] = {}
+        captured = []
+        for i, value in enumerate(values):
+            slot = known.get(id(value), known)
+            if slot is known:
+                slot = known[id(value)] = argument(value, f"{name} of element {i}")
+            captured.append(slot)
+        if all(slot is captured[0] for slot in captured) and type(captured[0]) is Content:
+            return Const(captured[0])
+        return Each(captured)
+
+
+def _any_long(kinds: set[type], values: Sequence[Any]) -> bool:
+    if str not in kinds and bytes not in kinds:
+        return False
+    return any(type(v) in (str, bytes) and len(v) > LONG for v in values)
+
+
+def _is_run(values: Sequence[Any]) -> bool:
+    first = values[0]
+    node, start = first._node, first._index
+    if type(node) is Put or len(values) == 1:
+        return False
+    return all(v._node is node and v._index == start + i for i, v in enumerate(values))

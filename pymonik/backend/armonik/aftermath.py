@@ -1,0 +1,259 @@
+"""The aftermath of lost results: why one was aborted, and what can still be done.
+
+A cluster that loses a result ends all tasks that need it, whole tasks, though only some of their
+calls may need it. So for each aborted result: was it the task's own failure, then the owner's error
+tells; or that of an input, then calls that need the input fail with its story, and a unit that can
+still make other values is sent once more, with the failure stored in place of the input.
+
+Enters: ids of aborted results. Leaves: cells filled with failures, and units sent again. Works on a
+thread of its own, since it asks the control plane.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
+from armonik.protogen.common.task_status_pb2 import (
+    TASK_STATUS_CANCELLED,
+    TASK_STATUS_CANCELLING,
+    TASK_STATUS_CREATING,
+    TASK_STATUS_DISPATCHED,
+    TASK_STATUS_PENDING,
+    TASK_STATUS_PROCESSED,
+    TASK_STATUS_PROCESSING,
+    TASK_STATUS_SUBMITTED,
+    TASK_STATUS_TIMEOUT,
+)
+
+from pymonik.backend.armonik.books import Books, failed_columns
+from pymonik.backend.armonik.download import late
+from pymonik.backend.armonik.messages import ENDED
+from pymonik.backend.armonik.refusals import StaleError
+from pymonik.backend.armonik.session import Session
+from pymonik.errors import ClusterError
+from pymonik.numbers import counted
+from pymonik.plan.blame import blame, failed_inputs
+from pymonik.plan.plan import Unit
+from pymonik.runtime import verdict
+from pymonik.runtime.outcome import Failure
+from pymonik.runtime.program import site_of
+
+logger = logging.getLogger("pymonik.armonik")
+
+# A cluster ends what depends on a lost result within moments; after so long, in seconds, it has
+# never heard of the dependence: the result was lost while its user was being submitted.
+_CASCADE = 2.0
+_NO_RECORD = "the cluster has no record of it any more: it has expired, or was deleted"
+_RUNNING = {
+    TASK_STATUS_CREATING,
+    TASK_STATUS_DISPATCHED,
+    TASK_STATUS_PENDING,
+    TASK_STATUS_PROCESSED,
+    TASK_STATUS_PROCESSING,
+    TASK_STATUS_SUBMITTED,
+}
+
+
+class Aftermath:
+    """Finds out about lost results, on a thread that starts with the first of them."""
+
+    def __init__(
+        self,
+        books: Books,
+        session: Session,
+        send: Callable[[Sequence[Unit]], None],
+        sending: threading.RLock,
+    ) -> None:
+        self._books = books
+        self._session = session
+        self._send = send
+        # What the cluster said of tasks that could not answer themselves.
+        self.told: list[str] = []
+        # Held while units are pruned and sent, so that none is sent behind our back.
+        self.sending = sending
+        # Results that ended badly, or of which there is no record: (id, whether it is gone).
+        self._lost: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()
+        self._known: set[str] = set()
+        self._thread: threading.Thread | None = None
+
+    def aborted(self, ids: Sequence[str]) -> None:
+        """Take note of aborted results."""
+        self._take(ids, False)
+
+    def gone(self, ids: Sequence[str]) -> None:
+        """Take note of results of which the cluster has no record."""
+        self._take(ids, True)
+
+    def _take(self, ids: Sequence[str], is_gone: bool) -> None:
+        for id in ids:
+            if id not in self._known:  # else it is in work, and found again meanwhile
+                self._known.add(id)
+                self._lost.put((id, is_gone))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="pymonik-aftermath", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """End the thread; another one starts when it is needed."""
+        if self._thread is not None:
+            self._lost.put(None)
+            self._thread = None
+
+    def _run(self) -> None:
+        suspects: list[str] = []
+        while True:
+            try:
+                first = self._lost.get(timeout=_CASCADE if suspects else None)
+            except queue.Empty:
+                self._guarded(lambda ids=suspects: self._cancel_stuck(ids))  # type: ignore[misc]
+                suspects = []
+                continue
+            found = [first]
+            while not self._lost.empty():
+                found.append(self._lost.get())
+            if None in found:
+                return
+            lost = [entry for entry in found if entry is not None]
+            ids = {id for id, _ in lost}
+            gone = {id for id, is_gone in lost if is_gone}
+            self._guarded(lambda ids=ids, gone=gone: self.settle(ids, gone))  # type: ignore[misc]
+            self._known -= ids
+            suspects = [id for id, u in self._books.open_units() if self._books.was_lost_under(u)]
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            with self.sending:
+                work()
+        except ClusterError as error:
+            self._books.break_down(error)
+        except Exception as error:
+            logger.exception("a lost result could not be explained")
+            self._books.break_down(error)
+
+    def _cancel_stuck(self, ids: Sequence[str]) -> None:
+        """Cancel tasks whose input was lost while they were sent: nothing else would end them.
+
+        The cluster ends what it knows to depend on a result in the moment in which that is lost.
+        """
+        open_ones = {id for id, _ in self._books.open_units()}
+        rows = self._session.statuses([id for id in ids if id in open_ones])
+        stuck = [r.owner_task_id for r in rows.values() if r.status not in ENDED]
+        self._session.cancel_tasks([owner for owner in stuck if owner])
+
+    # ----- deciding
+
+    def settle(self, ids: set[str], gone: Collection[str] = ()) -> None:
+        """Let the units of aborted results end, or send them again; gone: those without a row."""
+        results = self._with_causes(ids, gone)
+        again: list[Unit] = []
+        cells_again: set[int] = set()
+        for id_, unit in self._books.open_units():
+            # What waits for a unit that is sent again was ended together with it.
+            ended_too = not cells_again.isdisjoint(map(id, unit.needs))
+            if ended_too or (id_ in results and not self._end(unit, results[id_])):
+                again.append(unit)
+                cells_again.add(id(unit.cell))
+        for unit in again:
+            self._books.again(unit)
+        if again:
+            logger.info("an input was lost: %s sent again without it", counted(len(again), "task"))
+            self._send(again)
+
+    def _end(self, unit: Unit, result: Any) -> bool:
+        """Let a unit end with failures; False when it can still give a value."""
+        if not self._books.was_lost_under(unit):
+            self._lose(unit, result)
+            return True
+        failed = failed_inputs(unit)
+        columns, is_lost = blame(unit.program, failed)
+        if is_lost:
+            self._lose_below(unit, columns, failed)
+        return is_lost
+
+    def _with_causes(self, ids: set[str], gone: Collection[str]) -> dict[str, Any]:
+        """Ask about aborted results and, behind them, open inputs that may be the cause.
+
+        Gives their rows, None for those that the cluster has no record of.
+        """
+        found: dict[str, Any] = {}
+        asked: set[str] = set()
+        wanted = set(ids)
+        while wanted:
+            rows = self._rows(wanted - asked, wanted & ids - set(gone))
+            asked |= wanted
+            for result_id, row in rows.items():
+                if row is not None and row.status == RESULT_STATUS_COMPLETED:
+                    self._books.stored(result_id)
+                elif result_id in ids or (row is not None and row.status in ENDED):
+                    found[result_id] = row
+            units = [self._books.open[id] for id in found if id in self._books.open]
+            wanted = set(self._books.open_inputs(units)) - asked
+        return found
+
+    def _rows(self, ids: set[str], ended: Collection[str]) -> dict[str, Any]:
+        """Ask about results, until the rows of those say so that have `ended`: rows may be late."""
+        rows: dict[str, Any] = dict.fromkeys(ids)
+        rows.update(self._session.statuses(list(ids)))
+        for pause in late():
+            behind = [id for id in ended if rows[id] is None or rows[id].status not in ENDED]
+            if not behind or self._session.line.closing.wait(pause):
+                break
+            rows.update(self._session.statuses(behind))
+        return rows
+
+    def _lose_below(self, unit: Unit, columns: list[list[Any]], failed: dict[int, Any]) -> None:
+        errors = []
+        if not columns:
+            first = next(r for cs in failed.values() for c in cs for r in c if type(r) is Failure)
+            errors.append(first.below(unit.name))
+        self._books.lost(unit, columns, errors)
+
+    def _lose(self, unit: Unit, result: Any) -> None:
+        told = self._explain(unit, result)
+        if isinstance(told, Failure):
+            errors = [] if unit.cell.columns else [told]
+            self._books.lost(unit, failed_columns(unit, told), errors)
+            return
+        columns, errors = told
+        shape = [len(column) for column in columns]
+        if shape != [unit.n] * len(unit.cell.columns):
+            first = verdict.first_failure(columns, errors)
+            assert first is not None
+            columns, errors = failed_columns(unit, first), [] if unit.cell.columns else [first]
+        self._books.lost(unit, columns, errors)
+
+    def _explain(self, unit: Unit, result: Any) -> Any:
+        """Give the records that a task answered with, or a failure that says what became of it."""
+        where = site_of(unit.program.steps[0], 0) if unit.program.steps else ""
+        if result is None:
+            return Failure("lost", _NO_RECORD, unit.name, where)
+        if not result.owner_task_id:
+            return Failure("cancelled", "its task was never accepted", unit.name, where)
+        try:
+            task = self._ended_task(result.owner_task_id)
+        except StaleError:
+            return Failure("lost", "its task is gone: it has expired", unit.name, where)
+        text = task.output.error or task.status_message
+        told = verdict.read(text)
+        if told is not None:
+            return told
+        if task.status in (TASK_STATUS_CANCELLED, TASK_STATUS_CANCELLING) or not text:
+            return Failure("cancelled", text or "it was cancelled", unit.name, where)
+        kind = "timeout" if task.status == TASK_STATUS_TIMEOUT else "died"
+        self.told.append(text)
+        text = f"the cluster ended its task {task.id}: {text}"
+        return Failure(kind, text, unit.name, where, worker=task.pod_hostname)
+
+    def _ended_task(self, id: str) -> Any:
+        """Ask about a task that has ended, until its row says so."""
+        task = self._session.task(id)
+        for pause in late():
+            if task.status not in _RUNNING or self._session.line.closing.wait(pause):
+                break
+            task = self._session.task(id)
+        return task

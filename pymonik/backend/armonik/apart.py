@@ -1,0 +1,123 @@
+"""Values that lie apart from their packs: each is fetched by itself, when somebody wants it.
+
+Enters: packs that have come, and the elements that are wanted. Leaves: orders to fetch. One `get`
+moves one value, and none of its siblings. Only a program that asks for neighbours, one after the
+other, finds the next ones here already, up to a window of bytes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from pymonik.plan.home import Cell
+from pymonik.runtime.outcome import PENDING, Apart
+
+LEFT, FETCHING, HERE = "left", "fetching", "here"
+# How far ahead of the reader values are fetched, in units and in bytes.
+AHEAD_UNITS = 256
+AHEAD_BYTES = 64 << 20
+
+
+class Key(NamedTuple):
+    """Where a value is in the order of reading: the number of its unit, and its place there."""
+
+    number: int
+    place: int
+    output: int
+
+
+class Value:
+    """One value that lies apart."""
+
+    __slots__ = ("apart", "key", "state")
+
+    def __init__(self, key: Key, apart: Apart) -> None:
+        self.key = key
+        self.apart = apart
+        self.state = LEFT
+
+
+class ApartValues:
+    """Knows the values apart of all packs that have come; guarded by the lock of its owner."""
+
+    def __init__(self, fetch: Callable[[Cell, Value], None]) -> None:
+        self._fetch = fetch
+        self._packs: WeakKeyDictionary[Cell, dict[Key, Value]] = WeakKeyDictionary()
+        self._cells: WeakValueDictionary[int, Cell] = WeakValueDictionary()
+        # What was asked of packs that have not come: arguments of `want`.
+        self._asked: WeakKeyDictionary[Cell, list[Any]] = WeakKeyDictionary()
+        self._last: Key | None = None
+        self._ahead: dict[Key, int] = {}
+
+    def leave(
+        self, cell: Cell, number: int, columns: Sequence[Sequence[Any]]
+    ) -> Sequence[Sequence[Any]]:
+        """Take note of a pack; give its columns, pending where a value lies apart."""
+        values = {
+            key: Value(key, record)
+            for output, column in enumerate(columns)
+            for place, record in enumerate(column)
+            if type(record) is Apart
+            for key in [Key(number, place, output)]
+        }
+        asked = self._asked.pop(cell, [])
+        if not values:
+            return columns
+        self._packs[cell] = dict(sorted(values.items()))
+        self._cells[number] = cell
+        for wanted in asked:
+            self.want(cell, *wanted)
+        return [
+            [PENDING if type(record) is Apart else record for record in column]
+            for column in columns
+        ]
+
+    def want(self, cell: Cell, output: int | None, places: range, alone: bool = False) -> None:
+        """Fetch values of a unit; `alone`: one was asked for, and more may follow."""
+        values = self._packs.get(cell)
+        if values is None:
+            if cell.missing:
+                self._asked.setdefault(cell, []).append((output, places, alone))
+            return
+        number = next(iter(values)).number
+        outputs = range(len(cell.columns)) if output is None else (output,)
+        keys = [Key(number, place, of) for place in places for of in outputs]
+        wanted = [values[key] for key in keys if key in values]
+        for value in wanted:
+            self._start(cell, value)
+        if alone and len(wanted) == 1:
+            self._read_ahead(wanted[0].key)
+
+    def _start(self, cell: Cell, value: Value) -> None:
+        self._ahead.pop(value.key, None)
+        if value.state == LEFT:
+            value.state = FETCHING
+            self._fetch(cell, value)
+
+    def _read_ahead(self, key: Key) -> None:
+        last, self._last = self._last, key
+        following = next(self._behind(last), None) if last is not None else None
+        if following is None or following[1].key != key:
+            return
+        self._ahead = {k: size for k, size in self._ahead.items() if k > key}
+        room = AHEAD_BYTES - sum(self._ahead.values())
+        for cell, value in self._behind(key):
+            if room <= 0:
+                return
+            if value.state == LEFT:
+                self._start(cell, value)
+                self._ahead[value.key] = value.apart.size
+                room -= value.apart.size
+
+    def _behind(self, key: Key) -> Iterator[tuple[Cell, Value]]:
+        for number in range(key.number, key.number + AHEAD_UNITS):
+            cell = self._cells.get(number)
+            values = self._packs.get(cell) if cell is not None else None
+            if cell is None or values is None:
+                continue
+            keys = list(values)
+            for at in keys[bisect_right(keys, key) :]:
+                yield cell, values[at]

@@ -1,0 +1,218 @@
+"""The books of a session: which units are open, where outcomes are, and what has come of them.
+
+Enters: word of what was sent, stored, lost or fetched, from several threads. Leaves: filled cells,
+callbacks that are due, and `changed` notified. Sends nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pymonik.backend.armonik.apart import HERE, Value
+from pymonik.backend.armonik.fetch import OPEN, Fetcher, Place
+from pymonik.plan.home import Callback, Cell, call_back
+from pymonik.plan.plan import Unit
+from pymonik.plan.sending import Ledger
+from pymonik.plan.steps import Object
+from pymonik.runtime.outcome import PENDING, Failure
+from pymonik.runtime.program import element_of, site_of
+
+
+class Waiters(threading.Condition):
+    """A condition that knows how many wait for it."""
+
+    count = 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait, as a condition does; called with its lock."""
+        self.count += 1
+        try:
+            return super().wait(timeout)
+        finally:
+            self.count -= 1
+
+
+class Books:
+    """Everything that several threads look at; `changed` guards it."""
+
+    def __init__(
+        self, fetch: Callable[[Cell, Place], int], fetch_value: Callable[[Cell, Value], None]
+    ) -> None:
+        self.changed = Waiters()
+        self.ledger = Ledger()
+        self.fetcher = Fetcher(self.changed, fetch, fetch_value, self.break_down)
+        self.failures: list[Failure] = []
+        # Those that came here only as what they did to calls below them, by their marks.
+        self._passed_on: dict[str, Failure] = {}
+        self.problem: BaseException | None = None
+        self.open: dict[str, Unit] = {}
+        self.gone: WeakKeyDictionary[Cell, int] = WeakKeyDictionary()
+        # What was sent, and what was lost, in one order.
+        self._ticks = itertools.count(1)
+        self.sent = 0
+        self.ended = 0
+        self.fetched = 0
+
+    def unknown_roots(self) -> list[Failure]:
+        """Give failures of which only calls below them have told."""
+        known = {failure.mark for failure in self.failures}
+        return [failure for mark, failure in self._passed_on.items() if mark not in known]
+
+    # ----- units
+
+    def expect(self, outputs: Iterable[tuple[Unit, Object]]) -> None:
+        """Note units that are about to be sent: their outputs are declared."""
+        with self.changed:
+            for unit, output in outputs:
+                if output.id in self.open:
+                    continue
+                self.sent += 1
+                place = Place(output.id, output.digest, next(self._ticks), unit.wanted)
+                earlier = self.fetcher.places.get(unit.cell)
+                place.asked = earlier is not None and earlier.asked
+                self.fetcher.expect(unit.cell, place)
+                self.open[output.id] = unit
+
+    def stored(self, id: str) -> None:
+        """Note that the outcome of a unit can be fetched."""
+        with self.changed:
+            unit = self.open.pop(id, None)
+            if unit is None:
+                return
+            self.ended += 1
+            if unit.cell.columns:
+                self.fetcher.stored(unit.cell)
+            else:  # nobody asks for its values; that it failed is told in the end
+                del self.fetcher.places[unit.cell]
+                unit.cell.settle(unit.cell.missing)
+            self.changed.notify_all()
+
+    def lost(self, unit: Unit, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]) -> None:
+        """Note that nothing is stored of a unit: its records are all there is."""
+        with self.changed:
+            stored = self.ledger.cells.pop(unit.cell, None)
+            if stored is not None and self.open.pop(stored.id, None) is not None:
+                self.ended += 1
+            self.fetcher.places.pop(unit.cell, None)
+            self.gone[unit.cell] = next(self._ticks)
+            if not unit.cell.missing:
+                return
+            due = self._fill(unit.cell, columns, errors)
+        call_back(due)
+
+    def fetched_records(
+        self, cell: Cell, place: Place, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]
+    ) -> None:
+        """Note the records of a unit."""
+        with self.changed:
+            if self.fetcher.places.get(cell) is not place:
+                return
+            del self.fetcher.places[cell]
+            self.fetched += 1
+            columns = self.fetcher.apart.leave(cell, place.number, columns)
+            due = self._fill(cell, columns, errors)
+        call_back(due)
+
+    def fetched_value(self, cell: Cell, value: Value, record: Any) -> None:
+        """Note a value that lay apart from its pack."""
+        with self.changed:
+            if value.state == HERE:
+                return
+            value.state = HERE
+            if type(record) is Failure:
+                self.failures.append(record)
+            due = cell.put(value.key.output, value.key.place, record)
+            self.changed.notify_all()
+        call_back(due)
+
+    def again(self, unit: Unit) -> None:
+        """Forget where the outcome of a unit was to be: it is sent once more."""
+        with self.changed:
+            stored = self.ledger.cells.pop(unit.cell, None)
+            if stored is not None and self.open.pop(stored.id, None) is not None:
+                self.sent -= 1
+
+    def _fill(
+        self, cell: Cell, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]
+    ) -> list[Callback]:
+        found = [r for column in columns for r in column if type(r) is Failure]
+        self.failures += [record for record in (*found, *errors) if not record.path]
+        for record in found:
+            if record.path:
+                self._passed_on.setdefault(record.mark, record)
+        cell.errors += errors
+        due = cell.fill(0, columns)
+        left = 0
+        if any(PENDING in column for column in columns):
+            left = sum(PENDING in element for element in zip(*columns))
+        cell.settle(cell.missing - left)
+        self.changed.notify_all()
+        return due
+
+    # ----- asking
+
+    def is_awaited(self) -> bool:
+        """Tell whether somebody waits for a value: in a call, or by a callback."""
+        if self.changed.count:
+            return True
+        with self.changed:
+            places = self.fetcher.places
+            found = (places.get(unit.cell) for unit in self.open.values())
+            return any(place is not None and place.asked for place in found)
+
+    def is_open(self, cell: Cell) -> bool:
+        """Tell whether the outcome of a unit is still to come."""
+        place = self.fetcher.places.get(cell)
+        return place is not None and place.state == OPEN
+
+    def open_units(self) -> list[tuple[str, Unit]]:
+        """Give the units that were sent and have not ended, by their results, in order."""
+        with self.changed:
+            places = self.fetcher.places
+            return sorted(self.open.items(), key=lambda item: places[item[1].cell].number)
+
+    def was_lost_under(self, unit: Unit) -> bool:
+        """Tell whether an input of an open unit was lost after the unit had been sent."""
+        with self.changed:
+            sent = self.fetcher.places[unit.cell].number
+            return any(self.gone.get(cell, 0) > sent for cell in unit.needs)
+
+    def open_inputs(self, units: Sequence[Unit]) -> list[str]:
+        """Give the results that units wait for, beyond those that they make themselves."""
+        with self.changed:
+            ours = {id(unit.cell) for unit in units}
+            found = {
+                self.fetcher.places[cell].id: None
+                for unit in units
+                for cell in unit.needs
+                if id(cell) not in ours and self.is_open(cell)
+            }
+        return list(found)
+
+    def break_down(self, problem: BaseException) -> None:
+        """Let everyone who waits know that values will not come: callbacks have no other end."""
+        due: list[Callback] = []
+        with self.changed:
+            self.problem = self.problem or problem
+            for cell in list(self.fetcher.places):
+                due += cell.give_up()
+            self.changed.notify_all()
+        call_back(due)
+
+
+def cancelled(unit: Unit, why: str = "it was cancelled") -> Failure:
+    """Give the failure of a unit that will not run; it names the call, when there is only one."""
+    if not unit.program.steps:
+        return Failure("cancelled", why, unit.name)
+    first = unit.program.steps[0]
+    element = element_of(first, 0) if unit.n == 1 else None
+    return Failure("cancelled", why, unit.name, site_of(first, 0), element)
+
+
+def failed_columns(unit: Unit, failure: Failure) -> list[list[Any]]:
+    """Give columns in which every value is one failure."""
+    return [[failure] * unit.n for _ in unit.cell.columns]

@@ -1,0 +1,115 @@
+"""Looking at a session that anybody submitted: its tasks and objects, as the cluster knows them.
+
+Enters: the id of a session, and where its cluster is. Leaves: plain tasks and objects, to be drawn.
+Nothing is changed, and no data is downloaded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from armonik.protogen.common.task_status_pb2 import TaskStatus
+
+from pymonik.backend.armonik.connection import Connection
+from pymonik.backend.armonik.session import Session
+from pymonik.graph.draw.tasks import Stored, Task
+from pymonik.graph.wiring import facts_of
+from pymonik.plan.sizes import TAG
+from pymonik.plan.steps import ORDER, Placement
+from pymonik.runtime import verdict
+
+_STATUS = {
+    "COMPLETED": "done",
+    "ERROR": "failed",
+    "TIMEOUT": "failed",
+    "CANCELLED": "cancelled",
+    "CANCELLING": "cancelled",
+    "PROCESSING": "running",
+    "PROCESSED": "running",
+}
+
+
+def look(session_id: str, **connection: str | None) -> tuple[list[Task], dict[str, Stored]]:
+    """Give the tasks and the objects of a session.
+
+    connection: as for a client. Raises BackendError when there is no such session, ClusterError
+    when the control plane cannot be asked.
+    """
+    session = Session(Connection.find(**connection))
+    try:
+        session.join(session_id)
+        objects = {r.result_id: Stored(r.name, r.size) for r in session.list_results()}
+        return _tasks(list(session.all_tasks()), objects), objects
+    finally:
+        session.hang_up()
+
+
+def partitions_of(session_id: str, **connection: str | None) -> list[str]:
+    """Give the partitions of a session that its cluster still has; raises as `look` does."""
+    session = Session(Connection.find(**connection))
+    try:
+        session.join(session_id)
+        known = session.list_partitions()
+        return [name for name in session.partition_ids if name in known]
+    finally:
+        session.hang_up()
+
+
+def _tasks(found: list[Any], objects: dict[str, Stored]) -> list[Task]:
+    # Of a task that was tried again, the last attempt stands for all; others know it by the first.
+    last: dict[str, Any] = {}
+    first = {task.id: task.initial_task_id or task.id for task in found}
+    attempts: dict[str, int] = {}
+    for task in sorted(found, key=lambda task: task.created_at.ToNanoseconds()):
+        attempts[first[task.id]] = attempts.get(first[task.id], 0) + 1
+        last[first[task.id]] = task
+    return [_task(task, objects, first, attempts[id], id) for id, task in last.items()]
+
+
+def _task(
+    task: Any, objects: dict[str, Stored], first: dict[str, str], attempts: int, id: str
+) -> Task:
+    outputs = tuple(task.expected_output_ids)
+    named = [objects[output].name for output in outputs if output in objects]
+    order = objects[task.payload_id].name if task.payload_id in objects else ""
+    if order.startswith(f"{ORDER} of "):  # it makes what another task has promised, and named
+        named = [order.removeprefix(f"{ORDER} of ")]
+    status = TaskStatus.Name(task.status).removeprefix("TASK_STATUS_")
+    return Task(
+        id=id,
+        name=next(filter(None, named), "") or task.options.application_service or "task",
+        status=_STATUS.get(status, "waiting"),
+        inputs=tuple(dict.fromkeys(task.data_dependencies)),
+        outputs=outputs,
+        ancestors=tuple(first[one] for one in task.parent_task_ids if one in first),
+        seconds=_seconds(task),
+        facts=_facts(task.options),
+        # Whoever submitted it: what its error text carries besides words is not unpickled.
+        error=verdict.words(task.output.error),
+        attempts=attempts,
+        worker=task.pod_hostname or task.owner_pod_id,
+        started=task.started_at.ToNanoseconds() / 1e9,
+        limit=task.options.max_duration.ToNanoseconds() / 1e9 or None,
+    )
+
+
+def _seconds(task: Any) -> float | None:
+    if not task.HasField("started_at") or not task.HasField("ended_at"):
+        return None
+    return float(task.ended_at.ToNanoseconds() - task.started_at.ToNanoseconds()) / 1e9
+
+
+def _facts(options: Any) -> tuple[tuple[str, str], ...]:
+    labels = ((key, value) for key, value in sorted(options.options.items()) if key != TAG)
+    return facts_of(
+        Placement(
+            options.partition_id,
+            options.priority,
+            options.application_name,
+            options.application_version,
+            options.application_namespace,
+            options.application_service,
+            options.engine_type,
+            tuple(labels),
+        )
+    )

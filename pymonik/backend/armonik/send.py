@@ -1,0 +1,292 @@
+"""Sending: units go to the session, and what stands in their way is cleared.
+
+Enters: units and contents. Leaves: units open in the books, or ended with failures. Three things
+can stand in the way: an input that has failed already (its users fail here, or are sent with the
+failure stored in its place); a refusal, because an input was aborted while the plan was under way;
+and an input aborted just before its users were known, for whom the control plane would do nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
+
+from pymonik.backend.armonik.aftermath import Aftermath
+from pymonik.backend.armonik.books import Books, cancelled, failed_columns
+from pymonik.backend.armonik.messages import ENDED
+from pymonik.backend.armonik.refusals import StaleError
+from pymonik.backend.armonik.session import Session
+from pymonik.backend.armonik.watch import Listeners, Watcher
+from pymonik.content import Content
+from pymonik.errors import ClusterError, PartitionError
+from pymonik.numbers import counted
+from pymonik.plan.blame import blame, failed_inputs
+from pymonik.plan.dispatch import dispatch
+from pymonik.plan.fan_in import bounded
+from pymonik.plan.plan import Plan, Unit
+from pymonik.plan.sending import Facts, Sending, sending
+from pymonik.plan.steps import Object
+from pymonik.runtime import envelope
+from pymonik.runtime.outcome import Failure
+
+logger = logging.getLogger("pymonik.armonik")
+
+# How often a submission is put right and sent again before its refusal is believed.
+_REFUSALS = 5
+# How many calls an error names whose values are lost.
+_NAMED = 5
+
+
+class Sender:
+    """Sends units of one client, one plan at a time."""
+
+    def __init__(self, session: Session, books: Books, facts: Facts) -> None:
+        self.aftermath = Aftermath(books, session, self.send, threading.RLock())
+        self._session = session
+        self._books = books
+        self._facts = facts
+        self._watcher: Watcher | None = None
+        self._listening = threading.Lock()
+        self.to_upload = 0
+
+    def listen(self) -> Watcher:
+        """Give the watcher of the session; it starts with the first need of it."""
+        with self._listening:
+            if self._watcher is None:
+                listeners = Listeners(
+                    open_ids=lambda: list(self._books.open),
+                    is_awaited=self._books.is_awaited,
+                    heard=self._heard,
+                    gone=self.aftermath.gone,
+                    expired=self._expired,
+                    broken=self._books.break_down,
+                )
+                self._watcher = Watcher(self._session, listeners)
+            return self._watcher
+
+    def _expired(self) -> ClusterError:
+        """Make the error of a session that is gone, with all that was to come of it."""
+        units = list(self._books.open.values())
+        lost = counted(sum(unit.cell.missing for unit in units), "value")
+        names = list(dict.fromkeys(unit.name for unit in units))
+        more = ", …" if len(names) > _NAMED else ""
+        line = self._session.line
+        return ClusterError(
+            f"control plane {line.endpoint} has no session {self._session.id} any more: its "
+            f"database was lost, or its records have expired. Lost with it: {lost}, of "
+            f"{', '.join(names[:_NAMED])}{more}"
+        )
+
+    def close(self) -> None:
+        """Stop listening; `listen` begins anew."""
+        with self._listening:
+            watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.close()
+        self.aftermath.close()
+
+    def _heard(self, ended: dict[str, str]) -> list[str]:
+        """Take note of ends; give those that are news."""
+        news = [id for id in ended if id in self._books.open]
+        for id in news:
+            if ended[id] == "stored":
+                self._books.stored(id)
+        aborted = [id for id in news if ended[id] != "stored"]
+        if aborted:
+            self.aftermath.aborted(aborted)
+        return news
+
+    # ----- sending
+
+    def submit(self, plan: Plan) -> None:
+        """Send a plan, without the units that can give nothing but failures."""
+        with self.aftermath.sending:
+            units = list(plan.units)
+            try:
+                self._check_partitions(units)
+                self._facts = replace(self._facts, versions=plan.versions)
+                units = bounded(self._without_lost(units), self._facts.optimize)
+                self.send(units, plan.blobs, plan.tables())
+            except BaseException as error:
+                self._fail_unsent([*plan.units, *units], error)
+                raise
+
+    def send(
+        self,
+        units: Sequence[Unit],
+        blobs: Iterable[Content] = (),
+        tables: dict[str, Any] | None = None,
+    ) -> None:
+        """Send units; a refusal for the sake of an input is cleared up, and the rest sent again."""
+        if not units and not tables:
+            return
+        self.listen()
+        for attempt in range(_REFUSALS + 1):
+            outside = self._books.open_inputs(units)
+            work = sending(units, blobs, self._books.ledger, self._facts, tables)
+            self._session.store.uploaded = 0
+            self.to_upload = work.size
+            try:
+                dispatch(work.steps, self._session.store, partial(self._expect, work.outputs))
+                break
+            except StaleError as error:
+                rest = self._put_right(work)
+                if attempt == _REFUSALS or rest is None:
+                    raise
+                units = rest
+                logger.info("sending %s again: %s", counted(len(units), "task"), error)
+            tables, blobs = None, ()
+        if outside:
+            self._look_again(outside, units)
+
+    def _expect(self, outputs: Sequence[tuple[Unit, Object]]) -> None:
+        self._books.expect(outputs)
+        self.listen().expects()
+
+    def store(self, content: Content, again: bool) -> Object:
+        """Store an object by itself, unless it is stored already; give where it is."""
+        ledger = self._books.ledger
+        with self.aftermath.sending:
+            if again:
+                ledger.contents.pop(content.digest, None)
+            try:
+                work = sending((), (content,), ledger, self._facts)
+                dispatch(work.steps, self._session.store)
+            except BaseException:
+                ledger.forget_unsent()
+                raise
+            return ledger.contents[content.digest]
+
+    def _check_partitions(self, units: Sequence[Unit]) -> None:
+        # A cluster would queue them all the same, and nobody would ever take them.
+        known = self._session.partition_ids
+        for name in {unit.options.partition_id for unit in units} - {None, *known}:
+            raise PartitionError(
+                f"partition {name!r} is not one of this session: it has "
+                f"{', '.join(map(repr, known))}; name all with Pymonik(partition=[…])"
+            )
+
+    def _without_lost(self, units: Sequence[Unit]) -> list[Unit]:
+        """Let units fail whose values all need an input that has failed already."""
+        kept = []
+        for unit in units:
+            columns = _lost(unit)
+            if columns is None:
+                kept.append(unit)
+            else:
+                self._books.lost(unit, columns, [])
+        return kept
+
+    def _put_right(self, work: Sending) -> list[Unit] | None:
+        """Find the inputs that a refusal is about; give the units to send again, None if none.
+
+        Later consumers were sent first, and may wait for units that will not run now: they find
+        the failures stored in place of values.
+        """
+        pending = {id(output) for output in work.unsent()}
+        units = [(unit, output) for unit, output in work.outputs if id(output) in pending]
+        stored = self._stored_inputs([unit for unit, _ in units])
+        statuses = self._session.statuses(list(stored))
+        is_open = self._books.open.__contains__
+        gone = [name for name in stored if not _is_usable(statuses.get(name), is_open(name))]
+        if not gone:
+            return None
+        self.aftermath.settle(set(filter(is_open, gone)))
+        for name in gone:
+            self._forget(stored[name])
+        kept = []
+        for unit, output in units:
+            columns = _lost(unit)
+            if columns is None:
+                kept.append(unit)
+            else:
+                pack = envelope.seal_pack(output.digest, columns, [])
+                self._session.store.stream(output.id, pack)
+                self._books.lost(unit, columns, [])
+        return kept
+
+    def _stored_inputs(self, units: Sequence[Unit]) -> dict[str, Object]:
+        ledger = self._books.ledger
+        ours = {id(unit.cell) for unit in units}
+        found: dict[str, Object] = {}
+        for unit in units:
+            for source in unit.inputs:
+                if isinstance(source, Content):
+                    known = ledger.contents.get(source.digest)
+                else:
+                    known = ledger.cells.get(source) if id(source) not in ours else None
+                if known is not None and known.id:
+                    found[known.id] = known
+        return found
+
+    def _forget(self, stored: Object) -> None:
+        """Let an object that is gone be stored anew by who needs it."""
+        ledger = self._books.ledger
+        if ledger.contents.get(stored.digest) is stored:
+            del ledger.contents[stored.digest]
+        for cell in [cell for cell, known in ledger.cells.items() if known is stored]:
+            del ledger.cells[cell]
+            if cell.missing:
+                place = self._books.fetcher.places[cell]
+                failure = Failure("lost", "its value is gone from the cluster", stored.name)
+                columns = [[failure] * cell.n for _ in cell.columns]
+                self._books.fetched_records(cell, place, columns, [])
+
+    def _look_again(self, outside: list[str], units: Sequence[Unit]) -> None:
+        """Look at inputs that were open when their users were sent.
+
+        One that was aborted in between has ended no task that came after it: such tasks would wait
+        for ever. They are cancelled, and come back by way of the aftermath.
+        """
+        ended = self.listen().ask(outside)
+        aborted = {id for id, how in ended.items() if how != "stored"}
+        if not aborted:
+            return
+        cells = self._books.ledger.cells
+        users = [
+            cells[unit.cell].id
+            for unit in units
+            if any(cell in cells and cells[cell].id in aborted for cell in unit.needs)
+        ]
+        owners = [r.owner_task_id for r in self._session.statuses(users).values()]
+        self._session.cancel_tasks([owner for owner in owners if owner])
+
+    def _fail_unsent(self, units: Sequence[Unit], error: BaseException) -> None:
+        """Let nobody wait for what was not sent; cancel the part of it that was."""
+        text = f"it was not sent: {error}"
+        cells = self._books.ledger.cells
+        sent = [cells[unit.cell].id for unit in units if unit.cell in cells]
+        for unit in units:
+            if unit.cell.missing:
+                self._books.lost(unit, failed_columns(unit, cancelled(unit, text)), [])
+        self._books.ledger.forget_unsent()
+        self._cancel([id for id in sent if id])
+
+    def _cancel(self, ids: Sequence[str]) -> None:
+        try:
+            owners = [r.owner_task_id for r in self._session.statuses(ids, 5.0).values()]
+            self._session.cancel_tasks([owner for owner in owners if owner])
+        except ClusterError as problem:
+            logger.warning("tasks of a submission that failed were not cancelled: %s", problem)
+
+
+def _lost(unit: Unit) -> list[list[Any]] | None:
+    """Give the records of a unit that can give nothing but failures, None if it can give more."""
+    failed = failed_inputs(unit)
+    if not failed:
+        return None
+    columns, is_lost = blame(unit.program, failed)
+    return columns if is_lost else None
+
+
+def _is_usable(result: Any, is_open: bool) -> bool:
+    """Tell whether tasks may depend on a result: it is stored, or a task will store it."""
+    if result is None:
+        return False
+    return result.status == RESULT_STATUS_COMPLETED or (is_open and result.status not in ENDED)

@@ -1,0 +1,121 @@
+"""Values of this session that other programs have made: found by the keys of their calls.
+
+Enters: keys, and the tables that programs store beside the units they send. Leaves: where the
+values are, as cells like those of units sent from here. A value that failed, or that is gone, is
+not found: it is made anew.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+from weakref import WeakValueDictionary
+
+from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
+
+from pymonik.backend.armonik.books import Books
+from pymonik.backend.armonik.messages import ENDED
+from pymonik.backend.armonik.refusals import StaleError
+from pymonik.backend.armonik.session import Session
+from pymonik.errors import WireError
+from pymonik.options import DEFAULTS
+from pymonik.plan.home import Cell
+from pymonik.plan.plan import Named, Unit
+from pymonik.plan.steps import VALUES, Object
+from pymonik.runtime import envelope
+from pymonik.runtime.outcome import Failure
+from pymonik.runtime.program import Program
+
+logger = logging.getLogger("pymonik.armonik")
+
+Pack = tuple[list[list[Any]], list[Failure]]
+
+
+class SharedValues:
+    """Knows the tables of a session, as far as they were read; `listen` asks what became of ids."""
+
+    def __init__(
+        self, session: Session, books: Books, listen: Callable[[list[str]], object]
+    ) -> None:
+        self._session = session
+        self._books = books
+        self._listen = listen
+        self._told: dict[str, Any] = {}
+        self._read: set[str] = set()
+        # When the newest table that was read was made: older ones are not listed again.
+        self._newest: Any = None
+        self._cells: WeakValueDictionary[str, Cell] = WeakValueDictionary()
+
+    def find(self, wanted: Mapping[str, str]) -> dict[str, Named]:
+        """Give where values are, of some keys with the names of their tasks."""
+        self._read_tables()
+        told = {key: self._told[key] for key in wanted if key in self._told}
+        # What a key stands for is one element of one unit.
+        units = {places[0][0]: (wanted[key], *places[0]) for key, (places, *_) in told.items()}
+        cells = self._cells_of(units)
+        found = {}
+        for key, (places, chunk, output, start, length) in told.items():
+            cell = cells.get(places[0][0])
+            if cell is None:
+                del self._told[key]
+            else:
+                found[key] = Named((cell,), chunk, output, start, length)
+        return found
+
+    def _read_tables(self) -> None:
+        own = {table.id for table in self._books.ledger.tables}
+        for table in self._session.tables(VALUES, self._newest):
+            self._newest = table.created_at
+            if table.result_id in own or table.result_id in self._read:
+                continue
+            self._read.add(table.result_id)
+            try:
+                self._told.update(envelope.names_of(self._session.open_result(table.result_id)))
+            except (StaleError, WireError) as error:  # it is gone, or of another Python
+                logger.debug("values are not looked for in %s: %s", table.result_id, error)
+
+    def _cells_of(self, units: Mapping[str, tuple[str, str, bytes, int, int]]) -> dict[str, Cell]:
+        cells = {id: cell for id in units if (cell := self._cells.get(id)) is not None}
+        results = self._session.statuses([id for id in units if id not in cells])
+        stored = [id for id, r in results.items() if r.status == RESULT_STATUS_COMPLETED]
+        # Without an owner, what is to make it may never be submitted.
+        still_open = [i for i, r in results.items() if r.status not in ENDED and r.owner_task_id]
+        for id, pack in self._packs({id: units[id] for id in stored}).items():
+            cells[id] = self._cells[id] = adopted(self._books, *units[id])
+            place = self._books.fetcher.places[cells[id]]
+            self._books.stored(id)
+            self._books.fetched_records(cells[id], place, *pack)
+        for id in still_open:
+            cells[id] = self._cells[id] = adopted(self._books, *units[id])
+        if still_open:
+            self._listen(still_open)
+        return cells
+
+    def _packs(self, units: Mapping[str, tuple[str, str, bytes, int, int]]) -> dict[str, Pack]:
+        """Fetch packs, several at a time; those in which something failed are left out."""
+        found: dict[str, Pack] = {}
+
+        def fetch(id: str) -> None:
+            try:
+                _, _, stamp, n, outputs = units[id]
+                opened = envelope.named(self._session.open_result(id), stamp)
+                columns, errors = envelope.records_of(opened)
+                Cell(n, outputs).demand(columns)
+            except (StaleError, WireError) as error:
+                logger.debug("a value that was made already is made anew: %s", error)
+                return
+            if not errors and not any(type(r) is Failure for c in columns for r in c):
+                found[id] = columns, errors
+
+        self._session.store.at_once([lambda id=id: fetch(id) for id in units])  # type: ignore[misc]
+        return found
+
+
+def adopted(books: Books, name: str, id: str, stamp: bytes, n: int, outputs: int) -> Cell:
+    """Give a cell for the outcome of a unit that another program has sent."""
+    cell = Cell(n, outputs)
+    unit = Unit(0, Program((), n), (), cell, DEFAULTS, name)
+    output = books.ledger.cells[cell] = Object(name, stamp, id=id)
+    books.expect([(unit, output)])
+    return cell

@@ -1,0 +1,62 @@
+"""What backends in this process have in common: a scheduler, and objects that need no store.
+
+Enters: what a scheduler knows, and contents. Leaves: ids and observations. Who runs the units is
+the difference: executors (`local`), or the caller (`inline`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pymonik.content import Content
+from pymonik.plan.home import Cell, Wanted
+from pymonik.runtime.objects import Objects
+from pymonik.runtime.outcome import Failure
+from pymonik.runtime.scheduler import Observer, Scheduler
+
+
+class Embedded:
+    """The part of a backend that needs no engine; an engine is given by `_run_by`."""
+
+    name = ""
+    problem: BaseException | None = None
+    upload = (0, 0)
+
+    def __init__(self) -> None:
+        self.session_id = f"{self.name}-{os.urandom(6).hex()}"
+        self._objects = Objects(self.session_id)
+
+    def _run_by(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self.failures: list[Failure] = scheduler.failures
+
+    def observe(self, observer: Observer) -> None:
+        """Tell somebody of every piece that ends, and of every unit that tasks make."""
+        self._scheduler.observers.append(observer)
+
+    def want(self, wanted: Iterable[Wanted]) -> None:
+        """Records come here by themselves."""
+
+    def result_id(self, cell: Cell) -> str:
+        """Outcomes live in this process: their ids are those of its objects."""
+        return self._objects.id_of(cell)
+
+    def store(self, content: Content, again: bool = False) -> str:
+        """Keep a content in this process."""
+        return self._objects.store(content)
+
+    def holds(self, content: Content) -> bool:
+        """Tell whether a content was in an earlier plan, or was stored."""
+        return self._objects.holds(content)
+
+    def values(self, wanted: Mapping[str, str]) -> Mapping[str, Any]:
+        """Other programs have no part in this: they have a store."""
+        return {}
+
+    def lookup(self, name: str) -> Any:
+        """Other programs have no part in this."""
+
+    def drain(self) -> None:
+        """Units of tasks are units like others."""

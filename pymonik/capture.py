@@ -1,0 +1,239 @@
+"""Capture at the call: what an argument or a function was when `invoke` ran.
+
+Enters: objects and functions of the user. Leaves: `Content` for what had to be frozen, with the
+handles that hide inside, and `Code` for functions. Nothing is sent and no digest is computed here.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from pymonik.content import IMMEDIATE, Content, freeze_buffer
+from pymonik.errors import CaptureError
+from pymonik.settings import MIB, settings
+
+# Immediates that are never large; strings and bytes may be.
+SMALL = frozenset({int, float, bool, type(None), complex, type(Ellipsis)})
+# Longer strings are contents, so that equal ones are stored and sent once.
+LONG = 4096
+_PART = 1024
+# Stands for a global that is not there yet.
+_MISSING: Any = object()
+
+
+class Interner:
+    """Keeps equal contents one: a large object met again is compared, not copied."""
+
+    def __init__(self) -> None:
+        self._known: weakref.WeakValueDictionary[Any, Content] = weakref.WeakValueDictionary()
+        # Frozen copies of large objects live as long as the objects themselves.
+        self._large: dict[int, tuple[weakref.ref[Any], Content]] = {}
+        self.new_bytes = 0
+        from pymonik.editions import Editions  # not for `import pymonik`
+
+        self.editions = Editions()
+        # The modules that what was frozen comes from.
+        self.origins: set[str] = set()
+
+    def freeze(
+        self, obj: Any, name: str, needed: set[str] | None = None
+    ) -> tuple[Content, list[Any]]:
+        """Freeze an object; give its content and the handles and files inside, in slot order.
+
+        needed: takes the names of the local modules whose sources travel for it.
+        """
+        from pymonik import pickling
+
+        modules: set[str] = set()
+        try:
+            data, raw, lazies = pickling.freeze(obj, True, modules, self.origins)
+        except Exception as error:
+            place = pickling.explain(obj, name)
+            raise CaptureError(
+                f"{place} cannot be pickled: {error}. Pass what it is made of, "
+                "or make it inside the task."
+            ) from error
+        if modules:
+            found = self.editions.note(modules)
+            if needed is not None:
+                needed.update(found)
+        remembered = self._large.get(id(obj))
+        if remembered is not None and remembered[1].equals(data, raw):
+            return remembered[1], lazies
+        content = self._intern(data, raw)
+        if content.size >= MIB:
+            self._remember(obj, content)
+        return content, lazies
+
+    def _intern(self, data: bytes, raw: list[memoryview]) -> Content:
+        key = (data, *[(view.nbytes, _sample(view)) for view in raw])
+        known = self._known.get(key)
+        if known is not None and known.equals(data, raw):
+            return known
+        content = Content(data, [freeze_buffer(view) for view in raw])
+        self._known[key] = content
+        self.new_bytes += content.size
+        return content
+
+    def _remember(self, obj: Any, content: Content) -> None:
+        number = id(obj)
+        try:
+            ref = weakref.ref(obj, lambda _: self._large.pop(number, None))
+        except TypeError:  # lists and dicts have no weak references
+            return
+        self._large[number] = (ref, content)
+
+
+def _sample(view: memoryview) -> int:
+    """Give what tells most buffers of one size apart at no cost: a hash of three parts of it."""
+    middle, end = view.nbytes // 2, view.nbytes - _PART
+    if end <= 2 * _PART:
+        return hash(bytes(view))
+    starts = (0, middle, end)
+    return hash(b"".join(view[start : start + _PART] for start in starts))
+
+
+def is_immediate_tuple(values: tuple[Any, ...], levels: int = 8) -> bool:
+    """Tell whether a tuple is kept as it is: short, and made of nothing but small immediates."""
+    return len(values) <= 64 and all(
+        type(value) in SMALL
+        or (type(value) in IMMEDIATE and len(value) <= 64)
+        or (type(value) is tuple and levels > 0 and is_immediate_tuple(value, levels - 1))
+        for value in values
+    )
+
+
+class Code:
+    """A function as it was when captured: its content, handles inside, and what to watch.
+
+    `watched` are the globals and closure cells it saw: `is_current` compares their identities, so
+    that a rebound global is seen at the next call, at the price of a look-up each.
+    """
+
+    __slots__ = ("_cells", "_files", "_globals", "_spaces", "content", "delegates", "function",
+                 "lazies")  # fmt: skip
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        content: Content,
+        lazies: list[Any],
+        modules: Iterable[str] = (),
+    ) -> None:
+        self.function = function
+        self.content = content
+        self.lazies = lazies
+        self._globals: list[tuple[dict[str, Any], str, Any]] = []
+        self._cells: list[tuple[Any, Any]] = []
+        self._files: list[tuple[str, tuple[int, int]]] = []
+        self._spaces: list[dict[str, Any]] = []
+        self.delegates = False
+        for name in modules:
+            self._watch_module(name)
+        for watched in reachable(function):
+            self._watch(watched)
+
+    @classmethod
+    def of_content(cls, content: Content) -> Code:
+        """Give the code of a function that was captured elsewhere."""
+        code = cls.__new__(cls)
+        code.function, code.content, code.lazies = content.load, content, []
+        code._globals, code._cells, code._files, code.delegates = [], [], [], True
+        return code
+
+    def _watch_module(self, name: str) -> None:
+        """Watch a module whose source travels: whether it is loaded again, or its file changes."""
+        from pymonik.local import file_of, file_stamp
+
+        module = sys.modules.get(name)
+        if module is not None:
+            space = vars(module)
+            self._spaces.append(space)
+            self._globals.append((space, "__spec__", space.get("__spec__", _MISSING)))
+        elif (file := file_of(name)) is not None:
+            self._files.append((file, file_stamp(file)))
+
+    def _watch(self, function: types.FunctionType) -> None:
+        names = set(global_names(function.__code__))
+        self.delegates = self.delegates or not names.isdisjoint(("invoke", "map_invoke"))
+        space = function.__globals__
+        self._globals += [(space, name, space.get(name, _MISSING)) for name in names]
+        for space in self._spaces:
+            self._globals += [(space, name, space[name]) for name in names if name in space]
+        for cell in function.__closure__ or ():
+            self._cells.append((cell, _cell_value(cell)))
+
+    def is_current(self) -> bool:
+        """Tell whether the function still sees the globals and cells it was captured with."""
+        for space, name, value in self._globals:
+            if space.get(name, _MISSING) is not value:
+                return False
+        for cell, value in self._cells:
+            if _cell_value(cell) is not value:
+                return False
+        return not self._files or self._are_files_current()
+
+    def _are_files_current(self) -> bool:
+        from pymonik.local import file_stamp
+
+        return all(file_stamp(file) == stamp for file, stamp in self._files)
+
+
+def capture_function(function: Callable[..., Any], name: str, interner: Interner) -> Code:
+    """Freeze a function with the globals and closure it needs."""
+    modules: set[str] = set()
+    content, lazies = interner.freeze(function, f"task {name!r}", modules)
+    limit = settings().capture_limit
+    if content.size > limit:
+        raise CaptureError(f"task {name!r} captures {content.size} bytes, more than {limit}")
+    return Code(function, content, lazies, sorted(modules))
+
+
+def _cell_value(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # an empty cell
+        return _cell_value
+
+
+def global_names(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from global_names(constant)
+
+
+def reachable(function: Callable[..., Any]) -> list[types.FunctionType]:
+    """List the functions that travel with a function by value, itself first."""
+    from pymonik.local import is_local
+
+    found: dict[int, types.FunctionType] = {}
+    open_ones: list[Any] = [function]
+    while open_ones:
+        current = open_ones.pop()
+        if isinstance(current, functools.partial):
+            open_ones += [current.func, *current.args, *current.keywords.values()]
+            continue
+        current = getattr(current, "__pymonik_function__", current)
+        current = getattr(current, "__func__", current)
+        if not isinstance(current, types.FunctionType) or id(current) in found:
+            continue
+        module = current.__module__
+        if current is not function and not (module in (None, "__main__") or is_local(module)):
+            continue
+        found[id(current)] = current
+        names = set(global_names(current.__code__))
+        seen = [current.__globals__[n] for n in names if n in current.__globals__]
+        for value in seen:
+            if type(value) is types.ModuleType and is_local(value.__name__):
+                open_ones += [vars(value)[n] for n in names if n in vars(value)]
+        open_ones += seen
+        open_ones += [_cell_value(cell) for cell in current.__closure__ or ()]
+        wrapped = getattr(current, "__wrapped__", None)
+        open_ones += [wrapped] if wrapped is not None else []
+    return list(found.values())

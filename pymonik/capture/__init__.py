@@ -1,1 +1,0 @@
-"""Objects, functions and modules become bytes, and functions get a fingerprint."""

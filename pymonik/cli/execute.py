@@ -1,0 +1,171 @@
+"""A script that is run on the embedded engine, to see all of its graph: every submission, and what
+its tasks made themselves.
+
+Enters: backends of clients of this process, while `keeping`. Leaves: what was submitted to them,
+and what ran. The values that could be asked for stay in memory until the script has ended: who
+wanted what is part of the graph.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pymonik import backend as backends
+from pymonik.graph.draw.tasks import Task
+from pymonik.graph.file import compiled
+from pymonik.graph.fingerprint import fingerprint
+from pymonik.graph.ir import Graph
+from pymonik.graph.passes import Target
+from pymonik.plan.plan import Plan, Source, Unit
+from pymonik.runtime.outcome import Failure
+from pymonik.settings import settings
+
+
+@dataclass
+class Kept:
+    """What was submitted, and what ran."""
+
+    sources: list[Source] = field(default_factory=list)
+    submissions: list[Plan] = field(default_factory=list)
+    handles: list[Any] = field(default_factory=list)
+    units: list[tuple[Unit, Unit | None]] = field(default_factory=list)
+    # By the cells of units: their heirs, which make some of their values, and the seconds spent.
+    heirs: dict[int, set[int]] = field(default_factory=dict)
+    seconds: dict[int, float] = field(default_factory=dict)
+    # When each submission began, and when the last piece of it ended.
+    times: list[list[float]] = field(default_factory=list)
+
+    def ended(self, executor: int, unit: Unit, elements: int, seconds: float) -> None:
+        """Note what a piece took."""
+        self.seconds[id(unit.cell)] = self.seconds.get(id(unit.cell), 0.0) + seconds
+        if self.times:
+            self.times[-1][1] = time.perf_counter()
+
+    def made(self, unit: Unit, units: Sequence[Unit], bindings: Sequence[Any]) -> None:
+        """Note what calls of a unit recorded."""
+        self.units += [(made, unit) for made in units]
+        self.heirs.setdefault(id(unit.cell), set()).update(
+            id(units[number].cell) for _, _, number, *_ in bindings
+        )
+
+    def submitted(self, plan: Plan) -> None:
+        """Note a plan, and hold what can be asked for."""
+        if plan.source is None:
+            return
+        self.sources.append(plan.source)
+        self.submissions.append(plan)
+        self.times.append([time.perf_counter()] * 2)
+        self.units += [(unit, None) for unit in plan.units]
+        for node in plan.source.graph.nodes:
+            anchor = getattr(node, "anchor", None)
+            self.handles.append(anchor() if anchor is not None else None)
+
+    @property
+    def makespan(self) -> float:
+        """Seconds from the beginning of each submission to the end of its last unit, summed."""
+        return sum(end - began for began, end in self.times)
+
+    def durations(self) -> dict[str, float]:
+        """Give the mean seconds of a call, by the fingerprint of its function."""
+        sums: dict[str, list[float]] = {}
+        for plan in self.submissions:
+            for node, homes in plan.homes:
+                spent = sum(self.seconds.get(id(cell), 0.0) for cell in homes[0].cells)
+                for step in node.steps:  # a fused unit tells no step from another
+                    name = fingerprint(step.spec.code.function, packages=False)
+                    entry = sums.setdefault(name, [0.0, 0.0])
+                    entry[0] += spent / len(node.steps)
+                    entry[1] += node.n
+        return {name: spent / calls for name, (spent, calls) in sums.items() if calls}
+
+    @property
+    def plans(self) -> list[Plan]:
+        """What each submission would send to a cluster."""
+        return [compiled(_for_cluster(source)) for source in self.sources]
+
+    @property
+    def whole(self) -> Plan | None:
+        """All submissions as if they had been one; None without any."""
+        if not self.sources:
+            return None
+        nodes = tuple(node for source in self.sources for node in source.graph.nodes)
+        return compiled(replace(_for_cluster(self.sources[0]), graph=Graph(nodes, {})))
+
+    def tasks(self) -> list[Task]:
+        """Give the units that ran, as a cluster would tell of them."""
+        parents = {id(unit.cell): parent for unit, parent in self.units}
+        return [self._task(unit, parents) for unit, _ in self.units]
+
+    def _task(self, unit: Unit, parents: dict[int, Unit | None]) -> Task:
+        ancestors: list[Unit] = []
+        above = parents[id(unit.cell)]
+        while above is not None:
+            ancestors.insert(0, above)
+            above = parents.get(id(above.cell))
+        # What makes values of its parent promises the parent's own output, as on a cluster.
+        outputs = [unit.cell]
+        if ancestors and id(unit.cell) in self.heirs.get(id(ancestors[-1].cell), ()):
+            outputs.append(ancestors[-1].cell)
+        records = [record for column in unit.cell.columns for record in column]
+        failures = [*(r for r in records if type(r) is Failure), *unit.cell.errors]
+        return Task(
+            id=str(id(unit.cell)),
+            name=unit.name,
+            status="failed" if failures else "waiting" if unit.cell.missing else "done",
+            inputs=tuple(dict.fromkeys(str(id(cell)) for cell in unit.needs)),
+            outputs=tuple(str(id(cell)) for cell in outputs),
+            ancestors=tuple(str(id(one.cell)) for one in ancestors),
+            seconds=self.seconds.get(id(unit.cell)),
+            facts=tuple(
+                (name, str(value))
+                for name, value in (
+                    ("partition", unit.options.partition_id),
+                    ("priority", unit.options.priority),
+                )
+                if value is not None
+            ),
+            error=failures[0].message if failures else "",
+        )
+
+
+def _for_cluster(source: Source) -> Source:
+    slots = backends.workers(None) or settings().default_slots
+    return replace(source, target=Target(slots=slots, solo=True))
+
+
+class _Between:
+    """A backend, and who takes note of what is submitted to it."""
+
+    def __init__(self, backend: Any, kept: Kept) -> None:
+        self._backend = backend
+        self._kept = kept
+        backend.observe(kept)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def submit(self, plan: Plan) -> None:
+        self._kept.submitted(plan)
+        self._backend.submit(plan)
+
+
+@contextmanager
+def keeping() -> Iterator[Kept]:
+    """Run clients on the embedded engine, and keep what they submit."""
+    kept = Kept()
+    before = os.environ.get("PYMONIK_BACKEND")
+    os.environ["PYMONIK_BACKEND"] = "local"
+    backends.AROUND.append(lambda backend: _Between(backend, kept))
+    try:
+        yield kept
+    finally:
+        backends.AROUND.pop()
+        if before is None:
+            del os.environ["PYMONIK_BACKEND"]
+        else:
+            os.environ["PYMONIK_BACKEND"] = before

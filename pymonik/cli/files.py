@@ -1,0 +1,256 @@
+"""`pymonik graph save`, `graph diff` and `submit`: graphs as files."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import rich_click as click
+
+from pymonik.backend import NAMES
+from pymonik.cli.graph import nothing, print_json
+from pymonik.cli.record import Recording
+from pymonik.cli.sources import (
+    ANYWHERE,
+    Known,
+    cluster,
+    recorded,
+    source,
+    tasks_known,
+    written,
+)
+from pymonik.client import Pymonik
+from pymonik.errors import GraphFileError, SourceChangedError
+from pymonik.graph.diff import Change
+from pymonik.graph.diff import diff as compare
+from pymonik.graph.file import is_file, load
+from pymonik.graph.file import save as write
+from pymonik.graph.ir import Graph, Put
+from pymonik.graph.tasks_file import is_tasks_file, save_tasks
+from pymonik.graph.wiring import compare as compare_tasks
+from pymonik.graph.wiring import tasks_of_plans
+from pymonik.handle import ResultHandle
+from pymonik.names import handles_of
+from pymonik.numbers import counted
+from pymonik.runs.drawn import tasks_of_run
+
+
+@click.command(context_settings=ANYWHERE)
+@click.argument("file", type=click.Path(dir_okay=False))
+@cluster
+@source
+def save(
+    file: str,
+    script: str,
+    args: tuple[str, ...],
+    module: bool,
+    execute: bool,
+    output: str,
+    endpoint: str | None,
+) -> None:
+    """Write the graph of SCRIPT to FILE, for `graph show`, `cost`, `diff` and `submit`.
+
+    Of a past run or a session on a cluster, this is the wiring, which nothing can be submitted of.
+    """
+    is_ours = is_file(file) or is_tasks_file(file)
+    if os.path.exists(file) and os.path.getsize(file) and not is_ours:
+        raise click.BadParameter(
+            f"{file} is there, and is no saved graph: FILE, which is written, comes before SCRIPT",
+            param_hint="FILE",
+        )
+    known = None if module else tasks_known(script, endpoint)
+    if known is not None:
+        return _save_tasks(known, file, output)
+    recording = recorded(script, args, module, execute)
+    plan = recording.plan
+    if plan is None:
+        return nothing(script, output)
+    if recording.run is not None:
+        return _save_tasks((tasks_of_run(recording.run, recording.plans), {}), file, output)
+    try:
+        write(plan, file)
+    except (GraphFileError, SourceChangedError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    if output == "json":
+        print_json({"file": file, "calls": plan.calls, "units": len(plan.units)})
+    else:
+        click.echo(f"wrote {file}: {counted(plan.calls, 'call')}")
+    return None
+
+
+def _save_tasks(known: Known, file: str, output: str) -> None:
+    try:
+        save_tasks(*known, file)
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+    if output == "json":
+        print_json({"file": file, "tasks": len(known[0])})
+    else:
+        click.echo(f"wrote {file}: the wiring of {counted(len(known[0]), 'task')}")
+
+
+@click.command()
+@click.argument("before")
+@click.argument("after")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@click.option("--execute", is_flag=True, help="Run scripts here to their end.")
+@click.option("--exit-code", is_flag=True, help="End with 1 when something changed.")
+@cluster
+def diff(
+    before: str, after: str, output: str, execute: bool, exit_code: bool, endpoint: str | None
+) -> None:
+    """Tell what changed from BEFORE to AFTER, why, and what lies downstream.
+
+    Each is a file of `graph save`, a past run, or a script, with its arguments in one pair of
+    quotes; or the id of a session on a cluster, of which only the wiring can be compared.
+    """
+    names = (before, after)
+    known = [tasks_known(text, endpoint) for text in names]
+    recordings = [
+        recorded(*_words(text), execute=execute) if found is None else None
+        for text, found in zip(names, known)
+    ]
+    changes, notes = _compared(recordings, known)
+    if output == "json":
+        print_json({"changes": [asdict(change) for change in changes], "notes": notes})
+    else:
+        for note in notes:
+            click.echo(f"note: {note}")
+        for change in changes:
+            times = f", {change.times:,} times" if change.times > 1 else ""
+            place = f" at {change.site}" if change.site else ""
+            click.echo(f"{change.kind} {change.task}{place}{times}")
+            for reason in change.why:
+                click.echo(f"  {reason}")
+            if change.downstream:
+                click.echo(f"  downstream: {', '.join(change.downstream)}")
+        click.echo(counted(len(changes), "change"))
+    if changes and exit_code:
+        sys.exit(1)
+
+
+def _compared(
+    recordings: list[Recording | None], known: list[Known | None]
+) -> tuple[list[Change], list[str]]:
+    """Compare graphs, or where a session has none, tasks; say what could not be compared."""
+    one, other = recordings
+    if one is not None and other is not None:
+        return compare(_graph(one), _graph(other), (_seed(one), _seed(other))), []
+    notes = ["of a session only the wiring is known: arguments and code are not compared"]
+    sides = [
+        found if found is not None else (tasks_of_plans(recording.plans if recording else ()), {})
+        for recording, found in zip(recordings, known)
+    ]
+    if one is not None or other is not None:
+        # What tasks make themselves is in no recording.
+        made = sum(bool(task.ancestors) for tasks, _ in sides for task in tasks)
+        sides = [([t for t in tasks if not t.ancestors], objects) for tasks, objects in sides]
+        plans = [plan for recording in recordings if recording for plan in recording.plans]
+        slots = {plan.source.target.slots for plan in plans if plan.source is not None}
+        some = " and ".join(counted(number, "slot") for number in sorted(slots))
+        if some:  # how calls are batched depends on it
+            notes.append(
+                f"a recording is compiled for {some}: PYMONIK_WORKERS=… sets the session's"
+            )
+        if made:
+            notes.append(f"{counted(made, 'sub-task')} of the session are left out")
+    return compare_tasks(*sides), notes
+
+
+def _words(text: str) -> tuple[str, tuple[str, ...], bool]:
+    script, *args = shlex.split(text)
+    return script, tuple(args), False
+
+
+def _graph(recording: Recording) -> Graph:
+    return written(recording.plan) if recording.plan is not None else Graph((), {})
+
+
+def _seed(recording: Recording) -> int | None:
+    source = recording.plan.source if recording.plan is not None else None
+    return source.seed if source is not None else None
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--backend", type=click.Choice(NAMES), help="Where to run it.")
+@click.option("--workers", type=click.IntRange(min=1), help="Calls that run at once.")
+@cluster
+@click.option("--detach", is_flag=True, help="Do not wait for it.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+def submit(
+    file: str,
+    backend: str | None,
+    workers: int | None,
+    endpoint: str | None,
+    detach: bool,
+    output: str,
+) -> None:
+    """Run the graph in FILE, and print the values that its script could have asked for."""
+    try:
+        loaded = load(file)
+    except GraphFileError as error:
+        raise click.BadParameter(str(error), param_hint="FILE") from error
+    client = Pymonik(
+        endpoint,
+        list(loaded.partitions) or None,
+        workers=workers,
+        optimize=loaded.optimize,
+        backend=backend,
+        detach=detach,
+    )
+    values: dict[str, Any] = {}
+    sys.argv[0] = file  # what `pymonik runs` tells of
+    try:
+        with client:
+            client.pending += loaded.graph.nodes
+            client.names.update(handles_of(loaded.graph.nodes, client))
+            client.flush()
+            session = client.session_id
+            for name, nodes in _wanted(loaded.graph).items() if not detach else ():
+                found = [_values(node, client) for node in nodes]
+                values[name] = found[0] if len(nodes) == 1 else found
+    except Exception as error:  # what a task raised, or why it could not run
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+        sys.exit(1)
+    if output == "json":
+        print_json({"file": file, "session": session, "values": _plain(values)})
+        return
+    click.echo(f"session {session}")
+    for name, value in values.items():
+        click.echo(f"{name}: {_shortened(value)}")
+
+
+def _wanted(graph: Graph) -> dict[str, list[Any]]:
+    """Give the calls whose values can be asked for, those of one line under one name."""
+    found: dict[str, list[Any]] = {}
+    for node in graph.nodes:
+        if not isinstance(node, Put) and node.wanted:
+            name = node.label if isinstance(node.label, str) else node.spec.name
+            found.setdefault(f"{name} at {node.where}", []).append(node)
+    return found
+
+
+def _values(node: Any, client: Pymonik) -> Any:
+    if node.n is None:
+        return ResultHandle(node, 0, client).get()
+    return [ResultHandle(node, index, client).get() for index in range(node.n)]
+
+
+def _plain(value: Any) -> Any:
+    """Give what JSON can hold: arrays as lists, keys as texts, other objects as they print."""
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else text[:199] + "…"

@@ -1,0 +1,346 @@
+"""The client: a scope in which calls are recorded, compiled and sent, and values waited for.
+
+Enters: how and where calls are to run. Leaves: a session that is opened when it is first needed,
+and ends with the scope. How a call is recorded is the business of `recorder`, how it is compiled
+and sent, of `compiling`, how its value comes, of `waiting`; what carries a plan out, of backends.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterable
+from contextvars import Token
+from typing import TYPE_CHECKING, Any
+
+from pymonik import backend as backends
+from pymonik.callbacks import CALLBACKS
+from pymonik.compiling import Compiling
+from pymonik.content import Content
+from pymonik.current import CURRENT, close_here, open_here
+from pymonik.errors import BackendError, ClusterError, OptionsError
+from pymonik.graph.ir import Recorded
+from pymonik.handle import ResultHandle
+from pymonik.multi import MultiResultHandle
+from pymonik.names import handle_of
+from pymonik.numbers import counted
+from pymonik.options import DEFAULTS, TaskOptions, environment_of, merge
+from pymonik.progress import Progress
+from pymonik.recorder import Recorder
+from pymonik.runtime.seeds import root_of, seed_given
+
+if TYPE_CHECKING:
+    from pymonik.material import Materialize
+
+logger = logging.getLogger("pymonik")
+
+
+class Pymonik(Compiling):
+    """A client of the embedded engine, or of an ArmoniK cluster.
+
+    endpoint: "host:port" or a URL of a control plane; without it AKCONFIG and AK_ENDPOINT are
+    asked, and without those the embedded engine runs. partition: a name, or several of which the
+    first is the default. environment: packages and variables that tasks need. task_options:
+    defaults of all calls. workers: calls that run at once. optimize: True, False (one task a call)
+    or names of passes. detach: leave the block without waiting. on_progress: called with a
+    `Progress` while waiting. seed: where the random numbers of all calls come from, see `ctx.rng`;
+    chosen here, and readable as `client.seed`, when it is not given. forward_logs: on a cluster,
+    bring here what tasks log and print, with their outcomes; the embedded engine always does.
+    backend: local, inline, dry-run or armonik. certificate_authority, client_certificate,
+    client_key: PEM files for TLS, or one P12 for the last two; AKCONFIG and variables may name
+    them, too.
+
+    batch_size, disable_events_client, polling_interval, polling_batch_size and local_session are
+    taken and mean nothing any more.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        partition: str | list[str] | None = None,
+        environment: Any = None,
+        batch_size: int | None = None,
+        task_options: TaskOptions | None = None,
+        disable_events_client: bool | None = None,
+        polling_interval: float | None = None,
+        polling_batch_size: int | None = None,
+        local_session: bool | None = None,
+        *,
+        workers: int | None = None,
+        optimize: bool | Iterable[str] = True,
+        detach: bool = False,
+        on_progress: Callable[[Progress], object] | None = None,
+        backend: str | None = None,
+        certificate_authority: str | None = None,
+        client_certificate: str | None = None,
+        client_key: str | None = None,
+        seed: int | None = None,
+        forward_logs: bool = False,
+    ) -> None:
+        _warn_of_old(
+            batch_size=batch_size,
+            disable_events_client=disable_events_client,
+            polling_interval=polling_interval,
+            polling_batch_size=polling_batch_size,
+            local_session=local_session,
+        )
+        partitions = _partitions(partition)
+        if on_progress is not None and not callable(on_progress):
+            raise OptionsError(f"on_progress takes a function, not {on_progress!r}")
+        default = TaskOptions(partition_id=partitions[0] if partitions else None)
+        super().__init__(
+            merge(DEFAULTS, default, task_options),
+            environment_of(environment),
+            on_progress,
+            optimize if isinstance(optimize, bool) else _selected(optimize),
+            partitions,
+        )
+        for name, flag in (("detach", detach), ("forward_logs", forward_logs)):
+            if not isinstance(flag, bool):
+                raise OptionsError(f"{name} takes True or False, not {flag!r}")
+        self.endpoint = backends.endpoint(endpoint)
+        self.detach = detach
+        self._forward_logs = forward_logs
+        self.seed = seed_given(seed)
+        self._root = root_of(self.seed)
+        self._seed = None if seed is None else self.seed
+        self._workers = backends.workers(workers)
+        self._backend_name = backends.choose(backend, self.endpoint)
+        if self.environment is not None:
+            self.check_environment(self.environment)
+        self._backend: backends.Backend | None = None
+        self._process = os.getpid()
+        self._entered = 0
+        self._tokens = threading.local()
+        self._joined: str | None = None
+        # What was uploaded by itself need not be read again, though no call has taken it yet.
+        self._uploaded: dict[str, Content] = {}
+        self._certificates = {
+            "certificate_authority": certificate_authority,
+            "client_certificate": client_certificate,
+            "client_key": client_key,
+        }
+
+    # ----- life
+
+    @classmethod
+    def attach(cls, session_id: str, endpoint: str | None = None, **settings: Any) -> Pymonik:
+        """Join a session of another program, on a cluster, and give a client of it.
+
+        session_id: that program's `client.session_id`. settings: as for the constructor. Values
+        with names are had by `lookup`; leaving the client leaves the session as it is. Raises
+        BackendError when there is no such session.
+        """
+        client = cls(endpoint, **{"backend": "armonik", **settings})
+        client._joined = session_id
+        return client
+
+    def lookup(self, name: str) -> ResultHandle[Any] | MultiResultHandle[Any]:
+        """Give the handle of a value that has a name, here or in another program of this session.
+
+        Raises KeyError when no value that was sent has the name.
+        """
+        if name in self.names:
+            return self.names[name]  # type: ignore[no-any-return]
+        named = self._opened().lookup(name)
+        if named is None:
+            raise KeyError(f"no value named {name!r} in session {self.session_id}")
+        handle = self.names[name] = handle_of(named, name, self)
+        self._sent_names.add(name)
+        return handle
+
+    def create(self) -> Pymonik:
+        """Open the backend; done by the first flush if it was not done before. Returns itself."""
+        self._check_open()
+        with self._flushing:
+            if self._backend is None:
+                self._process = os.getpid()
+                self._backend = backends.open_backend(
+                    self._backend_name,
+                    self._workers,
+                    self.optimize,
+                    endpoint=self.endpoint,
+                    partitions=self.partitions,
+                    detach=self.detach,
+                    session_id=self._joined,
+                    forward_logs=self._forward_logs,
+                    **self._certificates,
+                )
+                if self._backend_name == "local":
+                    logger.info(
+                        "no cluster is configured: "
+                        "the embedded engine runs on this machine, %d at a time",
+                        self._backend.slots,
+                    )
+        open_here(self)
+        return self
+
+    @property
+    def session_id(self) -> str:
+        """The id of the session."""
+        return self._opened().session_id
+
+    def _opened(self) -> backends.Backend:
+        if self._backend is None:
+            self.create()
+        assert self._backend is not None
+        if self._process != os.getpid():
+            raise BackendError(
+                f"this client was opened by process {self._process}, from which this one was "
+                "forked: threads and connections stay behind; make a client of its own here"
+            )
+        return self._backend
+
+    def close(self) -> None:
+        """Send what is pending, wait for all of it, and let go of the backend.
+
+        Raises the first failure that nobody has looked at.
+        """
+        if self._closed:
+            return
+        try:
+            self.flush()
+            if self._backend is not None and not self._leaves_work_behind():
+                self._wait(lambda: self._is_idle(), None)
+                self._backend.drain()
+        except BaseException as error:
+            self._abandon(error)
+            raise
+        CALLBACKS.drain()
+        self._let_go()
+        self._raise_unseen()
+
+    def cancel(self) -> None:
+        """Drop what was not sent, cancel what was, and close."""
+        self._abandon(None)
+
+    def _leaves_work_behind(self) -> bool:
+        if self.detach and self._backend_name in ("local", "inline"):
+            logger.warning("the embedded engine ends with its client: waiting, detach or not")
+            return False
+        return self.detach
+
+    def _is_idle(self) -> bool:
+        done, total = self._opened().progress()
+        return done == total
+
+    def _let_go(self) -> None:
+        if self._known is not None and not self._closed:
+            self._known.keep()
+        self._closed = True
+        close_here(self)
+        if self._backend is not None and self._process == os.getpid():
+            self._backend.close()
+
+    def _abandon(self, error: BaseException | None) -> None:
+        """Drop what was not sent, cancel what was."""
+        dropped = self._unsent()
+        if dropped:
+            told = f"{counted(dropped, 'call')} never sent"
+            logger.warning("%s: the block was left early", told)
+        self.pending.clear()
+        is_ours = self._process == os.getpid()  # in a fork of it, the work is that of others
+        if self._backend is not None and is_ours and not self._closed:
+            done, total = self._backend.progress()
+            if isinstance(error, ClusterError) and error.is_outage:
+                logger.warning("nothing is cancelled: what was sent goes on without this client")
+            else:
+                if done < total:
+                    told = counted(total - done, "unit")
+                    logger.warning("cancelling what has not ended: %s", told)
+                self._backend.cancel_all("the client was closed before it had ended")
+        self._let_go()
+        self._tell_dropped()
+
+    def _unsent(self) -> int:
+        return sum(1 if n.n is None else n.n for n in self.pending if type(n) is Recorded)
+
+    def _raise_unseen(self) -> None:
+        for failure in self._opened().failures if self._backend is not None else ():
+            if failure.kind != "cancelled" and failure.mark not in self._looked:
+                raise failure.error()
+
+    def __enter__(self) -> Pymonik:
+        self.create()
+        with self._flushing:
+            self._entered += 1
+        # Several threads may enter one client: each leaves the context it came from.
+        tokens: list[Token[Recorder | None]] = vars(self._tokens).setdefault("stack", [])
+        tokens.append(CURRENT.set(self))
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        CURRENT.reset(self._tokens.stack.pop())
+        with self._flushing:
+            self._entered -= 1
+            if self._entered:  # entered again elsewhere: the last block to end closes it
+                return
+        if error is None:
+            self.close()
+        else:
+            self._abandon(error)
+
+    # ----- files
+
+    def upload_materialize(self, mat: Materialize, force_upload: bool = False) -> Materialize:
+        """Send a file or folder now, ahead of the calls that take it; give it with its `result_id`.
+
+        force_upload: read and send it again, even if it is there. Calls need none of this: files
+        among their arguments are sent with them. Raises FileNotFoundError, SourceChangedError.
+        """
+        self._check_open()
+        with self._flushing:
+            content = self.file(mat, force_upload)
+            self._uploaded[mat.content_hash] = content
+            mat.result_id = self._opened().store(content, force_upload)
+        return mat
+
+    def check_environment(self, environment: Any) -> None:
+        """Refuse an environment that calls cannot have where they will run."""
+        if self._backend_name in ("local", "inline"):
+            from pymonik.environment import demand_python, demand_satisfied
+
+            demand = demand_satisfied if self._backend_name == "inline" else demand_python
+            demand(environment)
+
+    def delegate(self, handle: Any) -> None:
+        """Refuse, as `check` does."""
+        self.check(True)
+
+    def check(self, delegate: bool) -> None:
+        """Refuse to delegate: only a task can hand its value over to another call."""
+        self._check_open()
+        if delegate:
+            raise OptionsError("delegate=True is for calls made inside a task")
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"{counted(self._unsent(), 'call')} pending"
+        return f"<Pymonik on {self._backend_name}, {state}>"
+
+
+def _selected(names: Iterable[str]) -> tuple[str, ...]:
+    from pymonik.graph.passes import selected
+
+    return selected(names)
+
+
+def _warn_of_old(**given: Any) -> None:
+    for name, value in given.items():
+        if value is not None:
+            warnings.warn(
+                f"Pymonik({name}=…) has no meaning any more: calls are sent together, and "
+                "results announce themselves",
+                DeprecationWarning,
+                stacklevel=3,
+            )
+
+
+def _partitions(given: Any) -> list[str]:
+    if given is not None and not isinstance(given, (str, list, tuple)):
+        raise OptionsError(f"partition takes a name or a list of names, not {given!r}")
+    names = [given] if isinstance(given, str) else list(given or ())
+    if not all(isinstance(name, str) and name for name in names):
+        raise OptionsError(f"partition takes a name or a list of names, not {given!r}")
+    return names

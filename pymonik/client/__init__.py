@@ -1,1 +1,0 @@
-"""The scope of a program: it compiles, submits, waits and notifies."""

@@ -1,0 +1,199 @@
+"""Compiling: what is pending becomes one plan, which a backend carries out.
+
+Enters: what was recorded, at the first need of a value. Leaves: one plan a flush, in the hands of a
+backend, and the homes of its values. Opening the backend, and the life of a client, are left to
+`client`.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pymonik.graph.ir import Graph, Recorded
+from pymonik.options import TaskOptions
+from pymonik.progress import Progress, watching
+from pymonik.settings import settings
+from pymonik.telling import Telling
+
+if TYPE_CHECKING:
+    from pymonik.graph.passes import Target
+    from pymonik.plan.plan import Plan
+
+logger = logging.getLogger("pymonik")
+
+# A machine with more cores than that starts the rest of its executors a little later.
+_AT_ONCE = 64
+
+
+@dataclass
+class Stats:
+    """What a client has done so far: sums over its submissions, times in seconds."""
+
+    submissions: int = 0
+    calls: int = 0
+    units: int = 0
+    reused: int = 0
+    compile_seconds: float = 0.0
+
+
+class Compiling(Telling):
+    """A recorder that compiles what it has recorded, and sends it."""
+
+    def __init__(
+        self,
+        options: TaskOptions,
+        environment: Any,
+        on_progress: Callable[[Progress], object] | None,
+        optimize: bool | tuple[str, ...],
+        partitions: list[str],
+    ) -> None:
+        super().__init__(options, environment, on_progress)
+        self.optimize = optimize
+        self.partitions = partitions
+        self.stats = Stats()
+        self._sent_names: set[str] = set()
+        # What is known of values, once a task with `cache=True` was called; the last graph cut.
+        self._known: Any = None
+        self._cut: Any = None
+
+    def plan(self) -> Plan:
+        """Compile what is pending and give the plan, without sending it."""
+        self._check_open()
+        with self._flushing:
+            return self._compile(Graph(tuple(self.pending), {}))
+
+    def _compile(self, graph: Graph) -> Plan:
+        # Loaded by the first flush, while executors start: half of what there is to load.
+        from pymonik.graph.passes import Target, run_passes
+        from pymonik.plan.lower import lower
+        from pymonik.plan.plan import Source
+
+        self.number()
+        backend = self._opened()
+        # A dry run tells what a cluster would be sent.
+        target = Target(
+            slots=backend.slots,
+            solo=backend.name in ("armonik", "dry-run"),
+            known=dict(backend.durations),
+        )
+        try:
+            with _collecting_later(), self._unknown(graph) as unknown:
+                plan = lower(run_passes(unknown, target, self.optimize))
+        except Exception:  # whatever objects of the user do when they are looked at
+            if not self._refuse_culprits(graph, target):
+                raise
+            return self._compile(graph)
+        source = Source(graph, target, self.optimize, tuple(self.partitions), self._seed)
+        names = [(name, h) for name, h in self.names.items() if name not in self._sent_names]
+        return replace(
+            plan,
+            source=source,
+            names=tuple(names),
+            kept=self._cut.kept if self._cut is not None and target.solo else (),
+            stored=tuple(blob for blob in plan.blobs if backend.holds(blob)),
+            versions=self._versions() if target.solo else (),
+        )
+
+    def _refuse_culprits(self, graph: Graph, target: Target) -> bool:
+        """Let the calls fail on which compiling fails; False when it was something else."""
+        from pymonik.plan.culprits import refuse_culprits
+        from pymonik.task import calling
+
+        code = self.code_for(calling(False))
+        return bool(refuse_culprits(graph.nodes, target, self.optimize, code))
+
+    def _versions(self) -> tuple[tuple[str, str], ...]:
+        """Give the versions of the packages that pickled data names: a cluster may have others."""
+        if not self.interner.origins:
+            return ()
+        from pymonik.runtime.env_versions import versions_of
+
+        return tuple(versions_of(self.interner.origins).items())
+
+    def flush(self) -> None:
+        """Compile what is pending and send it, without waiting."""
+        if not self.pending:
+            return
+        with self._flushing:
+            count = len(self.pending)
+            if not count:
+                return
+            began = time.perf_counter()
+            if self._known is not None:
+                self._known.keep()
+            backend = self._opened()
+            if self.environment is None:
+                calls = (node.n or 1 for node in self.pending[:_AT_ONCE] if type(node) is Recorded)
+                backend.prepare(sum(calls))
+            from pymonik.plan.lower import bind
+
+            plan = self._compile(Graph(tuple(self.pending[:count]), {}))
+            bind(plan.graph, plan)
+            if self._cut is not None:
+                self._cut.bind()
+                self._known.expect(self._cut)
+                self.stats.reused += self._cut.hits
+            del self.pending[:count]
+            self.interner.new_bytes = 0
+            self._note(plan, time.perf_counter() - began)
+            with watching(backend, self._on_progress):
+                backend.submit(plan)
+            self._sent_names.update(name for name, _ in plan.names)
+        self._watch_flushed()
+
+    @contextmanager
+    def _unknown(self, graph: Graph) -> Iterator[Graph]:
+        """Give the graph without the calls whose values are known: see `reuse`."""
+        if not self._looks_up:
+            yield graph
+            return
+        if self._known is None:
+            from pymonik.reuse.known import Known
+            from pymonik.reuse.store import Store
+
+            here = self._opened().name in ("local", "inline")
+            self._known = Known(Store() if here else None, self._made_elsewhere)
+        with self._known.without(graph) as (unknown, self._cut):
+            yield unknown
+
+    def _made_elsewhere(self, wanted: Mapping[str, str]) -> dict[str, Any]:
+        from pymonik.names import handle_of
+
+        found = self._opened().values(wanted)
+        return {key: handle_of(named, wanted[key], self) for key, named in found.items()}
+
+    def waited(self) -> None:
+        """Keep values that have come: a program may be killed at any time."""
+        if self._known is not None:
+            self._known.keep(at_once=False)
+
+    def _note(self, plan: Plan, seconds: float) -> None:
+        stats = self.stats
+        stats.submissions += 1
+        stats.calls += plan.calls
+        stats.units += len(plan.units)
+        stats.compile_seconds += seconds
+
+    def relieve(self) -> None:
+        """Send what is pending: the values captured for it exist twice until then."""
+        logger.info("captures of more than %d bytes wait: sending them", settings().capture_limit)
+        self.interner.new_bytes = 0
+        self.flush()
+
+
+@contextmanager
+def _collecting_later() -> Iterator[None]:
+    """Put garbage collection off: a compiler makes many objects at once, and none in a cycle."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

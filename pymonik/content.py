@@ -1,0 +1,241 @@
+"""Frozen values: what an object was when it was captured, ready to be sent, mapped or compared.
+
+Enters: pickled bytes with their out-of-band buffers. Leaves: a `Content`, or the object again.
+Who pickles what, and which handles hide inside, is left to `pickling` and `capture`.
+
+A buffer above `shared_size` lives in a memory file: an unlinked file in memory that is passed
+between processes over a socket and mapped privately, so that arrays are writable and cost no copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import pickle
+import resource
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from pymonik.settings import settings
+
+# The types whose values cannot change: kept as they are, pickled once per unit.
+IMMEDIATE = frozenset({int, float, str, bytes, bool, type(None), complex, type(Ellipsis)})
+
+
+def open_memory_file() -> int:
+    """Open a file that lives in memory and has no name."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("pymonik", os.MFD_CLOEXEC)
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+class MemoryFile:
+    """A buffer in a file that has no name: shared by descriptor, mapped copy-on-write."""
+
+    __slots__ = ("__weakref__", "_seen", "fd", "size")
+    _open: ClassVar[int] = 0
+
+    def __init__(self, fd: int, size: int) -> None:
+        self.fd = fd
+        self.size = size
+        self._seen: mmap.mmap | bytearray | None = None
+        MemoryFile._open += 1
+
+    @classmethod
+    def has_room(cls) -> bool:
+        """Tell whether one more may be open: half of the descriptors are left to the user."""
+        return cls._open < resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+
+    @classmethod
+    def copy_of(cls, view: memoryview) -> MemoryFile:
+        """Copy a contiguous buffer of bytes into a new memory file."""
+        file = cls(open_memory_file(), view.nbytes)
+        done = 0
+        while done < view.nbytes:
+            done += os.write(file.fd, view[done:])
+        return file
+
+    def map(self) -> mmap.mmap | bytearray:
+        """Map it privately: writes stay with whoever maps it. Copied when too many are mapped."""
+        if MemoryFile.has_room():
+            return _Mapping(
+                self.fd, self.size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE
+            )
+        copy = bytearray(self.size)
+        done = 0
+        while done < self.size:
+            done += os.preadv(self.fd, [memoryview(copy)[done:]], done)
+        return copy
+
+    def equals(self, raw: memoryview) -> bool:
+        """Compare with other bytes; the mapping is kept, since what is met twice is met again."""
+        from pymonik.comparing import equal
+
+        if self._seen is None and not MemoryFile.has_room():
+            return equal(self.map(), raw)
+        if self._seen is None:
+            self._seen = self.map()
+        return equal(self._seen, raw)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __del__(self) -> None:
+        MemoryFile._open -= 1
+        try:
+            os.close(self.fd)
+        except OSError:  # the interpreter is ending, or somebody closed every descriptor
+            pass
+
+
+class _Mapping(mmap.mmap):
+    """A mapping; it holds a descriptor of its own, which counts like that of a file."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        MemoryFile._open += 1
+
+    def __del__(self) -> None:
+        MemoryFile._open -= 1
+
+
+Buffer = bytes | MemoryFile
+_slots = threading.local()
+
+
+def slot_value(number: int) -> Any:
+    """Give the value of a numbered hole; called by pickles that were made around handles."""
+    return _slots.values[number]
+
+
+def received(fd: int) -> Buffer:
+    """Take over a memory file that was passed here: its bytes alone when too many are open."""
+    file = MemoryFile(fd, os.fstat(fd).st_size)
+    return file if MemoryFile.has_room() else bytes(file.map())
+
+
+class Content:
+    """The frozen form of one object: a pickle and its out-of-band buffers.
+
+    `size` is the number of bytes of both. Two contents are the same object when they are equal:
+    `capture.Interner` sees to that within a client.
+    """
+
+    __slots__ = ("__weakref__", "_digest", "buffers", "data", "size")
+
+    def __init__(
+        self, data: bytes, buffers: Sequence[Buffer] = (), digest: bytes | None = None
+    ) -> None:
+        self.data = data
+        self.buffers = tuple(buffers)
+        self.size = len(data) + sum(map(len, self.buffers))
+        # Given by who has worked it out of the same bytes already.
+        self._digest = digest
+
+    def load(self, slots: Sequence[Any] = ()) -> Any:
+        """Make the object anew: a private one, `slots` standing in its numbered holes."""
+        buffers = [
+            buffer.map() if isinstance(buffer, MemoryFile) else bytearray(buffer)
+            for buffer in self.buffers
+        ]
+        if not slots:
+            return _loads(self.data, buffers)
+        outer = getattr(_slots, "values", ())
+        _slots.values = slots
+        try:
+            return _loads(self.data, buffers)
+        finally:
+            _slots.values = outer
+
+    def views(self) -> list[memoryview]:
+        """Give the bytes, pickle first, without copying them."""
+        return [memoryview(self.data), *map(_view, self.buffers)]
+
+    @property
+    def digest(self) -> bytes:
+        """BLAKE2b of the bytes, computed where they leave the machine."""
+        if self._digest is None:
+            self._digest = digest_of(self.views())
+        return self._digest
+
+    @property
+    def key(self) -> bytes:
+        """What equal contents have in common: the pickle, or the digest when it is not all."""
+        return self.digest if self.buffers else self.data
+
+    def equals(self, data: bytes, raw: Sequence[memoryview]) -> bool:
+        """Compare with a fresh pickle of an object, at the speed of memory."""
+        return (
+            self.data == data
+            and len(self.buffers) == len(raw)
+            and all(map(_same, self.buffers, raw))
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Content, (self.data, tuple(bytes(view) for view in self.views()[1:])))
+
+
+def digest_of(parts: Iterable[memoryview]) -> bytes:
+    """Return the digest of parts: BLAKE2b of their lengths and bytes, the only one in use."""
+    hasher = hashlib.blake2b(digest_size=20)
+    for view in parts:
+        hasher.update(view.nbytes.to_bytes(8, "little"))
+        hasher.update(view)
+    return hasher.digest()
+
+
+def _view(buffer: Buffer) -> memoryview:
+    return memoryview(buffer.map() if isinstance(buffer, MemoryFile) else buffer)
+
+
+def _same(buffer: Buffer, raw: memoryview) -> bool:
+    if len(buffer) != raw.nbytes:
+        return False
+    if isinstance(buffer, MemoryFile):
+        return buffer.equals(raw)
+    # memoryviews compare item by item in Python; a bytearray compares with memcmp.
+    return bytearray(buffer) == raw
+
+
+def freeze_buffer(raw: memoryview) -> Buffer:
+    """Copy a buffer: into a memory file when it is large."""
+    if raw.nbytes < settings().shared_size or not MemoryFile.has_room():
+        return bytes(raw)
+    try:
+        return MemoryFile.copy_of(raw)
+    except OSError:  # no descriptors or no memory files left: private memory serves as well
+        return bytes(raw)
+
+
+class _OwnClasses(pickle.Unpickler):
+    """Loads pickles that define classes, without touching the classes that live here.
+
+    cloudpickle recognises a class that left this process and came back, and then sets all its
+    attributes anew, to copies. The user's own class is to stay as it is.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = super().find_class(module, name)
+        return _set_new_class(found) if name == "_class_setstate" else found
+
+
+def _set_new_class(set_state: Any) -> Any:
+    def keep_or_set(cls: type, state: tuple[dict[str, Any], Any]) -> type:
+        attributes = state[0]
+        if all(name in vars(cls) for name in attributes):
+            return cls
+        return set_state(cls, state)  # type: ignore[no-any-return]
+
+    return keep_or_set
+
+
+def _loads(data: bytes, buffers: list[Any]) -> Any:
+    if b"_class_setstate" not in data:
+        return pickle.loads(data, buffers=buffers)
+    import io
+
+    return _OwnClasses(io.BytesIO(data), buffers=buffers).load()

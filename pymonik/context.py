@@ -1,0 +1,271 @@
+"""The context of a task: its logger, its name, its place.
+
+Enters: what the executor knows of the running call. Leaves: `PymonikContext`, as the first argument
+of tasks that ask for it, or by `get_context()`.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from pymonik.errors import NoClientError, OptionsError
+from pymonik.runtime import seeds
+from pymonik.task_logger import TaskLogger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pymonik.environment import Environment
+    from pymonik.material import Materialize
+    from pymonik.runtime.cache import CacheInfo
+    from pymonik.runtime.env_task import TaskEnvironment
+
+
+class PymonikContext:
+    """What a task can know of itself.
+
+    logger: takes further keywords, which are kept apart. task_name, element (place in its map,
+    None for a single call), attempt (1 at first), worker. is_local: no ArmoniK worker runs it.
+    task_handler: the low-level handler of an ArmoniK worker, else None. rng, seed: random numbers
+    of the call's own.
+    """
+
+    def __init__(
+        self,
+        task_handler: Any = None,
+        logger: Any = None,
+        *,
+        task_name: str = "",
+        element: int | None = None,
+        attempt: int = 1,
+        worker: str = "",
+        environment: Environment | None = None,
+        seed: bytes | None = None,
+    ) -> None:
+        self._task_handler = task_handler
+        # Where the agent is, and its request: the handler is made when it is asked for.
+        self._task: tuple[str, bytes] | None = None
+        self._seed = seed
+        self._fetch: Any = None
+        # Whether no engine runs the call.
+        self._plain = True
+        self._caches: Any = dict
+        self._rng: Any = None
+        self.task_name = task_name
+        self.element = element
+        self.attempt = attempt
+        self.worker = worker
+        self._wanted = environment
+        self._environment: TaskEnvironment | None = None
+        fields = {"task": task_name, "element": element, "attempt": attempt}
+        given = logger or logging.getLogger(f"pymonik.task.{task_name or 'local'}")
+        self.logger = TaskLogger(given, fields)
+
+    @classmethod
+    def from_local(
+        cls, logger: logging.Logger | None = None, *, seed: int | None = None
+    ) -> PymonikContext:
+        """Make a context for calling a task plainly, with a logger and a seed of the caller's."""
+        return cls(None, logger, seed=seeds.root_of(seeds.seed_given(seed)))
+
+    @classmethod
+    def of_call(cls, state: Any) -> PymonikContext:
+        """Make the context of a running call."""
+        context = cls(
+            task_name=state.step.name,
+            element=state.element,
+            attempt=state.attempt,
+            worker=state.worker,
+            environment=state.environment,
+            seed=state.seed,
+        )
+        context._plain = False
+        context._task = state.task
+        context._fetch = state.fetch
+        context._caches = state.caches
+        return context
+
+    @property
+    def is_local(self) -> bool:
+        """Whether no ArmoniK worker runs the task."""
+        return self._task_handler is None and self._task is None
+
+    @property
+    def environment(self) -> TaskEnvironment:
+        """What the task runs in; more can be installed for this call alone.
+
+        ctx.environment.install("tabulate", ("six", "==1.16"))
+        """
+        if self._environment is None:
+            from pymonik.runtime.env_task import TaskEnvironment
+
+            self._environment = TaskEnvironment(self._wanted, self._plain)
+        return self._environment
+
+    @property
+    def task_handler(self) -> Any:
+        """The low-level handler of an ArmoniK worker; None elsewhere."""
+        if self._task_handler is None and self._task is not None:
+            from pymonik.runtime.agent_handler import task_handler
+
+            self._task_handler = task_handler(*self._task)
+        return self._task_handler
+
+    @property
+    def seed(self) -> int:
+        """A seed of the call's own, of 63 bits.
+
+        It hangs on the client's `seed=` and on where the call stands in the program: how many were
+        recorded before it, its element, and the same of the task that made it. Batching, workers,
+        attempts and engines have no part in it. Pure tasks have none: raises OptionsError.
+        """
+        return seeds.number_of(self._own_seed())
+
+    @property
+    def rng(self) -> Any:
+        """A generator of random numbers that starts from the call's own seed.
+
+        A `numpy.random.Generator` where NumPy is there, else a `random.Random`; one and the same
+        during a call. Raises as `seed` does.
+
+            @task(require_context=True)
+            def estimate(ctx, n):
+                return (ctx.rng.random((n, 2)) ** 2).sum(axis=1).mean()
+        """
+        if self._rng is None:
+            self._rng = seeds.generator(self._own_seed())
+        return self._rng
+
+    def _own_seed(self) -> bytes:
+        if self._seed is None:
+            raise OptionsError(
+                f"{self.task_name!r} is pure, or was called by a pure task: its value hangs on its "
+                "arguments alone. Pass a seed as an argument, or leave pure=True out"
+            )
+        return self._seed
+
+    # ----- objects
+
+    def retrieve_object(
+        self,
+        result_id: str,
+        auto_unpickle: bool = True,
+        check_exists: bool = True,
+        force_retrieve: bool = False,
+    ) -> Any:
+        """Give an object of the session by its id, such as `handle.result_id`.
+
+        auto_unpickle: give the value, else its pickle; files that were uploaded are bytes in any
+        case. Where several values are stored together, it is the list of them. check_exists: take
+        what was retrieved before, unless force_retrieve. What cannot be had is logged as an error,
+        and is None. Raises RuntimeError outside of a task.
+        """
+        from pymonik.runtime import retrieval
+
+        fetch = self._fetcher("retrieve_object")
+        known = check_exists and not force_retrieve and self.object_exists_locally(result_id)
+        try:
+            if not known:
+                retrieval.retrieve(result_id, fetch)
+            path = retrieval.path_of(result_id)
+            return retrieval.load(result_id) if auto_unpickle else path.read_bytes()
+        except Exception as error:  # whatever a class of the user does when it is unpickled
+            self.logger.error("object %s was not retrieved: %s", result_id, error)
+            return None
+
+    def get_object_path(self, result_id: str) -> Path:
+        """Give the file that an object is in once it was retrieved: its pickle, or its bytes."""
+        from pymonik.runtime import retrieval
+
+        self._fetcher("get_object_path")
+        return retrieval.path_of(result_id)
+
+    def object_exists_locally(self, result_id: str) -> bool:
+        """Tell whether an object was retrieved here before."""
+        return self.get_object_path(result_id).exists()
+
+    def materialize_file(self, mat: Materialize) -> bool:
+        """Put an uploaded file or folder in place; tell whether it is there.
+
+        Files among the arguments are there without. Outside of a task nothing is done.
+        """
+        if self._fetch is None:
+            self.logger.warning("no task runs here: %r is not put in place", mat.worker_path)
+            return True
+        from pymonik.runtime.placing import is_there, put_in_place
+
+        if is_there(mat):
+            return True
+        if mat.result_id is None:
+            self.logger.error("%r was not uploaded: see upload_materialize", mat.source_path)
+            return False
+        content = self.retrieve_object(mat.result_id, auto_unpickle=False)
+        try:
+            mat._placed = put_in_place(mat, content) if content is not None else None
+        except (OSError, RuntimeError) as error:
+            self.logger.error("%s", error)
+        return mat._placed is not None
+
+    @property
+    def caches(self) -> dict[str, CacheInfo]:
+        """What this executor keeps across tasks: "functions" it has loaded, "contents" it was sent.
+
+        Of each the items, bytes, hits and misses.
+        """
+        return dict(self._caches())
+
+    def _fetcher(self, what: str) -> Any:
+        if self._fetch is None:
+            raise RuntimeError(f"{what} needs an engine: no task runs here")
+        return self._fetch
+
+    def __repr__(self) -> str:
+        place = f"[{self.element}]" if self.element is not None else ""
+        return f"<PymonikContext {self.task_name}{place}, attempt {self.attempt}>"
+
+
+def get_context() -> PymonikContext:
+    """Give the context of the task that runs, or is called plainly; raises NoClientError outside.
+
+    @task
+    def price(trade):
+        get_context().logger.info("pricing", trade=trade.id)
+    """
+    from pymonik.runtime import running
+
+    if running.STATE.step is not None:
+        return running.context()  # type: ignore[no-any-return]
+    call = _PLAIN.get()
+    if call is None:
+        raise NoClientError("get_context() gives the context of a running task: no task runs here")
+    return call.context
+
+
+class PlainCall:
+    """A task that is called plainly, as long as its function runs; its context is made if asked."""
+
+    __slots__ = ("_made", "_name", "_token")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._made: PymonikContext | None = None
+
+    @property
+    def context(self) -> PymonikContext:
+        """The context of this call."""
+        if self._made is None:
+            seed = seeds.root_of(seeds.seed_given(None))
+            self._made = PymonikContext(task_name=self._name, seed=seed)
+        return self._made
+
+    def __enter__(self) -> PlainCall:
+        self._token = _PLAIN.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _PLAIN.reset(self._token)
+
+
+_PLAIN: ContextVar[PlainCall | None] = ContextVar("pymonik_plain", default=None)

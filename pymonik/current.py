@@ -1,0 +1,45 @@
+"""The current recorder: where a call goes that does not name its client.
+
+A block makes its client current in its context; a thread without one uses the only client open.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from pymonik.errors import NoClientError
+
+if TYPE_CHECKING:
+    from pymonik.recorder import Recorder
+
+CURRENT: ContextVar[Recorder | None] = ContextVar("pymonik_current", default=None)
+# As keys, in order: several threads may open one client at once.
+_OPEN: dict[Recorder, None] = {}
+
+
+def current_recorder() -> Recorder:
+    """Give the recorder of this context, or the only one open in this process."""
+    recorder = CURRENT.get()
+    if recorder is not None:
+        return recorder
+    open_ones = list(_OPEN)
+    if len(open_ones) == 1:
+        return open_ones[0]
+    if open_ones:
+        raise NoClientError(
+            f"{len(open_ones)} clients are open and none is current in this thread: pass pymonik="
+        )
+    raise NoClientError(
+        "no client is open here: use `with Pymonik():`, or create one and pass pymonik="
+    )
+
+
+def open_here(recorder: Recorder) -> None:
+    """Let a recorder serve threads that have no current one, as long as no other is open."""
+    _OPEN[recorder] = None
+
+
+def close_here(recorder: Recorder) -> None:
+    """Let a recorder serve no thread any more."""
+    _OPEN.pop(recorder, None)

@@ -1,0 +1,89 @@
+"""The decorator `@task`: options of a function, said where it is defined.
+
+Enters: a function and keywords. Leaves: a `Task`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, ParamSpec, TypeVar, overload
+
+from pymonik.options import TaskOptions, merge
+from pymonik.task import Task
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@overload
+def task(_func: Callable[P, R]) -> Task[P, R]: ...
+@overload
+def task(
+    _func: None = None,
+    *,
+    require_context: bool = ...,
+    function_name: str | None = ...,
+    task_options: TaskOptions | None = ...,
+    partition: str | None = ...,
+    max_duration: timedelta | float | None = ...,
+    priority: int | None = ...,
+    max_retries: int | None = ...,
+    retries: int | None = ...,
+    retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = ...,
+    pure: bool = ...,
+    cache: bool = ...,
+    version: object = ...,
+    cost: float | None = ...,
+    chunk_size: int | None = ...,
+    environment: Any = ...,
+) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+def task(
+    _func: Callable[..., Any] | None = None,
+    *,
+    require_context: bool = False,
+    function_name: str | None = None,
+    task_options: TaskOptions | None = None,
+    partition: str | None = None,
+    max_duration: timedelta | float | None = None,
+    priority: int | None = None,
+    max_retries: int | None = None,
+    retries: int | None = None,
+    retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
+    pure: bool = False,
+    cache: bool = False,
+    version: object = None,
+    cost: float | None = None,
+    chunk_size: int | None = None,
+    environment: Any = None,
+) -> Any:
+    """Make a task of a function: `@task`, or `@task(partition="gpu", max_duration=600)`.
+
+    The options are those of `TaskOptions`; the other arguments are those of `Task`. Among other
+    decorators it is applied last, that is, written on top.
+    """
+
+    def decorate(func: Callable[..., Any]) -> Task[..., Any]:
+        given = TaskOptions(
+            partition_id=partition,
+            max_duration=max_duration,
+            priority=priority,
+            max_retries=max_retries,
+            retries=retries,
+            retry_on=retry_on,  # type: ignore[arg-type]
+            cost=cost,
+            chunk_size=chunk_size,
+        )
+        options = merge(task_options, given)
+        return Task(
+            func,
+            require_context,
+            function_name,
+            options,
+            pure=pure,
+            cache=cache,
+            version=version,
+            environment=environment,
+        )
+
+    return decorate if _func is None else decorate(_func)

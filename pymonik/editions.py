@@ -1,0 +1,70 @@
+"""Editions: the sources of local modules that the calls of one client need, as of one moment.
+
+Enters: names of modules that were met in pickles and in code. Leaves: an `Edition` for each state
+of the files: it grows while they stay as they are, and another one follows when one has changed.
+Calls of different editions never share a unit. Which modules are local is the business of `local`,
+what is in them of `sources`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from pymonik.content import Content
+from pymonik.local import always
+from pymonik.sources import Source, closure
+
+
+class Edition:
+    """Sources of modules, by name."""
+
+    def __init__(self, sources: dict[str, Source] | None = None) -> None:
+        self.sources = sources or {}
+        self._content: Content | None = None
+
+    @classmethod
+    def of_content(cls, content: Content) -> Edition:
+        """Give an edition that was made elsewhere, and grows no more."""
+        edition = cls()
+        edition._content = content
+        return edition
+
+    def agrees(self, others: dict[str, Source]) -> bool:
+        """Tell whether modules that are in both have the same source."""
+        return all(self.sources.get(name, source) == source for name, source in others.items())
+
+    def add(self, sources: dict[str, Source]) -> None:
+        """Take further modules."""
+        if sources.keys() - self.sources.keys():
+            self.sources = {**self.sources, **sources}
+            self._content = None
+
+    def content(self) -> Content | None:
+        """Give what travels; None when no module does."""
+        if self._content is None and self.sources:
+            import pickle
+
+            plain = {name: tuple(source) for name, source in sorted(self.sources.items())}
+            self._content = Content(pickle.dumps(plain, protocol=5))
+        return self._content
+
+
+class Editions:
+    """The current edition of one client; `changed` is called when another follows."""
+
+    def __init__(self) -> None:
+        self.current = Edition()
+        self.changed: Callable[[], None] = lambda: None
+        self._named = False
+
+    def note(self, names: Iterable[str]) -> Iterable[str]:
+        """Take note of modules that are needed; give those that travel, with all they import."""
+        if not self._named:
+            self._named, names = True, [*names, *always()]
+        found = closure(names)
+        if found and not self.current.agrees(found):
+            # Modules of one edition may import each other: all are looked at again.
+            self.current = Edition(closure([*self.current.sources, *found]))
+            self.changed()
+        self.current.add(found)
+        return found

@@ -1,0 +1,123 @@
+"""The elements of a map: what `map_invoke` is given becomes columns.
+
+Enters: argument tuples or single values, in a list, a generator or an array. Leaves: a column for
+each argument, checked against the signature. Capturing a value is left to the recorder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pymonik.capture import SMALL
+from pymonik.errors import SignatureError
+from pymonik.graph.slots import Const
+from pymonik.handle import ResultHandle
+from pymonik.recorder import Recorder
+from pymonik.signature import Signature
+
+
+class Elements:
+    """The columns of a map of `n` elements.
+
+    are_rows: the tuples have several lengths, and the first column holds them as they are.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        signature: Signature,
+        args_list: Iterable[Any],
+        keywords: dict[str, Any],
+    ) -> None:
+        self._recorder = recorder
+        self._signature = signature
+        self._name = signature.name
+        rows = self._rows(args_list)
+        self.n = len(rows)
+        arguments = self._transposed(rows, keywords)
+        # Single values are one column; so are tuples that have to stay together.
+        self.are_rows = bool(rows and arguments) and arguments[0] is rows and type(rows[0]) is tuple
+        names = signature.labels(len(arguments))
+        self.columns: tuple[Any, ...] = tuple(map(recorder.column, arguments, names))
+        for key, value in keywords.items():
+            slot = recorder.argument(value, f"argument {key!r} of {self._name!r}")
+            self.columns += (Const(slot),)
+
+    def _rows(self, args_list: Any) -> list[Any]:
+        if isinstance(args_list, (str, bytes, dict, ResultHandle)) or not isinstance(
+            args_list, Iterable
+        ):
+            raise SignatureError(
+                f"map_invoke of {self._name!r} takes the elements to map over, not "
+                f"{args_list!r:.80}; a handle's value is not known yet: use unpack(n) or put it "
+                "in a list"
+            )
+        if isinstance(args_list, Iterator):
+            # It may hand out one object again and again, changed: each is captured at once.
+            return [self._captured_row(row) for row in args_list]
+        rows = _rows_of_table(args_list)
+        return list(args_list) if rows is None else rows
+
+    def _captured_row(self, row: Any) -> Any:
+        if type(row) is not tuple:
+            return self._captured(row, 0, 1)
+        if SMALL.issuperset(map(type, row)):  # most rows: nothing to capture
+            return row
+        return tuple([self._captured(value, at, len(row)) for at, value in enumerate(row)])
+
+    def _captured(self, value: Any, at: int, width: int) -> Any:
+        kind = type(value)
+        if kind in SMALL or kind is ResultHandle:
+            return value
+        return self._recorder.argument(value, self._signature.labels(width)[at])
+
+    def _transposed(self, rows: list[Any], keywords: dict[str, Any]) -> list[Any]:
+        """Give the values of each argument; the rows themselves where they are single values."""
+        kinds = set(map(type, rows))
+        if kinds == {tuple}:
+            if len(set(map(len, rows))) > 1:
+                return self._checked_rows(rows, keywords)
+            self._check(rows[0], keywords, _AS_ONE)
+            return list(zip(*rows)) if rows[0] else []
+        if tuple in kinds:
+            position = next(i for i, row in enumerate(rows) if type(row) is not type(rows[0]))
+            raise SignatureError(
+                f"map_invoke of {self._name!r}: element {position} is {rows[position]!r:.60}, "
+                "others are not like it: give argument tuples everywhere, or single values"
+            )
+        if rows:
+            self._check((rows[0],), keywords, _AS_TUPLE if hasattr(rows[0], "__len__") else "")
+        return [rows]
+
+    def _check(self, row: tuple[Any, ...], keywords: dict[str, Any], hint: str) -> None:
+        """Check the arguments of an element; the hint is for what is one argument, or several."""
+        try:
+            self._signature.check(row, keywords)
+        except SignatureError as error:
+            raise SignatureError(f"{error}{hint}") from None
+
+    def _checked_rows(self, rows: list[Any], keywords: dict[str, Any]) -> list[Any]:
+        """Check rows of several lengths, which stay rows: defaults fill what they leave out."""
+        for position, row in enumerate(rows):
+            try:
+                self._signature.check(row, keywords)
+            except SignatureError as error:
+                raise SignatureError(f"element {position}: {error}") from None
+        return [rows]
+
+
+# Said where elements do not fit the signature.
+_AS_ONE = "; to pass a row as one argument, map over [(row,) for row in rows]"
+_AS_TUPLE = "; to pass its items as several arguments, map over [tuple(row) for row in rows]"
+
+
+def _rows_of_table(table: Any) -> list[Any] | None:
+    """Give the rows of a 2-D array or a data frame as tuples; None for anything else."""
+    if getattr(table, "ndim", 0) == 2 and hasattr(table, "dtype"):
+        return [tuple(row) for row in table]
+    if hasattr(table, "columns") and hasattr(table, "itertuples"):  # pandas
+        return list(table.itertuples(index=False, name=None))
+    if hasattr(table, "columns") and hasattr(table, "iter_rows"):  # Polars
+        return list(table.iter_rows())
+    return None

@@ -1,0 +1,190 @@
+"""What a task needs around it: packages, variables, a working directory, a Python version.
+
+In: what the user writes (`environment={"pip": [...], ...}`) or a wire tuple. Out: an `Environment`,
+checked, frozen, comparable and named by a digest. Validation, which needs pydantic and packaging,
+is imported when there is something to validate; building lives in `pymonik.runtime.environments`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Union
+
+from pymonik.errors import EnvironmentMismatch
+
+WIRE_VERSION = 1
+"""Grows when `Environment.to_wire` changes shape."""
+
+Wire = tuple[int, tuple[str, ...], tuple[tuple[str, str], ...], str, str]
+Spec = Union["Environment", Mapping[str, Any], None]
+
+_NAME = re.compile(r"[a-z0-9-]+")
+
+
+@dataclass(frozen=True, repr=False)
+class Environment:
+    """What a task runs in. Two environments are equal when they demand the same; `digest` names
+    what they demand.
+
+    `packages` are PEP 508 requirements in canonical form, `variables` sorted pairs, `python` a
+    version specifier, `working_hash` the content of the folder to ship (see `archive`).
+    `working_dir` says where that folder is on the machine that described it; it does not travel and
+    does not count in comparisons. `archived` is its archive, where it came with a saved graph.
+    """
+
+    packages: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+    python: str = ""
+    working_hash: str = ""
+    working_dir: str = field(default="", compare=False)
+    archived: bytes = field(default=b"", compare=False)
+
+    @classmethod
+    def parse(cls, spec: Spec, base: str | os.PathLike[str] | None = None) -> Environment:
+        """Check a description and return its value; relative paths start at `base` (the current
+        directory).
+
+        Raises `EnvironmentSpecError`, a `ValueError`, naming every key, package or type that is
+        wrong.
+
+            >>> Environment.parse({"pip": ["NumPy", ("scipy", ">=1.11")], "python": ">=3.10"})
+            Environment(numpy, scipy>=1.11, python>=3.10)
+        """
+        if isinstance(spec, Environment):
+            return spec
+        if spec is None or spec == {}:
+            return cls()
+        from pymonik.runtime.env_spec import read
+
+        return read(spec, base)
+
+    @classmethod
+    def from_wire(cls, wire: Wire) -> Environment:
+        """Rebuild the value that `to_wire` described."""
+        version, packages, variables, python, working_hash = wire
+        if version != WIRE_VERSION:
+            raise ValueError(
+                f"this environment has wire version {version}, this PymoniK reads {WIRE_VERSION}: "
+                "use the same PymoniK on the client and on the workers"
+            )
+        pairs = tuple((name, value) for name, value in variables)
+        return cls(tuple(packages), pairs, python, working_hash)
+
+    def to_wire(self) -> Wire:
+        """Return the value as plain tuples and strings; the working directory goes by its hash."""
+        return (WIRE_VERSION, self.packages, self.variables, self.python, self.working_hash)
+
+    @cached_property
+    def digest(self) -> str:
+        """Name the demands: equal environments have equal digests, on every machine."""
+        import hashlib
+        import json
+
+        text = json.dumps(self.to_wire(), ensure_ascii=True, separators=(",", ":"))
+        return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
+
+    def archive(self) -> bytes:
+        """Return the working directory as the archive that a worker extracts; empty when there is
+        none.
+
+        Raises `SourceChangedError` when the folder is no longer what it was when the environment
+        was described.
+        """
+        if self.archived or not self.working_dir:
+            return self.archived
+        from pymonik.runtime.env_tree import archive_of, skip_scratch
+
+        return archive_of(self.working_dir, self.working_hash, skip_scratch)
+
+    def __bool__(self) -> bool:
+        """Whether anything is demanded at all."""
+        return self != Environment()
+
+    def __repr__(self) -> str:
+        # Values of variables stay out: they are where people keep tokens.
+        parts = [package.partition(" --hash=")[0] for package in self.packages]
+        if self.variables:
+            parts.append("variables: " + " ".join(name for name, _ in self.variables))
+        if self.working_hash:
+            parts.append(f"working_dir: {self.working_dir or self.working_hash[:12]}")
+        if self.python:
+            parts.append(f"python{self.python}")
+        return f"Environment({', '.join(parts)})"
+
+
+def merge(client: Environment, task: Environment) -> Environment:
+    """Lay a task's environment over the client's; the task wins, package by package."""
+    if not task or not client:
+        return task or client
+    named = {package_name(package) for package in task.packages}
+    kept = [package for package in client.packages if package_name(package) not in named]
+    folder = task if task.working_hash else client
+    return Environment(
+        packages=tuple(sorted({*kept, *task.packages})),
+        variables=tuple(sorted({**dict(client.variables), **dict(task.variables)}.items())),
+        python=task.python or client.python,
+        working_hash=folder.working_hash,
+        working_dir=folder.working_dir,
+        archived=folder.archived,
+    )
+
+
+def unsatisfied(requirements: Iterable[str]) -> list[str]:
+    """Return the requirements that the running interpreter does not meet, in the order given."""
+    wanted = list(requirements)
+    if not wanted:
+        return []
+    from pymonik.runtime.env_installed import meets
+
+    return [text for text in wanted if not meets(text)]
+
+
+def demand_satisfied(environment: Environment) -> None:
+    """Raise `EnvironmentMismatch` unless this process, as it is, is what is asked for."""
+    import sys
+
+    missing = unsatisfied(environment.packages)
+    if not is_python(environment.python):
+        missing.append(f"python{environment.python}")
+    if environment.working_hash:
+        missing.append("a working directory of its own")
+    if missing:
+        raise EnvironmentMismatch(
+            "the inline backend runs calls in this process, which has not what the environment "
+            f"asks for: {', '.join(missing)} (Python {_version()} at {sys.prefix}). Use "
+            'backend="local", which builds environments, or install it here'
+        )
+
+
+def demand_python(environment: Environment) -> None:
+    """Raise `EnvironmentMismatch` unless this interpreter has the version that is asked for."""
+    if not is_python(environment.python):
+        raise EnvironmentMismatch(
+            f"calls run on this machine, with Python {_version()}, and the environment demands "
+            f"python{environment.python}: run the program with that Python, or demand another"
+        )
+
+
+def _version() -> str:
+    import platform
+
+    return platform.python_version()
+
+
+def is_python(specifier: str) -> bool:
+    """Tell whether this interpreter has a version that is asked for."""
+    if not specifier:
+        return True
+    from packaging.specifiers import SpecifierSet
+
+    return SpecifierSet(specifier).contains(_version(), prereleases=True)
+
+
+def package_name(requirement: str) -> str:
+    """Return the distribution's name in a canonical requirement."""
+    match = _NAME.match(requirement)
+    return match.group() if match else requirement

@@ -1,1 +1,0 @@
-"""What tasks need: packages, variables, a Python; declared, checked, built."""

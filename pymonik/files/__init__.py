@@ -1,1 +1,0 @@
-"""Files and folders: placed whole, extracted safely, cached under locks."""

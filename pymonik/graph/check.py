@@ -1,0 +1,200 @@
+"""What can be known to go wrong before anything is sent.
+
+Enters: a plan that knows what it was compiled of. Leaves: findings, each with the thing, the place
+and the way out. What cannot even be recorded fails at its own line and never gets here.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from pymonik.content import Content
+from pymonik.environment import Environment
+from pymonik.graph.analysis import argument_names, in_argument
+from pymonik.graph.imports import brought_by, imported, package_of
+from pymonik.graph.ir import Graph, Put, Recorded
+from pymonik.graph.pickled_texts import texts_in
+from pymonik.graph.slots import Const, Each, Immediates, Nested
+from pymonik.plan.plan import Plan
+from pymonik.settings import GIB, MIB
+
+# A captured value above this deserves a second look: it travels, and stays in memory, as a whole.
+_HUGE = GIB
+# Pickles above this are not searched for paths: it would take longer than it is worth.
+_SEARCHED = 4 * MIB
+# What a session has whose client names no partition.
+_DEFAULT = ("pymonik",)
+# Arguments of a map that are looked at for paths.
+_LOOKED_AT = 100
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that goes wrong (error), or will surprise (warning)."""
+
+    level: str
+    rule: str
+    text: str
+    site: str
+
+
+def check(
+    plan: Plan,
+    seconds: Mapping[str, float] | None = None,
+    remembered: Callable[[Any], float | None] = lambda spec: None,
+) -> list[Finding]:
+    """Give what is wrong with a plan, errors first.
+
+    seconds: expected ones of a call, by the name of its task; `@task(cost=…)` otherwise, and else
+    what `remembered` gives for a spec.
+    """
+    graph: Graph = plan.source.graph if plan.source is not None else plan.graph
+    partitions = plan.source.partitions if plan.source is not None else ()
+    found: dict[tuple[str, str, str], Finding] = {}
+    rules = (
+        _huge_values(graph),
+        _paths(graph),
+        _modules(graph),
+        _environments(graph),
+        _partitions(graph, partitions),
+        _limits(graph, seconds or {}, remembered),
+    )
+    for findings in rules:
+        for finding in findings:
+            found.setdefault((finding.rule, finding.text, finding.site), finding)
+    return sorted(found.values(), key=lambda finding: finding.level)
+
+
+def _recorded(graph: Graph) -> Iterator[Recorded]:
+    return (node for node in graph.nodes if isinstance(node, Recorded))
+
+
+def _specs(graph: Graph) -> Iterator[tuple[Any, Recorded]]:
+    """Give what calls share, each once, and the first call of it."""
+    seen: set[int] = set()
+    for node in _recorded(graph):
+        if id(node.spec) not in seen:
+            seen.add(id(node.spec))
+            yield node.spec, node
+
+
+def _huge_values(graph: Graph) -> Iterator[Finding]:
+    for node in graph.nodes:
+        if isinstance(node, Put):
+            values = [("the object put", [node.content])]
+        else:
+            values = [
+                (f"{node.spec.name} takes as {name}", [c for c, _ in in_argument(argument)])
+                for name, argument in zip(argument_names(node), node.args)
+            ]
+        for what, contents in values:
+            for content in contents:
+                if content.size > _HUGE:
+                    text = (
+                        f"{what}: {content.size / GIB:.1f} GiB in one value, which travels as a "
+                        "whole and stays in memory; pass where it is stored, or a part a call"
+                    )
+                    yield Finding("warning", "huge value", text, node.where)
+
+
+def _paths(graph: Graph) -> Iterator[Finding]:
+    for node in _recorded(graph):
+        for name, text in _texts(node):
+            if _is_local_path(text):
+                message = (
+                    f"{node.spec.name} is given as {name} the path {text!r}, which lies on this "
+                    "machine: pass the content, a Materialize of it, or a path that workers have"
+                )
+                yield Finding("warning", "local path", message, node.where)
+
+
+def _is_local_path(text: str) -> bool:
+    return os.sep in text and len(text) < 4096 and "\0" not in text and os.path.exists(text)
+
+
+def _texts(node: Recorded) -> Iterator[tuple[str, str]]:
+    for name, arg in zip(argument_names(node), node.args):
+        if isinstance(arg, Const):
+            slots = [arg.value]
+        elif isinstance(arg, (Immediates, Each)):
+            slots = list(arg.values[:_LOOKED_AT])
+        else:
+            slots = [arg]
+        yield from ((name, text) for text in _in_slots(slots))
+
+
+def _in_slots(slots: Iterable[Any]) -> Iterator[str]:
+    for slot in slots:
+        if isinstance(slot, str):
+            yield slot
+        elif isinstance(slot, tuple):
+            yield from _in_slots(slot)
+        elif isinstance(slot, Nested):
+            yield from _in_slots([slot.content, *slot.slots])
+        elif isinstance(slot, Content) and len(slot.data) <= _SEARCHED:
+            yield from texts_in(slot.data)
+
+
+def _modules(graph: Graph) -> Iterator[Finding]:
+    for spec, node in _specs(graph):
+        needed = imported(spec.code.function)
+        environment: Environment | None = spec.environment
+        if environment is None or not environment.packages:
+            continue
+        for top in sorted(needed - brought_by(environment.packages)):
+            text = (
+                f"{spec.name} needs the module {top!r}, which its environment does not name: add "
+                f"{package_of(top)!r} to its packages, unless the workers have it"
+            )
+            yield Finding("warning", "missing module", text, node.where)
+
+
+def _environments(graph: Graph) -> Iterator[Finding]:
+    for spec, node in _specs(graph):
+        environment: Environment | None = spec.environment
+        if environment is None or not environment.python:
+            continue
+        here = platform.python_version()
+        if Version(here) not in SpecifierSet(environment.python):
+            text = (
+                f"{spec.name} asks for Python {environment.python}, this is {here}: functions and "
+                "values travel between equal minor versions only"
+            )
+            yield Finding("error", "Python version", text, node.where)
+
+
+def _partitions(graph: Graph, partitions: tuple[str, ...]) -> Iterator[Finding]:
+    for spec, node in _specs(graph):
+        name = spec.options.partition_id
+        if name and name not in (partitions or _DEFAULT):
+            text = (
+                f"{spec.name} wants the partition {name!r}, the session has "
+                f"{', '.join(map(repr, partitions or _DEFAULT))}: add it to "
+                "Pymonik(partition=[…])"
+            )
+            yield Finding("error", "partition", text, node.where)
+
+
+def _limits(
+    graph: Graph, seconds: Mapping[str, float], remembered: Callable[[Any], float | None]
+) -> Iterator[Finding]:
+    for spec, node in _specs(graph):
+        limit = spec.options.seconds
+        if limit is None:
+            continue
+        cost, says = seconds.get(spec.name, spec.options.cost), "is expected to last"
+        if cost is None:
+            cost, says = remembered(spec), "lasted in earlier runs"
+        if cost is not None and cost > limit:
+            text = (
+                f"a call of {spec.name} {says} {cost:.3g} s, and max_duration stops it after "
+                f"{limit:g} s: raise the limit, or cut the work"
+            )
+            yield Finding("error", "max_duration", text, node.where)

@@ -1,0 +1,103 @@
+"""What is wrong with a session, by the tasks that its cluster knows, whoever submitted them.
+
+Enters: tasks, objects, and where they are known the partitions of the session. Leaves: findings,
+one for all tasks of a name. Arguments, modules and environments are in no task: `check` looks at
+those of a script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pymonik.graph.check import Finding
+from pymonik.graph.draw.tasks import Session, Stored, Task
+from pymonik.numbers import counted
+
+_SITE = "its client"
+_STUCK = ("failed", "cancelled")
+_ENDED = ("done", *_STUCK)
+Groups = Mapping[str, Sequence[Task]]
+
+
+def check_tasks(
+    tasks: Sequence[Task],
+    objects: Mapping[str, Stored],
+    partitions: Sequence[str] | None = None,
+    seconds: Mapping[str, float] | None = None,
+) -> list[Finding]:
+    """Give what is wrong with the tasks of a session, errors first.
+
+    partitions: those of the session, None when they are not known. seconds: expected ones of a
+    task, by its name; otherwise the longest that one of its name took.
+    """
+    session = Session(tasks, objects)
+    groups: dict[str, list[Task]] = {}
+    for task in tasks:
+        groups.setdefault(session.titles[task.id], []).append(task)
+    found = [
+        *_ends(groups),
+        *_waits(groups, session),
+        *_limits(groups, seconds or {}),
+        *(_partitions(groups, partitions) if partitions is not None else ()),
+    ]
+    return sorted(found, key=lambda finding: finding.level)
+
+
+def _ends(groups: Groups) -> Iterator[Finding]:
+    for name, tasks in groups.items():
+        for level, status in (("error", "failed"), ("warning", "cancelled")):
+            some = [task for task in tasks if task.status == status]
+            if some:
+                error = next((task.error for task in some if task.error), "")
+                text = f"{len(some):,} of {counted(len(tasks), 'task')} of {name}: {status}"
+                yield Finding(level, status, f"{text}{f', {error}' if error else ''}", _SITE)
+
+
+def _waits(groups: Groups, session: Session) -> Iterator[Finding]:
+    """Find what waits for a result that will never come: nobody makes it, or who did has failed."""
+    for name, tasks in groups.items():
+        reasons: dict[tuple[str, str], int] = {}
+        for task in (task for task in tasks if task.status == "waiting"):
+            for reason in {why for id in task.inputs if (why := _missing(id, session))}:
+                reasons[reason] = reasons.get(reason, 0) + 1
+        for (level, needed), count in reasons.items():
+            text = f"{counted(count, 'task')} of {name}, not begun: {needed}"
+            yield Finding(level, "missing result", text, _SITE)
+
+
+def _missing(id: str, session: Session) -> tuple[str, str] | None:
+    maker = session.tasks.get(session.makers.get(id, ""))
+    if maker is not None:
+        if maker.status not in _STUCK:
+            return None
+        return "error", f"the result of {session.titles[maker.id]} is needed, which {maker.status}"
+    stored = session.objects.get(id)
+    if stored is None or stored.size:
+        return None
+    name = stored.name or id
+    return "warning", f"the object {name!r} is needed, which is empty, and which no task makes"
+
+
+def _limits(groups: Groups, seconds: Mapping[str, float]) -> Iterator[Finding]:
+    for name, tasks in groups.items():
+        longest = max((task.seconds for task in tasks if task.seconds is not None), default=None)
+        expected, says = seconds.get(name, longest), "is expected to last"
+        if name not in seconds:
+            says = "lasted up to"
+        limits = [t.limit for t in tasks if t.limit and t.status not in _ENDED]
+        if expected is not None and limits and expected > min(limits):
+            text = (
+                f"a task of {name} {says} {expected:.3g} s, and max_duration stops those that "
+                f"have not ended after {min(limits):g} s"
+            )
+            yield Finding("error", "max_duration", text, _SITE)
+
+
+def _partitions(groups: Groups, partitions: Sequence[str]) -> Iterator[Finding]:
+    for name, tasks in groups.items():
+        wanted = {dict(task.facts).get("partition", "") for task in tasks}
+        for partition in sorted(wanted - {*partitions, ""}):
+            known = ", ".join(map(repr, partitions)) or "none"
+            text = f"{name} wants the partition {partition!r}, which its session lacks, or its "
+            text += f"cluster: there are {known}"
+            yield Finding("error", "partition", text, _SITE)

@@ -1,0 +1,207 @@
+"""What changed between two graphs, why, and what lies downstream of it.
+
+Enters: two graphs as recorded. Leaves: `Change`s. Calls of one task and depth are one node, which
+node stands for which is left to `pairs`; functions are compared part by part, by fingerprints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from itertools import zip_longest
+from typing import Any
+
+from pymonik.content import Content
+from pymonik.graph.draw.model import folded
+from pymonik.graph.fingerprint import content_digest, parameters_of, parts_of
+from pymonik.graph.ir import Graph, Map, Put, inputs
+from pymonik.graph.pairs import name_of, paired
+from pymonik.graph.slots import Bundle, Const, Nested, Range, Ref, slot_at
+from pymonik.numbers import counted, literal
+
+
+@dataclass(frozen=True)
+class Change:
+    """One node that is new, gone or changed, or several that are in the same way.
+
+    kind: added, removed or changed. why: what differs, each with its part ("code of price",
+    "argument day", "option priority", "count"). downstream: names of what uses it, directly or not.
+    times: how many nodes it is.
+    """
+
+    kind: str
+    task: str
+    site: str
+    why: tuple[str, ...] = ()
+    downstream: tuple[str, ...] = ()
+    times: int = 1
+
+
+Seeds = tuple[int | None, int | None]
+
+
+def diff(before: Graph, after: Graph, seeds: Seeds = (None, None)) -> list[Change]:
+    """Compare two graphs as recorded.
+
+    seeds: those that their clients were given, None where one was given none.
+    """
+    old, new = folded(before).nodes, folded(after).nodes
+    pairs = paired(old, new)
+    matched = {id(other): id(one) for one, other in pairs if one is not None and other is not None}
+    # Equal ones are one change: a line of a loop is told once.
+    counts: dict[Change, int] = {}
+    for one, other in pairs:
+        change = _change(one, other, old, new, matched, seeds)
+        if change is not None:
+            counts[change] = counts.get(change, 0) + 1
+    return [replace(change, times=times) for change, times in counts.items()]
+
+
+def _change(
+    one: Any, other: Any, old: Any, new: Any, matched: dict[int, int], seeds: Seeds
+) -> Change | None:
+    if other is None:
+        return Change("removed", name_of(one), _site(one), (), _users(one, old))
+    if one is None:
+        return Change("added", name_of(other), _site(other), (), _users(other, new))
+    why = (*_reasons(one, other, matched), *_seed_reasons(other, seeds))
+    users = _users(other, new) if why else ()
+    return Change("changed", name_of(other), _site(other), why, users) if why else None
+
+
+def _seed_reasons(node: Any, seeds: Seeds) -> Iterator[str]:
+    """Tell of another seed, where a call could draw numbers from it or make calls that do."""
+    specs = [] if isinstance(node, Put) else [step.spec for step in node.steps]
+    was, now = ("none" if seed is None else seed for seed in seeds)
+    if was != now and any(not s.pure and (s.context or s.delegates) for s in specs):
+        yield f"seed: {was} before, {now} now"
+
+
+def _site(node: Any) -> str:
+    return str(node.where if isinstance(node, Put) else node.steps[0].origins[0].where)
+
+
+def _users(node: Any, nodes: tuple[Any, ...]) -> tuple[str, ...]:
+    """Give the names of what uses a node, directly or not, in order."""
+    reached = {id(node)}
+    names: dict[str, None] = {}
+    for other in nodes:
+        if id(other) not in reached and any(id(source) in reached for source in inputs(other)):
+            reached.add(id(other))
+            names[name_of(other)] = None
+    return tuple(names)
+
+
+def _reasons(old: Any, new: Any, matched: dict[int, int]) -> Iterator[str]:
+    if isinstance(new, Put):
+        if content_digest(old.content) != content_digest(new.content):
+            yield f"value: {old.content.size:,} bytes before, {new.content.size:,} now, not equal"
+        return
+    before, after = old.steps[0].spec, new.steps[0].spec
+    yield from _code_reasons(parts_of(before.code.function), parts_of(after.code.function))
+    for field in fields(after.options):
+        was, now = getattr(before.options, field.name), getattr(after.options, field.name)
+        # The record of a run has no exception types.
+        is_kept = field.name != "retry_on" or None not in (was, now)
+        if was != now and is_kept:
+            yield f"option {field.name}: {was} before, {now} now"
+    if before.environment != after.environment:
+        yield f"environment: {before.environment} before, {after.environment} now"
+    if old.n != new.n:
+        yield f"count: {old.n:,} before, {new.n:,} now"
+    yield from _argument_reasons(old, new, matched)
+
+
+def _code_reasons(before: dict[str, str], after: dict[str, str]) -> Iterator[str]:
+    for part in sorted({*before, *after}):
+        was, now = before.get(part), after.get(part)
+        if was == now or (part.startswith("package ") and None in (was, now) and _is_brief(before)):
+            continue
+        readable = part == "python" or part.startswith("package ")
+        if was is None or now is None:
+            yield f"{part}: {'new' if was is None else 'gone'}"
+        else:
+            yield f"{part}: {was} before, {now} now" if readable else f"{part}: changed"
+
+
+def _is_brief(parts: dict[str, str]) -> bool:
+    """Tell whether a function was kept without the versions of its packages."""
+    return not any(part.startswith("package ") for part in parts)
+
+
+def _argument_reasons(old: Map, new: Map, matched: dict[int, int]) -> Iterator[str]:
+    step, spec = new.steps[0], new.steps[0].spec
+    named = parameters_of(spec.code.function, spec.context)
+    plain = len(step.columns) - len(spec.keywords)
+    columns = zip_longest(old.steps[0].columns, step.columns)
+    for place, (before, after) in enumerate(columns):
+        if place >= plain and place - plain < len(spec.keywords):
+            name = spec.keywords[place - plain]
+        else:
+            name = named[place] if place < len(named) else str(place)
+        if before is None or after is None:
+            yield f"argument {name}: {'new' if before is None else 'gone'}"
+            continue
+        yield from _column_reasons(name, before, after, (old.n, new.n), matched)
+
+
+def _column_reasons(
+    name: str, before: Any, after: Any, sizes: tuple[int, int], matched: dict[int, int]
+) -> Iterator[str]:
+    n = min(sizes)
+    if isinstance(before, Range) and isinstance(after, Range):
+        # A range says it all without being written out.
+        same = (before.start, before.step) == (after.start, after.step)
+        if matched.get(id(after.node)) != id(before.node) or not same:
+            yield f"argument {name}: comes from elsewhere"
+        return
+    is_one = isinstance(before, Const) and isinstance(after, Const)
+    different = [
+        element
+        for element in range(1 if is_one else n)
+        if not _alike(_text(slot_at(before, element), {}), _text(slot_at(after, element), matched))
+    ]
+    if different:
+        first = different[0]
+        was, now = slot_at(before, first), slot_at(after, first)
+        some = not is_one and len(different) < n
+        where = f" of {len(different):,} of {n:,} calls" if some else ""
+        if _shown(was) == _shown(now):
+            yield f"argument {name}{where}: {_shown(now)}, but not the same"
+            return
+        yield f"argument {name}{where}: {_shown(was)} before, {_shown(now)} now"
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Compare what `_text` gave: "" is a content that nobody kept, and may be any."""
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return bool(one == other) or "" in (one, other)
+
+
+def _text(slot: Any, matched: dict[int, int]) -> Any:
+    """Give what is equal for equal slot values; nodes of one graph stand for those matched."""
+    if isinstance(slot, Content):
+        return content_digest(slot)
+    if isinstance(slot, Ref):
+        return (matched.get(id(slot.node), id(slot.node)), slot.index)
+    if isinstance(slot, Bundle):
+        return tuple((matched.get(id(node), id(node)), indexes) for node, indexes in slot.runs)
+    if isinstance(slot, Nested):
+        own = content_digest(slot.content, len(slot.slots))
+        return (own, *(_text(inner, matched) for inner in slot.slots))
+    return (type(slot), literal(slot))
+
+
+def _shown(slot: Any) -> str:
+    if isinstance(slot, Content):
+        return f"{slot.size:,} bytes ({content_digest(slot)[:8]})"
+    if isinstance(slot, Ref):
+        return f"{name_of(slot.node)}[{slot.index}]" if slot.node.n != 1 else name_of(slot.node)
+    if isinstance(slot, Bundle):
+        names = ", ".join(name_of(node) for node, _ in slot.runs[:3])
+        return f"{counted(len(slot), 'value')} of {names}"
+    if isinstance(slot, Nested):
+        return f"{slot.content.size:,} bytes around {counted(len(slot.slots), 'value')}"
+    text = literal(slot)
+    return text if len(text) <= 40 else text[:39] + "…"

@@ -1,0 +1,187 @@
+"""Writing a graph as plain data: the JSON of a file, and the contents that stand beside it.
+
+Enters: what a plan was compiled of. Leaves: `data` for JSON, in the shape that `file` documents,
+and `contents` by number.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import fields
+from datetime import timedelta
+from typing import Any
+
+from pymonik import pickling
+from pymonik.content import Content
+from pymonik.environment import Environment
+from pymonik.errors import GraphFileError
+from pymonik.graph.fingerprint import content_digest, parameters_of, parts_of
+from pymonik.graph.ir import Graph, Put, Spec
+from pymonik.graph.slots import Bundle, Const, Immediates, Nested, Range, Ref
+from pymonik.material import content_of_bytes
+from pymonik.options import TaskOptions
+from pymonik.plan.plan import Source
+
+KIND, FORMAT = "pymonik-graph", 1
+# Python writes no longer numbers in decimals, as JSON does (its limit is 4 300 digits).
+_BITS = 14_000
+
+
+class Writer:
+    """Numbers specs, nodes and contents in the order met.
+
+    is_brief: for the record of a run. Versions of packages are left out, and contents that would
+    have to be loaded to be known have the digest "".
+    """
+
+    def __init__(self, source: Source, is_brief: bool = False) -> None:
+        self.is_brief = is_brief
+        # With the number of holes in each.
+        self.contents: dict[int, tuple[Content, int]] = {}
+        self.numbers: dict[int, int] = {}
+        self.specs: dict[int, int] = {}
+        self.places: dict[int, int] = {}
+        self.folders: dict[str, Content] = {}
+        graph: Graph = source.graph
+        self.data: dict[str, Any] = {
+            "kind": KIND,
+            "format": FORMAT,
+            "target": {
+                "slots": source.target.slots,
+                "chunk_size": source.target.chunk_size,
+                "known": dict(source.target.known),
+            },
+            "optimize": source.optimize,
+            "partitions": source.partitions,
+            "seed": source.seed,
+            "specs": [],
+            "nodes": [],
+        }
+        for node in graph.nodes:
+            self._append(node)
+        self.data["contents"] = [
+            {"size": c.size, "buffers": len(c.buffers), "digest": self._digest(c, slots)}
+            for c, slots in self.contents.values()
+        ]
+
+    def _digest(self, content: Content, slots: int) -> str:
+        if not self.is_brief:
+            return content_digest(content, slots)
+        return "" if b"cloudpickle" in content.data else content.digest.hex()
+
+    def _append(self, node: Any) -> int:
+        entry = self._node(node)
+        place = self.places[id(node)] = len(self.data["nodes"])
+        self.data["nodes"].append(entry)
+        return place
+
+    def _node(self, node: Any) -> dict[str, Any]:
+        if isinstance(node, Put):
+            return {"put": self._content(node.content), "label": node.label, "site": node.where}
+        slots = map(self._slot, node.args) if node.n is None else map(self._column, node.args)
+        return {
+            "spec": self._spec(node.spec),
+            "n": node.n,
+            "args": list(slots),
+            "site": node.where,
+            "wanted": node.wanted,
+            "label": node.label,
+            "place": node.place,
+        }
+
+    def _spec(self, spec: Spec) -> int:
+        if id(spec) not in self.specs:
+            self.specs[id(spec)] = len(self.specs)
+            environment: Environment | None = spec.environment
+            modules = spec.edition.content() if spec.edition is not None else None
+            self.data["specs"].append(
+                {
+                    "name": spec.name,
+                    "code": self._content(spec.code.content),
+                    "delegates": spec.delegates,
+                    "fingerprint": parts_of(spec.code.function, not self.is_brief),
+                    "parameters": parameters_of(spec.code.function, spec.context),
+                    "width": spec.width,
+                    "keywords": spec.keywords,
+                    "pure": spec.pure,
+                    "context": spec.context,
+                    "options": self._options(spec.options),
+                    "environment": environment and environment.to_wire(),
+                    "folder": self._folder(environment),
+                    "root": spec.root.hex(),
+                    "modules": None if modules is None else self._content(modules),
+                }
+            )
+        return self.specs[id(spec)]
+
+    def _folder(self, environment: Environment | None) -> int | None:
+        """Give the working folder of an environment as it is now: it may be gone when it runs."""
+        if self.is_brief or not environment or not environment.working_hash:
+            return None
+        known = self.folders.get(environment.working_hash)
+        if known is None:
+            known = self.folders[environment.working_hash] = content_of_bytes(environment.archive())
+        return self._content(known)
+
+    def _options(self, options: TaskOptions) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        for field in fields(options):
+            value = getattr(options, field.name)
+            if isinstance(value, timedelta):
+                value = value.total_seconds()
+            if field.name == "retry_on" and value is not None:
+                value = self._content(Content(pickling.freeze(value)[0]))
+            if value is not None:
+                given[field.name] = value
+        return given
+
+    def _content(self, content: Content, slots: int = 0) -> int:
+        if id(content) not in self.numbers:
+            self.numbers[id(content)] = len(self.contents)
+            self.contents[id(content)] = (content, slots)
+        return self.numbers[id(content)]
+
+    def _place(self, node: Any) -> int:
+        place = self.places.get(id(node))
+        if place is None and isinstance(node, Put):  # one without a name is in no graph
+            place = self._append(node)
+        if place is None:
+            raise GraphFileError(
+                "the graph uses values of an earlier submission, which no file can hold: record "
+                "all of it in one submission, or pass the values themselves"
+            )
+        return place
+
+    def _column(self, column: Any) -> dict[str, Any]:
+        if isinstance(column, Range):
+            return {"range": [self._place(column.node), column.start, column.step]}
+        if isinstance(column, Const):
+            return {"const": self._slot(column.value)}
+        name = "immediates" if isinstance(column, Immediates) else "each"
+        return {name: list(map(self._slot, column.values))}
+
+    def _slot(self, slot: Any) -> Any:
+        if isinstance(slot, Content):
+            return {"content": self._content(slot)}
+        if isinstance(slot, Ref) and isinstance(slot.node, Put):
+            return {"content": self._content(slot.node.content)}
+        if isinstance(slot, Ref):
+            return {"ref": [self._place(slot.node), slot.index]}
+        if isinstance(slot, Bundle):
+            runs = [[self._place(node), r.start, r.stop, r.step] for node, r in slot.runs]
+            return {"bundle": runs}
+        if isinstance(slot, Nested):
+            own = self._content(slot.content, len(slot.slots))
+            return {"nested": [own, list(map(self._slot, slot.slots))]}
+        return self._immediate(slot)
+
+    def _immediate(self, value: Any) -> Any:
+        if isinstance(value, tuple):
+            return {"tuple": list(map(self._immediate, value))}
+        if type(value) is int and value.bit_length() > _BITS:
+            return {"int": hex(value)}
+        if isinstance(value, bytes):
+            return {"bytes": base64.b64encode(value).decode()}
+        if isinstance(value, complex):
+            return {"complex": [value.real, value.imag]}
+        return {"ellipsis": True} if value is ... else value

@@ -1,0 +1,123 @@
+"""Fingerprints of functions: the same in every run, another when what a call computes may change.
+
+Enters: a function. Leaves: a digest for each part of it: its own code, helpers that travel along,
+global values, packages, Python. How values are written is told in `texts`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pymonik.capture import reachable
+from pymonik.content import Content
+from pymonik.graph.texts import code_text, text, values_of
+
+logger = logging.getLogger("pymonik")
+Parts = dict[str, str]
+# Of pickles, in bytes: each opcode is looked at.
+_SMALL = 1 << 16
+
+
+class Stored:
+    """A function that was captured elsewhere and is known by its parts."""
+
+    def __init__(self, load: Callable[[], Any], parts: Parts, parameters: tuple[str, ...]) -> None:
+        self.load = load
+        self.parts = parts
+        self.parameters = parameters
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Load the function and call it."""
+        return self.load()(*args, **kwargs)
+
+
+def fingerprint(function: Callable[..., Any], packages: bool = True) -> str:
+    """Give the digest of all parts of a function; packages: their versions count as well."""
+    return _digest(repr(sorted(parts_of(function, packages).items())))
+
+
+def parts_of(function: Callable[..., Any], packages: bool = True) -> Parts:
+    """Give a digest by part: "code of f", "global K", "package numpy", "python"."""
+    if isinstance(function, Stored):
+        some = function.parts.items()
+        return {name: p for name, p in some if packages or not name.startswith("package ")}
+    found: dict[str, set[str]] = {}
+    functions = reachable(function)
+    for reached in functions:
+        found.setdefault(f"code of {reached.__qualname__}", set()).add(_digest(code_text(reached)))
+        for name, value in values_of(reached):
+            found.setdefault(name, set()).add(_digest(text(value)))
+    # Two functions may have one name, and so may values that they use.
+    parts = {
+        name: _digest(repr(sorted(some))) if len(some) > 1 else next(iter(some))
+        for name, some in found.items()
+    }
+    if isinstance(function, functools.partial):
+        parts["bound arguments"] = _digest(text((function.args, function.keywords)))
+    if not functions:
+        parts[f"code of {getattr(function, '__qualname__', repr(type(function)))}"] = ""
+    if packages:  # to ask for versions is slow where many are installed
+        from pymonik.graph.imports import versions
+
+        parts.update((f"package {name}", found) for name, found in versions(function).items())
+    parts["python"] = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    return parts
+
+
+# Of contents that came from a file: what they were is known, and need not be loaded to be compared.
+_KNOWN: WeakKeyDictionary[Content, str] = WeakKeyDictionary()
+
+
+def remember(content: Content, digest: str) -> None:
+    """Note the digest of a content that was written elsewhere."""
+    _KNOWN[content] = digest
+
+
+def content_digest(content: Content, slots: int = 0) -> str:
+    """Give a digest that is the same in every run for equal values.
+
+    A pickle that carries classes or functions of the script along, or a set of texts, is another
+    in each run: it is loaded, and its value is read. slots: how many holes it has.
+    """
+    known = _KNOWN.get(content)
+    if known is None:
+        known = content.digest.hex()
+        if b"cloudpickle" in content.data or _holds_set(content.data):
+            try:
+                known = _digest(text(content.load([f"slot {i}" for i in range(slots)])))
+            except Exception:  # whatever a class of the user does when it is made without a call
+                logger.debug("a value cannot be read again: its bytes are compared", exc_info=True)
+        _KNOWN[content] = known
+    return known
+
+
+def parameters_of(function: Callable[..., Any], context: bool = False) -> tuple[str, ...]:
+    """Give the names of the parameters, none when it does not tell."""
+    if isinstance(function, Stored):
+        return function.parameters
+    import inspect
+
+    try:
+        names = tuple(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return ()
+    return names[1 if context else 0 :]
+
+
+def _holds_set(data: bytes) -> bool:
+    """Tell whether a pickle holds a set; large ones are not looked through."""
+    if len(data) > _SMALL or (b"\x8f" not in data and b"\x91" not in data):
+        return False
+    import pickletools
+
+    return any(op.name in ("EMPTY_SET", "FROZENSET") for op, _, _ in pickletools.genops(data))
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()

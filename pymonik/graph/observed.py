@@ -1,0 +1,134 @@
+"""The cost of tasks that a cluster knows, whatever client submitted them.
+
+Enters: the tasks and objects of a session. Leaves: a `Cost`. Tasks that have ended last what they
+lasted, the others as long as those of their name; requests are not known any more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from statistics import mean
+
+from pymonik.graph.cost import ASSUMED, Cost, Duration, Eager, Site
+from pymonik.graph.draw.tasks import Session, Stored, Task
+from pymonik.graph.figures import Figures
+from pymonik.graph.simulate import ARMONIK, Job, Overheads, schedule, span
+
+
+def cost_of_tasks(
+    tasks: Sequence[Task],
+    objects: Mapping[str, Stored],
+    *,
+    slots: Mapping[str, int],
+    seconds: Mapping[str, float] | None = None,
+    assumed: float = ASSUMED,
+    price: float | None = None,
+    overheads: Overheads = ARMONIK,
+) -> Cost:
+    """Price tasks as if all of them were to be run: see `pymonik.graph.cost.estimate`."""
+    session = Session(tasks, objects)
+    clock = _Clock(session, seconds or {}, assumed)
+    order = sorted(tasks, key=lambda task: session.levels[task.id])
+    jobs = _jobs(order, session, clock)
+    planned = schedule(jobs, slots, overheads)
+    used = {job.partition: slots.get(job.partition, slots.get("", 1)) for job in jobs}
+    work, longest, total = sum(job.work for job in jobs), span(jobs), sum(used.values()) or 1
+    hours = {name: room * planned.makespan / 3600 for name, room in used.items()}
+    guessed = sum(clock.seconds(task) for task in tasks if clock.source(task) == "assumed")
+    figures = _figures(tasks, session)
+    return Cost(
+        figures=figures,
+        slots=used,
+        work=work,
+        span=longest,
+        bound=max(longest, work / total),
+        makespan=planned.makespan,
+        use=sum(planned.busy.values()) / (total * planned.makespan) if planned.makespan else 0.0,
+        pod_hours=hours,
+        money=None if price is None else price * sum(hours.values()),
+        known=1 - guessed / work if work else 1.0,
+        durations=_durations(tasks, session, clock),
+        sites=_sites(tasks, session, clock),
+        eager=Eager(len(tasks), 0, figures.bytes_raw, None),
+    )
+
+
+class _Clock:
+    """Says how long a task lasts: as given, as it did, as others of its name did, or as assumed."""
+
+    def __init__(self, session: Session, given: Mapping[str, float], assumed: float) -> None:
+        self.titles = session.titles
+        self.given = given
+        self.assumed = assumed
+        lasted: dict[str, list[float]] = {}
+        for task in session.tasks.values():
+            if task.seconds is not None:
+                lasted.setdefault(self.titles[task.id], []).append(task.seconds)
+        self.means = {name: mean(some) for name, some in lasted.items()}
+
+    def seconds(self, task: Task) -> float:
+        name = self.titles[task.id]
+        if name in self.given:
+            return self.given[name]
+        return self.means.get(name, self.assumed) if task.seconds is None else task.seconds
+
+    def source(self, task: Task) -> str:
+        name = self.titles[task.id]
+        if name in self.given:
+            return "given"
+        return "measured" if name in self.means else "assumed"
+
+
+def _jobs(order: Sequence[Task], session: Session, clock: _Clock) -> list[Job]:
+    places = {task.id: place for place, task in enumerate(order)}
+    jobs = []
+    for task in order:
+        facts, parent = dict(task.facts), session.parent(task)
+        needs = {places[session.makers[i]] for i in task.inputs if i in session.makers}
+        needs |= {places[parent.id]} if parent is not None else set()
+        partition, priority = facts.get("partition", ""), int(facts.get("priority", "1"))
+        jobs.append(Job(clock.seconds(task), 1, tuple(sorted(needs)), partition, priority))
+    return jobs
+
+
+def _figures(tasks: Sequence[Task], session: Session) -> Figures:
+    widths = Counter(session.levels.values())
+    used = [session.objects[i].size for t in tasks for i in t.inputs if i in session.objects]
+    distinct = {i for t in tasks for i in t.inputs if i in session.objects}
+    return Figures(
+        written=len(tasks),
+        calls=len(tasks),
+        units=len(tasks),
+        depth=len(widths),
+        width=max(widths.values(), default=0),
+        unit_depth=len(widths),
+        requests=(),
+        bytes_raw=sum(used),
+        bytes_distinct=sum(session.objects[i].size for i in distinct),
+        bytes_sent=sum(stored.size for stored in session.objects.values()),
+        slots=0,
+    )
+
+
+def _durations(tasks: Sequence[Task], session: Session, clock: _Clock) -> tuple[Duration, ...]:
+    sums: dict[tuple[str, str], list[float]] = {}
+    for task in tasks:
+        key = (session.titles[task.id], clock.source(task))
+        sums.setdefault(key, []).append(clock.seconds(task))
+    told = [Duration(name, mean(some), len(some), who) for (name, who), some in sums.items()]
+    return tuple(sorted(told, key=lambda one: -one.seconds * one.calls))
+
+
+def _sites(tasks: Sequence[Task], session: Session, clock: _Clock) -> tuple[Site, ...]:
+    """Sum up by name: a cluster does not know the line of a program."""
+    groups: dict[str, list[Task]] = {}
+    for task in tasks:
+        groups.setdefault(session.titles[task.id], []).append(task)
+    sites = []
+    for name, some in groups.items():
+        ids = {i for task in some for i in task.inputs if i in session.objects}
+        size = sum(session.objects[i].size for i in ids)
+        work = sum(map(clock.seconds, some))
+        sites.append(Site("its client", name, len(some), len(some), size, work))
+    return tuple(sorted(sites, key=lambda one: -one.work))

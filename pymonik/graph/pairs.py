@@ -1,0 +1,89 @@
+"""Which nodes of two graphs stand for one another.
+
+Enters: the nodes of both, calls of one task and depth folded into one. Leaves: pairs, and what only
+one of them has. Nodes of one name are matched in order, first those that were given the same: so a
+scenario more, at either end of a loop, is one node that is new, and not as many that have changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from itertools import zip_longest
+from typing import Any
+
+from pymonik.content import Content
+from pymonik.graph.fingerprint import content_digest
+from pymonik.graph.ir import Put
+from pymonik.graph.slots import Bundle, Const, Gather, Nested, Range, Ref
+from pymonik.numbers import literal
+
+Pair = tuple[Any, Any]
+
+
+def name_of(node: Any) -> str:
+    """Give what a node is called by."""
+    return node.label or "object" if isinstance(node, Put) else str(node.name)
+
+
+def paired(old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
+    """Give pairs of nodes in the order of `new`; None stands where one graph has no such node.
+
+    Those that only `old` has come first.
+    """
+    found: list[Pair] = []
+    ours, theirs = _by_name(old), _by_name(new)
+    for key in dict.fromkeys([*ours, *theirs]):
+        found += _aligned(ours.get(key, []), theirs.get(key, []))
+    places = {id(node): place for place, node in enumerate(new)}
+    return sorted(found, key=lambda pair: places.get(id(pair[1]), -1))
+
+
+def _by_name(nodes: Sequence[Any]) -> dict[Any, list[Any]]:
+    found: dict[Any, list[Any]] = {}
+    for node in nodes:
+        found.setdefault((name_of(node), isinstance(node, Put)), []).append(node)
+    return found
+
+
+def _aligned(old: list[Any], new: list[Any]) -> Iterator[Pair]:
+    if len(old) == len(new) == 1:
+        yield old[0], new[0]
+        return
+    before, after = [*map(_given, old)], [*map(_given, new)]
+    start = 0  # so that the long comparison is only of what differs
+    while start < min(len(old), len(new)) and before[start] == after[start]:
+        start += 1
+    yield from zip(old[:start], new[:start])
+    old, new = old[start:], new[start:]
+    matcher = SequenceMatcher(None, before[start:], after[start:], autojunk=False)
+    for _, a, b, c, d in matcher.get_opcodes():
+        yield from zip_longest(old[a:b], new[c:d])
+
+
+def _given(node: Any) -> Any:
+    """Give what is equal for nodes that are given the same, values of tasks by their names."""
+    if isinstance(node, Put):
+        return content_digest(node.content)
+    return tuple(_column(column) for step in node.steps for column in step.columns)
+
+
+def _column(column: Any) -> Any:
+    if isinstance(column, Range):
+        return ("range", name_of(column.node), column.start, column.step)
+    if isinstance(column, Gather):
+        return ("gather", name_of(column.node), *column.indexes)
+    values = [column.value] if isinstance(column, Const) else column.values
+    return tuple(map(_slot, values))
+
+
+def _slot(slot: Any) -> Any:
+    if isinstance(slot, Content):
+        return content_digest(slot)
+    if isinstance(slot, Ref):
+        return ("ref", name_of(slot.node), slot.index)
+    if isinstance(slot, Bundle):
+        return tuple((name_of(node), len(indexes)) for node, indexes in slot.runs)
+    if isinstance(slot, Nested):
+        return (content_digest(slot.content, len(slot.slots)), *map(_slot, slot.slots))
+    return (type(slot), literal(slot))

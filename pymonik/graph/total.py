@@ -1,0 +1,98 @@
+"""The cost of submissions that follow one another, each waiting for values of the one before.
+
+Enters: the cost of each. Leaves: that of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from pymonik.graph.cost import Cost, Duration, Eager, Site
+from pymonik.graph.figures import Figures, Requests
+
+
+def in_turn(costs: Sequence[Cost]) -> Cost:
+    """Add up costs; raises ValueError when there is none."""
+    if not costs:
+        raise ValueError("no submission, no cost")
+    if len(costs) == 1:
+        return costs[0]
+    first = costs[0]
+    slots = {name: room for cost in costs for name, room in cost.slots.items()}
+    work, makespan = sum(c.work for c in costs), sum(c.makespan for c in costs)
+    busy = sum(c.use * c.makespan * sum(c.slots.values()) for c in costs)
+    kept = sum(c.makespan * sum(c.slots.values()) for c in costs)
+    times = [cost.eager.makespan for cost in costs]
+    return Cost(
+        figures=together([cost.figures for cost in costs]),
+        slots=slots,
+        work=work,
+        span=sum(cost.span for cost in costs),
+        bound=sum(cost.bound for cost in costs),
+        makespan=makespan,
+        use=busy / kept if kept else 0.0,
+        pod_hours={n: sum(c.pod_hours.get(n, 0.0) for c in costs) for n in slots},
+        money=None if first.money is None else sum(c.money or 0.0 for c in costs),
+        known=sum(c.known * c.work for c in costs) / work if work else 1.0,
+        durations=_durations(one for cost in costs for one in cost.durations),
+        sites=_sites(one for cost in costs for one in cost.sites),
+        eager=Eager(
+            sum(c.eager.units for c in costs),
+            sum(c.eager.requests for c in costs),
+            sum(c.eager.bytes for c in costs),
+            None if None in times else sum(time or 0.0 for time in times),
+        ),
+    )
+
+
+def together(some: Sequence[Figures]) -> Figures:
+    """Add up the counts of submissions that follow one another."""
+    requests: dict[str, Requests] = {}
+    for one in (one for figures in some for one in figures.requests):
+        known = requests.get(one.kind, Requests(one.kind, 0, 0, 0))
+        requests[one.kind] = Requests(
+            one.kind,
+            known.requests + one.requests,
+            known.items + one.items,
+            known.bytes + one.bytes,
+        )
+    return Figures(
+        written=sum(f.written for f in some),
+        calls=sum(f.calls for f in some),
+        units=sum(f.units for f in some),
+        depth=sum(f.depth for f in some),
+        width=max(f.width for f in some),
+        unit_depth=sum(f.unit_depth for f in some),
+        requests=tuple(requests.values()),
+        bytes_raw=sum(f.bytes_raw for f in some),
+        bytes_distinct=sum(f.bytes_distinct for f in some),
+        bytes_sent=sum(f.bytes_sent for f in some),
+        slots=some[0].slots,
+        submissions=sum(f.submissions for f in some),
+    )
+
+
+def _durations(some: Iterable[Duration]) -> tuple[Duration, ...]:
+    sums: dict[tuple[str, float, str], Duration] = {}
+    for one in some:
+        key = (one.task, one.seconds, one.source)
+        sums[key] = replace(one, calls=one.calls + (sums[key].calls if key in sums else 0))
+    return tuple(sorted(sums.values(), key=lambda one: -one.seconds * one.calls))
+
+
+def _sites(some: Iterable[Site]) -> tuple[Site, ...]:
+    sums: dict[tuple[str, str], Site] = {}
+    for one in some:
+        known = sums.get((one.site, one.task))
+        if known is not None:
+            one = Site(
+                one.site,
+                one.task,
+                known.calls + one.calls,
+                known.units + one.units,
+                known.bytes + one.bytes,
+                known.work + one.work,
+            )
+        sums[one.site, one.task] = one
+    return tuple(sorted(sums.values(), key=lambda one: (-one.work, -one.bytes)))

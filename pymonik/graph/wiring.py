@@ -1,0 +1,162 @@
+"""What changed between two programs of which only the tasks are known, and what lies downstream.
+
+Enters: tasks as a cluster knows them, or those that a plan would send. Leaves: `Change`s. Tasks of
+one name are compared as one: how many, with which options, fed by what. Arguments and code are in
+no task that a stranger may read, and are left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from pymonik.graph.diff import Change
+from pymonik.graph.draw.tasks import Session, Stored, Task, plain
+from pymonik.numbers import size_text
+from pymonik.plan.fan_in import bounded
+from pymonik.plan.plan import Plan
+from pymonik.plan.sending import placement_of
+from pymonik.plan.steps import Placement
+
+# What a session has whose client names no partition.
+_DEFAULT = "pymonik"
+Wiring = tuple[Sequence[Task], Mapping[str, Stored]]
+
+
+def facts_of(placement: Placement) -> tuple[tuple[str, str], ...]:
+    """Give the options of a task that a cluster is told of, those that are set."""
+    shown = {
+        "partition": placement.partition,
+        "priority": str(placement.priority),
+        "application": " ".join(filter(None, placement[2:6])),
+        "engine": placement.engine_type,
+        **dict(placement.labels),
+    }
+    return tuple((name, text) for name, text in shown.items() if text)
+
+
+def tasks_of_plans(plans: Sequence[Plan]) -> list[Task]:
+    """Give the tasks that plans would send."""
+    return [task for plan in plans for task in _tasks(plan)]
+
+
+def _tasks(plan: Plan) -> Iterator[Task]:
+    source = plan.source
+    partitions = source.partitions if source is not None else ()
+    for unit in bounded(plan.units, source.optimize if source is not None else True):
+        placement = placement_of(unit.options)
+        if not placement.partition:
+            placement = placement._replace(partition=(*partitions, _DEFAULT)[0])
+        yield Task(
+            id=str(id(unit.cell)),
+            name=unit.name,
+            status="waiting",
+            inputs=tuple(dict.fromkeys(str(id(cell)) for cell in unit.needs)),
+            outputs=(str(id(unit.cell)),),
+            facts=facts_of(placement),
+        )
+
+
+@dataclass
+class _Group:
+    """The tasks of one name: their options by value, what feeds them, the bytes they read."""
+
+    count: int = 0
+    options: dict[str, Counter[str]] = field(default_factory=dict)
+    # By what it is ("values of price", "made by count"): how many, and the name of the source.
+    feeds: Counter[tuple[str, str]] = field(default_factory=Counter)
+    objects: set[str] = field(default_factory=set)
+
+
+def compare(before: Wiring, after: Wiring) -> list[Change]:
+    """Compare two programs by their tasks; bytes of objects where both know objects."""
+    sessions = [Session(tasks, objects) for tasks, objects in (before, after)]
+    # A fan-out whose names have lost their numbers on one side has lost them on the other.
+    folded = {
+        plain(task.name)
+        for session in sessions
+        for task in session.tasks.values()
+        if session.titles[task.id] != task.name
+    }
+    old, new = (_groups(session, folded) for session in sessions)
+    changes = [
+        Change("removed", name, "", (), _users(name, old)) for name in old if name not in new
+    ]
+    for name, group in new.items():
+        if name not in old:
+            changes.append(Change("added", name, "", (), _users(name, new)))
+            continue
+        why = (*_reasons(old[name], group), *_sizes(old[name], group, before[1], after[1]))
+        if why:
+            changes.append(Change("changed", name, "", why, _users(name, new)))
+    return changes
+
+
+def _groups(session: Session, folded: set[str]) -> dict[str, _Group]:
+    def name_of(task: Task) -> str:
+        short = plain(task.name)
+        return short if short in folded else task.name
+
+    groups: dict[str, _Group] = {}
+    for task in sorted(session.tasks.values(), key=lambda task: session.levels.get(task.id, 0)):
+        group = groups.setdefault(name_of(task), _Group())
+        group.count += 1
+        for name, text in task.facts:
+            group.options.setdefault(name, Counter())[text] += 1
+        for id in task.inputs:
+            if id in session.makers:
+                group.feeds["values of", name_of(session.tasks[session.makers[id]])] += 1
+            else:
+                group.objects.add(id)
+        parent = session.parent(task)
+        if parent is not None:
+            group.feeds["stands for" if session.is_heir(task) else "made by", name_of(parent)] += 1
+    return groups
+
+
+def _reasons(old: _Group, new: _Group) -> Iterator[str]:
+    if old.count != new.count:
+        yield f"count: {old.count:,} before, {new.count:,} now"
+    for name in dict.fromkeys([*old.options, *new.options]):
+        was, now = (group.options.get(name, Counter()) for group in (old, new))
+        if _shares(was, old) != _shares(now, new):
+            yield f"option {name}: {_text(was)} before, {_text(now)} now"
+    for kind, name in dict.fromkeys([*old.feeds, *new.feeds]):
+        many, more = old.feeds[kind, name], new.feeds[kind, name]
+        if Fraction(many, old.count) != Fraction(more, new.count):
+            yield f"{kind} {name}: {many:,} before, {more:,} now"
+
+
+def _shares(values: Counter[str], group: _Group) -> dict[str, Fraction]:
+    """Give the part of the tasks that has each value: twice as many tasks are no other option."""
+    return {text: Fraction(count, group.count) for text, count in values.items()}
+
+
+def _text(values: Counter[str]) -> str:
+    if len(values) == 1:
+        return next(iter(values))
+    return ", ".join(f"{text} ({count:,})" for text, count in sorted(values.items())) or "none"
+
+
+def _sizes(
+    old: _Group, new: _Group, ours: Mapping[str, Stored], theirs: Mapping[str, Stored]
+) -> Iterator[str]:
+    if ours and theirs:
+        was = sum(ours[id].size for id in old.objects if id in ours)
+        now = sum(theirs[id].size for id in new.objects if id in theirs)
+        if was != now:
+            yield f"objects read: {size_text(was)} before, {size_text(now)} now"
+
+
+def _users(name: str, groups: Mapping[str, _Group]) -> tuple[str, ...]:
+    """Give the names of what a group leads to, directly or not, in order."""
+    reached = {name}
+    while more := {
+        user
+        for user, group in groups.items()
+        if user not in reached and any(source in reached for _, source in group.feeds)
+    }:
+        reached |= more
+    return tuple(user for user in groups if user in reached and user != name)

@@ -1,0 +1,213 @@
+"""Handles: what a user holds for a value that does not exist yet.
+
+Enters: recorded nodes. Leaves: values, errors, and hints when a handle is taken for its value.
+A handle is (node, index), made when asked for; waiting is left to the client that recorded it.
+Several at once are a `MultiResultHandle` (`multi`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    NoReturn,
+    Protocol,
+    TypeVar,
+)
+
+from pymonik.errors import LazyValueError, OptionsError
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+def _refusal(verb: str) -> Callable[..., NoReturn]:
+    def refuse(self: Any, *_: Any) -> NoReturn:
+        raise LazyValueError(
+            f"{verb} a handle needs its value, which does not exist yet: call .get() for the "
+            "value, or do it inside a task that takes the handle as an argument"
+        )
+
+    return refuse
+
+
+_cannot_format = _refusal("formatting")
+_cannot_compare = _refusal("comparing")
+
+
+def in_seconds(timeout: float | None) -> float | None:
+    """Refuse a timeout that is no time."""
+    if timeout is None:
+        return None
+    number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+    if not number or not timeout >= 0:
+        raise OptionsError(f"timeout takes seconds, 0 or more, not {timeout!r}")
+    return timeout
+
+
+def compared(other: object) -> bool:
+    """Answer whether a handle is equal to what is no handle: nobody knows, but for `None`."""
+    if other is None or getattr(type(other), "__pymonik_role__", "") == "lazy":
+        return False
+    return _cannot_compare(None)
+
+
+class Owner(Protocol):
+    """What handles ask of the recorder that made them."""
+
+    @property
+    def session_id(self) -> str: ...
+    def wait_for(self, handles: list[ResultHandle[Any]], timeout: float | None) -> None: ...
+    def wait_for_runs(self, runs: Any, timeout: float | None) -> None: ...
+    def value(self, handle: ResultHandle[Any], timeout: float | None) -> Any: ...
+    def values(self, runs: Any, timeout: float | None) -> list[Any]: ...
+    def is_done(self, handle: ResultHandle[Any]) -> bool: ...
+    def exception(
+        self, handle: ResultHandle[Any], timeout: float | None
+    ) -> BaseException | None: ...
+    def completed(
+        self, handles: list[ResultHandle[Any]], timeout: float | None
+    ) -> Iterator[ResultHandle[Any]]: ...
+    def awaited(self, handle: ResultHandle[Any]) -> Coroutine[Any, Any, Any]: ...
+    def awaited_in_turn(
+        self, handles: list[ResultHandle[Any]], timeout: float | None
+    ) -> AsyncIterator[ResultHandle[Any]]: ...
+    def call_when_done(
+        self, handle: ResultHandle[Any], callback: Callable[[Any], object]
+    ) -> None: ...
+    def cancel_call(self, handle: ResultHandle[Any]) -> bool: ...
+    def result_id(self, handle: ResultHandle[Any]) -> str: ...
+    def describe(self, handle: ResultHandle[Any]) -> str: ...
+    def name(self, handle: ResultHandle[Any], name: str) -> None: ...
+    def item(self, handle: ResultHandle[Any], key: Any) -> ResultHandle[Any]: ...
+    def unpack(self, handle: ResultHandle[Any], n: int) -> tuple[ResultHandle[Any], ...]: ...
+    def delegate(self, handle: Any) -> None: ...
+
+
+class ResultHandle(Generic[T_co]):
+    """A handle to one value: of a call, of an element of a map, or of an object put."""
+
+    __slots__ = ("__weakref__", "_anchor", "_client", "_index", "_node")
+    __pymonik_role__: ClassVar[str] = "lazy"
+
+    def __init__(self, node: Any, index: int, client: Owner, anchor: Any = None) -> None:
+        self._node = node
+        self._index = index
+        self._client = client
+        self._anchor = anchor
+
+    def wait(self, timeout: float | None = None) -> ResultHandle[T_co]:
+        """Send what is pending and wait until this value exists or its call has failed.
+
+        timeout: seconds; past it TimeoutError is raised and nothing is lost. Returns itself.
+        """
+        self._client.wait_for([self], in_seconds(timeout))
+        return self
+
+    def get(self, timeout: float | None = None) -> T_co:
+        """Wait for the value and give it, or raise what the task raised."""
+        return self._client.value(self, in_seconds(timeout))  # type: ignore[no-any-return]
+
+    def done(self) -> bool:
+        """Send what is pending and tell whether the call has ended, without waiting."""
+        return self._client.is_done(self)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait, and give the error of the call, or None if it has none."""
+        return self._client.exception(self, in_seconds(timeout))
+
+    def cancel(self) -> bool:
+        """Cancel the call and what depends on it; tell whether it will not run."""
+        return self._client.cancel_call(self)
+
+    def add_done_callback(self, callback: Callable[[ResultHandle[T_co]], object]) -> None:
+        """Call `callback(handle)` once the call has ended, from a thread of the library."""
+        self._client.call_when_done(self, callback)
+
+    def named(self, name: str) -> ResultHandle[T_co]:
+        """Name the value, so that it is kept and can be looked up. Returns itself."""
+        self._client.name(self, name)
+        return self
+
+    def unpack(self, n: int) -> tuple[ResultHandle[Any], ...]:
+        """Give handles to the `n` items of a value that is a sequence of `n` items."""
+        if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+            raise OptionsError(f"unpack takes the number of items, not {n!r}")
+        return self._client.unpack(self, n)
+
+    @property
+    def result_id(self) -> str:
+        """The id under which the value is stored; sends what is pending."""
+        return self._client.result_id(self)
+
+    @property
+    def session_id(self) -> str:
+        """The id of the session the value belongs to."""
+        return self._client.session_id
+
+    def __getitem__(self, key: Any) -> ResultHandle[Any]:
+        """Give a handle to `value[key]`, worked out where the value is."""
+        return self._client.item(self, key)
+
+    def __await__(self) -> Generator[Any, None, T_co]:
+        return (yield from self._client.awaited(self).__await__())  # type: ignore[no-any-return]
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not ResultHandle:
+            return compared(other)
+        return self._node is other._node and self._index == other._index
+
+    def __hash__(self) -> int:
+        return hash((id(self._node), self._index))
+
+    def __repr__(self) -> str:
+        return f"<ResultHandle {self._client.describe(self)}>"
+
+    def _repr_html_(self) -> str:
+        from pymonik.graph.draw.notebook import handle_html
+
+        return handle_html(repr(self), [self._node])
+
+    def __reduce__(self) -> NoReturn:
+        raise LazyValueError("a handle cannot be pickled: pass it to a task as an argument")
+
+    if not TYPE_CHECKING:  # a checker is to tell of a wrong name itself
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("_"):  # a protocol is asked for: not having it is the answer
+                raise AttributeError(f"a handle has no {name!r}")
+            raise AttributeError(
+                f"a handle has no {name!r}, its value may: that does not exist yet, so call .get() "
+                f"for it, or take .{name} inside a task that takes the handle as an argument"
+            )
+
+    def __format__(self, spec: str) -> str:
+        return _cannot_format(self) if spec else repr(self)
+
+    __call__ = _refusal("calling")
+    __array__ = _refusal("making an array of")
+    __bool__ = _refusal("testing")
+    __len__ = _refusal("taking the length of")
+    __contains__ = _refusal("searching")
+    __float__ = __int__ = __complex__ = __index__ = _refusal("converting")
+    __lt__ = __le__ = __gt__ = __ge__ = _refusal("comparing")
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _refusal("computing with")
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = _refusal("computing with")
+    __mod__ = __rmod__ = __pow__ = __rpow__ = _refusal("computing with")
+    __matmul__ = __rmatmul__ = __and__ = __rand__ = __or__ = __ror__ = _refusal("computing with")
+    __xor__ = __rxor__ = __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _refusal(
+        "computing with"
+    )
+    __divmod__ = __rdivmod__ = __round__ = __trunc__ = _refusal("computing with")
+    __floor__ = __ceil__ = _refusal("rounding")
+    __reversed__ = _refusal("reversing")
+    __setitem__ = __delitem__ = _refusal("changing")
+    __neg__ = __pos__ = __abs__ = __invert__ = _refusal("computing with")
+
+    def __iter__(self) -> NoReturn:
+        raise LazyValueError(
+            "iterating over a handle needs its value, which does not exist yet: .unpack(n) gives "
+            "handles to its n items, .get() the value"
+        )

@@ -1,0 +1,144 @@
+"""Files and folders that a task finds on its worker.
+
+In: a path here and the path wanted there. Out: a `Materialize`, named by its content when it is
+made, and its bytes, frozen, for the calls that take it. Sending belongs to the client, putting the
+files in place to `pymonik.runtime.placing`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pymonik.content import Buffer, Content, MemoryFile, freeze_buffer
+from pymonik.errors import SourceChangedError, TreeError
+from pymonik.runtime.env_tree import (
+    MODE_BITS,
+    archive_of,
+    file_hash,
+    tree_hash,
+)
+
+__all__ = ["Materialize", "SourceChangedError", "TreeError", "materialize", "read_source"]
+
+# A pickle of nothing but a buffer: loaded, it is the bytes, mapped where they are many.
+_BYTES = pickle.dumps(
+    pickle.PickleBuffer(bytearray(b"x")), protocol=5, buffer_callback=lambda buffer: None
+)
+
+
+@dataclass
+class Materialize:
+    """A file or folder to be in place before a task starts: pass it as an argument, at any depth.
+
+    `worker_path`, when relative, lies in a folder of the task's own, in which the task runs, and
+    which is removed after it. `content_hash` is the SHA-256 of a file, or of a folder's names,
+    modes and contents. `result_id` is known once the content is on the cluster. `mode` are a file's
+    permission bits; the modes inside a folder are part of its content.
+
+    It is a path, too: `open(mat)` opens the source here, and what was put in place in a task.
+    """
+
+    __pymonik_role__: ClassVar[str] = "file"
+
+    source_path: str
+    worker_path: str
+    content_hash: str
+    is_directory: bool
+    result_id: str | None = None
+    mode: int | None = None
+    # Where it lies in a task: known only there.
+    _placed: str | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.source_path = str(Path(self.source_path).resolve())
+        self.worker_path = str(Path(self.worker_path))
+
+    @property
+    def path(self) -> str:
+        """Where it can be read: what was put in place in a task, else the source."""
+        return self._placed or self.source_path
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_placed": None}
+
+
+def materialize(source: str | os.PathLike[str], worker_path: str | os.PathLike[str]) -> Materialize:
+    """Name the file or folder at `source` by its content, to be put at `worker_path` on the worker.
+
+    Raises `FileNotFoundError` when there is nothing at `source`, and `TreeError`, a `ValueError`,
+    for what cannot be shipped: devices, sockets, links that lead out of the folder.
+    """
+    path = Path(source)
+    worker_path = os.fspath(worker_path)
+    if path.is_dir():
+        return Materialize(str(path), str(worker_path), tree_hash(path), is_directory=True)
+    if path.is_file():
+        mode = path.stat().st_mode & MODE_BITS
+        return Materialize(
+            str(path), str(worker_path), file_hash(path), is_directory=False, mode=mode
+        )
+    if path.exists():
+        raise TreeError(f"{str(path)!r} is neither a file nor a folder: it cannot be shipped")
+    raise FileNotFoundError(
+        f"nothing to materialize at {str(path.absolute())!r}: there is no such file or folder"
+    )
+
+
+def read_source(mat: Materialize) -> bytes:
+    """Return what to upload: a file's bytes, or a folder's archive.
+
+    Raises `SourceChangedError` when the source is not what it was when `materialize` named it: what
+    a task gets is what the call said. `FileNotFoundError` when it is gone.
+    """
+    return bytes(_view(_frozen(mat)))
+
+
+def content_of(mat: Materialize) -> Content:
+    """Freeze a file or folder: give what loads as its bytes. Raises as `read_source` does."""
+    return Content(_BYTES, [_frozen(mat)])
+
+
+def content_of_bytes(data: bytes) -> Content:
+    """Give what loads as some bytes."""
+    return Content(_BYTES, [freeze_buffer(memoryview(data))])
+
+
+def is_bytes(content: Content) -> bool:
+    """Tell whether a content loads as bytes: it is a file, or the archive of a folder."""
+    return content.data == _BYTES
+
+
+def _frozen(mat: Materialize) -> Buffer:
+    if not os.path.lexists(mat.path):
+        raise FileNotFoundError(
+            f"nothing to materialize at {mat.path!r} any more: it was there at materialize()"
+        )
+    if mat.is_directory:
+        return freeze_buffer(memoryview(archive_of(mat.path, mat.content_hash)))
+    with open(mat.path, "rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            frozen: Buffer = b""
+        else:
+            with (
+                mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+                memoryview(mapped) as view,
+            ):
+                frozen = freeze_buffer(view)
+    if hashlib.sha256(_view(frozen)).hexdigest() != mat.content_hash:
+        raise SourceChangedError(
+            f"{mat.path!r} changed after materialize(): call it again once the file is final"
+        )
+    return frozen
+
+
+def _view(buffer: Buffer) -> Any:
+    return buffer.map() if isinstance(buffer, MemoryFile) else buffer

@@ -1,0 +1,239 @@
+"""Several handles at once: what `map_invoke` gives, and the order in which calls end.
+
+Enters: runs of nodes, and handles. Leaves: lists of values, and handles made when asked for. What
+one handle can do is the business of `handle`, waiting that of the client.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator
+from typing import Any, ClassVar, Generic, SupportsIndex, TypeVar, overload
+
+from pymonik.errors import NoClientError
+from pymonik.handle import ResultHandle, compared, in_seconds
+
+T = TypeVar("T")
+
+
+class MultiResultHandle(Generic[T]):
+    """Handles that behave like a list; as an argument of a task it arrives as a list of values.
+
+    `runs` are (node, indexes, anchor): a whole map is one run, whatever its length.
+    """
+
+    __slots__ = ("_client", "_runs")
+    __pymonik_role__: ClassVar[str] = "lazy"
+
+    def __init__(self, handles: Iterable[ResultHandle[T]] = (), *, client: Any = None) -> None:
+        self._client: Any = client
+        self._runs: list[tuple[Any, range, Any]] = []
+        self.extend(list(handles))
+
+    @classmethod
+    def of_run(cls, node: Any, indexes: range, client: Any, anchor: Any) -> MultiResultHandle[T]:
+        """Make the handle of a run of one node."""
+        handles: MultiResultHandle[T] = cls(client=client)
+        handles._runs.append((node, indexes, anchor))
+        return handles
+
+    @property
+    def result_handles(self) -> list[ResultHandle[T]]:
+        """The handles, as a list."""
+        return list(self)
+
+    @property
+    def session_id(self) -> str | None:
+        """The id of the session, None for an empty one."""
+        return self._client.session_id if self._client is not None else None
+
+    def wait(self, timeout: float | None = None) -> MultiResultHandle[T]:
+        """Send what is pending and wait for all values. Returns itself."""
+        if self._client is not None:
+            self._client.wait_for_runs(self._runs, in_seconds(timeout))
+        return self
+
+    def get(self, timeout: float | None = None) -> list[T]:
+        """Wait for all values and give them in order, or raise the first error."""
+        if self._client is None:
+            return []
+        return self._client.values(self._runs, in_seconds(timeout))  # type: ignore[no-any-return]
+
+    def as_completed(self, timeout: float | None = None) -> Completed[T]:
+        """Give the handles in the order in which their calls end, as `pymonik.as_completed`."""
+        return as_completed(self, timeout)
+
+    def done(self) -> bool:
+        """Send what is pending and tell whether all calls have ended."""
+        return all([handle.done() for handle in self])
+
+    def cancel(self) -> bool:
+        """Cancel all calls; tell whether none of them will run."""
+        # A unit stops with the last of its calls: what became of the first is known after that.
+        stopped = [handle.cancel() for handle in self]
+        return all(was or handle.cancel() for was, handle in zip(stopped, self))
+
+    def exception(self, timeout: float | None = None) -> list[BaseException | None]:
+        """Wait for all calls, and give the error of each, None where it has none."""
+        self.wait(timeout)
+        return [handle.exception() for handle in self]
+
+    def append(self, handle: ResultHandle[T]) -> None:
+        """Add a handle at the end."""
+        if not isinstance(handle, ResultHandle):
+            raise TypeError(f"append takes a ResultHandle, not {handle!r}")
+        self._join(handle._client)
+        index = handle._index
+        if self._runs:
+            node, indexes, anchor = self._runs[-1]
+            if node is handle._node and indexes.step == 1 and indexes.stop == index:
+                self._runs[-1] = (node, range(indexes.start, index + 1), anchor)
+                return
+        keep = handle._anchor if handle._anchor is not None else handle
+        self._runs.append((handle._node, range(index, index + 1), keep))
+
+    def extend(self, handles: Iterable[ResultHandle[T]]) -> None:
+        """Add handles at the end."""
+        if isinstance(handles, MultiResultHandle):
+            self._join(handles._client)
+            self._runs += handles._runs
+            return
+        if isinstance(handles, (str, bytes)) or not isinstance(handles, Iterable):
+            raise TypeError(f"extend takes handles, not {handles!r}")
+        for handle in handles:
+            self.append(handle)
+
+    def _join(self, client: Any) -> None:
+        if self._client is None:
+            self._client = client
+        elif client is not None and client is not self._client:
+            raise NoClientError("handles of several clients do not go together: get() their values")
+
+    def __add__(self, other: Iterable[ResultHandle[T]]) -> MultiResultHandle[T]:
+        joined: MultiResultHandle[T] = MultiResultHandle(client=self._client)
+        joined._runs += self._runs
+        joined.extend(other)
+        return joined
+
+    def __iadd__(self, other: Iterable[ResultHandle[T]]) -> MultiResultHandle[T]:
+        self.extend(other)
+        return self
+
+    def __radd__(self, other: list[ResultHandle[T]]) -> MultiResultHandle[T]:
+        joined: MultiResultHandle[T] = MultiResultHandle(other, client=self._client)
+        joined._runs += self._runs
+        return joined
+
+    def __len__(self) -> int:
+        return sum(len(indexes) for _, indexes, _ in self._runs)
+
+    def __iter__(self) -> Iterator[ResultHandle[T]]:
+        for node, indexes, anchor in self._runs:
+            for index in indexes:
+                yield self._handle(node, index, anchor)
+
+    def _handle(self, node: Any, index: int, anchor: Any) -> ResultHandle[T]:
+        if isinstance(anchor, ResultHandle):
+            return anchor
+        return ResultHandle(node, index, self._client, anchor)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> ResultHandle[T]: ...
+    @overload
+    def __getitem__(self, index: slice) -> MultiResultHandle[T]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> ResultHandle[T] | MultiResultHandle[T]:
+        if isinstance(index, slice):
+            return self._slice(index)
+        if not hasattr(index, "__index__"):
+            raise TypeError(f"a MultiResultHandle takes an index or a slice, not {index!r}")
+        count = len(self)
+        if not -count <= operator.index(index) < count:
+            raise IndexError(f"there is no handle {index!r} here: there are {count}")
+        position = range(count)[index]
+        for node, indexes, anchor in self._runs:
+            if position < len(indexes):
+                return self._handle(node, indexes[position], anchor)
+            position -= len(indexes)
+        raise AssertionError("a position below the length is in one of the runs")
+
+    def _slice(self, index: slice) -> MultiResultHandle[T]:
+        part: MultiResultHandle[T] = MultiResultHandle(client=self._client)
+        if len(self._runs) == 1:
+            node, indexes, anchor = self._runs[0]
+            part._runs.append((node, indexes[index], anchor))
+        else:
+            part.extend(list(self)[index])
+        return part
+
+    def __eq__(self, other: object) -> bool:
+        """Compare handles, as lists do; what they stand for does not exist yet."""
+        if isinstance(other, (list, tuple)) and all(isinstance(h, ResultHandle) for h in other):
+            return list(self) == list(other)
+        if isinstance(other, MultiResultHandle):
+            return list(self) == list(other)
+        return compared(other)
+
+    __hash__ = None  # type: ignore[assignment]  # it changes, as lists do
+
+    def __contains__(self, handle: object) -> bool:
+        return isinstance(handle, ResultHandle) and any(
+            handle._node is node and handle._index in indexes for node, indexes, _ in self._runs
+        )
+
+    def __bool__(self) -> bool:
+        return bool(len(self))
+
+    def __await__(self) -> Generator[Any, None, list[T]]:
+        values = []
+        for handle in self:
+            values.append((yield from handle.__await__()))
+        return values
+
+    def __repr__(self) -> str:
+        return f"<MultiResultHandle of {len(self)}>"
+
+    def _repr_html_(self) -> str:
+        from pymonik.graph.draw.notebook import handle_html
+
+        return handle_html(repr(self), [node for node, _, _ in self._runs])
+
+
+class Completed(Iterator[ResultHandle[T]], AsyncIterator[ResultHandle[T]]):
+    """Handles in the order in which their calls end, for `for` and for `async for`."""
+
+    def __init__(self, handles: list[ResultHandle[T]], timeout: float | None) -> None:
+        self._handles = handles
+        self._timeout = timeout
+        self._waiting: Iterator[ResultHandle[T]] | None = None
+        self._awaiting: AsyncIterator[ResultHandle[T]] | None = None
+
+    def __next__(self) -> ResultHandle[T]:
+        if self._waiting is None:
+            if not self._handles:
+                raise StopIteration
+            self._waiting = self._handles[0]._client.completed(self._handles, self._timeout)
+        return next(self._waiting)
+
+    async def __anext__(self) -> ResultHandle[T]:
+        if self._awaiting is None:
+            if not self._handles:
+                raise StopAsyncIteration
+            client = self._handles[0]._client
+            self._awaiting = client.awaited_in_turn(self._handles, self._timeout)
+        return await self._awaiting.__anext__()
+
+
+def as_completed(handles: Iterable[ResultHandle[T]], timeout: float | None = None) -> Completed[T]:
+    """Give handles in the order in which their calls end, failed ones included.
+
+    Works with `for`, and with `async for`, which does not block the event loop. timeout: seconds
+    until the last; past it TimeoutError is raised, and nothing is lost.
+
+        for handle in as_completed(handles):
+            print(handle.get())
+    """
+    remaining = list(handles)
+    for handle in remaining:
+        if not isinstance(handle, ResultHandle):
+            raise TypeError(f"as_completed takes handles, not {handle!r}")
+    return Completed(remaining, in_seconds(timeout))

@@ -1,0 +1,70 @@
+"""Names: what a value is called, and handles of values that another program has named.
+
+Enters: a handle, or where a backend says that a value is. Leaves: a text, or a handle like any
+other, of a call made there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from pymonik.capture import Code
+from pymonik.content import Content
+from pymonik.graph.ir import Put, Recorded, Spec
+from pymonik.handle import ResultHandle
+from pymonik.multi import MultiResultHandle
+from pymonik.options import DEFAULTS
+from pymonik.plan.home import Home, settled
+from pymonik.recorder import Anchor
+from pymonik.runtime.outcome import PENDING, Failure
+
+if TYPE_CHECKING:
+    from pymonik.plan.plan import Named
+
+_ELSEWHERE = "another program"
+
+
+def handle_of(named: Named, name: str, client: Any) -> ResultHandle[Any] | MultiResultHandle[Any]:
+    """Make the handle of a value, or of several."""
+    if named.content is not None:
+        put = Put(named.content, name, _ELSEWHERE)
+        put.home = settled(named.content)
+        return ResultHandle(put, 0, client)
+    # The node was recorded elsewhere: it is never lowered, only its home is looked at.
+    spec = Spec(name, Code.of_content(Content(b"")), 0, DEFAULTS)
+    node = Recorded(spec, (), named.length, _ELSEWHERE, 0)
+    node.home = Home(named.cells, named.chunk, named.output)
+    if named.length is None:
+        return ResultHandle(node, named.start, client)
+    indexes = range(named.start, named.start + named.length)
+    return MultiResultHandle.of_run(node, indexes, client, Anchor())
+
+
+def handles_of(nodes: Iterable[Any], client: Any) -> dict[str, Any]:
+    """Give handles of the values that have names, in a graph that was read from a file."""
+    found: dict[str, Any] = {}
+    for node in nodes:
+        if isinstance(node.label, dict):
+            found.update((name, ResultHandle(node, i, client)) for i, name in node.label.items())
+        elif node.label is not None and type(node) is not Put and node.n is not None:
+            indexes = range(node.n)
+            found[node.label] = MultiResultHandle.of_run(node, indexes, client, Anchor())
+        elif node.label is not None:
+            found[node.label] = ResultHandle(node, 0, client)
+    return found
+
+
+def description(handle: ResultHandle[Any]) -> str:
+    """Tell which value a handle is of, and what is known of it."""
+    node = handle._node
+    label = node.label.get(handle._index) if isinstance(node.label, dict) else node.label
+    name = label or ("an object" if type(node) is Put else node.spec.name)
+    if type(node) is Put:
+        return f"of {name}, put at {node.where}"
+    place = f"[{handle._index}]" if node.n is not None else ""
+    if node.home is None:
+        return f"of {name}{place}, not sent yet"
+    record = node.home.record(node.offset + handle._index)
+    state = "pending" if record is PENDING else "done"
+    return f"of {name}{place}, {'failed' if type(record) is Failure else state}"

@@ -1,0 +1,192 @@
+"""Options of a call: given by the client, the task and the call; the nearest given one wins.
+
+Enters: keyword arguments of users. Leaves: one frozen `TaskOptions`, checked. What an option does
+is the business of the compiler (`cost`, `chunk_size`, `pure`), the host (`max_duration`,
+`max_retries`) or the executor (`retries`, `retry_on`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Any
+
+from pymonik.errors import OptionsError
+from pymonik.settings import settings
+
+
+@dataclass(frozen=True)
+class TaskOptions:
+    """How a call is to be run; None means "not given", and the next farther option holds.
+
+    max_duration: limit of one call, a timedelta or seconds; at its deadline it gets `TaskTimeout`.
+    priority: 1 (last) to `max_priority` (first, 10 unless set otherwise).
+    max_retries: how often a call is tried again when the process that ran it dies.
+    partition_id: where it runs on a cluster.
+    retries, retry_on: how often a call is tried again after a Python exception, and of which types.
+    cost: expected seconds of one call, for the compiler.
+    chunk_size: elements of a map that make one unit, in place of the compiler's choice.
+    options: free labels, merged key by key; the `application_…` fields and `engine_type` go to
+    ArmoniK as they are.
+    """
+
+    max_duration: timedelta | float | None = None
+    priority: int | None = None
+    max_retries: int | None = None
+    partition_id: str | None = None
+    application_name: str | None = None
+    application_version: str | None = None
+    application_namespace: str | None = None
+    application_service: str | None = None
+    engine_type: str | None = None
+    options: Mapping[str, str] | None = None
+    retries: int | None = None
+    retry_on: tuple[type[BaseException], ...] | None = None
+    cost: float | None = None
+    chunk_size: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, check in _CHECKS.items():
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, check(name, value))
+
+    def __hash__(self) -> int:
+        labels = tuple(sorted((self.options or {}).items()))
+        rest = [getattr(self, name) for name in _NAMES if name != "options"]
+        return hash((labels, *rest))
+
+    @property
+    def seconds(self) -> float | None:
+        """`max_duration` in seconds."""
+        limit = self.max_duration
+        return limit.total_seconds() if isinstance(limit, timedelta) else limit
+
+
+def _whole(lowest: int) -> Any:
+    def check(name: str, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+            raise OptionsError(f"{name} takes a whole number of at least {lowest}, not {value!r}")
+        return value
+
+    return check
+
+
+def _priority(name: str, value: object) -> int:
+    highest = settings().max_priority
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= highest:
+        raise OptionsError(f"{name} takes a whole number from 1 to {highest}, not {value!r}")
+    return value
+
+
+def _duration(name: str, value: object) -> timedelta:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        try:
+            value = timedelta(seconds=value)
+        except (OverflowError, ValueError):  # not a number, or more than a timedelta holds
+            raise OptionsError(
+                f"{name} takes seconds, not {value!r}: leave it out for no limit"
+            ) from None
+    if not isinstance(value, timedelta):
+        raise OptionsError(f"{name} takes a timedelta or seconds, not {value!r}")
+    if value <= timedelta(0):
+        seconds = f"{value.total_seconds():g} s"
+        raise OptionsError(f"{name} must be longer than nothing, not {seconds}")
+    return value
+
+
+def _cost(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise OptionsError(f"{name} takes seconds above 0, not {value!r}")
+    return float(value)
+
+
+def _partition(name: str, value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise OptionsError(f"{name} takes the name of a partition, not {value!r}")
+    return value
+
+
+def _labels(name: str, value: object) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise OptionsError(f"{name} takes a dict of labels, not {value!r}")
+    return {str(key): str(label) for key, label in value.items()}
+
+
+def _exceptions(name: str, value: object) -> tuple[type[BaseException], ...]:
+    types = value if isinstance(value, tuple) else (value,)
+    for kind in types:
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise OptionsError(f"{name} takes exception types, not {kind!r}")
+    return types
+
+
+_CHECKS: dict[str, Any] = {
+    "max_duration": _duration,
+    "priority": _priority,
+    "max_retries": _whole(0),
+    "partition_id": _partition,
+    "options": _labels,
+    "retries": _whole(0),
+    "retry_on": _exceptions,
+    "cost": _cost,
+    "chunk_size": _whole(1),
+}
+_NAMES = tuple(field.name for field in fields(TaskOptions))
+_ALIASES = {"partition": "partition_id"}
+
+
+def demand(options: object) -> None:
+    """Refuse what holds no options; `armonik.common.TaskOptions` is welcome too."""
+    if not hasattr(options, "max_duration"):
+        raise OptionsError(
+            f"task_options takes TaskOptions(…), not {options!r:.80}: single options of a call are "
+            "given as pmk_…= keywords"
+        )
+
+
+def merge(*layers: TaskOptions | None) -> TaskOptions:
+    """Merge options, farthest first: the rightmost given field wins, labels merge key by key."""
+    given: dict[str, Any] = {}
+    for layer in layers:
+        if layer is None:
+            continue
+        demand(layer)
+        for name in _NAMES:
+            # `armonik.common.TaskOptions` has fewer fields.
+            value = getattr(layer, name, None)
+            if value is not None:
+                given[name] = {**given.get("options", {}), **value} if name == "options" else value
+    return TaskOptions(**given)
+
+
+def from_keywords(keywords: Mapping[str, Any], prefix: str = "") -> TaskOptions:
+    """Make options of keywords such as `pmk_priority=3`; an unknown one is an error."""
+    given = {}
+    for keyword, value in keywords.items():
+        name = keyword[len(prefix) :]
+        name = _ALIASES.get(name, name)
+        if name not in _NAMES:
+            choices = ", ".join(prefix + choice for choice in ("name", *_NAMES))
+            raise OptionsError(f"unknown option {keyword!r}: there are {choices}")
+        given[name] = value
+    return TaskOptions(**given)
+
+
+def meant(keyword: str) -> str:
+    """Say how an option is written that was given like an argument; "" when it is none."""
+    is_option = _ALIASES.get(keyword, keyword) in ("name", *_NAMES)
+    return f"; as an option of the call it is pmk_{keyword}=" if is_option else ""
+
+
+DEFAULTS = TaskOptions(priority=1, max_retries=3, retries=0, retry_on=(Exception,))
+
+
+def environment_of(given: Any) -> Any:
+    """Give the `Environment` that `environment=` asks for, None when it asks for nothing."""
+    if given is None or given == {}:
+        return None
+    from pymonik.environment import Environment  # it takes long to import, and few need it
+
+    return Environment.parse(given)

@@ -1,0 +1,90 @@
+"""Blame: which values of a unit cannot come any more, because an input failed as a whole.
+
+Enters: a program, and the columns of those of its inputs that failed. Leaves: for each stored step
+a column with a `Failure` for each lost value, and `PENDING` for each that can still be made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pymonik.plan.home import Cell
+from pymonik.plan.plan import Unit
+from pymonik.runtime.outcome import PENDING, Failure
+from pymonik.runtime.program import Program
+
+Columns = Sequence[Sequence[Any]]
+
+
+def blame(program: Program, failed: Mapping[int, Columns]) -> tuple[list[list[Any]], bool]:
+    """Follow failed inputs, by position; give the stored columns, and whether nothing is left."""
+    made: list[list[Any]] = []
+    for step in program.steps:
+        made.append([PENDING] * program.n)
+        for element in range(program.n):
+            for column in step.columns:
+                cause = next(_failures(column, element, failed, made), None)
+                if cause is not None:
+                    # What only passes values on is no part of the story.
+                    made[-1][element] = cause if step.function is None else cause.below(step.name)
+                    break
+    stored = [made[number] for number in program.outputs]
+    return stored, not any(PENDING in column for column in (stored or made[-1:]))
+
+
+def failed_inputs(unit: Unit) -> dict[int, Columns]:
+    """Give the columns of a unit's inputs that are known to hold failures, by position."""
+    found: dict[int, Columns] = {}
+    for position, source in enumerate(unit.inputs):
+        if isinstance(source, Cell) and not source.missing and _holds_failures(source):
+            found[position] = source.columns or [source.errors[:1] * source.n]
+    return found
+
+
+def _holds_failures(cell: Cell) -> bool:
+    if not cell.columns:
+        return bool(cell.errors)
+    return any(
+        not plain and any(type(record) is Failure for record in column)
+        for plain, column in zip(cell.plain, cell.columns)
+    )
+
+
+def _failures(
+    column: Any, element: int, failed: Mapping[int, Columns], made: Sequence[Sequence[Any]]
+) -> Iterator[Failure]:
+    """Give the failures among the values that one argument of one element is made of."""
+    kind, what = column[0], column[1]
+    if kind == "x":
+        yield what
+    elif kind == "p" and type(made[what][element]) is Failure:
+        yield made[what][element]
+    elif kind == "m":
+        yield from _failures(what[element], 0, failed, made)
+    elif kind == "b":
+        yield from (record for record in _records(what, failed) if type(record) is Failure)
+    elif kind == "n":
+        for slot in column[2]:
+            yield from _failures(slot, element, failed, made)
+    elif kind == "r":
+        count = sum(run[4] for run in what)
+        record = _record(what, element if count > 1 else 0, failed)
+        if type(record) is Failure:
+            yield record
+
+
+def _records(runs: Sequence[Any], failed: Mapping[int, Columns]) -> Iterator[Any]:
+    for run in runs:
+        if run[0] != "c" and run[0] in failed:
+            source, output, start, step, count = run
+            column = failed[source][output]
+            yield from (column[start + k * step] for k in range(count))
+
+
+def _record(runs: Sequence[Any], index: int, failed: Mapping[int, Columns]) -> Any:
+    for source, output, start, step, count in runs:
+        if index < count:
+            return failed[source][output][start + index * step] if source in failed else PENDING
+        index -= count
+    raise IndexError(index)

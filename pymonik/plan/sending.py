@@ -1,0 +1,281 @@
+"""Sending: work out the steps of units, against a ledger of what is stored already.
+
+Enters: units, contents, names. Leaves: steps, and the objects where the outcomes of the units will
+be. Sends nothing, and asks nobody.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pymonik.content import Content
+from pymonik.options import TaskOptions
+from pymonik.plan.fan_in import Gather
+from pymonik.plan.home import Cell
+from pymonik.plan.plan import Named, Unit
+from pymonik.plan.steps import (
+    NAMES,
+    NO_ID,
+    ORDER,
+    Create,
+    Declare,
+    Entry,
+    Object,
+    Placement,
+    Step,
+    Stream,
+    Submit,
+    consumers_first,
+    packed,
+)
+from pymonik.runtime import envelope
+from pymonik.runtime.envelope import Assembly, Order, Parts
+from pymonik.settings import settings
+
+
+@dataclass
+class Ledger:
+    """What is stored: contents by digest, outcomes of units by their cells."""
+
+    contents: dict[bytes, Object] = field(default_factory=dict)
+    cells: WeakKeyDictionary[Cell, Object] = field(default_factory=WeakKeyDictionary)
+    numbers: int = 0
+    # The working directories of environments, archived, by their hashes.
+    folders: dict[str, Content] = field(default_factory=dict)
+    # The tables that were stored.
+    tables: list[Object] = field(default_factory=list)
+
+    def forget_unsent(self) -> None:
+        """Forget what a failed submission has not stored."""
+        self.contents = {digest: o for digest, o in self.contents.items() if o.id}
+        for cell in [cell for cell, stored in self.cells.items() if not stored.id]:
+            del self.cells[cell]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a plan does not know of the session that it is sent to."""
+
+    session_id: str = NO_ID
+    slots: int = 1
+    optimize: Any = True
+    # Whether tasks may end their dependents unseen, and the one that may when others may not.
+    gives_up: bool = True
+    heir: Cell | None = None
+    # What becomes of the logs of tasks: see `Order`.
+    logs: str = ""
+    # Versions of the packages that pickled data names, on the client.
+    versions: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
+class Sending:
+    """The steps of one plan, and where the outcomes of its units will be."""
+
+    steps: list[Step]
+    outputs: list[tuple[Unit, Object]]
+
+    @property
+    def size(self) -> int:
+        """Bytes of objects that it stores."""
+        creates = (o for step in self.steps if isinstance(step, Create) for o in step.objects)
+        streams = (step.object for step in self.steps if isinstance(step, Stream))
+        return sum(o.size for o in (*creates, *streams))
+
+    def unsent(self) -> list[Object]:
+        """Give the outputs of tasks that were not submitted."""
+        open_steps = [s for s in self.steps if isinstance(s, Submit) and not s.is_done]
+        return [entry.output for step in open_steps for entry in step.entries]
+
+
+def sending(
+    units: Sequence[Unit],
+    contents: Iterable[Content],
+    ledger: Ledger,
+    facts: Facts,
+    tables: Mapping[str, dict[str, Named]] | None = None,
+    extra: Iterable[Object] = (),
+) -> Sending:
+    """Work out the steps; `extra` are further objects to be stored, `tables` tell of values."""
+    outputs = [(unit, _output(unit, ledger, facts)) for unit in units]
+    objects = [*extra]
+    for content in contents:
+        _content(content, ledger, objects)
+    entries = [_entry(unit, output, ledger, facts, objects) for unit, output in outputs]
+    for title, told in (tables or {}).items():
+        objects.append(_table(title, told, ledger, objects))
+    objects += [entry.order for entry in entries]
+    limits = settings()
+    big = [o for o in objects if o.size > limits.request_bytes // 4]
+    small = [o for o in objects if o.size <= limits.request_bytes // 4]
+    steps: list[Step] = []
+    declared = [output for _, output in outputs if not output.id] + big
+    if declared:
+        steps.append(Declare(declared))
+    steps += [Create(some) for some in packed(small, limits.request_bytes, lambda o: o.size)]
+    steps += [Stream(o) for o in big]
+    steps += _submissions(entries)
+    return Sending(steps, outputs)
+
+
+def _output(unit: Unit, ledger: Ledger, facts: Facts) -> Object:
+    known = ledger.cells.get(unit.cell)
+    if known is not None:  # declared by a submission that was refused
+        return known
+    ledger.numbers += 1
+    stamp = envelope.stamp_of(facts.session_id, ledger.numbers)
+    output = ledger.cells[unit.cell] = Object(unit.name, stamp)
+    return output
+
+
+def _content(content: Content, ledger: Ledger, objects: list[Object], name: str = "blob") -> Object:
+    known = ledger.contents.get(content.digest)
+    if known is None:
+        known = Object(
+            name,
+            content.digest,
+            envelope.content_size(content),
+            lambda: envelope.seal_content(content),
+        )
+        ledger.contents[content.digest] = known
+        objects.append(known)
+    return known
+
+
+def _cell(cell: Cell, ledger: Ledger, facts: Facts, objects: list[Object]) -> Object:
+    """Give where an outcome is; what failed without leaving a trace is stored for its users."""
+    known = ledger.cells.get(cell)
+    if known is not None:
+        return known
+    ledger.numbers += 1
+    stamp = envelope.stamp_of(facts.session_id, ledger.numbers)
+    if cell.missing:  # of another session: only when steps are counted, not sent
+        return Object("", stamp)
+    parts = envelope.seal_pack(stamp, cell.columns, cell.errors)
+    known = Object("failed", stamp, envelope.size_of(parts), lambda: parts)
+    ledger.cells[cell] = known
+    objects.append(known)
+    return known
+
+
+def _entry(
+    unit: Unit, output: Object, ledger: Ledger, facts: Facts, objects: list[Object]
+) -> Entry:
+    inputs = [
+        _cell(source, ledger, facts, objects)
+        if isinstance(source, Cell)
+        else _content(source, ledger, objects)
+        for source in unit.inputs
+    ]
+    if unit.modules is not None:
+        inputs.append(_content(unit.modules, ledger, objects, "modules"))
+    folder = _folder(unit.environment, ledger)
+    if folder is not None:
+        inputs.append(_content(folder, ledger, objects, "working_dir"))
+    digests = tuple(source.digest for source in inputs)
+    # No dependency is named twice: two contents of a unit may be equal.
+    unique, placement = tuple(dict.fromkeys(inputs)), placement_of(unit.options)
+    if isinstance(unit, Gather):
+        gathered = Assembly(
+            unit.name,
+            [[None] * unit.n],
+            [],
+            list(unit.holes()),
+            digests,
+            output.digest,
+            facts.gives_up,
+        )
+        return Entry(order_object(gathered), output, unique, placement)
+    order = Order(
+        program=unit.payload,
+        name=unit.name,
+        n=unit.n,
+        outputs=len(unit.cell.columns),
+        digests=digests,
+        stamp=output.digest,
+        limited=unit.limited,
+        environment=unit.environment.to_wire() if unit.environment else None,
+        has_folder=folder is not None,
+        slots=facts.slots,
+        optimize=facts.optimize,
+        has_modules=unit.modules is not None,
+        versions=facts.versions,
+        logs=facts.logs and (facts.logs if unit.wanted else "note"),
+        gives_up=facts.gives_up or not unit.cell.columns or unit.cell is facts.heir,
+    )
+    return Entry(order_object(order, "" if output.name else unit.name), output, unique, placement)
+
+
+def _folder(environment: Any, ledger: Ledger) -> Content | None:
+    """Give the archive of an environment's working directory, made once."""
+    if not environment or not environment.working_hash:
+        return None
+    known = ledger.folders.get(environment.working_hash)
+    if known is None:
+        known = ledger.folders[environment.working_hash] = Content(environment.archive())
+    return known
+
+
+def order_object(order: Any, unit: str = "") -> Object:
+    """Give the object of an order; unit: the name of the unit, if no output will tell it."""
+    parts = envelope.seal_order(order)
+    name = f"{ORDER} of {unit}" if unit else ORDER
+    return Object(name, order.stamp, envelope.size_of(parts), lambda: parts)
+
+
+def _table(title: str, told: dict[str, Named], ledger: Ledger, objects: list[Object]) -> Object:
+    """Give the object that tells others where values are."""
+    stored: dict[str, tuple[tuple[Object, int, int], ...]] = {}
+    for name, what in told.items():
+        if what.content is not None:
+            stored[name] = ((_content(what.content, ledger, objects, name), 0, 0),)
+        elif all(cell in ledger.cells for cell in what.cells):  # else it failed before it was sent
+            stored[name] = tuple((ledger.cells[c], c.n, len(c.columns)) for c in what.cells)
+        if title == NAMES and name in stored and [n <= 1 for _, n, _ in stored[name]] == [True]:
+            stored[name][0][0].name = name
+
+    def parts() -> Parts:
+        # One list for all values of a unit: a pickle has it once.
+        lists = {
+            places: [(o.any_id, o.digest, n, outputs) for o, n, outputs in places]
+            for places in stored.values()
+        }
+        return envelope.seal_names(
+            {
+                name: (lists[places], what.chunk, what.output, what.start, what.length)
+                for name, places in stored.items()
+                for what in [told[name]]
+            }
+        )
+
+    table = Object(title, size=envelope.size_of(parts()), parts=parts)
+    ledger.tables.append(table)
+    return table
+
+
+def _submissions(entries: Sequence[Entry]) -> Iterator[Submit]:
+    limits = settings()
+    entries = consumers_first(entries)
+    for start in range(0, len(entries), limits.submit_units):
+        some = entries[start : start + limits.submit_units]
+        for part in packed(some, limits.request_bytes, lambda e: 78 + 38 * len(e.inputs)):
+            common = Counter(entry.placement for entry in part).most_common(1)
+            yield Submit(part, common[0][0])
+
+
+def placement_of(options: TaskOptions) -> Placement:
+    """Give what a cluster is told of options."""
+    return Placement(
+        options.partition_id or "",
+        options.priority or 1,
+        options.application_name or "",
+        options.application_version or "",
+        options.application_namespace or "",
+        options.application_service or "",
+        options.engine_type or "",
+        tuple(sorted((options.options or {}).items())),
+    )

@@ -1,0 +1,123 @@
+"""Progress while waiting: a bar when stderr is a terminal, a callback for programs.
+
+Enters: a backend's counts. Leaves: `Progress` values; nothing where nobody looks.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pymonik.safe_logging import safely
+
+# A wait shorter than this shows no bar.
+_PATIENCE = 0.5
+_TICK = 0.1
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a client is: units that have ended, units that were sent, seconds waited.
+
+    uploaded, to_upload: bytes of the submission under way that are at the cluster, and all of them.
+    running: units that run now. failed: calls known to have failed, those that could not run
+    because of them not counted. began: units that had ended before this wait.
+    """
+
+    done: int
+    total: int
+    seconds: float
+    uploaded: int = 0
+    to_upload: int = 0
+    running: int = 0
+    failed: int = 0
+    began: int = 0
+
+    @property
+    def share(self) -> float:
+        """The part that is done, from 0 to 1."""
+        return self.done / self.total if self.total else 1.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest takes at the pace of this wait; None before any unit has ended."""
+        ended = self.done - self.began
+        return self.seconds / ended * (self.total - self.done) if ended > 0 else None
+
+    def __str__(self) -> str:
+        from pymonik.numbers import counted, seconds_text, size_text
+
+        parts = [f"{self.done:,}/{counted(self.total, 'unit')}"]
+        parts += [f"{self.running:,} running"] if self.running else []
+        parts += [f"{self.failed:,} failed"] if self.failed else []
+        if self.uploaded < self.to_upload:
+            parts.append(f"{size_text(self.uploaded)} of {size_text(self.to_upload)} sent")
+        left = self.seconds_left
+        if left is not None and self.done < self.total:
+            parts.append(f"about {seconds_text(left)} left")
+        return ", ".join(parts)
+
+
+@contextmanager
+def watching(backend: Any, on_progress: Callable[[Progress], object] | None) -> Iterator[None]:
+    """Show progress while the block waits."""
+    if on_progress is None and not (sys.stderr is not None and sys.stderr.isatty()):
+        yield
+        return
+    over = threading.Event()
+    began, before = time.monotonic(), backend.progress()[0]
+
+    def look() -> Progress:
+        done, total = backend.progress()
+        uploaded, to_upload = backend.upload
+        return Progress(
+            done=done,
+            total=total,
+            seconds=time.monotonic() - began,
+            uploaded=uploaded,
+            to_upload=to_upload,
+            # It may have been counted a while ago.
+            running=min(backend.running, total - done),
+            failed=len(backend.failures),
+            began=before,
+        )
+
+    watcher = threading.Thread(target=_watch, args=(look, on_progress, over), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+        if on_progress is not None:
+            on_progress(look())
+
+
+def _watch(
+    look: Callable[[], Progress],
+    on_progress: Callable[[Progress], object] | None,
+    over: threading.Event,
+) -> None:
+    if on_progress is not None:
+        while not over.wait(_TICK):
+            safely("progress", lambda: on_progress(look()))
+        return
+    if over.wait(_PATIENCE):
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(20), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        shown = bar.add_task("", total=None)
+        while True:
+            now = look()
+            bar.update(shown, completed=now.done, total=now.total, description=str(now))
+            if over.wait(_TICK):
+                return

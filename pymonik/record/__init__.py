@@ -1,1 +1,0 @@
-"""A Python call becomes a node: tasks, arguments, handles, the recorder."""

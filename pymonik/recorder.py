@@ -1,0 +1,303 @@
+"""Recording: a Python call becomes a node of a graph in memory.
+
+Enters: a task and its arguments. Leaves: a node appended to `pending`, and a handle. Opens no
+channel, starts no process. What arguments become is the business of `arguments`. Who waits for
+values is the difference between its two children: the client (`client.Pymonik`), and the recorder
+inside a task (`runtime.subtasks.TaskRecorder`).
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+import weakref
+from collections.abc import Iterable, Sequence
+from copy import copy
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pymonik.arguments import Arguments
+from pymonik.capture import Code, capture_function
+from pymonik.current import current_recorder
+from pymonik.errors import NoClientError, OptionsError
+from pymonik.graph.ir import Put, Recorded, Spec
+from pymonik.graph.slots import Const, Nested
+from pymonik.handle import Owner, ResultHandle
+from pymonik.multi import MultiResultHandle
+from pymonik.numbers import counted
+from pymonik.options import TaskOptions, from_keywords, merge
+from pymonik.plan.home import settled
+from pymonik.runtime.outcome import PENDING
+
+if TYPE_CHECKING:
+    from pymonik.task import Task
+
+T = TypeVar("T")
+
+_KEPT_CODES = 256
+_KEPT_SPECS = 1024
+
+
+class Anchor:
+    """Held by all handles of one map: while it lives, somebody can ask for its values."""
+
+    __slots__ = ("__weakref__",)
+
+
+class Recorder(Arguments, Owner):
+    """Records calls into `pending`; what is pending is sent by `flush`, which children define."""
+
+    __pymonik_role__ = "recorder"
+
+    def __init__(self, options: TaskOptions, environment: Any = None) -> None:
+        super().__init__()
+        self.options = options
+        self.environment = environment
+        self.pending: list[Any] = []
+        # Handles by the names of their values: what has a name is kept.
+        self.names: dict[str, Any] = {}
+        self._codes: dict[int, tuple[Any, Code]] = {}
+        self._specs: dict[Any, Spec] = {}
+        # Where the seeds of calls come from: see `runtime.seeds`.
+        self._root = b""
+        # As it was given, for whoever compares; None where it was chosen here.
+        self._seed: int | None = None
+        self._numbered = 0
+        # Whether a task was called whose values may be known already.
+        self._looks_up = False
+        self.interner.editions.changed = self._specs.clear
+
+    def __pymonik_reduce__(self) -> Any:
+        # A task that names its client means the one of the place where it runs.
+        return current_recorder, ()
+
+    # ----- recording: the hot path
+
+    def record_call(
+        self, spec: Spec, args: tuple[Any, ...], site: Any, lasti: int
+    ) -> ResultHandle[Any]:
+        """Append a call; give the handle of its value."""
+        node = Recorded(spec, args, None, site, lasti)
+        handle: ResultHandle[Any] = ResultHandle(node, 0, self)
+        node.anchor = weakref.ref(handle)
+        self.pending.append(node)
+        return handle
+
+    def record_map(
+        self, spec: Spec, columns: tuple[Any, ...], n: int, site: Any, lasti: int
+    ) -> MultiResultHandle[Any]:
+        """Append a map; give the handles of its values."""
+        anchor = Anchor()
+        node = Recorded(spec, columns, n, site, lasti)
+        node.anchor = weakref.ref(anchor)
+        if n:
+            self.pending.append(node)
+        else:
+            node.home = settled(PENDING)
+        return MultiResultHandle.of_run(node, range(n), self, anchor)
+
+    def number(self) -> None:
+        """Give calls their places, on which seeds hang, in the order of recording."""
+        number = self._numbered
+        for node in self.pending:
+            if type(node) is Recorded and node.place is None:
+                node.place = number
+                number += 1
+        self._numbered = number
+
+    def spec_for(
+        self, task: Task[Any, Any], code: Code, width: int, keywords: tuple[str, ...], given: Any
+    ) -> Spec:
+        """Give what all calls like this one share, made once."""
+        key: Any = (id(task), id(code), width, keywords, given)
+        try:
+            known = self._specs.get(key)
+        except TypeError:  # ArmoniK's own options have no hash: made anew each time
+            known, key = None, None
+        if known is None:
+            if len(self._specs) > _KEPT_SPECS:  # options of each call's own, such as its labels
+                self._specs.clear()
+            known = Spec(
+                task.func_name,
+                code,
+                width,
+                merge(self.options, task.task_options, given),
+                keywords,
+                task.pure,
+                task.require_context,
+                self._environment_for(task),
+                self.interner.editions.current,
+                task.cache,
+                task.version,
+                self._root,
+                code.delegates or self.code_for(task).delegates,
+            )
+            self._looks_up = self._looks_up or task.cache
+            if key is not None:
+                self._specs[key] = known
+        return known
+
+    def _environment_for(self, task: Task[Any, Any]) -> Any:
+        if task.environment is None:
+            return self.environment
+        from pymonik.environment import Environment
+        from pymonik.environment import merge as merge_environments
+
+        merged = merge_environments(self.environment or Environment(), task.environment)
+        self.check_environment(merged)
+        return merged
+
+    def check_environment(self, environment: Any) -> None:
+        """Refuse an environment that calls cannot have here."""
+
+    def code_for(self, task: Task[Any, Any]) -> Code:
+        """Give the captured function of a task; capture again when a global was rebound."""
+        known = self._codes.get(id(task))
+        if known is not None and known[1].is_current():
+            return known[1]
+        if len(self._codes) > _KEPT_CODES:  # tasks made by the thousand, such as bound methods
+            self._codes.clear()
+            self._specs.clear()
+        code = capture_function(task.func, task.func_name, self.interner)
+        if known is not None:  # what it has captured may be large: nothing may keep it
+            for key in [k for k, spec in list(self._specs.items()) if spec.code is known[1]]:
+                self._specs.pop(key, None)
+        self._codes[id(task)] = (task, code)
+        return code
+
+    def give_argument(self, node: Recorded) -> None:
+        """Let a map without arguments take its function for one: each element has it then."""
+        from pymonik.task import calling
+
+        node.args = (Const(node.spec.code.content),)
+        node.spec = copy(node.spec)
+        node.spec.code, node.spec.width = self.code_for(calling(node.spec.context)), 1
+
+    # ----- objects
+
+    def put(self, obj: T, name: str | None = None) -> ResultHandle[T]:
+        """Keep an object as it is now; give a handle that tasks take as an argument.
+
+        obj: anything that can be pickled; later changes to it are not seen. name: under which it
+        is stored and can be looked up. Raises CaptureError.
+        """
+        self._check_open()
+        if name is not None:
+            _demand_name(name)
+        content, lazies = self.interner.freeze(obj, name or "the object")
+        if any(getattr(type(lazy), "__pymonik_role__", "") == "file" for lazy in lazies):
+            raise OptionsError("files are put in place for the task that takes them: pass, not put")
+        if lazies:
+            slots = tuple(map(self.slot_of_lazy, lazies))
+            handle = self.builtin_call(identity, (Nested(content, slots),))
+            return handle.named(name) if name else handle
+        frame = _users_frame()
+        node = Put(content, name, f"{frame.f_code.co_filename}:{frame.f_lineno}")
+        node.home = settled(content)
+        kept: ResultHandle[T] = ResultHandle(node, 0, self)
+        if name is not None:
+            self.pending.append(node)
+            self.names[name] = kept
+        return kept
+
+    def put_many(
+        self, objects: Iterable[T], names: Sequence[str] | None = None
+    ) -> MultiResultHandle[T]:
+        """Keep several objects; give their handles, in order.
+
+        names: one for each object. Raises OptionsError when their numbers differ.
+        """
+        objects = list(objects)
+        if names is None:
+            return MultiResultHandle([self.put(obj) for obj in objects], client=self)
+        if isinstance(names, str) or not isinstance(names, Sequence) or len(names) != len(objects):
+            raise OptionsError(
+                f"put_many got {counted(len(objects), 'object')} and names={names!r}: give a list "
+                "with a name for each"
+            )
+        pairs = zip(objects, names)
+        return MultiResultHandle([self.put(obj, name) for obj, name in pairs], client=self)
+
+    # ----- derived values
+
+    def builtin_call(self, function: Any, args: tuple[Any, ...]) -> ResultHandle[Any]:
+        """Record a call of a function of our own: pure, cheap, without a signature check."""
+        from pymonik.task import builtin
+
+        task = builtin(function)
+        code = self.code_for(task)
+        spec = self.spec_for(task, code, len(args), (), None)
+        frame = _users_frame()
+        return self.record_call(spec, args, frame.f_code, frame.f_lasti)
+
+    def item(self, handle: ResultHandle[Any], key: Any) -> ResultHandle[Any]:
+        """Record `value[key]`."""
+        slot = self.argument(key, "the key")
+        return self.builtin_call(operator.getitem, (self.slot_of_lazy(handle), slot))
+
+    def unpack(self, handle: ResultHandle[Any], n: int) -> tuple[ResultHandle[Any], ...]:
+        """Record the `n` items of a value."""
+        source = self.slot_of_lazy(handle)
+        return tuple(self.builtin_call(_unpacked, (source, n, i)) for i in range(n))
+
+    def name(self, handle: ResultHandle[Any], name: str) -> None:
+        """Name a value that was not sent yet."""
+        _demand_name(name)
+        node = handle._node
+        if type(node) is Put:
+            node.label = name
+            self.names[name] = handle
+            if node not in self.pending:
+                self.pending.append(node)
+            return
+        if node.home is not None:
+            raise OptionsError(f"{name!r} comes too late: the call was already sent")
+        self.names[name] = handle
+        if node.n is None:
+            node.label = name
+            return
+        # Elements have names of their own; a name that the whole map has already goes to all.
+        known = node.label
+        if isinstance(known, str):
+            known = {index: f"{known}[{index}]" for index in range(node.n)}
+        node.label = {**(known or {}), handle._index: name}
+
+    def check(self, delegate: bool) -> None:
+        """Tell whether a call can be recorded here; inside a task it may delegate."""
+        self._check_open()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise NoClientError("this client is closed: create a new one")
+
+    def call_options(self, keywords: dict[str, Any], given: Any) -> tuple[Any, str | None]:
+        """Split `pmk_…` keywords off `keywords`; give the options of the call and its name."""
+        ours = {key: keywords.pop(key) for key in list(keywords) if key.startswith("pmk_")}
+        label = ours.pop("pmk_name", None)
+        if label is not None:
+            _demand_name(label)
+        options = merge(given, from_keywords(ours, "pmk_")) if ours else given
+        return options, label
+
+
+def _demand_name(name: object) -> None:
+    if not isinstance(name, str) or not name:
+        raise OptionsError(f"a name is a non-empty string, not {name!r}")
+
+
+def _users_frame() -> Any:
+    """Give the innermost frame that is not of this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("pymonik."):
+        frame = frame.f_back
+    return frame
+
+
+def identity(value: Any) -> Any:
+    """Give the value: what assembles a container out of the values in it."""
+    return value
+
+
+def _unpacked(value: Any, n: int, index: int) -> Any:
+    if len(value) != n:
+        raise ValueError(f"unpack({n}) of a value with {counted(len(value), 'item')}")
+    return value[index]

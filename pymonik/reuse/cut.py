@@ -1,0 +1,179 @@
+"""Takes known calls out of a graph, before it is compiled.
+
+Enters: a graph as it was recorded. Leaves: the graph without the calls whose values are known,
+their users naming the values instead; and which of the others are to be kept once they are there. A
+map of which some elements are known leaves single calls for the rest.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, Protocol
+
+from pymonik.graph.ir import Graph, Recorded
+from pymonik.graph.slots import (
+    Bundle,
+    Const,
+    Each,
+    Gather,
+    Nested,
+    Range,
+    Ref,
+    column_refs,
+    slot_at,
+)
+from pymonik.plan.home import Spliced
+
+Place = tuple[Any, int]
+
+
+class Knows(Protocol):
+    """Knows keys, and where values are."""
+
+    def keys_of(self, node: Recorded) -> list[str | None]:
+        """Give the keys of a node."""
+
+    def find(self, key: str) -> Place | None:
+        """Give where the value of a key is, if it is known."""
+
+
+class Element(Recorded):
+    """A single call that was an element of a map."""
+
+    __slots__ = ("element",)
+    element: int
+
+
+class _Anchor:
+    __slots__ = ("__weakref__",)
+
+
+class Cut:
+    """One graph without its known calls; arguments name others until `restore`."""
+
+    def __init__(self, known: Knows, graph: Graph) -> None:
+        self._known = known
+        self._parts: dict[int, list[Place]] = {}
+        self._spliced: list[tuple[Recorded, list[Place]]] = []
+        self._shared: list[Place] = []
+        self._before: list[tuple[Recorded, tuple[Any, ...]]] = []
+        self.misses: list[tuple[str, Place, Any]] = []
+        self.hits = 0
+        nodes: list[Any] = []
+        for node in graph.nodes:
+            if isinstance(node, Recorded):
+                keys = known.keys_of(node)  # of the arguments as they were recorded
+                self._rename(node)
+                nodes += self._look_up(node, keys) if is_cached(node) else [node]
+            else:
+                nodes.append(node)
+        note = (f"reused {self.hits} calls: their values are known",) if self.hits else ()
+        self.graph = Graph(tuple(nodes), graph.aliases, graph.notes + note)
+
+    def bind(self) -> None:
+        """Let the calls that were taken out know where their values are."""
+        for node, parts in self._spliced:
+            node.home = Spliced(parts)
+        for other, index in self._shared:  # of earlier submissions: each is wanted once more
+            other.home.at(other.offset + index)[0].share(other.offset)
+
+    @property
+    def kept(self) -> tuple[tuple[str, Place], ...]:
+        """The keys of what is computed now, and where the values will be."""
+        return tuple((key, place) for key, place, _ in self.misses)
+
+    def restore(self) -> None:
+        """Give the calls their arguments back."""
+        for node, args in self._before:
+            node.args = args
+
+    def _look_up(self, node: Recorded, keys: list[str | None]) -> list[Recorded]:
+        found = [None if key is None else self._known.find(key) for key in keys]
+        hits = len(found) - found.count(None)
+        if not hits:
+            anchor = _anchored(node)
+            self.misses += [(k, (node, i), anchor) for i, k in enumerate(keys) if k is not None]
+            return [node]
+        self.hits += hits
+        self._shared += [place for place in found if place and isinstance(place[0], Recorded)]
+        left: list[Recorded] = []
+        parts: list[Place] = []
+        for index, place in enumerate(found):
+            if place is None:
+                call = _element(node, index)
+                left.append(call)
+                place = call, 0
+                key = keys[index]
+                if key is not None:
+                    self.misses.append((key, place, _anchored(call)))
+            parts.append(place)
+        self._parts[id(node)] = parts
+        self._spliced.append((node, parts))
+        return left
+
+    # ----- users of what was taken out
+
+    def _rename(self, node: Recorded) -> None:
+        if not self._parts:
+            return
+        change = self._slot if node.n is None else self._column
+        args = tuple([change(argument, node.n) for argument in node.args])
+        if any(new is not old for new, old in zip(args, node.args)):
+            self._before.append((node, node.args))
+            node.args = args
+
+    def _column(self, column: Any, n: Any) -> Any:
+        kind = type(column)
+        if kind is Const:
+            value = self._slot(column.value, n)
+            return column if value is column.value else Const(value)
+        if not any(id(source) in self._parts for source, _ in column_refs(column, n)):
+            return column
+        if kind in (Range, Gather, Each):
+            return Each([self._slot(slot_at(column, i), n) for i in range(n)])
+        return column
+
+    def _slot(self, slot: Any, n: Any = None) -> Any:
+        kind = type(slot)
+        if kind is Ref and id(slot.node) in self._parts:
+            return Ref(*self._parts[id(slot.node)][slot.index])
+        if kind is Bundle and any(id(node) in self._parts for node, _ in slot.runs):
+            return Bundle(tuple(run for node, run in slot.runs for run in self._runs(node, run)))
+        if kind is Nested:
+            inner = tuple([self._slot(one) for one in slot.slots])
+            same = all(new is old for new, old in zip(inner, slot.slots))
+            return slot if same else Nested(slot.content, inner)
+        return slot
+
+    def _runs(self, node: Any, indexes: range) -> list[tuple[Any, range]]:
+        parts = self._parts.get(id(node))
+        if parts is None:
+            return [(node, indexes)]
+        return [(other, range(at, at + 1)) for other, at in (parts[i] for i in indexes)]
+
+
+def is_cached(node: Recorded) -> bool:
+    """Tell whether the values of a node are looked up."""
+    # A value with a name is stored under it, so it is made.
+    return node.spec.cache and node.label is None
+
+
+def _element(node: Recorded, index: int) -> Recorded:
+    """Make a single call of an element of a map; a single call is itself."""
+    if node.n is None:
+        return node
+    args = tuple([slot_at(column, index) for column in node.args])
+    call = Element(node.spec, args, None, node.site, node.lasti)
+    call.element = index
+    call.anchor = node.anchor
+    call.place = node.place
+    return call
+
+
+def _anchored(node: Recorded) -> Any:
+    """Give what keeps the values of a node wanted: somebody will ask for them."""
+    anchor = node.anchor() if node.anchor is not None else None
+    if anchor is None:
+        anchor = _Anchor()
+        node.anchor = weakref.ref(anchor)
+    return anchor

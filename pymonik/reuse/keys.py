@@ -1,0 +1,134 @@
+"""Keys of pure calls: equal keys mean equal values, in every run and on every machine.
+
+Enters: recorded nodes, inputs before their users. Leaves: a key for each call, made of the code
+(its fingerprint and the local modules it names, or the version that its author gives it), the
+environment, and the arguments: by their content, or by the key of the call that makes them. None
+where an argument has no key.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pymonik.content import IMMEDIATE, Content
+from pymonik.graph.fingerprint import content_digest, parts_of
+from pymonik.graph.ir import Put, Recorded, Spec
+from pymonik.graph.slots import Bundle, Nested, Ref, slot_at
+from pymonik.numbers import literal
+from pymonik.sources import Source, closure
+
+Parts = dict[str, str]
+_SHOWN = 60
+
+
+class Keys:
+    """Gives keys; remembers those of calls and of code."""
+
+    def __init__(self) -> None:
+        self._nodes: WeakKeyDictionary[Recorded, list[str | None]] = WeakKeyDictionary()
+        self._codes: WeakKeyDictionary[Spec, Parts] = WeakKeyDictionary()
+        self._edition: Any = None
+
+    def of(self, node: Recorded) -> list[str | None]:
+        """Give the keys of the elements of a node: one for a single call."""
+        known = self._nodes.get(node)
+        if known is None:
+            known = self._nodes[node] = self._made(node)
+        return known
+
+    def code_of(self, spec: Spec) -> Parts:
+        """Give what the code of a task is known by, part by part."""
+        known = self._codes.get(spec)
+        if known is None:
+            if spec.version is None:
+                parts = dict(parts_of(spec.code.function))
+                parts.update(self._modules_of(spec.code.content, spec.edition))
+            else:
+                parts = {f"version of {spec.name}": str(spec.version)}
+            if spec.environment:
+                parts["environment"] = spec.environment.digest
+            known = self._codes[spec] = parts
+        return known
+
+    def arguments_of(self, node: Recorded, index: int) -> list[str]:
+        """Tell of the arguments of a call, so that two can be told apart."""
+        slots = [slot if node.n is None else slot_at(slot, index) for slot in node.args]
+        return [
+            (literal(slot) if type(slot) in IMMEDIATE else self._slot(slot) or "?")[:_SHOWN]
+            for slot in slots
+        ]
+
+    def _made(self, node: Recorded) -> list[str | None]:
+        count = 1 if node.n is None else node.n
+        if not node.spec.pure:
+            return [None] * count
+        self._edition = node.spec.edition
+        try:
+            head = repr((sorted(self.code_of(node.spec).items()), node.spec.keywords))
+            if node.n is None:
+                return [self._key(head, node.args)]
+            rows = zip(*([slot_at(column, i) for i in range(count)] for column in node.args))
+            return [self._key(head, row) for row in rows] if node.args else [_digest(head)] * count
+        except Exception:  # whatever objects of the user do when they are looked at
+            return [None] * count
+
+    def _key(self, head: str, slots: Sequence[Any]) -> str | None:
+        parts = [self._slot(slot) for slot in slots]
+        return None if None in parts else _digest(head + repr(parts))
+
+    def _slot(self, slot: Any) -> str | None:
+        kind = type(slot)
+        if kind is Content:
+            return self._content(slot)
+        if kind is Ref:
+            return self._output(slot.node, slot.index)
+        if kind is Bundle:
+            made = [self._output(node, i) for node, indexes in slot.runs for i in indexes]
+            return None if None in made else f"list {made}"
+        if kind is Nested:
+            inner = [self._slot(one) for one in slot.slots]
+            filled = self._content(slot.content, len(slot.slots))
+            return None if None in inner else f"nested {filled} {inner}"
+        if kind in IMMEDIATE or kind is tuple:
+            return f"{kind.__name__}:{literal(slot)}"
+        return None
+
+    def _output(self, node: Any, index: int) -> str | None:
+        if type(node) is Put:
+            return self._content(node.content)
+        return self.of(node)[index]
+
+    def _content(self, content: Content, holes: int = 0) -> str:
+        """Name a content by its value, and by the code of the objects in it."""
+        modules = self._modules_of(content, self._edition)
+        return content_digest(content, holes) + "".join(f" {p}" for p in sorted(modules.items()))
+
+    def _modules_of(self, content: Content, edition: Any) -> Parts:
+        """Give the local modules that a pickle names, with all they import.
+
+        A word that only looks like the name of one makes a value anew once too often: no harm.
+        """
+        sources = edition.sources if edition is not None else {}
+        named = [name for name in sources if name.encode() in content.data]
+        if not named:
+            return {}
+        return {f"module {name}": _source_digest(s) for name, s in closure(named).items()}
+
+
+@lru_cache(maxsize=1024)
+def _source_digest(source: Source) -> str:
+    """Name a module by what it says, whatever its comments and its layout."""
+    try:
+        text = ast.dump(ast.parse(source.text))
+    except (SyntaxError, ValueError, RecursionError):
+        text = source.text
+    return _digest(text + source.set_here.hex())
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -1,0 +1,122 @@
+"""What one client knows: values that it has made, those of a `Store`, those of its session.
+
+Enters: keys of calls, and records once they have come. Leaves: where the values of keys are. Only
+tasks with `cache=True` are looked up; the keys of other pure calls serve as parts of keys. How
+known calls leave a graph is told in `cut`.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from pymonik.content import Content
+from pymonik.graph.ir import Graph, Put, Recorded
+from pymonik.plan.home import settled
+from pymonik.reuse.cut import Cut, Place, is_cached
+from pymonik.reuse.keys import Keys
+from pymonik.reuse.store import Store
+from pymonik.runtime.outcome import PENDING, Failure
+
+logger = logging.getLogger("pymonik.reuse")
+
+Elsewhere = Callable[[Mapping[str, str]], Mapping[str, Any]]
+
+_PAUSE = 1.0
+# A class that travels by value is another one in each program.
+_OWN_CLASS = b"_class_setstate"
+
+
+class Known:
+    """What one client knows: values made here, by key, and those of its store.
+
+    elsewhere: gives handles of values that other programs of the session have made, by keys; the
+    names of their tasks go with the keys that it is asked for.
+    """
+
+    def __init__(self, store: Store | None, elsewhere: Elsewhere = lambda wanted: {}) -> None:
+        self.store = store
+        self._elsewhere = elsewhere
+        self._keys = Keys()
+        self._made: dict[str, tuple[Place, Any]] = {}
+        self._open: list[tuple[str, Place, Any, dict[str, Any]]] = []
+        self._last = 0.0
+
+    @contextmanager
+    def without(self, graph: Graph) -> Iterator[tuple[Graph, Cut]]:
+        """Give the graph without known calls, for as long as it is compiled."""
+        self._look_elsewhere(graph)
+        cut = Cut(self, graph)
+        try:
+            yield cut.graph, cut
+        finally:
+            cut.restore()
+
+    def find(self, key: str) -> Place | None:
+        """Give where the value of a key is, if it is known."""
+        made = self._made.get(key)
+        if made is not None:
+            (node, index), _ = made
+            record = node.home.record(node.offset + index)
+            return None if type(record) is Failure else made[0]
+        content = self.store.get(key) if self.store is not None else None
+        if content is None:
+            return None
+        put = Put(content, None, "")
+        put.home = settled(content)
+        return put, 0
+
+    def _look_elsewhere(self, graph: Graph) -> None:
+        cached = [n for n in graph.nodes if isinstance(n, Recorded) and is_cached(n)]
+        wanted = {k: n.spec.name for n in cached for k in self.keys_of(n) if k is not None}
+        wanted = {key: name for key, name in wanted.items() if key not in self._made}
+        for key, handle in (self._elsewhere(wanted) if wanted else {}).items():
+            record = handle._node.home.record(handle._index)
+            if type(record) is not Content or _OWN_CLASS not in record.data:
+                self._made[key] = ((handle._node, handle._index), handle)
+
+    def expect(self, cut: Cut) -> None:
+        """Note what is computed now, and is to be known: the graph was sent."""
+        for key, (node, index), anchor in cut.misses:
+            self._made[key] = ((node, index), anchor)
+            if self.store is not None:
+                about = {
+                    "task": node.spec.name,
+                    "code": self._keys.code_of(node.spec),
+                    "arguments": self._keys.arguments_of(node, index),
+                }
+                self._open.append((key, (node, index), anchor, about))
+
+    def keep(self, at_once: bool = True) -> None:
+        """Store the values that have come; unless at_once, not more often than once a second."""
+        if not self._open or (not at_once and time.monotonic() - self._last < _PAUSE):
+            return
+        self._last = time.monotonic()
+        known, self._open = self._open, []
+        for entry in known:
+            key, (node, index), _, about = entry
+            record = PENDING if node.home is None else node.home.record(node.offset + index)
+            if record is PENDING:
+                self._open.append(entry)
+                continue
+            self._made.pop(key, None)
+            if type(record) is not Failure:
+                self._keep(key, record, about)
+        if self.store is not None:
+            self.store.prune()
+
+    def _keep(self, key: str, record: Any, about: dict[str, Any]) -> None:
+        content = record if type(record) is Content else Content(pickle.dumps(record, protocol=5))
+        if _OWN_CLASS in content.data:
+            logger.info("values of %s hold classes of this program: not kept", about["task"])
+            return
+        assert self.store is not None
+        self.store.put(key, content, about)
+
+    def keys_of(self, node: Recorded) -> list[str | None]:
+        """Give the keys of a node, none where it is not looked up."""
+        return self._keys.of(node)

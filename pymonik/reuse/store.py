@@ -1,0 +1,138 @@
+"""Values kept on this machine, by key: files in the user's cache, bounded in bytes.
+
+Enters: keys, contents, and what is told of them. Leaves: contents. A file is written under another
+name and renamed when whole, so that any number of processes may read and write; the ones used least
+recently go first. Whatever is wrong with a disk, a value is then just not known.
+
+    <folder>/<key>      a line of JSON, then the envelope of the content
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pymonik.content import Content
+from pymonik.errors import WireError
+from pymonik.runtime import envelope
+from pymonik.settings import settings
+
+logger = logging.getLogger("pymonik.reuse")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is told of a value: its task, what its key was made of, when it was made and used."""
+
+    key: str
+    task: str
+    size: int
+    made: float
+    used: float
+    code: Mapping[str, str] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+
+
+class Store:
+    """The values in one folder; `PYMONIK_CACHE` names another than that in the user's cache."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or default_folder()
+        # What was told of values that cannot be kept: once is enough.
+        self._told: set[str] = set()
+
+    def get(self, key: str) -> Content | None:
+        """Give the value of a key; None when it is not known."""
+        path = self._folder / key
+        try:
+            data = path.read_bytes()
+            start = data.index(b"\n") + 1
+            opened = envelope.unseal(memoryview(data)[start:])
+            content = envelope.content_of(opened)
+            if content.digest != opened.digest:
+                raise WireError("its bytes have changed")
+            os.utime(path)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, WireError) as error:
+            logger.warning("the value in %s cannot be read, and is made anew: %s", path, error)
+            with contextlib.suppress(OSError):
+                path.unlink()
+            return None
+        return content
+
+    def put(self, key: str, content: Content, about: Mapping[str, Any]) -> None:
+        """Keep a value."""
+        part = self._folder / f".{key}.{secrets.token_hex(4)}"
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open(part, "wb") as file:
+                file.write(json.dumps({**about, "made": time.time()}).encode() + b"\n")
+                file.writelines(envelope.seal_content(content))
+            part.replace(self._folder / key)
+        except OSError as error:
+            if str(error) not in self._told:
+                self._told.add(str(error))
+                logger.warning("values of %s are not kept: %s", about.get("task"), error)
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+    def prune(self) -> None:
+        """Remove values until the rest is within the limit, the least recently used first."""
+        limit = settings().cache_bytes
+        files = sorted(self._files(), key=lambda item: item[1].st_mtime)
+        total = sum(status.st_size for _, status in files)
+        for path, status in files:
+            if total <= limit:
+                return
+            with contextlib.suppress(OSError):
+                path.unlink()
+            total -= status.st_size
+
+    def clear(self, task: str | None = None) -> int:
+        """Remove all values, or those of one task; give their number."""
+        doomed = [e.key for e in self.entries() if task in (None, e.task)]
+        for key in doomed:
+            with contextlib.suppress(OSError):
+                (self._folder / key).unlink()
+        return len(doomed)
+
+    def entries(self) -> list[Entry]:
+        """Give what is kept, the newest first."""
+        found = []
+        for path, status in self._files():
+            try:
+                with open(path, "rb") as file:
+                    told = json.loads(file.readline())
+                parts = told.get("code", {}), tuple(told.get("arguments", ()))
+                times = told["made"], status.st_mtime
+                found.append(Entry(path.name, told["task"], status.st_size, *times, *parts))
+            except (OSError, ValueError, KeyError):
+                continue
+        return sorted(found, key=lambda entry: -entry.made)
+
+    def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
+        with contextlib.suppress(OSError):
+            for path in self._folder.iterdir():
+                if path.name.startswith("."):
+                    continue
+                with contextlib.suppress(OSError):
+                    yield path, path.stat()
+
+
+def default_folder() -> Path:
+    """Give the folder of values."""
+    named = os.environ.get("PYMONIK_CACHE")
+    if named:
+        return Path(named)
+    from pymonik.runtime.env_cache import cache_folder
+
+    return cache_folder() / "values"

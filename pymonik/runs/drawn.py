@@ -1,0 +1,66 @@
+"""The drawing of a past run: what it submitted, with what it took and what failed.
+
+Enters: the record of a run. Leaves: a `Drawing` whose boxes have a status, or tasks that have one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pymonik.graph.draw.model import Box, Drawing, Link
+from pymonik.graph.draw.tasks import Task
+from pymonik.graph.wiring import tasks_of_plans
+from pymonik.plan.plan import Plan
+from pymonik.runs.watch import Record
+
+
+def drawing_of(record: Record) -> Drawing:
+    """Draw all submissions of a run, side by side."""
+    failed, work = _failed(record), _work(record)
+    boxes: list[Box] = []
+    links: list[Link] = []
+    for data in record.drawings:
+        part = Drawing.of(data)
+        first = len(boxes)
+        links += [Link(a.source + first, a.target + first, a.values) for a in part.links]
+        boxes += [_told(box, failed, work.get("; ".join(box.titles))) for box in part.boxes]
+    return Drawing(tuple(boxes), tuple(links))
+
+
+def tasks_of_run(record: Record, plans: Sequence[Plan]) -> list[Task]:
+    """Give the tasks of the plans of a run, each with the mean of what those of its name took."""
+    tasks = tasks_of_plans(plans)
+    failed, work = _failed(record), _work(record)
+    counts = Counter(task.name for task in tasks)
+    return [
+        replace(
+            task,
+            status="failed" if failed & set(task.name.split("; ")) else "done",
+            seconds=work[task.name][0] / counts[task.name] if task.name in work else None,
+        )
+        for task in tasks
+    ]
+
+
+def _failed(record: Record) -> set[str]:
+    return {failure["task"] for failure in record.failures}
+
+
+def _work(record: Record) -> dict[str, list[float]]:
+    """Give the seconds and the elements of all units of a name."""
+    work: dict[str, list[float]] = {}
+    for _, name, _, seconds, elements in record.spans:
+        entry = work.setdefault(name, [0.0, 0.0])
+        entry[0] += seconds
+        entry[1] += elements
+    return work
+
+
+def _told(box: Box, failed: set[str], work: list[float] | None) -> Box:
+    status = "failed" if failed & set(box.titles) else "done"
+    if not work or not work[1]:
+        return replace(box, status=status)
+    facts = (("seconds", f"{work[0]:.4g}"), ("seconds each", f"{work[0] / work[1]:.4g}"))
+    return replace(box, status=status, facts=facts)

@@ -1,0 +1,199 @@
+"""Watching a run: what was submitted, which worker ran what when, what failed.
+
+Enters: plans, ends of pieces, failures. Leaves: one record in the database when the client closes.
+Keeps no graph and no value: a run must not hold what its user has dropped. A run never fails, nor
+waits noticeably, because it is watched.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from pymonik.graph.ir import Map
+from pymonik.numbers import counted, seconds_text
+from pymonik.plan.plan import Plan, Unit
+
+if TYPE_CHECKING:
+    from pymonik.backend import Backend
+
+logger = logging.getLogger("pymonik")
+
+OFF = "off"
+# Of a run with more, the first are kept; sums are of all.
+_SPANS, _SUBMISSIONS, _FAILURES = 20_000, 20, 100
+# Names in a summary.
+_TOLD = 5
+# What a backend has from its beginning to its end: looked up without a detour.
+_CONSTANT = (
+    "name",
+    "session_id",
+    "slots",
+    "durations",
+    "changed",
+    "failures",
+    "progress",
+    "want",
+    "watch",
+)
+
+
+@dataclass
+class Record:
+    """A run; times in s, `spans` are (worker, unit's name, begin, seconds, elements)."""
+
+    id: str
+    started: float
+    script: str
+    backend: str
+    workers: int
+    seconds: float = 0.0
+    submissions: int = 0
+    calls: int = 0
+    units: int = 0
+    failed: int = 0
+    drawings: list[dict[str, Any]] = field(default_factory=list)
+    graphs: list[dict[str, Any]] = field(default_factory=list)
+    spans: list[tuple[int, str, float, float, int]] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Watched:
+    """A backend, watched: does what the backend does, and takes notes."""
+
+    def __init__(self, backend: Any, keeps: bool = True, tells: bool = False) -> None:
+        self._backend = backend
+        self._keeps = keeps
+        self._tells = tells
+        self._began = time.perf_counter()
+        # By the unit's name: the specs of its steps, the seconds spent on it, the elements run.
+        self._work: dict[str, list[Any]] = {}
+        self._record = Record(
+            backend.session_id, time.time(), sys.argv[0] or "python", backend.name, backend.slots
+        )
+        for name in _CONSTANT:
+            setattr(self, name, getattr(backend, name))
+        observe = getattr(backend, "observe", None)
+        if observe is not None:
+            observe(self)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def submit(self, plan: Plan) -> None:
+        """Note a plan, and submit it."""
+        record = self._record
+        record.submissions += 1
+        record.calls += plan.calls
+        record.units += len(plan.units)
+        if record.submissions <= _SUBMISSIONS:
+            for node in plan.graph.nodes:
+                if isinstance(node, Map):
+                    specs = [step.spec for step in node.steps]
+                    self._work.setdefault(node.name, [specs, 0.0, 0])
+        self._backend.submit(plan)
+        if record.submissions <= _SUBMISSIONS:  # while it runs
+            try:
+                from pymonik.runs.sketch import sketch, small_graph
+
+                record.drawings.append(sketch(plan))
+                graph = small_graph(plan)
+                record.graphs += [graph] if graph is not None else []
+            except Exception:
+                logger.warning("this submission is not drawn in `pymonik runs`", exc_info=True)
+
+    def ended(self, worker: int, unit: Unit, elements: int, seconds: float) -> None:
+        """Note a piece that ended."""
+        record, name = self._record, unit.name
+        if len(record.spans) < _SPANS:
+            begin = time.perf_counter() - self._began - seconds
+            record.spans.append((worker, name, round(begin, 6), round(seconds, 6), elements))
+        work = self._work.get(name)
+        if work is not None:
+            work[1] += seconds
+            work[2] += elements
+
+    def made(self, unit: Unit, units: Sequence[Unit], bindings: Sequence[Any]) -> None:
+        """Note units that a task made."""
+        self._record.units += len(units)
+
+    def close(self) -> None:
+        """Close the backend, and keep the record of what was submitted to it."""
+        self._backend.close()
+        record = self._record
+        if not record.submissions:
+            return
+        record.seconds = time.perf_counter() - self._began
+        record.failed = len(self._backend.failures)
+        if self._tells:
+            sys.stderr.write(f"{summary(record)}\n")
+        try:
+            if self._keeps:
+                self._keep()
+        except Exception as error:  # a full disk, a locked or broken database
+            logger.warning("this run is not recorded, it is in no other way affected: %s", error)
+        record.submissions = 0
+
+    def _keep(self) -> None:
+        from pymonik.graph.fingerprint import fingerprint
+        from pymonik.runs.store import Store
+
+        record = self._record
+        failures = list(self._backend.failures)
+        record.failures = [
+            {
+                "task": f.task,
+                "site": f.site,
+                "element": f.element,
+                "kind": f.kind,
+                "text": f.message,
+            }
+            for f in failures[:_FAILURES]
+        ]
+        durations = [
+            (fingerprint(spec.code.function, packages=False), spec.name, each, count)
+            for specs, seconds, count in self._work.values()
+            # A fused unit tells no step from another: each gets an equal share.
+            for spec, each in ((spec, seconds / max(1, count) / len(specs)) for spec in specs)
+            if count
+        ]
+        with Store.open() as store:
+            store.keep(record, durations)
+
+
+def watched(backend: Any) -> Backend:
+    """Watch a backend, unless `PYMONIK_RUNS` is "off" and nobody wants to be told."""
+    keeps = os.environ.get("PYMONIK_RUNS") != OFF
+    tells = os.environ.get("PYMONIK_VERBOSE", "") not in ("", "0")
+    return cast("Backend", Watched(backend, keeps, tells) if keeps or tells else backend)
+
+
+def summary(record: Record) -> str:
+    """Tell in a few lines what a run did."""
+    busy = sum(span[3] for span in record.spans)
+    slots = max(1, record.workers) * max(record.seconds, 1e-9)
+    work: dict[str, list[float]] = {}
+    for _, name, _, seconds, elements in record.spans:
+        entry = work.setdefault(name, [0.0, 0])
+        entry[0] += seconds
+        entry[1] += elements
+    most = sorted(work.items(), key=lambda item: -item[1][0])[:_TOLD]
+    lines = [
+        f"pymonik: {counted(record.calls, 'call')} in {counted(record.units, 'unit')} and "
+        f"{counted(record.submissions, 'submission')}, {record.failed:,} failed; "
+        f"{seconds_text(record.seconds)} with {counted(record.workers, 'worker')} on "
+        f"{record.backend}",
+    ]
+    if busy:
+        lines.append(f"  work {seconds_text(busy)}, workers {busy / slots:.0%} busy")
+    lines += [
+        f"  {name} ×{elements:,.0f}: {seconds_text(seconds)}, "
+        f"{seconds_text(seconds / max(1, elements))} each"
+        for name, (seconds, elements) in most
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,82 @@
+"""Values that lie apart from their packs: a large one is a result of its own.
+
+Enters: the records of a unit that has ended, or packs among the inputs of a task. Leaves: packs
+that stay small, with an `Apart` in place of each large value; or those large values that a program
+uses, brought here. Their siblings stay where they are.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from typing import Any
+
+from pymonik.content import Content
+from pymonik.plan.home import Cell
+from pymonik.plan.plan import Unit
+from pymonik.runtime import envelope
+from pymonik.runtime.agent_inputs import ContentCache, open_file
+from pymonik.runtime.agent_store import AgentStore
+from pymonik.runtime.outcome import Apart, Failure
+from pymonik.settings import settings
+
+Columns = Sequence[Sequence[Any]]
+
+
+def set_apart(name: str, columns: Columns, store: AgentStore) -> Columns:
+    """Store the large values of a pack as results of their own; alone in its pack, one stays."""
+    if sum(map(len, columns)) == 1:
+        return columns
+    limit = settings().apart_size
+    found = [[_large(record, limit) for record in column] for column in columns]
+    contents = {content.digest: content for large in found for content in large if content}
+    if not contents:
+        return columns
+    ids = store.create([(name, envelope.seal_content(content)) for content in contents.values()])
+    apart = {
+        digest: Apart(id, digest, content.size)
+        for (digest, content), id in zip(contents.items(), ids)
+    }
+    return [
+        [apart[content.digest] if content else record for record, content in zip(column, large)]
+        for column, large in zip(columns, found)
+    ]
+
+
+def _large(record: Any, limit: int) -> Content | None:
+    """Give a record as a content when it is large."""
+    kind = type(record)
+    if kind is Content:
+        return record if record.size > limit else None
+    if kind in (bytes, str) and len(record) > limit:
+        return Content(pickle.dumps(record, protocol=5))
+    return None
+
+
+def bring(unit: Unit, store: AgentStore, cache: ContentCache) -> None:
+    """Put the values that a unit uses, and that lie apart, into its inputs."""
+    if not any(_has_apart(cell) for cell in unit.needs):
+        return
+    places: dict[Apart, list[tuple[Cell, int, int]]] = {}
+    for source, output, place in unit.program.uses():
+        cell = unit.inputs[source]
+        assert isinstance(cell, Cell)
+        record = cell.columns[output][place]
+        if type(record) is Apart:
+            places.setdefault(record, []).append((cell, output, place))
+    found: dict[Apart, Any] = {apart: cache.find(apart.digest) for apart in places}
+    missing = [apart for apart, content in found.items() if content is None]
+    is_there = store.bring([apart.id for apart in missing])
+    for apart in missing:
+        found[apart] = (
+            cache.content(open_file(store.folder, apart.id, apart.digest))
+            if apart.id in is_there
+            else Failure("lost", "its value is gone from the cluster", "?")
+        )
+    for apart, wanted in places.items():
+        for cell, output, place in wanted:
+            cell.columns[output][place] = found[apart]
+
+
+def _has_apart(cell: Cell) -> bool:
+    return any(type(record) is Apart for column in cell.columns for record in column)

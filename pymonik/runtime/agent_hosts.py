@@ -1,0 +1,91 @@
+"""The hosts of a worker: one for each way in which sub-tasks are compiled, usually one in all.
+
+Enters: orders. Leaves: the host that runs them, in the environments that they need.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+from pymonik.content import Content
+from pymonik.environment import Environment
+from pymonik.runtime import memory
+from pymonik.runtime.agent_emit import Emit
+from pymonik.runtime.envelope import Order
+from pymonik.runtime.environments import Environments
+from pymonik.runtime.host import Host
+from pymonik.runtime.outcome import Failure
+from pymonik.settings import settings
+
+logger = logging.getLogger("pymonik.worker")
+
+# Each keeps executors, with their modules and their memory.
+_MOST = 2
+
+
+class Hosted(NamedTuple):
+    """A host, and what its units leave behind."""
+
+    host: Host
+    emit: Emit
+
+
+class Hosts:
+    """Makes hosts when they are needed."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._environments = Environments()
+        self._hosts: OrderedDict[Any, Hosted] = OrderedDict()
+        if not memory.is_told():
+            logger.warning("this system has no /proc: executors that grow are not replaced")
+        # The working directory of the task that runs, archived: there is one task at a time.
+        self._folder: Content | None = None
+
+    def host_for(self, order: Order, folder: Content | None = None) -> Hosted:
+        """Give the host for an order; `folder`: the archive of its working directory."""
+        self._folder = folder
+        key = (order.slots, order.optimize)
+        known = self._hosts.get(key)
+        if known is not None and known.host.is_over:  # it has failed: the next one need not
+            known = None
+        if known is None:
+            emit = Emit()
+            host = Host(
+                1,
+                order.slots,
+                order.optimize,
+                self._name,
+                emit.attach,
+                solo=True,
+                environments=self._environments,
+                folders=self._folder_of,
+            )
+            known = self._hosts[key] = Hosted(host, emit)
+            while len(self._hosts) > _MOST:
+                self._hosts.popitem(last=False)[1].host.close()
+        self._hosts.move_to_end(key)
+        return known
+
+    def _folder_of(self, environment: Environment) -> bytes | None:
+        return self._folder.data if self._folder is not None else None
+
+    def replace_grown(self) -> None:
+        """End hosts whose executors have grown: what tasks leak must not be the end of the pod."""
+        limit = settings().executor_bytes or memory.available() // 2
+        for key, hosted in list(self._hosts.items()):
+            size = max(map(memory.private, hosted.host.pids), default=0)
+            if size > limit:
+                logger.warning("an executor has grown to %d bytes: it is replaced", size)
+                del self._hosts[key]
+                hosted.host.close()
+
+    def close(self) -> None:
+        """End all executors, and what they run."""
+        while self._hosts:
+            host = self._hosts.popitem()[1].host
+            host.fail_all(Failure("cancelled", "the worker stops", "?"))
+            host.close()
+        self._environments.close()

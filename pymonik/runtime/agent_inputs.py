@@ -1,0 +1,75 @@
+"""The inputs of a task: files of the folder it shares with its agent, made into contents and cells.
+
+Enters: digests that the order expects, ids of the task's dependencies. Leaves: sources by position.
+Contents are kept across tasks, by digest, within a budget of bytes: an executor that has seen one
+is sent its number only.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Sequence
+
+from pymonik.content import Content
+from pymonik.errors import WireError
+from pymonik.numbers import counted
+from pymonik.plan.home import Cell
+from pymonik.runtime import envelope
+from pymonik.runtime.cache import ByteCache
+from pymonik.runtime.envelope import Envelope
+
+CACHE_BYTES = 1 << 30
+
+
+class ContentCache:
+    """The contents that a worker has seen last."""
+
+    def __init__(self, limit: int = CACHE_BYTES) -> None:
+        self._contents: ByteCache[Content] = ByteCache("contents", limit)
+
+    def find(self, digest: bytes) -> Content | None:
+        """Give the content of a digest, if it is known."""
+        return self._contents.find(digest)
+
+    def content(self, opened: Envelope) -> Content:
+        """Give the content of an envelope: the one known already, if there is one.
+
+        Bytes that are read are checked before they are kept: the key is their digest, no claim.
+        """
+        size = opened.body.nbytes + sum(buffer.nbytes for buffer in opened.buffers)
+        # What is kept under a digest has it, so that a claim is as good as the bytes.
+        return self._contents.get(opened.claim, size, lambda: envelope.content_of(opened))
+
+
+def read_inputs(
+    folder: str, ids: Sequence[str], digests: Sequence[bytes], cache: ContentCache
+) -> list[Content | Cell]:
+    """Read the inputs of a task, in the order of its program."""
+    unique = list(dict.fromkeys(digests))
+    if len(unique) != len(ids):
+        raise WireError(f"{counted(len(ids), 'input')} came for a task that takes {len(unique)}")
+    made = {digest: _read(open_file(folder, id, digest), cache) for id, digest in zip(ids, unique)}
+    return [made[digest] for digest in digests]
+
+
+def open_file(folder: str, id: str, digest: bytes = b"") -> Envelope:
+    """Open the envelope in a file; its bytes are checked by who reads them."""
+    path = os.path.join(folder, id)
+    size = os.path.getsize(path)
+    if not size:
+        raise WireError(f"input {id} is empty: it was never stored, or its data were deleted")
+    with open(path, "rb") as file:
+        opened = envelope.opened(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+    return envelope.named(opened, digest, f"input {id}") if digest else opened
+
+
+def _read(opened: Envelope, cache: ContentCache) -> Content | Cell:
+    if opened.kind == envelope.CONTENT:
+        return cache.content(opened)
+    columns, errors = envelope.records_of(opened)
+    cell = Cell(len(columns[0]) if columns else 1, len(columns))
+    cell.fill(0, columns)
+    cell.settle(cell.n)
+    cell.errors += errors
+    return cell

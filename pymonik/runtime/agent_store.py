@@ -1,0 +1,175 @@
+"""The agent of a worker as a place to send plans to.
+
+Enters: steps of sub-tasks, and the pack of the task itself. Leaves: requests to the agent, who
+holds them back until the task has ended well. Data go through files in the folder that both can
+see: what the agent takes in one message is limited to 4 MiB.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import grpc
+from armonik.protogen.common import agent_common_pb2 as messages
+from armonik.protogen.common.objects_pb2 import TaskOptions
+from google.protobuf.duration_pb2 import Duration
+
+from pymonik.plan.sizes import HOURS, RETRIES
+from pymonik.plan.steps import Entry, Placement, Submit, packed
+from pymonik.runtime.envelope import Parts
+
+# Well below the 4 MiB that an agent takes in one message.
+MESSAGE_BYTES = 3 << 20
+_NAME_BYTES = 128
+# Seconds between tries of what may be asked twice; then the task is given back.
+_PAUSES = (0.05, 0.2, 1.0, 4.0)
+_PASSING = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+}
+
+
+class AgentLostError(Exception):
+    """The agent does not answer: nobody knows what it has taken of this task."""
+
+
+class AgentStore:
+    """The requests of one task to its agent."""
+
+    def __init__(self, agent: Any, request: Any) -> None:
+        self._agent = agent
+        self._request = request
+        self.folder: str = request.data_folder
+        self._written: list[str] = []
+
+    def declare(self, names: Sequence[str]) -> Sequence[str]:
+        """Give an id for each name."""
+        kind = messages.CreateResultsMetaDataRequest
+        ids: list[str] = []
+        for some in packed(names, MESSAGE_BYTES // _NAME_BYTES, lambda name: 1):
+            request = kind(
+                communication_token=self._request.communication_token,
+                session_id=self._request.session_id,
+                results=[kind.ResultCreate(name=name) for name in some],
+            )
+            # Asked twice, it leaves rows that nobody refers to.
+            answer = self._again(self._agent.CreateResultsMetaData, request)
+            ids += [made.result_id for made in answer.results]
+        return ids
+
+    def create(self, items: Sequence[tuple[str, Parts]]) -> Sequence[str]:
+        """Write objects to files; give their ids."""
+        ids = self.declare([name for name, _ in items])
+        for id, (_, parts) in zip(ids, items):
+            self.stream(id, parts)
+        return ids
+
+    def stream(self, id: str, parts: Parts) -> None:
+        """Write the data of a declared object to its file."""
+        with open(os.path.join(self.folder, id), "wb") as file:
+            file.writelines(parts)
+        self._written.append(id)
+
+    def at_once(self, actions: Sequence[Callable[[], None]]) -> None:
+        """Write files one after the other: it is one disk."""
+        for action in actions:
+            action()
+
+    def submit(self, step: Submit) -> None:
+        """Submit sub-tasks."""
+        kind = messages.SubmitTasksRequest
+        for some in packed(step.entries, MESSAGE_BYTES, _entry_size):
+            request = kind(
+                communication_token=self._request.communication_token,
+                session_id=self._request.session_id,
+                task_options=self._options(step.placement),
+                task_creations=self._creations(some, step.placement),
+            )
+            try:
+                self._agent.SubmitTasks(request)
+            except grpc.RpcError as error:
+                # Sent again, sub-tasks might run twice; given back, the task runs again alone.
+                _raise_lost(error)
+                raise
+
+    def _creations(self, entries: Sequence[Entry], common: Placement) -> Iterator[Any]:
+        for entry in entries:
+            own = entry.placement != common
+            yield messages.SubmitTasksRequest.TaskCreation(
+                payload_id=entry.order.id,
+                expected_output_keys=[entry.output.id],
+                data_dependencies=[source.id for source in entry.inputs],
+                task_options=self._options(entry.placement) if own else None,
+            )
+
+    def _options(self, placement: Placement) -> Any:
+        """Give complete options: those of this task where the placement has none."""
+        parent = self._request.task_options
+        return TaskOptions(
+            options=dict(placement.labels),
+            max_duration=Duration(seconds=HOURS * 3600),
+            max_retries=RETRIES,
+            priority=placement.priority,
+            partition_id=placement.partition or parent.partition_id,
+            application_name=placement.application_name,
+            application_version=placement.application_version,
+            application_namespace=placement.application_namespace,
+            application_service=placement.application_service,
+            engine_type=placement.engine_type,
+        )
+
+    def bring(self, ids: Sequence[str]) -> set[str]:
+        """Let the agent write completed results into the folder; give those that there are."""
+        token = self._request.communication_token
+        requests = [messages.DataRequest(communication_token=token, result_id=id) for id in ids]
+        answers = [self._agent.GetResourceData.future(request) for request in requests]
+        found = set()
+        for id, request, answer in zip(ids, requests, answers):
+            try:
+                if answer.exception() is not None:
+                    self._again(self._agent.GetResourceData, request)
+                found.add(id)
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.NOT_FOUND:
+                    raise
+        return found
+
+    def _again(self, method: Any, request: Any) -> Any:
+        """Ask, and ask again while the trouble may pass: for what may be asked twice."""
+        for pause in _PAUSES:
+            try:
+                return method(request)
+            except grpc.RpcError as error:
+                if error.code() not in _PASSING:
+                    raise
+            time.sleep(pause)
+        try:
+            return method(request)
+        except grpc.RpcError as error:
+            _raise_lost(error)
+            raise
+
+    def notify(self) -> None:
+        """Tell the agent which files are there."""
+        kind = messages.NotifyResultDataRequest
+        for some in packed(self._written, MESSAGE_BYTES // _NAME_BYTES, lambda id: 1):
+            session_id = self._request.session_id
+            ids = [kind.ResultIdentifier(session_id=session_id, result_id=id) for id in some]
+            token = self._request.communication_token
+            self._again(self._agent.NotifyResultData, kind(communication_token=token, ids=ids))
+        self._written = []
+
+
+def _raise_lost(error: Any) -> None:
+    if error.code() in _PASSING:
+        raise AgentLostError(f"the agent does not answer: {error.details()}") from error
+
+
+def _entry_size(entry: Entry) -> int:
+    labels = sum(len(text.encode()) for label in entry.placement.labels for text in label)
+    texts = sum(len(text.encode()) for text in (entry.placement.partition, *entry.placement[2:7]))
+    return 300 + labels + texts + 40 * len(entry.inputs)

@@ -1,0 +1,245 @@
+"""One task in the hands of a worker.
+
+Enters: the request of the task, with the order and the inputs in files. Leaves: what the task has
+promised, sent or delegated through the agent, and the text of its error if it has one.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from pymonik.content import Content
+from pymonik.environment import Environment, package_name
+from pymonik.options import DEFAULTS
+from pymonik.plan.dispatch import dispatch
+from pymonik.plan.fan_in import FanIn, Hole
+from pymonik.plan.home import Cell
+from pymonik.plan.plan import Unit
+from pymonik.plan.sending import Facts, Ledger, order_object, sending
+from pymonik.plan.steps import Entry, Object, Placement, Submit
+from pymonik.runtime import envelope, verdict
+from pymonik.runtime.agent_apart import bring, set_apart
+from pymonik.runtime.agent_emit import Left
+from pymonik.runtime.agent_hosts import Hosted, Hosts
+from pymonik.runtime.agent_inputs import ContentCache, open_file, read_inputs
+from pymonik.runtime.agent_store import AgentStore
+from pymonik.runtime.env_versions import VERSIONS, differences, python_mismatch
+from pymonik.runtime.envelope import Assembly, Order
+from pymonik.runtime.logs import COLLECTOR, Log
+from pymonik.runtime.outcome import Failure
+
+FAILURES = "pymonik:failures"
+LOGS = "pymonik:logs"
+logger = logging.getLogger("pymonik.worker")
+_NOTED = 20
+
+
+class Task:
+    """One task in the hands of this worker."""
+
+    def __init__(self, request: Any, store: AgentStore, hosts: Hosts, cache: ContentCache) -> None:
+        self._request = request
+        self._store = store
+        self._hosts = hosts
+        self._cache = cache
+        self._differ: list[Log] = []
+
+    def run(self, agent_target: str, context: Any) -> str | None:
+        """Run it; give the text of its error, None when it ended well."""
+        COLLECTOR.take()  # what the last task has left behind is nobody's
+        request = self._request
+        opened = open_file(request.data_folder, request.payload_id)
+        if opened.minor != sys.version_info.minor:
+            return python_mismatch((3, opened.minor))
+        order = envelope.order_of(opened)
+        inputs = read_inputs(
+            request.data_folder, list(request.data_dependencies), order.digests, self._cache
+        )
+        if isinstance(order, Assembly):
+            columns, errors = _assemble(order, inputs)
+            return self._answer(order, columns, errors)
+        self._compare(order)
+        folder = inputs[-1] if order.has_folder else None
+        hosted = self._hosts.host_for(order, folder if isinstance(folder, Content) else None)
+        unit = self._unit(order, inputs)
+        bring(unit, self._store, self._cache)
+        unit.task = (agent_target, request.SerializeToString())
+        left = self._run_unit(unit, hosted, context)
+        if left.holes or left.units:
+            return self._delegate(order, unit, left, inputs)
+        return self._answer(order, unit.cell.columns, unit.cell.errors)
+
+    def _compare(self, order: Order) -> None:
+        """Note which packages of pickled data the client has in other versions."""
+        asked = Environment.from_wire(order.environment) if order.environment else Environment()
+        for sentence in differences(dict(order.versions), map(package_name, asked.packages)):
+            logger.warning(sentence)
+            self._differ.append((VERSIONS, logging.WARNING, sentence, {}, ""))
+
+    def _unit(self, order: Order, inputs: Sequence[Content | Cell]) -> Unit:
+        cell = Cell(order.n, order.outputs)
+        sources = tuple(inputs[: order.own_inputs])
+        environment = Environment.from_wire(order.environment) if order.environment else None
+        unit = Unit(0, order.program, sources, cell, DEFAULTS, order.name, environment=environment)
+        unit.limited = order.limited
+        if order.has_modules:
+            modules = inputs[order.own_inputs]
+            unit.modules = modules if isinstance(modules, Content) else None
+        return unit
+
+    def _run_unit(self, unit: Unit, hosted: Hosted, context: Any) -> Left:
+        host, cell = hosted.host, unit.cell
+        host.submit([unit])
+
+        def stop() -> None:  # the call has ended: by its answer, or because it was cancelled
+            if cell.missing:
+                host.cancel(cell)
+
+        if not context.add_callback(stop):
+            stop()
+        with host.changed:
+            host.changed.wait_for(lambda: not cell.missing)
+        return hosted.emit.take(cell)
+
+    # ----- answering
+
+    def _answer(
+        self, order: Order | Assembly, columns: Sequence[Any], errors: Sequence[Failure]
+    ) -> str | None:
+        """Store the records, or give up with an error when they are nothing but failures."""
+        logs = self._logs(order)
+        if order.gives_up and _all_failed(columns, errors) and not logs:
+            text = verdict.verdict(columns, errors)
+            if text is not None:
+                return text
+        output = self._request.expected_output_keys
+        if len(output) != 1:
+            return f"the task has {len(output)} expected outputs, where units have one"
+        stored = set_apart(order.name, columns, self._store)
+        packed = logs if isinstance(order, Order) and order.logs == "pack" else []
+        packed = [*packed, *self._differ]
+        self._store.stream(output[0], envelope.seal_pack(order.stamp, stored, errors, packed))
+        if isinstance(order, Order):
+            self._note(columns, errors)
+            self._note_logs(logs if order.logs == "note" else [])
+        self._store.notify()
+        return None
+
+    def _logs(self, order: Order | Assembly) -> list[Log]:
+        """Give what the task has logged, if its client wants it."""
+        return COLLECTOR.take() if isinstance(order, Order) and order.logs else []
+
+    def _note_logs(self, logs: Sequence[Log]) -> None:
+        """Let the client find logs that are in no pack it fetches."""
+        if logs:
+            note = envelope.seal_pack(bytes(envelope.DIGEST_SIZE), [], [], logs)
+            self._store.create([(LOGS, note)])
+
+    def _note(self, columns: Sequence[Any], errors: Sequence[Failure]) -> None:
+        """Let the client find failures that nobody may ever ask for."""
+        roots = [r for column in columns for r in column if type(r) is Failure and not r.path]
+        roots += [error for error in errors if not error.path]
+        if roots:
+            note = envelope.seal_pack(bytes(envelope.DIGEST_SIZE), [], roots[:_NOTED])
+            self._store.create([(FAILURES, note)])
+
+    # ----- delegating
+
+    def _delegate(
+        self, order: Order, unit: Unit, left: Left, inputs: Sequence[Content | Cell]
+    ) -> str | None:
+        """Submit what the calls of this task have recorded, and let it make what is missing."""
+        # The client has named it after this task: who makes it instead tells its own name.
+        output = Object("", order.stamp, id=self._request.expected_output_keys[0])
+        ledger = self._known_inputs(order, inputs)
+        heir = _heir(unit, left.holes)
+        if heir is not None:
+            ledger.cells[heir] = output
+        facts = Facts(
+            session_id=order.stamp.hex(),
+            slots=order.slots,
+            optimize=order.optimize,
+            gives_up=False,
+            heir=heir if order.gives_up else None,
+            logs=order.logs and "note",
+            versions=order.versions,
+        )
+        fan_in = FanIn(order.optimize)
+        units = [fan_in.bounded(made) for made in left.units]
+        holes = left.holes if heir is not None else fan_in.holes(left.holes, DEFAULTS)
+        work = sending([*fan_in.made, *units], (), ledger, facts)
+        dispatch(work.steps, self._store)
+        if heir is None and not holes:
+            return self._answer(order, unit.cell.columns, unit.cell.errors)
+        self._note_logs(self._logs(order))
+        if heir is not None:
+            self._store.notify()
+            return None
+        self._submit_assembly(order, unit, holes, ledger, output)
+        self._note(unit.cell.columns, unit.cell.errors)
+        self._store.notify()
+        return None
+
+    def _known_inputs(self, order: Order, inputs: Sequence[Content | Cell]) -> Ledger:
+        """Give the ledger of this task: its own inputs are stored already."""
+        ledger = Ledger()
+        ids = dict(zip(dict.fromkeys(order.digests), self._request.data_dependencies))
+        for digest, source in zip(order.digests, inputs):
+            stored = Object("", digest, id=ids[digest])
+            if isinstance(source, Cell):
+                ledger.cells[source] = stored
+            else:
+                ledger.contents[digest] = stored
+        if order.has_folder and isinstance(inputs[-1], Content):
+            wire = Environment.from_wire(order.environment)
+            ledger.folders[wire.working_hash] = inputs[-1]
+        return ledger
+
+    def _submit_assembly(
+        self, order: Order, unit: Unit, holes: Sequence[Hole], ledger: Ledger, output: Object
+    ) -> None:
+        sources = list(dict.fromkeys(ledger.cells[cell] for _, _, cell, _, _ in holes))
+        numbers = {id(source): number for number, source in enumerate(sources)}
+        columns = set_apart(order.name, unit.cell.columns, self._store)
+        assembly = Assembly(
+            order.name,
+            [list(column) for column in columns],
+            unit.cell.errors,
+            [
+                (to, element, numbers[id(ledger.cells[cell])], out, place)
+                for to, element, cell, out, place in holes
+            ],
+            tuple(source.digest for source in sources),
+            order.stamp,
+        )
+        task = order_object(assembly)
+        (task.id,) = self._store.create([("assemble", task.parts() if task.parts else [])])
+        options = self._request.task_options
+        placement = Placement(options.partition_id, options.priority)
+        entry = Entry(task, output, tuple(sources), placement)
+        self._store.submit(Submit([entry], placement))
+
+
+def _heir(unit: Unit, holes: Sequence[Hole]) -> Cell | None:
+    """Give the sub-task whose whole pack is the pack of this task, if there is one."""
+    if unit.n != 1 or len(unit.cell.columns) != 1 or unit.cell.errors or len(holes) != 1:
+        return None
+    cell = holes[0][2]
+    return cell if cell.n == 1 and len(cell.columns) == 1 else None
+
+
+def _assemble(order: Assembly, inputs: Sequence[Any]) -> tuple[list[list[Any]], list[Failure]]:
+    errors = list(order.errors)
+    for output, element, number, out, place in order.holes:
+        assert output is not None
+        order.columns[output][element] = inputs[number].columns[out][place]
+    return order.columns, errors
+
+
+def _all_failed(columns: Sequence[Sequence[Any]], errors: Sequence[Failure]) -> bool:
+    if not columns:
+        return bool(errors)
+    return all(type(record) is Failure for column in columns for record in column)

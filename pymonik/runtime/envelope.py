@@ -1,0 +1,321 @@
+"""Envelopes: what is stored on a cluster, each object behind a header that can be read without
+unpickling.
+
+    header = "PYMK" · wire version · Python minor · kind · name · digest · signature length ·
+    number of buffers; then the signature, 8 bytes of length for the body and each buffer,
+    the body, the buffers
+
+Enters: contents, records, orders. Leaves: lists of bytes-like parts, joined only by who sends them;
+and back. The digest is that of body and buffers, worked out by who writes and by who reads: bytes
+that have changed on their way are found where they are read. A content is named by its digest, a
+pack by the stamp that its submitter chose: a task is told the names of its inputs, so that a mix-up
+is found where it happens. Only a content is a pickle; all else are records. Signatures have their
+place, and are empty so far.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from pymonik.content import IMMEDIATE, Content, digest_of, freeze_buffer
+from pymonik.errors import WireError
+from pymonik.runtime import records
+from pymonik.runtime.outcome import Apart, Failure
+
+WIRE_VERSION = 2
+DIGEST_SIZE = 20
+ORDER, CONTENT, PACK, ASSEMBLY, NAMES = range(1, 6)
+
+_HEADER = struct.Struct(f"<4sBBBx{DIGEST_SIZE}s{DIGEST_SIZE}sHI")
+_LENGTH = struct.Struct("<Q")
+_MAGIC = b"PYMK"
+
+# What may be told of a value in a pack; no value of a unit that has ended is pending.
+RECORDS = IMMEDIATE | {tuple, Content, Failure, Apart}
+
+Parts = list[memoryview]
+Pack = tuple[list[list[Any]], list[Failure], list[Any]]
+
+
+class Order(NamedTuple):
+    """What a task is to run: the program of a unit, pickled, and what a host must know of it.
+
+    digests: of its inputs, in the order of the task's dependencies. outputs: stored steps.
+    limited: whether calls have deadlines. gives_up: it answers with an error when all of its values
+    are failures, which ends its dependents unseen; else it stores the failures. environment: its
+    wire form. has_folder: the last input is the archive of its working directory; has_modules: the
+    last one before holds sources of modules. slots, optimize: for the compiler of sub-tasks.
+    versions: of the packages that pickled data names, on the client.
+    """
+
+    program: bytes
+    name: str
+    n: int
+    outputs: int
+    digests: tuple[bytes, ...]
+    stamp: bytes
+    limited: bool = False
+    gives_up: bool = True
+    environment: Any = None
+    has_folder: bool = False
+    slots: int = 1
+    optimize: Any = True
+    has_modules: bool = False
+    versions: tuple[tuple[str, str], ...] = ()
+    logs: str = ""
+
+    @property
+    def own_inputs(self) -> int:
+        """The number of inputs that the program knows."""
+        return len(self.digests) - self.has_folder - self.has_modules
+
+
+class Assembly(NamedTuple):
+    """What puts a pack together out of values at hand and values that sub-tasks made.
+
+    holes: (output or None, element, input, its output, its place).
+    """
+
+    name: str
+    columns: list[list[Any]]
+    errors: list[Failure]
+    holes: list[tuple[int | None, int, int, int, int]]
+    digests: tuple[bytes, ...]
+    stamp: bytes
+    gives_up: bool = False
+
+
+class Envelope(NamedTuple):
+    """An envelope that was opened, and nothing of it read; `digest` is what it is named by.
+
+    claim: the digest that its header claims for body and buffers; it is compared when they are
+    read, unless that was done (`is_checked`).
+    """
+
+    kind: int
+    minor: int
+    digest: bytes
+    claim: bytes
+    body: memoryview
+    buffers: list[memoryview]
+    is_checked: bool = False
+
+
+def stamp_of(*names: object) -> bytes:
+    """Make a stamp out of names: the same names give the same stamp."""
+    text = "\0".join(map(str, names)).encode()
+    return hashlib.blake2b(text, digest_size=DIGEST_SIZE).digest()
+
+
+def size_of(parts: Parts) -> int:
+    """Give the number of bytes of an object."""
+    return sum(part.nbytes for part in parts)
+
+
+# ----- closing
+
+
+def seal(
+    kind: int,
+    name: bytes,
+    body: bytes,
+    buffers: Sequence[memoryview] = (),
+    digest: bytes | None = None,
+) -> Parts:
+    """Put a body and its buffers into an envelope; `digest`: of both, where it is known."""
+    if digest is None:
+        digest = digest_of([memoryview(body), *buffers])
+    fields = _MAGIC, WIRE_VERSION, sys.version_info.minor, kind, name, digest, 0, len(buffers)
+    lengths = b"".join(_LENGTH.pack(size) for size in (len(body), *(b.nbytes for b in buffers)))
+    return [memoryview(_HEADER.pack(*fields) + lengths), memoryview(body), *buffers]
+
+
+def seal_content(content: Content) -> Parts:
+    """Put a content into an envelope."""
+    first, *buffers = content.views()
+    return seal(CONTENT, content.digest, bytes(first), buffers, content.digest)
+
+
+def content_size(content: Content) -> int:
+    """Give the number of bytes of a content in its envelope."""
+    return _HEADER.size + _LENGTH.size * (1 + len(content.buffers)) + content.size
+
+
+def seal_pack(
+    stamp: bytes,
+    columns: Sequence[Sequence[Any]],
+    errors: Sequence[Failure],
+    logs: Sequence[Any] = (),
+) -> Parts:
+    """Put the records of a unit into an envelope, and what its tasks have logged."""
+    return seal(PACK, stamp, *records.dumps((list(columns), list(errors), list(logs))))
+
+
+def seal_order(order: Order | Assembly) -> Parts:
+    """Put what a task is to do into an envelope."""
+    kind = ORDER if isinstance(order, Order) else ASSEMBLY
+    return seal(kind, order.stamp, *records.dumps(tuple(order)))
+
+
+def seal_names(places: dict[str, Any]) -> Parts:
+    """Put the places of named values into an envelope: see `plan.steps`."""
+    return seal(NAMES, bytes(DIGEST_SIZE), *records.dumps(places))
+
+
+# ----- opening
+
+
+def unseal(data: Any) -> Envelope:
+    """Open an envelope and check its bytes; raises WireError when they are not what was written."""
+    return checked(opened(data))
+
+
+def opened(data: Any) -> Envelope:
+    """Open an envelope without looking at its bytes; raises WireError when it is none of ours."""
+    view = memoryview(data).cast("B")
+    if view.nbytes < _HEADER.size or bytes(view[:4]) != _MAGIC:
+        raise WireError(f"{view.nbytes} bytes that PymoniK did not write: nothing of them is read")
+    fields = _HEADER.unpack_from(view)
+    _, version, minor, kind, digest, claim, signature, count = fields
+    if version != WIRE_VERSION:
+        raise WireError(
+            f"this object has wire version {version}, this PymoniK reads {WIRE_VERSION}: use the "
+            "same PymoniK on the client and in the worker image"
+        )
+    at = _HEADER.size + signature
+    start = at + _LENGTH.size * (count + 1)
+    if view.nbytes < start:
+        raise WireError("an object of PymoniK is cut off within its header")
+    parts = []
+    for (size,) in _LENGTH.iter_unpack(view[at:start]):
+        parts.append(view[start : start + size])
+        start += size
+    if view.nbytes != start:
+        raise WireError(f"an object of PymoniK has {view.nbytes} bytes where {start} were written")
+    return Envelope(kind, minor, digest, claim, parts[0], parts[1:])
+
+
+def named(envelope: Envelope, digest: bytes, what: str = "an object") -> Envelope:
+    """Return an envelope that is named as was expected; raises WireError when it is another."""
+    if envelope.digest != digest:
+        raise WireError(
+            f"{what} is not the one that was meant: its digest is {envelope.digest.hex()}, "
+            f"not {digest.hex()}"
+        )
+    return envelope
+
+
+def checked(envelope: Envelope) -> Envelope:
+    """Work the digest out; raises WireError when the bytes are not those that were written."""
+    if envelope.is_checked:
+        return envelope
+    found = digest_of([envelope.body, *envelope.buffers])
+    if found != envelope.claim:
+        raise WireError(
+            "the bytes of a stored object have changed: their digest is "
+            f"{found.hex()}, and {envelope.claim.hex()} was written; nothing of it is read"
+        )
+    return envelope._replace(is_checked=True)
+
+
+def content_of(envelope: Envelope) -> Content:
+    """Give the content in an envelope."""
+    _expect(envelope, CONTENT)
+    checked(envelope)
+    buffers = [freeze_buffer(view) for view in envelope.buffers]
+    return Content(bytes(envelope.body), buffers, envelope.claim)
+
+
+def content_named(envelope: Envelope, digest: bytes) -> Content:
+    """Give the content of a digest; raises WireError when it is another."""
+    content = content_of(envelope)
+    if content.digest != digest:
+        raise WireError(
+            f"an object is not the one that was meant: its digest is {content.digest.hex()}, "
+            f"not {digest.hex()}"
+        )
+    return content
+
+
+def records_of(envelope: Envelope) -> tuple[list[list[Any]], list[Failure]]:
+    """Give the columns of a pack, and the errors of values that nobody asked for."""
+    columns, errors, _ = pack_of(envelope)
+    return columns, errors
+
+
+def pack_of(envelope: Envelope) -> Pack:
+    """Give all of a pack: its columns, errors, and logs."""
+    _expect(envelope, PACK)
+    pack = _load(envelope)
+    if not (_has_types(pack, list, list, list) and _is_pack(*pack)):
+        raise WireError("a pack that PymoniK did not write: its records are none")
+    return tuple(pack)
+
+
+def _is_pack(columns: list[Any], errors: list[Any], logs: list[Any]) -> bool:
+    return (
+        all(type(column) is list and RECORDS.issuperset(map(type, column)) for column in columns)
+        and all(type(error) is Failure for error in errors)
+        and all(_has_types(log, str, int, str, dict, str) for log in logs)
+    )
+
+
+def order_of(envelope: Envelope) -> Order | Assembly:
+    """Give what a task is to do."""
+    _expect(envelope, ORDER, ASSEMBLY)
+    kind = Order if envelope.kind == ORDER else Assembly
+    try:
+        return kind(*_load(envelope))
+    except TypeError as error:
+        raise WireError(f"an order that PymoniK did not write: {error}") from None
+
+
+def names_of(envelope: Envelope) -> dict[str, Any]:
+    """Give the places of named values."""
+    _expect(envelope, NAMES)
+    places = _load(envelope)
+    if type(places) is not dict or not all(map(_is_place, places.items())):
+        raise WireError("a table of values that PymoniK did not write: its places are none")
+    return places
+
+
+def _is_place(item: tuple[Any, Any]) -> bool:
+    name, place = item
+    if type(name) is not str or type(place) is not tuple or len(place) != 5:
+        return False
+    stored, chunk, output, start, length = place
+    numbers = (chunk, output, start, 0 if length is None else length)
+    return (
+        type(stored) is list
+        and bool(stored)
+        and all(type(number) is int and number >= 0 for number in numbers)
+        and all(_has_types(at, str, bytes, int, int) for at in stored)
+    )
+
+
+def _has_types(value: Any, *types: type) -> bool:
+    return (
+        type(value) in (tuple, list)
+        and len(value) == len(types)
+        and all(type(item) is kind for item, kind in zip(value, types))
+    )
+
+
+def _load(envelope: Envelope) -> Any:
+    checked(envelope)
+    return records.loads(envelope.body, envelope.buffers)
+
+
+def _expect(envelope: Envelope, *kinds: int) -> None:
+    if envelope.minor != sys.version_info.minor:
+        raise WireError(
+            f"an object was stored by Python 3.{envelope.minor}, and this is Python "
+            f"3.{sys.version_info.minor}: pickles do not travel between them, so nothing is read; "
+            f"use Python 3.{envelope.minor} here, or 3.{sys.version_info.minor} there"
+        )
+    if envelope.kind not in kinds:
+        raise WireError(f"an object of kind {envelope.kind} arrived in place of kind {kinds}")

@@ -1,0 +1,277 @@
+"""The executor: the child process that runs units, and knows nothing of ArmoniK.
+
+Enters: frames on a socket pair. Leaves: frames: reports, logs, plans of sub-tasks. Started as a
+fresh interpreter, never forked; it ignores SIGINT, and ends with its whole process group as soon
+as the other end of its socket closes.
+
+    to it      ("hello", settings)  ("run", [(number, program, inputs, start, stop, extras), …])
+               ("object", found)
+    from it    ("ready", pid)  ("report", number, start, stop, columns, errors)  ("ask", id)
+               ("end", …as report…, seconds, plan)  ("log", name, level, text, fields, traceback)
+               ("fault", number, journal, text, traceback)
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from typing import Any
+
+from pymonik.content import Content
+from pymonik.runtime import kept
+from pymonik.runtime.cache import FUNCTION_BYTES, ByteCache, CacheInfo
+from pymonik.runtime.frames import Decoder, Encoder, receive, send_part
+from pymonik.runtime.page import Page
+
+# Seconds that removing temporary folders may take once the host is gone.
+_CLEANING = 2.0
+# Characters of a text that describes a fault.
+_TEXT_LIMIT = 3000
+
+
+class Executor:
+    """One child: a socket, a cache of functions, and the loop between them."""
+
+    def __init__(self, sock: socket.socket, page: Page) -> None:
+        self._sock = sock
+        self._decoder = Decoder(kept.received)
+        self._encoder = Encoder(remember=False)
+        self._sending = threading.Lock()
+        # The thread that sends, and what came in between by itself.
+        self._sender = 0
+        self._late: deque[Any] = deque()
+        self._asking = threading.Lock()
+        self._inbox: deque[Any] = deque()
+        self._functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)
+        self._modules: Content | None = None
+        self._world: Any = None
+        self._page = page
+        self._hosting: Any = None
+        self._spares = [os.dup(fd) for fd in (0, 1, 2)]
+
+    def serve(self) -> None:
+        """Run units until the socket closes."""
+        while self._inbox or self._hear():
+            kind, what = self._inbox.popleft()
+            if kind == "run":
+                for entry in what:
+                    try:
+                        self._run(*entry)
+                    except BaseException as error:
+                        self._fault(entry[0], error)
+            elif kind == "hello":
+                self._hello(**what)
+
+    def _hear(self) -> bool:
+        """Wait for messages; False when there is nobody left to send any."""
+        arrived: list[Any] = []
+        while not arrived:
+            data, fds = receive(self._sock)
+            if not data:
+                return False
+            arrived = self._decoder.feed(data, fds)
+        self._inbox.extend(arrived)
+        return True
+
+    def _fetch(self, result_id: str) -> Any:
+        """Ask for an object: the agent where there is one, else the host."""
+        from pymonik.runtime.running import STATE
+
+        if STATE.task is not None:
+            from pymonik.runtime.agent_objects import fetch
+
+            return fetch(*STATE.task, result_id)
+        with self._asking:
+            self.send("ask", result_id)
+            while True:
+                for place, (kind, found) in enumerate(self._inbox):
+                    if kind == "object":
+                        del self._inbox[place]
+                        if found is None:
+                            raise LookupError(f"there is no object {result_id!r} here, or not yet")
+                        return found
+                if not self._hear():
+                    raise LookupError("the engine has ended")
+
+    def send(self, *message: Any) -> None:
+        """Send one message; the socket blocks, so that a slow host slows the executor down."""
+        here = threading.get_ident()
+        if self._sender == here:  # a finalizer has logged in the middle of it
+            self._late.append(message)
+            return
+        with self._sending:
+            self._sender = here
+            try:
+                self._push(message)
+                while self._late:
+                    self._push(self._late.popleft())
+            finally:
+                self._sender = 0
+
+    def _push(self, message: Any) -> None:
+        frame, files = self._encoder.encode(message)
+        view = memoryview(frame)
+        while view:
+            sent, files = send_part(self._sock, view, files)
+            view = view[sent:]
+
+    def _hello(
+        self,
+        worker: str,
+        path: list[str] | None,
+        folder: str | None,
+        slots: int,
+        solo: bool,
+        optimize: Any,
+        level: int,
+    ) -> None:
+        """Become ready: take over the module path and the settings of the host."""
+        if path is not None:
+            sys.path[:] = path
+        if folder is not None:  # the working directory that the environment brought along
+            sys.path.insert(0, folder)
+        from pymonik.current import CURRENT, open_here
+        from pymonik.runtime.job import Hosting
+        from pymonik.runtime.logs import forward
+        from pymonik.runtime.running import STATE, Restorer
+        from pymonik.runtime.subtasks import Subtasks
+
+        subtasks = Subtasks(slots, solo, optimize)
+        CURRENT.set(subtasks)
+        open_here(subtasks)
+        STATE.worker = worker
+        STATE.fetch = self._fetch
+        STATE.caches = self._caches
+        self._hosting = Hosting(worker, self._function, self._page, (), subtasks, Restorer(True))
+        self._finish_lines = forward(self.send, level)
+        self.send("ready", os.getpid())
+
+    def _enter(self, modules: Content | None) -> None:
+        """Let imports find the modules that came with a unit."""
+        if modules is not self._modules:
+            from pymonik.runtime.modules import WORLDS
+
+            self._modules = modules
+            self._world = WORLDS.enter(modules)
+
+    def _function(self, content: Content) -> Any:
+        return self._functions.get((self._world, content.key), content.size, content.load)
+
+    def _caches(self) -> dict[str, CacheInfo]:
+        return {"functions": self._functions.info, "contents": self._decoder.info}
+
+    def _run(
+        self,
+        number: int,
+        payload: bytes,
+        inputs: list[Any],
+        start: int,
+        stop: int,
+        extras: Any,
+        environment: Any,
+        modules: Content | None,
+        task: tuple[str, bytes] | None,
+    ) -> None:
+        from pymonik.runtime.job import Job
+        from pymonik.runtime.messages import wire_plan
+        from pymonik.runtime.program import Program
+        from pymonik.runtime.running import STATE
+        from pymonik.runtime.unit import run
+
+        STATE.task = task
+
+        self._page.begin(number, start)
+        began = time.perf_counter()
+        STATE.environment = environment
+        self._enter(modules)
+        program = Program.load(payload)
+        job = Job(program, inputs, start, stop, *(extras or ()))
+        for report in run(job, self._hosting):
+            told = (number, report.start, report.stop, report.columns, report.errors)
+            if not report.last:
+                self.send("report", *told)
+                self._page.begin(number, report.stop)
+                continue
+            self._finish_lines()
+            STATE.end()
+            seconds = time.perf_counter() - began
+            self.send("end", *told, seconds, wire_plan(self._hosting.subtasks))
+        self._settle()
+
+    def _fault(self, number: int, error: BaseException) -> None:
+        """Tell of what was raised outside of the calls of a unit: the unit fails, and nothing else.
+
+        What had ended goes along: the page is about to be used for the next unit.
+        """
+        from pymonik.runtime.running import STATE
+
+        journal = tuple(self._page.journal())
+        self._hosting.subtasks.reset()
+        self._finish_lines()
+        STATE.end()
+        said = "".join(traceback.format_exception_only(type(error), error)).strip()
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        self.send("fault", number, journal, said[-_TEXT_LIMIT:], trace[-_TEXT_LIMIT:])
+        self._hosting.restore()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Be ready for the next unit."""
+        self._page.begin(-1, 0)
+        self._streams()
+        kept.sweep()
+
+    def _streams(self) -> None:
+        """Put back the standard streams a task has closed: another file must not become stdout."""
+        for fd, spare in enumerate(self._spares):
+            try:
+                os.fstat(fd)
+            except OSError:
+                os.dup2(spare, fd)
+
+
+def _end_with(lifeline: int) -> None:
+    """End this process and all it started as soon as the host is gone."""
+    poller = select.poll()
+    poller.register(lifeline, select.POLLHUP | select.POLLIN)
+    while not poller.poll():
+        pass
+    cleaner = threading.Thread(target=_clean_up, daemon=True)
+    cleaner.start()
+    cleaner.join(_CLEANING)
+    os.killpg(0, signal.SIGKILL)
+
+
+def _clean_up() -> None:
+    """Remove the folders of this process: nobody else is left to do it."""
+    running = sys.modules.get("pymonik.runtime.running")
+    if running is not None and running.has_folders():
+        running.sweep(os.getpid())
+
+
+def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:
+    """Serve on an inherited socket; called by the host's bootstrap line.
+
+    crash_fd: where the host reads the Python stack when a signal has ended this process.
+    """
+    faulthandler.enable(crash_fd, all_threads=False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+    page = Page(page_fd)
+    os.close(page_fd)
+    sock = socket.socket(fileno=sock_fd)
+    for fd in (sock_fd, lifeline, crash_fd):
+        os.set_inheritable(fd, False)
+    # The host hears of this process's death by its socket: nobody else may hold it open.
+    os.register_at_fork(after_in_child=sock.close)
+    Executor(sock, page).serve()
+    _clean_up()
+    os._exit(0)

@@ -1,1 +1,0 @@
-"""The child process that runs units of user code."""

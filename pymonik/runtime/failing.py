@@ -1,0 +1,79 @@
+"""Failing: what a call that raised leaves behind, and one whose value cannot travel.
+
+Enters: an exception, or a value, with the step it is of. Leaves: a `Failure` that can be told and,
+where possible, raised again elsewhere, or the frozen value.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+from pymonik.capture import is_immediate_tuple
+from pymonik.content import Content, freeze_buffer
+from pymonik.runtime.outcome import Failure, pickled_exception
+from pymonik.runtime.program import StepCode, element_of, site_of
+
+_TEXT_LIMIT = 3000
+EXCEPTION_LIMIT = 16 << 10
+
+
+def failure_of(
+    error: BaseException, step: StepCode, number: int, attempts: int, worker: str
+) -> Failure:
+    """Make the failure of a call out of what it raised."""
+    from pymonik import pickling
+
+    text = "".join(traceback.format_exception(type(error), error, _users_part(error)))
+    message = "".join(traceback.format_exception_only(type(error), error)).strip()
+    exception, lost = pickled_exception(error, pickling.freeze, EXCEPTION_LIMIT)
+    return Failure(
+        "error",
+        message[:_TEXT_LIMIT],
+        step.name,
+        site_of(step, number),
+        element_of(step, number),
+        worker,
+        attempts,
+        text[-_TEXT_LIMIT:],
+        exception,
+        lost=lost[:_TEXT_LIMIT],
+    )
+
+
+def frozen(
+    value: Any,
+    step: StepCode,
+    number: int,
+    worker: str,
+    passed: tuple[type[BaseException], ...] = (),
+) -> Any:
+    """Make the record of a value, or the failure of its call when it cannot be pickled.
+
+    passed: what is raised as it is.
+    """
+    from pymonik import pickling
+
+    if type(value) is Content or (type(value) is tuple and is_immediate_tuple(value)):
+        return value
+    try:
+        data, raw, _ = pickling.freeze(value)
+    except BaseException as error:  # a `__reduce__` may raise anything
+        if isinstance(error, passed):
+            raise
+        try:
+            told = f"{pickling.explain(value, 'value')}: {error}"
+        except Exception:  # what is asked of the value to tell more may raise, too
+            told = f"value (a {type(value).__qualname__}): {type(error).__name__}"
+        problem = TypeError(f"the value that {step.name!r} returned cannot be pickled: {told}")
+        problem.__cause__ = error
+        return failure_of(problem, step, number, 1, worker)
+    return Content(data, [freeze_buffer(view) for view in raw])
+
+
+def _users_part(error: BaseException) -> Any:
+    """Leave out the frames of this package, up to the first one of the user."""
+    tb = error.__traceback__
+    while tb is not None and tb.tb_frame.f_globals.get("__name__", "").startswith("pymonik."):
+        tb = tb.tb_next
+    return tb if tb is not None else error.__traceback__

@@ -1,0 +1,252 @@
+"""Frames: length-prefixed pickles on a socket pair, with memory files passed by descriptor.
+
+Enters: messages of plain types, records and contents. Leaves: the same on the other side. A large
+content is sent once to each receiver: after that by its number.
+
+    frame = 8 bytes: length · 4 bytes: descriptors · 4 bytes: tag · the pickle
+"""
+
+from __future__ import annotations
+
+import array
+import io
+import itertools
+import os
+import pickle
+import socket
+import struct
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pymonik.content import Buffer, Content, MemoryFile, received
+from pymonik.errors import WireError
+from pymonik.forks import fork_safe
+from pymonik.runtime.cache import CacheInfo
+from pymonik.settings import settings
+
+_HEADER = struct.Struct("<QII")
+# Marks a frame of ours: anything else on the socket is refused, not unpickled.
+_TAG = 0x4B4D5950
+# The kernel passes 253 descriptors with one message at most; few at a time, so that a receiver
+# that has not many left can take over each before the next come.
+_FDS_A_MESSAGE = 16
+_CHUNK = 1 << 18
+
+
+class _Contents(dict[int, Content]):
+    """The large contents that a receiver keeps, by their numbers, and how often each was needed."""
+
+    hits = misses = 0
+
+    @property
+    def info(self) -> CacheInfo:
+        """What is kept now."""
+        size = sum(content.size for content in self.values())
+        return CacheInfo(len(self), size, self.hits, self.misses)
+
+
+class _Arriving:
+    """What the frame that is being unpickled refers to."""
+
+    files: Sequence[Buffer] = ()
+    contents: _Contents
+
+
+def _received_file(number: int) -> Buffer:
+    return _Arriving.files[number]
+
+
+def _new_content(number: int, data: bytes, buffers: tuple[Any, ...]) -> Content:
+    _Arriving.contents.misses += 1
+    content = _Arriving.contents[number] = Content(data, buffers)
+    return content
+
+
+def _known_content(number: int) -> Content:
+    _Arriving.contents.hits += 1
+    return _Arriving.contents[number]
+
+
+def _dropped_contents(numbers: list[int]) -> None:
+    for number in numbers:
+        del _Arriving.contents[number]
+
+
+class _Dropped:
+    """Numbers of contents that the receiver need not keep any longer."""
+
+    def __init__(self, numbers: list[int]) -> None:
+        self._numbers = numbers
+
+    def __reduce__(self) -> Any:
+        return _dropped_contents, (self._numbers,)
+
+
+class Encoder:
+    """Makes frames for one receiver. With `remember` a large content is sent to it only once."""
+
+    def __init__(self, remember: bool) -> None:
+        self._remember = remember
+        self._known: dict[int, tuple[weakref.ref[Content], int]] = {}
+        self._files: list[MemoryFile] = []
+        # The contents that the frame of now is the first to carry.
+        self._fresh: list[int] = []
+        self._dead: list[int] = []
+        self._numbers = itertools.count()
+
+    def encode(self, message: object) -> tuple[bytes, list[MemoryFile]]:
+        """Give the bytes of a frame and the memory files that go with it."""
+        dead, self._dead = self._dead, []
+        buffer = io.BytesIO()
+        buffer.write(b"\0" * _HEADER.size)
+        pickler = pickle.Pickler(buffer, protocol=5)
+        pickler.dispatch_table = {MemoryFile: self._file, Content: self._content}
+        self._files = []
+        self._fresh = []
+        try:
+            # What died is dropped last: the message may have been made before it died.
+            pickler.dump((message, _Dropped(dead) if dead else None))
+        except BaseException:  # nothing of it is sent
+            self._files = []
+            self._dead += dead
+            for key in self._fresh:
+                self._known.pop(key, None)
+            raise
+        # The frame holds its files from here on: kept, they would outlive it until the next one.
+        files, self._files = self._files, []
+        frame = buffer.getbuffer()
+        _HEADER.pack_into(frame, 0, len(frame) - _HEADER.size, len(files), _TAG)
+        return bytes(frame), files
+
+    def _file(self, file: MemoryFile) -> Any:
+        self._files.append(file)
+        return _received_file, (len(self._files) - 1,)
+
+    def _content(self, content: Content) -> Any:
+        if not self._remember or content.size <= settings().blob_size:
+            return Content, (content.data, content.buffers)
+        key = id(content)
+        known = self._known.get(key)
+        if known is not None and known[0]() is content:
+            return _known_content, (known[1],)
+        number = next(self._numbers)
+        self._fresh.append(key)
+        self._known[key] = (weakref.ref(content, lambda ref: self._forget(key, ref)), number)
+        return _new_content, (number, content.data, content.buffers)
+
+    def _forget(self, key: int, ref: weakref.ref[Content]) -> None:
+        known = self._known.get(key)
+        if known is not None and known[0] is ref:
+            self._dead.append(known[1])
+            del self._known[key]
+
+
+class Decoder:
+    """Puts frames together out of what arrives, in pieces of any size; `take` takes files over."""
+
+    def __init__(self, take: Callable[[int], Buffer] = received) -> None:
+        self._take = take
+        self._data = bytearray()
+        self._files: deque[Buffer] = deque()
+        self._contents = _Contents()
+
+    @property
+    def info(self) -> CacheInfo:
+        """What is kept of the contents that arrived."""
+        return self._contents.info
+
+    def feed(self, data: bytes, fds: list[int]) -> list[Any]:
+        """Take what arrived; give the messages that are complete."""
+        self._data += data
+        self._files.extend(map(self._take, fds))
+        messages = []
+        at = 0
+        while len(self._data) - at >= _HEADER.size:
+            length, files, tag = _HEADER.unpack_from(self._data, at)
+            if tag != _TAG:
+                raise WireError("bytes that are not a frame arrived on the socket of an executor")
+            end = at + _HEADER.size + length
+            if len(self._data) < end or len(self._files) < files:
+                break
+            with memoryview(self._data) as view:
+                messages.append(self._load(view[at + _HEADER.size : end], files))
+            at = end
+        if at:
+            del self._data[:at]
+        return messages
+
+    def _load(self, body: memoryview, files: int) -> Any:
+        arrived = [self._files.popleft() for _ in range(files)]
+        with _ARRIVING, body:
+            _Arriving.files = arrived
+            _Arriving.contents = self._contents
+            try:
+                return pickle.loads(body)[0]
+            finally:
+                _Arriving.files = ()
+
+
+_ARRIVING = fork_safe(threading.Lock())
+
+
+def receive(sock: socket.socket) -> tuple[bytes, list[int]]:
+    """Read what there is; no bytes at all mean that the other side has closed."""
+    fds = array.array("i")
+    space = socket.CMSG_SPACE(_FDS_A_MESSAGE * fds.itemsize)
+    data, ancillary, flags, _ = sock.recvmsg(_CHUNK, space)
+    for level, kind, payload in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+    if flags & socket.MSG_CTRUNC:  # the kernel has dropped some: their frame would never be whole
+        for fd in fds:
+            os.close(fd)
+        raise WireError(
+            "large values came, and this process may open no more files for them: "
+            "close some, or raise the limit (ulimit -n)"
+        )
+    return data, list(fds)
+
+
+class Outbox:
+    """Bytes on their way out of a socket, which may take them only in pieces."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._waiting: deque[tuple[memoryview, list[MemoryFile]]] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def push(self, frame: bytes, files: list[MemoryFile]) -> None:
+        """Send a frame, or keep what the socket does not take now."""
+        self._waiting.append((memoryview(frame), files))
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what can be sent now."""
+        while self._waiting:
+            view, files = self._waiting[0]
+            try:
+                sent, left = send_part(self._sock, view, files)
+            except BlockingIOError:
+                return
+            if sent == len(view):
+                self._waiting.popleft()
+            else:
+                self._waiting[0] = (view[sent:], left)
+
+
+def send_part(
+    sock: socket.socket, view: memoryview, files: list[MemoryFile]
+) -> tuple[int, list[MemoryFile]]:
+    """Send what the socket takes; give the number of bytes, and the files that are still to go."""
+    if not files:
+        return sock.send(view), files
+    some = array.array("i", [file.fd for file in files[:_FDS_A_MESSAGE]])
+    left = files[_FDS_A_MESSAGE:]
+    # More to come: keep bytes back for them to travel with.
+    part = view[:1] if left else view
+    return sock.sendmsg([part], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, some)]), left

@@ -1,0 +1,93 @@
+"""Hiring: how many executors a host keeps, and in which environments they live.
+
+Enters: what the units that are ready need. Leaves: executors started, and idle ones dismissed when
+others need their room. Which of them runs what is left to `scheduler`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pymonik.errors import ExecutorDied
+from pymonik.runtime.quarters import Quarters
+from pymonik.runtime.scheduler import Scheduler
+from pymonik.runtime.staff import Staff
+
+if TYPE_CHECKING:
+    from pymonik.environment import Environment
+    from pymonik.errors import EnvironmentBuildError
+    from pymonik.runtime.environments import Built
+
+
+class Hiring:
+    """Keeps up to `size` executors busy, and as many more idle, in other environments."""
+
+    def __init__(self, size: int, scheduler: Scheduler, staff: Staff, quarters: Quarters) -> None:
+        self._size = size
+        self._scheduler = scheduler
+        self._staff = staff
+        self._quarters = quarters
+
+    def hire(self) -> float | None:
+        """Start executors while there is work for them, in the environments of that work.
+
+        Return the seconds after which to look again, None when news will tell.
+        """
+        ready = self._scheduler.ready
+        pauses = []
+        for environment in ready.needy():
+            if not self._quarters.is_ready(environment):
+                continue
+            while ready.wanting(environment, self._scheduler.unfinished) > 0:
+                problem = self._staff.problem(environment)
+                if problem:
+                    if not ready.is_lived_in(environment):
+                        self._give_up(environment, problem)
+                    break
+                pause = self._staff.pause(environment)
+                if pause:
+                    pauses.append(pause)
+                    break
+                if not self._has_room(environment):
+                    break
+                self._start(environment)
+        return min(pauses, default=None)
+
+    def open(self, count: int) -> None:
+        """Start executors in the environment of the host, for what is about to come."""
+        for _ in range(count):
+            self._start(None)
+
+    def _start(self, environment: Environment | None) -> None:
+        number = self._staff.start(environment, self._quarters.built(environment))
+        if number is not None:
+            self._scheduler.ready.move_in(number, environment)
+
+    def _give_up(self, environment: Environment | None, problem: str) -> None:
+        """Fail what cannot run, in this environment only; what comes later may find it mended."""
+        where = "" if environment is None else f" in {environment!r}"
+        text = f"no executor can start{where}: {problem}; see what it wrote to stderr"
+        self._scheduler.fail_environment(environment, ExecutorDied(text))
+        self._staff.forgive(environment)
+
+    def _has_room(self, environment: Environment | None) -> bool:
+        """Make room for one more executor: one that is idle in another environment has to go."""
+        if len(self._staff) < 2 * self._size:
+            return True
+        spare = self._scheduler.ready.spare(environment)
+        if spare is None:
+            return False
+        left = self._scheduler.ready.home(spare)
+        self._scheduler.died(spare, None, "dismissed")
+        self._staff.dismiss(spare)
+        if left is not None and self._scheduler.ready.is_empty(left):
+            self._quarters.leave(left)
+        return True
+
+    def settle(self, environment: Environment, result: Built | EnvironmentBuildError) -> None:
+        """Take an environment that was built, or fail the units that need it."""
+        same = self._quarters.settle(environment, result)
+        if isinstance(result, Exception):
+            self._scheduler.fail_environment(environment, result)
+        elif same != environment:
+            self._scheduler.ready.merge(environment, same)

@@ -1,0 +1,312 @@
+"""The host: owns executors, feeds them what the scheduler says, and fills cells.
+
+Enters: units. Leaves: filled cells, and `changed` notified. One thread does all of it, so that the
+scheduler needs no lock; processes and sockets are the business of `staff`, how many there are, of
+`hiring`. The embedded engine is one host in the user's process; an ArmoniK worker is another.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pymonik.forks import fork_safe
+from pymonik.plan.home import Cell, call_back
+from pymonik.plan.plan import Unit
+from pymonik.runtime.changed import Changed
+from pymonik.runtime.hiring import Hiring
+from pymonik.runtime.logs import relay
+from pymonik.runtime.messages import entry_of, plan_of
+from pymonik.runtime.onward import Here, Onward
+from pymonik.runtime.outcome import Failure
+from pymonik.runtime.quarters import Quarters, own_folder_of
+from pymonik.runtime.scheduler import Scheduler
+from pymonik.runtime.staff import Death, Staff
+from pymonik.safe_logging import safe_logger
+
+if TYPE_CHECKING:
+    from pymonik.environment import Environment
+    from pymonik.errors import EnvironmentBuildError
+    from pymonik.runtime.environments import Built, Environments
+    from pymonik.runtime.piece import Piece
+
+logger = safe_logger("pymonik.host")
+
+# How often the deadlines of running calls are looked at, where calls have a `max_duration`.
+_TICK = 0.02
+# How often the pages of busy executors are looked at: a value is told of that much late.
+_LOOK = 0.05
+_ALIVE: weakref.WeakSet[Host] = weakref.WeakSet()
+
+
+class Host:
+    """Executors, in the environments that units need, and the units they run.
+
+    workers: how many run at once; as many more may be idle, in other environments. slots, solo,
+    optimize: for the compiler of sub-tasks. onward: what becomes of the work that units leave
+    behind. find: gives the objects that tasks ask for by id. environments, folders: where
+    environments are built, and the archives of their working directories are, if not here.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        slots: int,
+        optimize: Any = True,
+        name: str = "local",
+        onward: Callable[[Scheduler], Onward] = Here,
+        solo: bool = False,
+        find: Callable[[str], Any] = lambda result_id: None,
+        environments: Environments | None = None,
+        folders: Callable[[Environment], Any] = own_folder_of,
+    ) -> None:
+        self.workers = workers
+        self.changed = fork_safe(Changed())
+        self.scheduler = Scheduler(onward)
+        self.messages = 0
+        self._name = name
+        self._find = find
+        hello = {"slots": slots, "solo": solo, "optimize": optimize}
+        self._staff = Staff(name, workers, hello)
+        self.scheduler.ready.slots = workers
+        self._quarters = Quarters(self._built, folders, environments)
+        self._hiring = Hiring(workers, self.scheduler, self._staff, self._quarters)
+        self._tasks: deque[Callable[[], None]] = deque()
+        self._thread: threading.Thread | None = None
+        self._lock = fork_safe(threading.Lock())
+        self._draining = threading.RLock()
+        self._submitted = self._taken = 0
+        self._closing = False
+        # Whether a wait may be over, and how many units had ended when it was looked at last.
+        self._is_news = False
+        self._told = 0
+        self._looked = 0.0
+        self._over: Failure | None = None
+        _ALIVE.add(self)
+
+    # ----- called from any thread
+
+    def prepare(self, calls: int) -> None:
+        """Start executors for the first plan, of so many calls, while it is being compiled."""
+        if self._thread is None:
+            self._do(lambda: self._hiring.open(min(self.workers, calls)))
+
+    def submit(self, units: Sequence[Unit]) -> None:
+        """Take units; executors are started by the first ones."""
+        with self._lock:
+            self._submitted += len(units)
+
+        def add() -> None:
+            self.scheduler.add(units)
+            self._taken += len(units)
+
+        self._do(add)
+
+    def progress(self) -> tuple[int, int]:
+        """Give how many units have ended, and how many there are."""
+        # What was submitted counts before the thread has taken it: a client that asks whether all
+        # is done must not be told of an empty engine.
+        coming = self._submitted - self._taken
+        done = self.scheduler.done
+        return done, done + self.scheduler.unfinished + coming
+
+    def cancel(self, cell: Cell) -> bool:
+        """Stop a unit; True when it will not run to its end."""
+        answer: list[bool] = []
+        asked = threading.Event()
+
+        def ask() -> None:
+            answer.append(self.scheduler.cancel(cell))
+            asked.set()
+
+        self._do(ask)
+        asked.wait()
+        return answer[0]
+
+    def fail_all(self, failure: Failure) -> None:
+        """Let every unfinished unit end with one failure, and stop what runs."""
+
+        def stop() -> None:
+            self.scheduler.kills += [n for n, pieces in self.scheduler.executors.items() if pieces]
+            self.scheduler.fail_all(failure)
+
+        self._do(stop)
+
+    def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
+        """Run `add` on the host's thread; when it says that it came too late, call back at once."""
+        self._do(lambda: None if add() else callback())
+
+    def close(self) -> None:
+        """End all executors; what is unfinished stays unfinished."""
+        with self._lock:
+            if self._closing:
+                return
+            self._closing = True
+        if self._thread is not None:
+            self._staff.wake()
+            self._thread.join()
+        else:
+            self._staff.close()
+            self._quarters.close()
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether it has ended, or failed: it runs nothing any more."""
+        return self._over is not None
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the executors."""
+        return self._staff.pids
+
+    def _do(self, action: Callable[[], None]) -> None:
+        with self._lock:
+            self._tasks.append(action)
+            over = self._over
+            if over is None and self._thread is None:
+                thread = threading.Thread(
+                    target=self._run, name=f"pymonik-{self._name}", daemon=True
+                )
+                thread.start()
+                self._thread = thread  # only now: the system may have none to spare
+                return
+        if over is not None:  # nobody runs it any more: it ends as the engine did
+            self._drain(over)
+            return
+        self._staff.wake()
+
+    # ----- the thread
+
+    def _run(self) -> None:
+        try:
+            while not self._closing:
+                self._round()
+            over = Failure("cancelled", "the engine was closed", "?")
+        except BaseException as error:  # whoever waits is to be told, whatever it was
+            logger.exception("the engine failed")
+            over = Failure("died", f"the engine failed: {error!r}", "?")
+        finally:
+            with self._lock:
+                self._over = over
+            self._drain(over)
+            self._staff.close()
+            self._quarters.close()
+            with self.changed:
+                self.changed.notify_all()
+
+    def _drain(self, over: Failure) -> None:
+        """Do what was asked for last, and let nobody wait for what will not come."""
+        with self._draining:
+            while self._tasks:
+                self._tasks.popleft()()
+            self.scheduler.fail_all(over)
+            self._settle()
+
+    def _round(self) -> None:
+        """Take what has arrived, then give out what can run."""
+        while self._tasks:
+            self._is_news = True
+            self._tasks.popleft()()
+        self._settle()
+        for number in self._kills():
+            self._staff.kill(number, "cancelled")
+        pause = self._hiring.hire()
+        for number, pieces in self.scheduler.assign().items():
+            self._give(number, pieces)
+        self.scheduler.fail_stuck()
+        if self.scheduler.due:
+            self._settle()
+        if self._tasks:
+            return
+        if self._is_news or self.scheduler.done != self._told:
+            self._is_news, self._told = False, self.scheduler.done
+            self.changed.announce()
+        busy = any(self.scheduler.executors.values())
+        limited = any(
+            p.running.unit.limited for ps in self.scheduler.executors.values() for p in ps
+        )
+        for number, news in self._staff.hear(_TICK if limited else _LOOK if busy else pause):
+            self._is_news = True
+            if isinstance(news, Death):
+                self.scheduler.finished(number, *news.journal)
+                self.scheduler.died(number, news.charged, news.reason, news.stack)
+                continue
+            for message in news:
+                try:
+                    self._take(number, message)
+                except Exception as error:  # what one call sends ends its executor, not the engine
+                    logger.exception("what an executor has sent cannot be taken")
+                    self._staff.kill(number, f"it sent what cannot be taken: {error!r}")
+        if limited:
+            self._staff.enforce()
+        if busy and time.monotonic() - self._looked > _LOOK:
+            self._look()
+
+    def _give(self, number: int, pieces: list[Piece]) -> None:
+        """Send pieces to an executor; those that cannot be sent fail, each for itself."""
+        entries = [entry_of(piece) for piece in pieces]
+        self.messages += 1
+        try:
+            self._staff.send(number, "run", entries)
+        except Exception:
+            for piece, entry in zip(pieces, entries):
+                try:
+                    self._staff.send(number, "run", [entry])
+                except Exception as error:
+                    text = f"it cannot be sent to an executor: {error!r}"
+                    self.scheduler.faulted(number, piece.running.unit.number, text)
+
+    def _look(self) -> None:
+        """Tell of what has ended in executors that are busy with something long since."""
+        self._looked = time.monotonic()
+        for number, journal in self._staff.peek():
+            self._is_news = True
+            self.scheduler.seen(number, *journal)
+
+    def _take(self, number: int, message: Any) -> None:
+        kind = message[0]
+        if kind == "report":
+            self.scheduler.reported(number, *message[1:])
+        elif kind == "end":
+            told = (*message[1:-1], plan_of(message[-1]))
+            self.scheduler.ended(number, *told)
+        elif kind == "fault":
+            unit, journal, *told = message[1:]
+            self.scheduler.finished(number, *journal)
+            self.scheduler.faulted(number, unit, *told)
+        elif kind == "ask":
+            self._staff.send(number, "object", self._find(message[1]))
+        elif kind == "log":
+            relay(*message[1:])
+
+    def _settle(self) -> None:
+        """Call back whoever waits for a value that has come."""
+        while self.scheduler.due:
+            due, self.scheduler.due = self.scheduler.due, []
+            call_back(due)
+            self.scheduler.propagate()
+
+    def _built(self, environment: Environment, result: Built | EnvironmentBuildError) -> None:
+        """Hear, from the thread that built it, of an environment."""
+        self._do(lambda: self._hiring.settle(environment, result))
+
+    def _kills(self) -> list[int]:
+        kills, self.scheduler.kills = self.scheduler.kills, []
+        return kills
+
+
+@atexit.register
+def _close_all() -> None:
+    for host in list(_ALIVE):
+        host.close()
+
+
+if hasattr(os, "register_at_fork"):
+    # The executors are those of the parent, which goes on with them.
+    os.register_at_fork(after_in_child=_ALIVE.clear)

@@ -1,1 +1,0 @@
-"""What owns executors: scheduling, processes, environments."""

@@ -1,0 +1,107 @@
+"""Jobs: what an executor is to run now, and how it makes one call of it.
+
+Enters: a program, its inputs, a range of elements. Leaves: functions that call the user's code for
+an element, and `Report`s. Which calls are made, and what becomes of their values, is the business
+of `unit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymonik.content import Content
+from pymonik.runtime import running
+from pymonik.runtime.feed import Feed
+from pymonik.runtime.outcome import Failure
+from pymonik.runtime.program import Program, StepCode
+from pymonik.runtime.resume import Noted
+from pymonik.runtime.subtasks import Subtasks
+
+
+@dataclass
+class Hosting:
+    """What differs between hosts.
+
+    worker: its name, for errors. functions: gives the function of a content, cached. progress: a
+    mutable triple (element, step, deadline in ns) that the host reads. passed: what is not the
+    failure of a call, but ends the run. subtasks: where calls recorded by tasks go. restore: undoes
+    what a call did to the process.
+    """
+
+    worker: str
+    functions: Callable[[Content], Any]
+    page: Any
+    passed: tuple[type[BaseException], ...]
+    subtasks: Subtasks
+    restore: running.Restorer
+
+
+@dataclass
+class Report:
+    """Records of elements `start` to `stop`, a list a stored step; `errors` of values not stored.
+
+    After the `last` report of a run, what is left of the job is for the host to place anew.
+    """
+
+    start: int
+    stop: int
+    columns: list[list[Any]]
+    errors: list[Failure]
+    last: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """A range of elements of a program to run now.
+
+    attempts, doomed, noted: what came of earlier attempts, by (element, step).
+    """
+
+    program: Program
+    sources: Sequence[Any]
+    start: int
+    stop: int
+    attempts: dict[tuple[int, int], int] = field(default_factory=dict)
+    doomed: dict[tuple[int, int], Failure] = field(default_factory=dict)
+    noted: Noted = field(default_factory=dict)
+
+
+def caller(step: StepCode, feed: Feed, hosting: Hosting) -> Callable[[int, Sequence[Any]], Any]:
+    """Give what calls one step for one element, given what the steps before it have made."""
+    function = _Function(hosting, feed.content(step.function))
+    getters = [feed.getter(column) for column in step.columns]
+    plain = len(getters) - len(step.keywords)
+    names = step.keywords
+
+    if len(getters) == 1 and not names and not step.context:
+        only = getters[0]
+        return lambda element, made: function()(only(element, made))
+
+    def call(element: int, made: Sequence[Any]) -> Any:
+        values = [get(element, made) for get in getters]
+        if step.context:
+            values.insert(0, running.context())
+            return function()(*values[: plain + 1], **dict(zip(names, values[plain + 1 :])))
+        if names:
+            return function()(*values[:plain], **dict(zip(names, values[plain:])))
+        return function()(*values)
+
+    return call
+
+
+class _Function:
+    """A function that is loaded when it is first called, so that failing to load fails the call."""
+
+    __slots__ = ("_content", "_hosting", "_value")
+
+    def __init__(self, hosting: Hosting, content: Content) -> None:
+        self._hosting = hosting
+        self._content = content
+        self._value: Any = None
+
+    def __call__(self) -> Any:
+        if self._value is None:
+            self._value = self._hosting.functions(self._content)
+        return self._value

@@ -1,0 +1,89 @@
+"""Mappings that are kept: a large argument of many calls is mapped once in an executor, not each
+time.
+
+Enters: memory files that arrived. Leaves: private mappings of them, a new one for each call as far
+as anyone can tell: one that nobody holds any more and nobody has written to is as good as new, and
+spares a page fault for every few pages (200 MB: 34 ms to map and read it anew, 10 ms to read it
+again). Linux tells which pages were written; elsewhere every call gets a new mapping.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+
+from pymonik.comparing import address_of
+from pymonik.content import Buffer, MemoryFile
+
+# Smaller files are mapped anew sooner than the kernel is asked about their pages.
+_SMALLEST = 1 << 20
+_PAGES = "/proc/self/pagemap"
+# An entry of 8 bytes a page, of which the last tells: present, swapped, page of a file.
+_ENTRY, _TOLD, _FILE = 8, 0xE0, 0xA0
+
+
+def received(fd: int) -> Buffer:
+    """Take over a memory file that was passed here: its bytes alone when too many are open."""
+    file = KeptFile(fd, os.fstat(fd).st_size)
+    return file if MemoryFile.has_room() else bytes(file.map())
+
+
+class KeptFile(MemoryFile):
+    """A memory file whose mapping is handed out again."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self, fd: int, size: int) -> None:
+        super().__init__(fd, size)
+        self._kept: mmap.mmap | None = None
+
+    def map(self) -> mmap.mmap | bytearray:
+        """Map it privately: the mapping of before, where nobody holds it or has written to it."""
+        if self.size < _SMALLEST:
+            return super().map()
+        self.let_go()
+        if self._kept is not None:
+            return self._kept
+        made = super().map()
+        if isinstance(made, mmap.mmap):
+            self._kept = made
+            _USED.append(self)
+        return made
+
+    def let_go(self) -> None:
+        """Forget the mapping, unless it can be handed out again."""
+        kept, self._kept = self._kept, None
+        if kept is not None and sys.getrefcount(kept) == _ALONE and is_untouched(kept, self.size):
+            self._kept = kept
+
+
+def _alone() -> int:
+    """Count the references to what a single variable holds."""
+    lonely = object()
+    return sys.getrefcount(lonely)
+
+
+_ALONE = _alone()
+_USED: list[KeptFile] = []
+
+
+def sweep() -> None:
+    """Free the private pages that calls have made by writing, after a unit."""
+    for file in _USED:
+        file.let_go()
+    _USED.clear()
+
+
+def is_untouched(mapping: mmap.mmap, size: int) -> bool:
+    """Tell whether nobody has written to a private mapping of a file; in doubt no."""
+    first = address_of(mapping) // mmap.PAGESIZE
+    length = -(-size // mmap.PAGESIZE) * _ENTRY
+    try:
+        with open(_PAGES, "rb", buffering=0) as pages:
+            entries = os.pread(pages.fileno(), length, first * _ENTRY)
+    except OSError:  # no Linux, or a system that tells nobody
+        return False
+    last = {byte & _TOLD for byte in set(entries[_ENTRY - 1 :: _ENTRY])}
+    # A page is not there yet, or it is the file's; a copy of its own belongs to no file.
+    return len(entries) == length and sys.byteorder == "little" and last <= {0, _FILE}

@@ -1,0 +1,178 @@
+"""Modules that came with the tasks: imported from their sources, where no file of them is.
+
+Enters: the sources of an edition, when a unit of it begins. Leaves: modules in `sys.modules`, those
+of the edition that runs. Each edition has modules of its own, so that a file that was edited is
+imported anew, and two clients with different files of one name do not meet.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import pickle
+import sys
+import types
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import InspectLoader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_loader
+from typing import Any
+
+from pymonik.content import Content
+from pymonik.sources import Source
+
+logger = logging.getLogger("pymonik")
+# Editions whose modules are kept, though another one runs.
+_KEPT = 8
+
+
+class World:
+    """The modules of one edition: their sources, and those that are set aside while others run."""
+
+    def __init__(self, sources: dict[str, Source] | None = None) -> None:
+        self.sources = sources or {}
+        self.aside: dict[str, types.ModuleType] = {}
+
+    def agrees(self, sources: dict[str, Source]) -> bool:
+        """Tell whether modules that are in both have the same source."""
+        return all(self.sources.get(name, source) == source for name, source in sources.items())
+
+
+class Worlds(MetaPathFinder):
+    """Finds modules in the edition that runs; `functions` is a cache for each edition."""
+
+    def __init__(self) -> None:
+        self._base = self._current = World()
+        self._known: OrderedDict[bytes, World] = OrderedDict()
+        self._content: Content | None = None
+
+    def enter(self, content: Content | None) -> World:
+        """Let the modules of an edition be those that imports find."""
+        if content is self._content:
+            return self._current
+        world = self._base if content is None else self._world_of(content)
+        self._switch(world)
+        self._content = content
+        return world
+
+    @contextmanager
+    def at_home(self, content: Content | None) -> Iterator[None]:
+        """Take the modules of an edition for those of this process, which recorded the calls."""
+        before = self._current
+        self._current = World(_sources(content) if content is not None else None)
+        try:
+            yield
+        finally:
+            self._current = before
+
+    def _world_of(self, content: Content) -> World:
+        if self not in sys.meta_path:
+            sys.meta_path.insert(0, self)
+        known = self._known.get(content.digest)
+        if known is None:
+            sources = _sources(content)
+            # An edition that has grown is the same edition.
+            agreeing = (world for world in self._known.values() if world.agrees(sources))
+            known = self._known[content.digest] = next(agreeing, None) or World()
+            known.sources = {**known.sources, **sources}
+        self._known.move_to_end(content.digest)
+        while len(self._known) > _KEPT:
+            self._known.popitem(last=False)
+        return known
+
+    def _switch(self, world: World) -> None:
+        before, self._current = self._current, world
+        for name in {**before.sources, **world.sources}:
+            module = sys.modules.pop(name, None)
+            if module is not None and before is not world:
+                before.aside[name] = module
+            elif module is not None and _is_shipped(module):
+                sys.modules[name] = module
+        sys.modules.update(world.aside)
+        world.aside = {}
+        importlib.invalidate_caches()
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: Any = None
+    ) -> ModuleSpec | None:
+        """Find a module of the edition that runs."""
+        source = self._current.sources.get(fullname)
+        if source is None:
+            return None
+        spec = spec_from_loader(
+            fullname, _Loader(source), origin=source.file or None, is_package=source.is_package
+        )
+        if spec is not None:
+            spec.has_location = bool(source.file)
+            if source.is_package and source.file:
+                spec.submodule_search_locations = [os.path.dirname(source.file)]
+        return spec
+
+    def lookup(self, module: str, qualname: str) -> Any:
+        """Give what the edition that runs has under a name; None when it has nothing there."""
+        if module not in self._current.sources:
+            return None
+        try:
+            found: Any = importlib.import_module(module)
+            for part in qualname.split("."):
+                found = getattr(found, part)
+        except Exception as error:  # what was pickled serves as well, whatever the module lacks
+            logger.debug("%s.%s is not to be had here: %r", module, qualname, error)
+            return None
+        return getattr(found, "__pymonik_function__", found)
+
+
+class _Loader(InspectLoader):
+    pymonik_shipped = True
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def get_source(self, fullname: str) -> str:
+        return self._source.text
+
+    def is_package(self, fullname: str) -> bool:
+        return self._source.is_package
+
+    def get_code(self, fullname: str) -> types.CodeType:
+        file = self._source.file or f"<{fullname}>"
+        return compile(self._source.text, file, "exec", dont_inherit=True)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        super().exec_module(module)
+        if self._source.set_here:
+            kept = pickle.loads(self._source.set_here)
+            for name, (data, buffers) in kept.items():
+                setattr(module, name, Content(data, buffers).load())
+
+
+def _sources(content: Content) -> dict[str, Source]:
+    return {name: Source(*fields) for name, fields in pickle.loads(content.data).items()}
+
+
+def _is_shipped(module: types.ModuleType) -> bool:
+    return hasattr(getattr(module, "__loader__", None), "pymonik_shipped")
+
+
+WORLDS = Worlds()
+at_home = WORLDS.at_home
+
+
+def local_object(module: str, qualname: str, make: Any, *parts: Any) -> Any:
+    """Give a function or class of a local module: that of the module here, or one made of `parts`.
+
+    What travels by value and what a module defines are one where the module came along.
+    """
+    found = WORLDS.lookup(module, qualname)
+    return found if found is not None else make(*parts)
+
+
+def set_function(function: Any, state: Any) -> None:
+    """Complete a function that was made; leave one that a module here has defined."""
+    if WORLDS.lookup(function.__module__, function.__qualname__) is not function:
+        from cloudpickle.cloudpickle import _function_setstate
+
+        _function_setstate(function, state)

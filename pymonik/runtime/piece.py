@@ -1,0 +1,86 @@
+"""Units under way: what is left of them, and the pieces that executors were given.
+
+Enters: units. Leaves: ranges of their elements, with what earlier attempts have cost, and the
+failure of a call that has killed too often. Who runs which piece is left to `scheduler`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymonik.plan.home import Cell
+from pymonik.plan.plan import Unit
+from pymonik.runtime.outcome import Failure
+from pymonik.runtime.program import element_of, site_of
+from pymonik.runtime.resume import Noted
+
+
+@dataclass(eq=False)
+class Running:
+    """A unit that was not finished yet."""
+
+    unit: Unit
+    waiting: int = 0
+    attempts: dict[tuple[int, int], int] = field(default_factory=dict)
+    doomed: dict[tuple[int, int], Failure] = field(default_factory=dict)
+    # Steps of elements that ended in executors which died later: see `resume`.
+    noted: Noted = field(default_factory=dict)
+    cancelled: bool = False
+    # Elements whose values other units will make, and how many of their outputs are missing.
+    bound: dict[int, int] = field(default_factory=dict)
+    # The cells of units that its calls have recorded.
+    children: list[Cell] = field(default_factory=list)
+
+    def charge(self, element: int, step: int, reason: str, stack: str = "") -> Failure | None:
+        """Blame a call for the death of its executor; it fails when it was tried often enough.
+
+        Return its failure when it had failed before: then it was not to run, and an executor that
+        dies with it all the same is killed by the unit itself.
+        """
+        unit = self.unit
+        # What stands in the page of a dead executor is not to be trusted.
+        step = step if 0 <= step < len(unit.program.steps) else 0
+        key = (element, step)
+        if key in self.doomed:
+            return self.doomed[key]
+        self.attempts[key] = tries = self.attempts.get(key, 0) + 1
+        code = unit.program.steps[step]
+        retries = code.max_retries
+        kind = "timeout" if reason == "timeout" and code.limit is not None else "died"
+        if kind == "died" and tries <= retries:
+            return None
+        text = (
+            f"it ran longer than its max_duration of {code.limit:g} s"
+            if kind == "timeout"
+            else f"the process that ran it died ({reason}), and max_retries is {retries}"
+        )
+        self.doomed[key] = Failure(
+            kind,
+            text,
+            code.name,
+            site_of(code, element),
+            element_of(code, element),
+            attempts=tries,
+            traceback=stack,
+        )
+        return None
+
+
+@dataclass(eq=False)
+class Piece:
+    """Elements of a unit that were given to an executor, or wait for one."""
+
+    running: Running
+    start: int
+    stop: int
+    first: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.first = self.start
+
+    @property
+    def extras(self) -> Any:
+        """What the executor must know of earlier attempts, None when there were none."""
+        known = (self.running.attempts, self.running.doomed, self.running.noted)
+        return known if any(known) else None

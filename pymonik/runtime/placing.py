@@ -1,0 +1,179 @@
+"""Files of a call: in place when its arguments are loaded, that is, before it starts.
+
+Enters: a `Materialize` and its bytes, as arguments come. Leaves: the same `Materialize`, which
+knows where it lies. Relative paths lie in a folder of the call's own, where it runs; `running`
+removes the folder after the call. Absolute paths are shared by all calls of a machine: a file stays
+as it is while one of them uses it. How a file is put in place whole is told by `files`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pymonik.content import slot_value
+from pymonik.errors import MaterializeError
+from pymonik.material import Materialize
+from pymonik.runtime import running
+from pymonik.runtime.env_cache import cache_folder
+from pymonik.runtime.env_locks import BusyError, Lock
+from pymonik.runtime.files import is_in_place, place, target_of
+
+# What lay where when it was last looked at: a hash need not be worked out again for what has not
+# been touched. A change within a tick of the clock leaves no trace, so what is fresh is not kept.
+_seen: dict[str, tuple[Any, list[tuple[Any, ...]]]] = {}
+_FRESH_NS = 100_000_000
+_KEPT = 1024
+# The absolute paths that the call that runs uses; how long it waits for one more, in seconds.
+_USED: list[str] = []
+_PATIENCE = 60.0
+_PAUSE = 0.02
+
+
+class Placing:
+    """A file or folder on its way: with its bytes in hole 0 it loads as what lies in place."""
+
+    def __init__(self, mat: Materialize) -> None:
+        self._mat = mat
+
+    def __reduce__(self) -> Any:
+        mat = self._mat
+        about = (mat.source_path, mat.worker_path, mat.content_hash, mat.is_directory)
+        return placed, (*about, mat.result_id, mat.mode, _Hole())
+
+
+class _Hole:
+    def __reduce__(self) -> Any:
+        return slot_value, (0,)
+
+
+def placed(*given: Any) -> Materialize:
+    """Put a file or folder in place; called by the pickles of `Placing`."""
+    *about, content = given
+    mat = Materialize(*about)
+    mat._placed = put_in_place(mat, content)
+    return mat
+
+
+def put_in_place(mat: Materialize, content: Any) -> str:
+    """Put a file or folder in place for the call that runs; give where it lies.
+
+    Raises MaterializeError.
+    """
+    is_own = not os.path.isabs(mat.worker_path)
+    root = Path(running.own_folder() if is_own else "/")
+    target = str(target_of(mat, root))
+    _refuse_two(mat, target)
+    if is_own:
+        if not _was_right(mat, target):
+            place(mat, content, root)
+            _remember(mat, target)
+    else:
+        try:
+            _share(mat, content, target)
+        except OSError as error:
+            raise MaterializeError(f"cannot put a file at {target!r}: {error}") from error
+    return target
+
+
+def _share(mat: Materialize, content: Any, target: str) -> None:
+    """Put a file in place and keep it there until the call has ended.
+
+    Calls that want the same there share it, and one that wants something else waits for them.
+    """
+    folder, name = os.path.split(target)
+    real = os.path.join(os.path.realpath(folder), name)
+    digest = hashlib.blake2b(os.fsencode(real), digest_size=16).hexdigest()
+    path = cache_folder() / "locks" / f"{digest}.use"
+    while True:
+        use = Lock(path, shared=True)
+        if _was_right(mat, target) or is_in_place(mat, Path(target)):
+            _remember(mat, target)
+            _USED.append(target)
+            running.when_stored(partial(_release, use, target))
+            return
+        use.release()
+        if target in _USED:  # this call has it, and has changed it
+            place(mat, content, Path("/"))
+            continue
+        with _alone(path, target):
+            place(mat, content, Path("/"))
+
+
+def _alone(path: Path, target: str) -> Lock:
+    """Wait until no call uses what is at a path, but not for ever while others may wait for us."""
+    deadline = time.monotonic() + _PATIENCE
+    while _USED:
+        try:
+            return Lock(path, wait=False)
+        except BusyError:
+            if time.monotonic() > deadline:
+                raise MaterializeError(
+                    f"another call has another file at {target!r}, and may wait for "
+                    f"{_USED[0]!r}, which this one uses: give each file its own place"
+                ) from None
+            time.sleep(_PAUSE)
+    return Lock(path)
+
+
+def _release(use: Lock, target: str) -> None:
+    _USED.remove(target)
+    use.release()
+    with contextlib.suppress(BusyError, OSError):
+        Lock(use.path, wait=False).remove()
+
+
+def is_there(mat: Materialize) -> bool:
+    """Tell whether a file or folder is in place already."""
+    if mat._placed is None and not os.path.isabs(mat.worker_path):
+        return False
+    return is_in_place(mat, Path(mat._placed or mat.worker_path))
+
+
+def _refuse_two(mat: Materialize, target: str) -> None:
+    there = running.PLACED.setdefault(target, mat.content_hash)
+    running.DIRTY.append("placed")
+    if there != mat.content_hash:
+        raise MaterializeError(
+            f"the task takes two different files at {mat.worker_path!r}: give each its own place"
+        )
+
+
+def _was_right(mat: Materialize, target: str) -> bool:
+    return _seen.get(target) == ((mat.content_hash, mat.mode), _signature(target))
+
+
+def _remember(mat: Materialize, target: str) -> None:
+    signature = _signature(target)
+    if any(time.time_ns() - entry[-1] < _FRESH_NS for entry in signature):
+        return
+    if len(_seen) >= _KEPT:
+        _seen.clear()
+    _seen[target] = ((mat.content_hash, mat.mode), signature)
+
+
+def _signature(target: str) -> list[tuple[Any, ...]]:
+    """Give what changes whenever a file, or anything in a folder, is touched."""
+    return [_touched(path) for path in _walk(target)]
+
+
+def _walk(target: str) -> Iterator[str]:
+    yield target
+    if os.path.isdir(target) and not os.path.islink(target):
+        for folder, folders, files in os.walk(target):
+            folders.sort()
+            yield from (os.path.join(folder, name) for name in sorted((*folders, *files)))
+
+
+def _touched(path: str) -> tuple[Any, ...]:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return (path, 0)
+    return (path, status.st_mode, status.st_ino, status.st_size, status.st_ctime_ns)

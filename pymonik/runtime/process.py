@@ -1,0 +1,163 @@
+"""One executor as its host sees it: a process, a socket, a lifeline and a page of progress.
+
+Enters: frames to send. Leaves: messages that arrived, and how the process ended. Reading and
+writing never block: the host's loop calls when the socket is ready.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from pymonik.errors import BackendError
+from pymonik.runtime.crash import open_crash_file, python_stack
+from pymonik.runtime.frames import Decoder, Encoder, Outbox, receive
+from pymonik.runtime.page import Journal, Page, open_page
+from pymonik.runtime.running import sweep
+from pymonik.settings import PACKAGE
+
+if TYPE_CHECKING:
+    from pymonik.environment import Environment
+    from pymonik.runtime.environments import Built
+
+_ROOT = os.path.dirname(PACKAGE)
+_BOOT = (
+    "import sys; {path}; from pymonik.runtime.executor import main; "
+    "main({socket}, {lifeline}, {page}, {crash})"
+)
+# The package is found where this host found it: before all others, but for those of a venv.
+_HERE, _BEHIND = "sys.path[0] = {root!r}", "sys.path[0:1] = []; sys.path.append({root!r})"
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+class Process:
+    """A running executor. environment: the one it lives in, None for that of the host."""
+
+    def __init__(
+        self,
+        number: int,
+        environment: Environment | None,
+        hello: dict[str, Any],
+        threads: int,
+        built: Built | None = None,
+    ) -> None:
+        self.number = number
+        self.environment = environment
+        # Whether it has said that it is there, and whether it has said anything else.
+        self.ready = False
+        self.proven = False
+        # Where in Python it was when a signal such as SIGSEGV ended it: known from `end` on.
+        self.stack = ""
+        self.kill_reason = ""
+        self._decoder = Decoder()
+        self._encoder = Encoder(remember=True)
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+            self.socket, end = socket.socketpair()
+            ours.enter_context(self.socket)
+            theirs.enter_context(end)
+            lifeline, self._lifeline = os.pipe()
+            ours.callback(os.close, self._lifeline)
+            theirs.callback(os.close, lifeline)
+            page_fd = open_page()
+            theirs.callback(os.close, page_fd)
+            self._page = Page(page_fd)
+            ours.callback(self._page.close)
+            self._page.begin(-1, 0)
+            self._crash = open_crash_file()
+            ours.callback(os.close, self._crash)
+            inherited = (end.fileno(), lifeline, page_fd, self._crash)
+            self._popen = _start(inherited, threads, built)
+            # Closed by `end`, or here and now if it did not start.
+            self._ours = ours.pop_all()
+        self.socket.setblocking(False)
+        self.outbox = Outbox(self.socket)
+        self.send("hello", hello)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._popen.pid
+
+    def send(self, *message: Any) -> None:
+        """Send a message, or keep what the socket does not take now."""
+        try:
+            self.outbox.push(*self._encoder.encode(message))
+        except OSError:  # it died; the closed socket will tell
+            pass
+
+    def receive(self) -> list[Any] | None:
+        """Give the messages that have arrived; None when the other side has closed."""
+        try:
+            data, fds = receive(self.socket)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        return self._decoder.feed(data, fds) if data else None
+
+    @property
+    def call(self) -> tuple[int, int, int]:
+        """What it runs now: number of the unit (-1: none), element, step."""
+        element, step, _, number = self._page.numbers[:4].tolist()
+        return number, element, step
+
+    @property
+    def journal(self) -> Journal:
+        """What it has finished since its last report, once it is dead."""
+        return self._page.journal()
+
+    def peek(self) -> Journal | None:
+        """Give what it has finished since its last report; None when nothing is new."""
+        return self._page.peek()
+
+    def is_overdue(self) -> bool:
+        """Tell whether the running call is past its `max_duration`."""
+        deadline = self._page.numbers[2]
+        return bool(deadline) and time.monotonic_ns() > deadline
+
+    def kill(self, reason: str) -> None:
+        """End it at once, with everything it started."""
+        self.kill_reason = self.kill_reason or reason
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
+
+    def end(self) -> str:
+        """Wait for its end and let go of it; say how it ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(0.5)
+        self.kill("it closed its socket")
+        code = self._popen.wait()
+        self.stack = python_stack(self._crash, _ROOT) if code < 0 else ""
+        with contextlib.suppress(OSError):
+            self._ours.close()
+        sweep(self.pid)
+        if code < 0:
+            known = -code in {number.value for number in signal.Signals}
+            return f"signal {-code}" + (f", {signal.Signals(-code).name}" if known else "")
+        return f"exit code {code}"
+
+
+def _start(
+    inherited: tuple[int, int, int, int], threads: int, built: Built | None
+) -> subprocess.Popen[bytes]:
+    """Start an interpreter. inherited: its socket, lifeline, page and crash file."""
+    if sys.platform == "win32":
+        raise BackendError("the embedded engine runs on Linux and macOS; on Windows, use WSL")
+    variables = {**{name: str(threads) for name in _THREADS}, **os.environ}
+    path = (_BEHIND if built is not None and built.venv else _HERE).format(root=_ROOT)
+    sock, lifeline, page, crash = inherited
+    boot = _BOOT.format(path=path, socket=sock, lifeline=lifeline, page=page, crash=crash)
+    return subprocess.Popen(
+        [sys.executable if built is None else built.python, "-c", boot],
+        stdin=subprocess.DEVNULL,
+        pass_fds=inherited,
+        start_new_session=True,
+        env=variables if built is None else built.child_environ(variables),
+        cwd=None if built is None else built.working_dir,
+    )

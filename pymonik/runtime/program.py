@@ -1,0 +1,240 @@
+"""The program of a unit: what its payload says, as plain tuples.
+
+Written by `plan.lower`, read by `runtime.unit`. Inputs are named by position, because ids do not
+exist when a payload is written: an input is a `Content` (a blob) or the columns of another unit.
+
+Columns (one for each argument):
+
+    ("v", value)                 the same immediate for all elements
+    ("s", [value, …])            an immediate for each
+    ("c", item)                  the same content; an item is a `Content` or an input's position
+    ("m", [slot, …])             any slot for each element
+    ("p", step)                  what an earlier step made for the element
+    ("r", [(input, output, start, step, count), …])   runs over columns of other units
+
+Slots (one argument of one element): an immediate column, or
+
+    ("r", [one run of one])      an output of another unit
+    ("b", [run, …])              a list of outputs
+    ("n", item, [slot, …])       a content with holes
+    ("x", failure)               nothing: the call was cancelled, and does not run
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from pymonik.runtime import seeds
+
+Run = tuple[int, int, int, int, int]
+
+
+class StepCode(NamedTuple):
+    """One step of a program: what it shares with the same step of other units, then its own.
+
+    limit: seconds. retries, max_retries: tries after an exception, after a death. retry_on: a
+    content with exception types, None for `Exception`. options: what sub-tasks inherit, given where
+    the task may make some.
+
+    keep: which values are stored (all, none, or a bit an element). site: "file:line" of the call,
+    or one for each element. base: number of the first element, or of each; None for single calls.
+    places:
+    where seeds come from (see `seeds`), None for pure tasks.
+    """
+
+    function: Any
+    name: str
+    keywords: tuple[str, ...]
+    context: bool
+    limit: float | None
+    retries: int
+    max_retries: int
+    retry_on: Any
+    options: Any
+    columns: tuple[Any, ...]
+    keep: bool | bytes
+    site: Any
+    base: int | list[int | None] | None
+    places: Any = None
+
+
+_SHARED = StepCode._fields.index("columns")
+_KEEP = StepCode._fields.index("keep") - _SHARED
+_KNOWN_SHARED = 512
+
+
+class Shared:
+    """What the steps of all units of a map have in common: pickled once, unpickled once."""
+
+    __slots__ = ("_data", "codes", "limited")
+
+    def __init__(self, codes: Sequence[tuple[Any, ...]], data: bytes | None = None) -> None:
+        self.codes = tuple(codes)
+        self._data = data
+        limit = StepCode._fields.index("limit")
+        self.limited = any(code[limit] for code in codes)
+
+    @property
+    def data(self) -> bytes:
+        """The codes as bytes."""
+        if self._data is None:
+            self._data = pickle.dumps(self.codes, protocol=5)
+        return self._data
+
+
+class Program:
+    """The steps of a unit and the number of its elements.
+
+    It is kept, and travels, in two parts: what it shares with other units, and its own.
+    """
+
+    __slots__ = ("_steps", "n", "own", "shared")
+
+    def __init__(self, steps: Sequence[StepCode], n: int) -> None:
+        self._steps: tuple[StepCode, ...] | None = tuple(steps)
+        self.shared = Shared([step[:_SHARED] for step in steps])
+        self.own: tuple[tuple[Any, ...], ...] = tuple([step[_SHARED:] for step in steps])
+        self.n = n
+
+    @classmethod
+    def of(cls, shared: Shared, own: tuple[tuple[Any, ...], ...], n: int) -> Program:
+        """Make one of its two parts."""
+        program = cls.__new__(cls)
+        program.shared, program.own, program.n = shared, own, n
+        program._steps = None
+        return program
+
+    @property
+    def steps(self) -> tuple[StepCode, ...]:
+        """The steps, in order."""
+        if self._steps is None:
+            parts = zip(self.shared.codes, self.own)
+            self._steps = tuple([StepCode._make(code + own) for code, own in parts])
+        return self._steps
+
+    @property
+    def outputs(self) -> list[int]:
+        """The steps whose values are stored, in order."""
+        return [number for number, own in enumerate(self.own) if own[_KEEP] is not False]
+
+    @property
+    def data(self) -> bytes:
+        """The program as bytes."""
+        return pickle.dumps((self.shared.data, self.own, self.n), protocol=5)
+
+    @classmethod
+    def load(cls, data: bytes) -> Program:
+        """Make a program of its bytes."""
+        common, own, n = pickle.loads(data)
+        shared = _known.get(common)
+        if shared is None:
+            if len(_known) >= _KNOWN_SHARED:
+                _known.clear()
+            shared = _known[common] = Shared(pickle.loads(common), common)
+        return cls.of(shared, own, n)
+
+    def uses(self) -> Iterator[tuple[int, int, int]]:
+        """Give the values of other units that it uses: (input, output, place), some repeatedly."""
+        for step in self.steps:
+            for column in step.columns:
+                for source, output, start, stride, count in _runs_of(column):
+                    for number in range(count):
+                        yield source, output, start + number * stride
+
+
+_known: dict[bytes, Shared] = {}
+
+
+def site_of(step: StepCode, number: int) -> str:
+    """Give "file:line" of the call of an element."""
+    return step.site if isinstance(step.site, str) else str(step.site[number])
+
+
+def element_of(step: StepCode, number: int) -> int | None:
+    """Give the place of an element in its map, None for a single call."""
+    if isinstance(step.base, list):
+        return step.base[number]
+    return None if step.base is None else step.base + number
+
+
+def cut(program: Program, start: int, stop: int) -> Program:
+    """Give the program of a range of elements; its inputs keep their positions."""
+    own = [_cut_step(step, start, stop)[_SHARED:] for step in program.steps]
+    return Program.of(program.shared, tuple(own), stop - start)
+
+
+def with_runs(program: Program, moved: Callable[[Run], Run]) -> Program:
+    """Give a program that finds the values of other units elsewhere; runs that meet become one."""
+    own = [
+        step._replace(columns=tuple([_moved(column, moved) for column in step.columns]))
+        for step in program.steps
+    ]
+    return Program.of(program.shared, tuple([step[_SHARED:] for step in own]), program.n)
+
+
+def _moved(column: Any, moved: Callable[[Run], Run]) -> Any:
+    kind = column[0]
+    if kind in "rb":
+        runs: list[Any] = []
+        for run in column[1]:
+            after = run if run[0] == "c" else moved(run)
+            if runs and _meet(runs[-1], after):
+                runs[-1] = (*runs[-1][:4], runs[-1][4] + after[4])
+            else:
+                runs.append(after)
+        return (kind, runs)
+    if kind in "mn":
+        return (*column[:-1], [_moved(slot, moved) for slot in column[-1]])
+    return column
+
+
+def _meet(before: Any, after: Any) -> bool:
+    """Tell whether a run goes on where another, of neighbours too, has ended."""
+    if "c" in (before[0], after[0]) or not before[3] == after[3] == 1:
+        return False
+    return bool(before[:2] == after[:2] and before[2] + before[4] == after[2])
+
+
+def _runs_of(column: Any) -> Iterator[Run]:
+    kind = column[0]
+    if kind in "rb":
+        yield from (run for run in column[1] if run[0] != "c")
+    elif kind in "mn":
+        for slot in column[-1]:
+            yield from _runs_of(slot)
+
+
+def _cut_step(step: StepCode, start: int, stop: int) -> StepCode:
+    return step._replace(
+        columns=tuple(_cut_column(column, start, stop) for column in step.columns),
+        keep=step.keep[start:stop] if isinstance(step.keep, bytes) else step.keep,
+        site=step.site if isinstance(step.site, str) else step.site[start:stop],
+        base=_cut_base(step.base, start, stop),
+        places=seeds.cut(step.places, start, stop),
+    )
+
+
+def _cut_base(base: Any, start: int, stop: int) -> Any:
+    if isinstance(base, list):
+        return base[start:stop]
+    return None if base is None else base + start
+
+
+def _cut_column(column: Any, start: int, stop: int) -> Any:
+    kind = column[0]
+    if kind in "sm":
+        return (kind, column[1][start:stop])
+    if kind == "r" and sum(run[4] for run in column[1]) > 1:
+        return ("r", list(_cut_runs(column[1], start, stop)))
+    return column
+
+
+def _cut_runs(runs: Sequence[Run], start: int, stop: int) -> Iterator[Run]:
+    at = 0
+    for source, output, first, step, count in runs:
+        low, high = max(start - at, 0), min(stop - at, count)
+        if low < high:
+            yield (source, output, first + low * step, step, high - low)
+        at += count

@@ -1,0 +1,186 @@
+"""Pieces that can run, and the executors they can run on: each in the environment it needs.
+
+Enters: pieces, executors and where those live. Leaves: which executor gets which piece next, and in
+which environments executors are wanting. Pieces of one environment are given out in their order;
+environments take turns, so that none waits behind another.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+from pymonik.runtime.piece import Piece, Running
+
+# An executor gets more than one piece when it would be done with all of them sooner than this.
+_AHEAD_SECONDS = 0.002
+
+
+class Ready:
+    """Queues of pieces by environment; None is that of the host itself.
+
+    executors: what each was given. slots: how many may be busy at once, where there are more.
+    durations: seconds an element took, by the names of units; the last ones count most.
+    """
+
+    def __init__(self) -> None:
+        self.executors: dict[int, list[Piece]] = {}
+        self.slots = 0
+        self._queues: dict[Any, deque[Piece]] = {}
+        self._homes: dict[int, Any] = {}
+        self._same: dict[Any, Any] = {}
+        self.durations: dict[str, float] = {}
+        self._turns = 0
+        self._used: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._queues.values()))
+
+    def __iter__(self) -> Iterator[Piece]:
+        return chain.from_iterable(self._queues.values())
+
+    # ----- pieces
+
+    def append(self, piece: Piece) -> None:
+        """Queue a piece."""
+        self._queue(piece).append(piece)
+
+    def put_back(self, pieces: Iterable[Piece]) -> None:
+        """Queue pieces before all others, in their order."""
+        for piece in reversed([*pieces]):
+            self._queue(piece).appendleft(piece)
+
+    def drop(self, running: Running) -> None:
+        """Forget the pieces of a unit."""
+        for key, queue in self._queues.items():
+            self._queues[key] = deque(piece for piece in queue if piece.running is not running)
+
+    def forget(self, environment: Any) -> None:
+        """Forget the pieces of an environment."""
+        self._queues.pop(environment, None)
+
+    def clear(self) -> None:
+        """Forget all pieces."""
+        self._queues.clear()
+
+    def _queue(self, piece: Piece) -> deque[Piece]:
+        key = self.same(piece.running.unit.environment)
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = deque()
+        return queue
+
+    # ----- environments
+
+    def needy(self) -> list[Any]:
+        """Give the environments whose pieces wait."""
+        return [key for key, queue in self._queues.items() if queue]
+
+    def merge(self, environment: Any, other: Any) -> None:
+        """Let pieces of one environment run where those of another do: they are the same there."""
+        self._same[environment] = other
+        for piece in self._queues.pop(environment, ()):
+            self.append(piece)
+
+    def same(self, environment: Any) -> Any:
+        """Give where pieces that need an environment run: one that is the same, if it is known."""
+        return self._same.get(environment, environment) if environment else None
+
+    def is_lived_in(self, environment: Any) -> bool:
+        """Tell whether an environment has executors."""
+        return bool(self._living(environment))
+
+    def is_empty(self, environment: Any) -> bool:
+        """Tell whether an environment has neither executors nor pieces."""
+        return not self._living(environment) and not self._queues.get(environment)
+
+    def home(self, executor: int) -> Any:
+        """Give the environment that an executor lives in."""
+        return self._homes.get(executor)
+
+    def move_in(self, executor: int, environment: Any) -> None:
+        """Note a new executor and the environment it lives in."""
+        self.executors[executor] = []
+        self._homes[executor] = environment
+
+    def move_out(self, executor: int) -> list[Piece]:
+        """Forget an executor; give what it had."""
+        self._homes.pop(executor, None)
+        self._used.pop(executor, None)
+        return self.executors.pop(executor, [])
+
+    def wanting(self, environment: Any, unfinished: int) -> int:
+        """Tell how many more executors an environment could do with, `slots` at most in all."""
+        living = self._living(environment)
+        if len(self._queues) > 1:
+            busy = sum(1 for number in living if self.executors[number])
+            unfinished = busy + len(self._queues[environment])
+        return min(self.slots, unfinished) - len(living)
+
+    def spare(self, environment: Any) -> int | None:
+        """Give the executor of another environment that has been idle for longest, if any is.
+
+        One that has just been started for pieces that wait is left to them.
+        """
+        idle = [
+            number
+            for number, pieces in self.executors.items()
+            if not pieces
+            and (home := self._homes.get(number)) != environment
+            and (number in self._used or not self._queues.get(home))
+        ]
+        return min(idle, key=lambda number: self._used.get(number, 0), default=None)
+
+    def _living(self, environment: Any) -> list[int]:
+        homes = self._homes
+        return [number for number in self.executors if homes.get(number) == environment]
+
+    # ----- giving out
+
+    def assign(self) -> dict[int, list[Piece]]:
+        """Give pieces to executors: to idle ones first, small ones several at a time."""
+        given: dict[int, list[Piece]] = {}
+        needy = self.needy()
+        for key in needy:
+            turn = self._turns
+            self._assign(key, given, ahead=len(needy) == 1)
+            if self._turns > turn and len(self._queues) > 1:  # the others come first next time
+                self._queues[key] = self._queues.pop(key)
+        return given
+
+    def _assign(self, key: Any, given: dict[int, list[Piece]], ahead: bool) -> None:
+        queue, executors = self._queues[key], self.executors
+        living = self._living(key) if self._homes else executors
+        idle = deque(sorted(living, key=lambda number: len(executors[number])))
+        while queue and idle:
+            executor = idle[0]
+            pieces = executors[executor]
+            if self._is_full() if not pieces else not (ahead and self._is_short(pieces, queue[0])):
+                idle.popleft()
+                continue
+            piece = queue.popleft()
+            pieces.append(piece)
+            given.setdefault(executor, []).append(piece)
+            self._turns += 1
+            self._used[executor] = self._turns
+            idle.rotate(-1)
+
+    def _is_full(self) -> bool:
+        if not self.slots or len(self.executors) <= self.slots:
+            return False
+        return sum(map(bool, self.executors.values())) >= self.slots
+
+    def _is_short(self, pieces: list[Piece], piece: Piece) -> bool:
+        return sum(map(self._expected, (*pieces, piece))) < _AHEAD_SECONDS
+
+    def _expected(self, piece: Piece) -> float:
+        each = self.durations.get(piece.running.unit.name, 1.0)
+        return each * (piece.stop - piece.start)
+
+    def learn(self, name: str, seconds: float, count: int) -> None:
+        """Note how long elements of a unit took."""
+        each = seconds / max(1, count)
+        known = self.durations.get(name)
+        self.durations[name] = each if known is None else 0.5 * (known + each)

@@ -1,0 +1,40 @@
+"""Going on with an element whose executor died: which of its steps need not run again.
+
+Enters: what the dead executor had noted of the element's steps. Leaves: the steps that are over,
+each with its record if there is one. A value that was only handed from step to step is gone with
+its executor: the step runs again only for a consumer that does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from pymonik.runtime.program import StepCode
+
+Noted = dict[tuple[int, int], tuple[Any, ...]]
+
+
+def over(
+    steps: Sequence[StepCode], element: int, noted: Noted, doomed: Collection[tuple[int, int]]
+) -> dict[int, tuple[Any, ...]]:
+    """Give the steps of an element that are over, and their records."""
+    found: dict[int, tuple[Any, ...]] = {}
+    needed: set[int] = set()
+    for place in range(len(steps) - 1, -1, -1):
+        step, known = steps[place], noted.get((element, place))
+        kept = step.keep is True or bool(step.keep and step.keep[element])
+        if known is not None and (known or not (kept or place in needed)):
+            found[place] = known
+        elif (element, place) not in doomed:
+            needed.update(source for column in step.columns for source in steps_in(column))
+    return found
+
+
+def steps_in(column: Any) -> Iterator[int]:
+    """Give the earlier steps whose values a column takes."""
+    if column[0] == "p":
+        yield column[1]
+    elif column[0] in ("n", "m"):
+        for slot in column[-1]:
+            yield from steps_in(slot)

@@ -1,0 +1,83 @@
+"""Objects by their ids, for tasks that ask for them while they run.
+
+Enters: ids, and `fetch`, which differs between engines: it gives a `Content`, or the columns of a
+unit, and raises LookupError. Leaves: values, raw bytes, and files of these: a folder of this
+process, bounded in bytes, that goes with it.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pymonik.content import Content
+from pymonik.material import is_bytes
+from pymonik.runtime.outcome import value_of
+from pymonik.runtime.running import process_folder
+
+LIMIT = 1 << 30
+
+Found = Content | Sequence[Sequence[Any]]
+Fetch = Callable[[str], Found]
+
+# Which of the files hold bytes, and no pickle.
+_plain: set[str] = set()
+
+
+def path_of(result_id: str) -> Path:
+    """Give the file in which an object is, or would be, once it was retrieved."""
+    if not isinstance(result_id, str):
+        raise TypeError(
+            "the id of an object is a text, such as handle.result_id, not of type "
+            f"{type(result_id).__name__!r}: a handle itself arrives as its value"
+        )
+    return Path(process_folder("objects"), result_id.replace(os.sep, "_"))
+
+
+def retrieve(result_id: str, fetch: Fetch) -> None:
+    """Bring an object here, into its file; raises LookupError, and the error of a failed call."""
+    found = fetch(result_id)
+    if isinstance(found, Content) and is_bytes(found):
+        _plain.add(result_id)
+        raw = bytes(found.load())
+    else:
+        _plain.discard(result_id)
+        raw = _pickled(found)
+    path = path_of(result_id)
+    _make_room(path.parent, len(raw))
+    part = path.with_name(f".{path.name}")
+    part.write_bytes(raw)
+    part.replace(path)
+
+
+def load(result_id: str) -> Any:
+    """Give the object in a file: its value, or the bytes of what was uploaded as a file."""
+    raw = path_of(result_id).read_bytes()
+    return raw if result_id in _plain else pickle.loads(raw)
+
+
+def _pickled(found: Found) -> bytes:
+    if isinstance(found, Content):
+        if not found.buffers:
+            return found.data
+        value: Any = found.load()
+    else:
+        values = [value_of(record) for column in found for record in column]
+        value = values[0] if len(values) == 1 else values
+    import cloudpickle
+
+    return cloudpickle.dumps(value, protocol=5)  # type: ignore[no-any-return]
+
+
+def _make_room(folder: Path, size: int) -> None:
+    """Remove what was retrieved longest ago, so that not more than `LIMIT` bytes lie here."""
+    files = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    left = sum(path.stat().st_size for path in files) + size
+    for path in files:
+        if left <= LIMIT:
+            break
+        left -= path.stat().st_size
+        path.unlink()

@@ -1,0 +1,208 @@
+"""What runs in this process now: the call, its own folder, and whether it changed the process.
+
+Enters: the runner's marks. Leaves: `context()` for tasks. `DIRTY` is set by an audit hook in
+executors when a call changes the environment or the working directory, which costs other calls
+nothing; in the user's own process no hook is left behind, and every call is followed by a look.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pymonik.runtime import seeds
+
+DIRTY: list[str] = []
+
+
+class State:
+    """The step, element and attempt that run now."""
+
+    __slots__ = (
+        "attempt", "caches", "environment", "fetch", "index", "made", "step", "task", "worker",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.step: Any = None
+        self.index = 0
+        self.attempt = 1
+        self.worker = ""
+        # The environment that the units of now were given, None where they were given none.
+        self.environment: Any = None
+        # The context of a call, made once: (step, index, attempt, context).
+        self.made: tuple[Any, int, int, Any] | None = None
+        # Gives an object of the session by its id: see `retrieval`.
+        self.fetch: Any = None
+        self.caches: Any = dict
+        # In a worker of a cluster: where its agent is, and the request that it sent.
+        self.task: tuple[str, bytes] | None = None
+
+    def begin(self, step: Any, index: int, attempt: int) -> None:
+        """Note that a call begins."""
+        self.step = step
+        self.index = index
+        self.attempt = attempt
+
+    def end(self) -> None:
+        """Note that no call runs."""
+        self.step = self.made = None
+
+    @property
+    def element(self) -> int | None:
+        """The place of the call in its map, None for a single call."""
+        base = self.step.base
+        if isinstance(base, list):
+            return base[self.index]  # type: ignore[no-any-return]
+        return None if base is None else base + self.index
+
+    @property
+    def seed(self) -> bytes | None:
+        """The seed of the call; None where it has none: see `seeds`."""
+        return seeds.seed_at(self.step.places, self.index, self.element)
+
+
+STATE = State()
+
+
+def context() -> Any:
+    """Give the context of the call that runs now."""
+    from pymonik.context import PymonikContext
+
+    state, made = STATE, STATE.made
+    step, index, attempt = state.step, state.index, state.attempt
+    if made is None or made[0] is not step or made[1:3] != (index, attempt):
+        made = state.made = (step, index, attempt, PymonikContext.of_call(state))
+    return made[3]
+
+
+_EVENTS = frozenset({"os.putenv", "os.unsetenv", "os.chdir", "os.fchdir"})
+
+
+def _note(event: str, args: Any) -> None:
+    if event in _EVENTS:
+        DIRTY.append(event)
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # somebody has removed the folder it stands in
+        return ""
+
+
+# What was put in place for the call that runs: hashes by paths.
+PLACED: dict[str, str] = {}
+_OWN: list[str] = []
+_FOLDERS: dict[str, str] = {}
+_PREFIX = "pymonik-task-"
+
+
+def own_folder() -> str:
+    """Give the folder of the call that runs, which it runs in; made when first asked for."""
+    if not _OWN:
+        import tempfile
+
+        made = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+        _OWN.append(os.path.realpath(made))
+        DIRTY.append("folder")
+        os.chdir(_OWN[0])
+    return _OWN[0]
+
+
+def own_prefix(name: str) -> str:
+    """Give what the names of temporary folders begin with that go with this process."""
+    return f"{_PREFIX}{os.getpid()}-{name}-"
+
+
+# What is to be undone when the value of the call was stored.
+LEFT: list[Callable[[], None]] = []
+
+
+def when_stored(undo: Callable[[], None]) -> None:
+    """Undo something when the value of the call that runs was stored."""
+    LEFT.append(undo)
+    DIRTY.append("left")
+
+
+def clean_up() -> None:
+    """Undo what the last call has left for the time after it."""
+    while LEFT:
+        LEFT.pop()()
+
+
+def process_folder(name: str) -> str:
+    """Give a folder that goes with this process; made when first asked for."""
+    if name not in _FOLDERS:
+        import atexit
+        import tempfile
+
+        if not _FOLDERS:
+            atexit.register(sweep, os.getpid())
+        _FOLDERS[name] = tempfile.mkdtemp(prefix=own_prefix(name))
+    return _FOLDERS[name]
+
+
+def has_folders() -> bool:
+    """Tell whether this process has temporary folders now."""
+    return bool(_OWN or _FOLDERS)
+
+
+def _remove_own_folder() -> None:
+    import shutil
+
+    shutil.rmtree(_OWN.pop(), ignore_errors=True)
+
+
+def sweep(pid: int) -> None:
+    """Remove the folders that a process has left behind."""
+    import glob
+    import shutil
+    import tempfile
+
+    for left in glob.glob(os.path.join(tempfile.gettempdir(), f"{_PREFIX}{pid}-*")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+class Restorer:
+    """Puts variables and working directory back as they were when it was made."""
+
+    def __init__(self, watch: bool) -> None:
+        self._original = self._variables = dict(os.environ)
+        self._raw: dict[Any, Any] = {}
+        self._folder = _folder()
+        self._watch = watch
+        if watch:
+            sys.addaudithook(_note)
+
+    def expect(self, variables: Mapping[str, str]) -> None:
+        """Set variables for what runs next: calls find them, and leave them as they are."""
+        self._variables = {**self._original, **variables}
+        self._put_back()
+        self()
+
+    def __call__(self) -> None:
+        if self._watch or self._is_changed():
+            self._put_back()
+        PLACED.clear()
+        if _OWN:
+            _remove_own_folder()
+        # Without the hook nobody tells: then every call is followed by a look.
+        DIRTY[:] = [] if self._watch else ["unwatched"]
+
+    def _is_changed(self) -> bool:
+        # The mapping behind os.environ, where there is one: comparing it decodes nothing.
+        raw = getattr(os.environ, "_data", None)
+        return raw is None or raw != self._raw or _folder() != self._folder
+
+    def _put_back(self) -> None:
+        for name in [name for name in os.environ if name not in self._variables]:
+            del os.environ[name]
+        for name, value in self._variables.items():
+            if os.environ.get(name) != value:
+                os.environ[name] = value
+        with contextlib.suppress(FileNotFoundError):  # removed, by a call or before it
+            os.chdir(self._folder)
+        self._raw = dict(getattr(os.environ, "_data", {}))

@@ -1,0 +1,336 @@
+"""The scheduler of a host: which executor runs which elements of which unit next.
+
+Events in, instructions out; no socket, no clock, no process. Events are methods: `add`, `reported`,
+`ended`, `died`, `cancel`. Instructions come from `assign` (what to run where) and `kills` (which
+executors to end). Finished units fill their cells; callbacks that are due gather in `due`.
+
+A unit is run in pieces, ranges of its elements: all of them at first; what an executor hands back,
+or leaves behind when it dies, is cut and queued again. Elements that were reported never run again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+from pymonik.content import IMMEDIATE
+from pymonik.plan.home import Cell
+from pymonik.plan.plan import Unit
+from pymonik.runtime.failing import failure_of
+from pymonik.runtime.onward import Here, Onward
+from pymonik.runtime.outcome import PENDING, Failure
+from pymonik.runtime.piece import Piece, Running
+from pymonik.runtime.program import site_of
+from pymonik.runtime.ready import Ready
+
+# Failures nobody looks at are told of when the client closes: of more than these, nobody reads.
+_FAILURES = 1000
+
+
+class Observer(Protocol):
+    """Told of what happens, where it happens: it must be quick, and touch nothing."""
+
+    def ended(self, executor: int, unit: Unit, elements: int, seconds: float) -> None:
+        """Take note of a piece that ended."""
+
+    def made(self, unit: Unit, units: Sequence[Unit], bindings: Sequence[Any]) -> None:
+        """Take note of units that calls of a unit made; bindings: which stand for its values."""
+
+
+class Scheduler:
+    """The units of one host and the executors that run them."""
+
+    def __init__(self, onward: Callable[[Scheduler], Onward] = Here) -> None:
+        self.ready = Ready()
+        self.executors = self.ready.executors
+        self.kills: list[int] = []
+        self.due: list[Callable[[], None]] = []
+        self.failures: list[Failure] = []
+        self.unfinished = 0
+        self.done = 0
+        self.observers: list[Observer] = []
+        self._units: dict[int, Running] = {}
+        self._by_cell: dict[int, Running] = {}
+        self._dependents: dict[int, list[Running]] = {}
+        self._onward = onward(self)
+        self._numbers = 0
+        self._complete: deque[Cell] = deque()
+
+    # ----- events
+
+    def add(self, units: Iterable[Unit]) -> None:
+        """Take units; those whose inputs are there can run at once."""
+        for unit in units:
+            unit.number = self._numbers
+            self._numbers += 1
+            running = self._units[unit.number] = Running(unit)
+            self._by_cell[id(unit.cell)] = running
+            self.unfinished += 1
+            for cell in unit.needs:
+                if cell.missing:
+                    running.waiting += 1
+                    self._dependents.setdefault(id(cell), []).append(running)
+            if not running.waiting:
+                self.ready.append(Piece(running, 0, unit.n))
+
+    def reported(
+        self,
+        executor: int,
+        number: int,
+        start: int,
+        stop: int,
+        columns: Sequence[Any],
+        errors: list[Failure],
+    ) -> None:
+        """Take the records of elements that ended."""
+        piece = self._piece(executor, number)
+        if piece is None or number not in self._units:
+            return
+        self._fill(piece.running, start, columns, errors)
+        piece.start = stop
+        self.settle(piece.running, stop - start)
+
+    def ended(
+        self,
+        executor: int,
+        number: int,
+        start: int,
+        stop: int,
+        columns: Sequence[Any],
+        errors: list[Failure],
+        seconds: float,
+        plan: Any,
+    ) -> None:
+        """Take the last records of a piece, the rest it hands back, and what its calls recorded."""
+        piece = self._piece(executor, number)
+        if piece is None:
+            return
+        running = piece.running
+        self.executors[executor].remove(piece)
+        if number not in self._units:  # cancelled meanwhile: its values are told already
+            return
+        self.ready.learn(running.unit.name, seconds, stop - piece.first)
+        for observer in self.observers:
+            observer.ended(executor, running.unit, stop - piece.first, seconds)
+        bound = self._onward.expand(running, plan, start, columns) if plan is not None else 0
+        self._fill(running, start, columns, errors)
+        self.settle(running, stop - start - bound)
+        if stop < piece.stop:
+            self._onward.hand_back(Piece(running, stop, piece.stop))
+        self.propagate()
+
+    def finished(
+        self,
+        executor: int,
+        number: int,
+        first: int,
+        entries: Sequence[Any],
+        steps: Sequence[tuple[Any, ...]] = (),
+    ) -> None:
+        """Take what a dead executor had finished and could not report any more.
+
+        steps: those of the element behind `entries`, each a tuple of its record, if it has one.
+        """
+        piece = self._piece(executor, number)
+        if piece is None or not piece.start <= first + len(entries) <= piece.stop:
+            return
+        fresh = entries[piece.start - first :] if first < piece.start else entries
+        outputs = len(piece.running.unit.cell.columns)
+        columns = [list(fresh)] if outputs == 1 else [list(c) for c in zip(*fresh)]
+        if fresh:
+            self.reported(executor, number, piece.start, piece.start + len(fresh), columns, [])
+        element = first + len(entries)
+        piece.running.noted.update({(element, place): step for place, step in enumerate(steps)})
+
+    def seen(
+        self,
+        executor: int,
+        number: int,
+        first: int,
+        entries: Sequence[Any],
+        steps: Sequence[tuple[Any, ...]],
+    ) -> None:
+        """Tell who waits of what has ended and was not reported yet: a report will follow."""
+        piece = self._piece(executor, number)
+        if piece is None or number not in self._units:
+            return
+        unit = piece.running.unit
+        outputs = len(unit.cell.columns)
+        for element, entry in enumerate(entries, first):
+            for output, record in enumerate([entry] if outputs == 1 else entry):
+                unit.cell.tell(output, element, record)
+        stored = {step: output for output, step in enumerate(unit.program.outputs)}
+        for place, step in enumerate(steps):
+            keep = unit.program.steps[place].keep
+            element = first + len(entries)
+            if step and (keep is True or (keep and keep[element])):
+                unit.cell.tell(stored[place], element, step[0])
+        self.due += unit.cell.due()
+
+    def died(
+        self, executor: int, call: tuple[int, int, int] | None, reason: str, stack: str = ""
+    ) -> None:
+        """Place anew what an executor left behind; charge its death to the call it was running.
+
+        call: unit, element and step; None when no call is to blame. Where it names none that the
+        executor was given, its first one is charged: something in there kills.
+        """
+        pieces = [p for p in self.ready.move_out(executor) if self.is_open(p.running)]
+        if call is not None and pieces:
+            number, element, step = call
+            for piece in pieces:
+                if piece.running.unit.number == number and piece.start <= element < piece.stop:
+                    break
+            else:
+                piece, element, step = pieces[0], pieces[0].start, 0
+            failure = piece.running.charge(element, step, reason, stack)
+            if failure is not None:
+                pieces.remove(piece)
+                self._fail_piece(piece, failure)
+        self.ready.put_back(piece for piece in pieces if piece.start < piece.stop)
+
+    def faulted(self, executor: int, number: int, text: str, traceback: str = "") -> None:
+        """Let what has not ended of a piece fail: its executor could not run it, and lives on."""
+        piece = self._piece(executor, number)
+        if piece is None:
+            return
+        self.executors[executor].remove(piece)
+        if self.is_open(piece.running):
+            self._fail_piece(piece, _fault(piece.running.unit, text, traceback))
+
+    def fail_stuck(self) -> None:
+        """Let units fail that nothing will bring to an end: what they wait for runs nowhere.
+
+        Nobody would be told of it otherwise, and wait for ever.
+        """
+        if not self._units or len(self.ready) or any(self.executors.values()):
+            return
+        for running in list(self._units.values()):
+            failure = _fault(running.unit, "nothing that runs or is ready can bring its value")
+            self._note([failure])
+            self.due += running.unit.cell.fail(failure)
+            self._finish(running)
+        self._complete.clear()
+        self._dependents.clear()
+
+    def cancel(self, cell: Cell) -> bool:
+        """Stop a unit that nobody wants; True when it will not run (or stops)."""
+        running = self._by_cell.get(id(cell))
+        if running is None or running.cancelled:
+            return running is not None
+        running.cancelled = True
+        self.ready.drop(running)
+        for executor, pieces in self.executors.items():
+            if any(piece.running is running for piece in pieces):
+                self.kills.append(executor)
+        for child in running.children:
+            self.cancel(child)
+        unit = running.unit
+        site = site_of(unit.program.steps[0], 0)
+        failure = Failure("cancelled", "it was cancelled", unit.name, site)
+        self.due += cell.fail(failure)
+        self._finish(running)
+        self.propagate()
+        return True
+
+    def is_open(self, running: Running) -> bool:
+        """Tell whether a unit has not ended."""
+        return running.unit.number in self._units
+
+    def fail_all(self, failure: Failure) -> None:
+        """Let every unfinished unit end with one failure."""
+        self.ready.clear()
+        for running in list(self._units.values()):
+            self.due += running.unit.cell.fail(failure)
+            self._finish(running)
+        self._complete.clear()
+        self._dependents.clear()
+
+    def fail_environment(self, environment: Any, error: Exception) -> None:
+        """Let the units of an environment that cannot be had end with what is wrong with it."""
+        self.ready.forget(environment)
+        for running in list(self._units.values()):
+            unit = running.unit
+            if self.ready.same(unit.environment) == environment:
+                failure = failure_of(error, unit.program.steps[0], 0, 1, "")
+                self._note([failure])
+                self.due += unit.cell.fail(failure)
+                self._finish(running)
+        self.propagate()
+
+    # ----- instructions
+
+    def assign(self) -> dict[int, list[Piece]]:
+        """Give what is to run on which executor now."""
+        return self.ready.assign()
+
+    # ----- inside
+
+    def _piece(self, executor: int, number: int) -> Piece | None:
+        for piece in self.executors.get(executor, ()):
+            if piece.running.unit.number == number:
+                return piece
+        return None
+
+    def _fill(
+        self, running: Running, start: int, columns: Sequence[Any], errors: list[Failure]
+    ) -> None:
+        cell = running.unit.cell
+        self._note(errors)
+        cell.errors += errors
+        for records in columns:
+            if not IMMEDIATE.issuperset(map(type, records)):
+                self._note([r for r in records if type(r) is Failure and not r.path])
+        self.due += cell.fill(start, columns)
+
+    def _fail_piece(self, piece: Piece, failure: Failure) -> None:
+        """Let the elements of a piece that have no record yet end with one failure."""
+        self._note([failure])
+        cell, start, stop = piece.running.unit.cell, piece.start, piece.stop
+        columns = [
+            [failure if record is PENDING else record for record in column[start:stop]]
+            for column in cell.columns
+        ]
+        if not columns:
+            cell.errors.append(failure)
+        self.due += cell.fill(start, columns)
+        self.settle(piece.running, stop - start)
+        self.propagate()
+
+    def _note(self, failures: Sequence[Failure]) -> None:
+        """Keep failures for who may want to know of the first that nobody has looked at."""
+        room = _FAILURES - len(self.failures)
+        self.failures += failures[: max(0, room)]
+
+    def settle(self, running: Running, count: int) -> None:
+        """Note that elements of a unit have ended."""
+        cell = running.unit.cell
+        cell.settle(count)
+        if not cell.missing and not running.cancelled:
+            self._finish(running)
+
+    def _finish(self, running: Running) -> None:
+        cell = running.unit.cell
+        if self._units.pop(running.unit.number, None) is None:
+            return
+        self._by_cell.pop(id(cell), None)
+        self.unfinished -= 1
+        self.done += 1
+        self._complete.append(cell)
+
+    def propagate(self) -> None:
+        """Queue the units whose last input has come."""
+        while self._complete:
+            cell = self._complete.popleft()
+            for running in self._dependents.pop(id(cell), ()):
+                running.waiting -= 1
+                if not running.waiting and not running.cancelled:
+                    self.ready.append(Piece(running, 0, running.unit.n))
+
+
+def _fault(unit: Unit, text: str, traceback: str = "") -> Failure:
+    """Return the failure of a unit for which no code of the user is to blame."""
+    step = unit.program.steps[0]
+    said = f"PymoniK failed outside of your code, which is a bug of its own: {text}"
+    return Failure("error", said, unit.name, site_of(step, 0), traceback=traceback)

@@ -1,0 +1,265 @@
+"""The executors of a host: processes that are started, heard, killed and buried.
+
+Enters: messages for executors. Leaves: messages that have come, and how an executor died: what it
+had finished, and which call is to blame. What they run is decided by `scheduler`; the thread in
+which all of this happens is the host's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import selectors
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pymonik.errors import WireError
+from pymonik.runtime.page import Journal
+from pymonik.runtime.process import Process
+from pymonik.safe_logging import safe_logger
+
+if TYPE_CHECKING:
+    from pymonik.environment import Environment
+    from pymonik.runtime.environments import Built
+
+logger = safe_logger("pymonik.host")
+
+# An executor that cannot even start is not started for ever: what is lacking for a moment, memory
+# or processes, is there again after a second or two.
+_START_TRIES = 5
+# Seconds before the next one is started after one that has done nothing; doubled each time.
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+
+
+@dataclass(frozen=True)
+class Death:
+    """How an executor ended.
+
+    journal: what it has finished since its last report. charged: unit, element and step of the
+    call to blame, if any is. stack: where in Python it was, if a signal ended it in there.
+    """
+
+    journal: Journal
+    charged: tuple[int, int, int] | None
+    reason: str
+    stack: str = ""
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    """Executors of one environment that ended, one after the other, before they did anything.
+
+    tries: how many were not even ready. reason: why the last one ended. pause: seconds. until: when
+    the next may be started. started: how many executors had been started before, in all.
+    """
+
+    tries: int = 0
+    reason: str = ""
+    pause: float = _FIRST_PAUSE / 2
+    until: float = 0.0
+    started: int = 0
+
+
+class Staff:
+    """Executors and their sockets; each has a number, and none is used again.
+
+    size: how many are busy at once. hello: what all of them are told first.
+    """
+
+    def __init__(self, name: str, size: int, hello: dict[str, Any]) -> None:
+        self._name = name
+        self._size = size
+        self._hello = hello
+        self._leaving: set[int] = set()
+        self._processes: dict[int, Process] = {}
+        self._started = 0
+        self._troubles: dict[Any, _Trouble] = {}
+        self._selector = selectors.DefaultSelector()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+
+    def __len__(self) -> int:
+        return len(self._processes) - len(self._leaving)
+
+    @property
+    def pids(self) -> list[int]:
+        """Their process ids."""
+        return [process.pid for process in list(self._processes.values())]
+
+    def problem(self, environment: Environment | None) -> str:
+        """Say why executors cannot be started in an environment, "" as long as they may be."""
+        trouble = self._troubles.get(environment)
+        return trouble.reason if trouble is not None and trouble.tries >= _START_TRIES else ""
+
+    def pause(self, environment: Environment | None) -> float:
+        """Return the seconds that have to pass before the next is started in an environment."""
+        trouble = self._troubles.get(environment)
+        return 0.0 if trouble is None else max(0.0, trouble.until - time.monotonic())
+
+    def forgive(self, environment: Environment | None) -> None:
+        """Forget what has kept executors from starting."""
+        self._troubles.pop(environment, None)
+
+    def start(self, environment: Environment | None, built: Built | None) -> int | None:
+        """Start one in an environment; give its number, None when the system refuses.
+
+        built: how, None in the environment of the host.
+        """
+        number = self._started
+        self._started += 1
+        is_venv = built is not None and built.venv is not None
+        hello = {
+            "worker": f"{self._name}-{number}",
+            # A venv has a module path of its own.
+            "path": None if is_venv else module_path(),
+            "folder": built.working_dir if built is not None else None,
+            "level": logging.getLogger().getEffectiveLevel(),
+            **self._hello,
+        }
+        threads = max(1, available_cpus() // self._size)
+        try:
+            process = Process(number, environment, hello, threads, built)
+        except Exception as error:
+            logger.warning("an executor could not be started: %s", error)
+            self._troubled(environment, number, str(error), 1)
+            if not isinstance(error, OSError):  # what the system refuses now, it may grant later
+                self._give_up(environment)
+            return None
+        self._processes[number] = process
+        self._selector.register(process.socket, selectors.EVENT_READ, process)
+        return number
+
+    def _troubled(
+        self, environment: Environment | None, number: int, reason: str, tries: int
+    ) -> None:
+        """Note an executor that has ended before it did anything.
+
+        Those that were under way when another one ended count with it: what takes several at
+        once, such as a lack of memory, is one try.
+        """
+        known = self._troubles.get(environment, _Trouble())
+        if number < known.started:
+            return
+        pause = min(2 * known.pause, _LONGEST_PAUSE)
+        self._troubles[environment] = _Trouble(
+            known.tries + tries, reason, pause, time.monotonic() + pause, self._started
+        )
+
+    def _give_up(self, environment: Environment | None) -> None:
+        self._troubles[environment] = replace(self._troubles[environment], tries=_START_TRIES)
+
+    def send(self, number: int, *message: Any) -> None:
+        """Send a message, or keep what the socket does not take now."""
+        process = self._processes[number]
+        process.send(*message)
+        self._listen(process)
+
+    def wake(self) -> None:
+        """End the wait of `hear`, from any thread."""
+        with contextlib.suppress(OSError):
+            self._wake_writer.send(b"!")
+
+    def hear(self, timeout: float | None) -> Iterator[tuple[int, list[Any] | Death]]:
+        """Wait for news; give, by executor, the messages that have come, or its death."""
+        for key, _ in self._selector.select(timeout):
+            process = key.data
+            if process is None:
+                with contextlib.suppress(BlockingIOError):
+                    self._wake_reader.recv(4096)
+                continue
+            messages = self._messages(process)
+            if messages is None:
+                yield process.number, self._bury(process)
+                continue
+            if messages and not process.proven:
+                process.ready = True
+                process.proven = any(message[0] != "ready" for message in messages)
+                if process.proven:
+                    self.forgive(process.environment)
+            yield process.number, messages
+            self._listen(process)
+
+    def peek(self) -> Iterator[tuple[int, Journal]]:
+        """Give, by executor, what has been finished since the last report and look."""
+        for process in self._processes.values():
+            journal = process.peek()
+            if journal is not None:
+                yield process.number, journal
+
+    def kill(self, number: int, reason: str) -> None:
+        """End one at once; its death is heard of later."""
+        if number in self._processes:
+            self._processes[number].kill(reason)
+
+    def dismiss(self, number: int) -> None:
+        """End one that is idle, and count it no more."""
+        self._leaving.add(number)
+        self.kill(number, "dismissed")
+
+    def enforce(self) -> None:
+        """Kill those whose call is past its `max_duration`."""
+        for process in self._processes.values():
+            if process.is_overdue():
+                process.kill("timeout")
+
+    def close(self) -> None:
+        """End all of them."""
+        for process in self._processes.values():
+            process.kill("closing")
+        for process in self._processes.values():
+            process.end()
+        self._processes.clear()
+        self._selector.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+    def _messages(self, process: Process) -> list[Any] | None:
+        with contextlib.suppress(OSError):
+            process.outbox.flush()
+        try:
+            return process.receive()
+        except WireError as error:
+            process.kill(str(error))
+        except Exception as error:  # what a task has sent may be anything: it is to blame
+            process.kill(f"it sent what cannot be read: {error!r}")
+        return None
+
+    def _listen(self, process: Process) -> None:
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if process.outbox else 0)
+        if self._selector.get_key(process.socket).events != events:
+            self._selector.modify(process.socket, events, process)
+
+    def _bury(self, process: Process) -> Death:
+        self._selector.unregister(process.socket)
+        del self._processes[process.number]
+        self._leaving.discard(process.number)
+        call, reason, journal = process.call, process.kill_reason, process.journal
+        innocent = reason in ("cancelled", "dismissed") or (
+            reason == "timeout" and not process.is_overdue()
+        )
+        ended = process.end()
+        if not process.proven and call[0] < 0 and not innocent:
+            tries = 0 if process.ready else 1
+            self._troubled(process.environment, process.number, reason or ended, tries)
+        logger.info("executor %d ended: %s", process.pid, reason or ended)
+        charged = call if process.ready and not innocent else None
+        return Death(journal, charged, reason or ended, process.stack)
+
+
+def module_path() -> list[str]:
+    """Return where this process looks for modules, for one that runs elsewhere."""
+    return [os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)]
+
+
+def available_cpus() -> int:
+    """Give the number of CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

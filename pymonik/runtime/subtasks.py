@@ -1,0 +1,216 @@
+"""Calls made inside a task: recorded, compiled and lowered where they were made.
+
+Enters: `invoke`s of user code that runs. Leaves: a plan, and bindings that say which of its values
+stand for outputs of the unit. A worker never waits: asking for a value here is an error that says
+what to do instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pymonik.capture import Code
+from pymonik.content import Content
+from pymonik.errors import OptionsError, WaitInTaskError
+from pymonik.graph.ir import Graph, Put, Spec
+from pymonik.graph.slots import Nested
+from pymonik.handle import ResultHandle
+from pymonik.multi import MultiResultHandle
+from pymonik.options import DEFAULTS, TaskOptions, merge
+from pymonik.recorder import Recorder, identity
+from pymonik.runtime import running
+
+if TYPE_CHECKING:
+    from pymonik.plan.plan import Plan
+
+_HINT = (
+    "a task cannot wait for a sub-task: return its handle (the value of this task is then that "
+    "value), or pass it to another task's invoke"
+)
+
+
+def _refuse(*_: Any, **__: Any) -> NoReturn:
+    raise WaitInTaskError(_HINT)
+
+
+class Subtasks(Recorder):
+    """The recorder of one executor; `recorded` are the calls the running call has made so far."""
+
+    def __init__(self, slots: int, solo: bool, optimize: bool | Iterable[str]) -> None:
+        """Record for a compiler that knows these `slots`; see `Target` for both."""
+        super().__init__(DEFAULTS)
+        self._slots, self._solo, self._optimize = slots, solo, optimize
+        self.recorded = self.pending
+        self.diverted: ResultHandle[Any] | None = None
+        self._delegated: Any = None
+        self._kept: list[Any] = []
+        self._bindings: list[tuple[int | None, int, ResultHandle[Any]]] = []
+
+    session_id = ""
+    wait_for = wait_for_runs = value = values = is_done = exception = completed = _refuse
+    awaited = awaited_in_turn = call_when_done = result_id = flush = _refuse
+
+    def spec_for(self, task: Any, code: Code, width: int, keywords: Any, given: Any) -> Spec:
+        """Let sub-tasks inherit the options of the task that runs."""
+        step = running.STATE.step
+        options = (step.options if step is not None else None) or DEFAULTS
+        if options is not self.options:
+            self.options = options
+            self._specs.clear()
+        return super().spec_for(task, code, width, keywords, given)
+
+    def number(self) -> None:
+        """Give calls their places: below that of the call that has recorded them."""
+        seed = running.STATE.seed
+        calls = [node for node in self.recorded if type(node) is not Put and node.place is None]
+        for number, node in enumerate(calls if seed is not None else ()):
+            node.place = (seed, number)
+
+    def delegate(self, handle: Any) -> None:
+        """Let the value of a call stand for the value of the running task."""
+        if self._delegated is not None:
+            raise OptionsError("a task delegates once: two calls were made with delegate=True")
+        self._delegated = handle
+
+    def describe(self, handle: Any) -> str:
+        """Describe a handle."""
+        return f"of {handle._node.spec.name!r}, recorded in a task"
+
+    def cancel_call(self, handle: ResultHandle[Any]) -> bool:
+        """Take back a call that was recorded by the running task."""
+        if handle._node in self.pending:
+            self.pending.remove(handle._node)
+            return True
+        return False
+
+    # ----- what the runner asks
+
+    def drop_call(self) -> None:
+        """Forget what a failed call has recorded."""
+        self.recorded.clear()
+        self.names.clear()
+        self._delegated = None
+
+    def reset(self) -> None:
+        """Forget what all calls of a unit have recorded: it has failed outside of them."""
+        self.drop_call()
+        self._kept.clear()
+        self._bindings.clear()
+        self.diverted = None
+
+    def divert(self, value: Any) -> Any:
+        """Take over what a call has recorded; when its value holds handles, note the divert."""
+        delegated, self._delegated = self._delegated, None
+        if delegated is not None:
+            if value is not None and value is not delegated:
+                self.drop_call()
+                return self._failure(
+                    "it called another task with delegate=True and returned a "
+                    "value of its own: return the handle, or nothing"
+                )
+            value = delegated
+        handle = self._handle_of(value)
+        self.number()
+        self._kept += self.recorded
+        self.recorded.clear()
+        if handle is None:
+            return value
+        if type(handle._node) is Put:
+            return handle._node.content
+        self.diverted = handle
+        return None
+
+    def _failure(self, message: str) -> Any:
+        from pymonik.runtime.outcome import Failure
+
+        step = running.STATE.step
+        state = running.STATE
+        site = step.site if isinstance(step.site, str) else step.site[state.index]
+        return Failure("error", message, step.name, site, state.element, state.worker)
+
+    def _handle_of(self, value: Any) -> ResultHandle[Any] | None:
+        if type(value) is ResultHandle:
+            return value
+        from pymonik.content import IMMEDIATE
+
+        if type(value) in IMMEDIATE:
+            return None
+        slot = self.argument(value, "the value") if _may_hold_handles(value) else None
+        if type(slot) is Nested or type(value) is MultiResultHandle:
+            return self.builtin_call(identity, (slot,))
+        if type(value) is list and slot is not None and type(slot) is not Content:
+            return self.builtin_call(identity, (slot,))
+        return None
+
+    def take_diverted(self) -> ResultHandle[Any]:
+        """Give the handle that stands for the value of the call that just ended."""
+        handle = self.diverted
+        assert handle is not None
+        self.diverted = None
+        return handle
+
+    def bind(self, output: int | None, element: int, handle: ResultHandle[Any]) -> None:
+        """Note that a value of this graph stands for an output of the unit."""
+        self._bindings.append((output, element, handle))
+
+    def residual(
+        self, step: Any, content: Content, args: list[Any], site: str, seed: bytes | None
+    ) -> Any:
+        """Record a step of the unit behind the graph it depends on."""
+        code = Code.of_content(content)
+        own = TaskOptions(
+            max_duration=step.limit, retries=step.retries, max_retries=step.max_retries
+        )
+        options = merge(DEFAULTS, step.options, own)
+        if step.retry_on is not None:
+            options = replace(options, retry_on=step.retry_on.load())
+        spec = Spec(step.name, code, len(args), options, step.keywords, context=step.context)
+        slots = tuple(self.argument(value, "an argument") for value in args)
+        handle = self.record_call(spec, slots, site, 0)
+        handle._node.place = seed  # its own, wherever it runs
+        self._kept += self.recorded
+        self.recorded.clear()
+        return handle
+
+    def nested(self, content: Content, slots: list[Any]) -> Any:
+        """Give the handle of a content whose holes are filled with values that come later."""
+        captured = tuple(self.argument(value, "an argument") for value in slots)
+        handle = self.builtin_call(identity, (Nested(content, captured),))
+        self._kept += self.recorded
+        self.recorded.clear()
+        return handle
+
+    @property
+    def has_work(self) -> bool:
+        """Tell whether calls were recorded that have not left yet."""
+        return bool(self._kept)
+
+    def plan(self) -> tuple[Plan, list[tuple[int | None, int, Any]]] | None:
+        """Compile what the unit's calls have recorded; None when they recorded nothing."""
+        if not self._kept:
+            return None
+        self.names.clear()
+        nodes, self._kept = self._kept, []
+        bindings, self._bindings = self._bindings, []
+        # Loaded by the executors in which tasks make calls: others start sooner without.
+        from pymonik.graph.passes import Target, run_passes
+        from pymonik.plan.lower import bind, lower
+
+        target = Target(slots=self._slots, solo=self._solo)
+        try:
+            plan = lower(run_passes(Graph(tuple(nodes), {}), target, self._optimize))
+        except Exception:  # whatever objects of the user do when they are looked at
+            from pymonik.plan.culprits import refuse_culprits
+            from pymonik.task import calling
+
+            if not refuse_culprits(nodes, target, self._optimize, self.code_for(calling(False))):
+                raise
+            plan = lower(run_passes(Graph(tuple(nodes), {}), target, self._optimize))
+        bind(plan.graph, plan)
+        return plan, bindings
+
+
+def _may_hold_handles(value: Any) -> bool:
+    return type(value) not in (int, float, str, bytes, bool, type(None))

@@ -1,0 +1,286 @@
+"""Running a unit: the one loop that calls user code, in executors and inline alike.
+
+Enters: a program, its inputs, a range of elements. Leaves: `Report`s — records of the elements that
+ended, at most every `report_seconds`; the last one says how far the unit came, and which graph was
+recorded inside. A unit past its second stops early: the rest is for the host to place anew.
+
+Knows no socket and no backend. Which host called is told by `Hosting` (`job`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from pymonik.content import IMMEDIATE
+from pymonik.runtime import running, seeds
+from pymonik.runtime.failing import failure_of, frozen
+from pymonik.runtime.feed import Feed, Made, Upstream, held
+from pymonik.runtime.job import Hosting, Job, Report, caller
+from pymonik.runtime.outcome import Failure
+from pymonik.runtime.program import StepCode, element_of, site_of
+from pymonik.runtime.resume import over, steps_in
+from pymonik.runtime.sharing import is_unshared
+from pymonik.settings import settings
+
+
+def run(job: Job, hosting: Hosting) -> Iterator[Report]:
+    """Run a job; give reports as they are due."""
+    runner = _Runner(job, hosting)
+    limits, page, subtasks = settings(), hosting.page, hosting.subtasks
+    began = reported = time.monotonic()
+    start = stop = job.start
+    for stop in range(job.start + 1, job.stop + 1):
+        runner.element(stop - 1)
+        # What was recorded leaves with the last report: nothing may be told before it.
+        noted = subtasks.has_work or (not runner.errors and page.add(runner.last()))
+        now = time.monotonic()
+        if (noted and now - reported < limits.report_seconds) or stop == job.stop:
+            continue
+        if subtasks.has_work or now - began > limits.unit_seconds:
+            break
+        yield runner.report(start, stop)
+        start, reported = stop, now
+    yield runner.report(start, stop, last=True)
+
+
+class _Runner:
+    """The state of one job: its functions, getters, and the records not reported yet."""
+
+    def __init__(self, job: Job, hosting: Hosting) -> None:
+        self.job = job
+        self.hosting = hosting
+        self.feed = Feed(job.sources)
+        program = job.program
+        self.steps = program.steps
+        self.outputs = {number: place for place, number in enumerate(program.outputs)}
+        self.uses = [0] * len(self.steps)
+        for step in self.steps:
+            for column in step.columns:
+                for source in steps_in(column):
+                    self.uses[source] += 1
+        # A step that is tried again needs its arguments again: then nothing is handed over.
+        self.retried = any(step.retries for step in self.steps)
+        self.calls = [caller(step, self.feed, hosting) for step in self.steps]
+        self.columns: list[list[Any]] = [[] for _ in self.outputs]
+        self.errors: list[Failure] = []
+        self.noting = False
+        self.element = self._fast() or self._element
+
+    def _fast(self) -> Callable[[int], None] | None:
+        """Give a shorter way for the commonest unit: one plain step, stored, without limits."""
+        step, job = self.steps[0], self.job
+        if len(self.steps) > 1 or step.keep is not True or step.limit or step.context:
+            return None
+        if step.keywords or step.retries or job.attempts or job.doomed or job.noted:
+            return None
+        if any(column[0] not in "vs" for column in step.columns):
+            return None
+        call = self.calls[0]
+        numbers, state, pending = self.hosting.page.numbers, running.STATE, self.hosting.subtasks
+        append = self.columns[0].append
+        state.begin(step, job.start, 1)
+
+        def element(number: int) -> None:
+            numbers[0] = state.index = number
+            try:
+                value = call(number, ())
+            except BaseException as error:
+                self._element(number, error)
+                return
+            if type(value) in IMMEDIATE and not pending.recorded:
+                append(value)
+            else:
+                made = [self._store(0, number, value, 0)]
+                if pending.diverted is not None:
+                    self._divert(number, 0, made)
+            if running.DIRTY:
+                self.hosting.restore()
+                running.clean_up()
+
+        return element
+
+    def _element(self, number: int, raised: BaseException | None = None) -> None:
+        """Run all steps for one element; `raised` is what its first step raised already."""
+        made: list[Made] = []
+        self.hosting.page.numbers[0] = number
+        self.noting = len(self.steps) > 1
+        noted, doomed = self.job.noted, self.job.doomed
+        ended = over(self.steps, number, noted, doomed) if noted else {}
+        for place, step in enumerate(self.steps):
+            if ended and place in ended:
+                made.append(self._again(place, number, ended[place]))
+                continue
+            outcome = self._step(number, place, step, made, raised)
+            raised = None
+            made.append(self._store(place, number, outcome, self.uses[place]))
+            if running.LEFT:
+                running.clean_up()
+            if self.hosting.subtasks.diverted is not None:
+                self._divert(number, place, made)
+                return
+            if self.noting:
+                self._note(made[-1].noted)
+
+    def _note(self, noted: tuple[Any, ...]) -> None:
+        """Note a step that ended; none behind one that failed, or whose calls are not told yet."""
+        failed = bool(noted) and type(noted[0]) is Failure
+        lost = failed or self.hosting.subtasks.has_work
+        self.noting = not lost and self.hosting.page.note(noted)
+
+    def _again(self, place: int, number: int, noted: tuple[Any, ...]) -> Made:
+        """Take what a step has made in an executor that died since."""
+        record = noted[0] if noted else None
+        output, keep = self.outputs.get(place), self.steps[place].keep
+        if output is not None:
+            kept = keep is True or bool(keep and keep[number])
+            self.columns[output].append(record if kept else None)
+        self._note(noted)
+        return Made(None, record, self.uses[place])
+
+    def _step(
+        self,
+        number: int,
+        place: int,
+        step: StepCode,
+        made: Sequence[Made],
+        raised: BaseException | None,
+    ) -> Any:
+        """Give the value of a step, or its `Failure`."""
+        hosting, key = self.hosting, (number, place)
+        doomed = self.job.doomed.get(key)
+        if doomed is not None:
+            return doomed
+        died = self.job.attempts.get(key, 0)
+        for attempt in range(1, step.retries + 2):
+            running.STATE.begin(step, number, attempt + died)
+            hosting.page.numbers[1] = place
+            if step.limit is not None:
+                hosting.page.numbers[2] = time.monotonic_ns() + int(step.limit * 1e9)
+            try:
+                if raised is not None:
+                    error, raised = raised, None
+                    raise error
+                return self.calls[place](number, made)
+            except Upstream as upstream:
+                return upstream.failure_of(step.name)
+            except BaseException as error:
+                if isinstance(error, hosting.passed):
+                    raise
+                hosting.subtasks.drop_call()
+                if attempt <= step.retries and isinstance(error, _retried(step)):
+                    running.clean_up()
+                    continue
+                return failure_of(error, step, number, attempt + died, hosting.worker)
+            finally:
+                if step.limit is not None:
+                    hosting.page.numbers[2] = 0
+                if running.DIRTY:
+                    hosting.restore()
+        raise AssertionError("a step ends within its attempts")
+
+    def _store(self, place: int, number: int, value: Any, uses: int) -> Made:
+        """Keep the value of a step: as a record where it is stored or used twice."""
+        output = self.outputs.get(place)
+        keep = self.steps[place].keep
+        kept = output is not None and (keep is True or bool(keep[number]))  # type: ignore[index]
+        if type(value) in IMMEDIATE and not self.hosting.subtasks.recorded:
+            if output is not None:
+                self.columns[output].append(value if kept else None)
+            return Made(None, value, uses)
+        record = value
+        lazy = getattr(type(value), "__pymonik_role__", "") == "lazy"
+        if (lazy or self.hosting.subtasks.recorded) and type(value) is not Failure:
+            record = value = self._diverted(value, place, number)
+        if type(value) not in IMMEDIATE and type(value) is not Failure:
+            if kept or uses > 1:
+                record = self._frozen(value, place, number)
+            elif uses == 1 and not self.retried and is_unshared(value):
+                if output is not None:  # stored for other elements: this one keeps its place
+                    self.columns[output].append(None)
+                return held(value)
+            elif uses:
+                record = self._frozen(value, place, number)
+            else:
+                record = None
+        if output is not None:
+            self.columns[output].append(record if kept or type(record) is Failure else None)
+        elif type(record) is Failure and not record.path:
+            self.errors.append(record)
+        return Made(None, record, uses)
+
+    def _frozen(self, value: Any, place: int, number: int) -> Any:
+        """Make the record of a value, or the failure of its call when it cannot be pickled."""
+        hosting = self.hosting
+        return frozen(value, self.steps[place], number, hosting.worker, hosting.passed)
+
+    def _diverted(self, value: Any, place: int, number: int) -> Any:
+        """Hand over what the call has recorded; its value may hold what cannot travel."""
+        subtasks = self.hosting.subtasks
+        try:
+            return subtasks.divert(value)
+        except BaseException as error:
+            if isinstance(error, self.hosting.passed):
+                raise
+            subtasks.drop_call()
+            return failure_of(error, self.steps[place], number, 1, self.hosting.worker)
+
+    def _divert(self, number: int, place: int, made: list[Made]) -> None:
+        """Record the steps behind a delegated one: they belong to the graph it returned."""
+        subtasks = self.hosting.subtasks
+        handles: list[Any] = [None] * place + [subtasks.take_diverted()]
+        self._bind(place, number, handles[place])
+        for later in range(place + 1, len(self.steps)):
+            step = self.steps[later]
+            try:
+                args = [self._residual(c, number, made, handles) for c in step.columns]
+            except Upstream as upstream:
+                made.append(self._store(later, number, upstream.failure_of(step.name), 0))
+                handles.append(None)
+                continue
+            content = self.feed.content(step.function)
+            seed = seeds.seed_at(step.places, number, element_of(step, number))
+            handles.append(subtasks.residual(step, content, args, site_of(step, number), seed))
+            made.append(Made(None, None, 0))
+            if later in self.outputs:
+                self.columns[self.outputs[later]].append(None)
+            self._bind(later, number, handles[later])
+        if running.DIRTY:  # values at hand may have been files, put in place to be recorded again
+            self.hosting.restore()
+
+    def _bind(self, place: int, number: int, handle: Any) -> None:
+        output = self.outputs.get(place)
+        self.hosting.subtasks.bind(output, number, handle)
+
+    def _residual(self, column: Any, number: int, made: list[Made], handles: list[Any]) -> Any:
+        """Give the argument of a step that runs later: a handle, or the value at hand."""
+        if column[0] == "p" and handles[column[1]] is not None:
+            return handles[column[1]]
+        if column[0] in ("n", "m") and any(slot[0] == "p" for slot in column[-1]):
+            slots = [self._residual(slot, number, made, handles) for slot in column[-1]]
+            return self.hosting.subtasks.nested(self.feed.content(column[1]), slots)
+        return self.feed.getter(column)(number, made)
+
+    def last(self) -> Any:
+        """Give the records of the element that has just ended: alone when there is one output."""
+        columns = self.columns
+        return columns[0][-1] if len(columns) == 1 else [column[-1] for column in columns]
+
+    def report(self, start: int, stop: int, last: bool = False) -> Report:
+        """Hand out the records made since the last report."""
+        report = Report(start, stop, self.columns, self.errors, last)
+        self.columns = [[] for _ in self.outputs]
+        self.errors = []
+        self.element = self._fast() or self._element
+        return report
+
+
+def _retried(step: StepCode) -> Any:
+    """Give the types of errors after which a step is tried again: none where they do not load."""
+    if step.retry_on is None:
+        return Exception
+    try:
+        return step.retry_on.load()
+    except Exception:  # whatever a class of the user does: the error of the call is told instead
+        return ()

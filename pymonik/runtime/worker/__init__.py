@@ -1,1 +1,0 @@
-"""The worker in an ArmoniK pod: tasks in, answers out."""

@@ -1,0 +1,319 @@
+"""Tasks: plain functions that can be recorded.
+
+Enters: a function and its options. Leaves: nodes, by way of the recorder of the place. Called
+plainly, a task is the function. Signatures are checked here, at the user's own line. The decorator
+stands in `decorator`, what a map makes of its elements in `elements`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
+
+from pymonik.capture import SMALL
+from pymonik.context import PlainCall
+from pymonik.current import current_recorder
+from pymonik.elements import Elements
+from pymonik.errors import NoClientError, TaskDefinitionError
+from pymonik.graph.slots import Const, Nested
+from pymonik.handle import ResultHandle
+from pymonik.multi import MultiResultHandle
+from pymonik.options import TaskOptions, demand, environment_of, merge
+from pymonik.recorder import Recorder
+from pymonik.signature import NOT_GIVEN, OURS, Signature
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Task(Generic[P, R]):
+    """A function that runs where the graph runs.
+
+    func: any callable that can be pickled. func_name: how it is called in graphs and logs; a
+    lambda needs one. require_context: pass a `PymonikContext` first. pure: equal calls may be
+    shared and calls nobody needs dropped. cache: of a pure task, keep values and take those that
+    are known: in a store on this machine, or within the session of a cluster. version: stands for
+    the code when values are looked up; else they are made anew whenever it, or what it calls,
+    changed. Raises TaskDefinitionError.
+    """
+
+    __pymonik_role__: ClassVar[str] = "task"
+
+    def __init__(
+        self,
+        func: Callable[P, R],
+        require_context: bool = False,
+        func_name: str | None = None,
+        task_options: TaskOptions | None = None,
+        *,
+        pure: bool = False,
+        cache: bool = False,
+        version: object = None,
+        environment: Any = None,
+    ) -> None:
+        if isinstance(func, Task):
+            raise TaskDefinitionError(f"{func!r} is a task already: pass its function")
+        if not callable(func):
+            raise TaskDefinitionError(f"a task is made of a callable, not of {func!r}")
+        if inspect.iscoroutinefunction(func):
+            raise TaskDefinitionError(f"{func!r} is a coroutine function: a task is a plain one")
+        if isinstance(func, (staticmethod, classmethod)):
+            raise TaskDefinitionError("apply @task to the function, below @staticmethod")
+        for name, flag in (("require_context", require_context), ("pure", pure), ("cache", cache)):
+            if not isinstance(flag, bool):
+                raise TaskDefinitionError(f"{name} takes True or False, not {flag!r}")
+        if cache and not pure:
+            raise TaskDefinitionError(
+                "cache=True is for pure tasks: say @task(pure=True, cache=True) if the value hangs "
+                "on the arguments alone and nothing else happens"
+            )
+        if version is not None and not cache:
+            raise TaskDefinitionError("version= means something with cache=True only")
+        if not isinstance(version, (str, int, float, type(None))):
+            raise TaskDefinitionError(f"version takes a number or a text, not {version!r}")
+        self.cache = cache
+        self.version = version
+        self.func = func
+        self.func_name: str = func_name or _name_of(func)
+        self.require_context = require_context
+        self.task_options = merge(task_options) if task_options is not None else None
+        self.pure = pure
+        self.environment = environment_of(environment)
+        self.__name__ = self.func_name
+        self.__doc__ = getattr(func, "__doc__", None)
+        self.__module__ = getattr(func, "__module__", None) or __name__
+        self.__wrapped__ = func
+
+    @functools.cached_property
+    def _signature(self) -> Signature:
+        # Taken at the first call: a task that names itself is unpickled before its function is
+        # complete, and would be seen without its defaults.
+        return Signature(self.func, self.func_name, self.require_context)
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the function here and now."""
+        with PlainCall(self.func_name) as call:
+            if self.require_context and not self._signature.has_context(args):
+                return self.func(call.context, *args, **kwargs)  # type: ignore[arg-type]
+            return self.func(*args, **kwargs)
+
+    def invoke(
+        self,
+        /,
+        *args: Any,
+        pymonik: Recorder | None = NOT_GIVEN,
+        delegate: bool = NOT_GIVEN,
+        task_options: TaskOptions | None = NOT_GIVEN,
+        **kwargs: Any,
+    ) -> ResultHandle[R]:
+        """Record a call and give the handle of its value.
+
+        pymonik: the client to record with, the current one unless given. delegate: inside a task,
+        let this call's value be the value of that task. task_options, `pmk_…`: options of this
+        call; `pmk_name=` names its value. Where the function has parameters of these names, they
+        are meant, and ours are `pmk_pymonik=` and so on. Raises SignatureError, CaptureError,
+        NoClientError.
+        """
+        if self._signature.ours:
+            pymonik, delegate, task_options = self._ours(kwargs, pymonik, delegate, task_options)
+        recorder = current_recorder() if pymonik is NOT_GIVEN else _client(pymonik)
+        if recorder._closed or delegate:
+            recorder.check(bool(delegate))
+        label = None
+        if task_options is NOT_GIVEN:
+            task_options = None
+        if kwargs or task_options is not None:
+            if task_options is not None:
+                demand(task_options)
+            task_options, label = recorder.call_options(kwargs, task_options)
+        count = len(args)
+        if kwargs or not self._signature.low <= count <= self._signature.high:
+            self._signature.check(args, kwargs)
+        frame = sys._getframe(1)
+        for value in args:
+            if type(value) not in SMALL:
+                args = tuple(map(recorder.argument, args, self._signature.labels(count)))
+                break
+        keywords: tuple[str, ...] = ()
+        if kwargs:
+            keywords = tuple(kwargs)
+            args += tuple(
+                recorder.argument(kwargs[key], f"argument {key!r} of {self.func_name!r}")
+                for key in keywords
+            )
+        code = recorder.code_for(self)
+        if code.lazies:
+            handle = self._invoke_closure(recorder, code, args, keywords, task_options, frame)
+        else:
+            spec = recorder.spec_for(self, code, len(args), keywords, task_options)
+            handle = recorder.record_call(spec, args, frame.f_code, frame.f_lasti)
+        if label is not None:
+            handle.named(label)
+        if delegate:
+            recorder.delegate(handle)
+        return handle
+
+    def map_invoke(
+        self,
+        args_list: Iterable[Any] = NOT_GIVEN,
+        /,
+        pymonik: Recorder | None = NOT_GIVEN,
+        delegate: bool = NOT_GIVEN,
+        task_options: TaskOptions | None = NOT_GIVEN,
+        **kwargs: Any,
+    ) -> MultiResultHandle[R]:
+        """Record a call for each element; give the handles of their values, in order.
+
+        args_list: a list, a generator, an array. A tuple is the arguments of a call, anything else
+        a single one; so the rows of a 2-D array and of a data frame are tuples. Further
+        keywords go to every call. Raises as `invoke` does.
+        """
+        if args_list is NOT_GIVEN:
+            args_list = kwargs.pop("args_list", None)
+        if self._signature.ours:
+            pymonik, delegate, task_options = self._ours(kwargs, pymonik, delegate, task_options)
+        recorder = current_recorder() if pymonik is NOT_GIVEN else _client(pymonik)
+        recorder.check(bool(delegate))
+        if task_options is NOT_GIVEN:
+            task_options = None
+        if task_options is not None:
+            demand(task_options)
+        task_options, label = recorder.call_options(kwargs, task_options)
+        frame = sys._getframe(1)
+        elements = Elements(recorder, self._signature, args_list, kwargs)
+        columns, keywords = elements.columns, tuple(kwargs)
+        code = recorder.code_for(self)
+        if elements.are_rows:
+            columns = (Const(_nested(recorder, code)), *columns)
+            code = recorder.code_for(builtin(_call_row_in if self.require_context else _call_row))
+        elif code.lazies:
+            columns = (Const(_nested(recorder, code)), *columns)
+            code = recorder.code_for(calling(self.require_context))
+        spec = recorder.spec_for(self, code, len(columns), keywords, task_options)
+        handles = recorder.record_map(spec, columns, elements.n, frame.f_code, frame.f_lasti)
+        if label is not None and elements.n:
+            handles._runs[0][0].label = label
+            recorder.names[label] = handles
+        if delegate:
+            recorder.delegate(handles)
+        return handles
+
+    def _ours(self, kwargs: dict[str, Any], *given: Any) -> tuple[Any, ...]:
+        """Leave keywords to the function where its parameters have the names of ours."""
+        for name, value in zip(OURS, given):
+            if name in self._signature.ours and value is not NOT_GIVEN:
+                kwargs[name] = value
+        return tuple(
+            kwargs.pop(f"pmk_{name}", NOT_GIVEN) if name in self._signature.ours else value
+            for name, value in zip(OURS, given)
+        )
+
+    def _invoke_closure(
+        self,
+        recorder: Recorder,
+        code: Any,
+        args: tuple[Any, ...],
+        keywords: tuple[str, ...],
+        options: Any,
+        frame: Any,
+    ) -> ResultHandle[R]:
+        # The function has handles in its closure: it is passed as an argument that has holes.
+        args = (_nested(recorder, code), *args)
+        call = recorder.code_for(calling(self.require_context))
+        spec = recorder.spec_for(self, call, len(args), keywords, options)
+        return recorder.record_call(spec, args, frame.f_code, frame.f_lasti)
+
+    def __pymonik_reduce__(self) -> Any:
+        state = {key: value for key, value in vars(self).items() if key != "_signature"}
+        return _new_task, (type(self),), state
+
+    @property
+    def __pymonik_function__(self) -> Callable[P, R]:
+        return self.func
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        return _bound(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<Task {self.func_name}>"
+
+
+def _client(given: Any) -> Recorder:
+    if given is None:
+        return current_recorder()
+    if isinstance(given, Recorder):
+        return given
+    hint = ""
+    if isinstance(given, Iterable):
+        hint = "; a map takes one list, of argument tuples: map_invoke(zip(first, second))"
+    raise NoClientError(f"pymonik= takes a client, Pymonik(…), not {given!r:.80}{hint}")
+
+
+def _new_task(kind: type[Task[Any, Any]]) -> Task[Any, Any]:
+    return kind.__new__(kind)
+
+
+def _bound(task: Task[Any, Any], instance: Any) -> Task[Any, Any]:
+    function = functools.partial(task.func, instance)
+    return Task(
+        function,
+        task.require_context,
+        task.func_name,
+        task.task_options,
+        pure=task.pure,
+        cache=task.cache,
+        version=task.version,
+        environment=task.environment,
+    )
+
+
+def _name_of(func: Any) -> str:
+    name = getattr(func, "__name__", None)
+    if name == "<lambda>":
+        raise TaskDefinitionError(
+            "a lambda has no name of its own: give one, Task(lambda …, func_name='add')"
+        )
+    if name is None:
+        raise TaskDefinitionError(
+            f"{func!r} has no name of its own: give one, Task(…, func_name='name')"
+        )
+    return str(name)
+
+
+def _nested(recorder: Recorder, code: Any) -> Nested:
+    return Nested(code.content, tuple(map(recorder.slot_in, code.lazies)))
+
+
+# The parameters of these are positional: those of the user's function may have any name.
+
+
+def _call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    return function(*args, **kwargs)
+
+
+def _call_in(context: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    return function(context, *args, **kwargs)
+
+
+def _call_row(function: Any, row: Any, /, **kwargs: Any) -> Any:
+    return function(*row, **kwargs)
+
+
+def _call_row_in(context: Any, function: Any, row: Any, /, **kwargs: Any) -> Any:
+    return function(context, *row, **kwargs)
+
+
+@functools.cache
+def builtin(function: Callable[..., Any]) -> Task[Any, Any]:
+    """Give the task of a function of our own."""
+    return Task(function, func_name=function.__name__.lstrip("_"), pure=True)
+
+
+def calling(context: bool) -> Task[Any, Any]:
+    """Give the task that calls the function it is given first."""
+    return builtin(_call_in if context else _call)

@@ -1,1 +1,0 @@
-"""What crosses a border between processes: frames, envelopes, programs, journals."""

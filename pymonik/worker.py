@@ -1,0 +1,115 @@
+"""The worker: a process beside an ArmoniK agent, which runs the tasks that the agent gives it.
+
+Enters: the variables that ArmoniK sets in a pod. Leaves: a server on the worker's socket, until it
+is told to stop. What it answers is the business of `runtime.agent`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from types import FrameType
+from urllib.parse import urlsplit
+
+from pymonik.settings import settings
+
+logger = logging.getLogger("pymonik.worker")
+
+# Names the descriptor of a pipe, which whoever started this worker keeps open: the worker ends with
+# it. Pods have none: there the agent's own life is that of the pod.
+LIFELINE = "PYMONIK_LIFELINE"
+# Threads answer health checks while one of them runs a task.
+_THREADS = 8
+_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.so_reuseport", 0),
+)
+
+
+def run_pymonik_worker() -> None:
+    """Serve until SIGTERM or SIGINT; the sockets are those that ArmoniK names in variables.
+
+    Told to stop, it takes no more tasks. The one that runs may end within `stop_seconds`; then, or
+    after SIGINT at once, it is broken off, and ArmoniK runs it elsewhere.
+    """
+    import grpc
+    from armonik.protogen.worker.agent_service_pb2_grpc import AgentStub
+    from armonik.protogen.worker.worker_service_pb2_grpc import add_WorkerServicer_to_server
+
+    from pymonik.runtime.agent import Servicer
+    from pymonik.runtime.agent_hosts import Hosts
+
+    _log_to_stdout()
+    # A handler may come at any instruction: a lock, as in an event, could be held here already.
+    told: SimpleQueue[int] = SimpleQueue()
+    grace = {signal.SIGTERM: settings().stop_seconds, signal.SIGINT: 0.0}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        told.put(number)
+
+    for kind in grace:
+        signal.signal(kind, stop)
+    if lifeline := os.environ.pop(LIFELINE, None):
+        threading.Thread(target=_end_with, args=(int(lifeline),), daemon=True).start()
+    # Agents and the servers of gRPC for C# take no other authority on a Unix socket.
+    options = (*_OPTIONS, ("grpc.default_authority", "localhost"))
+    hosts = Hosts(os.environ.get("HOSTNAME") or socket.gethostname())
+    with grpc.insecure_channel(target_of(os.environ, "Agent"), options=options) as channel:
+        server = grpc.server(ThreadPoolExecutor(_THREADS), options=_OPTIONS)
+        servicer = Servicer(AgentStub(channel), target_of(os.environ, "Agent"), hosts)
+        add_WorkerServicer_to_server(servicer, server)
+        address = target_of(os.environ, "Worker")
+        _remove_stale(address)
+        server.add_insecure_port(address)
+        server.start()
+        logger.info("worker %d listens on %s", os.getpid(), address)
+        number = told.get()
+        logger.info("worker %d stops", os.getpid())
+        server.stop(grace[signal.Signals(number)]).wait()
+        hosts.close()
+
+
+def _end_with(lifeline: int) -> None:
+    """Stop at once when the other end of a pipe is closed."""
+    os.set_inheritable(lifeline, False)
+    os.read(lifeline, 1)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def target_of(variables: Mapping[str, str], side: str) -> str:
+    """Give the gRPC target of the worker's or the agent's socket."""
+    prefix = f"ComputePlane__{side}Channel__"
+    default = f"/cache/armonik_{side.lower()}.sock"
+    address = variables.get(prefix + "Address") or default
+    kind = variables.get(prefix + "SocketType") or "unixdomainsocket"
+    if kind.lower() == "unixdomainsocket":
+        return "unix:" + address.removeprefix("unix://").removeprefix("unix:")
+    if kind.lower() != "tcp":
+        raise ValueError(f"{prefix}SocketType is {kind!r}: it is unixdomainsocket or tcp")
+    # ArmoniK writes a URL; gRPC listens on host:port.
+    return urlsplit(address).netloc if "://" in address else address
+
+
+def _remove_stale(address: str) -> None:
+    if address.startswith("unix:") and os.path.exists(address[5:]):
+        os.unlink(address[5:])
+
+
+def _log_to_stdout() -> None:
+    from pymonik.runtime.logs import COLLECTOR, Clef
+
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(Clef())
+    logging.basicConfig(level=logging.INFO, handlers=[handler, COLLECTOR], force=True)
+
+
+if __name__ == "__main__":
+    run_pymonik_worker()
