@@ -17,7 +17,7 @@ from pymonik.capture.snapshot import Edition
 from pymonik.environment.value import Environment
 from pymonik.graph.columns import Bundle, Const, Each, Immediates, Nested, Range, Ref
 from pymonik.graph.ir import Graph, Put, Recorded, Spec
-from pymonik.graph.passes import Target
+from pymonik.graph.target import Target
 from pymonik.humanize import literal
 from pymonik.plan.plan import Source
 from pymonik.values.content import Content, freeze_buffer

@@ -20,7 +20,7 @@ from pymonik.analysis.file import compiled
 from pymonik.analysis.session.tasks import Task
 from pymonik.capture.fingerprint import fingerprint
 from pymonik.graph.ir import Graph
-from pymonik.graph.passes import Target
+from pymonik.graph.target import Target
 from pymonik.plan.plan import Plan, Source, Unit
 from pymonik.settings import settings
 from pymonik.values.outcome import Failure

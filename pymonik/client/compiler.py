@@ -26,7 +26,7 @@ from pymonik.values.outputs import call_back
 
 if TYPE_CHECKING:
     from pymonik.backend import Backend
-    from pymonik.graph.passes import Target
+    from pymonik.graph.target import Target
     from pymonik.plan.plan import Plan
 
 logger = logging.getLogger("pymonik")
@@ -74,7 +74,8 @@ class Compiling(Telling):
 
     def _compile(self, graph: Graph) -> Plan:
         # Loaded by the first flush, while executors start: half of what there is to load.
-        from pymonik.graph.passes import Target, run_passes
+        from pymonik.graph.passes import run_passes
+        from pymonik.graph.target import Target
         from pymonik.plan.lower import lower
         from pymonik.plan.plan import Source
 

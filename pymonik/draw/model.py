@@ -14,8 +14,8 @@ from typing import Any
 from pymonik.analysis.shape import captured, uses
 from pymonik.draw.layout import Layout, layered
 from pymonik.graph.ir import Graph, Map, Put, Recorded, Spec
-from pymonik.graph.passes import Target
 from pymonik.graph.passes.vectorize import vectorize
+from pymonik.graph.target import Target
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.columns import Const
 from pymonik.graph.ir import Graph, Recorded
-from pymonik.graph.passes import Target, run_passes
+from pymonik.graph.passes import run_passes
+from pymonik.graph.target import Target
 from pymonik.plan.lower import lower
 from pymonik.runtime.exceptions import packed
 from pymonik.values.options import DEFAULTS, TaskOptions, merge

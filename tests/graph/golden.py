@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from pymonik import MultiResultHandle, Pymonik, ResultHandle
-from pymonik.graph.passes import PASSES, Target
+from pymonik.graph.passes import PASSES
 from pymonik.graph.show import show
+from pymonik.graph.target import Target
 from pymonik.graph.verify import verify
 
 from .programs import LEDGER, TASKS, recorded, recording

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from pymonik import Pymonik
 from pymonik.graph.ir import Graph
-from pymonik.graph.passes import PASSES, Target, run_passes
+from pymonik.graph.passes import PASSES, run_passes
 from pymonik.graph.show import show
+from pymonik.graph.target import Target
 from pymonik.graph.verify import verify
 
 from .bounds import calls, map_span, unit_span, work

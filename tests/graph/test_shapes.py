@@ -8,8 +8,9 @@ import pytest
 
 from pymonik import Pymonik, task
 from pymonik.graph.ir import Map, Put
-from pymonik.graph.passes import PASSES, Target, run_passes
+from pymonik.graph.passes import PASSES, run_passes
 from pymonik.graph.show import show
+from pymonik.graph.target import Target
 
 from .programs import TASKS, recorded, recording
 

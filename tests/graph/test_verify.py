@@ -11,7 +11,8 @@ import pytest
 from pymonik.errors import GraphError
 from pymonik.graph.columns import Const, Each, Gather, Immediates, Range, Ref, Same
 from pymonik.graph.ir import Graph, Map, Spec, Step
-from pymonik.graph.passes import Target, run_passes
+from pymonik.graph.passes import run_passes
+from pymonik.graph.target import Target
 from pymonik.graph.verify import verify
 from pymonik.values.options import TaskOptions
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pymonik import Pymonik
-from pymonik.graph.passes import Target, run_passes
+from pymonik.graph.passes import run_passes
+from pymonik.graph.target import Target
 from pymonik.plan.lower import lower
 from pymonik.plan.plan import Plan, Unit
 from tests.graph.programs import recorded

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pymonik.graph.passes import Target, run_passes
+from pymonik.graph.passes import run_passes
+from pymonik.graph.target import Target
 from pymonik.plan.lower import lower
 from pymonik.plan.plan import Unit
 from pymonik.values.content import Content

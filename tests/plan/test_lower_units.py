@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pymonik import Task
-from pymonik.graph.passes import Target, run_passes
+from pymonik.graph.passes import run_passes
+from pymonik.graph.target import Target
 from pymonik.values.content import Content
 from tests.graph.programs import TASKS, recorded, recording
 

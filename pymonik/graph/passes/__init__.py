@@ -4,9 +4,7 @@ file share one name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from pymonik.errors import OptionsError
 from pymonik.graph.ir import Graph
@@ -15,26 +13,9 @@ from pymonik.graph.passes.cse import cse
 from pymonik.graph.passes.cull import cull
 from pymonik.graph.passes.fuse import fuse
 from pymonik.graph.passes.vectorize import vectorize
+from pymonik.graph.target import Target
 from pymonik.graph.verify import verify
 from pymonik.settings import settings
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a graph is compiled for.
-
-    slots: calls that can run at once. seconds: gives the expected seconds of a call of a spec, or
-    None. known: seconds an element of a map took before, by the map's name. chunk_size: elements a
-    unit, in place of the compiler's choice. solo: calls that may delegate get units of their own,
-    so that a whole unit's value can be handed over.
-    """
-
-    slots: int = 8
-    seconds: Callable[[Any], float | None] = field(default=lambda spec: spec.options.cost)
-    known: Mapping[str, float] = field(default_factory=dict)
-    chunk_size: int | None = None
-    solo: bool = False
-
 
 Pass = Callable[[Graph, Target], Graph]
 

@@ -15,7 +15,7 @@ from pymonik.graph.rewrite import rewrite
 from pymonik.settings import settings
 
 if TYPE_CHECKING:
-    from pymonik.graph.passes import Target
+    from pymonik.graph.target import Target
 
 _UNITS_A_SLOT = 2
 

@@ -14,7 +14,7 @@ from pymonik.humanize import literal
 from pymonik.values.content import Content
 
 if TYPE_CHECKING:
-    from pymonik.graph.passes import Target
+    from pymonik.graph.target import Target
 
 
 def cse(graph: Graph, target: Target) -> Graph:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pymonik.graph.ir import Graph, Recorded, inputs
 
 if TYPE_CHECKING:
-    from pymonik.graph.passes import Target
+    from pymonik.graph.target import Target
 
 
 def cull(graph: Graph, target: Target) -> Graph:

@@ -16,7 +16,7 @@ from pymonik.graph.ir import Graph, Map, Step
 from pymonik.graph.rewrite import rewrite, uses
 
 if TYPE_CHECKING:
-    from pymonik.graph.passes import Target
+    from pymonik.graph.target import Target
 
 _SIDE = "its consumer needs values that are made at the same time"
 

@@ -28,7 +28,7 @@ from pymonik.graph.rewrite import moved
 from pymonik.values.content import IMMEDIATE, Content
 
 if TYPE_CHECKING:
-    from pymonik.graph.passes import Target
+    from pymonik.graph.target import Target
 
 _PLAIN = IMMEDIATE | {tuple}
 

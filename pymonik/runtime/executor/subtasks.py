@@ -195,7 +195,8 @@ class Subtasks(Recorder):
         nodes, self._kept = self._kept, []
         bindings, self._bindings = self._bindings, []
         # Loaded by the executors in which tasks make calls: others start sooner without.
-        from pymonik.graph.passes import Target, run_passes
+        from pymonik.graph.passes import run_passes
+        from pymonik.graph.target import Target
         from pymonik.plan.lower import bind, lower
 
         target = Target(slots=self._slots, solo=self._solo)
