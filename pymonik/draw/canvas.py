@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import pairwise
 
+from pymonik.draw.coordinates import positions
 from pymonik.draw.layout import Layout, Place
 from pymonik.draw.tracks import Net, tracks_of
 
@@ -41,7 +42,7 @@ class Canvas:
         self.layout = layout
         self.texts = texts
         self.sizes = sizes
-        at = layout.positions(lambda place: sizes[place], gap, width)
+        at = positions(layout, lambda place: sizes[place], gap, width)
         self.left = {place: round(middle - sizes[place] / 2) for place, middle in at.items()}
         for layer in layout.layers:  # rounding must not let neighbours touch
             for before, after in pairwise(layer):

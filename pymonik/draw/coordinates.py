@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pymonik.draw.layout import Layout, Place
+from pymonik.draw.layout import MANY, Layout, Place
 
-# Beyond this many places, a sweep more costs more than it makes clearer.
-MANY = 2_000
 # How hard the ends of a wire pull at each other, by the number of bends among them: a long line
 # looks worst when it is crooked, and what it ends at should not be moved for its sake.
 _PULL = (2.0, 1.0, 16.0)
 
 
-class Placement:
+def positions(
+    layout: Layout, width: Callable[[Place], float], gap: float, limit: float | None = None
+) -> dict[Place, float]:
+    """Return the middle of every place, so that wires are as straight as the order allows.
+
+    width: of a place. gap: kept free between neighbours. limit: the room there is.
+    """
+    return _Placement(layout, width, gap, limit).positions()
+
+
+class _Placement:
     """Moves layers, one after another, to where their neighbours want them."""
 
     def __init__(

@@ -11,14 +11,14 @@ pass a layer share one bend there, so that a fan-out is drawn as one line that s
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-from pymonik.draw.coordinates import MANY, Placement
 
 # A box by its number, or the bend of a box's links in a layer.
 Place = int | tuple[int, int]
 Wire = tuple[Place, Place]
+# Beyond this many places, a sweep more costs more than it makes clearer.
+MANY = 2_000
 _SWEEPS = 24
 
 
@@ -35,15 +35,6 @@ class Layout:
         ranks = [_ranks(layer) for layer in self.layers]
         gaps = enumerate(self.wires)
         return sum(_crossings(wires, ranks[k], ranks[k + 1]) for k, wires in gaps)
-
-    def positions(
-        self, width: Callable[[Place], float], gap: float, limit: float | None = None
-    ) -> dict[Place, float]:
-        """Give the middle of every place, so that wires are as straight as the order allows.
-
-        width: of a place. gap: kept free between neighbours. limit: the room there is.
-        """
-        return Placement(self, width, gap, limit).positions()
 
 
 def layered(count: int, links: Iterable[tuple[int, int]]) -> Layout:

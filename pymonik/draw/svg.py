@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
+from pymonik.draw.coordinates import positions
 from pymonik.draw.layout import Layout, Place
 from pymonik.draw.model import Box, Drawing, brief
 from pymonik.draw.summary import summarized
@@ -36,7 +37,7 @@ def svg(drawing: Drawing) -> str:
     drawing = summarized(drawing)
     layout = drawing.layout()
     texts = [(brief(box.titles, 6), fine_print(box)) for box in drawing.boxes]
-    at = layout.positions(lambda place: _width(place, texts), GAP)
+    at = positions(layout, lambda place: _width(place, texts), GAP)
     tops, height = _rows(layout, texts)
     colours = hues(title for box in drawing.boxes for title in box.titles)
     width = max((x + _width(place, texts) / 2 for place, x in at.items()), default=0.0)

@@ -7,6 +7,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pymonik.draw.coordinates import positions
 from pymonik.draw.layout import Place, layered
 
 Graphs = tuple[int, list[tuple[int, int]]]
@@ -49,7 +50,7 @@ def _ends(place: Place, below: dict[Place, list[Place]]) -> set[int]:
 @given(graphs())
 def test_places_keep_the_order_and_the_gap(graph: Graphs) -> None:
     layout = layered(*graph)
-    at = layout.positions(_width, 3.0)
+    at = positions(layout, _width, 3.0)
     for layer in layout.layers:
         for left, right in pairwise(layer):
             assert at[right] - at[left] >= (_width(left) + _width(right)) / 2 + 3.0 - 1e-6
@@ -62,7 +63,7 @@ def test_a_limit_wide_enough_for_the_widest_layer_is_kept(graph: Graphs) -> None
     layout = layered(*graph)
     rooms = [sum(map(_width, layer)) + 3.0 * (len(layer) - 1) for layer in layout.layers]
     limit = max(rooms, default=0.0)
-    at = layout.positions(_width, 3.0, limit)
+    at = positions(layout, _width, 3.0, limit)
     assert all(at[place] + _width(place) / 2 <= limit + 1e-6 for place in at)
 
 
@@ -83,4 +84,4 @@ def test_a_source_stands_right_above_its_first_user() -> None:
 
 def test_a_chain_is_straight() -> None:
     layout = layered(5, [(0, 1), (1, 2), (2, 3), (3, 4)])
-    assert len({round(at, 6) for at in layout.positions(_width, 3.0).values()}) == 1
+    assert len({round(at, 6) for at in positions(layout, _width, 3.0).values()}) == 1
