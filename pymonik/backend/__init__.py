@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pymonik.values.outcome import Failure
     from pymonik.values.outputs import Cell, Wanted
 
-# What stands between the clients of this process and their backends: the command line looks on.
-AROUND: list[Callable[[Any], Any]] = []
 NAMES = ("local", "inline", "dry-run", "armonik")
 
 
@@ -36,8 +34,6 @@ class Backend(Protocol):
     problem: BaseException | None
     # Bytes of the submission under way that were sent, and all of its bytes.
     upload: tuple[int, int]
-    # Units that run now, as far as it is known here.
-    running: int
 
     def prepare(self, calls: int) -> None:
         """Get ready for a plan of so many calls, which is being compiled."""
@@ -71,6 +67,10 @@ class Backend(Protocol):
 
     def drain(self) -> None:
         """Wait for what tasks submitted themselves; gather `failures` that never came here."""
+
+    @property
+    def running(self) -> int:
+        """Units that run now, as far as it is known here."""
 
     def progress(self) -> tuple[int, int]:
         """Give how many units have ended, and how many were sent."""
@@ -131,9 +131,7 @@ def workers(given: Any) -> int | None:
 
 
 def open_backend(name: str, workers: int | None, optimize: Any, **connection: Any) -> Backend:
-    """Open a backend by name; what it runs is recorded for `pymonik runs`."""
-    from pymonik.runs.observe import watched
-
+    """Open a backend by name."""
     if name == "dry-run":
         from pymonik.backend.dry_run import DryRunBackend
 
@@ -141,14 +139,12 @@ def open_backend(name: str, workers: int | None, optimize: Any, **connection: An
     if name == "local":
         from pymonik.backend.local import LocalBackend
 
-        opened: Any = watched(LocalBackend(workers, optimize))
-        for around in AROUND:
-            opened = around(opened)
-        return opened  # type: ignore[no-any-return]
+        return LocalBackend(workers, optimize)
     if name == "inline":
         from pymonik.backend.inline import InlineBackend
 
-        return watched(InlineBackend(workers, optimize))
+        return InlineBackend(workers, optimize)
     from pymonik.backend.armonik import open_cluster
 
-    return watched(open_cluster(optimize, workers=workers, **connection))
+    opened: Backend = open_cluster(optimize, workers=workers, **connection)
+    return opened

@@ -23,7 +23,7 @@ from pymonik.backend.dry_run import DryRunBackend, DryRunEnd
 from pymonik.cli.full_run import Kept, keeping
 from pymonik.graph.ir import Put, Spec
 from pymonik.plan.plan import Plan
-from pymonik.runs.observe import Record
+from pymonik.runs.record import Record
 
 
 class ScriptFailed(Exception):

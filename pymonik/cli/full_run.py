@@ -19,6 +19,7 @@ from pymonik import backend as backends
 from pymonik.analysis.file import compiled
 from pymonik.analysis.session.tasks import Task
 from pymonik.capture.fingerprint import fingerprint
+from pymonik.client.engine import OBSERVERS
 from pymonik.graph.ir import Graph
 from pymonik.graph.target import Target
 from pymonik.plan.plan import Plan, Source, Unit
@@ -160,11 +161,11 @@ def keeping() -> Iterator[Kept]:
     kept = Kept()
     before = os.environ.get("PYMONIK_BACKEND")
     os.environ["PYMONIK_BACKEND"] = "local"
-    backends.AROUND.append(lambda backend: _Between(backend, kept))
+    OBSERVERS.append(lambda backend: _Between(backend, kept))
     try:
         yield kept
     finally:
-        backends.AROUND.pop()
+        OBSERVERS.pop()
         if before is None:
             del os.environ["PYMONIK_BACKEND"]
         else:

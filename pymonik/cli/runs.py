@@ -19,7 +19,7 @@ from pymonik.draw.model import Drawing
 from pymonik.draw.terminal import terminal
 from pymonik.errors import RunNotFound
 from pymonik.humanize import seconds_text
-from pymonik.runs.observe import Record
+from pymonik.runs.record import Record
 from pymonik.runs.store import Store
 from pymonik.runs.trace import chrome, timeline
 

@@ -28,7 +28,7 @@ from pymonik.graph.ir import Graph
 from pymonik.humanize import counted, seconds_text, size_text
 from pymonik.plan.plan import Plan
 from pymonik.runs.drawing import drawing_of
-from pymonik.runs.observe import Record
+from pymonik.runs.record import Record
 from pymonik.runs.store import Store
 
 # What a cluster tells of a session: its tasks, and its objects by their ids.

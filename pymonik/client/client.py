@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pymonik import backend as backends
 from pymonik.client.callbacks import CALLBACKS
 from pymonik.client.compiler import Compiling
+from pymonik.client.engine import open_engine
 from pymonik.client.lookup import handle_of
 from pymonik.client.progress import Progress
 from pymonik.errors import BackendError, NoClientError, OptionsError
@@ -157,7 +158,7 @@ class Pymonik(Compiling):
         with self._flushing:
             if self._backend is None:
                 self._process = os.getpid()
-                self._backend = backends.open_backend(
+                self._backend = open_engine(
                     self._backend_name,
                     self._workers,
                     self.optimize,

@@ -13,7 +13,7 @@ from pymonik.analysis.session.diff import tasks_of_plans
 from pymonik.analysis.session.tasks import Task
 from pymonik.draw.model import Box, Drawing, Link
 from pymonik.plan.plan import Plan
-from pymonik.runs.observe import Record
+from pymonik.runs.record import Record
 
 
 def drawing_of(record: Record) -> Drawing:

@@ -12,19 +12,18 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from pymonik.graph.ir import Map
 from pymonik.humanize import counted, seconds_text
 from pymonik.plan.plan import Plan, Unit
+from pymonik.runs.record import OFF, Record
 
 if TYPE_CHECKING:
     from pymonik.backend import Backend
 
 logger = logging.getLogger("pymonik")
 
-OFF = "off"
 # Of a run with more, the first are kept; sums are of all.
 _SPANS, _SUBMISSIONS, _FAILURES = 20_000, 20, 100
 # Names in a summary.
@@ -42,26 +41,6 @@ _CONSTANT = (
     "expects",
     "watch",
 )
-
-
-@dataclass
-class Record:
-    """A run; times in s, `spans` are (worker, unit's name, begin, seconds, elements)."""
-
-    id: str
-    started: float
-    script: str
-    backend: str
-    workers: int
-    seconds: float = 0.0
-    submissions: int = 0
-    calls: int = 0
-    units: int = 0
-    failed: int = 0
-    drawings: list[dict[str, Any]] = field(default_factory=list)
-    graphs: list[dict[str, Any]] = field(default_factory=list)
-    spans: list[tuple[int, str, float, float, int]] = field(default_factory=list)
-    failures: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Watched:

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pymonik.errors import RunNotFound
-from pymonik.runs.observe import OFF, Record
+from pymonik.runs.record import OFF, Record
 
 _KEPT = 200
 _PATIENCE = 1.0

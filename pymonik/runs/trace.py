@@ -13,7 +13,7 @@ from itertools import cycle
 
 from pymonik.draw.svg import hues
 from pymonik.humanize import counted
-from pymonik.runs.observe import Record
+from pymonik.runs.record import Record
 
 Span = tuple[int, str, float, float, int]
 

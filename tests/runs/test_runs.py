@@ -21,7 +21,7 @@ import pytest
 from pymonik import Pymonik, Task, task
 from pymonik.capture.fingerprint import fingerprint
 from pymonik.errors import RunNotFound
-from pymonik.runs.observe import Record
+from pymonik.runs.record import Record
 from pymonik.runs.store import Store
 from pymonik.runs.trace import chrome, set_apart, timeline
 from tests.conftest import PATIENCE, script_environment

@@ -1,0 +1,29 @@
+"""The record of a run: what the database keeps, and what drawings and traces are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+# What `PYMONIK_RUNS` says where no run is to be recorded.
+OFF = "off"
+
+
+@dataclass
+class Record:
+    """A run; times in s, `spans` are (worker, unit's name, begin, seconds, elements)."""
+
+    id: str
+    started: float
+    script: str
+    backend: str
+    workers: int
+    seconds: float = 0.0
+    submissions: int = 0
+    calls: int = 0
+    units: int = 0
+    failed: int = 0
+    drawings: list[dict[str, Any]] = field(default_factory=list)
+    graphs: list[dict[str, Any]] = field(default_factory=list)
+    spans: list[tuple[int, str, float, float, int]] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
