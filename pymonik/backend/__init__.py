@@ -47,8 +47,11 @@ class Backend(Protocol):
     def expects(self, cell: Cell) -> bool:
         """Tell whether a unit, or a fetch, will still bring records of a cell; from any thread."""
 
-    def result_id(self, cell: Cell) -> str:
-        """Give the id under which the outcome of a unit is stored."""
+    def result_id(self, cell: Cell, output: int, place: int) -> str:
+        """Give the id under which a value of a unit is stored."""
+
+    def located(self, result_id: str) -> Named | None:
+        """Give where the value of an id is, whoever made it; None when there is no such id."""
 
     def store(self, content: Content, again: bool = False) -> str:
         """Store an object now, unless it is stored and not to be sent `again`; give its id."""

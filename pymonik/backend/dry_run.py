@@ -70,13 +70,16 @@ class DryRunBackend:
         """Who waits is ended instead."""
         return True
 
-    def result_id(self, cell: Cell) -> str:
+    def result_id(self, cell: Cell, output: int, place: int) -> str:
         """Outcomes live in this process: their ids are those of its objects."""
-        return f"{self.session_id}/{id(cell):x}"
+        return f"{self.session_id}-{id(cell):x}"
+
+    def located(self, result_id: str) -> Any:
+        """Nothing is stored."""
 
     def store(self, content: Content, again: bool = False) -> str:
         """Nothing is sent."""
-        return f"{self.session_id}/{content.digest.hex()}"
+        return f"{self.session_id}-{content.digest.hex()}"
 
     def holds(self, content: Content) -> bool:
         """Nothing was sent before: the first submission ends the script."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pymonik.backend.objects import Objects
+from pymonik.plan.plan import Named
 from pymonik.runtime.host.scheduler import Observer, Scheduler
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
@@ -43,9 +44,13 @@ class Embedded:
         """Tell whether a unit has not ended: its outcome is here once it has."""
         return self._scheduler.has_open(cell)
 
-    def result_id(self, cell: Cell) -> str:
+    def result_id(self, cell: Cell, output: int, place: int) -> str:
         """Outcomes live in this process: their ids are those of its objects."""
-        return self._objects.id_of(cell)
+        return self._objects.id_of(cell, output, place)
+
+    def located(self, result_id: str) -> Named | None:
+        """Look among the objects of this process."""
+        return self._objects.place_of(result_id)
 
     def store(self, content: Content, again: bool = False) -> str:
         """Keep a content in this process."""

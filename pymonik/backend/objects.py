@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
+from pymonik.plan.plan import Named
 from pymonik.values.content import Content
-from pymonik.values.outputs import Cell
+from pymonik.values.outputs import Cell, stored_in, value_id
 
 
 class Objects:
@@ -27,17 +28,17 @@ class Objects:
         self._contents: dict[str, Content] = {}
         self._seen: WeakSet[Content] = WeakSet()
 
-    def id_of(self, cell: Cell) -> str:
-        """Give the id of the outcome of a unit."""
+    def id_of(self, cell: Cell, output: int, place: int) -> str:
+        """Give the id of a value of a unit."""
         name = self._names.get(cell)
         if name is None:
-            name = self._names[cell] = f"{self._session_id}/{next(self._numbers)}"
+            name = self._names[cell] = f"{self._session_id}-{next(self._numbers)}"
             self._cells[name] = cell
-        return name
+        return value_id(name, cell, output, place)
 
     def store(self, content: Content) -> str:
         """Keep a content; give its id."""
-        name = f"{self._session_id}/{content.digest.hex()}"
+        name = f"{self._session_id}-{content.digest.hex()}"
         self._contents[name] = content
         self._seen.add(content)
         return name
@@ -50,12 +51,23 @@ class Objects:
         """Tell whether a content has come here before."""
         return content in self._seen
 
-    def find(self, name: str) -> Content | Sequence[Sequence[Any]] | None:
-        """Give the object of an id: a content, or the columns of a unit that has ended."""
+    def find(self, id: str) -> Content | Sequence[Sequence[Any]] | None:
+        """Give the object of an id: a content, or the columns of the value of a unit that ended."""
+        name, output, place = stored_in(id)
         cell = self._cells.get(name)
-        if cell is not None:
-            return None if cell.missing else cell.columns
-        return self._contents.get(name)
+        if cell is None:
+            return self._contents.get(id)
+        if cell.missing:
+            return None
+        return cell.columns if output is None else [[cell.columns[output][place]]]
+
+    def place_of(self, id: str) -> Named | None:
+        """Give where the value of an id is, or will be; None when there is no such id."""
+        if id in self._contents:
+            return Named(content=self._contents[id])
+        name, output, place = stored_in(id)
+        cell = self._cells.get(name)
+        return Named((cell,), cell.n, output or 0, place) if cell is not None else None
 
     def fetch(self, name: str) -> Content | Sequence[Sequence[Any]]:
         """Give the object of an id; raises LookupError."""

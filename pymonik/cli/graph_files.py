@@ -34,7 +34,7 @@ from pymonik.client.lookup import handles_of
 from pymonik.errors import GraphFileError, SourceChangedError
 from pymonik.graph.ir import Graph, Put
 from pymonik.humanize import counted
-from pymonik.record.handle import ResultHandle
+from pymonik.record.handle import handle_to
 from pymonik.runs.drawing import tasks_of_run
 
 
@@ -236,8 +236,8 @@ def _wanted(graph: Graph) -> dict[str, list[Any]]:
 
 def _values(node: Any, client: Pymonik) -> Any:
     if node.n is None:
-        return ResultHandle(node, 0, client).get()
-    return [ResultHandle(node, index, client).get() for index in range(node.n)]
+        return handle_to(node, 0, client).get()
+    return [handle_to(node, index, client).get() for index in range(node.n)]
 
 
 def _plain(value: Any) -> Any:

@@ -108,6 +108,7 @@ class Pymonik(Compiling):
         self._root = root_of(self.seed)
         self._seed = None if seed is None else self.seed
         self._workers = backends.workers(workers)
+        self._backend_asked = backend
         self._backend_name = backends.choose(backend, self.endpoint)
         if self.environment is not None:
             self.check_environment(self.environment)
@@ -182,6 +183,38 @@ class Pymonik(Compiling):
     def session_id(self) -> str:
         """The id of the session."""
         return self._opened().session_id
+
+    @property
+    def task_options(self) -> Any:
+        """The options of all calls, as ArmoniK's own class, which can be changed and passed on."""
+        from pymonik.values.options import as_armonik
+
+        return as_armonik(self.options)
+
+    @task_options.setter
+    def task_options(self, options: Any) -> None:
+        self.options = merge(self.options, options)
+        self._specs.clear()
+
+    # Names that programs for earlier versions read.
+
+    @property
+    def _session_id(self) -> str:
+        return self.session_id
+
+    @property
+    def _endpoint(self) -> str | None:
+        return self.endpoint
+
+    @_endpoint.setter
+    def _endpoint(self, endpoint: str | None) -> None:
+        self._check_unopened()
+        self.endpoint = backends.endpoint(endpoint)
+        self._backend_name = backends.choose(self._backend_asked, self.endpoint)
+
+    def _check_unopened(self) -> None:
+        if self._backend is not None:
+            raise BackendError("this client is connected already: make another one")
 
     def _opened(self) -> backends.Backend:
         if self._backend is None:

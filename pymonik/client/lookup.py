@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.capture.function import Code
 from pymonik.graph.ir import Put, Recorded, Spec
-from pymonik.record.handle import ResultHandle
+from pymonik.record.handle import ResultHandle, handle_to
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.recorder import Anchor
 from pymonik.values.content import Content
@@ -35,13 +35,13 @@ def handle_of(named: Named, name: str, client: Any) -> ResultHandle[Any] | Multi
     if named.content is not None:
         put = Put(named.content, name, _ELSEWHERE)
         put.home = settled(named.content)
-        return ResultHandle(put, 0, client)
+        return handle_to(put, 0, client)
     # The node was recorded elsewhere: it is never lowered, only its home is looked at.
     spec = Spec(name, Code.of_content(Content(b"")), 0, DEFAULTS)
     node = Recorded(spec, (), named.length, _ELSEWHERE, 0)
     node.home = Home(named.cells, named.chunk, named.output)
     if named.length is None:
-        return ResultHandle(node, named.start, client)
+        return handle_to(node, named.start, client)
     indexes = range(named.start, named.start + named.length)
     return MultiResultHandle.of_run(node, indexes, client, Anchor())
 
@@ -51,12 +51,12 @@ def handles_of(nodes: Iterable[Any], client: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for node in nodes:
         if isinstance(node.label, dict):
-            found.update((name, ResultHandle(node, i, client)) for i, name in node.label.items())
+            found.update((name, handle_to(node, i, client)) for i, name in node.label.items())
         elif node.label is not None and type(node) is not Put and node.n is not None:
             indexes = range(node.n)
             found[node.label] = MultiResultHandle.of_run(node, indexes, client, Anchor())
         elif node.label is not None:
-            found[node.label] = ResultHandle(node, 0, client)
+            found[node.label] = handle_to(node, 0, client)
     return found
 
 

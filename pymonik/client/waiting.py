@@ -15,7 +15,7 @@ from typing import Any
 
 from pymonik import backend as backends
 from pymonik.client.cancel import cancel_pending, renounce
-from pymonik.client.lookup import description
+from pymonik.client.lookup import description, handle_of
 from pymonik.client.progress import Progress, watching
 from pymonik.errors import LostValueError, NoClientError
 from pymonik.forks import fork_safe
@@ -281,8 +281,21 @@ class Waiting(Recorder):
             home = self._settle(node)
         if type(node) is Put:
             return self._opened().store(node.content)
-        cell, _ = home.locate(node.offset + handle._index)
-        return self._opened().result_id(cell)
+        home, index = home.at(node.offset + handle._index)
+        cell, place = home.locate(index)
+        return self._opened().result_id(cell, home.output or 0, place)
+
+    def of_result(self, result_id: str, session_id: str) -> ResultHandle[Any]:
+        """Give the handle of a value by its id: see `ResultHandle`."""
+        if session_id != self.session_id:
+            raise NoClientError(
+                f"result {result_id} is of session {session_id}, this client of "
+                f"{self.session_id}: Pymonik.attach({session_id!r}) gives one of that session"
+            )
+        named = self._opened().located(result_id)
+        if named is None:
+            raise LookupError(f"there is no result {result_id!r} in session {session_id}")
+        return handle_of(named, result_id, self)  # type: ignore[return-value]  # one value
 
     def describe(self, handle: ResultHandle[Any]) -> str:
         """Describe a handle, without sending anything."""

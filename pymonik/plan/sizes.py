@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pymonik.plan.requests import Create, Declare, Entry, Object, Placement, Step, Stream
+from pymonik.values.options import LIMIT_HOURS
 
 CHUNK = 1 << 20
 """Bytes of a message of a stream: below the 2 MiB that servers prefer."""
 # A TaskOptions message is always complete: its duration and retries are the session's.
-HOURS = 12
+HOURS = LIMIT_HOURS
 RETRIES = 3
 TAG = "pymonik.tag"
 TAG_LENGTH = 32

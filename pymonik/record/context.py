@@ -158,9 +158,8 @@ class PymonikContext:
         """Give an object of the session by its id, such as `handle.result_id`.
 
         auto_unpickle: give the value, else its pickle; files that were uploaded are bytes in any
-        case. Where several values are stored together, it is the list of them. check_exists: take
-        what was retrieved before, unless force_retrieve. What cannot be had is logged as an error,
-        and is None. Raises RuntimeError outside of a task.
+        case. check_exists: take what was retrieved before, unless force_retrieve. What cannot be
+        had is logged as an error, and is None. Raises RuntimeError outside of a task.
         """
         from pymonik.runtime.executor import retrieve as retrieval
 

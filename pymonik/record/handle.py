@@ -91,16 +91,20 @@ class Owner(Protocol):
 
 
 class ResultHandle(Generic[T_co]):
-    """A handle to one value: of a call, of an element of a map, or of an object put."""
+    """A handle to one value: of a call, of an element of a map, or of an object put.
+
+    Tasks and clients give handles; one is made of a `result_id` that came from elsewhere: from a
+    task that handed out the id of a sub-task's value. Raises LookupError when there is no such id,
+    NoClientError when its session is not the client's.
+    """
 
     __slots__ = ("__weakref__", "_anchor", "_client", "_index", "_node")
     __pymonik_role__: ClassVar[str] = "lazy"
 
-    def __init__(self, node: Any, index: int, client: Owner, anchor: Any = None) -> None:
-        self._node = node
-        self._index = index
-        self._client = client
-        self._anchor = anchor
+    def __init__(self, result_id: str, session_id: str, pymonik_instance: Any) -> None:
+        found = pymonik_instance.of_result(result_id, session_id)
+        self._client: Owner = found._client
+        self._node, self._index, self._anchor = found._node, found._index, found._anchor
 
     def wait(self, timeout: float | timedelta | None = None) -> ResultHandle[T_co]:
         """Send what is pending and wait until this value exists or its call has failed.
@@ -216,3 +220,16 @@ class ResultHandle(Generic[T_co]):
             "iterating over a handle needs its value, which does not exist yet: .unpack(n) gives "
             "handles to its n items, .get() the value"
         )
+
+
+def handle_to(node: Any, index: int, client: Any, anchor: Any = None) -> ResultHandle[Any]:
+    """Make the handle to a value of a node; `anchor` is what all handles of its map hold."""
+    handle: ResultHandle[Any] = _new(ResultHandle)
+    handle._node = node
+    handle._index = index
+    handle._client = client
+    handle._anchor = anchor
+    return handle
+
+
+_new = object.__new__

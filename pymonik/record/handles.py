@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, ClassVar, Generic, SupportsIndex, TypeVar, overload
 
 from pymonik.errors import NoClientError
-from pymonik.record.handle import ResultHandle, compared, in_seconds
+from pymonik.record.handle import ResultHandle, compared, handle_to, in_seconds
 
 T = TypeVar("T")
 
@@ -136,7 +136,7 @@ class MultiResultHandle(Generic[T]):
     def _handle(self, node: Any, index: int, anchor: Any) -> ResultHandle[T]:
         if isinstance(anchor, ResultHandle):
             return anchor
-        return ResultHandle(node, index, self._client, anchor)
+        return handle_to(node, index, self._client, anchor)
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> ResultHandle[T]: ...

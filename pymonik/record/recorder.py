@@ -22,7 +22,7 @@ from pymonik.graph.ir import Put, Recorded, Spec
 from pymonik.humanize import counted
 from pymonik.record.arguments import Arguments
 from pymonik.record.current import current_recorder
-from pymonik.record.handle import Owner, ResultHandle
+from pymonik.record.handle import Owner, ResultHandle, handle_to
 from pymonik.record.handles import MultiResultHandle
 from pymonik.values.options import TaskOptions, from_keywords, merge
 from pymonik.values.outcome import PENDING
@@ -80,7 +80,7 @@ class Recorder(Arguments, Owner):
         Once it stands in `pending`, another thread may send it: all else is done before.
         """
         node = Recorded(spec, args, None, site, lasti)
-        handle: ResultHandle[Any] = ResultHandle(node, 0, self)
+        handle: ResultHandle[Any] = handle_to(node, 0, self)
         node.anchor = weakref.ref(handle)
         if label is not None:
             node.label = label
@@ -213,7 +213,7 @@ class Recorder(Arguments, Owner):
         frame = _users_frame()
         node = Put(content, name, f"{frame.f_code.co_filename}:{frame.f_lineno}")
         node.home = settled(content)
-        kept: ResultHandle[T] = ResultHandle(node, 0, self)
+        kept: ResultHandle[T] = handle_to(node, 0, self)
         if name is not None:
             self.names[name] = kept
             self.pending.append(node)

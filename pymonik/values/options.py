@@ -18,6 +18,8 @@ from pymonik.settings import settings
 
 # Seconds of a century: a longer limit is none, and its deadline would not fit 64 bits of ns.
 _LONGEST = 100 * 365.25 * 86400.0
+# What a cluster is told where a call has no limit: it knows no infinity.
+LIMIT_HOURS = 12
 
 
 @dataclass(frozen=True)
@@ -175,11 +177,29 @@ def merge(*layers: TaskOptions | None) -> TaskOptions:
             continue
         demand(layer)
         for name in _NAMES:
-            # `armonik.common.TaskOptions` has fewer fields.
+            # `armonik.common.TaskOptions` has fewer fields, and "" for what is not given.
             value = getattr(layer, name, None)
-            if value is not None:
+            if value is not None and (value != "" or isinstance(layer, TaskOptions)):
                 given[name] = {**given.get("options", {}), **value} if name == "options" else value
     return TaskOptions(**given)
+
+
+def as_armonik(options: TaskOptions) -> Any:
+    """Give options as `armonik.common.TaskOptions`: those that a cluster knows, complete."""
+    from armonik.common import TaskOptions as Given
+
+    return Given(
+        options.max_duration or timedelta(hours=LIMIT_HOURS),
+        options.priority or 1,
+        options.max_retries or 0,
+        partition_id=options.partition_id,
+        application_name=options.application_name,
+        application_version=options.application_version,
+        application_namespace=options.application_namespace,
+        application_service=options.application_service,
+        engine_type=options.engine_type,
+        options=dict(options.options or {}),
+    )
 
 
 def from_keywords(keywords: Mapping[str, Any], prefix: str = "") -> TaskOptions:

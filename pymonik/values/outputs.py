@@ -8,6 +8,7 @@ is set once and lists do not shrink.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -267,6 +268,30 @@ class _Settled(Home):
 
 
 Wanted = tuple[Home, range]
+
+_OF_SEVERAL = re.compile(r"(.+)\.(\d+)\.(\d+)")
+
+
+def value_id(stored: str, cell: Cell, output: int, place: int) -> str:
+    """Return the id of a value: that of what it is stored in, and where there, among several."""
+    return stored if cell.n * len(cell.columns) == 1 else f"{stored}.{output}.{place}"
+
+
+def stored_in(id: str) -> tuple[str, int | None, int]:
+    """Return what a value is stored in: its id, and output and place there, if they are told."""
+    found = _OF_SEVERAL.fullmatch(id)
+    return (found[1], int(found[2]), int(found[3])) if found else (id, None, 0)
+
+
+def only_record(columns: Sequence[Sequence[Any]], id: str) -> Any:
+    """Return the record of a value out of all that is stored with it; raises LookupError."""
+    _, output, place = stored_in(id)
+    if output is not None:
+        return columns[output][place]
+    count = sum(map(len, columns))
+    if count != 1:
+        raise LookupError(f"{id!r} holds {count} values: the result_id of a handle says which")
+    return next(record for column in columns for record in column)
 
 
 def call_back(due: Iterable[Callback]) -> None:

@@ -18,7 +18,7 @@ from pymonik.analysis.file import compiled, load, save
 from pymonik.client.lookup import handles_of
 from pymonik.errors import GraphFileError
 from pymonik.graph.show import show
-from pymonik.record.handle import ResultHandle
+from pymonik.record.handle import handle_to
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -79,9 +79,9 @@ def test_what_is_loaded_gives_the_same_values(tmp_path: Path) -> None:
     with Pymonik(backend="inline") as other:
         other.pending += source.graph.nodes
         nodes = [node for node in source.graph.nodes if hasattr(node, "spec")]
-        handles = [ResultHandle(node, 0, other) for node in nodes]
+        handles = [handle_to(node, 0, other) for node in nodes]
         assert [handle.get() for handle in handles[:6]] == loop_values
-        several = [ResultHandle(nodes[6], index, other).get() for index in range(3)]
+        several = [handle_to(nodes[6], index, other).get() for index in range(3)]
         assert [several, *(handle.get() for handle in handles[8:])] == wanted
         assert handles[7].get() == (1, (2, b"x\xff"), 3j, ..., True)
 
@@ -113,7 +113,7 @@ def run_again(path: Path, **settings: Any) -> tuple[Pymonik, list[Any]]:
         client.pending += nodes
         client.names.update(handles_of(nodes, client))
         calls = [node for node in nodes if hasattr(node, "spec")]
-        return client, [ResultHandle(node, 0, client).get() for node in calls]
+        return client, [handle_to(node, 0, client).get() for node in calls]
 
 
 def test_the_working_folder_is_in_the_file(tmp_path: Path) -> None:

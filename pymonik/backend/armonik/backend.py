@@ -13,6 +13,8 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
+
 from pymonik.backend.armonik.fetch import Place
 from pymonik.backend.armonik.large_values import Value
 from pymonik.backend.armonik.rpc import StaleError, pauses
@@ -28,7 +30,7 @@ from pymonik.plan.plan import Named, Plan
 from pymonik.plan.requests import NO_ID, Object, result_name
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Cell, Wanted, call_back
+from pymonik.values.outputs import Cell, Wanted, call_back, only_record, stored_in, value_id
 from pymonik.wire import envelope
 from pymonik.wire import error_text as verdict
 from pymonik.wire.logs import relay
@@ -103,10 +105,10 @@ class ClusterBackend:
         """Tell whether an outcome is still to come: open there, or not fetched yet."""
         return self._books.expects(cell)
 
-    def result_id(self, cell: Cell) -> str:
-        """Give the id of the result that holds the outcome of a unit; "" when none is stored."""
+    def result_id(self, cell: Cell, output: int, place: int) -> str:
+        """Give the id of a value of a unit; "" when it is not stored."""
         stored = self._books.ledger.cells.get(cell)
-        return stored.id if stored is not None else ""
+        return value_id(stored.id, cell, output, place) if stored is not None else ""
 
     # ----- sending
 
@@ -133,10 +135,16 @@ class ClusterBackend:
     def _fetch(self, cell: Cell, place: Place) -> int:
         size = 0
         try:
-            opened = envelope.named(self._session.open_result(place.id), place.stamp)
+            opened = self._session.open_result(place.id)
+            is_known = place.stamp != envelope.stamp_of(place.id)
+            if is_known:
+                envelope.named(opened, place.stamp)
             size = opened.body.nbytes + sum(buffer.nbytes for buffer in opened.buffers)
             columns, errors, logs = envelope.pack_of(opened)
-            cell.demand(columns)
+            if is_known:
+                cell.demand(columns)
+            else:
+                columns = _as_promised(cell, columns, place.id)
         except (ClusterError, WireError) as error:
             if isinstance(error, ClusterError) and not isinstance(error, StaleError):
                 self._books.break_down(error)
@@ -194,6 +202,38 @@ class ClusterBackend:
         cells = tuple(adopted(self._books, name, *place) for place in stored)
         self._sender.listen().ask([id for id, *_ in stored])
         return Named(cells, chunk, output, start, length)
+
+    def located(self, result_id: str) -> Named | None:
+        """Give where the value of an id is, whoever made it."""
+        id, output, place = stored_in(result_id)
+        for cell, stored in list(self._books.ledger.cells.items()):
+            if stored.id == id:
+                return Named((cell,), cell.n, output or 0, place)
+        told = self._session.statuses([id]).get(id)
+        if told is None:
+            return None
+        if told.status == RESULT_STATUS_COMPLETED and output is None:
+            content = self._content_of(id)
+            if content is not None:
+                return Named(content=content)
+        # Nothing more is known of it: its name stands for the stamp of who submitted it.
+        shape = place + 1, (output or 0) + 1
+        cell = adopted(self._books, told.name, id, envelope.stamp_of(id), *shape)
+        self._sender.listen().ask([id])
+        return Named((cell,), cell.n, output or 0, place)
+
+    def _content_of(self, id: str) -> Content | None:
+        """Give what is stored as an object; what PymoniK did not write is taken for a pickle."""
+        data = self._session.download(id)
+        try:
+            opened = envelope.unseal(data)
+        except WireError:
+            return Content(bytes(data))
+        if opened.kind != envelope.CONTENT:
+            return None
+        content = envelope.content_of(opened)
+        self._books.ledger.contents.setdefault(content.digest, Object("", content.digest, id=id))
+        return content
 
     def _find_content(self, name: str, id: str, digest: bytes) -> Content:
         """Fetch an object that was put; its id is not told where both were stored at once."""
@@ -310,3 +350,16 @@ class ClusterBackend:
                 self._session.end()
         except ClusterError as error:
             logger.warning("the session was not closed: %s", error)
+
+
+def _as_promised(cell: Cell, columns: list[list[Any]], id: str) -> list[list[Any]]:
+    """Take of a pack of which only the id was known what its cell has room for."""
+    output, place = len(cell.columns) - 1, cell.n - 1
+    several = f"{id}.{output}.{place}" if output or place else id
+    try:
+        record = only_record(columns, several)
+    except LookupError as error:
+        raise WireError(str(error)) from None
+    made: list[list[Any]] = [[None] * cell.n for _ in cell.columns]
+    made[output][place] = record
+    return made

@@ -61,7 +61,9 @@ def open_file(folder: str, id: str, digest: bytes = b"") -> Envelope:
         raise WireError(f"input {id} is empty: it was never stored, or its data were deleted")
     with open(path, "rb") as file:
         opened = envelope.opened(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
-    return envelope.named(opened, digest, f"input {id}") if digest else opened
+    # An input of which its user knew nothing but the id goes by that.
+    known = digest and digest != envelope.stamp_of(id)
+    return envelope.named(opened, digest, f"input {id}") if known else opened
 
 
 def _read(opened: Envelope, cache: ContentCache) -> Content | Cell:

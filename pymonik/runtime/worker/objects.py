@@ -6,6 +6,7 @@ and worker share.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from pymonik.runtime.worker.in_task import agent
 from pymonik.runtime.worker.inputs import open_file
 from pymonik.values.content import Content
 from pymonik.values.outcome import Apart
+from pymonik.values.outputs import only_record, stored_in
 from pymonik.wire import envelope
 
 
@@ -28,24 +30,38 @@ def fetch(target: str, order: bytes, result_id: str) -> Content | Sequence[Seque
     What other programs have stored is taken for a pickle.
     """
     request = ProcessRequest.FromString(order)
+    asked_for, (result_id, output, _) = result_id, stored_in(result_id)
     if os.path.basename(result_id) != result_id or not result_id:
         raise LookupError(f"{result_id!r} is no id of a result")
     path = os.path.join(request.data_folder, result_id)
-    if not os.path.exists(path):
+    is_input = os.path.exists(path)
+    if not is_input:
         asked = DataRequest(communication_token=request.communication_token, result_id=result_id)
         try:
             agent(target).GetResourceData(asked)
         except grpc.RpcError as error:
             raise LookupError(f"the agent does not give {result_id!r}: {error.details()}") from None
     try:
-        opened = open_file(request.data_folder, result_id)
-    except WireError:
-        with open(path, "rb") as file:
-            return Content(file.read())
-    if opened.kind == envelope.CONTENT:
-        return envelope.content_of(opened)
-    columns, _ = envelope.records_of(opened)
+        found = _read(request.data_folder, result_id)
+    finally:
+        if not is_input:  # its value gets a file of its own, of the same name
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+    if isinstance(found, Content):
+        return found
+    columns = found if output is None else [[only_record(found, asked_for)]]
     return [
         [fetch(target, order, r.id) if type(r) is Apart else r for r in column]
         for column in columns
     ]
+
+
+def _read(folder: str, result_id: str) -> Content | list[list[Any]]:
+    try:
+        opened = open_file(folder, result_id)
+    except WireError:
+        with open(os.path.join(folder, result_id), "rb") as file:
+            return Content(file.read())
+    if opened.kind == envelope.CONTENT:
+        return envelope.content_of(opened)
+    return envelope.records_of(opened)[0]
