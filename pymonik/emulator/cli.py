@@ -154,7 +154,7 @@ def parser() -> argparse.ArgumentParser:
         default=True,
         help="delete the payload of a task at its end, as the reference deployments do",
     )
-    add("--max-priority", type=int, default=10, help="highest priority of the queues (10)")
+    add("--max-priority", type=int, help="highest priority of the queues (10 if strict)")
     add("--max-errors", type=int, default=50, help="UNKNOWNs that the control plane forgives (50)")
     add(
         "--exit-delay",

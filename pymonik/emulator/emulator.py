@@ -35,6 +35,9 @@ from pymonik.emulator.vitals import Vitals
 
 log = logging.getLogger("pymonik.emulator")
 
+AMQP_PRIORITY = 10
+"""The highest priority of an AMQP queue; NATS has none."""
+
 
 @dataclass(kw_only=True, eq=False)
 class Emulator:
@@ -43,6 +46,7 @@ class Emulator:
     ``partitions`` maps names to numbers of workers; the first is the default partition.
     ``worker`` is the command of a worker process, by default this project's own.
     ``generation`` is "HEAD" or "0.37.2". ``strict`` refuses what a cluster would leave hanging.
+    ``max_priority`` is the highest of the queues, None for that of AMQP when strict, else none.
     ``latency`` (seconds) is added to each request, ``submission_cost`` (seconds) to a submission
     for each unit × completed input. ``task_overhead`` (seconds) is what an agent spends on a task;
     messages and submissions take time in proportion (see `overhead`).
@@ -62,7 +66,7 @@ class Emulator:
     submission_cost: float = 0.0
     task_overhead: float = 0.0
     delete_payload: bool = True
-    max_priority: int = 10
+    max_priority: int | None = None
     max_errors: int = 50
     exit_delay: float = 10.0
     chunk_size: int = 2 * 1024 * 1024
@@ -83,13 +87,14 @@ class Emulator:
         self.counters = Counters()
         self.faults = Faults()
         names = tuple(self.partitions)
+        given = self.max_priority
         settings = Settings(
             partitions=names,
             default_partition=names[0],
             generation=served,
             strict=self.strict,
             delete_payload=self.delete_payload,
-            max_priority=self.max_priority,
+            max_priority=AMQP_PRIORITY if given is None and self.strict else given,
         )
         self.engine = Engine(
             settings, toil=self._toil, habits=self.habits, overhead=Overhead(self.task_overhead)

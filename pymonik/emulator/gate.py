@@ -37,6 +37,9 @@ from pymonik.emulator.vitals import Vitals
 BODY_LIMIT = 30_000_000
 """Kestrel's default limit of a unary request body; streams are not limited."""
 
+HANDLER_THREW = "Exception was thrown by handler."
+"""All that ASP.NET says of an exception that nobody caught."""
+
 
 @dataclass(slots=True)
 class Gate:
@@ -68,11 +71,8 @@ class Gate:
         if self.database is not None and self.database.is_away:
             self.refuse(Refused("UNKNOWN", OPAQUE), context)
         if self.body_limit is not None and size > self.body_limit:
-            abort(
-                context,
-                "RESOURCE_EXHAUSTED",
-                f"Request body too large: {size} bytes, the limit is {self.body_limit} bytes",
-            )
+            # Kestrel refuses it, before the engine counts its faults; the number is ours.
+            abort(context, "UNKNOWN", f"{HANDLER_THREW} (body of {size} > {self.body_limit} bytes)")
         return actions
 
     def leave(self, method: str, actions: Sequence[Action], context: Any) -> None:

@@ -111,6 +111,24 @@ def do_delegate_badly(task: TaskHandler, agent: Any, program: Program) -> None:
     task.submit_tasks([TaskDefinition(payload, task.expected_results, [own, own])])
 
 
+def do_create_elsewhere(task: TaskHandler, agent: Any, program: Program) -> None:
+    """Create a result in another session, and send the status code of that."""
+    item = CreateResultsRequest.ResultCreate(name="elsewhere", data=b"x")
+    request = CreateResultsRequest(
+        communication_token=task.token, session_id=program["session"], results=[item]
+    )
+    task.send_results({task.expected_results[0]: code_of(agent.CreateResults, request).encode()})
+
+
+def do_fetch_in_vain(task: TaskHandler, agent: Any, program: Program) -> None:
+    """Ask for the data of a result that has none, and send what the folder holds under its id."""
+    request = DataRequest(communication_token=task.token, result_id=program["id"])
+    found = code_of(agent.GetResourceData, request)
+    path = Path(task.data_folder) / program["id"]
+    left = path.stat().st_size if path.exists() else None
+    task.send_results({task.expected_results[0]: json.dumps([found, left]).encode()})
+
+
 def do_fetch(task: TaskHandler, agent: Any, program: Program) -> None:
     """Copy a result that is no dependency."""
     task.send_results({task.expected_results[0]: task.get_resource_data(program["id"])})

@@ -61,9 +61,9 @@ def test_an_agent_refuses_with_these_codes(strict: Client) -> None:
         "wrong token": "INVALID_ARGUMENT",
         "too big": "RESOURCE_EXHAUSTED",
         "unknown result": "NOT_FOUND",
-        "common data": "UNIMPLEMENTED",
+        "common data": "UNKNOWN",
         "other partition": "UNKNOWN",
-        "stopped submission": "FAILED_PRECONDITION",
+        "stopped submission": "UNKNOWN",
     }
 
 
@@ -126,3 +126,21 @@ def test_many_tasks_pass_through_a_few_workers() -> None:
         values = [client.results.download_result_data(o, client.session) for o in outputs]
         assert values == [str(n).encode() for n in range(executions)]
         assert started.counters["Worker.Process"].requests == executions
+
+
+def test_the_data_of_an_open_result_is_an_empty_file_and_an_error(strict: Client) -> None:
+    (unmade,) = strict.declare("unmade")
+    assert json.loads(strict.value(strict.run("fetch_in_vain", id=unmade)[1])) == ["NOT_FOUND", 0]
+    unknown = json.loads(strict.value(strict.run("fetch_in_vain", id="nowhere")[1]))
+    assert unknown == ["NOT_FOUND", None]
+
+
+def test_an_engine_creates_results_in_any_session_and_strict_mode_in_none_but_its_own(
+    strict: Client, lenient: Client
+) -> None:
+    with Client(lenient.endpoint) as other:
+        output = lenient.run("create_elsewhere", session=other.session)[1]
+        assert lenient.value(output) == b"OK"
+        assert [result.name for result in other.all_results()] == ["elsewhere"]
+    output = strict.run("create_elsewhere", session="")[1]
+    assert strict.value(output) == b"INVALID_ARGUMENT"

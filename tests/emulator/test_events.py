@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
-from armonik.common import Result, Task
+from armonik.common import Result, Task, TaskStatus
 from armonik.protogen.client.events_service_pb2_grpc import EventsStub
 from armonik.protogen.common import events_common_pb2 as messages
 
@@ -85,11 +85,27 @@ def test_results_are_filtered_by_id_and_name(strict: Client) -> None:
         stream.cancel()
 
 
-def test_results_cannot_be_filtered_by_status(strict: Client) -> None:
+def test_results_can_be_filtered_by_any_field(strict: Client) -> None:
+    done, _ = strict.put(b"x"), *strict.declare("open")
     filters = (Result.status == COMPLETED).to_disjunction().to_message()
-    with pytest.raises(grpc.RpcError) as refused:
-        next(subscribe(strict, NEW_RESULT, results_filters=filters))
-    assert code(refused.value) == "INVALID_ARGUMENT"
+    stream = subscribe(strict, NEW_RESULT, results_filters=filters)
+    assert [event.new_result.result_id for event in take(stream, 1)] == [done]
+    stream.cancel()
+
+
+def test_a_task_that_is_new_is_being_created_and_one_of_the_snapshot_is_as_it_is(
+    strict: Client,
+) -> None:
+    (unmade,) = strict.declare("unmade")
+    stream = subscribe(strict, NEW_RESULT, messages.EVENTS_ENUM_NEW_TASK)
+    take(stream, 1)
+    task = strict.run("concat", unmade)[0]
+    [event] = [e for e in take(stream, 3) if e.WhichOneof("update") == "new_task"]
+    assert (event.new_task.task_id, event.new_task.status) == (task, TaskStatus.CREATING)
+    stream.cancel()
+    again = subscribe(strict, messages.EVENTS_ENUM_NEW_TASK)
+    assert next(again).new_task.status == TaskStatus.PENDING
+    again.cancel()
 
 
 def test_all_kinds_come_when_none_is_named(strict: Client) -> None:

@@ -41,10 +41,25 @@ def test_an_unknown_partition_has_another_code_in_each_generation(
     generation: str, code: str
 ) -> None:
     machine = cluster(generation=generation)
-    for partitions in [("nowhere",), ("main", "main")]:
-        (refusal,) = machine.handle(events.CreateSession("s", OPTIONS, partitions))
-        assert isinstance(refusal, Refuse)
-        assert refusal.code == code
+    (refusal,) = machine.handle(events.CreateSession("s", OPTIONS, ("nowhere",)))
+    assert isinstance(refusal, Refuse)
+    assert refusal.code == code
+
+
+def test_a_partition_that_is_listed_twice_is_refused_in_strict_mode_only() -> None:
+    twice = events.CreateSession("s", OPTIONS, ("main", "main"))
+    assert cluster().handle(twice) == []
+    (refusal,) = cluster(strict=True).handle(twice)
+    assert isinstance(refusal, Refuse)
+    assert refusal.code == "NOT_FOUND"
+
+
+def test_deleting_an_unknown_result_is_passed_over_unless_strict() -> None:
+    unknown = events.DeleteResults("s", ("nowhere",))
+    assert opened().handle(unknown) == []
+    (refusal,) = opened(strict=True).handle(unknown)
+    assert isinstance(refusal, Refuse)
+    assert refusal.code == "NOT_FOUND"
 
 
 def test_missing_partitions_become_the_default_of_the_cluster() -> None:

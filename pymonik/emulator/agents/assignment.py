@@ -61,13 +61,24 @@ class Assignment:
             object_id = b"" if result is None else result.object_id
         chunks = self._engine.objects.find(object_id)
         if chunks is None:
+            if result is not None:
+                (self.folder / result_id).touch()  # the engine opens the file, then finds no data
             raise Refused("NOT_FOUND", "ResultId not found")
         with (self.folder / result_id).open("wb") as file:
             file.writelines(chunks)
 
-    def create(self, name: str, data: bytes | None = None) -> events.NewResult:
-        """Note a new result, with its data if given, and draw its id."""
-        new = events.NewResult(str(uuid.uuid4()), name)
+    def create(self, session_id: str, name: str, data: bytes | None = None) -> events.NewResult:
+        """Note a new result, with its data if given, and draw its id.
+
+        The engine takes any session, and none; strict mode only that of the task.
+        """
+        if self._engine.settings.strict and session_id != self.task.session_id:
+            raise Refused(
+                "INVALID_ARGUMENT",
+                f"strict: a result for session '{session_id}' from a task of session "
+                f"'{self.task.session_id}': a cluster would create it there",
+            )
+        new = events.NewResult(str(uuid.uuid4()), name, session_id=session_id)
         self._created.append(new)
         if data is not None:
             self._data[new.id] = data

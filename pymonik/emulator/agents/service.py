@@ -9,6 +9,7 @@ from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_CREATED
 
 from pymonik.emulator.agents.assignment import Assignment
 from pymonik.emulator.engine import Refused
+from pymonik.emulator.gate import HANDLER_THREW
 from pymonik.emulator.services.convert import options_of, stamp
 from pymonik.emulator.services.tasks import new_tasks
 from pymonik.emulator.state import events
@@ -22,14 +23,16 @@ class Agent:
 
     def CreateResultsMetaData(self, request: Any, context: Any) -> Any:
         assignment = self._assignment(request)
-        created = [assignment.create(item.name) for item in request.results]
+        session_id = request.session_id
+        created = [assignment.create(session_id, item.name) for item in request.results]
         return messages.CreateResultsMetaDataResponse(
             communication_token=assignment.token, results=_meta(assignment, created)
         )
 
     def CreateResults(self, request: Any, context: Any) -> Any:
         assignment = self._assignment(request)
-        created = [assignment.create(item.name, item.data) for item in request.results]
+        session_id = request.session_id
+        created = [assignment.create(session_id, i.name, i.data) for i in request.results]
         return messages.CreateResultsResponse(
             communication_token=assignment.token, results=_meta(assignment, created)
         )
@@ -45,7 +48,10 @@ class Agent:
         tasks = new_tasks(request)
         options = options_of(request, "task_options")
         if tasks:
-            assignment.submit(events.Offer(assignment.task.id, tasks, options))
+            try:
+                assignment.submit(events.Offer(assignment.task.id, tasks, options))
+            except Refused as refused:
+                raise Refused("UNKNOWN", f"{HANDLER_THREW} ({refused.reason})") from refused
         return messages.SubmitTasksResponse(
             communication_token=assignment.token,
             task_infos=[
@@ -63,6 +69,12 @@ class Agent:
         self._assignment(request).fetch(request.result_id)
         return messages.DataResponse(result_id=request.result_id)
 
+    def GetCommonData(self, request: Any, context: Any) -> Any:
+        raise Refused("UNKNOWN", HANDLER_THREW)
+
+    def GetDirectData(self, request: Any, context: Any) -> Any:
+        raise Refused("UNKNOWN", HANDLER_THREW)
+
     def _assignment(self, request: Any) -> Assignment:
         assignment = self.assignment
         if assignment is None:
@@ -75,7 +87,7 @@ class Agent:
 def _meta(assignment: Assignment, created: list[events.NewResult]) -> list[Any]:
     return [
         messages.ResultMetaData(
-            session_id=assignment.task.session_id,
+            session_id=new.session_id,
             result_id=new.id,
             name=new.name,
             status=RESULT_STATUS_CREATED,

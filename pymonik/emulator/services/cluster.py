@@ -135,5 +135,5 @@ class Authentication:
         names = context.auth_context().get("x509_common_name")
         username = names[0].decode() if names else "Anonymous"
         return auth.GetCurrentUserResponse(
-            user=auth.User(username=username, roles=["Everything"], permissions=["General:*"])
+            user=auth.User(username=username, roles=[], permissions=["General:*"])
         )

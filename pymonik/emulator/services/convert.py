@@ -14,6 +14,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pymonik.emulator.state import Options, Result, Session, SessionStatus, Task, TaskStatus
 
 NANO = 1_000_000_000
+MICRO = 1_000_000
+"""The database keeps dates in microseconds."""
 
 
 def seconds(message: Any) -> float:
@@ -33,8 +35,8 @@ def stamp(value: float | None) -> Any:
     """Write a Timestamp, or nothing."""
     if value is None:
         return None
-    whole, nanos = divmod(round(value * NANO), NANO)
-    return Timestamp(seconds=whole, nanos=nanos)
+    whole, micros = divmod(round(value * MICRO), MICRO)
+    return Timestamp(seconds=whole, nanos=micros * (NANO // MICRO))
 
 
 def options_of(request: Any, name: str) -> Options | None:
@@ -160,7 +162,7 @@ def _common(task: Task) -> dict[str, Any]:
         "ended_at": stamp(ended),
         "creation_to_end_duration": _span(task.created_at, ended),
         "processing_to_end_duration": _span(task.started_at, ended),
-        "received_to_end_duration": _span(task.acquired_at, ended),
+        "pod_ttl": stamp(task.acquired_at),
         "payload_id": task.payload_id,
         "created_by": task.created_by,
     }

@@ -12,7 +12,7 @@ from typing import Any
 from armonik.protogen.common import events_common_pb2 as messages
 
 from pymonik.emulator.engine import Engine, Refused
-from pymonik.emulator.services.fields import result_field, task_field, watched
+from pymonik.emulator.services.fields import result_field, task_field
 from pymonik.emulator.services.filters import Filter, compile_filter
 from pymonik.emulator.state import Result, Task
 from pymonik.emulator.state.instructions import (
@@ -44,8 +44,8 @@ class Events:
 
     def GetEvents(self, request: Any, context: Any) -> Iterator[Any]:
         kinds = set(request.returned_events) or set(KINDS.values())
-        tasks = compile_filter(request.tasks_filters, watched(task_field))
-        results = compile_filter(request.results_filters, watched(result_field))
+        tasks = compile_filter(request.tasks_filters, task_field)
+        results = compile_filter(request.results_filters, result_field)
         self._check_session(request.session_id)
         watcher = self._engine.watchers.open(request.session_id)
         try:
@@ -70,10 +70,12 @@ class Events:
     def _put_snapshot(self, watcher: Watcher, kinds: set[int]) -> None:
         session_id = watcher.session_id
         with self._engine.reading() as tables:
-            tasks = list(tables.tasks_of[session_id]) if KINDS[TaskCreated] in kinds else []
+            tasks = (
+                list(tables.tasks_of[session_id].values()) if KINDS[TaskCreated] in kinds else []
+            )
             results = list(tables.results_of[session_id]) if KINDS[ResultCreated] in kinds else []
-        for task_id in tasks:
-            watcher.put(TaskCreated(session_id, task_id))
+        for task in tasks:
+            watcher.put(TaskCreated(session_id, task.id, task.status))
         for result_id in results:
             watcher.put(ResultCreated(session_id, result_id))
 
@@ -102,7 +104,7 @@ def _task_update(notice: TaskCreated | TaskChanged, task: Task) -> dict[str, Any
         task_id=task.id,
         payload_id=task.payload_id,
         origin_task_id=task.initial_id,
-        status=task.status.value,
+        status=notice.status.value,
         expected_output_keys=task.outputs,
         data_dependencies=task.dependencies,
         retry_of_ids=task.retry_of,

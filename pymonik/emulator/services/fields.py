@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -15,13 +16,35 @@ from armonik.protogen.common import (
 )
 
 from pymonik.emulator.engine import Refused
-from pymonik.emulator.services.filters import Getter
+from pymonik.emulator.services.filters import Field, Getter
 
-Resolver = Callable[[Any], tuple[Any, Getter]]
+Resolver = Callable[[Any], Field]
+NUMBERS = {"MAX_RETRIES", "PRIORITY", "SIZE", "POD_RESERVED", "POD_MAX", "PREEMPTION_PERCENTAGE"}
+BOOLEANS = {"WORKER_SUBMISSION", "CLIENT_SUBMISSION", "MANUAL_DELETION"}
+ENDINGS = {
+    "_AT": "filter_date",
+    "DURATION": "filter_duration",
+    "PARTITION_IDS": "filter_array",
+}
+Named = tuple[Getter, str]
 
 
-def _numbered(enum: Any, prefix: str, getters: dict[str, Getter]) -> dict[int, Getter]:
-    return {enum.Value(prefix + name): get for name, get in getters.items()}
+def _numbered(enum: Any, prefix: str, getters: dict[str, Getter]) -> dict[int, Named]:
+    return {enum.Value(prefix + name): (get, _kind(name)) for name, get in getters.items()}
+
+
+def _kind(name: str) -> str:
+    """Name the member of a filter that carries values of a field."""
+    if name in NUMBERS:
+        return "filter_number"
+    if name in BOOLEANS:
+        return "filter_boolean"
+    if name == "STATUS":
+        return "filter_status"
+    for ending, kind in ENDINGS.items():
+        if name.endswith(ending):
+            return kind
+    return "filter_string"
 
 
 def _span(start: str, end: str) -> Getter:
@@ -126,19 +149,25 @@ APPLICATIONS = _numbered(
 )
 
 
-def _resolver(raw: str, fields: dict[int, Getter], options: dict[int, Getter]) -> Resolver:
-    def resolve(field: Any) -> tuple[Any, Getter]:
+def _entry(key: str, record: Any) -> str | None:
+    value: str | None = record.options.entries.get(key)
+    return value
+
+
+def _resolver(raw: str, fields: dict[int, Named], options: dict[int, Named]) -> Resolver:
+    def resolve(field: Any) -> Field:
         kind = field.WhichOneof("field")
         if kind == "task_option_generic_field":
             key = field.task_option_generic_field.field
-            return (kind, key), lambda record: record.options.entries.get(key)
+            entry = partial(_entry, key)
+            return Field((kind, key), entry, "filter_string")
         if kind is None:
             raise Refused("INVALID_ARGUMENT", "a filter or sort names no field")
         number = getattr(field, kind).field
-        get = (fields if kind == raw else options).get(number)
-        if get is None:
-            raise Refused("INVALID_ARGUMENT", f"{kind} {number} cannot be filtered or sorted by")
-        return (kind, number), get
+        named = (fields if kind == raw else options).get(number)
+        if named is None:  # the engine stumbles over it, and counts that as a fault of its own
+            raise Refused("UNKNOWN", f"{kind} {number} cannot be filtered or sorted by")
+        return Field((kind, number), *named)
 
     return resolve
 
@@ -153,33 +182,3 @@ RESULT_ID = ("result_raw_field", results_fields_pb2.RESULT_RAW_ENUM_FIELD_RESULT
 RESULT_SESSION = ("result_raw_field", results_fields_pb2.RESULT_RAW_ENUM_FIELD_SESSION_ID)
 TASK_ID = ("task_summary_field", tasks_fields_pb2.TASK_SUMMARY_ENUM_FIELD_TASK_ID)
 TASK_SESSION = ("task_summary_field", tasks_fields_pb2.TASK_SUMMARY_ENUM_FIELD_SESSION_ID)
-
-_WATCHED = {
-    "result_raw_field": {
-        results_fields_pb2.RESULT_RAW_ENUM_FIELD_SESSION_ID,
-        results_fields_pb2.RESULT_RAW_ENUM_FIELD_NAME,
-        results_fields_pb2.RESULT_RAW_ENUM_FIELD_RESULT_ID,
-        results_fields_pb2.RESULT_RAW_ENUM_FIELD_OWNER_TASK_ID,
-    },
-    "task_summary_field": {
-        tasks_fields_pb2.TASK_SUMMARY_ENUM_FIELD_TASK_ID,
-        tasks_fields_pb2.TASK_SUMMARY_ENUM_FIELD_INITIAL_TASK_ID,
-        tasks_fields_pb2.TASK_SUMMARY_ENUM_FIELD_SESSION_ID,
-        tasks_fields_pb2.TASK_SUMMARY_ENUM_FIELD_PAYLOAD_ID,
-        tasks_fields_pb2.TASK_SUMMARY_ENUM_FIELD_OWNER_POD_ID,
-        tasks_fields_pb2.TASK_SUMMARY_ENUM_FIELD_POD_HOSTNAME,
-        tasks_fields_pb2.TASK_SUMMARY_ENUM_FIELD_CREATED_BY,
-    },
-}
-
-
-def watched(resolve: Resolver) -> Resolver:
-    """Restrict a resolver to the fields by which event subscriptions may be filtered."""
-
-    def resolve_watched(field: Any) -> tuple[Any, Getter]:
-        (kind, number), get = resolve(field)
-        if kind in _WATCHED and number not in _WATCHED[kind]:
-            raise Refused("INVALID_ARGUMENT", f"events cannot be filtered by {kind} {number}")
-        return (kind, number), get
-
-    return resolve_watched

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymonik.emulator.engine import Refused
 from pymonik.emulator.services.convert import seconds
@@ -55,6 +55,14 @@ OPERATORS: dict[str, tuple[Test, ...]] = {
 _ABSENT_PASSES = (operator.ne, _contains_not)
 
 
+class Field(NamedTuple):
+    """How a field of a record is read, and which kind of filter carries its values."""
+
+    key: Any
+    get: Getter
+    kind: str
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One test of one field."""
@@ -95,8 +103,8 @@ class Filter:
         return list(dict.fromkeys(values))
 
 
-def compile_filter(message: Any, resolve: Callable[[Any], tuple[Any, Getter]]) -> Filter:
-    """Compile a Filters message; ``resolve`` turns a field message into its key and getter."""
+def compile_filter(message: Any, resolve: Callable[[Any], Field]) -> Filter:
+    """Compile a Filters message; ``resolve`` turns a field message into a `Field`."""
     return Filter(
         tuple(
             tuple(_condition(item, resolve) for item in getattr(conjunction, "and"))
@@ -105,10 +113,11 @@ def compile_filter(message: Any, resolve: Callable[[Any], tuple[Any, Getter]]) -
     )
 
 
-def _condition(item: Any, resolve: Callable[[Any], tuple[Any, Getter]]) -> Condition:
+def _condition(item: Any, resolve: Callable[[Any], Field]) -> Condition:
     kind = item.WhichOneof("value_condition")
-    if kind is None:
-        raise Refused("INVALID_ARGUMENT", "a filter has no value_condition")
+    field = resolve(item.field)
+    if kind != field.kind:
+        raise Refused("UNKNOWN", f"{field.key} is filtered by a {field.kind}, not by {kind}")
     message = getattr(item, kind)
     tests = OPERATORS[kind]
     if not 0 <= message.operator < len(tests):
@@ -116,5 +125,4 @@ def _condition(item: Any, resolve: Callable[[Any], tuple[Any, Getter]]) -> Condi
     value = message.value
     if kind in ("filter_date", "filter_duration"):
         value = seconds(value)
-    field, get = resolve(item.field)
-    return Condition(field, get, tests[message.operator], value)
+    return Condition(field.key, field.get, tests[message.operator], value)

@@ -22,7 +22,7 @@ def listed(
     """
     _validate(request)
     matches = compile_filter(request.filters, resolve)
-    keys = [resolve(field)[1] for field in _sort_fields(request.sort)]
+    keys = [resolve(field).get for field in _sort_fields(request.sort)]
     found = [record for record in records(matches) if matches(record)]
     if not request.page_size:
         return len(found), []

@@ -57,13 +57,17 @@ class StopSubmission:
 
 @dataclass(frozen=True, slots=True)
 class NewResult:
-    """A result to declare; with an ``object_id`` its bytes are stored already."""
+    """A result to declare; with an ``object_id`` its bytes are stored already.
+
+    ``session_id`` is what a worker gave with it, None for that of its task.
+    """
 
     id: str
     name: str
     object_id: bytes = b""
     size: int = 0
     manual_deletion: bool = False
+    session_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,8 @@ def succeed(world: World, event: events.Succeed) -> None:
     task.processed_at = world.now
     completed = []
     for new in event.created:
-        declare(world, session.id, new, created_by=task.id)
+        given = session.id if new.session_id is None else new.session_id
+        declare(world, given, new, created_by=task.id)
         task.created.append(new.id)
     for stored in event.stored:
         result = world.tables.results.get(stored.result_id)

@@ -57,6 +57,7 @@ class Toil:
 class TaskCreated:
     session_id: str
     task_id: str
+    status: TaskStatus = TaskStatus.CREATING
 
 
 @dataclass(frozen=True, slots=True)

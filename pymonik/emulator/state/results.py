@@ -69,9 +69,13 @@ def import_objects(world: World, event: events.ImportResults) -> None:
 
 
 def delete(world: World, event: events.DeleteResults) -> None:
-    """Delete the bytes of results; those of manual deletion are passed over in silence."""
-    for result in [world.result(result_id) for result_id in event.result_ids]:
-        world.delete_data(result)
+    """Delete the bytes of results; what cannot be deleted is passed over in silence."""
+    for result_id in event.result_ids:
+        if world.settings.strict:
+            world.result(result_id)
+        result = world.tables.results.get(result_id)
+        if result is not None:
+            world.delete_data(result)
 
 
 def complete(world: World, result: Result, stored: events.StoredObject) -> None:

@@ -19,7 +19,8 @@ def create(world: World, event: events.CreateSession) -> None:
     for partition in (*partitions, options.partition):
         if partition not in known:
             raise _no_partition(world, f"'{partition}'")
-    if len(set(partitions)) != len(partitions):
+    # PostgreSQL takes a partition that is listed twice; with MongoDB it is refused.
+    if world.settings.strict and len(set(partitions)) != len(partitions):
         raise _no_partition(world, f"one is listed twice in {list(partitions)}")
     world.insist(
         options.partition in partitions,
@@ -51,10 +52,11 @@ def _validated(world: World, options: Options | None) -> Options:
         options.max_duration > 0,
         "default_task_option.max_duration is zero: every task would time out at once",
     )
+    highest = world.settings.max_priority
     world.insist(
-        options.priority <= world.settings.max_priority,
+        highest is None or options.priority <= highest,
         f"default_task_option.priority {options.priority} is above the highest of the queue, "
-        f"{world.settings.max_priority}: every submission would fail",
+        f"{highest}: every submission would fail",
     )
     if options.partition:
         return options

@@ -50,9 +50,10 @@ def _reachable_queue(world: World, session: Session, task: events.NewTask) -> No
         f"task partition '{task.options.partition}' is not in session '{session.id}': it has "
         f"{list(session.partitions)}, and a cluster would queue the task there all the same",
     )
+    highest = world.settings.max_priority
     world.insist(
-        task.options.priority <= world.settings.max_priority,
-        f"task priority {task.options.priority} is above {world.settings.max_priority}: "
+        highest is None or task.options.priority <= highest,
+        f"task priority {task.options.priority} is above {highest}: "
         "a cluster would put the task into a queue that nobody reads",
     )
 

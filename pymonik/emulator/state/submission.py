@@ -48,8 +48,9 @@ def admit(
             f"partition '{merged.partition}' is not in session '{session.id}': "
             f"it has {list(session.partitions)}"
         )
-    if merged.priority > world.settings.max_priority:
-        raise Refusal("INVALID_ARGUMENT", f"Max priority is {world.settings.max_priority}")
+    highest = world.settings.max_priority
+    if highest is not None and merged.priority > highest:
+        raise Refusal("INVALID_ARGUMENT", f"Max priority is {highest}")
     if not is_open:
         raise Refusal(
             "FAILED_PRECONDITION",

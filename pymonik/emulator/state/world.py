@@ -42,7 +42,7 @@ class Settings:
     generation: Generation = GENERATIONS["HEAD"]
     strict: bool = False
     delete_payload: bool = True
-    max_priority: int = 10
+    max_priority: int | None = 10
 
 
 @dataclass(slots=True)
@@ -131,7 +131,8 @@ class World:
         """Put a submitted task into its queue; above the highest priority nobody reads it."""
         task.submitted_at = self.now
         priority = task.options.priority
-        if priority <= self.settings.max_priority:
+        highest = self.settings.max_priority
+        if highest is None or priority <= highest:
             task.queued = True
             # AMQP turns (0 - 1) into the byte 255: forgotten priorities come first.
             self.out.append(Enqueue(task.id, task.options.partition, priority or 255))
