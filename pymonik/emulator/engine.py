@@ -23,6 +23,7 @@ from pymonik.emulator.state.instructions import (
     Instruction,
     Notice,
     OwnerChanged,
+    Poison,
     Proceed,
     Refuse,
     ResultChanged,
@@ -143,7 +144,7 @@ class Engine:
                 self.interrupt(pod, task_id)
             case Drop(object_id):
                 self.objects.drop(object_id)
-            case Run() | Proceed() | Toil() | Refuse():
+            case Run() | Proceed() | Poison() | Toil() | Refuse():
                 pass
             case notice:
                 self.touched[notice.session_id] = self._clock()

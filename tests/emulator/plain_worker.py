@@ -52,7 +52,7 @@ def do_nothing(task: TaskHandler, agent: Any, program: Program) -> None:
 
 
 def do_error(task: TaskHandler, agent: Any, program: Program) -> None:
-    raise AnswerError(program["text"])
+    raise AnswerError(program["text"] * int(program.get("times", "1")))
 
 
 def do_raise(task: TaskHandler, agent: Any, program: Program) -> None:

@@ -10,6 +10,13 @@ import pytest
 from armonik.common import Result, Task, TaskStatus
 from armonik.protogen.client.events_service_pb2_grpc import EventsStub
 from armonik.protogen.common import events_common_pb2 as messages
+from armonik.protogen.common.filters_common_pb2 import FilterNumber
+from armonik.protogen.common.results_fields_pb2 import (
+    RESULT_RAW_ENUM_FIELD_NAME,
+    ResultField,
+    ResultRawField,
+)
+from armonik.protogen.common.results_filters_pb2 import FilterField, Filters, FiltersAnd
 
 from pymonik.emulator import Emulator
 from tests.emulator.plain_cluster import Client, code, emulator, eventually
@@ -166,3 +173,14 @@ def test_a_hundred_streams_are_served_at_once(strict: Client) -> None:
     assert all(take(stream, 1) for stream in streams)
     for stream in streams:
         stream.cancel()
+
+
+def test_a_filter_of_the_wrong_kind_is_a_fault_of_the_control_plane(strict: Client) -> None:
+    condition = FilterField(
+        field=ResultField(result_raw_field=ResultRawField(field=RESULT_RAW_ENUM_FIELD_NAME)),
+        filter_number=FilterNumber(value=1),
+    )
+    filters = Filters(**{"or": [FiltersAnd(**{"and": [condition]})]})
+    with pytest.raises(grpc.RpcError) as refused:
+        next(subscribe(strict, NEW_RESULT, results_filters=filters))
+    assert code(refused.value) == "UNKNOWN"

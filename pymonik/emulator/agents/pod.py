@@ -28,12 +28,15 @@ from pymonik.emulator.faults import LoseAgent, OfWorker
 from pymonik.emulator.gate import Gate, handlers
 from pymonik.emulator.services.convert import options_message
 from pymonik.emulator.state import events
-from pymonik.emulator.state.instructions import Proceed, Run
+from pymonik.emulator.state.instructions import Poison, Proceed, Run
+from pymonik.emulator.state.status import ENDED_SESSIONS
 
 log = logging.getLogger("pymonik.emulator.pod")
 
 AGENT_MESSAGE_LIMIT = 4 * 1024 * 1024
 """What grpc-dotnet lets an agent receive in one message."""
+
+POISON_POLL = 0.05
 
 
 class Pod:
@@ -129,8 +132,16 @@ class Pod:
             return
         with Assignment(self._engine, task, self._cache, self._settings.chunk_size) as assignment:
             report = self._run(assignment)
-            if report is not None:
-                self._engine.report(report)
+            if report is not None and Poison(task_id) in self._engine.report(report):
+                self._try_for_ever(task.session_id)
+
+    def _try_for_ever(self, session_id: str) -> None:
+        """Take the same message again and again: only the end of its session helps."""
+        while not self._closing.wait(POISON_POLL):
+            with self._engine.reading() as tables:
+                session = tables.sessions.get(session_id)
+            if session is None or session.status in ENDED_SESSIONS:
+                return
 
     def _run(self, assignment: Assignment) -> events.Event | None:
         task_id = assignment.task.id

@@ -21,9 +21,11 @@ from armonik.protogen.worker.worker_service_pb2_grpc import WorkerStub
 
 from pymonik.runtime.worker.server import LIFELINE
 
+REPLY_LIMIT = 4 * 1024 * 1024
+"""What grpc-dotnet lets an agent receive of its worker in one message."""
 CHANNEL_OPTIONS = (
     ("grpc.default_authority", "localhost"),
-    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_receive_message_length", REPLY_LIMIT),
     ("grpc.max_send_message_length", -1),
     # A worker takes a moment to listen; the default back-off would wait a second.
     ("grpc.initial_reconnect_backoff_ms", 20),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pymonik.emulator.state import events, submission
 from pymonik.emulator.state.cascade import terminate
-from pymonik.emulator.state.instructions import Drop, Proceed, Run, TaskCreated
+from pymonik.emulator.state.instructions import Drop, Poison, Proceed, Run, TaskCreated
 from pymonik.emulator.state.records import Session, Task
 from pymonik.emulator.state.results import complete, declare, resolve
 from pymonik.emulator.state.status import (
@@ -17,6 +17,11 @@ from pymonik.emulator.state.status import (
 )
 from pymonik.emulator.state.strict import production_faults, scrutinize
 from pymonik.emulator.state.world import Refusal, World
+
+UNWRITABLE = (
+    "strict: the error text holds a NUL character, which no database keeps: on a cluster the agent "
+    "would take this task again for ever, and nothing else of its partition"
+)
 
 
 def acquire(world: World, event: events.Acquire) -> None:
@@ -78,6 +83,12 @@ def succeed(world: World, event: events.Succeed) -> None:
         world.out.extend(Drop(stored.object_id) for stored in event.stored)
         _abort(world, task, TaskStatus.ERROR, "strict: " + "; ".join(faults))
         return
+    try:
+        world.check_texts(new.name for new in event.created)
+    except Refusal as refusal:
+        world.out.extend(Drop(stored.object_id) for stored in event.stored)
+        _retry_or_abort(world, task, f"Agent got an internal error\n{refusal.reason}")
+        return
     task.processed_at = world.now
     completed = []
     for new in event.created:
@@ -102,8 +113,16 @@ def succeed(world: World, event: events.Succeed) -> None:
 def fail(world: World, event: events.Fail) -> None:
     """End the task with the error of its worker, and all that depends on it."""
     task = _alive(world, event.task_id)
-    if task is not None:
+    if task is None:
+        return
+    if "\0" not in event.error:
         _abort(world, task, TaskStatus.ERROR, event.error)
+    elif world.settings.strict:
+        _abort(world, task, TaskStatus.ERROR, UNWRITABLE)
+    elif not world.settings.delete_payload:
+        _retry_or_abort(world, task, "Agent got an internal error")
+    else:
+        _poison(world, task)
 
 
 def crash(world: World, event: events.Crash) -> None:
@@ -180,6 +199,14 @@ def _retry(world: World, task: Task, error: str) -> None:
             world.set_result(result, ResultStatus.ABORTED)
     task.pod = ""
     world.set_task(task, TaskStatus.RETRIED, error)
+    again = _renew(world, task)
+    for result in outputs:
+        world.set_owner(result, again.id)
+    submission.connect(world, [again], session=None)
+
+
+def _renew(world: World, task: Task) -> Task:
+    """Create the next attempt of a task."""
     chain = (*task.retry_of, task.id)
     again = Task(
         id=f"{task.initial_id}###{len(chain)}",
@@ -196,9 +223,18 @@ def _retry(world: World, task: Task, error: str) -> None:
     )
     world.tables.add_task(again)
     world.out.append(TaskCreated(again.session_id, again.id))
-    for result in outputs:
-        world.set_owner(result, again.id)
-    submission.connect(world, [again], session=None)
+    return again
+
+
+def _poison(world: World, task: Task) -> None:
+    """Delete the payload, fail to write the end, and have no payload for the retry.
+
+    The agent takes the message of the task again and again, until its session ends.
+    """
+    _delete_payload(world, task)
+    world.set_task(task, TaskStatus.RETRIED)
+    _renew(world, task)
+    world.out.append(Poison(task.id))
 
 
 def _abort(world: World, task: Task, status: TaskStatus, error: str) -> None:

@@ -31,6 +31,13 @@ class Proceed:
 
 
 @dataclass(frozen=True, slots=True)
+class Poison:
+    """The end of the task cannot be written: the pod does nothing else while its session lives."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Interrupt the pod that owns the task."""
 
@@ -97,4 +104,4 @@ class Refuse:
 
 
 Notice = TaskCreated | TaskChanged | ResultCreated | ResultChanged | OwnerChanged
-Instruction = Enqueue | Run | Proceed | Stop | Drop | Toil | Refuse | Notice
+Instruction = Enqueue | Run | Proceed | Poison | Stop | Drop | Toil | Refuse | Notice

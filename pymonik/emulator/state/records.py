@@ -28,6 +28,20 @@ class Options:
     engine_type: str = ""
     entries: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every text of the options."""
+        return (
+            self.partition,
+            self.application_name,
+            self.application_version,
+            self.application_namespace,
+            self.application_service,
+            self.engine_type,
+            *self.entries.keys(),
+            *self.entries.values(),
+        )
+
 
 @dataclass(slots=True, eq=False)
 class Session:

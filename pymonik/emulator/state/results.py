@@ -17,6 +17,7 @@ def create(world: World, event: events.CreateResults) -> None:
         event.session_id in world.tables.sessions,
         f"session '{event.session_id}' does not exist: a cluster would accept and lose the results",
     )
+    world.check_texts(new.name for new in event.results)
     for new in event.results:
         declare(world, event.session_id, new, created_by="")
 

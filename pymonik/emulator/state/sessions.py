@@ -14,6 +14,7 @@ from pymonik.emulator.state.world import Refusal, World
 def create(world: World, event: events.CreateSession) -> None:
     """Open a session after checking its options and partitions."""
     options = _validated(world, event.options)
+    world.check_texts(options.texts)
     partitions = tuple(p for p in event.partitions if p) or (world.settings.default_partition,)
     known = set(world.settings.partitions)
     for partition in (*partitions, options.partition):

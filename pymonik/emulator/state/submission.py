@@ -40,8 +40,10 @@ def admit(
     world: World, session: Session, options: Options | None, is_open: bool, who: str
 ) -> Options:
     """Check the options of a request against its session, and return them merged."""
-    if options is not None and options.max_duration is None:
-        raise world.fault("task_options without max_duration")
+    if options is not None:
+        world.check_texts(options.texts)
+        if options.max_duration is None:
+            raise world.fault("task_options without max_duration")
     merged = merge(options, session.options, world.settings.generation)
     if merged.partition not in session.partitions:
         raise world.fault(
@@ -65,8 +67,10 @@ def with_merged_options(
     """Give every task its final options."""
     merged: list[events.NewTask] = []
     for task in tasks:
-        if task.options is not None and task.options.max_duration is None:
-            raise world.fault(f"options of task {len(merged)} without max_duration")
+        if task.options is not None:
+            world.check_texts(task.options.texts)
+            if task.options.max_duration is None:
+                raise world.fault(f"options of task {len(merged)} without max_duration")
         options = merge(task.options, defaults, world.settings.generation)
         merged.append(replace(task, options=options))
     return merged

@@ -79,6 +79,12 @@ class World:
         opaque = code == "UNKNOWN" and not self.settings.strict
         return Refusal(code, OPAQUE if opaque else reason)
 
+    def check_texts(self, texts: Iterable[str]) -> None:
+        """Refuse a text that PostgreSQL refuses: one with a NUL character."""
+        for text in texts:
+            if "\0" in text:
+                raise self.fault(f"{text!r} holds a NUL character, which no database keeps")
+
     def insist(self, condition: object, reason: str) -> None:
         """Refuse, in strict mode, what a cluster would leave hanging or silently ignore."""
         if self.settings.strict and not condition:
