@@ -27,6 +27,7 @@
     └── TaskFailed                        a call failed where it ran
         ├── TaskTimeout (TimeoutError)    it ran longer than its `max_duration`
         ├── ExecutorDied                  the process that ran it died, `max_retries` times over
+        ├── ValueLost                     it has ended, and its value is gone from the cluster
         └── Cancelled                     it was cancelled before it had run
 
 `get` raises the exception the task raised, chained to the `TaskFailed` that tells its story.
@@ -126,10 +127,14 @@ class WireError(PymonikError, ValueError):
 class ClusterError(PymonikError, ConnectionError):
     """A control plane cannot be reached, or refuses what it was asked.
 
-    Attributes: `code`, the gRPC status that it answered with, or "".
+    Attributes: `code`, the gRPC status that it answered with, or ""; `http_status`, that of a proxy
+    that answered in its place, or 0; `is_outage`, whether nobody could be asked any more, and what
+    was sent goes on without this client.
     """
 
     code = ""
+    http_status = 0
+    is_outage = False
 
 
 class ClusterUnreachable(ClusterError):
@@ -176,6 +181,10 @@ class TaskTimeout(TaskFailed, TimeoutError):
 
 class ExecutorDied(TaskFailed):
     """The process that ran a call died, as often as `max_retries` allows and once more."""
+
+
+class ValueLost(TaskFailed):
+    """A call has ended, or was to, and its cluster has lost the records: expired, or deleted."""
 
 
 class Cancelled(TaskFailed):

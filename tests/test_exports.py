@@ -40,6 +40,7 @@ ERRORS = {
     "TaskFailed": Exception,
     "TaskTimeout": TimeoutError,
     "ExecutorDied": Exception,
+    "ValueLost": Exception,
     "Cancelled": Exception,
 }
 HEAVY = ("grpc", "networkx", "pydantic", "rich", "numpy", "armonik", "cloudpickle")
@@ -72,7 +73,7 @@ def test_an_error_derives_from_ours_and_the_nearest_built_in(name: str) -> None:
     assert inspect.getdoc(error)
 
 
-@pytest.mark.parametrize("name", ["TaskTimeout", "ExecutorDied", "Cancelled"])
+@pytest.mark.parametrize("name", ["TaskTimeout", "ExecutorDied", "ValueLost", "Cancelled"])
 def test_failures_of_a_task_are_one_family(name: str) -> None:
     assert issubclass(getattr(errors, name), errors.TaskFailed)
 

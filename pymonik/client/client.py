@@ -21,7 +21,7 @@ from pymonik.client.compiler import Compiling
 from pymonik.client.engine import open_engine
 from pymonik.client.lookup import handle_of
 from pymonik.client.progress import Progress
-from pymonik.errors import BackendError, NoClientError, OptionsError
+from pymonik.errors import BackendError, ClusterError, NoClientError, OptionsError
 from pymonik.graph.ir import Recorded
 from pymonik.humanize import counted
 from pymonik.record.current import CURRENT, close_here, open_here
@@ -296,8 +296,12 @@ class Pymonik(Compiling):
         is_ours = self._process == os.getpid()  # in a fork of it, the work is that of others
         if self._backend is not None and is_ours and not was_closed:
             done, total = self._backend.progress()
-            if done < total:
-                logger.warning("cancelling what has not ended: %s", counted(total - done, "unit"))
+            if isinstance(error, ClusterError) and error.is_outage:
+                logger.warning("nothing is cancelled: what was sent goes on without this client")
+            else:
+                if done < total:
+                    told = counted(total - done, "unit")
+                    logger.warning("cancelling what has not ended: %s", told)
                 self._backend.cancel_all("the client was closed before it had ended")
         self._let_go()
 

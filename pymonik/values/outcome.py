@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
-from pymonik.errors import Cancelled, ExecutorDied, TaskFailed, TaskTimeout
+from pymonik.errors import Cancelled, ExecutorDied, TaskFailed, TaskTimeout, ValueLost
 from pymonik.runtime.exceptions import Arrived, raise_from, unpacked
 from pymonik.values.content import Content
 
@@ -39,9 +39,9 @@ class Apart(NamedTuple):
 class Failure:
     """The record of a call that failed, or that could not run because one before it had.
 
-    `kind` is error, timeout, died or cancelled; `exception` the pickled exception where it could
-    be pickled; `path` the names of the calls from the root cause down to this one. `mark` is its
-    own, and that of all records below it: many calls can fail alike.
+    `kind` is error, timeout, died, lost or cancelled; `exception` the pickled exception, where it
+    could be pickled; `path` the names of the calls from the root cause down to this one. `mark` is
+    its own, and that of all records below it: many calls can fail alike.
     """
 
     kind: str
@@ -127,6 +127,7 @@ KINDS: dict[str, type[TaskFailed]] = {
     "error": TaskFailed,
     "timeout": TaskTimeout,
     "died": ExecutorDied,
+    "lost": ValueLost,
     "cancelled": Cancelled,
 }
 

@@ -12,7 +12,7 @@ from armonik.protogen.common.results_common_pb2 import DeleteResultsDataRequest
 
 from pymonik import Pymonik, as_completed, task
 from pymonik.emulator import DropBefore, Emulator
-from pymonik.errors import ExecutorDied
+from pymonik.errors import ValueLost
 from tests.armonik.conftest import Connect
 
 LARGE = 300_000
@@ -234,9 +234,9 @@ def test_a_large_value_that_is_gone_fails_who_needs_it(cluster: Emulator, connec
             DeleteResultsDataRequest(session_id=session.id, result_id=large)
         )
         used = first.map_invoke([values[1], np.ones(2, np.uint8)], pmk_chunk_size=2)
-        assert isinstance(used[0].exception(), ExecutorDied)
+        assert isinstance(used[0].exception(), ValueLost)
         assert used[1].get() == 1
-        assert isinstance(values[2].exception(), ExecutorDied)
+        assert isinstance(values[2].exception(), ValueLost)
         assert "gone from the cluster" in str(values[2].exception())
         assert values[0].get()[0] == 0
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from pymonik import Pymonik, task
-from pymonik.backend.armonik import events as watch
 from pymonik.emulator import (
     CutStream,
     Delay,
@@ -106,10 +105,7 @@ def test_an_event_stream_that_is_cut_is_opened_again(
     assert cluster.counters["GetEvents"].requests > 3
 
 
-def test_results_are_asked_for_when_no_event_comes(
-    cluster: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watch, "RECHECK", 0.1)
+def test_results_are_asked_for_when_no_event_comes(cluster: Emulator, connect: Connect) -> None:
     cluster.faults.add("GetEvents", DropBefore("PERMISSION_DENIED"), times=1000)
     with connect():
         assert square.invoke(add.invoke(1, 2)).get() == 9
@@ -183,7 +179,6 @@ def test_an_unknown_partition_is_an_error_that_lists_the_known(connect: Connect)
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Clients that give a silent control plane up within a second."""
-    monkeypatch.setattr(watch, "RECHECK", 0.1)
     monkeypatch.setenv("PYMONIK_PATIENCE", "0.5")
     settings.cache_clear()
     yield

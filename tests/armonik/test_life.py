@@ -14,7 +14,7 @@ from pymonik import Pymonik, Task, task
 from pymonik.backend.armonik import backend as cluster_module
 from pymonik.client.progress import Progress
 from pymonik.emulator import Emulator
-from pymonik.errors import BackendError, Cancelled, ClusterError, ExecutorDied
+from pymonik.errors import BackendError, Cancelled, ClusterError, ValueLost
 from tests.armonik.conftest import Connect, started
 from tests.conformance.programs import add, identity, inc, note, pass_gate, square
 from tests.conftest import Gate, Ledger, script_environment
@@ -237,7 +237,7 @@ def test_a_value_that_has_expired_says_so() -> None:
         client.flush()
         client._backend.drain()  # type: ignore[union-attr]
         emulator.expire()
-        assert isinstance(handle.exception(), ExecutorDied)
+        assert isinstance(handle.exception(), ValueLost)
         assert "gone from the cluster" in str(handle.exception())
 
 

@@ -100,4 +100,5 @@ def test_a_refusal_is_told_at_the_first_request(code: grpc.StatusCode, says: str
             Pymonik(f"127.0.0.1:{port}").create()
     finally:
         server.stop(None).wait()
-    assert len(refusing.asked) == 1
+    # A server that fails may do better in a second: its database may be restarting.
+    assert len(refusing.asked) == 1 or code is grpc.StatusCode.UNKNOWN

@@ -14,21 +14,25 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from armonik.protogen.common.result_status_pb2 import (
-    RESULT_STATUS_ABORTED,
-    RESULT_STATUS_COMPLETED,
-    RESULT_STATUS_DELETED,
-)
+from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
 from armonik.protogen.common.task_status_pb2 import (
     TASK_STATUS_CANCELLED,
     TASK_STATUS_CANCELLING,
+    TASK_STATUS_CREATING,
+    TASK_STATUS_DISPATCHED,
+    TASK_STATUS_PENDING,
+    TASK_STATUS_PROCESSED,
+    TASK_STATUS_PROCESSING,
+    TASK_STATUS_SUBMITTED,
     TASK_STATUS_TIMEOUT,
 )
 
-from pymonik.backend.armonik.rpc import StaleError
+from pymonik.backend.armonik.download import late
+from pymonik.backend.armonik.messages import ENDED
+from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.tracker import Books, failed_columns
 from pymonik.errors import ClusterError
@@ -40,6 +44,19 @@ from pymonik.wire import error_text as verdict
 from pymonik.wire.program import site_of
 
 logger = logging.getLogger("pymonik.armonik")
+
+# A cluster ends what depends on a lost result within moments; after so long, in seconds, it has
+# never heard of the dependence: the result was lost while its user was being submitted.
+_CASCADE = 2.0
+_NO_RECORD = "the cluster has no record of it any more: it has expired, or was deleted"
+_RUNNING = {
+    TASK_STATUS_CREATING,
+    TASK_STATUS_DISPATCHED,
+    TASK_STATUS_PENDING,
+    TASK_STATUS_PROCESSED,
+    TASK_STATUS_PROCESSING,
+    TASK_STATUS_SUBMITTED,
+}
 
 
 class Aftermath:
@@ -59,13 +76,24 @@ class Aftermath:
         self.told: list[str] = []
         # Held while units are pruned and sent, so that none is sent behind our back.
         self.sending = sending
-        self._aborted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        # Results that ended badly, or of which there is no record: (id, whether it is gone).
+        self._lost: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()
+        self._known: set[str] = set()
         self._thread: threading.Thread | None = None
 
     def aborted(self, ids: Sequence[str]) -> None:
         """Take note of aborted results."""
+        self._take(ids, False)
+
+    def gone(self, ids: Sequence[str]) -> None:
+        """Take note of results of which the cluster has no record."""
+        self._take(ids, True)
+
+    def _take(self, ids: Sequence[str], is_gone: bool) -> None:
         for id in ids:
-            self._aborted.put(id)
+            if id not in self._known:  # else it is in work, and found again meanwhile
+                self._known.add(id)
+                self._lost.put((id, is_gone))
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="pymonik-aftermath", daemon=True)
             self._thread.start()
@@ -73,31 +101,55 @@ class Aftermath:
     def close(self) -> None:
         """End the thread; another one starts when it is needed."""
         if self._thread is not None:
-            self._aborted.put(None)
+            self._lost.put(None)
             self._thread = None
 
     def _run(self) -> None:
-        while (id := self._aborted.get()) is not None:
-            ids = {id}
-            while not self._aborted.empty():
-                more = self._aborted.get()
-                if more is None:
-                    return
-                ids.add(more)
+        suspects: list[str] = []
+        while True:
             try:
-                with self.sending:
-                    self.settle(ids)
-            except ClusterError as error:
-                self._books.break_down(error)
-            except Exception as error:
-                logger.exception("a lost result could not be explained")
-                self._books.break_down(error)
+                first = self._lost.get(timeout=_CASCADE if suspects else None)
+            except queue.Empty:
+                self._guarded(lambda ids=suspects: self._cancel_stuck(ids))  # type: ignore[misc]
+                suspects = []
+                continue
+            found = [first]
+            while not self._lost.empty():
+                found.append(self._lost.get())
+            if None in found:
+                return
+            lost = [entry for entry in found if entry is not None]
+            ids = {id for id, _ in lost}
+            gone = {id for id, is_gone in lost if is_gone}
+            self._guarded(lambda ids=ids, gone=gone: self.settle(ids, gone))  # type: ignore[misc]
+            self._known -= ids
+            suspects = [id for id, u in self._books.open_units() if self._books.was_lost_under(u)]
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            with self.sending:
+                work()
+        except ClusterError as error:
+            self._books.break_down(error)
+        except Exception as error:
+            logger.exception("a lost result could not be explained")
+            self._books.break_down(error)
+
+    def _cancel_stuck(self, ids: Sequence[str]) -> None:
+        """Cancel tasks whose input was lost while they were sent: nothing else would end them.
+
+        The cluster ends what it knows to depend on a result in the moment in which that is lost.
+        """
+        open_ones = {id for id, _ in self._books.open_units()}
+        rows = self._session.statuses([id for id in ids if id in open_ones])
+        stuck = [r.owner_task_id for r in rows.values() if r.status not in ENDED]
+        self._session.cancel_tasks([owner for owner in stuck if owner])
 
     # ----- deciding
 
-    def settle(self, ids: set[str]) -> None:
-        """Let the units of aborted results end, or send them again."""
-        results = self._with_causes(ids)
+    def settle(self, ids: set[str], gone: Collection[str] = ()) -> None:
+        """Let the units of aborted results end, or send them again; gone: those without a row."""
+        results = self._with_causes(ids, gone)
         again: list[Unit] = []
         cells_again: set[int] = set()
         for id_, unit in self._books.open_units():
@@ -123,22 +175,36 @@ class Aftermath:
             self._lose_below(unit, columns, failed)
         return is_lost
 
-    def _with_causes(self, ids: set[str]) -> dict[str, Any]:
-        """Ask about aborted results and, behind them, open inputs that may be the cause."""
+    def _with_causes(self, ids: set[str], gone: Collection[str]) -> dict[str, Any]:
+        """Ask about aborted results and, behind them, open inputs that may be the cause.
+
+        Gives their rows, None for those that the cluster has no record of.
+        """
         found: dict[str, Any] = {}
         asked: set[str] = set()
         wanted = set(ids)
         while wanted:
+            rows = self._rows(wanted - asked, wanted & ids - set(gone))
             asked |= wanted
-            statuses = self._session.statuses(list(wanted))
-            for result_id, result in statuses.items():
-                if result.status == RESULT_STATUS_COMPLETED:
+            for result_id, row in rows.items():
+                if row is not None and row.status == RESULT_STATUS_COMPLETED:
                     self._books.stored(result_id)
-                elif result.status in (RESULT_STATUS_ABORTED, RESULT_STATUS_DELETED):
-                    found[result_id] = result
+                elif result_id in ids or (row is not None and row.status in ENDED):
+                    found[result_id] = row
             units = [self._books.open[id] for id in found if id in self._books.open]
             wanted = set(self._books.open_inputs(units)) - asked
         return found
+
+    def _rows(self, ids: set[str], ended: Collection[str]) -> dict[str, Any]:
+        """Ask about results, until the rows of those say so that have `ended`: rows may be late."""
+        rows: dict[str, Any] = dict.fromkeys(ids)
+        rows.update(self._session.statuses(list(ids)))
+        for pause in late():
+            behind = [id for id in ended if rows[id] is None or rows[id].status not in ENDED]
+            if not behind or self._session.line.closing.wait(pause):
+                break
+            rows.update(self._session.statuses(behind))
+        return rows
 
     def _lose_below(self, unit: Unit, columns: list[list[Any]], failed: dict[int, Any]) -> None:
         errors = []
@@ -164,12 +230,14 @@ class Aftermath:
     def _explain(self, unit: Unit, result: Any) -> Any:
         """Give the records that a task answered with, or a failure that says what became of it."""
         where = site_of(unit.program.steps[0], 0) if unit.program.steps else ""
+        if result is None:
+            return Failure("lost", _NO_RECORD, unit.name, where)
         if not result.owner_task_id:
             return Failure("cancelled", "its task was never accepted", unit.name, where)
         try:
-            task = self._session.task(result.owner_task_id)
+            task = self._ended_task(result.owner_task_id)
         except StaleError:
-            return Failure("died", "its task is gone: it has expired", unit.name, where)
+            return Failure("lost", "its task is gone: it has expired", unit.name, where)
         text = task.output.error or task.status_message
         told = verdict.read(text)
         if told is not None:
@@ -180,3 +248,12 @@ class Aftermath:
         self.told.append(text)
         text = f"the cluster ended its task {task.id}: {text}"
         return Failure(kind, text, unit.name, where, worker=task.pod_hostname)
+
+    def _ended_task(self, id: str) -> Any:
+        """Ask about a task that has ended, until its row says so."""
+        task = self._session.task(id)
+        for pause in late():
+            if task.status not in _RUNNING or self._session.line.closing.wait(pause):
+                break
+            task = self._session.task(id)
+        return task

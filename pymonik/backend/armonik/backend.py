@@ -17,7 +17,8 @@ from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
 
 from pymonik.backend.armonik.fetch import Place
 from pymonik.backend.armonik.large_values import Value
-from pymonik.backend.armonik.rpc import StaleError, pauses
+from pymonik.backend.armonik.refusals import StaleError
+from pymonik.backend.armonik.rpc import pauses
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.shared_cache import SharedValues, adopted
 from pymonik.backend.armonik.submit import Sender
@@ -74,7 +75,7 @@ class ClusterBackend:
         self._logs = logs
         # What workers have said of versions that differ.
         self._told: set[str] = set()
-        self._is_over = False
+        self._is_over = self._is_cancelled = False
         # Whether nobody answers any more.
         self._is_gone = False
         # When to count the running tasks again, and how many there were.
@@ -149,7 +150,7 @@ class ClusterBackend:
             if isinstance(error, ClusterError) and not isinstance(error, StaleError):
                 self._books.break_down(error)
                 return size
-            failure = Failure("died", f"its value is gone from the cluster: {error}", "?")
+            failure = self._lost(cell, error)
             columns = [[failure] * cell.n for _ in cell.columns]
             errors, logs = [], []
         for log in logs:
@@ -161,13 +162,18 @@ class ClusterBackend:
         self._books.fetched_records(cell, place, columns, errors)
         return size
 
+    def _lost(self, cell: Cell, why: Exception) -> Failure:
+        stored = self._books.ledger.cells.get(cell)
+        name = stored.name if stored is not None and stored.name else "?"
+        return Failure("lost", f"its value is gone from the cluster: {why}", name)
+
     def _fetch_value(self, cell: Cell, value: Value) -> None:
         record: Content | Failure
         try:
             opened = self._session.open_result(value.apart.id)
             record = envelope.content_named(opened, value.apart.digest)
         except (StaleError, WireError) as error:
-            record = Failure("died", f"its value is gone from the cluster: {error}", "?")
+            record = self._lost(cell, error)
         except ClusterError as error:
             self._books.break_down(error)
             return
@@ -318,7 +324,7 @@ class ClusterBackend:
             return True
 
     def cancel_all(self, reason: str) -> None:
-        """Cancel the session: all that is unfinished."""
+        """Cancel the session: all that is unfinished, sub-tasks of units that have ended, too."""
         self._is_over = True
         ids = list(self._books.open)
         for unit in list(self._books.open.values()):
@@ -326,7 +332,8 @@ class ClusterBackend:
         try:
             if self._ends != "leave":
                 self._session.cancel()
-            else:  # others work in this session, too
+                self._is_cancelled = True
+            elif ids:  # others work in this session, too
                 owners = [r.owner_task_id for r in self._session.statuses(ids, 5.0).values()]
                 self._session.cancel_tasks([owner for owner in owners if owner])
         except ClusterUnreachable:
@@ -342,7 +349,7 @@ class ClusterBackend:
         self.failures += self._books.unknown_roots()
         self._sender.close()
         try:
-            if self._is_gone:  # that was told
+            if self._is_gone or self._is_cancelled:  # that was told
                 pass
             elif self._ends == "stop":
                 self._session.stop_submission()

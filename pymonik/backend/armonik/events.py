@@ -1,60 +1,91 @@
-"""Watching: word of results that have ended, from one event stream and, now and then, a listing.
+"""Watching: word of results that have ended, from one event stream and from looks at their rows.
 
-Events can be missed, come twice and in any order, and a stream can end or fall silent: so every
-status is taken as news only once, and what is still open is asked for when nothing was heard for a
-while. Enters: a session. Leaves: calls of `heard(ids and how they ended)` on threads of its own.
+Events can be missed, come twice and in any order, a stream can end, or be silent for ever: so every
+end is taken as news only once, and `polling` says when what is open is to be asked for. Enters: a
+session. Leaves: calls of `heard(ids and how they ended)` on threads of its own.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 
+from pymonik.backend.armonik.download import LATE
 from pymonik.backend.armonik.messages import ENDED
-from pymonik.backend.armonik.rpc import is_passing
+from pymonik.backend.armonik.polling import RECHECK_MOST, Polling
+from pymonik.backend.armonik.refusals import code_of, is_fault, is_passing
 from pymonik.backend.armonik.session import Session
 from pymonik.errors import ClusterError
+from pymonik.settings import settings
 
 logger = logging.getLogger("pymonik.armonik")
 
-# What is open is asked for when nothing was heard for so long, in seconds; then less often.
-RECHECK = 10.0
-RECHECK_MOST = 60.0
+# How often it is looked whether something is due: nobody is asked for that.
+_TICK = 1.0
+# An id that is not listed may be late; so long after it was missed, its session is asked for.
+_ASK_SESSION = 1.0
 
-Heard = Callable[[dict[str, str]], None]
+
+@dataclass(frozen=True)
+class Listeners:
+    """What a watcher asks its owner, and whom it tells.
+
+    open_ids: what is to end. is_awaited: whether somebody waits. heard: takes how results have
+    ended, and gives those whose end is news. gone: takes ids without records. expired: makes the
+    error of a session that is not known any more. broken: no value will come.
+    """
+
+    open_ids: Callable[[], Collection[str]]
+    is_awaited: Callable[[], bool]
+    heard: Callable[[dict[str, str]], Collection[str]]
+    gone: Callable[[Sequence[str]], None]
+    expired: Callable[[], ClusterError]
+    broken: Callable[[ClusterError], None]
 
 
 class Watcher:
-    """Two threads: one reads the stream, the other asks when the stream says nothing."""
+    """Two threads: one reads the stream, the other looks when the stream says nothing."""
 
-    def __init__(
-        self,
-        session: Session,
-        heard: Heard,
-        open_ids: Callable[[], Collection[str]],
-        broken: Callable[[ClusterError], None],
-    ) -> None:
+    def __init__(self, session: Session, listeners: Listeners) -> None:
         self._session = session
-        self._heard = heard
-        self._open_ids = open_ids
-        self._broken = broken
+        self._line = session.line
+        self._to = listeners
         self._closing = threading.Event()
-        self._news = threading.Event()
+        self._wake = threading.Event()
+        # Guards `_polling` and `_stream`.
+        self._lock = threading.Lock()
+        self._polling = Polling(time.monotonic())
         self._stream: Any = None
-        for target in (self._read, self._recheck):
+        self._is_replacing = False
+        self._is_told = False
+        # Ids that were not listed, and since when.
+        self._missing: dict[str, float] = {}
+        # Whoever was ill may have forgotten its subscriptions.
+        self._line.breaker.recovered = self._replace
+        for target in (self._read, self._look_on):
             threading.Thread(target=target, name="pymonik-watch", daemon=True).start()
 
     def close(self) -> None:
         """Stop listening."""
         self._closing.set()
-        self._news.set()
-        stream = self._stream
+        self._wake.set()
+        self._line.breaker.recovered = lambda: None
+        with self._lock:
+            stream = self._stream
         if stream is not None:
             stream.cancel()
+
+    def expects(self) -> None:
+        """Take note that results were declared, whose ends are to be told."""
+        with self._lock:
+            self._polling.expects(time.monotonic())
+        self._wake.set()
 
     # ----- the stream
 
@@ -63,55 +94,133 @@ class Watcher:
         while not self._closing.is_set():
             has_spoken = False
             try:
-                self._stream = self._session.watch()
-                if self._closing.is_set():  # meanwhile: nobody has seen this stream
-                    self._stream.cancel()
-                for event in self._stream:
+                if self._line.breaker.is_open:  # it fails at everything now
+                    self._line.probe(settings().patience)
+                for event in self._opened():
                     pause, has_spoken = 0.1, True
                     self._take(event)
                 logger.debug("the event stream ended; opening it again")
             except grpc.RpcError as error:
-                if self._closing.is_set():
-                    return
-                # One that has worked was cut on its way, with whatever status: see proxies.
-                if not is_passing(error) and not has_spoken:
-                    logger.warning("no events (%s): asking for results instead", error.code())
-                    pause = RECHECK_MOST
+                if self._take_replacing():
+                    continue
+                pause = self._pause_after(error, has_spoken, pause)
+            except ClusterError as error:
+                self._fail(error)
+                return
             except Exception:
                 if self._closing.is_set():  # the channel was closed under it
                     return
                 raise
             self._closing.wait(pause)
-            pause = min(2 * pause, 10.0)
+            pause = min(2 * pause, RECHECK_MOST)
+
+    def _opened(self) -> Any:
+        """Open a stream."""
+        stream = self._session.watch()
+        with self._lock:
+            self._stream = stream
+            self._polling.opened(time.monotonic())
+        if self._closing.is_set():  # meanwhile: nobody has seen this stream
+            stream.cancel()
+        return stream
+
+    def _pause_after(self, error: Any, has_spoken: bool, pause: float) -> float:
+        if self._closing.is_set():
+            return 0.0
+        with self._lock:
+            self._polling.opened(time.monotonic())
+        told = self._line.explain(self._session.events.GetEvents, error)
+        if has_spoken or is_passing(told):  # cut on its way, with whatever status: see proxies
+            return min(pause, 10.0)
+        if is_fault(told):
+            self._line.note(told)
+            return pause
+        self._tell(f"no events ({code_of(error)})")
+        return RECHECK_MOST
+
+    def _replace(self) -> None:
+        """End the stream that is open; its thread opens another one."""
+        with self._lock:
+            stream, self._is_replacing = self._stream, self._stream is not None
+        if stream is not None:
+            stream.cancel()
+
+    def _take_replacing(self) -> bool:
+        with self._lock:
+            was, self._is_replacing = self._is_replacing, False
+        return was
 
     def _take(self, event: Any) -> None:
+        with self._lock:
+            self._polling.spoke(time.monotonic())
         kind = event.WhichOneof("update")
         if kind not in ("new_result", "result_status_update"):
             return
         update = getattr(event, kind)
-        how = ENDED.get(update.status)
+        how = ENDED.get(update.status)  # a late CREATED undoes nothing
         if how is not None:
-            self._news.set()
-            self._heard({update.result_id: how})
+            is_news = bool(self._to.heard({update.result_id: how}))
+            with self._lock:
+                self._polling.told(update.result_id, is_news)
 
-    # ----- asking
+    # ----- looking
 
-    def _recheck(self) -> None:
-        pause = RECHECK
+    def _look_on(self) -> None:
         while not self._closing.is_set():
-            if self._news.wait(pause):
-                self._news.clear()
-                pause = RECHECK
-                # News come in crowds: one look at the clock for all of them.
-                self._closing.wait(RECHECK / 10)
+            self._line.tell_silence()
+            is_awaited = self._to.is_awaited()
+            with self._lock:
+                now = time.monotonic()
+                is_to_replace = self._polling.is_to_renew(now)
+                if not self._polling.is_polling and self._polling.is_silent(now):
+                    self._polling.takes_over()
+                    self._tell("the event stream says nothing")
+                    is_to_replace = True
+                due = self._polling.due(is_awaited)
+            if is_to_replace:
+                self._replace()
+            if now < due:
+                self._wake.wait(min(due - now, _TICK))
+                self._wake.clear()
                 continue
-            pause = min(1.5 * pause, RECHECK_MOST)
             try:
-                self.ask(list(self._open_ids()))
+                self._look()
             except ClusterError as error:
-                if not self._closing.is_set():
-                    self._broken(error)
+                self._fail(error)
                 return
+
+    def _look(self) -> None:
+        began = time.monotonic()
+        ids = list(self._to.open_ids())
+        found = self._session.statuses(ids) if ids else {}
+        ended = {id: ENDED[r.status] for id, r in found.items() if r.status in ENDED}
+        news = self._to.heard(ended)
+        self._note_missing([id for id in ids if id not in found])
+        with self._lock:
+            now = time.monotonic()
+            has_open = len(ended) < len(ids)
+            self._polling.looked(now, now - began, news, has_open, bool(self._missing))
+
+    def _note_missing(self, ids: Sequence[str]) -> None:
+        """Tell of results that the cluster has lost, once it has not listed them for a while."""
+        now = time.monotonic()
+        self._missing = {id: self._missing.get(id, now) for id in ids}
+        longest = now - min(self._missing.values(), default=now)
+        if longest >= _ASK_SESSION and not self._session.is_known():
+            raise self._to.expired()
+        gone = [id for id, since in self._missing.items() if now - since >= LATE]
+        if gone:
+            self._to.gone(gone)
+
+    def _fail(self, error: ClusterError) -> None:
+        if not self._closing.is_set():
+            self._to.broken(error)
+
+    def _tell(self, why: str) -> None:
+        if not self._is_told:
+            self._is_told = True
+            text = "%s of session %s: asking for results instead, as often as once a second"
+            logger.warning(text, why, self._session.id)
 
     def ask(self, ids: list[str]) -> dict[str, str]:
         """Ask how results are; pass on, and give, what has ended."""
@@ -119,5 +228,5 @@ class Watcher:
             return {}
         found = self._session.statuses(ids)
         ended = {id: ENDED[r.status] for id, r in found.items() if r.status in ENDED}
-        self._heard(ended)
+        self._to.heard(ended)
         return ended

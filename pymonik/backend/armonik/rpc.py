@@ -1,22 +1,31 @@
-"""The line to a control plane: one place where gRPC's statuses become our errors.
+"""The line to a control plane: the one place where requests are made, timed, and made again.
 
-Enters: a stub's method and a request. Leaves: the response, or a `ClusterError` that says what was
-asked, where, and what to do. Reads are tried again for a while; what changes something is not: the
-caller knows best whether it may be repeated.
+Enters: a stub's method and a request. Leaves: the response, or a `ClusterError`. What only reads is
+asked again for a while, whatever the trouble; what changes something and may be repeated, too,
+unless the server failed at this very request. The caller knows best which of these it is.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
 
-from pymonik.errors import ClusterError, ClusterUnreachable
+from pymonik.backend.armonik.breaker import Breaker
+from pymonik.backend.armonik.refusals import (
+    explain,
+    is_fault,
+    is_passing,
+    name_of,
+)
+from pymonik.errors import ClusterError
 from pymonik.settings import settings
 
 logger = logging.getLogger("pymonik.armonik")
@@ -26,58 +35,154 @@ FIRST = 5.0
 _LONGEST_PAUSE = 5.0
 # Pauses longer than that come after some seconds without an answer.
 SILENCE = 2.0
-_PASSING = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED"}
-_ADVICE = {
-    "UNAVAILABLE": "it cannot be reached: is the endpoint right, and does something listen there?",
-    "DEADLINE_EXCEEDED": "it does not answer in time",
-    "UNAUTHENTICATED": "it does not know who we are: give a client certificate and its key",
-    "PERMISSION_DENIED": "this user may not do that: ask for the permission",
-    "NOT_FOUND": "it does not know what was asked for",
-    "INVALID_ARGUMENT": "it refuses the request",
-    "FAILED_PRECONDITION": "it refuses the request now",
-    "UNIMPLEMENTED": "it does not know this request: is it an ArmoniK control plane?",
-}
+# A request that is under way for so long is told of, in seconds, beyond what its bytes may take.
+QUIET = 5.0
+# Bytes a second of the slowest line that is waited for, and of one that is not worth a word.
+_SLOWEST, _USUAL = 256 << 10, 4 << 20
 
 
 class Line:
-    """Calls methods of one control plane."""
+    """Calls methods of one control plane, from any thread."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
         self.closing = threading.Event()
+        self.breaker = Breaker()
+        # A request that only reads: tells a server that is ill from one that a request makes fail.
+        self.probe: Callable[[float], object] = lambda patience: None
+        # How to come back to what was sent, for errors after which nobody is asked any more.
+        self.way_back = ""
+        self._fault: ClusterError | None = None
         self._is_silent = False
+        # Requests under way: their names, and when they are to be told of.
+        self._under_way: dict[int, tuple[str, float]] = {}
+        self._numbers = itertools.count()
 
-    def once(self, method: Any, request: Any, timeout: float | None = 60.0) -> Any:
-        """Call once."""
-        try:
-            return method(request, timeout=timeout)
-        except grpc.RpcError as error:
-            raise self.explain(method, error) from None
+    # ----- asking
 
-    def again(self, method: Any, request: Any, patience: float | None = None) -> Any:
-        """Call, and call again while the trouble may pass: for what can be repeated."""
+    def once(
+        self, method: Any, request: Any, deadline: float | None = None, end: float | None = None
+    ) -> Any:
+        """Call once. end: on time.monotonic, of the patience to wait for a turn."""
+        with self._asking(method, end):
+            return method(request, timeout=deadline or deadline_of())
+
+    def stream(self, method: Any, request: Any, size: int, end: float) -> bytearray:
+        """Call once, and gather the data that come; size: how much these are at most."""
+        data = bytearray()
+        with self._asking(method, end, size):
+            for answer in method(request, timeout=deadline_of(size)):
+                data += answer.data_chunk
+        return data
+
+    def read(self, method: Any, request: Any, patience: float | None = None) -> Any:
+        """Call, and call again while the trouble may pass: for what only reads."""
+        return self._again(method, lambda: request, patience, 0, is_read=True)
+
+    def again(self, method: Any, request: Any, patience: float | None = None, size: int = 0) -> Any:
+        """Call, and call again: for what changes something, and can be repeated."""
+        return self._again(method, lambda: request, patience, size, is_read=False)
+
+    def send(self, method: Any, chunks: Callable[[], Iterator[Any]], size: int) -> Any:
+        """Send a stream, and send it again, as `again` does."""
+        return self._again(method, chunks, None, size, is_read=False)
+
+    def _again(
+        self,
+        method: Any,
+        request: Callable[[], Any],
+        patience: float | None,
+        size: int,
+        is_read: bool,
+    ) -> Any:
         patience = settings().patience if patience is None else patience
-        for pause in self.pauses(patience):
+        end = time.monotonic() + patience
+        pauses = self.pauses(patience)
+        while True:
             try:
-                answer = method(request, timeout=max(10.0, patience / 2))
-                self._is_silent = False
-                return answer
-            except grpc.RpcError as error:
-                if not is_passing(error) or pause is None:
-                    raise self.explain(method, error) from None
-                logger.debug("%s: %s, trying again", name_of(method), code_of(error))
+                with self._asking(method, end, size):
+                    return method(request(), timeout=deadline_of(size, patience))
+            except ClusterError as error:
+                pause = self._pause_after(error, pauses, end, is_read)
+                if pause is None:
+                    raise self._given_up(error, patience) from None
+                logger.debug("%s: %s, trying again", name_of(method), error.code)
             if self.closing.wait(pause):
                 raise ClusterError(f"{self.endpoint}: closed while {name_of(method)} was tried")
-        raise AssertionError("pauses end with None")
+
+    def _pause_after(
+        self, error: ClusterError, pauses: Iterator[float | None], end: float, is_read: bool
+    ) -> float | None:
+        """Return how long to wait before the next try, None when there is none."""
+        if not is_fault(error):
+            return next(pauses) if is_passing(error) else None
+        if time.monotonic() >= end or not (is_read or self.is_ill(end)):
+            return None
+        return 0.0  # the breaker makes the pause
+
+    def is_ill(self, end: float) -> bool:
+        """Find out whether a server that failed fails at everything; wait until it does not."""
+        before = self.breaker.failures
+        self.probe(max(end - time.monotonic(), 0.0))
+        return self.breaker.failures > before
+
+    # ----- one call
+
+    @contextmanager
+    def _asking(self, method: Any, end: float | None, size: int = 0) -> Iterator[None]:
+        """Wait for a turn to ask, and note what comes of it."""
+        end = time.monotonic() + settings().patience if end is None else end
+        if not self.breaker.enter(end, self.closing.is_set):
+            raise self._fault or ClusterError(f"{self.endpoint}: {name_of(method)} was not tried")
+        number = next(self._numbers)
+        self._under_way[number] = name_of(method), time.monotonic() + QUIET + size / _USUAL
+        try:
+            yield
+        except grpc.RpcError as error:
+            told = self.explain(method, error)
+            self.note(told)
+            raise told from None
+        except BaseException:
+            self.breaker.gave_up()
+            raise
+        finally:
+            del self._under_way[number]
+        self._is_silent = False
+        self.breaker.passed()
+
+    def note(self, error: ClusterError) -> None:
+        """Note what a failed request says of the server."""
+        if is_passing(error):  # nobody knows how the server is
+            self.breaker.gave_up()
+        elif not is_fault(error):  # a refusal is an answer
+            self.breaker.passed()
+        else:
+            self._fault = error
+            self.breaker.failed()
+            if self.breaker.is_lasting and not self._is_silent:
+                self._is_silent = True
+                logger.warning("%s; asking again", error)
+
+    def _given_up(self, error: ClusterError, patience: float) -> ClusterError:
+        """Note that patience has ended, and add to the error how to come back."""
+        if patience > FIRST and (is_passing(error) or is_fault(error)):
+            if self.way_back and self.way_back not in str(error):
+                error.args = (f"{error}. {self.way_back}",)
+            error.is_outage = True
+        return error
+
+    def tell_silence(self) -> None:
+        """Tell, once, that a request has been under way for long; called now and then."""
+        now = time.monotonic()
+        late = [name for name, due in list(self._under_way.values()) if now >= due]
+        if late and not self._is_silent:
+            self._is_silent = True
+            text = "control plane %s does not answer %s: waiting for it"
+            logger.warning(text, self.endpoint, ", ".join(dict.fromkeys(late)))
 
     def explain(self, method: Any, error: Any) -> ClusterError:
         """Make our error of gRPC's."""
-        code = code_of(error)
-        text = f"control plane {self.endpoint}, {name_of(method)}: {_ADVICE.get(code, 'it failed')}"
-        kind = _KINDS.get(code, ClusterError)
-        told = kind(f"{text} ({code}: {error.details() or 'no details'})")
-        told.code = code
-        return told
+        return explain(self.endpoint, method, error)
 
     def pauses(self, patience: float) -> Iterator[float | None]:
         """Give pauses between tries; whoever waits is told, once, what they are waiting for."""
@@ -89,18 +194,10 @@ class Line:
             yield pause
 
 
-class StaleError(ClusterError):
-    """What was asked for is gone, or is not in the state it should be in."""
-
-
-_KINDS: dict[str, type[ClusterError]] = {
-    "NOT_FOUND": StaleError,
-    "FAILED_PRECONDITION": StaleError,
-    "UNAVAILABLE": ClusterUnreachable,
-    "DEADLINE_EXCEEDED": ClusterUnreachable,
-}
-# A request that ended so may have had its effect, or not.
-_UNSURE = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "UNKNOWN", "CANCELLED", "INTERNAL"}
+def deadline_of(size: int = 0, patience: float | None = None) -> float:
+    """Return the seconds after which a request of so many bytes is given up."""
+    patience = settings().patience if patience is None else patience
+    return max(10.0, patience / 2) + size / _SLOWEST
 
 
 def pauses(patience: float) -> Iterator[float | None]:
@@ -111,31 +208,3 @@ def pauses(patience: float) -> Iterator[float | None]:
         yield pause * random.uniform(0.7, 1.3)
         pause = min(2 * pause, _LONGEST_PAUSE)
     yield None
-
-
-def is_passing(error: Any) -> bool:
-    """Tell whether a call may do better later."""
-    return code_of(error) in _PASSING
-
-
-def is_unsure(error: ClusterError) -> bool:
-    """Tell whether a request that failed may have had its effect all the same."""
-    return error.code in _UNSURE
-
-
-def may_help(error: ClusterError) -> bool:
-    """Tell whether sending again can help: not when the server itself failed at it."""
-    return error.code in {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"}
-
-
-def code_of(error: Any) -> str:
-    """Give the name of a status."""
-    code = error.code()
-    return code.name if code is not None else "UNKNOWN"
-
-
-def name_of(method: Callable[..., Any]) -> str:
-    """Give the name of a stub's method."""
-    path = getattr(method, "_method", b"")
-    text = path.decode() if isinstance(path, bytes) else str(path)
-    return text.rpartition("/")[2] or "a request"

@@ -7,11 +7,11 @@ is left to `store`.
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import grpc
 from armonik.protogen.client import (
     events_service_pb2_grpc,
     partitions_service_pb2_grpc,
@@ -21,7 +21,6 @@ from armonik.protogen.client import (
 )
 from armonik.protogen.common import (
     events_common_pb2,
-    results_common_pb2,
     sessions_common_pb2,
     tasks_common_pb2,
 )
@@ -30,7 +29,9 @@ from armonik.protogen.common.task_status_pb2 import TaskStatus
 from pymonik.backend.armonik import messages
 from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.diagnosis import diagnose
-from pymonik.backend.armonik.rpc import FIRST, Line, StaleError, may_help
+from pymonik.backend.armonik.download import Downloader
+from pymonik.backend.armonik.refusals import StaleError
+from pymonik.backend.armonik.rpc import FIRST, Line
 from pymonik.backend.armonik.store import ClusterStore
 from pymonik.errors import BackendError, ClusterUnreachable, PartitionError, WireError
 from pymonik.foreign import redacted
@@ -42,8 +43,6 @@ from pymonik.wire.envelope import Envelope
 logger = logging.getLogger("pymonik.armonik")
 
 DEFAULT_PARTITION = "pymonik"
-# How often a result that is no envelope is read before that is believed.
-_DOWNLOADS = 3
 # A cancelled task that no agent has met yet stays CANCELLING for ever.
 _FINAL = {"COMPLETED", "CANCELLED", "CANCELLING", "ERROR", "RETRIED", "TIMEOUT"}
 
@@ -63,6 +62,10 @@ class Session:
         self.id = ""
         self.partition_ids: Sequence[str] = ()
         self.store = ClusterStore(self.line, self.results, self.tasks)
+        self._downloads = Downloader(
+            self.line, self.results, lambda id: self.statuses([id]).get(id)
+        )
+        self.line.probe = lambda patience: self._list_partitions(patience)
 
     # ----- life
 
@@ -84,11 +87,22 @@ class Session:
         self._begin(self.line.again(self.sessions.CreateSession, request, FIRST).session_id, names)
         return sum(known[name].pod_reserved for name in names)
 
+    def is_known(self) -> bool:
+        """Tell whether the control plane still has this session."""
+        request = sessions_common_pb2.GetSessionRequest(session_id=self.id)
+        try:
+            self.line.read(self.sessions.GetSession, request)
+        except StaleError:
+            return False
+        return True
+
     def _first(self, ask: Callable[[], Any]) -> Any:
         """Ask for the first time; when nobody answers, look why."""
         try:
             return ask()
-        except ClusterUnreachable:
+        except ClusterUnreachable as error:
+            if error.http_status:  # a proxy has said why
+                raise
             why = diagnose(self._connection)
             endpoint = self.line.endpoint
             raise ClusterUnreachable(f"control plane {endpoint} cannot be reached: {why}") from None
@@ -97,9 +111,9 @@ class Session:
         """Give the names of the partitions of the cluster."""
         return [partition.id for partition in self._list_partitions()]
 
-    def _list_partitions(self) -> Sequence[Any]:
+    def _list_partitions(self, patience: float = FIRST) -> Sequence[Any]:
         request = messages.list_partitions()
-        found = self.line.again(self.partitions.ListPartitions, request, FIRST)
+        found = self.line.read(self.partitions.ListPartitions, request, patience)
         return found.partitions  # type: ignore[no-any-return]
 
     def join(self, session_id: str) -> int:
@@ -107,7 +121,7 @@ class Session:
         request = sessions_common_pb2.GetSessionRequest(session_id=session_id)
         try:
             found = self._first(
-                lambda: self.line.again(self.sessions.GetSession, request, FIRST).session
+                lambda: self.line.read(self.sessions.GetSession, request, FIRST).session
             )
         except StaleError as error:
             raise BackendError(
@@ -118,15 +132,19 @@ class Session:
         return sum(known.get(name, 0) for name in found.partition_ids)
 
     def _begin(self, session_id: str, partition_ids: Sequence[str]) -> None:
-        self.id = self.store.session_id = session_id
+        self.id = self.store.session_id = self._downloads.session_id = session_id
         self.partition_ids = partition_ids
+        self.line.way_back = (
+            f"Session {session_id} goes on without this client: its values with names are had by "
+            f"Pymonik.attach({session_id!r}).lookup(name)"
+        )
 
     def stop_submission(self) -> None:
         """Take no more tasks from clients; what was submitted goes on."""
         request = sessions_common_pb2.StopSubmissionRequest(
             session_id=self.id, client=True, worker=False
         )
-        self.line.again(self.sessions.StopSubmission, request)
+        self.line.again(self.sessions.StopSubmission, request, FIRST)
 
     def end(self) -> None:
         """Close the session: only once all of its tasks have ended."""
@@ -168,7 +186,7 @@ class Session:
         page = seen = 0
         while True:
             request = messages.list_results(self.id, page, since, **equal)
-            answer = self.line.again(self.results.ListResults, request, patience)
+            answer = self.line.read(self.results.ListResults, request, patience)
             yield from answer.results
             seen += len(answer.results)
             page += 1
@@ -203,33 +221,17 @@ class Session:
         return sorted(told, key=lambda result: result.created_at.ToNanoseconds())
 
     def download(self, id: str) -> bytearray:
-        """Give the data of a completed result."""
-        request = results_common_pb2.DownloadResultDataRequest(session_id=self.id, result_id=id)
-        for pause in self.line.pauses(settings().patience):
-            data = bytearray()
-            try:
-                for answer in self.results.DownloadResultData(request):
-                    data += answer.data_chunk
-                return data
-            except grpc.RpcError as error:
-                told = self.line.explain(self.results.DownloadResultData, error)
-                if pause is None or not may_help(told) or self.line.closing.wait(pause):
-                    raise told from None
-        raise AssertionError("pauses end with None")
+        """Return the data of a result whose row says that it is there."""
+        return self._downloads.download(id)
 
     def open_result(self, id: str) -> Envelope:
-        """Download a result and open its envelope; a stream that ended early is read again."""
-        for _ in range(_DOWNLOADS - 1):
-            try:
-                return envelope.unseal(self.download(id))
-            except WireError as error:
-                logger.debug("result %s: %s; reading it again", id, error)
-        return envelope.unseal(self.download(id))
+        """Download a result that has ended and open its envelope, also when its row is late."""
+        return self._downloads.open(id)
 
     def task(self, task_id: str) -> Any:
         """Give all that is known of a task."""
         request = tasks_common_pb2.GetTaskRequest(task_id=task_id)
-        return self.line.again(self.tasks.GetTask, request).task
+        return self.line.read(self.tasks.GetTask, request).task
 
     def cancel_tasks(self, ids: Sequence[str]) -> None:
         """Cancel tasks."""
@@ -240,7 +242,7 @@ class Session:
 
     def unfinished(self) -> tuple[int, Mapping[str, int]]:
         """Count tasks of the session that have not ended, and all by status."""
-        answer = self.line.again(self.tasks.CountTasksByStatus, messages.count_tasks(self.id))
+        answer = self.line.read(self.tasks.CountTasksByStatus, messages.count_tasks(self.id))
         counts: Counter[str] = Counter()
         for item in answer.status:
             counts[TaskStatus.Name(item.status).removeprefix("TASK_STATUS_")] += item.count
@@ -249,7 +251,8 @@ class Session:
     def running(self) -> int:
         """Count tasks that run now, without patience: somebody looks at a progress bar."""
         request = messages.count_tasks(self.id)
-        answer = self.line.once(self.tasks.CountTasksByStatus, request, 2.0)
+        end = time.monotonic()  # no wait for a turn
+        answer = self.line.once(self.tasks.CountTasksByStatus, request, 2.0, end)
         running = {TaskStatus.TASK_STATUS_PROCESSING, TaskStatus.TASK_STATUS_PROCESSED}
         return sum(item.count for item in answer.status if item.status in running)
 
@@ -258,7 +261,7 @@ class Session:
         page = seen = 0
         while True:
             request = messages.list_all_tasks(self.id, page)
-            answer = self.line.again(self.tasks.ListTasksDetailed, request)
+            answer = self.line.read(self.tasks.ListTasksDetailed, request)
             yield from answer.tasks
             seen += len(answer.tasks)
             page += 1
@@ -269,7 +272,7 @@ class Session:
         """Give tasks of the session that failed in one way, the oldest first."""
         number = TaskStatus.Value(f"TASK_STATUS_{status}")
         request = messages.list_tasks(self.id, number)
-        return self.line.again(self.tasks.ListTasks, request).tasks  # type: ignore[no-any-return]
+        return self.line.read(self.tasks.ListTasks, request).tasks  # type: ignore[no-any-return]
 
 
 def slots_of(reserved: int) -> int:

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
 
 from pymonik.backend.armonik.messages import ENDED
-from pymonik.backend.armonik.rpc import StaleError
+from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.tracker import Books
 from pymonik.errors import WireError

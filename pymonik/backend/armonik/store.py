@@ -15,7 +15,8 @@ from typing import Any
 from armonik.protogen.common import results_common_pb2, tasks_common_pb2
 
 from pymonik.backend.armonik import messages
-from pymonik.backend.armonik.rpc import Line, is_unsure, may_help
+from pymonik.backend.armonik.refusals import is_fault, is_unsure
+from pymonik.backend.armonik.rpc import Line, deadline_of
 from pymonik.errors import ClusterError
 from pymonik.plan.requests import Submit
 from pymonik.plan.sizes import CHUNK, TAG
@@ -26,6 +27,8 @@ from pymonik.wire.envelope import Parts
 _UPLOADS = 8
 # How long a submission whose answer was lost may take to become visible, in seconds.
 _SETTLING = 30.0
+# What a task takes of a submission, roughly: ids of its order, its output and some inputs.
+_ENTRY_BYTES = 300
 
 
 class ClusterStore:
@@ -53,19 +56,15 @@ class ClusterStore:
         kind = results_common_pb2.CreateResultsRequest
         results = [kind.ResultCreate(name=name, data=b"".join(parts)) for name, parts in items]
         request = kind(session_id=self.session_id, results=results)
-        answer = self.line.again(self.results.CreateResults, request)
-        self.uploaded += sum(map(envelope.size_of, (parts for _, parts in items)))
+        size = sum(map(envelope.size_of, (parts for _, parts in items)))
+        answer = self.line.again(self.results.CreateResults, request, size=size)
+        self.uploaded += size
         return [result.result_id for result in answer.results]
 
     def stream(self, id: str, parts: Parts) -> None:
         """Send the data of a declared object."""
-        for pause in self.line.pauses(settings().patience):
-            try:
-                self.line.once(self.results.UploadResultData, self._chunks(id, parts), None)
-                return
-            except ClusterError as error:
-                if not is_unsure(error) or pause is None or self.line.closing.wait(pause):
-                    raise
+        size = envelope.size_of(parts)
+        self.line.send(self.results.UploadResultData, lambda: self._chunks(id, parts), size)
 
     def _chunks(self, id: str, parts: Parts) -> Iterator[Any]:
         kind = results_common_pb2.UploadResultDataRequest
@@ -103,18 +102,21 @@ class ClusterStore:
         """Submit tasks, once, whatever happens to the answer."""
         tag = uuid.uuid4().hex
         request = self._submission(step, tag)
-        for _ in self.line.pauses(_SETTLING):
+        deadline = deadline_of(_ENTRY_BYTES * len(step.entries))
+        for pause in self.line.pauses(settings().patience):
             try:
-                self.line.once(self.tasks.SubmitTasks, request, None)
+                self.line.once(self.tasks.SubmitTasks, request, deadline)
                 return
             except ClusterError as error:
                 if not is_unsure(error):
                     raise
+                failures = self.line.breaker.failures
                 if self._has_arrived(tag, len(step.entries)):
                     return
-                if not may_help(error):
+                # Of a server that fails at this request alone, no more is asked.
+                is_hopeless = is_fault(error) and self.line.breaker.failures == failures
+                if is_hopeless or pause is None or self.line.closing.wait(pause):
                     raise
-        raise ClusterError(f"{self.line.endpoint} did not take a submission in {_SETTLING:g} s")
 
     def _submission(self, step: Submit, tag: str) -> Any:
         kind = tasks_common_pb2.SubmitTasksRequest
@@ -142,7 +144,7 @@ class ClusterStore:
         for pause in self.line.pauses(_SETTLING):
             # A rollback, or the rest of the work, may still go on when the client gives up.
             self.line.closing.wait(0.2 if pause is None else max(0.1, pause))
-            answer = self.line.again(self.tasks.CountTasksByStatus, request)
+            answer = self.line.read(self.tasks.CountTasksByStatus, request)
             found = sum(item.count for item in answer.status)
             if found >= count:
                 return True

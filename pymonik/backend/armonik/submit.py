@@ -18,9 +18,9 @@ from typing import Any
 from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
 
 from pymonik.backend.armonik.aborts import Aftermath
-from pymonik.backend.armonik.events import Watcher
+from pymonik.backend.armonik.events import Listeners, Watcher
 from pymonik.backend.armonik.messages import ENDED
-from pymonik.backend.armonik.rpc import StaleError
+from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.tracker import Books, cancelled, failed_columns
 from pymonik.errors import ClusterError, PartitionError
@@ -39,6 +39,8 @@ logger = logging.getLogger("pymonik.armonik")
 
 # How often a submission is put right and sent again before its refusal is believed.
 _REFUSALS = 5
+# How many calls an error names whose values are lost.
+_NAMED = 5
 
 
 class Sender:
@@ -57,13 +59,29 @@ class Sender:
         """Give the watcher of the session; it starts with the first need of it."""
         with self._listening:
             if self._watcher is None:
-                self._watcher = Watcher(
-                    self._session,
-                    self._heard,
-                    lambda: list(self._books.open),
-                    self._books.break_down,
+                listeners = Listeners(
+                    open_ids=lambda: list(self._books.open),
+                    is_awaited=self._books.is_awaited,
+                    heard=self._heard,
+                    gone=self.aftermath.gone,
+                    expired=self._expired,
+                    broken=self._books.break_down,
                 )
+                self._watcher = Watcher(self._session, listeners)
             return self._watcher
+
+    def _expired(self) -> ClusterError:
+        """Make the error of a session that is gone, with all that was to come of it."""
+        units = list(self._books.open.values())
+        lost = counted(sum(unit.cell.missing for unit in units), "value")
+        names = list(dict.fromkeys(unit.name for unit in units))
+        more = ", …" if len(names) > _NAMED else ""
+        line = self._session.line
+        return ClusterError(
+            f"control plane {line.endpoint} has no session {self._session.id} any more: its "
+            f"database was lost, or its records have expired. Lost with it: {lost}, of "
+            f"{', '.join(names[:_NAMED])}{more}"
+        )
 
     def close(self) -> None:
         """Stop listening; `listen` begins anew."""
@@ -73,17 +91,16 @@ class Sender:
             watcher.close()
         self.aftermath.close()
 
-    def _heard(self, ended: dict[str, str]) -> None:
-        aborted = []
-        for id, how in ended.items():
-            if id not in self._books.open:
-                continue
-            if how == "stored":
+    def _heard(self, ended: dict[str, str]) -> list[str]:
+        """Take note of ends; give those that are news."""
+        news = [id for id in ended if id in self._books.open]
+        for id in news:
+            if ended[id] == "stored":
                 self._books.stored(id)
-            else:
-                aborted.append(id)
+        aborted = [id for id in news if ended[id] != "stored"]
         if aborted:
             self.aftermath.aborted(aborted)
+        return news
 
     # ----- sending
 
@@ -116,7 +133,7 @@ class Sender:
             self._session.store.uploaded = 0
             self.to_upload = work.size
             try:
-                dispatch(work.steps, self._session.store, partial(self._books.expect, work.outputs))
+                dispatch(work.steps, self._session.store, partial(self._expect, work.outputs))
                 break
             except StaleError as error:
                 rest = self._put_right(work)
@@ -127,6 +144,10 @@ class Sender:
             tables, blobs = None, ()
         if outside:
             self._look_again(outside, units)
+
+    def _expect(self, outputs: Sequence[tuple[Unit, Object]]) -> None:
+        self._books.expect(outputs)
+        self.listen().expects()
 
     def store(self, content: Content, again: bool) -> Object:
         """Store an object by itself, unless it is stored already; give where it is."""
@@ -213,7 +234,7 @@ class Sender:
             del ledger.cells[cell]
             if cell.missing:
                 place = self._books.fetcher.places[cell]
-                failure = Failure("died", "its value is gone from the cluster", stored.name)
+                failure = Failure("lost", "its value is gone from the cluster", stored.name)
                 columns = [[failure] * cell.n for _ in cell.columns]
                 self._books.fetched_records(cell, place, columns, [])
 

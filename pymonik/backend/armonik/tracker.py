@@ -22,13 +22,27 @@ from pymonik.values.outputs import Callback, Cell, call_back
 from pymonik.wire.program import element_of, site_of
 
 
+class Waiters(threading.Condition):
+    """A condition that knows how many wait for it."""
+
+    count = 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait, as a condition does; called with its lock."""
+        self.count += 1
+        try:
+            return super().wait(timeout)
+        finally:
+            self.count -= 1
+
+
 class Books:
     """Everything that several threads look at; `changed` guards it."""
 
     def __init__(
         self, fetch: Callable[[Cell, Place], int], fetch_value: Callable[[Cell, Value], None]
     ) -> None:
-        self.changed = threading.Condition()
+        self.changed = Waiters()
         self.ledger = Ledger()
         self.fetcher = Fetcher(self.changed, fetch, fetch_value, self.break_down)
         self.failures: list[Failure] = []
@@ -145,6 +159,15 @@ class Books:
         """Tell whether records of a unit are still to come here."""
         with self.changed:
             return cell in self.fetcher.places or self.fetcher.apart.holds(cell)
+
+    def is_awaited(self) -> bool:
+        """Tell whether somebody waits for a value: in a call, or by a callback."""
+        if self.changed.count:
+            return True
+        with self.changed:
+            places = self.fetcher.places
+            found = (places.get(unit.cell) for unit in self.open.values())
+            return any(place is not None and place.asked for place in found)
 
     def is_open(self, cell: Cell) -> bool:
         """Tell whether the outcome of a unit is still to come."""

@@ -71,7 +71,7 @@ def bring(unit: Unit, store: AgentStore, cache: ContentCache) -> None:
         found[apart] = (
             cache.content(open_file(store.folder, apart.id, apart.digest))
             if apart.id in is_there
-            else Failure("died", "its value is gone from the cluster", "?")
+            else Failure("lost", "its value is gone from the cluster", "?")
         )
     for apart, wanted in places.items():
         for cell, output, place in wanted:

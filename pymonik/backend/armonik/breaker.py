@@ -1,0 +1,82 @@
+"""A circuit breaker: while a server fails at whatever it is asked, one request at a time tries it.
+
+ArmoniK answers UNKNOWN to everything while its database restarts, and six UNKNOWNs more than good
+answers end the control plane itself. So those who ask share one schedule: 1 s after a failure one
+of them tries, then 2 s after, up to 10 s; the others wait for what becomes of it.
+
+Enters: who wants to ask, from any thread, and what came of it. Leaves: leave to ask.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
+# Those who wait look that often whether their client is closed.
+_TICK = 0.5
+
+
+class Breaker:
+    """Closed while the server answers; open from a failure to the next good answer."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._pause = 0.0
+        self._retry_at = 0.0
+        self._is_tried = False
+        # How often the server failed, those that failed together counted once.
+        self.failures = 0
+        # Called, without a lock, when a server that had failed answers again.
+        self.recovered: Callable[[], None] = lambda: None
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the last answer was a failure."""
+        return self._pause > 0.0
+
+    @property
+    def is_lasting(self) -> bool:
+        """Tell whether the server failed again when it was asked again."""
+        return self._pause > _FIRST_PAUSE
+
+    def enter(self, end: float, is_closing: Callable[[], bool]) -> bool:
+        """Wait for the turn to ask; False when it does not come before `end`, on time.monotonic."""
+        with self._changed:
+            while self._pause:
+                now = time.monotonic()
+                if not self._is_tried and now >= self._retry_at:
+                    self._is_tried = True
+                    return True
+                if now >= end or is_closing():
+                    return False
+                until = end if self._is_tried else min(end, self._retry_at)
+                self._changed.wait(min(max(until - now, 0.0), _TICK))
+        return True
+
+    def failed(self) -> None:
+        """Note a failure of the server itself."""
+        with self._changed:
+            if self._is_tried or not self._pause:  # many fail at once: that counts as one
+                self._pause = min(2 * self._pause or _FIRST_PAUSE, _LONGEST_PAUSE)
+                self._retry_at = time.monotonic() + self._pause
+                self.failures += 1
+            self._is_tried = False
+            self._changed.notify_all()
+
+    def passed(self) -> None:
+        """Note that the server answered: well, or with a refusal that it knew how to give."""
+        if not self._pause:
+            return
+        with self._changed:
+            was_open, self._pause, self._is_tried = self._pause > 0.0, 0.0, False
+            self._changed.notify_all()
+        if was_open:
+            self.recovered()
+
+    def gave_up(self) -> None:
+        """Note that nothing came of a try, neither an answer nor a failure."""
+        with self._changed:
+            self._is_tried = False
+            self._changed.notify_all()

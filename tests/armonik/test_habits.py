@@ -1,0 +1,221 @@
+"""What a real engine does beyond its rules: late rows, silent streams, a database that restarts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from pymonik import Pymonik, task
+from pymonik.backend.armonik import download
+from pymonik.backend.armonik.breaker import Breaker
+from pymonik.emulator import DropBefore, Emulator
+from pymonik.emulator.habits import Habits
+from pymonik.errors import ClusterError, ValueLost
+from pymonik.settings import settings
+from tests.armonik.conftest import Connect, started
+from tests.conformance.programs import add, inc, pass_gate, square
+from tests.conftest import Gate
+
+
+@task
+def fail(text: str) -> Any:
+    raise ValueError(text)
+
+
+@pytest.fixture
+def habits(cluster: Emulator) -> Iterator[Habits]:
+    """The habits of the shared cluster, switched off in the end."""
+    yield cluster.habits
+    for field in fields(Habits):
+        setattr(cluster.habits, field.name, getattr(Habits(), field.name))
+
+
+# ----- late rows
+
+
+@pytest.mark.parametrize("is_embedded", [False, True], ids=["no-data", "empty-data"])
+def test_values_whose_rows_are_late_come(
+    connect: Connect, habits: Habits, is_embedded: bool
+) -> None:
+    habits.late_rows, habits.embedded_data = (0.05, 0.2), is_embedded
+    habits.repeated_created = True
+    with connect() as client:
+        assert [square.invoke(i).get() for i in range(10)] == [i * i for i in range(10)]
+        assert isinstance(fail.invoke("late").exception(), ValueError)
+        assert client.stats.submissions == 11
+
+
+def test_the_error_of_a_task_whose_row_is_late_comes_with_its_story(
+    connect: Connect, habits: Habits
+) -> None:
+    habits.late_rows = (0.2, 0.4)
+    with connect():
+        below = inc.invoke(fail.invoke("root"), pmk_name="below")
+        error = below.exception()
+    assert isinstance(error, ValueError)
+    assert "fail → inc" in str(error.__cause__)
+
+
+def test_a_download_that_knows_less_than_an_event_is_repeated(
+    cluster: Emulator, connect: Connect
+) -> None:
+    cluster.faults.add("DownloadResultData", DropBefore("NOT_FOUND"), times=5)
+    with connect():
+        assert add.invoke(1, 2).get() == 3
+    assert cluster.counters["DownloadResultData"].requests == 6
+
+
+def test_a_value_that_its_row_has_and_no_download_gives_is_lost_and_no_executor_died(
+    cluster: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "LATE", 0.3)
+    cluster.faults.add("DownloadResultData", DropBefore("NOT_FOUND"), times=1000)
+    with connect():
+        error = add.invoke(1, 2).exception()
+        cluster.faults.clear()
+    assert isinstance(error, ValueLost)
+    assert "'add'" in str(error)
+
+
+# ----- silent streams
+
+
+def test_values_come_past_a_stream_that_says_nothing(
+    connect: Connect, habits: Habits, caplog: pytest.LogCaptureFixture
+) -> None:
+    habits.silent_streams = True
+    with connect():
+        for number in range(3):
+            assert square.invoke(inc.invoke(number)).get() == (number + 1) ** 2
+        assert isinstance(fail.invoke("silence").exception(), ValueError)
+    told = [r.getMessage() for r in caplog.records if "says nothing" in r.getMessage()]
+    assert len(told) == 1
+
+
+def test_a_stream_that_falls_silent_later_is_found_out(
+    cluster: Emulator, connect: Connect, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pymonik.backend.armonik.polling.RECHECK", 0.5)
+    with connect():
+        assert inc.invoke(1).get() == 2
+        blocked = pass_gate.invoke(gate.path, "through")
+        assert not blocked.done()
+        cluster.engine.watchers.silence()
+        gate.open()
+        assert blocked.get() == "through"
+        assert inc.invoke(2).get() == 3
+
+
+# ----- a database that is away
+
+
+def test_calls_survive_a_database_that_restarts(cluster: Emulator, connect: Connect) -> None:
+    with connect(optimize=False) as client:
+        values = [inc.invoke(i) for i in range(20)]
+        client.flush()
+        cluster.database_away(1.5)
+        assert [value.get() for value in values] == list(range(1, 21))
+        cluster.database_away(1.5)
+        assert square.invoke(7).get() == 49
+
+
+def test_who_asks_a_database_that_is_away_asks_one_at_a_time() -> None:
+    with started() as emulator, Pymonik(emulator.endpoint, optimize=False) as client:
+        values = [inc.invoke(i) for i in range(30)]
+        client.flush()
+        client._backend.drain()  # type: ignore[union-attr]
+        emulator.database_away(2.5)
+        emulator.counters.reset()
+        assert [value.get() for value in values] == list(range(1, 31))
+        # 30 downloads that are told in the end; those asked meanwhile are eight threads, once each,
+        # and one of them now and then.
+        assert emulator.counters["DownloadResultData"].requests < 30 + 8 + 5
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Clients that give up within some seconds; more than the first request is given."""
+    monkeypatch.setenv("PYMONIK_PATIENCE", "5.5")
+    settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_database_that_stays_away_is_an_error_that_cancels_nothing(gate: Gate) -> None:
+    def lose(emulator: Emulator) -> None:
+        with Pymonik(emulator.endpoint) as client:
+            ids.append(client.session_id)
+            blocked = pass_gate.invoke(gate.path, "through", pmk_name="answer")
+            client.flush()
+            emulator.database_away()
+            blocked.get()
+
+    ids: list[str] = []
+    with started() as emulator:
+        with pytest.raises(ClusterError) as caught:
+            lose(emulator)
+        assert f"Pymonik.attach('{ids[0]}')" in str(caught.value)
+        emulator.database_back()
+        assert emulator.counters["CancelSession"].requests == 0
+        gate.open()
+        with Pymonik.attach(ids[0], emulator.endpoint) as client:
+            assert client.lookup("answer").get() == "through"
+
+
+def test_a_closed_breaker_lets_all_pass() -> None:
+    breaker = Breaker()
+    assert all(breaker.enter(0.0, lambda: False) for _ in range(3))
+
+
+def test_an_open_breaker_lets_one_try_and_all_when_that_was_answered() -> None:
+    breaker = Breaker()
+    recovered = threading.Event()
+    breaker.recovered = recovered.set
+    breaker.failed()
+    assert not breaker.enter(time.monotonic(), lambda: False)
+    assert not breaker.enter(time.monotonic() + 100.0, lambda: True)
+    assert breaker.enter(time.monotonic() + 100.0, lambda: False)
+    assert not breaker.enter(time.monotonic(), lambda: False)
+    breaker.passed()
+    assert recovered.is_set()
+    assert breaker.enter(0.0, lambda: False)
+
+
+# ----- records that are lost
+
+
+def test_a_control_plane_that_comes_back_without_the_session_says_what_is_lost(gate: Gate) -> None:
+    with started() as first:
+        port = first.port
+        client = Pymonik(first.endpoint).create()
+        blocked = pass_gate.invoke(gate.path, pymonik=client)
+        client.flush()
+    with started(port=port), pytest.raises(ClusterError) as caught:
+        blocked.get()
+    assert client.session_id in str(caught.value)
+    assert "Lost with it: 1 value, of pass_gate" in str(caught.value)
+    client.cancel()
+
+
+def test_records_that_expire_under_a_session_that_goes_on_are_told_of(
+    cluster: Emulator, connect: Connect, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pymonik.backend.armonik.events.LATE", 0.5)
+    monkeypatch.setattr("pymonik.backend.armonik.polling.RECHECK", 0.5)
+    with connect() as client:
+        blocked = pass_gate.invoke(gate.path)
+        client.flush()
+        with cluster.engine.reading() as tables:
+            for result in list(tables.results_of[client.session_id].values()):
+                tables.remove_result(result)
+        error = blocked.exception()
+        client.cancel()
+    assert isinstance(error, ValueLost)
+    assert "'pass_gate'" in str(error)
