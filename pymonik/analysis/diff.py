@@ -12,8 +12,8 @@ from itertools import zip_longest
 from typing import Any
 
 from pymonik.analysis.pairs import name_of, paired
+from pymonik.analysis.shape import folded
 from pymonik.capture.fingerprint import content_digest, parameters_of, parts_of
-from pymonik.draw.model import folded
 from pymonik.graph.columns import Bundle, Const, Nested, Range, Ref, slot_at
 from pymonik.graph.ir import Graph, Map, Put, inputs
 from pymonik.humanize import counted, literal

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.columns import Const, Each, Nested, column_refs, refs_of
 from pymonik.graph.ir import Graph, Map, Put, Recorded, Spec, inputs
+from pymonik.graph.passes.vectorize import vectorize
+from pymonik.graph.target import Target
 from pymonik.values.content import Content
 
 if TYPE_CHECKING:
@@ -30,6 +32,11 @@ def ancestors(nodes: Iterable[Any]) -> Graph:
             open_ones.append((node, True))
             open_ones += [(source, False) for source in inputs(node)]
     return Graph(tuple(order.values()), {})
+
+
+def folded(graph: Graph) -> Graph:
+    """Give the graph as written, calls of one task and depth folded into one node."""
+    return vectorize(graph, Target())
 
 
 def depth_and_width(graph: Graph) -> tuple[int, int]:

@@ -14,7 +14,6 @@ from typing import Any
 import rich_click as click
 
 from pymonik.analysis.counts import Figures, figures
-from pymonik.analysis.session.tasks import drawing_of_tasks, with_subtasks
 from pymonik.analysis.total import together
 from pymonik.cli.dry_run import Recording
 from pymonik.cli.tables import (
@@ -39,6 +38,7 @@ from pymonik.draw.explain import explained, graphs, stages
 from pymonik.draw.formats import FORMATS, described
 from pymonik.draw.html import Stage, page
 from pymonik.draw.model import Drawing, drawing
+from pymonik.draw.tasks import drawing_of_tasks, with_subtasks
 from pymonik.draw.terminal import terminal
 from pymonik.graph.passes import PASSES
 from pymonik.graph.show import show as text_of

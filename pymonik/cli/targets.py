@@ -18,11 +18,12 @@ import rich_click as click
 from pymonik import backend as backends
 from pymonik.analysis.file import compiled, is_file, load, of_brief
 from pymonik.analysis.session.file import is_tasks_file, load_tasks
-from pymonik.analysis.session.tasks import Stored, Task, drawing_of_tasks
+from pymonik.analysis.session.tasks import Stored, Task
 from pymonik.cli.dry_run import Recording, ScriptFailed, is_function, record
 from pymonik.cli.dry_run import execute as run_to_its_end
 from pymonik.cli.suggestions import check_module, check_script, not_found, note_slips
 from pymonik.draw.model import Drawing
+from pymonik.draw.tasks import drawing_of_tasks
 from pymonik.errors import BackendError, GraphFileError, PymonikError, RunNotFound
 from pymonik.graph.ir import Graph
 from pymonik.humanize import counted, seconds_text, size_text

@@ -11,11 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from pymonik.analysis.shape import captured, uses
+from pymonik.analysis.shape import captured, folded, uses
 from pymonik.draw.layout import Layout, layered
 from pymonik.graph.ir import Graph, Map, Put, Recorded, Spec
-from pymonik.graph.passes.vectorize import vectorize
-from pymonik.graph.target import Target
 
 
 @dataclass(frozen=True)
@@ -107,11 +105,6 @@ def brief(titles: Sequence[str], most: int) -> list[str]:
     if len(lines) <= most:
         return lines
     return [*lines[: most - 2], f"… {len(lines) - most + 1} more", lines[-1]]
-
-
-def folded(graph: Graph) -> Graph:
-    """Give the graph as written, calls of one task and depth folded into one node."""
-    return vectorize(graph, Target())
 
 
 def drawing(graph: Graph, fold: bool = True, numbers: Mapping[int, int] | None = None) -> Drawing:

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from pymonik import task
 from pymonik.analysis.session.look import look
-from pymonik.analysis.session.tasks import drawing_of_tasks
 from pymonik.cli.app import app
+from pymonik.draw.tasks import drawing_of_tasks
 from pymonik.draw.terminal import terminal
 from pymonik.emulator import Emulator
 from pymonik.errors import BackendError

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pymonik.analysis.check import Finding
-from pymonik.analysis.session.tasks import Session, Stored, Task
+from pymonik.analysis.session.tasks import Stored, Task, TaskGraph
 from pymonik.humanize import counted
 
 _SITE = "its client"
@@ -30,7 +30,7 @@ def check_tasks(
     partitions: those of the session, None when they are not known. seconds: expected ones of a
     task, by its name; otherwise the longest that one of its name took.
     """
-    session = Session(tasks, objects)
+    session = TaskGraph(tasks, objects)
     groups: dict[str, list[Task]] = {}
     for task in tasks:
         groups.setdefault(session.titles[task.id], []).append(task)
@@ -53,7 +53,7 @@ def _ends(groups: Groups) -> Iterator[Finding]:
                 yield Finding(level, status, f"{text}{f', {error}' if error else ''}", _SITE)
 
 
-def _waits(groups: Groups, session: Session) -> Iterator[Finding]:
+def _waits(groups: Groups, session: TaskGraph) -> Iterator[Finding]:
     """Find what waits for a result that will never come: nobody makes it, or who did has failed."""
     for name, tasks in groups.items():
         reasons: dict[tuple[str, str], int] = {}
@@ -65,7 +65,7 @@ def _waits(groups: Groups, session: Session) -> Iterator[Finding]:
             yield Finding(level, "missing result", text, _SITE)
 
 
-def _missing(id: str, session: Session) -> tuple[str, str] | None:
+def _missing(id: str, session: TaskGraph) -> tuple[str, str] | None:
     maker = session.tasks.get(session.makers.get(id, ""))
     if maker is not None:
         if maker.status not in _STUCK:

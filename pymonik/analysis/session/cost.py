@@ -12,7 +12,7 @@ from statistics import mean
 
 from pymonik.analysis.cost import ASSUMED, Cost, Duration, Eager, Site
 from pymonik.analysis.counts import Figures
-from pymonik.analysis.session.tasks import Session, Stored, Task
+from pymonik.analysis.session.tasks import Stored, Task, TaskGraph
 from pymonik.analysis.simulate import ARMONIK, Job, Overheads, schedule, span
 
 
@@ -27,7 +27,7 @@ def cost_of_tasks(
     overheads: Overheads = ARMONIK,
 ) -> Cost:
     """Price tasks as if all of them were to be run: see `pymonik.analysis.cost.estimate`."""
-    session = Session(tasks, objects)
+    session = TaskGraph(tasks, objects)
     clock = _Clock(session, seconds or {}, assumed)
     order = sorted(tasks, key=lambda task: session.levels[task.id])
     jobs = _jobs(order, session, clock)
@@ -57,7 +57,7 @@ def cost_of_tasks(
 class _Clock:
     """Says how long a task lasts: as given, as it did, as others of its name did, or as assumed."""
 
-    def __init__(self, session: Session, given: Mapping[str, float], assumed: float) -> None:
+    def __init__(self, session: TaskGraph, given: Mapping[str, float], assumed: float) -> None:
         self.titles = session.titles
         self.given = given
         self.assumed = assumed
@@ -80,7 +80,7 @@ class _Clock:
         return "measured" if name in self.means else "assumed"
 
 
-def _jobs(order: Sequence[Task], session: Session, clock: _Clock) -> list[Job]:
+def _jobs(order: Sequence[Task], session: TaskGraph, clock: _Clock) -> list[Job]:
     places = {task.id: place for place, task in enumerate(order)}
     jobs = []
     for task in order:
@@ -92,7 +92,7 @@ def _jobs(order: Sequence[Task], session: Session, clock: _Clock) -> list[Job]:
     return jobs
 
 
-def _figures(tasks: Sequence[Task], session: Session) -> Figures:
+def _figures(tasks: Sequence[Task], session: TaskGraph) -> Figures:
     widths = Counter(session.levels.values())
     used = [session.objects[i].size for t in tasks for i in t.inputs if i in session.objects]
     distinct = {i for t in tasks for i in t.inputs if i in session.objects}
@@ -111,7 +111,7 @@ def _figures(tasks: Sequence[Task], session: Session) -> Figures:
     )
 
 
-def _durations(tasks: Sequence[Task], session: Session, clock: _Clock) -> tuple[Duration, ...]:
+def _durations(tasks: Sequence[Task], session: TaskGraph, clock: _Clock) -> tuple[Duration, ...]:
     sums: dict[tuple[str, str], list[float]] = {}
     for task in tasks:
         key = (session.titles[task.id], clock.source(task))
@@ -120,7 +120,7 @@ def _durations(tasks: Sequence[Task], session: Session, clock: _Clock) -> tuple[
     return tuple(sorted(told, key=lambda one: -one.seconds * one.calls))
 
 
-def _sites(tasks: Sequence[Task], session: Session, clock: _Clock) -> tuple[Site, ...]:
+def _sites(tasks: Sequence[Task], session: TaskGraph, clock: _Clock) -> tuple[Site, ...]:
     """Sum up by name: a cluster does not know the line of a program."""
     groups: dict[str, list[Task]] = {}
     for task in tasks:

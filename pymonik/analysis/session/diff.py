@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from pymonik.analysis.diff import Change
-from pymonik.analysis.session.tasks import Session, Stored, Task, plain
+from pymonik.analysis.session.tasks import Stored, Task, TaskGraph, plain
 from pymonik.humanize import size_text
 from pymonik.plan.fan_in import bounded
 from pymonik.plan.make_requests import placement_of
@@ -72,7 +72,7 @@ class _Group:
 
 def compare(before: Wiring, after: Wiring) -> list[Change]:
     """Compare two programs by their tasks; bytes of objects where both know objects."""
-    sessions = [Session(tasks, objects) for tasks, objects in (before, after)]
+    sessions = [TaskGraph(tasks, objects) for tasks, objects in (before, after)]
     # A fan-out whose names have lost their numbers on one side has lost them on the other.
     folded = {
         plain(task.name)
@@ -94,7 +94,7 @@ def compare(before: Wiring, after: Wiring) -> list[Change]:
     return changes
 
 
-def _groups(session: Session, folded: set[str]) -> dict[str, _Group]:
+def _groups(session: TaskGraph, folded: set[str]) -> dict[str, _Group]:
     def name_of(task: Task) -> str:
         short = plain(task.name)
         return short if short in folded else task.name
