@@ -26,6 +26,7 @@ from pymonik.values.outputs import call_back
 
 if TYPE_CHECKING:
     from pymonik.backend import Backend
+    from pymonik.client.plan_view import PlanView
     from pymonik.graph.target import Target
     from pymonik.plan.plan import Plan
 
@@ -66,11 +67,13 @@ class Compiling(Telling):
         self._known: Any = None
         self._cut: Any = None
 
-    def plan(self) -> Plan:
-        """Compile what is pending and give the plan, without sending it."""
+    def plan(self) -> PlanView:
+        """Compile what is pending and return the plan, without sending it."""
+        from pymonik.client.plan_view import PlanView
+
         self._check_open()
         with self._flushing:
-            return self._compile(taken(self._take()))
+            return PlanView.of(self._compile(taken(self._take())))
 
     def _compile(self, graph: Graph) -> Plan:
         # Loaded by the first flush, while executors start: half of what there is to load.

@@ -301,6 +301,12 @@ class Waiting(Recorder):
         """Describe a handle, without sending anything."""
         return description(handle)
 
+    def html(self, text: str, nodes: list[Any]) -> str:
+        """Return what a handle shows in a notebook, without sending anything."""
+        from pymonik.client.plan_view import handle_html
+
+        return handle_html(text, nodes)
+
 
 def lost(node: Any, index: int = 0) -> LostValueError:
     """Make the error of a wait for what nothing will bring."""

@@ -248,17 +248,6 @@ class Graph:
         """How many calls it makes."""
         return sum(_calls(node) for node in self.nodes)
 
-    def to_networkx(self) -> Any:
-        """Give a `networkx.DiGraph`: a node for each node, an edge where a value flows."""
-        from pymonik.analysis.shape import to_networkx
-
-        return to_networkx(self)
-
-    def _repr_html_(self) -> str:
-        from pymonik.draw.notebook import graph_html
-
-        return graph_html(self)
-
 
 def taken(nodes: Iterable[Any]) -> Graph:
     """Return the graph of recorded nodes, which are the calls that a flush takes.

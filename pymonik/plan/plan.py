@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pymonik.humanize import counted
 from pymonik.settings import settings
@@ -16,9 +16,6 @@ from pymonik.values.content import Content
 from pymonik.values.options import TaskOptions
 from pymonik.values.outputs import Cell, Home
 from pymonik.wire.program import Program
-
-if TYPE_CHECKING:
-    from pymonik.analysis.cost import Cost
 
 
 class Unit:
@@ -233,12 +230,6 @@ class Plan:
         """Bytes that travel: payloads, and blobs that are not stored yet, each once."""
         return sum(len(unit.payload) for unit in self.units) + sum(b.size for b in self.uploads)
 
-    def cost(self, **options: Any) -> Cost:
-        """Estimate what carrying it out takes: see `pymonik.analysis.cost.estimate`."""
-        from pymonik.analysis.cost import estimate
-
-        return estimate(self, **options)
-
     def __bool__(self) -> bool:
         return bool(self.units or self.blobs)
 
@@ -253,11 +244,6 @@ class Plan:
         from pymonik.graph.show import show
 
         return f"{self!r}\n{show(self.graph)}" if self.graph is not None else repr(self)
-
-    def _repr_html_(self) -> str:
-        from pymonik.draw.notebook import plan_html
-
-        return plan_html(self)
 
 
 def _is_put(handle: Any) -> bool:

@@ -194,9 +194,8 @@ class MultiResultHandle(Generic[T]):
         return f"<MultiResultHandle of {len(self)}>"
 
     def _repr_html_(self) -> str:
-        from pymonik.draw.notebook import handle_html
-
-        return handle_html(repr(self), [node for node, _, _ in self._runs])
+        nodes = [node for node, _, _ in self._runs]
+        return repr(self) if self._client is None else self._client.html(repr(self), nodes)
 
 
 class Completed(Iterator[ResultHandle[T]], AsyncIterator[ResultHandle[T]]):

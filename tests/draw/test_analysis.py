@@ -5,7 +5,7 @@ from __future__ import annotations
 import networkx
 
 from pymonik import Pymonik
-from pymonik.analysis.shape import ancestors, depth_and_width
+from pymonik.analysis.shape import ancestors, depth_and_width, to_networkx
 
 from .graphs import load, prices, total
 
@@ -13,7 +13,7 @@ from .graphs import load, prices, total
 def test_networkx_has_a_node_a_call_and_an_edge_a_use(client: Pymonik) -> None:
     handle = prices(client, days=4)
     plan = client.plan()
-    graph = plan.source.graph.to_networkx()
+    graph = to_networkx(plan.source.graph)
     assert networkx.is_directed_acyclic_graph(graph)
     assert [graph.nodes[n]["name"] for n in graph] == ["load"] + ["price"] * 4 + [
         *["discount"] * 4,

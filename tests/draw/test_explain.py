@@ -5,8 +5,8 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from pymonik import Pymonik
+from pymonik.client.plan_view import GraphView
 from pymonik.draw.explain import _shortened, explained, graphs, stages
-from pymonik.graph.ir import Graph
 from pymonik.graph.passes import PASSES
 
 from .graphs import load, prices
@@ -72,7 +72,7 @@ def test_graphs_plans_and_handles_show_themselves(client: Pymonik) -> None:
         (plan, "122 calls in 22 units"),
         (handle, "discount"),
         (several, "×2"),
-        (Graph((), {}), "svg"),
+        (GraphView((), {}), "svg"),
     ):
         shown = thing._repr_html_()
         assert words in shown

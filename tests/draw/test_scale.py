@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik
+from pymonik.analysis.cost import estimate
 from pymonik.analysis.counts import figures
 from pymonik.cli.tables import figures_text
 from pymonik.draw.explain import stages
@@ -62,7 +63,7 @@ def work(look: Callable[[Plan], object], steps: int) -> int:
         lambda plan: svg(drawing(plan.graph)),
         lambda plan: page("stencil", stages(plan)),
         lambda plan: figures_text(figures(plan)),
-        lambda plan: plan.cost(),
+        estimate,
     ],
     ids=["terminal", "svg", "page", "figures", "cost"],
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from html import escape
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pymonik.capture.function import Code
@@ -77,6 +78,10 @@ class Subtasks(Recorder):
     def describe(self, handle: Any) -> str:
         """Describe a handle."""
         return f"of {handle._node.spec.name!r}, recorded in a task"
+
+    def html(self, text: str, nodes: list[Any]) -> str:
+        """Return what a handle shows in a notebook: inside a task nothing is drawn."""
+        return escape(text)
 
     def cancel_call(self, handle: ResultHandle[Any]) -> bool:
         """Take back a call that was recorded by the running task."""

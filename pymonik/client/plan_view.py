@@ -1,0 +1,71 @@
+"""What `client.plan()` gives: a plan and its graph as their user sees them.
+
+Enters: a plan. Leaves: the same, with what is asked of it by eye and for algorithms of one's own.
+The plan and the graph themselves know nothing of prices and drawings, which are above them; what
+these need is loaded when it is asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from pymonik.graph.ir import Graph
+from pymonik.plan.plan import Plan
+
+if TYPE_CHECKING:
+    import networkx
+
+    from pymonik.analysis.cost import Cost
+
+
+@dataclass(frozen=True)
+class GraphView(Graph):
+    """A graph that shows itself in a notebook, and can be handed to networkx."""
+
+    @classmethod
+    def of(cls, graph: Graph) -> GraphView:
+        """Return the view of a graph."""
+        return cls(graph.nodes, graph.aliases, graph.notes)
+
+    def to_networkx(self) -> networkx.DiGraph[int]:
+        """Return a `networkx.DiGraph`: a node for each node, an edge where a value flows."""
+        from pymonik.analysis.shape import to_networkx
+
+        return to_networkx(self)
+
+    def _repr_html_(self) -> str:
+        from pymonik.draw.model import drawing
+        from pymonik.draw.svg import svg
+
+        return svg(drawing(self))
+
+
+@dataclass(frozen=True, repr=False)
+class PlanView(Plan):
+    """A plan that can be priced, and shows itself in a notebook."""
+
+    @classmethod
+    def of(cls, plan: Plan) -> PlanView:
+        """Return the view of a plan."""
+        shared: dict[str, Any] = {field.name: getattr(plan, field.name) for field in fields(plan)}
+        return cls(**{**shared, "graph": GraphView.of(plan.graph)})
+
+    def cost(self, **options: Any) -> Cost:
+        """Estimate what carrying it out takes: see `pymonik.analysis.cost.estimate`."""
+        from pymonik.analysis.cost import estimate
+
+        return estimate(self, **options)
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self)[1:-1])}</p>{self.graph._repr_html_()}"
+
+
+def handle_html(text: str, nodes: list[Any]) -> str:
+    """Return a drawing of the calls that lead to the values of a handle, under its `repr`."""
+    from pymonik.analysis.shape import ancestors
+    from pymonik.draw.model import drawing
+    from pymonik.draw.svg import svg
+
+    return f"<p>{escape(text.strip('<>'))}</p>{svg(drawing(ancestors(nodes)))}"
