@@ -12,7 +12,6 @@ from typing import Any
 
 from pymonik.backend.in_process import Embedded
 from pymonik.capture.importer import at_home
-from pymonik.forks import fork_safe
 from pymonik.plan.plan import Plan, Unit
 from pymonik.record.current import CURRENT
 from pymonik.runtime.executor import state as running
@@ -22,6 +21,7 @@ from pymonik.runtime.executor.subtasks import Subtasks
 from pymonik.runtime.host.messages import plan_of, variables_of, wire_plan
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.unit_slice import Piece
+from pymonik.system.forks import fork_safe
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Cell, call_back

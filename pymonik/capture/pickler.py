@@ -21,8 +21,8 @@ import cloudpickle
 from pymonik.capture.importer import local_object, set_function
 from pymonik.capture.local_modules import is_local
 from pymonik.capture.source_closure import imported_by
-from pymonik.runtime.exceptions import reduced as reduced_exception
 from pymonik.values.content import slot_value
+from pymonik.values.exceptions import reduced as reduced_exception
 
 # Smaller buffers travel inside the pickle: a buffer of its own costs more than it saves.
 _IN_BAND = 4096

@@ -11,7 +11,7 @@ import queue
 import threading
 from collections.abc import Callable
 
-from pymonik.safe_logging import safe_logger
+from pymonik.system.safe_logging import safe_logger
 
 logger = safe_logger("pymonik")
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pymonik.safe_logging import safely
+from pymonik.system.safe_logging import safely
 
 # A wait shorter than this shows no bar.
 _PATIENCE = 0.5

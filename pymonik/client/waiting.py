@@ -18,10 +18,10 @@ from pymonik.client.cancel import cancel_pending, renounce
 from pymonik.client.lookup import description, handle_of
 from pymonik.client.progress import Progress, watching
 from pymonik.errors import LostValueError, NoClientError
-from pymonik.forks import fork_safe
 from pymonik.graph.ir import Put
 from pymonik.record.handle import ResultHandle
 from pymonik.record.recorder import Recorder
+from pymonik.system.forks import fork_safe
 from pymonik.values.options import TaskOptions
 from pymonik.values.outcome import PENDING, Failure, value_of
 from pymonik.values.outputs import Spliced

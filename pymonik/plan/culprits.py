@@ -15,7 +15,7 @@ from pymonik.graph.ir import Graph, Recorded
 from pymonik.graph.passes import run_passes
 from pymonik.graph.target import Target
 from pymonik.plan.lower import lower
-from pymonik.runtime.exceptions import packed
+from pymonik.values.exceptions import packed
 from pymonik.values.options import DEFAULTS, TaskOptions, merge
 from pymonik.values.outcome import Failure
 

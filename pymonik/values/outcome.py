@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from pymonik.errors import Cancelled, ExecutorDied, TaskFailed, TaskTimeout, ValueLost
-from pymonik.runtime.exceptions import Arrived, raise_from, unpacked
 from pymonik.values.content import Content
+from pymonik.values.exceptions import Arrived, raise_from, unpacked
 
 _PATH_LIMIT = 20
 

@@ -22,9 +22,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pymonik.errors import WireError
-from pymonik.runtime import records
 from pymonik.values.content import IMMEDIATE, Content, digest_of, freeze_buffer
 from pymonik.values.outcome import Apart, Failure
+from pymonik.wire import records
 
 WIRE_VERSION = 2
 DIGEST_SIZE = 20

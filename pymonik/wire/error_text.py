@@ -18,8 +18,8 @@ from dataclasses import replace
 from typing import Any
 
 from pymonik.errors import WireError
-from pymonik.runtime import records
 from pymonik.values.outcome import Failure
+from pymonik.wire import records
 
 LIMIT = 4096
 _ANY_MARK = "\npymonik:"

@@ -22,8 +22,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pymonik.errors import WireError
-from pymonik.forks import fork_safe
 from pymonik.settings import settings
+from pymonik.system.forks import fork_safe
 from pymonik.values.content import Buffer, Content, MemoryFile, received
 from pymonik.wire.byte_cache import CacheInfo
 

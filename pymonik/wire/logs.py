@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pymonik.runtime.executor import state as running
-from pymonik.safe_logging import safely
+from pymonik.system.safe_logging import safely
 
 # What tasks print comes as records of these loggers.
 PRINTED = {"stdout": "pymonik.print.stdout", "stderr": "pymonik.print.stderr"}

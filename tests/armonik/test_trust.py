@@ -17,12 +17,11 @@ from pymonik import task
 from pymonik.capture.pickler import freeze
 from pymonik.emulator.storage import Objects
 from pymonik.errors import TaskFailed, WireError
-from pymonik.runtime import records
-from pymonik.runtime.exceptions import packed
 from pymonik.runtime.worker import inputs as agent_inputs
 from pymonik.values.content import Content, digest_of
+from pymonik.values.exceptions import packed
 from pymonik.values.outcome import Apart, Failure
-from pymonik.wire import envelope
+from pymonik.wire import envelope, records
 from pymonik.wire import error_text as verdict
 from tests.armonik.conftest import Connect
 

@@ -19,9 +19,9 @@ from pymonik.errors import WireError
 from pymonik.plan.lost_inputs import blame
 from pymonik.plan.requests import Declare, Entry, Object, Placement, Submit
 from pymonik.plan.sizes import TAG, TAG_LENGTH, size_of
-from pymonik.runtime.exceptions import packed
 from pymonik.runtime.executor.feed import Feed, Upstream
 from pymonik.values.content import Content
+from pymonik.values.exceptions import packed
 from pymonik.values.outcome import PENDING, Failure
 from pymonik.wire import envelope
 from pymonik.wire import error_text as verdict

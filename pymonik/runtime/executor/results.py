@@ -10,8 +10,8 @@ import traceback
 from typing import Any
 
 from pymonik.capture.function import is_immediate_tuple
-from pymonik.runtime.exceptions import packed
 from pymonik.values.content import Content, freeze_buffer
+from pymonik.values.exceptions import packed
 from pymonik.values.outcome import Failure
 from pymonik.wire.program import StepCode, element_of, site_of
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pymonik.errors import EnvironmentBuildError
-from pymonik.safe_logging import safe_logger
+from pymonik.system.safe_logging import safe_logger
 
 if TYPE_CHECKING:
     from pymonik.environment.builder import Built, Environments

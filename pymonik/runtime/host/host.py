@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pymonik.forks import fork_safe
 from pymonik.plan.plan import Unit
 from pymonik.runtime.host.autoscaler import Hiring
 from pymonik.runtime.host.condition import Changed
@@ -25,7 +24,8 @@ from pymonik.runtime.host.messages import entry_of, plan_of
 from pymonik.runtime.host.pool import Death, Staff
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.subtasks import Here, Onward
-from pymonik.safe_logging import safe_logger
+from pymonik.system.forks import fork_safe
+from pymonik.system.safe_logging import safe_logger
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Cell, call_back
 from pymonik.wire.logs import relay

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.errors import WireError
 from pymonik.runtime.host.process import Process
-from pymonik.safe_logging import safe_logger
+from pymonik.system.safe_logging import safe_logger
 from pymonik.wire.journal import Journal
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pymonik.errors import BackendError
-from pymonik.runtime.crash import open_crash_file, python_stack
 from pymonik.runtime.executor.state import sweep
 from pymonik.settings import PACKAGE
+from pymonik.system.crash import open_crash_file, python_stack
 from pymonik.wire.frames import Decoder, Encoder, Outbox, receive
 from pymonik.wire.journal import Journal, Page, open_page
 

@@ -1,0 +1,1 @@
+"""What a process shares with its system: forks, threads that log, crashes."""
