@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?= -n 2
 BENCH_ARGS ?=
+EDITS ?= 500
+SEED ?= 1
 
 BIN := $(VENV)/bin
 PINS := pyproject.toml constraints.txt
@@ -13,7 +15,7 @@ WANTED := import sys; sys.exit(sys.version_info < (3, 10))
 FOUND := import sys; print("%d.%d.%d" % sys.version_info[:3])
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test edits check format bench clean
 .SUFFIXES:
 
 help: ## show this list
@@ -29,6 +31,10 @@ demo: $(VENV)/.demo ## run the value-at-risk example, then draw its graph
 test: $(VENV)/.test ## run the tests (PYTEST_ARGS="-x -k name")
 	@echo "==> Running the tests"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+edits: $(VENV)/.test ## edit cached programs in 500 places (EDITS=..., SEED=...)
+	@echo "==> Comparing cached with uncached values after $(EDITS) edits"
+	@PYMONIK_EDITS=$(EDITS) PYMONIK_EDITS_SEED=$(SEED) $(BIN)/python -m pytest -s -o timeout=3600 tests/known
 
 check: $(VENV)/.test ## lint, formatting, strict types
 	@echo "==> ruff check"

@@ -13,7 +13,7 @@ from typing import Any
 
 from pymonik.analysis.pairs import name_of, paired
 from pymonik.analysis.shape import folded
-from pymonik.capture.fingerprint import content_digest, parameters_of, parts_of
+from pymonik.capture.fingerprint import changed_parts, content_digest, parameters_of, parts_of
 from pymonik.graph.columns import Bundle, Const, Nested, Range, Ref, slot_at
 from pymonik.graph.ir import Graph, Map, Put, inputs
 from pymonik.humanize import counted, literal
@@ -113,9 +113,9 @@ def _reasons(old: Any, new: Any, matched: dict[int, int]) -> Iterator[str]:
 
 
 def _code_reasons(before: dict[str, str], after: dict[str, str]) -> Iterator[str]:
-    for part in sorted({*before, *after}):
+    for part in changed_parts(before, after):
         was, now = before.get(part), after.get(part)
-        if was == now or (part.startswith("package ") and None in (was, now) and _is_brief(before)):
+        if part.startswith("package ") and None in (was, now) and _is_brief(before):
             continue
         readable = part == "python" or part.startswith("package ")
         if was is None or now is None:

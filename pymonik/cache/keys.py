@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from pymonik.capture.fingerprint import content_digest, parts_of
+from pymonik.capture.fingerprint import content_digest, deciding, parts_of
 from pymonik.capture.source_closure import Source, closure
 from pymonik.graph.columns import Bundle, Nested, Ref, slot_at
 from pymonik.graph.ir import Put, Recorded, Spec
@@ -23,6 +23,8 @@ from pymonik.humanize import literal
 from pymonik.values.content import IMMEDIATE, Content
 
 Parts = dict[str, str]
+# Of keys: raised when they are made of something else, so that values of before are not found.
+FORMAT = 2
 _SHOWN = 60
 
 
@@ -46,7 +48,7 @@ class Keys:
         known = self._codes.get(spec)
         if known is None:
             if spec.version is None:
-                parts = dict(parts_of(spec.code.function))
+                parts = dict(parts_of(spec.code.function, whole=spec.code.whole))
                 parts.update(self._modules_of(spec.code.content, spec.edition))
             else:
                 parts = {f"version of {spec.name}": str(spec.version)}
@@ -69,7 +71,8 @@ class Keys:
             return [None] * count
         self._edition = node.spec.edition
         try:
-            head = repr((sorted(self.code_of(node.spec).items()), node.spec.keywords))
+            parts = sorted(deciding(self.code_of(node.spec)).items())
+            head = repr((FORMAT, parts, node.spec.keywords, node.spec.context))
             if node.n is None:
                 return [self._key(head, node.args)]
             rows = zip(*([slot_at(column, i) for i in range(count)] for column in node.args))

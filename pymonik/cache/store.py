@@ -27,6 +27,9 @@ from pymonik.wire import envelope
 
 logger = logging.getLogger("pymonik.reuse")
 
+# Of files: those of another are not read, and go when room is made.
+FORMAT = 2
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -55,6 +58,8 @@ class Store:
         try:
             data = path.read_bytes()
             start = data.index(b"\n") + 1
+            if json.loads(data[:start]).get("format") != FORMAT:
+                return None
             opened = envelope.unseal(memoryview(data)[start:])
             content = envelope.content_of(opened)
             if content.digest != opened.digest:
@@ -75,7 +80,9 @@ class Store:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with open(part, "wb") as file:
-                file.write(json.dumps({**about, "made": time.time()}).encode() + b"\n")
+                file.write(
+                    json.dumps({**about, "format": FORMAT, "made": time.time()}).encode() + b"\n"
+                )
                 file.writelines(envelope.seal_content(content))
             part.replace(self._folder / key)
         except OSError as error:
@@ -112,6 +119,8 @@ class Store:
             try:
                 with open(path, "rb") as file:
                     told = json.loads(file.readline())
+                if told.get("format") != FORMAT:
+                    continue
                 parts = told.get("code", {}), tuple(told.get("arguments", ()))
                 times = told["made"], status.st_mtime
                 found.append(Entry(path.name, told["task"], status.st_size, *times, *parts))

@@ -106,9 +106,13 @@ def package_of(top: str) -> str:
     return (_distributions().get(top) or [top])[0]
 
 
-def versions(function: Callable[..., Any]) -> dict[str, str]:
-    """Give the versions of the packages that a function imports from, "" for what is no package."""
-    return {name: _version(name) for name in sorted(map(package_of, imported(function)))}
+def versions(function: Callable[..., Any], also: Iterable[str] = ()) -> dict[str, str]:
+    """Give the versions of the packages that a function imports from, "" for what is no package.
+
+    also: further top-level modules that it needs.
+    """
+    tops = imported(function).union(also)
+    return {name: _version(name) for name in sorted(set(map(package_of, tops)))}
 
 
 @functools.lru_cache(maxsize=256)

@@ -1,6 +1,7 @@
 """Fingerprints of functions: the same in every run, another when what a call computes may change.
 
-Enters: a function. Leaves: a digest for each part of it: its own code, helpers that travel along,
+Enters: a function. Leaves: one digest of all that it can reach, which decides; and a digest for
+each part of it, which tells people what has changed: its own code, helpers that travel along,
 global values, packages, Python. How values are written is told in `texts`.
 """
 
@@ -11,15 +12,19 @@ import hashlib
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from pymonik.capture.canonical_text import code_text, text, values_of
+from pymonik.capture.canonical_text import code_text, text, values_of, whole_text
 from pymonik.capture.function import reachable
 from pymonik.values.content import Content
 
 logger = logging.getLogger("pymonik")
 Parts = dict[str, str]
+# The part that decides whether two functions are equal, whatever the others are called.
+WHOLE = "code and the places of what it uses"
+# How parts are called that are named for people.
+_TELLING = ("code of ", "global ", "closure ", "bound arguments")
 # Of pickles, in bytes: each opcode is looked at.
 _SMALL = 1 << 16
 
@@ -37,16 +42,64 @@ class Stored:
         return self.load()(*args, **kwargs)
 
 
+class Whole(NamedTuple):
+    """A digest of a function with all that it reaches, and the packages that it imports from."""
+
+    digest: str
+    packages: frozenset[str]
+
+
 def fingerprint(function: Callable[..., Any], packages: bool = True) -> str:
-    """Give the digest of all parts of a function; packages: their versions count as well."""
-    return _digest(repr(sorted(parts_of(function, packages).items())))
+    """Give the digest of a function; packages: their versions count as well."""
+    return _digest(repr(sorted(deciding(parts_of(function, packages)).items())))
 
 
-def parts_of(function: Callable[..., Any], packages: bool = True) -> Parts:
-    """Give a digest by part: "code of f", "global K", "package numpy", "python"."""
+def whole_of(function: Callable[..., Any]) -> Whole:
+    """Give the digest of a function as it is now: what it reaches may be changed later."""
+    text, packages = whole_text(function)
+    return Whole(_digest(text), frozenset(packages))
+
+
+def deciding(parts: Parts) -> Parts:
+    """Give the parts that tell functions apart; the others say where they differ."""
+    if WHOLE not in parts:
+        return parts
+    return {name: part for name, part in parts.items() if not name.startswith(_TELLING)}
+
+
+def changed_parts(before: Parts, after: Parts) -> list[str]:
+    """Give the names of the parts in which two functions differ; none when only names changed."""
+    differing = [part for part in sorted({*before, *after}) if before.get(part) != after.get(part)]
+    if WHOLE in before and before.get(WHOLE) == after.get(WHOLE):
+        return [part for part in differing if not part.startswith(_TELLING)]
+    # The whole is told of where nothing smaller is: values or helpers have changed places.
+    told = any(part.startswith(_TELLING) for part in differing)
+    return [part for part in differing if part != WHOLE or not told]
+
+
+def parts_of(
+    function: Callable[..., Any], packages: bool = True, whole: Whole | None = None
+) -> Parts:
+    """Give a digest by part: "code of f", "global K", "package numpy", "python".
+
+    whole: what was noted when the function was captured.
+    """
     if isinstance(function, Stored):
         some = function.parts.items()
         return {name: p for name, p in some if packages or not name.startswith("package ")}
+    whole = whole or whole_of(function)
+    parts = {WHOLE: whole.digest, **_told_of(function)}
+    if packages:  # to ask for versions is slow where many are installed
+        from pymonik.capture.dependencies import versions
+
+        found = versions(function, whole.packages)
+        parts.update((f"package {name}", version) for name, version in found.items())
+    parts["python"] = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    return parts
+
+
+def _told_of(function: Callable[..., Any]) -> Parts:
+    """Give a digest by name of the functions and values that a function uses."""
     found: dict[str, set[str]] = {}
     functions = reachable(function)
     for reached in functions:
@@ -62,11 +115,6 @@ def parts_of(function: Callable[..., Any], packages: bool = True) -> Parts:
         parts["bound arguments"] = _digest(text((function.args, function.keywords)))
     if not functions:
         parts[f"code of {getattr(function, '__qualname__', repr(type(function)))}"] = ""
-    if packages:  # to ask for versions is slow where many are installed
-        from pymonik.capture.dependencies import versions
-
-        parts.update((f"package {name}", found) for name, found in versions(function).items())
-    parts["python"] = f"{sys.version_info[0]}.{sys.version_info[1]}"
     return parts
 
 
@@ -90,7 +138,8 @@ def content_digest(content: Content, slots: int = 0) -> str:
         known = content.digest.hex()
         if b"cloudpickle" in content.data or _holds_set(content.data):
             try:
-                known = _digest(text(content.load([f"slot {i}" for i in range(slots)])))
+                value = content.load([f"slot {i}" for i in range(slots)])
+                known = _digest(whole_text(value)[0])
             except Exception:  # whatever a class of the user does when it is made without a call
                 logger.debug("a value cannot be read again: its bytes are compared", exc_info=True)
         _KNOWN[content] = known

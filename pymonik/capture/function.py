@@ -11,11 +11,14 @@ import sys
 import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymonik.errors import CaptureError
 from pymonik.settings import MIB, settings
 from pymonik.values.content import IMMEDIATE, Content, freeze_buffer
+
+if TYPE_CHECKING:
+    from pymonik.capture.fingerprint import Whole
 
 # Immediates that are never large; strings and bytes may be.
 SMALL = frozenset({int, float, bool, type(None), complex, type(Ellipsis)})
@@ -116,7 +119,7 @@ class Code:
     """
 
     __slots__ = ("_cells", "_files", "_globals", "_spaces", "content", "delegates", "function",
-                 "lazies")  # fmt: skip
+                 "lazies", "whole")  # fmt: skip
 
     def __init__(
         self,
@@ -133,6 +136,8 @@ class Code:
         self._files: list[tuple[str, tuple[int, int]]] = []
         self._spaces: list[dict[str, Any]] = []
         self.delegates = False
+        # What a pure function was known by when it was frozen: see `capture.fingerprint`.
+        self.whole: Whole | None = None
         for name in modules:
             self._watch_module(name)
         for watched in reachable(function):
@@ -142,7 +147,7 @@ class Code:
     def of_content(cls, content: Content) -> Code:
         """Give the code of a function that was captured elsewhere."""
         code = cls.__new__(cls)
-        code.function, code.content, code.lazies = content.load, content, []
+        code.function, code.content, code.lazies, code.whole = content.load, content, [], None
         code._globals, code._cells, code._files, code.delegates = [], [], [], True
         return code
 
@@ -184,14 +189,25 @@ class Code:
         return all(file_stamp(file) == stamp for file, stamp in self._files)
 
 
-def capture_function(function: Callable[..., Any], name: str, interner: Interner) -> Code:
-    """Freeze a function with the globals and closure it needs."""
+def capture_function(
+    function: Callable[..., Any], name: str, interner: Interner, noted: int = 0
+) -> Code:
+    """Freeze a function with the globals and closure it needs.
+
+    noted: if it has fewer bytes, note what tells it from others, too: objects that it uses may
+    change before the flush.
+    """
     modules: set[str] = set()
     content, lazies = interner.freeze(function, f"task {name!r}", modules)
     limit = settings().capture_limit
     if content.size > limit:
         raise CaptureError(f"task {name!r} captures {content.size} bytes, more than {limit}")
-    return Code(function, content, lazies, sorted(modules))
+    code = Code(function, content, lazies, sorted(modules))
+    if content.size < noted:
+        from pymonik.capture.fingerprint import whole_of
+
+        code.whole = whole_of(function)
+    return code
 
 
 def _cell_value(cell: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
 import rich_click as click
 
 from pymonik.cache.store import Entry, Store, default_folder
+from pymonik.capture.fingerprint import changed_parts
 from pymonik.cli.graph import print_json
 from pymonik.cli.tables import table
 from pymonik.humanize import counted, size_text
@@ -66,10 +68,17 @@ def explain(task: str, most: int) -> None:
             f"no value of a task {task!r} is kept: see `pymonik cache list`, and whether the task "
             "says @task(pure=True, cache=True)"
         )
-    for newer, older in zip(named[:most], [*named[1:], None]):
+    for place, newer in enumerate(named[:most]):
+        older = _nearest(newer, named[place + 1 :])
         click.echo(f"{newer.key[:_KEY]}  {newer.task}({', '.join(map(_short, newer.arguments))})")
         for line in _parts(newer) if older is None else _differences(newer, older):
             click.echo(f"    {line}")
+
+
+def _nearest(newer: Entry, older: Sequence[Entry]) -> Entry | None:
+    """Give the value to compare one with: the newest of the same arguments, else the newest."""
+    same = (entry for entry in older if entry.arguments == newer.arguments)
+    return next(same, next(iter(older), None))
 
 
 def _parts(entry: Entry) -> list[str]:
@@ -78,10 +87,8 @@ def _parts(entry: Entry) -> list[str]:
 
 def _differences(newer: Entry, older: Entry) -> list[str]:
     than = f"than {older.key[:_KEY]}"
-    parts = sorted({*newer.code, *older.code})
-    lines = [
-        f"other {part} {than}" for part in parts if newer.code.get(part) != older.code.get(part)
-    ]
+    parts = changed_parts(dict(older.code), dict(newer.code))
+    lines = [f"other {part} {than}" for part in parts]
     if newer.arguments != older.arguments:
         pairs = zip(newer.arguments, older.arguments)
         places = [str(place) for place, (a, b) in enumerate(pairs, 1) if a != b]

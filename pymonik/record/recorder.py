@@ -35,6 +35,11 @@ T = TypeVar("T")
 
 _KEPT_CODES = 256
 _KEPT_SPECS = 1024
+# Bytes of a pure function that is told from others when it is captured: a key may depend on it, and
+# to read as many takes no longer than to pickle them.
+_NOTED = 1 << 16
+# Modules of the functions of `builtin_call`, which never change.
+_OWN = ("pymonik.", "_operator")
 
 
 class Anchor:
@@ -177,7 +182,9 @@ class Recorder(Arguments, Owner):
         if len(self._codes) > _KEPT_CODES:  # tasks made by the thousand, such as bound methods
             self._codes.clear()
             self._specs.clear()
-        code = capture_function(task.func, task.func_name, self.interner)
+        is_own = task.__module__.startswith(_OWN)
+        noted = sys.maxsize if task.cache else _NOTED if task.pure and not is_own else 0
+        code = capture_function(task.func, task.func_name, self.interner, noted)
         if known is not None:  # what it has captured may be large: nothing may keep it
             for key in [k for k, spec in list(self._specs.items()) if spec.code is known[1]]:
                 self._specs.pop(key, None)

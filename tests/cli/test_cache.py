@@ -50,6 +50,15 @@ def test_values_are_listed_explained_and_cleared(pymonik_command: Command) -> No
     assert pymonik_command("cache", "list").stdout.startswith("0 values, ")
 
 
+def test_explain_finds_the_values_of_other_code_among_many(pymonik_command: Command) -> None:
+    script = SCRIPT.replace("[1, 2]", "range(30)")
+    for factor in (2, 3):
+        pymonik_command("run", "script.py", script=script.format(factor=factor))
+    told = pymonik_command("cache", "explain", "scaled", "-n", "3").stdout
+    assert told.count("other code of helper than") == 3, told
+    assert "argument" not in told
+
+
 MODULE = """
 import deeper
 

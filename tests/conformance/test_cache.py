@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -173,6 +174,64 @@ def test_changed_code_helpers_and_globals_make_it_anew(
     monkeypatch.setitem(globals(), "helper", lambda x: -x)
     assert [scaled.invoke(3).get() for _ in range(2)] == [-3, -3]
     assert len(ledger.lines()) == 3
+
+
+LIMITS = {"top": 2}
+
+
+def test_what_changes_after_the_call_is_not_taken_for_what_it_was(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @task(pure=True, cache=True)
+    def limited(x: int) -> int:
+        return x * LIMITS["top"]
+
+    @task(pure=True)
+    def doubled(x: int) -> int:
+        return x * LIMITS["top"] * 2
+
+    for top in (2, 7, 2):
+        with connect():
+            monkeypatch.setitem(LIMITS, "top", top)
+            results = [limited.invoke(3), limited.invoke(doubled.invoke(1))]
+            monkeypatch.setitem(LIMITS, "top", 7)
+            assert [r.get() for r in results] == [3 * top, 2 * top * top]
+
+
+def test_values_of_an_older_format_are_not_read(
+    connect: Connect, backend: str, ledger: Ledger, folder: Path
+) -> None:
+    if backend not in HERE:
+        pytest.skip("the session keeps it")
+    with connect():
+        assert counted(ledger).invoke(6).get() == 36
+    (file,) = folder.iterdir()
+    head, _, rest = file.read_bytes().partition(b"\n")
+    older = {k: v for k, v in json.loads(head).items() if k != "format"}
+    file.write_bytes(json.dumps(older).encode() + b"\n" + rest)
+    assert Store().entries() == []
+    with connect():
+        assert counted(ledger).invoke(6).get() == 36
+    assert len(ledger.lines()) == 2
+
+
+def test_another_name_keeps_the_values(connect: Connect, backend: str, ledger: Ledger) -> None:
+    path = ledger.path
+    source = """
+def helper(x):
+    with open(path, "a") as lines:
+        lines.write(".\\n")
+    return x + 1
+def total(x):
+    return helper(x) * 2
+"""
+    for old, new in (("", ""), ("total", "whole"), ("helper", "aid")):
+        space: dict[str, Any] = {"__name__": "__main__", "path": path}
+        exec(source.replace(old, new) if old else source, space)
+        named = space[new if old == "total" else "total"]
+        with connect():
+            assert Task(named, pure=True, cache=True).map_invoke([1, 2]).get() == [4, 6]
+    assert len(ledger.lines()) == (2 if backend in HERE else 6)
 
 
 def test_a_version_stands_for_the_code(client: Pymonik, ledger: Ledger) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import OrderedDict, defaultdict
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 from pymonik.capture.canonical_text import text
 from pymonik.capture.fingerprint import fingerprint
 from tests.conftest import script_environment
+
+ROOT = Path(__file__).parents[2]
 
 NODE = """
 class Node:
@@ -144,3 +147,125 @@ def test_texts_of_sets_are_the_same_in_every_run() -> None:
         for seed in ("1", "2", "3")
     }
     assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("total", "sum_of_all"),
+        ("helper", "aid"),
+        ("inner", "within"),
+        ("count", "counted"),
+        ('"""Add."""', '"""Sum."""'),
+    ],
+)
+def test_what_functions_and_locals_are_called_counts_for_nothing(old: str, new: str) -> None:
+    source = (
+        "def helper(x):\n    count = x + 1\n    def inner(y): return y * count\n"
+        "    return [inner(z) for z in range(count)]\n"
+        'def total(x):\n    """Add."""\n    return total(x - 1) if x else sum(helper(x))\n'
+    )
+    name = new if old == "total" else "total"
+    changed = getattr(script(source.replace(old, new)), name)
+    assert fingerprint(changed) == fingerprint(script(source).total)
+
+
+@pytest.mark.parametrize(
+    "looks",
+    [
+        "helper.__name__",
+        "getattr(helper, '__name__')",
+        "'{0.__qualname__}'.format(helper)",
+        "f'{helper.__name__}'",
+        "helper, sorted(globals())",
+        "numpy.vectorize(helper)",
+    ],
+)
+def test_names_count_where_something_may_look_at_them(looks: str) -> None:
+    source = f"import numpy\ndef helper(x): return x\ndef task(x): return {looks}\n"
+    changed = source.replace("def helper(x)", "def aid(x)").replace("helper", "aid")
+    assert fingerprint(script(source).task) != fingerprint(script(changed).task)
+
+
+TWO = """
+import functools
+def filter(k):
+    def g(x, m=k): return x > k
+    g.note = k
+    return g
+class Meta(type):
+    def __call__(cls): return cls.__k__
+def make(k):
+    class A(metaclass=Meta):
+        __k__ = k
+        @property
+        def p(self): return k
+    return A
+low, high = filter(1), filter(9)
+P, Q = make(1), make(9)
+p, q = functools.partial(filter, 1), functools.partial(filter, 9)
+def task(x): return ONE(x), OTHER(x)
+"""
+
+
+@pytest.mark.parametrize(("one", "other"), [("low", "high"), ("P", "Q"), ("p", "q")])
+def test_what_changes_places_is_seen(one: str, other: str) -> None:
+    source = TWO.replace("ONE", one).replace("OTHER", other)
+    for pair in ((f"{one}, {other} =", f"{other}, {one} ="), ("9", "8")):
+        changed = source.replace(*pair)
+        if changed != source:
+            assert fingerprint(script(source).task) != fingerprint(script(changed).task)
+    assert fingerprint(script(source).task) == fingerprint(script(source).task)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        *[("0.0", "-0.0"), ("1", "True"), ("1", "1.0"), ("'a'", "b'a'"), ("(1, 2)", "[1, 2]")],
+        *[("{1: 2, 3: 4}", "{3: 4, 1: 2}"), ("'x' * 5000", "'y' * 5000"), ("len", "max")],
+        *[("10 ** 5000", "10 ** 5001"), ("float('nan')", "float('inf')")],
+        ("math.sqrt", "cmath.sqrt"),
+        *[("[].append", "{}.get"), ("list(range(100))", "list(range(99)) + [99.0]")],
+        *[("bytearray(b'a')", "bytearray(b'b')"), ("re.compile('a')", "re.compile('a', re.I)")],
+        *[("str.upper", "str.lower"), ("numpy.arange(9)", "numpy.arange(9.0)")],
+        ("numpy.add", "numpy.subtract"),
+    ],
+)  # fmt: skip
+def test_values_of_any_kind_are_told_apart(one: str, other: str) -> None:
+    source = "import cmath, math, numpy, re"
+    assert differ(source, one, other)
+
+
+def test_code_that_ran_is_known_by_the_same_text() -> None:
+    """The interpreter rewrites instructions that run often; and this may be traced."""
+    source = "class A:\n    k = 1\ndef helper(a): return a.k + len([a])\ndef task(n):\n"
+    source += "    a = A()\n    return sum(helper(a) for _ in range(n))\n"
+    fresh, warm = script(source), script(source)
+    warm.task(5000)
+    assert fingerprint(fresh.task) == fingerprint(warm.task)
+
+
+def test_fingerprints_are_the_same_in_every_process(tmp_path: Any) -> None:
+    program = (
+        "import random, sys\nfrom pymonik.capture.fingerprint import fingerprint\n"
+        "from tests.known.law import load\nfrom tests.known.programs import program\n"
+        "sys.path.insert(0, '')\nchance = random.Random(5)\n"
+        "for _ in range(30): print(fingerprint(load(program(chance)).func))\n"
+    )
+    told = []
+    for seed in ("1", "2", "3"):
+        folder = tmp_path / seed
+        folder.mkdir()
+        env = script_environment(PYTHONHASHSEED=seed, PYTHONPATH=str(ROOT))
+        done = subprocess.run(
+            # No bytecode: files of one name and size are written within a second.
+            [sys.executable, "-Bc", program],
+            env=env,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        told.append(done.stdout.split())
+    assert len(told[0]) == 30
+    assert told[0] == told[1] == told[2]
