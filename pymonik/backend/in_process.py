@@ -31,6 +31,7 @@ class Embedded:
 
     def _run_by(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
+        scheduler.observers.append(self._objects)
         self.failures: list[Failure] = scheduler.failures
 
     def observe(self, observer: Observer) -> None:

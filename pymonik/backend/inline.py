@@ -78,6 +78,7 @@ class InlineBackend(Embedded):
         token = CURRENT.set(self._subtasks)
         outer, running.STATE = running.STATE, running.State()
         running.STATE.worker = "inline"
+        running.STATE.session_id = self.session_id
         running.STATE.fetch = self._objects.fetch
         running.STATE.caches = lambda: {"functions": self._functions.info}
         try:

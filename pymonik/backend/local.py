@@ -26,7 +26,13 @@ class LocalBackend(Embedded):
             raise OptionsError(f"workers takes a whole number of at least 1, not {workers!r}")
         super().__init__()
         self.slots = workers or available_cpus()
-        self._host = Host(self.slots, self.slots, optimize, find=self._objects.find)
+        self._host = Host(
+            self.slots,
+            self.slots,
+            optimize,
+            find=self._objects.find,
+            session_id=self.session_id,
+        )
         self.changed = self._host.changed
         self._run_by(self._host.scheduler)
         self.durations: Mapping[str, float] = self._scheduler.ready.durations

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
-from pymonik.plan.plan import Named
+from pymonik.plan.plan import Named, Unit
 from pymonik.values.content import Content
 from pymonik.values.outputs import Cell, stored_in, value_id
 
@@ -25,6 +25,7 @@ class Objects:
         # Told by number: the address of a cell that is gone may be that of another one.
         self._names: WeakKeyDictionary[Cell, str] = WeakKeyDictionary()
         self._numbers = itertools.count()
+        self._handed_out: dict[str, Cell] = {}
         self._contents: dict[str, Content] = {}
         self._seen: WeakSet[Content] = WeakSet()
 
@@ -51,22 +52,32 @@ class Objects:
         """Tell whether a content has come here before."""
         return content in self._seen
 
+    def ended(self, executor: int, unit: Unit, elements: int, seconds: float) -> None:
+        """Nothing is to be noted of a piece that ended: see `scheduler.Observer`."""
+
+    def made(self, unit: Unit, units: Sequence[Unit], bindings: Sequence[Any]) -> None:
+        """Keep the values of sub-tasks for which ids were handed out, as long as the engine."""
+        self._handed_out.update((u.result_id, u.cell) for u in units if u.result_id is not None)
+
     def find(self, id: str) -> Content | Sequence[Sequence[Any]] | None:
         """Give the object of an id: a content, or the columns of the value of a unit that ended."""
         name, output, place = stored_in(id)
-        cell = self._cells.get(name)
+        cell = self._cell(name)
         if cell is None:
             return self._contents.get(id)
         if cell.missing:
             return None
         return cell.columns if output is None else [[cell.columns[output][place]]]
 
+    def _cell(self, name: str) -> Cell | None:
+        return self._cells.get(name) or self._handed_out.get(name)
+
     def place_of(self, id: str) -> Named | None:
         """Give where the value of an id is, or will be; None when there is no such id."""
         if id in self._contents:
             return Named(content=self._contents[id])
         name, output, place = stored_in(id)
-        cell = self._cells.get(name)
+        cell = self._cell(name)
         return Named((cell,), cell.n, output or 0, place) if cell is not None else None
 
     def fetch(self, name: str) -> Content | Sequence[Sequence[Any]]:

@@ -99,6 +99,7 @@ class Recorded:
         "anchor",
         "args",
         "home",
+        "ids",
         "label",
         "lasti",
         "n",
@@ -120,6 +121,8 @@ class Recorded:
         self.anchor: ref[Any] | None = None
         # The name of a call or a whole map, or names of elements by their places.
         self.label: str | dict[int, str] | None = None
+        # Ids that were handed out for values before they exist, by their places: see `Subtasks`.
+        self.ids: dict[int, str] | None = None
         self.home: Home | None = None
         self.offset = 0
         # Where seeds come from: see `runtime.seeds`. Given before the call leaves the recorder.
@@ -131,7 +134,12 @@ class Recorded:
 
         Its anchor is held by handles, and by the arguments of calls that no flush has taken yet.
         """
-        return self.label is not None or (self.anchor is not None and self.anchor() is not None)
+        return self.is_named or (self.anchor is not None and self.anchor() is not None)
+
+    @property
+    def is_named(self) -> bool:
+        """Tell whether its value has a name or an id of its own."""
+        return self.label is not None or self.ids is not None
 
     @property
     def where(self) -> str:
@@ -183,6 +191,11 @@ class Step:
         self.columns = columns
         self.origins = origins
         self.wanted = wanted
+
+    @property
+    def ids(self) -> dict[int, str] | None:
+        """The ids that were handed out for its values: each of them is then a unit of its own."""
+        return self.origins[0].ids if len(self.origins) == 1 else None
 
     @property
     def is_wanted(self) -> bool:

@@ -103,6 +103,8 @@ class _Lowering:
                 spec.environment,
                 wanted,
             )
+            if node.steps[-1].ids:
+                unit.result_id = node.steps[-1].ids.get(start)
             if spec.edition is not None:
                 unit.modules = spec.edition.content()
                 if unit.modules is not None:

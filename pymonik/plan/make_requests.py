@@ -127,8 +127,12 @@ def _output(unit: Unit, ledger: Ledger, facts: Facts) -> Object:
     if known is not None:  # declared by a submission that was refused
         return known
     ledger.numbers += 1
-    stamp = envelope.stamp_of(facts.session_id, ledger.numbers)
-    output = ledger.cells[unit.cell] = Object(unit.name, stamp)
+    if unit.result_id is not None:  # declared by the task that has handed it out
+        stamp = envelope.stamp_of(unit.result_id)
+        output = Object(unit.name, stamp, id=unit.result_id)
+    else:
+        output = Object(unit.name, envelope.stamp_of(facts.session_id, ledger.numbers))
+    ledger.cells[unit.cell] = output
     return output
 
 

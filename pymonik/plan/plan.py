@@ -33,6 +33,7 @@ class Unit:
         "number",
         "options",
         "_program",
+        "result_id",
         "spec",
         "task",
         "wanted",
@@ -60,6 +61,8 @@ class Unit:
         self.environment = environment
         # The sources of local modules, see `editions`.
         self.modules: Content | None = None
+        # The id that was handed out for its value before it was sent, if one was.
+        self.result_id: str | None = None
         # Whether somebody can ask for one of its values; else only other units use them.
         self.wanted = wanted
         # What a worker knows of the task that runs it: where its agent is, and the request.

@@ -8,8 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pymonik import MultiResultHandle, Pymonik, ResultHandle, TaskOptions
+from pymonik import (
+    MultiResultHandle,
+    Pymonik,
+    PymonikContext,
+    ResultHandle,
+    TaskOptions,
+    task,
+)
 from pymonik.errors import NoClientError
+from pymonik.record.current import current_recorder
 
 from .conftest import Connect
 from .programs import add, divide, inc, square, total
@@ -55,6 +63,104 @@ def test_an_id_that_nobody_has_given_is_refused(client: Pymonik) -> None:
         ResultHandle("nothing", session, client)
     with pytest.raises(NoClientError, match="of session other"):
         ResultHandle(inc.invoke(1).result_id, "other", client)
+
+
+@task
+def parent(x: int) -> Any:
+    made = inc.invoke(x)
+    many = square.map_invoke(range(4))
+    kept = square.invoke(inc.invoke(made))
+    return [(h.result_id, h.session_id) for h in (made, many[3], kept, many[1])]
+
+
+@task
+def hands(id: str, value: int) -> None:
+    return None
+
+
+@task
+def hands_out_what_it_returns(x: int) -> Any:
+    made = inc.invoke(x)
+    hands.invoke(made.result_id, made)
+    return made
+
+
+@task
+def links(n: int) -> Any:
+    """Hand out the next link of a chain: nobody waits for its end."""
+    value, rest = square.invoke(n), links.invoke(n - 1) if n else None
+    return value.result_id, rest.result_id if rest is not None else None, value.session_id
+
+
+@task
+def delegating(n: int) -> Any:
+    return inc.invoke(n) if n < 2 else delegating.invoke(n - 1)
+
+
+@task
+def with_delegating(n: int) -> Any:
+    handle = delegating.invoke(n)
+    return handle.result_id, handle.session_id
+
+
+def test_a_task_hands_out_ids_of_what_its_sub_tasks_make(connect: Connect, optimize: bool) -> None:
+    with connect(optimize=optimize) as client:
+        ids = parent.invoke(41).wait(timeout=40).get()
+        assert len(set(ids)) == 4
+        made = [ResultHandle(*pair, client) for pair in ids]
+        assert [handle.get(timeout=40) for handle in made] == [42, 9, 43 * 43, 1]
+        assert total.invoke(made).get() == 42 + 9 + 43 * 43 + 1
+        assert {pair[1] for pair in ids} == {client.session_id}
+
+
+def test_an_id_holds_where_its_call_hands_its_value_over(client: Pymonik) -> None:
+    made = ResultHandle(*with_delegating.invoke(4).get(), client)
+    assert made.get(timeout=40) == 2
+    assert hands_out_what_it_returns.invoke(1).get(timeout=40) == 2
+
+
+def test_a_chain_of_results_is_followed_while_it_runs(client: Pymonik) -> None:
+    found, handle = [], links.invoke(3)
+    while True:
+        value, rest, session = handle.get(timeout=40)
+        found.append(ResultHandle(value, session, client).get(timeout=40))
+        if rest is None:
+            break
+        handle = ResultHandle(rest, session, client)
+    assert found == [9, 4, 1, 0]
+
+
+def test_the_id_of_a_sub_task_that_fails_tells_its_error(connect: Connect) -> None:
+    @task
+    def failing() -> Any:
+        handle = divide.invoke(1, 0)
+        return handle.result_id, handle.session_id
+
+    with connect() as client:
+        made = ResultHandle(*failing.invoke().get(), client)
+        assert isinstance(made.exception(timeout=40), ZeroDivisionError)
+
+
+def test_an_object_that_a_task_puts_is_found_by_its_id(client: Pymonik) -> None:
+    @task
+    def puts() -> Any:
+        handle = current_recorder().put({"a": 1})
+        assert handle.result_id == handle.result_id
+        return handle.result_id, handle.session_id
+
+    assert ResultHandle(*puts.invoke().get(), client).get(timeout=40) == {"a": 1}
+
+
+@task(require_context=True)
+def retrieves(ctx: PymonikContext, ids: Any) -> Any:
+    return [ctx.retrieve_object(id) for id, _ in ids]
+
+
+def test_ids_of_sub_tasks_are_those_of_objects(client: Pymonik) -> None:
+    ids = parent.invoke(41).get()
+    for pair in ids:
+        ResultHandle(*pair, client).wait(timeout=40)
+    assert retrieves.invoke(ids).get() == [42, 9, 43 * 43, 1]
 
 
 def test_ids_are_names_of_files(client: Pymonik) -> None:

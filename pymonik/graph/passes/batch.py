@@ -48,6 +48,8 @@ def batch(graph: Graph, target: Target) -> Graph:
 
 
 def _given(node: Map, target: Target) -> int | None:
+    if any(step.ids for step in node.steps):
+        return 1
     if target.solo and any(step.spec.delegates for step in node.steps):
         return 1
     return node.spec.options.chunk_size or target.chunk_size

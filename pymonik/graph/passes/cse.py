@@ -26,7 +26,7 @@ def cse(graph: Graph, target: Target) -> Graph:
     kept: list[Any] = []
     notes = list(graph.notes)
     for node in graph.nodes:
-        if isinstance(node, Recorded) and node.spec.pure and node.label is None:
+        if isinstance(node, Recorded) and node.spec.pure and not node.is_named:
             key = (node.spec, node.n, tuple(_key(arg, aliases) for arg in node.args))
             known = first.setdefault(key, node)
             if known is not node:

@@ -108,6 +108,8 @@ def _reason(node: Map, needs: Collection[int], use: _Use) -> str:
         return "other partition, priority or environment"
     if any(step.spec.delegates for step in node.steps):
         return "it may delegate"
+    if any(step.ids for step in (*node.steps, *chain.maps[-1].steps)):
+        return "an id was handed out for its value"
     return ""
 
 

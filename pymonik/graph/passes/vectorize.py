@@ -86,12 +86,13 @@ class _Groups:
                     break
             depth_of[id(node)] = depth
             key = (id(node.spec), depth)
-            number = numbers.get(key) if node.n is None else None
+            is_alone = node.n is not None or node.ids is not None
+            number = None if is_alone else numbers.get(key)
             if number is None:
                 number = len(members)
                 members.append([])
                 self.depths.append(depth)
-                if node.n is None:
+                if not is_alone:
                     numbers[key] = number
             group = members[number]
             places[id(node)] = (number, len(group))

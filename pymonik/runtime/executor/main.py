@@ -133,6 +133,7 @@ class Executor:
         optimize: Any,
         level: int,
         token: str,
+        session_id: str,
     ) -> None:
         """Become ready: take over the module path and the settings of the host."""
         if path is not None:
@@ -150,6 +151,7 @@ class Executor:
         CURRENT.set(subtasks)
         open_here(subtasks)
         STATE.worker = worker
+        STATE.session_id = session_id
         STATE.fetch = self._fetch
         STATE.caches = self._caches
         self._hosting = Hosting(worker, self._function, self._page, (), subtasks, Restorer(True))

@@ -22,7 +22,8 @@ class State:
     """The step, element and attempt that run now."""
 
     __slots__ = (
-        "attempt", "caches", "environment", "fetch", "index", "made", "step", "task", "worker",
+        "attempt", "caches", "environment", "fetch", "index", "made", "session_id", "step", "task",
+        "worker",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -30,6 +31,8 @@ class State:
         self.index = 0
         self.attempt = 1
         self.worker = ""
+        # That of the embedded engine; in a worker, the request of the task tells it.
+        self.session_id = ""
         # The environment that the units of now were given, None where they were given none.
         self.environment: Any = None
         # The context of a call, made once: (step, index, attempt, context).

@@ -7,6 +7,7 @@ what to do instead.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from html import escape
@@ -47,11 +48,56 @@ class Subtasks(Recorder):
         self.diverted: ResultHandle[Any] | None = None
         self._delegated: Any = None
         self._kept: list[Any] = []
+        # The calls that store what the running call has put, by the addresses of the puts.
+        self._made: dict[int, tuple[Put, Any]] = {}
         self._bindings: list[tuple[int | None, int, ResultHandle[Any]]] = []
 
-    session_id = ""
     wait_for = wait_for_runs = value = values = is_done = exception = completed = _refuse
-    awaited = awaited_in_turn = call_when_done = result_id = flush = _refuse
+    awaited = awaited_in_turn = call_when_done = flush = _refuse
+
+    @property
+    def session_id(self) -> str:
+        """The id of the session that the running task is of."""
+        if running.STATE.task is None:
+            return str(running.STATE.session_id)
+        from pymonik.runtime.worker.objects import session_of
+
+        return str(session_of(running.STATE.task[1]))
+
+    def result_id(self, handle: ResultHandle[Any]) -> str:
+        """Hand out an id for the value of a sub-task, which holds when the value has come.
+
+        The call has a unit of its own then, whose outcome is stored under the id.
+        """
+        node, index = handle._node, handle._index
+        if type(node) is Put:
+            node = self._made_of_put(node)
+        if node.home is not None:
+            raise WaitInTaskError("the call was made by another task, and sent: it has told its id")
+        node.ids = node.ids or {}
+        if index not in node.ids:
+            node.ids[index] = self._new_id(node.spec.name)
+        return str(node.ids[index])
+
+    def of_result(self, result_id: str, session_id: str) -> NoReturn:
+        """Refuse: handles of ids are for clients."""
+        raise WaitInTaskError(
+            "inside a task ctx.retrieve_object(result_id) gives the value, once it is there"
+        )
+
+    def _made_of_put(self, put: Put) -> Any:
+        """Give a call that makes an object that was put: it is stored with the sub-tasks."""
+        if id(put) not in self._made:
+            made = self.builtin_call(identity, (put.content,))
+            self._made[id(put)] = (put, made._node)
+        return self._made[id(put)][1]
+
+    def _new_id(self, name: str) -> str:
+        if running.STATE.task is None:
+            return f"{running.STATE.session_id}-{os.urandom(8).hex()}"
+        from pymonik.runtime.worker.objects import declare
+
+        return declare(*running.STATE.task, name)
 
     def spec_for(self, task: Any, code: Code, width: int, keywords: Any, given: Any) -> Spec:
         """Let sub-tasks inherit the options of the task that runs."""
@@ -96,6 +142,7 @@ class Subtasks(Recorder):
         """Forget what a failed call has recorded."""
         self.recorded.clear()
         self.names.clear()
+        self._made.clear()
         self._delegated = None
 
     def reset(self) -> None:
@@ -120,6 +167,7 @@ class Subtasks(Recorder):
         self.number()
         self._kept += self.recorded
         self.recorded.clear()
+        self._made.clear()
         if handle is None:
             return value
         if type(handle._node) is Put:

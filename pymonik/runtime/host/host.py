@@ -52,6 +52,7 @@ class Host:
     optimize: for the compiler of sub-tasks. onward: what becomes of the work that units leave
     behind. find: gives the objects that tasks ask for by id. environments, folders: where
     environments are built, and the archives of their working directories are, if not here.
+    session_id: what tasks are told, where no request does.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Host:
         find: Callable[[str], Any] = lambda result_id: None,
         environments: Environments | None = None,
         folders: Callable[[Environment], Any] = own_folder_of,
+        session_id: str = "",
     ) -> None:
         self.workers = workers
         self.changed = fork_safe(Changed())
@@ -72,7 +74,7 @@ class Host:
         self.messages = 0
         self._name = name
         self._find = find
-        hello = {"slots": slots, "solo": solo, "optimize": optimize}
+        hello = {"slots": slots, "solo": solo, "optimize": optimize, "session_id": session_id}
         self._staff = Staff(name, workers, hello)
         self.scheduler.ready.slots = workers
         self._quarters = Quarters(self._built, folders, environments)

@@ -45,6 +45,7 @@ def wire_plan(subtasks: Any) -> Any:
             unit.name,
             unit.environment,
             unit.limited,
+            unit.result_id,
         )
         for unit in plan.units
     ]
@@ -65,9 +66,9 @@ def plan_of(wire: Any) -> Any:
     units: list[Unit] = []
     cells = [Cell(entry[2], entry[3]) for entry in wire[0]]
     for entry, cell in zip(wire[0], cells):
-        payload, inputs, _, _, options, name, environment, limited = entry
+        payload, inputs, _, _, options, name, environment, limited, result_id = entry
         sources = tuple(cells[i] if type(i) is int else i for i in inputs)
         unit = Unit(0, payload, sources, cell, options, name, environment=environment)
-        unit.limited = limited
+        unit.limited, unit.result_id = limited, result_id
         units.append(unit)
     return units, wire[1]

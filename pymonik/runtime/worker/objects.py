@@ -16,12 +16,25 @@ from armonik.protogen.common.agent_common_pb2 import DataRequest
 from armonik.protogen.common.worker_common_pb2 import ProcessRequest
 
 from pymonik.errors import WireError
+from pymonik.plan.requests import result_name
+from pymonik.runtime.worker.agent import AgentStore
 from pymonik.runtime.worker.in_task import agent
 from pymonik.runtime.worker.inputs import open_file
 from pymonik.values.content import Content
 from pymonik.values.outcome import Apart
 from pymonik.values.outputs import only_record, stored_in
 from pymonik.wire import envelope
+
+
+def session_of(order: bytes) -> str:
+    """Return the id of the session of a task."""
+    return str(ProcessRequest.FromString(order).session_id)
+
+
+def declare(target: str, order: bytes, name: str) -> str:
+    """Declare a result that a sub-task of the running task will make; return its id."""
+    store = AgentStore(agent(target), ProcessRequest.FromString(order))
+    return store.declare([result_name(name)])[0]
 
 
 def fetch(target: str, order: bytes, result_id: str) -> Content | Sequence[Sequence[Any]]:

@@ -156,7 +156,7 @@ class Task:
         # The client has named it after this task: who makes it instead tells its own name.
         output = Object("", order.stamp, id=self._request.expected_output_keys[0])
         ledger = self._known_inputs(order, inputs)
-        heir = _heir(unit, left.holes)
+        heir = _heir(unit, left)
         if heir is not None:
             ledger.cells[heir] = output
         facts = Facts(
@@ -224,12 +224,15 @@ class Task:
         self._store.submit(Submit([entry], placement))
 
 
-def _heir(unit: Unit, holes: Sequence[Hole]) -> Cell | None:
+def _heir(unit: Unit, left: Left) -> Cell | None:
     """Give the sub-task whose whole pack is the pack of this task, if there is one."""
+    holes = left.holes
     if unit.n != 1 or len(unit.cell.columns) != 1 or unit.cell.errors or len(holes) != 1:
         return None
     cell = holes[0][2]
-    return cell if cell.n == 1 and len(cell.columns) == 1 else None
+    # Not one with an id of its own, under which somebody may ask for it.
+    has_id = any(made.cell is cell and made.result_id is not None for made in left.units)
+    return cell if cell.n == 1 and len(cell.columns) == 1 and not has_id else None
 
 
 def _assemble(order: Assembly, inputs: Sequence[Any]) -> tuple[list[list[Any]], list[Failure]]:
