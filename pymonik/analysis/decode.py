@@ -1,153 +1,296 @@
 """Reading a graph from plain data: what `encode` wrote.
 
 Enters: the JSON of a file, and the archive that holds the contents, or none: then others as large
-stand for them. Leaves: a `Source`. No pickle is loaded, but the exception types of `retry_on`.
+stand for them. Leaves: a `Source`. Nothing is loaded, and nothing is believed: whatever is not as
+`encode` writes it raises one of `archive.MALFORMED`.
 """
 
 from __future__ import annotations
 
 import base64
-import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
+from pymonik.analysis.archive import Archive
 from pymonik.capture.fingerprint import Stored, remember
 from pymonik.capture.function import Code
 from pymonik.capture.snapshot import Edition
-from pymonik.environment.value import Environment
+from pymonik.environment.value import WITHHELD, Environment
+from pymonik.errors import GraphFileError
 from pymonik.graph.columns import Bundle, Const, Each, Immediates, Nested, Range, Ref
 from pymonik.graph.ir import Graph, Put, Recorded, Spec
+from pymonik.graph.passes import PASSES
 from pymonik.graph.target import Target
-from pymonik.humanize import literal
+from pymonik.graph.verify import verify
 from pymonik.plan.plan import Source
 from pymonik.values.content import Content, freeze_buffer
-from pymonik.values.options import TaskOptions
+from pymonik.values.options import DEFAULTS, ExceptionTypes, TaskOptions, names_of
 from pymonik.values.outputs import settled
+
+# Calls and bytes of more than this nobody has recorded: a file of a few bytes could ask for them.
+_CALLS, _SLOTS, _BYTES = 5_000_000, 1_000_000, 1 << 50
+_PLAIN = (int, float, str, bool, type(None))
 
 
 class Reader:
-    """Makes nodes again, in the order in which they were written."""
+    """Makes nodes again, in the order in which they were written.
 
-    def __init__(self, data: dict[str, Any], archive: zipfile.ZipFile | None) -> None:
+    variables: those of the process that will run the graph; None when it is only looked at.
+    """
+
+    def __init__(
+        self,
+        data: dict[str, Any],
+        archive: Archive | None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.data = data
         self.archive = archive
+        self.variables = variables
+        self.room = 4 * _CALLS
         self.contents = [
-            self._content(number, entry) for number, entry in enumerate(data["contents"])
+            self._content(number, entry) for number, entry in enumerate(_list(data["contents"]))
         ]
         for content, entry in zip(self.contents, data["contents"]):
-            remember(content, entry["digest"])
+            remember(content, _text(entry["digest"]))
         self.editions: dict[int, Edition] = {}
-        self.specs = [self._spec(entry) for entry in data["specs"]]
+        self.specs = [self._spec(entry) for entry in _list(data["specs"])]
         self.nodes: list[Any] = []
         # One object for equal immediates, as a constant in a loop is: so they fold as they did.
         self.immediates: dict[tuple[type, str], Any] = {}
 
     def _content(self, number: int, entry: dict[str, Any]) -> Content:
+        size = _number(entry["size"], most=_BYTES)
         if self.archive is None:
             # No two are equal, unless what they stand for was.
-            name = (entry["digest"] or f"{number:040}").encode()[: entry["size"]]
-            return Content(name.ljust(entry["size"], b"."))
+            name = (_text(entry["digest"]) or f"{number:040}").encode()[:size]
+            self._take(size)
+            return Content(name.ljust(size, b"."))
         buffers = [
             freeze_buffer(memoryview(self.archive.read(f"contents/{number}.{place}")))
-            for place in range(entry["buffers"])
+            for place in range(_number(entry["buffers"], most=_SLOTS))
         ]
         return Content(self.archive.read(f"contents/{number}"), buffers)
 
     def source(self) -> Source:
-        for entry in self.data["nodes"]:
+        """Return what was saved."""
+        for entry in _list(self.data["nodes"]):
             self.nodes.append(self._node(entry))
-        target, optimize = Target(**self.data["target"]), self.data["optimize"]
-        chosen = optimize if isinstance(optimize, bool) else tuple(optimize)
-        nameless = [n for n in self.nodes if isinstance(n, Put) and n.label is None]
-        graph = Graph(tuple(node for node in self.nodes if node not in nameless), {})
-        partitions, seed = tuple(self.data["partitions"]), self.data.get("seed")
-        return Source(graph, target, chosen, partitions, seed)
+        nameless = {id(n) for n in self.nodes if isinstance(n, Put) and n.label is None}
+        graph = Graph(tuple(node for node in self.nodes if id(node) not in nameless), {})
+        if graph.calls > _CALLS:
+            raise ValueError(f"{graph.calls} calls")
+        verify(graph, after="loading")
+        partitions = tuple(map(_text, _list(self.data["partitions"])))
+        seed = self.data.get("seed")
+        if seed is not None:
+            _number(seed, most=None)
+        return Source(graph, self._target(), self._optimize(), partitions, seed)
+
+    def _target(self) -> Target:
+        target = dict(self.data["target"])
+        chunk = target["chunk_size"]
+        return Target(
+            slots=_number(target["slots"], least=1, most=_CALLS),
+            chunk_size=None if chunk is None else _number(chunk, least=1, most=_CALLS),
+            known={_text(name): _positive(time) for name, time in target["known"].items()},
+        )
+
+    def _optimize(self) -> Any:
+        optimize = self.data["optimize"]
+        if isinstance(optimize, bool):
+            return optimize
+        names = tuple(map(_text, _list(optimize)))
+        return names if PASSES.keys() >= set(names) else _refuse(optimize)
+
+    def _take(self, count: int) -> None:
+        """Count what a file asks for beyond its own bytes: values that lists name, and the like."""
+        self.room -= count
+        if self.room < 0:
+            raise ValueError("a graph of more values than anybody has recorded")
+
+    # ----- specs
 
     def _spec(self, entry: dict[str, Any]) -> Spec:
-        content = self.contents[entry["code"]]
+        content = self._content_at(entry["code"])
         code = Code.of_content(content)
-        parameters = tuple(entry["parameters"])
-        code.function = Stored(content.load, entry["fingerprint"], parameters)
-        code.delegates = entry["delegates"]
-        options = dict(entry["options"])
-        if self.archive is None:
-            options.pop("retry_on", None)
-        elif "retry_on" in options:
-            options["retry_on"] = self.contents[options["retry_on"]].load()
+        parameters = tuple(map(_text, _list(entry["parameters"])))
+        parts = {_text(name): _text(digest) for name, digest in entry["fingerprint"].items()}
+        code.function = Stored(content.load, parts, parameters)
+        code.delegates = _flag(entry["delegates"])
         return Spec(
-            entry["name"],
+            _text(entry["name"]),
             code,
-            entry["width"],
-            TaskOptions(**options),
-            tuple(entry["keywords"]),
-            entry["pure"],
-            entry["context"],
+            _number(entry["width"], most=_SLOTS),
+            self._options(entry),
+            tuple(map(_text, _list(entry["keywords"]))),
+            _flag(entry["pure"]),
+            _flag(entry["context"]),
             self._environment(entry),
             self._edition(entry.get("modules")),
-            root=bytes.fromhex(entry.get("root", "")),
+            root=bytes.fromhex(_text(entry.get("root", ""))),
         )
+
+    def _options(self, entry: dict[str, Any]) -> TaskOptions:
+        options = dict(entry["options"])
+        retry_on = options.pop("retry_on", None)
+        if retry_on is not None and self.archive is not None:
+            names = tuple(map(_text, _list(entry["retry_on"])))
+            kept = ExceptionTypes(names, self._content_at(retry_on))
+            is_default = list(names) == names_of(DEFAULTS.retry_on)
+            options["retry_on"] = DEFAULTS.retry_on if is_default else kept
+        return TaskOptions(**options)
 
     def _environment(self, entry: dict[str, Any]) -> Environment | None:
         if entry["environment"] is None:
             return None
-        environment = Environment.from_wire(_tuples(entry["environment"]))
+        version, packages, variables, python, working_hash = _list(entry["environment"])
+        pairs = tuple((_text(name), self._value(name, number)) for name, number in variables)
+        wire = (version, tuple(map(_text, _list(packages))), pairs, _text(python), working_hash)
+        environment = Environment.from_wire(wire)
         folder = entry.get("folder")
         if folder is None:
             return environment
-        return replace(environment, archived=bytes(self.contents[folder].views()[1]))
+        return replace(environment, archived=bytes(self._content_at(folder).views()[1]))
+
+    def _value(self, name: str, number: int) -> str:
+        """Return the value of a variable: that of this process, where the graph is to run."""
+        number = _number(number, most=_SLOTS)
+        if self.variables is None:
+            return f"{WITHHELD}{number}"
+        if number:
+            raise GraphFileError(
+                f"its calls need several values of {name!r}, which are in no file: submit the "
+                "script itself"
+            )
+        if name not in self.variables:
+            raise GraphFileError(
+                f"its calls need the variable {name!r}, whose value is in no file: set it here"
+            )
+        return self.variables[name]
 
     def _edition(self, number: int | None) -> Edition | None:
-        """Give the edition of a content, one for all: calls of one share units."""
+        """Return the edition of a content, one for all: calls of one share units."""
         if number is not None and number not in self.editions:
-            self.editions[number] = Edition.of_content(self.contents[number])
+            self.editions[number] = Edition.of_content(self._content_at(number))
         return None if number is None else self.editions[number]
 
+    def _content_at(self, number: Any) -> Content:
+        return self.contents[_number(number, most=_SLOTS)]
+
+    # ----- nodes
+
     def _node(self, entry: dict[str, Any]) -> Any:
+        label, site = _label(entry["label"]), _text(entry["site"])
         if "put" in entry:
-            put = Put(self.contents[entry["put"]], entry["label"], entry["site"])
+            put = Put(self._content_at(entry["put"]), label if label is None else str(label), site)
             put.home = settled(put.content)
             return put
         n = entry["n"]
-        read = self._slot if n is None else self._column
-        args = tuple(map(read, entry["args"]))
-        node = Recorded(self.specs[entry["spec"]], args, n, entry["site"], 0)
-        label = entry["label"]
-        if isinstance(label, dict):  # the keys of JSON are texts
-            label = {int(index): name for index, name in label.items()}
+        if n is not None:
+            _number(n, most=_CALLS)
+        args = tuple([self._argument(given, n) for given in _list(entry["args"])])
+        node = Recorded(self.specs[_number(entry["spec"], most=_SLOTS)], args, n, site, 0)
         node.label, node.place = label, entry.get("place")
-        if entry["wanted"]:
+        if node.place is not None:
+            _number(node.place, most=None)
+        if _flag(entry["wanted"]):
             node.anchor = lambda: node  # type: ignore[assignment]
         return node
 
-    def _column(self, column: dict[str, Any]) -> Any:
-        ((kind, value),) = column.items()
+    def _argument(self, given: Any, n: int | None) -> Any:
+        if n is None:
+            return self._slot(given)
+        ((kind, value),) = given.items()
         if kind == "range":
-            return Range(self.nodes[value[0]], value[1], value[2])
+            place, start, step = value
+            last = _number(start, most=_CALLS) + max(n - 1, 0) * _number(step, most=_CALLS)
+            return Range(self._made(place, last if n else 0), start, step)
         if kind == "const":
             return Const(self._slot(value))
-        return {"immediates": Immediates, "each": Each}[kind](list(map(self._slot, value)))
+        values = list(map(self._slot, _list(value)))
+        if len(values) != n:
+            raise ValueError(f"a column of {len(values)} in a map of {n}")
+        return {"immediates": Immediates, "each": Each}[kind](values)
+
+    def _made(self, place: Any, index: Any) -> Recorded:
+        """Return a node, of which a value is used, from 0 on."""
+        node = self.nodes[_number(place, most=_CALLS)]
+        length = getattr(node, "n", None)
+        _number(index, most=0 if length is None else max(length - 1, 0))
+        return node  # type: ignore[no-any-return]
 
     def _slot(self, slot: Any) -> Any:
         if not isinstance(slot, dict):
-            return self.immediates.setdefault((type(slot), literal(slot)), slot)
+            if type(slot) not in _PLAIN:
+                _refuse(slot)
+            return self.immediates.setdefault((type(slot), repr(slot)), slot)
         ((kind, value),) = slot.items()
         if kind == "content":
-            return self.contents[value]
+            return self._content_at(value)
         if kind == "ref":
-            return Ref(self.nodes[value[0]], value[1])
+            place, index = value
+            return Ref(self._made(place, index), index)
         if kind == "bundle":
-            return Bundle(tuple((self.nodes[n], range(a, b, c)) for n, a, b, c in value))
+            return Bundle(tuple([self._run(*run) for run in _list(value)]))
         if kind == "nested":
-            return Nested(self.contents[value[0]], tuple(map(self._slot, value[1])))
+            content, slots = value
+            return Nested(self._content_at(content), tuple(map(self._slot, _list(slots))))
         if kind == "tuple":
-            made = tuple(map(self._slot, value))
-            return self.immediates.setdefault((tuple, literal(made)), made)
-        if kind == "int":
-            return int(value, 16)
+            made = tuple(map(self._slot, _list(value)))
+            return self.immediates.setdefault((tuple, repr(made)), made)
         if kind == "bytes":
-            return base64.b64decode(value)
-        return complex(*value) if kind == "complex" else ...
+            return base64.b64decode(_text(value), validate=True)
+        if kind == "complex":
+            real, imag = value
+            return complex(float(real), float(imag))
+        return ... if kind == "ellipsis" else _refuse(slot)
+
+    def _run(self, place: Any, start: Any, stop: Any, step: Any) -> tuple[Recorded, range]:
+        """Return a run of a bundle: a node, and which of its values."""
+        indexes = range(
+            _number(start, most=_CALLS),
+            _number(stop, least=-1, most=_CALLS),
+            _number(step, least=-_CALLS, most=_CALLS),
+        )
+        self._take(len(indexes))
+        for index in (indexes[0], indexes[-1]) if indexes else (0,):
+            node = self._made(place, index)
+        return node, indexes
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+# ----- plain values
+
+
+def _text(value: Any) -> str:
+    return value if type(value) is str else _refuse(value)
+
+
+def _flag(value: Any) -> bool:
+    return value if type(value) is bool else _refuse(value)
+
+
+def _list(value: Any) -> Sequence[Any]:
+    # Tuples are lists in JSON, and what was written of a run a moment ago was not.
+    return value if isinstance(value, (list, tuple)) else _refuse(value)
+
+
+def _number(value: Any, most: int | None, least: int = 0) -> int:
+    if type(value) is not int or value < least or (most is not None and value > most):
+        _refuse(value)
+    return value
+
+
+def _positive(value: Any) -> float:
+    return float(value) if type(value) in (int, float) and 0 <= value < 1e12 else _refuse(value)
+
+
+def _label(value: Any) -> str | dict[int, str] | None:
+    if isinstance(value, dict):  # the keys of JSON are texts
+        return {int(index): _text(name) for index, name in value.items()}
+    return None if value is None else _text(value)
+
+
+def _refuse(value: Any) -> NoReturn:
+    raise ValueError(f"{value!r:.80} where something else belongs")

@@ -14,10 +14,12 @@ from typing import Any
 from pymonik.analysis.pairs import name_of, paired
 from pymonik.analysis.shape import folded
 from pymonik.capture.fingerprint import changed_parts, content_digest, parameters_of, parts_of
+from pymonik.environment.value import is_alike
 from pymonik.graph.columns import Bundle, Const, Nested, Range, Ref, slot_at
 from pymonik.graph.ir import Graph, Map, Put, inputs
 from pymonik.humanize import counted, literal
 from pymonik.values.content import Content
+from pymonik.values.options import names_of
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,11 @@ def _reasons(old: Any, new: Any, matched: dict[int, int]) -> Iterator[str]:
         was, now = getattr(before.options, field.name), getattr(after.options, field.name)
         # The record of a run has no exception types.
         is_kept = field.name != "retry_on" or None not in (was, now)
+        if field.name == "retry_on" and is_kept:  # of a file, the names are known
+            was, now = names_of(was), names_of(now)
         if was != now and is_kept:
             yield f"option {field.name}: {was} before, {now} now"
-    if before.environment != after.environment:
+    if not is_alike(before.environment, after.environment):
         yield f"environment: {before.environment} before, {after.environment} now"
     if old.n != new.n:
         yield f"count: {old.n:,} before, {new.n:,} now"

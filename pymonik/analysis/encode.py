@@ -11,18 +11,18 @@ from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
-from pymonik.capture import pickler as pickling
 from pymonik.capture.fingerprint import content_digest, parameters_of, parts_of
 from pymonik.environment.value import Environment
 from pymonik.errors import GraphFileError
 from pymonik.files.materialize import content_of_bytes
+from pymonik.foreign import without_credentials
 from pymonik.graph.columns import Bundle, Const, Immediates, Nested, Range, Ref
 from pymonik.graph.ir import Graph, Put, Spec
 from pymonik.plan.plan import Source
 from pymonik.values.content import Content
-from pymonik.values.options import TaskOptions
+from pymonik.values.options import TaskOptions, names_of, pickled_types
 
-KIND, FORMAT = "pymonik-graph", 1
+KIND, FORMAT = "pymonik-graph", 2
 # Python writes no longer numbers in decimals, as JSON does (its limit is 4 300 digits).
 _BITS = 14_000
 
@@ -42,6 +42,8 @@ class Writer:
         self.specs: dict[int, int] = {}
         self.places: dict[int, int] = {}
         self.folders: dict[str, Content] = {}
+        # The numbers of values of variables, by name.
+        self.values: dict[str, dict[str, int]] = {}
         graph: Graph = source.graph
         self.data: dict[str, Any] = {
             "kind": KIND,
@@ -106,13 +108,26 @@ class Writer:
                     "pure": spec.pure,
                     "context": spec.context,
                     "options": self._options(spec.options),
-                    "environment": environment and environment.to_wire(),
+                    "retry_on": names_of(spec.options.retry_on),
+                    "environment": environment and self._environment(environment),
                     "folder": self._folder(environment),
                     "root": spec.root.hex(),
                     "modules": None if modules is None else self._content(modules),
                 }
             )
         return self.specs[id(spec)]
+
+    def _environment(self, environment: Environment) -> list[Any]:
+        """Give what is demanded, without what opens doors: values of variables, credentials.
+
+        A variable stands with the number of its value, so that those of others are told apart.
+        """
+        version, packages, variables, *rest = environment.to_wire()
+        numbers = []
+        for name, value in variables:
+            known = self.values.setdefault(name, {})
+            numbers.append([name, known.setdefault(value, len(known))])
+        return [version, list(map(without_credentials, packages)), numbers, *rest]
 
     def _folder(self, environment: Environment | None) -> int | None:
         """Give the working folder of an environment as it is now: it may be gone when it runs."""
@@ -130,7 +145,7 @@ class Writer:
             if isinstance(value, timedelta):
                 value = value.total_seconds()
             if field.name == "retry_on" and value is not None:
-                value = self._content(Content(pickling.freeze(value)[0]))
+                value = self._content(pickled_types(value))
             if value is not None:
                 given[field.name] = value
         return given

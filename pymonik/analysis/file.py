@@ -3,9 +3,12 @@
 Enters: a plan that knows what it was compiled of. Leaves: a file, and from a file a `Source` that
 compiles to the same plan. A file is a zip archive:
 
-    graph.json      what `to_data` gives; its field "format" is 1, and grows when the shape changes
+    graph.json      what `to_data` gives; its field "format" is 2, and grows when the shape changes
     contents/N      the pickle of content N, never loaded before it runs
     contents/N.K    its out-of-band buffer K
+
+Looking at a file runs nothing of it. Values of variables of an environment are not in it, nor are
+credentials of URLs: who submits the graph has them.
 
 A slot value in the JSON is an immediate as it is; or an object with one key: `tuple`, `bytes` (in
 base 64), `complex`, `ellipsis`; `content` (a number), `ref` (node and index), `bundle` (nodes with
@@ -16,15 +19,17 @@ start, stop, step), `nested` (a content and its slots). A column is `const`, `im
 from __future__ import annotations
 
 import json
-import zipfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pymonik.analysis import archive
 from pymonik.analysis.decode import Reader
 from pymonik.analysis.encode import FORMAT, KIND, Writer
 from pymonik.analysis.session.file import is_tasks_file
-from pymonik.errors import GraphFileError
+from pymonik.errors import GraphError, GraphFileError, OptionsError
+from pymonik.foreign import harmless
 from pymonik.graph.passes import run_passes
 from pymonik.plan.lower import lower
 from pymonik.plan.plan import Plan, Source
@@ -35,33 +40,35 @@ def save(plan: Plan, path: str | Path) -> None:
     if plan.source is None:
         raise GraphFileError("this plan does not know what it was compiled of: save the first one")
     writer = Writer(plan.source)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        archive.writestr("graph.json", json.dumps(writer.data, indent=1))
+    with archive.created(path) as file:
+        file.writestr("graph.json", json.dumps(writer.data, indent=1))
         for number, (content, _) in enumerate(writer.contents.values()):
             for place, view in enumerate(content.views()):
                 name = f"contents/{number}.{place - 1}" if place else f"contents/{number}"
-                with archive.open(name, "w", force_zip64=True) as file:
-                    file.write(view)
+                with file.open(name, "w", force_zip64=True) as entry:
+                    entry.write(view)
 
 
-def load(path: str | Path) -> Source:
-    """Read a file; raises GraphFileError when it is none, or of another format."""
+def load(path: str | Path, variables: Mapping[str, str] | None = None) -> Source:
+    """Read a file; raises GraphFileError when it is none, or of another format.
+
+    variables: those of this process, for a graph that is to run; else it can be looked at only.
+    """
     if is_tasks_file(str(path)):
         raise GraphFileError(
             f"{path} holds the wiring of what ran, without arguments and code: it can be shown, "
             "priced, checked and compared, and only a graph saved of a script can run"
         )
-    try:
-        with zipfile.ZipFile(path) as archive:
-            data = json.loads(archive.read("graph.json"))
-            if (data["kind"], data["format"]) == (KIND, FORMAT):
-                return Reader(data, archive).source()
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise GraphFileError(f"{path} is no graph that `pymonik graph save` wrote") from error
-    found = data["format"]
-    raise GraphFileError(
-        f"{path} has format {found!r}, this PymoniK reads {FORMAT}: use the one that wrote it"
-    )
+    with archive.opened(path, "graph") as file:
+        data = file.json("graph.json")
+        if (data["kind"], data["format"]) == (KIND, FORMAT):
+            return Reader(data, file, variables).source()
+        if data["kind"] != KIND:
+            raise ValueError("of another kind")
+        raise GraphFileError(
+            f"{path} has format {data['format']!r:.40}, this PymoniK reads {FORMAT}: use the one "
+            "that wrote it"
+        )
 
 
 def brief(source: Source) -> dict[str, Any]:
@@ -73,19 +80,30 @@ def brief(source: Source) -> dict[str, Any]:
 
 
 def of_brief(data: dict[str, Any]) -> Source:
-    """Give what `brief` wrote: it can be compiled, but not run."""
-    return Reader(data, None).source()
+    """Give what `brief` wrote: it can be compiled, but not run; raises GraphFileError."""
+    try:
+        if data["format"] != FORMAT:
+            raise GraphFileError("its graph was kept by another PymoniK, and is not read")
+        return Reader(data, None).source()
+    except GraphFileError:
+        raise
+    except archive.MALFORMED as error:
+        raise GraphFileError("its graph was not kept as PymoniK does") from error
 
 
 def compiled(source: Source) -> Plan:
-    """Compile what was recorded: the same source gives the same plan."""
-    plan = lower(run_passes(source.graph, source.target, source.optimize))
+    """Compile what was recorded: the same source gives the same plan; raises GraphFileError.
+
+    What was read is sound by itself; that a pass cannot make sense of it is still for its file to
+    answer for.
+    """
+    try:
+        plan = lower(run_passes(source.graph, source.target, source.optimize))
+    except (GraphError, OptionsError, *archive.MALFORMED) as error:
+        raise GraphFileError(f"this graph cannot be compiled: {harmless(str(error))}") from error
     return replace(plan, source=source)
 
 
 def is_file(path: str) -> bool:
-    """Tell whether a path is a graph's file."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return "graph.json" in archive.namelist()
+    """Tell whether a path is a graph's file, also one that is damaged."""
+    return archive.holds(path, "graph.json") or archive.is_broken(path)

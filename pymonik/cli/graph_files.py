@@ -191,7 +191,7 @@ def submit(
 ) -> None:
     """Run the graph in FILE, and print the values that its script could have asked for."""
     try:
-        loaded = load(file)
+        loaded = load(file, os.environ)
     except GraphFileError as error:
         raise click.BadParameter(str(error), param_hint="FILE") from error
     client = Pymonik(

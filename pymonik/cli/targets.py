@@ -125,7 +125,10 @@ def _recorded_then(name: str) -> Recording:
             "of earlier submissions: `pymonik graph show` draws it",
             param_hint="SCRIPT",
         )
-    plans = tuple(compiled(of_brief(graph)) for graph in run.graphs)
+    try:
+        plans = tuple(compiled(of_brief(graph)) for graph in run.graphs)
+    except GraphFileError as error:
+        raise click.BadParameter(f"the run {run.id}: {error}", param_hint="SCRIPT") from error
     return Recording(name, plans[0], None, plans, run=run)
 
 
@@ -140,6 +143,13 @@ def _loaded(path: str) -> Plan:
         raise click.BadParameter(str(error), param_hint="SCRIPT") from error
 
 
+def _tasks_of_file(path: str) -> Known:
+    try:
+        return load_tasks(path)
+    except GraphFileError as error:
+        raise click.BadParameter(str(error), param_hint="SCRIPT") from error
+
+
 def seen(name: str, endpoint: str | None) -> Seen | None:
     """Give the past run or the session of that name, unless it names something else.
 
@@ -147,7 +157,7 @@ def seen(name: str, endpoint: str | None) -> Seen | None:
     when no run here has the name.
     """
     if is_tasks_file(name):
-        return _drawn(name, "file", name, load_tasks(name))
+        return _drawn(name, "file", name, _tasks_of_file(name))
     if _is_here(name):
         return None
     run = past(name) if endpoint is None else None
@@ -176,7 +186,7 @@ def session(name: str, endpoint: str | None) -> Known | None:
     A file in which those of a session were saved stands for it.
     """
     if is_tasks_file(name):
-        return load_tasks(name)
+        return _tasks_of_file(name)
     endpoint = backends.endpoint(endpoint)
     is_configured = endpoint or os.environ.get("AK_ENDPOINT") or os.environ.get("AKCONFIG")
     # A script that was misspelt is not asked for on a cluster.

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Union
 
 from pymonik.errors import EnvironmentMismatch
-from pymonik.foreign import demand_printable, redacted
+from pymonik.foreign import demand_printable, redacted, without_credentials
 
 WIRE_VERSION = 1
 """Grows when `Environment.to_wire` changes shape."""
@@ -117,6 +117,30 @@ class Environment:
         if self.python:
             parts.append(f"python{self.python}")
         return f"Environment({', '.join(parts)})"
+
+
+# Begins what stands for the value of a variable in a graph that is only looked at: no value that
+# can be set has a NUL.
+WITHHELD = "\0"
+
+
+def is_alike(one: Environment | None, other: Environment | None) -> bool:
+    """Tell whether environments demand the same, as far as is known of those in saved graphs."""
+    if one is None or other is None or one == other:
+        return one == other
+    values = [value for _, value in (*one.variables, *other.variables)]
+    if not any(value.startswith(WITHHELD) for value in values):
+        return False
+
+    def known(environment: Environment) -> Environment:
+        packages = tuple(map(without_credentials, environment.packages))
+        return replace(
+            environment,
+            packages=packages,
+            variables=tuple((name, "") for name, _ in environment.variables),
+        )
+
+    return known(one) == known(other)
 
 
 def merge(client: Environment, task: Environment) -> Environment:

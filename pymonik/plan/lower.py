@@ -16,7 +16,7 @@ from pymonik.plan.plan import Plan, Unit
 from pymonik.settings import settings
 from pymonik.values import seeds
 from pymonik.values.content import Content
-from pymonik.values.options import DEFAULTS, TaskOptions
+from pymonik.values.options import DEFAULTS, TaskOptions, pickled_types
 from pymonik.values.outputs import Cell, Home
 from pymonik.wire.program import Program, Shared
 
@@ -146,9 +146,7 @@ class _Lowering:
         if kinds is None or kinds == DEFAULTS.retry_on:
             return None
         if kinds not in self.retry_contents:
-            from pymonik.capture import pickler as pickling
-
-            self.retry_contents[kinds] = Content(pickling.freeze(kinds)[0])
+            self.retry_contents[kinds] = pickled_types(kinds)
         return self.retry_contents[kinds]
 
     def _sites(self, step: Step) -> Any:

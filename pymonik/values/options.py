@@ -8,18 +8,27 @@ is the business of the compiler (`cost`, `chunk_size`, `pure`), the host (`max_d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
 from pymonik.errors import OptionsError
 from pymonik.foreign import demand_printable
 from pymonik.settings import settings
+from pymonik.values.content import Content
 
 # Seconds of a century: a longer limit is none, and its deadline would not fit 64 bits of ns.
 _LONGEST = 100 * 365.25 * 86400.0
 # What a cluster is told where a call has no limit: it knows no infinity.
 LIMIT_HOURS = 12
+
+
+@dataclass(frozen=True)
+class ExceptionTypes:
+    """Exception types of a saved graph: their names, and the pickle that only executors load."""
+
+    names: tuple[str, ...]
+    content: Content = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ class TaskOptions:
     engine_type: str | None = None
     options: Mapping[str, str] | None = None
     retries: int | None = None
-    retry_on: tuple[type[BaseException], ...] | None = None
+    retry_on: tuple[type[BaseException], ...] | ExceptionTypes | None = None
     cost: float | None = None
     chunk_size: int | None = None
 
@@ -132,12 +141,30 @@ def _labels(name: str, value: object) -> dict[str, str]:
     return {_text(name, key): _text(name, label) for key, label in value.items()}
 
 
-def _exceptions(name: str, value: object) -> tuple[type[BaseException], ...]:
+def _exceptions(name: str, value: object) -> tuple[type[BaseException], ...] | ExceptionTypes:
+    if isinstance(value, ExceptionTypes):
+        return value
     types = value if isinstance(value, tuple) else (value,)
     for kind in types:
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             raise OptionsError(f"{name} takes exception types, not {kind!r}")
     return types
+
+
+def names_of(types: tuple[type[BaseException], ...] | ExceptionTypes | None) -> list[str]:
+    """Return the names of exception types."""
+    if isinstance(types, ExceptionTypes):
+        return list(types.names)
+    return [f"{kind.__module__}.{kind.__qualname__}" for kind in types or ()]
+
+
+def pickled_types(types: tuple[type[BaseException], ...] | ExceptionTypes) -> Content:
+    """Return exception types as they travel."""
+    if isinstance(types, ExceptionTypes):
+        return types.content
+    from pymonik.capture import pickler as pickling
+
+    return Content(pickling.freeze(types)[0])
 
 
 _CHECKS: dict[str, Any] = {
@@ -156,7 +183,7 @@ _CHECKS: dict[str, Any] = {
     "cost": _cost,
     "chunk_size": _whole(1),
 }
-_NAMES = tuple(field.name for field in fields(TaskOptions))
+_NAMES = tuple(one.name for one in fields(TaskOptions))
 _ALIASES = {"partition": "partition_id"}
 
 

@@ -8,11 +8,10 @@ the fields of `Task` and `Stored`. It holds no arguments and no code.
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
+from pymonik.analysis import archive
 from pymonik.analysis.session.tasks import Stored, Task
 from pymonik.errors import GraphFileError
 
@@ -28,33 +27,26 @@ def save_tasks(tasks: Sequence[Task], objects: Mapping[str, Stored], path: str) 
         "tasks": [asdict(task) for task in tasks],
         "objects": {id: asdict(stored) for id, stored in objects.items()},
     }
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(NAME, json.dumps(data, indent=1))
+    with archive.created(path) as file:
+        file.writestr(NAME, json.dumps(data, indent=1))
 
 
 def load_tasks(path: str) -> tuple[list[Task], dict[str, Stored]]:
-    """Read such a file; raises GraphFileError when it is of another format."""
-    with zipfile.ZipFile(path) as archive:
-        data = json.loads(archive.read(NAME))
-    found = (data.get("kind"), data.get("format"))
-    if found != (_KIND, _FORMAT):
-        raise GraphFileError(
-            f"{path} has format {found[1]!r}, this PymoniK reads {_FORMAT}: use the one that "
-            "wrote it"
-        )
-    objects = {id: Stored(**stored) for id, stored in data["objects"].items()}
-    return [_task(task) for task in data["tasks"]], objects
+    """Read such a file; raises GraphFileError when it is none, or of another format."""
+    from pydantic import TypeAdapter
 
-
-def _task(data: Mapping[str, Any]) -> Task:
-    fields: dict[str, Any] = {k: tuple(v) if type(v) is list else v for k, v in data.items()}
-    fields["facts"] = tuple((name, text) for name, text in data["facts"])
-    return Task(**fields)
+    with archive.opened(path, "file of tasks") as file:
+        data = file.json(NAME)
+        found = (data.get("kind"), data.get("format"))
+        if found != (_KIND, _FORMAT):
+            raise GraphFileError(
+                f"{path} has format {found[1]!r:.40}, this PymoniK reads {_FORMAT}: use the one "
+                "that wrote it"
+            )
+        tasks = TypeAdapter(list[Task]).validate_python(data["tasks"])
+        return tasks, TypeAdapter(dict[str, Stored]).validate_python(data["objects"])
 
 
 def is_tasks_file(path: str) -> bool:
     """Tell whether a path is such a file."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return NAME in archive.namelist()
+    return archive.holds(path, NAME)
