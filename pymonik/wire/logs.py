@@ -137,13 +137,14 @@ class Printed(io.TextIOBase):
         return True
 
 
-def forward(send: Callable[..., None], level: int) -> Callable[[], None]:
+def forward(send: Callable[..., None], level: int) -> tuple[Callable[[], None], Callable[[], None]]:
     """Let all that this process logs from a level on, or prints, go to `send`.
 
-    What is logged by `ctx.logger` goes whatever its level. Gives what is to be called when a unit
-    has ended: then half a line is a whole one.
+    What is logged by `ctx.logger` goes whatever its level. Return what is to be called when a
+    unit has ended, since half a line is a whole one then, and what undoes all of it in a fork.
     """
-    logging.getLogger().addHandler(Forward(send))
+    root, handler = logging.getLogger(), Forward(send)
+    root.addHandler(handler)
     logging.getLogger().setLevel(level)
     logging.getLogger("pymonik.task").setLevel(logging.DEBUG)
     out = sys.stdout = Printed("stdout", sys.stdout, send)
@@ -153,7 +154,11 @@ def forward(send: Callable[..., None], level: int) -> Callable[[], None]:
         out.finish()
         err.finish()
 
-    return finish
+    def fall_back() -> None:
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+        root.removeHandler(handler)
+
+    return finish, fall_back
 
 
 def relay(name: str, level: int, text: str, fields: dict[str, Any], trace: str) -> None:

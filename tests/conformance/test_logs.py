@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import enum
 import gc
+import io
 import logging
+import logging.config
 import sys
 import warnings
 from typing import Any
@@ -69,6 +71,63 @@ def test_fields_of_any_type_arrive_as_what_they_are(told: Any, backend: str) -> 
     if backend != "inline":  # there nothing travels
         assert [type(fields[n]) for n in ("level", "word", "share")] == [int, str, float]
     assert any("odd" in r.getMessage() for r in records)
+
+
+def configure_anew() -> None:
+    logging.config.dictConfig({"version": 1, "root": {"level": "CRITICAL", "handlers": []}})
+
+
+def replace_streams() -> None:
+    sys.stdout = sys.stderr = io.StringIO()
+
+
+def close_stream() -> None:
+    sys.stdout = None  # type: ignore[assignment]
+
+
+def drop_handlers() -> None:
+    logging.getLogger().handlers.clear()
+
+
+def basic() -> None:
+    logging.basicConfig(level=logging.CRITICAL, force=True, handlers=[logging.NullHandler()])
+
+
+def disable() -> None:
+    logging.disable(logging.CRITICAL)
+
+
+MUTES = [configure_anew, replace_streams, close_stream, drop_handlers, basic, disable]
+
+
+@task(require_context=True, chunk_size=3)
+def mutes_then_tells(ctx: PymonikContext, way: int | None) -> None:
+    """Do what would silence a process, or tell something in every way there is."""
+    if way is not None:
+        MUTES[way]()
+        return
+    logging.getLogger("mine").error("logged")
+    ctx.logger.error("told")
+    print("printed")
+
+
+@pytest.mark.parametrize("way", range(len(MUTES)), ids=[mute.__name__ for mute in MUTES])
+@pytest.mark.parametrize("apart", [True, False], ids=["three units", "one unit"])
+def test_a_task_that_silences_its_process_does_not_silence_the_next(
+    told: Any, way: int, apart: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def program() -> None:
+        if apart:
+            for step in (None, way, None):
+                mutes_then_tells.invoke(step).get()
+        else:
+            mutes_then_tells.map_invoke([None, way, None]).get()
+
+    records = told(program, workers=1)
+    texts = [r.getMessage() for r in records]
+    assert sum("logged" in text for text in texts) == 2
+    assert sum("told" in text for text in texts) == 2
+    assert sum("printed" in text for text in [*texts, *capsys.readouterr().out.split()]) == 2
 
 
 @task(require_context=True)

@@ -146,6 +146,33 @@ def test_programs_that_a_task_starts_can_be_interrupted(client: Pymonik) -> None
     assert fork == 7
 
 
+def test_the_processes_of_a_task_may_print_and_log(client: Pymonik, capfd: Any) -> None:
+    @task
+    def forks() -> list[int]:
+        import logging
+        import multiprocessing
+
+        def talk(x: int) -> None:
+            print("from a fork", x)
+            logging.getLogger("mine").error("logged in a fork")
+            sys.stderr.write("half a line")
+
+        context = multiprocessing.get_context("fork")
+        processes = [context.Process(target=talk, args=(x,)) for x in range(3)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        print("from the task")
+        return [process.exitcode or 0 for process in processes]
+
+    assert forks.invoke().get(PATIENCE) == [0, 0, 0]
+    out, err = capfd.readouterr()
+    assert out.count("from a fork") == 3
+    assert out.count("from the task") == 1
+    assert err.count("half a line") == 3
+
+
 def test_an_executor_is_not_interrupted_itself(client: Pymonik) -> None:
     @task
     def interrupted() -> int:

@@ -13,6 +13,7 @@ as soon as the other end of its socket closes.
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
 import os
 import select
@@ -101,6 +102,28 @@ class Executor:
                 if not self._hear():
                     raise LookupError("the engine has ended")
 
+    def fall_silent(self) -> None:
+        """Hand on the last half lines, and leave the socket to the kernel.
+
+        It closes it when this process is gone, which is what the host waits for.
+        """
+        if self._sock.fileno() < 0:  # in a fork, which has none
+            return
+        if self._hosting is not None:
+            self._finish_lines()
+        self._sock.detach()
+
+    def leave_to_parent(self) -> None:
+        """Be an ordinary process, in a fork of this one: nobody listens to it.
+
+        The host hears of the death of the parent by its socket: nobody else may hold it open.
+        """
+        self._sock.close()
+        if signal.getsignal(signal.SIGINT) is _nothing:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self._hosting is not None:
+            self._fall_back()
+
     def send(self, *message: Any) -> None:
         """Send one message; the socket blocks, so that a slow host slows the executor down."""
         here = threading.get_ident()
@@ -154,8 +177,8 @@ class Executor:
         STATE.session_id = session_id
         STATE.fetch = self._fetch
         STATE.caches = self._caches
+        self._finish_lines, self._fall_back = forward(self.send, level)
         self._hosting = Hosting(worker, self._function, self._page, (), subtasks, Restorer(True))
-        self._finish_lines = forward(self.send, level)
         self.send("ready", os.getpid())
 
     def _enter(self, modules: Content | None) -> None:
@@ -265,12 +288,6 @@ def _nothing(number: int, frame: Any) -> None:
     """Do nothing: who presses Ctrl-C means the program, which ends its executors itself."""
 
 
-def _be_interruptible() -> None:
-    """Let the fork of an executor, which is none, be interrupted as any process is."""
-    if signal.getsignal(signal.SIGINT) is _nothing:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:
     """Serve on an inherited socket; called by the host's bootstrap line.
 
@@ -279,15 +296,15 @@ def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:
     faulthandler.enable(crash_fd, all_threads=False)
     # A handler, where SIG_IGN would be inherited by the programs that tasks start.
     signal.signal(signal.SIGINT, _nothing)
-    os.register_at_fork(after_in_child=_be_interruptible)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
     page = Page(page_fd)
     os.close(page_fd)
     sock = socket.socket(fileno=sock_fd)
     for fd in (sock_fd, lifeline, crash_fd):
         os.set_inheritable(fd, False)
-    # The host hears of this process's death by its socket: nobody else may hold it open.
-    os.register_at_fork(after_in_child=sock.close)
-    Executor(sock, page).serve()
-    _clean_up()
-    os._exit(0)
+    executor = Executor(sock, page)
+    os.register_at_fork(after_in_child=executor.leave_to_parent)
+    # Registered first, it is called last: what follows `serve` is the end of any Python process.
+    # What tasks have left for it, functions of `atexit`, finalizers, open files, has its turn.
+    atexit.register(executor.fall_silent)
+    executor.serve()

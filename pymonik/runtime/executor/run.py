@@ -80,7 +80,7 @@ class _Runner:
             return None
         call = self.calls[0]
         numbers, state, pending = self.hosting.page.numbers, running.STATE, self.hosting.subtasks
-        append = self.columns[0].append
+        append, is_due = self.columns[0].append, self.hosting.restore.is_due
         state.begin(step, job.start, 1)
 
         def element(number: int) -> None:
@@ -96,7 +96,7 @@ class _Runner:
                 made = [self._store(0, number, value, 0)]
                 if pending.diverted is not None:
                     self._divert(number, 0, made)
-            if running.DIRTY:
+            if is_due():
                 self.hosting.restore()
                 running.clean_up()
 
@@ -177,7 +177,7 @@ class _Runner:
             finally:
                 if step.limit is not None:
                     hosting.page.numbers[2] = 0
-                if running.DIRTY:
+                if hosting.restore.is_due():
                     hosting.restore()
         raise AssertionError("a step ends within its attempts")
 

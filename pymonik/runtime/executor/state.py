@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pymonik.runtime.executor.output import Output
 from pymonik.values import seeds
 
 DIRTY: list[str] = []
@@ -195,12 +196,13 @@ def sweep(token: str) -> None:
 
 
 class Restorer:
-    """Puts variables and working directory back as they were when it was made."""
+    """Puts variables, working directory and output back as they were when it was made."""
 
     def __init__(self, watch: bool) -> None:
         self._original = self._variables = dict(os.environ)
         self._raw: dict[Any, Any] = {}
         self._folder = _folder()
+        self._output = Output()
         self._watch = watch
         if watch:
             sys.addaudithook(_note)
@@ -211,7 +213,13 @@ class Restorer:
         self._put_back()
         self()
 
+    def is_due(self) -> bool:
+        """Tell whether a call has changed anything that is to be put back."""
+        return bool(DIRTY) or self._output.is_changed()
+
     def __call__(self) -> None:
+        if self._output.is_changed():
+            self._output.put_back()
         if self._watch or self._is_changed():
             self._put_back()
         PLACED.clear()

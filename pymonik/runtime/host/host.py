@@ -213,10 +213,22 @@ class Host:
                 self._over = over
             self._drain(over)
             self._is_drained = True
+            self._dismiss()
             self._staff.close()
             self._quarters.close()
             with self.changed:
                 self.changed.notify_all()
+
+    def _dismiss(self) -> None:
+        """Let executors that have nothing to run end in order; hand on what they say to the end."""
+        busy = {number for number, pieces in self.scheduler.executors.items() if pieces}
+        try:
+            for _, news in self._staff.finish(busy):
+                for message in news if type(news) is list else ():
+                    if message[0] == "log":
+                        relay(*message[1:])
+        except Exception:  # then they are killed
+            logger.exception("executors did not end in order")
 
     def _drain(self, over: Failure) -> None:
         """Do what was asked for last, and let nobody wait for what will not come."""

@@ -14,7 +14,7 @@ import selectors
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,8 @@ logger = safe_logger("pymonik.host")
 # An executor that cannot even start is not started for ever: what is lacking for a moment, memory
 # or processes, is there again after a second or two.
 _START_TRIES = 5
+# Seconds that an executor has for what tasks have left to be done at the end of their process.
+_LEAVING = 5.0
 # Seconds before the next one is started after one that has done nothing; doubled each time.
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
@@ -76,7 +78,8 @@ class Staff:
         self._name = name
         self._size = size
         self._hello = hello
-        self._leaving: set[int] = set()
+        # Those that end in order, and until when.
+        self._leaving: dict[int, float] = {}
         self._processes: dict[int, Process] = {}
         self._started = 0
         self._troubles: dict[Any, _Trouble] = {}
@@ -168,6 +171,9 @@ class Staff:
 
     def hear(self, timeout: float | None) -> Iterator[tuple[int, list[Any] | Death]]:
         """Wait for news; give, by executor, the messages that have come, or its death."""
+        if self._leaving:
+            left = self._end_the_late()
+            timeout = left if timeout is None else min(left, timeout)
         for key, _ in self._selector.select(timeout):
             process = key.data
             if process is None:
@@ -199,15 +205,34 @@ class Staff:
             self._processes[number].kill(reason)
 
     def dismiss(self, number: int) -> None:
-        """End one that is idle, and count it no more."""
-        self._leaving.add(number)
-        self.kill(number, "dismissed")
+        """Let one that is idle end in order, and count it no more."""
+        process = self._processes.get(number)
+        if process is not None and number not in self._leaving:
+            self._leaving[number] = time.monotonic() + _LEAVING
+            process.leave() if process.proven else process.kill("dismissed")
+
+    def _end_the_late(self) -> float:
+        """Kill those that take too long to end; return the seconds that the next one has."""
+        now = time.monotonic()
+        for number, until in self._leaving.items():
+            if until <= now and number in self._processes:
+                logger.warning("an executor does not end: it is killed")
+                self._processes[number].kill("it did not end")
+        return max(0.0, min(self._leaving.values()) - now) or _LEAVING
 
     def enforce(self) -> None:
         """Kill those whose call is past its `max_duration`."""
         for process in self._processes.values():
             if process.is_overdue():
                 process.kill("timeout")
+
+    def finish(self, busy: Container[int]) -> Iterator[tuple[int, list[Any] | Death]]:
+        """Let all but the busy ones end in order; give what they say until then."""
+        for number in list(self._processes):
+            if number not in busy:
+                self.dismiss(number)
+        while self._leaving:
+            yield from self.hear(None)
 
     def close(self) -> None:
         """End all of them."""
@@ -239,7 +264,7 @@ class Staff:
     def _bury(self, process: Process) -> Death:
         self._selector.unregister(process.socket)
         del self._processes[process.number]
-        self._leaving.discard(process.number)
+        self._leaving.pop(process.number, None)
         call, reason, journal = process.call, process.kill_reason, process.journal
         innocent = reason in ("cancelled", "dismissed") or (
             reason == "timeout" and not process.is_overdue()

@@ -129,6 +129,12 @@ class Process:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, signal.SIGKILL)
 
+    def leave(self) -> None:
+        """Let it end in order: it has nothing to run, and nothing more will come."""
+        self.kill_reason = self.kill_reason or "dismissed"
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
+
     def end(self) -> str:
         """Wait for its end and let go of it; say how it ended."""
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,0 +1,54 @@
+"""Where a process writes and logs to: kept from one call to the next.
+
+A task may replace `sys.stdout`, or configure logging, as it would in a process of its own. The call
+behind it is to be heard all the same: what decided where text goes is put back after each call.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+
+class Output:
+    """Standard streams, root logger, levels and disabled loggers as they are when it is made."""
+
+    def __init__(self) -> None:
+        self._out, self._err = sys.stdout, sys.stderr
+        self._root = root = logging.getLogger()
+        self._handlers, self._filters = list(root.handlers), list(root.filters)
+        self._level, self._disable = root.level, root.manager.disable
+        self._disabled = {name for name, logger in _loggers() if logger.disabled}
+        # `dictConfig` and `fileConfig` disable all loggers that they do not know: one tells.
+        self._tasks = logging.getLogger("pymonik.task")
+        self._tasks_level = self._tasks.level
+
+    def is_changed(self) -> bool:
+        """Tell whether a call has changed any of it."""
+        root, tasks = self._root, self._tasks
+        return (
+            sys.stdout is not self._out
+            or sys.stderr is not self._err
+            or root.handlers != self._handlers
+            or root.level != self._level
+            or root.manager.disable != self._disable
+            or tasks.level != self._tasks_level
+            or tasks.disabled
+        )
+
+    def put_back(self) -> None:
+        """Make it what it was."""
+        sys.stdout, sys.stderr = self._out, self._err
+        self._root.handlers[:] = self._handlers
+        self._root.filters[:] = self._filters
+        self._root.setLevel(self._level)
+        self._tasks.setLevel(self._tasks_level)
+        logging.disable(self._disable)
+        for name, logger in _loggers():
+            if logger.disabled and name not in self._disabled:
+                logger.disabled = False
+
+
+def _loggers() -> list[tuple[str, logging.Logger]]:
+    known = logging.getLogger().manager.loggerDict
+    return [(name, one) for name, one in list(known.items()) if isinstance(one, logging.Logger)]
