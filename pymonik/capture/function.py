@@ -118,8 +118,8 @@ class Code:
     that a rebound global is seen at the next call, at the price of a look-up each.
     """
 
-    __slots__ = ("_cells", "_files", "_globals", "_spaces", "content", "delegates", "function",
-                 "lazies", "whole")  # fmt: skip
+    __slots__ = ("_cells", "_files", "_globals", "_spaces", "asks", "content", "delegates",
+                 "function", "lazies", "whole")  # fmt: skip
 
     def __init__(
         self,
@@ -136,6 +136,8 @@ class Code:
         self._files: list[tuple[str, tuple[int, int]]] = []
         self._spaces: list[dict[str, Any]] = []
         self.delegates = False
+        # Whether it may ask for its context, and so for its options.
+        self.asks = False
         # What a pure function was known by when it was frozen: see `capture.fingerprint`.
         self.whole: Whole | None = None
         for name in modules:
@@ -149,6 +151,7 @@ class Code:
         code = cls.__new__(cls)
         code.function, code.content, code.lazies, code.whole = content.load, content, [], None
         code._globals, code._cells, code._files, code.delegates = [], [], [], True
+        code.asks = True
         return code
 
     def _watch_module(self, name: str) -> None:
@@ -166,6 +169,7 @@ class Code:
     def _watch(self, function: types.FunctionType) -> None:
         names = set(global_names(function.__code__))
         self.delegates = self.delegates or not names.isdisjoint(("invoke", "map_invoke"))
+        self.asks = self.asks or "get_context" in names
         space = function.__globals__
         self._globals += [(space, name, space.get(name, _MISSING)) for name in names]
         for space in self._spaces:

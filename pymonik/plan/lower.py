@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from pymonik.graph.ir import Graph, Map, Put, Recorded, Step, inputs, line_of
+from pymonik.graph.ir import Graph, Map, Put, Recorded, Spec, Step, inputs, line_of
 from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan, Unit
 from pymonik.settings import settings
@@ -133,7 +133,7 @@ class _Lowering:
             options.retries or 0,
             options.max_retries or 0,
             self._retry_on(options.retry_on),
-            self._inherited(options) if spec.delegates else None,
+            self._inherited(options) if _may_ask(spec) else None,
         )
 
     def _inherited(self, options: TaskOptions) -> TaskOptions:
@@ -194,6 +194,11 @@ class _Row:
             self.elements[start:stop] if self.elements else start if self.based else None,
             seeds.cut(self.places, start, stop),
         )
+
+
+def _may_ask(spec: Spec) -> bool:
+    """Tell whether a call may look at its options: sub-tasks inherit them, contexts show them."""
+    return spec.delegates or spec.context or spec.code.asks
 
 
 def _places(step: Step) -> Any:

@@ -28,8 +28,8 @@ class PymonikContext:
 
     logger: takes further keywords, which are kept apart. task_name, element (place in its map,
     None for a single call), attempt (1 at first), worker. is_local: no ArmoniK worker runs it.
-    task_handler: the low-level handler of an ArmoniK worker, else None. rng, seed: random numbers
-    of the call's own.
+    task_handler: the low-level handler of an ArmoniK worker, or a stand-in. rng, seed: random
+    numbers of the call's own.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class PymonikContext:
     @property
     def is_local(self) -> bool:
         """Whether no ArmoniK worker runs the task."""
-        return self._task_handler is None and self._task is None
+        return self._task is None and (self._task_handler is None or not self._plain)
 
     @property
     def environment(self) -> TaskEnvironment:
@@ -106,11 +106,20 @@ class PymonikContext:
 
     @property
     def task_handler(self) -> Any:
-        """The low-level handler of an ArmoniK worker; None elsewhere."""
+        """The low-level handler of an ArmoniK worker; on the embedded engine, a stand-in for it.
+
+        The stand-in has task_options, session_id and task_id, an empty payload and no
+        data_dependencies. None where a task is called plainly.
+        """
         if self._task_handler is None and self._task is not None:
             from pymonik.runtime.worker.in_task import task_handler
 
             self._task_handler = task_handler(*self._task)
+        if self._task_handler is None and not self._plain:
+            from pymonik.runtime.executor.handler import LocalTaskHandler
+            from pymonik.runtime.executor.state import STATE
+
+            self._task_handler = LocalTaskHandler(STATE)
         return self._task_handler
 
     @property

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pymonik import Materialize, Pymonik, PymonikContext, materialize, task
+from pymonik import (
+    Materialize,
+    Pymonik,
+    PymonikContext,
+    TaskOptions,
+    get_context,
+    materialize,
+    task,
+)
 from pymonik.wire.byte_cache import ByteCache
 
 from .conftest import Connect
@@ -131,11 +139,39 @@ def test_a_plain_context_has_no_objects(caplog: pytest.LogCaptureFixture) -> Non
 
 def test_where_a_task_runs_is_told(client: Pymonik, backend: str) -> None:
     @task(require_context=True)
-    def where(ctx: PymonikContext) -> tuple[bool, bool]:
-        return ctx.is_local, ctx.task_handler is None
+    def where(ctx: PymonikContext) -> tuple[bool, bool, bool]:
+        return ctx.is_local, ctx.task_handler is None, ctx.is_local
 
     local = backend != "emulator"
-    assert where.invoke().get() == (local, local)
+    assert where.invoke().get() == (local, False, local)
+
+
+def test_the_handler_of_a_task_tells_its_options(connect: Connect) -> None:
+    @task(require_context=True, task_options=TaskOptions(priority=4, options={"tag": "root"}))
+    def told(ctx: PymonikContext, again: bool) -> Any:
+        handler = ctx.task_handler
+        options = handler.task_options
+        labels = dict(options.options)
+        found = (options.priority, options.partition_id, labels, handler.session_id)
+        if not again:
+            return found
+        options.priority = 7
+        options.options["tag"] = "chain"
+        assert handler.task_id
+        assert isinstance(handler.payload, bytes)
+        assert dict(handler.data_dependencies) is not None
+        return [*found, told.invoke(False, task_options=options)]
+
+    @task
+    def asked() -> Any:
+        return get_context().task_handler.task_options.priority
+
+    with connect(partition="pymonik") as client:
+        priority, partition, labels, session, inner = told.invoke(True).get()
+        assert (priority, partition, labels) == (4, "pymonik", {"tag": "root"})
+        assert session == client.session_id
+        assert inner == (7, "pymonik", {"tag": "chain"}, session)
+        assert asked.invoke(pmk_priority=3).get() == 3
 
 
 def test_many_ask_at_once_while_work_arrives(client: Pymonik) -> None:

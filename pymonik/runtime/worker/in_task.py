@@ -16,6 +16,8 @@ from armonik.protogen.common.worker_common_pb2 import ProcessRequest
 from armonik.protogen.worker.agent_service_pb2_grpc import AgentStub
 from armonik.worker.taskhandler import TaskHandler
 
+from pymonik.plan.sizes import TAG
+
 _OPTIONS = (
     ("grpc.default_authority", "localhost"),
     ("grpc.max_receive_message_length", -1),
@@ -37,6 +39,11 @@ def agent(target: str) -> Any:
 
 class WorkingTaskHandler(TaskHandler):  # type: ignore[misc]
     """The package's handler, but for options of single tasks, which it cannot send."""
+
+    def __init__(self, request: ProcessRequest, agent_client: AgentStub) -> None:
+        super().__init__(request, agent_client)
+        # Passed on to sub-tasks, the tag of a submission would count them as parts of it.
+        self.task_options.options.pop(TAG, None)
 
     def submit_tasks(
         self,
