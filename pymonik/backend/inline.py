@@ -17,8 +17,8 @@ from pymonik.record.current import CURRENT
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.calls import Hosting, Job, Report
 from pymonik.runtime.executor.run import run
-from pymonik.runtime.executor.subtasks import Subtasks
-from pymonik.runtime.host.messages import plan_of, variables_of, wire_plan
+from pymonik.runtime.executor.subtasks import Subtasks, wire_plan
+from pymonik.runtime.host.messages import plan_of, variables_of
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.unit_slice import Piece
 from pymonik.system.forks import fork_safe

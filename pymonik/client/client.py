@@ -21,6 +21,7 @@ from pymonik.client.compiler import Compiling
 from pymonik.client.engine import open_engine
 from pymonik.client.lookup import handle_of
 from pymonik.client.progress import Progress
+from pymonik.environment.parse import environment_of
 from pymonik.errors import BackendError, ClusterError, NoClientError, OptionsError
 from pymonik.graph.ir import Recorded
 from pymonik.humanize import counted
@@ -29,7 +30,7 @@ from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.recorder import Recorder
 from pymonik.values.content import Content
-from pymonik.values.options import DEFAULTS, TaskOptions, environment_of, merge
+from pymonik.values.options import DEFAULTS, TaskOptions, merge
 from pymonik.values.seeds import root_of, seed_given
 
 if TYPE_CHECKING:

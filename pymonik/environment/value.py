@@ -1,18 +1,15 @@
 """What a task needs around it: packages, variables, a working directory, a Python version.
 
-In: what the user writes (`environment={"pip": [...], ...}`) or a wire tuple. Out: an `Environment`,
-checked, frozen, comparable and named by a digest. Validation, which needs pydantic and packaging,
-is imported when there is something to validate; building lives in `pymonik.environment.builder`.
+Enters: what was checked (`parse`), or a wire tuple. Leaves: an `Environment`, frozen, comparable
+and named by a digest; how it is built is told by `builder`.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Union
 
 from pymonik.errors import EnvironmentMismatch
 from pymonik.foreign import demand_printable, redacted, without_credentials
@@ -21,7 +18,6 @@ WIRE_VERSION = 1
 """Grows when `Environment.to_wire` changes shape."""
 
 Wire = tuple[int, tuple[str, ...], tuple[tuple[str, str], ...], str, str]
-Spec = Union["Environment", Mapping[str, Any], None]
 
 _NAME = re.compile(r"[a-z0-9-]+")
 
@@ -43,25 +39,6 @@ class Environment:
     working_hash: str = ""
     working_dir: str = field(default="", compare=False)
     archived: bytes = field(default=b"", compare=False)
-
-    @classmethod
-    def parse(cls, spec: Spec, base: str | os.PathLike[str] | None = None) -> Environment:
-        """Check a description and return its value; relative paths start at `base` (the current
-        directory).
-
-        Raises `EnvironmentSpecError`, a `ValueError`, naming every key, package or type that is
-        wrong.
-
-            >>> Environment.parse({"pip": ["NumPy", ("scipy", ">=1.11")], "python": ">=3.10"})
-            Environment(numpy, scipy>=1.11, python>=3.10)
-        """
-        if isinstance(spec, Environment):
-            return spec
-        if spec is None or spec == {}:
-            return cls()
-        from pymonik.environment.spec import read
-
-        return read(spec, base)
 
     @classmethod
     def from_wire(cls, wire: Wire) -> Environment:

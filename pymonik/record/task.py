@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from pymonik.capture.function import SMALL
+from pymonik.environment.parse import environment_of
 from pymonik.errors import NoClientError, TaskDefinitionError
 from pymonik.graph.columns import Const, Nested
 from pymonik.record.context import PlainCall
@@ -23,7 +24,7 @@ from pymonik.record.handles import MultiResultHandle
 from pymonik.record.map_arguments import Elements
 from pymonik.record.recorder import Recorder
 from pymonik.record.signature import NOT_GIVEN, OURS, Signature
-from pymonik.values.options import TaskOptions, demand, environment_of, merge
+from pymonik.values.options import TaskOptions, demand, merge
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -249,12 +249,3 @@ def meant(keyword: str) -> str:
 
 
 DEFAULTS = TaskOptions(priority=1, max_retries=3, retries=0, retry_on=(Exception,))
-
-
-def environment_of(given: Any) -> Any:
-    """Give the `Environment` that `environment=` asks for, None when it asks for nothing."""
-    if given is None or given == {}:
-        return None
-    from pymonik.environment.value import Environment  # it takes long to import, and few need it
-
-    return Environment.parse(given)

@@ -26,12 +26,12 @@ from pymonik.emulator import Emulator
 from pymonik.errors import ExecutorDied, TaskTimeout
 from pymonik.runtime.worker.hosts import Hosts
 from pymonik.runtime.worker.inputs import ContentCache
+from pymonik.runtime.worker.logs import Clef
 from pymonik.runtime.worker.server import target_of
 from pymonik.runtime.worker.servicer import Servicer
 from pymonik.values.content import Content
 from pymonik.wire import envelope
 from pymonik.wire import error_text as verdict
-from pymonik.wire.logs import Clef
 from tests.armonik.conftest import WORKER, Connect, started
 from tests.conformance.programs import add, inc, note, pass_gate, square
 from tests.conftest import REPOSITORY, Gate, Ledger, script_environment

@@ -15,6 +15,7 @@ import pytest
 
 from pymonik.environment import builder as module
 from pymonik.environment.builder import Built, Environments
+from pymonik.environment.parse import parse
 from pymonik.environment.value import Environment
 from pymonik.environment.venv import layers
 from pymonik.errors import EnvironmentBuildError
@@ -25,7 +26,7 @@ VERSION = "import pmk_demo; print(pmk_demo.VERSION)"
 
 
 def env(*packages: str, **more: Any) -> Environment:
-    return Environment.parse({"pip": list(packages), **more})
+    return parse({"pip": list(packages), **more})
 
 
 def run(built: Built, program: str) -> str:
@@ -228,7 +229,7 @@ def test_a_demand_for_another_python_is_refused_in_one_sentence(host: Environmen
 def test_the_working_directory_is_each_hosts_own(tmp_path: Path) -> None:
     (tmp_path / "work" / "sub").mkdir(parents=True)
     (tmp_path / "work" / "sub" / "in.txt").write_text("here")
-    environment = Environment.parse({"working_dir": tmp_path / "work"})
+    environment = parse({"working_dir": tmp_path / "work"})
     archive = environment.archive()
     arrived = Environment.from_wire(environment.to_wire())
     file = tmp_path / "archive"
@@ -255,7 +256,7 @@ def test_a_working_directory_that_did_not_arrive_is_an_error(
     host: Environments, tmp_path: Path, content: bytes | None
 ) -> None:
     (tmp_path / "work").mkdir()
-    environment = Environment.parse({"working_dir": tmp_path / "work"})
+    environment = parse({"working_dir": tmp_path / "work"})
     with pytest.raises(EnvironmentBuildError, match=r"working directory|archive"):
         host.build(environment, content)
 
@@ -263,9 +264,9 @@ def test_a_working_directory_that_did_not_arrive_is_an_error(
 def test_a_damaged_working_directory_is_an_error(host: Environments, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
-    expected = Environment.parse({"working_dir": work})
+    expected = parse({"working_dir": work})
     (work / "more").touch()
-    other = Environment.parse({"working_dir": work})
+    other = parse({"working_dir": work})
     with pytest.raises(EnvironmentBuildError, match="hash differs"):
         host.build(expected, other.archive())
 
@@ -353,9 +354,9 @@ logging.basicConfig(level="INFO", format="%(message)s", stream=sys.stderr)
 lines = []
 log = logging.getLogger("pymonik.environments")
 log.addFilter(lambda record: lines.append(record.getMessage()) or True)
-from pymonik.environment.value import Environment
+from pymonik.environment.parse import parse
 from pymonik.environment.builder import Environments
-built = Environments(Path(sys.argv[1])).build(Environment.parse({"pip": ["pmk-demo==2.0"]}))
+built = Environments(Path(sys.argv[1])).build(parse({"pip": ["pmk-demo==2.0"]}))
 program = "import pmk_demo; print(pmk_demo.VERSION)"
 subprocess.run([built.python, "-c", program], env=built.child_environ(), check=True)
 print(*["built" for line in lines if line.startswith("built")])

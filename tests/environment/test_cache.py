@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pymonik.environment.builder import Environments
-from pymonik.environment.value import Environment
+from pymonik.environment.parse import parse
 from pymonik.errors import EnvironmentBuildError
 from pymonik.files.folder_cache import Cache, cache_folder, remove_tree
 from pymonik.files.locks import BusyError, Lock
@@ -61,10 +61,10 @@ def test_what_is_in_use_stays(tmp_path: Path) -> None:
 
 def test_a_host_prunes_what_nobody_uses_any_more(tmp_path: Path) -> None:
     first = Environments(tmp_path / "cache", max_bytes=1)
-    gone = first.build(Environment.parse({"pip": ["pmk-demo==1.0"]}))
+    gone = first.build(parse({"pip": ["pmk-demo==1.0"]}))
     first.close()
     second = Environments(tmp_path / "cache", max_bytes=1)
-    kept = second.build(Environment.parse({"pip": ["pmk-demo==2.0"]}))
+    kept = second.build(parse({"pip": ["pmk-demo==2.0"]}))
     assert not Path(gone.python).exists()
     assert Path(kept.python).exists()
     second.close()
@@ -174,11 +174,11 @@ def test_a_full_disk_is_an_error_and_leaves_room(tmp_path: Path) -> None:
     with tmpfs(tmp_path / "disk", "1m") as grow:
         host = Environments(tmp_path / "disk")
         with pytest.raises(EnvironmentBuildError, match=r"(?i)no space left"):
-            host.build(Environment.parse({"pip": ["pmk-big"]}))
+            host.build(parse({"pip": ["pmk-big"]}))
         assert not list((tmp_path / "disk" / "environments" / "building").iterdir())
         grow("20m")
         host = Environments(tmp_path / "disk")
-        assert host.build(Environment.parse({"pip": ["pmk-big"]})).added == ("pmk-big==1.0",)
+        assert host.build(parse({"pip": ["pmk-big"]})).added == ("pmk-big==1.0",)
         host.close()
 
 

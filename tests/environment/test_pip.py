@@ -9,8 +9,8 @@ import pytest
 
 from pymonik.environment import pip_settings as env_pip
 from pymonik.environment.builder import Environments
+from pymonik.environment.parse import parse
 from pymonik.environment.pip_settings import pip_settings, uv_environ, uv_flags
-from pymonik.environment.value import Environment
 
 from .wheels import Index, make_wheel
 
@@ -130,7 +130,7 @@ def test_pips_links_and_constraints_decide_what_is_installed(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", f"{one} {two}")
     monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "limits.txt"))
-    built = host.build(Environment.parse({"pip": ["pmk-a", "pmk-b"]}))
+    built = host.build(parse({"pip": ["pmk-a", "pmk-b"]}))
     assert built.added == ("pmk-a==1.0", "pmk-b==1.0")
     assert index.seen == []
 
@@ -145,7 +145,7 @@ def test_the_best_version_of_all_indexes_is_taken(
     monkeypatch.setenv("PIP_INDEX_URL", index.url)
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", other.url)
     try:
-        built = host.build(Environment.parse({"pip": ["pmk-demo"]}))
+        built = host.build(parse({"pip": ["pmk-demo"]}))
     finally:
         other.close()
     assert built.added == ("pmk-demo==3.0",)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pymonik.environment import versions as env_versions
-from pymonik.environment.value import Environment
+from pymonik.environment.parse import parse
 from pymonik.environment.versions import differences, python_mismatch, versions_of
 from pymonik.errors import EnvironmentBuildError, EnvironmentSpecError
 from pymonik.runtime.executor.packages import TaskEnvironment
@@ -20,7 +20,7 @@ from .wheels import install_by_hand
 
 @pytest.fixture
 def task() -> Iterator[TaskEnvironment]:
-    environment = TaskEnvironment(Environment.parse({"pip": ["six"], "env_variables": {"A": "1"}}))
+    environment = TaskEnvironment(parse({"pip": ["six"], "env_variables": {"A": "1"}}))
     yield environment
     environment.close()
     assert not [entry for entry in sys.path if "pymonik-packages-" in entry]

@@ -165,9 +165,9 @@ class Executor:
             sys.path.insert(0, folder)
         from pymonik.record.current import CURRENT, open_here
         from pymonik.runtime.executor.calls import Hosting
+        from pymonik.runtime.executor.logs import forward
         from pymonik.runtime.executor.state import STATE, Restorer, use_token
         from pymonik.runtime.executor.subtasks import Subtasks
-        from pymonik.wire.logs import forward
 
         use_token(token)
         subtasks = Subtasks(slots, solo, optimize)
@@ -210,7 +210,7 @@ class Executor:
         from pymonik.runtime.executor.calls import Job
         from pymonik.runtime.executor.run import run
         from pymonik.runtime.executor.state import STATE
-        from pymonik.runtime.host.messages import wire_plan
+        from pymonik.runtime.executor.subtasks import wire_plan
         from pymonik.wire.program import Program
 
         STATE.task = task

@@ -16,6 +16,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
 
+from pymonik.environment.parse import parse
 from pymonik.environment.value import Environment, unsatisfied
 from pymonik.errors import EnvironmentBuildError, EnvironmentMismatch, EnvironmentSpecError
 from pymonik.foreign import redacted
@@ -61,7 +62,7 @@ class TaskEnvironment:
 
             ctx.environment.install("tabulate", ("six", "==1.16"))
         """
-        missing = unsatisfied(Environment.parse({"pip": list(packages)}).packages)
+        missing = unsatisfied(parse({"pip": list(packages)}).packages)
         if not missing:
             return ()
         if self._plain:

@@ -268,3 +268,32 @@ class Subtasks(Recorder):
 
 def _may_hold_handles(value: Any) -> bool:
     return type(value) not in (int, float, str, bytes, bool, type(None))
+
+
+def wire_plan(subtasks: Any) -> Any:
+    """Give the plan of what a unit recorded, as plain types: units name others by number."""
+    made = subtasks.plan()
+    if made is None:
+        return None
+    plan, bindings = made
+    numbers = {id(unit.cell): number for number, unit in enumerate(plan.units)}
+    units = [
+        (
+            unit.payload,
+            [numbers.get(id(i), i) for i in unit.inputs],
+            unit.n,
+            len(unit.cell.columns),
+            unit.options,
+            unit.name,
+            unit.environment,
+            unit.limited,
+            unit.result_id,
+        )
+        for unit in plan.units
+    ]
+    bound = []
+    for output, element, handle in bindings:
+        node = handle._node
+        cell, place = node.home.locate(node.offset + handle._index)
+        bound.append((output, element, numbers[id(cell)], node.home.output, place))
+    return units, bound, plan.calls

@@ -28,35 +28,6 @@ def variables_of(unit: Unit) -> dict[str, str]:
     return dict(unit.environment.variables) if unit.environment else {}
 
 
-def wire_plan(subtasks: Any) -> Any:
-    """Give the plan of what a unit recorded, as plain types: units name others by number."""
-    made = subtasks.plan()
-    if made is None:
-        return None
-    plan, bindings = made
-    numbers = {id(unit.cell): number for number, unit in enumerate(plan.units)}
-    units = [
-        (
-            unit.payload,
-            [numbers.get(id(i), i) for i in unit.inputs],
-            unit.n,
-            len(unit.cell.columns),
-            unit.options,
-            unit.name,
-            unit.environment,
-            unit.limited,
-            unit.result_id,
-        )
-        for unit in plan.units
-    ]
-    bound = []
-    for output, element, handle in bindings:
-        node = handle._node
-        cell, place = node.home.locate(node.offset + handle._index)
-        bound.append((output, element, numbers[id(cell)], node.home.output, place))
-    return units, bound, plan.calls
-
-
 def plan_of(wire: Any) -> Any:
     """Make units of the plan that an executor sent."""
     if wire is None:

@@ -104,7 +104,7 @@ def _remove_stale(address: str) -> None:
 
 
 def _log_to_stdout() -> None:
-    from pymonik.wire.logs import COLLECTOR, Clef
+    from pymonik.runtime.worker.logs import COLLECTOR, Clef
 
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(Clef())

@@ -22,6 +22,7 @@ from pymonik.runtime.worker.agent import AgentStore
 from pymonik.runtime.worker.hosts import Hosted, Hosts
 from pymonik.runtime.worker.inputs import ContentCache, open_file, read_inputs
 from pymonik.runtime.worker.large_values import bring, set_apart
+from pymonik.runtime.worker.logs import COLLECTOR
 from pymonik.runtime.worker.subtasks import Left
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS
@@ -30,7 +31,7 @@ from pymonik.values.outputs import Cell
 from pymonik.wire import envelope
 from pymonik.wire import error_text as verdict
 from pymonik.wire.envelope import Assembly, Order
-from pymonik.wire.logs import COLLECTOR, Log
+from pymonik.wire.logs import Log
 
 FAILURES = "pymonik:failures"
 LOGS = "pymonik:logs"
