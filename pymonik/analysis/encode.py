@@ -69,7 +69,8 @@ class Writer:
     def _digest(self, content: Content, slots: int) -> str:
         if not self.is_brief:
             return content_digest(content, slots)
-        return "" if b"cloudpickle" in content.data else content.digest.hex()
+        travels = content.has_definitions or b"cloudpickle" in content.data
+        return "" if travels else content.digest.hex()
 
     def _append(self, node: Any) -> int:
         entry = self._node(node)

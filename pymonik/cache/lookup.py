@@ -17,6 +17,7 @@ from typing import Any
 from pymonik.cache.keys import Keys
 from pymonik.cache.splice import Cut, Place, is_cached
 from pymonik.cache.store import Store
+from pymonik.capture.definitions import are_here
 from pymonik.graph.ir import Graph, Put, Recorded
 from pymonik.values.content import Content
 from pymonik.values.outcome import PENDING, Failure
@@ -27,8 +28,6 @@ logger = logging.getLogger("pymonik.reuse")
 Elsewhere = Callable[[Mapping[str, str]], Mapping[str, Any]]
 
 _PAUSE = 1.0
-# A class that travels by value is another one in each program.
-_OWN_CLASS = b"_class_setstate"
 
 
 class Known:
@@ -64,7 +63,7 @@ class Known:
             record = node.home.record(node.offset + index)
             return None if type(record) is Failure else made[0]
         content = self.store.get(key) if self.store is not None else None
-        if content is None:
+        if content is None or not are_here(content.buffers):
             return None
         put = Put(content, None, "")
         put.home = settled(content)
@@ -76,7 +75,7 @@ class Known:
         wanted = {key: name for key, name in wanted.items() if key not in self._made}
         for key, handle in (self._elsewhere(wanted) if wanted else {}).items():
             record = handle._node.home.record(handle._index)
-            if type(record) is not Content or _OWN_CLASS not in record.data:
+            if type(record) is not Content or are_here(record.buffers):
                 self._made[key] = ((handle._node, handle._index), handle)
 
     def expect(self, cut: Cut) -> None:
@@ -111,8 +110,8 @@ class Known:
 
     def _keep(self, key: str, record: Any, about: dict[str, Any]) -> None:
         content = record if type(record) is Content else Content(pickle.dumps(record, protocol=5))
-        if _OWN_CLASS in content.data:
-            logger.info("values of %s hold classes of this program: not kept", about["task"])
+        if not are_here(content.buffers):  # nor would another program find them
+            logger.info("values of %s hold classes without a name: not kept", about["task"])
             return
         assert self.store is not None
         self.store.put(key, content, about)

@@ -136,7 +136,7 @@ def content_digest(content: Content, slots: int = 0) -> str:
     known = _KNOWN.get(content)
     if known is None:
         known = content.digest.hex()
-        if b"cloudpickle" in content.data or _holds_set(content.data):
+        if content.has_definitions or b"cloudpickle" in content.data or _holds_set(content.data):
             try:
                 value = content.load([f"slot {i}" for i in range(slots)])
                 known = _digest(whole_text(value)[0])

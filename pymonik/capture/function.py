@@ -44,17 +44,22 @@ class Interner:
         self.origins: set[str] = set()
 
     def freeze(
-        self, obj: Any, name: str, needed: set[str] | None = None
+        self,
+        obj: Any,
+        name: str,
+        needed: set[str] | None = None,
+        used: list[Any] | None = None,
     ) -> tuple[Content, list[Any]]:
         """Freeze an object; give its content and the handles and files inside, in slot order.
 
-        needed: takes the names of the local modules whose sources travel for it.
+        needed: takes the names of the local modules whose sources travel for it. used: takes the
+        records of the definitions it refers to.
         """
         from pymonik.capture import pickler as pickling
 
         modules: set[str] = set()
         try:
-            data, raw, lazies = pickling.freeze(obj, True, modules, self.origins)
+            data, raw, lazies = pickling.freeze(obj, True, modules, self.origins, used)
         except Exception as error:
             place = pickling.explain(obj, name)
             raise CaptureError(
@@ -118,7 +123,8 @@ class Code:
     that a rebound global is seen at the next call, at the price of a look-up each.
     """
 
-    __slots__ = ("_cells", "_files", "_globals", "_spaces", "asks", "content", "delegates",
+    __slots__ = ("_cells", "_definitions", "_files", "_globals", "_spaces", "asks", "content",
+                 "delegates",
                  "function", "lazies", "whole")  # fmt: skip
 
     def __init__(
@@ -127,8 +133,11 @@ class Code:
         content: Content,
         lazies: list[Any],
         modules: Iterable[str] = (),
+        used: Iterable[Any] = (),
     ) -> None:
         self.function = function
+        # Classes that it refers to, and which version of each that was.
+        self._definitions = [(record, record.reference) for record in used]
         self.content = content
         self.lazies = lazies
         self._globals: list[tuple[dict[str, Any], str, Any]] = []
@@ -152,6 +161,7 @@ class Code:
         code.function, code.content, code.lazies, code.whole = content.load, content, [], None
         code._globals, code._cells, code._files, code.delegates = [], [], [], True
         code.asks = True
+        code._definitions = []
         return code
 
     def _watch_module(self, name: str) -> None:
@@ -185,7 +195,14 @@ class Code:
         for cell, value in self._cells:
             if _cell_value(cell) is not value:
                 return False
+        if self._definitions and not self._are_classes_current():
+            return False
         return not self._files or self._are_files_current()
+
+    def _are_classes_current(self) -> bool:
+        from pymonik.capture.definitions import TABLE
+
+        return all(TABLE.refer(record).reference is seen for record, seen in self._definitions)
 
     def _are_files_current(self) -> bool:
         from pymonik.capture.local_modules import file_stamp
@@ -202,16 +219,37 @@ def capture_function(
     change before the flush.
     """
     modules: set[str] = set()
-    content, lazies = interner.freeze(function, f"task {name!r}", modules)
+    used: list[Any] = []
+    prepare_classes(function)
+    content, lazies = interner.freeze(function, f"task {name!r}", modules, used)
     limit = settings().capture_limit
     if content.size > limit:
         raise CaptureError(f"task {name!r} captures {content.size} bytes, more than {limit}")
-    code = Code(function, content, lazies, sorted(modules))
+    code = Code(function, content, lazies, sorted(modules), used)
     if content.size < noted:
         from pymonik.capture.fingerprint import whole_of
 
         code.whole = whole_of(function)
     return code
+
+
+def prepare_classes(function: Callable[..., Any]) -> None:
+    """Define the classes that a function sees, before it is pickled.
+
+    What their methods share with the function is known from then on, and stays shared.
+    """
+    from pymonik.capture.definitions import TABLE
+    from pymonik.capture.reducers import travels
+
+    for reached in reachable(function):
+        space = reached.__globals__
+        seen = [space[name] for name in set(global_names(reached.__code__)) if name in space]
+        for value in [*seen, *map(_cell_value, reached.__closure__ or ())]:
+            if isinstance(value, type) and travels(value):
+                try:
+                    TABLE.refer(TABLE.record_of(value))
+                except Exception:  # told by the pickler, with the path that leads there
+                    return
 
 
 def _cell_value(cell: Any) -> Any:

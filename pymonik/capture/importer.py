@@ -35,6 +35,8 @@ class World:
     def __init__(self, sources: dict[str, Source] | None = None) -> None:
         self.sources = sources or {}
         self.aside: dict[str, types.ModuleType] = {}
+        # Modules that cannot be imported here: what they define goes by value.
+        self.failed: set[str] = set()
 
     def agrees(self, sources: dict[str, Source]) -> bool:
         """Tell whether modules that are in both have the same source."""
@@ -113,16 +115,31 @@ class Worlds(MetaPathFinder):
 
     def lookup(self, module: str, qualname: str) -> Any:
         """Give what the edition that runs has under a name; None when it has nothing there."""
-        if module not in self._current.sources:
+        world = self._current
+        if module not in world.sources or module in world.failed:
             return None
+        before = set(sys.modules)
         try:
             found: Any = importlib.import_module(module)
+        except Exception as error:  # what was pickled serves as well, whatever the module lacks
+            logger.debug("%s cannot be imported here: %r", module, error)
+            self._forget(module, before)
+            return None
+        try:
             for part in qualname.split("."):
                 found = getattr(found, part)
-        except Exception as error:  # what was pickled serves as well, whatever the module lacks
+        except AttributeError as error:
             logger.debug("%s.%s is not to be had here: %r", module, qualname, error)
             return None
         return getattr(found, "__pymonik_function__", found)
+
+    def _forget(self, module: str, before: set[str]) -> None:
+        """Leave nothing of a package whose import failed: half of it would be taken for all."""
+        self._current.failed.add(module)
+        package = module.partition(".")[0]
+        for name in [name for name in sys.modules if name not in before]:
+            if name.partition(".")[0] == package and name in self._current.sources:
+                del sys.modules[name]
 
 
 class _Loader(InspectLoader):

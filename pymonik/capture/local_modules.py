@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 from functools import lru_cache
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
 from pymonik.settings import PACKAGE, settings
@@ -86,7 +86,7 @@ def lies_here(name: str, spec: ModuleSpec | None, module: Any = None) -> bool:
         return listed
     file = getattr(module, "__file__", None) or (spec.origin if spec and spec.has_location else "")
     if file:
-        return _is_local_file(file)
+        return _is_local_file(file) or (module is not None and _is_beside_nothing(name, file))
     folders = list(getattr(spec, "submodule_search_locations", None) or ())
     return bool(folders) and all(_is_local_file(os.path.join(f, "__init__.py")) for f in folders)
 
@@ -113,6 +113,19 @@ def _installed() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     return (*(paths[name] + os.sep for name in names), PACKAGE + os.sep)
+
+
+@lru_cache(maxsize=4096)
+def _is_beside_nothing(name: str, file: str) -> bool:
+    """Tell whether a module was loaded from a file that no import finds, as plug-ins are."""
+    if not file.endswith(".py") or "." in name or file.startswith(_installed()):
+        return False
+    found = PathFinder.find_spec(name)
+    return found is None or found.origin is None or not _is_same_file(found.origin, file)
+
+
+def _is_same_file(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 @lru_cache(maxsize=1)

@@ -8,20 +8,39 @@ travel apart (`editions`). Imported at the first capture: cloudpickle takes its 
 from __future__ import annotations
 
 import dis
+import enum
 import functools
 import inspect
 import io
 import pickle
 import sys
 import types
-from typing import Any
+from typing import Any, NamedTuple
 
 import cloudpickle
 
+from pymonik.capture import class_parts
+from pymonik.capture.definitions import TABLE, Record, defined, found_at, needed
 from pymonik.capture.importer import local_object, set_function
 from pymonik.capture.local_modules import is_local
+from pymonik.capture.reducers import (
+    PROCESS_OWN,
+    REDUCERS,
+    fill_module,
+    hinted,
+    is_dispatcher,
+    is_importable,
+    is_made,
+    is_shareable,
+    reduce_dispatcher,
+    single_name,
+    subimported,
+    travels,
+    travels_from,
+    vars_of,
+)
 from pymonik.capture.source_closure import imported_by
-from pymonik.values.content import slot_value
+from pymonik.values.content import Content, Definition, freeze_buffer, slot_value
 from pymonik.values.exceptions import reduced as reduced_exception
 
 # Smaller buffers travel inside the pickle: a buffer of its own costs more than it saves.
@@ -31,7 +50,7 @@ _IN_BAND = 4096
 def _taking(raw: list[memoryview]) -> Any:
     def take_buffer(buffer: pickle.PickleBuffer) -> bool:
         view = buffer.raw()
-        if view.nbytes < _IN_BAND:
+        if view.nbytes < _IN_BAND and type(view.obj) is not Definition:
             return True
         raw.append(view)
         return False
@@ -39,20 +58,32 @@ def _taking(raw: list[memoryview]) -> Any:
     return take_buffer
 
 
+def _role_of(kind: Any) -> Any:
+    """Return what an object of this package is to a pickler; None for those of others."""
+    if type(kind) is type:
+        return getattr(kind, "__pymonik_role__", None)
+    # A metaclass may answer every question: only what stands in a class counts.
+    found = (vars(base).get("__pymonik_role__") for base in kind.__mro__)
+    return next((role for role in found if role is not None), None)
+
+
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles one object; `lazies` are the handles found, `raw` its large buffers.
 
     files: leave holes for files to be shipped, too; else they are objects like any other.
+    settled: name classes as they were captured, whatever was changed since.
     `modules`: those that pickled code imports, and local ones that are referred to. `origins`:
-    those that what was met comes from.
+    those that what was met comes from. `used`: the definitions that are referred to.
     """
 
-    def __init__(self, file: io.BytesIO, files: bool = False) -> None:
+    def __init__(self, file: io.BytesIO, files: bool = False, settled: bool = False) -> None:
         self.raw: list[memoryview] = []
         self.lazies: list[Any] = []
         self.modules: set[str] = set()
         self.origins: set[str] = set()
+        self.used: list[Record] = []
         self._holes = ("lazy", "file") if files else ("lazy",)
+        self._settled = settled
         self._numbers: dict[int, int] = {}
         # Bound to the list, not to the pickler: a cycle would keep what was pickled alive.
         super().__init__(file, protocol=5, buffer_callback=_taking(self.raw))
@@ -60,26 +91,23 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def reducer_override(self, obj: Any) -> Any:
         """Put a numbered slot where a handle is; carry local functions and classes by value."""
         kind = type(obj)
-        role = getattr(kind, "__pymonik_role__", None)
+        role = _role_of(kind)
         if role in self._holes:
             return self._hole(obj)
         if role is not None and role != "file":
             return obj.__pymonik_reduce__()
         if kind is types.FunctionType:
             return self._reduce_function(obj)
+        if isinstance(obj, type):
+            return self._reduce_type(obj)
+        self.origins.add(kind.__module__)
+        if kind in REDUCERS:
+            return REDUCERS[kind](obj)
         if kind is types.ModuleType:
-            self.origins.add(obj.__name__)
-            if is_local(obj.__name__):
-                self.modules.add(obj.__name__)
-        self.origins.add(obj.__module__ if isinstance(obj, type) else kind.__module__)
-        if kind is _CACHED and not _is_importable(obj):
-            return _recached, (obj.__wrapped__, obj.cache_parameters())
-        if isinstance(obj, type) and is_local(obj.__module__):
-            return _named(obj, _with_slots(obj, cloudpickle.cloudpickle._dynamic_class_reduce(obj)))
-        reduced = super().reducer_override(obj)
-        if reduced is NotImplemented and isinstance(obj, BaseException):
-            return reduced_exception(obj)
-        return _with_slots(obj, reduced) if isinstance(obj, type) else reduced
+            return self._reduce_module(obj)
+        if kind is _Shared:
+            return self._refer(obj.record)
+        return self._reduce_object(obj, kind)
 
     def _hole(self, obj: Any) -> Any:
         number = self._numbers.setdefault(id(obj), len(self.lazies))
@@ -87,18 +115,69 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             self.lazies.append(obj)
         return slot_value, (number,)
 
+    def _refer(self, record: Record) -> Any:
+        """Name what is defined elsewhere, with the definitions that it takes."""
+        record = TABLE.refer(record, self._settled)
+        self.modules |= record.modules
+        self.origins |= record.origins
+        self.used.append(record)
+        name, parts = record.reference
+        return defined, (name, [pickle.PickleBuffer(part) for part in parts])
+
+    def _reduce_type(self, cls: Any) -> Any:
+        self.origins.add(cls.__module__)
+        if travels(cls):
+            return self._refer(TABLE.record_of(cls))
+        return super().reducer_override(cls)
+
+    def _reduce_module(self, module: types.ModuleType) -> Any:
+        name = module.__name__
+        self.origins.add(name)
+        if is_local(name):
+            self.modules.add(name)
+        elif is_made(module):
+            return subimported, (name,), vars_of(module), None, None, fill_module
+        return super().reducer_override(module)
+
+    def _reduce_object(self, obj: Any, kind: Any) -> Any:
+        if isinstance(obj, enum.Enum):
+            if travels(kind) and kind._member_map_.get(obj._name_) is obj:
+                return class_parts.member_named, (kind, obj._name_)
+        elif (name := single_name(obj, kind)) is not None:
+            module = sys.modules[name.partition(":")[0]]
+            if module.__name__ != "__main__" and not travels_from(module.__name__):
+                return getattr, (module, name.partition(":")[2])
+            return self._refer(TABLE.record_of(obj, name))
+        return reduced_exception(obj) if isinstance(obj, BaseException) else NotImplemented
+
     def _reduce_function(self, function: Any) -> Any:
         self.origins.add(function.__module__)
         local = is_local(function.__module__)
-        if local:
+        if is_dispatcher(function) and not is_importable(function):
+            reduced = reduce_dispatcher(function)
+        elif travels_from(function.__module__):
             reduced = self._dynamic_function_reduce(function)
         else:
             reduced = super().reducer_override(function)
-        if reduced is not NotImplemented:
+        if reduced is not NotImplemented and reduced[0] is _MAKE_FUNCTION:
             _add_names_in_classes(function, reduced)
             package = function.__globals__.get("__package__") or ""
             self.modules.update(imported_by(function.__code__, package))
+            self._share_globals(function, reduced[2][1]["__globals__"])
         return _named(function, reduced) if local else reduced
+
+    def _share_globals(self, function: Any, used: dict[str, Any]) -> None:
+        """Refer to what functions have in common with classes; add what type hints name."""
+        used.update(hinted(function.__annotations__, function.__globals__))
+        for name, value in used.items():
+            if (record := self._shared(value, f"{function.__module__}:{name}")) is not None:
+                used[name] = _Shared(record)
+
+    def _shared(self, value: Any, name: str) -> Record | None:
+        if type(value) in PROCESS_OWN and found_at(name) is value:
+            return TABLE.record_of(value, name)
+        record = TABLE.known(value)
+        return None if record is None or isinstance(value, type) else record
 
 
 def _add_names_in_classes(function: types.FunctionType, reduced: Any) -> None:
@@ -124,23 +203,88 @@ def _names_in_classes(code: types.CodeType) -> tuple[str, ...]:
     return tuple(name for name in found if name != "__name__")
 
 
-def _with_slots(cls: type, reduced: Any) -> Any:
-    """Have a class that travels by value made with its slots, as cloudpickle does not.
+class _Definer(Pickler):
+    """Pickles what is defined, and names other definitions by their ids alone."""
 
-    Without them its instances would have a `__dict__`, which those of the user's own class lack.
-    """
-    if not isinstance(reduced, tuple) or reduced[0] is not _MAKE_CLASS:
-        return reduced
-    make, (kind, name, bases, names, *more), (attributes, rest), *setter = reduced
-    if "__slots__" in vars(cls) and not issubclass(cls, tuple):  # a named tuple refuses to be told
-        names = {**names, "__slots__": vars(cls)["__slots__"]}
-    kept = {
-        key: value
-        for key, value in attributes.items()
-        # What the class makes of its slots itself; copyreg notes their names once it was asked.
-        if type(value) is not types.MemberDescriptorType and key != "__slotnames__"
-    }
-    return make, (kind, name, bases, names, *more), (kept, rest), *setter
+    def __init__(self, file: io.BytesIO, record: Record) -> None:
+        super().__init__(file)
+        self.record = record
+        self.is_single = False
+        # What must be there before the class itself can be.
+        self.before: list[Record] = []
+        self._begun = False
+
+    def _refer(self, record: Record) -> Any:
+        self.used.append(record)
+        return needed, (record.id,)
+
+    def reducer_override(self, obj: Any) -> Any:
+        top = self.record.obj
+        if obj is top and not self._begun:
+            self._begun = True
+            if isinstance(obj, type):
+                space = vars(sys.modules.get(obj.__module__, types))
+                hints = hinted(vars(obj).get("__annotations__"), space)
+                return class_parts.reduce_class(obj, self.record.id, travels, hints)
+            if type(obj) in PROCESS_OWN:
+                self.is_single = True
+                return PROCESS_OWN[type(obj)](obj)
+            if single_name(obj, type(obj)) is not None:
+                self.is_single = True
+                return object.__new__, (type(obj),), vars_of(obj) or None
+        if type(obj) is top and isinstance(obj, enum.Enum):
+            return class_parts.reduce_member(obj)
+        if type(obj) is class_parts.Made:
+            self.before = list(self.used)
+        return super().reducer_override(obj)
+
+    def _hole(self, obj: Any) -> Any:
+        raise TypeError(
+            f"{self.record.id} holds a handle, and a class has no place for one: pass the handle "
+            "as an argument"
+        )
+
+    def _shared(self, value: Any, name: str) -> Record | None:
+        """Give what a method sees a definition of its own, so that all that see it share it."""
+        found = super()._shared(value, name)
+        if found is None and is_shareable(value) and found_at(name) is value:
+            return TABLE.record_of(value, name)
+        return found
+
+
+class _Shared:
+    """Stands, among the globals of a function, for what is defined elsewhere."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+
+
+class Taken(NamedTuple):
+    """What was pickled for a definition, and what it needs."""
+
+    data: bytes
+    needs: list[Record]
+    before: list[Record]
+    modules: set[str]
+    origins: set[str]
+    is_single: bool
+
+
+def define(record: Record) -> Taken:
+    """Pickle what a record is of."""
+    file = io.BytesIO()
+    pickler = _Definer(file, record)
+    # Buffers stay within: what shares them is the definition.
+    cloudpickle.Pickler.__init__(pickler, file, protocol=5)
+    pickler.dump(record.obj)
+    return Taken(
+        file.getvalue(),
+        pickler.used,
+        pickler.before,
+        pickler.modules,
+        pickler.origins,
+        pickler.is_single,
+    )
 
 
 def _named(obj: Any, reduced: Any) -> Any:
@@ -151,26 +295,22 @@ def _named(obj: Any, reduced: Any) -> Any:
     if getattr(found, "__pymonik_function__", found) is not obj:
         return reduced
     make, parts, state, *rest = reduced
-    if isinstance(obj, types.FunctionType):
+    if make is _MAKE_FUNCTION:
         rest[-1] = set_function
     return local_object, (obj.__module__, obj.__qualname__, make, *parts), state, *rest
 
 
-_MAKE_CLASS = cloudpickle.cloudpickle._make_skeleton_class
-_CACHED = functools._lru_cache_wrapper
+_MAKE_FUNCTION = cloudpickle.cloudpickle._make_function
 _LOADS = ("LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 
 
-def _is_importable(obj: Any) -> bool:
-    if not isinstance(obj.__wrapped__, types.FunctionType):
-        return True
-    if obj.__module__ == "__main__" or is_local(obj.__module__):
-        return False
-    return getattr(sys.modules.get(obj.__module__), obj.__qualname__, None) is obj
-
-
-def _recached(function: Any, parameters: dict[str, Any]) -> Any:
-    return functools.lru_cache(**parameters)(function)
+def whole(obj: Any) -> bytes:
+    """Pickle an object with all its buffers, for whoever loads it with nothing but `pickle`."""
+    file = io.BytesIO()
+    pickler = Pickler(file, settled=True)
+    cloudpickle.Pickler.__init__(pickler, file, protocol=5)
+    pickler.dump(obj)
+    return file.getvalue()
 
 
 def freeze(
@@ -178,20 +318,31 @@ def freeze(
     files: bool = False,
     modules: set[str] | None = None,
     origins: set[str] | None = None,
+    used: list[Record] | None = None,
+    settled: bool = False,
 ) -> tuple[bytes, list[memoryview], list[Any]]:
     """Pickle an object; give the pickle, its raw buffers and the handles inside.
 
     files: files to be shipped are given like handles. modules: takes the names of modules that are
     needed to load it or to run what is in it. origins: takes the names of modules that are met.
+    used: takes the records of the definitions it refers to. settled: see `Pickler`.
     """
     file = io.BytesIO()
-    pickler = Pickler(file, files)
+    pickler = Pickler(file, files, settled)
     pickler.dump(obj)
+    if used is not None:
+        used += pickler.used
     if modules is not None:
         modules |= pickler.modules
     if origins is not None:
         origins |= pickler.origins
     return file.getvalue(), pickler.raw, pickler.lazies
+
+
+def content_of(obj: Any) -> Content:
+    """Freeze an object that holds no handles."""
+    data, raw, _ = freeze(obj)
+    return Content(data, [freeze_buffer(view) for view in raw])
 
 
 def explain(obj: Any, name: str, _depth: int = 0) -> str:

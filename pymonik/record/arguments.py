@@ -105,14 +105,17 @@ class Arguments:
         if kinds == {ResultHandle} and _is_run(values):
             first = self.slot_of_lazy(values[0])
             return Range(first.node, first.index, 1, first.anchor)
+        from pymonik.capture.definitions import one_moment  # not for `import pymonik`
+
         # An object that stands in many rows is captured once: they were all given at one moment.
         known: dict[int, Any] = {}
         captured = []
-        for i, value in enumerate(values):
-            slot = known.get(id(value), known)
-            if slot is known:
-                slot = known[id(value)] = argument(value, f"{name} of element {i}")
-            captured.append(slot)
+        with one_moment():
+            for i, value in enumerate(values):
+                slot = known.get(id(value), known)
+                if slot is known:
+                    slot = known[id(value)] = argument(value, f"{name} of element {i}")
+                captured.append(slot)
         if all(slot is captured[0] for slot in captured) and type(captured[0]) is Content:
             return Const(captured[0])
         return Each(captured)

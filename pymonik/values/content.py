@@ -9,6 +9,7 @@ between processes over a socket and mapped privately, so that arrays are writabl
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import mmap
 import os
@@ -103,6 +104,12 @@ class _Mapping(mmap.mmap):
         MemoryFile._open -= 1
 
 
+class Definition(bytes):
+    """A buffer that says what a class is: contents share it, and it counts for none of them."""
+
+    MAGIC: ClassVar[bytes] = b"PYMKDEF\1"
+
+
 Buffer = bytes | MemoryFile
 _slots = threading.local()
 
@@ -132,22 +139,27 @@ class Content:
     ) -> None:
         self.data = data
         self.buffers = tuple(buffers)
-        self.size = len(data) + sum(map(len, self.buffers))
+        own = [buffer for buffer in self.buffers if type(buffer) is not Definition]
+        self.size = len(data) + sum(map(len, own))
         # Given by who has worked it out of the same bytes already.
         self._digest = digest
 
     def load(self, slots: Sequence[Any] = ()) -> Any:
         """Make the object anew: a private one, `slots` standing in its numbered holes."""
         buffers = [
-            buffer.map() if isinstance(buffer, MemoryFile) else bytearray(buffer)
+            buffer
+            if type(buffer) is Definition
+            else buffer.map()
+            if isinstance(buffer, MemoryFile)
+            else bytearray(buffer)
             for buffer in self.buffers
         ]
         if not slots:
-            return _loads(self.data, buffers)
+            return pickle.loads(self.data, buffers=buffers)
         outer = getattr(_slots, "values", ())
         _slots.values = slots
         try:
-            return _loads(self.data, buffers)
+            return pickle.loads(self.data, buffers=buffers)
         finally:
             _slots.values = outer
 
@@ -176,7 +188,13 @@ class Content:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Content, (self.data, tuple(bytes(view) for view in self.views()[1:])))
+        plain = (b if isinstance(b, bytes) else bytes(_view(b)) for b in self.buffers)
+        return (Content, (self.data, tuple(plain)))
+
+    @property
+    def has_definitions(self) -> bool:
+        """Whether objects of classes are in it that travel by value."""
+        return any(type(buffer) is Definition for buffer in self.buffers)
 
 
 def digest_of(parts: Iterable[memoryview]) -> bytes:
@@ -193,6 +211,8 @@ def _view(buffer: Buffer) -> memoryview:
 
 
 def _same(buffer: Buffer, raw: memoryview) -> bool:
+    if raw.obj is buffer:
+        return True
     if len(buffer) != raw.nbytes:
         return False
     if isinstance(buffer, MemoryFile):
@@ -201,41 +221,20 @@ def _same(buffer: Buffer, raw: memoryview) -> bool:
     return bytearray(buffer) == raw
 
 
+@functools.lru_cache(maxsize=512)
+def _definition(data: bytes) -> Definition:
+    return Definition(data)
+
+
 def freeze_buffer(raw: memoryview) -> Buffer:
-    """Copy a buffer: into a memory file when it is large."""
+    """Copy a buffer: into a memory file when it is large. A definition is kept as it is."""
+    if type(raw.obj) is Definition:
+        return raw.obj
+    if raw.nbytes > len(Definition.MAGIC) and raw[: len(Definition.MAGIC)] == Definition.MAGIC:
+        return _definition(bytes(raw))
     if raw.nbytes < settings().shared_size or not MemoryFile.has_room():
         return bytes(raw)
     try:
         return MemoryFile.copy_of(raw)
     except OSError:  # no descriptors or no memory files left: private memory serves as well
         return bytes(raw)
-
-
-class _OwnClasses(pickle.Unpickler):
-    """Loads pickles that define classes, without touching the classes that live here.
-
-    cloudpickle recognises a class that left this process and came back, and then sets all its
-    attributes anew, to copies. The user's own class is to stay as it is.
-    """
-
-    def find_class(self, module: str, name: str) -> Any:
-        found = super().find_class(module, name)
-        return _set_new_class(found) if name == "_class_setstate" else found
-
-
-def _set_new_class(set_state: Any) -> Any:
-    def keep_or_set(cls: type, state: tuple[dict[str, Any], Any]) -> type:
-        attributes = state[0]
-        if all(name in vars(cls) for name in attributes):
-            return cls
-        return set_state(cls, state)  # type: ignore[no-any-return]
-
-    return keep_or_set
-
-
-def _loads(data: bytes, buffers: list[Any]) -> Any:
-    if b"_class_setstate" not in data:
-        return pickle.loads(data, buffers=buffers)
-    import io
-
-    return _OwnClasses(io.BytesIO(data), buffers=buffers).load()

@@ -15,7 +15,7 @@ from types import MemberDescriptorType
 from typing import Any, NamedTuple
 
 from pymonik.errors import TaskFailed
-from pymonik.values.content import Content
+from pymonik.values.content import Content, freeze_buffer
 
 Freeze = Callable[[Any], tuple[bytes, list[memoryview], list[Any]]]
 
@@ -120,8 +120,8 @@ def _frozen(what: Any, freeze: Freeze) -> Content | None:
     data, raw, lazies = freeze(what)
     if lazies:
         raise TypeError("it holds handles")
-    size = len(data) + sum(view.nbytes for view in raw)
-    return Content(data, [bytes(view) for view in raw]) if size <= LIMIT else None
+    content = Content(data, [freeze_buffer(view) for view in raw])
+    return content if content.size <= LIMIT else None
 
 
 def reduced(error: BaseException) -> Any:
@@ -215,12 +215,12 @@ class _Pruning:
         """Tell why a part cannot travel, "" when it can."""
         try:
             data, raw, lazies = self._freeze(piece)
-            size = len(data) + sum(view.nbytes for view in raw)
+            content = Content(data, [freeze_buffer(view) for view in raw])
             if lazies:
                 return "it holds handles"
-            if size > share:
-                return f"it takes {size:,} bytes"
-            Content(data, [bytes(view) for view in raw]).load()
+            if content.size > share:
+                return f"it takes {content.size:,} bytes"
+            content.load()
         except Exception as error:  # whatever objects of the user do when they are pickled
             return f"{type(error).__name__}: {error}"
         return ""

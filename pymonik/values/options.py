@@ -164,7 +164,7 @@ def pickled_types(types: tuple[type[BaseException], ...] | ExceptionTypes) -> Co
         return types.content
     from pymonik.capture import pickler as pickling
 
-    return Content(pickling.freeze(types)[0])
+    return pickling.content_of(types)
 
 
 _CHECKS: dict[str, Any] = {

@@ -5,10 +5,12 @@ values apart. Leaves: one text of JSON and buffers beside it, or the values agai
 nothing, whoever wrote the bytes; a content stays what it is, bytes that are loaded when somebody
 asks for its value.
 
-    {"root": value, "lists": […], "failures": […], "contents": [[data, buffer, …], …]}
+    {"root": value, "lists": […], "failures": […], "contents": [[data, buffer, …], …],
+     "definitions": [buffer, …]}
 
 A number, a text without lone surrogates, true, false and null stand for themselves; everything
-else is an array whose first item says what it is. Lists, failures and contents are numbered, and
+else is an array whose first item says what it is. Definitions are buffers that many contents have.
+Lists, failures and contents are numbered, and
 refer to earlier ones only: what is shared is written once, and no reference goes in a circle. A
 list of tuples of such values is written as {"tuples": [[…], …]}.
 """
@@ -23,7 +25,7 @@ from itertools import chain
 from typing import Any, NoReturn
 
 from pymonik.errors import WireError
-from pymonik.values.content import Content, freeze_buffer
+from pymonik.values.content import Content, Definition, freeze_buffer
 from pymonik.values.outcome import KINDS, PENDING, Apart, Failure
 
 # Bytes up to this size stand in the text: a buffer of its own costs a length and a view.
@@ -44,6 +46,7 @@ def dumps(value: object) -> tuple[bytes, list[memoryview]]:
         "lists": writer.lists,
         "failures": writer.failures,
         "contents": writer.contents,
+        "definitions": writer.definitions,
     }
     return json.dumps(tables, separators=(",", ":")).encode(), writer.buffers
 
@@ -61,6 +64,8 @@ class _Writer:
         self.lists: list[Any] = []
         self.failures: list[Any] = []
         self.contents: list[Any] = []
+        self.definitions: list[Any] = []
+        self._defined: dict[Definition, int] = {}
         self.buffers: list[memoryview] = []
         # Numbers of what was written, by identity; the objects are kept, so that ids stay theirs.
         self._numbers: dict[int, int] = {}
@@ -103,8 +108,21 @@ class _Writer:
         return self._all(value)
 
     def _content(self, value: Content) -> Any:
-        parts = self._once(self.contents, value, lambda c: list(map(self._bytes, c.views())))
-        return ["o", parts]
+        return ["o", self._once(self.contents, value, self._parts)]
+
+    def _parts(self, content: Content) -> list[Any]:
+        data, *views = content.views()
+        pairs = zip(content.buffers, views)
+        written = [
+            self._definition(b) if type(b) is Definition else self._bytes(v) for b, v in pairs
+        ]
+        return [self._bytes(data), *written]
+
+    def _definition(self, value: Definition) -> Any:
+        number = self._defined.setdefault(value, len(self.definitions))
+        if number == len(self.definitions):
+            self.definitions.append(self._bytes(memoryview(value)))
+        return ["D", number]
 
     def _failure(self, value: Failure) -> Any:
         return ["x", self._once(self.failures, value, self._fields)]
@@ -160,6 +178,8 @@ _WRITERS: dict[type, Any] = {
 class _Reader:
     def __init__(self, tables: Any, buffers: Sequence[memoryview]) -> None:
         self._buffers = buffers
+        defined = (self._bytes(part) for part in tables["definitions"])
+        self._definitions = [freeze_buffer(memoryview(part)) for part in defined]
         self._contents = [self._make_content(parts) for parts in tables["contents"]]
         self._failures = [self._make_failure(fields) for fields in tables["failures"]]
         self._lists: list[list[Any]] = []
@@ -193,8 +213,13 @@ class _Reader:
         return binascii.a2b_base64(what) if kind == "b" else _refuse(value)
 
     def _make_content(self, parts: Any) -> Content:
-        data, *buffers = map(self._bytes, parts)
-        return Content(bytes(data), [freeze_buffer(memoryview(view)) for view in buffers])
+        data, *buffers = parts
+        return Content(bytes(self._bytes(data)), [self._buffer(part) for part in buffers])
+
+    def _buffer(self, part: Any) -> Any:
+        if part[0] == "D":
+            return self._definitions[_number(part[1])]
+        return freeze_buffer(memoryview(self._bytes(part)))
 
     def _make_failure(self, fields: Any) -> Failure:
         *told, exception = self._all(fields)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pymonik.capture.definitions import SHOWN, as_seen_by
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.feed import Feed
 from pymonik.runtime.executor.resume import Noted
@@ -72,6 +73,8 @@ def caller(step: StepCode, feed: Feed, hosting: Hosting) -> Callable[[int, Seque
     """Give what calls one step for one element, given what the steps before it have made."""
     function = _Function(hosting, feed.content(step.function))
     getters = [feed.getter(column) for column in step.columns]
+    if function.content.has_definitions:
+        getters = [_seeing(function.content.buffers, getter) for getter in getters]
     plain = len(getters) - len(step.keywords)
     names = step.keywords
 
@@ -91,17 +94,28 @@ def caller(step: StepCode, feed: Feed, hosting: Hosting) -> Callable[[int, Seque
     return call
 
 
+def _seeing(buffers: Sequence[Any], getter: Any) -> Any:
+    """Load an argument with classes as the function knows them, whoever made it and when."""
+
+    def get(element: int, made: Sequence[Any]) -> Any:
+        with as_seen_by(buffers):
+            return getter(element, made)
+
+    return get
+
+
 class _Function:
     """A function that is loaded when it is first called, so that failing to load fails the call."""
 
-    __slots__ = ("_content", "_hosting", "_value")
+    __slots__ = ("_hosting", "_value", "content")
 
     def __init__(self, hosting: Hosting, content: Content) -> None:
         self._hosting = hosting
-        self._content = content
+        self.content = content
         self._value: Any = None
 
     def __call__(self) -> Any:
         if self._value is None:
-            self._value = self._hosting.functions(self._content)
+            self._value = self._hosting.functions(self.content)
+        SHOWN.enter(self._value)
         return self._value

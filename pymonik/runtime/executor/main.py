@@ -163,6 +163,7 @@ class Executor:
             sys.path[:] = path
         if folder is not None:  # the working directory that the environment brought along
             sys.path.insert(0, folder)
+        from pymonik.capture.definitions import SHOWN
         from pymonik.record.current import CURRENT, open_here
         from pymonik.runtime.executor.calls import Hosting
         from pymonik.runtime.executor.logs import forward
@@ -173,6 +174,7 @@ class Executor:
         subtasks = Subtasks(slots, solo, optimize)
         CURRENT.set(subtasks)
         open_here(subtasks)
+        SHOWN.space = vars(sys.modules["__main__"])
         STATE.worker = worker
         STATE.session_id = session_id
         STATE.fetch = self._fetch

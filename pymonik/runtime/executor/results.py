@@ -7,6 +7,7 @@ where possible, raised again elsewhere, or the frozen value.
 from __future__ import annotations
 
 import traceback
+from functools import partial
 from typing import Any
 
 from pymonik.capture.function import is_immediate_tuple
@@ -26,7 +27,7 @@ def failure_of(
 
     text = "".join(traceback.format_exception(type(error), error, _users_part(error)))
     message = "".join(traceback.format_exception_only(type(error), error)).strip()
-    exception, lost = packed(error, pickling.freeze)
+    exception, lost = packed(error, partial(pickling.freeze, settled=True))
     return Failure(
         "error",
         message[:_TEXT_LIMIT],
@@ -57,7 +58,7 @@ def frozen(
     if type(value) is Content or (type(value) is tuple and is_immediate_tuple(value)):
         return value
     try:
-        data, raw, _ = pickling.freeze(value)
+        data, raw, _ = pickling.freeze(value, settled=True)
     except BaseException as error:  # a `__reduce__` may raise anything
         if isinstance(error, passed):
             raise

@@ -67,9 +67,9 @@ def _pickled(found: Found) -> bytes:
     else:
         values = [value_of(record) for column in found for record in column]
         value = values[0] if len(values) == 1 else values
-    import cloudpickle
+    from pymonik.capture import pickler
 
-    return cloudpickle.dumps(value, protocol=5)  # type: ignore[no-any-return]
+    return pickler.whole(value)
 
 
 def _make_room(folder: Path, size: int) -> None:

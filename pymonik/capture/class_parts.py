@@ -1,0 +1,175 @@
+"""Classes in parts: what a class that travels by value is made of, and a class made of that.
+
+Enters: a class. Leaves: how a pickle makes it again, complete as it was: no hook runs a second time
+(`__init_subclass__`, `__set_name__`, a metaclass of the script), since what hooks did to the class
+is part of what it is. Who names classes, and when they have changed, is told in `definitions`.
+"""
+
+from __future__ import annotations
+
+import abc
+import copyreg
+import enum
+import hashlib
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_MADE_BY_SLOTS = types.MemberDescriptorType
+# What Python or a library makes anew for each class, and keeps for itself.
+_NOT_STATE = frozenset({"__slotnames__", "_abc_impl", "__dict__", "__weakref__"})
+# What must be known when a class is made; the rest is set on it.
+_FIRST = ("__module__", "__qualname__", "__doc__", "__slots__", "__orig_bases__")
+_VALUE_TYPES = (int, str, float, complex, bytes, tuple)
+Travels = Callable[[Any], bool]
+
+
+class Made:
+    """Stands in a pickle where the skeleton of its class is there, and attributes follow."""
+
+    __slots__ = ()
+
+
+def state_of(cls: type) -> dict[str, Any]:
+    """Return the attributes of a class, but those that making it brings about."""
+    return {
+        name: value
+        for name, value in vars(cls).items()
+        if name not in _NOT_STATE and type(value) is not _MADE_BY_SLOTS
+    }
+
+
+def reduce_class(cls: type, identity: str, travels: Travels, hints: dict[str, Any]) -> Any:
+    """Return how a pickle makes a class: a skeleton, noted under `identity`, then its attributes.
+
+    travels: tells whether a class goes by value; the hooks of others do run. hints: what its
+    annotations name.
+    """
+    copyreg._slotnames(cls)  # type: ignore[attr-defined]
+    state = state_of(cls)
+    first = {name: state.pop(name) for name in _FIRST if name in state}
+    first.setdefault("__qualname__", cls.__qualname__)
+    registered = []
+    if isinstance(cls, abc.ABCMeta):
+        registered = [ref() for ref in abc._get_dump(cls)[0]]  # type: ignore[attr-defined]
+    above = type.__dict__["__mro__"].__get__(cls)[1:]
+    quiet = [base for base in above if "__init_subclass__" in vars(base) and travels(base)]
+    kinds = type.__dict__["__mro__"].__get__(type(cls))
+    maker = next(kind for kind in kinds if "__new__" in vars(kind) and not travels(kind))
+    made_of = (identity, type(cls), maker, cls.__name__, cls.__bases__, first, quiet)
+    return _skeleton, made_of, (Made(), state, registered, hints), None, None, _complete
+
+
+# Takes skeletons while a definition is loaded: see `definitions`.
+NOTE: list[Callable[[str, type], None]] = []
+
+# Take what the annotations of a class name, where its module is not to be had.
+SHOW: list[Callable[[type, dict[str, Any]], None]] = []
+
+
+def _skeleton(
+    identity: str,
+    kind: Any,
+    maker: Any,
+    name: str,
+    bases: tuple[type, ...],
+    first: dict[str, Any],
+    quiet: list[type],
+) -> type:
+    cls: type
+    with _without_hooks(quiet):
+        if issubclass(kind, enum.EnumMeta):  # it would make members; they come with the state
+            cls = type.__new__(kind, name, bases, dict(first))
+        else:
+            try:
+                cls = maker.__new__(kind, name, bases, dict(first))
+            except Exception:  # a hook that wants keywords of the class statement, or a body
+                cls = type.__new__(kind, name, bases, dict(first))
+    for note in NOTE[-1:]:
+        note(identity, cls)
+    return cls
+
+
+@contextmanager
+def _without_hooks(bases: list[type]) -> Iterator[None]:
+    """Let making a subclass tell none of these; the caller holds the lock of definitions."""
+    kept = [
+        (base, vars(base)["__init_subclass__"])
+        for base in bases
+        if "__init_subclass__" in vars(base)
+    ]
+    for base, _ in kept:
+        type.__setattr__(base, "__init_subclass__", classmethod(_nothing))
+    try:
+        yield
+    finally:
+        for base, hook in kept:
+            type.__setattr__(base, "__init_subclass__", hook)
+
+
+def _nothing(cls: type, /, **keywords: Any) -> None:
+    """Stand for a hook."""
+
+
+def _complete(cls: type, parts: tuple[Any, dict[str, Any], list[Any], dict[str, Any]]) -> None:
+    _, state, registered, hints = parts
+    for name, value in state.items():
+        type.__setattr__(cls, name, value)
+    if "__firstlineno__" in state:  # setting another attribute of the class removes it
+        type.__setattr__(cls, "__firstlineno__", state["__firstlineno__"])
+    for other in registered:
+        if other is not None:
+            abc.ABCMeta.register(cls, other)  # type: ignore[arg-type]
+    for show in SHOW:
+        show(cls, hints)
+
+
+# ----- members of enumerations
+
+
+def reduce_member(member: enum.Enum) -> Any:
+    """Return how a pickle makes a member of an enumeration that is itself being made."""
+    cls = type(member)
+    base = next((kind for kind in _VALUE_TYPES if issubclass(cls, kind)), None)
+    value = None if base is None else (_plain_value(base, member),)
+    return _raw_member, (cls, base, value), vars(member), None, None, _fill
+
+
+def _plain_value(base: type, member: Any) -> Any:
+    if base is tuple:
+        return tuple.__getitem__(member, slice(None))
+    if base is bytes:
+        return bytes(memoryview(member))
+    convert = {int: int.__int__, str: str.__str__, float: float.__float__}.get(base)
+    return convert(member) if convert is not None else complex.__pos__(member)
+
+
+def _raw_member(cls: Any, base: Any, value: Any) -> Any:
+    return object.__new__(cls) if base is None else base.__new__(cls, *value)
+
+
+def _fill(obj: Any, state: dict[str, Any]) -> None:
+    vars(obj).update(state)
+
+
+def member_named(cls: Any, name: str) -> Any:
+    """Return the member of an enumeration."""
+    return cls._member_map_[name]
+
+
+# ----- telling classes of two programs apart
+
+
+def outline(cls: type) -> bytes:
+    """Return a digest of the names in a class and of the code of its methods.
+
+    Two programs that define a class by the same statement have the same outline.
+    """
+    parts: list[Any] = [cls.__qualname__, sorted(base.__qualname__ for base in cls.__bases__)]
+    for name, value in sorted(state_of(cls).items()):
+        function = getattr(value, "__func__", value) if not isinstance(value, type) else None
+        code = function.__code__.co_code if isinstance(function, types.FunctionType) else b""
+        if not name.startswith("__") or code:
+            parts += [name, code]
+    return hashlib.blake2b(repr(parts).encode(), digest_size=12).digest()

@@ -1,0 +1,267 @@
+"""Reducers: objects that `pickle` has no right answer for, though all that they are can be told.
+
+Enters: an object, met by the pickler. Leaves: how it is made again: dispatchers of `functools`,
+views of memory, caches, modules made at run time, what exists once in its module.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import re
+import sys
+import threading
+import types
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import cloudpickle
+
+from pymonik.capture.definitions import TABLE, found_at
+from pymonik.capture.local_modules import is_local
+from pymonik.values.content import IMMEDIATE
+
+_HEAP_TYPE = 1 << 9
+_BY_NAME = cloudpickle.cloudpickle._should_pickle_by_reference
+
+
+def travels_from(module: str | None) -> bool:
+    """Tell whether no worker can import a module, so that what it defines goes by value."""
+    if module is None or module == "__main__" or is_local(module):
+        return True
+    found = sys.modules.get(module)
+    return found is not None and is_made(found)
+
+
+def travels(thing: Any) -> bool:
+    """Tell whether a class or function goes by value."""
+    module = thing.__module__
+    if module == "builtins":
+        return False
+    return travels_from(module) or TABLE.known(thing) is not None or not is_importable(thing)
+
+
+def is_importable(thing: Any) -> bool:
+    """Tell whether a worker finds a class or function under its name."""
+    return not travels_from(thing.__module__) and bool(_BY_NAME(thing))
+
+
+def vars_of(obj: Any) -> dict[str, Any]:
+    """Return the attributes of an object, but what every module has."""
+    space = dict(getattr(obj, "__dict__", ()))
+    if isinstance(obj, types.ModuleType):
+        space = {k: v for k, v in space.items() if k not in ("__builtins__", "__loader__")}
+    return space
+
+
+# ----- what exists once
+
+
+def single_name(obj: Any, kind: Any) -> str | None:
+    """Return "module:name" of an object that is known by its identity, such as a sentinel.
+
+    It has no state, or is pickled by its name, and a module has it under that name.
+    """
+    if kind is object:
+        return _name_in(obj, *_script_modules())
+    if not kind.__flags__ & _HEAP_TYPE:
+        return None
+    module = kind.__module__
+    if kind.__reduce__ is not object.__reduce__ or kind.__reduce_ex__ is not object.__reduce_ex__:
+        return _name_it_gives(obj, kind, module) if travels_from(module) else None
+    if getattr(obj, "__dict__", None):
+        return None
+    if any(vars(base).get("__slots__") for base in kind.__mro__) and travels_from(module):
+        return None
+    return _name_in(obj, module)
+
+
+def _name_it_gives(obj: Any, kind: Any, module: str) -> str | None:
+    own = kind.__reduce__ if kind.__reduce__ is not object.__reduce__ else kind.__reduce_ex__
+    if isinstance(obj, BaseException) or getattr(own, "__module__", None) != module:
+        return None
+    try:
+        reduced = obj.__reduce_ex__(5)
+    except Exception:  # whatever a reducer of the user raises: the pickler will meet it again
+        return None
+    return f"{module}:{reduced}" if isinstance(reduced, str) else None
+
+
+def _script_modules() -> list[str]:
+    return [name for name in list(sys.modules) if travels_from(name)]
+
+
+def _name_in(obj: Any, *modules: str) -> str | None:
+    for module in modules:
+        for name, value in list(vars(sys.modules[module]).items()) if module in sys.modules else ():
+            if value is obj:
+                return f"{module}:{name}"
+    return None
+
+
+def is_shareable(value: Any) -> bool:
+    """Tell whether it matters that all who see an object see the same one."""
+    kind = type(value)
+    if kind in (list, dict, set, bytearray):
+        return True
+    if kind in IMMEDIATE or isinstance(value, (type, tuple, frozenset, types.ModuleType)):
+        return False
+    if hasattr(kind, "__pymonik_role__") or callable(value):
+        return False
+    return bool(kind.__flags__ & _HEAP_TYPE) or hasattr(kind, "__getstate__")
+
+
+def _new_variable(variable: contextvars.ContextVar[Any]) -> Any:
+    try:
+        return _variable, (variable.name, contextvars.Context().run(variable.get))
+    except LookupError:
+        return _variable, (variable.name,)
+
+
+def _variable(name: str, *default: Any) -> contextvars.ContextVar[Any]:
+    if default:
+        return contextvars.ContextVar(name, default=default[0])
+    return contextvars.ContextVar(name)
+
+
+def _made_anew(make: Callable[..., Any]) -> Callable[[Any], Any]:
+    return lambda obj: (make, ())
+
+
+# Each process has its own, as each that imports the module would.
+PROCESS_OWN: dict[Any, Callable[[Any], Any]] = {
+    type(threading.Lock()): _made_anew(threading.Lock),
+    type(threading.RLock()): _made_anew(threading.RLock),
+    threading.Condition: _made_anew(threading.Condition),
+    threading.Event: _made_anew(threading.Event),
+    threading.local: _made_anew(threading.local),
+    threading.Semaphore: lambda obj: (threading.Semaphore, (obj._value,)),
+    threading.BoundedSemaphore: lambda obj: (threading.BoundedSemaphore, (obj._initial_value,)),
+    contextvars.ContextVar: _new_variable,
+}
+
+
+# ----- functools
+
+
+def _reduce_cached(obj: Any) -> Any:
+    """Carry a function with a cache, which begins empty, where nobody can import it."""
+    function = obj.__wrapped__
+    if not isinstance(function, types.FunctionType):
+        return NotImplemented
+    if not travels_from(obj.__module__) and found_at(f"{obj.__module__}:{obj.__qualname__}") is obj:
+        return NotImplemented
+    return _recached, (function, obj.cache_parameters())
+
+
+def _recached(function: Any, parameters: dict[str, Any]) -> Any:
+    return functools.lru_cache(**parameters)(function)
+
+
+def _reduce_cached_property(obj: Any) -> Any:
+    """Leave out the lock that it has before Python 3.12."""
+    return _cached_property, (obj.func, obj.attrname)
+
+
+def _cached_property(function: Any, name: str | None) -> Any:
+    made: Any = functools.cached_property(function)
+    made.attrname = name
+    return made
+
+
+def is_dispatcher(function: Any) -> bool:
+    """Tell whether a function was made by `functools.singledispatch`."""
+    return hasattr(function, "dispatch") and hasattr(function, "_clear_cache")
+
+
+def reduce_dispatcher(function: Any) -> Any:
+    """Make it of its implementations; they may call it, so that it has to be there first."""
+    extra = {k: v for k, v in vars(function).items() if k not in _DISPATCHER}
+    state = (dict(function.registry), extra)
+    return _dispatcher, (function.__name__,), state, None, None, _set_dispatcher
+
+
+_DISPATCHER = frozenset({"register", "dispatch", "registry", "_clear_cache", "__wrapped__"})
+
+
+def _dispatcher(name: str) -> Any:
+    def stub(*_: Any) -> None:
+        """Stand for the implementation of `object`."""
+
+    stub.__name__ = name
+    return functools.singledispatch(stub)
+
+
+def _set_dispatcher(made: Any, state: Any) -> None:
+    registry, extra = state
+    for kind, function in registry.items():
+        made.register(kind, function)
+    vars(made).update(extra)
+    functools.update_wrapper(made, registry[object])
+
+
+# ----- memory
+
+
+def _reduce_view(view: memoryview) -> Any:
+    """Keep the numbers and the shape of a view; its memory travels as that of an array does."""
+    if view.format == "B" and view.ndim == 1:
+        return NotImplemented
+    import pickle
+
+    flat = pickle.PickleBuffer(view if view.c_contiguous else view.tobytes())
+    return _view, (flat, view.format, view.shape)
+
+
+def _view(flat: Any, format: str, shape: tuple[int, ...]) -> memoryview:
+    return memoryview(flat).cast("B").cast(format, shape)  # type: ignore[call-overload,no-any-return]
+
+
+REDUCERS: dict[Any, Callable[[Any], Any]] = {
+    functools._lru_cache_wrapper: _reduce_cached,
+    functools.cached_property: _reduce_cached_property,
+    memoryview: _reduce_view,
+}
+
+
+# ----- modules made at run time
+
+
+def is_made(module: types.ModuleType) -> bool:
+    """Tell whether a module was made by the program, and nobody else can import it."""
+    if getattr(module, "__spec__", None) is not None or hasattr(module, "__file__"):
+        return False
+    # One with a dot is made by the package that it is in, wherever that is imported; Cython has
+    # modules of its own, for types that what it compiles shares.
+    name = module.__name__
+    return name != "__main__" and "." not in name and not name.startswith(("_cython", "cython_"))
+
+
+def subimported(name: str) -> types.ModuleType:
+    """Return an empty module, for what follows in its pickle."""
+    return types.ModuleType(name)
+
+
+def fill_module(module: types.ModuleType, space: dict[str, Any]) -> None:
+    """Put into a module what was in it."""
+    vars(module).update(space)
+
+
+# ----- type hints
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+
+
+def hinted(annotations: Any, space: dict[str, Any]) -> dict[str, Any]:
+    """Return the types that annotations name, which are texts until somebody resolves them."""
+    texts = [text for text in dict(annotations or {}).values() if type(text) is str]
+    words = {word for text in texts for word in _WORD.findall(text)}
+    return {word: space[word] for word in words if word in space and _is_hint(space[word])}
+
+
+def _is_hint(value: Any) -> bool:
+    return isinstance(value, _HINTS) or type(value).__module__ == "typing"
+
+
+_HINTS = (type, types.GenericAlias, types.UnionType, types.ModuleType, typing.TypeVar)

@@ -1,0 +1,158 @@
+"""Watching what is changed in place: classes, the globals that methods see, containers in both.
+
+Enters: an object that travels as a definition. Leaves: whether it is still what it was, compared
+by the identities of what it holds. Objects that Python cannot look into, such as arrays, are known
+by their identity alone. Asked at every call that passes such an object: each look is one loop in C.
+"""
+
+from __future__ import annotations
+
+import abc
+import copyreg
+import types
+from collections.abc import Callable, Iterable
+from itertools import chain
+from operator import attrgetter, is_
+from typing import Any
+
+from pymonik.values.content import IMMEDIATE
+
+# More is not looked at: what is that large is data, which is passed as an argument.
+_NODES, _ITEMS = 500, 2000
+_LEAVES = IMMEDIATE | {types.ModuleType, types.BuiltinFunctionType, types.CodeType}
+_METHODS = (types.FunctionType, classmethod, staticmethod, property)
+_of_function = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__closure__")
+_in_cell = attrgetter("cell_contents")
+
+Look = Callable[[], Iterable[Any]]
+
+
+class Watch:
+    """What an object held: `holds` tells whether it holds the same."""
+
+    __slots__ = ("_looks",)
+
+    def __init__(self, obj: Any, travels: Callable[[Any], bool]) -> None:
+        """Look at an object; travels: tells which functions and classes go by value."""
+        looks = _Found(obj, travels).looks()
+        # What was seen is kept, so that nothing else can come to have its identity.
+        self._looks = [(look, list(look())) for look in looks]
+
+    def holds(self) -> bool:
+        """Tell whether nothing was changed since."""
+        try:
+            return all(_are_same(list(look()), seen) for look, seen in self._looks)
+        except (RuntimeError, ValueError):  # changed by another thread just now, or a cell emptied
+            return False
+
+
+def _are_same(now: list[Any], seen: list[Any]) -> bool:
+    return len(now) == len(seen) and all(map(is_, now, seen))
+
+
+class _Found:
+    """What can be changed in an object, and in what it holds."""
+
+    def __init__(self, top: Any, travels: Callable[[Any], bool]) -> None:
+        self.top, self.travels = top, travels
+        self.met: set[int] = set()
+        self.functions: list[Any] = []
+        self.cells: list[Any] = []
+        self.dicts: list[dict[Any, Any]] = []
+        self.others: list[Iterable[Any]] = []
+        self.globals: dict[int, tuple[dict[str, Any], set[str]]] = {}
+        open_ones = [top]
+        while open_ones and len(self.met) < _NODES:
+            open_ones += self._look_at(open_ones.pop())
+
+    def looks(self) -> list[Look]:
+        """Return what looks at all of it again."""
+        functions, cells, dicts, others = self.functions, self.cells, self.dicts, self.others
+        looks: list[Look] = []
+        if isinstance(self.top, type):
+            looks.append(_look_at_class(self.top))
+        if functions:
+            looks.append(lambda: chain.from_iterable(map(_of_function, functions)))
+        if cells:
+            looks.append(lambda: map(_in_cell, cells))
+        if dicts:
+            looks.append(lambda: chain.from_iterable(dicts))
+            looks.append(lambda: chain.from_iterable(map(dict.values, dicts)))
+        if others:
+            looks.append(lambda: chain.from_iterable(others))
+        for space, names in self.globals.values():
+            looks.append(_look_at_globals(space, tuple(names)))
+        return looks
+
+    def _look_at(self, obj: Any) -> Iterable[Any]:
+        kind = type(obj)
+        if kind in _LEAVES or id(obj) in self.met:
+            return ()
+        self.met.add(id(obj))
+        if isinstance(obj, type):
+            return self._class(obj) if obj is self.top else ()
+        if kind is types.FunctionType:
+            return self._function(obj) if self.travels(obj) else ()
+        if kind in (classmethod, staticmethod):
+            return (obj.__func__,)
+        if kind is property:
+            return (obj.fget, obj.fset, obj.fdel)
+        if kind in (list, tuple, set, frozenset):
+            return self._items(self.others, obj, obj)
+        if kind is dict:
+            return self._items(self.dicts, obj, chain(obj, obj.values()))
+        space = getattr(obj, "__dict__", None)
+        if type(space) is not dict:
+            return ()
+        return self._items(self.dicts, space, space.values())
+
+    def _class(self, cls: type) -> Iterable[Any]:
+        copyreg._slotnames(cls)  # type: ignore[attr-defined]
+        return [
+            value
+            for name, value in vars(cls).items()
+            # What is under such names is made by decorators, and made anew rather than changed.
+            if isinstance(value, _METHODS) or not (name.startswith("__") and name.endswith("__"))
+        ]
+
+    def _function(self, function: types.FunctionType) -> Iterable[Any]:
+        from pymonik.capture.function import global_names
+
+        self.functions.append(function)
+        space, names = function.__globals__, set(global_names(function.__code__))
+        self.globals.setdefault(id(space), (space, set()))[1].update(names)
+        cells = [cell for cell in function.__closure__ or () if _is_filled(cell)]
+        self.cells += cells
+        defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+        seen = [space[name] for name in names if name in space]
+        return [*seen, *map(_in_cell, cells), *defaults]
+
+    def _items(self, looked_at: list[Any], found: Any, items: Iterable[Any]) -> Iterable[Any]:
+        if len(found) > _ITEMS:
+            return ()
+        looked_at.append(found)
+        return list(items)
+
+
+def _look_at_class(cls: Any) -> Look:
+    space = vars(cls)
+    # Two ints that stand for one number of registered classes are one object, being small.
+    is_abstract = isinstance(cls, abc.ABCMeta)
+
+    def look() -> Iterable[Any]:
+        registered = len(abc._get_dump(cls)[0]) if is_abstract else 0  # type: ignore[attr-defined]
+        return chain(space, space.values(), (cls.__bases__, type(cls), min(registered, 256)))
+
+    return look
+
+
+def _look_at_globals(space: dict[str, Any], names: tuple[str, ...]) -> Look:
+    return lambda: map(space.get, names)
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
