@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 
+# Bytes of a text that a cluster is told: it copies some of them to every dependent of a task.
+STORED = 16 << 10
+_REFUSED = re.compile("[\0\ud800-\udfff]")
+_CUT = " … "
 # In a URL; and where a text begins with them, as an endpoint without a scheme does.
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@|^[^/?#\s:@]+:[^/?#\s@]*@")
 
@@ -22,6 +26,21 @@ def harmless(text: str, lines: bool = False) -> str:
         return text
     kept = "\n\t" if lines else ""
     return "".join([c if c.isprintable() or c in kept else _escape(c) for c in text])
+
+
+def storable(text: str, limit: int = STORED) -> str:
+    """Return a text that messages and databases take: what they refuse is shown as an escape.
+
+    PostgreSQL refuses NUL, UTF-8 has no lone surrogates. limit: bytes; the middle is cut out first,
+    since the end of an error tells as much as its beginning. Idempotent.
+    """
+    if _REFUSED.search(text):
+        text = _REFUSED.sub(lambda found: _escape(found[0]), text)
+    if len(text) * 4 <= limit or len(data := text.encode()) <= limit:
+        return text
+    half = (limit - len(_CUT.encode())) // 2
+    head, tail = data[:half].decode(errors="ignore"), data[-half:].decode(errors="ignore")
+    return f"{head}{_CUT}{tail}"
 
 
 def _escape(char: str) -> str:

@@ -6,15 +6,19 @@ be. Sends nothing, and asks nobody.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from pymonik.foreign import storable
 from pymonik.plan.fan_in import Gather
 from pymonik.plan.plan import Named, Unit
 from pymonik.plan.requests import (
+    APPLICATION,
     NAMES,
     NO_ID,
     ORDER,
@@ -28,6 +32,7 @@ from pymonik.plan.requests import (
     Submit,
     consumers_first,
     packed,
+    result_name,
 )
 from pymonik.settings import settings
 from pymonik.values.content import Content
@@ -70,6 +75,8 @@ class Facts:
     logs: str = ""
     # Versions of the packages that pickled data names, on the client.
     versions: tuple[tuple[str, str], ...] = ()
+    # The program that submits, for operators; "" where nobody is told.
+    application: str = ""
 
 
 @dataclass
@@ -182,7 +189,10 @@ def _entry(
         inputs.append(_content(folder, ledger, objects, "working_dir"))
     digests = tuple(source.digest for source in inputs)
     # No dependency is named twice: two contents of a unit may be equal.
-    unique, placement = tuple(dict.fromkeys(inputs)), placement_of(unit.options)
+    unique, placement = (
+        tuple(dict.fromkeys(inputs)),
+        placement_of(unit.options, unit.name, facts.application),
+    )
     if isinstance(unit, Gather):
         gathered = Assembly(
             unit.name,
@@ -240,7 +250,7 @@ def _table(title: str, told: dict[str, Named], ledger: Ledger, objects: list[Obj
         elif all(cell in ledger.cells for cell in what.cells):  # else it failed before it was sent
             stored[name] = tuple((ledger.cells[c], c.n, len(c.columns)) for c in what.cells)
         if title == NAMES and name in stored and [n <= 1 for _, n, _ in stored[name]] == [True]:
-            stored[name][0][0].name = name
+            stored[name][0][0].name = result_name(name)
 
     def parts() -> Parts:
         # One list for all values of a unit: a pickle has it once.
@@ -271,15 +281,29 @@ def _submissions(entries: Sequence[Entry]) -> Iterator[Submit]:
             yield Submit(part, common[0][0])
 
 
-def placement_of(options: TaskOptions) -> Placement:
-    """Give what a cluster is told of options."""
+def placement_of(options: TaskOptions, unit: str = "", application: str = "") -> Placement:
+    """Return what a cluster is told of options.
+
+    unit, application: what the task runs, and in which program: an operator finds it where a user
+    has named no application.
+    """
+    name, version = options.application_name or "", options.application_version or ""
+    namespace, service = options.application_namespace or "", options.application_service or ""
+    if application and not (name or version or namespace or service):
+        name, namespace, service = application, APPLICATION, unit
     return Placement(
-        options.partition_id or "",
+        storable(options.partition_id or ""),
         options.priority or 1,
-        options.application_name or "",
-        options.application_version or "",
-        options.application_namespace or "",
-        options.application_service or "",
-        options.engine_type or "",
-        tuple(sorted((options.options or {}).items())),
+        storable(name),
+        storable(version),
+        storable(namespace),
+        storable(service),
+        storable(options.engine_type or ""),
+        tuple(sorted((storable(k), storable(v)) for k, v in (options.options or {}).items())),
     )
+
+
+def application() -> str:
+    """Return the name of the program that runs, for who looks at a cluster."""
+    script = os.path.basename(getattr(sys.modules.get("__main__"), "__file__", None) or "")
+    return storable(script.removesuffix(".py") or "python")

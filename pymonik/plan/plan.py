@@ -7,7 +7,7 @@ or a user's function. The counts of a dry run are the counts of a run.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from pymonik.humanize import counted
@@ -284,11 +284,9 @@ def _requests(plan: Plan) -> Iterator[Request]:
     for content in plan.stored:
         stored = steps.Object("blob", content.digest, content.size, id="stored")
         ledger.contents[content.digest] = stored
-    facts = sending.Facts(versions=plan.versions)
+    facts = sending.Facts(versions=plan.versions, application=sending.application())
     if plan.source is not None:
-        facts = sending.Facts(
-            slots=plan.source.target.slots, optimize=plan.source.optimize, versions=plan.versions
-        )
+        facts = replace(facts, slots=plan.source.target.slots, optimize=plan.source.optimize)
     units = fan_in.bounded(plan.units, facts.optimize)
     sent = sending.sending(units, plan.blobs, ledger, facts, plan.tables())
     for step in sent.steps:

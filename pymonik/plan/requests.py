@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pymonik.foreign import storable
 from pymonik.wire.envelope import Parts
 
 _NAME_LENGTH = 64
@@ -22,6 +23,9 @@ NAMES = "pymonik:names"
 VALUES = "pymonik:values"
 # The name of what a task is to do; "order of price" where it makes what another has promised.
 ORDER = "order"
+# The namespace of applications that no user has named: their name is that of the script, their
+# service that of the functions which a task runs.
+APPLICATION = "pymonik"
 # What ids look like before there are any: GUIDs have 36 characters.
 NO_ID = "?" * 36
 
@@ -66,6 +70,7 @@ class Placement(NamedTuple):
 
 def result_name(name: str) -> str:
     """Give the name under which a result is stored."""
+    name = storable(name)
     return name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 1] + "…"
 
 

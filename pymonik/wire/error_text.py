@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 from pymonik.errors import WireError
+from pymonik.foreign import storable
 from pymonik.values.outcome import Failure
 from pymonik.wire import records
 
@@ -36,7 +37,7 @@ def verdict(columns: Sequence[Sequence[Any]], errors: Sequence[Failure]) -> str 
         return None
     first = failures[0]
     where = f"task {first.task!r}, called at {first.site or '?'}"
-    people = broken_marks(f"{first.message}\n{where}")[:_PEOPLE]
+    people = storable(broken_marks(f"{first.message}\n{where}"), _PEOPLE)
     text = _text(people, columns, errors)
     if (text is None or len(text) > LIMIT) and len(failures) == 1:
         # A single failure may lose the head of its traceback, not its type.
@@ -72,8 +73,11 @@ def broken_marks(text: str) -> str:
 
 
 def short(text: str) -> str:
-    """Cut a text to the bytes that an answer may have."""
-    return text.encode(errors="replace")[:LIMIT].decode(errors="ignore")
+    """Return a text as an answer may have it: short, and of characters that are taken.
+
+    A text with NUL would never end its task: the agent takes it again and again.
+    """
+    return storable(text, LIMIT)
 
 
 def words(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 from pymonik import task
 from pymonik.analysis.session.look import look
+from pymonik.analysis.session.tasks import Task, without_ids
 from pymonik.cli.app import app
 from pymonik.draw.tasks import drawing_of_tasks
 from pymonik.draw.terminal import terminal
@@ -276,3 +278,34 @@ def test_a_past_run_names_its_session_on_the_cluster(
         assert json.loads(priced.output)["sites"][0]["site"] == "its client"
     told = CliRunner().invoke(app, ["runs", "show", "last"]).output
     assert f"its cluster knows the times: pymonik graph show {session}" in told
+
+
+def test_an_operator_sees_the_program_and_the_function_of_a_task(
+    cluster: Emulator, connect: Connect
+) -> None:
+    with connect() as client:
+        load.map_invoke(["a", "bc"]).get()
+        count.invoke([[1], 2]).get()
+        session = client._backend._session  # type: ignore[union-attr]
+        options = [task.options for task in session.all_tasks()]
+        load.invoke("given", pmk_application_name="pricing").get()
+        given = [task.options.application_name for task in session.all_tasks()]
+        tasks, _ = look(client.session_id, endpoint=cluster.endpoint)
+    assert {o.application_service for o in options} >= {"load", "count", "total"}
+    assert len({o.application_name for o in options}) == 1
+    assert all(o.application_name and o.application_service for o in options)
+    assert given.count("pricing") == 1
+    # It is no option that a user has given: a drawing does not repeat what it has for a title.
+    facts = [dict(task.facts) for task in tasks if task.name == "total"]
+    assert facts
+    assert all("application" not in fact for fact in facts)
+
+
+def test_a_session_of_an_earlier_client_is_drawn_by_function_with_its_width() -> None:
+    session = str(uuid.uuid4())
+    names = [f"{session}__output__square_all__{uuid.uuid4()}" for _ in range(1000)]
+    tasks = [Task(str(n), without_ids(name), "done") for n, name in enumerate(names)]
+    drawn = drawing_of_tasks(tasks, {})
+    assert [(box.name, box.count) for box in drawn.boxes] == [("square_all", 1000)]
+    assert without_ids(f"{session}__function__square_all") == "function square_all"
+    assert without_ids("price of 3") == "price of 3"

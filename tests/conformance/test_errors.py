@@ -259,3 +259,17 @@ def test_a_recursion_too_deep_is_an_ordinary_error(client: Pymonik) -> None:
     with pytest.raises(RecursionError):
         deep.invoke(0).get()
     assert square.invoke(2).get() == 4
+
+
+@pytest.mark.parametrize("text", ["a\0b", "lone \ud800", "x\0" * 4000], ids=["nul", "lone", "long"])
+def test_an_error_may_say_what_stores_refuse(client: Pymonik, text: str) -> None:
+    """A cluster that is told such a text as it is takes the task again, for ever."""
+
+    def fail() -> None:
+        raise ValueError(text)
+
+    handle = Task(fail).invoke(pmk_name=f"named {text[:20]}")
+    error = handle.exception()
+    assert isinstance(error, ValueError)
+    assert error.args == (text,)
+    assert square.invoke(3).get() == 9

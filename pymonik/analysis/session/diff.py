@@ -18,7 +18,7 @@ from pymonik.humanize import size_text
 from pymonik.plan.fan_in import bounded
 from pymonik.plan.make_requests import placement_of
 from pymonik.plan.plan import Plan
-from pymonik.plan.requests import Placement
+from pymonik.plan.requests import APPLICATION, Placement
 
 # What a session has whose client names no partition.
 _DEFAULT = "pymonik"
@@ -27,10 +27,11 @@ Wiring = tuple[Sequence[Task], Mapping[str, Stored]]
 
 def facts_of(placement: Placement) -> tuple[tuple[str, str], ...]:
     """Give the options of a task that a cluster is told of, those that are set."""
+    is_named = placement.application_namespace != APPLICATION
     shown = {
         "partition": placement.partition,
         "priority": str(placement.priority),
-        "application": " ".join(filter(None, placement[2:6])),
+        "application": " ".join(filter(None, placement[2:6])) if is_named else "",
         "engine": placement.engine_type,
         **dict(placement.labels),
     }

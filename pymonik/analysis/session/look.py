@@ -11,7 +11,7 @@ from typing import Any
 from armonik.protogen.common.task_status_pb2 import TaskStatus
 
 from pymonik.analysis.session.diff import facts_of
-from pymonik.analysis.session.tasks import Stored, Task
+from pymonik.analysis.session.tasks import Stored, Task, without_ids
 from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.session import Session
 from pymonik.plan.requests import ORDER, Placement
@@ -38,7 +38,7 @@ def look(session_id: str, **connection: str | None) -> tuple[list[Task], dict[st
     session = Session(Connection.find(**connection))
     try:
         session.join(session_id)
-        objects = {r.result_id: Stored(r.name, r.size) for r in session.list_results()}
+        objects = {r.result_id: Stored(without_ids(r.name), r.size) for r in session.list_results()}
         return _tasks(list(session.all_tasks()), objects), objects
     finally:
         session.hang_up()

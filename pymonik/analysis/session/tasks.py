@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 # Of more names side by side, those that differ in their numbers only are one fan-out.
 _NUMBERED = 6
+_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# How clients of earlier versions name results: by session, kind, function and an id of its own.
+_EARLIER = re.compile(rf"{_ID}__(output|payload|function)__(.+?)(?:__{_ID})?", re.IGNORECASE)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{24,}", re.IGNORECASE)
 
 
@@ -107,3 +110,11 @@ class TaskGraph:
 def plain(name: str) -> str:
     """Give a name without the numbers at its end."""
     return "task" if _GUID.fullmatch(name) else re.sub(r"[\W_]*\d+\W*$", "", name) or "task"
+
+
+def without_ids(name: str) -> str:
+    """Return what a name says besides ids; clients of earlier versions give each result some."""
+    told = _EARLIER.fullmatch(name)
+    if told:
+        return f"function {told[2]}" if told[1] == "function" else told[2]
+    return name

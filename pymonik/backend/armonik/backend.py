@@ -26,7 +26,7 @@ from pymonik.backend.armonik.tracker import Books, cancelled, failed_columns
 from pymonik.environment.versions import VERSIONS
 from pymonik.errors import ClusterError, ClusterUnreachable, WireError
 from pymonik.humanize import counted
-from pymonik.plan.make_requests import Facts
+from pymonik.plan.make_requests import Facts, application
 from pymonik.plan.plan import Named, Plan
 from pymonik.plan.requests import NO_ID, Object, result_name
 from pymonik.values.content import Content
@@ -67,7 +67,15 @@ class ClusterBackend:
         self.changed = self._books.changed
         self.failures = self._books.failures
         self._sender = Sender(
-            session, self._books, Facts(session.id, slots, optimize, logs="pack" if logs else "")
+            session,
+            self._books,
+            Facts(
+                session.id,
+                slots,
+                optimize,
+                logs="pack" if logs else "",
+                application=application(),
+            ),
         )
         self._shared = SharedValues(
             session, self._books, lambda ids: self._sender.listen().ask(ids)

@@ -32,6 +32,7 @@ from armonik.protogen.common.result_status_pb2 import (
 )
 from google.protobuf.duration_pb2 import Duration
 
+from pymonik.foreign import storable
 from pymonik.plan.requests import Placement
 from pymonik.plan.sizes import HOURS, RETRIES
 
@@ -111,7 +112,7 @@ def _result_field(name: str) -> Any:
 def _result_is(name: str, text: str) -> Any:
     return results_filters_pb2.FilterField(
         field=_result_field(name),
-        filter_string=operators.FilterString(value=text, operator=_EQUAL),
+        filter_string=operators.FilterString(value=storable(text), operator=_EQUAL),
     )
 
 
@@ -170,7 +171,8 @@ def _tasks(session_id: str, labels: Mapping[str, str], status: int | None = None
 
     def equal(field: Any, text: str) -> Any:
         return tasks_filters_pb2.FilterField(
-            field=field, filter_string=operators.FilterString(value=text, operator=_EQUAL)
+            field=field,
+            filter_string=operators.FilterString(value=storable(text), operator=_EQUAL),
         )
 
     conditions = [equal(summary("SESSION_ID"), session_id)]

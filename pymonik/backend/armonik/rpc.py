@@ -165,7 +165,8 @@ class Line:
 
     def _given_up(self, error: ClusterError, patience: float) -> ClusterError:
         """Note that patience has ended, and add to the error how to come back."""
-        if patience > FIRST and (is_passing(error) or is_fault(error)):
+        # A server that answers meanwhile has failed at this request alone.
+        if patience > FIRST and (is_passing(error) or (is_fault(error) and self.breaker.is_open)):
             if self.way_back and self.way_back not in str(error):
                 error.args = (f"{error}. {self.way_back}",)
             error.is_outage = True

@@ -34,7 +34,7 @@ from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.rpc import FIRST, Line
 from pymonik.backend.armonik.store import ClusterStore
 from pymonik.errors import BackendError, ClusterUnreachable, PartitionError, WireError
-from pymonik.foreign import redacted
+from pymonik.foreign import redacted, storable
 from pymonik.plan.requests import NAMES, Placement
 from pymonik.settings import settings
 from pymonik.wire import envelope
@@ -118,7 +118,7 @@ class Session:
 
     def join(self, session_id: str) -> int:
         """Join an existing session; give the pods that are reserved for it."""
-        request = sessions_common_pb2.GetSessionRequest(session_id=session_id)
+        request = sessions_common_pb2.GetSessionRequest(session_id=storable(session_id))
         try:
             found = self._first(
                 lambda: self.line.read(self.sessions.GetSession, request, FIRST).session

@@ -50,7 +50,7 @@ class AgentStore:
         """Give an id for each name."""
         kind = messages.CreateResultsMetaDataRequest
         ids: list[str] = []
-        for some in packed(names, MESSAGE_BYTES // _NAME_BYTES, lambda name: 1):
+        for some in packed(names, MESSAGE_BYTES, lambda name: len(name.encode()) + _NAME_BYTES):
             request = kind(
                 communication_token=self._request.communication_token,
                 session_id=self._request.session_id,

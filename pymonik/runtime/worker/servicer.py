@@ -52,7 +52,8 @@ class Servicer:
                 error = task.run(self._agent_target, context)
             except AgentLostError as problem:
                 logger.warning("task %s is given back: %s", request.task_id, problem)
-                context.abort(grpc.StatusCode.UNAVAILABLE, verdict.broken_marks(str(problem)))
+                text = verdict.short(verdict.broken_marks(str(problem)))
+                context.abort(grpc.StatusCode.UNAVAILABLE, text)
             except Exception as problem:
                 logger.exception("task %s could not be run", request.task_id)
                 last = traceback.format_exception(problem)[-3:]

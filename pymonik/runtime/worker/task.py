@@ -168,6 +168,7 @@ class Task:
             heir=heir if order.gives_up else None,
             logs=order.logs and "note",
             versions=order.versions,
+            application=self._request.task_options.application_name,
         )
         fan_in = FanIn(order.optimize)
         units = [fan_in.bounded(made) for made in left.units]
