@@ -113,7 +113,6 @@ class Pymonik(Compiling):
         self._backend_name = backends.choose(backend, self.endpoint)
         if self.environment is not None:
             self.check_environment(self.environment)
-        self._backend: backends.Backend | None = None
         self._process = os.getpid()
         self._entered = 0
         self._tokens = threading.local()

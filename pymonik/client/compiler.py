@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pymonik.client.lookup import node_of
 from pymonik.client.notifications import Telling
 from pymonik.client.progress import Progress, watching
+from pymonik.errors import NoClientError
 from pymonik.graph.ir import Graph, Recorded, taken
 from pymonik.settings import settings
 from pymonik.values.options import TaskOptions
@@ -153,6 +154,14 @@ class Compiling(Telling):
                 self._flush()
         finally:  # also of what could not be sent: it has ended, too
             self._watch_flushed()
+            self._look_for_lost()
+
+    def _look_for_lost(self) -> None:
+        """Let those look again who have waited while a plan was on its way."""
+        if self._backend is not None:
+            with self._backend.changed:
+                self._backend.changed.notify_all()
+        self._tell_lost()
 
     def _flush(self) -> None:
         nodes = self._take()
@@ -198,6 +207,8 @@ class Compiling(Telling):
             self._sent_names.update(name for name, _ in plan.names)
         except BaseException as error:
             self._fail_unsent(plan, backend, error)
+            if self._closed and isinstance(error, Exception):
+                raise NoClientError("this client was closed by another thread meanwhile") from error
             raise
 
     def _fail_unsent(self, plan: Plan, backend: Backend, error: BaseException) -> None:
@@ -208,7 +219,6 @@ class Compiling(Telling):
                 if unit.cell.missing and not backend.expects(unit.cell):
                     why = f"it was not sent: {error!r}"
                     due += unit.cell.fail(Failure("cancelled", why, unit.name))
-            backend.changed.notify_all()
         call_back(due)
 
     def _take(self) -> list[Any]:

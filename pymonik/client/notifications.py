@@ -40,6 +40,8 @@ class Telling(Waiting):
         self._callbacks: list[tuple[ResultHandle[Any], Callable[[Any], object]]] = []
         # The values that callbacks and event loops wait for; changed from any thread.
         self._watches: dict[object, tuple[Any, int]] = {}
+        # Those of them that nobody has seen a unit or a fetch for yet.
+        self._unsure: list[tuple[Callable[[], None], Any, int]] = []
 
     async def awaited(self, handle: ResultHandle[Any]) -> Any:
         """Wait without blocking the event loop."""
@@ -124,6 +126,8 @@ class Telling(Waiting):
         cell, place = home.locate(index)
 
         def arrived() -> None:
+            if arrived not in self._watches:
+                return
             CALLBACKS.put(partial(_call, callback, handle))
             self._watches.pop(arrived, None)
             if self._closing:  # it waits for the last of them
@@ -132,14 +136,25 @@ class Telling(Waiting):
                     changed.notify_all()
 
         output = home.output
+        self._watches[arrived] = node, handle._index
         if home.record(index) is not PENDING or output is None:
             arrived()
             return
-        self._watches[arrived] = node, handle._index
         self._opened().watch(lambda: cell.watch(output, place, arrived), arrived)
         self._opened().want([home_of(handle)])
-        if self._is_lost(node, handle._index):
-            arrived()
+        self._unsure.append((arrived, node, handle._index))
+        self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        """Call back for values that nothing will bring: to ask for them then is an error.
+
+        While a plan is on its way nobody can tell: its end looks at what was left.
+        """
+        while self._unsure and not self._sending:
+            with contextlib.suppress(IndexError):  # another thread was there first
+                arrived, node, index = self._unsure.pop()
+                if self._is_lost(node, index):
+                    arrived()
 
 
 def _call(callback: Callable[[Any], object], handle: ResultHandle[Any]) -> None:

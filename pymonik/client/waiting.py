@@ -47,6 +47,8 @@ class Waiting(Recorder):
         self._is_compiling = False
         # How many plans are on their way to the backend, which may not know their units yet.
         self._sending = 0
+        # Opened when it is first needed.
+        self._backend: backends.Backend | None = None
         self._looked: set[str] = set()
 
     @abstractmethod
@@ -113,6 +115,8 @@ class Waiting(Recorder):
         home, place = node.home.at(node.offset + index)
         if home.output is None:  # nobody seemed to want it when its call was sent
             return True
+        if home.record(place) is not PENDING:
+            return False
         cell, _ = home.locate(place)
         # In this order: what nobody expects any more may have come meanwhile.
         return not self._opened().expects(cell) and home.record(place) is PENDING
@@ -192,8 +196,11 @@ class Waiting(Recorder):
 
     def is_done(self, handle: ResultHandle[Any]) -> bool:
         """Tell whether a call has ended."""
-        self._settle(handle._node)
+        node = handle._node
+        self._settle(node)
         self._want([handle])
+        if self._is_lost(node, handle._index):  # who asks again and again would do so for ever
+            raise lost(node, handle._index)
         return is_settled(handle)
 
     def _want(self, handles: Iterable[ResultHandle[Any]]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, ResultHandle, Task, as_completed, task
-from pymonik.errors import Cancelled, NoClientError
+from pymonik.errors import Cancelled, LostValueError, NoClientError
 from tests.conftest import Gate, Ledger
 
 from .conftest import BACKENDS, Connect, settings_of
@@ -408,3 +408,116 @@ def test_a_call_that_comes_too_late_is_refused(
     monkeypatch.setattr(client, "spec_for", closed_meanwhile)
     with pytest.raises(NoClientError, match="closed"):
         square.invoke(1, pymonik=client)
+
+
+# ----- values that nothing will bring
+
+
+WAITS: dict[str, Callable[[ResultHandle[Any]], Any]] = {
+    "get": lambda h: h.get(),
+    "wait": lambda h: h.wait().get(),
+    "exception": lambda h: h.exception() or h.get(),
+    "as_completed": lambda h: next(as_completed([h])).get(),
+    "await": lambda h: asyncio.run(_awaited(h)),
+    "async for": lambda h: asyncio.run(_in_turn(h)),
+}
+
+
+async def _awaited(handle: ResultHandle[Any]) -> Any:
+    return await handle
+
+
+async def _in_turn(handle: ResultHandle[Any]) -> Any:
+    values = [await one async for one in as_completed([handle])]
+    return values[0]
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_a_value_asked_for_before_its_unit_is_sent(
+    kept: Pymonik, monkeypatch: pytest.MonkeyPatch, wait: str
+) -> None:
+    """Handles know where values will be a little before the backend knows the units."""
+    backend = kept._opened()
+    submit, want = backend.submit, backend.want
+    asked = threading.Event()
+    others: list[Other] = []
+
+    def submit_late(plan: Any) -> None:
+        others.append(Other(lambda: WAITS[wait](handle)))
+        # Who awaits sends first what is pending, and so comes when all was sent.
+        assert wait in ("await", "async for") or asked.wait(60)
+        submit(plan)
+
+    def note_want(wanted: Any) -> None:
+        want(wanted)
+        asked.set()
+
+    monkeypatch.setattr(backend, "want", note_want)
+    handle = square.invoke(3, pymonik=kept)
+    with monkeypatch.context() as patched:
+        patched.setattr(backend, "submit", submit_late)
+        kept.flush()
+    assert others[0].value() == 9
+
+
+@pytest.mark.parametrize("wait", [*WAITS, "done", "map"])
+def test_a_value_that_nothing_will_bring_is_an_error_at_once(
+    kept: Pymonik, monkeypatch: pytest.MonkeyPatch, wait: str
+) -> None:
+    handles = square.map_invoke([3], pymonik=kept)
+    with monkeypatch.context() as patched:
+        patched.setattr(kept._opened(), "submit", lambda plan: None)
+        kept.flush()
+    ask = {**WAITS, "done": ResultHandle.done, "map": lambda _: handles.get()}[wait]
+    with pytest.raises(LostValueError, match=r"'square'\[0\], recorded at .*test_threads"):
+        ask(handles[0])
+    assert square.invoke(4, pymonik=kept).get() == 16
+
+
+def test_who_waits_while_a_value_is_lost_is_told(
+    kept: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = kept._opened()
+    handle = square.invoke(3, pymonik=kept)
+    others: list[Other] = []
+    told = threading.Event()
+    is_waiting = threading.Event()
+    want = backend.want
+
+    def lose(plan: Any) -> None:
+        others.append(Other(handle.get))
+        assert is_waiting.wait(60)
+
+    def note_want(wanted: Any) -> None:
+        want(wanted)
+        is_waiting.set()
+
+    handle.add_done_callback(lambda _: told.set())
+    with monkeypatch.context() as patched:
+        patched.setattr(backend, "submit", lose)
+        patched.setattr(backend, "want", note_want)
+        kept.flush()
+        with pytest.raises(LostValueError):
+            others[0].value()
+    assert told.wait(60)
+
+
+def test_a_submission_that_fails_leaves_nobody_waiting(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = connect().create()
+    first, second = square.invoke(3, pymonik=client), square.map_invoke([1, 2], pymonik=client)
+    told = threading.Event()
+    second[1].add_done_callback(lambda _: told.set())
+
+    def fail(plan: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(client._opened(), "submit", fail)
+        with pytest.raises(KeyboardInterrupt):
+            first.get()
+    assert told.wait(60)
+    for handle in (first, *second):
+        assert "it was not sent: KeyboardInterrupt" in str(handle.exception())
+    client.close()

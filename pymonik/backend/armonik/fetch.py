@@ -13,7 +13,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from pymonik.backend.armonik.large_values import AHEAD_BYTES, AHEAD_UNITS, ApartValues, Value
 from pymonik.errors import ClusterError
@@ -52,6 +52,9 @@ class Fetcher:
     ) -> None:
         self.apart = ApartValues(lambda cell, value: self._work(self._fetch_value, cell, value))
         self.places: WeakKeyDictionary[Cell, Place] = WeakKeyDictionary()
+        # What was asked for while its unit was on its way: handles know sooner than we do where
+        # values will be.
+        self._early: WeakSet[Cell] = WeakSet()
         self._lock = lock
         self._fetch = fetch
         self._fetch_value = fetch_value
@@ -66,6 +69,9 @@ class Fetcher:
         """Take note of a unit that was sent."""
         self.places[cell] = place
         self._cells[place.number] = cell
+        if cell in self._early:
+            self._early.discard(cell)
+            self._ask(cell)
 
     def want(self, wanted: Iterable[Wanted]) -> None:
         """Fetch values as soon as they are stored, and some of those behind them."""
@@ -83,7 +89,9 @@ class Fetcher:
 
     def _ask(self, cell: Cell) -> None:
         place = self.places.get(cell)
-        if place is not None:
+        if place is None:
+            self._early.add(cell)
+        else:
             place.asked = True
             self._front = max(place.number, self._front or 0)
             if place.state == STORED:

@@ -1,0 +1,91 @@
+"""The law of threads: what they share a client for comes out as if they had taken turns."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from pymonik import Pymonik
+from pymonik.errors import Cancelled, NoClientError
+
+from .conftest import BACKENDS, Connect, settings_of
+from .programs import add, square
+from .seams import PATIENCE, Other
+from .threaded_programs import restless, run
+
+SEEDS = 200
+# Programs that run in one test.
+PART = 50
+# Steps of each thread: a submission to a cluster takes many times as long as one here.
+STEPS = {"inline": 12, "local": 12, "emulator": 3}
+# Clients that are closed while threads use them: starting executors takes long.
+CLOSED = {"inline": 40, "local": 4, "emulator": 4}
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def kept(request: pytest.FixtureRequest) -> Iterator[tuple[Pymonik, Pymonik, int]]:
+    """Two clients of one backend, and how many steps threads take there."""
+    given = settings_of(request.param, request)
+    with Pymonik(**given) as one, Pymonik(**given) as two:
+        yield one, two, STEPS[request.param]
+
+
+def nothing_is_open(client: Pymonik) -> bool:
+    done, total = client._opened().progress()
+    return done == total and not (client.pending or client._callbacks or client._sending)
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, PART))
+def test_values_are_those_of_one_thread(kept: tuple[Pymonik, Pymonik, int], first: int) -> None:
+    client, _, steps = kept
+    for seed in range(first, first + PART):
+        run([client], seed, steps)
+        client.flush()
+        client._wait(lambda: nothing_is_open(client), PATIENCE)
+
+
+def test_two_clients_are_shared_by_the_same_threads(kept: tuple[Pymonik, Pymonik, int]) -> None:
+    one, two, steps = kept
+    for seed in range(SEEDS, SEEDS + 20):
+        run([one, two], seed, steps)
+    for client in (one, two):
+        client.flush()
+        client._wait(lambda client=client: nothing_is_open(client), PATIENCE)  # type: ignore[misc]
+
+
+def test_a_client_that_another_thread_closes(backend: str, connect: Connect) -> None:
+    """Every call before its end has its value; every other is refused, and nobody waits."""
+
+    def use(client: Pymonik, dice: random.Random) -> int:
+        count = 0
+        while True:
+            n = dice.randrange(100)
+            try:
+                handle: Any = add.invoke(square.invoke(n, pymonik=client), 1, pymonik=client)
+                if dice.random() < 0.5:
+                    handle.add_done_callback(lambda _: None)
+                value = handle.get(timeout=PATIENCE)
+            except (NoClientError, Cancelled):
+                return count
+            assert value == n * n + 1
+            count += 1
+
+    for seed in range(CLOSED[backend]):
+        dice = random.Random(seed)
+        client = connect().create()
+        with restless():
+            users = [
+                Other(partial(use, client, random.Random(f"{seed} {n}")))
+                for n in range(dice.randint(2, 8))
+            ]
+            end = dice.choice((client.close, client.cancel))
+            square.map_invoke(range(dice.randrange(50)), pymonik=client).wait()
+            end()
+            for user in users:
+                user.value()
+        with pytest.raises(NoClientError):
+            square.invoke(1, pymonik=client)
