@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pymonik.errors import BackendError, OptionsError
 
 if TYPE_CHECKING:
-    from pymonik.plan.plan import Named, Plan
+    from pymonik.plan.plan import Plan
+    from pymonik.plan.unit import Named
     from pymonik.values.content import Content
     from pymonik.values.outcome import Failure
     from pymonik.values.outputs import Cell, Wanted

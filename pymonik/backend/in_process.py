@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pymonik.backend.objects import Objects
-from pymonik.plan.plan import Named
+from pymonik.plan.unit import Named
 from pymonik.runtime.host.scheduler import Observer, Scheduler
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure

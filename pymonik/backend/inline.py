@@ -12,7 +12,8 @@ from typing import Any
 
 from pymonik.backend.in_process import Embedded
 from pymonik.capture.importer import at_home
-from pymonik.plan.plan import Plan, Unit
+from pymonik.plan.plan import Plan
+from pymonik.plan.unit import Unit
 from pymonik.record.current import CURRENT
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.calls import Hosting, Job, Report

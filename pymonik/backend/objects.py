@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
-from pymonik.plan.plan import Named, Unit
+from pymonik.plan.unit import Named, Unit
 from pymonik.values.content import Content
 from pymonik.values.outputs import Cell, stored_in, value_id
 

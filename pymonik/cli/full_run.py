@@ -22,7 +22,8 @@ from pymonik.capture.fingerprint import fingerprint
 from pymonik.client.engine import OBSERVERS
 from pymonik.graph.ir import Graph
 from pymonik.graph.target import Target
-from pymonik.plan.plan import Plan, Source, Unit
+from pymonik.plan.plan import Plan, Source
+from pymonik.plan.unit import Unit
 from pymonik.settings import settings
 from pymonik.values.outcome import Failure
 

@@ -20,7 +20,7 @@ from pymonik.values.outcome import PENDING, Failure
 from pymonik.values.outputs import Home, settled
 
 if TYPE_CHECKING:
-    from pymonik.plan.plan import Named
+    from pymonik.plan.unit import Named
 
 _ELSEWHERE = "another program"
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from typing import Any
 
-from pymonik.plan.plan import Unit
+from pymonik.plan.unit import Unit
 from pymonik.settings import settings
 from pymonik.values.options import TaskOptions
 from pymonik.values.outputs import Cell

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pymonik.plan.plan import Unit
+from pymonik.plan.unit import Unit
 from pymonik.values.outcome import PENDING, Failure
 from pymonik.values.outputs import Cell
 from pymonik.wire.program import Program

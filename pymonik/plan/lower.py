@@ -12,7 +12,8 @@ from typing import Any
 
 from pymonik.graph.ir import Graph, Map, Put, Recorded, Spec, Step, inputs, line_of
 from pymonik.plan.inputs import Inputs
-from pymonik.plan.plan import Plan, Unit
+from pymonik.plan.plan import Plan
+from pymonik.plan.unit import Unit
 from pymonik.settings import settings
 from pymonik.values import seeds
 from pymonik.values.content import Content

@@ -16,7 +16,6 @@ from weakref import WeakKeyDictionary
 
 from pymonik.foreign import storable
 from pymonik.plan.fan_in import Gather
-from pymonik.plan.plan import Named, Unit
 from pymonik.plan.requests import (
     APPLICATION,
     NAMES,
@@ -34,6 +33,7 @@ from pymonik.plan.requests import (
     packed,
     result_name,
 )
+from pymonik.plan.unit import Named, Unit
 from pymonik.settings import settings
 from pymonik.values.content import Content
 from pymonik.values.options import TaskOptions

@@ -8,115 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from pymonik.humanize import counted
+from pymonik.plan.unit import Named, Unit
 from pymonik.settings import settings
 from pymonik.values.content import Content
-from pymonik.values.options import TaskOptions
-from pymonik.values.outputs import Cell, Home
-from pymonik.wire.program import Program
-
-
-class Unit:
-    """What one task runs: a program, its inputs by position, and the cell of its outcome."""
-
-    __slots__ = (
-        "_payload",
-        "cell",
-        "environment",
-        "inputs",
-        "limited",
-        "modules",
-        "n",
-        "name",
-        "number",
-        "options",
-        "_program",
-        "result_id",
-        "spec",
-        "task",
-        "wanted",
-    )
-
-    def __init__(
-        self,
-        number: int,
-        program: Program | bytes,
-        inputs: tuple[Content | Cell, ...],
-        cell: Cell,
-        options: TaskOptions,
-        name: str,
-        spec: Any = None,
-        environment: Any = None,
-        wanted: bool = True,
-    ) -> None:
-        self.number = number
-        self.inputs = inputs
-        self.cell = cell
-        self.options = options
-        self.name = name
-        self.n = cell.n
-        self.spec = spec
-        self.environment = environment
-        # The sources of local modules, see `editions`.
-        self.modules: Content | None = None
-        # The id that was handed out for its value before it was sent, if one was.
-        self.result_id: str | None = None
-        # Whether somebody can ask for one of its values; else only other units use them.
-        self.wanted = wanted
-        # What a worker knows of the task that runs it: where its agent is, and the request.
-        self.task: tuple[str, bytes] | None = None
-        # Whether a host must look at deadlines while it runs.
-        self.limited = options.seconds is not None or (
-            isinstance(program, Program) and program.shared.limited
-        )
-        # One is made of the other when it is asked for.
-        self._payload = program if isinstance(program, bytes) else None
-        self._program = None if isinstance(program, bytes) else program
-
-    @property
-    def payload(self) -> bytes:
-        """The program as bytes."""
-        if self._payload is None:
-            assert self._program is not None
-            self._payload = self._program.data
-        return self._payload
-
-    @property
-    def program(self) -> Program:
-        """The program."""
-        if self._program is None:
-            assert self._payload is not None
-            self._program = Program.load(self._payload)
-        return self._program
-
-    def change(self, program: Program) -> None:
-        """Take another program."""
-        self._program, self._payload = program, None
-
-    @property
-    def needs(self) -> Iterator[Cell]:
-        """The cells of other units it waits for."""
-        return (source for source in self.inputs if type(source) is Cell)
-
-    def __repr__(self) -> str:
-        return f"<Unit {self.number}: {self.name} × {self.n}, {counted(len(self.inputs), 'input')}>"
-
+from pymonik.values.outputs import Home
 
 # An order's header, and a task's entry without its inputs, take less than that.
 _OVERHEAD = 1024
-
-
-class Named(NamedTuple):
-    """Where a value with a name is: a content, or an element of an output; or `length` of them."""
-
-    cells: tuple[Cell, ...] = ()
-    chunk: int = 1
-    output: int = 0
-    start: int = 0
-    length: int | None = None
-    content: Any = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pymonik.graph.ir import Map
 from pymonik.humanize import counted, seconds_text
-from pymonik.plan.plan import Plan, Unit
+from pymonik.plan.plan import Plan
+from pymonik.plan.unit import Unit
 from pymonik.runs.record import OFF, Record
 
 if TYPE_CHECKING:

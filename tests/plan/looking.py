@@ -8,7 +8,8 @@ from pymonik import Pymonik
 from pymonik.graph.passes import run_passes
 from pymonik.graph.target import Target
 from pymonik.plan.lower import lower
-from pymonik.plan.plan import Plan, Unit
+from pymonik.plan.plan import Plan
+from pymonik.plan.unit import Unit
 from tests.graph.programs import recorded
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pymonik.graph.passes import run_passes
 from pymonik.graph.target import Target
 from pymonik.plan.lower import lower
-from pymonik.plan.plan import Unit
+from pymonik.plan.unit import Unit
 from pymonik.values.content import Content
 from pymonik.values.outputs import Cell
 from tests.graph.programs import TASKS, recorded, recording

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pymonik.environment.value import Environment
-from pymonik.plan.plan import Unit
+from pymonik.plan.unit import Unit
 
 from .units import Machine, label, unit
 

@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pymonik.plan.plan import Unit
+from pymonik.plan.unit import Unit
 from pymonik.runtime.host.unit_slice import Piece
 from pymonik.values.outcome import PENDING
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pymonik.capture import pickler as pickling
-from pymonik.plan.plan import Unit
+from pymonik.plan.unit import Unit
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.unit_slice import Piece
 from pymonik.values.content import Content

@@ -38,7 +38,7 @@ from pymonik.backend.armonik.tracker import Books, failed_columns
 from pymonik.errors import ClusterError
 from pymonik.humanize import counted
 from pymonik.plan.lost_inputs import blame, failed_inputs
-from pymonik.plan.plan import Unit
+from pymonik.plan.unit import Unit
 from pymonik.values.outcome import Failure
 from pymonik.wire import error_text as verdict
 from pymonik.wire.program import site_of

@@ -27,8 +27,9 @@ from pymonik.environment.versions import VERSIONS
 from pymonik.errors import ClusterError, ClusterUnreachable, WireError
 from pymonik.humanize import counted
 from pymonik.plan.make_requests import Facts, application
-from pymonik.plan.plan import Named, Plan
+from pymonik.plan.plan import Plan
 from pymonik.plan.requests import NO_ID, Object, result_name
+from pymonik.plan.unit import Named
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Cell, Wanted, call_back, only_record, stored_in, value_id

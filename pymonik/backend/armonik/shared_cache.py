@@ -19,8 +19,8 @@ from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.tracker import Books
 from pymonik.errors import WireError
-from pymonik.plan.plan import Named, Unit
 from pymonik.plan.requests import VALUES, Object
+from pymonik.plan.unit import Named, Unit
 from pymonik.values.options import DEFAULTS
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Cell

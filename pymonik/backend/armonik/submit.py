@@ -29,8 +29,9 @@ from pymonik.plan.dispatch import dispatch
 from pymonik.plan.fan_in import bounded
 from pymonik.plan.lost_inputs import blame, failed_inputs
 from pymonik.plan.make_requests import Facts, Sending, sending
-from pymonik.plan.plan import Plan, Unit
+from pymonik.plan.plan import Plan
 from pymonik.plan.requests import Object
+from pymonik.plan.unit import Unit
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.wire import envelope

@@ -15,8 +15,8 @@ from weakref import WeakKeyDictionary
 from pymonik.backend.armonik.fetch import OPEN, Fetcher, Place
 from pymonik.backend.armonik.large_values import HERE, Value
 from pymonik.plan.make_requests import Ledger
-from pymonik.plan.plan import Unit
 from pymonik.plan.requests import Object
+from pymonik.plan.unit import Unit
 from pymonik.values.outcome import PENDING, Failure
 from pymonik.values.outputs import Callback, Cell, call_back
 from pymonik.wire.program import element_of, site_of

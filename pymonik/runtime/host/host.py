@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pymonik.plan.plan import Unit
+from pymonik.plan.unit import Unit
 from pymonik.runtime.host.autoscaler import Hiring
 from pymonik.runtime.host.condition import Changed
 from pymonik.runtime.host.environments import Quarters, own_folder_of

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pymonik.values.outputs import Cell
 
 if TYPE_CHECKING:
-    from pymonik.plan.plan import Unit
+    from pymonik.plan.unit import Unit
     from pymonik.runtime.host.unit_slice import Piece
 
 
@@ -32,7 +32,7 @@ def plan_of(wire: Any) -> Any:
     """Make units of the plan that an executor sent."""
     if wire is None:
         return None
-    from pymonik.plan.plan import Unit  # executors, which make plans but no units, start without
+    from pymonik.plan.unit import Unit  # executors, which make plans but no units, start without
 
     units: list[Unit] = []
     cells = [Cell(entry[2], entry[3]) for entry in wire[0]]

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from pymonik.plan.plan import Unit
+from pymonik.plan.unit import Unit
 from pymonik.runtime.executor.results import failure_of
 from pymonik.runtime.host.ready import Ready
 from pymonik.runtime.host.subtasks import Here, Onward

@@ -14,7 +14,7 @@ from pymonik.values.content import IMMEDIATE
 from pymonik.values.outcome import PENDING, Failure
 
 if TYPE_CHECKING:
-    from pymonik.plan.plan import Unit
+    from pymonik.plan.unit import Unit
     from pymonik.runtime.host.scheduler import Scheduler
     from pymonik.runtime.host.unit_slice import Piece, Running
     from pymonik.values.outputs import Cell

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from pymonik.plan.plan import Unit
+from pymonik.plan.unit import Unit
 from pymonik.runtime.executor.resume import Noted
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Cell

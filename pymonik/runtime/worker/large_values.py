@@ -11,7 +11,7 @@ import pickle
 from collections.abc import Sequence
 from typing import Any
 
-from pymonik.plan.plan import Unit
+from pymonik.plan.unit import Unit
 from pymonik.runtime.worker.agent import AgentStore
 from pymonik.runtime.worker.inputs import ContentCache, open_file
 from pymonik.settings import settings

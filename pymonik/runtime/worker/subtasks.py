@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pymonik.plan.fan_in import Hole
-from pymonik.plan.plan import Unit
+from pymonik.plan.unit import Unit
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.subtasks import inherit
 from pymonik.runtime.host.unit_slice import Piece, Running

@@ -16,8 +16,8 @@ from pymonik.environment.versions import VERSIONS, differences, python_mismatch
 from pymonik.plan.dispatch import dispatch
 from pymonik.plan.fan_in import FanIn, Hole
 from pymonik.plan.make_requests import Facts, Ledger, order_object, sending
-from pymonik.plan.plan import Unit
 from pymonik.plan.requests import Entry, Object, Placement, Submit
+from pymonik.plan.unit import Unit
 from pymonik.runtime.worker.agent import AgentStore
 from pymonik.runtime.worker.hosts import Hosted, Hosts
 from pymonik.runtime.worker.inputs import ContentCache, open_file, read_inputs
