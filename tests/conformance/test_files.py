@@ -315,3 +315,24 @@ def test_tasks_that_want_one_file_at_once_all_find_it_whole(
     with connect(workers=workers):
         assert check.map_invoke([(mat, i) for i in range(8)]).get() == [True] * 8
     assert not list((tmp_path / "shared").glob(".*"))
+
+
+@pytest.mark.parametrize("shape", ["alone", "in a dict"])
+def test_a_task_that_returns_a_file_is_refused(client: Pymonik, tmp_path: Path, shape: str) -> None:
+    @task
+    def generate(where: str) -> Any:
+        path = Path(where, "made.txt")
+        path.write_text("made")
+        made = materialize(path, "in/made.txt")
+        return made if shape == "alone" else {"file": [made]}
+
+    @task
+    def consume(made: Any) -> str:
+        return Path("in/made.txt").read_text()
+
+    made = generate.invoke(str(tmp_path))
+    for handle in (consume.invoke(made), made):
+        error = handle.exception()
+        assert isinstance(error, TypeError)
+        assert "cannot return a file" in str(error)
+        assert "'generate'" in str(error)

@@ -59,6 +59,7 @@ def frozen(
         return value
     try:
         data, raw, _ = pickling.freeze(value, settled=True)
+        files = pickling.freeze(value, files=True)[2] if b"Materialize" in data else []
     except BaseException as error:  # a `__reduce__` may raise anything
         if isinstance(error, passed):
             raise
@@ -69,7 +70,20 @@ def frozen(
         problem = TypeError(f"the value that {step.name!r} returned cannot be pickled: {told}")
         problem.__cause__ = error
         return failure_of(problem, step, number, 1, worker)
+    # One that was passed here goes back as it came: it names a file of the caller's.
+    made_here = [file for file in files if file._placed is None]
+    if made_here:
+        return failure_of(_stays(made_here[0], step.name), step, number, 1, worker)
     return Content(data, [freeze_buffer(view) for view in raw])
+
+
+def _stays(file: Any, name: str) -> TypeError:
+    """Make the error of a task that returns a file: who took it would find nothing in place."""
+    return TypeError(
+        f"the value that {name!r} returned holds materialize({file.path!r}, …): a task cannot "
+        "return a file, which stays where the task ran. Return its bytes, and let the next task "
+        "write them, or put it on a file system that all workers share and return its path"
+    )
 
 
 def _users_part(error: BaseException) -> Any:
