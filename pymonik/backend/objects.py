@@ -33,7 +33,8 @@ class Objects:
         """Give the id of a value of a unit."""
         name = self._names.get(cell)
         if name is None:
-            name = self._names[cell] = f"{self._session_id}-{next(self._numbers)}"
+            # Two threads may ask at once: one of their numbers stays.
+            name = self._names.setdefault(cell, f"{self._session_id}-{next(self._numbers)}")
             self._cells[name] = cell
         return value_id(name, cell, output, place)
 

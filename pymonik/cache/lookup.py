@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from pymonik.cache.splice import Cut, Place, is_cached
 from pymonik.cache.store import Store
 from pymonik.capture.definitions import are_here
 from pymonik.graph.ir import Graph, Put, Recorded
+from pymonik.system.forks import fork_safe
 from pymonik.values.content import Content
 from pymonik.values.outcome import PENDING, Failure
 from pymonik.values.outputs import settled
@@ -44,6 +46,8 @@ class Known:
         self._made: dict[str, tuple[Place, Any]] = {}
         self._open: list[tuple[str, Place, Any, dict[str, Any]]] = []
         self._last = 0.0
+        # Guards `_open`: every thread whose wait has ended keeps what has come.
+        self._lock = fork_safe(threading.Lock())
 
     @contextmanager
     def without(self, graph: Graph) -> Iterator[tuple[Graph, Cut]]:
@@ -88,23 +92,28 @@ class Known:
                     "code": self._keys.code_of(node.spec),
                     "arguments": self._keys.arguments_of(node, index),
                 }
-                self._open.append((key, (node, index), anchor, about))
+                with self._lock:
+                    self._open.append((key, (node, index), anchor, about))
 
     def keep(self, at_once: bool = True) -> None:
         """Store the values that have come; unless at_once, not more often than once a second."""
         if not self._open or (not at_once and time.monotonic() - self._last < _PAUSE):
             return
         self._last = time.monotonic()
-        known, self._open = self._open, []
+        with self._lock:
+            known, self._open = self._open, []
+        left = []
         for entry in known:
             key, (node, index), _, about = entry
             record = PENDING if node.home is None else node.home.record(node.offset + index)
             if record is PENDING:
-                self._open.append(entry)
+                left.append(entry)
                 continue
-            self._made.pop(key, None)
             if type(record) is not Failure:
                 self._keep(key, record, about)
+            self._made.pop(key, None)  # only now: a flush looks for it here or there
+        with self._lock:
+            self._open += left
         if self.store is not None:
             self.store.prune()
 

@@ -8,10 +8,12 @@ what is in them of `sources`.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 
 from pymonik.capture.local_modules import always
 from pymonik.capture.source_closure import Source, closure
+from pymonik.system.forks import fork_safe
 from pymonik.values.content import Content
 
 
@@ -56,15 +58,18 @@ class Editions:
         self.current = Edition()
         self.changed: Callable[[], None] = lambda: None
         self._named = False
+        # Two threads that meet a changed module must not make an edition each: one would be lost.
+        self._lock = fork_safe(threading.RLock())
 
     def note(self, names: Iterable[str]) -> Iterable[str]:
         """Take note of modules that are needed; give those that travel, with all they import."""
-        if not self._named:
-            self._named, names = True, [*names, *always()]
-        found = closure(names)
-        if found and not self.current.agrees(found):
-            # Modules of one edition may import each other: all are looked at again.
-            self.current = Edition(closure([*self.current.sources, *found]))
-            self.changed()
-        self.current.add(found)
-        return found
+        with self._lock:
+            if not self._named:
+                self._named, names = True, [*names, *always()]
+            found = closure(names)
+            if found and not self.current.agrees(found):
+                # Modules of one edition may import each other: all are looked at again.
+                self.current = Edition(closure([*self.current.sources, *found]))
+                self.changed()
+            self.current.add(found)
+            return found

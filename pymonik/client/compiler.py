@@ -11,7 +11,7 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -150,8 +150,9 @@ class Compiling(Telling):
         if not self.pending and not self._has_late_names():
             return
         try:
-            with self._flushing:
-                self._flush()
+            # Whoever is told of the progress may use the client: it is waited for without the lock.
+            with ExitStack() as around, self._flushing:
+                self._flush(around)
         finally:  # also of what could not be sent: it has ended, too
             self._watch_flushed()
             self._look_for_lost()
@@ -163,7 +164,7 @@ class Compiling(Telling):
                 self._backend.changed.notify_all()
         self._tell_lost()
 
-    def _flush(self) -> None:
+    def _flush(self, around: ExitStack) -> None:
         nodes = self._take()
         # A finalizer of the user's may flush where this thread compiles: it comes too early.
         if self._is_compiling or self._closed or not (nodes or self._has_late_names()):
@@ -194,6 +195,7 @@ class Compiling(Telling):
                 self.interner.new_bytes = 0
                 if nodes:
                     self._note(plan, time.perf_counter() - began)
+                around.enter_context(watching(backend, self._on_progress))
                 self._send(plan, backend)
             finally:
                 self._sending -= 1
@@ -202,8 +204,7 @@ class Compiling(Telling):
 
     def _send(self, plan: Plan, backend: Backend) -> None:
         try:
-            with watching(backend, self._on_progress):
-                backend.submit(plan)
+            backend.submit(plan)
             self._sent_names.update(name for name, _ in plan.names)
         except BaseException as error:
             self._fail_unsent(plan, backend, error)

@@ -284,8 +284,9 @@ class Waiting(Recorder):
     def result_id(self, handle: ResultHandle[Any]) -> str:
         """Give the id under which a value is stored, alone or with others of its unit."""
         node = handle._node
+        self._settle(node)
         with self._flushing:  # another thread may be sending it: there is no id before
-            home = self._settle(node)
+            home = node.home
         if type(node) is Put:
             return self._opened().store(node.content)
         home, index = home.at(node.offset + handle._index)

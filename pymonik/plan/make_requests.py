@@ -56,9 +56,17 @@ class Ledger:
 
     def forget_unsent(self) -> None:
         """Forget what a failed submission has not stored."""
-        self.contents = {digest: o for digest, o in self.contents.items() if o.id}
-        for cell in [cell for cell, stored in self.cells.items() if not stored.id]:
-            del self.cells[cell]
+        self.contents = {digest: o for digest, o in list(self.contents.items()) if o.id}
+        for cell, stored in self.outcomes():
+            if not stored.id:
+                self.cells.pop(cell, None)
+
+    def outcomes(self) -> list[tuple[Cell, Object]]:
+        """Return the cells, and where their outcomes are, as of one moment."""
+        # Other threads add some meanwhile: `items` would stumble over them.
+        cells = [ref() for ref in self.cells.keyrefs()]
+        found = [(cell, self.cells.get(cell)) for cell in cells if cell is not None]
+        return [(cell, stored) for cell, stored in found if stored is not None]
 
 
 @dataclass(frozen=True)

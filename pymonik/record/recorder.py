@@ -158,7 +158,8 @@ class Recorder(Arguments, Owner):
             )
             self._looks_up = self._looks_up or task.cache
             if key is not None:
-                self._specs[key] = known
+                # Another thread may have made one meanwhile: calls alike share theirs.
+                known = self._specs.setdefault(key, known)
         return known
 
     def _environment_for(self, task: Task[Any, Any]) -> Any:

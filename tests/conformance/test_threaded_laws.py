@@ -26,6 +26,14 @@ STEPS = {"inline": 12, "local": 12, "emulator": 3}
 CLOSED = {"inline": 40, "local": 4, "emulator": 4}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Values that are kept, are kept here."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYMONIK_CACHE", str(tmp_path_factory.mktemp("values")))
+        yield
+
+
 @pytest.fixture(scope="module", params=BACKENDS)
 def kept(request: pytest.FixtureRequest) -> Iterator[tuple[Pymonik, Pymonik, int]]:
     """Two clients of one backend, and how many steps threads take there."""

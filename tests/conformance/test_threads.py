@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,14 @@ from tests.conftest import Gate, Ledger
 from .conftest import BACKENDS, Connect, settings_of
 from .programs import add, identity, inc, note, pair, pass_gate, square, total
 from .seams import Other, Seam
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Values that are kept, are kept here."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYMONIK_CACHE", str(tmp_path_factory.mktemp("values")))
+        yield
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -521,3 +530,79 @@ def test_a_submission_that_fails_leaves_nobody_waiting(
     for handle in (first, *second):
         assert "it was not sent: KeyboardInterrupt" in str(handle.exception())
     client.close()
+
+
+# ----- whoever else uses the client meanwhile
+
+
+def test_who_is_told_of_the_progress_may_use_the_client(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Progress is told of while plans are sent, too, from a thread of its own."""
+    told = threading.Event()
+    found: list[int] = []
+
+    def use(progress: Any) -> None:
+        if not told.is_set():
+            told.set()
+            found.append(square.invoke(5, pymonik=client).get())
+
+    client = connect(on_progress=use).create()
+    submit = client._opened().submit
+
+    def submit_late(plan: Any) -> None:
+        assert told.wait(60)
+        submit(plan)
+
+    handle = square.invoke(3, pymonik=client)
+    with monkeypatch.context() as patched:
+        patched.setattr(client._opened(), "submit", submit_late)
+        client.flush()
+    assert handle.get() == 9
+    client.close()
+    assert found == [25]
+
+
+def test_a_finalizer_that_uses_the_client_while_it_compiles(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Garbage is collected at any moment, in any thread: also where this one holds the lock."""
+    handles = [square.invoke(2), square.invoke(3)]
+    recorded: list[ResultHandle[int]] = []
+
+    class Dropped:
+        def __del__(self) -> None:
+            assert handles[0].cancel() is False  # too late: it is being sent
+            recorded.append(square.invoke(4, pymonik=client))
+            client.flush()
+
+    number = client.number
+
+    def number_and_drop() -> None:
+        number()
+        if not recorded:
+            Dropped()
+
+    monkeypatch.setattr(client, "number", number_and_drop)
+    client.flush()
+    assert [h.get() for h in handles] == [4, 9]
+    assert recorded[0].get() == 16
+    assert client.stats.calls == 3
+
+
+def test_values_are_kept_by_threads_that_have_waited_at_once(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PYMONIK_CACHE", str(tmp_path))
+    cached = Task(lambda x: -x, func_name="negative", pure=True, cache=True)
+    with connect() as client:
+
+        def work(start: int) -> list[int]:
+            return [cached.invoke(i, pymonik=client).get() for i in range(start, start + 8)]
+
+        others = [Other(lambda n=n: work(8 * n)) for n in range(4)]  # type: ignore[misc]
+        assert [other.value() for other in others] == [
+            [-i for i in range(8 * n, 8 * n + 8)] for n in range(4)
+        ]
+        assert cached.map_invoke(range(32)).get() == [-i for i in range(32)]
+        assert client.stats.reused == 32

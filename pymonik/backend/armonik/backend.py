@@ -221,7 +221,7 @@ class ClusterBackend:
     def located(self, result_id: str) -> Named | None:
         """Give where the value of an id is, whoever made it."""
         id, output, place = stored_in(result_id)
-        for cell, stored in list(self._books.ledger.cells.items()):
+        for cell, stored in self._books.ledger.outcomes():
             if stored.id == id:
                 return Named((cell,), cell.n, output or 0, place)
         told = self._session.statuses([id]).get(id)

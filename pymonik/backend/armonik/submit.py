@@ -231,10 +231,10 @@ class Sender:
         ledger = self._books.ledger
         if ledger.contents.get(stored.digest) is stored:
             del ledger.contents[stored.digest]
-        for cell in [cell for cell, known in ledger.cells.items() if known is stored]:
-            del ledger.cells[cell]
-            if cell.missing:
-                place = self._books.fetcher.places[cell]
+        for cell in [cell for cell, known in ledger.outcomes() if known is stored]:
+            ledger.cells.pop(cell, None)
+            place = self._books.fetcher.places.get(cell)
+            if cell.missing and place is not None:
                 failure = Failure("lost", "its value is gone from the cluster", stored.name)
                 columns = [[failure] * cell.n for _ in cell.columns]
                 self._books.fetched_records(cell, place, columns, [])
