@@ -1,6 +1,7 @@
 """Settings of the library, each from a `PYMONIK_…` variable; limits carry their reason.
 
-Enters: the process's environment. Leaves: one frozen `Settings`.
+Enters: the process's environment. Leaves: one frozen `Settings`, read once; and the variables that
+steer single runs, read whenever they are asked for. There are no others.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ PACKAGE = os.path.dirname(os.path.abspath(__file__))
 class Settings:
     """Sizes in bytes, times in seconds."""
 
-    backend: str = ""
     # Pending captures beyond this cause a flush: the user's values exist twice until then.
     capture_limit: int = 2 * GIB
     # Content above this becomes a blob of its own: stored once, sent once.
@@ -45,7 +45,8 @@ class Settings:
     request_bytes: int = 20 * MIB
     # Modules that count as beside the script, or not: "mylib,-scratch".
     local_modules: str = ""
-    # Where environments and values are kept; by default in the user's cache.
+    # Where environments and values are kept; by default in the cache of the user. `PYMONIK_CACHE`,
+    # below, names the folder of the values alone.
     cache_folder: str = ""
     # Environments that are kept, beside those in use: the least recently used go first.
     environment_bytes: int = 10 * GIB
@@ -61,6 +62,28 @@ class Settings:
     default_slots: int = 8
     # Values of pure tasks that are kept on this machine: the least recently used go first.
     cache_bytes: int = GIB
+
+
+# What steers a run from outside, whatever the script says.
+STEERING = {
+    "backend": "the engine: local, inline, dry-run or armonik",
+    "endpoint": "the control plane of a cluster, host:port",
+    "workers": "calls that run at once",
+    "runs": 'the folder of the database of runs; "off" for none',
+    "verbose": "1: sum up on stderr what ran",
+    "cache": "the folder of kept values, in place of `values` in that of PYMONIK_CACHE_FOLDER",
+}
+
+
+def steering(name: str) -> str:
+    """Return what the variable of a name in `STEERING` says now; "" where it is not set."""
+    assert name in STEERING
+    return os.environ.get(variable(name), "")
+
+
+def variable(name: str) -> str:
+    """Return the name of the variable of a setting."""
+    return "PYMONIK_" + name.upper()
 
 
 _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
@@ -81,7 +104,7 @@ _LEAST = {
 
 
 def _read(name: str, kind: str, default: object) -> object:
-    text = os.environ.get("PYMONIK_" + name.upper())
+    text = os.environ.get(variable(name))
     if text is None:
         return default
     wanted, read = _READERS[kind]
@@ -94,7 +117,7 @@ def _read(name: str, kind: str, default: object) -> object:
             return value
     except (KeyError, ValueError):
         pass
-    raise OptionsError(f"PYMONIK_{name.upper()} takes {wanted}, not {text!r}")
+    raise OptionsError(f"{variable(name)} takes {wanted}, not {text!r}")
 
 
 @lru_cache(maxsize=1)

@@ -43,8 +43,11 @@ def test_a_section_names_the_file_to_change_for_it(section: str) -> None:
     assert (REPOSITORY / named.group(1)).exists()
 
 
-def test_the_last_section_tells_what_became_otherwise_and_why() -> None:
-    assert SECTIONS[-1] == "Where this departs from the first design, and why"
+def test_decisions_are_numbered() -> None:
+    assert SECTIONS[-1] == "Why it is so"
+    decisions = (REPOSITORY / "docs" / "decisions.md").read_text(encoding="utf-8")
+    numbers = [int(number) for number in re.findall(r"^\*\*(\d+)\.", decisions, re.MULTILINE)]
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 def test_the_files_that_the_tour_speaks_of_exist() -> None:

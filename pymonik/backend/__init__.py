@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pymonik.errors import BackendError, OptionsError
+from pymonik.settings import steering, variable
 
 if TYPE_CHECKING:
     from pymonik.plan.plan import Plan
@@ -95,7 +96,7 @@ class Backend(Protocol):
 def choose(backend: str | None, endpoint: str | None) -> str:
     """Choose a backend: the variable, the argument, then whether a cluster is configured."""
     for source, name in (
-        ("PYMONIK_BACKEND", os.environ.get("PYMONIK_BACKEND")),
+        (variable("backend"), steering("backend")),
         ("backend=", backend),
     ):
         if name:
@@ -118,7 +119,7 @@ def choose(backend: str | None, endpoint: str | None) -> str:
 
 def endpoint(given: str | None) -> str | None:
     """Choose the endpoint: the variable, which scripts are run elsewhere by, then the argument."""
-    return os.environ.get("PYMONIK_ENDPOINT") or given
+    return steering("endpoint") or given
 
 
 def workers(given: Any) -> int | None:
@@ -126,7 +127,7 @@ def workers(given: Any) -> int | None:
     whole = isinstance(given, int) and not isinstance(given, bool) and given > 0
     if given is not None and not whole:
         raise OptionsError(f"workers takes a whole number of at least 1, not {given!r}")
-    text = os.environ.get("PYMONIK_WORKERS")
+    text = steering("workers")
     if not text:
         return given  # type: ignore[no-any-return]
     if not text.isdecimal() or not int(text):

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from pymonik.errors import WireError
-from pymonik.settings import settings
+from pymonik.settings import settings, steering
 from pymonik.values.content import Content
 from pymonik.wire import envelope
 
@@ -139,7 +139,7 @@ class Store:
 
 def default_folder() -> Path:
     """Give the folder of values."""
-    named = os.environ.get("PYMONIK_CACHE")
+    named = steering("cache")
     if named:
         return Path(named)
     from pymonik.files.folder_cache import cache_folder

@@ -18,7 +18,6 @@ import os
 import secrets
 import shutil
 import stat
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -143,9 +142,9 @@ def cache_folder() -> Path:
         chosen = Path(named).expanduser()
         chosen.mkdir(parents=True, exist_ok=True)
         return chosen
-    home = Path(os.path.expanduser("~"))
-    default = home / "Library" / "Caches" if sys.platform == "darwin" else home / ".cache"
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or default) / "pymonik"
+    from platformdirs import user_cache_path
+
+    folder = user_cache_path("pymonik", appauthor=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK | os.X_OK):

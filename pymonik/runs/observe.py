@@ -8,7 +8,6 @@ waits noticeably, because it is watched.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from pymonik.humanize import counted, seconds_text
 from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit
 from pymonik.runs.record import OFF, Record
+from pymonik.settings import steering
 
 if TYPE_CHECKING:
     from pymonik.backend import Backend
@@ -149,8 +149,8 @@ class Watched:
 
 def watched(backend: Any) -> Backend:
     """Watch a backend, unless `PYMONIK_RUNS` is "off" and nobody wants to be told."""
-    keeps = os.environ.get("PYMONIK_RUNS") != OFF
-    tells = os.environ.get("PYMONIK_VERBOSE", "") not in ("", "0")
+    keeps = steering("runs") != OFF
+    tells = steering("verbose") not in ("", "0")
     return cast("Backend", Watched(backend, keeps, tells) if keeps or tells else backend)
 
 

@@ -7,9 +7,7 @@ at once: each in one short transaction, and who cannot get the lock for a second
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import sys
 import time
 import zlib
 from collections.abc import Iterable
@@ -19,6 +17,7 @@ from pathlib import Path
 
 from pymonik.errors import RunNotFound
 from pymonik.runs.record import OFF, Record
+from pymonik.settings import steering
 
 _KEPT = 200
 _PATIENCE = 1.0
@@ -133,9 +132,9 @@ class Store:
 
 def folder() -> Path:
     """Give the folder of this user's runs: `PYMONIK_RUNS`, else where data belongs here."""
-    given = os.environ.get("PYMONIK_RUNS")
+    given = steering("runs")
     if given and given != OFF:
         return Path(given)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "pymonik"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "pymonik"
+    from platformdirs import user_data_path
+
+    return user_data_path("pymonik", appauthor=False)
