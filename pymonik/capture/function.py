@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from pymonik.capture.sharing import NOTED
 from pymonik.errors import CaptureError
 from pymonik.settings import MIB, settings
 from pymonik.values.content import IMMEDIATE, Content, freeze_buffer
@@ -58,8 +59,11 @@ class Interner:
         from pymonik.capture import pickler as pickling
 
         modules: set[str] = set()
+        reach: dict[int, Any] | None = None
+        if NOTED.reaches is not None:
+            reach = NOTED.reaches[id(obj)] = {}
         try:
-            data, raw, lazies = pickling.freeze(obj, True, modules, self.origins, used)
+            data, raw, lazies = pickling.freeze(obj, True, modules, self.origins, used, reach=reach)
         except Exception as error:
             place = pickling.explain(obj, name)
             raise CaptureError(

@@ -39,6 +39,7 @@ from pymonik.capture.reducers import (
     travels_from,
     vars_of,
 )
+from pymonik.capture.sharing import reach_of
 from pymonik.capture.source_closure import imported_by
 from pymonik.values.content import Content, Definition, freeze_buffer, slot_value
 from pymonik.values.exceptions import reduced as reduced_exception
@@ -320,16 +321,20 @@ def freeze(
     origins: set[str] | None = None,
     used: list[Record] | None = None,
     settled: bool = False,
+    reach: dict[int, Any] | None = None,
 ) -> tuple[bytes, list[memoryview], list[Any]]:
     """Pickle an object; give the pickle, its raw buffers and the handles inside.
 
     files: files to be shipped are given like handles. modules: takes the names of modules that are
     needed to load it or to run what is in it. origins: takes the names of modules that are met.
     used: takes the records of the definitions it refers to. settled: see `Pickler`.
+    reach: takes the objects met that can change, by their ids.
     """
     file = io.BytesIO()
     pickler = Pickler(file, files, settled)
     pickler.dump(obj)
+    if reach is not None:
+        reach.update(reach_of(pickler.memo.copy()))
     if used is not None:
         used += pickler.used
     if modules is not None:

@@ -15,6 +15,7 @@ from pymonik.graph.columns import Const
 from pymonik.record.handle import ResultHandle
 from pymonik.record.recorder import Recorder
 from pymonik.record.signature import Signature
+from pymonik.record.together import captured, captured_columns, whole_rows
 
 
 class Elements:
@@ -33,13 +34,19 @@ class Elements:
         self._recorder = recorder
         self._signature = signature
         self._name = signature.name
+        # Rows that a generator gave, whose arguments share objects.
+        self._whole: dict[int, Any] = {}
         rows = self._rows(args_list)
         self.n = len(rows)
         arguments = self._transposed(rows, keywords)
         # Single values are one column; so are tuples that have to stay together.
         self.are_rows = bool(rows and arguments) and arguments[0] is rows and type(rows[0]) is tuple
         names = signature.labels(len(arguments))
-        self.columns: tuple[Any, ...] = tuple(map(recorder.column, arguments, names))
+        self.columns, whole = captured_columns(recorder, arguments, names)
+        if self._whole and not self.are_rows:
+            whole = whole_rows(recorder, self.columns, self._whole, self.n)
+        if whole is not None:
+            self.are_rows, self.columns = True, (whole,)
         for key, value in keywords.items():
             slot = recorder.argument(value, f"argument {key!r} of {self._name!r}")
             self.columns += (Const(slot),)
@@ -55,16 +62,20 @@ class Elements:
             )
         if isinstance(args_list, Iterator):
             # It may hand out one object again and again, changed: each is captured at once.
-            return [self._captured_row(row) for row in args_list]
+            return [self._captured_row(number, row) for number, row in enumerate(args_list)]
         rows = _rows_of_table(args_list)
         return list(args_list) if rows is None else rows
 
-    def _captured_row(self, row: Any) -> Any:
+    def _captured_row(self, number: int, row: Any) -> Any:
         if type(row) is not tuple:
             return self._captured(row, 0, 1)
         if SMALL.issuperset(map(type, row)):  # most rows: nothing to capture
             return row
-        return tuple([self._captured(value, at, len(row)) for at, value in enumerate(row)])
+        slots, shares = captured(self._recorder, row, self._signature.labels(len(row)))
+        if shares:
+            self._whole[number] = self._recorder.argument(row, f"element {number}")
+        return tuple([value if type(value) is ResultHandle else slot
+                      for value, slot in zip(row, slots)])  # fmt: skip
 
     def _captured(self, value: Any, at: int, width: int) -> Any:
         kind = type(value)

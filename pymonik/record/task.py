@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from pymonik.capture.function import SMALL
@@ -24,6 +24,7 @@ from pymonik.record.handles import MultiResultHandle
 from pymonik.record.map_arguments import Elements
 from pymonik.record.recorder import Recorder
 from pymonik.record.signature import NOT_GIVEN, OURS, Signature
+from pymonik.record.together import captured
 from pymonik.values.options import TaskOptions, demand, merge
 
 P = ParamSpec("P")
@@ -134,28 +135,36 @@ class Task(Generic[P, R]):
         if kwargs or not self._signature.low <= count <= self._signature.high:
             self._signature.check(args, kwargs)
         frame = sys._getframe(1)
-        for value in args:
+        keywords: tuple[str, ...] = tuple(kwargs) if kwargs else ()
+        slots, shares = (*args, *kwargs.values()) if kwargs else args, False
+        for value in slots:
             if type(value) not in SMALL:
-                args = tuple(map(recorder.argument, args, self._signature.labels(count)))
+                slots, shares = captured(recorder, slots, self._labels(count, keywords))
                 break
-        keywords: tuple[str, ...] = ()
-        if kwargs:
-            keywords = tuple(kwargs)
-            args += tuple(
-                recorder.argument(kwargs[key], f"argument {key!r} of {self.func_name!r}")
-                for key in keywords
-            )
         code = recorder.code_for(self)
-        if code.lazies:
+        if shares:  # one argument of all, in which what is shared stays so
+            whole = recorder.argument((args, kwargs), f"an argument of {self.func_name!r}")
+            args, keywords = (_nested(recorder, code), whole), ()
+            code = recorder.code_for(
+                builtin(_call_whole_in if self.require_context else _call_whole)
+            )
+        elif code.lazies:
             # The function has handles in its closure: it is passed as an argument with holes.
-            args = (_nested(recorder, code), *args)
+            args = (_nested(recorder, code), *slots)
             code = recorder.code_for(calling(self.require_context))
+        else:
+            args = slots
         spec = recorder.spec_for(self, code, len(args), keywords, task_options)
         handle: ResultHandle[R]
         handle = recorder.record_call(spec, args, frame.f_code, frame.f_lasti, label)
         if delegate:
             recorder.delegate(handle)
         return handle
+
+    def _labels(self, count: int, keywords: tuple[str, ...]) -> Sequence[str]:
+        """Give what arguments are called in errors."""
+        named = [f"argument {key!r} of {self.func_name!r}" for key in keywords]
+        return [*self._signature.labels(count), *named] if named else self._signature.labels(count)
 
     def map_invoke(
         self,
@@ -281,6 +290,14 @@ def _call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 def _call_in(context: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
     return function(context, *args, **kwargs)
+
+
+def _call_whole(function: Any, whole: Any, /) -> Any:
+    return function(*whole[0], **whole[1])
+
+
+def _call_whole_in(context: Any, function: Any, whole: Any, /) -> Any:
+    return function(context, *whole[0], **whole[1])
 
 
 def _call_row(function: Any, row: Any, /, **kwargs: Any) -> Any:

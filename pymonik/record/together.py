@@ -1,0 +1,85 @@
+"""Arguments of one call, captured together: those that hold the same objects become one.
+
+Enters: the values of a call, or the columns of a map. Leaves: slot values, and whether they share:
+then all of them are one argument, a pickle in which shared objects stay shared.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from pymonik.capture.function import SMALL
+from pymonik.capture.sharing import do_share, noting
+from pymonik.graph.columns import Bundle, Each, Nested, Ref, slot_at
+from pymonik.record.handle import ResultHandle
+from pymonik.record.handles import MultiResultHandle
+from pymonik.values.content import Content, slot_value
+
+# What holds nothing that two arguments could share, or is no object yet.
+_LIGHT = SMALL | {str, bytes, ResultHandle, MultiResultHandle, Content, Nested, Bundle, Ref}
+
+
+def captured(recorder: Any, values: Sequence[Any], names: Sequence[str]) -> tuple[Any, bool]:
+    """Capture the arguments of a call; tell whether two of them share objects."""
+    heavy = [value for value in values if type(value) not in _LIGHT]
+    if len(heavy) < 2:
+        return tuple(map(recorder.argument, values, names)), False
+    with noting() as reaches:
+        slots = tuple(map(recorder.argument, values, names))
+    return slots, do_share([reaches.get(id(value)) for value in heavy])
+
+
+def captured_columns(
+    recorder: Any, arguments: Sequence[Any], names: Sequence[str]
+) -> tuple[tuple[Any, ...], Any]:
+    """Capture the arguments of a map; give their columns, and one of whole rows where some share.
+
+    A row whose arguments share nothing is put together of what was captured of each.
+    """
+    heavy = [column for column in arguments if not _LIGHT.issuperset(map(type, column))]
+    if len(heavy) < 2:
+        return tuple(map(recorder.column, arguments, names)), None
+    with noting() as reaches:
+        columns = tuple(map(recorder.column, arguments, names))
+    rows: dict[int, Any] = {}
+    for number, row in enumerate(zip(*heavy)):
+        if do_share([reaches.get(id(value)) for value in row]):
+            whole = tuple(column[number] for column in arguments)
+            rows[number] = recorder.argument(whole, f"element {number}")
+    return columns, whole_rows(recorder, columns, rows, len(arguments[0])) if rows else None
+
+
+def whole_rows(recorder: Any, columns: Sequence[Any], rows: dict[int, Any], n: int) -> Any:
+    """Give a column of whole rows: `rows`, and the others out of their columns."""
+    return Each([
+        rows[i] if i in rows else row_of(recorder, [slot_at(column, i) for column in columns])
+        for i in range(n)
+    ])  # fmt: skip
+
+
+def row_of(recorder: Any, slots: Sequence[Any]) -> Nested:
+    """Give a row whose values are captured already."""
+    filled = [
+        slot
+        if type(slot) in (Content, Nested, Bundle, Ref)
+        else recorder.interner.freeze(slot, "an argument")[0]
+        for slot in slots
+    ]
+    return Nested(_holes(len(filled)), tuple(filled))
+
+
+class _Hole:
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __reduce__(self) -> Any:
+        return slot_value, (self.number,)
+
+
+@cache
+def _holes(count: int) -> Content:
+    """Give a tuple of holes."""
+    return Content(pickle.dumps(tuple(map(_Hole, range(count))), protocol=5))
