@@ -22,6 +22,7 @@ from pymonik.environment.value import Environment
 from pymonik.graph.columns import Const, Each, Immediates, Nested
 from pymonik.graph.ir import Graph, Put, Recorded
 from pymonik.plan.plan import Plan
+from pymonik.runtime.executor.materialize import is_placing
 from pymonik.settings import GIB, MIB
 from pymonik.values.content import Content
 
@@ -137,7 +138,9 @@ def _in_slots(slots: Iterable[Any]) -> Iterator[str]:
         elif isinstance(slot, tuple):
             yield from _in_slots(slot)
         elif isinstance(slot, Nested):
-            yield from _in_slots([slot.content, *slot.slots])
+            # A file that travels with its bytes: where it lies here is of no account.
+            inner = [] if is_placing(slot.content) else [slot.content]
+            yield from _in_slots([*inner, *slot.slots])
         elif isinstance(slot, Content) and len(slot.data) <= _SEARCHED:
             yield from texts_in(slot.data)
 

@@ -42,12 +42,14 @@ class DryRunBackend:
     sent: ClassVar[list[Plan]] = []
     # Whether the end of a script is told; who recorded it shows the plan instead.
     tells: ClassVar[bool] = True
+    # Slots where neither the script nor a variable says how many; None: those of a cluster.
+    assumed_slots: ClassVar[int | None] = None
     problem: BaseException | None = None
     upload = (0, 0)
     running = 0
 
     def __init__(self, workers: int | None) -> None:
-        self.slots = workers or settings().default_slots
+        self.slots = workers or self.assumed_slots or settings().default_slots
         self.changed = _NothingComes()
         self.durations: Mapping[str, float] = {}
         self.failures: list[Failure] = []

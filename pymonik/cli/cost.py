@@ -14,6 +14,7 @@ from pymonik.analysis.cost import ASSUMED, Cost, Site, estimate
 from pymonik.analysis.session.cost import cost_of_tasks
 from pymonik.analysis.simulate import ARMONIK, LOCAL
 from pymonik.analysis.total import in_turn
+from pymonik.backend.dry_run import DryRunBackend
 from pymonik.cli.dry_run import Recording
 from pymonik.cli.graph import nothing, print_json
 from pymonik.cli.quantities import (
@@ -39,6 +40,7 @@ from pymonik.cli.targets import (
 )
 from pymonik.humanize import counted, seconds_text, size_text
 from pymonik.plan.plan import Plan
+from pymonik.runtime.host.pool import available_cpus
 from pymonik.settings import settings
 
 # The partition of a client that names none.
@@ -99,6 +101,8 @@ def cost(
     if rooms:
         # The script is compiled for what it will run on.
         os.environ["PYMONIK_WORKERS"] = str(sum(rooms.values()))
+    elif where == "local":
+        DryRunBackend.assumed_slots = available_cpus()
     given: dict[str, Any] = {"seconds": durations, "assumed": assume, "price": price}
     given["overheads"] = _WHERE[where]
     is_past = endpoint is None and past(script) is not None

@@ -203,6 +203,7 @@ def submit(
         detach=detach,
     )
     values: dict[str, Any] = {}
+    failed: list[str] = []
     sys.argv[0] = file  # what `pymonik runs` tells of
     try:
         with client:
@@ -211,17 +212,21 @@ def submit(
             client.flush()
             session = client.session_id
             for name, nodes in _wanted(loaded.graph).items() if not detach else ():
-                found = [_values(node, client) for node in nodes]
+                found = [_values(node, client, name, failed) for node in nodes]
                 values[name] = found[0] if len(nodes) == 1 else found
     except Exception as error:  # what a task raised, or why it could not run
         click.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(1)
     if output == "json":
         print_json({"file": file, "session": session, "values": _plain(values)})
-        return
-    click.echo(f"session {session}")
-    for name, value in values.items():
-        click.echo(f"{name}: {_shortened(value)}")
+    else:
+        click.echo(f"session {session}")
+        for name, value in values.items():
+            click.echo(f"{name}: {_shortened(value)}")
+    for text in failed:
+        click.echo(text, err=True)
+    if failed:
+        sys.exit(1)
 
 
 def _wanted(graph: Graph) -> dict[str, list[Any]]:
@@ -234,10 +239,17 @@ def _wanted(graph: Graph) -> dict[str, list[Any]]:
     return found
 
 
-def _values(node: Any, client: Pymonik) -> Any:
-    if node.n is None:
-        return handle_to(node, 0, client).get()
-    return [handle_to(node, index, client).get() for index in range(node.n)]
+def _values(node: Any, client: Pymonik, name: str, failed: list[str]) -> Any:
+    """Give the values of a call or a map, errors where they failed; `failed` takes their texts."""
+    handles = [handle_to(node, index, client) for index in range(node.n or 1)]
+    found: list[Any] = []
+    for handle in handles:
+        error = handle.exception()
+        if error is not None:
+            place = f"[{handle._index}]" if node.n is not None else ""
+            failed.append(f"{name}{place}: {type(error).__name__}: {error}")
+        found.append(handle.get() if error is None else error)
+    return found[0] if node.n is None else found
 
 
 def _plain(value: Any) -> Any:
@@ -248,7 +260,7 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(inner) for inner in value]
-    return value
+    return repr(value) if isinstance(value, BaseException) else value
 
 
 def _shortened(value: Any) -> str:

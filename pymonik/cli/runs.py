@@ -19,6 +19,7 @@ from pymonik.draw.model import Drawing
 from pymonik.draw.terminal import terminal
 from pymonik.errors import RunNotFound
 from pymonik.humanize import seconds_text
+from pymonik.runs.observe import failures_text
 from pymonik.runs.record import Record
 from pymonik.runs.store import Store
 from pymonik.runs.trace import chrome, timeline
@@ -58,7 +59,7 @@ def list_runs(most: int, output: str) -> None:
 
 def _row(record: Record) -> tuple[str, ...]:
     started = datetime.fromtimestamp(record.started).strftime("%Y-%m-%d %H:%M:%S")
-    counts = (f"{record.calls:,}", f"{record.units:,}", f"{record.failed:,}")
+    counts = (f"{record.calls:,}", f"{record.units:,}", failures_text(record))
     script = os.path.basename(record.script)
     return (record.id, started, seconds_text(record.seconds), *counts, script)
 
@@ -120,6 +121,10 @@ def trace(run: str, output: str, endpoint: str | None) -> None:
     if endpoint is not None or known is None or (known.backend == "armonik" and not known.spans):
         record = of_session(known.id if known is not None else run, endpoint)
     record = record or found(run)
+    if not record.spans and record.backend == "armonik":
+        raise click.UsageError(
+            f"only its cluster knows what ran when in {record.id}: say which, with --endpoint"
+        )
     write_text(output, write(record), "--output")
     click.echo(f"wrote {output}")
 

@@ -103,6 +103,12 @@ class Watched:
         """Note units that a task made."""
         self._record.units += len(units)
 
+    def cancel_all(self, reason: str) -> None:
+        """Note what will not run to its end, and cancel it."""
+        done, total = self._backend.progress()
+        self._record.unfinished = total - done
+        self._backend.cancel_all(reason)
+
     def close(self) -> None:
         """Close the backend, and keep the record of what was submitted to it."""
         self._backend.close()
@@ -110,7 +116,8 @@ class Watched:
         if not record.submissions:
             return
         record.seconds = time.perf_counter() - self._began
-        record.failed = len(self._backend.failures)
+        # One failure is told of wherever it had an effect, by its mark.
+        record.failed = len({failure.mark for failure in self._backend.failures})
         if self._tells:
             sys.stderr.write(f"{summary(record)}\n")
         try:
@@ -154,6 +161,12 @@ def watched(backend: Any) -> Backend:
     return cast("Backend", Watched(backend, keeps, tells) if keeps or tells else backend)
 
 
+def failures_text(record: Record) -> str:
+    """Tell how many calls failed, and how many units were interrupted."""
+    cut = f", {counted(record.unfinished, 'unit')} interrupted" if record.unfinished else ""
+    return f"{record.failed:,}{cut}"
+
+
 def summary(record: Record) -> str:
     """Tell in a few lines what a run did."""
     busy = sum(span[3] for span in record.spans)
@@ -166,7 +179,7 @@ def summary(record: Record) -> str:
     most = sorted(work.items(), key=lambda item: -item[1][0])[:_TOLD]
     lines = [
         f"pymonik: {counted(record.calls, 'call')} in {counted(record.units, 'unit')} and "
-        f"{counted(record.submissions, 'submission')}, {record.failed:,} failed; "
+        f"{counted(record.submissions, 'submission')}, {failures_text(record)} failed; "
         f"{seconds_text(record.seconds)} with {counted(record.workers, 'worker')} on "
         f"{record.backend}",
     ]

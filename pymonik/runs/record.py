@@ -23,6 +23,8 @@ class Record:
     calls: int = 0
     units: int = 0
     failed: int = 0
+    # Units that were cancelled, when the program left its block early.
+    unfinished: int = 0
     drawings: list[dict[str, Any]] = field(default_factory=list)
     graphs: list[dict[str, Any]] = field(default_factory=list)
     spans: list[tuple[int, str, float, float, int]] = field(default_factory=list)

@@ -24,7 +24,7 @@ _PATIENCE = 1.0
 # Kept as columns, so that lists need not unpack the rest.
 _COLUMNS = (
     *("id", "started", "script", "backend", "workers", "seconds"),
-    *("submissions", "calls", "units", "failed"),
+    *("submissions", "calls", "units", "failed", "unfinished"),
 )
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
@@ -33,7 +33,13 @@ CREATE INDEX IF NOT EXISTS by_time ON runs (started);
 CREATE TABLE IF NOT EXISTS durations (
     fingerprint TEXT PRIMARY KEY, task TEXT, seconds REAL, calls INTEGER, updated REAL
 );
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
+COMMIT;
+"""
+_SECOND = """
+BEGIN IMMEDIATE;
+ALTER TABLE runs ADD COLUMN unfinished DEFAULT 0;
+PRAGMA user_version = 2;
 COMMIT;
 """
 
@@ -48,8 +54,24 @@ class Store:
         self._db.execute("PRAGMA synchronous = OFF")
         # With the journal that SQLite has by itself: changing it to another is refused at once, not
         # waited for, while somebody else opens a new database, too.
-        if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+        version = self._version()
+        if version == 0:
             self._db.executescript(_SCHEMA)
+        elif version == 1:
+            self._add_column()
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    def _add_column(self) -> None:
+        """Take a database of an earlier version over; another program may do so just now."""
+        try:
+            self._db.executescript(_SECOND)
+        except sqlite3.OperationalError:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            if self._version() == 1:
+                raise
 
     @classmethod
     def open(cls) -> Store:

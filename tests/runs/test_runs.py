@@ -375,3 +375,45 @@ def test_an_unknown_run_is_wrong_usage(runs: Path, pymonik_command: Command) -> 
     done = pymonik_command("runs", "show", "moon")
     assert done.returncode == 2
     assert "there is no run 'moon'" in done.stderr
+
+
+def test_a_run_that_was_left_early_says_so(runs: Path, pymonik_command: Command) -> None:
+    def wait_for_ever() -> None:
+        threading.Event().wait()
+
+    client = Pymonik(backend="local", workers=1)
+    handle = Task(wait_for_ever, func_name="wait").invoke(pymonik=client)
+    client.flush()
+    client.cancel()
+    assert not handle.done() or handle.exception() is not None
+    assert last().unfinished == 1
+    for command in ("list", "show"):
+        assert "1 unit interrupted" in pymonik_command("runs", command).stdout
+
+
+def test_a_failure_counts_once_wherever_it_had_an_effect(runs: Path) -> None:
+    with Pymonik(backend="local", workers=1):
+        parts = [inverse.invoke(0), inverse.invoke(0)]
+        assert total.invoke(parts).exception() is not None
+        assert [part.exception() is None for part in parts] == [False, False]
+    assert last().failed == 2
+
+
+def test_a_database_of_an_earlier_version_is_taken_over(runs: Path) -> None:
+    with Store.open() as store:
+        store.keep(Record("old", 1.0, "s.py", "local", 1, calls=3))
+    with sqlite3.connect(runs / "runs.sqlite") as known:
+        known.execute("ALTER TABLE runs DROP COLUMN unfinished")
+        known.execute("PRAGMA user_version = 1")
+    known.close()
+    with Store.open() as store:
+        assert (store.find("old").calls, store.find("old").unfinished) == (3, 0)
+        assert [record.id for record in store.list(5)] == ["old"]
+
+
+def test_a_trace_of_a_cluster_needs_the_cluster(runs: Path, pymonik_command: Command) -> None:
+    with Store.open() as store:
+        store.keep(Record("there", 1.0, "s.py", "armonik", 1, calls=3))
+    told = pymonik_command("trace", "there", "-o", "t.json")
+    assert told.returncode != 0
+    assert "--endpoint" in told.stderr

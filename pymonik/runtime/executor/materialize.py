@@ -23,7 +23,7 @@ from pymonik.files.locks import BusyError, Lock
 from pymonik.files.materialize import Materialize
 from pymonik.files.place import is_in_place, place, target_of
 from pymonik.runtime.executor import state as running
-from pymonik.values.content import slot_value
+from pymonik.values.content import Content, slot_value
 
 # What lay where when it was last looked at: a hash need not be worked out again for what has not
 # been touched. A change within a tick of the clock leaves no trace, so what is fresh is not kept.
@@ -34,6 +34,7 @@ _KEPT = 1024
 _USED: list[str] = []
 _PATIENCE = 60.0
 _PAUSE = 0.02
+_PLACED = b"\x06placed"  # a name in a pickle stands behind its length
 
 
 class Placing:
@@ -46,6 +47,11 @@ class Placing:
         mat = self._mat
         about = (mat.source_path, mat.worker_path, mat.content_hash, mat.is_directory)
         return placed, (*about, mat.result_id, mat.mode, _Hole())
+
+
+def is_placing(content: Content) -> bool:
+    """Tell whether a content is a file on its way: see `Placing`."""
+    return _PLACED in content.data and placed.__module__.encode() in content.data
 
 
 class _Hole:
