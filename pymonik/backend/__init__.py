@@ -15,6 +15,7 @@ from pymonik.settings import steering, variable
 if TYPE_CHECKING:
     from pymonik.plan.plan import Plan
     from pymonik.plan.unit import Named
+    from pymonik.system.surroundings import Watch
     from pymonik.values.content import Content
     from pymonik.values.outcome import Failure
     from pymonik.values.outputs import Cell, Wanted
@@ -135,8 +136,14 @@ def workers(given: Any) -> int | None:
     return int(text)
 
 
-def open_backend(name: str, workers: int | None, optimize: Any, **connection: Any) -> Backend:
-    """Open a backend by name."""
+def open_backend(
+    name: str,
+    workers: int | None,
+    optimize: Any,
+    surroundings: Watch | None = None,
+    **connection: Any,
+) -> Backend:
+    """Open a backend by name. surroundings: those of calls, if they run on this machine."""
     if name == "dry-run":
         from pymonik.backend.dry_run import DryRunBackend
 
@@ -144,11 +151,11 @@ def open_backend(name: str, workers: int | None, optimize: Any, **connection: An
     if name == "local":
         from pymonik.backend.local import LocalBackend
 
-        return LocalBackend(workers, optimize)
+        return LocalBackend(workers, optimize, surroundings)
     if name == "inline":
         from pymonik.backend.inline import InlineBackend
 
-        return InlineBackend(workers, optimize)
+        return InlineBackend(workers, optimize, surroundings)
     from pymonik.backend.armonik import open_cluster
 
     opened: Backend = open_cluster(optimize, workers=workers, **connection)

@@ -19,10 +19,12 @@ from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.calls import Hosting, Job, Report
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.subtasks import Subtasks, wire_plan
+from pymonik.runtime.executor.surroundings import moved
 from pymonik.runtime.host.messages import plan_of, variables_of
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.unit_slice import Piece
 from pymonik.system.forks import fork_safe
+from pymonik.system.surroundings import Watch
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Cell, call_back
@@ -55,8 +57,11 @@ class InlineBackend(Embedded):
     name = "inline"
     running = 0
 
-    def __init__(self, workers: int | None, optimize: Any) -> None:
+    def __init__(
+        self, workers: int | None, optimize: Any, surroundings: Watch | None = None
+    ) -> None:
         super().__init__()
+        self._surroundings = surroundings
         self.slots = workers or 1
         self.changed = fork_safe(threading.Condition())
         self._run_by(Scheduler())
@@ -113,7 +118,7 @@ class InlineBackend(Embedded):
             self._subtasks,
             restore,
         )
-        with at_home(unit.modules):
+        with at_home(unit.modules), moved(self._surroundings, unit, restore):
             self._report(unit, run(job, hosting))
         restore.expect({})
         running.DIRTY.clear()

@@ -12,6 +12,7 @@ from pymonik.errors import OptionsError
 from pymonik.plan.plan import Plan
 from pymonik.runtime.host.host import Host
 from pymonik.runtime.host.pool import available_cpus
+from pymonik.system.surroundings import Watch
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Cell
 
@@ -21,7 +22,9 @@ class LocalBackend(Embedded):
 
     name = "local"
 
-    def __init__(self, workers: int | None, optimize: object) -> None:
+    def __init__(
+        self, workers: int | None, optimize: object, surroundings: Watch | None = None
+    ) -> None:
         if workers is not None and (isinstance(workers, bool) or workers < 1):
             raise OptionsError(f"workers takes a whole number of at least 1, not {workers!r}")
         super().__init__()
@@ -32,6 +35,7 @@ class LocalBackend(Embedded):
             optimize,
             find=self._objects.find,
             session_id=self.session_id,
+            surroundings=None if surroundings is None else surroundings.base,
         )
         self.changed = self._host.changed
         self._run_by(self._host.scheduler)

@@ -29,6 +29,7 @@ from pymonik.record.current import CURRENT, close_here, open_here
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.recorder import Recorder
+from pymonik.system.surroundings import Watch
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS, TaskOptions, merge
 from pymonik.values.seeds import root_of, seed_given
@@ -113,6 +114,8 @@ class Pymonik(Compiling):
         self._backend_name = backends.choose(backend, self.endpoint)
         if self.environment is not None:
             self.check_environment(self.environment)
+        if self._backend_name in ("local", "inline"):
+            self.surroundings = Watch()
         self._process = os.getpid()
         self._entered = 0
         self._tokens = threading.local()
@@ -163,6 +166,7 @@ class Pymonik(Compiling):
                     self._backend_name,
                     self._workers,
                     self.optimize,
+                    surroundings=self.surroundings,
                     endpoint=self.endpoint,
                     partitions=self.partitions,
                     detach=self.detach,

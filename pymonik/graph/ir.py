@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from weakref import ref
 
     from pymonik.capture.function import Code
+    from pymonik.system.surroundings import Changes
     from pymonik.values.options import TaskOptions
     from pymonik.values.outputs import Home
 
@@ -41,6 +42,7 @@ class Spec:
         "options",
         "pure",
         "root",
+        "surroundings",
         "version",
         "width",
         "__weakref__",
@@ -61,6 +63,7 @@ class Spec:
         version: object = None,
         root: bytes = b"",
         delegates: bool | None = None,
+        surroundings: Changes | None = None,
     ) -> None:
         self.name = name
         self.code = code
@@ -79,15 +82,18 @@ class Spec:
         self.environment = environment
         # The sources of local modules as they were; see `pymonik.capture.snapshot`.
         self.edition = edition
+        # What was different around the call from when the engine was opened.
+        self.surroundings = surroundings
 
     @property
     def place(self) -> tuple[Any, ...]:
-        """What calls must agree on to share a unit: partition, priority, environment, edition."""
+        """What calls must agree on to share a unit: where it runs, in what, and in which order."""
         return (
             self.options.partition_id,
             self.options.priority,
             self.environment,
             id(self.edition),
+            id(self.surroundings),
         )
 
 

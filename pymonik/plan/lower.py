@@ -106,6 +106,7 @@ class _Lowering:
             )
             if node.steps[-1].ids:
                 unit.result_id = node.steps[-1].ids.get(start)
+            unit.surroundings = spec.surroundings
             if spec.edition is not None:
                 unit.modules = spec.edition.content()
                 if unit.modules is not None:

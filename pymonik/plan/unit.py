@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pymonik.humanize import counted
+from pymonik.system.surroundings import Changes
 from pymonik.values.content import Content
 from pymonik.values.options import TaskOptions
 from pymonik.values.outputs import Cell
@@ -33,6 +34,7 @@ class Unit:
         "_program",
         "result_id",
         "spec",
+        "surroundings",
         "task",
         "wanted",
     )
@@ -57,6 +59,8 @@ class Unit:
         self.n = cell.n
         self.spec = spec
         self.environment = environment
+        # How the surroundings of its calls differ from those of the engine.
+        self.surroundings: Changes | None = None
         # The sources of local modules, see `editions`.
         self.modules: Content | None = None
         # The id that was handed out for its value before it was sent, if one was.

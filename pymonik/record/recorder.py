@@ -30,6 +30,7 @@ from pymonik.values.outputs import settled
 
 if TYPE_CHECKING:
     from pymonik.record.task import Task
+    from pymonik.system.surroundings import Watch
 
 T = TypeVar("T")
 
@@ -62,6 +63,8 @@ class Recorder(Arguments, Owner):
         self.names: dict[str, Any] = {}
         self._codes: dict[int, tuple[Any, Code]] = {}
         self._specs: dict[Any, Spec] = {}
+        # Looked at by every call, where calls run in the surroundings that they were made in.
+        self.surroundings: Watch | None = None
         # Where the seeds of calls come from: see `runtime.seeds`.
         self._root = b""
         # As it was given, for whoever compares; None where it was chosen here.
@@ -133,7 +136,8 @@ class Recorder(Arguments, Owner):
         self, task: Task[Any, Any], code: Code, width: int, keywords: tuple[str, ...], given: Any
     ) -> Spec:
         """Give what all calls like this one share, made once."""
-        key: Any = (id(task), id(code), width, keywords, given)
+        surroundings = self.surroundings.changes() if self.surroundings is not None else None
+        key: Any = (id(task), id(code), width, keywords, given, id(surroundings))
         try:
             known = self._specs.get(key)
         except TypeError:  # ArmoniK's own options have no hash: made anew each time
@@ -155,6 +159,7 @@ class Recorder(Arguments, Owner):
                 task.version,
                 self._root,
                 code.delegates or self.code_for(task).delegates,
+                surroundings,
             )
             self._looks_up = self._looks_up or task.cache
             if key is not None:

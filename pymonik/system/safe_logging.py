@@ -22,7 +22,7 @@ class SafeLogger(logging.LoggerAdapter):  # type: ignore[type-arg]  # generic si
     def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
         """Log a message."""
         if self.logger.isEnabledFor(level):
-            kwargs.setdefault("stacklevel", 2)
+            kwargs.setdefault("stacklevel", 3)
             safely(f"what {self.logger.name!r} logs", super().log, level, msg, *args, **kwargs)
 
 

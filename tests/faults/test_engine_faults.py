@@ -133,7 +133,7 @@ def test_executors_that_start_after_all_are_waited_for(monkeypatch: pytest.Monke
         assert square.invoke(3).get(PATIENCE) == 9
 
 
-HELLO = {"slots": 1, "solo": False, "optimize": True}
+HELLO = {"slots": 1, "solo": False, "optimize": True, "surroundings": None}
 
 
 def deaths(staff: Staff, count: int) -> list[str]:

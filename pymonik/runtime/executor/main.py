@@ -14,6 +14,7 @@ as soon as the other end of its socket closes.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import faulthandler
 import os
 import select
@@ -56,6 +57,8 @@ class Executor:
         self._world: Any = None
         self._page = page
         self._hosting: Any = None
+        # Takes the process to the surroundings of calls, where it is told of them.
+        self._mover: Any = None
         self._spares = [os.dup(fd) for fd in (0, 1, 2)]
 
     def serve(self) -> None:
@@ -157,10 +160,19 @@ class Executor:
         level: int,
         token: str,
         session_id: str,
+        surroundings: Any,
+        variables: tuple[tuple[str, str | None], ...],
+        fixed: frozenset[str],
     ) -> None:
         """Become ready: take over the module path and the settings of the host."""
         if path is not None:
             sys.path[:] = path
+        if surroundings is not None:
+            if path is not None:
+                sys.path[:] = surroundings.path
+            if folder is None and surroundings.folder:
+                with contextlib.suppress(OSError):  # somebody has removed it
+                    os.chdir(surroundings.folder)
         if folder is not None:  # the working directory that the environment brought along
             sys.path.insert(0, folder)
         from pymonik.capture.definitions import SHOWN
@@ -180,7 +192,13 @@ class Executor:
         STATE.fetch = self._fetch
         STATE.caches = self._caches
         self._finish_lines, self._fall_back = forward(self.send, level)
-        self._hosting = Hosting(worker, self._function, self._page, (), subtasks, Restorer(True))
+        restore = Restorer(True)
+        if surroundings is not None:
+            from pymonik.runtime.executor.surroundings import Mover
+
+            restore.settle({n: value for n, value in variables if n not in fixed})
+            self._mover = Mover(surroundings, restore, fixed, folder, path is None)
+        self._hosting = Hosting(worker, self._function, self._page, (), subtasks, restore)
         self.send("ready", os.getpid())
 
     def _enter(self, modules: Content | None) -> None:
@@ -208,6 +226,7 @@ class Executor:
         environment: Any,
         modules: Content | None,
         task: tuple[str, bytes] | None,
+        surroundings: Any,
     ) -> None:
         from pymonik.runtime.executor.calls import Job
         from pymonik.runtime.executor.run import run
@@ -220,6 +239,8 @@ class Executor:
         self._page.begin(number, start)
         began = time.perf_counter()
         STATE.environment = environment
+        if self._mover is not None:
+            self._mover.move(surroundings)
         self._enter(modules)
         program = Program.load(payload)
         job = Job(program, inputs, start, stop, *(extras or ()))

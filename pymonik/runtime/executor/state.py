@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -201,15 +202,25 @@ class Restorer:
     def __init__(self, watch: bool) -> None:
         self._original = self._variables = dict(os.environ)
         self._raw: dict[Any, Any] = {}
-        self._folder = _folder()
+        self._folder = self._home = _folder()
         self._output = Output()
         self._watch = watch
         if watch:
             sys.addaudithook(_note)
 
-    def expect(self, variables: Mapping[str, str]) -> None:
-        """Set variables for what runs next: calls find them, and leave them as they are."""
-        self._variables = {**self._original, **variables}
+    def settle(self, variables: Mapping[str, str | None]) -> None:
+        """Change variables for good; None: not set."""
+        self.expect(variables)
+        self._original = self._variables
+
+    def expect(self, variables: Mapping[str, str | None], folder: str | None = None) -> None:
+        """Set variables and folder for what runs next: calls find them, and leave them as they are.
+
+        A variable that is None is not set; without a folder it is the one of before.
+        """
+        merged = {**self._original, **variables}
+        self._variables = {name: value for name, value in merged.items() if value is not None}
+        self._folder = folder or self._home
         self._put_back()
         self()
 
@@ -234,11 +245,14 @@ class Restorer:
         return raw is None or raw != self._raw or _folder() != self._folder
 
     def _put_back(self) -> None:
+        zone = os.environ.get("TZ")
         for name in [name for name in os.environ if name not in self._variables]:
             del os.environ[name]
         for name, value in self._variables.items():
             if os.environ.get(name) != value:
                 os.environ[name] = value
-        with contextlib.suppress(FileNotFoundError):  # removed, by a call or before it
+        if os.environ.get("TZ") != zone:
+            time.tzset()
+        with contextlib.suppress(OSError):  # removed, by a call or before it
             os.chdir(self._folder)
         self._raw = dict(getattr(os.environ, "_data", {}))

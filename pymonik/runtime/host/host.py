@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pymonik.environment.value import Environment
     from pymonik.errors import EnvironmentBuildError
     from pymonik.runtime.host.unit_slice import Piece
+    from pymonik.system.surroundings import Surroundings
 
 logger = safe_logger("pymonik.host")
 
@@ -52,7 +53,8 @@ class Host:
     optimize: for the compiler of sub-tasks. onward: what becomes of the work that units leave
     behind. find: gives the objects that tasks ask for by id. environments, folders: where
     environments are built, and the archives of their working directories are, if not here.
-    session_id: what tasks are told, where no request does.
+    session_id: what tasks are told, where no request does. surroundings: those that executors
+    begin with, if units say how theirs differ.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Host:
         environments: Environments | None = None,
         folders: Callable[[Environment], Any] = own_folder_of,
         session_id: str = "",
+        surroundings: Surroundings | None = None,
     ) -> None:
         self.workers = workers
         self.changed = fork_safe(Changed())
@@ -74,7 +77,13 @@ class Host:
         self.messages = 0
         self._name = name
         self._find = find
-        hello = {"slots": slots, "solo": solo, "optimize": optimize, "session_id": session_id}
+        hello = {
+            "slots": slots,
+            "solo": solo,
+            "optimize": optimize,
+            "session_id": session_id,
+            "surroundings": surroundings,
+        }
         self._staff = Staff(name, workers, hello)
         self.scheduler.ready.slots = workers
         self._quarters = Quarters(self._built, folders, environments)

@@ -19,7 +19,7 @@ def entry_of(piece: Piece) -> tuple[Any, ...]:
     """Give what an executor must know to run a piece."""
     unit = piece.running.unit
     inputs = [source.columns if type(source) is Cell else source for source in unit.inputs]
-    about = (piece.extras, unit.environment, unit.modules, unit.task)
+    about = (piece.extras, unit.environment, unit.modules, unit.task, unit.surroundings)
     return (unit.number, unit.payload, inputs, piece.start, piece.stop, *about)
 
 

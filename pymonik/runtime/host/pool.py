@@ -26,6 +26,7 @@ from pymonik.wire.journal import Journal
 if TYPE_CHECKING:
     from pymonik.environment.builder import Built
     from pymonik.environment.value import Environment
+    from pymonik.system.surroundings import Surroundings
 
 logger = safe_logger("pymonik.host")
 
@@ -123,6 +124,7 @@ class Staff:
             # A venv has a module path of its own.
             "path": None if is_venv else module_path(),
             "folder": built.working_dir if built is not None else None,
+            **self._back(built),
             "level": logging.getLogger().getEffectiveLevel(),
             **self._hello,
         }
@@ -138,6 +140,19 @@ class Staff:
         self._processes[number] = process
         self._selector.register(process.socket, selectors.EVENT_READ, process)
         return number
+
+    def _back(self, built: Built | None) -> dict[str, Any]:
+        """Return what takes an executor, started as this process is now, to what all begin with."""
+        base: Surroundings | None = self._hello["surroundings"]
+        fixed = set() if built is None else set(built.variables)
+        if built is not None and built.venv is not None:
+            fixed |= {"PATH", "VIRTUAL_ENV"}
+        if base is None:
+            return {"variables": (), "fixed": frozenset(fixed)}
+        now, then = os.environ, base.variables
+        names = [name for name in {*now, *then} if now.get(name) != then.get(name)]
+        variables = tuple((name, then.get(name)) for name in names)
+        return {"variables": variables, "fixed": frozenset(fixed)}
 
     def _troubled(
         self, environment: Environment | None, number: int, reason: str, tries: int
@@ -273,7 +288,8 @@ class Staff:
         if not process.proven and call[0] < 0 and not innocent:
             tries = 0 if process.ready else 1
             self._troubled(process.environment, process.number, reason or ended, tries)
-        logger.info("executor %d ended: %s", process.pid, reason or ended)
+        level = logging.DEBUG if reason == "dismissed" else logging.INFO
+        logger.log(level, "executor %d ended: %s", process.pid, reason or ended)
         charged = call if process.ready and not innocent else None
         return Death(journal, charged, reason or ended, process.stack)
 

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pymonik.errors import BackendError
@@ -74,7 +75,9 @@ class Process:
             self._crash = open_crash_file()
             ours.callback(os.close, self._crash)
             inherited = (end.fileno(), lifeline, page_fd, self._crash)
-            self._popen = _start(inherited, threads, built)
+            # Options such as -O, -W and -X hold for calls as they do for the program.
+            options = _options() if hello.get("surroundings") is not None else []
+            self._popen = _start(inherited, threads, built, options)
             # Closed by `end`, or here and now if it did not start.
             self._ours = ours.pop_all()
         self.socket.setblocking(False)
@@ -152,7 +155,10 @@ class Process:
 
 
 def _start(
-    inherited: tuple[int, int, int, int], threads: int, built: Built | None
+    inherited: tuple[int, int, int, int],
+    threads: int,
+    built: Built | None,
+    options: Sequence[str] = (),
 ) -> subprocess.Popen[bytes]:
     """Start an interpreter. inherited: its socket, lifeline, page and crash file."""
     if sys.platform == "win32":
@@ -162,10 +168,16 @@ def _start(
     sock, lifeline, page, crash = inherited
     boot = _BOOT.format(path=path, socket=sock, lifeline=lifeline, page=page, crash=crash)
     return subprocess.Popen(
-        [sys.executable if built is None else built.python, "-c", boot],
+        [sys.executable if built is None else built.python, *options, "-c", boot],
         stdin=subprocess.DEVNULL,
         pass_fds=inherited,
         start_new_session=True,
         env=variables if built is None else built.child_environ(variables),
         cwd=None if built is None else built.working_dir,
     )
+
+
+def _options() -> list[str]:
+    """Return the options that this interpreter was started with, as for `multiprocessing`."""
+    given: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return given

@@ -25,6 +25,7 @@ def inherit(units: Sequence[Unit], parent: Unit) -> None:
     environment = parent.environment
     for unit in units:
         unit.modules = unit.modules or parent.modules
+        unit.surroundings = parent.surroundings
         if environment:
             own = unit.environment
             unit.environment = environment

@@ -1,0 +1,101 @@
+"""Running a unit in the surroundings in which its calls were recorded.
+
+Enters: what the surroundings of an engine are, and how those of a unit differ. Leaves: this process
+changed accordingly. What a call changes itself is put back by `state`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Container, Iterator
+from typing import TYPE_CHECKING
+
+from pymonik.runtime.executor.state import Restorer
+from pymonik.runtime.host.messages import variables_of
+from pymonik.system.surroundings import (
+    NO_CHANGES,
+    Changes,
+    Surroundings,
+    Watch,
+    applied,
+    difference,
+    set_filters,
+    surroundings,
+)
+
+if TYPE_CHECKING:
+    from pymonik.plan.unit import Unit
+
+
+class Mover:
+    """Moves one executor from the surroundings of one unit to those of the next.
+
+    base: those of the engine. fixed: the variables that an environment has set, which stay.
+    folder: the working directory that it has brought along. path: whether it has a module path of
+    its own.
+    """
+
+    def __init__(
+        self,
+        base: Surroundings,
+        restore: Restorer,
+        fixed: Container[str],
+        folder: str | None,
+        path: bool,
+    ) -> None:
+        self._base = base
+        self._restore = restore
+        self._fixed = fixed
+        self._folder = folder
+        self._has_path = path
+        self._path = list(sys.path)
+        self._last = NO_CHANGES
+
+    def move(self, changes: Changes | None) -> None:
+        """Be in the surroundings of a unit."""
+        _set_small(applied(changes, self._base))
+        changes = changes or NO_CHANGES
+        if changes == self._last:
+            return
+        if changes.path != self._last.path:
+            sys.path[:] = self._path if changes.path is None else self._path_of(changes.path)
+            importlib.invalidate_caches()
+        self._last = changes
+        variables = {n: value for n, value in changes.variables if n not in self._fixed}
+        self._restore.expect(variables, None if self._folder else changes.folder)
+
+    def _path_of(self, wanted: tuple[str, ...]) -> list[str]:
+        if not self._has_path:
+            return [*([self._folder] if self._folder else []), *wanted]
+        return [*self._path, *(entry for entry in wanted if entry not in self._base.path)]
+
+
+@contextlib.contextmanager
+def moved(watch: Watch | None, unit: Unit, restore: Restorer) -> Iterator[None]:
+    """Be in the surroundings of a unit for as long as the block runs, in the user's own process."""
+    if watch is None or watch.changes() is unit.surroundings:
+        yield
+        return
+    now, path = surroundings(), list(sys.path)
+    wanted = applied(unit.surroundings, watch.base)
+    back = difference(now, wanted)
+    restore.expect({**dict(back.variables), **variables_of(unit)}, back.folder)
+    try:
+        if back.path is not None:
+            sys.path[:] = wanted.path
+        _set_small(wanted)
+        yield
+    finally:
+        sys.path[:] = path
+        _set_small(now)
+
+
+def _set_small(wanted: Surroundings) -> None:
+    if tuple(sys.argv) != wanted.argv:
+        sys.argv[:] = wanted.argv
+    if sys.getrecursionlimit() != wanted.recursion:
+        with contextlib.suppress(RecursionError):  # lower than what is on the stack now
+            sys.setrecursionlimit(wanted.recursion)
+    set_filters(wanted.filters)

@@ -1,0 +1,161 @@
+"""The surroundings of a call: what a process is when a call is recorded, and when it runs.
+
+Enters: this process, looked at whenever a call is recorded. Leaves: the surroundings that the
+executors of an engine start in, and `Changes`: what was different from those at a call. As long as
+nothing is, a call costs one comparison, and nothing travels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import re
+import sys
+import warnings
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+# A warnings filter in plain types: action, message, category, module, line.
+Filter = tuple[str, Any, str, Any, int]
+
+
+class Surroundings(NamedTuple):
+    """Working folder, variables, module path, arguments, warnings filters, recursion limit."""
+
+    folder: str
+    variables: Mapping[str, str]
+    path: tuple[str, ...]
+    argv: tuple[str, ...]
+    filters: tuple[Filter, ...]
+    recursion: int
+
+
+class Changes(NamedTuple):
+    """What differs from the surroundings that an engine began with; None where nothing does.
+
+    variables: names and values, None where one is not set any more.
+    """
+
+    folder: str | None = None
+    variables: tuple[tuple[str, str | None], ...] = ()
+    path: tuple[str, ...] | None = None
+    argv: tuple[str, ...] | None = None
+    filters: tuple[Filter, ...] | None = None
+    recursion: int | None = None
+
+
+NO_CHANGES = Changes()
+
+
+def surroundings() -> Surroundings:
+    """Return the surroundings that this process has now."""
+    return Surroundings(
+        _folder(),
+        dict(os.environ),
+        tuple(os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)),
+        tuple(map(str, sys.argv)),
+        tuple(map(_plain, warnings.filters)),
+        sys.getrecursionlimit(),
+    )
+
+
+class Watch:
+    """Tells what has changed since it was made."""
+
+    def __init__(self) -> None:
+        self.base = surroundings()
+        # Equal changes are one object: calls that agree on them can share a unit.
+        self._known: dict[Changes, Changes] = {}
+        self._current: Changes | None = None
+        self._seen = _copy(self._look())
+
+    def changes(self) -> Changes | None:
+        """Return what is different now, None for nothing: one object as long as it is the same."""
+        seen = self._look()
+        if seen != self._seen:
+            self._seen = _copy(seen)
+            changes = difference(self.base, surroundings())
+            same = changes == NO_CHANGES
+            self._current = None if same else self._known.setdefault(changes, changes)
+        return self._current
+
+    @staticmethod
+    def _look() -> tuple[Any, ...]:
+        # The mapping behind os.environ, where there is one: comparing it decodes nothing.
+        raw = getattr(os.environ, "_data", os.environ)
+        limit = sys.getrecursionlimit()
+        return raw, _folder(), sys.path, sys.argv, warnings.filters, limit
+
+
+def _copy(seen: tuple[Any, ...]) -> tuple[Any, ...]:
+    raw, folder, path, argv, filters, limit = seen
+    return dict(raw), folder, list(path), list(argv), list(filters), limit
+
+
+def applied(changes: Changes | None, base: Surroundings) -> Surroundings:
+    """Return the surroundings that changes make of others."""
+    if changes is None:
+        return base
+    names = {**base.variables, **dict(changes.variables)}
+    variables = {name: value for name, value in names.items() if value is not None}
+    folder, _, *rest = (b if b is not None else a for a, b in zip(base, changes))
+    return Surroundings(folder, variables, *rest)  # type: ignore[arg-type]
+
+
+def difference(before: Surroundings, after: Surroundings) -> Changes:
+    """Return what has to be changed in some surroundings to have others."""
+    names = sorted(before.variables.keys() | after.variables.keys())
+    old, new = before.variables, after.variables
+    variables = tuple((n, new.get(n)) for n in names if old.get(n) != new.get(n))
+    folder, _, *rest = (b if a != b else None for a, b in zip(before, after))
+    return Changes(folder, variables, *rest)  # type: ignore[arg-type]
+
+
+def set_filters(plain: tuple[Filter, ...]) -> None:
+    """Let warnings be filtered as they were elsewhere, but for filters of unknown categories."""
+    filters = _filters(plain)
+    if warnings.filters != filters:
+        warnings.filters[:] = filters  # type: ignore[index]
+        with warnings.catch_warnings():
+            pass  # makes what was decided by the old filters be decided anew
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # somebody has removed it
+        return ""
+
+
+def _plain(entry: tuple[Any, ...]) -> Filter:
+    action, message, category, module, line = entry
+    name = f"{category.__module__}:{category.__qualname__}"
+    return action, _pattern(message), name, _pattern(module), line
+
+
+def _pattern(given: Any) -> Any:
+    return (given.pattern, given.flags) if isinstance(given, re.Pattern) else given
+
+
+@lru_cache(maxsize=16)
+def _filters(plain: tuple[Filter, ...]) -> list[Any]:
+    return [made for made in map(_filter, plain) if made is not None]
+
+
+def _filter(plain: Filter) -> tuple[Any, ...] | None:
+    action, message, name, module, line = plain
+    place, _, path = name.partition(":")
+    category: Any = None
+    with contextlib.suppress(Exception):  # a module that is not here, or fails: nobody warns of it
+        category = importlib.import_module(place)
+        for part in path.split("."):
+            category = getattr(category, part)
+    if not isinstance(category, type):
+        return None
+    return action, _compiled(message), category, _compiled(module), line
+
+
+def _compiled(given: Any) -> Any:
+    return re.compile(*given) if isinstance(given, tuple) else given

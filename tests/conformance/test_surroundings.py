@@ -1,0 +1,215 @@
+"""A task runs in the surroundings of its call: folder, variables, paths, arguments, filters."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pymonik import task
+
+from .conftest import Connect
+
+# A cluster has surroundings of its own: these are programs for the engines on this machine.
+HERE = ["inline", "local"]
+
+
+@task
+def folder() -> str:
+    return os.getcwd()
+
+
+@task
+def variable(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+@task
+def arguments() -> list[str]:
+    return sys.argv
+
+
+@task
+def limit() -> int:
+    return sys.getrecursionlimit()
+
+
+@task
+def hour() -> int:
+    return time.localtime(0).tm_hour
+
+
+@task
+def warn() -> str:
+    warnings.warn("careful", FutureWarning, stacklevel=1)
+    return "went on"
+
+
+@task
+def import_late(name: str) -> int:
+    return int(__import__(name).X)
+
+
+@pytest.fixture(autouse=True)
+def on_this_machine(backend: str) -> None:
+    if backend not in HERE:
+        pytest.skip("a cluster has surroundings of its own")
+
+
+def test_the_working_folder_is_that_of_the_call(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect():
+        before, handles = os.getcwd(), [folder.invoke()]
+        for name in ("a", "b", "a"):
+            (tmp_path / name).mkdir(exist_ok=True)
+            monkeypatch.chdir(tmp_path / name)
+            handles.append(folder.invoke())
+        monkeypatch.chdir(before)
+        handles.append(folder.invoke())
+        found = [h.get() for h in handles]
+    assert found == [before, *(str(tmp_path / name) for name in "aba"), before]
+
+
+def test_variables_are_those_of_the_call(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOES", "there")
+    with connect():
+        handles = [variable.invoke("MODE"), variable.invoke("GOES")]
+        monkeypatch.setenv("MODE", "one")
+        handles.append(variable.invoke("MODE"))
+        monkeypatch.setenv("MODE", "two")
+        monkeypatch.delenv("GOES")
+        handles += [variable.invoke("MODE"), variable.invoke("GOES")]
+        monkeypatch.delenv("MODE")
+        handles.append(variable.invoke("MODE"))
+        assert [h.get() for h in handles] == [None, "there", "one", "two", None, None]
+
+
+def test_variables_of_an_environment_go_before_those_of_the_call(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixed = task(variable.func, environment={"env_variables": {"MODE": "fixed"}})
+    with connect():
+        monkeypatch.setenv("MODE", "of the call")
+        assert (fixed.invoke("MODE").get(), variable.invoke("MODE").get()) == (
+            "fixed",
+            "of the call",
+        )
+
+
+def test_modules_are_found_where_the_call_would_find_them(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect():
+        assert isinstance(import_late.invoke("late_module").exception(), ImportError)
+        (tmp_path / "late_module.py").write_text("X = 5")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        assert import_late.invoke("late_module").get() == 5
+    sys.modules.pop("late_module", None)
+
+
+def test_arguments_and_the_recursion_limit_go_along(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sys.getrecursionlimit()
+    with connect():
+        assert arguments.invoke().get() == sys.argv
+        monkeypatch.setattr(sys, "argv", ["train.py", "--rate", "0.5"])
+        changed = arguments.invoke()
+        sys.setrecursionlimit(before + 123)
+        deeper = limit.invoke()
+        sys.setrecursionlimit(before)
+        assert (changed.get(), deeper.get(), limit.invoke().get()) == (
+            ["train.py", "--rate", "0.5"],
+            before + 123,
+            before,
+        )
+
+
+def test_warnings_are_filtered_as_where_the_call_was_made(connect: Connect) -> None:
+    with connect():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)
+            strict = warn.invoke()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "care.*", FutureWarning)
+            lenient = warn.invoke()
+        assert lenient.get() == "went on"
+        assert isinstance(strict.exception(), FutureWarning)
+
+
+def test_the_time_zone_is_set_and_put_back(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @task
+    def moves() -> int:
+        os.environ["TZ"] = "XXX-5"
+        time.tzset()
+        return time.localtime(0).tm_hour
+
+    with connect():
+        monkeypatch.setenv("TZ", "YYY-3")
+        east = hour.invoke()
+        monkeypatch.setenv("TZ", "ZZZ-7")
+        assert (hour.invoke().get(), east.get()) == (7, 3)
+        assert (moves.invoke().get(), hour.invoke().get()) == (5, 7)
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_sub_tasks_have_the_surroundings_of_their_parent(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @task
+    def parent() -> Any:
+        return [folder.invoke(), variable.invoke("MODE")]
+
+    with connect():
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("MODE", "set")
+        assert parent.invoke().get() == [str(tmp_path), "set"]
+
+
+def test_calls_share_a_unit_as_long_as_nothing_changes(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(workers=1) as client:
+        monkeypatch.setenv("MODE", "one")
+        first = [variable.invoke("MODE", pmk_chunk_size=4) for _ in range(4)]
+        monkeypatch.setenv("MODE", "two")
+        second = [variable.invoke("MODE", pmk_chunk_size=4) for _ in range(4)]
+        assert [h.get() for h in (*first, *second)] == ["one"] * 4 + ["two"] * 4
+        assert client.stats.units == 2
+
+
+def test_a_folder_that_is_gone_keeps_no_call_from_running(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect():
+        (tmp_path / "gone").mkdir()
+        monkeypatch.chdir(tmp_path / "gone")
+        lost = variable.invoke("MODE")
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "gone").rmdir()
+        assert lost.get() is None
+
+
+@pytest.mark.parametrize("option", ["-O", "-Wignore", "-Xdev"])
+def test_options_of_the_interpreter_hold_for_tasks(
+    run_script: Any, backend: str, option: str
+) -> None:
+    source = """
+import sys
+from pymonik import Pymonik, task
+@task
+def flags(): return sys.flags.optimize, sys.flags.dev_mode, list(sys.warnoptions), __debug__
+with Pymonik(workers=1):
+    print(flags.invoke().get() == flags())
+"""
+    done = run_script(source, backend, args=(option, "script.py"))
+    assert done.stdout == "True\n", done.stderr
