@@ -25,7 +25,7 @@ from pymonik.backend.armonik.refusals import (
     is_passing,
     name_of,
 )
-from pymonik.errors import ClusterError
+from pymonik.errors import ClusterError, ClusterUnreachable
 from pymonik.settings import settings
 
 logger = logging.getLogger("pymonik.armonik")
@@ -65,7 +65,7 @@ class Line:
     ) -> Any:
         """Call once. end: on time.monotonic, of the patience to wait for a turn."""
         with self._asking(method, end):
-            return method(request, timeout=deadline or deadline_of())
+            return self._whole(method, method(request, timeout=deadline or deadline_of()))
 
     def stream(self, method: Any, request: Any, size: int, end: float) -> bytearray:
         """Call once, and gather the data that come; size: how much these are at most."""
@@ -101,7 +101,8 @@ class Line:
         while True:
             try:
                 with self._asking(method, end, size):
-                    return method(request(), timeout=deadline_of(size, patience))
+                    answer = method(request(), timeout=deadline_of(size, patience))
+                    return self._whole(method, answer)
             except ClusterError as error:
                 pause = self._pause_after(error, pauses, end, is_read)
                 if pause is None:
@@ -109,6 +110,16 @@ class Line:
                 logger.debug("%s: %s, trying again", name_of(method), error.code)
             if self.closing.wait(pause):
                 raise ClusterError(f"{self.endpoint}: closed while {name_of(method)} was tried")
+
+    def _whole(self, method: Any, answer: Any) -> Any:
+        """Return an answer. gRPC gives None when a status came without the message before it."""
+        if answer is not None:
+            return answer
+        error = ClusterUnreachable(
+            f"control plane {self.endpoint}, {name_of(method)}: the answer was lost on the way"
+        )
+        error.code = "UNAVAILABLE"
+        raise error
 
     def _pause_after(
         self, error: ClusterError, pauses: Iterator[float | None], end: float, is_read: bool
