@@ -15,6 +15,7 @@ import copyreg
 import enum
 import functools
 import pickle
+import sys
 import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -152,7 +153,7 @@ class _Writer:
         """Write a value."""
         kind = type(value)
         if kind in PLAIN:
-            self._write(plain(value))
+            self._write(plain(value) if kind is not str else self._string(value))
         # Constants may be one object in one run and two in another: they are written each time.
         elif kind is tuple:
             self._items("(", value, ")")
@@ -180,8 +181,10 @@ class _Writer:
             self._class(value)
         elif role == "task":
             self._parts("task", value.func, value.require_context, value.environment)
-        elif kind is types.ModuleType:
+        elif kind is types.ModuleType and value.__name__ in sys.modules:
             self._imported(value)
+        elif kind is types.ModuleType:  # one that was made: all that is in it travels
+            self.of({k: v for k, v in vars(value).items() if k != "__builtins__"})
         elif kind is types.CodeType:
             self._code.code(value)
         elif kind is types.CellType:
@@ -204,6 +207,14 @@ class _Writer:
             self._parts("bound", value.__name__, value.__self__)
         else:
             self._object(value, kind)
+
+    def _string(self, value: str) -> str:
+        """Write a text; where it ends in the address of what was met, as pydantic's names of
+        classes do, the number of that."""
+        start, colon, address = value.rpartition(":")
+        if colon and len(address) < 20 and address.isdecimal() and int(address) in self._met:
+            return f"{plain(start)} again {self._met[int(address)][0]}"
+        return plain(value)
 
     def _parts(self, what: str, *parts: Any) -> None:
         self._write(f"{what}(")

@@ -136,3 +136,14 @@ def test_no_call_sees_the_mutation_of_another(shared: Pymonik, kind: str, progra
     handles = program(x, task(weigh_spoilt), task(weigh))
     assert [h.get() for h in handles] == reference(MAKERS[kind], program)
     assert weigh(x) == weigh(MAKERS[kind]())
+
+
+def test_a_class_that_changed_comes_along_as_it_is_now(client: Pymonik) -> None:
+    class Rate:
+        value = 0
+
+    reading = Task(lambda rate: rate.value, func_name="reading")
+    for value in (1, 3, 2):
+        Rate.value = value
+        assert reading.invoke(Rate()).get() == value
+    assert Rate.value == 2

@@ -269,3 +269,21 @@ def test_fingerprints_are_the_same_in_every_process(tmp_path: Any) -> None:
         told.append(done.stdout.split())
     assert len(told[0]) == 30
     assert told[0] == told[1] == told[2]
+
+
+def test_a_module_that_a_program_makes_is_known_by_what_is_in_it() -> None:
+    source = "import types\nmade = types.ModuleType('made')\nmade.K = 1\ndef task(x): return made.K"
+    assert fingerprint(script(source).task) == fingerprint(script(source).task)
+    changed = source.replace("K = 1", "K = 2")
+    assert fingerprint(script(source).task) != fingerprint(script(changed).task)
+
+
+def test_models_of_pydantic_are_the_same_in_every_run() -> None:
+    """They hold names of classes that end in their addresses."""
+    source = "import pydantic\nclass M(pydantic.BaseModel):\n    a: int = 1\n"
+    source += "    @pydantic.field_validator('a')\n    @classmethod\n"
+    source += "    def checked(cls, value): return value + 1\ndef task(x): return M(a=x).a\n"
+    first = script(source).task
+    assert fingerprint(first) == fingerprint(script(source).task)
+    changed = source.replace("value + 1", "value + 2")
+    assert fingerprint(first) != fingerprint(script(changed).task)
