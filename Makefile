@@ -6,6 +6,8 @@ VENV ?= .venv
 PYTEST_ARGS ?= -n 2
 BENCH_ARGS ?=
 EDITS ?= 500
+SEEDS ?= 1000
+FIRST ?= 0
 SEED ?= 1
 
 BIN := $(VENV)/bin
@@ -15,7 +17,7 @@ WANTED := import sys; sys.exit(sys.version_info < (3, 10))
 FOUND := import sys; print("%d.%d.%d" % sys.version_info[:3])
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test edits check format bench clean
+.PHONY: help demo test edits faults check format bench clean
 .SUFFIXES:
 
 help: ## show this list
@@ -35,6 +37,10 @@ test: $(VENV)/.test ## run the tests (PYTEST_ARGS="-x -k name")
 edits: $(VENV)/.test ## edit cached programs in 500 places (EDITS=..., SEED=...)
 	@echo "==> Comparing cached with uncached values after $(EDITS) edits"
 	@PYMONIK_EDITS=$(EDITS) PYMONIK_EDITS_SEED=$(SEED) $(BIN)/python -m pytest -s -o timeout=3600 tests/known
+
+faults: $(VENV)/.test ## run programs on a thousand bad days (SEEDS=..., FIRST=...)
+	@echo "==> Breaking things under $(SEEDS) programs (about two seconds each)"
+	@$(BIN)/python -m tests.faults.storm.storm --seeds $(SEEDS) --first $(FIRST)
 
 check: $(VENV)/.test ## lint, formatting, strict types
 	@echo "==> ruff check"
