@@ -170,6 +170,17 @@ def _cached_property(function: Any, name: str | None) -> Any:
     return made
 
 
+def _reduce_dispatching_method(obj: Any) -> Any:
+    """Leave out the weak cache of methods that it has from Python 3.13 on."""
+    return _dispatching_method, (obj.func, obj.dispatcher)
+
+
+def _dispatching_method(function: Any, dispatcher: Any) -> Any:
+    made: Any = functools.singledispatchmethod(function)
+    made.dispatcher = dispatcher
+    return made
+
+
 def is_dispatcher(function: Any) -> bool:
     """Tell whether a function was made by `functools.singledispatch`."""
     return hasattr(function, "dispatch") and hasattr(function, "_clear_cache")
@@ -221,6 +232,7 @@ def _view(flat: Any, format: str, shape: tuple[int, ...]) -> memoryview:
 REDUCERS: dict[Any, Callable[[Any], Any]] = {
     functools._lru_cache_wrapper: _reduce_cached,
     functools.cached_property: _reduce_cached_property,
+    functools.singledispatchmethod: _reduce_dispatching_method,
     memoryview: _reduce_view,
 }
 
