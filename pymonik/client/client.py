@@ -313,9 +313,9 @@ class Pymonik(Compiling):
         return sum(1 if n.n is None else n.n for n in self.pending if type(n) is Recorded)
 
     def _raise_unseen(self) -> None:
-        for failure in self._opened().failures if self._backend is not None else ():
-            if failure.kind != "cancelled" and failure.mark not in self._looked:
-                raise failure.error()
+        failures = self._backend.failures if self._backend is not None else ()
+        for failure in self._handled.unseen(failures):
+            raise failure.error()
 
     def __enter__(self) -> Pymonik:
         self.create()

@@ -15,6 +15,7 @@ from typing import Any
 
 from pymonik import backend as backends
 from pymonik.client.cancel import cancel_pending, renounce
+from pymonik.client.handled import Handled
 from pymonik.client.lookup import description, handle_of
 from pymonik.client.progress import Progress, watching
 from pymonik.errors import LostValueError, NoClientError
@@ -49,7 +50,7 @@ class Waiting(Recorder):
         self._sending = 0
         # Opened when it is first needed.
         self._backend: backends.Backend | None = None
-        self._looked: set[str] = set()
+        self._handled = Handled()
 
     @abstractmethod
     def flush(self) -> None:
@@ -172,7 +173,7 @@ class Waiting(Recorder):
             record = node.home.record(node.offset + handle._index)
         if record is None and self._is_lost(node, handle._index):
             raise lost(node, handle._index)
-        self._look(record)
+        self._handled.look(record, node, handle._index)
         return value_of(record)
 
     def values(self, runs: Any, timeout: float | None) -> list[Any]:
@@ -185,14 +186,10 @@ class Waiting(Recorder):
             if node.home.is_plain(moved):
                 found += records
                 continue
-            for record in records:
-                self._look(record)
+            for index, record in zip(indexes, records):
+                self._handled.look(record, node, index)
             found += map(value_of, records)
         return found
-
-    def _look(self, record: Any) -> None:
-        if type(record) is Failure:
-            self._looked.add(record.mark)
 
     def is_done(self, handle: ResultHandle[Any]) -> bool:
         """Tell whether a call has ended."""
@@ -212,7 +209,7 @@ class Waiting(Recorder):
         """Wait, and give the error of a call."""
         self.wait_for([handle], timeout)
         record = handle._node.home.record(handle._node.offset + handle._index)
-        self._look(record)
+        self._handled.look(record, handle._node, handle._index)
         return record.error() if type(record) is Failure else None
 
     def completed(

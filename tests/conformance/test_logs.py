@@ -324,3 +324,25 @@ def test_logs_stay_on_the_cluster_unless_asked_for(
 def test_a_task_called_plainly_logs_as_usual(caplog: pytest.LogCaptureFixture) -> None:
     assert logs(3) == 3
     assert "careful: 3" in caplog.text
+
+
+@pytest.mark.parametrize("chunk", [1, 2])
+def test_calls_that_fail_or_that_nobody_asks_for_are_heard_at_the_end(
+    connect: Connect, caplog: pytest.LogCaptureFixture, chunk: int
+) -> None:
+    @task
+    def talks(x: int) -> int:
+        logging.getLogger("mine").warning("warned %s", x)
+        if x == 1:
+            raise ValueError("oops")
+        return x
+
+    def run() -> None:
+        with connect(forward_logs=True):
+            handles = talks.map_invoke(range(3), pmk_chunk_size=chunk)
+            assert handles[0].get() == 0
+
+    with pytest.raises(ValueError, match="oops"):
+        run()
+    heard = sorted(r.getMessage()[-8:] for r in caplog.records if r.name == "mine")
+    assert heard == ["warned 0", "warned 1", "warned 2"]

@@ -144,3 +144,19 @@ def test_a_function_may_return_handles_out_of_the_block(connect: Connect) -> Non
             return square.map_invoke([1, 2, 3]).get()  # type: ignore[no-any-return]
 
     assert compute() == [1, 4, 9]
+
+
+def test_who_handles_a_failure_handles_what_led_to_it(connect: Connect, optimize: bool) -> None:
+    with connect(optimize=optimize):
+        total = identity.invoke(divide.map_invoke([(1, 0), (2, 0), (3, 1)]))
+        assert isinstance(total.exception(), ZeroDivisionError)
+
+
+def test_a_failure_beside_the_one_that_was_handled_is_raised(connect: Connect) -> None:
+    def leave_one() -> None:
+        with connect():
+            totals = [identity.invoke(divide.invoke(n, n - n)) for n in range(2)]
+            assert isinstance(totals[0].exception(), ZeroDivisionError)
+
+    with pytest.raises(ZeroDivisionError):
+        leave_one()

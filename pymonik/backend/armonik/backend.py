@@ -82,6 +82,8 @@ class ClusterBackend:
             session, self._books, lambda ids: self._sender.listen().ask(ids)
         )
         self._logs = logs
+        # Held until their logs were read, whoever lets go of their values.
+        self._unread: list[Cell] = []
         # What workers have said of versions that differ.
         self._told: set[str] = set()
         self._is_over = self._is_cancelled = False
@@ -128,6 +130,8 @@ class ClusterBackend:
     def submit(self, plan: Plan) -> None:
         """Send a plan."""
         self._is_over = False
+        if self._logs:
+            self._unread += [unit.cell for unit in plan.units if unit.wanted]
         self._sender.submit(plan)
 
     def store(self, content: Content, again: bool = False) -> str:
@@ -286,6 +290,8 @@ class ClusterBackend:
             self._session.line.closing.wait(pause)
         self._is_over = True
         if self._logs:
+            self._books.fetch_rest()  # logs lie in packs, also in those that nobody has asked for
+            self._unread.clear()
             for _, _, logs in self._notes(LOGS):
                 for log in logs:
                     relay(*log)
@@ -303,7 +309,7 @@ class ClusterBackend:
         for result in self._session.list_results(name=[title]):
             try:
                 yield envelope.pack_of(self._session.open_result(result.result_id))
-            except WireError as error:
+            except (StaleError, WireError) as error:
                 logger.warning("what a task has noted (%s) is left out: %s", title, error)
 
     def _failures_of(self, status: str) -> list[Failure]:

@@ -87,6 +87,18 @@ class Fetcher:
                 self._ahead = {n: size for n, size in self._ahead.items() if n > self._front}
                 self._read_ahead(self._front)
 
+    def fetch_rest(self) -> None:
+        """Fetch all that is stored and not here; called under the lock."""
+        for cell, place in list(self.places.items()):
+            place.asked = True
+            if place.state == STORED:
+                self._start(cell, place)
+
+    @property
+    def is_fetching(self) -> bool:
+        """Tell whether packs are on their way."""
+        return any(place.state == FETCHING for place in list(self.places.values()))
+
     def _ask(self, cell: Cell) -> None:
         place = self.places.get(cell)
         if place is None:

@@ -160,6 +160,12 @@ class Books:
         with self.changed:
             return cell in self.fetcher.places or self.fetcher.apart.holds(cell)
 
+    def fetch_rest(self) -> None:
+        """Fetch what is stored and was not asked for, and wait until it is here."""
+        with self.changed:
+            self.fetcher.fetch_rest()
+            self.changed.wait_for(lambda: self.problem or not self.fetcher.is_fetching)
+
     def is_awaited(self) -> bool:
         """Tell whether somebody waits for a value: in a call, or by a callback."""
         if self.changed.count:
