@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from pymonik.errors import WireError
+from pymonik.files import private
 from pymonik.settings import settings, steering
 from pymonik.values.content import Content
 from pymonik.wire import envelope
@@ -29,6 +30,8 @@ logger = logging.getLogger("pymonik.reuse")
 
 # Of files: those of another are not read, and go when room is made.
 FORMAT = 2
+# Bytes of what is told of a value, and the end of the times that a calendar has, in s since 1970.
+_LINE, _LAST_DAY = 1 << 20, 2e11
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,11 @@ class Store:
         """Give the value of a key; None when it is not known."""
         path = self._folder / key
         try:
-            data = path.read_bytes()
+            private.demand_ours(self._folder, os.stat(self._folder))
+            with open(private.open_ours(path), "rb") as file:
+                data = file.read()
             start = data.index(b"\n") + 1
-            if json.loads(data[:start]).get("format") != FORMAT:
+            if _told(data[:start]) is None:
                 return None
             opened = envelope.unseal(memoryview(data)[start:])
             content = envelope.content_of(opened)
@@ -67,7 +72,10 @@ class Store:
             os.utime(path)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, WireError) as error:
+        except PermissionError as error:  # somebody else's: neither read nor removed
+            self._warn(f"known values are not used: {error}")
+            return None
+        except (OSError, ValueError, RecursionError, WireError) as error:
             logger.warning("the value in %s cannot be read, and is made anew: %s", path, error)
             with contextlib.suppress(OSError):
                 path.unlink()
@@ -78,19 +86,22 @@ class Store:
         """Keep a value."""
         part = self._folder / f".{key}.{secrets.token_hex(4)}"
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with open(part, "wb") as file:
+            private.make_folder(self._folder, to_read=False)
+            with open(private.open_ours(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
                 file.write(
                     json.dumps({**about, "format": FORMAT, "made": time.time()}).encode() + b"\n"
                 )
                 file.writelines(envelope.seal_content(content))
             part.replace(self._folder / key)
         except OSError as error:
-            if str(error) not in self._told:
-                self._told.add(str(error))
-                logger.warning("values of %s are not kept: %s", about.get("task"), error)
+            self._warn(f"values of {about.get('task')} are not kept: {error}")
             with contextlib.suppress(OSError):
                 part.unlink()
+
+    def _warn(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            logger.warning("%s", text)
 
     def prune(self) -> None:
         """Remove values until the rest is within the limit, the least recently used first."""
@@ -117,24 +128,42 @@ class Store:
         found = []
         for path, status in self._files():
             try:
-                with open(path, "rb") as file:
-                    told = json.loads(file.readline())
-                if told.get("format") != FORMAT:
-                    continue
+                with open(private.open_ours(path), "rb") as file:
+                    told = _told(file.readline(_LINE))
+            except (OSError, ValueError, RecursionError):
+                continue
+            if told is not None:
                 parts = told.get("code", {}), tuple(told.get("arguments", ()))
                 times = told["made"], status.st_mtime
                 found.append(Entry(path.name, told["task"], status.st_size, *times, *parts))
-            except (OSError, ValueError, KeyError):
-                continue
         return sorted(found, key=lambda entry: -entry.made)
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
         with contextlib.suppress(OSError):
+            private.demand_ours(self._folder, os.stat(self._folder), to_read=False)
             for path in self._folder.iterdir():
                 if path.name.startswith("."):
                     continue
                 with contextlib.suppress(OSError):
                     yield path, path.stat()
+
+
+def _told(line: bytes) -> dict[str, Any] | None:
+    """Return what is told of a value; None when another PymoniK wrote it, ValueError when none."""
+    told = json.loads(line)
+    if not isinstance(told, dict):
+        raise ValueError("what is told of it is no object")
+    if told.get("format") != FORMAT:
+        return None
+    code, arguments = told.get("code", {}), told.get("arguments", [])
+    if type(code) is not dict or type(arguments) is not list:
+        raise ValueError("what is told of it has other fields")
+    texts = (told.get("task"), *arguments, *code, *code.values())
+    if type(told.get("made")) not in (int, float) or not 0 <= told["made"] < _LAST_DAY:
+        raise ValueError("what is told of it has no time")
+    if not all(type(text) is str for text in texts):
+        raise ValueError("what is told of it has other fields")
+    return told
 
 
 def default_folder() -> Path:

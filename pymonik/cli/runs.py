@@ -164,7 +164,10 @@ def remembered() -> Callable[[Any], float | None]:
 
     def seconds(spec: Any) -> float | None:
         if id(spec) not in known:
-            known[id(spec)] = store.seconds(fingerprint(spec.code.function, packages=False))
+            try:
+                known[id(spec)] = store.seconds(fingerprint(spec.code.function, packages=False))
+            except RunNotFound:  # the database is damaged
+                known[id(spec)] = None
         return known[id(spec)]
 
     return seconds

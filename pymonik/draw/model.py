@@ -70,23 +70,18 @@ class Drawing:
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Drawing:
         """Make a drawing of its plain form, that of `dataclasses.asdict`, also read from JSON."""
-        boxes = [
-            Box(**{name: _plain(name, value) for name, value in box.items()})
-            for box in data["boxes"]
-        ]
-        return cls(tuple(boxes), tuple(Link(**link) for link in data["links"]))
+        from pydantic import TypeAdapter
+
+        drawing = TypeAdapter(cls).validate_python(data)
+        if not all(0 <= k.source < k.target < len(drawing.boxes) for k in drawing.links):
+            raise ValueError("links to boxes that are not there")
+        if not all(box.titles and box.count >= 0 <= box.units for box in drawing.boxes):
+            raise ValueError("boxes without names or counts")
+        return drawing
 
     def layout(self) -> Layout:
         """Lay it out."""
         return layered(len(self.boxes), [(link.source, link.target) for link in self.links])
-
-
-def _plain(name: str, value: Any) -> Any:
-    if name == "members":
-        return None if value is None else Drawing.of(value)
-    if name == "facts":
-        return tuple((str(key), str(fact)) for key, fact in value)
-    return tuple(value) if isinstance(value, list) else value
 
 
 def status_of(counts: Mapping[str, int]) -> str:

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pymonik.files import private
 from pymonik.files.locks import BusyError, Lock
 from pymonik.settings import settings
 
@@ -140,13 +141,22 @@ def cache_folder() -> Path:
     named = settings().cache_folder
     if named:
         chosen = Path(named).expanduser()
-        chosen.mkdir(parents=True, exist_ok=True)
-        return chosen
+        if not chosen.is_dir():
+            return private.make_folder(chosen)
+        try:
+            private.demand_ours(chosen, chosen.stat())
+            return chosen
+        except PermissionError as error:
+            folder = _private(Path(tempfile.gettempdir()) / f"pymonik-{os.getuid()}")
+            log.warning("%s; %s is used instead", error, folder)
+            return folder
     from platformdirs import user_cache_path
 
     folder = user_cache_path("pymonik", appauthor=False)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if folder.is_dir() and folder.stat().st_uid == os.geteuid():
+            folder.chmod(folder.stat().st_mode & ~0o022)  # earlier ones were made by the umask
+        private.make_folder(folder)
         if os.access(folder, os.W_OK | os.X_OK):
             return folder
     except OSError:
@@ -196,6 +206,7 @@ def _private(folder: Path) -> Path:
         raise PermissionError(
             f"{folder} belongs to somebody else: set PYMONIK_CACHE_FOLDER to one of your own"
         )
+    folder.chmod(private.FOLDER)
     return folder
 
 

@@ -6,21 +6,32 @@ at once: each in one short transaction, and who cannot get the lock for a second
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, NoReturn
 
+from pymonik.draw.model import Drawing
 from pymonik.errors import RunNotFound
+from pymonik.files import private
+from pymonik.foreign import harmless
 from pymonik.runs.record import OFF, Record
 from pymonik.settings import steering
 
 _KEPT = 200
 _PATIENCE = 1.0
+# Bytes of the details of one run: what a row inflates to is bounded, whoever wrote it.
+_INFLATED = 32 << 20
+# The end of the times that a calendar has, in s since 1970.
+_LAST_DAY = 2e11
+_FAILURE = {"task", "site", "text"}
 # Kept as columns, so that lists need not unpack the rest.
 _COLUMNS = (
     *("id", "started", "script", "backend", "workers", "seconds"),
@@ -48,8 +59,20 @@ class Store:
     """An open database."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.make_folder(path.parent)
+        # SQLite gives its journals the mode of the database.
+        descriptor = private.open_ours(path, os.O_RDWR | os.O_CREAT)
+        os.fchmod(descriptor, private.FILE)
+        os.close(descriptor)
+        self._path = path
         self._db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
         # What is lost when the machine loses its power may be lost.
         self._db.execute("PRAGMA synchronous = OFF")
         # With the journal that SQLite has by itself: changing it to another is refused at once, not
@@ -89,8 +112,8 @@ class Store:
             raise RunNotFound(f"no run was recorded yet: there is no {path}")
         try:
             return cls(path)
-        except (sqlite3.Error, OSError) as error:
-            raise RunNotFound(f"{path} cannot be read: {error}") from error
+        except (sqlite3.Error, OSError, UnicodeError) as error:
+            raise RunNotFound(f"{path} cannot be read: {harmless(str(error))}") from error
 
     def __enter__(self) -> Store:
         return self
@@ -102,7 +125,10 @@ class Store:
         """Write a run and what its calls took, and drop the oldest runs."""
         row = asdict(record)
         detail = {key: row.pop(key) for key in list(row) if key not in _COLUMNS}
-        packed = zlib.compress(json.dumps(detail, default=str).encode(), 1)
+        text = json.dumps(detail, default=str).encode()
+        if len(text) > _INFLATED:  # nobody would read it again
+            text = json.dumps({**detail, "graphs": [], "drawings": []}, default=str).encode()
+        packed = zlib.compress(text, 1)
         names = ", ".join(_COLUMNS)
         marks = ", ".join("?" * (len(_COLUMNS) + 1))
         values = [*(row[name] for name in _COLUMNS), packed]
@@ -126,10 +152,14 @@ class Store:
             cursor.execute("COMMIT")
 
     def list(self, most: int) -> list[Record]:
-        """Give the newest runs without their details."""
+        """Give the newest runs without their details; those that are damaged are left out."""
         names = ", ".join(_COLUMNS)
-        rows = self._db.execute(f"SELECT {names} FROM runs ORDER BY started DESC LIMIT ?", (most,))
-        return [Record(**dict(zip(_COLUMNS, row))) for row in rows]
+        rows = self._rows(f"SELECT {names} FROM runs ORDER BY started DESC LIMIT ?", (most,))
+        found = []
+        for row in rows:
+            with contextlib.suppress(ValueError):
+                found.append(_record(dict(zip(_COLUMNS, row))))
+        return found
 
     def find(self, name: str) -> Record:
         """Give a run by its id, the beginning of it, or "last"; raises RunNotFound."""
@@ -137,19 +167,48 @@ class Store:
         query, values = "WHERE substr(id, 1, ?) = ? LIMIT 2", [len(name), name]
         if name == "last":
             query, values = "ORDER BY started DESC LIMIT 1", []
-        rows = self._db.execute(f"SELECT {names} FROM runs {query}", values).fetchall()
+        rows = self._rows(f"SELECT {names} FROM runs {query}", values)
         if len(rows) != 1:
             told = "there are several runs" if rows else "there is no run"
             raise RunNotFound(f"{told} {name!r}: `pymonik runs list` names them")
         row = dict(zip((*_COLUMNS, "detail"), rows[0]))
-        detail = json.loads(zlib.decompress(row.pop("detail")))
-        return Record(**row, **detail)
+        try:
+            inflated = zlib.decompressobj().decompress(row.pop("detail"), _INFLATED)
+            return _record({**json.loads(inflated, parse_constant=_refuse), **row})
+        except (ValueError, TypeError, RecursionError, zlib.error) as error:
+            raise RunNotFound(f"what was recorded of the run {name!r} is damaged") from error
 
     def seconds(self, fingerprint: str) -> float | None:
         """Give what a call took in earlier runs, None if nothing is known."""
         query = "SELECT seconds FROM durations WHERE fingerprint = ?"
-        row = self._db.execute(query, (fingerprint,)).fetchone()
-        return None if row is None else float(row[0])
+        rows = self._rows(query, (fingerprint,))
+        found = rows[0][0] if rows else None
+        return float(found) if isinstance(found, (int, float)) and 0 <= found < _LAST_DAY else None
+
+    def _rows(self, query: str, values: Sequence[Any]) -> Sequence[Any]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+            raise RunNotFound(f"{self._path} cannot be read: {harmless(str(error))}") from error
+
+
+def _record(data: dict[str, Any]) -> Record:
+    """Return a record whose fields are what they should be; raises ValueError."""
+    from pydantic import TypeAdapter
+
+    record = TypeAdapter(Record).validate_python(data)
+    spans = [number for _, _, begin, seconds, _ in record.spans for number in (begin, seconds)]
+    if not all(abs(number) < _LAST_DAY for number in (record.started, record.seconds, *spans)):
+        raise ValueError("times that no calendar has")
+    if not all(failure.keys() >= _FAILURE for failure in record.failures):
+        raise ValueError("failures of other fields")
+    for drawing in record.drawings:
+        Drawing.of(drawing)
+    return record
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def folder() -> Path:

@@ -25,11 +25,12 @@ from pymonik.analysis.file import brief, compiled, is_file, load, of_brief, save
 from pymonik.analysis.session.check import check_tasks
 from pymonik.analysis.session.diff import compare, tasks_of_plans
 from pymonik.analysis.session.file import is_tasks_file, load_tasks, save_tasks
-from pymonik.analysis.session.tasks import Stored, drawing_of_tasks
+from pymonik.analysis.session.tasks import Stored
 from pymonik.analysis.session.tasks import Task as Ran
 from pymonik.draw.explain import explained
 from pymonik.draw.formats import FORMATS
 from pymonik.draw.model import drawing
+from pymonik.draw.tasks import drawing_of_tasks
 from pymonik.environment.value import WITHHELD
 from pymonik.errors import GraphFileError
 from pymonik.graph.show import show

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+import stat
 import sys
 import threading
 from collections.abc import Mapping
@@ -67,8 +68,12 @@ def run_pymonik_worker() -> None:
         servicer = Servicer(AgentStub(channel), target_of(os.environ, "Agent"), hosts)
         add_WorkerServicer_to_server(servicer, server)
         address = target_of(os.environ, "Worker")
-        _remove_stale(address)
-        server.add_insecure_port(address)
+        _remove_dead_socket(address)
+        outer = os.umask(0o177)  # the agent alone, which runs as the same user, may connect
+        try:
+            server.add_insecure_port(address)
+        finally:
+            os.umask(outer)
         server.start()
         logger.info("worker %d listens on %s", os.getpid(), address)
         number = told.get()
@@ -98,9 +103,24 @@ def target_of(variables: Mapping[str, str], side: str) -> str:
     return urlsplit(address).netloc if "://" in address else address
 
 
-def _remove_stale(address: str) -> None:
-    if address.startswith("unix:") and os.path.exists(address[5:]):
-        os.unlink(address[5:])
+def _remove_dead_socket(address: str) -> None:
+    """Remove the socket of a worker that is gone; whatever else lies there ends this one."""
+    if not address.startswith("unix:") or not os.path.lexists(address[5:]):
+        return
+    path = address[5:]
+    what = f"the worker's address, ComputePlane__WorkerChannel__Address, is {path!r}"
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
+        raise SystemExit(f"{what}: what lies there is no socket, and is not removed")
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(1.0)
+        try:
+            line.connect(path)
+        except ConnectionRefusedError:  # nobody listens any more
+            os.unlink(path)
+            return
+        except OSError as error:
+            raise SystemExit(f"{what}: the socket there cannot be used: {error}") from None
+    raise SystemExit(f"{what}: another worker listens there")
 
 
 def _log_to_stdout() -> None:

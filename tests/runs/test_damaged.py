@@ -1,0 +1,130 @@
+"""A database that somebody has changed: what is wrong with it is one sentence, and no memory."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+import sqlite3
+import tracemalloc
+import zlib
+from pathlib import Path
+
+import pytest
+
+from pymonik import Pymonik, task
+from pymonik.analysis.file import compiled, of_brief
+from pymonik.cache.store import Store as Values
+from pymonik.draw.formats import FORMATS
+from pymonik.errors import GraphFileError, RunNotFound
+from pymonik.runs.drawing import drawing_of
+from pymonik.runs.store import Store
+from pymonik.runs.trace import chrome, timeline
+from pymonik.values.content import Content
+from tests.cost.test_foreign_files import mutated
+
+
+@task
+def plus(a: int, b: int = 1) -> int:
+    return a + b
+
+
+@pytest.fixture
+def database(runs: Path) -> Path:
+    with Pymonik(backend="inline") as client:
+        total = plus.invoke(plus.invoke(1), plus.invoke(2))
+        assert total.get() == 5
+        assert client
+    return runs / "runs.sqlite"
+
+
+def look() -> None:
+    with Store.existing() as store:
+        store.list(5)
+        store.seconds("x")
+        record = store.find("last")
+    for write in FORMATS.values():
+        write(drawing_of(record))
+    chrome(record)
+    timeline(record)
+    for graph in record.graphs:
+        compiled(of_brief(graph))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_run_with_other_fields_is_refused_or_shown(database: Path, seed: int) -> None:
+    choose = random.Random(seed)
+    look()
+    with sqlite3.connect(database) as db:
+        ((packed,),) = db.execute("SELECT detail FROM runs").fetchall()
+    data, refused = json.loads(zlib.decompress(packed)), 0
+    for _ in range(40):
+        changed = zlib.compress(json.dumps(mutated(copy.deepcopy(data), choose)).encode())
+        column = choose.choice(["started", "seconds", "script", "calls", "workers"])
+        value = choose.choice([None, 1e300, "x", b"\xff", -1, "\x1b[2J"]) if seed % 2 else 1
+        with sqlite3.connect(database) as db:
+            db.execute(f"UPDATE runs SET detail = ?, {column} = ?", (changed, value))
+        try:
+            look()
+        except (RunNotFound, GraphFileError):
+            refused += 1
+    assert refused
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_database_with_other_bytes_is_refused_or_shown(database: Path, seed: int) -> None:
+    choose = random.Random(seed)
+    data = database.read_bytes()
+    for _ in range(40):
+        changed = bytearray(data)
+        for _ in range(choose.randrange(1, 30)):
+            changed[choose.randrange(len(changed))] = choose.randrange(256)
+        database.write_bytes(changed)
+        try:
+            look()
+        except (RunNotFound, GraphFileError):
+            pass
+
+
+def test_a_row_inflates_within_bounds(database: Path) -> None:
+    bomb = zlib.compress(b" " * (200 << 20), 9)
+    with sqlite3.connect(database) as db:
+        db.execute("UPDATE runs SET detail = ?", (bomb,))
+    tracemalloc.start()
+    with Store.existing() as store, pytest.raises(RunNotFound, match="is damaged"):
+        store.find("last")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 150 << 20
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_cached_value_with_other_bytes_is_made_anew(tmp_path: Path, seed: int) -> None:
+    choose = random.Random(seed)
+    store = Values(tmp_path / "values")
+    content = Content(b"payload" * 50, (b"buffer" * 900,))
+    for _ in range(150):
+        store.put("k", content, {"task": "f", "code": {"a": "b"}, "arguments": ["x"]})
+        path = tmp_path / "values" / "k"
+        changed = bytearray(path.read_bytes())
+        head = changed.index(b"\n") if choose.random() < 0.5 else len(changed)
+        changed[choose.randrange(head)] = choose.randrange(256)
+        path.write_bytes(changed)
+        store.entries()
+        got = store.get("k")
+        assert got is None or got.equals(content.data, content.views()[1:])
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["[]", "1", "{}", '{"format": 2}', '{"format": 2, "task": 1, "made": 0}', "[" * 9999,
+     '{"format": 2, "task": "f", "made": 1e300}', '{"format": 2, "task": "f", "made": NaN}',
+     '{"format": 2, "task": "f", "made": 0, "code": []}', '{"format": 2, "made": 0, "task": "f", '
+     '"arguments": 3}'],
+)  # fmt: skip
+def test_what_is_told_of_a_value_is_checked(tmp_path: Path, line: str) -> None:
+    store = Values(tmp_path / "values")
+    store.put("k", Content(b"N."), {"task": "f"})
+    (tmp_path / "values" / "k").write_text(line + "\n")
+    assert store.entries() == []
+    assert store.get("k") is None
