@@ -11,7 +11,7 @@ import rich_click as click
 from pymonik.cache.store import Entry, Store, default_folder
 from pymonik.capture.fingerprint import changed_parts
 from pymonik.cli.graph import print_json
-from pymonik.cli.tables import table
+from pymonik.cli.tables import say, table
 from pymonik.humanize import counted, size_text
 
 _OUTPUT = click.Choice(["text", "json"])
@@ -34,9 +34,9 @@ def list_values(task: str | None, most: int, output: str) -> None:
     if output == "json":
         return print_json([asdict(entry) for entry in found[:most]])
     total = size_text(sum(entry.size for entry in found))
-    click.echo(f"{counted(len(found), 'value')}, {total} in {default_folder()}")
+    say(f"{counted(len(found), 'value')}, {total} in {default_folder()}")
     if found:
-        click.echo(table([_HEADING, *map(_row, found[:most])]))
+        say(table([_HEADING, *map(_row, found[:most])]))
     return None
 
 
@@ -50,7 +50,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
 @click.argument("task", required=False)
 def clear(task: str | None) -> None:
     """Remove what is kept, of all tasks or of one."""
-    click.echo(f"removed {counted(Store().clear(task), 'value')}")
+    say(f"removed {counted(Store().clear(task), 'value')}")
 
 
 @cache.command("explain")
@@ -70,9 +70,9 @@ def explain(task: str, most: int) -> None:
         )
     for place, newer in enumerate(named[:most]):
         older = _nearest(newer, named[place + 1 :])
-        click.echo(f"{newer.key[:_KEY]}  {newer.task}({', '.join(map(_short, newer.arguments))})")
+        say(f"{newer.key[:_KEY]}  {newer.task}({', '.join(map(_short, newer.arguments))})")
         for line in _parts(newer) if older is None else _differences(newer, older):
-            click.echo(f"    {line}")
+            say(f"    {line}")
 
 
 def _nearest(newer: Entry, older: Sequence[Entry]) -> Entry | None:

@@ -14,6 +14,7 @@ from pymonik.cli.dry_run import ScriptFailed
 from pymonik.cli.graph import nothing, print_json
 from pymonik.cli.quantities import Pairs, known_tasks, seconds_by_task
 from pymonik.cli.runs import remembered
+from pymonik.cli.tables import say, told
 from pymonik.cli.targets import (
     ANYWHERE,
     cluster,
@@ -23,6 +24,7 @@ from pymonik.cli.targets import (
     tasks_known,
 )
 from pymonik.errors import PymonikError
+from pymonik.foreign import harmless
 from pymonik.humanize import counted
 
 
@@ -60,7 +62,7 @@ def check(
         recording = named(script, args, module, execute)
     except ScriptFailed as failure:
         if not isinstance(failure.error, PymonikError):
-            click.echo(str(failure), err=True)
+            say(str(failure), err=True)
             sys.exit(1)
         found = [Finding("error", "recording", str(failure.error), failure.site)]
     else:
@@ -78,8 +80,9 @@ def _tell(script: str, found: list[Finding], output: str, strict: bool, note: st
         print_json({**data, "note": note} if note else data)
     else:
         for finding in found:
-            click.echo(f"{finding.level}: {finding.rule} at {finding.site}\n  {finding.text}")
-        click.echo(f"{script}: {counted(len(found), 'finding')}")
-        click.echo(f"note: {note}" if note else "", nl=bool(note))
+            say(f"{finding.level}: {finding.rule} at {harmless(finding.site)}")
+            say(f"  {told(finding.text)}")
+        say(f"{script}: {counted(len(found), 'finding')}")
+        say(f"note: {note}" if note else "", nl=bool(note))
     if any(finding.level == "error" or strict for finding in found):
         sys.exit(1)

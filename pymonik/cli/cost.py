@@ -27,7 +27,7 @@ from pymonik.cli.quantities import (
     seconds_by_task,
 )
 from pymonik.cli.runs import remembered
-from pymonik.cli.tables import figures_text, table
+from pymonik.cli.tables import figures_text, say, table
 from pymonik.cli.targets import (
     ANYWHERE,
     cluster,
@@ -169,13 +169,13 @@ def _tell(
         ran = {"ran": recording.ran.makespan} if recording.ran is not None else {}
         print_json({"script": script, "pending": True, **asdict(made), **ran, "over": broken})
     else:
-        click.echo(f"{script}: estimated for {where}\n\n{cost_text(made)}")
+        say(f"{script}: estimated for {where}\n\n{cost_text(made)}")
         if recording.ran is not None:
-            click.echo(f"\nit ran here in {seconds_text(recording.ran.makespan)}")
+            say(f"\nit ran here in {seconds_text(recording.ran.makespan)}")
         told = subtasks_text(recording) or _not_counted(recording)
-        click.echo(f"\n{told}" if told else "", nl=bool(told))
+        say(f"\n{told}" if told else "", nl=bool(told))
     for text in broken:
-        click.echo(f"over: {text}", err=True)
+        say(f"over: {text}", err=True)
     if broken:
         sys.exit(1)
 

@@ -21,6 +21,7 @@ from pymonik.cli.tables import (
     figures_rows,
     figures_text,
     has_colour,
+    say,
     table,
     write_text,
 )
@@ -111,19 +112,19 @@ def show(
         return print_json(_as_data(script, view, drawn, plan, explain, print_after, counts))
     for name, stage in graphs(plan).items() if print_after else ():
         if name in print_after:
-            click.echo(f"after {name}:\n{text_of(stage)}\n")
+            say(f"after {name}:\n{text_of(stage)}\n")
     if explain:
-        click.echo(f"{explained(plan)}\n")
+        say(f"{explained(plan)}\n")
     told = "as written" if view == "logical" else "as it will be submitted"
     told = "as it ran here" if view == "units" and recording.ran else told
-    click.echo(f"{script}: {told}\n")
+    say(f"{script}: {told}\n")
     click.echo(terminal(drawn, columns(), colour=has_colour()))
     if any(box.wanted for box in drawn.boxes):
-        click.echo("\n* its values can be asked for")
-    click.echo()
-    click.echo(figures_text(counts))
+        say("\n* its values can be asked for")
+    say()
+    say(figures_text(counts))
     more = subtasks_text(recording)
-    click.echo(f"\n{more}" if more else "", nl=bool(more))
+    say(f"\n{more}" if more else "", nl=bool(more))
     return None
 
 
@@ -163,9 +164,9 @@ def _show_seen(found: Seen, output: str, form: str | None, save: str | None, ope
         return _deliver(drawn, lambda: page(found.title, [stage], found.figures), form, save, opens)
     if output == "json":
         return print_json({found.kind: found.id, "pending": False, **described(drawn)})
-    click.echo(f"{found.title}\n")
+    say(f"{found.title}\n")
     click.echo(terminal(drawn, columns(), colour=has_colour()))
-    click.echo(f"\n{table(found.figures)}")
+    say(f"\n{table(found.figures)}")
     return None
 
 
@@ -191,10 +192,10 @@ def _deliver(
         handle, save = tempfile.mkstemp(prefix="pymonik-", suffix=f".{form}")
         os.close(handle)
     if save is None:
-        click.echo(text)
+        say(text)
         return
     write_text(save, text, "--save")
-    click.echo(f"wrote {save}", err=True)
+    say(f"wrote {save}", err=True)
     if opens:
         webbrowser.open(Path(save).resolve().as_uri())
 
@@ -212,7 +213,7 @@ def _format_of(path: str) -> str:
 def nothing(script: str, output: str) -> None:
     if output == "json":
         return print_json({"script": script, "pending": False})
-    click.echo(f"{script}: nothing is pending, it ended without a call that has to be sent")
+    say(f"{script}: nothing is pending, it ended without a call that has to be sent")
     return None
 
 

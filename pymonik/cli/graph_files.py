@@ -20,6 +20,7 @@ from pymonik.analysis.session.file import is_tasks_file, save_tasks
 from pymonik.backend import NAMES
 from pymonik.cli.dry_run import Recording
 from pymonik.cli.graph import nothing, print_json
+from pymonik.cli.tables import say
 from pymonik.cli.targets import (
     ANYWHERE,
     Known,
@@ -32,6 +33,7 @@ from pymonik.cli.targets import (
 from pymonik.client.client import Pymonik
 from pymonik.client.lookup import handles_of
 from pymonik.errors import GraphFileError, SourceChangedError
+from pymonik.foreign import harmless
 from pymonik.graph.ir import Graph, Put
 from pymonik.humanize import counted
 from pymonik.record.handle import handle_to
@@ -77,7 +79,7 @@ def save(
     if output == "json":
         print_json({"file": file, "calls": plan.calls, "units": len(plan.units)})
     else:
-        click.echo(f"wrote {file}: {counted(plan.calls, 'call')}")
+        say(f"wrote {file}: {counted(plan.calls, 'call')}")
     return None
 
 
@@ -89,7 +91,7 @@ def _save_tasks(known: Known, file: str, output: str) -> None:
     if output == "json":
         print_json({"file": file, "tasks": len(known[0])})
     else:
-        click.echo(f"wrote {file}: the wiring of {counted(len(known[0]), 'task')}")
+        say(f"wrote {file}: the wiring of {counted(len(known[0]), 'task')}")
 
 
 @click.command()
@@ -118,16 +120,16 @@ def diff(
         print_json({"changes": [asdict(change) for change in changes], "notes": notes})
     else:
         for note in notes:
-            click.echo(f"note: {note}")
+            say(f"note: {note}")
         for change in changes:
             times = f", {change.times:,} times" if change.times > 1 else ""
             place = f" at {change.site}" if change.site else ""
-            click.echo(f"{change.kind} {change.task}{place}{times}")
+            say(harmless(f"{change.kind} {change.task}{place}{times}"))
             for reason in change.why:
-                click.echo(f"  {reason}")
+                say(f"  {harmless(reason)}")
             if change.downstream:
-                click.echo(f"  downstream: {', '.join(change.downstream)}")
-        click.echo(counted(len(changes), "change"))
+                say(harmless(f"  downstream: {', '.join(change.downstream)}"))
+        say(counted(len(changes), "change"))
     if changes and exit_code:
         sys.exit(1)
 
@@ -215,16 +217,16 @@ def submit(
                 found = [_values(node, client, name, failed) for node in nodes]
                 values[name] = found[0] if len(nodes) == 1 else found
     except Exception as error:  # what a task raised, or why it could not run
-        click.echo(f"{type(error).__name__}: {error}", err=True)
+        say(f"{type(error).__name__}: {error}", err=True)
         sys.exit(1)
     if output == "json":
         print_json({"file": file, "session": session, "values": _plain(values)})
     else:
-        click.echo(f"session {session}")
+        say(f"session {session}")
         for name, value in values.items():
-            click.echo(f"{name}: {_shortened(value)}")
+            say(harmless(f"{name}: {_shortened(value)}"))
     for text in failed:
-        click.echo(text, err=True)
+        say(text, err=True)
     if failed:
         sys.exit(1)
 

@@ -13,11 +13,12 @@ import rich_click as click
 
 from pymonik.capture.fingerprint import fingerprint
 from pymonik.cli.graph import print_json
-from pymonik.cli.tables import columns, table, write_text
+from pymonik.cli.tables import columns, say, table, told, write_text
 from pymonik.cli.targets import cluster, past, session
 from pymonik.draw.model import Drawing
 from pymonik.draw.terminal import terminal
 from pymonik.errors import RunNotFound
+from pymonik.foreign import harmless
 from pymonik.humanize import seconds_text
 from pymonik.runs.observe import failures_text
 from pymonik.runs.record import Record
@@ -53,7 +54,7 @@ def list_runs(most: int, output: str) -> None:
         raise click.ClickException(str(error)) from error
     if output == "json":
         return print_json([asdict(record) for record in found])
-    click.echo(table([_HEADING, *map(_row, found)]))
+    say(table([_HEADING, *map(_row, found)]))
     return None
 
 
@@ -75,15 +76,16 @@ def show_run(run: str, output: str) -> None:
     for drawn in record.drawings:
         click.echo(terminal(Drawing.of(drawn), columns()) + "\n")
     if record.submissions > len(record.drawings):
-        click.echo(f"… {record.submissions - len(record.drawings)} more submissions\n")
-    click.echo(table([_HEADING, _row(record)]))
+        say(f"… {record.submissions - len(record.drawings)} more submissions\n")
+    say(table([_HEADING, _row(record)]))
     if record.spans:
-        click.echo()
-        click.echo(table([("unit", "pieces", "calls", "seconds", "each"), *_work(record)]))
+        say()
+        say(table([("unit", "pieces", "calls", "seconds", "each"), *_work(record)]))
     elif record.backend == "armonik":
-        click.echo(f"\nits cluster knows the times: pymonik graph show {record.id} --endpoint …")
+        say(f"\nits cluster knows the times: pymonik graph show {record.id} --endpoint …")
     for failure in record.failures:
-        click.echo(f"\n{failure['task']} at {failure['site']}: {failure['text']}")
+        where = harmless(f"{failure['task']} at {failure['site']}")
+        say(f"\n{where}: {told(failure['text'])}")
     return None
 
 
@@ -126,7 +128,7 @@ def trace(run: str, output: str, endpoint: str | None) -> None:
             f"only its cluster knows what ran when in {record.id}: say which, with --endpoint"
         )
     write_text(output, write(record), "--output")
-    click.echo(f"wrote {output}")
+    say(f"wrote {output}")
 
 
 def of_session(session_id: str, endpoint: str | None) -> Record | None:

@@ -16,6 +16,8 @@ from difflib import get_close_matches
 
 import rich_click as click
 
+from pymonik.foreign import harmless
+
 _SESSION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _RUN = re.compile(r"last|(local|inline|dry-run)-\w*")
 # Options that are so alike are taken for one another.
@@ -70,7 +72,10 @@ def note_slips(args: Iterable[str]) -> None:
         name = word.partition("=")[0]
         meant = _meant(name) if name.startswith("--") else None
         if meant is not None:
-            click.echo(f"note: {name} is given to the script; of this command is {meant}", err=True)
+            click.echo(
+                f"note: {harmless(name)} is given to the script; of this command is {meant}",
+                err=True,
+            )
 
 
 def _meant(name: str) -> str | None:

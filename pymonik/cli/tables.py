@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import rich_click as click
 
 from pymonik.analysis.counts import Figures, Requests
+from pymonik.foreign import harmless
 from pymonik.humanize import counted, size_text
 
 _WIDEST = 120
@@ -30,8 +31,19 @@ def figures_text(figures: Figures) -> str:
     return table(figures_rows(figures))
 
 
+def say(text: str = "", err: bool = False, nl: bool = True) -> None:
+    """Print a text of any number of lines, whoever has chosen the words in it."""
+    click.echo(harmless(text, lines=True), err=err, nl=nl)
+
+
+def told(text: str) -> str:
+    """Return what somebody else said, for a line that is indented: its own lines are more so."""
+    return harmless(text, lines=True).replace("\n", "\n    ")
+
+
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Line up the columns of rows."""
+    rows = [list(map(harmless, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

@@ -22,6 +22,7 @@ from pymonik.analysis.session.tasks import Stored, Task
 from pymonik.cli.dry_run import Recording, ScriptFailed, is_function, record
 from pymonik.cli.dry_run import execute as run_to_its_end
 from pymonik.cli.suggestions import check_module, check_script, not_found, note_slips
+from pymonik.cli.tables import say
 from pymonik.draw.model import Drawing
 from pymonik.draw.tasks import drawing_of_tasks
 from pymonik.errors import BackendError, GraphFileError, PymonikError, RunNotFound
@@ -95,7 +96,7 @@ def recorded(script: str, args: tuple[str, ...], module: bool, execute: bool = F
     try:
         return named(script, args, module, execute)
     except ScriptFailed as failure:
-        click.echo(str(failure), err=True)
+        say(str(failure), err=True)
         sys.exit(1)
 
 

@@ -88,10 +88,15 @@ def mermaid(drawing: Drawing) -> str:
     return "\n".join(lines)
 
 
+# What means something inside a label of Mermaid: entities, mark-up, directives, the end of it.
+_NAMED = {"&": "amp", '"': "quot", "<": "lt", ">": "gt"}
+_CODED = "#`%{}\\;*_~"
+
+
 def _entities(text: str) -> str:
-    for char, name in (("&", "amp"), ('"', "quot"), ("<", "lt"), (">", "gt")):
-        text = text.replace(char, f"#{name};" if char != "&" else "#amp;")
-    return text
+    return "".join(
+        f"#{_NAMED[c]};" if c in _NAMED else f"#{ord(c)};" if c in _CODED else c for c in text
+    )
 
 
 def graphml(drawing: Drawing) -> str:

@@ -19,6 +19,7 @@ from pymonik.draw.layout import Place
 from pymonik.draw.model import Box, Drawing, brief
 from pymonik.draw.summary import summarized
 from pymonik.draw.svg import fine_print, hues
+from pymonik.foreign import harmless
 
 _SCRIPTS = ("layout.js", "view.js", "main.js")
 # Boxes find where they came from by their calls; of more calls the first has to do.
@@ -50,7 +51,7 @@ def page(
     """
     colours = hues(title for s in stages for box in s.drawing.boxes for title in box.titles)
     data = {
-        "title": title,
+        "title": harmless(title),
         "start": len(stages) - 1 if start is None else start,
         "figures": [list(row) for row in figures],
         "stages": [
@@ -66,7 +67,7 @@ def page(
     here = files("pymonik.draw") / "page"
     template = Template((here / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
-        title=escape(title),
+        title=escape(harmless(title)),
         style=(here / "page.css").read_text(encoding="utf-8"),
         # Inside a script element nothing may look like the end of it.
         data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),

@@ -13,6 +13,7 @@ from typing import Any
 
 from pymonik.analysis.shape import captured, folded, uses
 from pymonik.draw.layout import Layout, layered
+from pymonik.foreign import harmless
 from pymonik.graph.ir import Graph, Map, Put, Recorded, Spec
 
 
@@ -40,6 +41,17 @@ class Box:
     members: Drawing | None = None
     status: str = ""
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Make every text harmless, for whatever it is drawn as."""
+        for name in ("titles", "sites", "notes"):
+            texts = getattr(self, name)
+            if not all(map(str.isprintable, texts)):
+                object.__setattr__(self, name, tuple(map(harmless, texts)))
+        for name in ("kind", "status"):
+            object.__setattr__(self, name, harmless(getattr(self, name)))
+        facts = tuple([(harmless(key), harmless(fact)) for key, fact in self.facts])
+        object.__setattr__(self, "facts", facts)
 
     @property
     def name(self) -> str:

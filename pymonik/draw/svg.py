@@ -144,4 +144,4 @@ def _card(box: Box, text: Text, left: float, top: float, width: float, hue: int)
         for row, (line, kind) in enumerate(lines)
     )
     title = escape("\n".join([*box.sites, *(f"{name}: {value}" for name, value in box.facts)]))
-    return f'<g class="{kinds}" style="--h:{hue}"><title>{title}</title>{rects}{rows}</g>'
+    return f'<g class="{escape(kinds)}" style="--h:{hue}"><title>{title}</title>{rects}{rows}</g>'

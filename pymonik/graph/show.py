@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pymonik.foreign import harmless
 from pymonik.graph.columns import Bundle, Const, Gather, Immediates, Nested, Range, Ref, Same
 from pymonik.graph.ir import Graph, Map, Put, Recorded
 from pymonik.humanize import literal
@@ -30,7 +31,7 @@ def show(graph: Graph) -> str:
     numbers = {id(node): f"%{place}" for place, node in enumerate(graph.nodes)}
     for other, kept in graph.aliases.items():
         numbers[id(other)] = numbers.get(id(kept), "%?")
-    return "\n".join(_line(node, numbers) for node in graph.nodes)
+    return "\n".join(harmless(_line(node, numbers)) for node in graph.nodes)
 
 
 def _line(node: Any, numbers: dict[int, str]) -> str:

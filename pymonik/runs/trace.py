@@ -12,6 +12,7 @@ from html import escape
 from itertools import cycle
 
 from pymonik.draw.svg import hues
+from pymonik.foreign import harmless
 from pymonik.humanize import counted
 from pymonik.runs.record import Record
 
@@ -72,7 +73,7 @@ def timeline(record: Record) -> str:
     bars = "".join(
         f'<rect x="{_LEFT + begin * scale:.2f}" y="{lanes[worker] * _LANE + 4}" rx="2" '
         f'width="{max(0.6, seconds * scale):.2f}" height="{_BAR}" style="--h:{colours[name]}">'
-        f"<title>{escape(name)}: {counted(elements, 'call')}, "
+        f"<title>{_escaped(name)}: {counted(elements, 'call')}, "
         f"{seconds:.4g} s from {begin:.4g} s</title>"
         "</rect>"
         for worker, name, begin, seconds, elements in spans
@@ -81,16 +82,20 @@ def timeline(record: Record) -> str:
         f'<text x="0" y="{row * _LANE + 19}">worker {lane}</text>' for lane, row in lanes.items()
     )
     key = "".join(
-        f'<li style="--h:{hue}">{escape(name)}</li>' for name, hue in list(colours.items())[:24]
+        f'<li style="--h:{hue}">{_escaped(name)}</li>' for name, hue in list(colours.items())[:24]
     )
     what = f"{counted(record.calls, 'call')} in {counted(record.units, 'unit')}"
     told = f"{what}, {record.seconds:.3g} s, {record.id}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8">'
-        f"<title>{escape(record.script)}</title><style>{_STYLE}</style><h1>{escape(record.script)}</h1><p>{escape(told)}</p>"
+        f"<title>{_escaped(record.script)}</title><style>{_STYLE}</style><h1>{_escaped(record.script)}</h1><p>{_escaped(told)}</p>"
         f'<svg viewBox="0 0 {_WIDTH} {height}" role="img">{_axis(end, scale, height)}{names}{bars}'
         f"</svg><ul>{key}</ul></html>"
     )
+
+
+def _escaped(text: str) -> str:
+    return escape(harmless(text))
 
 
 def _axis(end: float, scale: float, height: int) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from pymonik.errors import Cancelled, ExecutorDied, TaskFailed, TaskTimeout, ValueLost
+from pymonik.foreign import harmless
 from pymonik.values.content import Content
 from pymonik.values.exceptions import Arrived, raise_from, unpacked
 
@@ -117,10 +118,10 @@ class Failure:
         if self.lost:
             lines.append(f"(of its exception not all could travel: {self.lost})")
         if self.path:
-            lines.append("on the way: " + " → ".join(self.path))
+            lines.append("on the way: " + " → ".join(map(harmless, self.path)))
         if self.traceback:
             lines.append(f"remote traceback (worker {self.worker or '?'}):\n{self.traceback}")
-        return "\n".join(lines)
+        return harmless("\n".join(lines), lines=True)
 
 
 KINDS: dict[str, type[TaskFailed]] = {

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from pymonik.analysis import archive
-from pymonik.analysis.session.tasks import Stored, Task
+from pymonik.analysis.session.tasks import Stored, Task, TaskGraph
 from pymonik.errors import GraphFileError
 
 NAME = "tasks.json"
@@ -44,7 +44,9 @@ def load_tasks(path: str) -> tuple[list[Task], dict[str, Stored]]:
                 "that wrote it"
             )
         tasks = TypeAdapter(list[Task]).validate_python(data["tasks"])
-        return tasks, TypeAdapter(dict[str, Stored]).validate_python(data["objects"])
+        objects = TypeAdapter(dict[str, Stored]).validate_python(data["objects"])
+        TaskGraph(tasks, objects)  # refuses what has no order
+        return tasks, objects
 
 
 def is_tasks_file(path: str) -> bool:

@@ -93,6 +93,8 @@ class TaskGraph:
                 missing[user] -= 1
                 if not missing[user]:
                     ready.append(user)
+        if len(levels) < len(self.tasks):
+            raise ValueError("tasks that wait for each other in a circle")
         return levels
 
     def _titles(self) -> dict[str, str]:

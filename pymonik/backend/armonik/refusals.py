@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pymonik.errors import ClusterError, ClusterUnreachable
+from pymonik.foreign import harmless
 
 _ADVICE = {
     "UNAVAILABLE": "it cannot be reached: is the endpoint right, and does something listen there?",
@@ -58,7 +59,7 @@ _KINDS: dict[str, type[ClusterError]] = {
 
 def explain(endpoint: str, method: Any, error: Any) -> ClusterError:
     """Make our error of gRPC's."""
-    code, details = code_of(error), error.details() or "no details"
+    code, details = code_of(error), harmless(error.details() or "no details", lines=True)
     where = f"control plane {endpoint}, {name_of(method)}"
     status = http_status(error)
     if status in _PROXY_ADVICE:

@@ -30,7 +30,9 @@ class Clef(logging.Formatter):
             line["@x"] = record.exc_text
         line["logger"] = record.name
         for key, value in getattr(record, "pymonik", {}).items():
-            line["@" + key if key.startswith("@") else key] = value
+            # Beside our own fields; JSON knows no NaN and no infinity.
+            plain = repr(value) if isinstance(value, float) and value - value != 0 else value
+            line["@" + key if key.startswith("@") or key in line else key] = plain
         import json  # workers write JSON, executors do not
 
         return json.dumps(line, default=repr)
