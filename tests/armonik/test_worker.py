@@ -64,7 +64,8 @@ def test_a_worker_serves_and_ends_when_it_is_told(tmp_path: Path, kind: str) -> 
     address = f"http://127.0.0.1:{free_port()}"
     if kind != "tcp":
         address = str(tmp_path / "worker.sock")
-        Path(address).touch()  # a stale file of an earlier worker
+        with socket.socket(socket.AF_UNIX) as earlier:  # what a worker that was killed leaves
+            earlier.bind(address)
     variables = _channel("Worker", address, kind) | _channel("Agent", str(tmp_path / "a"), "")
     with subprocess.Popen(WORKER, env=script_environment(**variables)) as process:
         with grpc.insecure_channel(target_of(variables, "Worker")) as channel:
