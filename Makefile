@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?= -n 2
 BENCH_ARGS ?=
+PARTITION ?= pymonik
 EDITS ?= 500
 SEEDS ?= 1000
 FIRST ?= 0
@@ -17,12 +18,12 @@ WANTED := import sys; sys.exit(sys.version_info < (3, 10))
 FOUND := import sys; print("%d.%d.%d" % sys.version_info[:3])
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test edits faults check format bench clean
+.PHONY: help demo test edits faults check format bench conformance clean
 .SUFFIXES:
 
 help: ## show this list
 	@echo "usage: make TARGET [PYTHON=python3.12] [VENV=.venv]"
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.demo ## run the value-at-risk example, then draw its graph
 	@echo "==> Value at risk on all cores: examples/value_at_risk.py"
@@ -57,6 +58,14 @@ format: $(VENV)/.test ## rewrite the code in the project's format
 bench: $(VENV)/.bench ## measure against other libraries (BENCH_ARGS=...)
 	@echo "==> Running the benchmarks"
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+# What it asks of the cluster is told in worker/README.md.
+conformance: $(VENV)/.test ## run the programs of the tests on a cluster (ENDPOINT=host:port PARTITION=name)
+	@test -n "$(ENDPOINT)" || \
+	  { echo "error: which cluster? make conformance ENDPOINT=host:port PARTITION=name"; exit 1; }
+	@echo "==> Running the conformance programs and the guide on $(ENDPOINT), partition $(PARTITION)"
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) -o timeout=600 --endpoint $(ENDPOINT) \
+	  --partition $(PARTITION) $(if $(SHARED_FILES),--shared-files) tests/conformance tests/guide
 
 clean: ## remove the virtual environment and the caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -23,6 +23,8 @@ PACKAGE = os.path.dirname(os.path.abspath(__file__))
 class Settings:
     """Sizes in bytes, times in seconds."""
 
+    # The partition of programs that name none.
+    partition: str = "pymonik"
     # Pending captures beyond this cause a flush: the user's values exist twice until then.
     capture_limit: int = 2 * GIB
     # Content above this becomes a blob of its own: stored once, sent once.

@@ -6,20 +6,64 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from pymonik.emulator import Emulator
+from pymonik.emulator import Emulator, Habits
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-STEERING = ("PYMONIK_BACKEND", "PYMONIK_ENDPOINT", "AKCONFIG", "AK_ENDPOINT")
+STEERING = ("PYMONIK_BACKEND", "PYMONIK_ENDPOINT", "PYMONIK_PARTITION", "AKCONFIG", "AK_ENDPOINT")
 # Every graph of the tests is checked against the laws of the IR after every pass.
 os.environ["PYMONIK_VERIFY"] = "1"
 # Long enough for a loaded machine: it bounds a hang, it is never a measurement.
 PATIENCE = 60
 # Runs of tests are nobody's history.
 os.environ["PYMONIK_RUNS"] = "off"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("conformance", "programs on a cluster that is already there")
+    group.addoption("--endpoint", metavar="HOST:PORT", help="control plane to run programs on")
+    group.addoption("--partition", metavar="NAME", default="pymonik", help="its partition")
+    group.addoption(
+        "--shared-files", action="store_true", help="its workers see the files of this machine"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in (
+        "shares_files: its tasks and the test see the same files",
+        "names_partitions: it needs partitions of certain names",
+        "deep: thousands of dependency levels, minutes on a real cluster",
+    ):
+        config.addinivalue_line("markers", marker)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what a cluster that is already there cannot run, or has no part in."""
+    for item in items:
+        if not {"ledger", "gate"}.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("shares_files")
+    if not config.getoption("--endpoint"):
+        return
+    excluded = {"names_partitions", "deep"}
+    if not config.getoption("--shared-files"):
+        excluded.add("shares_files")
+    chosen = [
+        item
+        for item in items
+        if _runs_on_cluster(item) and not any(item.get_closest_marker(name) for name in excluded)
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    items[:] = chosen
+
+
+def _runs_on_cluster(item: pytest.Item) -> bool:
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    shared = params.get("shared", ("",))
+    return "emulator" in (params.get("backend"), shared[0])
 
 
 @pytest.fixture(autouse=True)
@@ -83,14 +127,40 @@ def script_environment(**extra: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": path, **extra}
 
 
+def emulated(habits: Habits) -> Emulator:
+    """Return an emulator of all partitions that the tests name."""
+    return Emulator(
+        partitions={"pymonik": 2, "my_pymonik_partition": 1, "a": 1, "b": 1},
+        worker=[sys.executable, "-m", "pymonik.runtime.worker.server"],
+        environment={"PYTHONPATH": str(REPOSITORY)},
+        habits=habits,
+    )
+
+
 @pytest.fixture(scope="session")
 def emulated_cluster() -> Iterator[Emulator]:
     """One emulated cluster for all tests of this process; it starts with the first of them."""
-    worker = [sys.executable, "-m", "pymonik.runtime.worker.server"]
-    partitions = {"pymonik": 2, "my_pymonik_partition": 1, "a": 1, "b": 1}
-    environment = {"PYTHONPATH": str(REPOSITORY)}
-    with Emulator(partitions=partitions, worker=worker, environment=environment) as running:
+    with emulated(Habits()) as running:
         yield running
+
+
+@dataclass(frozen=True)
+class Target:
+    """The control plane that programs run on, and the partition of those that name none."""
+
+    endpoint: str
+    partition: str = "pymonik"
+
+
+@pytest.fixture(scope="session")
+def target_cluster(pytestconfig: pytest.Config) -> Iterator[Target]:
+    """Give the cluster of `--endpoint`, or an emulated one with the habits of a real one."""
+    endpoint = pytestconfig.getoption("--endpoint")
+    if endpoint:
+        yield Target(endpoint, pytestconfig.getoption("--partition"))
+        return
+    with emulated(Habits(late_rows=(0.0, 0.09), repeated_created=True)) as running:
+        yield Target(running.endpoint)
 
 
 @pytest.fixture
@@ -107,8 +177,12 @@ def run_script(tmp_path: Path, request: pytest.FixtureRequest) -> Run:
         (home / "script.py").write_text(source)
         steering = {} if backend is None else {"PYMONIK_BACKEND": backend}
         if backend == "emulator":
-            endpoint = request.getfixturevalue("emulated_cluster").endpoint
-            steering = {"PYMONIK_BACKEND": "armonik", "PYMONIK_ENDPOINT": endpoint}
+            target = request.getfixturevalue("target_cluster")
+            steering = {
+                "PYMONIK_BACKEND": "armonik",
+                "PYMONIK_ENDPOINT": target.endpoint,
+                "PYMONIK_PARTITION": target.partition,
+            }
         return subprocess.run(
             [sys.executable, *(args or ("script.py",))],
             cwd=home,

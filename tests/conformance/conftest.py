@@ -38,8 +38,12 @@ def settings_of(backend: str, request: pytest.FixtureRequest) -> dict[str, Any]:
     """Give what a client needs to run on a backend."""
     if backend != "emulator":
         return {"backend": backend, "workers": 2}
-    emulator = request.getfixturevalue("emulated_cluster")
-    return {"backend": "armonik", "endpoint": emulator.endpoint, "workers": 2}
+    target = request.getfixturevalue("target_cluster")
+    settings = {"backend": "armonik", "endpoint": target.endpoint, "workers": 2}
+    # On an emulated cluster programs name no partition, as most users' programs.
+    return (
+        settings if target.partition == "pymonik" else {**settings, "partition": target.partition}
+    )
 
 
 @pytest.fixture

@@ -65,8 +65,9 @@ def run(home: Path, backend: str, request: Any, source: str, files: dict[str, st
         (home / name).write_text(text)
     steering = {"PYMONIK_BACKEND": backend, "PYMONIK_WORKERS": "1"}
     if backend == "emulator":
-        endpoint = request.getfixturevalue("emulated_cluster").endpoint
-        steering |= {"PYMONIK_BACKEND": "armonik", "PYMONIK_ENDPOINT": endpoint}
+        target = request.getfixturevalue("target_cluster")
+        steering |= {"PYMONIK_BACKEND": "armonik", "PYMONIK_ENDPOINT": target.endpoint}
+        steering["PYMONIK_PARTITION"] = target.partition
     done = subprocess.run(
         [sys.executable, "script.py"],
         cwd=home,

@@ -103,6 +103,7 @@ def test_calls_of_different_priority_do_not_share_a_unit(client: Pymonik) -> Non
     assert [h.get() for h in handles] == [i * i for i in range(40)]
 
 
+@pytest.mark.names_partitions
 def test_calls_of_different_partitions_do_not_share_a_unit(connect: Connect) -> None:
     with connect(partition=["a", "b"]) as client:
         first = square.invoke(2, pmk_partition="a")
@@ -111,6 +112,7 @@ def test_calls_of_different_partitions_do_not_share_a_unit(connect: Connect) -> 
         assert second.get() == 5
 
 
+@pytest.mark.names_partitions
 def test_the_first_of_several_partitions_is_the_default(connect: Connect) -> None:
     with connect(partition=["a", "b"]) as client:
         square.invoke(2)

@@ -17,6 +17,7 @@ from .programs import add, divide, identity, inc, square, total
 DEEP = 5_000
 
 
+@pytest.mark.deep
 def test_a_chain_of_thousands(connect: Connect, optimize: bool) -> None:
     with connect(optimize=optimize):
         h = inc.invoke(0)
@@ -25,6 +26,7 @@ def test_a_chain_of_thousands(connect: Connect, optimize: bool) -> None:
         assert h.get() == DEEP
 
 
+@pytest.mark.deep
 def test_a_chain_whose_every_link_is_kept(client: Pymonik) -> None:
     links = [inc.invoke(0)]
     for _ in range(DEEP - 1):

@@ -25,6 +25,10 @@ def expected(frame: Frame) -> str:
     return out.getvalue()
 
 
+def _marks(snippet: str) -> tuple[pytest.MarkDecorator, ...]:
+    return (pytest.mark.names_partitions,) if "partition=" in snippet else ()
+
+
 def test_every_snippet_is_framed() -> None:
     assert [s.split("\n")[0].split("#(")[0].strip() for s in SNIPPETS] == [
         frame.opening for frame in FRAMES
@@ -32,7 +36,13 @@ def test_every_snippet_is_framed() -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize(("snippet", "frame"), list(zip(SNIPPETS, FRAMES, strict=False)), ids=NAMES)
+@pytest.mark.parametrize(
+    ("snippet", "frame"),
+    [
+        pytest.param(snippet, frame, id=name, marks=_marks(snippet))
+        for name, snippet, frame in zip(NAMES, SNIPPETS, FRAMES)
+    ],
+)
 def test_a_snippet_prints_what_the_guide_says(
     run_script: Any, snippet: str, frame: Frame, backend: str
 ) -> None:

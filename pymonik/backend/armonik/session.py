@@ -42,7 +42,6 @@ from pymonik.wire.envelope import Envelope
 
 logger = logging.getLogger("pymonik.armonik")
 
-DEFAULT_PARTITION = "pymonik"
 # A cancelled task that no agent has met yet stays CANCELLING for ever.
 _FINAL = {"COMPLETED", "CANCELLED", "CANCELLING", "ERROR", "RETRIED", "TIMEOUT"}
 
@@ -72,7 +71,7 @@ class Session:
     def open(self, names: Sequence[str]) -> int:
         """Check the partitions and create the session; give the pods that are reserved for it."""
         known = {p.id: p for p in self._first(self._list_partitions)}
-        names = list(dict.fromkeys(names)) or [DEFAULT_PARTITION]
+        names = list(dict.fromkeys(names)) or [settings().partition]
         for name in names:
             if name not in known:
                 choices = ", ".join(map(repr, known)) or "none"
