@@ -37,6 +37,7 @@ def test_an_argument_without_meaning_is_accepted_with_a_warning(
         assert square.invoke(3).get() == 9
 
 
+@pytest.mark.names_partitions
 def test_the_arguments_with_meaning_bring_no_warning(connect: Connect) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -124,6 +124,7 @@ def test_the_context_of_a_plain_call_is_made_here() -> None:
     assert (name, task_name, attempt, element, x) == ("PymonikContext", "described", 1, None, 3)
 
 
+@pytest.mark.shares_files
 def test_the_working_directory_and_variables_are_restored_after_each_call(
     client: Pymonik, tmp_path: Any
 ) -> None:

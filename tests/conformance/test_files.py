@@ -59,6 +59,7 @@ def test_a_file_is_there_under_its_relative_path(client: Pymonik, source: Path) 
     assert read(mat) == "forty-two"
 
 
+@pytest.mark.shares_files
 def test_a_file_is_there_under_its_absolute_path(
     client: Pymonik, source: Path, tmp_path: Path
 ) -> None:
@@ -130,6 +131,7 @@ def where_it_runs() -> str:
     return os.getcwd()
 
 
+@pytest.mark.shares_files
 def test_a_file_that_is_right_already_is_left_alone(
     client: Pymonik, source: Path, tmp_path: Path
 ) -> None:
@@ -192,6 +194,7 @@ def test_two_files_that_want_one_place_are_refused(client: Pymonik, source: Path
     assert "two different files at 'same'" in str(error)
 
 
+@pytest.mark.shares_files
 def test_one_call_cannot_have_two_files_at_an_absolute_path_but_two_can(
     client: Pymonik, source: Path, tmp_path: Path
 ) -> None:
@@ -203,6 +206,7 @@ def test_one_call_cannot_have_two_files_at_an_absolute_path_but_two_can(
         assert read.invoke(mat).get() == Path(mat.source_path).read_text()
 
 
+@pytest.mark.shares_files
 def test_calls_with_different_files_at_one_absolute_path_find_their_own(
     connect: Connect, tmp_path: Path
 ) -> None:
@@ -317,6 +321,7 @@ def test_tasks_that_want_one_file_at_once_all_find_it_whole(
     assert not list((tmp_path / "shared").glob(".*"))
 
 
+@pytest.mark.shares_files
 @pytest.mark.parametrize("shape", ["alone", "in a dict"])
 def test_a_task_that_returns_a_file_is_refused(client: Pymonik, tmp_path: Path, shape: str) -> None:
     @task

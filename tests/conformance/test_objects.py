@@ -146,6 +146,7 @@ def test_where_a_task_runs_is_told(client: Pymonik, backend: str) -> None:
     assert where.invoke().get() == (local, False, local)
 
 
+@pytest.mark.names_partitions
 def test_the_handler_of_a_task_tells_its_options(connect: Connect) -> None:
     @task(require_context=True, task_options=TaskOptions(priority=4, options={"tag": "root"}))
     def told(ctx: PymonikContext, again: bool) -> Any:

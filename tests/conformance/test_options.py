@@ -83,6 +83,7 @@ def test_labels_merge_key_by_key(connect: Connect) -> None:
         assert dict(options.options or {}) == {"desk": "rates", "run": "2"}
 
 
+@pytest.mark.names_partitions
 def test_options_of_armonik_are_welcome(client: Pymonik) -> None:
     from armonik.common import TaskOptions as Theirs
 

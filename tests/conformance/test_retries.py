@@ -67,6 +67,7 @@ def test_retries_can_be_given_by_options(client: Pymonik, ledger: Ledger) -> Non
     assert h.get() == 3
 
 
+@pytest.mark.shares_files
 def test_each_element_of_a_map_has_its_own_attempts(client: Pymonik, tmp_path: Any) -> None:
     steady = task(retries=2)(flaky)
     rows = [(str(tmp_path / f"ledger{i}"), i) for i in (1, 2, 3, 4, 2)]
