@@ -60,7 +60,7 @@ class PymonikContext:
         self._wanted = environment
         self._environment: TaskEnvironment | None = None
         fields = {"task": task_name, "element": element, "attempt": attempt}
-        given = logger or logging.getLogger(f"pymonik.task.{task_name or 'local'}")
+        given = logger or logging.getLogger("pymonik.task")
         self.logger = TaskLogger(given, fields)
 
     @classmethod

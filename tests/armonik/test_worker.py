@@ -431,7 +431,7 @@ def test_the_command_line_is_a_worker() -> None:
 def test_a_line_of_the_log_is_json_with_fields_apart() -> None:
     record = logging.makeLogRecord(
         {
-            "name": "pymonik.task.f",
+            "name": "pymonik.task",
             "levelno": logging.WARNING,
             "levelname": "WARNING",
             "msg": "f[3]: read {rows}",
@@ -447,7 +447,7 @@ def test_a_line_of_the_log_is_json_with_fields_apart() -> None:
         "@l": "Warning",
         "@m": "read {rows}",
         "@x": "Traceback …",
-        "logger": "pymonik.task.f",
+        "logger": "pymonik.task",
         "task": "f",
         "element": 3,
         "rows": 12,

@@ -1,0 +1,94 @@
+"""The layers hold: imports run down the list of rooms, and no two files import each other.
+
+All imports count: at the top of a file, inside a function, and for the type checker alone.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import networkx
+
+from tests.conftest import REPOSITORY
+
+PACKAGE = REPOSITORY / "pymonik"
+# From the ground up. Rooms of one row import nothing of each other; `runtime` is three rooms.
+FLOORS = (
+    {"errors", "foreign"},
+    {"settings", "humanize", "system"},
+    {"values"},
+    {"files", "wire", "capture"},
+    {"environment", "graph"},
+    {"record", "plan", "cache"},
+    {"runtime.executor"},
+    {"runtime.host"},
+    {"runtime.worker"},
+    {"backend", "emulator"},
+    {"analysis"},
+    {"draw"},
+    {"runs"},
+    {"client"},
+    {"", "testing"},
+    {"cli"},
+    {"__main__"},
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(REPOSITORY).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {_module(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def _room(module: str) -> str:
+    parts = module.split(".")[1:]
+    return ".".join(parts[:2] if parts[:1] == ["runtime"] else parts[:1])
+
+
+def _imported(module: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module in MODULES:
+            submodules = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (name if name in MODULES else node.module for name in submodules)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+
+
+IMPORTS = {module: set(_imported(module)) - {module} for module in MODULES}
+
+
+def test_every_file_is_in_a_room_of_the_list() -> None:
+    # `pymonik.runtime` itself is the door of its three rooms.
+    assert {_room(module) for module in MODULES} - {"runtime"} == set(FLOOR)
+
+
+def test_no_import_runs_up_the_list() -> None:
+    up = [
+        f"{module} → {name}"
+        for module, names in IMPORTS.items()
+        for name in names
+        if _room(module) != _room(name) and FLOOR[_room(name)] >= FLOOR[_room(module)]
+    ]
+    assert up == []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    graph = networkx.DiGraph((module, name) for module, names in IMPORTS.items() for name in names)
+    circles = networkx.strongly_connected_components(graph)
+    assert [sorted(circle) for circle in circles if len(circle) > 1] == []
+
+
+def test_class_names_are_unique() -> None:
+    names = Counter(
+        node.name
+        for path in MODULES.values()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == []
