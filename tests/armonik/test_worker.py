@@ -468,5 +468,6 @@ def test_an_engine_that_has_failed_is_not_asked_again() -> None:
 
 def test_an_answer_is_cut_to_the_bytes_it_may_have() -> None:
     text = verdict.short("é" * verdict.LIMIT)
-    assert len(text.encode()) == verdict.LIMIT
-    assert set(text) == {"é"}
+    assert verdict.LIMIT - 8 < len(text.encode()) <= verdict.LIMIT
+    assert text.startswith("éé")
+    assert text.endswith("éé")
