@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from pymonik.capture.fingerprint import content_digest, parameters_of, parts_of
+from pymonik.capture.pickler import pickled_types
 from pymonik.environment.value import Environment
 from pymonik.errors import GraphFileError
 from pymonik.files.materialize import content_of_bytes
@@ -20,7 +21,7 @@ from pymonik.graph.columns import Bundle, Const, Immediates, Nested, Range, Ref
 from pymonik.graph.ir import Graph, Put, Spec
 from pymonik.plan.plan import Source
 from pymonik.values.content import Content
-from pymonik.values.options import TaskOptions, names_of, pickled_types
+from pymonik.values.options import TaskOptions, names_of
 
 KIND, FORMAT = "pymonik-graph", 2
 # Python writes no longer numbers in decimals, as JSON does (its limit is 4 300 digits).

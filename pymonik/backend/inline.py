@@ -19,8 +19,9 @@ from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.calls import Hosting, Job, Report
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.subtasks import Subtasks, wire_plan
-from pymonik.runtime.executor.surroundings import moved
-from pymonik.runtime.host.messages import plan_of, variables_of
+from pymonik.runtime.executor.surroundings import moved, variables_of
+from pymonik.runtime.host.local_subtasks import Here
+from pymonik.runtime.host.messages import plan_of
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.unit_slice import Piece
 from pymonik.system.forks import fork_safe
@@ -64,7 +65,7 @@ class InlineBackend(Embedded):
         self._surroundings = surroundings
         self.slots = workers or 1
         self.changed = fork_safe(threading.Condition())
-        self._run_by(Scheduler())
+        self._run_by(Scheduler(Here))
         self._scheduler.executors[0] = []
         self.durations: Mapping[str, float] = {}
         self._functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)

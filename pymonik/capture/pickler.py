@@ -43,6 +43,7 @@ from pymonik.capture.sharing import reach_of
 from pymonik.capture.source_closure import imported_by
 from pymonik.values.content import Content, Definition, freeze_buffer, slot_value
 from pymonik.values.exceptions import reduced as reduced_exception
+from pymonik.values.options import ExceptionTypes
 
 # Smaller buffers travel inside the pickle: a buffer of its own costs more than it saves.
 _IN_BAND = 4096
@@ -348,6 +349,13 @@ def content_of(obj: Any) -> Content:
     """Freeze an object that holds no handles."""
     data, raw, _ = freeze(obj)
     return Content(data, [freeze_buffer(view) for view in raw])
+
+
+def pickled_types(types: tuple[type[BaseException], ...] | ExceptionTypes) -> Content:
+    """Return exception types as they travel."""
+    if isinstance(types, ExceptionTypes):
+        return types.content
+    return content_of(types)
 
 
 def explain(obj: Any, name: str, _depth: int = 0) -> str:

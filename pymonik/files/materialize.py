@@ -17,7 +17,8 @@ from typing import Any, ClassVar
 
 from pymonik.errors import SourceChangedError, TreeError
 from pymonik.files.tree import MODE_BITS, archive_of, file_hash, tree_hash
-from pymonik.values.content import Buffer, Content, MemoryFile, freeze_buffer
+from pymonik.system.memory_file import Buffer, MemoryFile
+from pymonik.values.content import Content, freeze_buffer
 
 __all__ = ["Materialize", "SourceChangedError", "TreeError", "materialize", "read_source"]
 

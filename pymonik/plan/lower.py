@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from pymonik.capture.pickler import pickled_types
 from pymonik.graph.ir import Graph, Map, Put, Recorded, Spec, Step, inputs, line_of
 from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan
@@ -17,7 +18,7 @@ from pymonik.plan.unit import Unit
 from pymonik.settings import settings
 from pymonik.values import seeds
 from pymonik.values.content import Content
-from pymonik.values.options import DEFAULTS, TaskOptions, pickled_types
+from pymonik.values.options import DEFAULTS, TaskOptions
 from pymonik.values.outputs import Cell, Home
 from pymonik.wire.program import Program, Shared
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from pymonik.values.content import open_memory_file
+from pymonik.system.memory_file import open_memory_file
 
 # `faulthandler` writes a hundred frames at most: this is more than they take.
 _LIMIT = 32 << 10

@@ -3,105 +3,23 @@
 Enters: pickled bytes with their out-of-band buffers. Leaves: a `Content`, or the object again.
 Who pickles what, and which handles hide inside, is left to `pickling` and `capture`.
 
-A buffer above `shared_size` lives in a memory file: an unlinked file in memory that is passed
-between processes over a socket and mapped privately, so that arrays are writable and cost no copy.
+A buffer above `shared_size` lives in a memory file: see `memory_file`.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import mmap
-import os
 import pickle
-import resource
 import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from pymonik.settings import settings
+from pymonik.system.memory_file import Buffer, MemoryFile
 
 # The types whose values cannot change: kept as they are, pickled once per unit.
 IMMEDIATE = frozenset({int, float, str, bytes, bool, type(None), complex, type(Ellipsis)})
-
-
-def open_memory_file() -> int:
-    """Open a file that lives in memory and has no name."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("pymonik", os.MFD_CLOEXEC)
-    import tempfile
-
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
-
-
-class MemoryFile:
-    """A buffer in a file that has no name: shared by descriptor, mapped copy-on-write."""
-
-    __slots__ = ("__weakref__", "_seen", "fd", "size")
-    _open: ClassVar[int] = 0
-
-    def __init__(self, fd: int, size: int) -> None:
-        self.fd = fd
-        self.size = size
-        self._seen: mmap.mmap | bytearray | None = None
-        MemoryFile._open += 1
-
-    @classmethod
-    def has_room(cls) -> bool:
-        """Tell whether one more may be open: half of the descriptors are left to the user."""
-        return cls._open < resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
-
-    @classmethod
-    def copy_of(cls, view: memoryview) -> MemoryFile:
-        """Copy a contiguous buffer of bytes into a new memory file."""
-        file = cls(open_memory_file(), view.nbytes)
-        done = 0
-        while done < view.nbytes:
-            done += os.write(file.fd, view[done:])
-        return file
-
-    def map(self) -> mmap.mmap | bytearray:
-        """Map it privately: writes stay with whoever maps it. Copied when too many are mapped."""
-        if MemoryFile.has_room():
-            return _Mapping(
-                self.fd, self.size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE
-            )
-        copy = bytearray(self.size)
-        done = 0
-        while done < self.size:
-            done += os.preadv(self.fd, [memoryview(copy)[done:]], done)
-        return copy
-
-    def equals(self, raw: memoryview) -> bool:
-        """Compare with other bytes; the mapping is kept, since what is met twice is met again."""
-        from pymonik.values.memcmp import equal
-
-        if self._seen is None and not MemoryFile.has_room():
-            return equal(self.map(), raw)
-        if self._seen is None:
-            self._seen = self.map()
-        return equal(self._seen, raw)
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __del__(self) -> None:
-        MemoryFile._open -= 1
-        try:
-            os.close(self.fd)
-        except OSError:  # the interpreter is ending, or somebody closed every descriptor
-            pass
-
-
-class _Mapping(mmap.mmap):
-    """A mapping; it holds a descriptor of its own, which counts like that of a file."""
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        MemoryFile._open += 1
-
-    def __del__(self) -> None:
-        MemoryFile._open -= 1
 
 
 class Definition(bytes):
@@ -110,19 +28,12 @@ class Definition(bytes):
     MAGIC: ClassVar[bytes] = b"PYMKDEF\1"
 
 
-Buffer = bytes | MemoryFile
 _slots = threading.local()
 
 
 def slot_value(number: int) -> Any:
     """Give the value of a numbered hole; called by pickles that were made around handles."""
     return _slots.values[number]
-
-
-def received(fd: int) -> Buffer:
-    """Take over a memory file that was passed here: its bytes alone when too many are open."""
-    file = MemoryFile(fd, os.fstat(fd).st_size)
-    return file if MemoryFile.has_room() else bytes(file.map())
 
 
 class Content:

@@ -158,15 +158,6 @@ def names_of(types: tuple[type[BaseException], ...] | ExceptionTypes | None) -> 
     return [f"{kind.__module__}.{kind.__qualname__}" for kind in types or ()]
 
 
-def pickled_types(types: tuple[type[BaseException], ...] | ExceptionTypes) -> Content:
-    """Return exception types as they travel."""
-    if isinstance(types, ExceptionTypes):
-        return types.content
-    from pymonik.capture import pickler as pickling
-
-    return pickling.content_of(types)
-
-
 _CHECKS: dict[str, Any] = {
     "max_duration": _duration,
     "priority": _priority,

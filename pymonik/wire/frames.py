@@ -24,7 +24,8 @@ from typing import Any
 from pymonik.errors import WireError
 from pymonik.settings import settings
 from pymonik.system.forks import fork_safe
-from pymonik.values.content import Buffer, Content, MemoryFile, received
+from pymonik.system.memory_file import Buffer, MemoryFile, received
+from pymonik.values.content import Content
 from pymonik.wire.byte_cache import CacheInfo
 
 _HEADER = struct.Struct("<QII")

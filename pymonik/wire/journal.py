@@ -18,7 +18,8 @@ import os
 import pickle
 from typing import Any, NamedTuple
 
-from pymonik.values.content import Content, MemoryFile, open_memory_file
+from pymonik.system.memory_file import MemoryFile, open_memory_file
+from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 
 logger = logging.getLogger("pymonik.host")

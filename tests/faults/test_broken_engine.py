@@ -15,7 +15,7 @@ from pymonik import Pymonik, Task, task
 from pymonik.errors import ExecutorDied, PymonikError, TaskFailed
 from pymonik.runtime.host import host
 from pymonik.runtime.host.host import Host
-from pymonik.runtime.host.subtasks import Here
+from pymonik.runtime.host.local_subtasks import Here
 from tests.conftest import PATIENCE
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pymonik.values.content import MemoryFile
-from pymonik.values.memcmp import equal
+from pymonik.system.memcmp import equal
+from pymonik.system.memory_file import MemoryFile
 
 SIZE = 1_000_003
 HOLDERS = {

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from pymonik.errors import WireError
 from pymonik.settings import settings as settings_of
-from pymonik.values.content import Content, MemoryFile
+from pymonik.system.memory_file import MemoryFile
+from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.wire.frames import Decoder, Encoder, Outbox, receive
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pymonik.runtime.executor import mappings as kept
-from pymonik.values.content import open_memory_file
+from pymonik.system.memory_file import open_memory_file
 
 SIZE = (4 << 20) + 1234
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pages are told of on Linux only")

@@ -10,6 +10,7 @@ from typing import Any
 
 from pymonik.capture import pickler as pickling
 from pymonik.plan.unit import Unit
+from pymonik.runtime.host.local_subtasks import Here
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.unit_slice import Piece
 from pymonik.values.content import Content
@@ -62,7 +63,7 @@ class Machine:
     """A scheduler whose executors are names in a test."""
 
     def __init__(self, executors: int = 1) -> None:
-        self.scheduler = Scheduler()
+        self.scheduler = Scheduler(Here)
         for number in range(executors):
             self.scheduler.executors[number] = []
 

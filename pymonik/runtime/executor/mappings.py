@@ -13,8 +13,8 @@ import mmap
 import os
 import sys
 
-from pymonik.values.content import Buffer, MemoryFile
-from pymonik.values.memcmp import address_of
+from pymonik.system.memcmp import address_of
+from pymonik.system.memory_file import Buffer, MemoryFile
 
 # Smaller files are mapped anew sooner than the kernel is asked about their pages.
 _SMALLEST = 1 << 20

@@ -13,7 +13,6 @@ from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING
 
 from pymonik.runtime.executor.state import Restorer
-from pymonik.runtime.host.messages import variables_of
 from pymonik.system.surroundings import (
     NO_CHANGES,
     Changes,
@@ -90,6 +89,11 @@ def moved(watch: Watch | None, unit: Unit, restore: Restorer) -> Iterator[None]:
     finally:
         sys.path[:] = path
         _set_small(now)
+
+
+def variables_of(unit: Unit) -> dict[str, str]:
+    """Give the variables that the environment of a unit sets."""
+    return dict(unit.environment.variables) if unit.environment else {}
 
 
 def _set_small(wanted: Surroundings) -> None:

@@ -20,10 +20,11 @@ from pymonik.plan.unit import Unit
 from pymonik.runtime.host.autoscaler import Hiring
 from pymonik.runtime.host.condition import Changed
 from pymonik.runtime.host.environments import Quarters, own_folder_of
+from pymonik.runtime.host.local_subtasks import Here
 from pymonik.runtime.host.messages import entry_of, plan_of
 from pymonik.runtime.host.pool import Death, Staff
 from pymonik.runtime.host.scheduler import Scheduler
-from pymonik.runtime.host.subtasks import Here, Onward
+from pymonik.runtime.host.subtasks import Onward
 from pymonik.system.forks import fork_safe
 from pymonik.system.safe_logging import safe_logger
 from pymonik.values.outcome import Failure

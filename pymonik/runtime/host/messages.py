@@ -23,11 +23,6 @@ def entry_of(piece: Piece) -> tuple[Any, ...]:
     return (unit.number, unit.payload, inputs, piece.start, piece.stop, *about)
 
 
-def variables_of(unit: Unit) -> dict[str, str]:
-    """Give the variables that the environment of a unit sets."""
-    return dict(unit.environment.variables) if unit.environment else {}
-
-
 def plan_of(wire: Any) -> Any:
     """Make units of the plan that an executor sent."""
     if wire is None:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from pymonik.plan.unit import Unit
 from pymonik.runtime.executor.results import failure_of
 from pymonik.runtime.host.ready import Ready
-from pymonik.runtime.host.subtasks import Here, Onward
+from pymonik.runtime.host.subtasks import Onward
 from pymonik.runtime.host.unit_slice import Piece, Running
 from pymonik.values.content import IMMEDIATE
 from pymonik.values.outcome import PENDING, Failure
@@ -41,7 +41,8 @@ class Observer(Protocol):
 class Scheduler:
     """The units of one host and the executors that run them."""
 
-    def __init__(self, onward: Callable[[Scheduler], Onward] = Here) -> None:
+    def __init__(self, onward: Callable[[Scheduler], Onward]) -> None:
+        """Schedule; onward: makes what takes the work that units leave behind."""
         self.ready = Ready()
         self.executors = self.ready.executors
         self.kills: list[int] = []

@@ -1,0 +1,100 @@
+"""Memory files: buffers that processes share by descriptor, and map copy-on-write.
+
+Enters: buffers, and descriptors that came over a socket. Leaves: an unlinked file in memory, mapped
+privately, so that arrays are writable and cost no copy; or a copy, where too many files are open.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import resource
+from typing import Any, ClassVar
+
+
+def open_memory_file() -> int:
+    """Open a file that lives in memory and has no name."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("pymonik", os.MFD_CLOEXEC)
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+class MemoryFile:
+    """A buffer in a file that has no name: shared by descriptor, mapped copy-on-write."""
+
+    __slots__ = ("__weakref__", "_seen", "fd", "size")
+    _open: ClassVar[int] = 0
+
+    def __init__(self, fd: int, size: int) -> None:
+        self.fd = fd
+        self.size = size
+        self._seen: mmap.mmap | bytearray | None = None
+        MemoryFile._open += 1
+
+    @classmethod
+    def has_room(cls) -> bool:
+        """Tell whether one more may be open: half of the descriptors are left to the user."""
+        return cls._open < resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+
+    @classmethod
+    def copy_of(cls, view: memoryview) -> MemoryFile:
+        """Copy a contiguous buffer of bytes into a new memory file."""
+        file = cls(open_memory_file(), view.nbytes)
+        done = 0
+        while done < view.nbytes:
+            done += os.write(file.fd, view[done:])
+        return file
+
+    def map(self) -> mmap.mmap | bytearray:
+        """Map it privately: writes stay with whoever maps it. Copied when too many are mapped."""
+        if MemoryFile.has_room():
+            return _Mapping(
+                self.fd, self.size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE
+            )
+        copy = bytearray(self.size)
+        done = 0
+        while done < self.size:
+            done += os.preadv(self.fd, [memoryview(copy)[done:]], done)
+        return copy
+
+    def equals(self, raw: memoryview) -> bool:
+        """Compare with other bytes; the mapping is kept, since what is met twice is met again."""
+        from pymonik.system.memcmp import equal
+
+        if self._seen is None and not MemoryFile.has_room():
+            return equal(self.map(), raw)
+        if self._seen is None:
+            self._seen = self.map()
+        return equal(self._seen, raw)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __del__(self) -> None:
+        MemoryFile._open -= 1
+        try:
+            os.close(self.fd)
+        except OSError:  # the interpreter is ending, or somebody closed every descriptor
+            pass
+
+
+class _Mapping(mmap.mmap):
+    """A mapping; it holds a descriptor of its own, which counts like that of a file."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        MemoryFile._open += 1
+
+    def __del__(self) -> None:
+        MemoryFile._open -= 1
+
+
+Buffer = bytes | MemoryFile
+
+
+def received(fd: int) -> Buffer:
+    """Take over a memory file that was passed here: its bytes alone when too many are open."""
+    file = MemoryFile(fd, os.fstat(fd).st_size)
+    return file if MemoryFile.has_room() else bytes(file.map())
