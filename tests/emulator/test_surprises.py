@@ -235,7 +235,8 @@ def test_the_control_plane_stops_after_too_many_faults() -> None:
                 client.submit(payload, output, [data, data])
             return code(refused.value)
 
-        assert [refusal() for _ in range(3)] == ["UNKNOWN"] * 3
+        assert [refusal() for _ in range(2)] == ["UNKNOWN"] * 2
+        # The third is one too many: with no delay, the exit may overtake even its answer.
         eventually(lambda: refusal() == "UNAVAILABLE")
         with pytest.raises(grpc.RpcError) as cut:
             list(stream)
