@@ -26,8 +26,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```\s+(?:```text\n(.*?)```)?", README, re.DOTALL)
 
 
-def run(*arguments: str | Path, backend: str = "local") -> str:
-    """Run Python on these arguments as a user would; give what it prints."""
+def run(*arguments: str | Path, backend: str = "local", cwd: Path | None = None) -> str:
+    """Run Python on these arguments as a user would; return what it prints."""
     environment = {**os.environ, "PYMONIK_BACKEND": backend, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-W", "error", *map(str, arguments)],
@@ -35,6 +35,7 @@ def run(*arguments: str | Path, backend: str = "local") -> str:
         capture_output=True,
         text=True,
         timeout=120,
+        cwd=cwd,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -72,7 +73,7 @@ def test_a_snippet_of_the_readme_prints_what_the_readme_says(
 ) -> None:
     script = tmp_path / "snippet.py"
     script.write_text(snippet, encoding="utf-8")
-    assert run(script) == said
+    assert run(script, cwd=tmp_path) == said
 
 
 def test_the_readme_has_snippets() -> None:

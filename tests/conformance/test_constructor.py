@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import threading
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,8 +121,26 @@ def test_an_unknown_backend_in_the_variable_names_the_variable(
         Pymonik().create()
 
 
-def test_building_a_client_starts_nothing_and_opens_nothing() -> None:
-    client = Pymonik("no-such-host.invalid:5001")
+def _at_work() -> set[str]:
+    """Return the threads, children, sockets and pipes of this process."""
+    threads = {f"thread {thread.ident}" for thread in threading.enumerate()}
+    tasks = Path("/proc/self/task").glob("*/children")
+    children = {f"child {pid}" for task in tasks for pid in task.read_text().split()}
+    opened = set()
+    for file in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # that of the listing itself
+            opened.add(os.readlink(file))
+    return threads | children | {name for name in opened if name.startswith(("socket:", "pipe:"))}
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="descriptors are counted in /proc")
+@pytest.mark.parametrize("endpoint", ["no-such-host.invalid:5001", None])
+def test_building_a_client_starts_nothing_and_opens_nothing(endpoint: str | None) -> None:
+    before = _at_work()
+    client = Pymonik(endpoint)
+    square.invoke(3, pymonik=client)
+    assert _at_work() - before == set()
+    client.cancel()
     client.close()
 
 
