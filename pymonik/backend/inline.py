@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pymonik.backend.in_process import Embedded
+from pymonik.capture.as_captured import as_captured
+from pymonik.capture.definitions import is_live
 from pymonik.capture.importer import at_home
 from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit
@@ -119,7 +121,7 @@ class InlineBackend(Embedded):
             self._subtasks,
             restore,
         )
-        with at_home(unit.modules), moved(self._surroundings, unit, restore):
+        with at_home(unit.modules), as_captured(), moved(self._surroundings, unit, restore):
             self._report(unit, run(job, hosting))
         restore.expect({})
         running.DIRTY.clear()
@@ -150,7 +152,10 @@ class InlineBackend(Embedded):
             self.changed.notify_all()
 
     def _function(self, content: Content) -> Any:
-        return self._functions.get(content.key, content.size, content.load)
+        key = content.key
+        if content.has_definitions:  # loaded once more where a class of it was changed meanwhile
+            key += bytes(map(is_live, content.buffers))
+        return self._functions.get(key, content.size, content.load)
 
     def progress(self) -> tuple[int, int]:
         """Give how many units have ended, and how many there are."""

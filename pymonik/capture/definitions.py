@@ -22,6 +22,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pymonik.capture import class_parts
+from pymonik.capture.as_captured import are_live
 from pymonik.capture.watch import Watch
 from pymonik.system.forks import fork_safe
 from pymonik.values.content import Definition
@@ -201,7 +202,7 @@ class Definitions:
     def resolve(self, id: str, parts: tuple[Definition, ...]) -> Any:
         """Return the object that a reference means: the one of this process, or one made of it."""
         own = self._own.get(id)
-        if own is not None:
+        if own is not None and are_live(parts, self.is_as_said):
             return own.obj
         forced = _FORCED.objects.get(id)
         if forced is not None:
@@ -228,6 +229,11 @@ class Definitions:
         with self.lock:
             own = self._own.get(head.id)
             return head.named and (own is not None or self._here(head) is not None)
+
+    def is_as_said(self, definition: Definition) -> bool:
+        """Tell whether what this process has under the name of a definition is the same."""
+        own = self._own.get(header_of(definition).id)
+        return own is None or (own.definition == definition and own.is_current())
 
     def _here(self, head: Header) -> Any:
         """Return what this process has under the name of a definition, if that is the same."""
@@ -298,6 +304,17 @@ def are_here(buffers: Sequence[Any]) -> bool:
     return all(TABLE.is_here(head) for head in heads if head.outline)
 
 
+def are_current(buffers: Sequence[Any]) -> bool:
+    """Tell whether the classes of this program still are what a content says of them."""
+    definitions = [buffer for buffer in buffers if type(buffer) is Definition]
+    return all(map(TABLE.is_as_said, definitions))
+
+
+def is_live(buffer: Any) -> bool:
+    """Tell whether the class of this program serves where a definition is loaded."""
+    return type(buffer) is not Definition or are_live((buffer,), TABLE.is_as_said)
+
+
 class _Making:
     """Makes objects of definitions that need each other; skeletons stand for what is not ready."""
 
@@ -324,9 +341,9 @@ class _Making:
         if id in self.skeletons:
             return self.skeletons[id]
         own = self.table._own.get(id)
-        if own is not None:
-            return own.obj
         reference = (id, closure(id, self.by_id))
+        if own is not None and are_live(reference[1], self.table.is_as_said):
+            return own.obj
         found = self.table._made.get(reference)
         if found is None:
             head = header_of(self.by_id[id])

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from pymonik.capture.canonical_text import code_text, text, values_of, whole_text
+from pymonik.capture.definitions import are_current
 from pymonik.capture.function import reachable
 from pymonik.values.content import Content
 
@@ -131,7 +132,8 @@ def content_digest(content: Content, slots: int = 0) -> str:
     """Give a digest that is the same in every run for equal values.
 
     A pickle that carries classes or functions of the script along, or a set of texts, is another
-    in each run: it is loaded, and its value is read. slots: how many holes it has.
+    in each run: it is loaded, and its value is read. Where a class in it has been changed since,
+    what is loaded is not what was captured: its bytes are compared. slots: how many holes it has.
     """
     known = _KNOWN.get(content)
     if known is None:
@@ -139,9 +141,11 @@ def content_digest(content: Content, slots: int = 0) -> str:
         if content.has_definitions or b"cloudpickle" in content.data or _holds_set(content.data):
             try:
                 value = content.load([f"slot {i}" for i in range(slots)])
-                known = _digest(whole_text(value)[0])
+                read = _digest(whole_text(value)[0])
             except Exception:  # whatever a class of the user does when it is made without a call
                 logger.debug("a value cannot be read again: its bytes are compared", exc_info=True)
+            else:  # asked after it was read: another thread may change a class meanwhile
+                known = read if are_current(content.buffers) else known
         _KNOWN[content] = known
     return known
 

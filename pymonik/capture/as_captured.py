@@ -1,0 +1,42 @@
+"""Classes as they were captured, in the process that they were captured in.
+
+Enters: definitions, while a unit runs in the user's own process. Leaves: whether the class of this
+process still is what one says. One that was changed since is made of its definition instead, as in
+an executor. Asked once a unit: what a task itself does to a class is seen by the calls after it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from pymonik.values.content import Definition
+
+
+class _Unit(threading.local):
+    seen: dict[Definition, bool] | None = None
+
+
+_UNIT = _Unit()
+
+
+@contextmanager
+def as_captured() -> Iterator[None]:
+    """Let this thread load classes as they were captured."""
+    outer, _UNIT.seen = _UNIT.seen, {}
+    try:
+        yield
+    finally:
+        _UNIT.seen = outer
+
+
+def are_live(definitions: Sequence[Definition], is_current: Callable[[Definition], bool]) -> bool:
+    """Tell whether the objects of this process may stand for definitions."""
+    seen = _UNIT.seen
+    if seen is None:
+        return True
+    for definition in definitions:
+        if definition not in seen:
+            seen[definition] = is_current(definition)
+    return all(map(seen.__getitem__, definitions))
