@@ -19,10 +19,10 @@ from pymonik.analysis.pickled_texts import texts_in
 from pymonik.analysis.shape import argument_names, in_argument
 from pymonik.capture.dependencies import brought_by, imported, package_of
 from pymonik.environment.value import Environment
+from pymonik.files.materialize import is_placing
 from pymonik.graph.columns import Const, Each, Immediates, Nested
 from pymonik.graph.ir import Graph, Put, Recorded
 from pymonik.plan.plan import Plan
-from pymonik.runtime.executor.materialize import is_placing
 from pymonik.settings import GIB, MIB
 from pymonik.values.content import Content
 

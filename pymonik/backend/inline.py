@@ -19,6 +19,7 @@ from pymonik.plan.unit import Unit
 from pymonik.record.current import CURRENT
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.calls import Hosting, Job, Report
+from pymonik.runtime.executor.context import serve
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.subtasks import Subtasks, wire_plan
 from pymonik.runtime.executor.surroundings import moved, variables_of
@@ -72,6 +73,7 @@ class InlineBackend(Embedded):
         self.durations: Mapping[str, float] = {}
         self._functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)
         self._subtasks = Subtasks(self.slots, False, optimize)
+        serve()
 
     def prepare(self, calls: int) -> None:
         """Nothing is to be got ready."""

@@ -2,7 +2,7 @@
 
 In: a path here and the path wanted there. Out: a `Materialize`, named by its content when it is
 made, and its bytes, frozen, for the calls that take it. Sending belongs to the client, putting the
-files in place to `pymonik.runtime.executor.materialize`.
+files in place to the engine that runs the call.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from typing import Any, ClassVar
 
 from pymonik.errors import SourceChangedError, TreeError
 from pymonik.files.tree import MODE_BITS, archive_of, file_hash, tree_hash
+from pymonik.system.engine import ENGINE
 from pymonik.system.memory_file import Buffer, MemoryFile
-from pymonik.values.content import Content, freeze_buffer
+from pymonik.values.content import Content, freeze_buffer, slot_value
 
 __all__ = ["Materialize", "SourceChangedError", "TreeError", "materialize", "read_source"]
 
+_PLACED = b"\x06placed"  # a name in a pickle stands behind its length
 # A pickle of nothing but a buffer: loaded, it is the bytes, mapped where they are many.
 _BYTES = pickle.dumps(
     pickle.PickleBuffer(bytearray(b"x")), protocol=5, buffer_callback=lambda buffer: None
@@ -111,6 +113,36 @@ def content_of_bytes(data: bytes) -> Content:
 def is_bytes(content: Content) -> bool:
     """Tell whether a content loads as bytes: it is a file, or the archive of a folder."""
     return content.data == _BYTES
+
+
+class Placing:
+    """A file or folder on its way: with its bytes in hole 0 it loads as what lies in place."""
+
+    def __init__(self, mat: Materialize) -> None:
+        self._mat = mat
+
+    def __reduce__(self) -> Any:
+        mat = self._mat
+        about = (mat.source_path, mat.worker_path, mat.content_hash, mat.is_directory)
+        return placed, (*about, mat.result_id, mat.mode, _Hole())
+
+
+def is_placing(content: Content) -> bool:
+    """Tell whether a content is a file on its way: see `Placing`."""
+    return _PLACED in content.data and placed.__module__.encode() in content.data
+
+
+class _Hole:
+    def __reduce__(self) -> Any:
+        return slot_value, (0,)
+
+
+def placed(*given: Any) -> Materialize:
+    """Put a file or folder in place; called by the pickles of `Placing`."""
+    *about, content = given
+    mat = Materialize(*about)
+    mat._placed = ENGINE.install(mat, content)
+    return mat
 
 
 def _frozen(mat: Materialize) -> Buffer:

@@ -59,7 +59,7 @@ class Arguments:
         """Give the slot value that stands for what was met in an object: a handle, or a file."""
         if getattr(type(lazy), "__pymonik_role__", "") != "file":
             return self.slot_of_lazy(lazy)
-        from pymonik.runtime.executor.materialize import Placing
+        from pymonik.files.materialize import Placing
 
         placing, _ = self.interner.freeze(Placing(lazy), lazy.source_path)
         return Nested(placing, (self.file(lazy),))

@@ -8,19 +8,52 @@ from __future__ import annotations
 
 import logging
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pymonik.errors import NoClientError, OptionsError
 from pymonik.record.task_logger import TaskLogger
+from pymonik.system.engine import ENGINE
 from pymonik.values import seeds
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pymonik.environment.task_environment import TaskEnvironment
     from pymonik.environment.value import Environment
     from pymonik.files.materialize import Materialize
-    from pymonik.runtime.executor.packages import TaskEnvironment
     from pymonik.wire.byte_cache import CacheInfo
+
+
+class Services(Protocol):
+    """What an engine does for a call that runs."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether no ArmoniK worker runs the call."""
+
+    def environment(self, wanted: Environment | None) -> TaskEnvironment:
+        """Return the environment of the call, into which more can be installed."""
+
+    def handler(self) -> Any:
+        """Return the low-level handler of the worker, or a stand-in for it."""
+
+    def path_of(self, result_id: str) -> Path:
+        """Return the file in which an object is, or would be, once it was retrieved."""
+
+    def retrieve(self, result_id: str) -> None:
+        """Bring an object of the session into its file; raises LookupError."""
+
+    def load(self, result_id: str) -> Any:
+        """Return the object that was retrieved."""
+
+    def is_there(self, mat: Materialize) -> bool:
+        """Tell whether a file or folder is in place already."""
+
+    def install(self, mat: Materialize, content: Any) -> str:
+        """Put a file or folder in place; return where it lies. Raises MaterializeError."""
+
+    def caches(self) -> dict[str, CacheInfo]:
+        """Return what the executor keeps across tasks."""
 
 
 class PymonikContext:
@@ -43,15 +76,12 @@ class PymonikContext:
         worker: str = "",
         environment: Environment | None = None,
         seed: bytes | None = None,
+        services: Services | None = None,
     ) -> None:
         self._task_handler = task_handler
-        # Where the agent is, and its request: the handler is made when it is asked for.
-        self._task: tuple[str, bytes] | None = None
         self._seed = seed
-        self._fetch: Any = None
-        # Whether no engine runs the call.
-        self._plain = True
-        self._caches: Any = dict
+        # None where no engine runs the call.
+        self._services = services
         self._rng: Any = None
         self.task_name = task_name
         self.element = element
@@ -70,27 +100,12 @@ class PymonikContext:
         """Make a context for calling a task plainly, with a logger and a seed of the caller's."""
         return cls(None, logger, seed=seeds.root_of(seeds.seed_given(seed)))
 
-    @classmethod
-    def of_call(cls, state: Any) -> PymonikContext:
-        """Make the context of a running call."""
-        context = cls(
-            task_name=state.step.name,
-            element=state.element,
-            attempt=state.attempt,
-            worker=state.worker,
-            environment=state.environment,
-            seed=state.seed,
-        )
-        context._plain = False
-        context._task = state.task
-        context._fetch = state.fetch
-        context._caches = state.caches
-        return context
-
     @property
     def is_local(self) -> bool:
         """Whether no ArmoniK worker runs the task."""
-        return self._task is None and (self._task_handler is None or not self._plain)
+        if self._services is None:
+            return self._task_handler is None
+        return self._services.is_local
 
     @property
     def environment(self) -> TaskEnvironment:
@@ -99,9 +114,12 @@ class PymonikContext:
         ctx.environment.install("tabulate", ("six", "==1.16"))
         """
         if self._environment is None:
-            from pymonik.runtime.executor.packages import TaskEnvironment
+            if self._services is None:
+                from pymonik.environment.task_environment import TaskEnvironment
 
-            self._environment = TaskEnvironment(self._wanted, self._plain)
+                self._environment = TaskEnvironment(self._wanted)
+            else:
+                self._environment = self._services.environment(self._wanted)
         return self._environment
 
     @property
@@ -111,15 +129,8 @@ class PymonikContext:
         The stand-in has task_options, session_id and task_id, an empty payload and no
         data_dependencies. None where a task is called plainly.
         """
-        if self._task_handler is None and self._task is not None:
-            from pymonik.runtime.worker.in_task import task_handler
-
-            self._task_handler = task_handler(*self._task)
-        if self._task_handler is None and not self._plain:
-            from pymonik.runtime.executor.handler import LocalTaskHandler
-            from pymonik.runtime.executor.state import STATE
-
-            self._task_handler = LocalTaskHandler(STATE)
+        if self._task_handler is None and self._services is not None:
+            self._task_handler = self._services.handler()
         return self._task_handler
 
     @property
@@ -170,25 +181,20 @@ class PymonikContext:
         case. check_exists: take what was retrieved before, unless force_retrieve. What cannot be
         had is logged as an error, and is None. Raises RuntimeError outside of a task.
         """
-        from pymonik.runtime.executor import retrieve as retrieval
-
-        fetch = self._fetcher("retrieve_object")
+        services = self._engine("retrieve_object")
         known = check_exists and not force_retrieve and self.object_exists_locally(result_id)
         try:
             if not known:
-                retrieval.retrieve(result_id, fetch)
-            path = retrieval.path_of(result_id)
-            return retrieval.load(result_id) if auto_unpickle else path.read_bytes()
+                services.retrieve(result_id)
+            path = services.path_of(result_id)
+            return services.load(result_id) if auto_unpickle else path.read_bytes()
         except Exception as error:  # whatever a class of the user does when it is unpickled
             self.logger.error("object %s was not retrieved: %s", result_id, error)
             return None
 
     def get_object_path(self, result_id: str) -> Path:
         """Give the file that an object is in once it was retrieved: its pickle, or its bytes."""
-        from pymonik.runtime.executor import retrieve as retrieval
-
-        self._fetcher("get_object_path")
-        return retrieval.path_of(result_id)
+        return self._engine("get_object_path").path_of(result_id)
 
     def object_exists_locally(self, result_id: str) -> bool:
         """Tell whether an object was retrieved here before."""
@@ -199,19 +205,18 @@ class PymonikContext:
 
         Files among the arguments are there without. Outside of a task nothing is done.
         """
-        if self._fetch is None:
+        services = self._services
+        if services is None:
             self.logger.warning("no task runs here: %r is not put in place", mat.worker_path)
             return True
-        from pymonik.runtime.executor.materialize import is_there, put_in_place
-
-        if is_there(mat):
+        if services.is_there(mat):
             return True
         if mat.result_id is None:
             self.logger.error("%r was not uploaded: see upload_materialize", mat.source_path)
             return False
         content = self.retrieve_object(mat.result_id, auto_unpickle=False)
         try:
-            mat._placed = put_in_place(mat, content) if content is not None else None
+            mat._placed = services.install(mat, content) if content is not None else None
         except (OSError, RuntimeError) as error:
             self.logger.error("%s", error)
         return mat._placed is not None
@@ -222,12 +227,12 @@ class PymonikContext:
 
         Of each the items, bytes, hits and misses.
         """
-        return dict(self._caches())
+        return self._services.caches() if self._services is not None else {}
 
-    def _fetcher(self, what: str) -> Any:
-        if self._fetch is None:
+    def _engine(self, what: str) -> Services:
+        if self._services is None:
             raise RuntimeError(f"{what} needs an engine: no task runs here")
-        return self._fetch
+        return self._services
 
     def __repr__(self) -> str:
         place = f"[{self.element}]" if self.element is not None else ""
@@ -241,10 +246,9 @@ def get_context() -> PymonikContext:
     def price(trade):
         get_context().logger.info("pricing", trade=trade.id)
     """
-    from pymonik.runtime.executor import state as running
-
-    if running.STATE.step is not None:
-        return running.context()  # type: ignore[no-any-return]
+    running: PymonikContext | None = ENGINE.context()
+    if running is not None:
+        return running
     call = _PLAIN.get()
     if call is None:
         raise NoClientError("get_context() gives the context of a running task: no task runs here")

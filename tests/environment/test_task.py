@@ -11,16 +11,17 @@ import pytest
 
 from pymonik.environment import versions as env_versions
 from pymonik.environment.parse import parse
+from pymonik.environment.task_environment import TaskEnvironment
 from pymonik.environment.versions import differences, python_mismatch, versions_of
 from pymonik.errors import EnvironmentBuildError, EnvironmentSpecError
-from pymonik.runtime.executor.packages import TaskEnvironment
+from pymonik.runtime.executor import state as running
 
 from .wheels import install_by_hand
 
 
 @pytest.fixture
 def task() -> Iterator[TaskEnvironment]:
-    environment = TaskEnvironment(parse({"pip": ["six"], "env_variables": {"A": "1"}}))
+    environment = TaskEnvironment(parse({"pip": ["six"], "env_variables": {"A": "1"}}), running)
     yield environment
     environment.close()
     assert not [entry for entry in sys.path if "pymonik-packages-" in entry]

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pymonik.capture.definitions import SHOWN, as_seen_by
-from pymonik.runtime.executor import state as running
+from pymonik.runtime.executor.context import context
 from pymonik.runtime.executor.feed import Feed
 from pymonik.runtime.executor.resume import Noted
+from pymonik.runtime.executor.state import Restorer
 from pymonik.runtime.executor.subtasks import Subtasks
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
@@ -36,7 +37,7 @@ class Hosting:
     page: Any
     passed: tuple[type[BaseException], ...]
     subtasks: Subtasks
-    restore: running.Restorer
+    restore: Restorer
 
 
 @dataclass
@@ -85,7 +86,7 @@ def caller(step: StepCode, feed: Feed, hosting: Hosting) -> Callable[[int, Seque
     def call(element: int, made: Sequence[Any]) -> Any:
         values = [get(element, made) for get in getters]
         if step.context:
-            values.insert(0, running.context())
+            values.insert(0, context())
             return function()(*values[: plain + 1], **dict(zip(names, values[plain + 1 :])))
         if names:
             return function()(*values[:plain], **dict(zip(names, values[plain:])))

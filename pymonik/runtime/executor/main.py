@@ -90,9 +90,7 @@ class Executor:
         from pymonik.runtime.executor.state import STATE
 
         if STATE.task is not None:
-            from pymonik.runtime.worker.objects import fetch
-
-            return fetch(*STATE.task, result_id)
+            return STATE.extension().fetch(*STATE.task, result_id)
         with self._asking:
             self.send("ask", result_id)
             while True:
@@ -163,6 +161,7 @@ class Executor:
         surroundings: Any,
         variables: tuple[tuple[str, str | None], ...],
         fixed: frozenset[str],
+        extension: str,
     ) -> None:
         """Become ready: take over the module path and the settings of the host."""
         if path is not None:
@@ -178,17 +177,20 @@ class Executor:
         from pymonik.capture.definitions import SHOWN
         from pymonik.record.current import CURRENT, open_here
         from pymonik.runtime.executor.calls import Hosting
+        from pymonik.runtime.executor.context import serve
         from pymonik.runtime.executor.logs import forward
         from pymonik.runtime.executor.state import STATE, Restorer, use_token
         from pymonik.runtime.executor.subtasks import Subtasks
 
         use_token(token)
+        serve()
         subtasks = Subtasks(slots, solo, optimize)
         CURRENT.set(subtasks)
         open_here(subtasks)
         SHOWN.space = vars(sys.modules["__main__"])
         STATE.worker = worker
         STATE.session_id = session_id
+        STATE.extension_name = extension
         STATE.fetch = self._fetch
         STATE.caches = self._caches
         self._finish_lines, self._fall_back = forward(self.send, level)

@@ -1,9 +1,9 @@
 """Files of a call: in place when its arguments are loaded, that is, before it starts.
 
-Enters: a `Materialize` and its bytes, as arguments come. Leaves: the same `Materialize`, which
-knows where it lies. Relative paths lie in a folder of the call's own, where it runs; `running`
-removes the folder after the call. Absolute paths are shared by all calls of a machine: a file stays
-as it is while one of them uses it. How a file is put in place whole is told by `files`.
+Enters: a `Materialize` and its bytes, as arguments come. Leaves: where it lies. Relative paths lie
+in a folder of the call's own, where it runs; `state` removes it after the call. Absolute paths are
+shared by all calls of a machine: a file stays as it is while one of them uses it. How a file is put
+in place whole is told by `files`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from pymonik.files.locks import BusyError, Lock
 from pymonik.files.materialize import Materialize
 from pymonik.files.place import is_in_place, place, target_of
 from pymonik.runtime.executor import state as running
-from pymonik.values.content import Content, slot_value
 
 # What lay where when it was last looked at: a hash need not be worked out again for what has not
 # been touched. A change within a tick of the clock leaves no trace, so what is fresh is not kept.
@@ -34,37 +33,6 @@ _KEPT = 1024
 _USED: list[str] = []
 _PATIENCE = 60.0
 _PAUSE = 0.02
-_PLACED = b"\x06placed"  # a name in a pickle stands behind its length
-
-
-class Placing:
-    """A file or folder on its way: with its bytes in hole 0 it loads as what lies in place."""
-
-    def __init__(self, mat: Materialize) -> None:
-        self._mat = mat
-
-    def __reduce__(self) -> Any:
-        mat = self._mat
-        about = (mat.source_path, mat.worker_path, mat.content_hash, mat.is_directory)
-        return placed, (*about, mat.result_id, mat.mode, _Hole())
-
-
-def is_placing(content: Content) -> bool:
-    """Tell whether a content is a file on its way: see `Placing`."""
-    return _PLACED in content.data and placed.__module__.encode() in content.data
-
-
-class _Hole:
-    def __reduce__(self) -> Any:
-        return slot_value, (0,)
-
-
-def placed(*given: Any) -> Materialize:
-    """Put a file or folder in place; called by the pickles of `Placing`."""
-    *about, content = given
-    mat = Materialize(*about)
-    mat._placed = put_in_place(mat, content)
-    return mat
 
 
 def put_in_place(mat: Materialize, content: Any) -> str:

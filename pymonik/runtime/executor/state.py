@@ -1,18 +1,20 @@
 """What runs in this process now: the call, its own folder, and whether it changed the process.
 
-Enters: the runner's marks. Leaves: `context()` for tasks. `DIRTY` is set by an audit hook in
-executors when a call changes the environment or the working directory, which costs other calls
-nothing; in the user's own process no hook is left behind, and every call is followed by a look.
+Enters: the runner's marks. Leaves: what `context` makes the contexts of tasks of. `DIRTY` is set by
+an audit hook in executors when a call changes the environment or the working directory, which costs
+other calls nothing; in the user's own process no hook is left behind, and every call is followed by
+a look.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from pymonik.runtime.executor.output import Output
 from pymonik.values import seeds
@@ -20,12 +22,31 @@ from pymonik.values import seeds
 DIRTY: list[str] = []
 
 
+class Extension(Protocol):
+    """A module of an engine that serves the tasks of a cluster: what only it can ask its agent.
+
+    target, order: where the agent is, and the request that it sent.
+    """
+
+    def session_of(self, order: bytes) -> str:
+        """Return the id of the session of a task."""
+
+    def declare(self, target: str, order: bytes, name: str) -> str:
+        """Declare a result that a sub-task will make; return its id."""
+
+    def fetch(self, target: str, order: bytes, result_id: str) -> Any:
+        """Return the object of an id; raises LookupError."""
+
+    def task_handler(self, target: str, request: bytes) -> Any:
+        """Return the low-level handler of the task that runs."""
+
+
 class State:
     """The step, element and attempt that run now."""
 
     __slots__ = (
-        "attempt", "caches", "environment", "fetch", "index", "made", "session_id", "step", "task",
-        "worker",
+        "attempt", "caches", "environment", "extension_name", "fetch", "index", "made",
+        "session_id", "step", "task", "worker",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -44,6 +65,12 @@ class State:
         self.caches: Any = dict
         # In a worker of a cluster: where its agent is, and the request that it sent.
         self.task: tuple[str, bytes] | None = None
+        # The module that serves such tasks.
+        self.extension_name = ""
+
+    def extension(self) -> Extension:
+        """Load what the engine has added to this executor, for tasks of a cluster."""
+        return importlib.import_module(self.extension_name)
 
     def begin(self, step: Any, index: int, attempt: int) -> None:
         """Note that a call begins."""
@@ -70,17 +97,6 @@ class State:
 
 
 STATE = State()
-
-
-def context() -> Any:
-    """Give the context of the call that runs now."""
-    from pymonik.record.context import PymonikContext
-
-    state, made = STATE, STATE.made
-    step, index, attempt = state.step, state.index, state.attempt
-    if made is None or made[0] is not step or made[1:3] != (index, attempt):
-        made = state.made = (step, index, attempt, PymonikContext.of_call(state))
-    return made[3]
 
 
 _EVENTS = frozenset({"os.putenv", "os.unsetenv", "os.chdir", "os.fchdir"})

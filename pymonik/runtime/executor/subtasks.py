@@ -60,9 +60,7 @@ class Subtasks(Recorder):
         """The id of the session that the running task is of."""
         if running.STATE.task is None:
             return str(running.STATE.session_id)
-        from pymonik.runtime.worker.objects import session_of
-
-        return str(session_of(running.STATE.task[1]))
+        return running.STATE.extension().session_of(running.STATE.task[1])
 
     def result_id(self, handle: ResultHandle[Any]) -> str:
         """Hand out an id for the value of a sub-task, which holds when the value has come.
@@ -95,9 +93,7 @@ class Subtasks(Recorder):
     def _new_id(self, name: str) -> str:
         if running.STATE.task is None:
             return f"{running.STATE.session_id}-{os.urandom(8).hex()}"
-        from pymonik.runtime.worker.objects import declare
-
-        return declare(*running.STATE.task, name)
+        return running.STATE.extension().declare(*running.STATE.task, name)
 
     def spec_for(self, task: Any, code: Code, width: int, keywords: Any, given: Any) -> Spec:
         """Let sub-tasks inherit the options of the task that runs."""

@@ -71,6 +71,7 @@ class Host:
         folders: Callable[[Environment], Any] = own_folder_of,
         session_id: str = "",
         surroundings: Surroundings | None = None,
+        extension: str = "",
     ) -> None:
         self.workers = workers
         self.changed = fork_safe(Changed())
@@ -84,6 +85,7 @@ class Host:
             "optimize": optimize,
             "session_id": session_id,
             "surroundings": surroundings,
+            "extension": extension,
         }
         self._staff = Staff(name, workers, hello)
         self.scheduler.ready.slots = workers

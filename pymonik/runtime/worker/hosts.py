@@ -62,6 +62,7 @@ class Hosts:
                 solo=True,
                 environments=self._environments,
                 folders=self._folder_of,
+                extension="pymonik.runtime.worker.objects",
             )
             known = self._hosts[key] = Hosted(host, emit)
             while len(self._hosts) > _MOST:

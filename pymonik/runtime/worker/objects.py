@@ -18,12 +18,15 @@ from armonik.protogen.common.worker_common_pb2 import ProcessRequest
 from pymonik.errors import WireError
 from pymonik.plan.requests import result_name
 from pymonik.runtime.worker.agent import AgentStore
-from pymonik.runtime.worker.in_task import agent
+from pymonik.runtime.worker.in_task import agent, task_handler
 from pymonik.runtime.worker.inputs import open_file
 from pymonik.values.content import Content
 from pymonik.values.outcome import Apart
 from pymonik.values.outputs import only_record, stored_in
 from pymonik.wire import envelope
+
+# An executor loads this module as its `Extension`: the handler is a part of it.
+__all__ = ["declare", "fetch", "session_of", "task_handler"]
 
 
 def session_of(order: bytes) -> str:

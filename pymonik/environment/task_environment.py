@@ -11,26 +11,43 @@ import logging
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
+from typing import Protocol
 
 from pymonik.environment.parse import parse
 from pymonik.environment.value import Environment, unsatisfied
 from pymonik.errors import EnvironmentBuildError, EnvironmentMismatch, EnvironmentSpecError
 from pymonik.foreign import redacted
-from pymonik.runtime.executor import state as running
 
 logger = logging.getLogger("pymonik.environments")
 
 
-class TaskEnvironment:
-    """What a task runs in. The executor calls `close` when the call has ended and is pickled."""
+class CallScope(Protocol):
+    """What an engine keeps for the call that runs."""
 
-    def __init__(self, environment: Environment | None = None, plain: bool = False) -> None:
+    def own_prefix(self, name: str) -> str:
+        """Return what the names of temporary folders begin with that go with this process."""
+
+    def when_stored(self, undo: Callable[[], None]) -> None:
+        """Undo something when the value of the call was stored."""
+
+
+class TaskEnvironment:
+    """What a task runs in.
+
+    scope: the call it is made for, which closes it once its value is stored; None where no engine
+    runs the call.
+    """
+
+    def __init__(
+        self, environment: Environment | None = None, scope: CallScope | None = None
+    ) -> None:
         self._environment = environment or Environment()
-        self._plain = plain
+        self._scope = scope
         self._folders: list[Path] = []
         self._added: tuple[str, ...] = ()
         self._hidden: dict[str, ModuleType] = {}
@@ -65,13 +82,14 @@ class TaskEnvironment:
         missing = unsatisfied(parse({"pip": list(packages)}).packages)
         if not missing:
             return ()
-        if self._plain:
+        scope = self._scope
+        if scope is None:
             raise EnvironmentMismatch(
                 f"{redacted(', '.join(missing))}: not installed here, and this call runs in your "
                 "own process, into which nothing is installed: invoke the task, or install it "
                 "yourself"
             )
-        folder = Path(tempfile.mkdtemp(prefix=running.own_prefix("packages")))
+        folder = Path(tempfile.mkdtemp(prefix=scope.own_prefix("packages")))
         try:
             added = _install(folder, missing)
             names = _top_level(folder / "site")
@@ -80,7 +98,7 @@ class TaskEnvironment:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         if not self._folders:
-            running.when_stored(self.close)
+            scope.when_stored(self.close)
         self._names |= names
         self._folders.append(folder)
         self._added += tuple(added)
