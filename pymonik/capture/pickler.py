@@ -41,6 +41,7 @@ from pymonik.capture.reducers import (
 )
 from pymonik.capture.sharing import reach_of
 from pymonik.capture.source_closure import imported_by
+from pymonik.system.source_lines import note_source
 from pymonik.values.content import Content, Definition, freeze_buffer, slot_value
 from pymonik.values.exceptions import reduced as reduced_exception
 from pymonik.values.options import ExceptionTypes
@@ -162,6 +163,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         else:
             reduced = super().reducer_override(function)
         if reduced is not NotImplemented and reduced[0] is _MAKE_FUNCTION:
+            note_source(function.__code__.co_filename, function.__globals__)
             _add_names_in_classes(function, reduced)
             package = function.__globals__.get("__package__") or ""
             self.modules.update(imported_by(function.__code__, package))

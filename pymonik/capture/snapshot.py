@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from pymonik.capture.local_modules import always
 from pymonik.capture.source_closure import Source, closure
 from pymonik.system.forks import fork_safe
+from pymonik.system.source_lines import note_text
 from pymonik.values.content import Content
 
 
@@ -67,6 +68,9 @@ class Editions:
             if not self._named:
                 self._named, names = True, [*names, *always()]
             found = closure(names)
+            for name, source in found.items():
+                if self.current.sources.get(name) != source:
+                    note_text(source.file, source.text)
             if found and not self.current.agrees(found):
                 # Modules of one edition may import each other: all are looked at again.
                 self.current = Edition(closure([*self.current.sources, *found]))

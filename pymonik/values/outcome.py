@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from pymonik.errors import Cancelled, ExecutorDied, TaskFailed, TaskTimeout, ValueLost
 from pymonik.foreign import harmless
+from pymonik.system.source_lines import with_source_lines
 from pymonik.values.content import Content
 from pymonik.values.exceptions import Arrived, raise_from, unpacked
 
@@ -68,14 +69,15 @@ class Failure:
 
     def error(self) -> BaseException:
         """Make the exception for the user: the task's own type, chained to the whole story."""
+        trace = with_source_lines(self.traceback)
         story = KINDS[self.kind](
-            self._text(),
+            self._text(trace),
             task=self.task,
             site=self.site,
             element=self.element,
             worker=self.worker,
             attempts=self.attempts,
-            traceback=self.traceback,
+            traceback=trace,
             path=self.path,
         )
         arrived = None
@@ -109,7 +111,7 @@ class Failure:
             )
         return arrived
 
-    def _text(self) -> str:
+    def _text(self, trace: str) -> str:
         where = f", element {self.element}" if self.element is not None else ""
         where += f", called at {self.site}" if self.site else ""
         lines = [f"task {self.task!r}{where}: {self.message}"]
@@ -119,8 +121,8 @@ class Failure:
             lines.append(f"(of its exception not all could travel: {self.lost})")
         if self.path:
             lines.append("on the way: " + " → ".join(map(harmless, self.path)))
-        if self.traceback:
-            lines.append(f"remote traceback (worker {self.worker or '?'}):\n{self.traceback}")
+        if trace:
+            lines.append(f"remote traceback (worker {self.worker or '?'}):\n{trace}")
         return harmless("\n".join(lines), lines=True)
 
 

@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from pymonik.system.safe_logging import safely
+from pymonik.system.source_lines import with_source_lines
 
 # What tasks print comes as records of these loggers.
 PRINTED = {"stdout": "pymonik.print.stdout", "stderr": "pymonik.print.stderr"}
@@ -41,7 +42,7 @@ def _relay(name: str, level: int, text: str, fields: dict[str, Any], trace: str)
     extra = {"pymonik": fields, "pymonik_text": text}
     where = (name, level, "", 0, "%s%s", (_prefix(fields), text), None, None, extra)
     record = target.makeRecord(*where)
-    record.exc_text = trace or None
+    record.exc_text = with_source_lines(trace) or None
     target.handle(record)
 
 
