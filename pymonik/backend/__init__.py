@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pymonik.backend.traits import TRAITS
 from pymonik.errors import BackendError, OptionsError
 from pymonik.settings import steering, variable
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from pymonik.values.content import Content
     from pymonik.values.outcome import Failure
     from pymonik.values.outputs import Cell, Wanted
-
-NAMES = ("local", "inline", "dry-run", "armonik")
 
 
 class Backend(Protocol):
@@ -101,8 +100,8 @@ def choose(backend: str | None, endpoint: str | None) -> str:
         ("backend=", backend),
     ):
         if name:
-            if name not in NAMES:
-                raise BackendError(f"{source} is {name!r}: there are {', '.join(NAMES)}")
+            if name not in TRAITS:
+                raise BackendError(f"{source} is {name!r}: there are {', '.join(TRAITS)}")
             return name
     for source, given in (
         ("endpoint=", endpoint),

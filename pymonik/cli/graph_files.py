@@ -17,7 +17,7 @@ from pymonik.analysis.file import save as write
 from pymonik.analysis.session.diff import compare as compare_tasks
 from pymonik.analysis.session.diff import tasks_of_plans
 from pymonik.analysis.session.file import is_tasks_file, save_tasks
-from pymonik.backend import NAMES
+from pymonik.backend.traits import TRAITS
 from pymonik.cli.dry_run import Recording
 from pymonik.cli.graph import nothing, print_json
 from pymonik.cli.tables import say
@@ -178,7 +178,7 @@ def _seed(recording: Recording) -> int | None:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@click.option("--backend", type=click.Choice(NAMES), help="Where to run it.")
+@click.option("--backend", type=click.Choice(list(TRAITS)), help="Where to run it.")
 @click.option("--workers", type=click.IntRange(min=1), help="Calls that run at once.")
 @cluster
 @click.option("--detach", is_flag=True, help="Do not wait for it.")

@@ -7,14 +7,16 @@ import sys
 
 import rich_click as click
 
-from pymonik.backend import NAMES
+from pymonik.backend.traits import TRAITS
 
 # What follows the script is the script's.
 _PLAIN = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 
 
 @click.command(context_settings=_PLAIN)
-@click.option("--backend", type=click.Choice(NAMES), help="Where to run, whatever the script says.")
+@click.option(
+    "--backend", type=click.Choice(list(TRAITS)), help="Where to run, whatever the script says."
+)
 @click.option("--endpoint", help="The cluster to run on, whatever the script says.")
 @click.option("--workers", type=click.IntRange(min=1), help="Calls that run at once.")
 @click.option("-v", "--verbose", is_flag=True, help="Sum up on stderr what ran, at the end.")

@@ -16,6 +16,7 @@ from contextvars import Token
 from typing import TYPE_CHECKING, Any
 
 from pymonik import backend as backends
+from pymonik.backend.traits import TRAITS, Traits
 from pymonik.client.callbacks import CALLBACKS
 from pymonik.client.compiler import Compiling
 from pymonik.client.engine import open_engine
@@ -114,7 +115,7 @@ class Pymonik(Compiling):
         self._backend_name = backends.choose(backend, self.endpoint)
         if self.environment is not None:
             self.check_environment(self.environment)
-        if self._backend_name in ("local", "inline"):
+        if self.traits.is_here:
             self.surroundings = Watch()
         self._process = os.getpid()
         self._entered = 0
@@ -216,6 +217,11 @@ class Pymonik(Compiling):
         self.endpoint = backends.endpoint(endpoint)
         self._backend_name = backends.choose(self._backend_asked, self.endpoint)
 
+    @property
+    def traits(self) -> Traits:
+        """What its backend does differently, also before it is opened."""
+        return TRAITS[self._backend_name]
+
     def _check_unopened(self) -> None:
         if self._backend is not None:
             raise BackendError("this client is connected already: make another one")
@@ -271,7 +277,7 @@ class Pymonik(Compiling):
         self._abandon(None)
 
     def _leaves_work_behind(self) -> bool:
-        if self.detach and self._backend_name in ("local", "inline"):
+        if self.detach and self.traits.is_here:
             logger.warning("the embedded engine ends with its client: waiting, detach or not")
             return False
         return self.detach
@@ -354,10 +360,10 @@ class Pymonik(Compiling):
 
     def check_environment(self, environment: Any) -> None:
         """Refuse an environment that calls cannot have where they will run."""
-        if self._backend_name in ("local", "inline"):
+        if self.traits.is_here:
             from pymonik.environment.value import demand_python, demand_satisfied
 
-            demand = demand_satisfied if self._backend_name == "inline" else demand_python
+            demand = demand_satisfied if self.traits.shares_process else demand_python
             demand(environment)
 
     def delegate(self, handle: Any) -> None:

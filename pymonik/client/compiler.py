@@ -85,10 +85,9 @@ class Compiling(Telling):
 
         self.number()
         backend = self._opened()
-        # A dry run tells what a cluster would be sent.
         target = Target(
             slots=backend.slots,
-            solo=backend.name in ("armonik", "dry-run"),
+            solo=self.traits.isolates_delegating,
             known=dict(backend.durations),
         )
         try:
@@ -236,8 +235,8 @@ class Compiling(Telling):
             from pymonik.cache.lookup import Known
             from pymonik.cache.store import Store
 
-            here = self._opened().name in ("local", "inline")
-            self._known = Known(Store() if here else None, self._made_elsewhere)
+            store = Store() if self.traits.is_here else None
+            self._known = Known(store, self._made_elsewhere)
         with self._known.without(graph) as (unknown, self._cut):
             yield unknown
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pymonik import backend as backends
+from pymonik.backend.traits import Traits
 from pymonik.client.cancel import cancel_pending, renounce
 from pymonik.client.handled import Handled
 from pymonik.client.lookup import description, handle_of
@@ -59,6 +60,11 @@ class Waiting(Recorder):
     @abstractmethod
     def _watch_flushed(self) -> None:
         """Let those be told who wait for calls that were sent or dropped meanwhile."""
+
+    @property
+    @abstractmethod
+    def traits(self) -> Traits:
+        """What its backend does differently, also before it is opened."""
 
     @abstractmethod
     def _opened(self) -> backends.Backend:
