@@ -110,7 +110,7 @@ class Compiling(Telling):
     def _refuse_culprits(self, graph: Graph, target: Target) -> bool:
         """Let the calls fail on which compiling fails; False when it was something else."""
         from pymonik.plan.culprits import refuse_culprits
-        from pymonik.record.task import calling
+        from pymonik.record.builtin_tasks import calling
 
         code = self.code_for(calling(False))
         return bool(refuse_culprits(graph.nodes, target, self.optimize, code))

@@ -6,19 +6,17 @@ A block makes its client current in its context; a thread without one uses the o
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import Any
 
 from pymonik.errors import NoClientError
 
-if TYPE_CHECKING:
-    from pymonik.record.recorder import Recorder
-
-CURRENT: ContextVar[Recorder | None] = ContextVar("pymonik_current", default=None)
+# Recorders: their class stands above, since what it is pickled as is `current_recorder`.
+CURRENT: ContextVar[Any] = ContextVar("pymonik_current", default=None)
 # As keys, in order: several threads may open one client at once.
-_OPEN: dict[Recorder, None] = {}
+_OPEN: dict[Any, None] = {}
 
 
-def current_recorder() -> Recorder:
+def current_recorder() -> Any:
     """Give the recorder of this context, or the only one open in this process."""
     recorder = CURRENT.get()
     if recorder is not None:
@@ -35,11 +33,11 @@ def current_recorder() -> Recorder:
     )
 
 
-def open_here(recorder: Recorder) -> None:
+def open_here(recorder: Any) -> None:
     """Let a recorder serve threads that have no current one, as long as no other is open."""
     _OPEN[recorder] = None
 
 
-def close_here(recorder: Recorder) -> None:
+def close_here(recorder: Any) -> None:
     """Let a recorder serve no thread any more."""
     _OPEN.pop(recorder, None)

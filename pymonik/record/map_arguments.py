@@ -12,8 +12,8 @@ from typing import Any
 from pymonik.capture.function import SMALL
 from pymonik.errors import SignatureError
 from pymonik.graph.columns import Const
+from pymonik.record.arguments import Arguments
 from pymonik.record.handle import ResultHandle
-from pymonik.record.recorder import Recorder
 from pymonik.record.signature import Signature
 from pymonik.record.together import captured, captured_columns, whole_rows
 
@@ -26,7 +26,7 @@ class Elements:
 
     def __init__(
         self,
-        recorder: Recorder,
+        recorder: Arguments,
         signature: Signature,
         args_list: Iterable[Any],
         keywords: dict[str, Any],

@@ -21,7 +21,9 @@ from pymonik.graph.columns import Const, Nested
 from pymonik.graph.ir import Put, Recorded, Spec
 from pymonik.humanize import counted
 from pymonik.record.arguments import Arguments
+from pymonik.record.builtin_tasks import builtin, calling, identity, unpacked
 from pymonik.record.current import current_recorder
+from pymonik.record.definition import TaskDefinition
 from pymonik.record.handle import Owner, ResultHandle, handle_to
 from pymonik.record.handles import MultiResultHandle
 from pymonik.values.options import TaskOptions, from_keywords, merge
@@ -29,7 +31,6 @@ from pymonik.values.outcome import PENDING
 from pymonik.values.outputs import settled
 
 if TYPE_CHECKING:
-    from pymonik.record.task import Task
     from pymonik.system.surroundings import Watch
 
 T = TypeVar("T")
@@ -133,7 +134,7 @@ class Recorder(Arguments, Owner):
         self._numbered = number
 
     def spec_for(
-        self, task: Task[Any, Any], code: Code, width: int, keywords: tuple[str, ...], given: Any
+        self, task: TaskDefinition, code: Code, width: int, keywords: tuple[str, ...], given: Any
     ) -> Spec:
         """Give what all calls like this one share, made once."""
         surroundings = self.surroundings.changes() if self.surroundings is not None else None
@@ -167,7 +168,7 @@ class Recorder(Arguments, Owner):
                 known = self._specs.setdefault(key, known)
         return known
 
-    def _environment_for(self, task: Task[Any, Any]) -> Any:
+    def _environment_for(self, task: TaskDefinition) -> Any:
         if task.environment is None:
             return self.environment
         from pymonik.environment.value import Environment
@@ -180,7 +181,7 @@ class Recorder(Arguments, Owner):
     def check_environment(self, environment: Any) -> None:
         """Refuse an environment that calls cannot have here."""
 
-    def code_for(self, task: Task[Any, Any]) -> Code:
+    def code_for(self, task: TaskDefinition) -> Code:
         """Give the captured function of a task; capture again when a global was rebound."""
         known = self._codes.get(id(task))
         if known is not None and known[1].is_current():
@@ -199,8 +200,6 @@ class Recorder(Arguments, Owner):
 
     def give_argument(self, node: Recorded) -> None:
         """Let a map without arguments take its function for one: each element has it then."""
-        from pymonik.record.task import calling
-
         node.args = (Const(node.spec.code.content),)
         node.spec = copy(node.spec)
         node.spec.code, node.spec.width = self.code_for(calling(node.spec.context)), 1
@@ -256,8 +255,6 @@ class Recorder(Arguments, Owner):
 
     def builtin_call(self, function: Any, args: tuple[Any, ...]) -> ResultHandle[Any]:
         """Record a call of a function of our own: pure, cheap, without a signature check."""
-        from pymonik.record.task import builtin
-
         task = builtin(function)
         code = self.code_for(task)
         spec = self.spec_for(task, code, len(args), (), None)
@@ -272,7 +269,7 @@ class Recorder(Arguments, Owner):
     def unpack(self, handle: ResultHandle[Any], n: int) -> tuple[ResultHandle[Any], ...]:
         """Record the `n` items of a value."""
         calls = [(self.slot_of_lazy(handle), n, i) for i in range(n)]
-        return tuple([self.builtin_call(_unpacked, args) for args in calls])
+        return tuple([self.builtin_call(unpacked, args) for args in calls])
 
     def name(self, handle: ResultHandle[Any], name: str) -> None:
         """Name a value, whether it was sent or not: who has its handle keeps it."""
@@ -323,14 +320,3 @@ def _users_frame() -> Any:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("pymonik."):
         frame = frame.f_back
     return frame
-
-
-def identity(value: Any) -> Any:
-    """Give the value: what assembles a container out of the values in it."""
-    return value
-
-
-def _unpacked(value: Any, n: int, index: int) -> Any:
-    if len(value) != n:
-        raise ValueError(f"unpack({n}) of a value with {counted(len(value), 'item')}")
-    return value[index]

@@ -17,6 +17,14 @@ from pymonik.capture.function import SMALL
 from pymonik.environment.parse import environment_of
 from pymonik.errors import NoClientError, TaskDefinitionError
 from pymonik.graph.columns import Const, Nested
+from pymonik.record.builtin_tasks import (
+    builtin,
+    call_row,
+    call_row_in,
+    call_whole,
+    call_whole_in,
+    calling,
+)
 from pymonik.record.context import PlainCall
 from pymonik.record.current import current_recorder
 from pymonik.record.handle import ResultHandle
@@ -121,7 +129,7 @@ class Task(Generic[P, R]):
         """
         if self._signature.ours:
             pymonik, delegate, task_options = self._ours(kwargs, pymonik, delegate, task_options)
-        recorder = current_recorder() if pymonik is NOT_GIVEN else _client(pymonik)
+        recorder: Recorder = current_recorder() if pymonik is NOT_GIVEN else _client(pymonik)
         if recorder._closing or delegate:
             recorder.check(bool(delegate))
         label = None
@@ -145,9 +153,7 @@ class Task(Generic[P, R]):
         if shares:  # one argument of all, in which what is shared stays so
             whole = recorder.argument((args, kwargs), f"an argument of {self.func_name!r}")
             args, keywords = (_nested(recorder, code), whole), ()
-            code = recorder.code_for(
-                builtin(_call_whole_in if self.require_context else _call_whole)
-            )
+            code = recorder.code_for(builtin(call_whole_in if self.require_context else call_whole))
         elif code.lazies:
             # The function has handles in its closure: it is passed as an argument with holes.
             args = (_nested(recorder, code), *slots)
@@ -185,7 +191,7 @@ class Task(Generic[P, R]):
             args_list = kwargs.pop("args_list", None)
         if self._signature.ours:
             pymonik, delegate, task_options = self._ours(kwargs, pymonik, delegate, task_options)
-        recorder = current_recorder() if pymonik is NOT_GIVEN else _client(pymonik)
+        recorder: Recorder = current_recorder() if pymonik is NOT_GIVEN else _client(pymonik)
         recorder.check(bool(delegate))
         if task_options is NOT_GIVEN:
             task_options = None
@@ -198,7 +204,7 @@ class Task(Generic[P, R]):
         code = recorder.code_for(self)
         if elements.are_rows:
             columns = (Const(_nested(recorder, code)), *columns)
-            code = recorder.code_for(builtin(_call_row_in if self.require_context else _call_row))
+            code = recorder.code_for(builtin(call_row_in if self.require_context else call_row))
         elif code.lazies:
             columns = (Const(_nested(recorder, code)), *columns)
             code = recorder.code_for(calling(self.require_context))
@@ -237,7 +243,7 @@ class Task(Generic[P, R]):
 
 def _client(given: Any) -> Recorder:
     if given is None:
-        return current_recorder()
+        return current_recorder()  # type: ignore[no-any-return]
     if isinstance(given, Recorder):
         return given
     hint = ""
@@ -279,41 +285,3 @@ def _name_of(func: Any) -> str:
 
 def _nested(recorder: Recorder, code: Any) -> Nested:
     return Nested(code.content, tuple(map(recorder.slot_in, code.lazies)))
-
-
-# The parameters of these are positional: those of the user's function may have any name.
-
-
-def _call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
-    return function(*args, **kwargs)
-
-
-def _call_in(context: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
-    return function(context, *args, **kwargs)
-
-
-def _call_whole(function: Any, whole: Any, /) -> Any:
-    return function(*whole[0], **whole[1])
-
-
-def _call_whole_in(context: Any, function: Any, whole: Any, /) -> Any:
-    return function(context, *whole[0], **whole[1])
-
-
-def _call_row(function: Any, row: Any, /, **kwargs: Any) -> Any:
-    return function(*row, **kwargs)
-
-
-def _call_row_in(context: Any, function: Any, row: Any, /, **kwargs: Any) -> Any:
-    return function(context, *row, **kwargs)
-
-
-@functools.cache
-def builtin(function: Callable[..., Any]) -> Task[Any, Any]:
-    """Give the task of a function of our own."""
-    return Task(function, func_name=function.__name__.lstrip("_"), pure=True)
-
-
-def calling(context: bool) -> Task[Any, Any]:
-    """Give the task that calls the function it is given first."""
-    return builtin(_call_in if context else _call)

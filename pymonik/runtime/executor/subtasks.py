@@ -17,9 +17,10 @@ from pymonik.capture.function import Code
 from pymonik.errors import OptionsError, WaitInTaskError
 from pymonik.graph.columns import Nested
 from pymonik.graph.ir import Put, Spec, taken
+from pymonik.record.builtin_tasks import identity
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
-from pymonik.record.recorder import Recorder, identity
+from pymonik.record.recorder import Recorder
 from pymonik.runtime.executor import state as running
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS, TaskOptions, merge
@@ -253,7 +254,7 @@ class Subtasks(Recorder):
             plan = lower(run_passes(taken(nodes), target, self._optimize))
         except Exception:  # whatever objects of the user do when they are looked at
             from pymonik.plan.culprits import refuse_culprits
-            from pymonik.record.task import calling
+            from pymonik.record.builtin_tasks import calling
 
             if not refuse_culprits(nodes, target, self._optimize, self.code_for(calling(False))):
                 raise

@@ -1,0 +1,76 @@
+"""Functions of our own that calls run: what `unpack` means, and calls of the user's functions.
+
+Enters: values. Leaves: values. They are pickled by their names.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pymonik.humanize import counted
+
+
+@dataclass(frozen=True, eq=False)
+class BuiltinTask:
+    """A task of a function of our own: pure, without options."""
+
+    func: Callable[..., Any]
+    func_name: str
+    require_context: bool = False
+    task_options: None = None
+    pure: bool = True
+    cache: bool = False
+    version: object = None
+    environment: None = None
+
+
+@functools.cache
+def builtin(function: Callable[..., Any]) -> BuiltinTask:
+    """Return the task of a function of our own."""
+    return BuiltinTask(function, function.__name__)
+
+
+def calling(context: bool) -> BuiltinTask:
+    """Return the task that calls the function it is given first."""
+    return builtin(call_in if context else call)
+
+
+def identity(value: Any) -> Any:
+    """Give the value: what assembles a container out of the values in it."""
+    return value
+
+
+def unpacked(value: Any, n: int, index: int) -> Any:
+    if len(value) != n:
+        raise ValueError(f"unpack({n}) of a value with {counted(len(value), 'item')}")
+    return value[index]
+
+
+# The parameters of these are positional: those of the user's function may have any name.
+
+
+def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    return function(*args, **kwargs)
+
+
+def call_in(context: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    return function(context, *args, **kwargs)
+
+
+def call_whole(function: Any, whole: Any, /) -> Any:
+    return function(*whole[0], **whole[1])
+
+
+def call_whole_in(context: Any, function: Any, whole: Any, /) -> Any:
+    return function(context, *whole[0], **whole[1])
+
+
+def call_row(function: Any, row: Any, /, **kwargs: Any) -> Any:
+    return function(*row, **kwargs)
+
+
+def call_row_in(context: Any, function: Any, row: Any, /, **kwargs: Any) -> Any:
+    return function(context, *row, **kwargs)
