@@ -31,7 +31,7 @@ _OF_MODULE = (
     "LOAD_FROM_DICT_OR_GLOBALS",
 )
 _GLOBAL_OPS = {opcode.opmap[name] for name in _OF_MODULE if name in opcode.opmap}
-_STORING = {opcode.opmap["STORE_GLOBAL"], opcode.opmap["DELETE_GLOBAL"]}
+STORING = {opcode.opmap["STORE_GLOBAL"], opcode.opmap["DELETE_GLOBAL"]}
 _IMPORT = opcode.opmap["IMPORT_NAME"]
 _NAME_OPS = set(opcode.hasname)
 _CONST_OPS = set(opcode.hasconst)
@@ -73,7 +73,7 @@ def uses(code: types.CodeType) -> Uses:
                 continue
             name = one.co_names[argument]
             kinds.get(op, others)[name] = None
-            stores = stores or op in _STORING
+            stores = stores or op in STORING
             # `self.__class__.__name__` is the name of a class, which is written anyway.
             is_reflective = is_reflective or (name in _REFLECTIVE and before != "__class__")
             before = name

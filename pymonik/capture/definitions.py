@@ -16,7 +16,7 @@ import pickle
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -57,8 +57,8 @@ def header_of(definition: Definition) -> Header:
 class Record:
     """An object of this process that travels as a definition."""
 
-    __slots__ = ("definition", "id", "is_own", "members", "modules", "moment", "named", "needs",
-                 "obj", "origins", "reference", "watch")  # fmt: skip
+    __slots__ = ("definition", "id", "is_own", "members", "modules", "moment", "named", "names",
+                 "needs", "obj", "origins", "reference", "watch")  # fmt: skip
 
     def __init__(self, obj: Any, id: str, named: bool, is_own: bool) -> None:
         self.obj, self.id, self.named, self.is_own = obj, id, named, is_own
@@ -70,6 +70,13 @@ class Record:
         self.members: tuple[Record, ...] = ()
         self.reference: tuple[str, tuple[Definition, ...]] = (id, ())
         self.moment: object = None
+        # Of the variables of a module: those that travel. None: all, being made of these.
+        self.names: set[str] | None = None
+
+    @property
+    def is_namespace(self) -> bool:
+        """Whether it is of the variables of a module."""
+        return type(self.obj) is dict and self.id.partition("#")[0].endswith(":")
 
     def is_current(self) -> bool:
         """Tell whether the object is what its definition says."""
@@ -130,6 +137,15 @@ class Definitions:
             if self._own.get(gone.id) is gone:
                 del self._own[gone.id]
 
+    def namespace_of(self, space: dict[str, Any], names: Iterable[str]) -> Record:
+        """Return the record of the variables of a module, which is to take some along."""
+        with self.lock:
+            record = self.record_of(space, f"{space.get('__name__')}:")
+            if record.is_own and not (record.names or set()).issuperset(names):
+                record.names = {*(record.names or ()), *names}
+                record.watch = None
+            return record
+
     # ----- capturing
 
     def refer(self, record: Record, settled: bool = False) -> Record:
@@ -157,6 +173,10 @@ class Definitions:
                 self._define(one)
             met[id(one)] = one
             open_ones += one.needs
+            if not open_ones:  # what was defined since may use more variables of a module
+                open_ones += [grown for grown in met.values() if grown.watch is None]
+                for grown in open_ones:
+                    del met[id(grown)]
         for one in met.values():
             self._gather(one)
 
@@ -164,7 +184,7 @@ class Definitions:
         from pymonik.capture.pickler import define
         from pymonik.capture.reducers import travels
 
-        watch = Watch(record.obj, travels)
+        watch = Watch(record.obj, travels, record.names)
         taken = define(record)
         outline = SINGLE if taken.is_single else b""
         if isinstance(record.obj, type):
@@ -201,13 +221,10 @@ class Definitions:
 
     def resolve(self, id: str, parts: tuple[Definition, ...]) -> Any:
         """Return the object that a reference means: the one of this process, or one made of it."""
-        own = self._own.get(id)
-        if own is not None and are_live(parts, self.is_as_said):
-            return own.obj
         forced = _FORCED.objects.get(id)
         if forced is not None:
             return forced
-        found = self._made.get((id, parts))
+        found = self.found(id, parts)
         if found is None:
             with self.lock:
                 found = self._made.get((id, parts))
@@ -215,6 +232,13 @@ class Definitions:
                     found = self._found_or_made(id, parts)
         SHOWN.show(id, found)
         return found
+
+    def found(self, id: str, parts: tuple[Definition, ...]) -> Any:
+        """Return the object that a reference means here, if it is there."""
+        own = self._own.get(id)
+        if own is not None and are_live(parts, self.is_as_said):
+            return own.obj
+        return self._made.get((id, parts))
 
     def _found_or_made(self, id: str, parts: tuple[Definition, ...]) -> Any:
         head = _own_header(id, parts)
@@ -393,19 +417,26 @@ def found_at(name: str) -> Any:
     """Return what a module that is loaded here has under "module:qualname", None if nothing."""
     module, _, qualname = name.partition(":")
     found: Any = sys.modules.get(module)
+    if not qualname:  # its variables themselves
+        return getattr(found, "__dict__", None)
     for part in qualname.split("."):
         found = vars(found).get(part) if hasattr(found, "__dict__") else None
     is_task = getattr(type(found), "__pymonik_role__", None) == "task"
     return found.__pymonik_function__ if is_task else found
 
 
-@contextmanager
-def as_seen_by(buffers: Sequence[Any]) -> Iterator[None]:
-    """Let classes be the versions that a function was captured with, where it knows them."""
-    outer = _FORCED.objects
+def known_by(buffers: Sequence[Any]) -> dict[str, Any]:
+    """Return the classes that a content was loaded with, by their ids."""
     parts = {header_of(b).id: b for b in buffers if type(b) is Definition}
-    made = {name: TABLE._made.get((name, closure(name, parts))) for name in parts}
-    _FORCED.objects = {**outer, **{name: obj for name, obj in made.items() if obj is not None}}
+    found = {name: TABLE.found(name, closure(name, parts)) for name in parts}
+    return {name: obj for name, obj in found.items() if obj is not None}
+
+
+@contextmanager
+def as_seen_by(known: dict[str, Any]) -> Iterator[None]:
+    """Let classes be those that a function was loaded with, where it knows them."""
+    outer = _FORCED.objects
+    _FORCED.objects = {**outer, **known} if outer else known
     try:
         yield
     finally:

@@ -190,6 +190,6 @@ def local_object(module: str, qualname: str, make: Any, *parts: Any) -> Any:
 def set_function(function: Any, state: Any) -> None:
     """Complete a function that was made; leave one that a module here has defined."""
     if WORLDS.lookup(function.__module__, function.__qualname__) is not function:
-        from cloudpickle.cloudpickle import _function_setstate
+        from pymonik.capture.namespaces import complete_in
 
-        _function_setstate(function, state)
+        complete_in(function, state)

@@ -21,8 +21,17 @@ import cloudpickle
 
 from pymonik.capture import class_parts
 from pymonik.capture.definitions import TABLE, Record, defined, found_at, needed
+from pymonik.capture.function import global_names
 from pymonik.capture.importer import local_object, set_function
 from pymonik.capture.local_modules import is_local
+from pymonik.capture.namespaces import (
+    Namespace,
+    complete_in,
+    function_in,
+    is_variable,
+    reduce_cell,
+    shared_names,
+)
 from pymonik.capture.reducers import (
     PROCESS_OWN,
     REDUCERS,
@@ -88,6 +97,9 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._holes = ("lazy", "file") if files else ("lazy",)
         self._settled = settled
         self._numbers: dict[int, int] = {}
+        # What stands for cells, and for what is defined elsewhere, wherever functions share it.
+        self._cells: dict[int, Any] = {}
+        self._stand_ins: dict[int, _Shared] = {}
         # Bound to the list, not to the pickler: a cycle would keep what was pickled alive.
         super().__init__(file, protocol=5, buffer_callback=_taking(self.raw))
 
@@ -167,15 +179,53 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             _add_names_in_classes(function, reduced)
             package = function.__globals__.get("__package__") or ""
             self.modules.update(imported_by(function.__code__, package))
-            self._share_globals(function, reduced[2][1]["__globals__"])
+            reduced = self._share_variables(function, reduced)
         return _named(function, reduced) if local else reduced
 
-    def _share_globals(self, function: Any, used: dict[str, Any]) -> None:
+    def _function_getnewargs(self, func: Any) -> Any:
+        """Let functions share the cells, and the variables of modules, that they have in common."""
+        code, space, name, defaults, closure = super()._function_getnewargs(func)
+        if closure is not None:
+            closure = tuple(map(self._cell, func.__closure__))
+        return code, space, name, defaults, closure
+
+    def _cell(self, cell: Any) -> Any:
+        """Give what stands for a cell in all functions that have it: an empty one, or a name."""
+        if id(cell) not in self._cells:
+            record = self._cell_record(cell)
+            known = types.CellType() if record is None else self._stand_in(record)
+            self._cells[id(cell)] = cell, known
+        return self._cells[id(cell)][1]
+
+    def _cell_record(self, cell: Any) -> Record | None:
+        return TABLE.known(cell)
+
+    def _stand_in(self, record: Record) -> _Shared:
+        return self._stand_ins.setdefault(id(record), _Shared(record))
+
+    def _share_variables(self, function: Any, reduced: Any) -> Any:
         """Refer to what functions have in common with classes; add what type hints name."""
+        make, (code, space, *rest), (own, slots), *others = reduced
+        used = slots["__globals__"]
         used.update(hinted(function.__annotations__, function.__globals__))
-        for name, value in used.items():
-            if (record := self._shared(value, f"{function.__module__}:{name}")) is not None:
-                used[name] = _Shared(record)
+        if function.__closure__:
+            slots["__closure__"] = tuple(map(self._value_of, function.__closure__))
+        names = {*used, *global_names(function.__code__)}
+        if names.isdisjoint(shared_names(function.__globals__)):
+            self._share_values(used, function.__module__)
+            return make, (code, space, *rest), (own, slots), *others
+        space = self._stand_in(TABLE.namespace_of(function.__globals__, names))
+        used.clear()
+        return function_in, (code, space, *rest), (own, slots), None, None, complete_in
+
+    def _value_of(self, cell: Any) -> Any:
+        """Give a cell that holds what a function is to see: an empty one where it is named."""
+        return cell if type(self._cell(cell)) is types.CellType else types.CellType()
+
+    def _share_values(self, values: dict[str, Any], module: str) -> None:
+        for name, value in values.items():
+            if (record := self._shared(value, f"{module}:{name}")) is not None:
+                values[name] = self._stand_in(record)
 
     def _shared(self, value: Any, name: str) -> Record | None:
         if type(value) in PROCESS_OWN and found_at(name) is value:
@@ -230,6 +280,8 @@ class _Definer(Pickler):
                 space = vars(sys.modules.get(obj.__module__, types))
                 hints = hinted(vars(obj).get("__annotations__"), space)
                 return class_parts.reduce_class(obj, self.record.id, travels, hints)
+            if type(obj) is types.CellType:
+                return reduce_cell(obj, self.record.id)
             if type(obj) in PROCESS_OWN:
                 self.is_single = True
                 return PROCESS_OWN[type(obj)](obj)
@@ -238,9 +290,19 @@ class _Definer(Pickler):
                 return object.__new__, (type(obj),), vars_of(obj) or None
         if type(obj) is top and isinstance(obj, enum.Enum):
             return class_parts.reduce_member(obj)
+        if type(obj) is Namespace:
+            self._share_values(obj.values, self.record.id.partition(":")[0])
+            return obj.reduced()
         if type(obj) is class_parts.Made:
             self.before = list(self.used)
         return super().reducer_override(obj)
+
+    def _cell_record(self, cell: Any) -> Record | None:
+        """Give what methods may rebind a definition of its own."""
+        if not is_variable(cell):
+            return None
+        module = self.record.id.partition(":")[0]
+        return TABLE.record_of(cell, f"{module}:<variable>")
 
     def _hole(self, obj: Any) -> Any:
         raise TypeError(
@@ -280,7 +342,8 @@ def define(record: Record) -> Taken:
     pickler = _Definer(file, record)
     # Buffers stay within: what shares them is the definition.
     cloudpickle.Pickler.__init__(pickler, file, protocol=5)
-    pickler.dump(record.obj)
+    is_space = record.is_namespace
+    pickler.dump(Namespace(record.id, record.obj, record.names) if is_space else record.obj)
     return Taken(
         file.getvalue(),
         pickler.used,
@@ -299,7 +362,7 @@ def _named(obj: Any, reduced: Any) -> Any:
     if getattr(found, "__pymonik_function__", found) is not obj:
         return reduced
     make, parts, state, *rest = reduced
-    if make is _MAKE_FUNCTION:
+    if make in (_MAKE_FUNCTION, function_in):
         rest[-1] = set_function
     return local_object, (obj.__module__, obj.__qualname__, make, *parts), state, *rest
 

@@ -32,9 +32,14 @@ class Watch:
 
     __slots__ = ("_looks",)
 
-    def __init__(self, obj: Any, travels: Callable[[Any], bool]) -> None:
-        """Look at an object; travels: tells which functions and classes go by value."""
-        looks = _Found(obj, travels).looks()
+    def __init__(
+        self, obj: Any, travels: Callable[[Any], bool], names: Iterable[str] | None = None
+    ) -> None:
+        """Look at an object; travels: tells which functions and classes go by value.
+
+        names: of the variables of a module, those to look at.
+        """
+        looks = _Found(obj, travels, names).looks()
         # What was seen is kept, so that nothing else can come to have its identity.
         self._looks = [(look, list(look())) for look in looks]
 
@@ -53,7 +58,9 @@ def _are_same(now: list[Any], seen: list[Any]) -> bool:
 class _Found:
     """What can be changed in an object, and in what it holds."""
 
-    def __init__(self, top: Any, travels: Callable[[Any], bool]) -> None:
+    def __init__(
+        self, top: Any, travels: Callable[[Any], bool], names: Iterable[str] | None
+    ) -> None:
         self.top, self.travels = top, travels
         self.met: set[int] = set()
         self.functions: list[Any] = []
@@ -61,7 +68,10 @@ class _Found:
         self.dicts: list[dict[Any, Any]] = []
         self.others: list[Iterable[Any]] = []
         self.globals: dict[int, tuple[dict[str, Any], set[str]]] = {}
-        open_ones = [top]
+        open_ones: list[Any] = [top]
+        if names is not None:
+            self.globals[id(top)] = top, set(names)
+            open_ones = [top[name] for name in names if name in top]
         while open_ones and len(self.met) < _NODES:
             open_ones += self._look_at(open_ones.pop())
 
@@ -93,12 +103,18 @@ class _Found:
             return self._class(obj) if obj is self.top else ()
         if kind is types.FunctionType:
             return self._function(obj) if self.travels(obj) else ()
+        if kind is types.CellType:
+            self.cells += [obj] if _is_filled(obj) else []
+            return map(_in_cell, self.cells[-1:])
         if kind in (classmethod, staticmethod):
             return (obj.__func__,)
         if kind is property:
             return (obj.fget, obj.fset, obj.fdel)
         if kind in (list, tuple, set, frozenset):
             return self._items(self.others, obj, obj)
+        if kind is dict and "__builtins__" in obj:  # variables of a module, as made here
+            self.dicts.append(obj)
+            return [value for name, value in obj.items() if name != "__builtins__"]
         if kind is dict:
             return self._items(self.dicts, obj, chain(obj, obj.values()))
         space = getattr(obj, "__dict__", None)

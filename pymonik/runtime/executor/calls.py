@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pymonik.capture.definitions import SHOWN, as_seen_by
+from pymonik.capture.definitions import SHOWN, as_seen_by, known_by
 from pymonik.runtime.executor.context import context
 from pymonik.runtime.executor.feed import Feed
 from pymonik.runtime.executor.resume import Noted
@@ -75,7 +75,7 @@ def caller(step: StepCode, feed: Feed, hosting: Hosting) -> Callable[[int, Seque
     function = _Function(hosting, feed.content(step.function))
     getters = [feed.getter(column) for column in step.columns]
     if function.content.has_definitions:
-        getters = [_seeing(function.content.buffers, getter) for getter in getters]
+        getters = [_seeing(function, getter) for getter in getters]
     plain = len(getters) - len(step.keywords)
     names = step.keywords
 
@@ -95,11 +95,11 @@ def caller(step: StepCode, feed: Feed, hosting: Hosting) -> Callable[[int, Seque
     return call
 
 
-def _seeing(buffers: Sequence[Any], getter: Any) -> Any:
+def _seeing(function: _Function, getter: Any) -> Any:
     """Load an argument with classes as the function knows them, whoever made it and when."""
 
     def get(element: int, made: Sequence[Any]) -> Any:
-        with as_seen_by(buffers):
+        with as_seen_by(function.classes()):
             return getter(element, made)
 
     return get
@@ -108,12 +108,20 @@ def _seeing(buffers: Sequence[Any], getter: Any) -> Any:
 class _Function:
     """A function that is loaded when it is first called, so that failing to load fails the call."""
 
-    __slots__ = ("_hosting", "_value", "content")
+    __slots__ = ("_classes", "_hosting", "_value", "content")
 
     def __init__(self, hosting: Hosting, content: Content) -> None:
         self._hosting = hosting
         self.content = content
         self._value: Any = None
+        self._classes: dict[str, Any] | None = None
+
+    def classes(self) -> dict[str, Any]:
+        """Return the classes that it was loaded with."""
+        if self._classes is None:
+            self()
+            self._classes = known_by(self.content.buffers)
+        return self._classes
 
     def __call__(self) -> Any:
         if self._value is None:

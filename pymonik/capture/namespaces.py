@@ -1,0 +1,138 @@
+"""Variables that classes and functions have in common: names of a module, and cells of a scope.
+
+Enters: the variables of a module, or a closure cell. Leaves: which names are rebound by functions
+and used by methods, and how a pickle makes the namespace, or the cell, again. A class is made once
+in each process: what its methods rebind has to be what functions see. Functions alone need none of
+this: those of one pickle share what they see anyway.
+"""
+
+from __future__ import annotations
+
+import builtins
+import types
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import cloudpickle
+
+from pymonik.capture.code_text import STORING, instructions, nested
+from pymonik.capture.function import global_names
+
+# What code finds of its module without naming it.
+_BASIC = ("__package__", "__name__", "__path__", "__file__")
+
+
+@lru_cache(maxsize=4096)
+def rebound(code: types.CodeType) -> frozenset[str]:
+    """Return the globals that a code object, or one inside it, rebinds."""
+    return frozenset(
+        one.co_names[argument]
+        for one in (code, *nested(code))
+        for op, argument in instructions(one.co_code)
+        if op in STORING
+    )
+
+
+def shared_names(space: dict[str, Any]) -> frozenset[str]:
+    """Return the names of a module that its functions rebind and methods of its classes use."""
+    functions, methods = _defined_in(space)
+    stored = frozenset().union(*(rebound(f.__code__) for f in (*functions, *methods)))
+    if not stored:
+        return stored
+    return stored & {name for method in methods for name in global_names(method.__code__)}
+
+
+def _defined_in(space: dict[str, Any]) -> tuple[list[types.FunctionType], list[types.FunctionType]]:
+    module = space.get("__name__")
+    functions, methods = [], []
+    for value in list(space.values()):
+        if isinstance(value, type):
+            methods += list(_methods(value)) if value.__module__ == module else []
+        elif (found := _function_of(value)) is not None and found.__globals__ is space:
+            functions.append(found)
+    return functions, methods
+
+
+def _methods(cls: type) -> Iterator[types.FunctionType]:
+    for value in list(vars(cls).values()):
+        for part in (value, *(getattr(value, name, None) for name in ("fget", "fset", "fdel"))):
+            if (found := _function_of(part)) is not None:
+                yield found
+
+
+def _function_of(value: Any) -> types.FunctionType | None:
+    if type(value) in (staticmethod, classmethod):
+        value = value.__func__
+    if getattr(type(value), "__pymonik_role__", None) == "task":
+        value = value.__pymonik_function__
+    return value if type(value) is types.FunctionType else None
+
+
+class Namespace:
+    """Stands in a pickle for the variables of a module, of which it takes some."""
+
+    def __init__(self, identity: str, space: dict[str, Any], names: set[str] | None) -> None:
+        self.identity = identity
+        own = [name for name in space if not name.startswith("__")]
+        self.values = {name: space[name] for name in sorted(names or own) if name in space}
+        self.basic = {name: space[name] for name in _BASIC if name in space}
+
+    def reduced(self) -> Any:
+        """Return how a pickle makes it."""
+        return _new_space, (self.identity, self.basic), self.values, None, None, _fill
+
+
+def _new_space(identity: str, basic: dict[str, Any]) -> dict[str, Any]:
+    space = dict(basic)
+    _note(identity, space)
+    return space
+
+
+def _fill(space: dict[str, Any], values: dict[str, Any]) -> None:
+    space.update(values)
+
+
+def function_in(code: types.CodeType, space: dict[str, Any], *rest: Any) -> types.FunctionType:
+    """Make a function that sees variables which are there, and stay as they are."""
+    space.setdefault("__builtins__", vars(builtins))
+    return types.FunctionType(code, space, *rest)
+
+
+def complete_in(function: types.FunctionType, state: Any) -> None:
+    """Complete it."""
+    space = function.__globals__
+    kept = space["__builtins__"]
+    cloudpickle.cloudpickle._function_setstate(function, state)
+    space["__builtins__"] = kept
+
+
+def is_variable(cell: types.CellType) -> bool:
+    """Tell whether a cell holds what may be rebound, and not what is defined in its scope."""
+    try:
+        value = cell.cell_contents
+    except ValueError:  # not set yet
+        return False
+    return not isinstance(value, (type, types.FunctionType, types.ModuleType))
+
+
+def reduce_cell(cell: types.CellType, identity: str) -> Any:
+    """Return how a pickle makes a cell that is known by a name."""
+    return _new_cell, (identity,), (cell.cell_contents,), None, None, _set_cell
+
+
+def _new_cell(identity: str) -> types.CellType:
+    cell = types.CellType()
+    _note(identity, cell)
+    return cell
+
+
+def _set_cell(cell: types.CellType, state: tuple[Any]) -> None:
+    cell.cell_contents = state[0]
+
+
+def _note(identity: str, made: Any) -> None:
+    from pymonik.capture.class_parts import NOTE
+
+    for note in NOTE[-1:]:
+        note(identity, made)
