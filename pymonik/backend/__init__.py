@@ -26,6 +26,8 @@ class Backend(Protocol):
     """Carries out plans; fills the cells of their units and notifies `changed`."""
 
     name: str
+    # Whether plans leave this process: `submit` then waits for others, and may do so in any thread.
+    is_remote: bool
     session_id: str
     slots: int
     # Seconds an element took so far, by the names of units; none where nobody looks.

@@ -37,6 +37,7 @@ class DryRunBackend:
     """Takes plans and carries out none."""
 
     name = "dry-run"
+    is_remote = False
     session_id = "dry-run"
     # Of all dry runs of this process, for who recorded a script: an end can be caught on its way.
     sent: ClassVar[list[Plan]] = []

@@ -22,6 +22,7 @@ class Embedded:
     """The part of a backend that needs no engine; an engine is given by `_run_by`."""
 
     name = ""
+    is_remote = False
     problem: BaseException | None = None
     upload = (0, 0)
 

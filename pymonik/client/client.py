@@ -30,6 +30,7 @@ from pymonik.record.current import CURRENT, close_here, open_here
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.recorder import Recorder
+from pymonik.system.forks import fork_safe
 from pymonik.system.surroundings import Watch
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS, TaskOptions, merge
@@ -118,7 +119,9 @@ class Pymonik(Compiling):
         if self.traits.is_here:
             self.surroundings = Watch()
         self._process = os.getpid()
+        # How many blocks are open; guarded by a lock of its own, since a flush may take long.
         self._entered = 0
+        self._entering = fork_safe(threading.Lock())
         self._tokens = threading.local()
         self._joined: str | None = None
         # What was uploaded by itself need not be read again, though no call has taken it yet.
@@ -160,6 +163,12 @@ class Pymonik(Compiling):
     def create(self) -> Pymonik:
         """Open the backend; done by the first flush if it was not done before. Returns itself."""
         self._check_open()
+        if self._backend is None:
+            self._open()
+        open_here(self)
+        return self
+
+    def _open(self) -> None:
         with self._flushing:
             if self._backend is None:
                 self._process = os.getpid()
@@ -181,8 +190,6 @@ class Pymonik(Compiling):
                         "the embedded engine runs on this machine, %d at a time",
                         self._backend.slots,
                     )
-        open_here(self)
-        return self
 
     @property
     def session_id(self) -> str:
@@ -259,17 +266,18 @@ class Pymonik(Compiling):
                     continue
                 if not leaves:
                     self._opened().drain()
-                is_done = self._close_if_done()
+                is_done = self._close_if_done(leaves)
         except BaseException as error:
             self._abandon(error)
             raise
         self._let_go()
         self._raise_unseen()
 
-    def _close_if_done(self) -> bool:
+    def _close_if_done(self, leaves: bool) -> bool:
         """Close the client unless a call has been recorded since: none is from now on."""
         with self._flushing:
-            self._closed = not self.pending
+            # What another thread was sending meanwhile is to be waited for, too.
+            self._closed = not self.pending and (leaves or self._is_idle())
             return self._closed
 
     def cancel(self) -> None:
@@ -284,7 +292,7 @@ class Pymonik(Compiling):
 
     def _is_idle(self) -> bool:
         done, total = self._opened().progress()
-        return done == total and not self._watches
+        return done == total and not self._watches and not self._sending
 
     def _let_go(self) -> None:
         if self._known is not None:
@@ -325,7 +333,7 @@ class Pymonik(Compiling):
 
     def __enter__(self) -> Pymonik:
         self.create()
-        with self._flushing:
+        with self._entering:
             self._entered += 1
         # Several threads may enter one client: each leaves the context it came from.
         tokens: list[Token[Recorder | None]] = vars(self._tokens).setdefault("stack", [])
@@ -334,7 +342,7 @@ class Pymonik(Compiling):
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         CURRENT.reset(self._tokens.stack.pop())
-        with self._flushing:
+        with self._entering:
             self._entered -= 1
             if self._entered:  # entered again elsewhere: the last block to end closes it
                 return

@@ -16,6 +16,7 @@ from typing import Any
 from pymonik import backend as backends
 from pymonik.backend.traits import Traits
 from pymonik.client.cancel import cancel_pending, renounce
+from pymonik.client.flusher import Flushers
 from pymonik.client.handled import Handled
 from pymonik.client.lookup import description, handle_of
 from pymonik.client.progress import Progress, watching
@@ -52,6 +53,7 @@ class Waiting(Recorder):
         # Opened when it is first needed.
         self._backend: backends.Backend | None = None
         self._handled = Handled()
+        self._flushers = Flushers(self.flush)
 
     @abstractmethod
     def flush(self) -> None:
@@ -70,16 +72,36 @@ class Waiting(Recorder):
     def _opened(self) -> backends.Backend:
         """Give the backend, opened."""
 
-    def _settle(self, node: Any) -> Any:
-        """Give the home of a node, sending it first if it was not sent."""
-        if node.home is None or (type(node) is Put and node in self.pending):
+    def _settle(self, node: Any, timeout: float | None = None, end: float | None = None) -> Any:
+        """Give the home of a node, sending it first if it was not sent.
+
+        Raises TimeoutError when it is not sent by `end`: `timeout` after the wait began.
+        """
+
+        def is_sent() -> bool:
+            return node.home is not None and not (type(node) is Put and node in self.pending)
+
+        if not is_sent():
             if not self._closed:
-                self.flush()
+                self._flush_by(timeout, end, is_sent)
             if node.home is None:
                 if self._closed:
                     raise NoClientError("this client is closed, and the call was never sent")
                 raise lost(node)
         return node.home
+
+    def _flush_by(
+        self, timeout: float | None, end: float | None, is_sent: Callable[[], bool]
+    ) -> None:
+        # An engine of this process answers at once, and may run the calls in this very thread.
+        # Who holds the lock already, such as a finalizer that runs amid a flush, waits for nobody.
+        if end is None or not self._opened().is_remote or self._is_flushing_here():
+            self.flush()
+        elif not self._flushers.flush_by(end, is_sent):
+            raise late(timeout)
+
+    def _is_flushing_here(self) -> bool:
+        return bool(self._flushing._is_owned())  # type: ignore[attr-defined]  # as Condition does
 
     def _wait(
         self,
@@ -133,19 +155,20 @@ class Waiting(Recorder):
 
     def wait_for(self, handles: list[ResultHandle[Any]], timeout: float | None) -> None:
         """Wait for handles."""
+        end = end_of(timeout)
         for handle in handles:
-            self._settle(handle._node)
+            self._settle(handle._node, timeout, end)
         self._want(handles)
         self._wait(
-            lambda: all(map(is_settled, handles)), timeout, awaited=lambda: _first_open(handles)
+            lambda: all(map(is_settled, handles)), timeout, end, lambda: _first_open(handles)
         )
 
     def wait_for_runs(self, runs: Any, timeout: float | None) -> None:
         """Wait for runs of handles, together no longer than `timeout`."""
-        end = None if timeout is None else time.monotonic() + timeout
+        end = end_of(timeout)
         waits = []
         for node, indexes, _ in runs:
-            home = self._settle(node)
+            home = self._settle(node, timeout, end)
             moved = range(indexes.start + node.offset, indexes.stop + node.offset, indexes.step)
             cells = [cell for cell in home.cells_of(moved) if cell.missing]
             if cells:
@@ -222,7 +245,7 @@ class Waiting(Recorder):
         self, handles: list[ResultHandle[Any]], timeout: float | None
     ) -> Iterator[ResultHandle[Any]]:
         """Give handles in the order in which their calls end."""
-        end = None if timeout is None else time.monotonic() + timeout
+        end = end_of(timeout)
         open_ones = handles
 
         def is_over() -> bool:
@@ -233,7 +256,7 @@ class Waiting(Recorder):
 
         demand_same_client(handles)
         for handle in handles:
-            self._settle(handle._node)
+            self._settle(handle._node, timeout, end)
         self._want(handles)
         while open_ones:
             self._wait(is_over, timeout, end, awaited)
@@ -328,6 +351,11 @@ def lost(node: Any, index: int = 0) -> LostValueError:
         "pending, no unit that runs and no fetch will bring it. This is a fault of PymoniK, please "
         "report it; the call can be recorded again"
     )
+
+
+def end_of(timeout: float | None) -> float | None:
+    """Return when a wait ends that begins now, on time.monotonic; None when it does not."""
+    return None if timeout is None else time.monotonic() + timeout
 
 
 def late(timeout: float | None) -> TimeoutError:

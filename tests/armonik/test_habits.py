@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -13,12 +14,13 @@ import pytest
 from pymonik import Pymonik, task
 from pymonik.backend.armonik import download
 from pymonik.backend.armonik.breaker import Breaker
-from pymonik.emulator import DropBefore, Emulator
+from pymonik.emulator import Delay, DropBefore, Emulator
 from pymonik.emulator.habits import Habits
-from pymonik.errors import ClusterError, ValueLost
+from pymonik.errors import Cancelled, ClusterError, PartitionError, ValueLost
 from pymonik.settings import settings
 from tests.armonik.conftest import Connect, started
-from tests.conformance.programs import add, inc, pass_gate, square
+from tests.conformance.programs import add, identity, inc, pass_gate, square
+from tests.conformance.seams import PATIENCE, Other
 from tests.conftest import Gate
 
 
@@ -219,3 +221,69 @@ def test_records_that_expire_under_a_session_that_goes_on_are_told_of(
         client.cancel()
     assert isinstance(error, ValueLost)
     assert "'pass_gate'" in str(error)
+
+
+# ----- a control plane that does not answer
+
+
+@pytest.mark.parametrize("method", ["SubmitTasks", "CreateResults"])
+def test_the_time_that_a_wait_has_is_that_of_its_submission_too(
+    method: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pymonik.backend.armonik.rpc.QUIET", 0.0)
+    answer = threading.Event()
+    with started(sleep=answer.wait) as emulator, Pymonik(emulator.endpoint):
+        emulator.faults.add(method, Delay(60.0))
+        value = square.invoke(3)
+        for wait in (value.get, value.get, square.map_invoke([4, 5]).get, value.exception):
+            with pytest.raises(TimeoutError):
+                wait(timeout=0.5)
+        flushers = [t for t in threading.enumerate() if t.name == "pymonik-flush"]
+        assert len(flushers) == 1
+        answer.set()
+        assert value.get() == 9
+        assert emulator.counters["SubmitTasks"].requests == 1
+        assert square.map_invoke([4, 5]).get(timeout=PATIENCE) == [16, 25]
+    told = [record.getMessage() for record in caplog.records]
+    assert any(f"does not answer {method}" in text for text in told)
+
+
+@pytest.mark.parametrize("method", ["SubmitTasks", "UploadResultData"])
+def test_leaving_the_block_waits_for_no_answer_to_what_was_being_sent(method: str) -> None:
+    answer = threading.Event()
+    argument = b"x" * (8 << 20) if method == "UploadResultData" else 1
+    with started(sleep=answer.wait) as emulator:
+        emulator.faults.add(method, Delay(600.0), times=9)
+        left = Other(lambda: _leave_late(emulator.endpoint, argument))
+        handle, callbacks = left.value()  # bounded: the answer comes only below
+        assert callbacks.wait(PATIENCE)
+        assert isinstance(handle.exception(timeout=PATIENCE), Cancelled)
+        assert emulator.counters["CancelSession"].requests == 1
+        answer.set()
+
+
+def _leave_late(endpoint: str, argument: Any) -> tuple[Any, threading.Event]:
+    called = threading.Event()
+    with contextlib.suppress(TimeoutError), Pymonik(endpoint) as client:
+        client.create()
+        handle = identity.invoke(argument)
+        handle.add_done_callback(lambda _: called.set())
+        handle.get(timeout=0.5)
+    return handle, called
+
+
+def test_what_cannot_be_sent_is_the_error_of_a_wait_with_a_time(connect: Connect) -> None:
+    with connect() as client:
+        handle = square.invoke(1, pmk_partition="nowhere")
+        with pytest.raises(PartitionError):
+            handle.get(timeout=PATIENCE)
+        client.cancel()
+
+
+def test_a_wait_with_a_time_amid_a_flush_of_its_own_thread_waits_for_nobody(
+    connect: Connect,
+) -> None:
+    with connect() as client:
+        handle = square.invoke(2)
+        with client._flushing:
+            assert handle.get(timeout=PATIENCE) == 4

@@ -59,6 +59,9 @@ class _Door:
     def __exit__(self, *error: Any) -> Any:
         return self.lock.__exit__(*error)
 
+    def _is_owned(self) -> bool:
+        return bool(self.lock._is_owned())
+
 
 class Seam:
     """The moment after a flush has taken what is pending, and before it looks at what is wanted.

@@ -19,7 +19,7 @@ from tests.conftest import Gate, Ledger
 
 from .conftest import BACKENDS, Connect, settings_of
 from .programs import add, identity, inc, note, pair, pass_gate, square, total
-from .seams import Other, Seam
+from .seams import PATIENCE, Other, Seam
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -606,3 +606,27 @@ def test_values_are_kept_by_threads_that_have_waited_at_once(
         ]
         assert cached.map_invoke(range(32)).get() == [-i for i in range(32)]
         assert client.stats.reused == 32
+
+
+@pytest.mark.asynchronous
+def test_closing_waits_for_what_another_thread_is_sending(connect: Connect) -> None:
+    client = connect().create()
+    backend, is_idle = client._opened(), client._is_idle
+    submit, sends, looked = backend.submit, threading.Event(), threading.Event()
+
+    def submit_once_looked(plan: Any) -> None:
+        sends.set()
+        assert looked.wait(PATIENCE)
+        submit(plan)
+
+    def look() -> bool:
+        found = is_idle()
+        looked.set()
+        return found
+
+    backend.submit, client._is_idle = submit_once_looked, look  # type: ignore[method-assign]
+    handles = square.map_invoke(range(50), pymonik=client)
+    user = Other(handles.get)
+    assert sends.wait(PATIENCE)
+    client.close()
+    assert user.value() == [n * n for n in range(50)]

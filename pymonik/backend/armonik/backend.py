@@ -51,6 +51,7 @@ class ClusterBackend:
     """One session of a cluster."""
 
     name = "armonik"
+    is_remote = True
 
     def __init__(
         self, session: Session, slots: int, optimize: Any, ends: str = "end", logs: bool = False
@@ -341,6 +342,7 @@ class ClusterBackend:
     def cancel_all(self, reason: str) -> None:
         """Cancel the session: all that is unfinished, sub-tasks of units that have ended, too."""
         self._is_over = True
+        self._session.line.stop_sending()  # a thread may wait there for an answer
         ids = list(self._books.open)
         for unit in list(self._books.open.values()):
             self._books.lost(unit, failed_columns(unit, cancelled(unit, reason)), [])

@@ -41,6 +41,10 @@ QUIET = 5.0
 _SLOWEST, _USUAL = 256 << 10, 4 << 20
 
 
+def _called(method: Any, request: Any, timeout: float) -> Any:
+    return method(request, timeout=timeout)
+
+
 class Line:
     """Calls methods of one control plane, from any thread."""
 
@@ -54,6 +58,9 @@ class Line:
         self.way_back = ""
         self._fault: ClusterError | None = None
         self._is_silent = False
+        # Requests of submissions that are under way, for who leaves without them.
+        self._sent: set[Any] = set()
+        self._is_stopped = False
         # Requests under way: their names, and when they are to be told of.
         self._under_way: dict[int, tuple[str, float]] = {}
         self._numbers = itertools.count()
@@ -83,9 +90,33 @@ class Line:
         """Call, and call again: for what changes something, and can be repeated."""
         return self._again(method, lambda: request, patience, size, is_read=False)
 
-    def send(self, method: Any, chunks: Callable[[], Iterator[Any]], size: int) -> Any:
-        """Send a stream, and send it again, as `again` does."""
-        return self._again(method, chunks, None, size, is_read=False)
+    def send(self, method: Any, request: Callable[[], Any], size: int = 0) -> Any:
+        """Send a part of a submission, maybe a stream, and send it again, as `again` does."""
+        return self._again(method, request, None, size, is_read=False, call=self._sending)
+
+    def send_once(self, method: Any, request: Any, deadline: float) -> Any:
+        """Send a part of a submission once."""
+        with self._asking(method, None):
+            return self._whole(method, self._sending(method, request, deadline))
+
+    def _sending(self, method: Any, request: Any, timeout: float) -> Any:
+        call = method.future(request, timeout=timeout)
+        self._sent.add(call)
+        try:
+            if not self._is_stopped:  # looked at only now: who stops it has the others cancelled
+                return call.result()
+        except grpc.FutureCancelledError:
+            pass
+        finally:
+            self._sent.discard(call)
+            call.cancel()  # nothing is waiting for it after Ctrl-C
+        raise ClusterError(f"{self.endpoint}: stopped while {name_of(method)} was under way")
+
+    def stop_sending(self) -> None:
+        """End what is being sent, from any thread, and let no more be sent."""
+        self._is_stopped = True
+        for call in list(self._sent):
+            call.cancel()
 
     def _again(
         self,
@@ -94,6 +125,7 @@ class Line:
         patience: float | None,
         size: int,
         is_read: bool,
+        call: Callable[[Any, Any, float], Any] = _called,
     ) -> Any:
         patience = settings().patience if patience is None else patience
         end = time.monotonic() + patience
@@ -101,7 +133,7 @@ class Line:
         while True:
             try:
                 with self._asking(method, end, size):
-                    answer = method(request(), timeout=deadline_of(size, patience))
+                    answer = call(method, request(), deadline_of(size, patience))
                     return self._whole(method, answer)
             except ClusterError as error:
                 pause = self._pause_after(error, pauses, end, is_read)

@@ -48,7 +48,7 @@ class ClusterStore:
             session_id=self.session_id, results=[kind.ResultCreate(name=name) for name in names]
         )
         # Repeated, it leaves orphans, which harm nobody.
-        answer = self.line.again(self.results.CreateResultsMetaData, request)
+        answer = self.line.send(self.results.CreateResultsMetaData, lambda: request)
         return [result.result_id for result in answer.results]
 
     def create(self, items: Sequence[tuple[str, Parts]]) -> Sequence[str]:
@@ -57,7 +57,7 @@ class ClusterStore:
         results = [kind.ResultCreate(name=name, data=b"".join(parts)) for name, parts in items]
         request = kind(session_id=self.session_id, results=results)
         size = sum(map(envelope.size_of, (parts for _, parts in items)))
-        answer = self.line.again(self.results.CreateResults, request, size=size)
+        answer = self.line.send(self.results.CreateResults, lambda: request, size)
         self.uploaded += size
         return [result.result_id for result in answer.results]
 
@@ -105,7 +105,7 @@ class ClusterStore:
         deadline = deadline_of(_ENTRY_BYTES * len(step.entries))
         for pause in self.line.pauses(settings().patience):
             try:
-                self.line.once(self.tasks.SubmitTasks, request, deadline)
+                self.line.send_once(self.tasks.SubmitTasks, request, deadline)
                 return
             except ClusterError as error:
                 if not is_unsure(error):

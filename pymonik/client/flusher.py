@@ -1,0 +1,61 @@
+"""A flush that goes on without who waits for it: a request may be answered late, or never.
+
+Enters: `flush`, from threads that wait until a time. Leaves: calls that were sent, or TimeoutError;
+the submission then goes on, and its values can be waited for again.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable
+
+from pymonik.system.forks import fork_safe
+
+
+class Flushers:
+    """Lets a thread flush for all who wait until a time, one at a time."""
+
+    def __init__(self, flush: Callable[[], None]) -> None:
+        self._flush = flush
+        # Held to look at the thread under way, and to start another one.
+        self._lock = fork_safe(threading.Lock())
+        self._current: _Flusher | None = None
+
+    def flush_by(self, end: float, is_sent: Callable[[], bool]) -> bool:
+        """Flush until `is_sent`; return whether that came by `end`, on time.monotonic.
+
+        One that is under way may have begun too early for a call: the next one takes it. Raises
+        what a flush raises that was begun for it.
+        """
+        is_ours = False
+        while not is_sent() and not is_ours:
+            with self._lock:
+                flusher = self._current
+                if flusher is None or not flusher.is_alive():
+                    is_ours, flusher = True, _Flusher(self._flush)
+                    self._current = flusher
+                    flusher.start()
+            flusher.join(max(0.0, end - time.monotonic()))
+            if flusher.is_alive():
+                return False
+            if is_ours and flusher.problem is not None:
+                raise flusher.problem
+        return True
+
+
+class _Flusher(threading.Thread):
+    """One flush, in the context of who asked for it first."""
+
+    def __init__(self, flush: Callable[[], None]) -> None:
+        super().__init__(name="pymonik-flush", daemon=True)
+        self._flush = flush
+        self._context = contextvars.copy_context()
+        self.problem: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._context.run(self._flush)
+        except BaseException as problem:  # raised by who waits, or by the values of its calls
+            self.problem = problem
