@@ -100,12 +100,12 @@ class Agent:
     def __init__(self) -> None:
         self.sent: list[Any] = []
 
-    def CreateResultsMetaData(self, request: Any) -> Any:
+    def CreateResultsMetaData(self, request: Any, timeout: float) -> Any:
         self.sent.append(request)
         made = [ResultMetaData(result_id=str(n)) for n, _ in enumerate(request.results)]
         return CreateResultsMetaDataResponse(results=made)
 
-    def SubmitTasks(self, request: Any) -> Any:
+    def SubmitTasks(self, request: Any, timeout: float) -> Any:
         self.sent.append(request)
         return SubmitTasksResponse()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -19,13 +19,16 @@ from google.protobuf.duration_pb2 import Duration
 
 from pymonik.plan.requests import Entry, Placement, Submit, packed
 from pymonik.plan.sizes import HOURS, RETRIES
-from pymonik.wire.envelope import Parts
+from pymonik.wire.envelope import Parts, size_of
 
 # Well below the 4 MiB that an agent takes in one message.
 MESSAGE_BYTES = 3 << 20
 _NAME_BYTES = 128
 # Seconds between tries of what may be asked twice; then the task is given back.
 _PAUSES = (0.05, 0.2, 1.0, 4.0)
+# Seconds that an agent has for a request, and bytes a second of the slowest storage that it may
+# have to wait for: an agent that stands still must not hold a worker for ever.
+_DEADLINE, _SLOWEST = 60.0, 1 << 20
 _PASSING = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -44,7 +47,8 @@ class AgentStore:
         self._agent = agent
         self._request = request
         self.folder: str = request.data_folder
-        self._written: list[str] = []
+        # Ids of files, and their bytes.
+        self._written: list[tuple[str, int]] = []
 
     def declare(self, names: Sequence[str]) -> Sequence[str]:
         """Give an id for each name."""
@@ -72,7 +76,7 @@ class AgentStore:
         """Write the data of a declared object to its file."""
         with open(os.path.join(self.folder, id), "wb") as file:
             file.writelines(parts)
-        self._written.append(id)
+        self._written.append((id, size_of(parts)))
 
     def at_once(self, actions: Sequence[Callable[[], None]]) -> None:
         """Write files one after the other: it is one disk."""
@@ -90,7 +94,7 @@ class AgentStore:
                 task_creations=self._creations(some, step.placement),
             )
             try:
-                self._agent.SubmitTasks(request)
+                self._agent.SubmitTasks(request, timeout=deadline_of(request.ByteSize()))
             except grpc.RpcError as error:
                 # Sent again, sub-tasks might run twice; given back, the task runs again alone.
                 _raise_lost(error)
@@ -122,33 +126,42 @@ class AgentStore:
             engine_type=placement.engine_type,
         )
 
-    def bring(self, ids: Sequence[str]) -> set[str]:
-        """Let the agent write completed results into the folder; give those that there are."""
+    def bring(self, sizes: Mapping[str, int]) -> set[str]:
+        """Let the agent write completed results into the folder; give those that there are.
+
+        sizes: bytes of what is asked for, by ids.
+        """
         token = self._request.communication_token
-        requests = [messages.DataRequest(communication_token=token, result_id=id) for id in ids]
-        answers = [self._agent.GetResourceData.future(request) for request in requests]
+        requests = [messages.DataRequest(communication_token=token, result_id=id) for id in sizes]
+        size = sum(sizes.values())  # they come at the same time, over one line
+        get = self._agent.GetResourceData
+        answers = [get.future(request, timeout=deadline_of(size)) for request in requests]
         found = set()
-        for id, request, answer in zip(ids, requests, answers):
+        for id, request, answer in zip(sizes, requests, answers):
             try:
                 if answer.exception() is not None:
-                    self._again(self._agent.GetResourceData, request)
+                    self._again(get, request, size)
                 found.add(id)
             except grpc.RpcError as error:
                 if error.code() is not grpc.StatusCode.NOT_FOUND:
                     raise
         return found
 
-    def _again(self, method: Any, request: Any) -> Any:
-        """Ask, and ask again while the trouble may pass: for what may be asked twice."""
+    def _again(self, method: Any, request: Any, size: int = 0) -> Any:
+        """Ask, and ask again while the trouble may pass: for what may be asked twice.
+
+        size: bytes that the agent moves for it, beyond those of the request.
+        """
+        deadline = deadline_of(size + request.ByteSize())
         for pause in _PAUSES:
             try:
-                return method(request)
+                return method(request, timeout=deadline)
             except grpc.RpcError as error:
                 if error.code() not in _PASSING:
                     raise
             time.sleep(pause)
         try:
-            return method(request)
+            return method(request, timeout=deadline)
         except grpc.RpcError as error:
             _raise_lost(error)
             raise
@@ -156,12 +169,19 @@ class AgentStore:
     def notify(self) -> None:
         """Tell the agent which files are there."""
         kind = messages.NotifyResultDataRequest
-        for some in packed(self._written, MESSAGE_BYTES // _NAME_BYTES, lambda id: 1):
+        for some in packed(self._written, MESSAGE_BYTES // _NAME_BYTES, lambda file: 1):
             session_id = self._request.session_id
-            ids = [kind.ResultIdentifier(session_id=session_id, result_id=id) for id in some]
+            ids = [kind.ResultIdentifier(session_id=session_id, result_id=id) for id, _ in some]
             token = self._request.communication_token
-            self._again(self._agent.NotifyResultData, kind(communication_token=token, ids=ids))
+            request = kind(communication_token=token, ids=ids)
+            # The agent stores the files before it answers.
+            self._again(self._agent.NotifyResultData, request, sum(size for _, size in some))
         self._written = []
+
+
+def deadline_of(size: int) -> float:
+    """Return the seconds after which an agent that moves so many bytes is given up."""
+    return _DEADLINE + size / _SLOWEST
 
 
 def _raise_lost(error: Any) -> None:

@@ -66,7 +66,7 @@ def bring(unit: Unit, store: AgentStore, cache: ContentCache) -> None:
             places.setdefault(record, []).append((cell, output, place))
     found: dict[Apart, Any] = {apart: cache.find(apart.digest) for apart in places}
     missing = [apart for apart, content in found.items() if content is None]
-    is_there = store.bring([apart.id for apart in missing])
+    is_there = store.bring({apart.id: apart.size for apart in missing})
     for apart in missing:
         found[apart] = (
             cache.content(open_file(store.folder, apart.id, apart.digest))
