@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from pymonik.capture.fingerprint import content_digest, parameters_of, parts_of
-from pymonik.capture.pickler import pickled_types
+from pymonik.capture.freeze import pickled_types
 from pymonik.environment.value import Environment
 from pymonik.errors import GraphFileError
 from pymonik.files.materialize import content_of_bytes

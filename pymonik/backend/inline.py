@@ -12,7 +12,7 @@ from typing import Any
 
 from pymonik.backend.in_process import Embedded
 from pymonik.capture.as_captured import as_captured
-from pymonik.capture.definitions import is_live
+from pymonik.capture.definition_versions import is_live
 from pymonik.capture.importer import at_home
 from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit

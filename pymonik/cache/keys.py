@@ -16,7 +16,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from pymonik.capture.fingerprint import content_digest, deciding, parts_of
-from pymonik.capture.source_closure import Source, closure
+from pymonik.capture.source import ModuleSource
+from pymonik.capture.source_closure import closure
 from pymonik.graph.columns import Bundle, Nested, Ref, slot_at
 from pymonik.graph.ir import Put, Recorded, Spec
 from pymonik.humanize import literal
@@ -126,7 +127,7 @@ class Keys:
 
 
 @lru_cache(maxsize=1024)
-def _source_digest(source: Source) -> str:
+def _source_digest(source: ModuleSource) -> str:
     """Name a module by what it says, whatever its comments and its layout."""
     try:
         text = ast.dump(ast.parse(source.text))

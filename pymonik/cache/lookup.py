@@ -18,7 +18,7 @@ from typing import Any
 from pymonik.cache.keys import Keys
 from pymonik.cache.splice import Cut, Place, is_cached
 from pymonik.cache.store import Store
-from pymonik.capture.definitions import are_here
+from pymonik.capture.definition_versions import are_here
 from pymonik.graph.ir import Graph, Put, Recorded
 from pymonik.system.forks import fork_safe
 from pymonik.values.content import Content

@@ -67,10 +67,10 @@ def plain_items(values: Any) -> str | None:
 
 def pickled(value: Any) -> str:
     """Write what has no better text by its pickle; what has none is known by its type."""
-    from pymonik.capture import pickler as pickling
+    from pymonik.capture.freeze import freeze
 
     try:
-        data, buffers, _ = pickling.freeze(value)
+        data, buffers, _ = freeze(value)
     except Exception:  # whatever a reducer of the user raises
         return type(value).__qualname__
     return f"{type(value).__qualname__} {hashed(data)} {[hashed(view) for view in buffers]}"

@@ -16,71 +16,30 @@ import pickle
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from pymonik.capture import class_parts
 from pymonik.capture.as_captured import are_live
+from pymonik.capture.definition_maker import DefinitionMaker, Reference
+from pymonik.capture.definition_record import (
+    KEPT,
+    RECORDS,
+    SINGLE,
+    DefinitionRecord,
+    Header,
+    Taken,
+    closure,
+    found_at,
+    header_of,
+    known,
+    own_header,
+)
+from pymonik.capture.shown import SHOWN
 from pymonik.capture.watch import Watch
 from pymonik.system.forks import fork_safe
 from pymonik.values.content import Definition
-
-# Of definitions that are kept: those of a notebook that is used for a long time.
-_KEPT = 2048
-# The outline of what exists once in its module, such as a sentinel, and has no state.
-SINGLE = b"single"
-
-
-class Header(NamedTuple):
-    """What a definition says before its data.
-
-    named: its module has it under that name. before: of what it `needs`, what must be there before
-    it is begun, such as the bases of a class. outline: see `class_parts.outline`.
-    """
-
-    id: str
-    named: bool
-    needs: tuple[str, ...]
-    before: tuple[str, ...]
-    outline: bytes
-    data: bytes
-
-
-@lru_cache(maxsize=_KEPT)
-def header_of(definition: Definition) -> Header:
-    """Return what is in a definition."""
-    return Header(*pickle.loads(memoryview(definition)[len(Definition.MAGIC) :]))
-
-
-class Record:
-    """An object of this process that travels as a definition."""
-
-    __slots__ = ("definition", "id", "is_own", "members", "modules", "moment", "named", "names",
-                 "needs", "obj", "origins", "reference", "watch")  # fmt: skip
-
-    def __init__(self, obj: Any, id: str, named: bool, is_own: bool) -> None:
-        self.obj, self.id, self.named, self.is_own = obj, id, named, is_own
-        self.definition: Definition | None = None
-        self.needs: Sequence[Record] = ()
-        self.modules: frozenset[str] = frozenset()
-        self.origins: frozenset[str] = frozenset()
-        self.watch: Watch | None = None
-        self.members: tuple[Record, ...] = ()
-        self.reference: tuple[str, tuple[Definition, ...]] = (id, ())
-        self.moment: object = None
-        # Of the variables of a module: those that travel. None: all, being made of these.
-        self.names: set[str] | None = None
-
-    @property
-    def is_namespace(self) -> bool:
-        """Whether it is of the variables of a module."""
-        return type(self.obj) is dict and self.id.partition("#")[0].endswith(":")
-
-    def is_current(self) -> bool:
-        """Tell whether the object is what its definition says."""
-        return self.watch is not None and self.watch.holds()
 
 
 class _Moment(threading.local):
@@ -100,18 +59,27 @@ def one_moment() -> Iterator[None]:
         _MOMENT.token = outer
 
 
+class _Forced(threading.local):
+    objects: dict[str, Any] = {}  # noqa: RUF012
+
+
 class Definitions:
     """The definitions of this process: of what is its own, and of what came here."""
 
     def __init__(self) -> None:
+        # Pickles what a record is of. Set by `freeze`, which all who capture have loaded: who only
+        # makes objects of definitions starts sooner without a pickler.
+        self.define: Callable[[DefinitionRecord], Taken]
+        # Versions that stand for classes in a thread: see `definition_versions`.
+        self.forced = _Forced()
         self.lock = fork_safe(threading.RLock())
-        self._records: OrderedDict[int, Record] = OrderedDict()
-        self._own: dict[str, Record] = {}
-        self._made: OrderedDict[tuple[str, tuple[Definition, ...]], Any] = OrderedDict()
+        self._records = RECORDS
+        self._own: dict[str, DefinitionRecord] = {}
+        self._made: OrderedDict[Reference, Any] = OrderedDict()
 
     # ----- naming
 
-    def record_of(self, obj: Any, name: str | None = None) -> Record:
+    def record_of(self, obj: Any, name: str | None = None) -> DefinitionRecord:
         """Return the record of an object, a new one where it has none; name: "module:name"."""
         with self.lock:
             record = self._records.get(id(obj))
@@ -123,21 +91,19 @@ class Definitions:
             if taken is not None or not named:
                 # Of two classes with one name, such as those of a cell run twice, each is its own.
                 wanted = f"{wanted}#{os.urandom(6).hex()}"
-            record = self._records[id(obj)] = self._own[wanted] = Record(obj, wanted, named, True)
+            record = self._records[id(obj)] = self._own[wanted] = DefinitionRecord(
+                obj, wanted, named, True
+            )
             self._forget_some()
             return record
 
-    def known(self, obj: Any) -> Record | None:
-        """Return the record of an object, if it has one."""
-        return self._records.get(id(obj))
-
     def _forget_some(self) -> None:
-        while len(self._records) > _KEPT:
+        while len(self._records) > KEPT:
             _, gone = self._records.popitem(last=False)
             if self._own.get(gone.id) is gone:
                 del self._own[gone.id]
 
-    def namespace_of(self, space: dict[str, Any], names: Iterable[str]) -> Record:
+    def namespace_of(self, space: dict[str, Any], names: Iterable[str]) -> DefinitionRecord:
         """Return the record of the variables of a module, which is to take some along."""
         with self.lock:
             record = self.record_of(space, f"{space.get('__name__')}:")
@@ -148,7 +114,7 @@ class Definitions:
 
     # ----- capturing
 
-    def refer(self, record: Record, settled: bool = False) -> Record:
+    def refer(self, record: DefinitionRecord, settled: bool = False) -> DefinitionRecord:
         """Bring a record up to date; settled: as it is known, whatever was changed since."""
         if record.members:
             token = _MOMENT.token
@@ -162,8 +128,8 @@ class Definitions:
         record.moment = _MOMENT.token
         return record
 
-    def _capture(self, record: Record) -> None:
-        met: dict[int, Record] = {}
+    def _capture(self, record: DefinitionRecord) -> None:
+        met: dict[int, DefinitionRecord] = {}
         open_ones = [record]
         while open_ones:
             one = open_ones.pop()
@@ -180,12 +146,11 @@ class Definitions:
         for one in met.values():
             self._gather(one)
 
-    def _define(self, record: Record) -> None:
-        from pymonik.capture.pickler import define
-        from pymonik.capture.reducers import travels
+    def _define(self, record: DefinitionRecord) -> None:
+        from pymonik.capture.by_value import travels
 
         watch = Watch(record.obj, travels, record.names)
-        taken = define(record)
+        taken = self.define(record)
         outline = SINGLE if taken.is_single else b""
         if isinstance(record.obj, type):
             outline = class_parts.outline(record.obj)
@@ -198,7 +163,7 @@ class Definitions:
         record.needs, record.watch = taken.needs, watch
         record.modules, record.origins = frozenset(taken.modules), frozenset(taken.origins)
 
-    def _gather(self, record: Record) -> None:
+    def _gather(self, record: DefinitionRecord) -> None:
         """Note all that a record needs, by way of others, too."""
         met = {record.id: record}
         open_ones = list(record.needs)
@@ -221,7 +186,7 @@ class Definitions:
 
     def resolve(self, id: str, parts: tuple[Definition, ...]) -> Any:
         """Return the object that a reference means: the one of this process, or one made of it."""
-        forced = _FORCED.objects.get(id)
+        forced = self.forced.objects.get(id)
         if forced is not None:
             return forced
         found = self.found(id, parts)
@@ -241,25 +206,25 @@ class Definitions:
         return self._made.get((id, parts))
 
     def _found_or_made(self, id: str, parts: tuple[Definition, ...]) -> Any:
-        head = _own_header(id, parts)
+        head = own_header(id, parts)
         if head.named:
-            found = self._here(head)
+            found = self.here(head)
             if found is not None:
                 return found
-        return _Making(self, parts).make(id, parts)
+        return DefinitionMaker(self, parts).make(id, parts)
 
     def is_here(self, head: Header) -> bool:
         """Tell whether this process has a class under the name of a definition."""
         with self.lock:
             own = self._own.get(head.id)
-            return head.named and (own is not None or self._here(head) is not None)
+            return head.named and (own is not None or self.here(head) is not None)
 
     def is_as_said(self, definition: Definition) -> bool:
         """Tell whether what this process has under the name of a definition is the same."""
         own = self._own.get(header_of(definition).id)
         return own is None or (own.definition == definition and own.is_current())
 
-    def _here(self, head: Header) -> Any:
+    def here(self, head: Header) -> Any:
         """Return what this process has under the name of a definition, if that is the same."""
         if not head.outline:  # what a class shares with functions: it is as it was there
             return None
@@ -270,29 +235,29 @@ class Definitions:
             if found is not None:
                 return found
         found = found_at(f"{module}:{qualname}")
-        if found is None or self.known(found) is not None:
+        if found is None or known(found) is not None:
             return None
         outline = class_parts.outline(found) if isinstance(found, type) else SINGLE
         if outline != head.outline:
             return None
-        self._records[id(found)] = self._own[head.id] = Record(found, head.id, True, True)
+        self._records[id(found)] = self._own[head.id] = DefinitionRecord(found, head.id, True, True)
         return found
 
-    def note_made(self, reference: tuple[str, tuple[Definition, ...]], obj: Any) -> None:
+    def note_made(self, reference: Reference, obj: Any) -> None:
         """Keep what was made here of definitions."""
-        head = _own_header(*reference)
-        record = Record(obj, head.id, head.named, False)
+        head = own_header(*reference)
+        record = DefinitionRecord(obj, head.id, head.named, False)
         record.reference = reference
         record.definition = next(part for part in reference[1] if header_of(part).id == head.id)
         self._made[reference] = obj
         self._records[id(obj)] = record
-        while len(self._made) > _KEPT:
+        while len(self._made) > KEPT:
             self._made.popitem(last=False)
         self._forget_some()
 
-    def settle(self, references: Sequence[tuple[str, tuple[Definition, ...]]]) -> None:
+    def settle(self, references: Sequence[Reference]) -> None:
         """Watch what was made from now on: it is complete."""
-        from pymonik.capture.reducers import travels
+        from pymonik.capture.by_value import travels
 
         records = {ref: self._records[id(self._made[ref])] for ref in references}
         for record in records.values():
@@ -306,94 +271,6 @@ class Definitions:
             record.needs = tuple(m for m in record.members if m.id in needs)
 
 
-def _own_header(id: str, parts: Sequence[Definition]) -> Header:
-    return next(head for head in map(header_of, parts) if head.id == id)
-
-
-def closure(id: str, by_id: dict[str, Definition]) -> tuple[Definition, ...]:
-    """Return the definitions that one needs, itself among them, in the order of their ids."""
-    met: set[str] = set()
-    open_ones = [id]
-    while open_ones:
-        one = open_ones.pop()
-        if one not in met and one in by_id:
-            met.add(one)
-            open_ones += header_of(by_id[one]).needs
-    return tuple(by_id[name] for name in sorted(met))
-
-
-def are_here(buffers: Sequence[Any]) -> bool:
-    """Tell whether this program has, under their names, all classes that a content refers to."""
-    heads = [header_of(buffer) for buffer in buffers if type(buffer) is Definition]
-    return all(TABLE.is_here(head) for head in heads if head.outline)
-
-
-def are_current(buffers: Sequence[Any]) -> bool:
-    """Tell whether the classes of this program still are what a content says of them."""
-    definitions = [buffer for buffer in buffers if type(buffer) is Definition]
-    return all(map(TABLE.is_as_said, definitions))
-
-
-def is_live(buffer: Any) -> bool:
-    """Tell whether the class of this program serves where a definition is loaded."""
-    return type(buffer) is not Definition or are_live((buffer,), TABLE.is_as_said)
-
-
-class _Making:
-    """Makes objects of definitions that need each other; skeletons stand for what is not ready."""
-
-    def __init__(self, table: Definitions, parts: Sequence[Definition]) -> None:
-        self.table = table
-        self.by_id = {header_of(part).id: part for part in parts}
-        self.skeletons: dict[str, Any] = {}
-        self.made: list[tuple[str, tuple[Definition, ...]]] = []
-
-    def make(self, id: str, parts: tuple[Definition, ...]) -> Any:
-        outer = _CURRENT.making
-        _CURRENT.making = self
-        class_parts.NOTE.append(self.skeletons.__setitem__)
-        try:
-            made = self.get(id)
-        finally:
-            class_parts.NOTE.pop()
-            _CURRENT.making = outer
-        self.table.settle(self.made)
-        return made
-
-    def get(self, id: str) -> Any:
-        """Return one of the objects, made now unless it is there already, or under way."""
-        if id in self.skeletons:
-            return self.skeletons[id]
-        own = self.table._own.get(id)
-        reference = (id, closure(id, self.by_id))
-        if own is not None and are_live(reference[1], self.table.is_as_said):
-            return own.obj
-        found = self.table._made.get(reference)
-        if found is None:
-            head = header_of(self.by_id[id])
-            found = self.table._here(head) if head.named else None
-            if found is not None:
-                return found
-            for name in head.before:
-                self.get(name)
-            if id in self.skeletons:  # one of these needs it in turn, and has made it
-                return self.skeletons[id]
-            found = self.skeletons[id] = pickle.loads(head.data)
-            self.table.note_made(reference, found)
-            self.made.append(reference)
-        return found
-
-
-class _Current(threading.local):
-    making: _Making | None = None
-
-
-class _Forced(threading.local):
-    objects: dict[str, Any] = {}  # noqa: RUF012
-
-
-_CURRENT = _Current()
-_FORCED = _Forced()
 TABLE = Definitions()
 
 
@@ -402,86 +279,5 @@ def defined(id: str, parts: Sequence[Any]) -> Any:
     return TABLE.resolve(id, tuple(map(_definition, parts)))
 
 
-def needed(id: str) -> Any:
-    """Return what a definition needs, while it is loaded."""
-    making = _CURRENT.making
-    assert making is not None
-    return making.get(id)
-
-
 def _definition(part: Any) -> Definition:
     return part if type(part) is Definition else Definition(part)
-
-
-def found_at(name: str) -> Any:
-    """Return what a module that is loaded here has under "module:qualname", None if nothing."""
-    module, _, qualname = name.partition(":")
-    found: Any = sys.modules.get(module)
-    if not qualname:  # its variables themselves
-        return getattr(found, "__dict__", None)
-    for part in qualname.split("."):
-        found = vars(found).get(part) if hasattr(found, "__dict__") else None
-    is_task = getattr(type(found), "__pymonik_role__", None) == "task"
-    return found.__pymonik_function__ if is_task else found
-
-
-def known_by(buffers: Sequence[Any]) -> dict[str, Any]:
-    """Return the classes that a content was loaded with, by their ids."""
-    parts = {header_of(b).id: b for b in buffers if type(b) is Definition}
-    found = {name: TABLE.found(name, closure(name, parts)) for name in parts}
-    return {name: obj for name, obj in found.items() if obj is not None}
-
-
-@contextmanager
-def as_seen_by(known: dict[str, Any]) -> Iterator[None]:
-    """Let classes be those that a function was loaded with, where it knows them."""
-    outer = _FORCED.objects
-    _FORCED.objects = {**outer, **known} if outer else known
-    try:
-        yield
-    finally:
-        _FORCED.objects = outer
-
-
-class _Shown:
-    """What the `__main__` of an executor has: what the script's own would have.
-
-    `pickle`, forked pools and type hints look there. Off where `__main__` is the user's own.
-    """
-
-    def __init__(self) -> None:
-        self.space: dict[str, Any] | None = None
-        self._function: Any = None
-        self._names: list[str] = []
-
-    def show(self, id: str, obj: Any) -> None:
-        """Show a class under its name."""
-        if self.space is None or not id.startswith("__main__:"):
-            return
-        name = id.partition("#")[0].partition(":")[2]
-        if name.isidentifier() and self.space.get(name) is not obj:
-            self.space[name] = obj
-
-    def hint(self, cls: type, names: dict[str, Any]) -> None:
-        """Show what the annotations of a class name."""
-        if self.space is not None and cls.__module__ == "__main__":
-            for name, value in names.items():
-                self.space.setdefault(name, value)
-
-    def enter(self, function: Any) -> None:
-        """Show what a function of the script sees."""
-        if self.space is None or function is self._function:
-            return
-        self._function = function
-        inner = getattr(function, "func", function)
-        space = getattr(inner, "__globals__", None)
-        if space is None or space.get("__name__") != "__main__":
-            return
-        for name in self._names:
-            self.space.pop(name, None)
-        self._names = [name for name in space if not name.startswith("__")]
-        self.space.update({name: space[name] for name in self._names})
-
-
-SHOWN = _Shown()
-class_parts.SHOW.append(SHOWN.hint)

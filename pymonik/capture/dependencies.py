@@ -15,8 +15,8 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from pymonik.capture.function import global_names, reachable
 from pymonik.capture.local_modules import is_local
+from pymonik.capture.reachable import global_names, reachable
 
 
 def imported(function: Callable[..., Any]) -> set[str]:

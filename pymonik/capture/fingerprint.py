@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from pymonik.capture.canonical_text import code_text, text, values_of, whole_text
-from pymonik.capture.definitions import are_current
-from pymonik.capture.function import reachable
+from pymonik.capture.definition_versions import are_current
+from pymonik.capture.reachable import reachable
 from pymonik.values.content import Content
 
 logger = logging.getLogger("pymonik")

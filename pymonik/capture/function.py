@@ -6,13 +6,13 @@ handles that hide inside, and `Code` for functions. Nothing is sent and no diges
 
 from __future__ import annotations
 
-import functools
 import sys
 import types
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from pymonik.capture.reachable import cell_value, global_names, reachable
 from pymonik.capture.sharing import NOTED
 from pymonik.errors import CaptureError
 from pymonik.settings import MIB, settings
@@ -56,7 +56,7 @@ class Interner:
         needed: takes the names of the local modules whose sources travel for it. used: takes the
         records of the definitions it refers to.
         """
-        from pymonik.capture import pickler as pickling
+        from pymonik.capture import freeze as pickling
 
         modules: set[str] = set()
         reach: dict[int, Any] | None = None
@@ -189,7 +189,7 @@ class Code:
         for space in self._spaces:
             self._globals += [(space, name, space[name]) for name in names if name in space]
         for cell in function.__closure__ or ():
-            self._cells.append((cell, _cell_value(cell)))
+            self._cells.append((cell, cell_value(cell)))
 
     def is_current(self) -> bool:
         """Tell whether the function still sees the globals and cells it was captured with."""
@@ -197,7 +197,7 @@ class Code:
             if space.get(name, _MISSING) is not value:
                 return False
         for cell, value in self._cells:
-            if _cell_value(cell) is not value:
+            if cell_value(cell) is not value:
                 return False
         if self._definitions and not self._are_classes_current():
             return False
@@ -242,60 +242,15 @@ def prepare_classes(function: Callable[..., Any]) -> None:
 
     What their methods share with the function is known from then on, and stays shared.
     """
-    from pymonik.capture.definitions import TABLE
-    from pymonik.capture.reducers import travels
+    from pymonik.capture.by_value import travels
+    from pymonik.capture.freeze import define_class
 
     for reached in reachable(function):
         space = reached.__globals__
         seen = [space[name] for name in set(global_names(reached.__code__)) if name in space]
-        for value in [*seen, *map(_cell_value, reached.__closure__ or ())]:
+        for value in [*seen, *map(cell_value, reached.__closure__ or ())]:
             if isinstance(value, type) and travels(value):
                 try:
-                    TABLE.refer(TABLE.record_of(value))
+                    define_class(value)
                 except Exception:  # told by the pickler, with the path that leads there
                     return
-
-
-def _cell_value(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # an empty cell
-        return _cell_value
-
-
-def global_names(code: types.CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from global_names(constant)
-
-
-def reachable(function: Callable[..., Any]) -> list[types.FunctionType]:
-    """List the functions that travel with a function by value, itself first."""
-    from pymonik.capture.local_modules import is_local
-
-    found: dict[int, types.FunctionType] = {}
-    open_ones: list[Any] = [function]
-    while open_ones:
-        current = open_ones.pop()
-        if isinstance(current, functools.partial):
-            open_ones += [current.func, *current.args, *current.keywords.values()]
-            continue
-        current = getattr(current, "__pymonik_function__", current)
-        current = getattr(current, "__func__", current)
-        if not isinstance(current, types.FunctionType) or id(current) in found:
-            continue
-        module = current.__module__
-        if current is not function and not (module in (None, "__main__") or is_local(module)):
-            continue
-        found[id(current)] = current
-        names = set(global_names(current.__code__))
-        seen = [current.__globals__[n] for n in names if n in current.__globals__]
-        for value in seen:
-            if type(value) is types.ModuleType and is_local(value.__name__):
-                open_ones += [vars(value)[n] for n in names if n in vars(value)]
-        open_ones += seen
-        open_ones += [_cell_value(cell) for cell in current.__closure__ or ()]
-        wrapped = getattr(current, "__wrapped__", None)
-        open_ones += [wrapped] if wrapped is not None else []
-    return list(found.values())

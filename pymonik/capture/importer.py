@@ -21,7 +21,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from typing import Any
 
-from pymonik.capture.source_closure import Source
+from pymonik.capture.source import ModuleSource
 from pymonik.values.content import Content
 
 logger = logging.getLogger("pymonik")
@@ -32,13 +32,13 @@ _KEPT = 8
 class World:
     """The modules of one edition: their sources, and those that are set aside while others run."""
 
-    def __init__(self, sources: dict[str, Source] | None = None) -> None:
+    def __init__(self, sources: dict[str, ModuleSource] | None = None) -> None:
         self.sources = sources or {}
         self.aside: dict[str, types.ModuleType] = {}
         # Modules that cannot be imported here: what they define goes by value.
         self.failed: set[str] = set()
 
-    def agrees(self, sources: dict[str, Source]) -> bool:
+    def agrees(self, sources: dict[str, ModuleSource]) -> bool:
         """Tell whether modules that are in both have the same source."""
         return all(self.sources.get(name, source) == source for name, source in sources.items())
 
@@ -145,7 +145,7 @@ class Worlds(MetaPathFinder):
 class _Loader(InspectLoader):
     pymonik_shipped = True
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ModuleSource) -> None:
         self._source = source
 
     def get_source(self, fullname: str) -> str:
@@ -166,8 +166,8 @@ class _Loader(InspectLoader):
                 setattr(module, name, Content(data, buffers).load())
 
 
-def _sources(content: Content) -> dict[str, Source]:
-    return {name: Source(*fields) for name, fields in pickle.loads(content.data).items()}
+def _sources(content: Content) -> dict[str, ModuleSource]:
+    return {name: ModuleSource(*fields) for name, fields in pickle.loads(content.data).items()}
 
 
 def _is_shipped(module: types.ModuleType) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 import cloudpickle
 
 from pymonik.capture.code_text import STORING, instructions, nested
-from pymonik.capture.function import global_names
+from pymonik.capture.reachable import global_names
 
 # What code finds of its module without naming it.
 _BASIC = ("__package__", "__name__", "__path__", "__file__")

@@ -15,45 +15,37 @@ import io
 import pickle
 import sys
 import types
-from typing import Any, NamedTuple
+from typing import Any
 
 import cloudpickle
 
 from pymonik.capture import class_parts
-from pymonik.capture.definitions import TABLE, Record, defined, found_at, needed
-from pymonik.capture.function import global_names
+from pymonik.capture.by_value import is_importable, is_made, travels, travels_from
+from pymonik.capture.definition_record import DefinitionRecord, found_at, known
+from pymonik.capture.definitions import TABLE, defined
 from pymonik.capture.importer import local_object, set_function
 from pymonik.capture.local_modules import is_local
 from pymonik.capture.namespaces import (
-    Namespace,
     complete_in,
     function_in,
-    is_variable,
-    reduce_cell,
     shared_names,
 )
+from pymonik.capture.reachable import global_names
 from pymonik.capture.reducers import (
     PROCESS_OWN,
     REDUCERS,
     fill_module,
     hinted,
     is_dispatcher,
-    is_importable,
-    is_made,
-    is_shareable,
     reduce_dispatcher,
     single_name,
     subimported,
-    travels,
-    travels_from,
     vars_of,
 )
-from pymonik.capture.sharing import reach_of
-from pymonik.capture.source_closure import imported_by
+from pymonik.capture.source import imported_by
 from pymonik.system.source_lines import note_source
-from pymonik.values.content import Content, Definition, freeze_buffer, slot_value
+from pymonik.values.content import Definition, slot_value
 from pymonik.values.exceptions import reduced as reduced_exception
-from pymonik.values.options import ExceptionTypes
 
 # Smaller buffers travel inside the pickle: a buffer of its own costs more than it saves.
 _IN_BAND = 4096
@@ -93,13 +85,13 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.lazies: list[Any] = []
         self.modules: set[str] = set()
         self.origins: set[str] = set()
-        self.used: list[Record] = []
+        self.used: list[DefinitionRecord] = []
         self._holes = ("lazy", "file") if files else ("lazy",)
         self._settled = settled
         self._numbers: dict[int, int] = {}
         # What stands for cells, and for what is defined elsewhere, wherever functions share it.
         self._cells: dict[int, Any] = {}
-        self._stand_ins: dict[int, _Shared] = {}
+        self._stand_ins: dict[int, SharedGlobal] = {}
         # Bound to the list, not to the pickler: a cycle would keep what was pickled alive.
         super().__init__(file, protocol=5, buffer_callback=_taking(self.raw))
 
@@ -120,7 +112,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return REDUCERS[kind](obj)
         if kind is types.ModuleType:
             return self._reduce_module(obj)
-        if kind is _Shared:
+        if kind is SharedGlobal:
             return self._refer(obj.record)
         return self._reduce_object(obj, kind)
 
@@ -130,7 +122,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             self.lazies.append(obj)
         return slot_value, (number,)
 
-    def _refer(self, record: Record) -> Any:
+    def _refer(self, record: DefinitionRecord) -> Any:
         """Name what is defined elsewhere, with the definitions that it takes."""
         record = TABLE.refer(record, self._settled)
         self.modules |= record.modules
@@ -197,11 +189,11 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             self._cells[id(cell)] = cell, known
         return self._cells[id(cell)][1]
 
-    def _cell_record(self, cell: Any) -> Record | None:
-        return TABLE.known(cell)
+    def _cell_record(self, cell: Any) -> DefinitionRecord | None:
+        return known(cell)
 
-    def _stand_in(self, record: Record) -> _Shared:
-        return self._stand_ins.setdefault(id(record), _Shared(record))
+    def _stand_in(self, record: DefinitionRecord) -> SharedGlobal:
+        return self._stand_ins.setdefault(id(record), SharedGlobal(record))
 
     def _share_variables(self, function: Any, reduced: Any) -> Any:
         """Refer to what functions have in common with classes; add what type hints name."""
@@ -227,10 +219,10 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             if (record := self._shared(value, f"{module}:{name}")) is not None:
                 values[name] = self._stand_in(record)
 
-    def _shared(self, value: Any, name: str) -> Record | None:
+    def _shared(self, value: Any, name: str) -> DefinitionRecord | None:
         if type(value) in PROCESS_OWN and found_at(name) is value:
             return TABLE.record_of(value, name)
-        record = TABLE.known(value)
+        record = known(value)
         return None if record is None or isinstance(value, type) else record
 
 
@@ -257,101 +249,11 @@ def _names_in_classes(code: types.CodeType) -> tuple[str, ...]:
     return tuple(name for name in found if name != "__name__")
 
 
-class _Definer(Pickler):
-    """Pickles what is defined, and names other definitions by their ids alone."""
-
-    def __init__(self, file: io.BytesIO, record: Record) -> None:
-        super().__init__(file)
-        self.record = record
-        self.is_single = False
-        # What must be there before the class itself can be.
-        self.before: list[Record] = []
-        self._begun = False
-
-    def _refer(self, record: Record) -> Any:
-        self.used.append(record)
-        return needed, (record.id,)
-
-    def reducer_override(self, obj: Any) -> Any:
-        top = self.record.obj
-        if obj is top and not self._begun:
-            self._begun = True
-            if isinstance(obj, type):
-                space = vars(sys.modules.get(obj.__module__, types))
-                hints = hinted(vars(obj).get("__annotations__"), space)
-                return class_parts.reduce_class(obj, self.record.id, travels, hints)
-            if type(obj) is types.CellType:
-                return reduce_cell(obj, self.record.id)
-            if type(obj) in PROCESS_OWN:
-                self.is_single = True
-                return PROCESS_OWN[type(obj)](obj)
-            if single_name(obj, type(obj)) is not None:
-                self.is_single = True
-                return object.__new__, (type(obj),), vars_of(obj) or None
-        if type(obj) is top and isinstance(obj, enum.Enum):
-            return class_parts.reduce_member(obj)
-        if type(obj) is Namespace:
-            self._share_values(obj.values, self.record.id.partition(":")[0])
-            return obj.reduced()
-        if type(obj) is class_parts.Made:
-            self.before = list(self.used)
-        return super().reducer_override(obj)
-
-    def _cell_record(self, cell: Any) -> Record | None:
-        """Give what methods may rebind a definition of its own."""
-        if not is_variable(cell):
-            return None
-        module = self.record.id.partition(":")[0]
-        return TABLE.record_of(cell, f"{module}:<variable>")
-
-    def _hole(self, obj: Any) -> Any:
-        raise TypeError(
-            f"{self.record.id} holds a handle, and a class has no place for one: pass the handle "
-            "as an argument"
-        )
-
-    def _shared(self, value: Any, name: str) -> Record | None:
-        """Give what a method sees a definition of its own, so that all that see it share it."""
-        found = super()._shared(value, name)
-        if found is None and is_shareable(value) and found_at(name) is value:
-            return TABLE.record_of(value, name)
-        return found
-
-
-class _Shared:
+class SharedGlobal:
     """Stands, among the globals of a function, for what is defined elsewhere."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: DefinitionRecord) -> None:
         self.record = record
-
-
-class Taken(NamedTuple):
-    """What was pickled for a definition, and what it needs."""
-
-    data: bytes
-    needs: list[Record]
-    before: list[Record]
-    modules: set[str]
-    origins: set[str]
-    is_single: bool
-
-
-def define(record: Record) -> Taken:
-    """Pickle what a record is of."""
-    file = io.BytesIO()
-    pickler = _Definer(file, record)
-    # Buffers stay within: what shares them is the definition.
-    cloudpickle.Pickler.__init__(pickler, file, protocol=5)
-    is_space = record.is_namespace
-    pickler.dump(Namespace(record.id, record.obj, record.names) if is_space else record.obj)
-    return Taken(
-        file.getvalue(),
-        pickler.used,
-        pickler.before,
-        pickler.modules,
-        pickler.origins,
-        pickler.is_single,
-    )
 
 
 def _named(obj: Any, reduced: Any) -> Any:
@@ -369,92 +271,3 @@ def _named(obj: Any, reduced: Any) -> Any:
 
 _MAKE_FUNCTION = cloudpickle.cloudpickle._make_function
 _LOADS = ("LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
-
-
-def whole(obj: Any) -> bytes:
-    """Pickle an object with all its buffers, for whoever loads it with nothing but `pickle`."""
-    file = io.BytesIO()
-    pickler = Pickler(file, settled=True)
-    cloudpickle.Pickler.__init__(pickler, file, protocol=5)
-    pickler.dump(obj)
-    return file.getvalue()
-
-
-def freeze(
-    obj: Any,
-    files: bool = False,
-    modules: set[str] | None = None,
-    origins: set[str] | None = None,
-    used: list[Record] | None = None,
-    settled: bool = False,
-    reach: dict[int, Any] | None = None,
-) -> tuple[bytes, list[memoryview], list[Any]]:
-    """Pickle an object; give the pickle, its raw buffers and the handles inside.
-
-    files: files to be shipped are given like handles. modules: takes the names of modules that are
-    needed to load it or to run what is in it. origins: takes the names of modules that are met.
-    used: takes the records of the definitions it refers to. settled: see `Pickler`.
-    reach: takes the objects met that can change, by their ids.
-    """
-    file = io.BytesIO()
-    pickler = Pickler(file, files, settled)
-    pickler.dump(obj)
-    if reach is not None:
-        reach.update(reach_of(pickler.memo.copy()))
-    if used is not None:
-        used += pickler.used
-    if modules is not None:
-        modules |= pickler.modules
-    if origins is not None:
-        origins |= pickler.origins
-    return file.getvalue(), pickler.raw, pickler.lazies
-
-
-def content_of(obj: Any) -> Content:
-    """Freeze an object that holds no handles."""
-    data, raw, _ = freeze(obj)
-    return Content(data, [freeze_buffer(view) for view in raw])
-
-
-def pickled_types(types: tuple[type[BaseException], ...] | ExceptionTypes) -> Content:
-    """Return exception types as they travel."""
-    if isinstance(types, ExceptionTypes):
-        return types.content
-    return content_of(types)
-
-
-def explain(obj: Any, name: str, _depth: int = 0) -> str:
-    """Find the part of an object that cannot be pickled; give its path, `args[0]['x'].lock`."""
-    if _depth < 8:
-        for path, part in _parts(obj, name):
-            try:
-                freeze(part)
-            except Exception:  # whatever a reducer of the user raises: this part is the culprit
-                return explain(part, path, _depth + 1)
-    return f"{name} (a {type(obj).__module__}.{type(obj).__qualname__})"
-
-
-def _parts(obj: Any, name: str) -> list[tuple[str, Any]]:
-    if isinstance(obj, dict):
-        return [(f"{name}[{key!r}]", value) for key, value in obj.items()]
-    if isinstance(obj, (list, tuple)):
-        return [(f"{name}[{index}]", value) for index, value in enumerate(obj)]
-    if isinstance(obj, (set, frozenset)):
-        return [(f"{name}{{…}}", value) for value in obj]
-    if isinstance(obj, types.FunctionType):
-        return _function_parts(obj, name)
-    attributes = getattr(obj, "__dict__", None)
-    if isinstance(attributes, dict) and not isinstance(obj, (type, types.ModuleType)):
-        return [(f"{name}.{key}", value) for key, value in attributes.items()]
-    return []
-
-
-def _function_parts(function: types.FunctionType, name: str) -> list[tuple[str, Any]]:
-    parts = [(f"{name} → default {value!r:.40}", value) for value in function.__defaults__ or ()]
-    for variable, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
-        parts.append((f"{name} → closure variable {variable!r}", cell.cell_contents))
-    for variable in function.__code__.co_names:
-        if variable in function.__globals__:
-            value = function.__globals__[variable]
-            parts.append((f"{name} → global {variable!r}", value))
-    return parts

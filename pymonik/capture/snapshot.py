@@ -12,7 +12,8 @@ import threading
 from collections.abc import Callable, Iterable
 
 from pymonik.capture.local_modules import always
-from pymonik.capture.source_closure import Source, closure
+from pymonik.capture.source import ModuleSource
+from pymonik.capture.source_closure import closure
 from pymonik.system.forks import fork_safe
 from pymonik.system.source_lines import note_text
 from pymonik.values.content import Content
@@ -21,7 +22,7 @@ from pymonik.values.content import Content
 class Edition:
     """Sources of modules, by name."""
 
-    def __init__(self, sources: dict[str, Source] | None = None) -> None:
+    def __init__(self, sources: dict[str, ModuleSource] | None = None) -> None:
         self.sources = sources or {}
         self._content: Content | None = None
 
@@ -32,11 +33,11 @@ class Edition:
         edition._content = content
         return edition
 
-    def agrees(self, others: dict[str, Source]) -> bool:
+    def agrees(self, others: dict[str, ModuleSource]) -> bool:
         """Tell whether modules that are in both have the same source."""
         return all(self.sources.get(name, source) == source for name, source in others.items())
 
-    def add(self, sources: dict[str, Source]) -> None:
+    def add(self, sources: dict[str, ModuleSource]) -> None:
         """Take further modules."""
         if sources.keys() - self.sources.keys():
             self.sources = {**self.sources, **sources}

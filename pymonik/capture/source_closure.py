@@ -10,27 +10,18 @@ import ast
 import os
 import sys
 import tokenize
-import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.machinery import ModuleSpec
-from typing import Any, NamedTuple
+from typing import Any
 
 from pymonik.capture.local_modules import is_local, lies_here, spec_of
+from pymonik.capture.source import ModuleSource, named
 
 
-class Source(NamedTuple):
-    """What a module is made of. `set_here`: values that the program has set in it, pickled."""
-
-    text: str
-    file: str
-    is_package: bool
-    set_here: bytes = b""
-
-
-def closure(names: Iterable[str]) -> dict[str, Source]:
+def closure(names: Iterable[str]) -> dict[str, ModuleSource]:
     """Give the sources of local modules, and of those that they import; others are left out."""
-    found: dict[str, Source] = {}
+    found: dict[str, ModuleSource] = {}
     open_ones = list(names)
     while open_ones:
         name = open_ones.pop()
@@ -45,7 +36,7 @@ def closure(names: Iterable[str]) -> dict[str, Source]:
     return found
 
 
-def source_of(name: str) -> Source | None:
+def source_of(name: str) -> ModuleSource | None:
     """Give the source of a local module; None for what is not local, or has none."""
     top = name.partition(".")[0]
     if not top or (top in sys.stdlib_module_names and not is_local(top)):
@@ -55,30 +46,13 @@ def source_of(name: str) -> Source | None:
         return None
     is_package = spec.submodule_search_locations is not None
     if not spec.has_location or spec.origin is None:  # a namespace package has no file of its own
-        return Source("", "", True) if is_package else None
+        return ModuleSource("", "", True) if is_package else None
     try:
         text = _text_of(spec) if module is None else _loaded_text(name, spec)
     except (OSError, SyntaxError, UnicodeDecodeError, ImportError):  # compiled, or not to be read
         return None
     set_here = _set_by_hand(module, text) if module is not None else b""
-    return Source(text, spec.origin, is_package, set_here)
-
-
-def imported_by(code: types.CodeType, package: str) -> Iterator[str]:
-    """Give the modules that a code object imports when it runs, also from within."""
-    import dis
-
-    if dis.opmap["IMPORT_NAME"] in code.co_code[::2]:
-        before: list[Any] = []
-        for instruction in dis.get_instructions(code):
-            if instruction.opname == "IMPORT_NAME":
-                level, listed = before[-2:]
-                yield from _named(instruction.argval, level, listed or (), package)
-            elif instruction.opname.startswith("LOAD_"):
-                before.append(instruction.argval)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from imported_by(constant, package)
+    return ModuleSource(text, spec.origin, is_package, set_here)
 
 
 # Of modules that are loaded: what they were loaded from is what travels, until loaded again.
@@ -111,18 +85,8 @@ def _imports(text: str, package: str) -> tuple[str, ...]:
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = [alias.name for alias in node.names]
-            found += _named(node.module or "", node.level, names, package)
+            found += named(node.module or "", node.level, names, package)
     return tuple(dict.fromkeys(found))
-
-
-def _named(module: str, level: int, listed: Iterable[str], package: str) -> Iterator[str]:
-    """Give what `from <level dots><module> import <listed>` may import."""
-    if level:
-        parts = package.split(".")
-        module = ".".join(filter(None, [*parts[: len(parts) - level + 1], module]))
-    if module:
-        yield module
-        yield from (f"{module}.{name}" for name in listed if name != "*")
 
 
 def _set_by_hand(module: Any, text: str) -> bytes:
@@ -138,7 +102,7 @@ def _set_by_hand(module: Any, text: str) -> bytes:
     }
     if not changed:
         return b""
-    from pymonik.capture import pickler as pickling
+    from pymonik.capture import freeze as pickling
 
     kept = {}
     for name, value in changed.items():

@@ -132,7 +132,7 @@ class _Found:
         ]
 
     def _function(self, function: types.FunctionType) -> Iterable[Any]:
-        from pymonik.capture.function import global_names
+        from pymonik.capture.reachable import global_names
 
         self.functions.append(function)
         space, names = function.__globals__, set(global_names(function.__code__))

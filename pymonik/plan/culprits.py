@@ -57,7 +57,7 @@ def _is_refused(node: Recorded) -> bool:
 
 def _refuse(node: Recorded, error: Exception, calling: Code) -> None:
     """Let a call take its failure for an argument: it stays in the graph, and will not run."""
-    from pymonik.capture import pickler as pickling
+    from pymonik.capture import freeze as pickling
 
     exception, lost = packed(error, pickling.freeze)
     message = f"it cannot be sent: {type(error).__name__}: {error}"

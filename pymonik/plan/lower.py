@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from pymonik.capture.pickler import pickled_types
+from pymonik.capture.freeze import pickled_types
 from pymonik.graph.ir import Graph, Map, Put, Recorded, Spec, Step, inputs, line_of
 from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan

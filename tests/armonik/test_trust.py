@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pymonik import task
-from pymonik.capture.pickler import freeze
+from pymonik.capture.freeze import freeze
 from pymonik.emulator.storage import Objects
 from pymonik.errors import TaskFailed, WireError
 from pymonik.runtime.worker import inputs as agent_inputs

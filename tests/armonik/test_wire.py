@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pymonik.backend.armonik import messages
 from pymonik.backend.armonik.rpc import Line
 from pymonik.backend.armonik.store import ClusterStore
-from pymonik.capture.pickler import freeze
+from pymonik.capture.freeze import freeze
 from pymonik.errors import WireError
 from pymonik.plan.lost_inputs import blame
 from pymonik.plan.requests import Declare, Entry, Object, Placement, Submit

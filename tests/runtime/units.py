@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pymonik.capture import pickler as pickling
+from pymonik.capture import freeze as pickling
 from pymonik.plan.unit import Unit
 from pymonik.runtime.host.local_subtasks import Here
 from pymonik.runtime.host.scheduler import Scheduler

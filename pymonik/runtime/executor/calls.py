@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pymonik.capture.definitions import SHOWN, as_seen_by, known_by
+from pymonik.capture.definition_versions import as_seen_by, known_by
+from pymonik.capture.shown import SHOWN
 from pymonik.runtime.executor.context import context
 from pymonik.runtime.executor.feed import Feed
 from pymonik.runtime.executor.resume import Noted

@@ -174,7 +174,7 @@ class Executor:
                     os.chdir(surroundings.folder)
         if folder is not None:  # the working directory that the environment brought along
             sys.path.insert(0, folder)
-        from pymonik.capture.definitions import SHOWN
+        from pymonik.capture.shown import SHOWN
         from pymonik.record.current import CURRENT, open_here
         from pymonik.runtime.executor.calls import Hosting
         from pymonik.runtime.executor.context import serve

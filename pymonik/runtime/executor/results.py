@@ -23,7 +23,7 @@ def failure_of(
     error: BaseException, step: StepCode, number: int, attempts: int, worker: str
 ) -> Failure:
     """Make the failure of a call out of what it raised."""
-    from pymonik.capture import pickler as pickling
+    from pymonik.capture import freeze as pickling
 
     text = "".join(traceback.format_exception(type(error), error, _users_part(error)))
     message = "".join(traceback.format_exception_only(type(error), error)).strip()
@@ -53,7 +53,7 @@ def frozen(
 
     passed: what is raised as it is.
     """
-    from pymonik.capture import pickler as pickling
+    from pymonik.capture import freeze as pickling
 
     if type(value) is Content or (type(value) is tuple and is_immediate_tuple(value)):
         return value

@@ -67,9 +67,9 @@ def _pickled(found: Found) -> bytes:
     else:
         values = [value_of(record) for column in found for record in column]
         value = values[0] if len(values) == 1 else values
-    from pymonik.capture import pickler
+    from pymonik.capture import freeze
 
-    return pickler.whole(value)
+    return freeze.whole(value)
 
 
 def _make_room(folder: Path, size: int) -> None:

@@ -1,0 +1,48 @@
+"""Whether a class or function goes by value, or by its name: where a worker can import it.
+
+Enters: classes, functions and modules. Leaves: answers for the pickler and what it works with.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any
+
+import cloudpickle
+
+from pymonik.capture.definition_record import known
+from pymonik.capture.local_modules import is_local
+
+_BY_NAME = cloudpickle.cloudpickle._should_pickle_by_reference
+
+
+def travels_from(module: str | None) -> bool:
+    """Tell whether no worker can import a module, so that what it defines goes by value."""
+    if module is None or module == "__main__" or is_local(module):
+        return True
+    found = sys.modules.get(module)
+    return found is not None and is_made(found)
+
+
+def travels(thing: Any) -> bool:
+    """Tell whether a class or function goes by value."""
+    module = thing.__module__
+    if module == "builtins":
+        return False
+    return travels_from(module) or known(thing) is not None or not is_importable(thing)
+
+
+def is_importable(thing: Any) -> bool:
+    """Tell whether a worker finds a class or function under its name."""
+    return not travels_from(thing.__module__) and bool(_BY_NAME(thing))
+
+
+def is_made(module: types.ModuleType) -> bool:
+    """Tell whether a module was made by the program, and nobody else can import it."""
+    if getattr(module, "__spec__", None) is not None or hasattr(module, "__file__"):
+        return False
+    # One with a dot is made by the package that it is in, wherever that is imported; Cython has
+    # modules of its own, for types that what it compiles shares.
+    name = module.__name__
+    return name != "__main__" and "." not in name and not name.startswith(("_cython", "cython_"))

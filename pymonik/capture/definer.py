@@ -1,0 +1,102 @@
+"""Definitions pickled: a class, or an object that exists once, without what it needs.
+
+Enters: records. Leaves: the bytes of their definitions, and the records that these name.
+"""
+
+from __future__ import annotations
+
+import enum
+import io
+import sys
+import types
+from typing import Any
+
+import cloudpickle
+
+from pymonik.capture import class_parts
+from pymonik.capture.by_value import travels
+from pymonik.capture.definition_maker import needed
+from pymonik.capture.definition_record import DefinitionRecord, Taken, found_at
+from pymonik.capture.definitions import TABLE
+from pymonik.capture.namespaces import Namespace, is_variable, reduce_cell
+from pymonik.capture.pickler import Pickler
+from pymonik.capture.reducers import PROCESS_OWN, hinted, is_shareable, single_name, vars_of
+
+
+class _Definer(Pickler):
+    """Pickles what is defined, and names other definitions by their ids alone."""
+
+    def __init__(self, file: io.BytesIO, record: DefinitionRecord) -> None:
+        super().__init__(file)
+        self.record = record
+        self.is_single = False
+        # What must be there before the class itself can be.
+        self.before: list[DefinitionRecord] = []
+        self._begun = False
+
+    def _refer(self, record: DefinitionRecord) -> Any:
+        self.used.append(record)
+        return needed, (record.id,)
+
+    def reducer_override(self, obj: Any) -> Any:
+        top = self.record.obj
+        if obj is top and not self._begun:
+            self._begun = True
+            if isinstance(obj, type):
+                space = vars(sys.modules.get(obj.__module__, types))
+                hints = hinted(vars(obj).get("__annotations__"), space)
+                return class_parts.reduce_class(obj, self.record.id, travels, hints)
+            if type(obj) is types.CellType:
+                return reduce_cell(obj, self.record.id)
+            if type(obj) in PROCESS_OWN:
+                self.is_single = True
+                return PROCESS_OWN[type(obj)](obj)
+            if single_name(obj, type(obj)) is not None:
+                self.is_single = True
+                return object.__new__, (type(obj),), vars_of(obj) or None
+        if type(obj) is top and isinstance(obj, enum.Enum):
+            return class_parts.reduce_member(obj)
+        if type(obj) is Namespace:
+            self._share_values(obj.values, self.record.id.partition(":")[0])
+            return obj.reduced()
+        if type(obj) is class_parts.Made:
+            self.before = list(self.used)
+        return super().reducer_override(obj)
+
+    def _cell_record(self, cell: Any) -> DefinitionRecord | None:
+        """Give what methods may rebind a definition of its own."""
+        if not is_variable(cell):
+            return None
+        module = self.record.id.partition(":")[0]
+        return TABLE.record_of(cell, f"{module}:<variable>")
+
+    def _hole(self, obj: Any) -> Any:
+        raise TypeError(
+            f"{self.record.id} holds a handle, and a class has no place for one: pass the handle "
+            "as an argument"
+        )
+
+    def _shared(self, value: Any, name: str) -> DefinitionRecord | None:
+        """Give what a method sees a definition of its own, so that all that see it share it."""
+        found = super()._shared(value, name)
+        if found is None and is_shareable(value) and found_at(name) is value:
+            return TABLE.record_of(value, name)
+        return found
+
+
+def define(record: DefinitionRecord) -> Taken:
+    """Pickle what a record is of."""
+    file = io.BytesIO()
+    pickler = _Definer(file, record)
+    # Buffers stay within: what shares them is the definition.
+    cloudpickle.Pickler.__init__(pickler, file, protocol=5)
+    is_space = record.is_namespace
+    pickler.dump(Namespace(record.id, record.obj, record.names) if is_space else record.obj)
+    return Taken(
+        file.getvalue(),
+        pickler.used,
+        pickler.before,
+        pickler.modules,
+        pickler.origins,
+        pickler.is_single,
+    )

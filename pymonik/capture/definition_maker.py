@@ -1,0 +1,91 @@
+"""Objects made of definitions that need each other.
+
+Enters: definitions, by `definitions`. Leaves: the objects that they are of: each is made once, when
+what it takes to begin it is there; skeletons stand for what is not ready.
+"""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from pymonik.capture import class_parts
+from pymonik.capture.definition_record import Header, closure, header_of
+from pymonik.values.content import Definition
+
+Reference = tuple[str, tuple[Definition, ...]]
+
+
+class DefinitionTable(Protocol):
+    """What is there already: see `definitions.Definitions`."""
+
+    def found(self, id: str, parts: tuple[Definition, ...]) -> Any:
+        """Return what there is of a reference, None if nothing."""
+
+    def here(self, head: Header) -> Any:
+        """Return what this process has under the name of a definition, if that is the same."""
+
+    def note_made(self, reference: Reference, obj: Any) -> None:
+        """Keep what was made."""
+
+    def settle(self, references: Sequence[Reference]) -> None:
+        """Watch what was made from now on."""
+
+
+class DefinitionMaker:
+    """Makes objects of definitions that need each other; skeletons stand for what is not ready."""
+
+    def __init__(self, table: DefinitionTable, parts: Sequence[Definition]) -> None:
+        self.table = table
+        self.by_id = {header_of(part).id: part for part in parts}
+        self.skeletons: dict[str, Any] = {}
+        self.made: list[Reference] = []
+
+    def make(self, id: str, parts: tuple[Definition, ...]) -> Any:
+        """Make the object of an id, and what it needs."""
+        outer = _CURRENT.making
+        _CURRENT.making = self
+        class_parts.NOTE.append(self.skeletons.__setitem__)
+        try:
+            made = self.get(id)
+        finally:
+            class_parts.NOTE.pop()
+            _CURRENT.making = outer
+        self.table.settle(self.made)
+        return made
+
+    def get(self, id: str) -> Any:
+        """Return one of the objects, made now unless it is there already, or under way."""
+        if id in self.skeletons:
+            return self.skeletons[id]
+        reference = (id, closure(id, self.by_id))
+        found = self.table.found(*reference)
+        if found is None:
+            head = header_of(self.by_id[id])
+            found = self.table.here(head) if head.named else None
+            if found is not None:
+                return found
+            for name in head.before:
+                self.get(name)
+            if id in self.skeletons:  # one of these needs it in turn, and has made it
+                return self.skeletons[id]
+            found = self.skeletons[id] = pickle.loads(head.data)
+            self.table.note_made(reference, found)
+            self.made.append(reference)
+        return found
+
+
+class _Current(threading.local):
+    making: DefinitionMaker | None = None
+
+
+_CURRENT = _Current()
+
+
+def needed(id: str) -> Any:
+    """Return what a definition needs, while it is loaded."""
+    making = _CURRENT.making
+    assert making is not None
+    return making.get(id)

@@ -1,0 +1,120 @@
+"""Records of what travels as a definition: what it says, and which object of this process it is of.
+
+Enters: objects, by `definitions`. Leaves: what is known of them here, and what is in a definition.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from pymonik.capture.watch import Watch
+from pymonik.values.content import Definition
+
+# Of definitions that are kept: those of a notebook that is used for a long time.
+KEPT = 2048
+# The outline of what exists once in its module, such as a sentinel, and has no state.
+SINGLE = b"single"
+
+
+class Header(NamedTuple):
+    """What a definition says before its data.
+
+    named: its module has it under that name. before: of what it `needs`, what must be there before
+    it is begun, such as the bases of a class. outline: see `class_parts.outline`.
+    """
+
+    id: str
+    named: bool
+    needs: tuple[str, ...]
+    before: tuple[str, ...]
+    outline: bytes
+    data: bytes
+
+
+@lru_cache(maxsize=KEPT)
+def header_of(definition: Definition) -> Header:
+    """Return what is in a definition."""
+    return Header(*pickle.loads(memoryview(definition)[len(Definition.MAGIC) :]))
+
+
+class DefinitionRecord:
+    """An object of this process that travels as a definition."""
+
+    __slots__ = ("definition", "id", "is_own", "members", "modules", "moment", "named", "names",
+                 "needs", "obj", "origins", "reference", "watch")  # fmt: skip
+
+    def __init__(self, obj: Any, id: str, named: bool, is_own: bool) -> None:
+        self.obj, self.id, self.named, self.is_own = obj, id, named, is_own
+        self.definition: Definition | None = None
+        self.needs: Sequence[DefinitionRecord] = ()
+        self.modules: frozenset[str] = frozenset()
+        self.origins: frozenset[str] = frozenset()
+        self.watch: Watch | None = None
+        self.members: tuple[DefinitionRecord, ...] = ()
+        self.reference: tuple[str, tuple[Definition, ...]] = (id, ())
+        self.moment: object = None
+        # Of the variables of a module: those that travel. None: all, being made of these.
+        self.names: set[str] | None = None
+
+    @property
+    def is_namespace(self) -> bool:
+        """Whether it is of the variables of a module."""
+        return type(self.obj) is dict and self.id.partition("#")[0].endswith(":")
+
+    def is_current(self) -> bool:
+        """Tell whether the object is what its definition says."""
+        return self.watch is not None and self.watch.holds()
+
+
+class Taken(NamedTuple):
+    """What was pickled for a definition, and what it needs."""
+
+    data: bytes
+    needs: list[DefinitionRecord]
+    before: list[DefinitionRecord]
+    modules: set[str]
+    origins: set[str]
+    is_single: bool
+
+
+# Of objects of this process, by their ids; `definitions` adds to them, and forgets the oldest.
+RECORDS: OrderedDict[int, DefinitionRecord] = OrderedDict()
+
+
+def known(obj: Any) -> DefinitionRecord | None:
+    """Return the record of an object, if it has one."""
+    return RECORDS.get(id(obj))
+
+
+def own_header(id: str, parts: Sequence[Definition]) -> Header:
+    """Return what the definition of an id says, out of those that it comes with."""
+    return next(head for head in map(header_of, parts) if head.id == id)
+
+
+def closure(id: str, by_id: dict[str, Definition]) -> tuple[Definition, ...]:
+    """Return the definitions that one needs, itself among them, in the order of their ids."""
+    met: set[str] = set()
+    open_ones = [id]
+    while open_ones:
+        one = open_ones.pop()
+        if one not in met and one in by_id:
+            met.add(one)
+            open_ones += header_of(by_id[one]).needs
+    return tuple(by_id[name] for name in sorted(met))
+
+
+def found_at(name: str) -> Any:
+    """Return what a module that is loaded here has under "module:qualname", None if nothing."""
+    module, _, qualname = name.partition(":")
+    found: Any = sys.modules.get(module)
+    if not qualname:  # its variables themselves
+        return getattr(found, "__dict__", None)
+    for part in qualname.split("."):
+        found = vars(found).get(part) if hasattr(found, "__dict__") else None
+    is_task = getattr(type(found), "__pymonik_role__", None) == "task"
+    return found.__pymonik_function__ if is_task else found

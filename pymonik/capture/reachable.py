@@ -1,0 +1,58 @@
+"""What a function by value reaches: the names that its code uses, and the functions that go along.
+
+Enters: a function. Leaves: names and functions. Nothing is imported for it.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+
+def cell_value(cell: Any) -> Any:
+    """Return what is in a cell of a closure; in an empty one, what nothing else can be."""
+    try:
+        return cell.cell_contents
+    except ValueError:  # an empty cell
+        return cell_value
+
+
+def global_names(code: types.CodeType) -> Iterator[str]:
+    """Yield the names that code and what is in it uses, not its own variables."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from global_names(constant)
+
+
+def reachable(function: Callable[..., Any]) -> list[types.FunctionType]:
+    """List the functions that travel with a function by value, itself first."""
+    from pymonik.capture.local_modules import is_local
+
+    found: dict[int, types.FunctionType] = {}
+    open_ones: list[Any] = [function]
+    while open_ones:
+        current = open_ones.pop()
+        if isinstance(current, functools.partial):
+            open_ones += [current.func, *current.args, *current.keywords.values()]
+            continue
+        current = getattr(current, "__pymonik_function__", current)
+        current = getattr(current, "__func__", current)
+        if not isinstance(current, types.FunctionType) or id(current) in found:
+            continue
+        module = current.__module__
+        if current is not function and not (module in (None, "__main__") or is_local(module)):
+            continue
+        found[id(current)] = current
+        names = set(global_names(current.__code__))
+        seen = [current.__globals__[n] for n in names if n in current.__globals__]
+        for value in seen:
+            if type(value) is types.ModuleType and is_local(value.__name__):
+                open_ones += [vars(value)[n] for n in names if n in vars(value)]
+        open_ones += seen
+        open_ones += [cell_value(cell) for cell in current.__closure__ or ()]
+        wrapped = getattr(current, "__wrapped__", None)
+        open_ones += [wrapped] if wrapped is not None else []
+    return list(found.values())
