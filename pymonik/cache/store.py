@@ -94,7 +94,9 @@ class Store:
                 file.writelines(envelope.seal_content(content))
             part.replace(self._folder / key)
         except OSError as error:
-            self._warn(f"values of {about.get('task')} are not kept: {error}")
+            # Without the name of the part, which is another each time: it is said once.
+            why = error.strerror or str(error)
+            self._warn(f"values of {about.get('task')} are not kept in {self._folder}: {why}")
             with contextlib.suppress(OSError):
                 part.unlink()
 

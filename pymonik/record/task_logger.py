@@ -9,6 +9,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from pymonik.wire.logs import place_prefix
+
 
 class TaskLogger(logging.LoggerAdapter):  # type: ignore[type-arg]
     """A logger whose methods take further keywords: `ctx.logger.info("read", rows=12)`.
@@ -30,10 +32,13 @@ class TaskLogger(logging.LoggerAdapter):  # type: ignore[type-arg]
             return
         given = {key: kwargs.pop(key) for key in list(kwargs) if key not in self._KNOWN}
         fields = {**(self.extra or {}), **given}
-        kwargs["extra"] = {**(kwargs.get("extra") or {}), "pymonik": fields}
         shown = "".join(f" {key}={value!r}" for key, value in given.items())
         # The message is formatted only when there are arguments: then ours must survive it.
+        text = f"{msg}{shown.replace('%', '%%') if args else shown}"
+        before = place_prefix(fields)
+        whole = f"{before.replace('%', '%%') if args else before}{text}"
+        # Who hands the record on puts the place before the text itself.
+        unplaced = {"pymonik": fields, "pymonik_place": before}
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), **unplaced}
         kwargs.setdefault("stacklevel", 2)
-        self.logger.log(
-            level, f"{msg}{shown.replace('%', '%%') if args else shown}", *args, **kwargs
-        )
+        self.logger.log(level, whole, *args, **kwargs)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from pymonik.system.safe_logging import safely
@@ -40,14 +41,15 @@ def _relay(name: str, level: int, text: str, fields: dict[str, Any], trace: str)
         if not target.isEnabledFor(level):
             return
     extra = {"pymonik": fields, "pymonik_text": text}
-    where = (name, level, "", 0, "%s%s", (_prefix(fields), text), None, None, extra)
+    where = (name, level, "", 0, "%s%s", (place_prefix(fields), text), None, None, extra)
     record = target.makeRecord(*where)
     record.exc_text = with_source_lines(trace) or None
     target.handle(record)
 
 
-def _prefix(fields: dict[str, Any]) -> str:
-    if "task" not in fields:
+def place_prefix(fields: Mapping[str, Any]) -> str:
+    """Return what stands before a text to tell which call it is of: "task[element]: "."""
+    if not fields.get("task"):
         return ""
     element, attempt = fields.get("element"), fields.get("attempt", 1)
     place = f"[{element}]" if element is not None else ""

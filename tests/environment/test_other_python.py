@@ -20,7 +20,7 @@ from tests.conftest import REPOSITORY
 from .wheels import install_by_hand
 
 # What a worker needs beside the standard library.
-_NEEDED = ("armonik", "cloudpickle", "packaging", "pydantic")
+_NEEDED = ("armonik", "cloudpickle", "packaging", "platformdirs", "pydantic")
 # As it was before the tests of this folder took the machine's package settings away.
 _SETTINGS = dict(os.environ)
 

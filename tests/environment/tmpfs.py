@@ -20,7 +20,7 @@ def tmpfs(folder: Path, size: str) -> Iterator[Callable[[str], None]]:
     if sys.platform != "linux":
         pytest.skip("no full disk tested: tmpfs is Linux's")
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(folder)]
     done = subprocess.run(mount, capture_output=True, text=True)
     if done.returncode != 0:
         pytest.skip(f"no full disk tested: mounting is not permitted here ({done.stderr.strip()})")

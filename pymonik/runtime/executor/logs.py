@@ -37,7 +37,10 @@ class Forward(logging.Handler):
             fields = {**place(), **getattr(record, "pymonik", {})}
             if record.exc_info and not record.exc_text:
                 record.exc_text = _FORMATTER.formatException(record.exc_info)
-            text, trace = _text(record.getMessage()), _text(record.exc_text or "")
+            text, trace = (
+                _text(record.getMessage()).removeprefix(getattr(record, "pymonik_place", "")),
+                _text(record.exc_text or ""),
+            )
             plain = {_text(key): _plain(value) for key, value in fields.items()}
             name, level = _text(record.name), int.__int__(record.levelno)
         except Exception:  # a record that cannot be told must not fail the call that logged it
