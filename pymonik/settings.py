@@ -58,6 +58,9 @@ class Settings:
     executor_bytes: int = 0
     # A worker told to stop lets its task end for so long: pods have 30 s by default.
     stop_seconds: float = 20.0
+    # Idle executors of the embedded engine are kept so long for the next client of the program:
+    # long enough for blocks that follow one another, short enough to give their memory back.
+    keep_executors: float = 10.0
     # A control plane that does not answer is asked for so long before waiters are told.
     patience: float = 120.0
     # Upper bound of concurrent calls when nothing better is known (a partition without pods).

@@ -1,6 +1,7 @@
 """The embedded engine: executors on this machine, as many as CPUs this process may use.
 
-No port and no daemon; executors start with the first unit and end with the client.
+No port and no daemon; executors start with the first unit, and end a while after the client: the
+next one finds them, with what they have imported.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class LocalBackend(Embedded):
             find=self._objects.find,
             session_id=self.session_id,
             surroundings=None if surroundings is None else surroundings.base,
+            keeps=True,
         )
         self.changed = self._host.changed
         self._run_by(self._host.scheduler)

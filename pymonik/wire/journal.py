@@ -126,6 +126,10 @@ class Page:
         self._seen = kept
         return _parsed(numbers, data)
 
+    def look_anew(self) -> None:
+        """Let the next look tell of all there is: units have other numbers from now on."""
+        self._seen = []
+
     def _copy(self, numbers: list[int]) -> bytes:
         size = numbers[JOURNAL] + numbers[STEPS]
         if not 0 <= numbers[JOURNAL] <= size <= _SIZE - _NUMBERS:

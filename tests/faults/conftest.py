@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pymonik import Pymonik
+from pymonik.settings import settings
 from tests.conftest import PATIENCE
 
 
@@ -19,6 +20,16 @@ from tests.conftest import PATIENCE
 def client() -> Iterator[Pymonik]:
     with Pymonik(backend="local", workers=2) as opened:
         yield opened
+
+
+@pytest.fixture
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let executors end with their client, where their end is what a test is about."""
+    monkeypatch.setenv("PYMONIK_KEEP_EXECUTORS", "0")
+    settings.cache_clear()
+    yield
+    monkeypatch.delenv("PYMONIK_KEEP_EXECUTORS")
+    settings.cache_clear()
 
 
 class Wake:

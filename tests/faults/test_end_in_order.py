@@ -13,6 +13,8 @@ import pytest
 from pymonik import Pymonik, task
 from pymonik.runtime.host import pool
 
+pytestmark = pytest.mark.usefixtures("nothing_kept")
+
 
 class Kept:
     pass

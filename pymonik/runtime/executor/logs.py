@@ -129,16 +129,20 @@ class Printed(io.TextIOBase):
         return True
 
 
-def forward(send: Callable[..., None], level: int) -> tuple[Callable[[], None], Callable[[], None]]:
-    """Let all that this process logs from a level on, or prints, go to `send`.
+def use_level(level: int) -> None:
+    """Log from a level on; what is logged by `ctx.logger` goes whatever its level."""
+    logging.getLogger().setLevel(level)
+    logging.getLogger("pymonik.task").setLevel(logging.DEBUG)
 
-    What is logged by `ctx.logger` goes whatever its level. Return what is to be called when a
+
+def forward(send: Callable[..., None]) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Let all that this process logs or prints go to `send`.
+
+    Return what is to be called when a
     unit has ended, since half a line is a whole one then, and what undoes all of it in a fork.
     """
     root, handler = logging.getLogger(), Forward(send)
     root.addHandler(handler)
-    logging.getLogger().setLevel(level)
-    logging.getLogger("pymonik.task").setLevel(logging.DEBUG)
     out = sys.stdout = Printed("stdout", sys.stdout, send)
     err = sys.stderr = Printed("stderr", sys.stderr, send)
 

@@ -6,7 +6,8 @@ as soon as the other end of its socket closes.
 
     to it      ("hello", settings)  ("run", [(number, program, inputs, start, stop, extras), …])
                ("object", found)
-    from it    ("ready", pid)  ("report", number, start, stop, columns, errors)  ("ask", id)
+    from it    ("ready", pid)  ("stale",)  ("report", number, start, stop, columns, errors)
+               ("ask", id)
                ("end", …as report…, seconds, plan)  ("log", name, level, text, fields, traceback)
                ("fault", number, journal, text, traceback)
 """
@@ -59,6 +60,9 @@ class Executor:
         self._hosting: Any = None
         # Takes the process to the surroundings of calls, where it is told of them.
         self._mover: Any = None
+        self._began = time.time()
+        # Whether it was told that it is to serve another host, and cannot.
+        self._is_stale = False
         self._spares = [os.dup(fd) for fd in (0, 1, 2)]
 
     def serve(self) -> None:
@@ -66,13 +70,17 @@ class Executor:
         while self._inbox or self._hear():
             kind, what = self._inbox.popleft()
             if kind == "run":
-                for entry in what:
+                for entry in () if self._is_stale else what:
                     try:
                         self._run(*entry)
                     except BaseException as error:
                         self._fault(entry[0], error)
             elif kind == "hello":
-                self._hello(**what)
+                self._is_stale = self._hosting is not None and self._is_outdated()
+                if self._is_stale:
+                    self.send("stale")
+                else:
+                    self._hello(**what)
 
     def _hear(self) -> bool:
         """Wait for messages; False when there is nobody left to send any."""
@@ -163,7 +171,12 @@ class Executor:
         fixed: frozenset[str],
         extension: str,
     ) -> None:
-        """Become ready: take over the module path and the settings of the host."""
+        """Become ready: take over the module path and the settings of the host.
+
+        Another host may use this process after the first: what is loaded stays, and nothing else.
+        """
+        if self._hosting is not None:
+            self._hosting.restore()
         if path is not None:
             sys.path[:] = path
         if surroundings is not None:
@@ -175,16 +188,18 @@ class Executor:
         if folder is not None:  # the working directory that the environment brought along
             sys.path.insert(0, folder)
         from pymonik.capture.shown import SHOWN
-        from pymonik.record.current import CURRENT, open_here
+        from pymonik.record.current import CURRENT, close_here, open_here
         from pymonik.runtime.executor.calls import Hosting
         from pymonik.runtime.executor.context import serve
-        from pymonik.runtime.executor.logs import forward
+        from pymonik.runtime.executor.logs import forward, use_level
         from pymonik.runtime.executor.state import STATE, Restorer, use_token
         from pymonik.runtime.executor.subtasks import Subtasks
 
         use_token(token)
         serve()
         subtasks = Subtasks(slots, solo, optimize)
+        if self._hosting is not None:
+            close_here(self._hosting.subtasks)
         CURRENT.set(subtasks)
         open_here(subtasks)
         SHOWN.space = vars(sys.modules["__main__"])
@@ -193,8 +208,14 @@ class Executor:
         STATE.extension_name = extension
         STATE.fetch = self._fetch
         STATE.caches = self._caches
-        self._finish_lines, self._fall_back = forward(self.send, level)
-        restore = Restorer(True)
+        if self._hosting is None:
+            self._finish_lines, self._fall_back = forward(self.send)
+            restore = Restorer(True)
+        else:
+            restore = self._hosting.restore
+            self._functions = ByteCache("functions", FUNCTION_BYTES)
+        use_level(level)
+        restore.rebase()
         if surroundings is not None:
             from pymonik.runtime.executor.surroundings import Mover
 
@@ -202,6 +223,21 @@ class Executor:
             self._mover = Mover(surroundings, restore, fixed, folder, path is None)
         self._hosting = Hosting(worker, self._function, self._page, (), subtasks, restore)
         self.send("ready", os.getpid())
+
+    def _is_outdated(self) -> bool:
+        """Tell whether files that modules were loaded from have changed since this process began.
+
+        A fresh process would load them anew. Those that came with a unit change with it.
+        """
+        import importlib
+
+        importlib.invalidate_caches()  # what was installed meanwhile is to be found
+        for module in list(sys.modules.values()):
+            path = getattr(module, "__file__", None)
+            with contextlib.suppress(OSError, ValueError):  # there is no file, as in an archive
+                if isinstance(path, str) and os.stat(path).st_mtime > self._began:
+                    return True
+        return False
 
     def _enter(self, modules: Content | None) -> None:
         """Let imports find the modules that came with a unit."""

@@ -224,6 +224,13 @@ class Restorer:
         if watch:
             sys.addaudithook(_note)
 
+    def rebase(self) -> None:
+        """Let folder and output of now be what calls find, and the variables of the beginning."""
+        self._variables = self._original
+        self._folder = self._home = _folder()
+        self._output = Output()
+        self._put_back()
+
     def settle(self, variables: Mapping[str, str | None]) -> None:
         """Change variables for good; None: not set."""
         self.expect(variables)

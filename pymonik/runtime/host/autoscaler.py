@@ -70,6 +70,11 @@ class Hiring:
         self._scheduler.fail_environment(environment, ExecutorDied(text))
         self._staff.forgive(environment)
 
+    def replace(self, number: int) -> None:
+        """Let an executor end that is not to run what it was given: another one will."""
+        self._scheduler.died(number, None, "dismissed")
+        self._staff.dismiss(number)
+
     def _has_room(self, environment: Environment | None) -> bool:
         """Make room for one more executor: one that is idle in another environment has to go."""
         if len(self._staff) < 2 * self._size:
@@ -78,8 +83,7 @@ class Hiring:
         if spare is None:
             return False
         left = self._scheduler.ready.home(spare)
-        self._scheduler.died(spare, None, "dismissed")
-        self._staff.dismiss(spare)
+        self.replace(spare)
         if left is not None and self._scheduler.ready.is_empty(left):
             self._quarters.leave(left)
         return True

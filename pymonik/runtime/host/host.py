@@ -22,7 +22,8 @@ from pymonik.runtime.host.condition import Changed
 from pymonik.runtime.host.environments import Quarters, own_folder_of
 from pymonik.runtime.host.local_subtasks import Here
 from pymonik.runtime.host.messages import entry_of, plan_of
-from pymonik.runtime.host.pool import Death, Staff
+from pymonik.runtime.host.pool import Death, Staff, relay_logs
+from pymonik.runtime.host.reserve import RESERVE
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.subtasks import Onward
 from pymonik.system.forks import fork_safe
@@ -55,7 +56,7 @@ class Host:
     behind. find: gives the objects that tasks ask for by id. environments, folders: where
     environments are built, and the archives of their working directories are, if not here.
     session_id: what tasks are told, where no request does. surroundings: those that executors
-    begin with, if units say how theirs differ.
+    begin with, if units say how theirs differ. keeps: whether executors outlive it, for a while.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Host:
         session_id: str = "",
         surroundings: Surroundings | None = None,
         extension: str = "",
+        keeps: bool = False,
     ) -> None:
         self.workers = workers
         self.changed = fork_safe(Changed())
@@ -87,7 +89,7 @@ class Host:
             "surroundings": surroundings,
             "extension": extension,
         }
-        self._staff = Staff(name, workers, hello)
+        self._staff = Staff(name, workers, hello, RESERVE if keeps else None)
         self.scheduler.ready.slots = workers
         self._quarters = Quarters(self._built, folders, environments)
         self._hiring = Hiring(workers, self.scheduler, self._staff, self._quarters)
@@ -225,20 +227,21 @@ class Host:
                 self._over = over
             self._drain(over)
             self._is_drained = True
-            self._dismiss()
+            self._dismiss(is_orderly=self._closing)
             self._staff.close()
             self._quarters.close()
             with self.changed:
                 self.changed.notify_all()
 
-    def _dismiss(self) -> None:
-        """Let executors that have nothing to run end in order; hand on what they say to the end."""
+    def _dismiss(self, is_orderly: bool) -> None:
+        """Keep executors that have nothing to run for others, or let them end in order."""
         busy = {number for number, pieces in self.scheduler.executors.items() if pieces}
+        busy.update(self.scheduler.kills)
         try:
+            if is_orderly:
+                self._staff.release(busy)
             for _, news in self._staff.finish(busy):
-                for message in news if type(news) is list else ():
-                    if message[0] == "log":
-                        relay(*message[1:])
+                relay_logs(news)
         except Exception:  # then they are killed
             logger.exception("executors did not end in order")
 
@@ -326,6 +329,8 @@ class Host:
             self._staff.send(number, "object", self._find(message[1]))
         elif kind == "log":
             relay(*message[1:])
+        elif kind == "stale":
+            self._hiring.replace(number)
 
     def _settle(self) -> None:
         """Call back whoever waits for a value that has come."""

@@ -14,18 +14,20 @@ import selectors
 import socket
 import sys
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Container, Hashable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pymonik.errors import WireError
-from pymonik.runtime.host.process import Process
+from pymonik.runtime.host.process import Process, options_of
 from pymonik.system.safe_logging import safe_logger
 from pymonik.wire.journal import Journal
+from pymonik.wire.logs import relay
 
 if TYPE_CHECKING:
     from pymonik.environment.builder import Built
     from pymonik.environment.value import Environment
+    from pymonik.runtime.host.reserve import Reserve
     from pymonik.system.surroundings import Surroundings
 
 logger = safe_logger("pymonik.host")
@@ -72,16 +74,22 @@ class _Trouble:
 class Staff:
     """Executors and their sockets; each has a number, and none is used again.
 
-    size: how many are busy at once. hello: what all of them are told first.
+    size: how many are busy at once. hello: what all of them are told first. reserve: where those
+    are taken from, and left to, that other hosts may use, too.
     """
 
-    def __init__(self, name: str, size: int, hello: dict[str, Any]) -> None:
+    def __init__(
+        self, name: str, size: int, hello: dict[str, Any], reserve: Reserve | None = None
+    ) -> None:
+        self._reserve = reserve
         self._name = name
         self._size = size
         self._hello = hello
         # Those that end in order, and until when.
         self._leaving: dict[int, float] = {}
         self._processes: dict[int, Process] = {}
+        # What those were started with that can be left to others.
+        self._origins: dict[int, Hashable] = {}
         self._started = 0
         self._troubles: dict[Any, _Trouble] = {}
         self._selector = selectors.DefaultSelector()
@@ -129,17 +137,60 @@ class Staff:
             **self._hello,
         }
         threads = max(1, available_cpus() // self._size)
+        origin = self._origin(threads) if environment is None else None
         try:
-            process = Process(number, environment, hello, threads, built)
+            process = self._taken(origin, number, hello) or Process(
+                number, environment, hello, threads, built
+            )
         except Exception as error:
             logger.warning("an executor could not be started: %s", error)
             self._troubled(environment, number, str(error), 1)
             if not isinstance(error, OSError):  # what the system refuses now, it may grant later
                 self._give_up(environment)
             return None
+        if origin is not None:
+            self._origins[number] = origin
+        self.adopt(number, process)
+        return number
+
+    def adopt(self, number: int, process: Process) -> None:
+        """Listen to an executor from now on, under a number of this staff."""
+        process.number = number
         self._processes[number] = process
         self._selector.register(process.socket, selectors.EVENT_READ, process)
-        return number
+
+    def _taken(self, origin: Hashable, number: int, hello: dict[str, Any]) -> Process | None:
+        process = None
+        if origin is not None and self._reserve is not None:
+            process = self._reserve.take(origin)
+        if process is not None:
+            process.reuse(number, hello)
+        return process
+
+    def _origin(self, threads: int) -> Hashable:
+        """Return what makes an executor what it is from its start on, None where it is not shared.
+
+        Libraries read variables when they are loaded, and what is loaded depends on the path.
+        """
+        base: Surroundings | None = self._hello.get("surroundings")
+        if self._reserve is None or base is None:
+            return None
+        variables = frozenset(os.environ.items()), frozenset(base.variables.items())
+        return (*options_of(self._hello), threads, variables, base.path, tuple(module_path()))
+
+    def release(self, busy: Container[int]) -> None:
+        """Leave all but the busy ones to others who can use them."""
+        for number, origin in self._origins.items():
+            process = self._processes.get(number)
+            is_idle = number not in busy and number not in self._leaving
+            if process is None or not is_idle or process.kill_reason or process.outbox:
+                continue
+            assert self._reserve is not None
+            self._selector.unregister(process.socket)
+            if self._reserve.keep(origin, process):
+                del self._processes[number]
+            else:
+                self._selector.register(process.socket, selectors.EVENT_READ, process)
 
     def _back(self, built: Built | None) -> dict[str, Any]:
         """Return what takes an executor, started as this process is now, to what all begin with."""
@@ -200,9 +251,12 @@ class Staff:
                 yield process.number, self._bury(process)
                 continue
             if messages and not process.proven:
-                process.ready = True
-                process.proven = any(message[0] != "ready" for message in messages)
+                kinds = {message[0] for message in messages}
+                # What it still had to say to another host comes before.
+                process.ready = process.ready or "ready" in kinds
+                process.proven = process.ready and kinds != {"ready"}
                 if process.proven:
+                    process.used = True
                     self.forgive(process.environment)
             yield process.number, messages
             self._listen(process)
@@ -224,7 +278,7 @@ class Staff:
         process = self._processes.get(number)
         if process is not None and number not in self._leaving:
             self._leaving[number] = time.monotonic() + _LEAVING
-            process.leave() if process.proven else process.kill("dismissed")
+            process.leave() if process.used else process.kill("dismissed")
 
     def _end_the_late(self) -> float:
         """Kill those that take too long to end; return the seconds that the next one has."""
@@ -280,9 +334,12 @@ class Staff:
         self._selector.unregister(process.socket)
         del self._processes[process.number]
         self._leaving.pop(process.number, None)
+        self._origins.pop(process.number, None)
         call, reason, journal = process.call, process.kill_reason, process.journal
-        innocent = reason in ("cancelled", "dismissed") or (
-            reason == "timeout" and not process.is_overdue()
+        innocent = (
+            reason in ("cancelled", "dismissed")
+            or (reason == "timeout" and not process.is_overdue())
+            or (process.reused and not process.ready)  # it has died between two hosts
         )
         ended = process.end()
         if not process.proven and call[0] < 0 and not innocent:
@@ -292,6 +349,13 @@ class Staff:
         logger.log(level, "executor %d ended: %s", process.pid, reason or ended)
         charged = call if process.ready and not innocent else None
         return Death(journal, charged, reason or ended, process.stack)
+
+
+def relay_logs(news: list[Any] | Death) -> None:
+    """Hand on what an executor that ends has logged."""
+    for message in news if isinstance(news, list) else ():
+        if message[0] == "log":
+            relay(*message[1:])
 
 
 def module_path() -> list[str]:

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,10 @@ from pymonik.settings import PACKAGE
 from pymonik.system.crash import open_crash_file, python_stack
 from pymonik.wire.frames import Decoder, Encoder, Outbox, receive
 from pymonik.wire.journal import Journal, Page, open_page
+
+_NOTHING = Journal(-1, 0, [], [])
+# All that were started and not ended: a fork of this process must not hold them open.
+_ALIVE: weakref.WeakSet[Process] = weakref.WeakSet()
 
 if TYPE_CHECKING:
     from pymonik.environment.builder import Built
@@ -48,14 +53,11 @@ class Process:
         threads: int,
         built: Built | None = None,
     ) -> None:
-        self.number = number
         self.environment = environment
-        # Whether it has said that it is there, and whether it has said anything else.
-        self.ready = False
-        self.proven = False
+        # Whether it has ever run anything: tasks may have left something for its end.
+        self.used = False
         # Where in Python it was when a signal such as SIGSEGV ended it: known from `end` on.
         self.stack = ""
-        self.kill_reason = ""
         # Names the temporary folders of its tasks, which are removed when it has ended.
         self._token = os.urandom(8).hex()
         self._decoder = Decoder()
@@ -75,14 +77,37 @@ class Process:
             self._crash = open_crash_file()
             ours.callback(os.close, self._crash)
             inherited = (end.fileno(), lifeline, page_fd, self._crash)
-            # Options such as -O, -W and -X hold for calls as they do for the program.
-            options = _options() if hello.get("surroundings") is not None else []
-            self._popen = _start(inherited, threads, built, options)
+            self._popen = _start(inherited, threads, built, options_of(hello))
             # Closed by `end`, or here and now if it did not start.
             self._ours = ours.pop_all()
         self.socket.setblocking(False)
         self.outbox = Outbox(self.socket)
+        _ALIVE.add(self)
+        self.reused = False
+        self._greet(number, hello)
+
+    def _greet(self, number: int, hello: dict[str, Any]) -> None:
+        self.number = number
+        # Whether it has said to this host that it is there, and whether it has said anything else.
+        # Before, its page may tell of a unit of another host, which had the same number.
+        self.ready = self.proven = False
+        self.kill_reason = ""
         self.send("hello", {**hello, "token": self._token})
+
+    def reuse(self, number: int, hello: dict[str, Any]) -> None:
+        """Let it serve another host, under another number."""
+        self.reused = True
+        self._page.look_anew()
+        self._greet(number, hello)
+
+    def is_alive(self) -> bool:
+        """Tell whether the process runs."""
+        return self._popen.poll() is None
+
+    def leave_to_parent(self) -> None:
+        """Close what a fork of the host has of it: it would live on until that ends, too."""
+        with contextlib.suppress(OSError):
+            self._ours.close()
 
     @property
     def pid(self) -> int:
@@ -109,20 +134,28 @@ class Process:
     @property
     def call(self) -> tuple[int, int, int]:
         """What it runs now: number of the unit (-1: none), element, step."""
+        if self.reused and not self.ready:
+            return -1, 0, 0
         element, step, _, number = self._page.numbers[:4].tolist()
         return number, element, step
 
     @property
     def journal(self) -> Journal:
         """What it has finished since its last report, once it is dead."""
+        if self.reused and not self.ready:
+            return _NOTHING
         return self._page.journal()
 
     def peek(self) -> Journal | None:
         """Give what it has finished since its last report; None when nothing is new."""
+        if not self.ready:
+            return None
         return self._page.peek()
 
     def is_overdue(self) -> bool:
         """Tell whether the running call is past its `max_duration`."""
+        if not self.ready:
+            return False
         deadline = self._page.numbers[2]
         return bool(deadline) and time.monotonic_ns() > deadline
 
@@ -147,6 +180,7 @@ class Process:
         self.stack = python_stack(self._crash, _ROOT) if code < 0 else ""
         with contextlib.suppress(OSError):
             self._ours.close()
+        _ALIVE.discard(self)
         sweep(self._token)
         if code < 0:
             known = -code in {number.value for number in signal.Signals}
@@ -177,7 +211,18 @@ def _start(
     )
 
 
-def _options() -> list[str]:
-    """Return the options that this interpreter was started with, as for `multiprocessing`."""
+def options_of(hello: dict[str, Any]) -> list[str]:
+    """Return the options of executors: -O, -W and -X hold for calls as they do for the program."""
+    if hello.get("surroundings") is None:
+        return []
     given: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     return given
+
+
+def _leave_all_to_parent() -> None:
+    for process in list(_ALIVE):
+        process.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all_to_parent)

@@ -1,0 +1,139 @@
+"""Executors that no host uses now: kept for a while, for the next client of this process.
+
+Enters: executors that are idle when their host ends. Leaves: the same, for a host that would start
+others just like them, with all that they have imported; or their end in order, when nobody has
+wanted them for `PYMONIK_KEEP_EXECUTORS` seconds. What a task has left behind is undone as between
+two tasks. A program that ends takes them along, however it ends: see `process`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
+from pymonik.runtime.host.pool import Staff, available_cpus, relay_logs
+from pymonik.runtime.host.process import Process
+from pymonik.settings import settings
+from pymonik.system.forks import fork_safe
+from pymonik.system.safe_logging import safe_logger
+
+logger = safe_logger("pymonik.host")
+
+
+class _Kept(NamedTuple):
+    """An executor, what it was started with, and until when it is kept."""
+
+    origin: Hashable
+    process: Process
+    until: float
+
+
+class Reserve:
+    """Idle executors; those that were used last are taken first. Safe for threads.
+
+    `most`: more than that are not kept; None: one a CPU.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most or available_cpus()
+        # Guards all below. Executors are ended without it: that takes as long as they like.
+        self._changed = fork_safe(threading.Condition())
+        # In the order in which they were kept, which is that of their ends, too.
+        self._kept: deque[_Kept] = deque()
+        # Ends those whose time has come; there is none while nothing is kept.
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def keep(self, origin: Hashable, process: Process) -> bool:
+        """Take over an idle executor; False when it is to end now."""
+        seconds = settings().keep_executors
+        with self._changed:
+            if self._is_closed or not seconds:
+                return False
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="pymonik-reserve", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # the system has no thread left
+                    return False
+                self._thread = thread
+            self._kept.append(_Kept(origin, process, time.monotonic() + seconds))
+            self._changed.notify()
+            return True
+
+    def take(self, origin: Hashable) -> Process | None:
+        """Give an executor that was started with the same, None when there is none."""
+        with self._changed:
+            for kept in reversed(self._kept):
+                if kept.origin == origin and kept.process.is_alive():
+                    self._kept.remove(kept)
+                    return kept.process
+        return None
+
+    def close(self) -> None:
+        """End all of them, in order; none is kept any more."""
+        with self._changed:
+            self._is_closed = True
+            left = [kept.process for kept in self._kept]
+            self._kept.clear()
+            thread = self._thread
+            self._changed.notify()
+        _end(left)
+        if thread is not None:  # it may be ending others
+            thread.join()
+
+    def forget(self) -> None:
+        """Leave all of them to the process that this one was forked from."""
+        self._kept.clear()
+        self._thread = None
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                late = self._late()
+                if not late:
+                    if not self._kept:
+                        self._thread = None
+                        return
+                    self._changed.wait(self._kept[0].until - time.monotonic())
+                    continue
+            _end(late)
+
+    def _late(self) -> list[Process]:
+        """Take out those whose time has come, and those that are too many."""
+        now, late = time.monotonic(), []
+        while self._kept and (self._kept[0].until <= now or len(self._kept) > self._most):
+            late.append(self._kept.popleft().process)
+        return late
+
+
+def _end(processes: Sequence[Process]) -> None:
+    """Let executors end in order, and hand on what they say until then."""
+    if not processes:
+        return
+    staff = Staff("reserve", len(processes), {})
+    try:
+        for number, process in enumerate(processes):
+            staff.adopt(number, process)
+        for _, news in staff.finish(()):
+            relay_logs(news)
+    except Exception:  # then they are killed
+        logger.exception("executors did not end in order")
+    finally:
+        staff.close()
+
+
+RESERVE = Reserve()
+# Registered before `host` registers the end of hosts, and so called after it.
+atexit.register(RESERVE.close)
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=RESERVE.forget)

@@ -1,0 +1,308 @@
+"""Executors outlive their client for a while: the next one finds them, as if they were new."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pymonik import Pymonik, task
+from pymonik.runtime.host import host
+from pymonik.runtime.host import reserve as reserves
+from pymonik.runtime.host.pool import Staff
+from pymonik.runtime.host.reserve import RESERVE, Reserve
+from pymonik.settings import settings
+from tests.conftest import PATIENCE, script_environment
+from tests.faults.conftest import Wake
+
+pid = task(os.getpid)
+
+
+@pytest.fixture(autouse=True)
+def kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep executors for longer than any test takes, whatever the developer has set."""
+    monkeypatch.setenv("PYMONIK_KEEP_EXECUTORS", "600")
+    settings.cache_clear()
+    yield
+    monkeypatch.delenv("PYMONIK_KEEP_EXECUTORS")
+    settings.cache_clear()
+
+
+def in_a_block(call: Any, *args: Any, **settings: Any) -> Any:
+    with Pymonik(**{"backend": "local", "workers": 1, **settings}):
+        return call.invoke(*args).get(PATIENCE)
+
+
+def test_the_next_client_finds_the_executor_and_what_it_has_loaded() -> None:
+    @task
+    def load() -> int:
+        import xml.dom.minidom  # noqa: F401
+
+        return os.getpid()
+
+    @task
+    def is_loaded() -> tuple[int, bool]:
+        return os.getpid(), "xml.dom.minidom" in sys.modules
+
+    first = in_a_block(load)
+    assert in_a_block(is_loaded) == (first, True)
+
+
+def test_two_clients_at_once_have_executors_of_their_own() -> None:
+    first = in_a_block(pid)
+    with Pymonik(backend="local", workers=1) as one, Pymonik(backend="local", workers=1) as two:
+        pids = {pid.invoke(pymonik=one).get(), pid.invoke(pymonik=two).get()}
+    assert len(pids) == 2
+    assert first in pids
+
+
+def test_those_of_several_clients_end_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Reserve(most=8)
+    monkeypatch.setattr(host, "RESERVE", own)
+    with Pymonik(backend="local", workers=1) as one, Pymonik(backend="local", workers=1) as two:
+        pids = {pid.invoke(pymonik=one).get(), pid.invoke(pymonik=two).get()}
+    assert len(own) == 2
+    own.close()
+    for number in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(number, 0)
+
+
+def test_many_threads_share_what_is_kept() -> None:
+    found: list[list[int]] = []
+
+    def use() -> None:
+        found.append([in_a_block(pid) for _ in range(5)])
+
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert [len(pids) for pids in found] == [5] * 4
+
+
+def test_what_a_task_has_left_behind_is_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @task
+    def leave(folder: str) -> int:
+        os.environ["PMK_LEFT"] = "1"
+        os.chdir(folder)
+        sys.stdout = None
+        sys.setrecursionlimit(777)
+        sys.argv[:] = ["left"]
+        return os.getpid()
+
+    @task
+    def look() -> tuple[Any, ...]:
+        here = os.environ.get("PMK_LEFT"), os.getcwd(), sys.getrecursionlimit(), sys.argv[:1]
+        return os.getpid(), sys.stdout is None, *here
+
+    first = in_a_block(leave, str(tmp_path))
+    clean = False, None, os.getcwd(), sys.getrecursionlimit(), sys.argv[:1]
+    found = in_a_block(look)
+    assert found == (first, *clean)
+    monkeypatch.chdir(tmp_path)
+    assert in_a_block(look)[3] == str(tmp_path), "a client begins where the program is"
+
+
+@pytest.mark.parametrize("change", ["variable", "path", "workers"])
+def test_an_executor_that_was_started_otherwise_is_not_taken(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = in_a_block(pid)
+    if change == "variable":
+        monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    elif change == "path":
+        monkeypatch.syspath_prepend(str(tmp_path))
+    assert in_a_block(pid, workers=64 if change == "workers" else 1) != first
+
+
+def test_a_module_whose_file_has_changed_is_loaded_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @task
+    def answer() -> tuple[int, int]:
+        import installed_meanwhile  # type: ignore[import-not-found]
+
+        return os.getpid(), installed_meanwhile.ANSWER
+
+    monkeypatch.setenv("PYMONIK_LOCAL_MODULES", "-installed_meanwhile")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = tmp_path / "installed_meanwhile.py"
+    module.write_text("ANSWER = 1")
+    os.utime(module, (1e9, 1e9))
+    first = in_a_block(answer)
+    assert in_a_block(answer) == first
+    module.write_text("ANSWER = 42")
+    second = in_a_block(answer)
+    assert second[1] == 42
+    assert second[0] != first[0]
+
+
+def test_one_that_dies_meanwhile_is_replaced() -> None:
+    first = in_a_block(pid)
+    os.kill(first, signal.SIGKILL)
+    assert in_a_block(pid) != first
+
+
+def test_one_that_dies_as_it_is_taken_charges_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = in_a_block(pid)
+    taken = RESERVE.take
+
+    def take(origin: Any) -> Any:
+        process = taken(origin)
+        if process is not None:
+            os.kill(process.pid, signal.SIGKILL)
+        return process
+
+    monkeypatch.setattr(RESERVE, "take", take)
+    with Pymonik(backend="local", workers=1):
+        assert pid.invoke(pmk_max_retries=0).get(PATIENCE) != first
+
+
+def test_what_the_page_says_of_a_unit_of_another_host_is_not_read() -> None:
+    hello = {"slots": 1, "solo": False, "optimize": True, "surroundings": None}
+    staff = Staff("test", 1, hello)
+    number = staff.start(None, None)
+    assert number is not None
+    process = staff._processes[number]
+    process._page.begin(0, 0)
+    assert process._page.add(13)
+    process.ready = True
+    assert process.call[0] == 0
+    assert process.journal.entries == [13]
+    process.reuse(0, {})
+    assert process.peek() is None
+    assert process.journal.entries == []
+    assert process.call[0] == -1
+    process.kill("test")
+    staff.close()
+
+
+def test_logs_go_to_the_client_of_now_at_its_level(caplog: pytest.LogCaptureFixture) -> None:
+    @task
+    def tell(text: str) -> int:
+        logging.getLogger("told").debug(text)
+        print(text)
+        return os.getpid()
+
+    first = in_a_block(tell, "one")
+    caplog.set_level(logging.DEBUG)
+    assert in_a_block(tell, "two") == first
+    told = [(r.name, r.getMessage()) for r in caplog.records if "pymonik.host" not in r.name]
+    assert ("told", "tell: two") in told
+    assert ("pymonik.print.stdout", "tell: two") in told
+    assert ("told", "tell: one") not in told
+
+
+def test_who_was_cancelled_is_not_kept(gate: Any) -> None:
+    @task
+    def block(path: str) -> None:
+        with open(path):
+            pass
+
+    before = len(RESERVE)
+    client = Pymonik(backend="local", workers=1).create()
+    block.invoke(gate.path, pymonik=client)
+    client.flush()
+    gate.open()
+    client.cancel()
+    assert client._backend.pids == []  # type: ignore[union-attr]
+    assert len(RESERVE) <= before
+
+
+def test_what_is_too_much_or_too_old_ends_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+    over = threading.Event()
+
+    class Idle:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def is_alive(self) -> bool:
+            return True
+
+    def end(processes: list[Any]) -> None:
+        ended.extend(process.name for process in processes)
+        if len(ended) == 3:
+            over.set()
+
+    monkeypatch.setattr(reserves, "_end", end)
+    reserve = Reserve(most=2)
+    for name in "abcde":
+        assert reserve.keep("same", Idle(name))  # type: ignore[arg-type]
+    assert over.wait(PATIENCE)
+    assert ended == ["a", "b", "c"]
+    assert reserve.take("same").name == "e"  # type: ignore[union-attr]
+    assert reserve.take("other") is None
+    reserve.close()
+    assert ended == ["a", "b", "c", "d"]
+    assert not reserve.keep("same", Idle("f"))  # type: ignore[arg-type]
+
+
+SCRIPT = """
+import os, sys, time
+from pymonik import Pymonik, task
+
+@task
+def hold(path):
+    import builtins
+    builtins.held = os.open(path, os.O_WRONLY)
+    os.write(builtins.held, f"{os.getpid()}\\n".encode())
+
+with Pymonik(backend="local", workers=1):
+    hold.invoke(sys.argv[1]).get()
+if sys.argv[2] == "fork" and os.fork() == 0:
+    time.sleep(600)
+if sys.argv[2] == "kill":
+    os.kill(os.getpid(), 9)
+if sys.argv[2] == "fork":
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("how", ["ends", "kill", "fork"])
+def test_they_end_with_the_program(how: str, wake: Wake, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    environment = script_environment(PYMONIK_KEEP_EXECUTORS="600")
+    command = [sys.executable, "script.py", wake.path, how]
+    program = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True)
+    try:
+        wake.lines(1)
+        wake.wait_for_the_end()
+        program.wait(PATIENCE)
+    finally:
+        if how == "fork":
+            os.killpg(program.pid, signal.SIGKILL)
+
+
+def test_a_fork_has_none_of_them(run_script: Any) -> None:
+    source = """
+import os, sys
+from pymonik import Pymonik, task
+pid = task(os.getpid)
+
+def block():
+    with Pymonik(backend="local", workers=1):
+        return pid.invoke().get()
+
+first = block()
+child = os.fork()
+if not child:
+    second = block()
+    sys.exit(0 if second != first and block() == second else 1)
+code = os.waitpid(child, 0)[1]
+print(code, block() == first)
+"""
+    done = run_script(source)
+    assert done.stdout == "0 True\n", done.stderr
