@@ -29,6 +29,8 @@ _PAUSES = (0.05, 0.2, 1.0, 4.0)
 # Seconds that an agent has for a request, and bytes a second of the slowest storage that it may
 # have to wait for: an agent that stands still must not hold a worker for ever.
 _DEADLINE, _SLOWEST = 60.0, 1 << 20
+# Bytes that are waited for where nobody knows how many come.
+UNKNOWN = 1 << 30
 _PASSING = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,

@@ -17,7 +17,7 @@ from armonik.protogen.common.worker_common_pb2 import ProcessRequest
 
 from pymonik.errors import WireError
 from pymonik.plan.requests import result_name
-from pymonik.runtime.worker.agent import AgentStore
+from pymonik.runtime.worker.agent import UNKNOWN, AgentStore, deadline_of
 from pymonik.runtime.worker.in_task import agent, task_handler
 from pymonik.runtime.worker.inputs import open_file
 from pymonik.values.content import Content
@@ -54,7 +54,7 @@ def fetch(target: str, order: bytes, result_id: str) -> Content | Sequence[Seque
     if not is_input:
         asked = DataRequest(communication_token=request.communication_token, result_id=result_id)
         try:
-            agent(target).GetResourceData(asked)
+            agent(target).GetResourceData(asked, timeout=deadline_of(UNKNOWN))
         except grpc.RpcError as error:
             raise LookupError(f"the agent does not give {result_id!r}: {error.details()}") from None
     try:
