@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import pickle
 import random
+import sys
 import zlib
 from typing import Any
 
@@ -84,6 +85,65 @@ def test_what_json_would_change_is_kept(value: Any) -> None:
     assert pickle.dumps(got) == pickle.dumps(value)
 
 
+LONG = 300  # items: enough for an array, or columns, of their own
+COLUMNS: dict[str, Any] = {
+    "bytes": [number % 256 - 128 for number in range(LONG)],
+    "shorts": [*range(-LONG, LONG)],
+    "ints": [number << 20 for number in range(LONG)],
+    "longs": [*range((1 << 63) - LONG, 1 << 63), -(1 << 63)],
+    "wide": [*range(LONG), 1 << 63],
+    "very wide": [*range(LONG), 10**5000],
+    "floats": [*[number / 7 for number in range(LONG)], -0.0, float("inf"), float("-inf"), 5e-324],
+    "nans": [*[float(number) for number in range(LONG)], float("nan"), float("-nan")],
+    "texts": [f"é{number}" for number in range(LONG)],
+    "surrogates": [*["x"] * LONG, "\ud83d", "\ude00"],
+    "flags": [number % 3 == 0 for number in range(LONG)],
+    "nothing": [None] * LONG,
+    "flags and ints": [*range(LONG), True],
+    "ints and floats": [*range(LONG), 1.0, None, "1"],
+    "pairs": [(number, number / 7) for number in range(LONG)],
+    "empty": [()] * LONG,
+    "uneven": [(1,) * (number % 3) for number in range(LONG)],
+    "nested": [((number, float("nan")), ("é", (None, True))) for number in range(LONG)],
+    "lists": [([number], 1 << 90) for number in range(LONG)],
+}
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_a_long_column_comes_back_bit_by_bit(kind: str) -> None:
+    values = COLUMNS[kind]
+    (got,) = records.loads(*records.dumps([values]))
+    assert type(got) is list
+    assert list(map(pickle.dumps, got)) == list(map(pickle.dumps, values))
+
+
+@pytest.mark.parametrize("kind", ["ints", "floats", "nans", "texts", "flags", "nothing", "pairs"])
+def test_a_long_column_takes_no_step_of_python_for_each_item(kind: str) -> None:
+    def steps(values: list[Any]) -> int:
+        counted = 0
+
+        def count(frame: Any, event: str, argument: Any) -> None:
+            nonlocal counted
+            counted += event in ("call", "c_call")
+
+        sys.setprofile(count)
+        try:
+            records.loads(*records.dumps([values]))
+        finally:
+            sys.setprofile(None)
+        return counted
+
+    assert steps(COLUMNS[kind] * 10) < steps(COLUMNS[kind]) + LONG
+
+
+def test_an_array_that_is_named_often_is_refused() -> None:
+    body, buffers = records.dumps([[*range(5_000)], [*range(5_000, 10_000)]])
+    twice = body.replace(b'["B",1]', b'["B",0]')
+    assert twice != body
+    with pytest.raises(WireError):
+        records.loads(twice, buffers)
+
+
 def pack() -> list[memoryview]:
     failure = Failure(
         "error", "no", "f", exception=packed(ValueError("no"), freeze)[0], path=("f", "g")
@@ -91,6 +151,8 @@ def pack() -> list[memoryview]:
     columns = [
         [1, 2.5, "é", b"b", None, (1, (2, ...)), failure, failure, content(np.arange(900.0))],
         [True, 1j, Apart("id", bytes(20), 3), "\ud800", 1 << 70, *range(4)],
+        COLUMNS["shorts"],
+        COLUMNS["nested"],
     ]
     logs = [("a", 20, "text", {"task": "f", "element": None}, "")]
     return envelope.seal_pack(bytes(20), columns, [failure], logs)
