@@ -13,7 +13,7 @@ from typing import Any
 
 from pymonik.analysis.counts import Figures, figures
 from pymonik.analysis.shape import captured, functions
-from pymonik.analysis.simulate import ARMONIK, Job, Overheads, schedule, span
+from pymonik.analysis.simulate import ARMONIK, Overheads, SimulatedUnit, schedule, span
 from pymonik.graph.ir import Map, Put, Recorded
 from pymonik.graph.passes import run_passes
 from pymonik.plan.lower import lower
@@ -184,7 +184,7 @@ class _Clock:
         return tuple(sorted(entries, key=lambda one: -one.seconds * one.calls))
 
 
-def _jobs(plan: Plan, clock: _Clock, count: bool = True) -> list[Job]:
+def _jobs(plan: Plan, clock: _Clock, count: bool = True) -> list[SimulatedUnit]:
     """Make the jobs of a plan: one a unit, in its order."""
     element: dict[int, float] = {}
     for node, homes in plan.homes:
@@ -194,7 +194,7 @@ def _jobs(plan: Plan, clock: _Clock, count: bool = True) -> list[Job]:
             clock.count(step.spec, node.n)
     places = {id(unit.cell): number for number, unit in enumerate(plan.units)}
     return [
-        Job(
+        SimulatedUnit(
             element[id(unit.cell)],
             unit.n,
             tuple(places[id(cell)] for cell in unit.needs if id(cell) in places),

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from pymonik.analysis.archive import Archive
-from pymonik.capture.fingerprint import Stored, remember
+from pymonik.capture.fingerprint import StoredFunction, remember
 from pymonik.capture.function import Code
 from pymonik.capture.snapshot import Edition
 from pymonik.environment.value import WITHHELD, Environment
@@ -117,7 +117,7 @@ class Reader:
         code = Code.of_content(content)
         parameters = tuple(map(_text, _list(entry["parameters"])))
         parts = {_text(name): _text(digest) for name, digest in entry["fingerprint"].items()}
-        code.function = Stored(content.load, parts, parameters)
+        code.function = StoredFunction(content.load, parts, parameters)
         code.delegates = _flag(entry["delegates"])
         return Spec(
             _text(entry["name"]),

@@ -42,7 +42,7 @@ LOCAL = Overheads(start=0.1, bandwidth=1e9, unit=0.0005, level=0.0005, piece=1.0
 
 
 @dataclass(frozen=True)
-class Job:
+class SimulatedUnit:
     """One unit: the seconds of one element, how many there are, and the jobs it waits for."""
 
     seconds: float
@@ -67,7 +67,7 @@ class Schedule:
 
 
 def schedule(
-    jobs: Sequence[Job], slots: Mapping[str, int], overheads: Overheads, sent: float = 0.0
+    jobs: Sequence[SimulatedUnit], slots: Mapping[str, int], overheads: Overheads, sent: float = 0.0
 ) -> Schedule:
     """Start every job as soon as its needs are met and a slot of its partition is free.
 
@@ -81,7 +81,11 @@ class _Simulation:
     """Two heaps: what will be ready when, and, by partition, what could start now."""
 
     def __init__(
-        self, jobs: Sequence[Job], slots: Mapping[str, int], overheads: Overheads, sent: float
+        self,
+        jobs: Sequence[SimulatedUnit],
+        slots: Mapping[str, int],
+        overheads: Overheads,
+        sent: float,
     ) -> None:
         self.jobs = list(jobs)
         self.overheads = overheads
@@ -151,7 +155,7 @@ class _Simulation:
         self.parts[number] = range(len(self.jobs), len(self.jobs) + len(sizes))
         self.open_parts[number] = len(sizes) + 1
         self.parent.update(dict.fromkeys(self.parts[number], number))
-        self.jobs += [Job(job.seconds, n, (), job.partition, job.priority) for n in sizes]
+        self.jobs += [SimulatedUnit(job.seconds, n, (), job.partition, job.priority) for n in sizes]
 
     def _end(self, number: int, now: float) -> None:
         self.free[self.jobs[number].partition] += 1
@@ -169,7 +173,7 @@ class _Simulation:
                 heapq.heappush(self.events, (now + self.overheads.level, 0, user))
 
 
-def span(jobs: Sequence[Job]) -> float:
+def span(jobs: Sequence[SimulatedUnit]) -> float:
     """Give the length of the critical path: seconds of calls alone, elements side by side."""
     ends: list[float] = []
     for job in jobs:

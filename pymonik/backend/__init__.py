@@ -16,7 +16,7 @@ from pymonik.settings import steering, variable
 if TYPE_CHECKING:
     from pymonik.plan.plan import Plan
     from pymonik.plan.unit import Named
-    from pymonik.system.surroundings import Watch
+    from pymonik.system.surroundings import SurroundingsWatch
     from pymonik.values.content import Content
     from pymonik.values.outcome import Failure
     from pymonik.values.outputs import Cell, Wanted
@@ -141,7 +141,7 @@ def open_backend(
     name: str,
     workers: int | None,
     optimize: Any,
-    surroundings: Watch | None = None,
+    surroundings: SurroundingsWatch | None = None,
     **connection: Any,
 ) -> Backend:
     """Open a backend by name. surroundings: those of calls, if they run on this machine."""

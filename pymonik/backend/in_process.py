@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pymonik.backend.objects import Objects
+from pymonik.backend.objects import SessionObjects
 from pymonik.plan.unit import Named
 from pymonik.runtime.host.scheduler import Observer, Scheduler
 from pymonik.values.content import Content
@@ -28,7 +28,7 @@ class Embedded:
 
     def __init__(self) -> None:
         self.session_id = f"{self.name}-{os.urandom(6).hex()}"
-        self._objects = Objects(self.session_id)
+        self._objects = SessionObjects(self.session_id)
 
     def _run_by(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler

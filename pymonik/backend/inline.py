@@ -18,7 +18,7 @@ from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit
 from pymonik.record.current import CURRENT
 from pymonik.runtime.executor import state as running
-from pymonik.runtime.executor.calls import Hosting, Job, Report
+from pymonik.runtime.executor.calls import Assignment, Hosting, Report
 from pymonik.runtime.executor.context import serve
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.subtasks import Subtasks, wire_plan
@@ -28,7 +28,7 @@ from pymonik.runtime.host.messages import plan_of
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.unit_slice import Piece
 from pymonik.system.forks import fork_safe
-from pymonik.system.surroundings import Watch
+from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Cell, call_back
@@ -62,7 +62,7 @@ class InlineBackend(Embedded):
     running = 0
 
     def __init__(
-        self, workers: int | None, optimize: Any, surroundings: Watch | None = None
+        self, workers: int | None, optimize: Any, surroundings: SurroundingsWatch | None = None
     ) -> None:
         super().__init__()
         self._surroundings = surroundings
@@ -111,7 +111,7 @@ class InlineBackend(Embedded):
     def _run(self, piece: Piece) -> None:
         unit = piece.running.unit
         inputs = [source.columns if type(source) is Cell else source for source in unit.inputs]
-        job = Job(Program.load(unit.payload), inputs, piece.start, piece.stop)
+        job = Assignment(Program.load(unit.payload), inputs, piece.start, piece.stop)
         restore = running.Restorer(watch=False)
         restore.expect(variables_of(unit))
         running.STATE.environment = unit.environment

@@ -13,7 +13,7 @@ from pymonik.errors import OptionsError
 from pymonik.plan.plan import Plan
 from pymonik.runtime.host.host import Host
 from pymonik.runtime.host.pool import available_cpus
-from pymonik.system.surroundings import Watch
+from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Cell
 
@@ -24,7 +24,7 @@ class LocalBackend(Embedded):
     name = "local"
 
     def __init__(
-        self, workers: int | None, optimize: object, surroundings: Watch | None = None
+        self, workers: int | None, optimize: object, surroundings: SurroundingsWatch | None = None
     ) -> None:
         if workers is not None and (isinstance(workers, bool) or workers < 1):
             raise OptionsError(f"workers takes a whole number of at least 1, not {workers!r}")

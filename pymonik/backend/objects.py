@@ -16,7 +16,7 @@ from pymonik.values.content import Content
 from pymonik.values.outputs import Cell, stored_in, value_id
 
 
-class Objects:
+class SessionObjects:
     """Objects by their ids."""
 
     def __init__(self, session_id: str) -> None:

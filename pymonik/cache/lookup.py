@@ -1,4 +1,4 @@
-"""What one client knows: values that it has made, those of a `Store`, those of its session.
+"""What one client knows: values that it has made, those of a `ValueStore`, those of its session.
 
 Enters: keys of calls, and records once they have come. Leaves: where the values of keys are. Only
 tasks with `cache=True` are looked up; the keys of other pure calls serve as parts of keys. How
@@ -17,7 +17,7 @@ from typing import Any
 
 from pymonik.cache.keys import Keys
 from pymonik.cache.splice import Cut, Place, is_cached
-from pymonik.cache.store import Store
+from pymonik.cache.store import ValueStore
 from pymonik.capture.definition_versions import are_here
 from pymonik.graph.ir import Graph, Put, Recorded
 from pymonik.system.forks import fork_safe
@@ -39,7 +39,7 @@ class Known:
     names of their tasks go with the keys that it is asked for.
     """
 
-    def __init__(self, store: Store | None, elsewhere: Elsewhere = lambda wanted: {}) -> None:
+    def __init__(self, store: ValueStore | None, elsewhere: Elsewhere = lambda wanted: {}) -> None:
         self.store = store
         self._elsewhere = elsewhere
         self._keys = Keys()

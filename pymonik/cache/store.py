@@ -35,7 +35,7 @@ _LINE, _LAST_DAY = 1 << 20, 2e11
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """What is told of a value: its task, what its key was made of, when it was made and used."""
 
     key: str
@@ -47,7 +47,7 @@ class Entry:
     arguments: tuple[str, ...] = ()
 
 
-class Store:
+class ValueStore:
     """The values in one folder; `PYMONIK_CACHE` names another than that in the user's cache."""
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -125,7 +125,7 @@ class Store:
                 (self._folder / key).unlink()
         return len(doomed)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[CacheEntry]:
         """Give what is kept, the newest first."""
         found = []
         for path, status in self._files():
@@ -137,7 +137,7 @@ class Store:
             if told is not None:
                 parts = told.get("code", {}), tuple(told.get("arguments", ()))
                 times = told["made"], status.st_mtime
-                found.append(Entry(path.name, told["task"], status.st_size, *times, *parts))
+                found.append(CacheEntry(path.name, told["task"], status.st_size, *times, *parts))
         return sorted(found, key=lambda entry: -entry.made)
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:

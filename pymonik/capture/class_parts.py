@@ -25,7 +25,7 @@ _VALUE_TYPES = (int, str, float, complex, bytes, tuple)
 Travels = Callable[[Any], bool]
 
 
-class Made:
+class ClassBegun:
     """Stands in a pickle where the skeleton of its class is there, and attributes follow."""
 
     __slots__ = ()
@@ -58,7 +58,7 @@ def reduce_class(cls: type, identity: str, travels: Travels, hints: dict[str, An
     kinds = type.__dict__["__mro__"].__get__(type(cls))
     maker = next(kind for kind in kinds if "__new__" in vars(kind) and not travels(kind))
     made_of = (identity, type(cls), maker, cls.__name__, cls.__bases__, first, quiet)
-    return _skeleton, made_of, (Made(), state, registered, hints), None, None, _complete
+    return _skeleton, made_of, (ClassBegun(), state, registered, hints), None, None, _complete
 
 
 # Takes skeletons while a definition is loaded: see `definitions`.

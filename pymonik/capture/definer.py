@@ -59,7 +59,7 @@ class _Definer(Pickler):
         if type(obj) is Namespace:
             self._share_values(obj.values, self.record.id.partition(":")[0])
             return obj.reduced()
-        if type(obj) is class_parts.Made:
+        if type(obj) is class_parts.ClassBegun:
             self.before = list(self.used)
         return super().reducer_override(obj)
 

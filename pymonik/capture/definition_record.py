@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from pymonik.capture.watch import Watch
+from pymonik.capture.watch import ObjectWatch
 from pymonik.values.content import Definition
 
 # Of definitions that are kept: those of a notebook that is used for a long time.
@@ -54,7 +54,7 @@ class DefinitionRecord:
         self.needs: Sequence[DefinitionRecord] = ()
         self.modules: frozenset[str] = frozenset()
         self.origins: frozenset[str] = frozenset()
-        self.watch: Watch | None = None
+        self.watch: ObjectWatch | None = None
         self.members: tuple[DefinitionRecord, ...] = ()
         self.reference: tuple[str, tuple[Definition, ...]] = (id, ())
         self.moment: object = None

@@ -37,7 +37,7 @@ from pymonik.capture.definition_record import (
     own_header,
 )
 from pymonik.capture.shown import SHOWN
-from pymonik.capture.watch import Watch
+from pymonik.capture.watch import ObjectWatch
 from pymonik.system.forks import fork_safe
 from pymonik.values.content import Definition
 
@@ -149,7 +149,7 @@ class Definitions:
     def _define(self, record: DefinitionRecord) -> None:
         from pymonik.capture.by_value import travels
 
-        watch = Watch(record.obj, travels, record.names)
+        watch = ObjectWatch(record.obj, travels, record.names)
         taken = self.define(record)
         outline = SINGLE if taken.is_single else b""
         if isinstance(record.obj, type):
@@ -261,7 +261,7 @@ class Definitions:
 
         records = {ref: self._records[id(self._made[ref])] for ref in references}
         for record in records.values():
-            record.watch = Watch(record.obj, travels)
+            record.watch = ObjectWatch(record.obj, travels)
         for (_, parts), record in records.items():
             by_id = {header_of(part).id: part for part in parts}
             found = [self._made.get((name, closure(name, by_id))) for name in sorted(by_id)]

@@ -30,7 +30,7 @@ _TELLING = ("code of ", "global ", "closure ", "bound arguments")
 _SMALL = 1 << 16
 
 
-class Stored:
+class StoredFunction:
     """A function that was captured elsewhere and is known by its parts."""
 
     def __init__(self, load: Callable[[], Any], parts: Parts, parameters: tuple[str, ...]) -> None:
@@ -85,7 +85,7 @@ def parts_of(
 
     whole: what was noted when the function was captured.
     """
-    if isinstance(function, Stored):
+    if isinstance(function, StoredFunction):
         some = function.parts.items()
         return {name: p for name, p in some if packages or not name.startswith("package ")}
     whole = whole or whole_of(function)
@@ -152,7 +152,7 @@ def content_digest(content: Content, slots: int = 0) -> str:
 
 def parameters_of(function: Callable[..., Any], context: bool = False) -> tuple[str, ...]:
     """Give the names of the parameters, none when it does not tell."""
-    if isinstance(function, Stored):
+    if isinstance(function, StoredFunction):
         return function.parameters
     import inspect
 

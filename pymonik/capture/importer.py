@@ -29,7 +29,7 @@ logger = logging.getLogger("pymonik")
 _KEPT = 8
 
 
-class World:
+class ModuleSet:
     """The modules of one edition: their sources, and those that are set aside while others run."""
 
     def __init__(self, sources: dict[str, ModuleSource] | None = None) -> None:
@@ -47,11 +47,11 @@ class Worlds(MetaPathFinder):
     """Finds modules in the edition that runs; `functions` is a cache for each edition."""
 
     def __init__(self) -> None:
-        self._base = self._current = World()
-        self._known: OrderedDict[bytes, World] = OrderedDict()
+        self._base = self._current = ModuleSet()
+        self._known: OrderedDict[bytes, ModuleSet] = OrderedDict()
         self._content: Content | None = None
 
-    def enter(self, content: Content | None) -> World:
+    def enter(self, content: Content | None) -> ModuleSet:
         """Let the modules of an edition be those that imports find."""
         if content is self._content:
             return self._current
@@ -64,13 +64,13 @@ class Worlds(MetaPathFinder):
     def at_home(self, content: Content | None) -> Iterator[None]:
         """Take the modules of an edition for those of this process, which recorded the calls."""
         before = self._current
-        self._current = World(_sources(content) if content is not None else None)
+        self._current = ModuleSet(_sources(content) if content is not None else None)
         try:
             yield
         finally:
             self._current = before
 
-    def _world_of(self, content: Content) -> World:
+    def _world_of(self, content: Content) -> ModuleSet:
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
         known = self._known.get(content.digest)
@@ -78,14 +78,14 @@ class Worlds(MetaPathFinder):
             sources = _sources(content)
             # An edition that has grown is the same edition.
             agreeing = (world for world in self._known.values() if world.agrees(sources))
-            known = self._known[content.digest] = next(agreeing, None) or World()
+            known = self._known[content.digest] = next(agreeing, None) or ModuleSet()
             known.sources = {**known.sources, **sources}
         self._known.move_to_end(content.digest)
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
         return known
 
-    def _switch(self, world: World) -> None:
+    def _switch(self, world: ModuleSet) -> None:
         before, self._current = self._current, world
         for name in {**before.sources, **world.sources}:
             module = sys.modules.pop(name, None)

@@ -27,7 +27,7 @@ _in_cell = attrgetter("cell_contents")
 Look = Callable[[], Iterable[Any]]
 
 
-class Watch:
+class ObjectWatch:
     """What an object held: `holds` tells whether it holds the same."""
 
     __slots__ = ("_looks",)

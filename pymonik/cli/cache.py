@@ -8,7 +8,7 @@ from datetime import datetime
 
 import rich_click as click
 
-from pymonik.cache.store import Entry, Store, default_folder
+from pymonik.cache.store import CacheEntry, ValueStore, default_folder
 from pymonik.capture.fingerprint import changed_parts
 from pymonik.cli.graph import print_json
 from pymonik.cli.tables import say, table
@@ -30,7 +30,7 @@ def cache() -> None:
 @click.option("-o", "--output", type=_OUTPUT, default="text")
 def list_values(task: str | None, most: int, output: str) -> None:
     """List what is kept, of all tasks or of one."""
-    found = [entry for entry in Store().entries() if task in (None, entry.task)]
+    found = [entry for entry in ValueStore().entries() if task in (None, entry.task)]
     if output == "json":
         return print_json([asdict(entry) for entry in found[:most]])
     total = size_text(sum(entry.size for entry in found))
@@ -40,7 +40,7 @@ def list_values(task: str | None, most: int, output: str) -> None:
     return None
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _row(entry: CacheEntry) -> tuple[str, ...]:
     times = [datetime.fromtimestamp(t).strftime("%m-%d %H:%M") for t in (entry.made, entry.used)]
     arguments = ", ".join(_short(argument) for argument in entry.arguments)
     return (entry.key[:_KEY], entry.task, size_text(entry.size), *times, arguments[:40])
@@ -50,7 +50,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
 @click.argument("task", required=False)
 def clear(task: str | None) -> None:
     """Remove what is kept, of all tasks or of one."""
-    say(f"removed {counted(Store().clear(task), 'value')}")
+    say(f"removed {counted(ValueStore().clear(task), 'value')}")
 
 
 @cache.command("explain")
@@ -58,7 +58,7 @@ def clear(task: str | None) -> None:
 @click.option("-n", "most", default=5, show_default=True, help="How many, the newest first.")
 def explain(task: str, most: int) -> None:
     """Tell how the values of a task differ: TASK is its name, or the beginning of a key."""
-    entries = Store().entries()
+    entries = ValueStore().entries()
     named = [e for e in entries if e.task == task]
     if not named:
         named = [e for e in entries if e.key.startswith(task)]
@@ -75,17 +75,17 @@ def explain(task: str, most: int) -> None:
             say(f"    {line}")
 
 
-def _nearest(newer: Entry, older: Sequence[Entry]) -> Entry | None:
+def _nearest(newer: CacheEntry, older: Sequence[CacheEntry]) -> CacheEntry | None:
     """Give the value to compare one with: the newest of the same arguments, else the newest."""
     same = (entry for entry in older if entry.arguments == newer.arguments)
     return next(same, next(iter(older), None))
 
 
-def _parts(entry: Entry) -> list[str]:
+def _parts(entry: CacheEntry) -> list[str]:
     return [f"known by {part}" for part in sorted(entry.code)]
 
 
-def _differences(newer: Entry, older: Entry) -> list[str]:
+def _differences(newer: CacheEntry, older: CacheEntry) -> list[str]:
     than = f"than {older.key[:_KEY]}"
     parts = changed_parts(dict(older.code), dict(newer.code))
     lines = [f"other {part} {than}" for part in parts]

@@ -23,7 +23,7 @@ from pymonik.backend.dry_run import DryRunBackend, DryRunEnd
 from pymonik.cli.full_run import Kept, keeping
 from pymonik.graph.ir import Put, Spec
 from pymonik.plan.plan import Plan
-from pymonik.runs.record import Record
+from pymonik.runs.record import RunRecord
 
 
 class ScriptFailed(Exception):
@@ -52,7 +52,7 @@ class Recording:
     end: BaseException | None = None
     plans: tuple[Plan, ...] = ()
     ran: Kept | None = None
-    run: Record | None = None
+    run: RunRecord | None = None
 
     @property
     def tasks(self) -> set[str]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from pymonik import backend as backends
 from pymonik.analysis.file import compiled
-from pymonik.analysis.session.tasks import Task
+from pymonik.analysis.session.tasks import SessionTask
 from pymonik.capture.fingerprint import fingerprint
 from pymonik.client.engine import OBSERVERS
 from pymonik.graph.ir import Graph
@@ -98,12 +98,12 @@ class Kept:
         nodes = tuple(node for source in self.sources for node in source.graph.nodes)
         return compiled(replace(_for_cluster(self.sources[0]), graph=Graph(nodes, {})))
 
-    def tasks(self) -> list[Task]:
+    def tasks(self) -> list[SessionTask]:
         """Give the units that ran, as a cluster would tell of them."""
         parents = {id(unit.cell): parent for unit, parent in self.units}
         return [self._task(unit, parents) for unit, _ in self.units]
 
-    def _task(self, unit: Unit, parents: dict[int, Unit | None]) -> Task:
+    def _task(self, unit: Unit, parents: dict[int, Unit | None]) -> SessionTask:
         ancestors: list[Unit] = []
         above = parents[id(unit.cell)]
         while above is not None:
@@ -115,7 +115,7 @@ class Kept:
             outputs.append(ancestors[-1].cell)
         records = [record for column in unit.cell.columns for record in column]
         failures = [*(r for r in records if type(r) is Failure), *unit.cell.errors]
-        return Task(
+        return SessionTask(
             id=str(id(unit.cell)),
             name=unit.name,
             status="failed" if failures else "waiting" if unit.cell.missing else "done",

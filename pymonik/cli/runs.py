@@ -21,8 +21,8 @@ from pymonik.errors import RunNotFound
 from pymonik.foreign import harmless
 from pymonik.humanize import seconds_text
 from pymonik.runs.observe import failures_text
-from pymonik.runs.record import Record
-from pymonik.runs.store import Store
+from pymonik.runs.record import RunRecord
+from pymonik.runs.store import RunStore
 from pymonik.runs.trace import chrome, timeline
 
 _OUTPUT = click.Choice(["text", "json"])
@@ -48,7 +48,7 @@ def runs() -> None:
 def list_runs(most: int, output: str) -> None:
     """List past runs."""
     try:
-        with Store.existing() as store:
+        with RunStore.existing() as store:
             found = store.list(most)
     except RunNotFound as error:
         raise click.ClickException(str(error)) from error
@@ -58,7 +58,7 @@ def list_runs(most: int, output: str) -> None:
     return None
 
 
-def _row(record: Record) -> tuple[str, ...]:
+def _row(record: RunRecord) -> tuple[str, ...]:
     started = datetime.fromtimestamp(record.started).strftime("%Y-%m-%d %H:%M:%S")
     counts = (f"{record.calls:,}", f"{record.units:,}", failures_text(record))
     script = os.path.basename(record.script)
@@ -89,7 +89,7 @@ def show_run(run: str, output: str) -> None:
     return None
 
 
-def _work(record: Record) -> list[tuple[str, ...]]:
+def _work(record: RunRecord) -> list[tuple[str, ...]]:
     sums: dict[str, list[float]] = {}
     for _, name, _, seconds, elements in record.spans:
         entry = sums.setdefault(name, [0, 0, 0.0])
@@ -131,7 +131,7 @@ def trace(run: str, output: str, endpoint: str | None) -> None:
     say(f"wrote {output}")
 
 
-def of_session(session_id: str, endpoint: str | None) -> Record | None:
+def of_session(session_id: str, endpoint: str | None) -> RunRecord | None:
     """Make the record of a run of what a cluster tells of a session."""
     seen = session(session_id, endpoint)
     if seen is None:
@@ -140,17 +140,17 @@ def of_session(session_id: str, endpoint: str | None) -> Record | None:
     began = min((task.started for task in ran), default=0.0)
     lanes = {name: n for n, name in enumerate(sorted({task.worker for task in ran}))}
     spans = [(lanes[t.worker], t.name, t.started - began, t.seconds or 0.0, 1) for t in ran]
-    record = Record(session_id, began, f"session {session_id}", "armonik", len(lanes))
+    record = RunRecord(session_id, began, f"session {session_id}", "armonik", len(lanes))
     record.spans = sorted(spans, key=lambda span: span[2])
     record.calls = record.units = len(seen[0])
     record.seconds = max((begin + seconds for _, _, begin, seconds, _ in spans), default=0.0)
     return record
 
 
-def found(run: str) -> Record:
+def found(run: str) -> RunRecord:
     """Find a run; an unknown one is wrong usage."""
     try:
-        with Store.existing() as store:
+        with RunStore.existing() as store:
             return store.find(run)
     except RunNotFound as error:
         raise click.BadParameter(str(error), param_hint="RUN") from error
@@ -159,7 +159,7 @@ def found(run: str) -> Record:
 def remembered() -> Callable[[Any], float | None]:
     """Give what says how long a call took in earlier runs; it knows nothing where none is kept."""
     try:
-        store = Store.existing()
+        store = RunStore.existing()
     except RunNotFound:
         return lambda spec: None
     known: dict[int, float | None] = {}

@@ -18,7 +18,7 @@ import rich_click as click
 from pymonik import backend as backends
 from pymonik.analysis.file import compiled, is_file, load, of_brief
 from pymonik.analysis.session.file import is_tasks_file, load_tasks
-from pymonik.analysis.session.tasks import Stored, Task
+from pymonik.analysis.session.tasks import SessionObject, SessionTask
 from pymonik.cli.dry_run import Recording, ScriptFailed, is_function, record
 from pymonik.cli.dry_run import execute as run_to_its_end
 from pymonik.cli.suggestions import check_module, check_script, not_found, note_slips
@@ -30,11 +30,11 @@ from pymonik.graph.ir import Graph
 from pymonik.humanize import counted, seconds_text, size_text
 from pymonik.plan.plan import Plan
 from pymonik.runs.drawing import drawing_of
-from pymonik.runs.record import Record
-from pymonik.runs.store import Store
+from pymonik.runs.record import RunRecord
+from pymonik.runs.store import RunStore
 
 # What a cluster tells of a session: its tasks, and its objects by their ids.
-Known = tuple[list[Task], dict[str, Stored]]
+Known = tuple[list[SessionTask], dict[str, SessionObject]]
 # Options of ours may follow the script; those that are not ours are the script's.
 ANYWHERE = {"ignore_unknown_options": True}
 
@@ -234,10 +234,10 @@ def subtasks_text(recording: Recording) -> str:
     return f"beside these, its tasks made {counted(len(made), 'unit')}, which took {spent} here"
 
 
-def past(name: str) -> Record | None:
+def past(name: str) -> RunRecord | None:
     """Give the past run of a name."""
     try:
-        with Store.existing() as store:
+        with RunStore.existing() as store:
             return store.find(name)
     except RunNotFound:
         return None

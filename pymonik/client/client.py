@@ -31,7 +31,7 @@ from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.recorder import Recorder
 from pymonik.system.forks import fork_safe
-from pymonik.system.surroundings import Watch
+from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS, TaskOptions, merge
 from pymonik.values.seeds import root_of, seed_given
@@ -117,7 +117,7 @@ class Pymonik(Compiling):
         if self.environment is not None:
             self.check_environment(self.environment)
         if self.traits.is_here:
-            self.surroundings = Watch()
+            self.surroundings = SurroundingsWatch()
         self._process = os.getpid()
         # How many blocks are open; guarded by a lock of its own, since a flush may take long.
         self._entered = 0

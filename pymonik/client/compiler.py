@@ -233,9 +233,9 @@ class Compiling(Telling):
             return
         if self._known is None:
             from pymonik.cache.lookup import Known
-            from pymonik.cache.store import Store
+            from pymonik.cache.store import ValueStore
 
-            store = Store() if self.traits.is_here else None
+            store = ValueStore() if self.traits.is_here else None
             self._known = Known(store, self._made_elsewhere)
         with self._known.without(graph) as (unknown, self._cut):
             yield unknown

@@ -10,18 +10,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pymonik.analysis.session.tasks import Stored, Task, TaskGraph
+from pymonik.analysis.session.tasks import SessionObject, SessionTask, TaskGraph
 from pymonik.draw.model import Box, Drawing, Link, status_of
 
 _ERRORS, _ERROR_LENGTH = 3, 200
 
 
-def drawing_of_tasks(tasks: Sequence[Task], objects: Mapping[str, Stored]) -> Drawing:
+def drawing_of_tasks(tasks: Sequence[SessionTask], objects: Mapping[str, SessionObject]) -> Drawing:
     """Draw tasks; what they use and none of them makes is an object of its own."""
     return _Boxes(TaskGraph(tasks, objects)).drawing()
 
 
-def with_subtasks(drawing: Drawing, tasks: Sequence[Task]) -> Drawing:
+def with_subtasks(drawing: Drawing, tasks: Sequence[SessionTask]) -> Drawing:
     """Add what tasks made themselves to the drawing of what was recorded, below their makers."""
     whole = drawing_of_tasks(tasks, {})
     inner = {link.target for link in whole.links if link.kind != "values"}
@@ -53,7 +53,7 @@ class _Boxes:
         self.shelves: dict[str, int] = {}
 
     def drawing(self) -> Drawing:
-        groups: dict[object, list[Task]] = {}
+        groups: dict[object, list[SessionTask]] = {}
         for task in sorted(self.graph.tasks.values(), key=lambda task: self.graph.levels[task.id]):
             parent = self.graph.parent(task)
             origin = parent and (self.graph.levels[parent.id], self.graph.titles[parent.id])
@@ -69,12 +69,12 @@ class _Boxes:
         links = (Link(a, b, count, kind) for (a, b, kind), count in self.links.items())
         return Drawing(tuple(self.boxes), tuple(links))
 
-    def _outer(self, group: Sequence[Task]) -> list[str]:
+    def _outer(self, group: Sequence[SessionTask]) -> list[str]:
         """Give the objects that a group uses and no task makes."""
         ids = (id for task in group for id in task.inputs if id not in self.graph.makers)
         return list(dict.fromkeys(ids))
 
-    def _shelve(self, group: Sequence[Task]) -> None:
+    def _shelve(self, group: Sequence[SessionTask]) -> None:
         """Make boxes for objects that are used for the first time, one a name."""
         names: dict[str, list[str]] = {}
         for id in self._outer(group):
@@ -89,7 +89,7 @@ class _Boxes:
     def _size(self, ids: Sequence[str]) -> int:
         return sum(self.graph.objects[id].size for id in ids if id in self.graph.objects)
 
-    def _box(self, group: Sequence[Task]) -> Box:
+    def _box(self, group: Sequence[SessionTask]) -> Box:
         counts = Counter(task.status for task in group)
         notes = [
             ", ".join(f"{n:,} {name}" if len(group) > 1 else name for name, n in counts.items())
@@ -116,7 +116,7 @@ class _Boxes:
             notes=tuple(notes),
         )
 
-    def _link(self, task: Task) -> None:
+    def _link(self, task: SessionTask) -> None:
         place = self.places[task.id]
         for id in task.inputs:
             source = self.places.get(self.graph.makers.get(id, ""), self.shelves.get(id))

@@ -28,7 +28,7 @@ from pymonik.emulator.faults import Faults
 from pymonik.emulator.gate import BODY_LIMIT, Gate
 from pymonik.emulator.habits import Habits
 from pymonik.emulator.overhead import Overhead
-from pymonik.emulator.state import Settings, generation
+from pymonik.emulator.state import ClusterSettings, generation
 from pymonik.emulator.state.events import Expire, Idle
 from pymonik.emulator.tls import Tls
 from pymonik.emulator.vitals import Vitals
@@ -88,7 +88,7 @@ class Emulator:
         self.faults = Faults()
         names = tuple(self.partitions)
         given = self.max_priority
-        settings = Settings(
+        settings = ClusterSettings(
             partitions=names,
             default_partition=names[0],
             generation=served,

@@ -15,7 +15,15 @@ from pymonik.emulator.habits import Habits
 from pymonik.emulator.late_rows import LateRows
 from pymonik.emulator.overhead import Overhead
 from pymonik.emulator.queues import Queues
-from pymonik.emulator.state import Machine, Result, ResultStatus, Settings, Tables, Task, events
+from pymonik.emulator.state import (
+    ClusterSettings,
+    Machine,
+    Result,
+    ResultStatus,
+    Tables,
+    TaskRecord,
+    events,
+)
 from pymonik.emulator.state.events import Event
 from pymonik.emulator.state.instructions import (
     Drop,
@@ -31,7 +39,7 @@ from pymonik.emulator.state.instructions import (
     Stop,
     Toil,
 )
-from pymonik.emulator.storage import Objects
+from pymonik.emulator.storage import ObjectStorage
 from pymonik.emulator.watchers import Watchers
 
 REPORTS = (
@@ -60,7 +68,7 @@ class Engine:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: ClusterSettings,
         *,
         clock: Callable[[], float] = time.time,
         toil: Callable[[int], None] = lambda updates: None,
@@ -71,7 +79,7 @@ class Engine:
         self.habits = habits or Habits()
         self.overhead = overhead or Overhead()
         self.database = Database()
-        self.objects = Objects()
+        self.objects = ObjectStorage()
         self.queues = Queues()
         self.watchers = Watchers()
         self.touched: dict[str, float] = {}
@@ -116,7 +124,7 @@ class Engine:
         late = self.habits.late_rows
         if not any(late) or not isinstance(event, REPORTS):
             return self._machine.handle(event, now)
-        before: dict[str, Result | Task] = {}
+        before: dict[str, Result | TaskRecord] = {}
         instructions = self._machine.handle(event, now, before)
         self._late_rows.keep(before.values(), now, late)
         return instructions

@@ -12,9 +12,9 @@ from collections import ChainMap, deque
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import TypeVar
 
-from pymonik.emulator.state import Result, Tables, Task
+from pymonik.emulator.state import Result, Tables, TaskRecord
 
-Row = TypeVar("Row", Result, Task)
+Row = TypeVar("Row", Result, TaskRecord)
 
 
 class LateRows:
@@ -23,9 +23,11 @@ class LateRows:
     def __init__(self) -> None:
         self._random = random.Random(0)
         self._results: dict[str, deque[tuple[float, Result]]] = {}
-        self._tasks: dict[str, deque[tuple[float, Task]]] = {}
+        self._tasks: dict[str, deque[tuple[float, TaskRecord]]] = {}
 
-    def keep(self, before: Iterable[Result | Task], now: float, late: tuple[float, float]) -> None:
+    def keep(
+        self, before: Iterable[Result | TaskRecord], now: float, late: tuple[float, float]
+    ) -> None:
         """Let reads see these copies until the times that are drawn for them, one after another."""
         rows = list(before)
         lags = sorted(self._random.uniform(*late) for _ in rows)

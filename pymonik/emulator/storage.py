@@ -13,7 +13,7 @@ from collections.abc import Iterable
 Chunks = tuple[bytes, ...]
 
 
-class Objects:
+class ObjectStorage:
     """Immutable objects by opaque id."""
 
     def __init__(self) -> None:

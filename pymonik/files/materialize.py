@@ -124,7 +124,7 @@ class Placing:
     def __reduce__(self) -> Any:
         mat = self._mat
         about = (mat.source_path, mat.worker_path, mat.content_hash, mat.is_directory)
-        return placed, (*about, mat.result_id, mat.mode, _Hole())
+        return placed, (*about, mat.result_id, mat.mode, _BytesHole())
 
 
 def is_placing(content: Content) -> bool:
@@ -132,7 +132,7 @@ def is_placing(content: Content) -> bool:
     return _PLACED in content.data and placed.__module__.encode() in content.data
 
 
-class _Hole:
+class _BytesHole:
     def __reduce__(self) -> Any:
         return slot_value, (0,)
 

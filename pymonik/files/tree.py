@@ -28,7 +28,7 @@ Skip = Callable[[os.DirEntry[str]], bool]
 
 
 @dataclass(frozen=True)
-class Entry:
+class TreeEntry:
     """One member of a folder: `name` is relative, with '/'; `target` is where a link points."""
 
     name: str
@@ -89,7 +89,7 @@ def archive_of(folder: str | os.PathLike[str], expected: str, skip: Skip | None 
     return packed.getvalue()
 
 
-def entries(folder: str | os.PathLike[str], skip: Skip | None = None) -> Iterator[Entry]:
+def entries(folder: str | os.PathLike[str], skip: Skip | None = None) -> Iterator[TreeEntry]:
     """Yield the members of a folder sorted by their encoded names, so parents first."""
     root = os.path.realpath(folder)
     found = [_entry(item, root) for item in _walk(root, skip)]
@@ -114,7 +114,7 @@ def _walk(root: str, skip: Skip | None) -> Iterator[os.DirEntry[str]]:
                         open_folders.append(item.path)
 
 
-def _entry(item: os.DirEntry[str], root: str) -> Entry:
+def _entry(item: os.DirEntry[str], root: str) -> TreeEntry:
     name = os.path.relpath(item.path, root)
     try:
         name.encode()
@@ -122,11 +122,11 @@ def _entry(item: os.DirEntry[str], root: str) -> Entry:
         raise TreeError(f"{item.path!r} has a name that is not UTF-8: rename it") from None
     status = item.stat(follow_symlinks=False)
     if stat.S_ISLNK(status.st_mode):
-        return Entry(name, LINK, MODE_BITS, item.path, _checked_target(item.path, root))
+        return TreeEntry(name, LINK, MODE_BITS, item.path, _checked_target(item.path, root))
     if stat.S_ISDIR(status.st_mode):
-        return Entry(name, FOLDER, status.st_mode & MODE_BITS, item.path)
+        return TreeEntry(name, FOLDER, status.st_mode & MODE_BITS, item.path)
     if stat.S_ISREG(status.st_mode):
-        return Entry(name, FILE, status.st_mode & MODE_BITS, item.path)
+        return TreeEntry(name, FILE, status.st_mode & MODE_BITS, item.path)
     raise TreeError(f"{item.path!r} is neither a file, a folder nor a link: it cannot be shipped")
 
 
@@ -145,7 +145,7 @@ def is_inside(path: str, root: str) -> bool:
     return path == root or path.startswith(root.rstrip("/") + "/")
 
 
-def _count(digest: TreeDigest, entry: Entry, content: bytes | None = None) -> None:
+def _count(digest: TreeDigest, entry: TreeEntry, content: bytes | None = None) -> None:
     if entry.kind == FILE:
         told = _file_digest(entry.path) if content is None else hashlib.sha256(content).digest()
     else:
@@ -153,7 +153,7 @@ def _count(digest: TreeDigest, entry: Entry, content: bytes | None = None) -> No
     digest.add(entry.name, entry.kind, entry.mode, told)
 
 
-def _content(entry: Entry) -> bytes:
+def _content(entry: TreeEntry) -> bytes:
     return Path(entry.path).read_bytes() if entry.kind == FILE else entry.target.encode()
 
 

@@ -1,7 +1,7 @@
 """Dispatch: walk the steps of a plan.
 
-Enters: steps, and a `Store` to send them to: a control plane, or the agent of a worker. Leaves:
-requests sent, and ids bound to objects. Decides nothing about the graph.
+Enters: steps, and an `ObjectStore` to send them to: a control plane, or the agent of a worker.
+Leaves: requests sent, and ids bound to objects. Decides nothing about the graph.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pymonik.plan.requests import Create, Declare, Object, Step, Stream, Submit
 from pymonik.wire.envelope import Parts
 
 
-class Store(Protocol):
+class ObjectStore(Protocol):
     """Takes requests; each method is one."""
 
     def declare(self, names: Sequence[str]) -> Sequence[str]:
@@ -33,7 +33,7 @@ class Store(Protocol):
 
 
 def dispatch(
-    steps: Sequence[Step], store: Store, declared: Callable[[], None] = lambda: None
+    steps: Sequence[Step], store: ObjectStore, declared: Callable[[], None] = lambda: None
 ) -> None:
     """Send the steps in order, uploads at once; call `declared` when the outputs have their ids."""
     uploads: list[Callable[[], None]] = []
@@ -53,7 +53,7 @@ def dispatch(
         store.at_once(uploads)
 
 
-def _upload(step: Create | Stream, store: Store) -> Callable[[], None]:
+def _upload(step: Create | Stream, store: ObjectStore) -> Callable[[], None]:
     def create() -> None:
         assert isinstance(step, Create)
         _bind(step.objects, store.create([(o.name, _parts(o)) for o in step.objects]))

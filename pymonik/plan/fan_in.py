@@ -2,8 +2,8 @@
 
 A cluster rewrites the list of a task's open inputs for each input that ends: K inputs cost K²
 bytes, and the task's agent fetches them one after the other. So above a limit, packs are gathered:
-a `Gather` is a task that runs nothing, and puts the records of many packs into one. A tree of them
-stands between a unit and its inputs; units with the same inputs share it.
+a `FanInUnit` is a task that runs nothing, and puts the records of many packs into one. A tree of
+them stands between a unit and its inputs; units with the same inputs share it.
 
 Enters: units. Leaves: units, those with too many inputs made anew over the same cell.
 """
@@ -43,7 +43,7 @@ PASS_ON = StepCode(
 )
 
 
-class Gather(Unit):
+class FanInUnit(Unit):
     """A unit that passes on all records of its inputs, in one output."""
 
     __slots__ = ()
@@ -66,8 +66,8 @@ class FanIn:
 
     def __init__(self, optimize: Any) -> None:
         self._limit = sys.maxsize if optimize is False else settings().fan_in
-        self._known: dict[Any, Gather] = {}
-        self.made: list[Gather] = []
+        self._known: dict[Any, FanInUnit] = {}
+        self.made: list[FanInUnit] = []
 
     def bounded(self, unit: Unit) -> Unit:
         """Give a unit with few outcomes of others among its inputs."""
@@ -100,7 +100,7 @@ class FanIn:
                     at += cell.n
         return places
 
-    def _gather(self, cells: tuple[Cell, ...], options: TaskOptions) -> Gather:
+    def _gather(self, cells: tuple[Cell, ...], options: TaskOptions) -> FanInUnit:
         key = (options.partition_id, options.priority, cells)
         if key not in self._known:
             self._known[key] = _gather(cells, options)
@@ -119,7 +119,7 @@ def bounded(units: Sequence[Unit], optimize: Any) -> list[Unit]:
     return found
 
 
-def _gather(cells: tuple[Cell, ...], options: TaskOptions) -> Gather:
+def _gather(cells: tuple[Cell, ...], options: TaskOptions) -> FanInUnit:
     runs = [
         (number, output, 0, 1, cell.n)
         for number, cell in enumerate(cells)
@@ -127,7 +127,7 @@ def _gather(cells: tuple[Cell, ...], options: TaskOptions) -> Gather:
     ]
     n = sum(run[4] for run in runs)
     program = Program([PASS_ON._replace(columns=(("r", runs),))], n)
-    return Gather(0, program, cells, Cell(n, 1), options, NAME, wanted=False)
+    return FanInUnit(0, program, cells, Cell(n, 1), options, NAME, wanted=False)
 
 
 def _over(unit: Unit, places: Places) -> Unit:

@@ -15,7 +15,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from pymonik.foreign import storable
-from pymonik.plan.fan_in import Gather
+from pymonik.plan.fan_in import FanInUnit
 from pymonik.plan.requests import (
     APPLICATION,
     NAMES,
@@ -23,12 +23,12 @@ from pymonik.plan.requests import (
     ORDER,
     Create,
     Declare,
-    Entry,
     Object,
     Placement,
     Step,
     Stream,
     Submit,
+    TaskSubmission,
     consumers_first,
     packed,
     result_name,
@@ -183,7 +183,7 @@ def _cell(cell: Cell, ledger: Ledger, facts: Facts, objects: list[Object]) -> Ob
 
 def _entry(
     unit: Unit, output: Object, ledger: Ledger, facts: Facts, objects: list[Object]
-) -> Entry:
+) -> TaskSubmission:
     inputs = [
         _cell(source, ledger, facts, objects)
         if isinstance(source, Cell)
@@ -201,7 +201,7 @@ def _entry(
         tuple(dict.fromkeys(inputs)),
         placement_of(unit.options, unit.name, facts.application),
     )
-    if isinstance(unit, Gather):
+    if isinstance(unit, FanInUnit):
         gathered = Assembly(
             unit.name,
             [[None] * unit.n],
@@ -211,7 +211,7 @@ def _entry(
             output.digest,
             facts.gives_up,
         )
-        return Entry(order_object(gathered), output, unique, placement)
+        return TaskSubmission(order_object(gathered), output, unique, placement)
     order = Order(
         program=unit.payload,
         name=unit.name,
@@ -229,7 +229,9 @@ def _entry(
         logs=facts.logs and (facts.logs if unit.wanted else "note"),
         gives_up=facts.gives_up or not unit.cell.columns or unit.cell is facts.heir,
     )
-    return Entry(order_object(order, "" if output.name else unit.name), output, unique, placement)
+    return TaskSubmission(
+        order_object(order, "" if output.name else unit.name), output, unique, placement
+    )
 
 
 def _folder(environment: Any, ledger: Ledger) -> Content | None:
@@ -279,7 +281,7 @@ def _table(title: str, told: dict[str, Named], ledger: Ledger, objects: list[Obj
     return table
 
 
-def _submissions(entries: Sequence[Entry]) -> Iterator[Submit]:
+def _submissions(entries: Sequence[TaskSubmission]) -> Iterator[Submit]:
     limits = settings()
     entries = consumers_first(entries)
     for start in range(0, len(entries), limits.submit_units):

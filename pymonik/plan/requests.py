@@ -75,7 +75,7 @@ def result_name(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Entry:
+class TaskSubmission:
     """A task: its order, where its pack goes, what it needs, and how it is placed."""
 
     order: Object
@@ -109,7 +109,7 @@ class Stream:
 class Submit:
     """Submit tasks; `placement` is that of most of them, `is_done` set once they are taken."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[TaskSubmission]
     placement: Placement
     is_done: bool = False
 
@@ -131,7 +131,7 @@ def packed(items: Sequence[Any], limit: int, size: Callable[[Any], int]) -> Iter
         yield some
 
 
-def consumers_first(entries: Sequence[Entry]) -> list[Entry]:
+def consumers_first(entries: Sequence[TaskSubmission]) -> list[TaskSubmission]:
     """Order tasks, given producers first: by level, the last level first, else as they were given.
 
     Queues are served in order of arrival: what is ready starts in the order of the program.

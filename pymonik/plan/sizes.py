@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pymonik.plan.requests import Create, Declare, Entry, Object, Placement, Step, Stream
+from pymonik.plan.requests import Create, Declare, Object, Placement, Step, Stream, TaskSubmission
 from pymonik.values.options import LIMIT_HOURS
 
 CHUNK = 1 << 20
@@ -50,7 +50,7 @@ def _stream(stored: Object) -> int:
     return _field(2 * _field(_ID)) + whole * _field(CHUNK) + (_field(rest) if rest else 0)
 
 
-def _task(entry: Entry, common: Placement) -> int:
+def _task(entry: TaskSubmission, common: Placement) -> int:
     size = (2 + len(entry.inputs)) * _field(_ID)
     if entry.placement != common:
         size += _field(_placement(entry.placement, 0))

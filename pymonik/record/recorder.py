@@ -31,7 +31,7 @@ from pymonik.values.outcome import PENDING
 from pymonik.values.outputs import settled
 
 if TYPE_CHECKING:
-    from pymonik.system.surroundings import Watch
+    from pymonik.system.surroundings import SurroundingsWatch
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class Recorder(Arguments, Owner):
         self._codes: dict[int, tuple[Any, Code]] = {}
         self._specs: dict[Any, Spec] = {}
         # Looked at by every call, where calls run in the surroundings that they were made in.
-        self.surroundings: Watch | None = None
+        self.surroundings: SurroundingsWatch | None = None
         # Where the seeds of calls come from: see `runtime.seeds`.
         self._root = b""
         # As it was given, for whoever compares; None where it was chosen here.

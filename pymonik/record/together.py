@@ -71,7 +71,7 @@ def row_of(recorder: Any, slots: Sequence[Any]) -> Nested:
     return Nested(_holes(len(filled)), tuple(filled))
 
 
-class _Hole:
+class _ItemHole:
     def __init__(self, number: int) -> None:
         self.number = number
 
@@ -82,4 +82,4 @@ class _Hole:
 @cache
 def _holes(count: int) -> Content:
     """Give a tuple of holes."""
-    return Content(pickle.dumps(tuple(map(_Hole, range(count))), protocol=5))
+    return Content(pickle.dumps(tuple(map(_ItemHole, range(count))), protocol=5))

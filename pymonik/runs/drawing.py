@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pymonik.analysis.session.diff import tasks_of_plans
-from pymonik.analysis.session.tasks import Task
+from pymonik.analysis.session.tasks import SessionTask
 from pymonik.draw.model import Box, Drawing, Link
 from pymonik.plan.plan import Plan
-from pymonik.runs.record import Record
+from pymonik.runs.record import RunRecord
 
 
-def drawing_of(record: Record) -> Drawing:
+def drawing_of(record: RunRecord) -> Drawing:
     """Draw all submissions of a run, side by side."""
     failed, work = _failed(record), _work(record)
     boxes: list[Box] = []
@@ -29,7 +29,7 @@ def drawing_of(record: Record) -> Drawing:
     return Drawing(tuple(boxes), tuple(links))
 
 
-def tasks_of_run(record: Record, plans: Sequence[Plan]) -> list[Task]:
+def tasks_of_run(record: RunRecord, plans: Sequence[Plan]) -> list[SessionTask]:
     """Give the tasks of the plans of a run, each with the mean of what those of its name took."""
     tasks = tasks_of_plans(plans)
     failed, work = _failed(record), _work(record)
@@ -44,11 +44,11 @@ def tasks_of_run(record: Record, plans: Sequence[Plan]) -> list[Task]:
     ]
 
 
-def _failed(record: Record) -> set[str]:
+def _failed(record: RunRecord) -> set[str]:
     return {failure["task"] for failure in record.failures}
 
 
-def _work(record: Record) -> dict[str, list[float]]:
+def _work(record: RunRecord) -> dict[str, list[float]]:
     """Give the seconds and the elements of all units of a name."""
     work: dict[str, list[float]] = {}
     for _, name, _, seconds, elements in record.spans:

@@ -17,7 +17,7 @@ from pymonik.graph.ir import Map
 from pymonik.humanize import counted, seconds_text
 from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit
-from pymonik.runs.record import OFF, Record
+from pymonik.runs.record import OFF, RunRecord
 from pymonik.settings import steering
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Watched:
         self._began = time.perf_counter()
         # By the unit's name: the specs of its steps, the seconds spent on it, the elements run.
         self._work: dict[str, list[Any]] = {}
-        self._record = Record(
+        self._record = RunRecord(
             backend.session_id, time.time(), sys.argv[0] or "python", backend.name, backend.slots
         )
         for name in _CONSTANT:
@@ -129,7 +129,7 @@ class Watched:
 
     def _keep(self) -> None:
         from pymonik.capture.fingerprint import fingerprint
-        from pymonik.runs.store import Store
+        from pymonik.runs.store import RunStore
 
         record = self._record
         failures = list(self._backend.failures)
@@ -150,7 +150,7 @@ class Watched:
             for spec, each in ((spec, seconds / max(1, count) / len(specs)) for spec in specs)
             if count
         ]
-        with Store.open() as store:
+        with RunStore.open() as store:
             store.keep(record, durations)
 
 
@@ -161,13 +161,13 @@ def watched(backend: Any) -> Backend:
     return cast("Backend", Watched(backend, keeps, tells) if keeps or tells else backend)
 
 
-def failures_text(record: Record) -> str:
+def failures_text(record: RunRecord) -> str:
     """Tell how many calls failed, and how many units were interrupted."""
     cut = f", {counted(record.unfinished, 'unit')} interrupted" if record.unfinished else ""
     return f"{record.failed:,}{cut}"
 
 
-def summary(record: Record) -> str:
+def summary(record: RunRecord) -> str:
     """Tell in a few lines what a run did."""
     busy = sum(span[3] for span in record.spans)
     slots = max(1, record.workers) * max(record.seconds, 1e-9)

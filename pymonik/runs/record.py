@@ -10,7 +10,7 @@ OFF = "off"
 
 
 @dataclass
-class Record:
+class RunRecord:
     """A run; times in s, `spans` are (worker, unit's name, begin, seconds, elements)."""
 
     id: str

@@ -22,7 +22,7 @@ from pymonik.draw.model import Drawing
 from pymonik.errors import RunNotFound
 from pymonik.files import private
 from pymonik.foreign import harmless
-from pymonik.runs.record import OFF, Record
+from pymonik.runs.record import OFF, RunRecord
 from pymonik.settings import steering
 
 _KEPT = 200
@@ -55,7 +55,7 @@ COMMIT;
 """
 
 
-class Store:
+class RunStore:
     """An open database."""
 
     def __init__(self, path: Path) -> None:
@@ -97,12 +97,12 @@ class Store:
                 raise
 
     @classmethod
-    def open(cls) -> Store:
+    def open(cls) -> RunStore:
         """Open the database of this user, and make it if there is none."""
         return cls(folder() / "runs.sqlite")
 
     @classmethod
-    def existing(cls) -> Store:
+    def existing(cls) -> RunStore:
         """Open the database of this user; raises RunNotFound when there is none, or it is broken.
 
         Made for who only reads: nothing is created.
@@ -115,13 +115,15 @@ class Store:
         except (sqlite3.Error, OSError, UnicodeError) as error:
             raise RunNotFound(f"{path} cannot be read: {harmless(str(error))}") from error
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> RunStore:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._db.close()
 
-    def keep(self, record: Record, durations: Iterable[tuple[str, str, float, int]] = ()) -> None:
+    def keep(
+        self, record: RunRecord, durations: Iterable[tuple[str, str, float, int]] = ()
+    ) -> None:
         """Write a run and what its calls took, and drop the oldest runs."""
         row = asdict(record)
         detail = {key: row.pop(key) for key in list(row) if key not in _COLUMNS}
@@ -151,7 +153,7 @@ class Store:
             )
             cursor.execute("COMMIT")
 
-    def list(self, most: int) -> list[Record]:
+    def list(self, most: int) -> list[RunRecord]:
         """Give the newest runs without their details; those that are damaged are left out."""
         names = ", ".join(_COLUMNS)
         rows = self._rows(f"SELECT {names} FROM runs ORDER BY started DESC LIMIT ?", (most,))
@@ -161,7 +163,7 @@ class Store:
                 found.append(_record(dict(zip(_COLUMNS, row))))
         return found
 
-    def find(self, name: str) -> Record:
+    def find(self, name: str) -> RunRecord:
         """Give a run by its id, the beginning of it, or "last"; raises RunNotFound."""
         names = ", ".join((*_COLUMNS, "detail"))
         query, values = "WHERE substr(id, 1, ?) = ? LIMIT 2", [len(name), name]
@@ -192,11 +194,11 @@ class Store:
             raise RunNotFound(f"{self._path} cannot be read: {harmless(str(error))}") from error
 
 
-def _record(data: dict[str, Any]) -> Record:
+def _record(data: dict[str, Any]) -> RunRecord:
     """Return a record whose fields are what they should be; raises ValueError."""
     from pydantic import TypeAdapter
 
-    record = TypeAdapter(Record).validate_python(data)
+    record = TypeAdapter(RunRecord).validate_python(data)
     spans = [number for _, _, begin, seconds, _ in record.spans for number in (begin, seconds)]
     if not all(abs(number) < _LAST_DAY for number in (record.started, record.seconds, *spans)):
         raise ValueError("times that no calendar has")

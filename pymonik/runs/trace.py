@@ -14,7 +14,7 @@ from itertools import cycle
 from pymonik.draw.svg import hues
 from pymonik.foreign import harmless
 from pymonik.humanize import counted
-from pymonik.runs.record import Record
+from pymonik.runs.record import RunRecord
 
 Span = tuple[int, str, float, float, int]
 
@@ -46,7 +46,7 @@ def set_apart(spans: Sequence[Span]) -> list[Span]:
     return moved[::-1]
 
 
-def chrome(record: Record) -> str:
+def chrome(record: RunRecord) -> str:
     """Write the trace event format of Chromium: microseconds, a thread a worker."""
     lanes = sorted({worker for worker, *_ in record.spans})
     events: list[dict[str, object]] = [
@@ -62,7 +62,7 @@ def chrome(record: Record) -> str:
     return json.dumps({"traceEvents": events, "displayTimeUnit": "ms"}, indent=1)
 
 
-def timeline(record: Record) -> str:
+def timeline(record: RunRecord) -> str:
     """Write a page that shows which worker ran what when, and needs nothing else."""
     spans = set_apart(record.spans)
     colours = hues(name for _, name, *_ in record.spans)

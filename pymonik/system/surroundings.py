@@ -61,7 +61,7 @@ def surroundings() -> Surroundings:
     )
 
 
-class Watch:
+class SurroundingsWatch:
     """Tells what has changed since it was made."""
 
     def __init__(self) -> None:

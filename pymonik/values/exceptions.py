@@ -31,7 +31,7 @@ _LEAST = 200
 _REDUCERS = ("__reduce__", "__reduce_ex__", "__getnewargs__", "__getnewargs_ex__", "__getstate__")
 
 
-class Link(NamedTuple):
+class ExceptionLink(NamedTuple):
     """What an exception was raised from: its `cause`, or its `context`; text: its own words."""
 
     relation: str
@@ -71,7 +71,7 @@ def _chains(error: BaseException, freeze: Freeze, path: tuple[int, ...] = ()) ->
     links = []
     for relation, linked in _linked(error):
         text = "".join(traceback.format_exception_only(type(linked), linked)).strip()
-        links.append(tuple(Link(relation, _pickled(linked, freeze)[0], text[:_TEXT])))
+        links.append(tuple(ExceptionLink(relation, _pickled(linked, freeze)[0], text[:_TEXT])))
     yield path, links
     for number, member in enumerate(_members(error)[:_MEMBERS] if len(path) < _LINKS else ()):
         yield from _chains(member, freeze, (*path, number))
@@ -304,7 +304,7 @@ def unpacked(content: Content) -> Arrived:
 def _chain(links: list[Any]) -> tuple[str, BaseException | None]:
     """Rebuild what an exception was raised from: the relation to it, and the first link."""
     relation, origin = "", None
-    for link in reversed([Link(*fields) for fields in links]):
+    for link in reversed([ExceptionLink(*fields) for fields in links]):
         found = _loaded(link.content)
         if not isinstance(found, BaseException):
             found = TaskFailed(f"{link.text} (it cannot be rebuilt here)")

@@ -18,7 +18,7 @@ from armonik.protogen.worker.agent_service_pb2_grpc import (
     add_AgentServicer_to_server,
 )
 
-from pymonik.plan.requests import Entry, Object, Placement, Submit
+from pymonik.plan.requests import Object, Placement, Submit, TaskSubmission
 from pymonik.runtime.worker.agent import AgentLostError, AgentStore
 
 LIMIT = 4 << 20
@@ -80,7 +80,9 @@ def test_many_sub_tasks_are_submitted_in_pieces(tmp_path: Path) -> None:
     inputs = tuple(Object("input", id=ID) for _ in range(256))
     order, output = Object("order", id=ID), Object("output", id=ID)
     entries = [
-        Entry(order, output, inputs if number % 2 else (), own if number % 3 else Placement())
+        TaskSubmission(
+            order, output, inputs if number % 2 else (), own if number % 3 else Placement()
+        )
         for number in range(2_000)
     ]
     made.submit(Submit(entries, Placement()))
@@ -116,7 +118,7 @@ def test_every_request_has_a_deadline_by_its_bytes(tmp_path: Path) -> None:
     agent, made = store(tmp_path)
     (id,) = made.create([("large", [memoryview(bytes(8 << 20))])])
     made.notify()
-    entry = Entry(Object("order", id=id), Object("output", id=ID), (), Placement())
+    entry = TaskSubmission(Object("order", id=id), Object("output", id=ID), (), Placement())
     made.submit(Submit([entry], Placement()))
     declared, notified, submitted = agent.deadlines
     assert declared < submitted < declared + 1
@@ -137,7 +139,7 @@ def test_an_agent_that_stands_still_gives_the_task_back(
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     request = ProcessRequest(communication_token=ID, session_id=ID, data_folder=str(tmp_path))
-    entry = Entry(Object("order", id=ID), Object("output", id=ID), (), Placement())
+    entry = TaskSubmission(Object("order", id=ID), Object("output", id=ID), (), Placement())
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         made = AgentStore(AgentStub(channel), request)
         made._written = [(ID, 1)]

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from pymonik import Pymonik, task
 from pymonik.analysis.session.check import check_tasks
-from pymonik.analysis.session.tasks import Task
+from pymonik.analysis.session.tasks import SessionTask
 from pymonik.cli.app import app
 from pymonik.emulator import Emulator
 from tests.armonik.conftest import Connect
@@ -225,10 +225,10 @@ def test_a_session_is_checked_by_what_its_cluster_knows(plain: Emulator, tmp_pat
 def test_limits_partitions_and_failed_makers_are_found() -> None:
     gone = (("partition", "gone"),)
     tasks = [
-        Task("a", "slow", "done", outputs=("x",), seconds=9.0, limit=10.0),
-        Task("b", "slow", "running", limit=5.0),
-        Task("c", "bad", "failed", outputs=("y",), error="no", facts=gone),
-        Task("d", "last", "waiting", inputs=("x", "y")),
+        SessionTask("a", "slow", "done", outputs=("x",), seconds=9.0, limit=10.0),
+        SessionTask("b", "slow", "running", limit=5.0),
+        SessionTask("c", "bad", "failed", outputs=("y",), error="no", facts=gone),
+        SessionTask("d", "last", "waiting", inputs=("x", "y")),
     ]
     found = {finding.rule: finding.text for finding in check_tasks(tasks, {}, ["main"])}
     assert set(found) == {"failed", "missing result", "max_duration", "partition"}

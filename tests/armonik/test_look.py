@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from pymonik import task
 from pymonik.analysis.session.look import look
-from pymonik.analysis.session.tasks import Task, without_ids
+from pymonik.analysis.session.tasks import SessionTask, without_ids
 from pymonik.cli.app import app
 from pymonik.draw.tasks import drawing_of_tasks
 from pymonik.draw.terminal import terminal
@@ -304,7 +304,7 @@ def test_an_operator_sees_the_program_and_the_function_of_a_task(
 def test_a_session_of_an_earlier_client_is_drawn_by_function_with_its_width() -> None:
     session = str(uuid.uuid4())
     names = [f"{session}__output__square_all__{uuid.uuid4()}" for _ in range(1000)]
-    tasks = [Task(str(n), without_ids(name), "done") for n, name in enumerate(names)]
+    tasks = [SessionTask(str(n), without_ids(name), "done") for n, name in enumerate(names)]
     drawn = drawing_of_tasks(tasks, {})
     assert [(box.name, box.count) for box in drawn.boxes] == [("square_all", 1000)]
     assert without_ids(f"{session}__function__square_all") == "function square_all"

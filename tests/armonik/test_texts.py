@@ -21,7 +21,7 @@ from pymonik.backend.armonik.rpc import Line
 from pymonik.backend.armonik.store import ClusterStore
 from pymonik.foreign import STORED, storable
 from pymonik.plan.make_requests import placement_of
-from pymonik.plan.requests import Entry, Object, Submit, result_name
+from pymonik.plan.requests import Object, Submit, TaskSubmission, result_name
 from pymonik.runtime.worker.agent import AgentStore
 from pymonik.values.options import TaskOptions
 from pymonik.values.outcome import Failure
@@ -86,8 +86,12 @@ def test_what_is_replaced_is_seen() -> None:
 @given(LONG)
 def test_any_text_goes_to_a_control_plane(text: str) -> None:
     store = ClusterStore(Line("nowhere"), None, None, "session")
-    entry = Entry(Object(text, id="o"), Object(text, id="r"), (), placement_of(options_of(text)))
-    plain = Entry(entry.order, entry.output, (), placement_of(TaskOptions(), text, storable(text)))
+    entry = TaskSubmission(
+        Object(text, id="o"), Object(text, id="r"), (), placement_of(options_of(text))
+    )
+    plain = TaskSubmission(
+        entry.order, entry.output, (), placement_of(TaskOptions(), text, storable(text))
+    )
     check(store._submission(Submit([entry, plain], entry.placement), "tag"))
     check(messages.task_options(plain.placement))
     check(messages.list_results("session", 0, name=[text], result_id=[text]))
@@ -115,7 +119,9 @@ def test_any_text_goes_to_an_agent(text: str) -> None:
     agent = Agent()
     store = AgentStore(agent, ProcessRequest())
     store.declare([Object(text).name] * 3)
-    entry = Entry(Object(text, id="o"), Object(text, id="r"), (), placement_of(options_of(text)))
+    entry = TaskSubmission(
+        Object(text, id="o"), Object(text, id="r"), (), placement_of(options_of(text))
+    )
     store.submit(Submit([entry], placement_of(TaskOptions())))
     assert len(agent.sent) == 2
     for request in agent.sent:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pymonik import task
 from pymonik.capture.freeze import freeze
-from pymonik.emulator.storage import Objects
+from pymonik.emulator.storage import ObjectStorage
 from pymonik.errors import TaskFailed, WireError
 from pymonik.runtime.worker import inputs as agent_inputs
 from pymonik.values.content import Content, digest_of
@@ -290,9 +290,9 @@ def test_what_a_task_quotes_does_not_run(connect: Connect, version: int) -> None
 def damage(monkeypatch: pytest.MonkeyPatch, pattern: bytes, change: Any) -> list[int]:
     """Let what an emulator stores be changed where it has a pattern; give the places."""
     found: list[int] = []
-    add = Objects.add
+    add = ObjectStorage.add
 
-    def damaged(self: Objects, chunks: Any) -> Any:
+    def damaged(self: ObjectStorage, chunks: Any) -> Any:
         data = b"".join(chunks)
         at = data.find(pattern)
         if at >= 0:
@@ -300,7 +300,7 @@ def damage(monkeypatch: pytest.MonkeyPatch, pattern: bytes, change: Any) -> list
             data = change(data, at)
         return add(self, [data])
 
-    monkeypatch.setattr(Objects, "add", damaged)
+    monkeypatch.setattr(ObjectStorage, "add", damaged)
     return found
 
 

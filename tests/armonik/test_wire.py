@@ -17,7 +17,7 @@ from pymonik.backend.armonik.store import ClusterStore
 from pymonik.capture.freeze import freeze
 from pymonik.errors import WireError
 from pymonik.plan.lost_inputs import blame
-from pymonik.plan.requests import Declare, Entry, Object, Placement, Submit
+from pymonik.plan.requests import Declare, Object, Placement, Submit, TaskSubmission
 from pymonik.plan.sizes import TAG, TAG_LENGTH, size_of
 from pymonik.runtime.executor.feed import Feed, Upstream
 from pymonik.values.content import Content
@@ -245,7 +245,7 @@ def test_the_size_of_a_submission_is_that_of_its_message(
     store = ClusterStore(Line("nowhere"), None, None, "s" * 36)
     made = [Object("x", id="i" * 36) for _ in range(inputs)]
     entries = [
-        Entry(Object("o", id="o" * 36), Object("r", id="r" * 36), tuple(made), placement)
+        TaskSubmission(Object("o", id="o" * 36), Object("r", id="r" * 36), tuple(made), placement)
         for placement in placements
     ]
     submit = Submit(entries, placements[0])

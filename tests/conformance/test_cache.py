@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, Task, TaskOptions, task
-from pymonik.cache.store import Store
+from pymonik.cache.store import ValueStore
 from pymonik.errors import TaskDefinitionError
 from tests.conftest import PATIENCE, Gate, Ledger, script_environment
 from tests.environment.tmpfs import tmpfs
@@ -209,7 +209,7 @@ def test_values_of_an_older_format_are_not_read(
     head, _, rest = file.read_bytes().partition(b"\n")
     older = {k: v for k, v in json.loads(head).items() if k != "format"}
     file.write_bytes(json.dumps(older).encode() + b"\n" + rest)
-    assert Store().entries() == []
+    assert ValueStore().entries() == []
     with connect():
         assert counted(ledger).invoke(6).get() == 36
     assert len(ledger.lines()) == 2
@@ -297,7 +297,7 @@ with Pymonik(backend="inline"):
     command = [sys.executable, "-c", script]
     processes = [subprocess.Popen(command, env=script_environment()) for _ in range(3)]
     assert [process.wait(PATIENCE) for process in processes] == [0, 0, 0]
-    entries = Store().entries()
+    entries = ValueStore().entries()
     assert len(entries) == 50
     assert not list(folder.glob(".*"))
 
@@ -353,7 +353,7 @@ def test_a_full_disk_fails_nothing(
         assert [len(value) for value in large.map_invoke(range(6)).get()] == [400_000] * 6
         if backend in HERE:
             assert "are not kept" in caplog.text
-            assert 1 <= len(Store().entries()) <= 2
+            assert 1 <= len(ValueStore().entries()) <= 2
             assert not list(folder.glob(".*"))
 
 
@@ -380,7 +380,7 @@ def test_the_store_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PYMONIK_CACHE_BYTES", "5000")
     settings.cache_clear()
     try:
-        store = Store()
+        store = ValueStore()
         for number in range(10):
             store.put(f"{number:032}", Content(bytes([number]) * 1000), {"task": "f"})
             os.utime(folder / f"{number:032}", (number, number))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pymonik import task
-from pymonik.runs.store import Store
+from pymonik.runs.store import RunStore
 from tests.conformance.conftest import Connect
 
 
@@ -36,7 +36,7 @@ def test_what_failed_is_known_when_only_a_call_below_it_was_asked_for(
     monkeypatch.setenv("PYMONIK_RUNS", str(tmp_path))
     with pytest.raises(ZeroDivisionError), connect(optimize=False):
         call().get()
-    with Store.open() as store:
+    with RunStore.open() as store:
         record = store.find("last")
     assert record.failed == 1
     assert record.failures[0]["task"] == "inverse"

@@ -25,8 +25,8 @@ from pymonik.analysis.file import brief, compiled, is_file, load, of_brief, save
 from pymonik.analysis.session.check import check_tasks
 from pymonik.analysis.session.diff import compare, tasks_of_plans
 from pymonik.analysis.session.file import is_tasks_file, load_tasks, save_tasks
-from pymonik.analysis.session.tasks import Stored
-from pymonik.analysis.session.tasks import Task as Ran
+from pymonik.analysis.session.tasks import SessionObject
+from pymonik.analysis.session.tasks import SessionTask as Ran
 from pymonik.draw.explain import explained
 from pymonik.draw.formats import FORMATS
 from pymonik.draw.model import drawing
@@ -298,7 +298,7 @@ def look_at_tasks(path: Path) -> None:
 def test_tasks_with_other_fields_are_refused_or_drawn(tmp_path: Path, seed: int) -> None:
     choose = random.Random(seed)
     path = tmp_path / "t.pmk"
-    save_tasks(TASKS, {"x": Stored("x", 3), "y": Stored("y", 4)}, str(path))
+    save_tasks(TASKS, {"x": SessionObject("x", 3), "y": SessionObject("y", 4)}, str(path))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     look_at_tasks(path)
     data = json.loads(entries_of(path)["tasks.json"])

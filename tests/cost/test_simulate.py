@@ -6,24 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pymonik.analysis.simulate import Job, Overheads, schedule, span
+from pymonik.analysis.simulate import Overheads, SimulatedUnit, schedule, span
 
 FREE = Overheads()
 
 
 @st.composite
-def jobs(draw: st.DrawFn) -> list[Job]:
-    made: list[Job] = []
+def jobs(draw: st.DrawFn) -> list[SimulatedUnit]:
+    made: list[SimulatedUnit] = []
     for number in range(draw(st.integers(1, 12))):
         needs = draw(st.sets(st.integers(0, number - 1), max_size=3)) if number else set()
         seconds = draw(st.integers(1, 20)) / 4
-        made.append(Job(seconds, draw(st.integers(1, 4)), tuple(sorted(needs))))
+        made.append(SimulatedUnit(seconds, draw(st.integers(1, 4)), tuple(sorted(needs))))
     return made
 
 
 @given(jobs(), st.integers(1, 5))
 def test_no_schedule_is_shorter_than_its_bounds_nor_longer_than_grahams(
-    some: list[Job], slots: int
+    some: list[SimulatedUnit], slots: int
 ) -> None:
     """Graham (1966): list scheduling needs at most work / slots + the longest path."""
     makespan = schedule(some, {"": slots}, FREE).makespan
@@ -38,14 +38,14 @@ def test_no_schedule_is_shorter_than_its_bounds_nor_longer_than_grahams(
 
 
 @given(jobs())
-def test_one_slot_takes_the_whole_work(some: list[Job]) -> None:
+def test_one_slot_takes_the_whole_work(some: list[SimulatedUnit]) -> None:
     made = schedule(some, {"": 1}, FREE)
     assert made.makespan == pytest.approx(sum(job.work for job in some))
     assert made.busy[""] == pytest.approx(made.makespan)
 
 
 @given(jobs(), st.integers(1, 5))
-def test_nothing_starts_before_its_needs_have_ended(some: list[Job], slots: int) -> None:
+def test_nothing_starts_before_its_needs_have_ended(some: list[SimulatedUnit], slots: int) -> None:
     starts = schedule(some, {"": slots}, FREE).starts
     for number, job in enumerate(some):
         for need in job.needs:
@@ -53,43 +53,43 @@ def test_nothing_starts_before_its_needs_have_ended(some: list[Job], slots: int)
 
 
 @given(jobs(), st.integers(1, 4))
-def test_handing_back_loses_no_work(some: list[Job], slots: int) -> None:
+def test_handing_back_loses_no_work(some: list[SimulatedUnit], slots: int) -> None:
     made = schedule(some, {"": slots}, Overheads(piece=1.0))
     assert made.busy[""] == pytest.approx(sum(job.work for job in some))
 
 
 def test_two_slots_share_four_jobs() -> None:
-    assert schedule([Job(1.0)] * 4, {"": 2}, FREE).makespan == 2.0
+    assert schedule([SimulatedUnit(1.0)] * 4, {"": 2}, FREE).makespan == 2.0
 
 
 def test_a_chain_pays_the_level_between_its_links() -> None:
-    chain = [Job(1.0), Job(1.0, needs=(0,)), Job(1.0, needs=(1,))]
+    chain = [SimulatedUnit(1.0), SimulatedUnit(1.0, needs=(0,)), SimulatedUnit(1.0, needs=(1,))]
     assert schedule(chain, {"": 4}, Overheads(level=0.25, unit=0.5)).makespan == 5.0
 
 
 def test_urgent_jobs_start_first() -> None:
-    some = [Job(1.0), Job(1.0), Job(1.0, priority=9)]
+    some = [SimulatedUnit(1.0), SimulatedUnit(1.0), SimulatedUnit(1.0, priority=9)]
     assert schedule(some, {"": 1}, FREE).starts == (1.0, 2.0, 0.0)
 
 
 def test_partitions_have_slots_of_their_own() -> None:
-    some = [Job(1.0, partition="gpu")] * 4 + [Job(1.0, partition="cpu")] * 4
+    some = [SimulatedUnit(1.0, partition="gpu")] * 4 + [SimulatedUnit(1.0, partition="cpu")] * 4
     made = schedule(some, {"gpu": 1, "": 4}, FREE)
     assert made.makespan == 4.0
     assert made.busy == {"gpu": 4.0, "cpu": 4.0}
 
 
 def test_an_engine_that_starts_few_a_second_is_the_limit() -> None:
-    made = schedule([Job(0.0)] * 101, {"": 1000}, Overheads(rate=10.0))
+    made = schedule([SimulatedUnit(0.0)] * 101, {"": 1000}, Overheads(rate=10.0))
     assert made.makespan == pytest.approx(10.0)
 
 
 def test_nothing_starts_before_the_last_request_is_in() -> None:
-    assert schedule([Job(1.0)], {"": 1}, Overheads(start=0.5), sent=2.0).makespan == 3.5
+    assert schedule([SimulatedUnit(1.0)], {"": 1}, Overheads(start=0.5), sent=2.0).makespan == 3.5
 
 
 def test_an_overlong_unit_shares_what_is_left_with_idle_slots() -> None:
-    alone = [Job(1.0, 9)]
+    alone = [SimulatedUnit(1.0, 9)]
     assert schedule(alone, {"": 4}, FREE).makespan == 9.0
     assert schedule(alone, {"": 4}, Overheads(piece=0.5)).makespan == 3.0
 

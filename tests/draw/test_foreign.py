@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pymonik.analysis.session.tasks import Task
+from pymonik.analysis.session.tasks import SessionTask
 from pymonik.cli.tables import table, told
 from pymonik.draw.formats import FORMATS
 from pymonik.draw.html import Stage, page
 from pymonik.draw.model import Box, Drawing, Link
 from pymonik.draw.tasks import drawing_of_tasks
 from pymonik.foreign import harmless, redacted, without_credentials
-from pymonik.runs.record import Record
+from pymonik.runs.record import RunRecord
 from pymonik.runs.trace import chrome, timeline
 from pymonik.runtime.worker.logs import Clef
 from pymonik.values.outcome import Failure
@@ -77,7 +77,7 @@ def _with_names(name: str) -> Drawing:
 
 
 def test_pages_have_no_mark_up_of_others() -> None:
-    record = Record(NASTY, 1.0, NASTY, NASTY, 1)
+    record = RunRecord(NASTY, 1.0, NASTY, NASTY, 1)
     record.spans = [(0, NASTY, 0.0, 1.0, 1)]
     for written in (page(NASTY, [Stage("s", NASTY, DRAWING)]), timeline(record)):
         assert "<script>alert" not in written
@@ -86,7 +86,7 @@ def test_pages_have_no_mark_up_of_others() -> None:
 
 
 def test_tasks_of_a_session_are_harmless() -> None:
-    task = Task(NASTY, NASTY, NASTY, ("x",), ALL, (), 1.0, ((NASTY, NASTY),), NASTY)
+    task = SessionTask(NASTY, NASTY, NASTY, ("x",), ALL, (), 1.0, ((NASTY, NASTY),), NASTY)
     for form, write in FORMATS.items():
         assert not CONTROL.search(write(drawing_of_tasks([task], {}))), form
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pymonik.emulator.state import Machine, Options, Settings, events, generation
+from pymonik.emulator.state import ClusterSettings, Machine, Options, events, generation
 from pymonik.emulator.state.instructions import Instruction, Refuse
 
 OPTIONS = Options(max_duration=60.0, max_retries=2, priority=1)
@@ -14,7 +14,7 @@ def cluster(**settings: Any) -> Machine:
     """A machine with the partitions "main" and "gpu"; lenient unless told otherwise."""
     served = generation(settings.pop("generation", "HEAD"))
     defaults = {"partitions": ("main", "gpu"), "default_partition": "main"}
-    return Machine(Settings(**{**defaults, **settings}, generation=served))
+    return Machine(ClusterSettings(**{**defaults, **settings}, generation=served))
 
 
 def opened(**settings: Any) -> Machine:

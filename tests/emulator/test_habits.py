@@ -15,8 +15,8 @@ from armonik.protogen.common.tasks_common_pb2 import SubmitTasksRequest
 from pymonik.emulator import Delay, Emulator, Habits, RacedByAbort, SilentStream
 from pymonik.emulator.engine import Engine, Refused
 from pymonik.emulator.services.submission import under_way
+from pymonik.emulator.state import ClusterSettings, events
 from pymonik.emulator.state import ResultStatus as Status
-from pymonik.emulator.state import Settings, events
 from tests.emulator.plain_cluster import Client, Gate, code, emulator, eventually
 from tests.emulator.plain_machine import OPTIONS
 from tests.emulator.test_events import (
@@ -250,7 +250,7 @@ class Cluster:
 
     def __init__(self) -> None:
         self.now = 0.0
-        settings = Settings(("main",), "main")
+        settings = ClusterSettings(("main",), "main")
         habits = Habits(late_rows=(1.0, 2.0))
         self.engine = Engine(settings, clock=lambda: self.now, habits=habits)
         for event in (

@@ -7,7 +7,7 @@ import pytest
 from pymonik.emulator.engine import Engine
 from pymonik.emulator.overhead import Overhead
 from pymonik.emulator.queues import Queues
-from pymonik.emulator.state import Settings, events
+from pymonik.emulator.state import ClusterSettings, events
 from tests.emulator.plain_cluster import Client, emulator
 from tests.emulator.plain_machine import OPTIONS
 from tests.emulator.test_faults import Sleeps
@@ -36,7 +36,7 @@ def test_a_message_can_be_taken_once_it_has_arrived() -> None:
 
 
 def test_a_task_that_was_waited_for_is_on_its_way_for_longer() -> None:
-    engine = Engine(Settings(("main",), "main"), overhead=Overhead(1.0))
+    engine = Engine(ClusterSettings(("main",), "main"), overhead=Overhead(1.0))
     delays = []
     engine.queues.push = lambda *message: delays.append(message[-1])  # type: ignore[method-assign]
     for event in (

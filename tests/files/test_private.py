@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pymonik.cache.store import Store
+from pymonik.cache.store import ValueStore
 from pymonik.files import private
 from pymonik.files.folder_cache import cache_folder
-from pymonik.runs.store import Store as Runs
+from pymonik.runs.store import RunStore as Runs
 from pymonik.runtime.worker.server import _remove_dead_socket
 from pymonik.settings import settings
 from pymonik.values.content import Content
@@ -37,7 +37,7 @@ def mode(path: Path) -> int:
 def test_what_is_kept_is_of_this_user_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = Store(tmp_path / "new" / "values")
+    store = ValueStore(tmp_path / "new" / "values")
     store.put("k", Content(b"N."), {"task": "f"})
     monkeypatch.setenv("PYMONIK_RUNS", str(tmp_path / "data" / "runs"))
     with Runs.open():
@@ -50,7 +50,7 @@ def test_what_is_kept_is_of_this_user_alone(
 def test_a_folder_that_others_may_write_to_is_not_read(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = Store(tmp_path / "values")
+    store = ValueStore(tmp_path / "values")
     store.put("k", Content(b"N."), {"task": "f"})
     assert store.get("k") is not None
     (tmp_path / "values").chmod(0o777)
@@ -67,7 +67,7 @@ def test_a_folder_that_others_may_write_to_is_not_read(
 def test_what_belongs_to_somebody_else_is_neither_read_nor_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = Store(tmp_path / "values")
+    store = ValueStore(tmp_path / "values")
     store.put("k", Content(b"N."), {"task": "f"})
     os.chown(tmp_path / "values" / "k", 65534, 65534)
     assert store.get("k") is None

@@ -14,11 +14,11 @@ import pytest
 
 from pymonik import Pymonik, task
 from pymonik.analysis.file import compiled, of_brief
-from pymonik.cache.store import Store as Values
+from pymonik.cache.store import ValueStore as Values
 from pymonik.draw.formats import FORMATS
 from pymonik.errors import GraphFileError, RunNotFound
 from pymonik.runs.drawing import drawing_of
-from pymonik.runs.store import Store
+from pymonik.runs.store import RunStore
 from pymonik.runs.trace import chrome, timeline
 from pymonik.values.content import Content
 from tests.cost.test_foreign_files import mutated
@@ -39,7 +39,7 @@ def database(runs: Path) -> Path:
 
 
 def look() -> None:
-    with Store.existing() as store:
+    with RunStore.existing() as store:
         store.list(5)
         store.seconds("x")
         record = store.find("last")
@@ -91,7 +91,7 @@ def test_a_row_inflates_within_bounds(database: Path) -> None:
     with sqlite3.connect(database) as db:
         db.execute("UPDATE runs SET detail = ?", (bomb,))
     tracemalloc.start()
-    with Store.existing() as store, pytest.raises(RunNotFound, match="is damaged"):
+    with RunStore.existing() as store, pytest.raises(RunNotFound, match="is damaged"):
         store.find("last")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -21,8 +21,8 @@ import pytest
 from pymonik import Pymonik, Task, task
 from pymonik.capture.fingerprint import fingerprint
 from pymonik.errors import RunNotFound
-from pymonik.runs.record import Record
-from pymonik.runs.store import Store
+from pymonik.runs.record import RunRecord
+from pymonik.runs.store import RunStore
 from pymonik.runs.trace import chrome, set_apart, timeline
 from tests.conftest import PATIENCE, script_environment
 
@@ -44,8 +44,8 @@ def total(values: list[int]) -> int:
     return sum(values)
 
 
-def last() -> Record:
-    with Store.open() as store:
+def last() -> RunRecord:
+    with RunStore.open() as store:
         return store.find("last")
 
 
@@ -78,7 +78,7 @@ def test_failures_are_kept_with_their_place(runs: Path) -> None:
 def test_a_run_without_calls_leaves_none(runs: Path) -> None:
     with Pymonik(backend="inline"):
         pass
-    with Store.open() as store:
+    with RunStore.open() as store:
         assert store.list(10) == []
 
 
@@ -97,7 +97,7 @@ def test_a_database_that_cannot_be_used_is_no_reason_to_fail(
     if obstacle == "file":
         runs.write_text("a file where the folder should be")
     elif obstacle == "full":
-        with Store.open() as store:
+        with RunStore.open() as store:
             pages = store._db.execute("PRAGMA page_count").fetchone()[0]
         opened = sqlite3.connect
 
@@ -108,14 +108,14 @@ def test_a_database_that_cannot_be_used_is_no_reason_to_fail(
 
         monkeypatch.setattr(sqlite3, "connect", small)
     elif obstacle == "newer":
-        with Store.open() as store:
+        with RunStore.open() as store:
             store._db.execute("DROP TABLE runs")
             store._db.execute("PRAGMA user_version = 99")
     elif obstacle == "garbage":
         runs.mkdir()
         (runs / "runs.sqlite").write_bytes(b"no database" * 1000)
     else:
-        held = Store.open()
+        held = RunStore.open()
         held._db.execute("BEGIN EXCLUSIVE")
     with caplog.at_level("WARNING"), Pymonik(backend="inline"):
         assert add.invoke(1, 2).get() == 3
@@ -131,18 +131,18 @@ def test_a_database_that_cannot_be_used_is_no_reason_to_fail(
 
 def test_many_writers_lose_nothing(runs: Path) -> None:
     def write(number: int) -> None:
-        with Store.open() as store:
+        with RunStore.open() as store:
             for turn in range(5):
-                record = Record(f"{number}-{turn}", float(turn), "s", "local", 1)
+                record = RunRecord(f"{number}-{turn}", float(turn), "s", "local", 1)
                 store.keep(record, [("f", "task", 1.0, 1)])
 
-    Store.open()
+    RunStore.open()
     writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
-    with Store.open() as store:
+    with RunStore.open() as store:
         assert len(store.list(100)) == 20
 
 
@@ -187,7 +187,7 @@ def test_programs_that_end_at_once_lose_nothing(runs: Path, tmp_path: Path) -> N
     for writer in writers:
         ended.append((writer.communicate(timeout=PATIENCE)[1], writer.returncode))
     assert ended == [("", 0)] * 3
-    with Store.open() as store:
+    with RunStore.open() as store:
         assert len(store.list(100)) == 30
         assert store._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
@@ -197,7 +197,7 @@ def test_programs_that_make_the_database_at_once_wait_for_each_other(tmp_path: P
 
     def make(path: Path) -> int:
         ready.wait(PATIENCE)
-        with Store(path) as store:
+        with RunStore(path) as store:
             return len(store.list(1))
 
     with ThreadPoolExecutor(4) as pool:
@@ -208,18 +208,18 @@ def test_programs_that_make_the_database_at_once_wait_for_each_other(tmp_path: P
 
 def test_the_oldest_runs_are_dropped(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pymonik.runs.store._KEPT", 3)
-    with Store.open() as store:
+    with RunStore.open() as store:
         for number in range(5):
-            store.keep(Record(str(number), float(number), "s", "local", 1))
+            store.keep(RunRecord(str(number), float(number), "s", "local", 1))
         assert [record.id for record in store.list(10)] == ["4", "3", "2"]
 
 
 def test_durations_are_remembered_by_fingerprint(runs: Path) -> None:
-    with Store.open() as store:
+    with RunStore.open() as store:
         assert store.seconds(fingerprint(add.func, packages=False)) is None
     with Pymonik(backend="inline"):
         add.map_invoke([(i, 1) for i in range(50)]).get()
-    with Store.open() as store:
+    with RunStore.open() as store:
         seconds = store.seconds(fingerprint(add.func, packages=False))
         assert seconds is not None
         assert seconds > 0
@@ -227,9 +227,9 @@ def test_durations_are_remembered_by_fingerprint(runs: Path) -> None:
 
 
 def test_a_newer_run_counts_half(runs: Path) -> None:
-    with Store.open() as store:
+    with RunStore.open() as store:
         for seconds in (4.0, 2.0, 1.0):
-            store.keep(Record("r", 0.0, "s", "local", 1), [("f", "task", seconds, 10)])
+            store.keep(RunRecord("r", 0.0, "s", "local", 1), [("f", "task", seconds, 10)])
         assert store.seconds("f") == 2.0
 
 
@@ -248,9 +248,9 @@ def test_a_watched_run_keeps_no_value(runs: Path) -> None:
 
 
 def test_a_run_is_found_by_the_beginning_of_its_id(runs: Path) -> None:
-    with Store.open() as store:
+    with RunStore.open() as store:
         for name in ("local-abc", "local-abd"):
-            store.keep(Record(name, 1.0, "s", "local", 1))
+            store.keep(RunRecord(name, 1.0, "s", "local", 1))
         assert store.find("local-abc").id == "local-abc"
         for name, words in (("local-", "several runs"), ("moon", "no run 'moon'")):
             with pytest.raises(RunNotFound, match=words):
@@ -259,7 +259,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id(runs: Path) -> None:
 
 def test_a_trace_has_a_lane_a_worker_and_an_event_a_piece() -> None:
     spans = [(0, "add", 0.5, 0.25, 10), (1, "total", 0.75, 0.5, 1)]
-    record = Record("r", 0.0, "script.py", "local", 2, spans=spans)
+    record = RunRecord("r", 0.0, "script.py", "local", 2, spans=spans)
     events = json.loads(chrome(record))["traceEvents"]
     lanes = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name"}
     assert lanes == {0: "worker 0", 1: "worker 1"}
@@ -296,7 +296,7 @@ def test_no_lane_of_a_real_run_has_two_pieces_at_once(runs: Path) -> None:
 
 
 def test_an_empty_run_can_be_traced() -> None:
-    assert "<svg" in timeline(Record("r", 0.0, "script.py", "local", 2))
+    assert "<svg" in timeline(RunRecord("r", 0.0, "script.py", "local", 2))
 
 
 SCRIPT = """
@@ -371,7 +371,7 @@ def test_a_broken_database_stops_no_estimate(runs: Path, pymonik_command: Comman
 
 
 def test_an_unknown_run_is_wrong_usage(runs: Path, pymonik_command: Command) -> None:
-    Store.open()
+    RunStore.open()
     done = pymonik_command("runs", "show", "moon")
     assert done.returncode == 2
     assert "there is no run 'moon'" in done.stderr
@@ -400,20 +400,20 @@ def test_a_failure_counts_once_wherever_it_had_an_effect(runs: Path) -> None:
 
 
 def test_a_database_of_an_earlier_version_is_taken_over(runs: Path) -> None:
-    with Store.open() as store:
-        store.keep(Record("old", 1.0, "s.py", "local", 1, calls=3))
+    with RunStore.open() as store:
+        store.keep(RunRecord("old", 1.0, "s.py", "local", 1, calls=3))
     with sqlite3.connect(runs / "runs.sqlite") as known:
         known.execute("ALTER TABLE runs DROP COLUMN unfinished")
         known.execute("PRAGMA user_version = 1")
     known.close()
-    with Store.open() as store:
+    with RunStore.open() as store:
         assert (store.find("old").calls, store.find("old").unfinished) == (3, 0)
         assert [record.id for record in store.list(5)] == ["old"]
 
 
 def test_a_trace_of_a_cluster_needs_the_cluster(runs: Path, pymonik_command: Command) -> None:
-    with Store.open() as store:
-        store.keep(Record("there", 1.0, "s.py", "armonik", 1, calls=3))
+    with RunStore.open() as store:
+        store.keep(RunRecord("there", 1.0, "s.py", "armonik", 1, calls=3))
     told = pymonik_command("trace", "there", "-o", "t.json")
     assert told.returncode != 0
     assert "--endpoint" in told.stderr

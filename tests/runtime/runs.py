@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pymonik.runtime.executor import state as running
-from pymonik.runtime.executor.calls import Hosting, Job, Report
+from pymonik.runtime.executor.calls import Assignment, Hosting, Report
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.subtasks import Subtasks
 from pymonik.values.content import Content
@@ -60,7 +60,7 @@ def reports(
 ) -> list[Report]:
     """Run the elements of a unit in this process; give its reports."""
     program = Program(tuple([steps] if isinstance(steps, StepCode) else steps), n)
-    job = Job(program, sources, given.pop("start", 0), given.pop("stop", n), **given)
+    job = Assignment(program, sources, given.pop("start", 0), given.pop("stop", n), **given)
     subtasks = Subtasks(8, False, True)
     restore = running.Restorer(watch=False)
     load = functions or (lambda function: function.load())

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pymonik.runtime.executor.feed import Feed, Made, Upstream, held
+from pymonik.runtime.executor.feed import Feed, OpValue, Upstream, held
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 
@@ -100,7 +100,7 @@ def test_any_slot_for_each_element() -> None:
 
 
 def test_a_value_of_an_earlier_step() -> None:
-    made = [Made(None, 5, 1), Made(None, content([1]), 2)]
+    made = [OpValue(None, 5, 1), OpValue(None, content([1]), 2)]
     assert values(Feed([]), ("p", 0), 2, made) == [5, 5]
     first, second = values(Feed([]), ("p", 1), 2, made)
     assert (first, second) == ([1], [1])

@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pymonik.analysis.check import Finding
-from pymonik.analysis.session.tasks import Stored, Task, TaskGraph
+from pymonik.analysis.session.tasks import SessionObject, SessionTask, TaskGraph
 from pymonik.humanize import counted
 
 _SITE = "its client"
 _STUCK = ("failed", "cancelled")
 _ENDED = ("done", *_STUCK)
-Groups = Mapping[str, Sequence[Task]]
+Groups = Mapping[str, Sequence[SessionTask]]
 
 
 def check_tasks(
-    tasks: Sequence[Task],
-    objects: Mapping[str, Stored],
+    tasks: Sequence[SessionTask],
+    objects: Mapping[str, SessionObject],
     partitions: Sequence[str] | None = None,
     seconds: Mapping[str, float] | None = None,
 ) -> list[Finding]:
@@ -31,7 +31,7 @@ def check_tasks(
     task, by its name; otherwise the longest that one of its name took.
     """
     session = TaskGraph(tasks, objects)
-    groups: dict[str, list[Task]] = {}
+    groups: dict[str, list[SessionTask]] = {}
     for task in tasks:
         groups.setdefault(session.titles[task.id], []).append(task)
     found = [

@@ -12,13 +12,13 @@ from statistics import mean
 
 from pymonik.analysis.cost import ASSUMED, Cost, Duration, Eager, Site
 from pymonik.analysis.counts import Figures
-from pymonik.analysis.session.tasks import Stored, Task, TaskGraph
-from pymonik.analysis.simulate import ARMONIK, Job, Overheads, schedule, span
+from pymonik.analysis.session.tasks import SessionObject, SessionTask, TaskGraph
+from pymonik.analysis.simulate import ARMONIK, Overheads, SimulatedUnit, schedule, span
 
 
 def cost_of_tasks(
-    tasks: Sequence[Task],
-    objects: Mapping[str, Stored],
+    tasks: Sequence[SessionTask],
+    objects: Mapping[str, SessionObject],
     *,
     slots: Mapping[str, int],
     seconds: Mapping[str, float] | None = None,
@@ -28,7 +28,7 @@ def cost_of_tasks(
 ) -> Cost:
     """Price tasks as if all of them were to be run: see `pymonik.analysis.cost.estimate`."""
     session = TaskGraph(tasks, objects)
-    clock = _Clock(session, seconds or {}, assumed)
+    clock = _SessionClock(session, seconds or {}, assumed)
     order = sorted(tasks, key=lambda task: session.levels[task.id])
     jobs = _jobs(order, session, clock)
     planned = schedule(jobs, slots, overheads)
@@ -54,7 +54,7 @@ def cost_of_tasks(
     )
 
 
-class _Clock:
+class _SessionClock:
     """Says how long a task lasts: as given, as it did, as others of its name did, or as assumed."""
 
     def __init__(self, session: TaskGraph, given: Mapping[str, float], assumed: float) -> None:
@@ -67,20 +67,22 @@ class _Clock:
                 lasted.setdefault(self.titles[task.id], []).append(task.seconds)
         self.means = {name: mean(some) for name, some in lasted.items()}
 
-    def seconds(self, task: Task) -> float:
+    def seconds(self, task: SessionTask) -> float:
         name = self.titles[task.id]
         if name in self.given:
             return self.given[name]
         return self.means.get(name, self.assumed) if task.seconds is None else task.seconds
 
-    def source(self, task: Task) -> str:
+    def source(self, task: SessionTask) -> str:
         name = self.titles[task.id]
         if name in self.given:
             return "given"
         return "measured" if name in self.means else "assumed"
 
 
-def _jobs(order: Sequence[Task], session: TaskGraph, clock: _Clock) -> list[Job]:
+def _jobs(
+    order: Sequence[SessionTask], session: TaskGraph, clock: _SessionClock
+) -> list[SimulatedUnit]:
     places = {task.id: place for place, task in enumerate(order)}
     jobs = []
     for task in order:
@@ -88,11 +90,13 @@ def _jobs(order: Sequence[Task], session: TaskGraph, clock: _Clock) -> list[Job]
         needs = {places[session.makers[i]] for i in task.inputs if i in session.makers}
         needs |= {places[parent.id]} if parent is not None else set()
         partition, priority = facts.get("partition", ""), int(facts.get("priority", "1"))
-        jobs.append(Job(clock.seconds(task), 1, tuple(sorted(needs)), partition, priority))
+        jobs.append(
+            SimulatedUnit(clock.seconds(task), 1, tuple(sorted(needs)), partition, priority)
+        )
     return jobs
 
 
-def _figures(tasks: Sequence[Task], session: TaskGraph) -> Figures:
+def _figures(tasks: Sequence[SessionTask], session: TaskGraph) -> Figures:
     widths = Counter(session.levels.values())
     used = [session.objects[i].size for t in tasks for i in t.inputs if i in session.objects]
     distinct = {i for t in tasks for i in t.inputs if i in session.objects}
@@ -111,7 +115,9 @@ def _figures(tasks: Sequence[Task], session: TaskGraph) -> Figures:
     )
 
 
-def _durations(tasks: Sequence[Task], session: TaskGraph, clock: _Clock) -> tuple[Duration, ...]:
+def _durations(
+    tasks: Sequence[SessionTask], session: TaskGraph, clock: _SessionClock
+) -> tuple[Duration, ...]:
     sums: dict[tuple[str, str], list[float]] = {}
     for task in tasks:
         key = (session.titles[task.id], clock.source(task))
@@ -120,9 +126,11 @@ def _durations(tasks: Sequence[Task], session: TaskGraph, clock: _Clock) -> tupl
     return tuple(sorted(told, key=lambda one: -one.seconds * one.calls))
 
 
-def _sites(tasks: Sequence[Task], session: TaskGraph, clock: _Clock) -> tuple[Site, ...]:
+def _sites(
+    tasks: Sequence[SessionTask], session: TaskGraph, clock: _SessionClock
+) -> tuple[Site, ...]:
     """Sum up by name: a cluster does not know the line of a program."""
-    groups: dict[str, list[Task]] = {}
+    groups: dict[str, list[SessionTask]] = {}
     for task in tasks:
         groups.setdefault(session.titles[task.id], []).append(task)
     sites = []

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from pymonik.analysis.diff import Change
-from pymonik.analysis.session.tasks import Stored, Task, TaskGraph, plain
+from pymonik.analysis.session.tasks import SessionObject, SessionTask, TaskGraph, plain
 from pymonik.humanize import size_text
 from pymonik.plan.fan_in import bounded
 from pymonik.plan.make_requests import placement_of
@@ -22,7 +22,7 @@ from pymonik.plan.requests import APPLICATION, Placement
 
 # What a session has whose client names no partition.
 _DEFAULT = "pymonik"
-Wiring = tuple[Sequence[Task], Mapping[str, Stored]]
+Wiring = tuple[Sequence[SessionTask], Mapping[str, SessionObject]]
 
 
 def facts_of(placement: Placement) -> tuple[tuple[str, str], ...]:
@@ -38,19 +38,19 @@ def facts_of(placement: Placement) -> tuple[tuple[str, str], ...]:
     return tuple((name, text) for name, text in shown.items() if text)
 
 
-def tasks_of_plans(plans: Sequence[Plan]) -> list[Task]:
+def tasks_of_plans(plans: Sequence[Plan]) -> list[SessionTask]:
     """Give the tasks that plans would send."""
     return [task for plan in plans for task in _tasks(plan)]
 
 
-def _tasks(plan: Plan) -> Iterator[Task]:
+def _tasks(plan: Plan) -> Iterator[SessionTask]:
     source = plan.source
     partitions = source.partitions if source is not None else ()
     for unit in bounded(plan.units, source.optimize if source is not None else True):
         placement = placement_of(unit.options)
         if not placement.partition:
             placement = placement._replace(partition=(*partitions, _DEFAULT)[0])
-        yield Task(
+        yield SessionTask(
             id=str(id(unit.cell)),
             name=unit.name,
             status="waiting",
@@ -96,7 +96,7 @@ def compare(before: Wiring, after: Wiring) -> list[Change]:
 
 
 def _groups(session: TaskGraph, folded: set[str]) -> dict[str, _Group]:
-    def name_of(task: Task) -> str:
+    def name_of(task: SessionTask) -> str:
         short = plain(task.name)
         return short if short in folded else task.name
 
@@ -142,7 +142,7 @@ def _text(values: Counter[str]) -> str:
 
 
 def _sizes(
-    old: _Group, new: _Group, ours: Mapping[str, Stored], theirs: Mapping[str, Stored]
+    old: _Group, new: _Group, ours: Mapping[str, SessionObject], theirs: Mapping[str, SessionObject]
 ) -> Iterator[str]:
     if ours and theirs:
         was = sum(ours[id].size for id in old.objects if id in ours)

@@ -2,7 +2,7 @@
 
 Enters: tasks and objects. Leaves: a file, and from a file the same tasks and objects. A file is a
 zip archive with a `tasks.json`: `kind` ("pymonik-tasks"), `format` (1), `tasks` and `objects` with
-the fields of `Task` and `Stored`. It holds no arguments and no code.
+the fields of `SessionTask` and `SessionObject`. It holds no arguments and no code.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from pymonik.analysis import archive
-from pymonik.analysis.session.tasks import Stored, Task, TaskGraph
+from pymonik.analysis.session.tasks import SessionObject, SessionTask, TaskGraph
 from pymonik.errors import GraphFileError
 
 NAME = "tasks.json"
 _KIND, _FORMAT = "pymonik-tasks", 1
 
 
-def save_tasks(tasks: Sequence[Task], objects: Mapping[str, Stored], path: str) -> None:
+def save_tasks(
+    tasks: Sequence[SessionTask], objects: Mapping[str, SessionObject], path: str
+) -> None:
     """Write tasks and objects to a file."""
     data = {
         "kind": _KIND,
@@ -31,7 +33,7 @@ def save_tasks(tasks: Sequence[Task], objects: Mapping[str, Stored], path: str) 
         file.writestr(NAME, json.dumps(data, indent=1))
 
 
-def load_tasks(path: str) -> tuple[list[Task], dict[str, Stored]]:
+def load_tasks(path: str) -> tuple[list[SessionTask], dict[str, SessionObject]]:
     """Read such a file; raises GraphFileError when it is none, or of another format."""
     from pydantic import TypeAdapter
 
@@ -43,8 +45,8 @@ def load_tasks(path: str) -> tuple[list[Task], dict[str, Stored]]:
                 f"{path} has format {found[1]!r:.40}, this PymoniK reads {_FORMAT}: use the one "
                 "that wrote it"
             )
-        tasks = TypeAdapter(list[Task]).validate_python(data["tasks"])
-        objects = TypeAdapter(dict[str, Stored]).validate_python(data["objects"])
+        tasks = TypeAdapter(list[SessionTask]).validate_python(data["tasks"])
+        objects = TypeAdapter(dict[str, SessionObject]).validate_python(data["objects"])
         TaskGraph(tasks, objects)  # refuses what has no order
         return tasks, objects
 

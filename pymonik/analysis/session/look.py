@@ -11,7 +11,7 @@ from typing import Any
 from armonik.protogen.common.task_status_pb2 import TaskStatus
 
 from pymonik.analysis.session.diff import facts_of
-from pymonik.analysis.session.tasks import Stored, Task, without_ids
+from pymonik.analysis.session.tasks import SessionObject, SessionTask, without_ids
 from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.session import Session
 from pymonik.plan.requests import ORDER, Placement
@@ -29,7 +29,9 @@ _STATUS = {
 }
 
 
-def look(session_id: str, **connection: str | None) -> tuple[list[Task], dict[str, Stored]]:
+def look(
+    session_id: str, **connection: str | None
+) -> tuple[list[SessionTask], dict[str, SessionObject]]:
     """Give the tasks and the objects of a session.
 
     connection: as for a client. Raises BackendError when there is no such session, ClusterError
@@ -38,7 +40,9 @@ def look(session_id: str, **connection: str | None) -> tuple[list[Task], dict[st
     session = Session(Connection.find(**connection))
     try:
         session.join(session_id)
-        objects = {r.result_id: Stored(without_ids(r.name), r.size) for r in session.list_results()}
+        objects = {
+            r.result_id: SessionObject(without_ids(r.name), r.size) for r in session.list_results()
+        }
         return _tasks(list(session.all_tasks()), objects), objects
     finally:
         session.hang_up()
@@ -55,7 +59,7 @@ def partitions_of(session_id: str, **connection: str | None) -> list[str]:
         session.hang_up()
 
 
-def _tasks(found: list[Any], objects: dict[str, Stored]) -> list[Task]:
+def _tasks(found: list[Any], objects: dict[str, SessionObject]) -> list[SessionTask]:
     # Of a task that was tried again, the last attempt stands for all; others know it by the first.
     last: dict[str, Any] = {}
     first = {task.id: task.initial_task_id or task.id for task in found}
@@ -67,15 +71,15 @@ def _tasks(found: list[Any], objects: dict[str, Stored]) -> list[Task]:
 
 
 def _task(
-    task: Any, objects: dict[str, Stored], first: dict[str, str], attempts: int, id: str
-) -> Task:
+    task: Any, objects: dict[str, SessionObject], first: dict[str, str], attempts: int, id: str
+) -> SessionTask:
     outputs = tuple(task.expected_output_ids)
     named = [objects[output].name for output in outputs if output in objects]
     order = objects[task.payload_id].name if task.payload_id in objects else ""
     if order.startswith(f"{ORDER} of "):  # it makes what another task has promised, and named
         named = [order.removeprefix(f"{ORDER} of ")]
     status = TaskStatus.Name(task.status).removeprefix("TASK_STATUS_")
-    return Task(
+    return SessionTask(
         id=id,
         name=next(filter(None, named), "") or task.options.application_service or "task",
         status=_STATUS.get(status, "waiting"),

@@ -19,7 +19,7 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{24,}", r
 
 
 @dataclass(frozen=True)
-class Task:
+class SessionTask:
     """One task of a session.
 
     inputs and outputs: ids of objects. ancestors: the tasks that led to it, the one that submitted
@@ -45,7 +45,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Stored:
+class SessionObject:
     """An object of a session: its name and its bytes, 0 before it is there."""
 
     name: str
@@ -55,7 +55,7 @@ class Stored:
 class TaskGraph:
     """What leads to what among the tasks of a session."""
 
-    def __init__(self, tasks: Sequence[Task], objects: Mapping[str, Stored]) -> None:
+    def __init__(self, tasks: Sequence[SessionTask], objects: Mapping[str, SessionObject]) -> None:
         self.tasks = {task.id: task for task in tasks}
         self.objects = objects
         # Of the tasks that promised an output, the last descendant makes it: it was delegated to.
@@ -64,10 +64,10 @@ class TaskGraph:
         self.levels = self._levels()
         self.titles = self._titles()
 
-    def parent(self, task: Task) -> Task | None:
+    def parent(self, task: SessionTask) -> SessionTask | None:
         return self.tasks.get(task.ancestors[-1]) if task.ancestors else None
 
-    def is_heir(self, task: Task) -> bool:
+    def is_heir(self, task: SessionTask) -> bool:
         """Tell whether a sub-task makes what the task that submitted it had promised."""
         parent = self.parent(task)
         outputs = parent.outputs if parent is not None else ()

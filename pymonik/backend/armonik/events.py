@@ -49,7 +49,7 @@ class Listeners:
     broken: Callable[[ClusterError], None]
 
 
-class Watcher:
+class EventWatcher:
     """Two threads: one reads the stream, the other looks when the stream says nothing."""
 
     def __init__(self, session: Session, listeners: Listeners) -> None:

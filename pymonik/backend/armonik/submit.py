@@ -18,7 +18,7 @@ from typing import Any
 from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
 
 from pymonik.backend.armonik.aborts import Aftermath
-from pymonik.backend.armonik.events import Listeners, Watcher
+from pymonik.backend.armonik.events import EventWatcher, Listeners
 from pymonik.backend.armonik.messages import ENDED
 from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.session import Session
@@ -52,11 +52,11 @@ class Sender:
         self._session = session
         self._books = books
         self._facts = facts
-        self._watcher: Watcher | None = None
+        self._watcher: EventWatcher | None = None
         self._listening = threading.Lock()
         self.to_upload = 0
 
-    def listen(self) -> Watcher:
+    def listen(self) -> EventWatcher:
         """Give the watcher of the session; it starts with the first need of it."""
         with self._listening:
             if self._watcher is None:
@@ -68,7 +68,7 @@ class Sender:
                     expired=self._expired,
                     broken=self._books.break_down,
                 )
-                self._watcher = Watcher(self._session, listeners)
+                self._watcher = EventWatcher(self._session, listeners)
             return self._watcher
 
     def _expired(self) -> ClusterError:

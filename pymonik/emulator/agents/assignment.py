@@ -13,17 +13,17 @@ from pathlib import Path
 from types import TracebackType
 
 from pymonik.emulator.engine import Engine, Refused
-from pymonik.emulator.state import Task, events
+from pymonik.emulator.state import TaskRecord, events
 
 
 class Broken(Exception):
     """The task cannot go on, and trying again would not help."""
 
 
-class Assignment:
+class TaskAssignment:
     """The buffers of one running task; used as a context that removes its folder."""
 
-    def __init__(self, engine: Engine, task: Task, cache: Path, chunk_size: int) -> None:
+    def __init__(self, engine: Engine, task: TaskRecord, cache: Path, chunk_size: int) -> None:
         self.task = task
         self.token = str(uuid.uuid4())
         self.folder = cache / self.token
@@ -34,7 +34,7 @@ class Assignment:
         self._notified: dict[str, None] = {}
         self._offers: list[events.Offer] = []
 
-    def __enter__(self) -> Assignment:
+    def __enter__(self) -> TaskAssignment:
         self.folder.mkdir()
         return self
 

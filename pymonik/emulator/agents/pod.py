@@ -17,7 +17,7 @@ from armonik.protogen.common.objects_pb2 import Configuration
 from armonik.protogen.common.worker_common_pb2 import ProcessRequest
 from armonik.protogen.worker import agent_service_pb2
 
-from pymonik.emulator.agents.assignment import Assignment, Broken
+from pymonik.emulator.agents.assignment import Broken, TaskAssignment
 from pymonik.emulator.agents.caller import Caller, Unhealthy
 from pymonik.emulator.agents.keeper import WorkerKeeper, WorkerSettings
 from pymonik.emulator.agents.service import Agent
@@ -130,7 +130,9 @@ class Pod:
             task = tables.tasks.get(task_id)
         if task is None:
             return
-        with Assignment(self._engine, task, self._cache, self._settings.chunk_size) as assignment:
+        with TaskAssignment(
+            self._engine, task, self._cache, self._settings.chunk_size
+        ) as assignment:
             report = self._run(assignment)
             if report is not None and Poison(task_id) in self._engine.report(report):
                 self._try_for_ever(task.session_id)
@@ -143,7 +145,7 @@ class Pod:
             if session is None or session.status in ENDED_SESSIONS:
                 return
 
-    def _run(self, assignment: Assignment) -> events.Event | None:
+    def _run(self, assignment: TaskAssignment) -> events.Event | None:
         task_id = assignment.task.id
         worker = self._keeper.worker
         if self._keeper.failure:
@@ -166,7 +168,7 @@ class Pod:
         finally:
             self._agent.assignment = None
 
-    def _process(self, worker: WorkerProcess, assignment: Assignment) -> events.Event | None:
+    def _process(self, worker: WorkerProcess, assignment: TaskAssignment) -> events.Event | None:
         task = assignment.task
         request = self._request(assignment)
         self._gate.counters.add("Worker.Process", Count(1, request.ByteSize()))
@@ -224,7 +226,7 @@ class Pod:
 
         threading.Thread(target=redeliver, name=f"lost by {self.name}", daemon=True).start()
 
-    def _request(self, assignment: Assignment) -> Any:
+    def _request(self, assignment: TaskAssignment) -> Any:
         task = assignment.task
         return ProcessRequest(
             communication_token=assignment.token,

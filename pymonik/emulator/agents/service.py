@@ -7,7 +7,7 @@ from typing import Any
 from armonik.protogen.common import agent_common_pb2 as messages
 from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_CREATED
 
-from pymonik.emulator.agents.assignment import Assignment
+from pymonik.emulator.agents.assignment import TaskAssignment
 from pymonik.emulator.engine import Refused
 from pymonik.emulator.gate import HANDLER_THREW
 from pymonik.emulator.services.convert import options_of, stamp
@@ -19,7 +19,7 @@ class Agent:
     """armonik.api.grpc.v1.agent.Agent, for the assignment of the moment."""
 
     def __init__(self) -> None:
-        self.assignment: Assignment | None = None
+        self.assignment: TaskAssignment | None = None
 
     def CreateResultsMetaData(self, request: Any, context: Any) -> Any:
         assignment = self._assignment(request)
@@ -75,7 +75,7 @@ class Agent:
     def GetDirectData(self, request: Any, context: Any) -> Any:
         raise Refused("UNKNOWN", HANDLER_THREW)
 
-    def _assignment(self, request: Any) -> Assignment:
+    def _assignment(self, request: Any) -> TaskAssignment:
         assignment = self.assignment
         if assignment is None:
             raise Refused("UNAVAILABLE", "No task is currently being processed")
@@ -84,7 +84,7 @@ class Agent:
         return assignment
 
 
-def _meta(assignment: Assignment, created: list[events.NewResult]) -> list[Any]:
+def _meta(assignment: TaskAssignment, created: list[events.NewResult]) -> list[Any]:
     return [
         messages.ResultMetaData(
             session_id=new.session_id,

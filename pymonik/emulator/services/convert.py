@@ -11,7 +11,14 @@ from armonik.protogen.common.tasks_common_pb2 import TaskDetailed, TaskSummary
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from pymonik.emulator.state import Options, Result, Session, SessionStatus, Task, TaskStatus
+from pymonik.emulator.state import (
+    Options,
+    Result,
+    SessionRecord,
+    SessionStatus,
+    TaskRecord,
+    TaskStatus,
+)
 
 NANO = 1_000_000_000
 MICRO = 1_000_000
@@ -74,7 +81,7 @@ def options_message(options: Options) -> Any:
     )
 
 
-def session_message(session: Session) -> Any:
+def session_message(session: SessionRecord) -> Any:
     """Write a session."""
     ended = session.closed_at or session.cancelled_at
     return SessionRaw(
@@ -115,7 +122,7 @@ def result_message(result: Result) -> Any:
     )
 
 
-def summary_message(task: Task, *, with_error: bool = True) -> Any:
+def summary_message(task: TaskRecord, *, with_error: bool = True) -> Any:
     """Write the short form of a task."""
     return TaskSummary(
         **_common(task),
@@ -127,7 +134,7 @@ def summary_message(task: Task, *, with_error: bool = True) -> Any:
     )
 
 
-def detailed_message(task: Task, *, with_error: bool = True) -> Any:
+def detailed_message(task: TaskRecord, *, with_error: bool = True) -> Any:
     """Write the long form of a task."""
     return TaskDetailed(
         **_common(task),
@@ -142,7 +149,7 @@ def detailed_message(task: Task, *, with_error: bool = True) -> Any:
     )
 
 
-def _common(task: Task) -> dict[str, Any]:
+def _common(task: TaskRecord) -> dict[str, Any]:
     ended = task.ended_at
     return {
         "id": task.id,

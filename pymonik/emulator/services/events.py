@@ -14,7 +14,7 @@ from armonik.protogen.common import events_common_pb2 as messages
 from pymonik.emulator.engine import Engine, Refused
 from pymonik.emulator.services.fields import result_field, task_field
 from pymonik.emulator.services.filters import Filter, compile_filter
-from pymonik.emulator.state import Result, Task
+from pymonik.emulator.state import Result, TaskRecord
 from pymonik.emulator.state.instructions import (
     Notice,
     OwnerChanged,
@@ -96,7 +96,7 @@ class Events:
         yield Update(session_id=notice.session_id, **update)
 
 
-def _task_update(notice: TaskCreated | TaskChanged, task: Task) -> dict[str, Any]:
+def _task_update(notice: TaskCreated | TaskChanged, task: TaskRecord) -> dict[str, Any]:
     if isinstance(notice, TaskChanged):
         changed = Update.TaskStatusUpdate(task_id=task.id, status=notice.status.value)
         return {"task_status_update": changed}

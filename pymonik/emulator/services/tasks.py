@@ -16,7 +16,7 @@ from pymonik.emulator.services.fields import TASK_ID, TASK_SESSION, task_field
 from pymonik.emulator.services.filters import Filter, compile_filter
 from pymonik.emulator.services.listing import listed, narrow
 from pymonik.emulator.services.submission import under_way
-from pymonik.emulator.state import Tables, Task, events
+from pymonik.emulator.state import Tables, TaskRecord, events
 
 
 class Tasks:
@@ -112,5 +112,5 @@ def new_tasks(request: Any) -> tuple[events.NewTask, ...]:
     )
 
 
-def _worth_testing(tables: Tables, matches: Filter) -> list[Task]:
+def _worth_testing(tables: Tables, matches: Filter) -> list[TaskRecord]:
     return list(narrow(matches, (TASK_ID, tables.tasks), (TASK_SESSION, tables.tasks_of)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pymonik.emulator.state.records import Result, Task
+from pymonik.emulator.state.records import Result, TaskRecord
 from pymonik.emulator.state.status import ResultStatus, TaskStatus
 from pymonik.emulator.state.world import World
 
@@ -41,13 +41,13 @@ def terminate(world: World, task_ids: Iterable[str], reason: str) -> None:
         frontier = _known(world, dependents)
 
 
-def _known(world: World, task_ids: Iterable[str]) -> list[Task]:
+def _known(world: World, task_ids: Iterable[str]) -> list[TaskRecord]:
     tasks = world.tables.tasks
     found = (tasks.get(task_id) for task_id in task_ids)
     return [task for task in found if task is not None and task.status in YIELDING]
 
 
-def _owed(world: World, task: Task, owners: set[str]) -> list[Result]:
+def _owed(world: World, task: TaskRecord, owners: set[str]) -> list[Result]:
     results = world.tables.results
     outputs = (results.get(output) for output in task.outputs)
     return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pymonik.emulator.state import events, submission
 from pymonik.emulator.state.cascade import terminate
 from pymonik.emulator.state.instructions import Drop, Poison, Proceed, Run, TaskCreated
-from pymonik.emulator.state.records import Session, Task
+from pymonik.emulator.state.records import SessionRecord, TaskRecord
 from pymonik.emulator.state.results import complete, declare, resolve
 from pymonik.emulator.state.status import (
     ENDED_SESSIONS,
@@ -149,7 +149,7 @@ def release(world: World, event: events.Release) -> None:
             world.send_message(task)
 
 
-def _alive(world: World, task_id: str) -> Task | None:
+def _alive(world: World, task_id: str) -> TaskRecord | None:
     """Find a task that a pod reports on; one that is being cancelled ends here."""
     task = world.tables.tasks.get(task_id)
     if task is None or task.status in FINAL:
@@ -160,7 +160,9 @@ def _alive(world: World, task_id: str) -> Task | None:
     return task
 
 
-def _adopt(world: World, parent: Task, session: Session, offers: tuple[events.Offer, ...]) -> None:
+def _adopt(
+    world: World, parent: TaskRecord, session: SessionRecord, offers: tuple[events.Offer, ...]
+) -> None:
     """Insert sub-tasks; those that name outputs of their parent take them over."""
     merged: list[events.NewTask] = []
     for offered in offers:
@@ -182,14 +184,14 @@ def _adopt(world: World, parent: Task, session: Session, offers: tuple[events.Of
         submission.connect(world, children, session=None)
 
 
-def _retry_or_abort(world: World, task: Task, error: str) -> None:
+def _retry_or_abort(world: World, task: TaskRecord, error: str) -> None:
     if len(task.retry_of) < task.options.max_retries:
         _retry(world, task, error)
     else:
         _abort(world, task, TaskStatus.ERROR, error)
 
 
-def _retry(world: World, task: Task, error: str) -> None:
+def _retry(world: World, task: TaskRecord, error: str) -> None:
     results = world.tables.results
     outputs = [results[output] for output in task.outputs if output in results]
     for result in outputs:
@@ -205,10 +207,10 @@ def _retry(world: World, task: Task, error: str) -> None:
     submission.connect(world, [again], session=None)
 
 
-def _renew(world: World, task: Task) -> Task:
+def _renew(world: World, task: TaskRecord) -> TaskRecord:
     """Create the next attempt of a task."""
     chain = (*task.retry_of, task.id)
-    again = Task(
+    again = TaskRecord(
         id=f"{task.initial_id}###{len(chain)}",
         session_id=task.session_id,
         options=task.options,
@@ -226,7 +228,7 @@ def _renew(world: World, task: Task) -> Task:
     return again
 
 
-def _poison(world: World, task: Task) -> None:
+def _poison(world: World, task: TaskRecord) -> None:
     """Delete the payload, fail to write the end, and have no payload for the retry.
 
     The agent takes the message of the task again and again, until its session ends.
@@ -237,19 +239,19 @@ def _poison(world: World, task: Task) -> None:
     world.out.append(Poison(task.id))
 
 
-def _abort(world: World, task: Task, status: TaskStatus, error: str) -> None:
+def _abort(world: World, task: TaskRecord, status: TaskStatus, error: str) -> None:
     _delete_payload(world, task)
     world.set_task(task, status, error)
     verb = "timed-out" if status is TaskStatus.TIMEOUT else "failed"
     terminate(world, [task.id], f"Task {task.id} {verb}:\n{error}")
 
 
-def _cancel(world: World, task: Task, why: str) -> None:
+def _cancel(world: World, task: TaskRecord, why: str) -> None:
     world.set_task(task, TaskStatus.CANCELLED)
     terminate(world, [task.id], f"Task {task.id} has been cancelled because {why}")
 
 
-def _delete_payload(world: World, task: Task) -> None:
+def _delete_payload(world: World, task: TaskRecord) -> None:
     payload = world.tables.results.get(task.payload_id)
     if world.settings.delete_payload and payload is not None:
         world.delete_data(payload)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pymonik.emulator.state import events
 from pymonik.emulator.state.cascade import terminate
-from pymonik.emulator.state.records import Task
+from pymonik.emulator.state.records import TaskRecord
 from pymonik.emulator.state.status import FINAL, HELD, ResultStatus, SessionStatus, TaskStatus
 from pymonik.emulator.state.world import World
 
@@ -39,12 +39,12 @@ def idle(world: World, event: events.Idle) -> None:
             _fail(world, task, reason)
 
 
-def _fail(world: World, task: Task, reason: str) -> None:
+def _fail(world: World, task: TaskRecord, reason: str) -> None:
     world.set_task(task, TaskStatus.ERROR, reason)
     terminate(world, [task.id], f"Task {task.id} failed:\n{reason}")
 
 
-def _hopeless(world: World, task: Task) -> str:
+def _hopeless(world: World, task: TaskRecord) -> str:
     """Say why one of the missing inputs will never come, or nothing."""
     for result_id in sorted(task.remaining):
         result = world.tables.results.get(result_id)
@@ -64,7 +64,7 @@ def _hopeless(world: World, task: Task) -> str:
     return ""
 
 
-def _waits_within(world: World, task: Task) -> bool:
+def _waits_within(world: World, task: TaskRecord) -> bool:
     """Whether every missing input belongs to a task of the same session that waits as well."""
     owners = (
         world.tables.tasks.get(world.tables.results[result_id].owner)

@@ -18,8 +18,8 @@ from pymonik.emulator.state import (
     submission,
 )
 from pymonik.emulator.state.instructions import Instruction, Refuse
-from pymonik.emulator.state.records import Result, Tables, Task
-from pymonik.emulator.state.world import Refusal, Settings, World
+from pymonik.emulator.state.records import Result, Tables, TaskRecord
+from pymonik.emulator.state.world import ClusterSettings, Refusal, World
 
 RULES: dict[type[Any], Callable[[World, Any], None]] = {
     events.CreateSession: sessions.create,
@@ -52,7 +52,7 @@ RULES: dict[type[Any], Callable[[World, Any], None]] = {
 class Machine:
     """The state of an emulated cluster and the rules that change it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ClusterSettings) -> None:
         self.world = World(settings)
 
     @property
@@ -64,7 +64,7 @@ class Machine:
         self,
         event: events.Event,
         now: float = 0.0,
-        before: dict[str, Result | Task] | None = None,
+        before: dict[str, Result | TaskRecord] | None = None,
     ) -> list[Instruction]:
         """Apply one event and return what has to be done; a refusal comes last in the list.
 

@@ -44,7 +44,7 @@ class Options:
 
 
 @dataclass(slots=True, eq=False)
-class Session:
+class SessionRecord:
     """A session and its two submission flags."""
 
     id: str
@@ -79,7 +79,7 @@ class Result:
 
 
 @dataclass(slots=True, eq=False)
-class Task:
+class TaskRecord:
     """A task.
 
     ``remaining`` are the inputs, payload included, that are not completed yet; ``queued`` says
@@ -116,14 +116,14 @@ class Task:
 class Tables:
     """All records by id, and by session (a result may name a session that does not exist)."""
 
-    sessions: dict[str, Session] = field(default_factory=dict)
+    sessions: dict[str, SessionRecord] = field(default_factory=dict)
     results: MutableMapping[str, Result] = field(default_factory=dict)
-    tasks: MutableMapping[str, Task] = field(default_factory=dict)
+    tasks: MutableMapping[str, TaskRecord] = field(default_factory=dict)
     results_of: MutableMapping[str, MutableMapping[str, Result]] = field(
         default_factory=lambda: defaultdict(dict)
     )
     payload_users: dict[str, str] = field(default_factory=dict)
-    tasks_of: MutableMapping[str, MutableMapping[str, Task]] = field(
+    tasks_of: MutableMapping[str, MutableMapping[str, TaskRecord]] = field(
         default_factory=lambda: defaultdict(dict)
     )
 
@@ -132,7 +132,7 @@ class Tables:
         self.results[result.id] = result
         self.results_of[result.session_id][result.id] = result
 
-    def add_task(self, task: Task) -> None:
+    def add_task(self, task: TaskRecord) -> None:
         """Store a task under its id and its session."""
         self.tasks[task.id] = task
         self.payload_users.setdefault(task.payload_id, task.id)
@@ -143,7 +143,7 @@ class Tables:
         del self.results[result.id]
         del self.results_of[result.session_id][result.id]
 
-    def remove_task(self, task: Task) -> None:
+    def remove_task(self, task: TaskRecord) -> None:
         """Forget a task."""
         del self.tasks[task.id]
         self.payload_users.pop(task.payload_id, None)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pymonik.emulator.state import events
 from pymonik.emulator.state.instructions import Drop, ResultCreated
-from pymonik.emulator.state.records import Result, Session, Task
+from pymonik.emulator.state.records import Result, SessionRecord, TaskRecord
 from pymonik.emulator.state.status import ResultStatus, TaskStatus
 from pymonik.emulator.state.world import Refusal, World
 
@@ -88,9 +88,9 @@ def complete(world: World, result: Result, stored: events.StoredObject) -> None:
     world.set_result(result, ResultStatus.COMPLETED)
 
 
-def resolve(world: World, completed: Iterable[Result], session: Session | None) -> None:
+def resolve(world: World, completed: Iterable[Result], session: SessionRecord | None) -> None:
     """Queue the tasks whose last missing inputs these results were."""
-    ready: list[Task] = []
+    ready: list[TaskRecord] = []
     for result in completed:
         for task_id in result.dependents:
             task = world.tables.tasks.get(task_id)

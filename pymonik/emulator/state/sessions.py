@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pymonik.emulator.state import events
 from pymonik.emulator.state.instructions import Stop
-from pymonik.emulator.state.records import Options, Session
+from pymonik.emulator.state.records import Options, SessionRecord
 from pymonik.emulator.state.status import FINAL, HELD, ResultStatus, SessionStatus, TaskStatus
 from pymonik.emulator.state.world import Refusal, World
 
@@ -28,7 +28,7 @@ def create(world: World, event: events.CreateSession) -> None:
         f"the default partition '{options.partition}' is not among those of the session "
         f"{list(partitions)}: every submission without a partition of its own would fail",
     )
-    world.tables.sessions[event.session_id] = Session(
+    world.tables.sessions[event.session_id] = SessionRecord(
         event.session_id, partitions, options, created_at=world.now
     )
 
@@ -155,7 +155,9 @@ def expire(world: World, event: events.Expire) -> None:
         tables.remove_result(result)
 
 
-def _transition(world: World, session_id: str, verb: str, allowed: set[SessionStatus]) -> Session:
+def _transition(
+    world: World, session_id: str, verb: str, allowed: set[SessionStatus]
+) -> SessionRecord:
     session = world.session(session_id)
     if session.status in allowed:
         return session

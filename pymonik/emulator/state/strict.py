@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pymonik.emulator.state import events
-from pymonik.emulator.state.records import Options, Session, Task
+from pymonik.emulator.state.records import Options, SessionRecord, TaskRecord
 from pymonik.emulator.state.world import World
 
 
 def scrutinize(
     world: World,
-    session: Session,
+    session: SessionRecord,
     sent: Iterable[Options | None],
     tasks: Sequence[events.NewTask],
     parent: str = "",
@@ -43,7 +43,7 @@ def _complete_options(world: World, options: Options | None) -> None:
         )
 
 
-def _reachable_queue(world: World, session: Session, task: events.NewTask) -> None:
+def _reachable_queue(world: World, session: SessionRecord, task: events.NewTask) -> None:
     assert task.options is not None, "strict checks see merged options"
     world.insist(
         task.options.partition in session.partitions,
@@ -92,7 +92,7 @@ def _own_payloads(world: World, tasks: Sequence[events.NewTask]) -> None:
 
 
 def production_faults(
-    world: World, task: Task, event: events.Succeed, delegated: set[str]
+    world: World, task: TaskRecord, event: events.Succeed, delegated: set[str]
 ) -> list[str]:
     """Say what is wrong with the outputs of a task that answered ok."""
     if not world.settings.strict:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pymonik.emulator.state import events
 from pymonik.emulator.state.instructions import TaskCreated, Toil
 from pymonik.emulator.state.options import merge
-from pymonik.emulator.state.records import Options, Result, Session, Task
+from pymonik.emulator.state.records import Options, Result, SessionRecord, TaskRecord
 from pymonik.emulator.state.status import ResultStatus, TaskStatus
 from pymonik.emulator.state.strict import scrutinize
 from pymonik.emulator.state.world import Refusal, World
@@ -37,7 +37,7 @@ def submit(world: World, event: events.SubmitTasks) -> None:
 
 
 def admit(
-    world: World, session: Session, options: Options | None, is_open: bool, who: str
+    world: World, session: SessionRecord, options: Options | None, is_open: bool, who: str
 ) -> Options:
     """Check the options of a request against its session, and return them merged."""
     if options is not None:
@@ -112,14 +112,14 @@ def check_inputs(
 
 
 def insert(
-    world: World, session: Session, tasks: Iterable[events.NewTask], parent: Task | None
-) -> list[Task]:
+    world: World, session: SessionRecord, tasks: Iterable[events.NewTask], parent: TaskRecord | None
+) -> list[TaskRecord]:
     """Store the tasks and give them the outputs that nobody owns."""
     parents = (session.id,) if parent is None else (*parent.parents, parent.id)
     created = []
     for new in tasks:
         assert new.options is not None, "options are merged before tasks are stored"
-        task = Task(
+        task = TaskRecord(
             id=new.id,
             session_id=session.id,
             options=new.options,
@@ -142,7 +142,7 @@ def insert(
     return created
 
 
-def connect(world: World, tasks: Sequence[Task], session: Session | None) -> None:
+def connect(world: World, tasks: Sequence[TaskRecord], session: SessionRecord | None) -> None:
     """Tie the tasks to the inputs they wait for, and queue those that wait for none."""
     completed = set()
     for task in tasks:

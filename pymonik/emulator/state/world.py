@@ -18,7 +18,7 @@ from pymonik.emulator.state.instructions import (
     ResultChanged,
     TaskChanged,
 )
-from pymonik.emulator.state.records import Result, Session, Tables, Task
+from pymonik.emulator.state.records import Result, SessionRecord, Tables, TaskRecord
 from pymonik.emulator.state.status import FINAL, ResultStatus, SessionStatus, TaskStatus
 
 OPAQUE = "Unknown exception, see ArmoniK logs"
@@ -34,7 +34,7 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ClusterSettings:
     """How the emulated cluster is configured."""
 
     partitions: tuple[str, ...]
@@ -49,18 +49,18 @@ class Settings:
 class World:
     """The state of the engine while one event is handled."""
 
-    settings: Settings
+    settings: ClusterSettings
     tables: Tables = field(default_factory=Tables)
     now: float = 0.0
     out: list[Instruction] = field(default_factory=list)
-    before: dict[str, Result | Task] | None = None
+    before: dict[str, Result | TaskRecord] | None = None
 
-    def remember(self, record: Result | Task) -> None:
+    def remember(self, record: Result | TaskRecord) -> None:
         """Keep a copy of a record that is about to change, if anybody asked for it."""
         if self.before is not None and record.id not in self.before:
             self.before[record.id] = copy.copy(record)
 
-    def session(self, session_id: str) -> Session:
+    def session(self, session_id: str) -> SessionRecord:
         """Find a session or refuse with NOT_FOUND."""
         session = self.tables.sessions.get(session_id)
         if session is None:
@@ -90,7 +90,7 @@ class World:
         if self.settings.strict and not condition:
             raise Refusal("INVALID_ARGUMENT", f"strict: {reason}")
 
-    def set_task(self, task: Task, status: TaskStatus, error: str = "") -> None:
+    def set_task(self, task: TaskRecord, status: TaskStatus, error: str = "") -> None:
         """Change the status of a task; a final one ends it."""
         self.remember(task)
         task.status = status
@@ -125,7 +125,7 @@ class World:
         if result.status is not ResultStatus.DELETED:
             self.set_result(result, ResultStatus.DELETED)
 
-    def enqueue(self, ready: Iterable[Task], session: Session | None) -> None:
+    def enqueue(self, ready: Iterable[TaskRecord], session: SessionRecord | None) -> None:
         """Queue ready tasks, bigger priorities first, or pause them with their session."""
         paused = session is not None and session.status is SessionStatus.PAUSED
         for task in sorted(ready, key=lambda t: -t.options.priority):
@@ -133,7 +133,7 @@ class World:
             if not paused:
                 self.send_message(task)
 
-    def send_message(self, task: Task) -> None:
+    def send_message(self, task: TaskRecord) -> None:
         """Put a submitted task into its queue; above the highest priority nobody reads it."""
         task.submitted_at = self.now
         priority = task.options.priority

@@ -56,7 +56,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Job:
+class Assignment:
     """A range of elements of a program to run now.
 
     attempts, doomed, noted: what came of earlier attempts, by (element, step).

@@ -114,7 +114,7 @@ def _failing(failure: Failure) -> Getter:
     return get
 
 
-class Made:
+class OpValue:
     """The value of a step inside a unit: handed over as itself only when nobody else can see it."""
 
     __slots__ = ("_record", "_value", "uses")
@@ -140,6 +140,6 @@ class Made:
 _HELD = object()
 
 
-def held(value: Any) -> Made:
+def held(value: Any) -> OpValue:
     """Hold an object for its only consumer, unpickled."""
-    return Made(value, _HELD, 1)
+    return OpValue(value, _HELD, 1)

@@ -266,7 +266,7 @@ class Executor:
         task: tuple[str, bytes] | None,
         surroundings: Any,
     ) -> None:
-        from pymonik.runtime.executor.calls import Job
+        from pymonik.runtime.executor.calls import Assignment
         from pymonik.runtime.executor.run import run
         from pymonik.runtime.executor.state import STATE
         from pymonik.runtime.executor.subtasks import wire_plan
@@ -281,7 +281,7 @@ class Executor:
             self._mover.move(surroundings)
         self._enter(modules)
         program = Program.load(payload)
-        job = Job(program, inputs, start, stop, *(extras or ()))
+        job = Assignment(program, inputs, start, stop, *(extras or ()))
         for report in run(job, self._hosting):
             told = (number, report.start, report.stop, report.columns, report.errors)
             if not report.last:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pymonik.runtime.executor import state as running
-from pymonik.runtime.executor.calls import Hosting, Job, Report, caller
-from pymonik.runtime.executor.feed import Feed, Made, Upstream, held
+from pymonik.runtime.executor.calls import Assignment, Hosting, Report, caller
+from pymonik.runtime.executor.feed import Feed, OpValue, Upstream, held
 from pymonik.runtime.executor.results import failure_of, frozen
 from pymonik.runtime.executor.resume import over, steps_in
 from pymonik.runtime.executor.sharing import is_unshared
@@ -26,7 +26,7 @@ from pymonik.values.outcome import Failure
 from pymonik.wire.program import StepCode, element_of, site_of
 
 
-def run(job: Job, hosting: Hosting) -> Iterator[Report]:
+def run(job: Assignment, hosting: Hosting) -> Iterator[Report]:
     """Run a job; give reports as they are due."""
     runner = _Runner(job, hosting)
     limits, page, subtasks = settings(), hosting.page, hosting.subtasks
@@ -49,7 +49,7 @@ def run(job: Job, hosting: Hosting) -> Iterator[Report]:
 class _Runner:
     """The state of one job: its functions, getters, and the records not reported yet."""
 
-    def __init__(self, job: Job, hosting: Hosting) -> None:
+    def __init__(self, job: Assignment, hosting: Hosting) -> None:
         self.job = job
         self.hosting = hosting
         self.feed = Feed(job.sources)
@@ -104,7 +104,7 @@ class _Runner:
 
     def _element(self, number: int, raised: BaseException | None = None) -> None:
         """Run all steps for one element; `raised` is what its first step raised already."""
-        made: list[Made] = []
+        made: list[OpValue] = []
         self.hosting.page.numbers[0] = number
         self.noting = len(self.steps) > 1
         noted, doomed = self.job.noted, self.job.doomed
@@ -130,7 +130,7 @@ class _Runner:
         lost = failed or self.hosting.subtasks.has_work
         self.noting = not lost and self.hosting.page.note(noted)
 
-    def _again(self, place: int, number: int, noted: tuple[Any, ...]) -> Made:
+    def _again(self, place: int, number: int, noted: tuple[Any, ...]) -> OpValue:
         """Take what a step has made in an executor that died since."""
         record = noted[0] if noted else None
         output, keep = self.outputs.get(place), self.steps[place].keep
@@ -138,14 +138,14 @@ class _Runner:
             kept = keep is True or bool(keep and keep[number])
             self.columns[output].append(record if kept else None)
         self._note(noted)
-        return Made(None, record, self.uses[place])
+        return OpValue(None, record, self.uses[place])
 
     def _step(
         self,
         number: int,
         place: int,
         step: StepCode,
-        made: Sequence[Made],
+        made: Sequence[OpValue],
         raised: BaseException | None,
     ) -> Any:
         """Give the value of a step, or its `Failure`."""
@@ -181,7 +181,7 @@ class _Runner:
                     hosting.restore()
         raise AssertionError("a step ends within its attempts")
 
-    def _store(self, place: int, number: int, value: Any, uses: int) -> Made:
+    def _store(self, place: int, number: int, value: Any, uses: int) -> OpValue:
         """Keep the value of a step: as a record where it is stored or used twice."""
         output = self.outputs.get(place)
         keep = self.steps[place].keep
@@ -189,7 +189,7 @@ class _Runner:
         if type(value) in IMMEDIATE and not self.hosting.subtasks.recorded:
             if output is not None:
                 self.columns[output].append(value if kept else None)
-            return Made(None, value, uses)
+            return OpValue(None, value, uses)
         record = value
         lazy = getattr(type(value), "__pymonik_role__", "") == "lazy"
         if (lazy or self.hosting.subtasks.recorded) and type(value) is not Failure:
@@ -209,7 +209,7 @@ class _Runner:
             self.columns[output].append(record if kept or type(record) is Failure else None)
         elif type(record) is Failure and not record.path:
             self.errors.append(record)
-        return Made(None, record, uses)
+        return OpValue(None, record, uses)
 
     def _frozen(self, value: Any, place: int, number: int) -> Any:
         """Make the record of a value, or the failure of its call when it cannot be pickled."""
@@ -227,7 +227,7 @@ class _Runner:
             subtasks.drop_call()
             return failure_of(error, self.steps[place], number, 1, self.hosting.worker)
 
-    def _divert(self, number: int, place: int, made: list[Made]) -> None:
+    def _divert(self, number: int, place: int, made: list[OpValue]) -> None:
         """Record the steps behind a delegated one: they belong to the graph it returned."""
         subtasks = self.hosting.subtasks
         handles: list[Any] = [None] * place + [subtasks.take_diverted()]
@@ -243,7 +243,7 @@ class _Runner:
             content = self.feed.content(step.function)
             seed = seeds.seed_at(step.places, number, element_of(step, number))
             handles.append(subtasks.residual(step, content, args, site_of(step, number), seed))
-            made.append(Made(None, None, 0))
+            made.append(OpValue(None, None, 0))
             if later in self.outputs:
                 self.columns[self.outputs[later]].append(None)
             self._bind(later, number, handles[later])
@@ -254,7 +254,7 @@ class _Runner:
         output = self.outputs.get(place)
         self.hosting.subtasks.bind(output, number, handle)
 
-    def _residual(self, column: Any, number: int, made: list[Made], handles: list[Any]) -> Any:
+    def _residual(self, column: Any, number: int, made: list[OpValue], handles: list[Any]) -> Any:
         """Give the argument of a step that runs later: a handle, or the value at hand."""
         if column[0] == "p" and handles[column[1]] is not None:
             return handles[column[1]]

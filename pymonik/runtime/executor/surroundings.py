@@ -17,7 +17,7 @@ from pymonik.system.surroundings import (
     NO_CHANGES,
     Changes,
     Surroundings,
-    Watch,
+    SurroundingsWatch,
     applied,
     difference,
     set_filters,
@@ -72,7 +72,7 @@ class Mover:
 
 
 @contextlib.contextmanager
-def moved(watch: Watch | None, unit: Unit, restore: Restorer) -> Iterator[None]:
+def moved(watch: SurroundingsWatch | None, unit: Unit, restore: Restorer) -> Iterator[None]:
     """Be in the surroundings of a unit for as long as the block runs, in the user's own process."""
     if watch is None or watch.changes() is unit.surroundings:
         yield

@@ -17,7 +17,7 @@ from armonik.protogen.common import agent_common_pb2 as messages
 from armonik.protogen.common.objects_pb2 import TaskOptions
 from google.protobuf.duration_pb2 import Duration
 
-from pymonik.plan.requests import Entry, Placement, Submit, packed
+from pymonik.plan.requests import Placement, Submit, TaskSubmission, packed
 from pymonik.plan.sizes import HOURS, RETRIES
 from pymonik.wire.envelope import Parts, size_of
 
@@ -102,7 +102,7 @@ class AgentStore:
                 _raise_lost(error)
                 raise
 
-    def _creations(self, entries: Sequence[Entry], common: Placement) -> Iterator[Any]:
+    def _creations(self, entries: Sequence[TaskSubmission], common: Placement) -> Iterator[Any]:
         for entry in entries:
             own = entry.placement != common
             yield messages.SubmitTasksRequest.TaskCreation(
@@ -191,7 +191,7 @@ def _raise_lost(error: Any) -> None:
         raise AgentLostError(f"the agent does not answer: {error.details()}") from error
 
 
-def _entry_size(entry: Entry) -> int:
+def _entry_size(entry: TaskSubmission) -> int:
     labels = sum(len(text.encode()) for label in entry.placement.labels for text in label)
     texts = sum(len(text.encode()) for text in (entry.placement.partition, *entry.placement[2:7]))
     return 300 + labels + texts + 40 * len(entry.inputs)

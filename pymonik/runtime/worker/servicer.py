@@ -19,7 +19,7 @@ from armonik.protogen.common.worker_common_pb2 import HealthCheckReply, ProcessR
 from pymonik.runtime.worker.agent import AgentLostError, AgentStore
 from pymonik.runtime.worker.hosts import Hosts
 from pymonik.runtime.worker.inputs import ContentCache
-from pymonik.runtime.worker.task import Task
+from pymonik.runtime.worker.task import WorkerTask
 from pymonik.wire import error_text as verdict
 
 logger = logging.getLogger("pymonik.worker")
@@ -48,7 +48,7 @@ class Servicer:
         with self._running:
             try:
                 store = AgentStore(self._agent, request)
-                task = Task(request, store, self._hosts, self._cache)
+                task = WorkerTask(request, store, self._hosts, self._cache)
                 error = task.run(self._agent_target, context)
             except AgentLostError as problem:
                 logger.warning("task %s is given back: %s", request.task_id, problem)

@@ -16,7 +16,7 @@ from pymonik.environment.versions import VERSIONS, differences, python_mismatch
 from pymonik.plan.dispatch import dispatch
 from pymonik.plan.fan_in import FanIn, Hole
 from pymonik.plan.make_requests import Facts, Ledger, order_object, sending
-from pymonik.plan.requests import Entry, Object, Placement, Submit
+from pymonik.plan.requests import Object, Placement, Submit, TaskSubmission
 from pymonik.plan.unit import Unit
 from pymonik.runtime.worker.agent import AgentStore
 from pymonik.runtime.worker.hosts import Hosted, Hosts
@@ -39,7 +39,7 @@ logger = logging.getLogger("pymonik.worker")
 _NOTED = 20
 
 
-class Task:
+class WorkerTask:
     """One task in the hands of this worker."""
 
     def __init__(self, request: Any, store: AgentStore, hosts: Hosts, cache: ContentCache) -> None:
@@ -222,7 +222,7 @@ class Task:
         (task.id,) = self._store.create([("assemble", task.parts() if task.parts else [])])
         options = self._request.task_options
         placement = Placement(options.partition_id, options.priority)
-        entry = Entry(task, output, tuple(sources), placement)
+        entry = TaskSubmission(task, output, tuple(sources), placement)
         self._store.submit(Submit([entry], placement))
 
 
