@@ -14,7 +14,7 @@ from typing import Any
 import cloudpickle
 
 from pymonik.capture import class_parts
-from pymonik.capture.by_value import travels
+from pymonik.capture.by_value import travels, travels_from
 from pymonik.capture.definition_maker import needed
 from pymonik.capture.definition_record import DefinitionRecord, Taken, found_at
 from pymonik.capture.definitions import TABLE
@@ -63,8 +63,11 @@ class _Definer(Pickler):
             self.before = list(self.used)
         return super().reducer_override(obj)
 
-    def _cell_record(self, cell: Any) -> DefinitionRecord | None:
-        """Give what methods may rebind a definition of its own."""
+    def _cell_record(self, cell: Any, function: Any) -> DefinitionRecord | None:
+        """Give a definition of its own to what methods share with the scope of their class."""
+        is_inner = "<locals>" in self.record.id
+        if not is_inner or not travels_from(function.__globals__.get("__name__")):
+            return None  # of a decorator, such as that of data classes
         if not is_variable(cell):
             return None
         module = self.record.id.partition(":")[0]

@@ -16,7 +16,7 @@ from pymonik.capture.reachable import cell_value, global_names, reachable
 from pymonik.capture.sharing import NOTED
 from pymonik.errors import CaptureError
 from pymonik.settings import MIB, settings
-from pymonik.values.content import IMMEDIATE, Content, freeze_buffer
+from pymonik.values.content import IMMEDIATE, Content, Definition, freeze_buffer
 
 if TYPE_CHECKING:
     from pymonik.capture.fingerprint import Whole
@@ -83,7 +83,7 @@ class Interner:
         return content, lazies
 
     def _intern(self, data: bytes, raw: list[memoryview]) -> Content:
-        key = (data, *[(view.nbytes, _sample(view)) for view in raw])
+        key = (data, *map(_sample, raw))
         known = self._known.get(key)
         if known is not None and known.equals(data, raw):
             return known
@@ -101,13 +101,15 @@ class Interner:
         self._large[number] = (ref, content)
 
 
-def _sample(view: memoryview) -> int:
-    """Give what tells most buffers of one size apart at no cost: a hash of three parts of it."""
+def _sample(view: memoryview) -> Any:
+    """Give what tells most buffers apart at no cost: their size and a hash of three parts."""
+    if type(view.obj) is Definition:  # it knows its hash, and mostly is the same object
+        return view.obj
     middle, end = view.nbytes // 2, view.nbytes - _PART
     if end <= 2 * _PART:
-        return hash(bytes(view))
+        return view.nbytes, hash(bytes(view))
     starts = (0, middle, end)
-    return hash(b"".join(view[start : start + _PART] for start in starts))
+    return view.nbytes, hash(b"".join(view[start : start + _PART] for start in starts))
 
 
 def is_immediate_tuple(values: tuple[Any, ...], levels: int = 8) -> bool:

@@ -72,6 +72,8 @@ def _function_of(value: Any) -> types.FunctionType | None:
 class Namespace:
     """Stands in a pickle for the variables of a module, of which it takes some."""
 
+    __slots__ = ("basic", "identity", "values")
+
     def __init__(self, identity: str, space: dict[str, Any], names: set[str] | None) -> None:
         self.identity = identity
         own = [name for name in space if not name.startswith("__")]

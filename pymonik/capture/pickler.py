@@ -20,6 +20,7 @@ from typing import Any
 import cloudpickle
 
 from pymonik.capture import class_parts
+from pymonik.capture.arrays import reduce_array
 from pymonik.capture.by_value import is_importable, is_made, travels, travels_from
 from pymonik.capture.definition_record import DefinitionRecord, found_at, known
 from pymonik.capture.definitions import TABLE, defined
@@ -32,6 +33,7 @@ from pymonik.capture.namespaces import (
 )
 from pymonik.capture.reachable import global_names
 from pymonik.capture.reducers import (
+    HEAP_TYPE,
     PROCESS_OWN,
     REDUCERS,
     fill_module,
@@ -71,6 +73,19 @@ def _role_of(kind: Any) -> Any:
     return next((role for role in found if role is not None), None)
 
 
+def _is_plain(obj: Any, kind: Any) -> bool:
+    """Tell at once of most objects with attributes that `pickle` itself knows what to do."""
+    return (
+        bool(kind.__flags__ & HEAP_TYPE)
+        and kind.__reduce_ex__ is object.__reduce_ex__
+        and kind.__reduce__ is object.__reduce__
+        and bool(getattr(obj, "__dict__", None))
+        and not hasattr(kind, "__pymonik_role__")
+        and kind not in REDUCERS
+        and not isinstance(obj, type)
+    )
+
+
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles one object; `lazies` are the handles found, `raw` its large buffers.
 
@@ -98,6 +113,15 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def reducer_override(self, obj: Any) -> Any:
         """Put a numbered slot where a handle is; carry local functions and classes by value."""
         kind = type(obj)
+        # The first three are met with every object of a class of the script: in this order.
+        if obj is defined:
+            return NotImplemented
+        if kind is type and (record := known(obj)) is not None:
+            self.origins.add(obj.__module__)
+            return self._refer(record)
+        if type(kind) is type and _is_plain(obj, kind):
+            self.origins.add(kind.__module__)
+            return NotImplemented
         role = _role_of(kind)
         if role in self._holes:
             return self._hole(obj)
@@ -133,6 +157,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def _reduce_type(self, cls: Any) -> Any:
         self.origins.add(cls.__module__)
+        if (record := known(cls)) is not None:
+            return self._refer(record)
         if travels(cls):
             return self._refer(TABLE.record_of(cls))
         return super().reducer_override(cls)
@@ -155,7 +181,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             if module.__name__ != "__main__" and not travels_from(module.__name__):
                 return getattr, (module, name.partition(":")[2])
             return self._refer(TABLE.record_of(obj, name))
-        return reduced_exception(obj) if isinstance(obj, BaseException) else NotImplemented
+        return reduced_exception(obj) if isinstance(obj, BaseException) else reduce_array(obj)
 
     def _reduce_function(self, function: Any) -> Any:
         self.origins.add(function.__module__)
@@ -178,18 +204,18 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         """Let functions share the cells, and the variables of modules, that they have in common."""
         code, space, name, defaults, closure = super()._function_getnewargs(func)
         if closure is not None:
-            closure = tuple(map(self._cell, func.__closure__))
+            closure = tuple(self._cell(cell, func) for cell in func.__closure__)
         return code, space, name, defaults, closure
 
-    def _cell(self, cell: Any) -> Any:
+    def _cell(self, cell: Any, function: Any) -> Any:
         """Give what stands for a cell in all functions that have it: an empty one, or a name."""
         if id(cell) not in self._cells:
-            record = self._cell_record(cell)
+            record = self._cell_record(cell, function)
             known = types.CellType() if record is None else self._stand_in(record)
             self._cells[id(cell)] = cell, known
         return self._cells[id(cell)][1]
 
-    def _cell_record(self, cell: Any) -> DefinitionRecord | None:
+    def _cell_record(self, cell: Any, function: Any) -> DefinitionRecord | None:
         return known(cell)
 
     def _stand_in(self, record: DefinitionRecord) -> SharedGlobal:
@@ -201,7 +227,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         used = slots["__globals__"]
         used.update(hinted(function.__annotations__, function.__globals__))
         if function.__closure__:
-            slots["__closure__"] = tuple(map(self._value_of, function.__closure__))
+            slots["__closure__"] = tuple(self._value_of(c, function) for c in function.__closure__)
         names = {*used, *global_names(function.__code__)}
         if names.isdisjoint(shared_names(function.__globals__)):
             self._share_values(used, function.__module__)
@@ -210,9 +236,9 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         used.clear()
         return function_in, (code, space, *rest), (own, slots), None, None, complete_in
 
-    def _value_of(self, cell: Any) -> Any:
+    def _value_of(self, cell: Any, function: Any) -> Any:
         """Give a cell that holds what a function is to see: an empty one where it is named."""
-        return cell if type(self._cell(cell)) is types.CellType else types.CellType()
+        return cell if type(self._cell(cell, function)) is types.CellType else types.CellType()
 
     def _share_values(self, values: dict[str, Any], module: str) -> None:
         for name, value in values.items():
@@ -251,6 +277,8 @@ def _names_in_classes(code: types.CodeType) -> tuple[str, ...]:
 
 class SharedGlobal:
     """Stands, among the globals of a function, for what is defined elsewhere."""
+
+    __slots__ = ("record",)
 
     def __init__(self, record: DefinitionRecord) -> None:
         self.record = record

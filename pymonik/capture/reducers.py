@@ -20,7 +20,7 @@ from pymonik.capture.by_value import travels_from
 from pymonik.capture.definition_record import found_at
 from pymonik.values.content import IMMEDIATE
 
-_HEAP_TYPE = 1 << 9
+HEAP_TYPE = 1 << 9
 
 
 def vars_of(obj: Any) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def single_name(obj: Any, kind: Any) -> str | None:
     """
     if kind is object:
         return _name_in(obj, *_script_modules())
-    if not kind.__flags__ & _HEAP_TYPE:
+    if not kind.__flags__ & HEAP_TYPE:
         return None
     module = kind.__module__
     if kind.__reduce__ is not object.__reduce__ or kind.__reduce_ex__ is not object.__reduce_ex__:
@@ -85,7 +85,7 @@ def is_shareable(value: Any) -> bool:
         return False
     if hasattr(kind, "__pymonik_role__") or callable(value):
         return False
-    return bool(kind.__flags__ & _HEAP_TYPE) or hasattr(kind, "__getstate__")
+    return bool(kind.__flags__ & HEAP_TYPE) or hasattr(kind, "__getstate__")
 
 
 def _new_variable(variable: contextvars.ContextVar[Any]) -> Any:

@@ -24,13 +24,14 @@ _METHODS = (types.FunctionType, classmethod, staticmethod, property)
 _of_function = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__closure__")
 _in_cell = attrgetter("cell_contents")
 
+_END = (object(),)
 Look = Callable[[], Iterable[Any]]
 
 
 class ObjectWatch:
     """What an object held: `holds` tells whether it holds the same."""
 
-    __slots__ = ("_looks",)
+    __slots__ = ("_looks", "_seen")
 
     def __init__(
         self, obj: Any, travels: Callable[[Any], bool], names: Iterable[str] | None = None
@@ -39,20 +40,20 @@ class ObjectWatch:
 
         names: of the variables of a module, those to look at.
         """
-        looks = _Found(obj, travels, names).looks()
+        self._looks = _Found(obj, travels, names).looks()
         # What was seen is kept, so that nothing else can come to have its identity.
-        self._looks = [(look, list(look())) for look in looks]
+        self._seen = list(self._look())
+
+    def _look(self) -> Iterable[Any]:
+        # The end is marked: else what is longer or shorter now would be the same as far as it goes.
+        return chain(chain.from_iterable([look() for look in self._looks]), _END)
 
     def holds(self) -> bool:
         """Tell whether nothing was changed since."""
         try:
-            return all(_are_same(list(look()), seen) for look, seen in self._looks)
+            return all(map(is_, self._look(), self._seen))
         except (RuntimeError, ValueError):  # changed by another thread just now, or a cell emptied
             return False
-
-
-def _are_same(now: list[Any], seen: list[Any]) -> bool:
-    return len(now) == len(seen) and all(map(is_, now, seen))
 
 
 class _Found:

@@ -1,0 +1,102 @@
+"""Arrays of NumPy whose memory `pickle` would copy: it travels beside the pickle instead.
+
+Enters: an array that is masked, mapped from a file, strided, of dates, or of a subclass. Leaves:
+how it is made again over memory that is given to it. Of the plain ones NumPy takes care itself.
+Classes that pickle themselves keep to what they do, but that their bytes lie beside the pickle.
+"""
+
+from __future__ import annotations
+
+import mmap
+import pickle
+import sys
+from typing import Any
+
+# Smaller ones are pickled as their authors have it.
+_SMALL = 4096
+
+
+def reduce_array(array: Any) -> Any:
+    """Return how a pickle makes an array, NotImplemented where NumPy knows as well."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(array, numpy.ndarray):
+        return NotImplemented
+    if array.nbytes < _SMALL or array.dtype.hasobject:
+        return NotImplemented
+    kind = type(array)
+    if kind is numpy.ndarray:
+        is_plain = array.flags.forc and array.dtype.kind not in "mM"
+        return NotImplemented if is_plain else _reduced(numpy, array)
+    if kind.__reduce_ex__ is not numpy.ndarray.__reduce_ex__:
+        return NotImplemented
+    if kind.__reduce__ is numpy.ndarray.__reduce__:
+        return _reduced(numpy, array)
+    masked = sys.modules.get("numpy.ma")
+    if masked is not None and kind.__reduce__ is masked.MaskedArray.__reduce__:
+        return _reduced_masked(numpy, array)
+    return _with_bytes_apart(array.__reduce__())
+
+
+def _reduced(numpy: Any, array: Any) -> Any:
+    flat, order = _memory(numpy, array)
+    return _array, (type(array), array.shape, array.dtype, flat, order)
+
+
+def _memory(numpy: Any, array: Any) -> tuple[pickle.PickleBuffer, str]:
+    """Return the memory of an array as it lies there, a copy where it has gaps; and its order."""
+    plain = array.view(numpy.ndarray)
+    order = "F" if plain.flags.fnc else "C"
+    flat = plain.ravel(order)  # a view, unless there are gaps
+    return pickle.PickleBuffer(flat.view(numpy.uint8)), order
+
+
+def _array(kind: Any, shape: Any, dtype: Any, flat: Any, order: Any) -> Any:
+    import numpy
+
+    return numpy.ndarray.__new__(kind, shape, dtype, _writable(flat), order=order)
+
+
+def _writable(flat: Any) -> Any:
+    """Return memory that may be written: it is the array's own, whatever it was taken from."""
+    view = memoryview(flat)
+    if not view.readonly:
+        return view
+    return view.obj if isinstance(view.obj, (bytearray, mmap.mmap)) else bytearray(view)
+
+
+def _reduced_masked(numpy: Any, array: Any) -> Any:
+    mask = array.mask if array.mask is not numpy.ma.nomask else None
+    data = array._data.view(array.baseclass)
+    fill = array._fill_value
+    return _masked, (type(array), data, mask, fill)
+
+
+def _masked(kind: Any, data: Any, mask: Any, fill: Any) -> Any:
+    import numpy
+
+    made = kind.__new__(kind, data, mask=numpy.ma.nomask if mask is None else mask)
+    made.fill_value = fill
+    return made
+
+
+class _Bytes:
+    """Stands in a pickle for bytes that lie beside it."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def __reduce__(self) -> Any:
+        return bytes, (pickle.PickleBuffer(self.data),)
+
+
+def _with_bytes_apart(reduced: Any) -> Any:
+    if not isinstance(reduced, tuple) or len(reduced) != 3 or not isinstance(reduced[2], tuple):
+        return reduced
+    make, parts, state = reduced
+    return (
+        make,
+        parts,
+        tuple(
+            _Bytes(part) if type(part) is bytes and len(part) >= _SMALL else part for part in state
+        ),
+    )

@@ -1,0 +1,118 @@
+"""Arrays of every kind: their memory travels once, and is given to a call as its own."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pymonik import Pymonik, task
+from pymonik.capture.pickler import content_of
+
+# Of np.matrix, which is still in use.
+pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+SHAPE = (60, 1000)
+SIZE = 8 * SHAPE[0] * SHAPE[1]
+
+
+class Tagged(np.ndarray):
+    tag: str
+
+    def __array_finalize__(self, other: Any) -> None:
+        self.tag = getattr(other, "tag", "new")
+
+
+class Kept(Tagged):
+    """Pickles itself, as arrays with units do."""
+
+    def __reduce__(self) -> Any:
+        make, parts, state = super().__reduce__()  # type: ignore[misc]
+        return make, parts, (*state, self.tag)
+
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state[:-1])
+        self.tag = state[-1]
+
+
+def numbers() -> Any:
+    return np.random.default_rng(0).random(SHAPE)
+
+
+def tagged(kind: Any) -> Any:
+    made = numbers().view(kind)
+    made.tag = "mine"
+    return made
+
+
+def mapped(folder: Path, mode: Any) -> Any:
+    file = folder / "numbers"
+    made = np.memmap(file, dtype="f8", mode="w+", shape=SHAPE)
+    made[:] = numbers()
+    made.flush()
+    return np.memmap(file, dtype="f8", mode=mode, shape=SHAPE)
+
+
+KINDS: dict[str, Callable[[Path], Any]] = {
+    "plain": lambda folder: numbers(),
+    "in the order of Fortran": lambda folder: np.asfortranarray(numbers()),
+    "with gaps": lambda folder: np.repeat(numbers(), 2, axis=1)[:, ::2],
+    "of dates": lambda folder: np.arange(SIZE // 8).astype("M8[s]"),
+    "memmap": lambda folder: mapped(folder, "r+"),
+    "memmap for reading": lambda folder: mapped(folder, "r"),
+    "transposed memmap": lambda folder: mapped(folder, "r").T,
+    "masked": lambda folder: np.ma.masked_array(numbers(), numbers() > 0.5, fill_value=7),
+    "without a mask": lambda folder: np.ma.masked_array(numbers()),
+    "matrix": lambda folder: np.matrix(numbers()),
+    "records": lambda folder: np.rec.fromarrays([np.arange(9000), np.ones(9000)], names="a,b"),
+    "of another byte order": lambda folder: numbers().astype(">f8").view(np.matrix),
+    "subclass": lambda folder: tagged(Tagged),
+    "subclass that pickles itself": lambda folder: tagged(Kept),
+    "texts": lambda folder: np.array(["ab"] * 9000).view(np.char.chararray),
+}
+
+
+@task
+def look(array: Any, row: int) -> Any:
+    array[row] = array[row]  # it may be written
+    return type(array), getattr(array, "tag", None), np.asarray(array)[row].tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_calls_share_an_array(client: Pymonik, tmp_path: Path, kind: str) -> None:
+    array = KINDS[kind](tmp_path)
+    calls = look.map_invoke([(array, row) for row in range(20)])
+    size = client.plan().size
+    tag = "mine" if kind.endswith("itself") else "new" if kind == "subclass" else None
+    for row, found in enumerate(calls.get()):
+        assert found == (type(array), tag, np.asarray(array)[row].tolist())
+    mask = array.size if isinstance(array, np.ma.MaskedArray) else 0
+    assert size <= 1.2 * (array.nbytes + mask) + 40_000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_memory_travels_beside_the_pickle(tmp_path: Path, kind: str) -> None:
+    array = KINDS[kind](tmp_path)
+    content = content_of(array)
+    assert len(content.data) < 1000
+    again = content.load()
+    assert type(again) is type(array)
+    assert again.flags.writeable
+    assert (again.shape, again.dtype) == (array.shape, array.dtype)
+    assert np.asarray(again).tolist() == np.asarray(array).tolist()
+    if isinstance(array, np.ma.MaskedArray):
+        assert (again.mask == array.mask).all()
+        assert again.fill_value == array.fill_value
+
+
+def test_a_loaded_array_lies_in_the_memory_that_came(tmp_path: Path) -> None:
+    memory = [kind for kind in KINDS if not kind.endswith("itself")]
+    for kind in memory:
+        array = content_of(KINDS[kind](tmp_path)).load()
+        while isinstance(array, np.ndarray):
+            assert not array.flags.owndata, kind
+            array = array.base
+        assert isinstance(memoryview(array).obj, (bytearray, mmap.mmap)), kind
