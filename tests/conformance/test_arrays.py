@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pymonik import Pymonik, task
-from pymonik.capture.pickler import content_of
+from pymonik.capture.freeze import content_of
 
 # Of np.matrix, which is still in use.
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
