@@ -15,6 +15,8 @@ import pytest
 
 from pymonik import Pymonik, ResultHandle, Task, as_completed, task
 from pymonik.errors import Cancelled, LostValueError, NoClientError
+from pymonik.values.outcome import PENDING
+from pymonik.values.outputs import Cell
 from tests.conftest import Gate, Ledger
 
 from .conftest import BACKENDS, Connect, settings_of
@@ -509,6 +511,36 @@ def test_who_waits_while_a_value_is_lost_is_told(
         with pytest.raises(LostValueError):
             others[0].value()
     assert told.wait(60)
+
+
+@pytest.mark.parametrize("wait", ["callback", "await", "get"])
+def test_who_waits_for_a_unit_that_ends_without_its_record_is_told(
+    kept: Pymonik, monkeypatch: pytest.MonkeyPatch, wait: str
+) -> None:
+    """A fault of an engine, played here for all of them where records come in."""
+    fill, told = Cell.fill, threading.Event()
+
+    def lose(cell: Cell, start: int, columns: Any) -> Any:
+        return fill(cell, start, [[PENDING] * len(column) for column in columns])
+
+    async def awaited() -> int:
+        return await asyncio.wait_for(_of(handle), PATIENCE)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Cell, "fill", lose)
+        patched.setattr(Cell, "tell", lambda *news: None)
+        handle = square.invoke(3, pymonik=kept)
+        if wait == "callback":
+            handle.add_done_callback(lambda _: told.set())
+            kept.flush()
+            assert told.wait(PATIENCE)
+        with pytest.raises(LostValueError):
+            asyncio.run(awaited()) if wait == "await" else handle.get(timeout=PATIENCE)
+    assert square.invoke(4, pymonik=kept).get() == 16
+
+
+async def _of(handle: ResultHandle[int]) -> int:
+    return await handle
 
 
 def test_a_submission_that_fails_leaves_nobody_waiting(

@@ -146,6 +146,9 @@ class Books:
                 self._passed_on.setdefault(record.mark, record)
         cell.errors += errors
         due = cell.fill(0, columns)
+        if not self.fetcher.apart.holds(cell):
+            # None are left, unless a record was lost: who asks for its value now is told so.
+            due += cell.give_up()
         left = 0
         if any(PENDING in column for column in columns):
             left = sum(PENDING in element for element in zip(*columns))

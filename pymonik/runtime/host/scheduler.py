@@ -320,6 +320,8 @@ class Scheduler:
         if self._units.pop(running.unit.number, None) is None:
             return
         self._by_cell.pop(id(cell), None)
+        # None are left, unless a record was lost: who asks for its value now is told so.
+        self.due += cell.give_up()
         self.unfinished -= 1
         self.done += 1
         self._complete.append(cell)
