@@ -14,6 +14,8 @@ from pymonik.errors import TaskFailed
 BACKENDS = ("inline", "local", "emulator")
 # A backend that runs tasks in the caller's own thread cannot be interrupted or waited for.
 SYNCHRONOUS = {"inline"}
+# Backends that run tasks on this machine, beside the client.
+HERE = ("inline", "local")
 
 Connect = Callable[..., Pymonik]
 

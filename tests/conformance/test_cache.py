@@ -17,11 +17,10 @@ from pymonik.errors import TaskDefinitionError
 from tests.conftest import PATIENCE, Gate, Ledger, script_environment
 from tests.environment.tmpfs import tmpfs
 
-from .conftest import Connect
+from .conftest import HERE, Connect
 from .programs import pass_gate
 
 # Of the embedded engines: a cluster keeps values within a session.
-HERE = ("inline", "local")
 
 
 @pytest.fixture(autouse=True)

@@ -11,19 +11,21 @@ import pytest
 from pymonik import Pymonik, Task, task
 from pymonik.errors import TaskFailed
 
-from .conftest import Connect
+from .conftest import HERE, Connect
 from .programs import add, divide, identity, inc, square, total
 
 DEEP = 5_000
 
 
 @pytest.mark.deep
-def test_a_chain_of_thousands(connect: Connect, optimize: bool) -> None:
+def test_a_chain_of_thousands(connect: Connect, optimize: bool, backend: str) -> None:
+    # As written each link is a task, which costs a cluster some ms: a tenth shows as much there.
+    length = DEEP if optimize or backend in HERE else DEEP // 10
     with connect(optimize=optimize):
         h = inc.invoke(0)
-        for _ in range(DEEP - 1):
+        for _ in range(length - 1):
             h = inc.invoke(h)
-        assert h.get() == DEEP
+        assert h.get() == length
 
 
 @pytest.mark.deep
@@ -69,7 +71,8 @@ def test_a_loop_of_many_thousands(client: Pymonik) -> None:
     assert client.stats.submissions == 1
 
 
-@pytest.mark.parametrize("size", [0, 1, 3_000])
+# More than one task takes (`fan_in`, 256), and more than one level of gathers could.
+@pytest.mark.parametrize("size", [0, 1, 1_000])
 def test_a_fan_in_of_any_size(connect: Connect, optimize: bool, size: int) -> None:
     with connect(optimize=optimize):
         squares = square.map_invoke(range(size))

@@ -13,10 +13,9 @@ import pytest
 
 from pymonik import task
 
-from .conftest import Connect
+from .conftest import HERE, Connect
 
 # A cluster has surroundings of its own: these are programs for the engines on this machine.
-HERE = ["inline", "local"]
 
 
 @task
