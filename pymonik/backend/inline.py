@@ -20,6 +20,7 @@ from pymonik.record.current import CURRENT
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.calls import Assignment, Hosting, Report
 from pymonik.runtime.executor.context import serve
+from pymonik.runtime.executor.pools import served
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.subtasks import Subtasks, wire_plan
 from pymonik.runtime.executor.surroundings import moved, variables_of
@@ -123,7 +124,8 @@ class InlineBackend(Embedded):
             self._subtasks,
             restore,
         )
-        with at_home(unit.modules), as_captured(), moved(self._surroundings, unit, restore):
+        around = moved(self._surroundings, unit, restore)
+        with at_home(unit.modules), as_captured(), served(), around:
             self._report(unit, run(job, hosting))
         restore.expect({})
         running.DIRTY.clear()

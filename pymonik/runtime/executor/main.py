@@ -192,6 +192,7 @@ class Executor:
         from pymonik.runtime.executor.calls import Hosting
         from pymonik.runtime.executor.context import serve
         from pymonik.runtime.executor.logs import forward, use_level
+        from pymonik.runtime.executor.pools import serve as serve_pools
         from pymonik.runtime.executor.state import STATE, Restorer, use_token
         from pymonik.runtime.executor.subtasks import Subtasks
 
@@ -203,6 +204,7 @@ class Executor:
         CURRENT.set(subtasks)
         open_here(subtasks)
         SHOWN.space = vars(sys.modules["__main__"])
+        serve_pools()
         STATE.worker = worker
         STATE.session_id = session_id
         STATE.extension_name = extension
