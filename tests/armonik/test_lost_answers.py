@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
+from armonik.protogen.common.session_status_pb2 import SESSION_STATUS_RUNNING
 
 from pymonik import Pymonik, task
+from pymonik.backend.armonik.opening import Opening
+from pymonik.backend.armonik.rpc import Line
 from pymonik.emulator import CutStream, DropAfter, DropBefore, Emulator
-from pymonik.errors import Cancelled
+from pymonik.errors import Cancelled, ClusterError
 from tests.armonik.conftest import Connect
 from tests.conformance.programs import inc, note, pass_gate
 from tests.conftest import Gate, Ledger
@@ -166,3 +171,78 @@ def test_a_stream_cut_after_every_message_loses_none(cluster: Emulator, connect:
     cluster.faults.add("GetEvents", CutStream(after=1), times=4)
     with connect(optimize=False):
         assert inc.map_invoke(range(10)).get() == list(range(1, 11))
+
+
+# ----- sessions that nobody knows
+
+
+@pytest.fixture
+def running(cluster: Emulator) -> Callable[[], list[str]]:
+    """Ids of the sessions that were created during the test and have not ended."""
+    before = {session.session_id for session in _sessions(cluster)}
+
+    def found() -> list[str]:
+        made = [s for s in _sessions(cluster) if s.session_id not in before]
+        return [s.session_id for s in made if s.status == SESSION_STATUS_RUNNING]
+
+    return found
+
+
+def _sessions(cluster: Emulator) -> list[Any]:
+    from armonik.protogen.client.sessions_service_pb2_grpc import SessionsStub
+
+    from pymonik.backend.armonik import messages
+    from pymonik.backend.armonik.opening import SESSION_TAG
+
+    request = messages.list_sessions(SESSION_TAG, "")
+    request.filters.Clear()
+    with grpc.insecure_channel(cluster.endpoint) as channel:
+        return list(SessionsStub(channel).ListSessions(request).sessions)
+
+
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "DEADLINE_EXCEEDED", "UNKNOWN", "INTERNAL"])
+@pytest.mark.parametrize("after", [True, False], ids=["answer", "request"])
+def test_a_session_whose_answer_is_lost_is_found_again(
+    cluster: Emulator, connect: Connect, running: Any, code: str, after: bool
+) -> None:
+    cluster.faults.add("CreateSession", DropAfter(code) if after else DropBefore(code))
+    if after or code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
+        with connect() as client:
+            assert inc.invoke(1).get() == 2
+            assert running() == [client.session_id]
+    else:  # it failed at this very request
+        with pytest.raises(ClusterError):
+            connect().create()
+    assert not running()
+
+
+def test_a_session_that_comes_too_late_is_cancelled(
+    cluster: Emulator, connect: Connect, running: Any
+) -> None:
+    """Its answer is lost, and so is the first look for it."""
+    cluster.faults.add("CreateSession", DropAfter())
+    hide = Opening._tagged
+    looks = itertools.count()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Opening, "_tagged", lambda *given: hide(*given) if next(looks) else [])
+        with connect():
+            assert inc.invoke(1).get() == 2
+    assert next(looks) == 2
+    assert not running()
+
+
+def test_a_session_whose_creation_is_interrupted_is_not_left(
+    connect: Connect, running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = Line.once
+
+    def interrupted(line: Line, method: Any, *given: Any) -> Any:
+        answer = once(line, method, *given)
+        if b"CreateSession" in method._method:
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(Line, "once", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        connect().create()
+    assert not running()

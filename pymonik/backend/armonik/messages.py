@@ -19,6 +19,9 @@ from armonik.protogen.common import (
     results_common_pb2,
     results_fields_pb2,
     results_filters_pb2,
+    sessions_common_pb2,
+    sessions_fields_pb2,
+    sessions_filters_pb2,
     sort_direction_pb2,
     tasks_common_pb2,
     tasks_fields_pb2,
@@ -30,6 +33,7 @@ from armonik.protogen.common.result_status_pb2 import (
     RESULT_STATUS_COMPLETED,
     RESULT_STATUS_DELETED,
 )
+from armonik.protogen.common.session_status_pb2 import SESSION_STATUS_RUNNING
 from google.protobuf.duration_pb2 import Duration
 
 from pymonik.foreign import storable
@@ -41,6 +45,7 @@ FILTER_IDS = 100
 PAGE = 5_000
 # The long form of a task names all its inputs.
 TASK_PAGE = 1_000
+SESSION_RUNNING = SESSION_STATUS_RUNNING
 ENDED = {RESULT_STATUS_COMPLETED: "stored", RESULT_STATUS_ABORTED: "aborted"}
 ENDED[RESULT_STATUS_DELETED] = "deleted"
 
@@ -76,6 +81,28 @@ def list_partitions() -> Any:
         page_size=1000,
         filters=partitions_filters_pb2.Filters(),
         sort=partitions_common_pb2.ListPartitionsRequest.Sort(field=field, direction=_ASCENDING),
+    )
+
+
+def list_sessions(key: str, text: str) -> Any:
+    """Ask for the sessions that have an option."""
+    generic = sessions_fields_pb2.TaskOptionGenericField(field=key)
+    is_tagged = sessions_filters_pb2.FilterField(
+        field=sessions_fields_pb2.SessionField(task_option_generic_field=generic),
+        filter_string=operators.FilterString(value=storable(text), operator=_EQUAL),
+    )
+    by_id = sessions_fields_pb2.SessionField(
+        session_raw_field=sessions_fields_pb2.SessionRawField(
+            field=sessions_fields_pb2.SESSION_RAW_ENUM_FIELD_SESSION_ID
+        )
+    )
+    return sessions_common_pb2.ListSessionsRequest(
+        page=0,
+        page_size=100,
+        filters=sessions_filters_pb2.Filters(
+            **{"or": [sessions_filters_pb2.FiltersAnd(**{"and": [is_tagged]})]}
+        ),
+        sort=sessions_common_pb2.ListSessionsRequest.Sort(field=by_id, direction=_ASCENDING),
     )
 
 

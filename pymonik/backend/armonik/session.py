@@ -30,12 +30,13 @@ from pymonik.backend.armonik import messages
 from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.diagnosis import diagnose
 from pymonik.backend.armonik.download import Downloader
+from pymonik.backend.armonik.opening import Opening
 from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.rpc import FIRST, Line
 from pymonik.backend.armonik.store import ClusterStore
 from pymonik.errors import BackendError, ClusterUnreachable, PartitionError, WireError
 from pymonik.foreign import redacted, storable
-from pymonik.plan.requests import NAMES, Placement
+from pymonik.plan.requests import NAMES
 from pymonik.settings import settings
 from pymonik.wire import envelope
 from pymonik.wire.envelope import Envelope
@@ -58,6 +59,7 @@ class Session:
         self.tasks = tasks_service_pb2_grpc.TasksStub(self._channel)
         self.events = events_service_pb2_grpc.EventsStub(self._channel)
         self.partitions = partitions_service_pb2_grpc.PartitionsStub(self._channel)
+        self._opening = Opening(self.line, self.sessions)
         self.id = ""
         self.partition_ids: Sequence[str] = ()
         self.store = ClusterStore(self.line, self.results, self.tasks)
@@ -79,11 +81,7 @@ class Session:
                     f"no partition {name!r} on {self.line.endpoint}: it has {choices}; "
                     "say which with Pymonik(partition=…)"
                 )
-        request = sessions_common_pb2.CreateSessionRequest(
-            default_task_option=messages.task_options(Placement(partition=names[0])),
-            partition_ids=names,
-        )
-        self._begin(self.line.again(self.sessions.CreateSession, request, FIRST).session_id, names)
+        self._begin(self._opening.create(names), names)
         return sum(known[name].pod_reserved for name in names)
 
     def is_known(self) -> bool:
@@ -154,6 +152,7 @@ class Session:
         self._try(self.sessions.CancelSession, sessions_common_pb2.CancelSessionRequest)
 
     def _try(self, method: Any, kind: Any) -> None:
+        self._opening.drop_others(self.id)
         try:
             self.line.again(method, kind(session_id=self.id), FIRST)
         except StaleError:  # it had its effect already

@@ -1,0 +1,96 @@
+"""Opening a session: created once, whatever happens to the answer.
+
+Enters: partitions. Leaves: the id of one session. The request carries a tag; where its answer was
+lost, the session is looked for by the tag before another one is made, and those that came too late
+to be ours are cancelled when ours ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from armonik.protogen.common import sessions_common_pb2
+
+from pymonik.backend.armonik import messages
+from pymonik.backend.armonik.refusals import StaleError, is_fault, is_unsure
+from pymonik.backend.armonik.rpc import FIRST, Line, deadline_of
+from pymonik.errors import ClusterError
+from pymonik.plan.requests import Placement
+
+logger = logging.getLogger("pymonik.armonik")
+
+# The option of a session that has its tag; that of a submission is `plan.sizes.TAG`.
+SESSION_TAG = "pymonik.session"
+# Seconds for which sessions that nobody uses are looked for.
+_SEARCH = 2.0
+
+
+class Opening:
+    """Creates one session."""
+
+    def __init__(self, line: Line, sessions: Any) -> None:
+        self._line = line
+        self._sessions = sessions
+        self._tag = uuid.uuid4().hex
+        # Whether an answer was lost: there may be sessions that nobody knows.
+        self._is_unsure = False
+
+    def create(self, partitions: Sequence[str]) -> str:
+        """Create the session; return its id."""
+        request = sessions_common_pb2.CreateSessionRequest(
+            default_task_option=messages.task_options(
+                Placement(partition=partitions[0]), {SESSION_TAG: self._tag}
+            ),
+            partition_ids=partitions,
+        )
+        try:
+            return self._created(request)
+        except BaseException:  # also Ctrl-C, while the answer was on its way
+            self._is_unsure = True
+            self.drop_others("")
+            raise
+
+    def _created(self, request: Any) -> str:
+        deadline = deadline_of(patience=FIRST)
+        for pause in self._line.pauses(FIRST):
+            failures = self._line.breaker.failures
+            try:
+                answer = self._line.once(self._sessions.CreateSession, request, deadline)
+                return answer.session_id  # type: ignore[no-any-return]
+            except ClusterError as error:
+                if not is_unsure(error):
+                    raise
+                self._is_unsure = True
+                found = self._tagged(FIRST)
+                if found:
+                    return found[0]
+                # Of a server that fails at this request alone, no more is asked.
+                is_hopeless = is_fault(error) and self._line.breaker.failures <= failures + 1
+                if is_hopeless or pause is None or self._line.closing.wait(pause):
+                    raise
+        raise AssertionError("the last pause is None")
+
+    def drop_others(self, ours: str) -> None:
+        """Cancel sessions of the tag that are not ours: an answer was lost, or came too late."""
+        if not self._is_unsure:
+            return
+        self._is_unsure = False
+        try:
+            for id in self._tagged(_SEARCH):
+                if id != ours:
+                    request = sessions_common_pb2.CancelSessionRequest(session_id=id)
+                    self._line.again(self._sessions.CancelSession, request, _SEARCH)
+        except StaleError:  # it has ended meanwhile
+            pass
+        except ClusterError as error:
+            logger.warning("a session may be left open, since an answer was lost: %s", error)
+
+    def _tagged(self, patience: float) -> list[str]:
+        """Return the ids of sessions that were created with the tag, and run."""
+        request = messages.list_sessions(SESSION_TAG, self._tag)
+        answer = self._line.read(self._sessions.ListSessions, request, patience)
+        running = messages.SESSION_RUNNING
+        return [found.session_id for found in answer.sessions if found.status == running]
