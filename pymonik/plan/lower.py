@@ -86,6 +86,8 @@ class _Lowering:
         shared: Shared | None = None
         wanted, options = any(s.is_wanted for s in node.steps), self._inherited(node.spec.options)
         name, spec = node.name, node.spec
+        costs = [step.spec.options.cost for step in node.steps]
+        seconds = sum(cost for cost in costs if cost is not None) if None not in costs else None
         for place, cell in enumerate(cells):
             needed = Inputs(self)
             # Functions come first: they stand at the same positions in all units of the map.
@@ -105,6 +107,7 @@ class _Lowering:
                 spec.environment,
                 wanted,
             )
+            unit.seconds = seconds
             if node.steps[-1].ids:
                 unit.result_id = node.steps[-1].ids.get(start)
             unit.surroundings = spec.surroundings

@@ -31,8 +31,10 @@ class Unit:
         "name",
         "number",
         "options",
+        "path",
         "_program",
         "result_id",
+        "seconds",
         "spec",
         "surroundings",
         "task",
@@ -59,6 +61,10 @@ class Unit:
         self.n = cell.n
         self.spec = spec
         self.environment = environment
+        # Seconds that an element is expected to take, None where nobody has said; and those of the
+        # longest path that begins with it, as far as a host knows it.
+        self.seconds = options.cost
+        self.path = 0.0
         # How the surroundings of its calls differ from those of the engine.
         self.surroundings: Changes | None = None
         # The sources of local modules, see `editions`.

@@ -9,7 +9,7 @@ from .units import Machine, failure, unit
 
 def test_a_unit_that_waits_is_cancelled_before_it_runs() -> None:
     machine = Machine(1)
-    a, b = unit("a"), unit("b", 2)
+    a, b = unit("a", priority=2), unit("b", 2)
     c = unit("c", 1, b)
     assert machine.add(a, b, c) == ["0: a[0:1]"]
     assert machine.scheduler.cancel(b.cell)
@@ -76,7 +76,7 @@ def test_what_arrives_after_the_end_of_everything_changes_nothing(event: str) ->
 
 def test_all_that_is_unfinished_can_end_with_one_failure() -> None:
     machine = Machine(1)
-    a, b = unit("a", 2), unit("b")
+    a, b = unit("a", 2, priority=2), unit("b")
     c = unit("c", 1, b)
     machine.add(a, b, c)
     machine.report(0, a, 0, 1)

@@ -25,7 +25,7 @@ def test_what_a_dead_executor_held_goes_before_what_waited() -> None:
     machine = Machine(1)
     first = unit("a")
     machine.add(first)
-    held = [unit("a"), unit("a"), unit("a"), unit("b")]
+    held = [unit("a"), unit("a"), unit("a"), unit("b", cost=0.0001)]
     machine.end(0, first, 0, 1, seconds=0.0001)
     assert machine.add(*held) == ["0: a[0:1]"] * 3
     assert machine.die(0, held[0]) == ["a[0:1]"] * 3 + ["b[0:1]"]

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from pymonik.plan.unit import Unit
 from pymonik.runtime.executor.results import failure_of
+from pymonik.runtime.host.ranked import rank
 from pymonik.runtime.host.ready import Ready
 from pymonik.runtime.host.subtasks import Onward
 from pymonik.runtime.host.unit_slice import Piece, Running
@@ -61,7 +62,9 @@ class Scheduler:
     # ----- events
 
     def add(self, units: Iterable[Unit]) -> None:
-        """Take units; those whose inputs are there can run at once."""
+        """Take units, in an order in which they could run; some can at once."""
+        units = [*units]
+        rank(units, self.ready.seconds)
         for unit in units:
             unit.number = self._numbers
             self._numbers += 1

@@ -1,0 +1,76 @@
+"""In which order ready pieces are given out: by priority, then by the work that stands behind them.
+
+Enters: units as they come, and pieces of them. Leaves: the piece to run next. Of pieces alike the
+first that came is the first to go. Longest path first is the rule of critical-path scheduling
+(Graham 1969: never longer than twice the best, and close to it where units are small).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pymonik.plan.unit import Unit
+    from pymonik.runtime.host.unit_slice import Piece
+
+# Seconds of an element of which nothing is known: paths compare by their length then.
+_UNKNOWN = 1.0
+
+
+def rank(units: Sequence[Unit], seconds: Callable[[Unit], float | None]) -> None:
+    """Tell units how long the path is that begins with one of their elements, in seconds.
+
+    units: in an order in which they can run. An element is what cannot be cut: a map of many short
+    calls leaves room for a long one, which is to begin before it.
+    """
+    behind: dict[int, float] = {}
+    for unit in reversed(units):
+        known = seconds(unit)
+        unit.path = (_UNKNOWN if known is None else known) + behind.get(id(unit.cell), 0.0)
+        for cell in unit.needs:
+            if behind.get(id(cell), 0.0) < unit.path:
+                behind[id(cell)] = unit.path
+
+
+class Ranked:
+    """A queue of pieces: the highest priority first, then the longest path, then the oldest."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, float, int, Piece]] = []
+        self._last = self._first = 0
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def __iter__(self) -> Iterator[Piece]:
+        return (entry[3] for entry in sorted(self._heap))
+
+    def append(self, piece: Piece) -> None:
+        """Queue a piece behind those alike."""
+        self._last += 1
+        self._push(self._last, piece)
+
+    def put_back(self, piece: Piece) -> None:
+        """Queue a piece before those alike."""
+        self._first -= 1
+        self._push(self._first, piece)
+
+    def next(self) -> Piece:
+        """Give the piece to run next, and leave it here."""
+        return self._heap[0][3]
+
+    def pop(self) -> Piece:
+        """Give the piece to run next, and take it out."""
+        return heappop(self._heap)[3]
+
+    def keep(self, pieces: Iterable[Piece]) -> None:
+        """Forget all but some of the pieces."""
+        kept = {*map(id, pieces)}
+        self._heap = [entry for entry in self._heap if id(entry[3]) in kept]
+        heapify(self._heap)
+
+    def _push(self, number: int, piece: Piece) -> None:
+        unit = piece.running.unit
+        heappush(self._heap, (-(unit.options.priority or 1), -unit.path, number, piece))
