@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pymonik._pickled import pickled
+
 _MADE_BY_SLOTS = types.MemberDescriptorType
 # What Python or a library makes anew for each class, and keeps for itself.
 _NOT_STATE = frozenset({"__slotnames__", "_abc_impl", "__dict__", "__weakref__"})
@@ -25,6 +27,7 @@ _VALUE_TYPES = (int, str, float, complex, bytes, tuple)
 Travels = Callable[[Any], bool]
 
 
+@pickled
 class ClassBegun:
     """Stands in a pickle where the skeleton of its class is there, and attributes follow."""
 
@@ -58,7 +61,7 @@ def reduce_class(cls: type, identity: str, travels: Travels, hints: dict[str, An
     kinds = type.__dict__["__mro__"].__get__(type(cls))
     maker = next(kind for kind in kinds if "__new__" in vars(kind) and not travels(kind))
     made_of = (identity, type(cls), maker, cls.__name__, cls.__bases__, first, quiet)
-    return _skeleton, made_of, (ClassBegun(), state, registered, hints), None, None, _complete
+    return new_class, made_of, (ClassBegun(), state, registered, hints), None, None, complete_class
 
 
 # Takes skeletons while a definition is loaded: see `definitions`.
@@ -68,7 +71,8 @@ NOTE: list[Callable[[str, type], None]] = []
 SHOW: list[Callable[[type, dict[str, Any]], None]] = []
 
 
-def _skeleton(
+@pickled
+def new_class(
     identity: str,
     kind: Any,
     maker: Any,
@@ -77,6 +81,7 @@ def _skeleton(
     first: dict[str, Any],
     quiet: list[type],
 ) -> type:
+    """Begin a class."""
     cls: type
     with _without_hooks(quiet):
         if issubclass(kind, enum.EnumMeta):  # it would make members; they come with the state
@@ -112,7 +117,9 @@ def _nothing(cls: type, /, **keywords: Any) -> None:
     """Stand for a hook."""
 
 
-def _complete(cls: type, parts: tuple[Any, dict[str, Any], list[Any], dict[str, Any]]) -> None:
+@pickled
+def complete_class(cls: type, parts: tuple[Any, dict[str, Any], list[Any], dict[str, Any]]) -> None:
+    """Complete a class."""
     _, state, registered, hints = parts
     for name, value in state.items():
         type.__setattr__(cls, name, value)
@@ -133,7 +140,7 @@ def reduce_member(member: enum.Enum) -> Any:
     cls = type(member)
     base = next((kind for kind in _VALUE_TYPES if issubclass(cls, kind)), None)
     value = None if base is None else (_plain_value(base, member),)
-    return _raw_member, (cls, base, value), vars(member), None, None, _fill
+    return new_member, (cls, base, value), vars(member), None, None, fill_member
 
 
 def _plain_value(base: type, member: Any) -> Any:
@@ -145,14 +152,19 @@ def _plain_value(base: type, member: Any) -> Any:
     return convert(member) if convert is not None else complex.__pos__(member)
 
 
-def _raw_member(cls: Any, base: Any, value: Any) -> Any:
+@pickled
+def new_member(cls: Any, base: Any, value: Any) -> Any:
+    """Make a member of an enumeration."""
     return object.__new__(cls) if base is None else base.__new__(cls, *value)
 
 
-def _fill(obj: Any, state: dict[str, Any]) -> None:
+@pickled
+def fill_member(obj: Any, state: dict[str, Any]) -> None:
+    """Complete a member."""
     vars(obj).update(state)
 
 
+@pickled
 def member_named(cls: Any, name: str) -> Any:
     """Return the member of an enumeration."""
     return cls._member_map_[name]

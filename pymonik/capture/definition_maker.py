@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from pymonik._pickled import pickled
 from pymonik.capture import class_parts
 from pymonik.capture.definition_record import Header, closure, header_of
 from pymonik.values.content import Definition
@@ -84,6 +85,7 @@ class _Current(threading.local):
 _CURRENT = _Current()
 
 
+@pickled
 def needed(id: str) -> Any:
     """Return what a definition needs, while it is loaded."""
     making = _CURRENT.making

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from pymonik._pickled import pickled
 from pymonik.capture import class_parts
 from pymonik.capture.as_captured import are_live
 from pymonik.capture.definition_maker import DefinitionMaker, Reference
@@ -274,6 +275,7 @@ class Definitions:
 TABLE = Definitions()
 
 
+@pickled
 def defined(id: str, parts: Sequence[Any]) -> Any:
     """Return what a reference in a pickle means."""
     return TABLE.resolve(id, tuple(map(_definition, parts)))

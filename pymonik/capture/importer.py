@@ -21,6 +21,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from typing import Any
 
+from pymonik._pickled import pickled
 from pymonik.capture.source import ModuleSource
 from pymonik.values.content import Content
 
@@ -178,6 +179,7 @@ WORLDS = Worlds()
 at_home = WORLDS.at_home
 
 
+@pickled
 def local_object(module: str, qualname: str, make: Any, *parts: Any) -> Any:
     """Give a function or class of a local module: that of the module here, or one made of `parts`.
 
@@ -187,6 +189,7 @@ def local_object(module: str, qualname: str, make: Any, *parts: Any) -> Any:
     return found if found is not None else make(*parts)
 
 
+@pickled
 def set_function(function: Any, state: Any) -> None:
     """Complete a function that was made; leave one that a module here has defined."""
     if WORLDS.lookup(function.__module__, function.__qualname__) is not function:

@@ -16,6 +16,7 @@ from typing import Any
 
 import cloudpickle
 
+from pymonik._pickled import pickled
 from pymonik.capture.code_text import STORING, instructions, nested
 from pymonik.capture.reachable import global_names
 
@@ -82,25 +83,31 @@ class Namespace:
 
     def reduced(self) -> Any:
         """Return how a pickle makes it."""
-        return _new_space, (self.identity, self.basic), self.values, None, None, _fill
+        return new_namespace, (self.identity, self.basic), self.values, None, None, fill_namespace
 
 
-def _new_space(identity: str, basic: dict[str, Any]) -> dict[str, Any]:
+@pickled
+def new_namespace(identity: str, basic: dict[str, Any]) -> dict[str, Any]:
+    """Begin the variables of a module."""
     space = dict(basic)
     _note(identity, space)
     return space
 
 
-def _fill(space: dict[str, Any], values: dict[str, Any]) -> None:
+@pickled
+def fill_namespace(space: dict[str, Any], values: dict[str, Any]) -> None:
+    """Fill them."""
     space.update(values)
 
 
+@pickled
 def function_in(code: types.CodeType, space: dict[str, Any], *rest: Any) -> types.FunctionType:
     """Make a function that sees variables which are there, and stay as they are."""
     space.setdefault("__builtins__", vars(builtins))
     return types.FunctionType(code, space, *rest)
 
 
+@pickled
 def complete_in(function: types.FunctionType, state: Any) -> None:
     """Complete it."""
     space = function.__globals__
@@ -120,16 +127,20 @@ def is_variable(cell: types.CellType) -> bool:
 
 def reduce_cell(cell: types.CellType, identity: str) -> Any:
     """Return how a pickle makes a cell that is known by a name."""
-    return _new_cell, (identity,), (cell.cell_contents,), None, None, _set_cell
+    return new_cell, (identity,), (cell.cell_contents,), None, None, fill_cell
 
 
-def _new_cell(identity: str) -> types.CellType:
+@pickled
+def new_cell(identity: str) -> types.CellType:
+    """Begin a cell of a closure."""
     cell = types.CellType()
     _note(identity, cell)
     return cell
 
 
-def _set_cell(cell: types.CellType, state: tuple[Any]) -> None:
+@pickled
+def fill_cell(cell: types.CellType, state: tuple[Any]) -> None:
+    """Fill it."""
     cell.cell_contents = state[0]
 
 

@@ -16,6 +16,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+from pymonik._pickled import pickled
 from pymonik.capture.by_value import travels_from
 from pymonik.capture.definition_record import found_at
 from pymonik.values.content import IMMEDIATE
@@ -88,14 +89,16 @@ def is_shareable(value: Any) -> bool:
     return bool(kind.__flags__ & HEAP_TYPE) or hasattr(kind, "__getstate__")
 
 
-def _new_variable(variable: contextvars.ContextVar[Any]) -> Any:
+def _reduce_variable(variable: contextvars.ContextVar[Any]) -> Any:
     try:
-        return _variable, (variable.name, contextvars.Context().run(variable.get))
+        return new_variable, (variable.name, contextvars.Context().run(variable.get))
     except LookupError:
-        return _variable, (variable.name,)
+        return new_variable, (variable.name,)
 
 
-def _variable(name: str, *default: Any) -> contextvars.ContextVar[Any]:
+@pickled
+def new_variable(name: str, *default: Any) -> contextvars.ContextVar[Any]:
+    """Make a context variable."""
     if default:
         return contextvars.ContextVar(name, default=default[0])
     return contextvars.ContextVar(name)
@@ -114,7 +117,7 @@ PROCESS_OWN: dict[Any, Callable[[Any], Any]] = {
     threading.local: _made_anew(threading.local),
     threading.Semaphore: lambda obj: (threading.Semaphore, (obj._value,)),
     threading.BoundedSemaphore: lambda obj: (threading.BoundedSemaphore, (obj._initial_value,)),
-    contextvars.ContextVar: _new_variable,
+    contextvars.ContextVar: _reduce_variable,
 }
 
 
@@ -128,19 +131,23 @@ def _reduce_cached(obj: Any) -> Any:
         return NotImplemented
     if not travels_from(obj.__module__) and found_at(f"{obj.__module__}:{obj.__qualname__}") is obj:
         return NotImplemented
-    return _recached, (function, obj.cache_parameters())
+    return new_cached, (function, obj.cache_parameters())
 
 
-def _recached(function: Any, parameters: dict[str, Any]) -> Any:
+@pickled
+def new_cached(function: Any, parameters: dict[str, Any]) -> Any:
+    """Make a function with a cache."""
     return functools.lru_cache(**parameters)(function)
 
 
 def _reduce_cached_property(obj: Any) -> Any:
     """Leave out the lock that it has before Python 3.12."""
-    return _cached_property, (obj.func, obj.attrname)
+    return new_cached_property, (obj.func, obj.attrname)
 
 
-def _cached_property(function: Any, name: str | None) -> Any:
+@pickled
+def new_cached_property(function: Any, name: str | None) -> Any:
+    """Make a cached property."""
     made: Any = functools.cached_property(function)
     made.attrname = name
     return made
@@ -148,10 +155,12 @@ def _cached_property(function: Any, name: str | None) -> Any:
 
 def _reduce_dispatching_method(obj: Any) -> Any:
     """Leave out the weak cache of methods that it has from Python 3.13 on."""
-    return _dispatching_method, (obj.func, obj.dispatcher)
+    return new_dispatching_method, (obj.func, obj.dispatcher)
 
 
-def _dispatching_method(function: Any, dispatcher: Any) -> Any:
+@pickled
+def new_dispatching_method(function: Any, dispatcher: Any) -> Any:
+    """Make a method that dispatches by its argument."""
     made: Any = functools.singledispatchmethod(function)
     made.dispatcher = dispatcher
     return made
@@ -166,13 +175,16 @@ def reduce_dispatcher(function: Any) -> Any:
     """Make it of its implementations; they may call it, so that it has to be there first."""
     extra = {k: v for k, v in vars(function).items() if k not in _DISPATCHER}
     state = (dict(function.registry), extra)
-    return _dispatcher, (function.__name__,), state, None, None, _set_dispatcher
+    return new_dispatcher, (function.__name__,), state, None, None, fill_dispatcher
 
 
 _DISPATCHER = frozenset({"register", "dispatch", "registry", "_clear_cache", "__wrapped__"})
 
 
-def _dispatcher(name: str) -> Any:
+@pickled
+def new_dispatcher(name: str) -> Any:
+    """Begin a function that dispatches by its argument."""
+
     def stub(*_: Any) -> None:
         """Stand for the implementation of `object`."""
 
@@ -180,7 +192,9 @@ def _dispatcher(name: str) -> Any:
     return functools.singledispatch(stub)
 
 
-def _set_dispatcher(made: Any, state: Any) -> None:
+@pickled
+def fill_dispatcher(made: Any, state: Any) -> None:
+    """Complete it."""
     registry, extra = state
     for kind, function in registry.items():
         made.register(kind, function)
@@ -198,10 +212,12 @@ def _reduce_view(view: memoryview) -> Any:
     import pickle
 
     flat = pickle.PickleBuffer(view if view.c_contiguous else view.tobytes())
-    return _view, (flat, view.format, view.shape)
+    return shaped_view, (flat, view.format, view.shape)
 
 
-def _view(flat: Any, format: str, shape: tuple[int, ...]) -> memoryview:
+@pickled
+def shaped_view(flat: Any, format: str, shape: tuple[int, ...]) -> memoryview:
+    """Return a view of memory with a format and a shape."""
     return memoryview(flat).cast("B").cast(format, shape)  # type: ignore[call-overload,no-any-return]
 
 
@@ -216,11 +232,13 @@ REDUCERS: dict[Any, Callable[[Any], Any]] = {
 # ----- modules made at run time
 
 
+@pickled
 def subimported(name: str) -> types.ModuleType:
     """Return an empty module, for what follows in its pickle."""
     return types.ModuleType(name)
 
 
+@pickled
 def fill_module(module: types.ModuleType, space: dict[str, Any]) -> None:
     """Put into a module what was in it."""
     vars(module).update(space)

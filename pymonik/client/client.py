@@ -16,6 +16,7 @@ from contextvars import Token
 from typing import TYPE_CHECKING, Any
 
 from pymonik import backend as backends
+from pymonik._pickled import public
 from pymonik.backend.traits import TRAITS, Traits
 from pymonik.client.callbacks import CALLBACKS
 from pymonik.client.compiler import Compiling
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("pymonik")
 
 
+@public
 class Pymonik(Compiling):
     """A client of the embedded engine, or of an ArmoniK cluster.
 

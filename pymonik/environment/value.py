@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from pymonik._pickled import pickled
 from pymonik.errors import EnvironmentMismatch
 from pymonik.foreign import demand_printable, redacted, without_credentials
 
@@ -22,6 +23,7 @@ Wire = tuple[int, tuple[str, ...], tuple[tuple[str, str], ...], str, str]
 _NAME = re.compile(r"[a-z0-9-]+")
 
 
+@pickled
 @dataclass(frozen=True, repr=False)
 class Environment:
     """What a task runs in. Two environments are equal when they demand the same; `digest` names

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pymonik._pickled import pickled, public
 from pymonik.errors import SourceChangedError, TreeError
 from pymonik.files.tree import MODE_BITS, archive_of, file_hash, tree_hash
 from pymonik.system.engine import ENGINE
@@ -30,6 +31,7 @@ _BYTES = pickle.dumps(
 )
 
 
+@public
 @dataclass
 class Materialize:
     """A file or folder to be in place before a task starts: pass it as an argument, at any depth.
@@ -69,6 +71,7 @@ class Materialize:
         return {**vars(self), "_placed": None}
 
 
+@public
 def materialize(source: str | os.PathLike[str], worker_path: str | os.PathLike[str]) -> Materialize:
     """Name the file or folder at `source` by its content, to be put at `worker_path` on the worker.
 
@@ -137,6 +140,7 @@ class _BytesHole:
         return slot_value, (0,)
 
 
+@pickled
 def placed(*given: Any) -> Materialize:
     """Put a file or folder in place; called by the pickles of `Placing`."""
     *about, content = given

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pymonik._pickled import pickled
 from pymonik.humanize import counted
 
 
@@ -38,11 +39,13 @@ def calling(context: bool) -> BuiltinTask:
     return builtin(call_in if context else call)
 
 
+@pickled
 def identity(value: Any) -> Any:
     """Give the value: what assembles a container out of the values in it."""
     return value
 
 
+@pickled
 def unpacked(value: Any, n: int, index: int) -> Any:
     if len(value) != n:
         raise ValueError(f"unpack({n}) of a value with {counted(len(value), 'item')}")
@@ -52,25 +55,31 @@ def unpacked(value: Any, n: int, index: int) -> Any:
 # The parameters of these are positional: those of the user's function may have any name.
 
 
+@pickled
 def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     return function(*args, **kwargs)
 
 
+@pickled
 def call_in(context: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
     return function(context, *args, **kwargs)
 
 
+@pickled
 def call_whole(function: Any, whole: Any, /) -> Any:
     return function(*whole[0], **whole[1])
 
 
+@pickled
 def call_whole_in(context: Any, function: Any, whole: Any, /) -> Any:
     return function(context, *whole[0], **whole[1])
 
 
+@pickled
 def call_row(function: Any, row: Any, /, **kwargs: Any) -> Any:
     return function(*row, **kwargs)
 
 
+@pickled
 def call_row_in(context: Any, function: Any, row: Any, /, **kwargs: Any) -> Any:
     return function(context, *row, **kwargs)

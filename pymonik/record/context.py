@@ -10,6 +10,7 @@ import logging
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pymonik._pickled import public
 from pymonik.errors import NoClientError, OptionsError
 from pymonik.record.task_logger import TaskLogger
 from pymonik.system.engine import ENGINE
@@ -56,6 +57,7 @@ class Services(Protocol):
         """Return what the executor keeps across tasks."""
 
 
+@public
 class PymonikContext:
     """What a task can know of itself.
 
@@ -239,6 +241,7 @@ class PymonikContext:
         return f"<PymonikContext {self.task_name}{place}, attempt {self.attempt}>"
 
 
+@public
 def get_context() -> PymonikContext:
     """Give the context of the task that runs, or is called plainly; raises NoClientError outside.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any
 
+from pymonik._pickled import pickled
 from pymonik.errors import NoClientError
 
 # Recorders: their class stands above, since what it is pickled as is `current_recorder`.
@@ -16,6 +17,7 @@ CURRENT: ContextVar[Any] = ContextVar("pymonik_current", default=None)
 _OPEN: dict[Any, None] = {}
 
 
+@pickled
 def current_recorder() -> Any:
     """Give the recorder of this context, or the only one open in this process."""
     recorder = CURRENT.get()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, overload
 
+from pymonik._pickled import public
 from pymonik.record.task import Task
 from pymonik.values.options import TaskOptions, merge
 
@@ -38,6 +39,7 @@ def task(
     chunk_size: int | None = ...,
     environment: Any = ...,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+@public
 def task(
     _func: Callable[..., Any] | None = None,
     *,

@@ -20,6 +20,7 @@ from typing import (
     TypeVar,
 )
 
+from pymonik._pickled import public
 from pymonik.errors import LazyValueError, OptionsError
 
 T_co = TypeVar("T_co", covariant=True)
@@ -91,6 +92,7 @@ class Owner(Protocol):
     def delegate(self, handle: Any) -> None: ...
 
 
+@public
 class ResultHandle(Generic[T_co]):
     """A handle to one value: of a call, of an element of a map, or of an object put.
 

@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator, Generator, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, ClassVar, Generic, SupportsIndex, TypeVar, overload
 
+from pymonik._pickled import public
 from pymonik.errors import NoClientError
 from pymonik.record.handle import ResultHandle, compared, handle_to, in_seconds
 
 T = TypeVar("T")
 
 
+@public
 class MultiResultHandle(Generic[T]):
     """Handles that behave like a list; as an argument of a task it arrives as a list of values.
 
@@ -223,6 +225,7 @@ class Completed(Iterator[ResultHandle[T]], AsyncIterator[ResultHandle[T]]):
         return await self._awaiting.__anext__()
 
 
+@public
 def as_completed(
     handles: Iterable[ResultHandle[T]], timeout: float | timedelta | None = None
 ) -> Completed[T]:

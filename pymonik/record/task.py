@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
+from pymonik._pickled import pickled, public
 from pymonik.capture.function import SMALL
 from pymonik.environment.parse import environment_of
 from pymonik.errors import NoClientError, TaskDefinitionError
@@ -39,6 +40,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@public
 class Task(Generic[P, R]):
     """A function that runs where the graph runs.
 
@@ -226,7 +228,7 @@ class Task(Generic[P, R]):
 
     def __pymonik_reduce__(self) -> Any:
         state = {key: value for key, value in vars(self).items() if key != "_signature"}
-        return _new_task, (type(self),), state
+        return new_task, (type(self),), state
 
     @property
     def __pymonik_function__(self) -> Callable[P, R]:
@@ -252,7 +254,9 @@ def _client(given: Any) -> Recorder:
     raise NoClientError(f"pymonik= takes a client, Pymonik(…), not {given!r:.80}{hint}")
 
 
-def _new_task(kind: type[Task[Any, Any]]) -> Task[Any, Any]:
+@pickled
+def new_task(kind: type[Task[Any, Any]]) -> Task[Any, Any]:
+    """Begin a task."""
     return kind.__new__(kind)
 
 

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
+from pymonik._pickled import pickled
 from pymonik.settings import settings
 from pymonik.system.memory_file import Buffer, MemoryFile
 
@@ -22,6 +23,7 @@ from pymonik.system.memory_file import Buffer, MemoryFile
 IMMEDIATE = frozenset({int, float, str, bytes, bool, type(None), complex, type(Ellipsis)})
 
 
+@pickled
 class Definition(bytes):
     """A buffer that says what a class is: contents share it, and it counts for none of them."""
 
@@ -31,11 +33,13 @@ class Definition(bytes):
 _slots = threading.local()
 
 
+@pickled
 def slot_value(number: int) -> Any:
     """Give the value of a numbered hole; called by pickles that were made around handles."""
     return _slots.values[number]
 
 
+@pickled
 class Content:
     """The frozen form of one object: a pickle and its out-of-band buffers.
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from types import MemberDescriptorType
 from typing import Any, NamedTuple
 
+from pymonik._pickled import pickled
 from pymonik.errors import TaskFailed
 from pymonik.values.content import Content, freeze_buffer
 
@@ -39,6 +40,7 @@ class ExceptionLink(NamedTuple):
     text: str
 
 
+@pickled
 class LeftBehind:
     """Stands for a part of an exception that could not travel."""
 
@@ -155,22 +157,26 @@ class _Parts:
 
     def __reduce__(self) -> Any:
         state = (self.args, self.state)
-        return _made, (self.kind, self.made_of), state, None, None, _complete
+        return new_exception, (self.kind, self.made_of), state, None, None, complete_exception
 
 
 def _base_of(kind: type[BaseException]) -> Any:
     return next(owner for owner in kind.__mro__ if owner.__module__ == "builtins")
 
 
-def _made(kind: type[BaseException], made_of: Any) -> BaseException:
+@pickled
+def new_exception(kind: type[BaseException], made_of: Any) -> BaseException:
+    """Begin an exception."""
     base = _base_of(kind)
     error: BaseException = base.__new__(kind, *made_of)
     base.__init__(error, *made_of)
     return error
 
 
-def _complete(error: BaseException, state: tuple[Any, dict[str, Any]]) -> None:
+@pickled
+def complete_exception(error: BaseException, state: tuple[Any, dict[str, Any]]) -> None:
     # A class may refuse that its attributes are set, as frozen data classes do.
+    """Complete an exception that was begun."""
     object.__setattr__(error, "args", state[0])
     for name, value in state[1].items():
         object.__setattr__(error, name, value)

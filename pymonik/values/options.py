@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
+from pymonik._pickled import pickled, public
 from pymonik.errors import OptionsError
 from pymonik.foreign import demand_printable
 from pymonik.settings import settings
@@ -23,6 +24,7 @@ _LONGEST = 100 * 365.25 * 86400.0
 LIMIT_HOURS = 12
 
 
+@pickled
 @dataclass(frozen=True)
 class ExceptionTypes:
     """Exception types of a saved graph: their names, and the pickle that only executors load."""
@@ -31,6 +33,7 @@ class ExceptionTypes:
     content: Content = field(compare=False)
 
 
+@public
 @dataclass(frozen=True)
 class TaskOptions:
     """How a call is to be run; None means "not given", and the next farther option holds.

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Container, Hashable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pymonik.errors import WireError
 from pymonik.runtime.host.process import Process, options_of
@@ -27,7 +27,6 @@ from pymonik.wire.logs import relay
 if TYPE_CHECKING:
     from pymonik.environment.builder import Built
     from pymonik.environment.value import Environment
-    from pymonik.runtime.host.reserve import Reserve
     from pymonik.system.surroundings import Surroundings
 
 logger = safe_logger("pymonik.host")
@@ -71,6 +70,16 @@ class _Trouble:
     started: int = 0
 
 
+class ExecutorReserve(Protocol):
+    """Where executors go that are idle when their host ends; see `reserve`."""
+
+    def keep(self, origin: Hashable, process: Process) -> bool:
+        """Take over an idle executor; False when it is to end now."""
+
+    def take(self, origin: Hashable) -> Process | None:
+        """Return an executor that was started with the same, None when there is none."""
+
+
 class Staff:
     """Executors and their sockets; each has a number, and none is used again.
 
@@ -79,7 +88,7 @@ class Staff:
     """
 
     def __init__(
-        self, name: str, size: int, hello: dict[str, Any], reserve: Reserve | None = None
+        self, name: str, size: int, hello: dict[str, Any], reserve: ExecutorReserve | None = None
     ) -> None:
         self._reserve = reserve
         self._name = name

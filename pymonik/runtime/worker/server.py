@@ -19,6 +19,7 @@ from queue import SimpleQueue
 from types import FrameType
 from urllib.parse import urlsplit
 
+from pymonik._pickled import public
 from pymonik.settings import settings
 
 logger = logging.getLogger("pymonik.worker")
@@ -35,6 +36,7 @@ _OPTIONS = (
 )
 
 
+@public
 def run_pymonik_worker() -> None:
     """Serve until SIGTERM or SIGINT; the sockets are those that ArmoniK names in variables.
 

@@ -1,0 +1,88 @@
+"""The names that stand in pickles: they are a format, and never move.
+
+A pickle names functions and classes by module and name, and is loaded by whoever has it: workers of
+another version, caches, saved graphs. So whatever of ours a pickle may name has its address here,
+wherever its code is today; only public names have that by which users know them, `pymonik.Task` or
+`pymonik.errors.TaskFailed`. A name may be added. One that is here stays, and takes what it took.
+
+Code is found when a pickle asks for it: this module loads nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+# Where the code of each name is.
+HOMES = {
+    "Content": "pymonik.values.content",
+    "Definition": "pymonik.values.content",
+    "slot_value": "pymonik.values.content",
+    "ExceptionTypes": "pymonik.values.options",
+    "LeftBehind": "pymonik.values.exceptions",
+    "complete_exception": "pymonik.values.exceptions",
+    "new_exception": "pymonik.values.exceptions",
+    "Environment": "pymonik.environment.value",
+    "placed": "pymonik.files.materialize",
+    # Tasks, and functions of ours that calls run.
+    "current_recorder": "pymonik.record.current",
+    "new_task": "pymonik.record.task",
+    "call": "pymonik.record.builtin_tasks",
+    "call_in": "pymonik.record.builtin_tasks",
+    "call_row": "pymonik.record.builtin_tasks",
+    "call_row_in": "pymonik.record.builtin_tasks",
+    "call_whole": "pymonik.record.builtin_tasks",
+    "call_whole_in": "pymonik.record.builtin_tasks",
+    "identity": "pymonik.record.builtin_tasks",
+    "unpacked": "pymonik.record.builtin_tasks",
+    # Definitions: classes and what they share with functions.
+    "defined": "pymonik.capture.definitions",
+    "needed": "pymonik.capture.definition_maker",
+    "ClassBegun": "pymonik.capture.class_parts",
+    "complete_class": "pymonik.capture.class_parts",
+    "fill_member": "pymonik.capture.class_parts",
+    "member_named": "pymonik.capture.class_parts",
+    "new_class": "pymonik.capture.class_parts",
+    "new_member": "pymonik.capture.class_parts",
+    "complete_in": "pymonik.capture.namespaces",
+    "fill_cell": "pymonik.capture.namespaces",
+    "fill_namespace": "pymonik.capture.namespaces",
+    "function_in": "pymonik.capture.namespaces",
+    "new_cell": "pymonik.capture.namespaces",
+    "new_namespace": "pymonik.capture.namespaces",
+    "local_object": "pymonik.capture.importer",
+    "set_function": "pymonik.capture.importer",
+    # What the standard library does not pickle.
+    "fill_dispatcher": "pymonik.capture.reducers",
+    "fill_module": "pymonik.capture.reducers",
+    "new_cached": "pymonik.capture.reducers",
+    "new_cached_property": "pymonik.capture.reducers",
+    "new_dispatcher": "pymonik.capture.reducers",
+    "new_dispatching_method": "pymonik.capture.reducers",
+    "new_variable": "pymonik.capture.reducers",
+    "shaped_view": "pymonik.capture.reducers",
+    "subimported": "pymonik.capture.reducers",
+}
+
+
+def pickled(thing: T) -> T:
+    """Give a function or class its address in this module, under its own name."""
+    addressed: Any = thing
+    addressed.__module__ = __name__
+    return thing
+
+
+def public(thing: T) -> T:
+    """Give a function or class the address by which users know it."""
+    addressed: Any = thing
+    addressed.__module__ = "pymonik"
+    return thing
+
+
+def __getattr__(name: str) -> Any:
+    if name in HOMES:
+        found = globals()[name] = getattr(importlib.import_module(HOMES[name]), name)
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
