@@ -56,6 +56,12 @@ class LeftBehind:
         raise AttributeError(f"{self._text} stayed where the task ran: {self._why}")
 
 
+def pass_interrupt(error: BaseException) -> None:
+    """Let Ctrl-C go on: all else that objects of the user raise is theirs, `SystemExit` too."""
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+
+
 # ----- leaving
 
 
@@ -105,8 +111,8 @@ def _pickled(error: BaseException, freeze: Freeze) -> tuple[Content | None, str]
         content = _frozen(error, freeze)
         if content is not None and type(content.load()) is type(error):
             return content, ""
-    except Exception:  # whatever objects of the user do when they are pickled: part by part, then
-        pass
+    except BaseException as failed:  # whatever objects of the user do when they are pickled
+        pass_interrupt(failed)  # else part by part
     try:
         parts = _Parts(error)
         left = _Pruning(freeze, LIMIT).prune(parts)
@@ -114,7 +120,8 @@ def _pickled(error: BaseException, freeze: Freeze) -> tuple[Content | None, str]
         if content is not None and type(content.load()) is type(error):
             return content, left
         return None, left or "its pickle gives something else, or takes too much"
-    except Exception as failed:  # as above: its class alone may be what fails
+    except BaseException as failed:  # as above: its class alone may be what fails
+        pass_interrupt(failed)
         return None, f"{type(failed).__name__}: {failed}"
 
 
@@ -227,7 +234,8 @@ class _Pruning:
             if content.size > share:
                 return f"it takes {content.size:,} bytes"
             content.load()
-        except Exception as error:  # whatever objects of the user do when they are pickled
+        except BaseException as error:  # whatever objects of the user do when they are pickled
+            pass_interrupt(error)
             return f"{type(error).__name__}: {error}"
         return ""
 
@@ -235,7 +243,8 @@ class _Pruning:
         self._left.append(f"{name} was left behind: {why}")
         try:
             text = repr(piece)
-        except Exception:  # whatever objects of the user do when they are looked at
+        except BaseException as error:  # whatever objects of the user do when they are looked at
+            pass_interrupt(error)
             text = f"<{type(piece).__qualname__}>"
         return LeftBehind(text[:_SHOWN], why)
 
@@ -257,7 +266,8 @@ class _Pruning:
             inner = _Pruning(self._freeze, limit)
             inner.prune(parts)
             problem = self._problem(parts, self._limit)
-        except Exception as error:  # whatever objects of the user do when they are looked at
+        except BaseException as error:  # whatever objects of the user do when they are looked at
+            pass_interrupt(error)
             problem = f"{type(error).__name__}: {error}"
         if problem:
             self._left.append(f"{text} cannot be rebuilt: {problem}")
@@ -331,5 +341,6 @@ def _loaded(content: Content | None) -> Any:
         return None
     try:
         return content.load()
-    except Exception as problem:  # whatever a class of the user does when it is rebuilt
+    except BaseException as problem:  # whatever a class of the user does when it is rebuilt
+        pass_interrupt(problem)
         return repr(problem)

@@ -20,9 +20,26 @@ _TEXT_LIMIT = 3000
 
 
 def failure_of(
-    error: BaseException, step: StepCode, number: int, attempts: int, worker: str
+    error: BaseException,
+    step: StepCode,
+    number: int,
+    attempts: int,
+    worker: str,
+    passed: tuple[type[BaseException], ...] = (),
 ) -> Failure:
-    """Make the failure of a call out of what it raised."""
+    """Make the failure of a call out of what it raised; passed: what is raised as it is."""
+    try:
+        return _told(error, step, number, attempts, worker)
+    except BaseException as problem:  # whatever the exception does when it is looked at
+        if isinstance(problem, passed):
+            raise
+        why = f"looking at it raised {type(problem).__qualname__}"
+    kind, where = type(error).__qualname__, traceback.format_tb(_users_part(error))
+    place = (step.name, site_of(step, number), element_of(step, number), worker, attempts)
+    return Failure("error", kind, *place, "".join(where)[-_TEXT_LIMIT:], lost=why)
+
+
+def _told(error: BaseException, step: StepCode, number: int, attempts: int, worker: str) -> Failure:
     from pymonik.capture import freeze as pickling
 
     text = "".join(traceback.format_exception(type(error), error, _users_part(error)))
@@ -65,11 +82,13 @@ def frozen(
             raise
         try:
             told = f"{pickling.explain(value, 'value')}: {error}"
-        except Exception:  # what is asked of the value to tell more may raise, too
+        except BaseException as again:  # what is asked of the value to tell more may raise, too
+            if isinstance(again, passed):
+                raise
             told = f"value (a {type(value).__qualname__}): {type(error).__name__}"
         problem = TypeError(f"the value that {step.name!r} returned cannot be pickled: {told}")
         problem.__cause__ = error
-        return failure_of(problem, step, number, 1, worker)
+        return failure_of(problem, step, number, 1, worker, passed)
     # One that was passed here goes back as it came: it names a file of the caller's.
     made_here = [file for file in files if file._placed is None]
     if made_here:

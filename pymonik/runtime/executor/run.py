@@ -173,7 +173,8 @@ class _Runner:
                 if attempt <= step.retries and isinstance(error, _retried(step)):
                     running.clean_up()
                     continue
-                return failure_of(error, step, number, attempt + died, hosting.worker)
+                attempts = attempt + died
+                return failure_of(error, step, number, attempts, hosting.worker, hosting.passed)
             finally:
                 if step.limit is not None:
                     hosting.page.numbers[2] = 0
@@ -225,7 +226,8 @@ class _Runner:
             if isinstance(error, self.hosting.passed):
                 raise
             subtasks.drop_call()
-            return failure_of(error, self.steps[place], number, 1, self.hosting.worker)
+            hosting = self.hosting
+            return failure_of(error, self.steps[place], number, 1, hosting.worker, hosting.passed)
 
     def _divert(self, number: int, place: int, made: list[OpValue]) -> None:
         """Record the steps behind a delegated one: they belong to the graph it returned."""
