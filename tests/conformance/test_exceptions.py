@@ -392,3 +392,52 @@ def test_a_value_that_stops_where_it_is_rebuilt_ends_no_loop(client: Pymonik) ->
     with pytest.raises((TaskFailed, RuntimeError)):
         made.get()
     assert good.get() == 4
+
+
+class Leaves(BaseException):
+    """What would end a process, or a loop of ours, if it were not caught."""
+
+
+def ending(name: str, kind: type[BaseException]) -> type[Exception]:
+    """Make an exception that raises when a part of it is asked for."""
+
+    def ends(self: Any, *_: Any) -> Any:
+        raise kind("looked at")
+
+    part: Any = property(ends) if name == "__cause__" else ends
+    return type(f"Ends{name.strip('_').title()}", (Exception,), {name: part})
+
+
+PARTS = ("__reduce__", "__str__", "__repr__", "__getstate__", "__setstate__", "__cause__")
+
+
+@pytest.mark.parametrize("kind", [SystemExit, GeneratorExit, asyncio.CancelledError, Leaves])
+def test_an_exception_that_raises_when_looked_at_fails_its_call_only(
+    client: Pymonik, kind: type[BaseException]
+) -> None:
+    kinds = [ending(name, kind) for name in PARTS]
+
+    @task
+    def fail(number: int) -> int:
+        if number < len(kinds):
+            raise kinds[number]("x")
+        return number
+
+    results = fail.map_invoke(range(len(kinds) + 3))
+    for name, made, result in zip(PARTS, kinds, results):
+        wanted = TaskFailed if name == "__cause__" else made
+        assert isinstance(result.exception(), wanted), name
+    assert results[len(kinds) :].get() == [6, 7, 8]
+
+
+def test_a_value_that_raises_when_pickled_fails_its_call_only(client: Pymonik) -> None:
+    class Ends:
+        __reduce__ = __repr__ = lambda self: sys.exit(3)
+
+    @task
+    def make(number: int) -> Any:
+        return Ends() if number == 1 else number
+
+    results = make.map_invoke(range(3))
+    assert isinstance(results[1].exception(), TypeError)
+    assert [results[0].get(), results[2].get()] == [0, 2]

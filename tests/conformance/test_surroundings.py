@@ -212,3 +212,49 @@ with Pymonik(workers=1):
 """
     done = run_script(source, backend, args=(option, "script.py"))
     assert done.stdout == "True\n", done.stderr
+
+
+@task
+def extend_path(how: str) -> int:
+    length = len(sys.path)
+    if how == "list.extend":
+        list.extend(sys.path, ["/added", "/added"])
+    elif how == "insert":
+        sys.path.insert(0, "/added")
+    elif how == "rebind":
+        sys.path = ["/added"]
+    elif how == "double":
+        list.extend(sys.path, list(sys.path))
+    return length
+
+
+@task
+def added(folder: str) -> bool:
+    return folder in sys.path
+
+
+@pytest.mark.parametrize("how", ["list.extend", "insert", "rebind", "double"])
+def test_what_a_call_adds_to_the_module_path_is_gone_behind_it(connect: Connect, how: str) -> None:
+    path = sys.path
+    before = list(path)
+    with connect(workers=1):
+        lengths = extend_path.map_invoke([how] * 4).get()
+        assert len(set(lengths)) == 1
+        assert added.map_invoke(["/added"] * 2).get() == [False, False]
+    assert sys.path is path
+    assert path == before
+
+
+def test_what_a_package_adds_within_itself_stays(connect: Connect) -> None:
+    folder = "/packages/site-packages/name/_vendor"
+
+    @task
+    def vendored(place: int) -> bool:
+        if place == 0:
+            sys.path.append(folder)
+        return folder in sys.path
+
+    before = list(sys.path)
+    with connect(workers=1):
+        assert vendored.map_invoke(range(3), pmk_chunk_size=3).get() == [True, True, True]
+    sys.path[:] = before

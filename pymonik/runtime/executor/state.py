@@ -13,9 +13,10 @@ import importlib
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from pymonik.runtime.executor.module_path import ModulePath
 from pymonik.runtime.executor.output import Output
 from pymonik.values import seeds
 
@@ -220,6 +221,7 @@ class Restorer:
         self._raw: dict[Any, Any] = {}
         self._folder = self._home = _folder()
         self._output = Output()
+        self._path = ModulePath()
         self._watch = watch
         if watch:
             sys.addaudithook(_note)
@@ -229,7 +231,13 @@ class Restorer:
         self._variables = self._original
         self._folder = self._home = _folder()
         self._output = Output()
+        self._path = ModulePath()
         self._put_back()
+
+    def use_path(self, path: Sequence[str]) -> None:
+        """Let imports look there from now on."""
+        sys.path[:] = path
+        self._path = ModulePath()
 
     def settle(self, variables: Mapping[str, str | None]) -> None:
         """Change variables for good; None: not set."""
@@ -249,9 +257,10 @@ class Restorer:
 
     def is_due(self) -> bool:
         """Tell whether a call has changed anything that is to be put back."""
-        return bool(DIRTY) or self._output.is_changed()
+        return bool(DIRTY) or self._output.is_changed() or self._path.is_changed()
 
     def __call__(self) -> None:
+        self._path.put_back()
         if self._output.is_changed():
             self._output.put_back()
         if self._watch or self._is_changed():

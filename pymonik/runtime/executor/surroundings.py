@@ -59,7 +59,8 @@ class Mover:
         if changes == self._last:
             return
         if changes.path != self._last.path:
-            sys.path[:] = self._path if changes.path is None else self._path_of(changes.path)
+            path = self._path if changes.path is None else self._path_of(changes.path)
+            self._restore.use_path(path)
             importlib.invalidate_caches()
         self._last = changes
         variables = {n: value for n, value in changes.variables if n not in self._fixed}
@@ -83,11 +84,11 @@ def moved(watch: SurroundingsWatch | None, unit: Unit, restore: Restorer) -> Ite
     restore.expect({**dict(back.variables), **variables_of(unit)}, back.folder)
     try:
         if back.path is not None:
-            sys.path[:] = wanted.path
+            restore.use_path(wanted.path)
         _set_small(wanted)
         yield
     finally:
-        sys.path[:] = path
+        restore.use_path(path)
         _set_small(now)
 
 
