@@ -7,6 +7,7 @@ and sent, of `compiling`, how its value comes, of `waiting`; what carries a plan
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -27,11 +28,12 @@ from pymonik.environment.parse import environment_of
 from pymonik.errors import BackendError, ClusterError, NoClientError, OptionsError
 from pymonik.graph.ir import Recorded
 from pymonik.humanize import counted
-from pymonik.record.current import CURRENT, close_here, open_here
+from pymonik.record.current import CURRENT, close_here, open_here, open_recorders
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.recorder import Recorder
 from pymonik.system.forks import fork_safe
+from pymonik.system.safe_logging import safely
 from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS, TaskOptions, merge
@@ -186,6 +188,9 @@ class Pymonik(Compiling):
                     forward_logs=self._forward_logs,
                     **self._certificates,
                 )
+                # Last registered runs first: before channels and emulators end.
+                atexit.unregister(_end_open_clients)
+                atexit.register(_end_open_clients)
                 if self._backend_name == "local":
                     logger.info(
                         "no cluster is configured: "
@@ -285,6 +290,16 @@ class Pymonik(Compiling):
     def cancel(self) -> None:
         """Drop what was not sent, cancel what was, and close."""
         self._abandon(None)
+
+    def _end_at_exit(self) -> None:
+        """Leave nothing open at the end of the program, as a block does that is left early."""
+        if self._backend is None or not self._backend.is_remote or self._process != os.getpid():
+            return
+        if self.detach:
+            self._closing = self._closed = True
+            self._let_go()
+        else:
+            self._abandon(None)
 
     def _leaves_work_behind(self) -> bool:
         if self.detach and self.traits.is_here:
@@ -393,6 +408,12 @@ class Pymonik(Compiling):
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{counted(self._unsent(), 'call')} pending"
         return f"<Pymonik on {self._backend_name}, {state}>"
+
+
+def _end_open_clients() -> None:
+    """End the sessions of clients that were made without a block: nobody else would."""
+    for client in [client for client in open_recorders() if isinstance(client, Pymonik)]:
+        safely("a client that was not closed", client._end_at_exit)
 
 
 def _selected(names: Iterable[str]) -> tuple[str, ...]:

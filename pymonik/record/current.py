@@ -40,6 +40,11 @@ def open_here(recorder: Any) -> None:
     _OPEN[recorder] = None
 
 
+def open_recorders() -> list[Any]:
+    """Return the recorders that serve threads without a current one."""
+    return list(_OPEN)
+
+
 def close_here(recorder: Any) -> None:
     """Let a recorder serve no thread any more."""
     _OPEN.pop(recorder, None)
