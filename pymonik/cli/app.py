@@ -7,11 +7,10 @@ import rich_click as click
 from pymonik import __version__
 from pymonik.cli.cache import cache
 from pymonik.cli.check import check
-from pymonik.cli.cluster import emulator, worker
 from pymonik.cli.cost import cost
 from pymonik.cli.graph import graph
 from pymonik.cli.graph_files import diff, save, submit
-from pymonik.cli.run import run
+from pymonik.cli.run import emulator, run, worker
 from pymonik.cli.runs import runs, trace
 
 

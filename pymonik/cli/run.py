@@ -1,4 +1,6 @@
-"""`pymonik run`: a script, unchanged, where the command line says."""
+"""`pymonik run`: a script, unchanged, where the command line says. And what runs it on a cluster:
+`pymonik worker`, and `pymonik emulator` to try it on.
+"""
 
 from __future__ import annotations
 
@@ -48,3 +50,20 @@ def run(
     target = ["-m", script] if module else [script]
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, *target, *args])
+
+
+@click.command()
+def worker() -> None:
+    """Serve an ArmoniK agent: what a worker image runs."""
+    from pymonik.runtime.worker.server import run_pymonik_worker
+
+    run_pymonik_worker()
+
+
+@click.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def emulator(arguments: tuple[str, ...]) -> None:
+    """Run an ArmoniK cluster on a loopback port, for tests."""
+    from pymonik.emulator.cli import main
+
+    main(arguments)

@@ -7,6 +7,7 @@
 `services` speak to clients, `agents` run worker processes. It is a test bench, not a product.
 """
 
+from pymonik.emulator.control_plane import Tls
 from pymonik.emulator.counters import Count, Counters
 from pymonik.emulator.emulator import Emulator
 from pymonik.emulator.faults import (
@@ -23,7 +24,6 @@ from pymonik.emulator.faults import (
     SlowUpload,
 )
 from pymonik.emulator.habits import Habits
-from pymonik.emulator.tls import Tls
 
 __all__ = [
     "Count",

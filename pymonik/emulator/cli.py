@@ -14,10 +14,10 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import TypeVar
 
+from pymonik.emulator.control_plane import Tls
 from pymonik.emulator.emulator import Emulator
 from pymonik.emulator.habits import Habits
 from pymonik.emulator.state import GENERATIONS
-from pymonik.emulator.tls import Tls
 
 Span = tuple[float, float]
 Value = TypeVar("Value")

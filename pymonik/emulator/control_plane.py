@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -27,13 +29,29 @@ from pymonik.emulator.services.events import Events
 from pymonik.emulator.services.results import Results
 from pymonik.emulator.services.sessions import Sessions
 from pymonik.emulator.services.tasks import Tasks
-from pymonik.emulator.tls import Tls
 
 HOST = "127.0.0.1"
 THREADS = 1_000
 """Each open event stream occupies one; they are created as needed."""
 
 Services = Sequence[tuple[Any, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Paths of PEM files. With ``client_ca`` the TLS is mutual."""
+
+    certificate: Path | str
+    key: Path | str
+    client_ca: Path | str | None = None
+
+    def credentials(self) -> Any:
+        """Read the files."""
+        pair = (Path(self.key).read_bytes(), Path(self.certificate).read_bytes())
+        authority = None if self.client_ca is None else Path(self.client_ca).read_bytes()
+        return grpc.ssl_server_credentials(
+            [pair], root_certificates=authority, require_client_auth=authority is not None
+        )
 
 
 def services(

@@ -21,7 +21,7 @@ from typing import Any
 
 from pymonik.emulator.agents.keeper import WorkerSettings
 from pymonik.emulator.agents.pool import Pool
-from pymonik.emulator.control_plane import HOST, listen, methods, services
+from pymonik.emulator.control_plane import HOST, Tls, listen, methods, services
 from pymonik.emulator.counters import Counters
 from pymonik.emulator.engine import Engine
 from pymonik.emulator.faults import Faults
@@ -30,7 +30,6 @@ from pymonik.emulator.habits import Habits
 from pymonik.emulator.overhead import Overhead
 from pymonik.emulator.state import ClusterSettings, generation
 from pymonik.emulator.state.events import Expire, Idle
-from pymonik.emulator.tls import Tls
 from pymonik.emulator.vitals import Vitals
 
 log = logging.getLogger("pymonik.emulator")
