@@ -11,6 +11,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from pymonik.graph.ir import Map
@@ -19,6 +20,7 @@ from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit
 from pymonik.runs.record import OFF, RunRecord
 from pymonik.settings import steering
+from pymonik.values.outcome import Failure
 
 if TYPE_CHECKING:
     from pymonik.backend import Backend
@@ -77,8 +79,18 @@ class Watched:
                 if isinstance(node, Map):
                     specs = [step.spec for step in node.steps]
                     self._work.setdefault(node.name, [specs, 0.0, 0])
-        self._backend.submit(plan)
-        if record.submissions <= _SUBMISSIONS:  # while it runs
+        try:
+            self._backend.submit(plan)
+        except BaseException as error:
+            if not isinstance(error, Exception):  # Ctrl-C, where calls run in this very thread
+                record.unfinished += sum(map(_was_cut_off, plan.units))
+                self._draw(plan)
+            raise
+        self._draw(plan)  # while it runs
+
+    def _draw(self, plan: Plan) -> None:
+        record = self._record
+        if record.submissions <= _SUBMISSIONS:
             try:
                 from pymonik.runs.sketch import sketch, small_graph
 
@@ -106,7 +118,7 @@ class Watched:
     def cancel_all(self, reason: str) -> None:
         """Note what will not run to its end, and cancel it."""
         done, total = self._backend.progress()
-        self._record.unfinished = total - done
+        self._record.unfinished += total - done
         self._backend.cancel_all(reason)
 
     def close(self) -> None:
@@ -152,6 +164,12 @@ class Watched:
         ]
         with RunStore.open() as store:
             store.keep(record, durations)
+
+
+def _was_cut_off(unit: Unit) -> bool:
+    """Tell whether a unit has not run to its end, since its submission was interrupted."""
+    records = chain(*unit.cell.columns, unit.cell.errors)
+    return any(type(record) is Failure and record.kind == "cancelled" for record in records)
 
 
 def watched(backend: Any) -> Backend:

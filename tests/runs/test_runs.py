@@ -391,6 +391,24 @@ def test_a_run_that_was_left_early_says_so(runs: Path, pymonik_command: Command)
         assert "1 unit interrupted" in pymonik_command("runs", command).stdout
 
 
+def test_a_run_that_is_interrupted_in_the_thread_of_its_calls_says_so(
+    runs: Path, pymonik_command: Command
+) -> None:
+    def interrupted(x: int) -> int:
+        if x == 1:
+            raise KeyboardInterrupt
+        return x
+
+    calls = Task(interrupted, func_name="interrupted")
+    with pytest.raises(KeyboardInterrupt), Pymonik(backend="inline", workers=1):
+        calls.map_invoke(range(6), pmk_chunk_size=1).get()
+    assert last().unfinished == 5
+    for command in ("list", "show"):
+        shown = pymonik_command("runs", command).stdout
+        assert "5 units interrupted" in shown
+        assert "more submission" not in shown
+
+
 def test_a_failure_counts_once_wherever_it_had_an_effect(runs: Path) -> None:
     with Pymonik(backend="local", workers=1):
         parts = [inverse.invoke(0), inverse.invoke(0)]
