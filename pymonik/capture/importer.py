@@ -16,7 +16,6 @@ import types
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from typing import Any
@@ -44,7 +43,8 @@ class ModuleSet:
         return all(self.sources.get(name, source) == source for name, source in sources.items())
 
 
-class Worlds(MetaPathFinder):
+# Neither this nor the loader is an ABC of `importlib.abc`, which loads twenty modules an executor.
+class Worlds:
     """Finds modules in the edition that runs; `functions` is a cache for each edition."""
 
     def __init__(self) -> None:
@@ -105,8 +105,9 @@ class Worlds(MetaPathFinder):
         source = self._current.sources.get(fullname)
         if source is None:
             return None
+        loader: Any = _Loader(source)
         spec = spec_from_loader(
-            fullname, _Loader(source), origin=source.file or None, is_package=source.is_package
+            fullname, loader, origin=source.file or None, is_package=source.is_package
         )
         if spec is not None:
             spec.has_location = bool(source.file)
@@ -143,7 +144,7 @@ class Worlds(MetaPathFinder):
                 del sys.modules[name]
 
 
-class _Loader(InspectLoader):
+class _Loader:
     pymonik_shipped = True
 
     def __init__(self, source: ModuleSource) -> None:
@@ -159,8 +160,11 @@ class _Loader(InspectLoader):
         file = self._source.file or f"<{fullname}>"
         return compile(self._source.text, file, "exec", dont_inherit=True)
 
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave it to the import system."""
+
     def exec_module(self, module: types.ModuleType) -> None:
-        super().exec_module(module)
+        exec(self.get_code(module.__name__), vars(module))
         if self._source.set_here:
             kept = pickle.loads(self._source.set_here)
             for name, (data, buffers) in kept.items():

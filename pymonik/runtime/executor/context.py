@@ -7,13 +7,14 @@ is loaded when a task asks for it: most never do.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pymonik.runtime.executor import state as running
 from pymonik.system.engine import ENGINE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pymonik.environment.task_environment import TaskEnvironment
     from pymonik.environment.value import Environment
     from pymonik.files.materialize import Materialize

@@ -12,7 +12,6 @@ import sys
 import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
@@ -71,7 +70,8 @@ def _loaded(data: bytes) -> Any:
     return pickle.loads(data)
 
 
-class _Finder(MetaPathFinder):
+# Neither is an ABC of `importlib.abc`, which loads twenty modules an executor.
+class _Finder:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: Any = None
     ) -> ModuleSpec | None:
@@ -80,11 +80,12 @@ class _Finder(MetaPathFinder):
             return None
         spec = PathFinder.find_spec(fullname, path)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Changing(spec.loader)
+            loader: Any = _Changing(spec.loader)
+            spec.loader = loader
         return spec
 
 
-class _Changing(Loader):
+class _Changing:
     def __init__(self, loader: Any) -> None:
         self._loader = loader
 

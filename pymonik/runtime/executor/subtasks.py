@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import replace
-from html import escape
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pymonik.capture.function import Code
@@ -124,6 +123,8 @@ class Subtasks(Recorder):
 
     def html(self, text: str, nodes: list[Any]) -> str:
         """Return what a handle shows in a notebook: inside a task nothing is drawn."""
+        from html import escape
+
         return escape(text)
 
     def cancel_call(self, handle: ResultHandle[Any]) -> bool:
