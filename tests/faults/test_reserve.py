@@ -56,6 +56,57 @@ def test_the_next_client_finds_the_executor_and_what_it_has_loaded() -> None:
     assert in_a_block(is_loaded) == (first, True)
 
 
+def _registers(folder: str) -> int:
+    import atexit
+
+    atexit.register(Path(folder, "left").touch)
+    return os.getpid()
+
+
+def _finalizes(folder: str) -> int:
+    import builtins
+    import weakref
+
+    class Held:
+        pass
+
+    builtins.held = Held()  # type: ignore[attr-defined]
+    weakref.finalize(builtins.held, lambda: Path(folder, "left").touch())  # type: ignore[attr-defined]
+    return os.getpid()
+
+
+def _writes(folder: str) -> int:
+    import builtins
+
+    builtins.held = open(os.path.join(folder, "left"), "w")  # type: ignore[attr-defined]  # noqa: SIM115
+    builtins.held.write("a line")  # type: ignore[attr-defined]
+    return os.getpid()
+
+
+@pytest.mark.parametrize("leaves", [_registers, _finalizes, _writes])
+def test_one_in_which_something_is_left_for_the_end_ends_with_its_client(
+    leaves: Any, tmp_path: Path
+) -> None:
+    first = in_a_block(task(leaves), str(tmp_path))
+    left = tmp_path / "left"
+    assert left.exists()
+    assert leaves is not _writes or left.read_text() == "a line"
+    assert in_a_block(pid) != first
+
+
+def test_files_that_were_closed_and_what_libraries_leave_bind_nothing(tmp_path: Path) -> None:
+    @task
+    def work() -> int:
+        import concurrent.futures.thread  # noqa: F401  # registers a function of its own
+        import multiprocessing.util  # noqa: F401
+
+        (tmp_path / "closed").write_text("closed")
+        return os.getpid()
+
+    first = in_a_block(work)
+    assert in_a_block(pid) == first
+
+
 def test_two_clients_at_once_have_executors_of_their_own() -> None:
     first = in_a_block(pid)
     with Pymonik(backend="local", workers=1) as one, Pymonik(backend="local", workers=1) as two:

@@ -6,8 +6,8 @@ as soon as the other end of its socket closes.
 
     to it      ("hello", settings)  ("run", [(number, program, inputs, start, stop, extras), …])
                ("object", found)
-    from it    ("ready", pid)  ("stale",)  ("report", number, start, stop, columns, errors)
-               ("ask", id)
+    from it    ("ready", pid)  ("stale",)  ("bound",)  ("ask", id)
+               ("report", number, start, stop, columns, errors)
                ("end", …as report…, seconds, plan)  ("log", name, level, text, fields, traceback)
                ("fault", number, journal, text, traceback)
 """
@@ -61,6 +61,9 @@ class Executor:
         # Takes the process to the surroundings of calls, where it is told of them.
         self._mover: Any = None
         self._began = time.time()
+        # What calls leave for the end of this process, and whether its host knows of it.
+        self._remains: Any = None
+        self._is_bound = False
         # Whether it was told that it is to serve another host, and cannot.
         self._is_stale = False
         self._spares = [os.dup(fd) for fd in (0, 1, 2)]
@@ -193,6 +196,7 @@ class Executor:
         from pymonik.runtime.executor.context import serve
         from pymonik.runtime.executor.logs import forward, use_level
         from pymonik.runtime.executor.pools import serve as serve_pools
+        from pymonik.runtime.executor.remains import Remains
         from pymonik.runtime.executor.state import STATE, Restorer, use_token
         from pymonik.runtime.executor.subtasks import Subtasks
 
@@ -213,6 +217,7 @@ class Executor:
         if self._hosting is None:
             self._finish_lines, self._fall_back = forward(self.send)
             restore = Restorer(True)
+            self._remains = Remains()
         else:
             restore = self._hosting.restore
             self._functions = ByteCache("functions", FUNCTION_BYTES)
@@ -293,6 +298,9 @@ class Executor:
             self._finish_lines()
             STATE.end()
             seconds = time.perf_counter() - began
+            if not self._is_bound and self._remains:
+                self._is_bound = True
+                self.send("bound")
             self.send("end", *told, seconds, wire_plan(self._hosting.subtasks))
         self._settle()
 

@@ -103,9 +103,16 @@ STATE = State()
 _EVENTS = frozenset({"os.putenv", "os.unsetenv", "os.chdir", "os.fchdir"})
 
 
+# Whether a file was opened to be written to, since somebody has looked.
+WRITTEN: list[bool] = []
+_WRITES = os.O_WRONLY | os.O_RDWR
+
+
 def _note(event: str, args: Any) -> None:
     if event in _EVENTS:
         DIRTY.append(event)
+    elif event == "open" and not WRITTEN and type(args[2]) is int and args[2] & _WRITES:
+        WRITTEN.append(True)
 
 
 def _folder() -> str:

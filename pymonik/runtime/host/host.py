@@ -331,6 +331,8 @@ class Host:
             relay(*message[1:])
         elif kind == "stale":
             self._hiring.replace(number)
+        elif kind == "bound":
+            self._staff.bind(number)
 
     def _settle(self) -> None:
         """Call back whoever waits for a value that has come."""

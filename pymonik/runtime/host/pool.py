@@ -187,6 +187,10 @@ class Staff:
         variables = frozenset(os.environ.items()), frozenset(base.variables.items())
         return (*options_of(self._hello), threads, variables, base.path, tuple(module_path()))
 
+    def bind(self, number: int) -> None:
+        """Let an executor end with this staff: calls have left something for its end."""
+        self._origins.pop(number, None)
+
     def release(self, busy: Container[int]) -> None:
         """Leave all but the busy ones to others who can use them."""
         for number, origin in self._origins.items():
