@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from pymonik.capture import class_parts
 from pymonik.capture.watch import ObjectWatch
 from pymonik.values.content import Definition
 
@@ -65,6 +66,36 @@ class DefinitionRecord:
     def is_namespace(self) -> bool:
         """Whether it is of the variables of a module."""
         return type(self.obj) is dict and self.id.partition("#")[0].endswith(":")
+
+    def note(self, taken: Taken, watch: ObjectWatch) -> None:
+        """Be defined by what was pickled; watch: what the object held just before."""
+        outline = SINGLE if taken.is_single else b""
+        if isinstance(self.obj, type):
+            outline = class_parts.outline(self.obj)
+        needs = tuple(sorted({need.id for need in taken.needs}))
+        before = tuple(dict.fromkeys(need.id for need in taken.before))
+        fields = Header(self.id, self.named, needs, before, outline, taken.data)
+        made = Definition(Definition.MAGIC + pickle.dumps(tuple(fields), protocol=5))
+        if made != self.definition:
+            self.definition = made
+        self.needs, self.watch = taken.needs, watch
+        self.modules, self.origins = frozenset(taken.modules), frozenset(taken.origins)
+
+    def gather(self) -> None:
+        """Note all that it needs, by way of others, too."""
+        met = {self.id: self}
+        open_ones = list(self.needs)
+        while open_ones:
+            one = open_ones.pop()
+            if one.id not in met:
+                met[one.id] = one
+                open_ones += one.needs
+        self.members = members = tuple(met[name] for name in sorted(met))
+        self.modules = frozenset().union(*(member.modules for member in members))
+        self.origins = frozenset().union(*(member.origins for member in members))
+        parts = tuple(member.definition for member in members if member.definition is not None)
+        if (self.id, parts) != self.reference:
+            self.reference = (self.id, parts)
 
     def is_current(self) -> bool:
         """Tell whether the object is what its definition says."""

@@ -12,7 +12,6 @@ what a reference carries is all of them, and which version is meant is told by t
 from __future__ import annotations
 
 import os
-import pickle
 import sys
 import threading
 from collections import OrderedDict
@@ -145,43 +144,15 @@ class Definitions:
                 for grown in open_ones:
                     del met[id(grown)]
         for one in met.values():
-            self._gather(one)
+            one.gather()
+            if not one.is_own:  # changed by a task: what names this version means the class here
+                self._made[one.reference] = one.obj
 
     def _define(self, record: DefinitionRecord) -> None:
         from pymonik.capture.by_value import travels
 
         watch = ObjectWatch(record.obj, travels, record.names)
-        taken = self.define(record)
-        outline = SINGLE if taken.is_single else b""
-        if isinstance(record.obj, type):
-            outline = class_parts.outline(record.obj)
-        needs = tuple(sorted({need.id for need in taken.needs}))
-        before = tuple(dict.fromkeys(need.id for need in taken.before))
-        fields = Header(record.id, record.named, needs, before, outline, taken.data)
-        made = Definition(Definition.MAGIC + pickle.dumps(tuple(fields), protocol=5))
-        if made != record.definition:
-            record.definition = made
-        record.needs, record.watch = taken.needs, watch
-        record.modules, record.origins = frozenset(taken.modules), frozenset(taken.origins)
-
-    def _gather(self, record: DefinitionRecord) -> None:
-        """Note all that a record needs, by way of others, too."""
-        met = {record.id: record}
-        open_ones = list(record.needs)
-        while open_ones:
-            one = open_ones.pop()
-            if one.id not in met:
-                met[one.id] = one
-                open_ones += one.needs
-        members = tuple(met[name] for name in sorted(met))
-        record.members = members
-        record.modules = frozenset().union(*(member.modules for member in members))
-        record.origins = frozenset().union(*(member.origins for member in members))
-        parts = tuple(member.definition for member in members if member.definition is not None)
-        if (record.id, parts) != record.reference:
-            record.reference = (record.id, parts)
-        if not record.is_own:  # changed by a task: what names this version means the class here
-            self._made[record.reference] = record.obj
+        record.note(self.define(record), watch)
 
     # ----- resolving
 

@@ -7,10 +7,7 @@ travel apart (`editions`). Imported at the first capture: cloudpickle takes its 
 
 from __future__ import annotations
 
-import dis
 import enum
-import functools
-import inspect
 import io
 import pickle
 import sys
@@ -24,7 +21,7 @@ from pymonik.capture.arrays import reduce_array
 from pymonik.capture.by_value import is_importable, is_made, travels, travels_from
 from pymonik.capture.definition_record import DefinitionRecord, found_at, known
 from pymonik.capture.definitions import TABLE, defined
-from pymonik.capture.importer import local_object, set_function
+from pymonik.capture.function_parts import MAKE_FUNCTION, add_names_in_classes, named
 from pymonik.capture.local_modules import is_local
 from pymonik.capture.namespaces import (
     complete_in,
@@ -192,13 +189,13 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             reduced = self._dynamic_function_reduce(function)
         else:
             reduced = super().reducer_override(function)
-        if reduced is not NotImplemented and reduced[0] is _MAKE_FUNCTION:
+        if reduced is not NotImplemented and reduced[0] is MAKE_FUNCTION:
             note_source(function.__code__.co_filename, function.__globals__)
-            _add_names_in_classes(function, reduced)
+            add_names_in_classes(function, reduced)
             package = function.__globals__.get("__package__") or ""
             self.modules.update(imported_by(function.__code__, package))
             reduced = self._share_variables(function, reduced)
-        return _named(function, reduced) if local else reduced
+        return named(function, reduced) if local else reduced
 
     def _function_getnewargs(self, func: Any) -> Any:
         """Let functions share the cells, and the variables of modules, that they have in common."""
@@ -252,29 +249,6 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return None if record is None or isinstance(value, type) else record
 
 
-def _add_names_in_classes(function: types.FunctionType, reduced: Any) -> None:
-    """Have globals along that only class statements inside the function use.
-
-    Their bodies load names in another way than functions do, which cloudpickle does not look for.
-    """
-    known = reduced[2][1]["__globals__"]
-    for name in _names_in_classes(function.__code__):
-        if name in function.__globals__:
-            known.setdefault(name, function.__globals__[name])
-
-
-@functools.lru_cache(maxsize=4096)
-def _names_in_classes(code: types.CodeType) -> tuple[str, ...]:
-    found: dict[str, None] = {}
-    for inner in code.co_consts:
-        if isinstance(inner, types.CodeType):
-            found.update(dict.fromkeys(_names_in_classes(inner)))
-            if not inner.co_flags & inspect.CO_OPTIMIZED:  # the body of a class
-                loads = (i.argval for i in dis.get_instructions(inner) if i.opname in _LOADS)
-                found.update(dict.fromkeys(loads))
-    return tuple(name for name in found if name != "__name__")
-
-
 class SharedGlobal:
     """Stands, among the globals of a function, for what is defined elsewhere."""
 
@@ -282,20 +256,3 @@ class SharedGlobal:
 
     def __init__(self, record: DefinitionRecord) -> None:
         self.record = record
-
-
-def _named(obj: Any, reduced: Any) -> Any:
-    """Have what a local module defines be the one of that module, where the module came along."""
-    found: Any = sys.modules.get(obj.__module__)
-    for part in obj.__qualname__.split("."):
-        found = getattr(found, part, None)
-    if getattr(found, "__pymonik_function__", found) is not obj:
-        return reduced
-    make, parts, state, *rest = reduced
-    if make in (_MAKE_FUNCTION, function_in):
-        rest[-1] = set_function
-    return local_object, (obj.__module__, obj.__qualname__, make, *parts), state, *rest
-
-
-_MAKE_FUNCTION = cloudpickle.cloudpickle._make_function
-_LOADS = ("LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")

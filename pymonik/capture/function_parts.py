@@ -1,0 +1,58 @@
+"""How functions by value are pickled, where cloudpickle does not do all of it.
+
+Enters: functions, and what cloudpickle makes of them. Leaves: the same, with globals that only
+class statements inside use, and with the name by which a module that came along has it.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import inspect
+import sys
+import types
+from typing import Any
+
+import cloudpickle
+
+from pymonik.capture.importer import local_object, set_function
+from pymonik.capture.namespaces import function_in
+
+MAKE_FUNCTION = cloudpickle.cloudpickle._make_function
+_LOADS = ("LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
+
+
+def add_names_in_classes(function: types.FunctionType, reduced: Any) -> None:
+    """Have globals along that only class statements inside the function use.
+
+    Their bodies load names in another way than functions do, which cloudpickle does not look for.
+    """
+    known = reduced[2][1]["__globals__"]
+    for name in _names_in_classes(function.__code__):
+        if name in function.__globals__:
+            known.setdefault(name, function.__globals__[name])
+
+
+@functools.lru_cache(maxsize=4096)
+def _names_in_classes(code: types.CodeType) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            found.update(dict.fromkeys(_names_in_classes(inner)))
+            if not inner.co_flags & inspect.CO_OPTIMIZED:  # the body of a class
+                loads = (i.argval for i in dis.get_instructions(inner) if i.opname in _LOADS)
+                found.update(dict.fromkeys(loads))
+    return tuple(name for name in found if name != "__name__")
+
+
+def named(obj: Any, reduced: Any) -> Any:
+    """Have what a local module defines be the one of that module, where the module came along."""
+    found: Any = sys.modules.get(obj.__module__)
+    for part in obj.__qualname__.split("."):
+        found = getattr(found, part, None)
+    if getattr(found, "__pymonik_function__", found) is not obj:
+        return reduced
+    make, parts, state, *rest = reduced
+    if make in (MAKE_FUNCTION, function_in):
+        rest[-1] = set_function
+    return local_object, (obj.__module__, obj.__qualname__, make, *parts), state, *rest
