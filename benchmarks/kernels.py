@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import lru_cache
 from hashlib import pbkdf2_hmac
 from multiprocessing.shared_memory import SharedMemory
@@ -71,6 +72,18 @@ def shared_total(name: str, length: int, offset: int) -> float:
     import numpy as np
 
     return total(np.ndarray(length, np.float64, attached(name).buf), offset)
+
+
+def nap(seconds: float) -> float:
+    """Last for some time, and use no core meanwhile."""
+    time.sleep(seconds)
+    return seconds
+
+
+def load_library(name: str) -> str:
+    """Import a library that takes its time, as most tasks do first."""
+    __import__(name)
+    return name
 
 
 def batch(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:

@@ -7,6 +7,7 @@ at each measure, so that no peer gains from having seen them.
 from __future__ import annotations
 
 import gc
+import statistics
 import time
 import tracemalloc
 from itertools import count
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import metg
 from benchmarks.footprint import Footprint
-from benchmarks.kernels import add, cell, identity, increment, mix, plus_one
+from benchmarks.kernels import add, cell, identity, increment, load_library, mix, nap, plus_one
 from benchmarks.peers import Unsupported
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 TASKS = 50
 WIDTH = 8
+LIBRARY = "numpy"
 METG_SECONDS = 45.0
 """How long a search may take: 5 s are usual, more means that others use the cores."""
 _fresh_number = count(1)
@@ -75,6 +77,35 @@ def loop_rate(peer: Peer, size: int) -> float:
     seconds, values = clock(lambda: peer.loop(identity, items))
     expect(values, items)
     return size / seconds
+
+
+def single_cost(peer: Peer, size: int) -> float:
+    """Return the median microseconds of a call and its value, one after the other."""
+    peer.loop(identity, [0])
+    figures = []
+    for number in range(size):
+        start = time.perf_counter()
+        found = peer.loop(identity, [number])
+        figures.append(time.perf_counter() - start)
+        expect(found, [number])
+    return statistics.median(figures) * 1e6
+
+
+def second_block(peer: Peer, _: int) -> float:
+    """Return the milliseconds of a block that follows one which has loaded a library."""
+    peer.block(load_library, LIBRARY)
+    seconds, value = clock(lambda: peer.block(load_library, LIBRARY))
+    expect(value, LIBRARY)
+    return seconds * 1e3
+
+
+def unequal_time(peer: Peer, shorts: int) -> float:
+    """Return seconds, in multiples of the bound, of short calls and a long one behind them."""
+    each = [0.1] * shorts + [0.05 * shorts]
+    bound = max(sum(each) / peer.workers, each[-1])
+    seconds, values = clock(lambda: peer.unequal(nap, each))
+    expect(values, each)
+    return seconds / bound
 
 
 def chain_cost(peer: Peer, size: int) -> float:

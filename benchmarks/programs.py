@@ -45,7 +45,10 @@ def starting() -> Iterator[Program]:
     heavy = f"of {', '.join(fresh.HEAVY)}, imported"
     yield Program("import", "import", "ms", fresh.import_time, budget=Budget(60))
     yield Program("heavy", heavy, "", fresh.heavy_imports, budget=Budget(0), rounds=1)
-    yield Program("first", "first result", "s", fresh.first_result, budget=Budget(0.15))
+    first = Budget(2.0, of=("first", "processes"))
+    yield Program("first", "first result", "s", fresh.first_result, budget=first)
+    block = measures.second_block
+    yield Program("block", "second block, library loaded", "ms", block, budget=Budget(30))
 
 
 def compiling() -> Iterator[Program]:
@@ -69,6 +72,10 @@ def running() -> Iterator[Program]:
     yield Program(
         "loop", "10^4 invokes, then gets", "/s", measures.loop_rate, 10**4, 100, Budget(80_000)
     )
+    single = Budget(0.8, of=("single", "processes"))
+    yield Program("single", "one call and its value", "µs", measures.single_cost, 1_000, 20, single)
+    title = "20 × 0.1 s, then 1 s: times the bound"
+    yield Program("unequal", title, "", measures.unequal_time, 20, 2, Budget(1.1))
     yield Program(
         "chain", "chain of 1 000, a link", "µs", measures.chain_cost, 1_000, 20, Budget(10)
     )

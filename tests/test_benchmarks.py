@@ -21,14 +21,15 @@ from benchmarks.runner import Cell, PeerProcess
 ROOT = Path(__file__).parent.parent
 RECORDED = {"record-map", "memory-map", *(name for name in PROGRAMS if name.startswith("compile-"))}
 CALLS = {"record-call", "memory-call"}
+BLOCKS = {"block", "unequal"}
 HANDLES = {"broadcast-put", "broadcast-loop", "compare"}
 LEFT_OUT = {
     "pymonik": set(),
     "threads": RECORDED | CALLS | HANDLES,
     "processes": RECORDED | CALLS | HANDLES,
-    "pool": RECORDED | CALLS | HANDLES,
-    "joblib": RECORDED | CALLS | HANDLES | {"loop"},
-    "dask": RECORDED | HANDLES,
+    "pool": RECORDED | CALLS | HANDLES | BLOCKS,
+    "joblib": RECORDED | CALLS | HANDLES | BLOCKS | {"loop", "single"},
+    "dask": RECORDED | HANDLES | BLOCKS,
 }
 
 

@@ -69,6 +69,14 @@ class Peer:
         """Submit in a loop, keep a handle a call, then ask each handle for its value."""
         raise Unsupported
 
+    def block(self, function: Function, value: Any) -> Any:
+        """Open what a program opens to run tasks, run one, and close it again."""
+        raise Unsupported
+
+    def unequal(self, function: Function, seconds: Sequence[float]) -> list[Any]:
+        """Submit calls that last so long, all at once and in this order; tell it, where one can."""
+        raise Unsupported
+
     def chain(self, function: Function, value: Any, length: int) -> Any:
         """Feed the value of each call to the next."""
         raise Unsupported

@@ -34,6 +34,15 @@ class PymonikLocal(Peer):
         handles = [call.invoke(item) for item in items]
         return [handle.get() for handle in handles]
 
+    def block(self, function, value):
+        with Pymonik(backend="local", workers=self.workers) as client:
+            return self.task(function).invoke(value, pymonik=client).get()
+
+    def unequal(self, function, seconds):
+        call = self.task(function)
+        handles = [call.invoke(value, pmk_cost=value) for value in seconds]
+        return [handle.get() for handle in handles]
+
     def chain(self, function, value, length):
         call = self.task(function)
         for _ in range(length):

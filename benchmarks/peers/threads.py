@@ -25,6 +25,13 @@ class Threads(Peer):
         futures = [self.pool.submit(function, item) for item in items]
         return [future.result() for future in futures]
 
+    def block(self, function, value):
+        with ThreadPoolExecutor(self.workers) as pool:
+            return pool.submit(function, value).result()
+
+    def unequal(self, function, seconds):
+        return self.loop(function, seconds)
+
     def chain(self, function, value, length):
         for _ in range(length):
             value = self.pool.submit(function, value).result()
