@@ -48,6 +48,10 @@ class FanInUnit(Unit):
 
     __slots__ = ()
 
+    def columns(self) -> list[list[Any]]:
+        """Return the records that are there already: none, all of them are holes."""
+        return [[None] * self.n]
+
     def holes(self) -> Iterator[tuple[int, int, int, int, int]]:
         """Give (output, element, input, its output, its place) for each record."""
         (step,) = self.program.steps

@@ -116,7 +116,7 @@ def sending(
     extra: Iterable[Object] = (),
 ) -> Sending:
     """Work out the steps; `extra` are further objects to be stored, `tables` tell of values."""
-    outputs = [(unit, _output(unit, ledger, facts)) for unit in units]
+    outputs = [(unit, output_of(unit, ledger, facts)) for unit in units]
     objects = [*extra]
     for content in contents:
         _content(content, ledger, objects)
@@ -137,7 +137,8 @@ def sending(
     return Sending(steps, outputs)
 
 
-def _output(unit: Unit, ledger: Ledger, facts: Facts) -> Object:
+def output_of(unit: Unit, ledger: Ledger, facts: Facts) -> Object:
+    """Return where the outcome of a unit will be: told once, the same from then on."""
     known = ledger.cells.get(unit.cell)
     if known is not None:  # declared by a submission that was refused
         return known
@@ -175,7 +176,7 @@ def _cell(cell: Cell, ledger: Ledger, facts: Facts, objects: list[Object]) -> Ob
     if cell.missing:  # of another session: only when steps are counted, not sent
         return Object("", stamp)
     parts = envelope.seal_pack(stamp, cell.columns, cell.errors)
-    known = Object("failed", stamp, envelope.size_of(parts), lambda: parts)
+    known = Object("outcome", stamp, envelope.size_of(parts), lambda: parts)
     ledger.cells[cell] = known
     objects.append(known)
     return known
@@ -204,8 +205,8 @@ def _entry(
     if isinstance(unit, FanInUnit):
         gathered = Assembly(
             unit.name,
-            [[None] * unit.n],
-            [],
+            unit.columns(),
+            unit.cell.errors,
             list(unit.holes()),
             digests,
             output.digest,

@@ -10,6 +10,7 @@ import pytest
 from pymonik import Task
 from pymonik.graph.passes import run_passes
 from pymonik.graph.target import Target
+from pymonik.plan.lower import lower
 from pymonik.values.content import Content
 from tests.graph.programs import TASKS, recorded, recording
 
@@ -135,3 +136,23 @@ def test_calls_that_were_short_before_make_one_unit_a_slot() -> None:
         assert sizes == {1e-6: 20, 0.04: 20, 0.06: 10, 5.0: 10}
         assert run_passes(graph, Target(2)).nodes[0].chunk == 10
         del ends
+
+
+def test_on_a_cluster_a_level_of_a_stencil_is_one_unit_a_slot() -> None:
+    with recording() as client:
+        row = [add.invoke(x, 1) for x in range(10)]
+        for _ in range(7):
+            row = [add.invoke(row[x - 1], row[x]) for x in range(10)]
+        graph = run_passes(recorded(client), Target(slots=2, solo=True))
+        assert len(lower(graph).units) == 16
+
+
+@pytest.mark.parametrize(("n", "slots", "sizes"), [(101, 2, [50, 50, 1]), (100, 2, [50, 50])])
+def test_on_a_cluster_what_remains_of_a_map_is_a_unit_of_its_own(
+    n: int, slots: int, sizes: list[int]
+) -> None:
+    with recording() as client:
+        values = inc.map_invoke([(x,) for x in range(n)])
+        units = lower(run_passes(recorded(client), Target(slots=slots, solo=True))).units
+        assert [unit.n for unit in units] == sizes
+        del values

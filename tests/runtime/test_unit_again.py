@@ -132,6 +132,22 @@ def test_a_unit_past_its_second_hands_the_rest_back(clock: Clock) -> None:
     assert spans(found) == [(0, 1, False), (1, 2, False), (2, 3, True)]
 
 
+def test_a_unit_that_will_be_long_hands_the_rest_back_sooner(clock: Clock) -> None:
+    work = spends(clock, 0.06)
+    found = reports(steps_of(1, ("s", list(range(40)))), 40, functions=local(work))
+    assert spans(found)[-1] == (4, 5, True)
+    assert found[-1].stop * 0.06 < 0.5
+
+
+def test_an_element_that_imports_much_does_not_count(clock: Clock) -> None:
+    def work(x: int) -> int:
+        clock.now += 0.01 if x else 0.6
+        return x
+
+    found = reports(steps_of(1, ("s", list(range(40)))), 40, functions=local(work))
+    assert found[-1].stop == 40
+
+
 def test_a_long_last_element_leaves_nothing_to_hand_back(clock: Clock) -> None:
     work = spends(clock, 5)
     found = reports(steps_of(1, ("s", [0])), 1, functions=local(work))

@@ -1,9 +1,10 @@
 """batch: say how many elements of a map make a unit.
 
 With given durations units aim at one second; without, at two units a slot (an overlong one hands
-its rest back), or one where calls of that name were short enough before. Never more elements than
-n / slots, and less where that would make the longest path of the graph longer than max(span, work /
-slots), the bound below which no schedule can go.
+its rest back), or one where calls of that name were short enough before, and on a cluster, where a
+unit more costs as much as a hundred small calls. Never more elements than n / slots, and less where
+that would make the longest path of the graph longer than max(span, work / slots), the bound below
+which no schedule can go.
 """
 
 from __future__ import annotations
@@ -37,7 +38,12 @@ def batch(graph: Graph, target: Target) -> Graph:
         if shrunk == chunks:
             break
         chunks = shrunk
-    chunks = [_even(node.n, c) if may else c for node, c, may in zip(maps, chunks, free)]
+    # A unit a slot and a small one more are over sooner than all of them alike.
+    even = [
+        may and not (target.solo and c == node.n // max(1, target.slots))
+        for node, c, may in zip(maps, chunks, free)
+    ]
+    chunks = [_even(node.n, c) if may else c for node, c, may in zip(maps, chunks, even)]
     notes = [
         f"{node.name}: {node.n} calls in units of {chunk}"
         for node, chunk in zip(maps[:200], chunks)
@@ -74,7 +80,7 @@ def _wish(node: Map, seconds: float | None, target: Target) -> int:
     if seconds is None:
         before = target.known.get(node.name)
         short = before is not None and before * node.n < settings().unit_seconds * slots
-        return max(1, node.n // (slots if short else _UNITS_A_SLOT * slots))
+        return max(1, node.n // (slots if short or target.solo else _UNITS_A_SLOT * slots))
     return max(1, min(int(settings().unit_seconds / seconds), node.n // slots))
 
 

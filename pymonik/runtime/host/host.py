@@ -134,6 +134,16 @@ class Host:
         done = self.scheduler.done
         return done, done + self.scheduler.unfinished + coming
 
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether every unit that was submitted, and every unit that those made, has ended."""
+        # In this order: what is coming is unfinished before it counts as taken.
+        return self._submitted == self._taken and not self.scheduler.unfinished
+
+    def call_soon(self, action: Callable[[], None]) -> None:
+        """Run an action on the thread of this host."""
+        self._do(action)
+
     def expects(self, cell: Cell) -> bool:
         """Tell whether a unit has not ended, or was not taken by the thread yet."""
         # In this order: what is coming is open before it counts as taken.

@@ -15,6 +15,7 @@ from pymonik.values.content import IMMEDIATE
 from pymonik.values.outcome import PENDING, Failure
 
 if TYPE_CHECKING:
+    from pymonik.plan.unit import Unit
     from pymonik.runtime.host.scheduler import Scheduler
     from pymonik.runtime.host.unit_slice import Piece, Running
     from pymonik.values.outputs import Cell
@@ -32,36 +33,54 @@ class Here:
         inherit(units, running.unit)
         for observer in self._scheduler.observers:
             observer.made(running.unit, units, bindings)
-        self._scheduler.add(units)
-        running.children += [unit.cell for unit in units]
+        return self.run_here(running, units, units, bindings, start, columns)
+
+    def run_here(
+        self,
+        running: Running,
+        units: Sequence[Unit],
+        added: Sequence[Unit],
+        bindings: Sequence[Any],
+        start: int,
+        columns: Sequence[Any],
+    ) -> int:
+        """Add units; give the number of elements that wait for values of them.
+
+        units: those that the bindings number. added: those that run here, some or all of them.
+        """
+        self._scheduler.add(added)
+        running.children += [unit.cell for unit in added]
         for output, element, *_ in bindings:
             running.bound[element] = running.bound.get(element, 0) + 1
             if output is not None:
                 columns[output][element - start] = PENDING
         for output, element, number, place_output, place in bindings:
-            self._watch(running, output, element, units[number].cell, place_output, place)
+            self.watch(running, output, element, units[number].cell, place_output, place)
         return len({element for _, element, *_ in bindings})
 
-    def _watch(
+    def watch(
         self, running: Running, output: int | None, element: int, cell: Cell, out: int, place: int
     ) -> None:
-        def arrived() -> None:
-            if not self._scheduler.is_open(running):
-                return
-            record = cell.columns[out][place]
-            if output is not None:
-                columns = running.unit.cell.columns
-                running.unit.cell.plain[output] &= type(record) in IMMEDIATE
-                columns[output][element] = record
-                self._scheduler.due += running.unit.cell.due()
-            elif type(record) is Failure:
-                running.unit.cell.errors.append(record)
-            running.bound[element] -= 1
-            if not running.bound[element]:
-                del running.bound[element]
-                self._scheduler.settle(running, 1)
+        """Let a value of a unit stand for an output of another."""
+        cell.watch(
+            out, place, lambda: self.arrived(running, output, element, cell.columns[out][place])
+        )
 
-        cell.watch(out, place, arrived)
+    def arrived(self, running: Running, output: int | None, element: int, record: Any) -> None:
+        """Take a value that an element has waited for."""
+        if not self._scheduler.is_open(running):
+            return
+        if output is not None:
+            columns = running.unit.cell.columns
+            running.unit.cell.plain[output] &= type(record) in IMMEDIATE
+            columns[output][element] = record
+            self._scheduler.due += running.unit.cell.due()
+        elif type(record) is Failure:
+            running.unit.cell.errors.append(record)
+        running.bound[element] -= 1
+        if not running.bound[element]:
+            del running.bound[element]
+            self._scheduler.settle(running, 1)
 
     def hand_back(self, rest: Piece) -> None:
         """Cut what an executor handed back, so that idle ones can share it."""

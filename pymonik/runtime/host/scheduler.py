@@ -56,6 +56,8 @@ class Scheduler:
         self._by_cell: dict[int, Running] = {}
         self._dependents: dict[int, list[Running]] = {}
         self._onward = onward(self)
+        # Whether what has become ready runs before what waits: then little waits at any time.
+        self.is_depth_first = False
         self._numbers = 0
         self._complete: deque[Cell] = deque()
 
@@ -64,7 +66,9 @@ class Scheduler:
     def add(self, units: Iterable[Unit]) -> None:
         """Take units, in an order in which they could run; some can at once."""
         units = [*units]
-        rank(units, self.ready.seconds)
+        if not self.is_depth_first:
+            rank(units, self.ready.seconds)
+        pieces: list[Piece] = []
         for unit in units:
             unit.number = self._numbers
             self._numbers += 1
@@ -76,7 +80,8 @@ class Scheduler:
                     running.waiting += 1
                     self._dependents.setdefault(id(cell), []).append(running)
             if not running.waiting:
-                self.ready.append(Piece(running, 0, unit.n))
+                pieces.append(Piece(running, 0, unit.n))
+        self._enqueue(pieces)
 
     def reported(
         self,
@@ -255,6 +260,31 @@ class Scheduler:
         self._complete.clear()
         self._dependents.clear()
 
+    def withdraw(self) -> tuple[list[Unit], list[Piece], list[Running]]:
+        """Forget what no executor has begun; what was given out runs to its end.
+
+        Return whole units that nothing has begun, pieces of others that wait, and the units that
+        go on: those that run, and those of which elements have ended or are to come from others.
+        """
+        pieces = [piece for piece in self.ready if piece.extras is None]
+        tried = [piece for piece in self.ready if piece.extras is not None]
+        self.ready.clear()
+        self.ready.put_back(tried)  # what earlier attempts have cost them is known here only
+        self._dependents.clear()
+        given = {id(p.running) for given in (*self.executors.values(), tried) for p in given}
+        whole: list[Unit] = []
+        begun: list[Running] = []
+        for running in list(self._units.values()):
+            unit = running.unit
+            if id(running) in given or running.bound or unit.cell.missing < unit.n:
+                begun.append(running)
+                continue
+            del self._units[unit.number], self._by_cell[id(unit.cell)]
+            self.unfinished -= 1
+            whole.append(unit)
+        open_ = set(map(id, begun))
+        return whole, [piece for piece in pieces if id(piece.running) in open_], begun
+
     def fail_environment(self, environment: Any, error: Exception) -> None:
         """Let the units of an environment that cannot be had end with what is wrong with it."""
         self.ready.forget(environment)
@@ -333,10 +363,19 @@ class Scheduler:
         """Queue the units whose last input has come."""
         while self._complete:
             cell = self._complete.popleft()
+            pieces: list[Piece] = []
             for running in self._dependents.pop(id(cell), ()):
                 running.waiting -= 1
                 if not running.waiting and not running.cancelled:
-                    self.ready.append(Piece(running, 0, running.unit.n))
+                    pieces.append(Piece(running, 0, running.unit.n))
+            self._enqueue(pieces)
+
+    def _enqueue(self, pieces: list[Piece]) -> None:
+        if self.is_depth_first:
+            self.ready.put_back(pieces)
+            return
+        for piece in pieces:
+            self.ready.append(piece)
 
 
 def _fault(unit: Unit, text: str, traceback: str = "") -> Failure:

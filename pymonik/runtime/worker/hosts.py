@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from pymonik.environment.builder import Environments
 from pymonik.environment.value import Environment
 from pymonik.runtime.host.host import Host
+from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.worker import memory
-from pymonik.runtime.worker.subtasks import Emit
+from pymonik.runtime.worker.subtasks import AgentSubtasks
 from pymonik.settings import settings
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
@@ -29,7 +30,7 @@ class Hosted(NamedTuple):
     """A host, and what its units leave behind."""
 
     host: Host
-    emit: Emit
+    subtasks: AgentSubtasks
 
 
 class Hosts:
@@ -52,19 +53,24 @@ class Hosts:
         if known is not None and known.host.is_over:  # it has failed: the next one need not
             known = None
         if known is None:
-            emit = Emit()
+            made: list[AgentSubtasks] = []
+
+            def subtasks_of(scheduler: Scheduler) -> AgentSubtasks:
+                made.append(AgentSubtasks(scheduler))
+                return made[0]
+
             host = Host(
                 1,
                 order.slots,
                 order.optimize,
                 self._name,
-                emit.attach,
+                subtasks_of,
                 solo=True,
                 environments=self._environments,
                 folders=self._folder_of,
                 extension="pymonik.runtime.worker.objects",
             )
-            known = self._hosts[key] = Hosted(host, emit)
+            known = self._hosts[key] = Hosted(host, made[0])
             while len(self._hosts) > _MOST:
                 self._hosts.popitem(last=False)[1].host.close()
         self._hosts.move_to_end(key)

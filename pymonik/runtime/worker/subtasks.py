@@ -1,79 +1,296 @@
-"""What units leave behind in a worker: it is kept for the agent, not run here.
+"""What the calls of a task record in a worker: it runs here for a beat, the rest is handed out.
 
-Enters: plans of sub-tasks and elements handed back, from the scheduler. Leaves: a `Left` a unit,
-once the unit has ended: units to submit, and holes, the values of this unit that they will make.
+Enters: plans of sub-tasks and elements handed back, from the scheduler. Leaves: values, as on any
+host, where calls are known to be short, until the beat of the task is over (`unit_seconds`); then,
+once what runs has ended, a `Left`: units to submit, and holes, the values of this task that they
+will make. A tree of tiny sub-tasks thus never leaves its process, while a large one spreads over
+the cluster. All of this is called on the thread of the host, `begin` and `take` while it is idle.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pymonik.plan.fan_in import Hole
 from pymonik.plan.unit import Unit
+from pymonik.runtime.host.local_subtasks import Here
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.subtasks import inherit
 from pymonik.runtime.host.unit_slice import Piece, Running
+from pymonik.settings import settings
+from pymonik.values.outcome import PENDING
 from pymonik.values.outputs import Cell
 from pymonik.wire.program import cut
 
-# Elements that were handed back leave in so many tasks: each may hand back again.
+# Elements that were handed back leave in so many tasks, each of which may hand back again: with
+# these, a hundred idle pods are busy after two beats.
 _PARTS = 16
+# In more where each of them would still take a beat, so that they are busy after one.
+_MOST_PARTS = 128
+# In fewer where each would take less than this part of a beat: a task costs a cluster 15 to 50 ms.
+_LEAST_BEAT = 0.1
 
 
 @dataclass
 class Left:
-    """What one unit left behind. holes: (output, element, cell, its output, its place)."""
+    """What one task left behind.
+
+    units: to be submitted. holes: values of the task that they make. partials: what units need of
+    others that are done in part.
+    """
 
     units: list[Unit] = field(default_factory=list)
     holes: list[Hole] = field(default_factory=list)
+    partials: list[tuple[Cell, list[Hole]]] = field(default_factory=list)
 
 
-class Emit:
-    """Keeps what units of one host leave behind, by their cells."""
+@dataclass(eq=False)
+class _Binding:
+    """An output of an element that another unit makes: open until it has come, or left."""
 
-    def __init__(self) -> None:
-        self._left: dict[int, Left] = {}
-        self._scheduler: Scheduler | None = None
+    running: Running
+    output: int | None
+    element: int
+    cell: Cell
+    out: int
+    place: int
+    is_open: bool = True
 
-    def attach(self, scheduler: Scheduler) -> Emit:
-        """Serve a scheduler."""
-        self._scheduler = scheduler
-        return self
 
-    def take(self, cell: Cell) -> Left:
-        """Give what a unit left behind."""
-        return self._left.pop(id(cell), None) or Left()
+class AgentSubtasks(Here):
+    """Runs sub-tasks in their parent's host, and keeps for its agent what does not end in time.
+
+    A cluster takes sub-tasks only when their parent has ended: what is long must not begin here.
+    """
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        super().__init__(scheduler)
+        scheduler.is_depth_first = True
+        self._root: Unit | None = None
+        self._partition, self._priority = "", 1
+        self._began: float | None = None
+        self._spreads = True
+        self._cells: list[Cell] = []
+        self._bindings: list[_Binding] = []
+        self._units: list[Unit] = []
+        self._holes: dict[Cell, dict[tuple[int, int], tuple[Cell, int, int]]] = {}
+        self._expanded: Running | None = None
+
+    # ----- a task begins, and ends
+
+    def begin(self, root: Unit, stays: bool, partition: str, priority: int) -> None:
+        """Take the unit of a task, and how it is placed.
+
+        stays: whether its sub-tasks may run here for a beat.
+        """
+        self._forget()
+        self._scheduler.failures.clear()
+        self._root, self._spreads = root, not stays
+        self._partition, self._priority = partition, priority
+
+    @property
+    def seconds_left(self) -> float | None:
+        """The seconds until the task's beat is over, None where nothing runs that must leave."""
+        if self._spreads or self._began is None:
+            return None
+        return max(0.0, self._began + settings().unit_seconds - time.monotonic())
+
+    def spread(self) -> None:
+        """Begin nothing more: what nobody has begun is left for the cluster."""
+        self._spreads = True
+        if not self._cells:  # no calls were made: the unit itself runs to its own end
+            return
+        whole, pieces, begun = self._scheduler.withdraw()
+        self._units += whole
+        pending = [b for b in self._bindings if b.is_open]
+        for binding in pending:  # all of them, before any value that is left counts as one
+            if binding.cell.columns[binding.out][binding.place] is not PENDING:
+                self._arrived(binding)
+            binding.is_open = False
+        for binding in pending:
+            if binding.element in binding.running.bound:
+                self._leave(binding)
+        for piece in pieces:
+            self._hand_out(piece)
+        for running in begun:
+            for element in list(running.bound):
+                del running.bound[element]
+                self._scheduler.settle(running, 1)
+
+    def cancel(self, root: Cell) -> None:
+        """Stop all that runs for a task, if it is still the one that runs."""
+        if self._root is not None and self._root.cell is root:
+            self._spreads = True
+            for cell in (root, *self._cells):
+                self._scheduler.cancel(cell)
+
+    def take(self) -> Left:
+        """Give what the task has left behind."""
+        assert self._root is not None
+        left, cell = Left(self._units), self._root.cell
+        # Those of sub-tasks that ran here, and whose values are none of this task's.
+        seen = {id(record) for records in (*cell.columns, cell.errors) for record in records}
+        cell.errors += [f for f in self._scheduler.failures if id(f) not in seen]
+        holes = {cell: self._resolved(cell) for cell in self._holes}
+        left.holes = holes.pop(cell, [])
+        needed = {source for unit in self._units for source in unit.needs}
+        left.partials = [(cell, open_) for cell, open_ in holes.items() if open_ and cell in needed]
+        self._forget()
+        return left
+
+    def _forget(self) -> None:
+        self._root, self._expanded, self._began = None, None, None
+        self._cells, self._bindings, self._units, self._holes = [], [], [], {}
+
+    # ----- what the scheduler tells
 
     def expand(self, running: Running, plan: Any, start: int, columns: Sequence[Any]) -> int:
-        """Keep units and bindings; their elements have ended as far as this host goes."""
+        """Take units and bindings; give the number of elements that have not ended yet."""
         units, bindings = plan
-        left = self._left.setdefault(id(running.unit.cell), Left())
+        staying = set() if self._spreads else self._staying(units, bindings)
         inherit(units, running.unit)
-        left.units += units
-        for output, element, number, place_output, place in bindings:
+        for unit in units:
+            unit.task = running.unit.task
+        if running.unit is not self._root and not staying.issuperset(b[2] for b in bindings):
+            # Who waits here for its value must leave, too: it would take a hole for the value.
+            staying = set()
+            if not self._spreads:
+                self._spread_soon()
+        leaving = [b for b in bindings if b[2] not in staying]
+        self._units += [unit for number, unit in enumerate(units) if number not in staying]
+        for output, element, number, out, place in leaving:
             if output is not None:
                 columns[output][element - start] = None
-                left.holes.append((output, element, units[number].cell, place_output, place))
-        return 0
+                hole = (units[number].cell, out, place)
+                self._holes.setdefault(running.unit.cell, {})[output, element] = hole
+        if not staying:
+            return 0
+        here = [unit for number, unit in enumerate(units) if number in staying]
+        self._expanded = running
+        if self._began is None:
+            self._began = time.monotonic()
+        self._cells += [unit.cell for unit in here]
+        bound = [b for b in bindings if b[2] in staying]
+        return self.run_here(running, units, here, bound, start, columns)
 
     def hand_back(self, rest: Piece) -> None:
+        """Take elements that were not run: because of what they have recorded, or of their time."""
+        if not self._spreads and self._expanded is rest.running:
+            self._scheduler.ready.append(rest)  # behind what they wait for
+            return
+        if not self._spreads:
+            self._spread_soon()
+        self._hand_out(rest)
+
+    def watch(
+        self, running: Running, output: int | None, element: int, cell: Cell, out: int, place: int
+    ) -> None:
+        """Let a value of a unit stand for an output of another."""
+        binding = _Binding(running, output, element, cell, out, place)
+        self._bindings.append(binding)
+        cell.watch(out, place, lambda: self._arrived(binding))
+
+    # ----- inside
+
+    def _staying(self, units: Sequence[Unit], bindings: Sequence[Any]) -> set[int]:
+        """Give the numbers of the units that may run here for a beat.
+
+        What runs cannot be handed out, and all else leaves when it has ended. So they are such as
+        are known to be short, and one call of which nothing is known, if a value waits for it.
+        """
+        numbers = {id(unit.cell): number for number, unit in enumerate(units)}
+        needed = {number for _, _, number, _, _ in bindings}
+        for number in range(len(units) - 1, -1, -1):  # what a unit needs comes before it
+            if number in needed:
+                needed.update(numbers[id(c)] for c in units[number].needs if id(c) in numbers)
+        seconds = [self._seconds(unit) for unit in units]
+        unknown = [number for number, known in enumerate(seconds) if known is None]
+        is_probe = len(unknown) == 1 and units[unknown[0]].n == 1 and unknown[0] in needed
+        staying: set[int] = set()
+        for number, unit in enumerate(units):
+            known = seconds[number]
+            is_short = is_probe if known is None else known <= settings().unit_seconds
+            fed = all(numbers[id(cell)] in staying for cell in unit.needs if id(cell) in numbers)
+            if is_short and fed and self._is_ours(unit):
+                staying.add(number)
+        return staying
+
+    def _seconds(self, unit: Unit) -> float | None:
+        """Give how long a unit will take, None when none of its name has run here."""
+        each = self._scheduler.ready.seconds(unit)
+        return None if each is None else each * unit.n
+
+    def _is_ours(self, unit: Unit) -> bool:
+        """Tell whether a unit may run where its parent runs, and under no id of its own."""
+        options = unit.options
+        return (
+            unit.result_id is None
+            and not unit.environment
+            and (options.partition_id or self._partition) == self._partition
+            and (options.priority or self._priority) == self._priority
+        )
+
+    def _spread_soon(self) -> None:
+        # Once the scheduler has taken in what it was told: `spread` looks at all of its units.
+        self._spreads = True
+        self._scheduler.due.append(self.spread)
+
+    def _arrived(self, binding: _Binding) -> None:
+        if binding.is_open:
+            binding.is_open = False
+            b = binding
+            self.arrived(b.running, b.output, b.element, b.cell.columns[b.out][b.place])
+
+    def _leave(self, binding: _Binding) -> None:
+        if binding.output is not None:
+            cell = binding.running.unit.cell
+            hole = (binding.cell, binding.out, binding.place)
+            self._holes.setdefault(cell, {})[binding.output, binding.element] = hole
+            cell.columns[binding.output][binding.element] = None
+
+    def _hand_out(self, rest: Piece) -> None:
         """Keep elements that were not run, as units of their own."""
         unit, count = rest.running.unit, rest.stop - rest.start
-        left = self._left.setdefault(id(unit.cell), Left())
-        size = -(-count // min(count, _PARTS))
-        for start in range(rest.start, rest.stop, size):
+        holes = self._holes.setdefault(unit.cell, {})
+        size = -(-count // self._parts(unit, count))
+        # The last first: where elements differ, it is mostly the later ones that take longer.
+        for start in reversed(range(rest.start, rest.stop, size)):
             stop = min(start + size, rest.stop)
             cell = Cell(stop - start, len(unit.cell.columns))
             program = cut(unit.program, start, stop)
             part = Unit(0, program, unit.inputs, cell, unit.options, unit.name)
             part.environment, part.modules = unit.environment, unit.modules
-            left.units.append(part)
+            self._units.append(part)
             for output in range(len(cell.columns)):
-                left.holes += [
-                    (output, start + place, cell, output, place) for place in range(cell.n)
-                ]
-        assert self._scheduler is not None
+                for place in range(cell.n):
+                    holes[output, start + place] = (cell, output, place)
         unit.cell.fill(rest.start, [[None] * count for _ in unit.cell.columns])
         self._scheduler.settle(rest.running, count)
+
+    def _parts(self, unit: Unit, count: int) -> int:
+        beat, each = settings().unit_seconds, self._scheduler.ready.seconds(unit)
+        parts = _PARTS
+        if each is not None and beat:
+            work = each * count
+            parts = min(max(_PARTS, int(work / beat)), _MOST_PARTS)
+            parts = min(parts, int(work / (_LEAST_BEAT * beat)))
+        return max(1, min(parts, count))
+
+    def _resolved(self, cell: Cell) -> list[Hole]:
+        """Fill the holes of a cell whose values have come meanwhile; give the others."""
+        open_: list[Hole] = []
+        leaving = {id(unit.cell) for unit in self._units}
+        for (output, element), (child, out, place) in self._holes[cell].items():
+            while id(child) not in leaving:
+                further = self._holes.get(child, {}).get((out, place))
+                if further is None:
+                    break
+                child, out, place = further
+            if id(child) in leaving:
+                open_.append((output, element, child, out, place))
+            else:
+                cell.columns[output][element] = child.columns[out][place]
+        return open_

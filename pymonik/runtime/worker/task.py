@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pymonik.environment.value import Environment, package_name
 from pymonik.environment.versions import VERSIONS, differences, python_mismatch
 from pymonik.plan.dispatch import dispatch
 from pymonik.plan.fan_in import FanIn, Hole
-from pymonik.plan.make_requests import Facts, Ledger, order_object, sending
+from pymonik.plan.make_requests import Facts, Ledger, order_object, output_of, sending
+from pymonik.plan.partial import Partial
 from pymonik.plan.requests import Object, Placement, Submit, TaskSubmission
 from pymonik.plan.unit import Unit
 from pymonik.runtime.worker.agent import AgentStore
@@ -37,6 +39,8 @@ FAILURES = "pymonik:failures"
 LOGS = "pymonik:logs"
 logger = logging.getLogger("pymonik.worker")
 _NOTED = 20
+# How often it is looked whether the beat of a task that makes calls is over.
+_LOOK = 0.05
 
 
 class WorkerTask:
@@ -69,7 +73,7 @@ class WorkerTask:
         unit = self._unit(order, inputs)
         bring(unit, self._store, self._cache)
         unit.task = (agent_target, request.SerializeToString())
-        left = self._run_unit(unit, hosted, context)
+        left = self._run_unit(order, unit, hosted, context)
         if left.holes or left.units:
             return self._delegate(order, unit, left, inputs)
         return self._answer(order, unit.cell.columns, unit.cell.errors)
@@ -92,24 +96,34 @@ class WorkerTask:
             unit.modules = modules if isinstance(modules, Content) else None
         return unit
 
-    def _run_unit(self, unit: Unit, hosted: Hosted, context: Any) -> Left:
-        host, cell = hosted.host, unit.cell
+    def _run_unit(self, order: Order, unit: Unit, hosted: Hosted, context: Any) -> Left:
+        host, subtasks = hosted
+        options = self._request.task_options
+        # As written, a program has a task for each call.
+        stays = order.optimize is not False
+        subtasks.begin(unit, stays, options.partition_id, options.priority)
         host.submit([unit])
 
         def stop() -> None:  # the call has ended: by its answer, or because it was cancelled
-            if cell.missing:
-                host.cancel(cell)
+            host.call_soon(lambda: subtasks.cancel(unit.cell))
 
         if not context.add_callback(stop):
             stop()
         with host.changed:
-            host.changed.wait_for(lambda: not cell.missing)
-        return hosted.emit.take(cell)
+            while not host.changed.wait_for(lambda: host.is_idle, _LOOK):
+                if subtasks.seconds_left == 0:
+                    host.call_soon(subtasks.spread)
+                    break
+            host.changed.wait_for(lambda: host.is_idle)
+        return subtasks.take()
 
     # ----- answering
 
     def _answer(
-        self, order: Order | Assembly, columns: Sequence[Any], errors: Sequence[Failure]
+        self,
+        order: Order | Assembly,
+        columns: Sequence[Any],
+        errors: Sequence[Failure],
     ) -> str | None:
         """Store the records, or give up with an error when they are nothing but failures."""
         logs = self._logs(order)
@@ -173,18 +187,34 @@ class WorkerTask:
         fan_in = FanIn(order.optimize)
         units = [fan_in.bounded(made) for made in left.units]
         holes = left.holes if heir is not None else fan_in.holes(left.holes, DEFAULTS)
-        work = sending([*fan_in.made, *units], (), ledger, facts)
+        partials = list(self._partials(left, ledger, facts, fan_in))
+        work = sending([*fan_in.made, *units, *partials], (), ledger, facts)
         dispatch(work.steps, self._store)
         if heir is None and not holes:
             return self._answer(order, unit.cell.columns, unit.cell.errors)
         self._note_logs(self._logs(order))
-        if heir is not None:
-            self._store.notify()
-            return None
-        self._submit_assembly(order, unit, holes, ledger, output)
+        if heir is None:
+            self._submit_assembly(order, unit, holes, ledger, output)
         self._note(unit.cell.columns, unit.cell.errors)
         self._store.notify()
         return None
+
+    def _partials(
+        self, left: Left, ledger: Ledger, facts: Facts, fan_in: FanIn
+    ) -> Iterator[Partial]:
+        """Give the units that complete what is there in part.
+
+        Where one value is all there is, none is needed: what makes it stands for the other.
+        """
+        by_cell = {unit.cell: unit for unit in left.units}
+        asked = self._request.task_options
+        options = replace(DEFAULTS, partition_id=asked.partition_id, priority=asked.priority)
+        for cell, holes in left.partials:
+            maker = by_cell.get(holes[0][2])
+            if maker is not None and _is_whole(cell, holes) and maker.result_id is None:
+                ledger.cells[cell] = output_of(maker, ledger, facts)
+            else:
+                yield Partial(cell, fan_in.holes(holes, options), options)
 
     def _known_inputs(self, order: Order, inputs: Sequence[Content | Cell]) -> Ledger:
         """Give the ledger of this task: its own inputs are stored already."""
@@ -228,13 +258,20 @@ class WorkerTask:
 
 def _heir(unit: Unit, left: Left) -> Cell | None:
     """Give the sub-task whose whole pack is the pack of this task, if there is one."""
-    holes = left.holes
-    if unit.n != 1 or len(unit.cell.columns) != 1 or unit.cell.errors or len(holes) != 1:
+    if not _is_whole(unit.cell, left.holes):
         return None
-    cell = holes[0][2]
+    cell = left.holes[0][2]
     # Not one with an id of its own, under which somebody may ask for it.
     has_id = any(made.cell is cell and made.result_id is not None for made in left.units)
-    return cell if cell.n == 1 and len(cell.columns) == 1 and not has_id else None
+    return None if has_id else cell
+
+
+def _is_whole(cell: Cell, holes: Sequence[Hole]) -> bool:
+    """Tell whether a cell is a single value that a unit of a single value makes."""
+    if cell.n != 1 or len(cell.columns) != 1 or cell.errors or len(holes) != 1:
+        return False
+    maker = holes[0][2]
+    return maker.n == 1 and len(maker.columns) == 1
 
 
 def _assemble(order: Assembly, inputs: Sequence[Any]) -> tuple[list[list[Any]], list[Failure]]:

@@ -1,0 +1,38 @@
+"""Partials: outcomes that are there in part, when a worker hands out the rest of its work.
+
+Enters: a cell, and the holes in it. Leaves: a unit that runs nothing: its task waits for the values
+that are missing, and puts them beside the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pymonik.plan.fan_in import PASS_ON, FanInUnit, Hole
+from pymonik.values.options import TaskOptions
+from pymonik.values.outputs import Cell
+from pymonik.wire.program import Program
+
+NAME = "assemble"
+
+
+class Partial(FanInUnit):
+    """A unit that fills the holes of a cell; its inputs are the cells that make what is missing."""
+
+    __slots__ = ("_holes",)
+
+    def __init__(self, cell: Cell, holes: Sequence[Hole], options: TaskOptions) -> None:
+        sources = tuple(dict.fromkeys(hole[2] for hole in holes))
+        super().__init__(0, Program([PASS_ON], cell.n), sources, cell, options, NAME, wanted=False)
+        self._holes = holes
+
+    def columns(self) -> list[list[Any]]:
+        """Return the records that are there, None in the holes."""
+        return [list(column) for column in self.cell.columns]
+
+    def holes(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """Give (output, element, input, its output, its place) for each hole."""
+        numbers = {source: number for number, source in enumerate(self.inputs)}
+        for output, element, cell, out, place in self._holes:
+            yield output, element, numbers[cell], out, place
