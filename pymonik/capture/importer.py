@@ -63,12 +63,19 @@ class Worlds:
 
     @contextmanager
     def at_home(self, content: Content | None) -> Iterator[None]:
-        """Take the modules of an edition for those of this process, which recorded the calls."""
+        """Take the modules of an edition for those of this process, which recorded the calls.
+
+        One that nobody finds here, as those of a graph out of a file, is imported from its source.
+        """
         before = self._current
         self._current = ModuleSet(_sources(content) if content is not None else None)
+        is_new = self not in sys.meta_path
+        sys.meta_path += [self] if is_new else []
         try:
             yield
         finally:
+            if is_new:
+                sys.meta_path.remove(self)
             self._current = before
 
     def _world_of(self, content: Content) -> ModuleSet:
