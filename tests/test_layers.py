@@ -6,6 +6,7 @@ All imports count: at the top of a file, inside a function, and for the type che
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +83,14 @@ def test_no_files_import_each_other_in_a_circle() -> None:
     graph = networkx.DiGraph((module, name) for module, names in IMPORTS.items() for name in names)
     circles = networkx.strongly_connected_components(graph)
     assert [sorted(circle) for circle in circles if len(circle) > 1] == []
+
+
+def test_only_who_speaks_to_a_cluster_imports_grpc() -> None:
+    speakers = {"backend", "runtime.worker", "emulator"}
+    imports = re.compile(r"^\s*(?:import|from) (?:grpc|google)\b", re.MULTILINE)
+    others = [module for module in MODULES if _room(module) not in speakers]
+    texts = {module: MODULES[module].read_text(encoding="utf-8") for module in others}
+    assert [module for module, text in texts.items() if imports.search(text)] == []
 
 
 def test_class_names_are_unique() -> None:
