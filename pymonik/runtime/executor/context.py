@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class CallServices:
-    """What the engine does for one call: see `record.context.Services`."""
+    """What the engine does for one call: see `record.services`."""
 
     def __init__(self, state: running.State) -> None:
         self._task = state.task
