@@ -26,7 +26,7 @@ class Handled:
     def look(self, record: Any, node: Any, index: int) -> None:
         """Note that a user was told of a record."""
         if type(record) is Failure:
-            self._marks.add(record.mark)
+            self._marks.update((record.mark, *record.beside))
             if record.path:
                 self._below[id(node), index] = (node, index)
 
@@ -54,7 +54,7 @@ class Handled:
                 rest.append((source, index))
                 record = source.home.record(source.offset + index) if source.home else None
                 if type(record) is Failure:
-                    marks.add(record.mark)
+                    marks.update((record.mark, *record.beside))
                 elif record is PENDING:
                     sites.add(source.where)
         return marks, sites

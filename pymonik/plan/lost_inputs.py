@@ -7,6 +7,7 @@ a column with a `Failure` for each lost value, and `PENDING` for each that can s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from pymonik.plan.unit import Unit
@@ -23,12 +24,13 @@ def blame(program: Program, failed: Mapping[int, Columns]) -> tuple[list[list[An
     for step in program.steps:
         made.append([PENDING] * program.n)
         for element in range(program.n):
-            for column in step.columns:
-                cause = next(_failures(column, element, failed, made), None)
-                if cause is not None:
-                    # What only passes values on is no part of the story.
-                    made[-1][element] = cause if step.function is None else cause.below(step.name)
-                    break
+            columns = (_failures(column, element, failed, made) for column in step.columns)
+            others = chain.from_iterable(columns)
+            cause = next(others, None)
+            if cause is not None:
+                # What only passes values on is no part of the story.
+                passes_on = step.function is None
+                made[-1][element] = cause if passes_on else cause.below(step.name, others)
     stored = [made[number] for number in program.outputs]
     return stored, not any(PENDING in column for column in (stored or made[-1:]))
 

@@ -7,6 +7,7 @@ what executors report. Leaves: values and exceptions, at the user's own line.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -37,6 +38,10 @@ class Apart(NamedTuple):
     size: int
 
 
+# Failures that a record tells of beside its own: each takes 16 bytes of it.
+_BESIDE = 1000
+
+
 @dataclass(frozen=True)
 class Failure:
     """The record of a call that failed, or that could not run because one before it had.
@@ -59,13 +64,22 @@ class Failure:
     mark: str = field(default_factory=lambda: os.urandom(8).hex(), compare=False)
     # What of the exception could not be pickled, and why.
     lost: str = ""
+    # Marks of the other failures among the inputs of calls that could not run because of this one:
+    # who handles it handles them, too.
+    beside: tuple[str, ...] = ()
 
-    def below(self, task: str) -> Failure:
-        """Give the record of a call that could not run because of this one."""
+    def below(self, task: str, others: Iterable[Failure] = ()) -> Failure:
+        """Give the record of a call that could not run because of this one, and others beside."""
         path = (*(self.path or (self.task,)), task)
         if len(path) > _PATH_LIMIT:  # what lies between does not help, and is told to everybody
             path = (*path[: _PATH_LIMIT // 2], "…", *path[2 - _PATH_LIMIT // 2 :])
-        return replace(self, path=path)
+        marks = dict.fromkeys(self.beside)
+        for other in others:
+            if len(marks) >= _BESIDE:
+                break
+            marks.update(dict.fromkeys((other.mark, *other.beside)))
+        marks.pop(self.mark, None)
+        return replace(self, path=path, beside=tuple(marks)[:_BESIDE])
 
     def error(self) -> BaseException:
         """Make the exception for the user: the task's own type, chained to the whole story."""

@@ -44,7 +44,7 @@ _MANY = 256
 _ITEMS = {"b": 1, "h": 2, "i": 4, "q": 8, "d": 8}
 _PLAIN = frozenset({int, float, str, bool, type(None)})
 _FAILURE = ("kind", "message", "task", "site", "element", "worker", "attempts", "traceback",
-            "path", "mark", "lost")  # fmt: skip
+            "path", "mark", "lost", "beside")  # fmt: skip
 
 
 def dumps(value: object) -> tuple[bytes, list[memoryview]]:
@@ -304,9 +304,9 @@ class _Reader:
         failure = Failure(**dict(zip(_FAILURE, told, strict=True)), exception=exception)
         texts = [getattr(failure, name) for name in _TEXTS]
         if not (
-            all(type(text) is str for text in (*texts, *failure.path))
+            all(type(text) is str for text in (*texts, *failure.path, *failure.beside))
             and failure.kind in KINDS
-            and type(failure.path) is tuple
+            and type(failure.path) is type(failure.beside) is tuple
             and type(failure.attempts) is int
             and type(failure.element) in (int, type(None))
             and type(exception) in (Content, type(None))

@@ -8,7 +8,7 @@ arguments.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from pymonik.values.content import Content
@@ -25,9 +25,9 @@ class Upstream(Exception):
         self.failure = failure
         self.is_own = is_own
 
-    def failure_of(self, name: str) -> Failure:
-        """Give the record of the call that has this input."""
-        return self.failure if self.is_own else self.failure.below(name)
+    def failure_of(self, name: str, others: Iterable[Failure] = ()) -> Failure:
+        """Give the record of the call that has this input; others: those that failed, too."""
+        return self.failure if self.is_own else self.failure.below(name, others)
 
 
 def value_for(record: Any) -> Any:
@@ -74,6 +74,24 @@ class Feed:
         if kind == "b":
             return self._bundle_getter(what)
         return self._nested_getter(what, column[2])
+
+    def failures(self, column: Any, element: int, made: Sequence[Any]) -> Iterator[Failure]:
+        """Give the failures among the values that an argument is made of, without making it."""
+        kind, what = column[0], column[1]
+        records: Sequence[Any] = ()
+        if kind == "p":
+            records = made[what].noted
+        elif kind == "m":
+            yield from self.failures(what[element], 0, made)
+        elif kind == "b":
+            records = self.records(what)
+        elif kind == "r":
+            found = self.records(what)
+            records = found[:1] if len(found) == 1 else found[element : element + 1]
+        elif kind == "n":
+            for slot in column[2]:
+                yield from self.failures(slot, 0, made)
+        yield from (record for record in records if type(record) is Failure)
 
     def records(self, runs: Sequence[Any]) -> list[Any]:
         """Give the records that runs name, in order."""

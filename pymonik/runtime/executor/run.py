@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from pymonik.runtime.executor import state as running
@@ -178,7 +179,8 @@ class _Runner:
                     raise error
                 return self.calls[place](number, made)
             except Upstream as upstream:
-                return upstream.failure_of(step.name)
+                failures = (self.feed.failures(c, number, made) for c in step.columns)
+                return upstream.failure_of(step.name, chain.from_iterable(failures))
             except BaseException as error:
                 if isinstance(error, hosting.passed):
                     raise
