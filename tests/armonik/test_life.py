@@ -272,3 +272,50 @@ def test_progress_tells_of_uploads(connect: Connect) -> None:
     uploads = [p for p in seen if p.to_upload]
     assert uploads
     assert uploads[-1].uploaded == uploads[-1].to_upload > 24 << 20
+
+
+MADE = """
+import sys
+from dataclasses import dataclass
+from pymonik import Pymonik, task
+@dataclass
+class Price:
+    amount: int
+    def twice(self): return 2 * self.amount
+@task
+def price(amount): return Price(amount)
+"""
+
+
+def test_another_program_gets_objects_of_classes_that_it_has_and_that_it_has_not(
+    cluster: Emulator,
+) -> None:
+    leave = MADE + (
+        "with Pymonik(endpoint=sys.argv[1], detach=True) as client:\n"
+        "    price.invoke(7, pmk_name='one')\n"
+        "    client.put([Price(2)], name='put')\n"
+        "    print(client.session_id)\n"
+    )
+    look = (
+        "with Pymonik.attach(sys.argv[2], sys.argv[1]) as client:\n"
+        "    one, put = [client.lookup(name).get() for name in ('one', 'put')]\n"
+        "    print(one, put, one.twice(), type(one) is type(put[0]))\n"
+    )
+    session = program(leave, cluster.endpoint).strip()
+    without = program("import sys; from pymonik import Pymonik\n" + look, cluster.endpoint, session)
+    assert without == "Price(amount=7) [Price(amount=2)] 14 True\n"
+    own = look + "    assert type(one) is Price\n"
+    assert program(MADE + own, cluster.endpoint, session) == without
+
+
+def program(source: str, *args: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", source, *args],
+        env=script_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
