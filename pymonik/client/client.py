@@ -8,6 +8,7 @@ and sent, of `compiling`, how its value comes, of `waiting`; what carries a plan
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
 import threading
@@ -358,9 +359,14 @@ class Pymonik(Compiling):
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        CURRENT.reset(self._tokens.stack.pop())
+        tokens = vars(self._tokens).get("stack")
+        # A block may end in another thread or context than it began in, as fixtures and cells of
+        # notebooks do: what was current there cannot be set back from here.
+        with contextlib.suppress(ValueError):
+            if tokens:
+                CURRENT.reset(tokens.pop())
         with self._entering:
-            self._entered -= 1
+            self._entered = max(self._entered - 1, 0)
             if self._entered:  # entered again elsewhere: the last block to end closes it
                 return
         if error is None:
@@ -437,6 +443,7 @@ def _partitions(given: Any) -> list[str]:
     if given is not None and not isinstance(given, (str, list, tuple)):
         raise OptionsError(f"partition takes a name or a list of names, not {given!r}")
     names = [given] if isinstance(given, str) else list(given or ())
-    if not all(isinstance(name, str) and name for name in names):
+    is_empty = given is not None and not names  # left out, it is the default of the cluster
+    if is_empty or not all(isinstance(name, str) and name for name in names):
         raise OptionsError(f"partition takes a name or a list of names, not {given!r}")
     return names

@@ -12,52 +12,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from queue import SimpleQueue
 from types import FrameType
-from typing import TypeVar
 
+from pymonik.emulator.arguments import (
+    Span,
+    argument,
+    parse_lag,
+    parse_milliseconds,
+    parse_outage,
+    parse_partition,
+    parse_port,
+    parse_seconds,
+)
 from pymonik.emulator.control_plane import Tls
 from pymonik.emulator.emulator import Emulator
 from pymonik.emulator.habits import Habits
 from pymonik.emulator.state import GENERATIONS
-
-Span = tuple[float, float]
-Value = TypeVar("Value")
-
-
-def parse_partition(text: str) -> tuple[str, int]:
-    """Read "name=workers", or "name" for one worker."""
-    name, equals, count = text.partition("=")
-    if not name or (equals and not count.isdecimal()):
-        raise ValueError(f"{text!r} is no partition: write NAME=WORKERS, as in pymonik=2")
-    return name, int(count) if equals else 1
-
-
-def parse_lag(text: str) -> Span:
-    """Read milliseconds, "90" or "0-90", as the least and the most seconds."""
-    least, dash, most = text.removesuffix("ms").partition("-")
-    try:
-        lag = float(least) / 1_000, float(most if dash else least) / 1_000
-    except ValueError:
-        lag = -1.0, -1.0
-    if not 0 <= lag[0] <= lag[1]:
-        raise ValueError(f"{text!r} is no lag: write milliseconds, as in 90 or 0-90")
-    return lag
-
-
-def parse_milliseconds(text: str) -> float:
-    """Read "15", or "15ms", as seconds."""
-    try:
-        return float(text.removesuffix("ms")) / 1_000
-    except ValueError:
-        raise ValueError(f"{text!r} is no time: write milliseconds, as in 15 or 15ms") from None
-
-
-def parse_outage(text: str) -> Span:
-    """Read "10+4": seconds until an outage, and how long it lasts."""
-    begin, _, length = text.partition("+")
-    try:
-        return float(begin), float(length)
-    except ValueError:
-        raise ValueError(f"{text!r} is no outage: write AT+FOR in seconds, as in 10+4") from None
 
 
 def _say(text: str) -> None:
@@ -98,7 +67,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
     partitions = dict(arguments.pop("partition") or [("pymonik", 1)])
     worker = arguments.pop("worker")
-    latency = arguments.pop("latency")
     outage = arguments.pop("database_away")
     habits = {name: arguments.pop(name) for name in HABITS}
     tls = _tls(arguments.pop("certificate"), arguments.pop("key"), arguments.pop("client_ca"))
@@ -106,7 +74,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         Emulator(
             partitions=partitions,
             worker=shlex.split(worker) if worker else None,
-            latency=latency / 1_000,
             habits=Habits(**habits),
             tls=tls,
             inherit_output=True,
@@ -122,28 +89,39 @@ def parser() -> argparse.ArgumentParser:
         "pymonik emulator", description="An ArmoniK cluster on a loopback port, for tests."
     )
     add = parser.add_argument
-    add("--port", type=int, default=5001, help="port to listen on; 0 picks one (5001)")
+    add(
+        "--port",
+        type=argument(parse_port),
+        default=5001,
+        help="port to listen on; 0 picks one (5001)",
+    )
     add(
         "--partition",
         action="append",
-        type=_argument(parse_partition),
+        type=argument(parse_partition),
         metavar="NAME=WORKERS",
         help="may be repeated; the first is the default partition (pymonik=1)",
     )
     add("--worker", metavar="COMMAND", help="worker command (this project's own worker)")
     add("--generation", choices=list(GENERATIONS), default="HEAD", help="server version (HEAD)")
     add("--strict", action=argparse.BooleanOptionalAction, default=True, help=_STRICT)
-    add("--latency", type=float, default=0.0, metavar="MS", help="milliseconds per request (0)")
+    add(
+        "--latency",
+        type=argument(parse_milliseconds),
+        default=0.0,
+        metavar="MS",
+        help="milliseconds per request (0)",
+    )
     add(
         "--submission-cost",
-        type=float,
+        type=argument(parse_seconds),
         default=0.0,
         metavar="SECONDS",
         help="cost of a submission per unit × completed input (0)",
     )
     add(
         "--task-overhead",
-        type=_argument(parse_milliseconds),
+        type=argument(parse_milliseconds),
         default=0.0,
         metavar="MS",
         help="what an agent spends on a task: an engine takes 15ms, and dependencies more (0)",
@@ -158,7 +136,7 @@ def parser() -> argparse.ArgumentParser:
     add("--max-errors", type=int, default=50, help="UNKNOWNs that the control plane forgives (50)")
     add(
         "--exit-delay",
-        type=float,
+        type=argument(parse_seconds),
         default=10.0,
         metavar="SECONDS",
         help="time from one too many of them to its exit (10)",
@@ -178,7 +156,7 @@ def _add_habits(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("habits of a real engine, off by default").add_argument
     add(
         "--late-rows",
-        type=_argument(parse_lag),
+        type=argument(parse_lag),
         default=(0.0, 0.0),
         metavar="MS",
         help="reads lag so far behind events: 90, or 0-90",
@@ -195,7 +173,7 @@ def _add_habits(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--database-away",
-        type=_argument(parse_outage),
+        type=argument(parse_outage),
         metavar="AT+FOR",
         help="the database is away once: 10+4 is 10 s after the start, for 4 s",
     )
@@ -213,18 +191,6 @@ def _add_habits(parser: argparse.ArgumentParser) -> None:
 
 
 _STRICT = "refuse what a cluster would leave hanging or silently ignore"
-
-
-def _argument(parse: Callable[[str], Value]) -> Callable[[str], Value]:
-    """Let the parser say what is wrong with a value, not only that it is."""
-
-    def parsed(text: str) -> Value:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return parsed
 
 
 def _tls(certificate: str | None, key: str | None, client_ca: str | None) -> Tls | None:

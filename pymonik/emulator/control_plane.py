@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -106,4 +108,7 @@ def listen(served: Services, gate: Gate, port: int, tls: Tls | None) -> tuple[An
             return server, server.add_insecure_port(address)
         return server, server.add_secure_port(address, credentials)
     except (OSError, RuntimeError) as error:
-        raise OSError(f"cannot listen on {address}: is the port taken? 0 picks another") from error
+        number = getattr(error, "errno", None) or errno.EADDRINUSE
+        is_taken = number == errno.EADDRINUSE
+        why = "is the port taken?" if is_taken else f"{os.strerror(number)};"
+        raise OSError(f"cannot listen on {address}: {why} 0 picks another") from error

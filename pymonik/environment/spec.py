@@ -155,6 +155,8 @@ def _sentence(problem: Any) -> str:
     if problem["loc"][:1] == ("env_variables",):  # values are where people keep tokens
         shown = repr(given) if given is None or given is True or given is False else ""
         return f"{place}: {problem['msg'].lower()}, not {shown or type(given).__name__}"
+    if problem["type"] == "path_type":
+        return f"{place}: {given!r} is not the path of a folder"
     if problem["type"] == "path_not_directory":
         return f"{place}: there is no folder {str(given)!r}"
     return f"{place}: {problem['msg'].lower()}, not {given!r} ({type(given).__name__})"

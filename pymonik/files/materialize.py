@@ -78,8 +78,8 @@ def materialize(source: str | os.PathLike[str], worker_path: str | os.PathLike[s
     Raises `FileNotFoundError` when there is nothing at `source`, and `TreeError`, a `ValueError`,
     for what cannot be shipped: devices, sockets, links that lead out of the folder.
     """
-    path = Path(source)
-    worker_path = os.fspath(worker_path)
+    path = _path_of("source", source)
+    worker_path = _path_of("worker_path", worker_path)
     if path.is_dir():
         return Materialize(str(path), str(worker_path), tree_hash(path), is_directory=True)
     if path.is_file():
@@ -92,6 +92,15 @@ def materialize(source: str | os.PathLike[str], worker_path: str | os.PathLike[s
     raise FileNotFoundError(
         f"nothing to materialize at {str(path.absolute())!r}: there is no such file or folder"
     )
+
+
+def _path_of(name: str, given: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(os.fsdecode(given))
+    except TypeError:
+        raise TypeError(
+            f"materialize takes a path as {name}, not {given!r} ({type(given).__name__})"
+        ) from None
 
 
 def read_source(mat: Materialize) -> bytes:

@@ -180,6 +180,12 @@ class ResultHandle(Generic[T_co]):
     def _repr_html_(self) -> str:
         return self._client.html(repr(self), [self._node])
 
+    def __copy__(self) -> ResultHandle[T_co]:
+        return self  # as of all that never changes, the copy is the same: `asdict` makes one
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ResultHandle[T_co]:
+        return self
+
     def __reduce__(self) -> NoReturn:
         raise LazyValueError("a handle cannot be pickled: pass it to a task as an argument")
 

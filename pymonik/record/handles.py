@@ -102,7 +102,10 @@ class MultiResultHandle(Generic[T]):
             self._runs += handles._runs
             return
         if isinstance(handles, (str, bytes)) or not isinstance(handles, Iterable):
-            raise TypeError(f"extend takes handles, not {handles!r}")
+            raise TypeError(
+                f"a MultiResultHandle is extended by handles, not by {handles!r}: to compute with "
+                "its values, get() them, or do it inside a task that takes it as an argument"
+            )
         for handle in handles:
             self.append(handle)
 
@@ -126,6 +129,12 @@ class MultiResultHandle(Generic[T]):
         joined: MultiResultHandle[T] = MultiResultHandle(other, client=self._client)
         joined._runs += self._runs
         return joined
+
+    def __copy__(self) -> MultiResultHandle[T]:
+        return self[:]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> MultiResultHandle[T]:
+        return self[:]
 
     def __len__(self) -> int:
         return sum(len(indexes) for _, indexes, _ in self._runs)
@@ -237,6 +246,8 @@ def as_completed(
         for handle in as_completed(handles):
             print(handle.get())
     """
+    if not isinstance(handles, Iterable):
+        raise TypeError(f"as_completed takes handles, not {handles!r}")
     remaining = list(handles)
     for handle in remaining:
         if not isinstance(handle, ResultHandle):

@@ -57,8 +57,7 @@ class Elements:
         ):
             raise SignatureError(
                 f"map_invoke of {self._name!r} takes the elements to map over, not "
-                f"{args_list!r:.80}; a handle's value is not known yet: use unpack(n) or put it "
-                "in a list"
+                f"{args_list!r:.80}: {_way_out(args_list)}"
             )
         if isinstance(args_list, Iterator):
             # It may hand out one object again and again, changed: each is captured at once.
@@ -120,7 +119,19 @@ class Elements:
 
 # Said where elements do not fit the signature.
 _AS_ONE = "; to pass a row as one argument, map over [(row,) for row in rows]"
+# What may be meant by what is no list of elements, by its type.
+_WAYS_OUT: tuple[tuple[tuple[type, ...], str], ...] = (
+    ((ResultHandle,), "a handle's value is not known yet: use unpack(n) or put it in a list"),
+    ((dict,), "map over its keys, or its .items(), which are tuples of two arguments"),
+    ((str, bytes), "put it in a list, or map over list(…) of it"),
+    ((int,), "map over range(…), or put it in a list"),
+    ((object,), "give a list, an array, a data frame or another iterable"),
+)
 _AS_TUPLE = "; to pass its items as several arguments, map over [tuple(row) for row in rows]"
+
+
+def _way_out(given: Any) -> str:
+    return next(hint for kinds, hint in _WAYS_OUT if isinstance(given, kinds))
 
 
 def _rows_of_table(table: Any) -> list[Any] | None:

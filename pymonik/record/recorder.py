@@ -240,6 +240,10 @@ class Recorder(Arguments, Owner):
 
         names: one for each object. Raises OptionsError when their numbers differ.
         """
+        if not isinstance(objects, Iterable):
+            raise OptionsError(
+                f"put_many takes a list of objects, not {objects!r:.80}: put keeps a single one"
+            )
         objects = list(objects)
         if names is None:
             return MultiResultHandle([self.put(obj) for obj in objects], client=self)

@@ -71,7 +71,9 @@ class Task(Generic[P, R]):
         if not callable(func):
             raise TaskDefinitionError(f"a task is made of a callable, not of {func!r}")
         if inspect.iscoroutinefunction(func):
-            raise TaskDefinitionError(f"{func!r} is a coroutine function: a task is a plain one")
+            raise TaskDefinitionError(
+                f"{func!r} is a coroutine function: make it a plain one, that calls asyncio.run"
+            )
         if isinstance(func, (staticmethod, classmethod)):
             raise TaskDefinitionError("apply @task to the function, below @staticmethod")
         for name, flag in (("require_context", require_context), ("pure", pure), ("cache", cache)):
@@ -79,13 +81,15 @@ class Task(Generic[P, R]):
                 raise TaskDefinitionError(f"{name} takes True or False, not {flag!r}")
         if cache and not pure:
             raise TaskDefinitionError(
-                "cache=True is for pure tasks: say @task(pure=True, cache=True) if the value hangs "
-                "on the arguments alone and nothing else happens"
+                "cache=True is for pure tasks: say @task(pure=True, cache=True) if the value "
+                "depends on the arguments alone and the call has no effects"
             )
         if version is not None and not cache:
             raise TaskDefinitionError("version= means something with cache=True only")
         if not isinstance(version, (str, int, float, type(None))):
             raise TaskDefinitionError(f"version takes a number or a text, not {version!r}")
+        if not isinstance(func_name, (str, type(None))):
+            raise TaskDefinitionError(f"the name of a task is a text, not {func_name!r}")
         self.cache = cache
         self.version = version
         self.func = func

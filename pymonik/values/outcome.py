@@ -136,7 +136,8 @@ class Failure:
         if self.path:
             lines.append("on the way: " + " → ".join(map(harmless, self.path)))
         if trace:
-            lines.append(f"remote traceback (worker {self.worker or '?'}):\n{trace}")
+            known = f" (worker {self.worker})" if self.worker not in ("", "?") else ""
+            lines.append(f"remote traceback{known}:\n{trace}")
         return harmless("\n".join(lines), lines=True)
 
 

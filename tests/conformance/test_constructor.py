@@ -174,6 +174,7 @@ def test_as_many_workers_as_asked_for_work(engine: str) -> None:
     "settings",
     [
         {"partition": 5},
+        {"partition": []},
         {"on_progress": 5},
         {"optimize": 3},
         {"optimize": None},

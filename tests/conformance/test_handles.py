@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import dataclasses
 import operator
 import threading
 from collections.abc import Callable
@@ -285,3 +287,17 @@ def test_several_tell_their_errors_and_their_number(client: Pymonik) -> None:
     assert list(map(type, m.exception())) == [type(None), ZeroDivisionError]
     with pytest.raises(IndexError, match="no handle 9 here: there are 2"):
         m[9]
+
+
+@dataclasses.dataclass
+class Trade:
+    price: Any
+    legs: list[Any]
+
+
+def test_a_copy_of_a_handle_is_the_handle(client: Pymonik) -> None:
+    h = square.invoke(3)
+    trade = Trade(h, [h])
+    assert copy.copy(h) is h
+    assert dataclasses.asdict(trade) == {"price": h, "legs": [h]}
+    assert add.invoke(copy.deepcopy(trade).price, 1).get() == 10

@@ -310,3 +310,20 @@ def test_rows_that_do_not_fit_tell_how_to_pass_them_as_one(client: Pymonik, rows
 def test_lists_that_do_not_fit_tell_how_to_spread_them(client: Pymonik, rows: Any) -> None:
     with pytest.raises(SignatureError, match=r"\[tuple\(row\) for row in rows\]"):
         add.map_invoke(rows)
+
+
+@pytest.mark.parametrize(
+    ("given", "way_out"),
+    [
+        (3, r"range"),
+        ("abc", r"put it in a list"),
+        ({"a": 1}, r"\.items\(\)"),
+        (None, r"give a list"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_mapped_over_names_the_way_out(
+    client: Pymonik, given: Any, way_out: str
+) -> None:
+    with pytest.raises(SignatureError, match=f"takes the elements to map over, not .*{way_out}"):
+        square.map_invoke(given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -220,3 +221,18 @@ def test_comparing_handles_with_values_says_what_to_do(client: Pymonik) -> None:
             assert squares == values
     assert squares != []
     assert client.stats.submissions == 0
+
+
+def test_a_copy_has_the_same_handles_and_grows_alone(squares: Any) -> None:
+    for copied in (copy.copy(squares), copy.deepcopy(squares)):
+        copied.append(squares[0])
+        assert (len(squares), len(copied)) == (6, 7)
+        assert copied[6] == squares[0]
+        assert copied.get() == [0, 1, 4, 9, 16, 25, 0]
+
+
+def test_what_is_no_list_of_handles_is_named(squares: Any) -> None:
+    with pytest.raises(TypeError, match=r"extended by handles, not by 1: .* get\(\)"):
+        squares + 1
+    with pytest.raises(TypeError, match="as_completed takes handles, not 3"):
+        as_completed(3)  # type: ignore[arg-type]

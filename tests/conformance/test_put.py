@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from pymonik import Pymonik, ResultHandle, Task
-from pymonik.errors import CaptureError
+from pymonik.errors import CaptureError, OptionsError
 
 from .programs import add, identity, total
 
@@ -114,3 +114,8 @@ def test_a_later_plan_counts_no_blob_that_was_sent_before(client: Pymonik) -> No
     assert plan.size < 10_000
     assert sum(request.size for request in plan.requests) < 10_000
     assert [h.get() for h in again] == [sum(range(50_000))] * 2
+
+
+def test_put_many_of_a_single_object_names_put(client: Pymonik) -> None:
+    with pytest.raises(OptionsError, match="a list of objects, not 3: put keeps a single one"):
+        client.put_many(3)  # type: ignore[arg-type]

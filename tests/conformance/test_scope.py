@@ -3,12 +3,15 @@
 # ruff: noqa: PT012 (the whole block is what raises)
 from __future__ import annotations
 
+import contextvars
 import gc
 import logging
+import threading
+from collections.abc import Callable
 
 import pytest
 
-from pymonik.errors import Cancelled
+from pymonik.errors import Cancelled, NoClientError
 from tests.conftest import Gate, Ledger
 
 from .conftest import Connect
@@ -160,3 +163,28 @@ def test_a_failure_beside_the_one_that_was_handled_is_raised(connect: Connect) -
 
     with pytest.raises(ZeroDivisionError):
         leave_one()
+
+
+def test_a_block_may_end_in_another_thread_or_context(connect: Connect) -> None:
+    for elsewhere in (in_thread, contextvars.copy_context().run):
+        client = connect()
+        elsewhere(client.__enter__)
+        h = square.invoke(3, pymonik=client)
+        client.__exit__(None, None, None)
+        assert h.get() == 9
+        with pytest.raises(NoClientError, match="is closed"):
+            square.invoke(3, pymonik=client)
+
+
+def in_thread(function: Callable[[], object]) -> None:
+    """Call it in a thread of its own."""
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join()
+
+
+def test_a_client_that_no_block_has_entered_is_closed_by_its_exit(connect: Connect) -> None:
+    client = connect().create()
+    h = square.invoke(3, pymonik=client)
+    client.__exit__(None, None, None)
+    assert h.get() == 9

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pymonik import Pymonik, Task, task
-from pymonik.errors import PymonikError
+from pymonik.errors import PymonikError, TaskDefinitionError
 
 from .programs import add
 
@@ -216,3 +216,8 @@ class Asking:
 
 def test_a_method_that_is_a_task_has_the_environment_of_its_decorator(client: Pymonik) -> None:
     assert Asking().asked.invoke().get() == "yes"
+
+
+def test_the_name_of_a_task_is_a_text() -> None:
+    with pytest.raises(TaskDefinitionError, match="name of a task is a text, not 3"):
+        Task(len, func_name=3)  # type: ignore[arg-type]

@@ -14,7 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from pymonik.emulator.cli import parse_lag, parse_milliseconds, parse_outage, parse_partition
+from pymonik.emulator.arguments import (
+    parse_lag,
+    parse_milliseconds,
+    parse_outage,
+    parse_partition,
+    parse_port,
+    parse_seconds,
+)
 from tests.emulator.plain_cluster import WORKER, Client
 
 
@@ -122,8 +129,26 @@ def test_a_lag_is_written_in_milliseconds() -> None:
 
 def test_an_overhead_is_written_in_milliseconds() -> None:
     assert parse_milliseconds("15") == parse_milliseconds("15ms") == 0.015
-    with pytest.raises(ValueError, match="write milliseconds"):
-        parse_milliseconds("15s")
+    for wrong in ("15s", "-1", "nan", "inf"):
+        with pytest.raises(ValueError, match="write milliseconds"):
+            parse_milliseconds(wrong)
+
+
+def test_other_times_are_written_in_seconds() -> None:
+    assert parse_seconds("10") == parse_seconds("10s") == 10.0
+    for wrong in ("x", "-1", "10ms"):
+        with pytest.raises(ValueError, match="write seconds"):
+            parse_seconds(wrong)
+    for wrong in ("10", "10+", "-1+4", "10+nan"):
+        with pytest.raises(ValueError, match=r"AT\+FOR"):
+            parse_outage(wrong)
+
+
+def test_a_port_is_a_number_that_there_is() -> None:
+    assert [parse_port(text) for text in ("0", "5001", "65535")] == [0, 5001, 65535]
+    for wrong in ("x", "-1", "65536", "5001.0", ""):
+        with pytest.raises(ValueError, match="from 0 to 65535"):
+            parse_port(wrong)
 
 
 def test_habits_are_switched_on_by_options() -> None:

@@ -343,3 +343,8 @@ def test_asking_for_nothing_imports_nothing() -> None:
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_folder_that_is_no_path_is_named() -> None:
+    with pytest.raises(EnvironmentSpecError, match="3 is not the path of a folder"):
+        parse({"working_dir": 3})

@@ -216,3 +216,13 @@ def test_any_folder_comes_out_the_same(
     mat = materialize(base / "in", "x")
     assert extract(read_source(mat), base / "out") == mat.content_hash
     assert listing(base / "out") == listing(base / "in")
+
+
+def test_paths_may_be_bytes_and_what_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+    mat = materialize(os.fsencode(tmp_path / "a"), b"data/a")  # type: ignore[arg-type]
+    assert (mat.source_path, mat.worker_path) == (str(tmp_path / "a"), "data/a")
+    with pytest.raises(TypeError, match="a path as worker_path, not 3"):
+        materialize(tmp_path / "a", 3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a path as source, not None"):
+        materialize(None, "a")  # type: ignore[arg-type]
