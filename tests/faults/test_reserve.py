@@ -301,6 +301,45 @@ def test_what_is_too_much_or_too_old_ends_in_order(monkeypatch: pytest.MonkeyPat
     assert not reserve.keep("same", Idle("f"))  # type: ignore[arg-type]
 
 
+def test_they_are_kept_for_ever_if_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYMONIK_KEEP_EXECUTORS", "inf")
+    settings.cache_clear()
+    own = Reserve(most=8)
+    monkeypatch.setattr(host, "RESERVE", own)
+    first = in_a_block(pid)
+    assert in_a_block(pid) == first
+    thread = own._thread
+    assert thread is not None
+    assert thread.is_alive()
+    own.close()
+    assert not thread.is_alive()
+
+
+def test_a_process_of_a_pool_lets_them_end_in_order(run_script: Any, tmp_path: Path) -> None:
+    source = """
+import multiprocessing, sys
+from pathlib import Path
+from pymonik import Pymonik, task
+
+@task
+def leave(path):
+    import atexit
+    atexit.register(Path(path).touch)
+
+def block(path):
+    with Pymonik(backend="local", workers=1):
+        leave.invoke(path).get()
+
+if __name__ == "__main__":
+    child = multiprocessing.get_context("fork").Process(target=block, args=(PATH,))
+    child.start()
+    child.join()
+    print(child.exitcode, Path(PATH).exists())
+"""
+    done = run_script(source.replace("PATH", repr(str(tmp_path / "left"))))
+    assert done.stdout == "0 True\n", done.stderr
+
+
 SCRIPT = """
 import os, sys, time
 from pymonik import Pymonik, task

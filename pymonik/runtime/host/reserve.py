@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -56,7 +57,7 @@ class Reserve:
         """Take over an idle executor; False when it is to end now."""
         seconds = settings().keep_executors
         with self._changed:
-            if self._is_closed or not seconds:
+            if self._is_closed or not seconds or _ends_without_us():
                 return False
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="pymonik-reserve", daemon=True)
@@ -103,7 +104,8 @@ class Reserve:
                     if not self._kept:
                         self._thread = None
                         return
-                    self._changed.wait(self._kept[0].until - time.monotonic())
+                    left = self._kept[0].until - time.monotonic()
+                    self._changed.wait(min(left, threading.TIMEOUT_MAX))
                     continue
             _end(late)
 
@@ -113,6 +115,15 @@ class Reserve:
         while self._kept and (self._kept[0].until <= now or len(self._kept) > self._most):
             late.append(self._kept.popleft().process)
         return late
+
+
+def _ends_without_us() -> bool:
+    """Tell whether this is a process of `multiprocessing`: it ends without what `atexit` knows.
+
+    Its executors would be killed with it, and not end in order.
+    """
+    processes = sys.modules.get("multiprocessing.process")
+    return processes is not None and processes.parent_process() is not None
 
 
 def _end(processes: Sequence[Process]) -> None:
