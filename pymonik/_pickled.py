@@ -64,6 +64,9 @@ HOMES = {
     "new_variable": "pymonik.capture.reducers",
     "shaped_view": "pymonik.capture.reducers",
     "subimported": "pymonik.capture.reducers",
+    # Arrays of NumPy.
+    "new_array": "pymonik.capture.arrays",
+    "new_masked_array": "pymonik.capture.arrays",
 }
 
 

@@ -12,6 +12,8 @@ import pickle
 import sys
 from typing import Any
 
+from pymonik._pickled import pickled
+
 # Smaller ones are pickled as their authors have it.
 _SMALL = 4096
 
@@ -39,7 +41,7 @@ def reduce_array(array: Any) -> Any:
 
 def _reduced(numpy: Any, array: Any) -> Any:
     flat, order = _memory(numpy, array)
-    return _array, (type(array), array.shape, array.dtype, flat, order)
+    return new_array, (type(array), array.shape, array.dtype, flat, order)
 
 
 def _memory(numpy: Any, array: Any) -> tuple[pickle.PickleBuffer, str]:
@@ -50,7 +52,9 @@ def _memory(numpy: Any, array: Any) -> tuple[pickle.PickleBuffer, str]:
     return pickle.PickleBuffer(flat.view(numpy.uint8)), order
 
 
-def _array(kind: Any, shape: Any, dtype: Any, flat: Any, order: Any) -> Any:
+@pickled
+def new_array(kind: Any, shape: Any, dtype: Any, flat: Any, order: Any) -> Any:
+    """Make an array over memory that is its own."""
     import numpy
 
     return numpy.ndarray.__new__(kind, shape, dtype, _writable(flat), order=order)
@@ -68,10 +72,12 @@ def _reduced_masked(numpy: Any, array: Any) -> Any:
     mask = array.mask if array.mask is not numpy.ma.nomask else None
     data = array._data.view(array.baseclass)
     fill = array._fill_value
-    return _masked, (type(array), data, mask, fill)
+    return new_masked_array, (type(array), data, mask, fill)
 
 
-def _masked(kind: Any, data: Any, mask: Any, fill: Any) -> Any:
+@pickled
+def new_masked_array(kind: Any, data: Any, mask: Any, fill: Any) -> Any:
+    """Make a masked array of its two arrays, without a copy; None: without a mask."""
     import numpy
 
     made = kind.__new__(kind, data, mask=numpy.ma.nomask if mask is None else mask)
