@@ -175,6 +175,7 @@ class InlineBackend(Embedded):
         """Stop what an exception of the user's has left unfinished."""
         with self.changed:
             self._scheduler.fail_all(Failure("cancelled", reason, "every unfinished task"))
+        self._call_back()  # who runs the units may be gone
 
     def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
         """Look at cells at once."""

@@ -284,8 +284,10 @@ class Pymonik(Compiling):
     def _close_if_done(self, leaves: bool) -> bool:
         """Close the client unless a call has been recorded since: none is from now on."""
         with self._flushing:
-            # What another thread was sending meanwhile is to be waited for, too.
-            self._closed = not self.pending and (leaves or self._is_idle())
+            # What another thread has sent meanwhile is to be waited for, too. Once another thread
+            # has abandoned the client, it stays closed.
+            is_done = not self.pending and (leaves or self._is_idle())
+            self._closed = self._closed or is_done
             return self._closed
 
     def cancel(self) -> None:

@@ -153,8 +153,10 @@ class Compiling(Telling):
             with ExitStack() as around, self._flushing:
                 self._flush(around)
         finally:  # also of what could not be sent: it has ended, too
-            self._watch_flushed()
-            self._look_for_lost()
+            try:
+                self._watch_flushed()
+            finally:
+                self._look_for_lost()
 
     def _look_for_lost(self) -> None:
         """Let those look again who have waited while a plan was on its way."""

@@ -10,6 +10,8 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from itertools import compress
+from operator import not_
 from typing import TYPE_CHECKING, Any
 
 from pymonik.client.callbacks import CALLBACKS
@@ -103,11 +105,12 @@ class Telling(Waiting):
     def _watch_flushed(self) -> None:
         """Watch for the callbacks of calls that were sent or dropped meanwhile."""
         with self._flushing:
-            known, self._callbacks = self._callbacks, []
-            self._callbacks += [entry for entry in known if entry[0]._node.home is None]
-        for handle, callback in known:
-            if handle._node.home is not None:
-                self._watch(handle, callback)
+            # Looked at once: the next flush may send some of them as soon as the lock is free.
+            is_sent = [handle._node.home is not None for handle, _ in self._callbacks]
+            sent = list(compress(self._callbacks, is_sent))
+            self._callbacks = list(compress(self._callbacks, map(not_, is_sent)))
+        for handle, callback in sent:
+            self._watch(handle, callback)
 
     def _tell_dropped(self) -> None:
         """Call back for calls that will never be sent: they have ended, too."""
@@ -125,10 +128,15 @@ class Telling(Waiting):
         home, index = node.home.at(node.offset + handle._index)
         cell, place = home.locate(index)
 
+        # Several threads may find at once that it has ended: who takes the call, makes it.
+        calls = [partial(_call, callback, handle)]
+
         def arrived() -> None:
-            if arrived not in self._watches:
+            try:
+                call = calls.pop()
+            except IndexError:
                 return
-            CALLBACKS.put(partial(_call, callback, handle))
+            CALLBACKS.put(call)  # before it counts as told: see `close`
             self._watches.pop(arrived, None)
             if self._closing:  # it waits for the last of them
                 changed = self._opened().changed

@@ -139,11 +139,11 @@ class Waiting(Recorder):
 
     def _is_lost(self, node: Any, index: int) -> bool:
         """Tell whether a value has not come, and nothing will bring it."""
-        if self._sending:  # its unit may be on its way: the end of the submission tells
-            return False
         home, place = node.home.at(node.offset + index)
         if home.output is None:  # nobody seemed to want it when its call was sent
             return True
+        if self._sending:  # its unit may be on its way: the end of the submission tells
+            return False
         if home.record(place) is not PENDING:
             return False
         cell, _ = home.locate(place)

@@ -12,6 +12,16 @@ from pymonik import Pymonik
 PATIENCE = 60
 
 
+def until(is_so: Callable[[], Any]) -> None:
+    """Wait for what another thread is about to do."""
+    pause = threading.Event()
+    for _ in range(PATIENCE * 1000):
+        if is_so():
+            return
+        pause.wait(0.001)
+    raise AssertionError("it does not happen")
+
+
 class Other:
     """Something done in another thread: its value or error comes with `value`."""
 
@@ -25,6 +35,10 @@ class Other:
     @property
     def is_this_thread(self) -> bool:
         return self._thread is threading.current_thread()
+
+    @property
+    def has_ended(self) -> bool:
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         try:

@@ -79,6 +79,8 @@ class Aftermath:
         # Results that ended badly, or of which there is no record: (id, whether it is gone).
         self._lost: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()
         self._known: set[str] = set()
+        # Guards `_known` and `_thread`: ids come from several threads.
+        self._taking = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def aborted(self, ids: Sequence[str]) -> None:
@@ -90,19 +92,23 @@ class Aftermath:
         self._take(ids, True)
 
     def _take(self, ids: Sequence[str], is_gone: bool) -> None:
-        for id in ids:
-            if id not in self._known:  # else it is in work, and found again meanwhile
-                self._known.add(id)
-                self._lost.put((id, is_gone))
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="pymonik-aftermath", daemon=True)
-            self._thread.start()
+        with self._taking:
+            for id in ids:
+                if id not in self._known:  # else it is in work, and found again meanwhile
+                    self._known.add(id)
+                    self._lost.put((id, is_gone))
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="pymonik-aftermath", daemon=True
+                )
+                self._thread.start()
 
     def close(self) -> None:
-        """End the thread; another one starts when it is needed."""
-        if self._thread is not None:
-            self._lost.put(None)
-            self._thread = None
+        """End the thread, after all that it was told of; another one starts when it is needed."""
+        with self._taking:
+            if self._thread is not None:
+                self._lost.put(None)
+                self._thread = None
 
     def _run(self) -> None:
         suspects: list[str] = []
@@ -116,13 +122,15 @@ class Aftermath:
             found = [first]
             while not self._lost.empty():
                 found.append(self._lost.get())
-            if None in found:
-                return
             lost = [entry for entry in found if entry is not None]
             ids = {id for id, _ in lost}
             gone = {id for id, is_gone in lost if is_gone}
-            self._guarded(lambda ids=ids, gone=gone: self.settle(ids, gone))  # type: ignore[misc]
-            self._known -= ids
+            if ids:
+                self._guarded(lambda ids=ids, gone=gone: self.settle(ids, gone))  # type: ignore[misc]
+            with self._taking:
+                self._known -= ids
+            if None in found:
+                return
             suspects = [id for id, u in self._books.open_units() if self._books.was_lost_under(u)]
 
     def _guarded(self, work: Callable[[], None]) -> None:

@@ -342,10 +342,8 @@ class ClusterBackend:
     def cancel_all(self, reason: str) -> None:
         """Cancel the session: all that is unfinished, sub-tasks of units that have ended, too."""
         self._is_over = True
+        ids = self._books.cancel(reason)
         self._session.line.stop_sending()  # a thread may wait there for an answer
-        ids = list(self._books.open)
-        for unit in list(self._books.open.values()):
-            self._books.lost(unit, failed_columns(unit, cancelled(unit, reason)), [])
         try:
             if self._ends != "leave":
                 self._session.cancel()

@@ -38,7 +38,8 @@ class Listeners:
 
     open_ids: what is to end. is_awaited: whether somebody waits. heard: takes how results have
     ended, and gives those whose end is news. gone: takes ids without records. expired: makes the
-    error of a session that is not known any more. broken: no value will come.
+    error of a session that is not known any more. broken: no value will come. is_over: whether
+    the owner is closed and nobody waits any more.
     """
 
     open_ids: Callable[[], Collection[str]]
@@ -47,6 +48,7 @@ class Listeners:
     gone: Callable[[Sequence[str]], None]
     expired: Callable[[], ClusterError]
     broken: Callable[[ClusterError], None]
+    is_over: Callable[[], bool]
 
 
 class EventWatcher:
@@ -69,7 +71,27 @@ class EventWatcher:
         # Whoever was ill may have forgotten its subscriptions.
         self._line.breaker.recovered = self._replace
         for target in (self._read, self._look_on):
-            threading.Thread(target=target, name="pymonik-watch", daemon=True).start()
+            threading.Thread(
+                target=self._guarded, args=(target,), name="pymonik-watch", daemon=True
+            ).start()
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Let who waits know when this thread ends before its time, whatever ended it."""
+        try:
+            work()
+        except ClusterError as error:
+            self._fail(error)
+        except BaseException as error:
+            if self._is_closing:  # the channel was closed under it
+                return
+            logger.exception("watching session %s failed", self._session.id)
+            problem = ClusterError(f"session {self._session.id} cannot be watched: {error!r}")
+            problem.__cause__ = error
+            self._fail(problem)
+
+    @property
+    def _is_closing(self) -> bool:
+        return self._closing.is_set() or self._line.closing.is_set()
 
     def close(self) -> None:
         """Stop listening."""
@@ -104,13 +126,6 @@ class EventWatcher:
                 if self._take_replacing():
                     continue
                 pause = self._pause_after(error, has_spoken, pause)
-            except ClusterError as error:
-                self._fail(error)
-                return
-            except Exception:
-                if self._closing.is_set():  # the channel was closed under it
-                    return
-                raise
             self._closing.wait(pause)
             pause = min(2 * pause, RECHECK_MOST)
 
@@ -166,7 +181,7 @@ class EventWatcher:
     # ----- looking
 
     def _look_on(self) -> None:
-        while not self._closing.is_set():
+        while not (self._closing.is_set() or self._to.is_over()):
             self._line.tell_silence()
             is_awaited = self._to.is_awaited()
             with self._lock:
@@ -183,11 +198,7 @@ class EventWatcher:
                 self._wake.wait(min(due - now, _TICK))
                 self._wake.clear()
                 continue
-            try:
-                self._look()
-            except ClusterError as error:
-                self._fail(error)
-                return
+            self._look()
 
     def _look(self) -> None:
         began = time.monotonic()
@@ -213,7 +224,7 @@ class EventWatcher:
             self._to.gone(gone)
 
     def _fail(self, error: ClusterError) -> None:
-        if not self._closing.is_set():
+        if not self._is_closing:
             self._to.broken(error)
 
     def _tell(self, why: str) -> None:

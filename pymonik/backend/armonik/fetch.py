@@ -144,7 +144,12 @@ class Fetcher:
     def _work(self, function: Callable[..., None], *args: object) -> None:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(THREADS, "pymonik-fetch")
-        self._pool.submit(self._told, function, *args)
+        try:
+            self._pool.submit(self._told, function, *args)
+        except RuntimeError as error:  # no thread can be started, or the interpreter ends
+            problem = ClusterError(f"a value cannot be fetched: {error}")
+            problem.__cause__ = error
+            self._broken(problem)
 
     def _told(self, function: Callable[..., None], *args: object) -> None:
         """Run it; what nobody has thought of is told to who waits, else they would for ever."""

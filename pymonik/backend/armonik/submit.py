@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -48,13 +48,21 @@ class Sender:
     """Sends units of one client, one plan at a time."""
 
     def __init__(self, session: Session, books: Books, facts: Facts) -> None:
-        self.aftermath = Aftermath(books, session, self.send, threading.RLock())
+        self.aftermath = Aftermath(books, session, self._send_again, threading.RLock())
         self._session = session
         self._books = books
         self._facts = facts
         self._watcher: EventWatcher | None = None
+        # Guards `_watcher`; taken under `changed`, never the other way round.
         self._listening = threading.Lock()
+        self._is_closed = False
         self.to_upload = 0
+        books.changed.begun = self._listen_on
+
+    def _listen_on(self) -> None:
+        """Let nobody wait for what is open while nobody listens: see `close`."""
+        if self._books.open:
+            self.listen()
 
     def listen(self) -> EventWatcher:
         """Give the watcher of the session; it starts with the first need of it."""
@@ -67,6 +75,7 @@ class Sender:
                     gone=self.aftermath.gone,
                     expired=self._expired,
                     broken=self._books.break_down,
+                    is_over=lambda: self._is_closed and self._stop_unless(self._books.is_awaited),
                 )
                 self._watcher = EventWatcher(self._session, listeners)
             return self._watcher
@@ -85,12 +94,23 @@ class Sender:
         )
 
     def close(self) -> None:
-        """Stop listening; `listen` begins anew."""
-        with self._listening:
-            watcher, self._watcher = self._watcher, None
-        if watcher is not None:
-            watcher.close()
-        self.aftermath.close()
+        """Stop listening once nobody waits for what goes on without this client.
+
+        Who waits from then on begins anew: `listen` is called where waits begin.
+        """
+        self._is_closed = True
+        self._stop_unless(self._books.has_waiters)
+
+    def _stop_unless(self, is_needed: Callable[[], bool]) -> bool:
+        # Waits begin under `changed`: either they are seen here, or they find nobody listening.
+        with self._books.changed, self._listening:
+            if is_needed():
+                return False
+            if self._watcher is not None:
+                self._watcher.close()
+                self._watcher = None
+            self.aftermath.close()
+            return True
 
     def _heard(self, ended: dict[str, str]) -> list[str]:
         """Take note of ends; give those that are news."""
@@ -127,6 +147,7 @@ class Sender:
         """Send units; a refusal for the sake of an input is cleared up, and the rest sent again."""
         if not units and not tables:
             return
+        self._check_uncancelled()
         self.listen()
         for attempt in range(_REFUSALS + 1):
             outside = self._books.open_inputs(units)
@@ -143,12 +164,29 @@ class Sender:
                 units = rest
                 logger.info("sending %s again: %s", counted(len(units), "task"), error)
             tables, blobs = None, ()
+        if self._books.is_cancelled:  # what was submitted since is not among what was cancelled
+            self._cancel([output.id for _, output in work.outputs if output.id])
         if outside:
             self._look_again(outside, units)
 
+    def _send_again(self, units: Sequence[Unit]) -> None:
+        """Send units once more; where that fails, nobody is to wait for them."""
+        try:
+            self.send(units)
+        except BaseException as error:
+            self._fail_unsent(units, error)
+            if not self._books.is_cancelled:
+                raise
+
     def _expect(self, outputs: Sequence[tuple[Unit, Object]]) -> None:
-        self._books.expect(outputs)
+        with self._books.changed:
+            self._check_uncancelled()
+            self._books.expect(outputs)
         self.listen().expects()
+
+    def _check_uncancelled(self) -> None:
+        if self._books.is_cancelled:
+            raise ClusterError(f"session {self._session.id} was cancelled by this client")
 
     def store(self, content: Content, again: bool) -> Object:
         """Store an object by itself, unless it is stored already; give where it is."""

@@ -23,14 +23,18 @@ from pymonik.wire.program import element_of, site_of
 
 
 class Waiters(threading.Condition):
-    """A condition that knows how many wait for it."""
+    """A condition that knows how many wait for it, and calls `begun` with its lock before each."""
 
-    count = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+        self.begun: Callable[[], object] = lambda: None
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait, as a condition does; called with its lock."""
         self.count += 1
         try:
+            self.begun()
             return super().wait(timeout)
         finally:
             self.count -= 1
@@ -49,6 +53,8 @@ class Books:
         # Those that came here only as what they did to calls below them, by their marks.
         self._passed_on: dict[str, Failure] = {}
         self.problem: BaseException | None = None
+        # Whether everything was cancelled: nothing is sent from now on.
+        self.is_cancelled = False
         self.open: dict[str, Unit] = {}
         self.gone: WeakKeyDictionary[Cell, int] = WeakKeyDictionary()
         # What was sent, and what was lost, in one order.
@@ -90,6 +96,15 @@ class Books:
                 del self.fetcher.places[unit.cell]
                 unit.cell.settle(unit.cell.missing)
             self.changed.notify_all()
+
+    def cancel(self, reason: str) -> list[str]:
+        """Let every open unit end as cancelled, and none begin; return their results."""
+        with self.changed:
+            self.is_cancelled = True
+            ended = dict(self.open)
+        for unit in ended.values():
+            self.lost(unit, failed_columns(unit, cancelled(unit, reason)), [])
+        return list(ended)
 
     def lost(self, unit: Unit, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]) -> None:
         """Note that nothing is stored of a unit: its records are all there is."""
@@ -169,11 +184,22 @@ class Books:
             self.fetcher.fetch_rest()
             self.changed.wait_for(lambda: self.problem or not self.fetcher.is_fetching)
 
+    def has_waiters(self) -> bool:
+        """Tell whether somebody waits at this moment for what is open: in a call, or by a callback.
+
+        Called under the lock.
+        """
+        if self.problem is not None or not self.open:
+            return False
+        return self.changed.count > 0 or any(unit.cell.callbacks for unit in self.open.values())
+
     def is_awaited(self) -> bool:
-        """Tell whether somebody waits for a value: in a call, or by a callback."""
+        """Tell whether somebody has asked for a value that has not come."""
         if self.changed.count:
             return True
         with self.changed:
+            if self.problem is not None:  # who asks is told of that
+                return False
             places = self.fetcher.places
             found = (places.get(unit.cell) for unit in self.open.values())
             return any(place is not None and place.asked for place in found)
@@ -192,8 +218,10 @@ class Books:
     def was_lost_under(self, unit: Unit) -> bool:
         """Tell whether an input of an open unit was lost after the unit had been sent."""
         with self.changed:
-            sent = self.fetcher.places[unit.cell].number
-            return any(self.gone.get(cell, 0) > sent for cell in unit.needs)
+            place = self.fetcher.places.get(unit.cell)
+            if place is None:  # it has ended since the caller saw it open
+                return False
+            return any(self.gone.get(cell, 0) > place.number for cell in unit.needs)
 
     def open_inputs(self, units: Sequence[Unit]) -> list[str]:
         """Give the results that units wait for, beyond those that they make themselves."""

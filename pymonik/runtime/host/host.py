@@ -156,12 +156,14 @@ class Host:
         asked = threading.Event()
 
         def ask() -> None:
-            answer.append(self.scheduler.cancel(cell))
-            asked.set()
+            try:
+                answer.append(self.scheduler.cancel(cell))
+            finally:
+                asked.set()
 
         self._do(ask)
         asked.wait()
-        return answer[0]
+        return any(answer)  # none where the engine has failed at it
 
     def fail_all(self, failure: Failure) -> None:
         """Let every unfinished unit end with one failure, and stop what runs."""
@@ -237,11 +239,11 @@ class Host:
                 self._over = over
             self._drain(over)
             self._is_drained = True
+            with self.changed:  # before executors are let go of: that takes long, and may fail
+                self.changed.notify_all()
             self._dismiss(is_orderly=self._closing)
             self._staff.close()
             self._quarters.close()
-            with self.changed:
-                self.changed.notify_all()
 
     def _dismiss(self, is_orderly: bool) -> None:
         """Keep executors that have nothing to run for others, or let them end in order."""
@@ -259,7 +261,10 @@ class Host:
         """Do what was asked for last, and let nobody wait for what will not come."""
         with self._draining:
             while self._tasks:
-                self._tasks.popleft()()
+                try:
+                    self._tasks.popleft()()
+                except Exception:  # what broke the engine may be asked for again
+                    logger.exception("what the engine was asked for last has failed")
             self.scheduler.fail_all(over)
             self._settle()
 

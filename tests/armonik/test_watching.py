@@ -1,0 +1,138 @@
+"""Who waits hears of what is open, whoever closes the client, and whatever ends its threads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pymonik import Pymonik, ResultHandle
+from pymonik.emulator import Emulator
+from pymonik.errors import Cancelled, ClusterError, NoClientError
+from tests.armonik.conftest import Connect
+from tests.conformance.programs import divide, pass_gate, square
+from tests.conformance.seams import PATIENCE, Other, until
+from tests.conftest import Gate
+
+
+def watching() -> int:
+    """Count the threads that watch sessions."""
+    return sum(thread.name == "pymonik-watch" for thread in threading.enumerate())
+
+
+def test_what_was_submitted_amid_the_cancelling_of_a_session_ends(connect: Connect) -> None:
+    """It was not open yet when open units were cancelled, and was taken by the cluster."""
+    client = connect().create()
+    backend = client._opened()
+    cancel = backend._session.cancel  # type: ignore[attr-defined]
+    users: list[Other] = []
+
+    def cancel_late() -> None:
+        users.append(Other(handle.get))
+        until(lambda: backend.changed._waiters or users[0].has_ended)
+        cancel()
+
+    handle = square.invoke(7, pymonik=client)
+    client.flush()
+    assert handle.get() == 49
+    handle = square.invoke(8, pymonik=client)
+    backend._session.cancel = cancel_late  # type: ignore[attr-defined]
+    # As if its thread had looked just before whether the client is closed.
+    backend.cancel_all("the client was closed before it had ended")
+    backend.close()
+    with contextlib.suppress(Cancelled, NoClientError, ClusterError):
+        users[0].value()
+    client.cancel()
+
+
+async def _awaited(handle: ResultHandle[Any]) -> Any:
+    return await handle
+
+
+WAITS: dict[str, Callable[[ResultHandle[Any]], Any]] = {
+    "get": lambda h: h.get(),
+    "await": lambda h: asyncio.run(_awaited(h)),
+}
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_who_waits_for_what_a_closed_client_has_left_behind_hears_of_it(
+    connect: Connect, gate: Gate, wait: str
+) -> None:
+    before = watching()
+    client = connect(detach=True).create()
+    handle = pass_gate.invoke(gate.path, 5, pymonik=client)
+    user = Other(lambda: WAITS[wait](handle))
+    until(lambda: client._opened().changed._waiters or client._watches)
+    client.close()
+    gate.open()
+    assert user.value() == 5
+    until(lambda: watching() == before)
+
+
+def test_who_asks_after_the_closing_hears_too_and_then_nobody_watches(
+    connect: Connect, gate: Gate
+) -> None:
+    before = watching()
+    client = connect(detach=True).create()
+    handle = pass_gate.invoke(gate.path, 5, pymonik=client)
+    client.flush()
+    client.close()
+    until(lambda: watching() == before)
+    gate.open()
+    until(handle.done)
+    assert handle.get() == 5
+    until(lambda: watching() == before)
+
+
+def test_what_failed_while_its_client_was_closed_is_told_of_afterwards(connect: Connect) -> None:
+    client = connect(detach=True).create()
+    sender = client._opened()._sender  # type: ignore[attr-defined]
+    handles = [divide.invoke(1, 0, pymonik=client)]
+    client.flush()
+    with sender.aftermath.sending:  # nothing is looked into
+        until(lambda: sender.aftermath._known)
+        handles.append(divide.invoke(2, 0, pymonik=client))
+        client.flush()
+        until(lambda: len(sender.aftermath._known) == 2)
+        client.close()
+    for handle in handles:
+        assert isinstance(handle.exception(timeout=PATIENCE), ZeroDivisionError)
+
+
+@pytest.mark.parametrize("method", ["_take", "_look"])
+def test_a_watching_thread_that_fails_is_told_to_who_waits(
+    cluster: Emulator, gate: Gate, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def fail(*_: Any) -> None:
+        raise KeyError("nobody thought of it")
+
+    monkeypatch.setattr(f"pymonik.backend.armonik.events.EventWatcher.{method}", fail)
+    monkeypatch.setattr("pymonik.backend.armonik.polling.RECHECK", 0.1)
+    with contextlib.suppress(ClusterError), Pymonik(cluster.endpoint):
+        handle = pass_gate.invoke(gate.path)
+        with pytest.raises(ClusterError, match="nobody thought of it"):
+            handle.get(timeout=PATIENCE)
+        gate.open()
+
+
+class NoThreads:
+    """A pool on a machine that has no thread to spare."""
+
+    def submit(self, *_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+
+def test_what_cannot_be_fetched_for_want_of_a_thread_is_told_to_who_waits(
+    connect: Connect,
+) -> None:
+    with contextlib.suppress(ClusterError), connect() as client:
+        fetcher = client._opened()._books.fetcher  # type: ignore[attr-defined]
+        fetcher._pool = NoThreads()
+        handle = square.invoke(2)
+        with pytest.raises(ClusterError, match="can't start new thread"):
+            handle.get(timeout=PATIENCE)
