@@ -23,7 +23,6 @@ from pymonik.humanize import counted
 from pymonik.record.arguments import Arguments
 from pymonik.record.builtin_tasks import builtin, calling, identity, unpacked
 from pymonik.record.current import current_recorder
-from pymonik.record.definition import TaskDefinition
 from pymonik.record.handle import Owner, ResultHandle, handle_to
 from pymonik.record.handles import MultiResultHandle
 from pymonik.values.options import TaskOptions, from_keywords, merge
@@ -31,6 +30,7 @@ from pymonik.values.outcome import PENDING
 from pymonik.values.outputs import settled
 
 if TYPE_CHECKING:
+    from pymonik.record.definition import TaskDefinition
     from pymonik.system.surroundings import SurroundingsWatch
 
 T = TypeVar("T")
