@@ -81,24 +81,28 @@ def uses(node: Map) -> dict[int, bool]:
                 in_step = column.start == 0 and column.step == 1 and column.node.n == node.n
                 _note(column.node, in_step, found)
             elif kind is Const and alone:
-                _note_slot(column.value, found)
+                _note_slot(column.value, 0, node.n, found)
+            elif kind is Each:
+                for index, slot in enumerate(column.values):
+                    _note_slot(slot, index, node.n, found)
             elif kind is not Immediates and kind is not Same:
                 for source in sources_of(column):
                     _note(source, False, found)
     return found
 
 
-def _note_slot(slot: Any, found: dict[int, bool]) -> None:
-    """Note what a single call uses: one value at a time, or a list of them."""
+def _note_slot(slot: Any, index: int, n: int, found: dict[int, bool]) -> None:
+    """Note what one of `n` elements uses: values of its own place in maps as long, or others."""
     kind = type(slot)
     if kind is Ref:
-        _note(slot.node, getattr(slot.node, "n", 0) == 1, found)
+        _note(slot.node, slot.index == index and getattr(slot.node, "n", 0) == n, found)
     elif kind is Nested:
         for inner in slot.slots:
-            _note_slot(inner, found)
+            _note_slot(inner, index, n, found)
     elif kind is Bundle:
-        for source, _ in slot.runs:
-            _note(source, False, found)
+        for source, indexes in slot.runs:
+            own = len(indexes) == 1 and indexes[0] == index
+            _note(source, own and getattr(source, "n", 0) == n, found)
 
 
 def _note(source: Any, in_step: bool, found: dict[int, bool]) -> None:

@@ -16,7 +16,7 @@ from pymonik.capture.sharing import do_share, noting
 from pymonik.graph.columns import Bundle, Each, Nested, Ref, slot_at
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
-from pymonik.values.content import Content, slot_value
+from pymonik.values.content import Content, Hole
 
 # What holds nothing that two arguments could share, or is no object yet.
 _LIGHT = SMALL | {str, bytes, ResultHandle, MultiResultHandle, Content, Nested, Bundle, Ref}
@@ -71,15 +71,7 @@ def row_of(recorder: Any, slots: Sequence[Any]) -> Nested:
     return Nested(_holes(len(filled)), tuple(filled))
 
 
-class _ItemHole:
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def __reduce__(self) -> Any:
-        return slot_value, (self.number,)
-
-
 @cache
 def _holes(count: int) -> Content:
     """Give a tuple of holes."""
-    return Content(pickle.dumps(tuple(map(_ItemHole, range(count))), protocol=5))
+    return Content(pickle.dumps(tuple(map(Hole, range(count))), protocol=5))

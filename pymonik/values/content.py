@@ -39,6 +39,18 @@ def slot_value(number: int) -> Any:
     return _slots.values[number]
 
 
+class Hole:
+    """Pickled as a numbered hole: the content is loaded with a value in its place."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __reduce__(self) -> Any:
+        return slot_value, (self.number,)
+
+
 @pickled
 class Content:
     """The frozen form of one object: a pickle and its out-of-band buffers.

@@ -283,7 +283,7 @@ def test_a_past_run_names_its_session_on_the_cluster(
 def test_an_operator_sees_the_program_and_the_function_of_a_task(
     cluster: Emulator, connect: Connect
 ) -> None:
-    with connect() as client:
+    with connect(optimize=False) as client:  # sub-tasks are tasks of their own
         load.map_invoke(["a", "bc"]).get()
         count.invoke([[1], 2]).get()
         session = client._backend._session  # type: ignore[union-attr]

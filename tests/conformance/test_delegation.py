@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pymonik import Pymonik, task
+from pymonik import Pymonik, Task, task
 from tests.conftest import Ledger
 
 from .conftest import Connect
@@ -203,3 +203,16 @@ def test_sub_tasks_inherit_options_however_their_task_is_called(
     paths = [ledger.path, f"{ledger.path}.2"]
     rows: list[Any] = [(paths[0],), (paths[1], 5)] if way == "rows" else [(path,) for path in paths]
     assert trying.map_invoke(rows).get() == [8, 8]
+
+
+def test_a_chain_through_lists_goes_on_behind_a_call_that_delegates(client: Pymonik) -> None:
+    def call(task_: Any, x: int) -> Any:  # nobody can see before that it may delegate
+        return getattr(task_, "inv" + "oke")(x) if x % 2 else x
+
+    def first(values: list[int], more: dict[str, list[int]]) -> int:
+        return values[0] * 10 + more["x"][0]
+
+    dynamic, row = Task(call), range(4)
+    called = [dynamic.invoke(inc, x) for x in row]
+    paired = [Task(first).invoke([c], {"x": [c]}) for c in called]
+    assert [inc.invoke(p).get() for p in paired] == [1, 23, 23, 45]

@@ -198,3 +198,24 @@ def test_compiling_leaves_the_recorded_graph_as_it_was() -> None:
         assert show(recorded(client)) == text
         assert all(node.home is None for node in before.nodes if type(node) is not Put)
         del rows
+
+
+@pytest.mark.parametrize("n", [1, 6])
+@pytest.mark.parametrize("kind", ["list", "dict", "nested"])
+def test_a_chain_through_handles_in_arguments_is_fused(n: int, kind: str) -> None:
+    def held(handle: Any) -> Any:
+        return {"list": [handle], "dict": {"p": handle}, "nested": [1, [handle, 2]]}[kind]
+
+    with recording() as client:
+        row = [root.invoke(i) for i in range(n)]
+        for _ in range(4):
+            row = [total.invoke(held(handle)) for handle in row]
+        (node,) = maps_after(client, slots=1)
+        assert [node.n, len(node.steps)] == [n, 5]
+
+
+def test_a_list_of_neighbours_is_not_fused() -> None:
+    with recording() as client:
+        row = [root.invoke(i) for i in range(6)]
+        row = [total.invoke([row[i], row[i - 1]]) for i in range(6)]
+        assert [len(node.steps) for node in maps_after(client)] == [1, 1]

@@ -8,12 +8,16 @@ many steps.
 
 from __future__ import annotations
 
+import operator
+import pickle
 from collections.abc import Collection
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.columns import Const, Nested, Range, Ref, Same
+from pymonik.graph.columns import Bundle, Const, Each, Nested, Range, Ref, Same
 from pymonik.graph.ir import Graph, Map, Step
 from pymonik.graph.rewrite import rewrite, uses
+from pymonik.values.content import Content, Hole
 
 if TYPE_CHECKING:
     from pymonik.graph.target import Target
@@ -138,6 +142,10 @@ def _column(column: Any, first: int, last: dict[int, int], n: int) -> Any:
         if slot is value:
             return column
         return slot if type(slot) is Same else Const(slot)
+    if kind is Each:
+        slots = [_slot(value, first, last) for value in column.values]
+        changed = not all(map(operator.is_, slots, column.values))
+        return Each(slots) if changed else column
     return column
 
 
@@ -149,8 +157,18 @@ def _slot(slot: Any, first: int, last: dict[int, int]) -> Any:
     if kind is Same:
         return Same(first + slot.step)
     if kind is Nested:
-        return Nested(slot.content, tuple(_slot(inner, first, last) for inner in slot.slots))
+        slots = tuple([_slot(inner, first, last) for inner in slot.slots])
+        return slot if all(map(operator.is_, slots, slot.slots)) else Nested(slot.content, slots)
+    if kind is Bundle and any(id(node) in last for node, _ in slot.runs):
+        refs = [Ref(node, index) for node, indexes in slot.runs for index in indexes]
+        return Nested(_list_of(len(refs)), tuple([_slot(ref, first, last) for ref in refs]))
     return slot
+
+
+@lru_cache(maxsize=64)
+def _list_of(count: int) -> Content:
+    """Give the content of a list of holes: what a list of handles is where a step makes some."""
+    return Content(pickle.dumps([Hole(number) for number in range(count)], protocol=5))
 
 
 def _brief(notes: list[str]) -> tuple[str, ...]:

@@ -275,7 +275,9 @@ class _Runner:
         """Give the argument of a step that runs later: a handle, or the value at hand."""
         if column[0] == "p" and handles[column[1]] is not None:
             return handles[column[1]]
-        if column[0] in ("n", "m") and any(slot[0] == "p" for slot in column[-1]):
+        if column[0] == "m":
+            return self._residual(column[1][number], number, made, handles)
+        if column[0] == "n" and any(slot[0] == "p" for slot in column[-1]):
             slots = [self._residual(slot, number, made, handles) for slot in column[-1]]
             return self.hosting.subtasks.nested(self.feed.content(column[1]), slots)
         return self.feed.getter(column)(number, made)
