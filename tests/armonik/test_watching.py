@@ -136,3 +136,26 @@ def test_what_cannot_be_fetched_for_want_of_a_thread_is_told_to_who_waits(
         handle = square.invoke(2)
         with pytest.raises(ClusterError, match="can't start new thread"):
             handle.get(timeout=PATIENCE)
+
+
+def test_what_cannot_be_sent_again_is_told_to_who_waits(
+    connect: Connect, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its input was lost, and the plan of another thread has met the refusal."""
+
+    def refuse(*_: Any) -> None:
+        raise ClusterError("no tasks today")
+
+    with connect() as client:
+        handle = pass_gate.invoke(gate.path)
+        client.flush()
+        user = Other(handle.exception)
+        until(lambda: client._opened().changed._waiters)
+        backend: Any = client._opened()
+        unit = next(iter(backend._books.open.values()))
+        monkeypatch.setattr(backend._sender, "send", refuse)
+        backend._books.again(unit)
+        with pytest.raises(ClusterError, match="no tasks today"):
+            backend._sender._send_again([unit])
+        assert "no tasks today" in str(user.value())
+        gate.open()

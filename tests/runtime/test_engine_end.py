@@ -1,0 +1,92 @@
+"""However an engine in this process ends, whoever waits for it is told."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pymonik import Pymonik, task
+from pymonik.errors import TaskFailed
+from tests.conformance.programs import pass_gate, square
+from tests.conformance.seams import PATIENCE, Other, until
+from tests.conftest import Gate
+
+
+@pytest.fixture
+def client() -> Any:
+    with contextlib.suppress(TaskFailed), Pymonik(backend="local", workers=1) as opened:
+        yield opened
+
+
+def broken(*_: Any) -> Any:
+    raise KeyError("nobody thought of it")
+
+
+def test_an_engine_that_breaks_at_a_cancellation_is_told_to_all(
+    client: Pymonik, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = pass_gate.invoke(gate.path)
+    client.flush()
+    user = Other(handle.get)
+    until(lambda: client._opened().changed._waiters)
+    monkeypatch.setattr(client._opened()._scheduler, "cancel", broken)  # type: ignore[attr-defined]
+    asker = Other(handle.cancel)
+    assert asker.value() is False
+    with pytest.raises(TaskFailed, match="nobody thought of it"):
+        user.value()
+    assert handle.cancel() is False
+    with pytest.raises(TaskFailed, match="the engine failed"):
+        square.invoke(2).get(timeout=PATIENCE)
+
+
+def test_who_waits_is_told_though_executors_do_not_end(
+    client: Pymonik, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = client._opened()._host  # type: ignore[attr-defined]
+    handle = pass_gate.invoke(gate.path)
+    client.flush()
+    user = Other(handle.get)
+    until(lambda: client._opened().changed._waiters)
+    go, close = threading.Event(), host._staff.close
+
+    def close_late() -> None:
+        assert go.wait(PATIENCE)
+        close()
+
+    monkeypatch.setattr(host._staff, "close", close_late)
+    monkeypatch.setattr(host, "_round", broken)
+    host._staff.wake()
+    with pytest.raises(TaskFailed, match="the engine failed"):
+        user.value()
+    go.set()
+    host._thread.join()
+
+
+@task
+def interrupt(started: str) -> None:
+    Path(started).touch()
+    while not Path(started).with_name("watched").exists():
+        pass
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_call_is_told_to_who_wanted_to_be_called_back(tmp_path: Path) -> None:
+    started, told = tmp_path / "started", threading.Event()
+    with Pymonik(backend="inline") as client:
+        handle = interrupt.invoke(str(started))
+
+        def watch() -> None:
+            until(started.exists)
+            client._watch(handle, lambda _: told.set())  # as a flush of this thread would
+            (tmp_path / "watched").touch()
+
+        other = Other(watch)
+        with pytest.raises(KeyboardInterrupt):
+            handle.get()
+        other.value()
+        assert told.wait(PATIENCE)
+        assert handle.exception() is not None
