@@ -63,7 +63,7 @@ def save(
             f"{file} is there, and is no saved graph: FILE, which is written, comes before SCRIPT",
             param_hint="FILE",
         )
-    known = None if module else tasks_known(script, endpoint)
+    known = None if module else tasks_known(script, endpoint, as_seen=True)
     if known is not None:
         return _save_tasks(known, file, output)
     recording = recorded(script, args, module, execute)

@@ -216,10 +216,16 @@ def session_partitions(name: str, endpoint: str | None) -> list[str] | None:
         raise click.ClickException(str(error)) from error
 
 
-def tasks_known(name: str, endpoint: str | None) -> Known | None:
-    """Give the tasks of a session, unless the name has a graph: of a script, a file or a run."""
+def tasks_known(name: str, endpoint: str | None, *, as_seen: bool = False) -> Known | None:
+    """Give the tasks of a session, unless the name has a graph: of a script, a file or a run.
+
+    as_seen: of a run, prefer what the cluster of `endpoint` knows of its tasks to its graph.
+    """
     run = None if _is_here(name) else past(name)
-    if run is not None and (len(run.graphs) == run.submissions or run.backend != "armonik"):
+    if run is not None and run.backend != "armonik":
+        return None
+    is_kept = run is not None and len(run.graphs) == run.submissions
+    if is_kept and not (as_seen and endpoint is not None):
         return None
     return session(session_of(name), endpoint)
 

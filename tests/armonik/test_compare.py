@@ -183,6 +183,20 @@ def test_a_saved_session_is_shown_priced_and_compared_like_the_session(
     assert "holds the wiring of what ran" in " ".join(refused.output.replace("│", "").split())
 
 
+def test_a_run_on_a_cluster_is_saved_as_the_cluster_knows_it(
+    cluster: Emulator, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYMONIK_RUNS", str(tmp_path))
+    with connect() as client:
+        assert total.invoke([load.invoke("book")]).get() == 4
+        session = client.session_id
+    file = str(tmp_path / "seen.pmk")
+    assert "wiring" in pymonik(cluster, "save", file, session).output
+    priced = json.loads(CliRunner().invoke(app, ["graph", "cost", file, "-o", "json"]).stdout)
+    assert priced["known"] == 1.0
+    assert priced["figures"]["bytes_sent"] > 0
+
+
 def test_a_past_run_is_saved_as_its_wiring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYMONIK_RUNS", str(tmp_path))
     with Pymonik(backend="inline", optimize=False):

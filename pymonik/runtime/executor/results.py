@@ -86,7 +86,10 @@ def frozen(
             if isinstance(again, passed):
                 raise
             told = f"value (a {type(value).__qualname__}): {type(error).__name__}"
-        problem = TypeError(f"the value that {step.name!r} returned cannot be pickled: {told}")
+        problem = TypeError(
+            f"the value that {step.name!r} returned cannot be pickled: {told}. Return what it is "
+            "made of: of a generator, a list"
+        )
         problem.__cause__ = error
         return failure_of(problem, step, number, 1, worker, passed)
     # One that was passed here goes back as it came: it names a file of the caller's.
