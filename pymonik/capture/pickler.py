@@ -119,6 +119,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if type(kind) is type and _is_plain(obj, kind):
             self.origins.add(kind.__module__)
             return NotImplemented
+        if kind is types.CodeType:
+            return _reduce_code(obj)
         role = _role_of(kind)
         if role in self._holes:
             return self._hole(obj)
@@ -256,3 +258,18 @@ class SharedGlobal:
 
     def __init__(self, record: DefinitionRecord) -> None:
         self.record = record
+
+
+def _reduce_code(code: types.CodeType) -> Any:
+    """Take code apart as cloudpickle does, and keep where it is from: tracebacks tell it.
+
+    Since 3.1.3 cloudpickle leaves that out, so that its pickles do not depend on it; keys of ours
+    do not either way (see `fingerprint`).
+    """
+    make, args = cloudpickle.cloudpickle._code_reduce(code)
+    file = "".join(code.co_filename)  # a string of its own: else pickles may share it, or not
+    return make, tuple([file if _is_placeholder(arg) else arg for arg in args])
+
+
+def _is_placeholder(value: Any) -> bool:
+    return type(value) is str and value == "<dynamic-code>"

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import cloudpickle
 import pytest
 
 from pymonik import Pymonik, Task
@@ -123,3 +124,19 @@ def test_a_notebook_cell_is_shown_with_its_line(client: Pymonik) -> None:
     handle = Task(scope["cell"], func_name="cell").invoke(0)
     trace = story(handle).traceback
     assert f'File "{name}", line 2, in cell\n    return 1 / x  # of the cell\n' in trace
+
+
+def test_the_file_is_told_though_cloudpickle_leaves_it_out(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As its releases since 3.1.3 do."""
+    reduce = cloudpickle.cloudpickle._code_reduce
+
+    def without_file(code: Any) -> Any:
+        make, args = reduce(code)
+        return make, tuple("<dynamic-code>" if arg == code.co_filename else arg for arg in args)
+
+    monkeypatch.setattr(cloudpickle.cloudpickle, "_code_reduce", without_file)
+    trace = story(Task(lambda x: 1 / x, func_name="lost").invoke(0)).traceback
+    assert f'File "{__file__}"' in trace
+    assert 'Task(lambda x: 1 / x, func_name="lost")' in trace
