@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, task
-from pymonik.errors import TaskFailed
+from pymonik.errors import LostValueError, TaskFailed
 from tests.conformance.programs import pass_gate, square
 from tests.conformance.seams import PATIENCE, Other, until
 from tests.conftest import Gate
@@ -64,6 +64,17 @@ def test_who_waits_is_told_though_executors_do_not_end(
         user.value()
     go.set()
     host._thread.join()
+
+
+def test_a_client_of_an_engine_that_breaks_at_a_unit_can_be_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = Pymonik(backend="local", workers=1).create()
+    monkeypatch.setattr(client._opened()._scheduler, "add", broken)  # type: ignore[attr-defined]
+    handle = square.invoke(2, pymonik=client)
+    with pytest.raises(LostValueError):
+        handle.get(timeout=PATIENCE)
+    Other(client.close).join()
 
 
 @task

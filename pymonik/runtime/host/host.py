@@ -129,8 +129,8 @@ class Host:
     def progress(self) -> tuple[int, int]:
         """Give how many units have ended, and how many there are."""
         # What was submitted counts before the thread has taken it: a client that asks whether all
-        # is done must not be told of an empty engine.
-        coming = self._submitted - self._taken
+        # is done must not be told of an empty engine. What broke the engine is never taken.
+        coming = 0 if self._is_drained else self._submitted - self._taken
         done = self.scheduler.done
         return done, done + self.scheduler.unfinished + coming
 
