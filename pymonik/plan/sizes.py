@@ -17,6 +17,8 @@ CHUNK = 1 << 20
 HOURS = LIMIT_HOURS
 RETRIES = 3
 TAG = "pymonik.tag"
+# That of a session; its tasks inherit it.
+SESSION_TAG = "pymonik.session"
 TAG_LENGTH = 32
 _ID = 36
 

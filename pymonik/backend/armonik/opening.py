@@ -19,11 +19,10 @@ from pymonik.backend.armonik.refusals import StaleError, is_fault, is_unsure
 from pymonik.backend.armonik.rpc import FIRST, Line, deadline_of
 from pymonik.errors import ClusterError
 from pymonik.plan.requests import Placement
+from pymonik.plan.sizes import SESSION_TAG
 
 logger = logging.getLogger("pymonik.armonik")
 
-# The option of a session that has its tag; that of a submission is `plan.sizes.TAG`.
-SESSION_TAG = "pymonik.session"
 # Seconds for which sessions that nobody uses are looked for.
 _SEARCH = 2.0
 

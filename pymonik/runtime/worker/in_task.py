@@ -16,7 +16,7 @@ from armonik.protogen.common.worker_common_pb2 import ProcessRequest
 from armonik.protogen.worker.agent_service_pb2_grpc import AgentStub
 from armonik.worker.taskhandler import TaskHandler
 
-from pymonik.plan.sizes import TAG
+from pymonik.plan.sizes import SESSION_TAG, TAG
 
 _OPTIONS = (
     ("grpc.default_authority", "localhost"),
@@ -44,6 +44,7 @@ class WorkingTaskHandler(TaskHandler):  # type: ignore[misc]
         super().__init__(request, agent_client)
         # Passed on to sub-tasks, the tag of a submission would count them as parts of it.
         self.task_options.options.pop(TAG, None)
+        self.task_options.options.pop(SESSION_TAG, None)
 
     def submit_tasks(
         self,
