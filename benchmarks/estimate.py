@@ -26,7 +26,7 @@ from pymonik.analysis.cost import estimate
 from pymonik.analysis.simulate import LOCAL, Overheads
 from pymonik.analysis.total import in_turn
 from pymonik.capture.fingerprint import fingerprint
-from pymonik.cli.full_run import Kept, keeping
+from pymonik.cli.full_run import ExecutionTrace, trace_execution
 
 _UNITS, _LINKS = 500, 100
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -82,9 +82,9 @@ PROGRAMS: dict[str, Callable[[], None]] = {
 }
 
 
-def ran(program: Callable[[], None]) -> Kept:
+def ran(program: Callable[[], None]) -> ExecutionTrace:
     """Run a program on the embedded engine; give what was kept of it."""
-    with keeping() as kept, redirect_stdout(StringIO()):
+    with trace_execution() as kept, redirect_stdout(StringIO()):
         program()
     return kept
 
@@ -119,7 +119,7 @@ def overheads() -> Overheads:
     return replace(LOCAL, start=start, unit=unit, level=level)
 
 
-def simulated(kept: Kept, durations: dict[str, float], costs: Overheads) -> float:
+def simulated(kept: ExecutionTrace, durations: dict[str, float], costs: Overheads) -> float:
     """Give the makespan that the submissions of a run take on its workers, by durations."""
 
     def seconds(spec: Any) -> float | None:

@@ -34,7 +34,7 @@ STOP = 20.0
 
 
 @dataclass
-class Cell:
+class Outputs:
     """What one peer gave for one program."""
 
     samples: list[float] = field(default_factory=list)
@@ -130,14 +130,14 @@ def run(
     quick: bool,
     workers: int,
     progress: Callable[[str], None] = lambda _: None,
-) -> dict[tuple[str, str], Cell]:
+) -> dict[tuple[str, str], Outputs]:
     """Measure every program on every peer, `rounds` times, peers taking turns."""
     with ExitStack() as stack:
         drivers = []
         for name in peers:
             log = stack.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
             drivers.append(stack.enter_context(PeerProcess(name, workers, log)))
-        cells = {(name, peer): Cell() for name in programs for peer in peers}
+        cells = {(name, peer): Outputs() for name in programs for peer in peers}
         for number in range(rounds):
             for name in programs:
                 program = PROGRAMS[name]
@@ -149,7 +149,7 @@ def run(
     return cells
 
 
-def fill(cell: Cell, driver: PeerProcess, program: Program, quick: bool) -> None:
+def fill(cell: Outputs, driver: PeerProcess, program: Program, quick: bool) -> None:
     """Add one sample to a cell, or why there is none; what failed once is not tried again."""
     if cell.error or cell.unsupported:
         return

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from benchmarks.programs import Program
-    from benchmarks.runner import Cell
+    from benchmarks.runner import Outputs
 
 OURS = "pymonik"
 
@@ -46,7 +46,7 @@ class Row:
     met: bool | None
 
 
-def rows(cells: Mapping[tuple[str, str], Cell], *, judge: bool) -> list[Row]:
+def rows(cells: Mapping[tuple[str, str], Outputs], *, judge: bool) -> list[Row]:
     """Make a row a program, in the order of the run; small sizes are not judged."""
     medians = {key: statistics.median(cell.samples) for key, cell in cells.items() if cell.samples}
     return [
@@ -62,7 +62,7 @@ def rows(cells: Mapping[tuple[str, str], Cell], *, judge: bool) -> list[Row]:
 
 def row(
     program: Program,
-    cells: Mapping[str, Cell],
+    cells: Mapping[str, Outputs],
     medians: Mapping[tuple[str, str], float],
     judge: bool,
 ) -> Row:

@@ -71,14 +71,14 @@ HOMES = {
 
 
 def pickled(thing: T) -> T:
-    """Give a function or class its address in this module, under its own name."""
+    """Return a function or class its address in this module, under its own name."""
     addressed: Any = thing
     addressed.__module__ = __name__
     return thing
 
 
 def public(thing: T) -> T:
-    """Give a function or class the address by which users know it."""
+    """Return a function or class the address by which users know it."""
     addressed: Any = thing
     addressed.__module__ = "pymonik"
     return thing

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def size_text(size: float) -> str:
-    """Give a number of bytes with three digits: 1.53 MB."""
+    """Return a number of bytes with three digits: 1.53 MB."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if size < 999.5 or unit == "TB":
             return f"{size:.0f} B" if unit == "B" else f"{size:.3g} {unit}"
@@ -15,7 +15,7 @@ def size_text(size: float) -> str:
 
 
 def seconds_text(seconds: float) -> str:
-    """Give a time as people say it: 12 ms, 3.4 s, 5 min 20 s, 2 h 5 min."""
+    """Return a time as people say it: 12 ms, 3.4 s, 5 min 20 s, 2 h 5 min."""
     if seconds < 1:
         return f"{seconds * 1000:.3g} ms"
     if seconds < 99.5:
@@ -41,5 +41,5 @@ def literal(value: Any) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Give "1 call", "2 calls"."""
+    """Return "1 call", "2 calls"."""
     return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -127,7 +127,7 @@ def _read(name: str, kind: str, default: object) -> object:
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """Give the settings of this process, read once."""
+    """Return the settings of this process, read once."""
     given = {
         field.name: _read(field.name, str(field.type), field.default) for field in fields(Settings)
     }

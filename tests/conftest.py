@@ -83,7 +83,7 @@ def at_home() -> Iterator[None]:
     assert after == before
 
 
-class Ledger:
+class StoredObjects:
     """A file that tasks append lines to, so that a test sees which bodies really ran."""
 
     def __init__(self, path: Path) -> None:
@@ -95,8 +95,8 @@ class Ledger:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "ledger")
+def ledger(tmp_path: Path) -> StoredObjects:
+    return StoredObjects(tmp_path / "ledger")
 
 
 class Gate:

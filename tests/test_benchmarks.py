@@ -16,7 +16,7 @@ from benchmarks.budgets import Budget
 from benchmarks.measures import WrongValue
 from benchmarks.peers import PEERS, Peer, installed
 from benchmarks.programs import PROGRAMS
-from benchmarks.runner import Cell, PeerProcess
+from benchmarks.runner import Outputs, PeerProcess
 
 ROOT = Path(__file__).parent.parent
 RECORDED = {"record-map", "memory-map", *(name for name in PROGRAMS if name.startswith("compile-"))}
@@ -127,10 +127,10 @@ def test_metg_gives_up_on_a_system_that_never_uses_half_its_cores():
 
 def test_a_row_holds_medians_ratios_and_the_verdict():
     cells = {
-        ("map", "pymonik"): Cell([600_000.0, 900_000.0, 700_000.0], 100_000),
-        ("map", "pool"): Cell([1_400_000.0], 100_000),
-        ("chain", "pymonik"): Cell([20.0], 1_000),
-        ("chain", "pool"): Cell([200.0], 1_000),
+        ("map", "pymonik"): Outputs([600_000.0, 900_000.0, 700_000.0], 100_000),
+        ("map", "pool"): Outputs([1_400_000.0], 100_000),
+        ("chain", "pymonik"): Outputs([20.0], 1_000),
+        ("chain", "pool"): Outputs([200.0], 1_000),
     }
     mapped, chained = table.rows(cells, judge=True)
     assert mapped.medians == {"pymonik": 700_000.0, "pool": 1_400_000.0}

@@ -91,7 +91,7 @@ def _private(path: str, flags: int) -> int:
 
 
 def holds(path: str | Path, name: str) -> bool:
-    """Tell whether a path is an archive with an entry of that name."""
+    """Return whether a path is an archive with an entry of that name."""
     try:
         if not os.path.isfile(path) or not zipfile.is_zipfile(path):  # a device has no end
             return False
@@ -102,7 +102,7 @@ def holds(path: str | Path, name: str) -> bool:
 
 
 def is_broken(path: str | Path) -> bool:
-    """Tell whether a path begins like an archive, and has no directory of entries."""
+    """Return whether a path begins like an archive, and has no directory of entries."""
     try:
         if not os.path.isfile(path):
             return False

@@ -21,7 +21,7 @@ from pymonik.capture.dependencies import brought_by, imported, package_of
 from pymonik.environment.value import Environment
 from pymonik.files.materialize import is_placing
 from pymonik.graph.columns import Const, Each, Immediates, Nested
-from pymonik.graph.ir import Graph, Put, Recorded
+from pymonik.graph.ir import Call, Graph, Put
 from pymonik.plan.plan import Plan
 from pymonik.settings import GIB, MIB
 from pymonik.values.content import Content
@@ -51,7 +51,7 @@ def check(
     seconds: Mapping[str, float] | None = None,
     remembered: Callable[[Any], float | None] = lambda spec: None,
 ) -> list[Finding]:
-    """Give what is wrong with a plan, errors first.
+    """Return what is wrong with a plan, errors first.
 
     seconds: expected ones of a call, by the name of its task; `@task(cost=…)` otherwise, and else
     what `remembered` gives for a spec.
@@ -73,12 +73,12 @@ def check(
     return sorted(found.values(), key=lambda finding: finding.level)
 
 
-def _recorded(graph: Graph) -> Iterator[Recorded]:
-    return (node for node in graph.nodes if isinstance(node, Recorded))
+def _recorded(graph: Graph) -> Iterator[Call]:
+    return (node for node in graph.nodes if isinstance(node, Call))
 
 
-def _specs(graph: Graph) -> Iterator[tuple[Any, Recorded]]:
-    """Give what calls share, each once, and the first call of it."""
+def _specs(graph: Graph) -> Iterator[tuple[Any, Call]]:
+    """Return what calls share, each once, and the first call of it."""
     seen: set[int] = set()
     for node in _recorded(graph):
         if id(node.spec) not in seen:
@@ -120,7 +120,7 @@ def _is_local_path(text: str) -> bool:
     return os.sep in text and len(text) < 4096 and "\0" not in text and os.path.exists(text)
 
 
-def _texts(node: Recorded) -> Iterator[tuple[str, str]]:
+def _texts(node: Call) -> Iterator[tuple[str, str]]:
     for name, arg in zip(argument_names(node), node.args):
         if isinstance(arg, Const):
             slots = [arg.value]

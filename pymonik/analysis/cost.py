@@ -14,7 +14,7 @@ from typing import Any
 from pymonik.analysis.counts import Figures, figures
 from pymonik.analysis.shape import captured, functions
 from pymonik.analysis.simulate import ARMONIK, Overheads, SimulatedUnit, schedule, span
-from pymonik.graph.ir import Map, Put, Recorded
+from pymonik.graph.ir import Call, Map, Put
 from pymonik.graph.passes import run_passes
 from pymonik.plan.lower import lower
 from pymonik.plan.plan import Plan
@@ -236,7 +236,7 @@ def _eager(
     """Price the calls as one unit each, each `invoke` with three requests, functions sent once."""
     if plan.source is None:
         return Eager(counts.calls, 3 * counts.calls, counts.bytes_raw, None)
-    recorded = [node for node in plan.source.graph.nodes if isinstance(node, Recorded)]
+    recorded = [node for node in plan.source.graph.nodes if isinstance(node, Call)]
     codes = {id(c): c.size for node in recorded for c, _ in functions(node)}
     size = sum(codes.values())
     size += sum(c.size * times for node in recorded for c, times in captured(node))

@@ -84,7 +84,7 @@ def _requests(plan: Plan) -> tuple[Requests, ...]:
 
 
 def _bytes(graph: Graph) -> tuple[int, int]:
-    """Give the bytes of functions and captured values: as often as used, and each once."""
+    """Return the bytes of functions and captured values: as often as used, and each once."""
     raw = 0
     distinct: dict[int, int] = {}
     for node in graph.nodes:

@@ -15,18 +15,18 @@ from typing import Any, NoReturn
 from pymonik.analysis.archive import Archive
 from pymonik.capture.fingerprint import StoredFunction, remember
 from pymonik.capture.function import Code
-from pymonik.capture.snapshot import Edition
+from pymonik.capture.snapshot import ModuleSnapshot
 from pymonik.environment.value import WITHHELD, Environment
 from pymonik.errors import GraphFileError
-from pymonik.graph.columns import Bundle, Const, Each, Immediates, Nested, Range, Ref
-from pymonik.graph.ir import Graph, Put, Recorded, Spec
+from pymonik.graph.columns import Const, Each, Immediates, ListOf, Nested, Range, Ref
+from pymonik.graph.ir import Call, CallSpec, Graph, Put
 from pymonik.graph.passes import PASSES
 from pymonik.graph.target import Target
 from pymonik.graph.verify import verify
 from pymonik.plan.plan import Source
 from pymonik.values.content import Content, freeze_buffer
 from pymonik.values.options import DEFAULTS, ExceptionTypes, TaskOptions, names_of
-from pymonik.values.outputs import settled
+from pymonik.values.outputs import known_at
 
 # Calls and bytes of more than this nobody has recorded: a file of a few bytes could ask for them.
 _CALLS, _SLOTS, _BYTES = 5_000_000, 1_000_000, 1 << 50
@@ -54,7 +54,7 @@ class Reader:
         ]
         for content, entry in zip(self.contents, data["contents"]):
             remember(content, _text(entry["digest"]))
-        self.editions: dict[int, Edition] = {}
+        self.editions: dict[int, ModuleSnapshot] = {}
         self.specs = [self._spec(entry) for entry in _list(data["specs"])]
         self.nodes: list[Any] = []
         # One object for equal immediates, as a constant in a loop is: so they fold as they did.
@@ -112,14 +112,14 @@ class Reader:
 
     # ----- specs
 
-    def _spec(self, entry: dict[str, Any]) -> Spec:
+    def _spec(self, entry: dict[str, Any]) -> CallSpec:
         content = self._content_at(entry["code"])
         code = Code.of_content(content)
         parameters = tuple(map(_text, _list(entry["parameters"])))
         parts = {_text(name): _text(digest) for name, digest in entry["fingerprint"].items()}
         code.function = StoredFunction(content.load, parts, parameters)
         code.delegates = _flag(entry["delegates"])
-        return Spec(
+        return CallSpec(
             _text(entry["name"]),
             code,
             _number(entry["width"], most=_SLOTS),
@@ -170,10 +170,10 @@ class Reader:
             )
         return self.variables[name]
 
-    def _edition(self, number: int | None) -> Edition | None:
+    def _edition(self, number: int | None) -> ModuleSnapshot | None:
         """Return the edition of a content, one for all: calls of one share units."""
         if number is not None and number not in self.editions:
-            self.editions[number] = Edition.of_content(self._content_at(number))
+            self.editions[number] = ModuleSnapshot.of_content(self._content_at(number))
         return None if number is None else self.editions[number]
 
     def _content_at(self, number: Any) -> Content:
@@ -185,13 +185,13 @@ class Reader:
         label, site = _label(entry["label"]), _text(entry["site"])
         if "put" in entry:
             put = Put(self._content_at(entry["put"]), label if label is None else str(label), site)
-            put.home = settled(put.content)
+            put.home = known_at(put.content)
             return put
         n = entry["n"]
         if n is not None:
             _number(n, most=_CALLS)
         args = tuple([self._argument(given, n) for given in _list(entry["args"])])
-        node = Recorded(self.specs[_number(entry["spec"], most=_SLOTS)], args, n, site, 0)
+        node = Call(self.specs[_number(entry["spec"], most=_SLOTS)], args, n, site, 0)
         node.label, node.place = label, entry.get("place")
         if node.place is not None:
             _number(node.place, most=None)
@@ -214,7 +214,7 @@ class Reader:
             raise ValueError(f"a column of {len(values)} in a map of {n}")
         return {"immediates": Immediates, "each": Each}[kind](values)
 
-    def _made(self, place: Any, index: Any) -> Recorded:
+    def _made(self, place: Any, index: Any) -> Call:
         """Return a node, of which a value is used, from 0 on."""
         node = self.nodes[_number(place, most=_CALLS)]
         length = getattr(node, "n", None)
@@ -233,7 +233,7 @@ class Reader:
             place, index = value
             return Ref(self._made(place, index), index)
         if kind == "bundle":
-            return Bundle(tuple([self._run(*run) for run in _list(value)]))
+            return ListOf(tuple([self._run(*run) for run in _list(value)]))
         if kind == "nested":
             content, slots = value
             return Nested(self._content_at(content), tuple(map(self._slot, _list(slots))))
@@ -247,7 +247,7 @@ class Reader:
             return complex(float(real), float(imag))
         return ... if kind == "ellipsis" else _refuse(slot)
 
-    def _run(self, place: Any, start: Any, stop: Any, step: Any) -> tuple[Recorded, range]:
+    def _run(self, place: Any, start: Any, stop: Any, step: Any) -> tuple[Call, range]:
         """Return a run of a bundle: a node, and which of its values."""
         indexes = range(
             _number(start, most=_CALLS),

@@ -15,7 +15,7 @@ from pymonik.analysis.pairs import name_of, paired
 from pymonik.analysis.shape import folded
 from pymonik.capture.fingerprint import changed_parts, content_digest, parameters_of, parts_of
 from pymonik.environment.value import is_alike
-from pymonik.graph.columns import Bundle, Const, Nested, Range, Ref, slot_at
+from pymonik.graph.columns import Const, ListOf, Nested, Range, Ref, slot_at
 from pymonik.graph.ir import Graph, Map, Put, inputs
 from pymonik.humanize import counted, literal
 from pymonik.values.content import Content
@@ -84,7 +84,7 @@ def _site(node: Any) -> str:
 
 
 def _users(node: Any, nodes: tuple[Any, ...]) -> tuple[str, ...]:
-    """Give the names of what uses a node, directly or not, in order."""
+    """Return the names of what uses a node, directly or not, in order."""
     reached = {id(node)}
     names: dict[str, None] = {}
     for other in nodes:
@@ -129,7 +129,7 @@ def _code_reasons(before: dict[str, str], after: dict[str, str]) -> Iterator[str
 
 
 def _is_brief(parts: dict[str, str]) -> bool:
-    """Tell whether a function was kept without the versions of its packages."""
+    """Return whether a function was kept without the versions of its packages."""
     return not any(part.startswith("package ") for part in parts)
 
 
@@ -184,12 +184,12 @@ def _alike(one: Any, other: Any) -> bool:
 
 
 def _text(slot: Any, matched: dict[int, int]) -> Any:
-    """Give what is equal for equal slot values; nodes of one graph stand for those matched."""
+    """Return what is equal for equal slot values; nodes of one graph stand for those matched."""
     if isinstance(slot, Content):
         return content_digest(slot)
     if isinstance(slot, Ref):
         return (matched.get(id(slot.node), id(slot.node)), slot.index)
-    if isinstance(slot, Bundle):
+    if isinstance(slot, ListOf):
         return tuple((matched.get(id(node), id(node)), indexes) for node, indexes in slot.runs)
     if isinstance(slot, Nested):
         own = content_digest(slot.content, len(slot.slots))
@@ -202,7 +202,7 @@ def _shown(slot: Any) -> str:
         return f"{slot.size:,} bytes ({content_digest(slot)[:8]})"
     if isinstance(slot, Ref):
         return f"{name_of(slot.node)}[{slot.index}]" if slot.node.n != 1 else name_of(slot.node)
-    if isinstance(slot, Bundle):
+    if isinstance(slot, ListOf):
         names = ", ".join(name_of(node) for node, _ in slot.runs[:3])
         return f"{counted(len(slot), 'value')} of {names}"
     if isinstance(slot, Nested):

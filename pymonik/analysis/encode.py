@@ -17,8 +17,8 @@ from pymonik.environment.value import Environment
 from pymonik.errors import GraphFileError
 from pymonik.files.materialize import content_of_bytes
 from pymonik.foreign import without_credentials
-from pymonik.graph.columns import Bundle, Const, Immediates, Nested, Range, Ref
-from pymonik.graph.ir import Graph, Put, Spec
+from pymonik.graph.columns import Const, Immediates, ListOf, Nested, Range, Ref
+from pymonik.graph.ir import CallSpec, Graph, Put
 from pymonik.plan.plan import Source
 from pymonik.values.content import Content
 from pymonik.values.options import TaskOptions, names_of
@@ -93,7 +93,7 @@ class Writer:
             "place": node.place,
         }
 
-    def _spec(self, spec: Spec) -> int:
+    def _spec(self, spec: CallSpec) -> int:
         if id(spec) not in self.specs:
             self.specs[id(spec)] = len(self.specs)
             environment: Environment | None = spec.environment
@@ -120,7 +120,7 @@ class Writer:
         return self.specs[id(spec)]
 
     def _environment(self, environment: Environment) -> list[Any]:
-        """Give what is demanded, without what opens doors: values of variables, credentials.
+        """Return what is demanded, without what opens doors: values of variables, credentials.
 
         A variable stands with the number of its value, so that those of others are told apart.
         """
@@ -132,7 +132,7 @@ class Writer:
         return [version, list(map(without_credentials, packages)), numbers, *rest]
 
     def _folder(self, environment: Environment | None) -> int | None:
-        """Give the working folder of an environment as it is now: it may be gone when it runs."""
+        """Return the working folder of an environment as it is now: it may be gone when it runs."""
         if self.is_brief or not environment or not environment.working_hash:
             return None
         known = self.folders.get(environment.working_hash)
@@ -184,7 +184,7 @@ class Writer:
             return {"content": self._content(slot.node.content)}
         if isinstance(slot, Ref):
             return {"ref": [self._place(slot.node), slot.index]}
-        if isinstance(slot, Bundle):
+        if isinstance(slot, ListOf):
             runs = [[self._place(node), r.start, r.stop, r.step] for node, r in slot.runs]
             return {"bundle": runs}
         if isinstance(slot, Nested):

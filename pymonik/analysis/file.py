@@ -72,7 +72,7 @@ def load(path: str | Path, variables: Mapping[str, str] | None = None) -> Source
 
 
 def brief(source: Source) -> dict[str, Any]:
-    """Give a graph as plain data without its contents: enough to draw, price and compare it.
+    """Return a graph as plain data without its contents: enough to draw, price and compare it.
 
     Raises GraphFileError when it needs earlier values.
     """
@@ -80,7 +80,7 @@ def brief(source: Source) -> dict[str, Any]:
 
 
 def of_brief(data: dict[str, Any]) -> Source:
-    """Give what `brief` wrote: it can be compiled, but not run; raises GraphFileError."""
+    """Return what `brief` wrote: it can be compiled, but not run; raises GraphFileError."""
     try:
         if data["format"] != FORMAT:
             raise GraphFileError("its graph was kept by another PymoniK, and is not read")
@@ -105,5 +105,5 @@ def compiled(source: Source) -> Plan:
 
 
 def is_file(path: str) -> bool:
-    """Tell whether a path is a graph's file, also one that is damaged."""
+    """Return whether a path is a graph's file, also one that is damaged."""
     return archive.holds(path, "graph.json") or archive.is_broken(path)

@@ -13,7 +13,7 @@ from itertools import zip_longest
 from typing import Any
 
 from pymonik.capture.fingerprint import content_digest
-from pymonik.graph.columns import Bundle, Const, Gather, Nested, Range, Ref
+from pymonik.graph.columns import Const, Gather, ListOf, Nested, Range, Ref
 from pymonik.graph.ir import Put
 from pymonik.humanize import literal
 from pymonik.values.content import Content
@@ -22,12 +22,12 @@ Pair = tuple[Any, Any]
 
 
 def name_of(node: Any) -> str:
-    """Give what a node is called by."""
+    """Return what a node is called by."""
     return node.label or "object" if isinstance(node, Put) else str(node.name)
 
 
 def paired(old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
-    """Give pairs of nodes in the order of `new`; None stands where one graph has no such node.
+    """Return pairs of nodes in the order of `new`; None stands where one graph has no such node.
 
     Those that only `old` has come first.
     """
@@ -62,7 +62,7 @@ def _aligned(old: list[Any], new: list[Any]) -> Iterator[Pair]:
 
 
 def _given(node: Any) -> Any:
-    """Give what is equal for nodes that are given the same, values of tasks by their names."""
+    """Return what is equal for nodes that are given the same, values of tasks by their names."""
     if isinstance(node, Put):
         return content_digest(node.content)
     return tuple(_column(column) for step in node.steps for column in step.columns)
@@ -82,7 +82,7 @@ def _slot(slot: Any) -> Any:
         return content_digest(slot)
     if isinstance(slot, Ref):
         return ("ref", name_of(slot.node), slot.index)
-    if isinstance(slot, Bundle):
+    if isinstance(slot, ListOf):
         return tuple((name_of(node), len(indexes)) for node, indexes in slot.runs)
     if isinstance(slot, Nested):
         return (content_digest(slot.content, len(slot.slots)), *map(_slot, slot.slots))

@@ -16,7 +16,7 @@ _PATHS = ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
 
 
 def texts_in(data: bytes) -> Iterator[str]:
-    """Give the texts in a pickle; none from where it is broken."""
+    """Return the texts in a pickle; none from where it is broken."""
     # Code that travels names the file that it was written in.
     has_code = b"cloudpickle" in data
     try:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.columns import Const, Each, Nested, column_refs, refs_of
-from pymonik.graph.ir import Graph, Map, Put, Recorded, Spec, inputs
+from pymonik.graph.ir import Call, CallSpec, Graph, Map, Put, inputs
 from pymonik.graph.passes.vectorize import vectorize
 from pymonik.graph.target import Target
 from pymonik.values.content import Content
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def ancestors(nodes: Iterable[Any]) -> Graph:
-    """Give the graph of some nodes and of all that leads to them."""
+    """Return the graph of some nodes and of all that leads to them."""
     order: dict[int, Any] = {}
     open_ones = [(node, False) for node in nodes]
     while open_ones:
@@ -35,12 +35,12 @@ def ancestors(nodes: Iterable[Any]) -> Graph:
 
 
 def folded(graph: Graph) -> Graph:
-    """Give the graph as written, calls of one task and depth folded into one node."""
+    """Return the graph as written, calls of one task and depth folded into one node."""
     return vectorize(graph, Target())
 
 
 def depth_and_width(graph: Graph) -> tuple[int, int]:
-    """Give the number of calls on the longest path, and how many calls stand on one level."""
+    """Return the number of calls on the longest path, and how many calls stand on one level."""
     ends: dict[int, int] = {}
     calls: Counter[int] = Counter()
     for node in graph.nodes:
@@ -56,7 +56,7 @@ def depth_and_width(graph: Graph) -> tuple[int, int]:
 
 
 def to_networkx(graph: Graph) -> networkx.DiGraph[int]:
-    """Give a `networkx.DiGraph`.
+    """Return a `networkx.DiGraph`.
 
     Nodes are the places in `graph.nodes`; what earlier submissions made has numbers below 0. A
     node has `kind` (calls, object, earlier), `name`, `steps` (their names), `count` (elements),
@@ -82,13 +82,13 @@ def to_networkx(graph: Graph) -> networkx.DiGraph[int]:
 
 
 def uses(node: Any) -> list[tuple[Any, int]]:
-    """Give what a node uses: its sources, each once, and how many of their values."""
+    """Return what a node uses: its sources, each once, and how many of their values."""
     counts: dict[int, list[Any]] = {}
     if isinstance(node, Map):
         runs = [r for s in node.steps for c in s.columns for r in column_refs(c, node.n)]
-    elif isinstance(node, Recorded) and node.n is None:
+    elif isinstance(node, Call) and node.n is None:
         runs = [r for slot in node.args for r in refs_of(slot)]
-    elif isinstance(node, Recorded):
+    elif isinstance(node, Call):
         runs = [r for column in node.args for r in column_refs(column, node.n or 0)]
     else:
         return []
@@ -98,34 +98,34 @@ def uses(node: Any) -> list[tuple[Any, int]]:
 
 
 def functions(node: Any) -> Iterator[tuple[Content, int]]:
-    """Give the functions of a node, and how many calls use each."""
+    """Return the functions of a node, and how many calls use each."""
     if isinstance(node, Map):
         for step in node.steps:
             yield step.spec.code.content, node.n
-    elif isinstance(node, Recorded):
+    elif isinstance(node, Call):
         yield node.spec.code.content, 1 if node.n is None else node.n
 
 
 def captured(node: Any) -> Iterator[tuple[Content, int]]:
-    """Give the captured values a node names, and how many calls use each."""
+    """Return the captured values a node names, and how many calls use each."""
     if isinstance(node, Put):
         yield node.content, 1
-    elif isinstance(node, Recorded) and node.n is None:
+    elif isinstance(node, Call) and node.n is None:
         yield from _in_slots(node.args, 1)
-    elif isinstance(node, Recorded):
+    elif isinstance(node, Call):
         yield from _in_columns(node.args, node.n or 0)
     elif isinstance(node, Map):
         for step in node.steps:
             yield from _in_columns(step.columns, node.n)
 
 
-def argument_names(node: Recorded) -> list[str]:
-    """Give a name for each argument of a call or a map: that of its parameter, or its place."""
+def argument_names(node: Call) -> list[str]:
+    """Return a name for each argument of a call or a map: that of its parameter, or its place."""
     return _argument_names(node.spec, len(node.args))
 
 
 @lru_cache(maxsize=64)
-def _argument_names(spec: Spec, count: int) -> list[str]:
+def _argument_names(spec: CallSpec, count: int) -> list[str]:
     from pymonik.capture.fingerprint import parameters_of
 
     named = parameters_of(spec.code.function, spec.context)
@@ -135,7 +135,7 @@ def _argument_names(spec: Spec, count: int) -> list[str]:
 
 
 def in_argument(argument: Any) -> Iterator[tuple[Content, int]]:
-    """Give the captured values in one argument of a call or a map."""
+    """Return the captured values in one argument of a call or a map."""
     if isinstance(argument, (Const, Each)):
         yield from _in_columns([argument], 1)
     else:
@@ -160,8 +160,8 @@ def _in_slots(slots: Iterable[Any], times: int) -> Iterator[tuple[Content, int]]
 
 
 def _kept(source: Any, graph: Graph) -> Any:
-    """Give the call that a shared one stands for."""
-    return graph.aliases.get(source, source) if isinstance(source, Recorded) else source
+    """Return the call that a shared one stands for."""
+    return graph.aliases.get(source, source) if isinstance(source, Call) else source
 
 
 def _attributes(node: Any) -> dict[str, Any]:

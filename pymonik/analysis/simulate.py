@@ -174,7 +174,7 @@ class _Simulation:
 
 
 def span(jobs: Sequence[SimulatedUnit]) -> float:
-    """Give the length of the critical path: seconds of calls alone, elements side by side."""
+    """Return the length of the critical path: seconds of calls alone, elements side by side."""
     ends: list[float] = []
     for job in jobs:
         start = max((ends[need] for need in job.needs), default=0.0)

@@ -15,11 +15,11 @@ from pymonik.settings import steering, variable
 
 if TYPE_CHECKING:
     from pymonik.plan.plan import Plan
-    from pymonik.plan.unit import Named
+    from pymonik.plan.unit import ValueLocation
     from pymonik.system.surroundings import SurroundingsWatch
     from pymonik.values.content import Content
     from pymonik.values.outcome import Failure
-    from pymonik.values.outputs import Cell, Wanted
+    from pymonik.values.outputs import Outputs, Wanted
 
 
 class Backend(Protocol):
@@ -48,26 +48,28 @@ class Backend(Protocol):
     def want(self, wanted: Iterable[Wanted]) -> None:
         """Bring records here, by their elements, once they are made: somebody waits for them."""
 
-    def expects(self, cell: Cell) -> bool:
-        """Tell whether a unit, or a fetch, will still bring records of a cell; from any thread."""
+    def expects(self, cell: Outputs) -> bool:
+        """Return whether a unit, or a fetch, will still bring records of a cell; from any
+        thread.
+        """
 
-    def result_id(self, cell: Cell, output: int, place: int) -> str:
-        """Give the id under which a value of a unit is stored."""
+    def result_id(self, cell: Outputs, output: int, place: int) -> str:
+        """Return the id under which a value of a unit is stored."""
 
-    def located(self, result_id: str) -> Named | None:
-        """Give where the value of an id is, whoever made it; None when there is no such id."""
+    def located(self, result_id: str) -> ValueLocation | None:
+        """Return where the value of an id is, whoever made it; None when there is no such id."""
 
     def store(self, content: Content, again: bool = False) -> str:
         """Store an object now, unless it is stored and not to be sent `again`; give its id."""
 
     def holds(self, content: Content) -> bool:
-        """Tell whether an earlier submission has stored a content, so that it travels no more."""
+        """Return whether an earlier submission has stored a content, so that it travels no more."""
 
-    def lookup(self, name: str) -> Named | None:
-        """Give where a value that another program has named is; None when there is none."""
+    def lookup(self, name: str) -> ValueLocation | None:
+        """Return where a value that another program has named is; None when there is none."""
 
-    def values(self, wanted: Mapping[str, str]) -> Mapping[str, Named]:
-        """Give where values of keys are that other programs of the session have made, or make.
+    def values(self, wanted: Mapping[str, str]) -> Mapping[str, ValueLocation]:
+        """Return where values of keys are that other programs of the session have made, or make.
 
         wanted: keys, and the names of their tasks.
         """
@@ -80,9 +82,9 @@ class Backend(Protocol):
         """Units that run now, as far as it is known here."""
 
     def progress(self) -> tuple[int, int]:
-        """Give how many units have ended, and how many were sent."""
+        """Return how many units have ended, and how many were sent."""
 
-    def cancel(self, cell: Cell) -> bool:
+    def cancel(self, cell: Outputs) -> bool:
         """Stop a unit; True when it will not run to its end."""
 
     def cancel_all(self, reason: str) -> None:

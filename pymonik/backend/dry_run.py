@@ -11,7 +11,7 @@ from pymonik.plan.plan import Plan
 from pymonik.settings import settings
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Cell, Wanted
+from pymonik.values.outputs import Outputs, Wanted
 
 logger = logging.getLogger("pymonik")
 
@@ -69,11 +69,11 @@ class DryRunBackend:
     def want(self, wanted: Iterable[Wanted]) -> None:
         """Records come here by themselves."""
 
-    def expects(self, cell: Cell) -> bool:
+    def expects(self, cell: Outputs) -> bool:
         """Who waits is ended instead."""
         return True
 
-    def result_id(self, cell: Cell, output: int, place: int) -> str:
+    def result_id(self, cell: Outputs, output: int, place: int) -> str:
         """Outcomes live in this process: their ids are those of its objects."""
         return f"{self.session_id}-{id(cell):x}"
 
@@ -102,7 +102,7 @@ class DryRunBackend:
         """Nothing ends."""
         return 0, 0
 
-    def cancel(self, cell: Cell) -> bool:
+    def cancel(self, cell: Outputs) -> bool:
         """Nothing runs."""
         return True
 

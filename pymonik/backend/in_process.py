@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pymonik.backend.objects import SessionObjects
-from pymonik.plan.unit import Named
+from pymonik.plan.unit import ValueLocation
 from pymonik.runtime.host.scheduler import Observer, Scheduler
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Cell, Wanted
+from pymonik.values.outputs import Outputs, Wanted
 
 
 class Embedded:
@@ -42,15 +42,15 @@ class Embedded:
     def want(self, wanted: Iterable[Wanted]) -> None:
         """Records come here by themselves."""
 
-    def expects(self, cell: Cell) -> bool:
-        """Tell whether a unit has not ended: its outcome is here once it has."""
+    def expects(self, cell: Outputs) -> bool:
+        """Return whether a unit has not ended: its outcome is here once it has."""
         return self._scheduler.has_open(cell)
 
-    def result_id(self, cell: Cell, output: int, place: int) -> str:
+    def result_id(self, cell: Outputs, output: int, place: int) -> str:
         """Outcomes live in this process: their ids are those of its objects."""
         return self._objects.id_of(cell, output, place)
 
-    def located(self, result_id: str) -> Named | None:
+    def located(self, result_id: str) -> ValueLocation | None:
         """Look among the objects of this process."""
         return self._objects.place_of(result_id)
 
@@ -59,7 +59,7 @@ class Embedded:
         return self._objects.store(content)
 
     def holds(self, content: Content) -> bool:
-        """Tell whether a content was in an earlier plan, or was stored."""
+        """Return whether a content was in an earlier plan, or was stored."""
         return self._objects.holds(content)
 
     def values(self, wanted: Mapping[str, str]) -> Mapping[str, Any]:

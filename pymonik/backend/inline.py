@@ -18,21 +18,21 @@ from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit
 from pymonik.record.current import CURRENT
 from pymonik.runtime.executor import state as running
-from pymonik.runtime.executor.calls import Assignment, Hosting, Report
+from pymonik.runtime.executor.calls import Assignment, ExecutionServices, Report
 from pymonik.runtime.executor.context import serve
 from pymonik.runtime.executor.pools import served
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.subtasks import Subtasks, wire_plan
 from pymonik.runtime.executor.surroundings import moved, variables_of
-from pymonik.runtime.host.local_subtasks import Here
+from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from pymonik.runtime.host.messages import plan_of
 from pymonik.runtime.host.scheduler import Scheduler
-from pymonik.runtime.host.unit_slice import Piece
+from pymonik.runtime.host.unit_slice import UnitSlice
 from pymonik.system.forks import fork_safe
 from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Cell, call_back
+from pymonik.values.outputs import Outputs, call_back
 from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache
 from pymonik.wire.program import Program
 
@@ -69,7 +69,7 @@ class InlineBackend(Embedded):
         self._surroundings = surroundings
         self.slots = workers or 1
         self.changed = fork_safe(threading.Condition())
-        self._run_by(Scheduler(Here))
+        self._run_by(Scheduler(LocalSubtasks))
         self._scheduler.executors[0] = []
         self.durations: Mapping[str, float] = {}
         self._functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)
@@ -109,14 +109,14 @@ class InlineBackend(Embedded):
             with self.changed:
                 self.changed.notify_all()
 
-    def _run(self, piece: Piece) -> None:
+    def _run(self, piece: UnitSlice) -> None:
         unit = piece.running.unit
-        inputs = [source.columns if type(source) is Cell else source for source in unit.inputs]
+        inputs = [source.columns if type(source) is Outputs else source for source in unit.inputs]
         job = Assignment(Program.load(unit.payload), inputs, piece.start, piece.stop)
         restore = running.Restorer(watch=False)
         restore.expect(variables_of(unit))
         running.STATE.environment = unit.environment
-        hosting = Hosting(
+        hosting = ExecutionServices(
             "inline",
             self._function,
             _NoPage(),
@@ -162,11 +162,11 @@ class InlineBackend(Embedded):
         return self._functions.get(key, content.size, content.load)
 
     def progress(self) -> tuple[int, int]:
-        """Give how many units have ended, and how many there are."""
+        """Return how many units have ended, and how many there are."""
         done = self._scheduler.done
         return done, done + self._scheduler.unfinished
 
-    def cancel(self, cell: Cell) -> bool:
+    def cancel(self, cell: Outputs) -> bool:
         """Nothing is left to stop once a plan was submitted, unless a task asks."""
         with self.changed:
             return self._scheduler.cancel(cell)

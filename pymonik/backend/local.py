@@ -15,7 +15,7 @@ from pymonik.runtime.host.host import Host
 from pymonik.runtime.host.pool import available_cpus
 from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Cell
+from pymonik.values.outputs import Outputs
 
 
 class LocalBackend(Embedded):
@@ -52,15 +52,15 @@ class LocalBackend(Embedded):
         self._objects.note(plan.blobs)
         self._host.submit(plan.units)
 
-    def expects(self, cell: Cell) -> bool:
-        """Tell whether a unit has not ended, or was not looked at yet."""
+    def expects(self, cell: Outputs) -> bool:
+        """Return whether a unit has not ended, or was not looked at yet."""
         return self._host.expects(cell)
 
     def progress(self) -> tuple[int, int]:
-        """Give how many units have ended, and how many there are."""
+        """Return how many units have ended, and how many there are."""
         return self._host.progress()
 
-    def cancel(self, cell: Cell) -> bool:
+    def cancel(self, cell: Outputs) -> bool:
         """Stop a unit; what runs is killed, what waits behind it is placed anew."""
         return self._host.cancel(cell)
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
-from pymonik.plan.unit import Named, Unit
+from pymonik.plan.unit import Unit, ValueLocation
 from pymonik.values.content import Content
-from pymonik.values.outputs import Cell, stored_in, value_id
+from pymonik.values.outputs import Outputs, stored_in, value_id
 
 
 class SessionObjects:
@@ -21,16 +21,16 @@ class SessionObjects:
 
     def __init__(self, session_id: str) -> None:
         self._session_id = session_id
-        self._cells: WeakValueDictionary[str, Cell] = WeakValueDictionary()
+        self._cells: WeakValueDictionary[str, Outputs] = WeakValueDictionary()
         # Told by number: the address of a cell that is gone may be that of another one.
-        self._names: WeakKeyDictionary[Cell, str] = WeakKeyDictionary()
+        self._names: WeakKeyDictionary[Outputs, str] = WeakKeyDictionary()
         self._numbers = itertools.count()
-        self._handed_out: dict[str, Cell] = {}
+        self._handed_out: dict[str, Outputs] = {}
         self._contents: dict[str, Content] = {}
         self._seen: WeakSet[Content] = WeakSet()
 
-    def id_of(self, cell: Cell, output: int, place: int) -> str:
-        """Give the id of a value of a unit."""
+    def id_of(self, cell: Outputs, output: int, place: int) -> str:
+        """Return the id of a value of a unit."""
         name = self._names.get(cell)
         if name is None:
             # Two threads may ask at once: one of their numbers stays.
@@ -50,7 +50,7 @@ class SessionObjects:
         self._seen.update(contents)
 
     def holds(self, content: Content) -> bool:
-        """Tell whether a content has come here before."""
+        """Return whether a content has come here before."""
         return content in self._seen
 
     def ended(self, executor: int, unit: Unit, elements: int, seconds: float) -> None:
@@ -61,7 +61,9 @@ class SessionObjects:
         self._handed_out.update((u.result_id, u.cell) for u in units if u.result_id is not None)
 
     def find(self, id: str) -> Content | Sequence[Sequence[Any]] | None:
-        """Give the object of an id: a content, or the columns of the value of a unit that ended."""
+        """Return the object of an id: a content, or the columns of the value of a unit that
+        ended.
+        """
         name, output, place = stored_in(id)
         cell = self._cell(name)
         if cell is None:
@@ -70,19 +72,19 @@ class SessionObjects:
             return None
         return cell.columns if output is None else [[cell.columns[output][place]]]
 
-    def _cell(self, name: str) -> Cell | None:
+    def _cell(self, name: str) -> Outputs | None:
         return self._cells.get(name) or self._handed_out.get(name)
 
-    def place_of(self, id: str) -> Named | None:
-        """Give where the value of an id is, or will be; None when there is no such id."""
+    def place_of(self, id: str) -> ValueLocation | None:
+        """Return where the value of an id is, or will be; None when there is no such id."""
         if id in self._contents:
-            return Named(content=self._contents[id])
+            return ValueLocation(content=self._contents[id])
         name, output, place = stored_in(id)
         cell = self._cell(name)
-        return Named((cell,), cell.n, output or 0, place) if cell is not None else None
+        return ValueLocation((cell,), cell.n, output or 0, place) if cell is not None else None
 
     def fetch(self, name: str) -> Content | Sequence[Sequence[Any]]:
-        """Give the object of an id; raises LookupError."""
+        """Return the object of an id; raises LookupError."""
         found = self.find(name)
         if found is None:
             raise LookupError(f"there is no object {name!r} here, or not yet")

@@ -18,8 +18,8 @@ from weakref import WeakKeyDictionary
 from pymonik.capture.fingerprint import content_digest, deciding, parts_of
 from pymonik.capture.source import ModuleSource
 from pymonik.capture.source_closure import closure
-from pymonik.graph.columns import Bundle, Nested, Ref, slot_at
-from pymonik.graph.ir import Put, Recorded, Spec
+from pymonik.graph.columns import ListOf, Nested, Ref, slot_at
+from pymonik.graph.ir import Call, CallSpec, Put
 from pymonik.humanize import literal
 from pymonik.values.content import IMMEDIATE, Content
 
@@ -30,22 +30,22 @@ _SHOWN = 60
 
 
 class Keys:
-    """Gives keys; remembers those of calls and of code."""
+    """Return keys; remembers those of calls and of code."""
 
     def __init__(self) -> None:
-        self._nodes: WeakKeyDictionary[Recorded, list[str | None]] = WeakKeyDictionary()
-        self._codes: WeakKeyDictionary[Spec, Parts] = WeakKeyDictionary()
+        self._nodes: WeakKeyDictionary[Call, list[str | None]] = WeakKeyDictionary()
+        self._codes: WeakKeyDictionary[CallSpec, Parts] = WeakKeyDictionary()
         self._edition: Any = None
 
-    def of(self, node: Recorded) -> list[str | None]:
-        """Give the keys of the elements of a node: one for a single call."""
+    def of(self, node: Call) -> list[str | None]:
+        """Return the keys of the elements of a node: one for a single call."""
         known = self._nodes.get(node)
         if known is None:
             known = self._nodes[node] = self._made(node)
         return known
 
-    def code_of(self, spec: Spec) -> Parts:
-        """Give what the code of a task is known by, part by part."""
+    def code_of(self, spec: CallSpec) -> Parts:
+        """Return what the code of a task is known by, part by part."""
         known = self._codes.get(spec)
         if known is None:
             if spec.version is None:
@@ -60,7 +60,7 @@ class Keys:
             known = self._codes[spec] = parts
         return known
 
-    def arguments_of(self, node: Recorded, index: int) -> list[str]:
+    def arguments_of(self, node: Call, index: int) -> list[str]:
         """Tell of the arguments of a call, so that two can be told apart."""
         slots = [slot if node.n is None else slot_at(slot, index) for slot in node.args]
         return [
@@ -68,7 +68,7 @@ class Keys:
             for slot in slots
         ]
 
-    def _made(self, node: Recorded) -> list[str | None]:
+    def _made(self, node: Call) -> list[str | None]:
         count = 1 if node.n is None else node.n
         if not node.spec.pure:
             return [None] * count
@@ -93,7 +93,7 @@ class Keys:
             return self._content(slot)
         if kind is Ref:
             return self._output(slot.node, slot.index)
-        if kind is Bundle:
+        if kind is ListOf:
             made = [self._output(node, i) for node, indexes in slot.runs for i in indexes]
             return None if None in made else f"list {made}"
         if kind is Nested:
@@ -115,7 +115,7 @@ class Keys:
         return content_digest(content, holes) + "".join(f" {p}" for p in sorted(modules.items()))
 
     def _modules_of(self, content: Content, edition: Any) -> Parts:
-        """Give the local modules that a pickle names, with all they import.
+        """Return the local modules that a pickle names, with all they import.
 
         A word that only looks like the name of one makes a value anew once too often: no harm.
         """

@@ -16,14 +16,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from pymonik.cache.keys import Keys
-from pymonik.cache.splice import Cut, Place, is_cached
+from pymonik.cache.splice import Place, SplicedGraph, is_cached
 from pymonik.cache.store import ValueStore
 from pymonik.capture.definition_versions import are_here
-from pymonik.graph.ir import Graph, Put, Recorded
+from pymonik.graph.ir import Call, Graph, Put
 from pymonik.system.forks import fork_safe
 from pymonik.values.content import Content
 from pymonik.values.outcome import PENDING, Failure
-from pymonik.values.outputs import settled
+from pymonik.values.outputs import known_at
 
 logger = logging.getLogger("pymonik.reuse")
 
@@ -32,7 +32,7 @@ Elsewhere = Callable[[Mapping[str, str]], Mapping[str, Any]]
 _PAUSE = 1.0
 
 
-class Known:
+class CacheLookup:
     """What one client knows: values made here, by key, and those of its store.
 
     elsewhere: gives handles of values that other programs of the session have made, by keys; the
@@ -50,17 +50,17 @@ class Known:
         self._lock = fork_safe(threading.Lock())
 
     @contextmanager
-    def without(self, graph: Graph) -> Iterator[tuple[Graph, Cut]]:
-        """Give the graph without known calls, for as long as it is compiled."""
+    def without(self, graph: Graph) -> Iterator[tuple[Graph, SplicedGraph]]:
+        """Return the graph without known calls, for as long as it is compiled."""
         self._look_elsewhere(graph)
-        cut = Cut(self, graph)
+        cut = SplicedGraph(self, graph)
         try:
             yield cut.graph, cut
         finally:
             cut.restore()
 
     def find(self, key: str) -> Place | None:
-        """Give where the value of a key is, if it is known."""
+        """Return where the value of a key is, if it is known."""
         made = self._made.get(key)
         if made is not None:
             (node, index), _ = made
@@ -70,11 +70,11 @@ class Known:
         if content is None or not are_here(content.buffers):
             return None
         put = Put(content, None, "")
-        put.home = settled(content)
+        put.home = known_at(content)
         return put, 0
 
     def _look_elsewhere(self, graph: Graph) -> None:
-        cached = [n for n in graph.nodes if isinstance(n, Recorded) and is_cached(n)]
+        cached = [n for n in graph.nodes if isinstance(n, Call) and is_cached(n)]
         wanted = {k: n.spec.name for n in cached for k in self.keys_of(n) if k is not None}
         wanted = {key: name for key, name in wanted.items() if key not in self._made}
         for key, handle in (self._elsewhere(wanted) if wanted else {}).items():
@@ -82,7 +82,7 @@ class Known:
             if type(record) is not Content or are_here(record.buffers):
                 self._made[key] = ((handle._node, handle._index), handle)
 
-    def expect(self, cut: Cut) -> None:
+    def expect(self, cut: SplicedGraph) -> None:
         """Note what is computed now, and is to be known: the graph was sent."""
         for key, (node, index), anchor in cut.misses:
             self._made[key] = ((node, index), anchor)
@@ -125,6 +125,6 @@ class Known:
         assert self.store is not None
         self.store.put(key, content, about)
 
-    def keys_of(self, node: Recorded) -> list[str | None]:
-        """Give the keys of a node, none where it is not looked up."""
+    def keys_of(self, node: Call) -> list[str | None]:
+        """Return the keys of a node, none where it is not looked up."""
         return self._keys.of(node)

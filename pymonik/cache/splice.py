@@ -11,33 +11,33 @@ import weakref
 from typing import Any, Protocol
 
 from pymonik.graph.columns import (
-    Bundle,
     Const,
     Each,
     Gather,
+    ListOf,
     Nested,
     Range,
     Ref,
     column_refs,
     slot_at,
 )
-from pymonik.graph.ir import Graph, Recorded
-from pymonik.values.outputs import Spliced
+from pymonik.graph.ir import Call, Graph
+from pymonik.values.outputs import ScatteredLocation
 
 Place = tuple[Any, int]
 
 
-class Knows(Protocol):
+class KeySource(Protocol):
     """Knows keys, and where values are."""
 
-    def keys_of(self, node: Recorded) -> list[str | None]:
-        """Give the keys of a node."""
+    def keys_of(self, node: Call) -> list[str | None]:
+        """Return the keys of a node."""
 
     def find(self, key: str) -> Place | None:
-        """Give where the value of a key is, if it is known."""
+        """Return where the value of a key is, if it is known."""
 
 
-class Element(Recorded):
+class Element(Call):
     """A single call that was an element of a map."""
 
     __slots__ = ("element",)
@@ -48,20 +48,20 @@ class _Anchor:
     __slots__ = ("__weakref__",)
 
 
-class Cut:
+class SplicedGraph:
     """One graph without its known calls; arguments name others until `restore`."""
 
-    def __init__(self, known: Knows, graph: Graph) -> None:
+    def __init__(self, known: KeySource, graph: Graph) -> None:
         self._known = known
         self._parts: dict[int, list[Place]] = {}
-        self._spliced: list[tuple[Recorded, list[Place]]] = []
+        self._spliced: list[tuple[Call, list[Place]]] = []
         self._shared: list[Place] = []
-        self._before: list[tuple[Recorded, tuple[Any, ...]]] = []
+        self._before: list[tuple[Call, tuple[Any, ...]]] = []
         self.misses: list[tuple[str, Place, Any]] = []
         self.hits = 0
         nodes: list[Any] = []
         for node in graph.nodes:
-            if isinstance(node, Recorded):
+            if isinstance(node, Call):
                 keys = known.keys_of(node)  # of the arguments as they were recorded
                 self._rename(node)
                 nodes += self._look_up(node, keys) if is_cached(node) else [node]
@@ -73,7 +73,7 @@ class Cut:
     def bind(self) -> None:
         """Let the calls that were taken out know where their values are."""
         for node, parts in self._spliced:
-            node.home = Spliced(parts)
+            node.home = ScatteredLocation(parts)
         for other, index in self._shared:  # of earlier submissions: each is wanted once more
             home, place = other.home.at(other.offset + index)
             home.share(other.offset)
@@ -85,11 +85,11 @@ class Cut:
         return tuple((key, place) for key, place, _ in self.misses)
 
     def restore(self) -> None:
-        """Give the calls their arguments back."""
+        """Return the calls their arguments back."""
         for node, args in self._before:
             node.args = args
 
-    def _look_up(self, node: Recorded, keys: list[str | None]) -> list[Recorded]:
+    def _look_up(self, node: Call, keys: list[str | None]) -> list[Call]:
         found = [None if key is None else self._known.find(key) for key in keys]
         hits = len(found) - found.count(None)
         if not hits:
@@ -97,8 +97,8 @@ class Cut:
             self.misses += [(k, (node, i), anchor) for i, k in enumerate(keys) if k is not None]
             return [node]
         self.hits += hits
-        self._shared += [place for place in found if place and isinstance(place[0], Recorded)]
-        left: list[Recorded] = []
+        self._shared += [place for place in found if place and isinstance(place[0], Call)]
+        left: list[Call] = []
         parts: list[Place] = []
         for index, place in enumerate(found):
             if place is None:
@@ -115,7 +115,7 @@ class Cut:
 
     # ----- users of what was taken out
 
-    def _rename(self, node: Recorded) -> None:
+    def _rename(self, node: Call) -> None:
         if not self._parts:
             return
         change = self._slot if node.n is None else self._column
@@ -139,8 +139,8 @@ class Cut:
         kind = type(slot)
         if kind is Ref and id(slot.node) in self._parts:
             return Ref(*self._parts[id(slot.node)][slot.index])
-        if kind is Bundle and any(id(node) in self._parts for node, _ in slot.runs):
-            return Bundle(tuple(run for node, run in slot.runs for run in self._runs(node, run)))
+        if kind is ListOf and any(id(node) in self._parts for node, _ in slot.runs):
+            return ListOf(tuple(run for node, run in slot.runs for run in self._runs(node, run)))
         if kind is Nested:
             inner = tuple([self._slot(one) for one in slot.slots])
             same = all(new is old for new, old in zip(inner, slot.slots))
@@ -154,13 +154,13 @@ class Cut:
         return [(other, range(at, at + 1)) for other, at in (parts[i] for i in indexes)]
 
 
-def is_cached(node: Recorded) -> bool:
-    """Tell whether the values of a node are looked up."""
+def is_cached(node: Call) -> bool:
+    """Return whether the values of a node are looked up."""
     # A value with a name is stored under it, so it is made.
     return node.spec.cache and node.label is None
 
 
-def _element(node: Recorded, index: int) -> Recorded:
+def _element(node: Call, index: int) -> Call:
     """Make a single call of an element of a map; a single call is itself."""
     if node.n is None:
         return node
@@ -172,8 +172,8 @@ def _element(node: Recorded, index: int) -> Recorded:
     return call
 
 
-def _anchored(node: Recorded) -> Any:
-    """Give what keeps the values of a node wanted: somebody will ask for them."""
+def _anchored(node: Call) -> Any:
+    """Return what keeps the values of a node wanted: somebody will ask for them."""
     anchor = node.anchor() if node.anchor is not None else None
     if anchor is None:
         anchor = _Anchor()

@@ -56,7 +56,7 @@ class ValueStore:
         self._told: set[str] = set()
 
     def get(self, key: str) -> Content | None:
-        """Give the value of a key; None when it is not known."""
+        """Return the value of a key; None when it is not known."""
         path = self._folder / key
         try:
             private.demand_ours(self._folder, os.stat(self._folder))
@@ -126,7 +126,7 @@ class ValueStore:
         return len(doomed)
 
     def entries(self) -> list[CacheEntry]:
-        """Give what is kept, the newest first."""
+        """Return what is kept, the newest first."""
         found = []
         for path, status in self._files():
             try:
@@ -169,7 +169,7 @@ def _told(line: bytes) -> dict[str, Any] | None:
 
 
 def default_folder() -> Path:
-    """Give the folder of values."""
+    """Return the folder of values."""
     named = steering("cache")
     if named:
         return Path(named)

@@ -32,7 +32,7 @@ def as_captured() -> Iterator[None]:
 
 
 def are_live(definitions: Sequence[Definition], is_current: Callable[[Definition], bool]) -> bool:
-    """Tell whether the objects of this process may stand for definitions."""
+    """Return whether the objects of this process may stand for definitions."""
     seen = _UNIT.seen
     if seen is None:
         return True

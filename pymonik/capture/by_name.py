@@ -16,7 +16,7 @@ PLAIN = {type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type
 
 
 def is_unnamed(value: Any) -> bool:
-    """Tell whether a value is a function of the user, whose name is the user's own business."""
+    """Return whether a value is a function of the user, whose name is the user's own business."""
     role = getattr(type(value), "__pymonik_role__", None)
     function = value.func if role == "task" else value
     return type(function) is types.FunctionType and not is_importable(function, types.FunctionType)
@@ -27,7 +27,7 @@ def bytes_of(value: Any) -> Any:
 
 
 def is_importable(value: Any, kind: Any) -> bool:
-    """Tell whether a function or class is named only: one that a worker imports as well."""
+    """Return whether a function or class is named only: one that a worker imports as well."""
     is_class = issubclass(kind, type)
     if not is_class and kind not in (types.FunctionType, types.BuiltinFunctionType):
         return False
@@ -46,7 +46,7 @@ def is_importable(value: Any, kind: Any) -> bool:
 
 
 def package_of(module: str) -> str | None:
-    """Give the package that a module comes with, if one is installed: it may look at anything."""
+    """Return the package that a module comes with, if one is installed: it may look at anything."""
     top = module.partition(".")[0]
     if not top or top in sys.stdlib_module_names or top in ("__main__", "pymonik"):
         return None

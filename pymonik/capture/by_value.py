@@ -18,7 +18,7 @@ _BY_NAME = cloudpickle.cloudpickle._should_pickle_by_reference
 
 
 def travels_from(module: str | None) -> bool:
-    """Tell whether no worker can import a module, so that what it defines goes by value."""
+    """Return whether no worker can import a module, so that what it defines goes by value."""
     if module is None or module == "__main__" or is_local(module):
         return True
     found = sys.modules.get(module)
@@ -26,7 +26,7 @@ def travels_from(module: str | None) -> bool:
 
 
 def travels(thing: Any) -> bool:
-    """Tell whether a class or function goes by value."""
+    """Return whether a class or function goes by value."""
     module = thing.__module__
     if module == "builtins":
         return False
@@ -34,12 +34,12 @@ def travels(thing: Any) -> bool:
 
 
 def is_importable(thing: Any) -> bool:
-    """Tell whether a worker finds a class or function under its name."""
+    """Return whether a worker finds a class or function under its name."""
     return not travels_from(thing.__module__) and bool(_BY_NAME(thing))
 
 
 def is_made(module: types.ModuleType) -> bool:
-    """Tell whether a module was made by the program, and nobody else can import it."""
+    """Return whether a module was made by the program, and nobody else can import it."""
     if getattr(module, "__spec__", None) is not None or hasattr(module, "__file__"):
         return False
     # One with a dot is made by the package that it is in, wherever that is imported; Cython has

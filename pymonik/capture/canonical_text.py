@@ -62,7 +62,7 @@ def code_text(function: types.FunctionType) -> str:
 
 
 def values_of(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    """Give the global and closure values a function uses, but modules and functions."""
+    """Return the global and closure values a function uses, but modules and functions."""
     for name, value in _used(function):
         inner = getattr(value, "__pymonik_function__", value)
         if not isinstance(inner, (types.FunctionType, types.BuiltinFunctionType)):

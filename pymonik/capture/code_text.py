@@ -59,7 +59,7 @@ class Uses(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def uses(code: types.CodeType) -> Uses:
-    """Give the names that a code object uses, those inside it included."""
+    """Return the names that a code object uses, those inside it included."""
     of_module: dict[str, None] = {}
     imports: dict[str, None] = {}
     others: dict[str, None] = {}
@@ -86,7 +86,7 @@ def uses(code: types.CodeType) -> Uses:
 
 
 def nested(code: types.CodeType) -> Iterator[types.CodeType]:
-    """Give the code objects inside one, at any depth."""
+    """Return the code objects inside one, at any depth."""
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield constant
@@ -94,7 +94,7 @@ def nested(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def instructions(code: bytes) -> Iterator[tuple[int, int]]:
-    """Give opcodes with their arguments, as indexes into the tables of a code object."""
+    """Return opcodes with their arguments, as indexes into the tables of a code object."""
     extended = 0
     for place in range(0, len(code), 2):
         if not code[place]:  # room for what the interpreter remembers, since 3.11
@@ -105,7 +105,7 @@ def instructions(code: bytes) -> Iterator[tuple[int, int]]:
 
 
 def docstring(code: types.CodeType) -> str | None:
-    """Give the docstring of a code object: its first constant, if no instruction loads it."""
+    """Return the docstring of a code object: its first constant, if no instruction loads it."""
     constants = code.co_consts
     if not constants or not isinstance(constants[0], str):
         return None
@@ -175,7 +175,7 @@ class CodeWriter:
 
 
 def _attributes(code: types.CodeType) -> frozenset[str]:
-    """Give the names of one code object that do not stand for what its module has."""
+    """Return the names of one code object that do not stand for what its module has."""
     return frozenset(
         code.co_names[argument]
         for op, argument in instructions(code.co_code)
@@ -184,7 +184,7 @@ def _attributes(code: types.CodeType) -> frozenset[str]:
 
 
 def _is_qualname(constant: Any, before: Any) -> bool:
-    """Tell whether a constant is what Python 3.10 calls the function before it."""
+    """Return whether a constant is what Python 3.10 calls the function before it."""
     return (
         sys.version_info < (3, 11)
         and isinstance(before, types.CodeType)
@@ -204,6 +204,6 @@ def plain(value: Any) -> str:
 
 
 def hashed(data: Any) -> str:
-    """Give length and digest of bytes."""
+    """Return length and digest of bytes."""
     view = memoryview(data)
     return f"{view.nbytes} {hashlib.blake2b(view, digest_size=16).hexdigest()}"

@@ -64,7 +64,7 @@ class _Definer(Pickler):
         return super().reducer_override(obj)
 
     def _cell_record(self, cell: Any, function: Any) -> DefinitionRecord | None:
-        """Give a definition of its own to what methods share with the scope of their class."""
+        """Return a definition of its own to what methods share with the scope of their class."""
         is_inner = "<locals>" in self.record.id
         if not is_inner or not travels_from(function.__globals__.get("__name__")):
             return None  # of a decorator, such as that of data classes
@@ -80,7 +80,7 @@ class _Definer(Pickler):
         )
 
     def _shared(self, value: Any, name: str) -> DefinitionRecord | None:
-        """Give what a method sees a definition of its own, so that all that see it share it."""
+        """Return what a method sees a definition of its own, so that all that see it share it."""
         found = super()._shared(value, name)
         if found is None and is_shareable(value) and found_at(name) is value:
             return TABLE.record_of(value, name)

@@ -98,7 +98,7 @@ class DefinitionRecord:
             self.reference = (self.id, parts)
 
     def is_current(self) -> bool:
-        """Tell whether the object is what its definition says."""
+        """Return whether the object is what its definition says."""
         return self.watch is not None and self.watch.holds()
 
 

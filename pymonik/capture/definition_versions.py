@@ -16,19 +16,19 @@ from pymonik.values.content import Definition
 
 
 def are_here(buffers: Sequence[Any]) -> bool:
-    """Tell whether this program has, under their names, all classes that a content refers to."""
+    """Return whether this program has, under their names, all classes that a content refers to."""
     heads = [header_of(buffer) for buffer in buffers if type(buffer) is Definition]
     return all(TABLE.is_here(head) for head in heads if head.outline)
 
 
 def are_current(buffers: Sequence[Any]) -> bool:
-    """Tell whether the classes of this program still are what a content says of them."""
+    """Return whether the classes of this program still are what a content says of them."""
     definitions = [buffer for buffer in buffers if type(buffer) is Definition]
     return all(map(TABLE.is_as_said, definitions))
 
 
 def is_live(buffer: Any) -> bool:
-    """Tell whether the class of this program serves where a definition is loaded."""
+    """Return whether the class of this program serves where a definition is loaded."""
     return type(buffer) is not Definition or are_live((buffer,), TABLE.is_as_said)
 
 

@@ -114,11 +114,11 @@ class Definitions:
 
     # ----- capturing
 
-    def refer(self, record: DefinitionRecord, settled: bool = False) -> DefinitionRecord:
+    def refer(self, record: DefinitionRecord, known_at: bool = False) -> DefinitionRecord:
         """Bring a record up to date; settled: as it is known, whatever was changed since."""
         if record.members:
             token = _MOMENT.token
-            if settled or (token is not None and record.moment is token):
+            if known_at or (token is not None and record.moment is token):
                 return record
             if all(member.is_current() for member in record.members):
                 record.moment = token
@@ -186,13 +186,13 @@ class Definitions:
         return DefinitionMaker(self, parts).make(id, parts)
 
     def is_here(self, head: Header) -> bool:
-        """Tell whether this process has a class under the name of a definition."""
+        """Return whether this process has a class under the name of a definition."""
         with self.lock:
             own = self._own.get(head.id)
             return head.named and (own is not None or self.here(head) is not None)
 
     def is_as_said(self, definition: Definition) -> bool:
-        """Tell whether what this process has under the name of a definition is the same."""
+        """Return whether what this process has under the name of a definition is the same."""
         own = self._own.get(header_of(definition).id)
         return own is None or (own.definition == definition and own.is_current())
 

@@ -20,7 +20,7 @@ from pymonik.capture.reachable import global_names, reachable
 
 
 def imported(function: Callable[..., Any]) -> set[str]:
-    """Give the top-level modules that a function needs where it runs.
+    """Return the top-level modules that a function needs where it runs.
 
     Those its globals name and those its code imports, also by way of helpers that travel along;
     neither the standard library nor what travels with the function.
@@ -66,7 +66,7 @@ def _distributions() -> dict[str, list[str]]:
 
 
 def brought_by(requirements: Iterable[str]) -> set[str]:
-    """Give the top-level modules that packages bring, as far as they are installed here.
+    """Return the top-level modules that packages bring, as far as they are installed here.
 
     A package that is not installed here may bring any: its own name stands for it.
     """
@@ -102,12 +102,12 @@ def _applies(requirement: Requirement) -> bool:
 
 
 def package_of(top: str) -> str:
-    """Give the name under which a module is installed."""
+    """Return the name under which a module is installed."""
     return (_distributions().get(top) or [top])[0]
 
 
 def versions(function: Callable[..., Any], also: Iterable[str] = ()) -> dict[str, str]:
-    """Give the versions of the packages that a function imports from, "" for what is no package.
+    """Return the versions of the packages that a function imports from, "" for what is no package.
 
     also: further top-level modules that it needs.
     """

@@ -51,25 +51,25 @@ class Whole(NamedTuple):
 
 
 def fingerprint(function: Callable[..., Any], packages: bool = True) -> str:
-    """Give the digest of a function; packages: their versions count as well."""
+    """Return the digest of a function; packages: their versions count as well."""
     return _digest(repr(sorted(deciding(parts_of(function, packages)).items())))
 
 
 def whole_of(function: Callable[..., Any]) -> Whole:
-    """Give the digest of a function as it is now: what it reaches may be changed later."""
+    """Return the digest of a function as it is now: what it reaches may be changed later."""
     text, packages = whole_text(function)
     return Whole(_digest(text), frozenset(packages))
 
 
 def deciding(parts: Parts) -> Parts:
-    """Give the parts that tell functions apart; the others say where they differ."""
+    """Return the parts that tell functions apart; the others say where they differ."""
     if WHOLE not in parts:
         return parts
     return {name: part for name, part in parts.items() if not name.startswith(_TELLING)}
 
 
 def changed_parts(before: Parts, after: Parts) -> list[str]:
-    """Give the names of the parts in which two functions differ; none when only names changed."""
+    """Return the names of the parts in which two functions differ; none when only names changed."""
     differing = [part for part in sorted({*before, *after}) if before.get(part) != after.get(part)]
     if WHOLE in before and before.get(WHOLE) == after.get(WHOLE):
         return [part for part in differing if not part.startswith(_TELLING)]
@@ -81,7 +81,7 @@ def changed_parts(before: Parts, after: Parts) -> list[str]:
 def parts_of(
     function: Callable[..., Any], packages: bool = True, whole: Whole | None = None
 ) -> Parts:
-    """Give a digest by part: "code of f", "global K", "package numpy", "python".
+    """Return a digest by part: "code of f", "global K", "package numpy", "python".
 
     whole: what was noted when the function was captured.
     """
@@ -100,7 +100,7 @@ def parts_of(
 
 
 def _told_of(function: Callable[..., Any]) -> Parts:
-    """Give a digest by name of the functions and values that a function uses."""
+    """Return a digest by name of the functions and values that a function uses."""
     found: dict[str, set[str]] = {}
     functions = reachable(function)
     for reached in functions:
@@ -129,7 +129,7 @@ def remember(content: Content, digest: str) -> None:
 
 
 def content_digest(content: Content, slots: int = 0) -> str:
-    """Give a digest that is the same in every run for equal values.
+    """Return a digest that is the same in every run for equal values.
 
     A pickle that carries classes or functions of the script along, or a set of texts, is another
     in each run: it is loaded, and its value is read. Where a class in it has been changed since,
@@ -151,7 +151,7 @@ def content_digest(content: Content, slots: int = 0) -> str:
 
 
 def parameters_of(function: Callable[..., Any], context: bool = False) -> tuple[str, ...]:
-    """Give the names of the parameters, none when it does not tell."""
+    """Return the names of the parameters, none when it does not tell."""
     if isinstance(function, StoredFunction):
         return function.parameters
     import inspect
@@ -164,7 +164,7 @@ def parameters_of(function: Callable[..., Any], context: bool = False) -> tuple[
 
 
 def _holds_set(data: bytes) -> bool:
-    """Tell whether a pickle holds a set; large ones are not looked through."""
+    """Return whether a pickle holds a set; large ones are not looked through."""
     if len(data) > _SMALL or (b"\x8f" not in data and b"\x91" not in data):
         return False
     import pickletools

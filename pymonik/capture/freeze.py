@@ -26,7 +26,7 @@ TABLE.define = define
 def whole(obj: Any) -> bytes:
     """Pickle an object with all its buffers, for whoever loads it with nothing but `pickle`."""
     file = io.BytesIO()
-    pickler = Pickler(file, settled=True)
+    pickler = Pickler(file, known_at=True)
     cloudpickle.Pickler.__init__(pickler, file, protocol=5)
     pickler.dump(obj)
     return file.getvalue()
@@ -38,7 +38,7 @@ def freeze(
     modules: set[str] | None = None,
     origins: set[str] | None = None,
     used: list[DefinitionRecord] | None = None,
-    settled: bool = False,
+    known_at: bool = False,
     reach: dict[int, Any] | None = None,
 ) -> tuple[bytes, list[memoryview], list[Any]]:
     """Pickle an object; give the pickle, its raw buffers and the handles inside.
@@ -49,7 +49,7 @@ def freeze(
     reach: takes the objects met that can change, by their ids.
     """
     file = io.BytesIO()
-    pickler = Pickler(file, files, settled)
+    pickler = Pickler(file, files, known_at)
     pickler.dump(obj)
     if reach is not None:
         reach.update(reach_of(pickler.memo.copy()))
@@ -59,7 +59,7 @@ def freeze(
         modules |= pickler.modules
     if origins is not None:
         origins |= pickler.origins
-    return file.getvalue(), pickler.raw, pickler.lazies
+    return file.getvalue(), pickler.raw, pickler.handles_in
 
 
 def define_class(cls: type) -> None:

@@ -63,7 +63,9 @@ class Interner:
         if NOTED.reaches is not None:
             reach = NOTED.reaches[id(obj)] = {}
         try:
-            data, raw, lazies = pickling.freeze(obj, True, modules, self.origins, used, reach=reach)
+            data, raw, handles_in = pickling.freeze(
+                obj, True, modules, self.origins, used, reach=reach
+            )
         except Exception as error:
             place = pickling.explain(obj, name)
             raise CaptureError(
@@ -76,11 +78,11 @@ class Interner:
                 needed.update(found)
         remembered = self._large.get(id(obj))
         if remembered is not None and remembered[1].equals(data, raw):
-            return remembered[1], lazies
+            return remembered[1], handles_in
         content = self._intern(data, raw)
         if content.size >= MIB:
             self._remember(obj, content)
-        return content, lazies
+        return content, handles_in
 
     def _intern(self, data: bytes, raw: list[memoryview]) -> Content:
         key = (data, *map(_sample, raw))
@@ -102,7 +104,7 @@ class Interner:
 
 
 def _sample(view: memoryview) -> Any:
-    """Give what tells most buffers apart at no cost: their size and a hash of three parts."""
+    """Return what tells most buffers apart at no cost: their size and a hash of three parts."""
     if type(view.obj) is Definition:  # it knows its hash, and mostly is the same object
         return view.obj
     middle, end = view.nbytes // 2, view.nbytes - _PART
@@ -113,7 +115,7 @@ def _sample(view: memoryview) -> Any:
 
 
 def is_immediate_tuple(values: tuple[Any, ...], levels: int = 8) -> bool:
-    """Tell whether a tuple is kept as it is: short, and made of nothing but small immediates."""
+    """Return whether a tuple is kept as it is: short, and made of nothing but small immediates."""
     return len(values) <= 64 and all(
         type(value) in SMALL
         or (type(value) in IMMEDIATE and len(value) <= 64)
@@ -131,13 +133,13 @@ class Code:
 
     __slots__ = ("_cells", "_definitions", "_files", "_globals", "_spaces", "asks", "content",
                  "delegates",
-                 "function", "lazies", "whole")  # fmt: skip
+                 "function", "handles_in", "whole")  # fmt: skip
 
     def __init__(
         self,
         function: Callable[..., Any],
         content: Content,
-        lazies: list[Any],
+        handles_in: list[Any],
         modules: Iterable[str] = (),
         used: Iterable[Any] = (),
     ) -> None:
@@ -145,7 +147,7 @@ class Code:
         # Classes that it refers to, and which version of each that was.
         self._definitions = [(record, record.reference) for record in used]
         self.content = content
-        self.lazies = lazies
+        self.handles_in = handles_in
         self._globals: list[tuple[dict[str, Any], str, Any]] = []
         self._cells: list[tuple[Any, Any]] = []
         self._files: list[tuple[str, tuple[int, int]]] = []
@@ -162,9 +164,9 @@ class Code:
 
     @classmethod
     def of_content(cls, content: Content) -> Code:
-        """Give the code of a function that was captured elsewhere."""
+        """Return the code of a function that was captured elsewhere."""
         code = cls.__new__(cls)
-        code.function, code.content, code.lazies, code.whole = content.load, content, [], None
+        code.function, code.content, code.handles_in, code.whole = content.load, content, [], None
         code._globals, code._cells, code._files, code.delegates = [], [], [], True
         code.asks = True
         code._definitions = []
@@ -194,7 +196,7 @@ class Code:
             self._cells.append((cell, cell_value(cell)))
 
     def is_current(self) -> bool:
-        """Tell whether the function still sees the globals and cells it was captured with."""
+        """Return whether the function still sees the globals and cells it was captured with."""
         for space, name, value in self._globals:
             if space.get(name, _MISSING) is not value:
                 return False
@@ -227,11 +229,11 @@ def capture_function(
     modules: set[str] = set()
     used: list[Any] = []
     prepare_classes(function)
-    content, lazies = interner.freeze(function, f"task {name!r}", modules, used)
+    content, handles_in = interner.freeze(function, f"task {name!r}", modules, used)
     limit = settings().capture_limit
     if content.size > limit:
         raise CaptureError(f"task {name!r} captures {content.size} bytes, more than {limit}")
-    code = Code(function, content, lazies, sorted(modules), used)
+    code = Code(function, content, handles_in, sorted(modules), used)
     if content.size < noted:
         from pymonik.capture.fingerprint import whole_of
 

@@ -39,12 +39,12 @@ class ModuleSet:
         self.failed: set[str] = set()
 
     def agrees(self, sources: dict[str, ModuleSource]) -> bool:
-        """Tell whether modules that are in both have the same source."""
+        """Return whether modules that are in both have the same source."""
         return all(self.sources.get(name, source) == source for name, source in sources.items())
 
 
 # Neither this nor the loader is an ABC of `importlib.abc`, which loads twenty modules an executor.
-class Worlds:
+class SnapshotImporter:
     """Finds modules in the edition that runs; `functions` is a cache for each edition."""
 
     def __init__(self) -> None:
@@ -123,7 +123,7 @@ class Worlds:
         return spec
 
     def lookup(self, module: str, qualname: str) -> Any:
-        """Give what the edition that runs has under a name; None when it has nothing there."""
+        """Return what the edition that runs has under a name; None when it has nothing there."""
         world = self._current
         if module not in world.sources or module in world.failed:
             return None
@@ -186,13 +186,14 @@ def _is_shipped(module: types.ModuleType) -> bool:
     return hasattr(getattr(module, "__loader__", None), "pymonik_shipped")
 
 
-WORLDS = Worlds()
+WORLDS = SnapshotImporter()
 at_home = WORLDS.at_home
 
 
 @pickled
 def local_object(module: str, qualname: str, make: Any, *parts: Any) -> Any:
-    """Give a function or class of a local module: that of the module here, or one made of `parts`.
+    """Return a function or class of a local module: that of the module here, or one made of
+    `parts`.
 
     What travels by value and what a module defines are one where the module came along.
     """

@@ -18,7 +18,7 @@ from pymonik.settings import PACKAGE, settings
 
 
 def is_local(module_name: str | None) -> bool:
-    """Tell whether a module that is loaded here lies beside the user's script.
+    """Return whether a module that is loaded here lies beside the user's script.
 
     `__main__` is left to cloudpickle, which carries it by value in any case.
     """
@@ -29,13 +29,13 @@ def is_local(module_name: str | None) -> bool:
 
 
 def file_of(name: str) -> str | None:
-    """Give the file of a module, None when it has none."""
+    """Return the file of a module, None when it has none."""
     spec = spec_of(name)
     return spec.origin if spec is not None and spec.has_location else None
 
 
 def file_stamp(path: str) -> tuple[int, int]:
-    """Give time and size of a file, zeros when it is gone."""
+    """Return time and size of a file, zeros when it is gone."""
     try:
         status = os.stat(path)
     except OSError:
@@ -44,7 +44,7 @@ def file_stamp(path: str) -> tuple[int, int]:
 
 
 def always() -> list[str]:
-    """Give the modules that the setting names, and those inside: they travel in any case."""
+    """Return the modules that the setting names, and those inside: they travel in any case."""
     import pkgutil
 
     names = [name for name in _listed() if not name.startswith("-")]
@@ -78,7 +78,7 @@ def spec_of(name: str) -> ModuleSpec | None:
 
 
 def lies_here(name: str, spec: ModuleSpec | None, module: Any = None) -> bool:
-    """Tell whether a module that was found, loaded or not, lies beside the user's script."""
+    """Return whether a module that was found, loaded or not, lies beside the user's script."""
     if hasattr(getattr(spec, "loader", None), "pymonik_shipped"):  # it came here by this way
         return False
     listed = _in_settings(name)
@@ -117,7 +117,7 @@ def _installed() -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _is_beside_nothing(name: str, file: str) -> bool:
-    """Tell whether a module was loaded from a file that no import finds, as plug-ins are."""
+    """Return whether a module was loaded from a file that no import finds, as plug-ins are."""
     if not file.endswith(".py") or "." in name or file.startswith(_installed()):
         return False
     found = PathFinder.find_spec(name)

@@ -117,7 +117,7 @@ def complete_in(function: types.FunctionType, state: Any) -> None:
 
 
 def is_variable(cell: types.CellType) -> bool:
-    """Tell whether a cell holds what may be rebound, and not what is defined in its scope."""
+    """Return whether a cell holds what may be rebound, and not what is defined in its scope."""
     try:
         value = cell.cell_contents
     except ValueError:  # not set yet

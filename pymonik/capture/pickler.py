@@ -84,7 +84,7 @@ def _is_plain(obj: Any, kind: Any) -> bool:
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Pickles one object; `lazies` are the handles found, `raw` its large buffers.
+    """Pickles one object; `handles_in` are the handles found, `raw` its large buffers.
 
     files: leave holes for files to be shipped, too; else they are objects like any other.
     settled: name classes as they were captured, whatever was changed since.
@@ -92,14 +92,14 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     those that what was met comes from. `used`: the definitions that are referred to.
     """
 
-    def __init__(self, file: io.BytesIO, files: bool = False, settled: bool = False) -> None:
+    def __init__(self, file: io.BytesIO, files: bool = False, known_at: bool = False) -> None:
         self.raw: list[memoryview] = []
-        self.lazies: list[Any] = []
+        self.handles_in: list[Any] = []
         self.modules: set[str] = set()
         self.origins: set[str] = set()
         self.used: list[DefinitionRecord] = []
         self._holes = ("lazy", "file") if files else ("lazy",)
-        self._settled = settled
+        self._settled = known_at
         self._numbers: dict[int, int] = {}
         # What stands for cells, and for what is defined elsewhere, wherever functions share it.
         self._cells: dict[int, Any] = {}
@@ -140,9 +140,9 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return self._reduce_object(obj, kind)
 
     def _hole(self, obj: Any) -> Any:
-        number = self._numbers.setdefault(id(obj), len(self.lazies))
-        if number == len(self.lazies):
-            self.lazies.append(obj)
+        number = self._numbers.setdefault(id(obj), len(self.handles_in))
+        if number == len(self.handles_in):
+            self.handles_in.append(obj)
         return slot_value, (number,)
 
     def _refer(self, record: DefinitionRecord) -> Any:
@@ -207,7 +207,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return code, space, name, defaults, closure
 
     def _cell(self, cell: Any, function: Any) -> Any:
-        """Give what stands for a cell in all functions that have it: an empty one, or a name."""
+        """Return what stands for a cell in all functions that have it: an empty one, or a name."""
         if id(cell) not in self._cells:
             record = self._cell_record(cell, function)
             known = types.CellType() if record is None else self._stand_in(record)
@@ -236,7 +236,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return function_in, (code, space, *rest), (own, slots), None, None, complete_in
 
     def _value_of(self, cell: Any, function: Any) -> Any:
-        """Give a cell that holds what a function is to see: an empty one where it is named."""
+        """Return a cell that holds what a function is to see: an empty one where it is named."""
         return cell if type(self._cell(cell, function)) is types.CellType else types.CellType()
 
     def _share_values(self, values: dict[str, Any], module: str) -> None:

@@ -78,7 +78,7 @@ def _name_in(obj: Any, *modules: str) -> str | None:
 
 
 def is_shareable(value: Any) -> bool:
-    """Tell whether it matters that all who see an object see the same one."""
+    """Return whether it matters that all who see an object see the same one."""
     kind = type(value)
     if kind in (list, dict, set, bytearray):
         return True
@@ -167,7 +167,7 @@ def new_dispatching_method(function: Any, dispatcher: Any) -> Any:
 
 
 def is_dispatcher(function: Any) -> bool:
-    """Tell whether a function was made by `functools.singledispatch`."""
+    """Return whether a function was made by `functools.singledispatch`."""
     return hasattr(function, "dispatch") and hasattr(function, "_clear_cache")
 
 

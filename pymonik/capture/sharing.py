@@ -52,7 +52,7 @@ def _can_change(obj: Any) -> bool:
 
 
 def do_share(reaches: Iterable[Reach | None]) -> bool:
-    """Tell whether an object can be reached in two ways."""
+    """Return whether an object can be reached in two ways."""
     seen: set[int] = set()
     for reach in reaches:
         if reach:

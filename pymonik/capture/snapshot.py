@@ -1,6 +1,7 @@
 """Editions: the sources of local modules that the calls of one client need, as of one moment.
 
-Enters: names of modules that were met in pickles and in code. Leaves: an `Edition` for each state
+Enters: names of modules that were met in pickles and in code. Leaves: an `ModuleSnapshot` for each
+state
 of the files: it grows while they stay as they are, and another one follows when one has changed.
 Calls of different editions never share a unit. Which modules are local is the business of `local`,
 what is in them of `sources`.
@@ -19,7 +20,7 @@ from pymonik.system.source_lines import note_text
 from pymonik.values.content import Content
 
 
-class Edition:
+class ModuleSnapshot:
     """Sources of modules, by name."""
 
     def __init__(self, sources: dict[str, ModuleSource] | None = None) -> None:
@@ -27,14 +28,14 @@ class Edition:
         self._content: Content | None = None
 
     @classmethod
-    def of_content(cls, content: Content) -> Edition:
-        """Give an edition that was made elsewhere, and grows no more."""
+    def of_content(cls, content: Content) -> ModuleSnapshot:
+        """Return an edition that was made elsewhere, and grows no more."""
         edition = cls()
         edition._content = content
         return edition
 
     def agrees(self, others: dict[str, ModuleSource]) -> bool:
-        """Tell whether modules that are in both have the same source."""
+        """Return whether modules that are in both have the same source."""
         return all(self.sources.get(name, source) == source for name, source in others.items())
 
     def add(self, sources: dict[str, ModuleSource]) -> None:
@@ -44,7 +45,7 @@ class Edition:
             self._content = None
 
     def content(self) -> Content | None:
-        """Give what travels; None when no module does."""
+        """Return what travels; None when no module does."""
         if self._content is None and self.sources:
             import pickle
 
@@ -57,7 +58,7 @@ class Editions:
     """The current edition of one client; `changed` is called when another follows."""
 
     def __init__(self) -> None:
-        self.current = Edition()
+        self.current = ModuleSnapshot()
         self.changed: Callable[[], None] = lambda: None
         self._named = False
         # Two threads that meet a changed module must not make an edition each: one would be lost.
@@ -74,7 +75,7 @@ class Editions:
                     note_text(source.file, source.text)
             if found and not self.current.agrees(found):
                 # Modules of one edition may import each other: all are looked at again.
-                self.current = Edition(closure([*self.current.sources, *found]))
+                self.current = ModuleSnapshot(closure([*self.current.sources, *found]))
                 self.changed()
             self.current.add(found)
             return found

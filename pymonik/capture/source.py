@@ -21,7 +21,7 @@ class ModuleSource(NamedTuple):
 
 
 def imported_by(code: types.CodeType, package: str) -> Iterator[str]:
-    """Give the modules that a code object imports when it runs, also from within."""
+    """Return the modules that a code object imports when it runs, also from within."""
     import dis
 
     if dis.opmap["IMPORT_NAME"] in code.co_code[::2]:

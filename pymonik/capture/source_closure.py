@@ -20,7 +20,7 @@ from pymonik.capture.source import ModuleSource, named
 
 
 def closure(names: Iterable[str]) -> dict[str, ModuleSource]:
-    """Give the sources of local modules, and of those that they import; others are left out."""
+    """Return the sources of local modules, and of those that they import; others are left out."""
     found: dict[str, ModuleSource] = {}
     open_ones = list(names)
     while open_ones:
@@ -37,7 +37,7 @@ def closure(names: Iterable[str]) -> dict[str, ModuleSource]:
 
 
 def source_of(name: str) -> ModuleSource | None:
-    """Give the source of a local module; None for what is not local, or has none."""
+    """Return the source of a local module; None for what is not local, or has none."""
     top = name.partition(".")[0]
     if not top or (top in sys.stdlib_module_names and not is_local(top)):
         return None
@@ -107,10 +107,10 @@ def _set_by_hand(module: Any, text: str) -> bytes:
     kept = {}
     for name, value in changed.items():
         try:
-            data, raw, lazies = pickling.freeze(value)
+            data, raw, handles_in = pickling.freeze(value)
         except Exception:  # a lock, an open file: the module there makes its own, or has none
             continue
-        if not lazies:
+        if not handles_in:
             kept[name] = (data, [bytes(view) for view in raw])
     import pickle
 
@@ -126,7 +126,7 @@ def _same(value: Any, literal: Any) -> bool:
 
 @lru_cache(maxsize=512)
 def _literals(text: str) -> tuple[tuple[str, Any], ...]:
-    """Give the names that a module assigns once, at its top, and the literals they get."""
+    """Return the names that a module assigns once, at its top, and the literals they get."""
     counts: dict[str, int] = {}
     found: dict[str, Any] = {}
     tree = ast.parse(text)

@@ -53,7 +53,7 @@ class ValueWriter:
         self._code = CodeWriter(self._write, self.of, self._tell)
 
     def text(self) -> str:
-        """Give what was written."""
+        """Return what was written."""
         tokens = list(self._tokens)
         if self._is_reflective or self.packages:
             tokens += ["names", *map(repr, self._names)]

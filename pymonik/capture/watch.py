@@ -49,7 +49,7 @@ class ObjectWatch:
         return chain(chain.from_iterable([look() for look in self._looks]), _END)
 
     def holds(self) -> bool:
-        """Tell whether nothing was changed since."""
+        """Return whether nothing was changed since."""
         try:
             return all(map(is_, self._look(), self._seen))
         except (RuntimeError, ValueError):  # changed by another thread just now, or a cell emptied

@@ -76,7 +76,7 @@ def explain(task: str, most: int) -> None:
 
 
 def _nearest(newer: CacheEntry, older: Sequence[CacheEntry]) -> CacheEntry | None:
-    """Give the value to compare one with: the newest of the same arguments, else the newest."""
+    """Return the value to compare one with: the newest of the same arguments, else the newest."""
     same = (entry for entry in older if entry.arguments == newer.arguments)
     return next(same, next(iter(older), None))
 

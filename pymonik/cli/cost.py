@@ -133,7 +133,7 @@ def _rooms(slots: dict[str, str]) -> dict[str, int]:
 
 
 def _of_partitions(rooms: dict[str, int], plans: Sequence[Plan]) -> dict[str, int] | None:
-    """Give the slots of each partition that is used; "" is that of clients which name none."""
+    """Return the slots of each partition that is used; "" is that of clients which name none."""
     if not rooms or "" in rooms:
         return rooms or None
     used = {unit.options.partition_id or "" for plan in plans for unit in plan.units}
@@ -194,8 +194,10 @@ def _broken(cost: Cost, name: str, text: str) -> str:
         return ""
     shown = {id(SECONDS): seconds_text, id(BYTES): size_text}.get(id(units), "{:,.6g}".format)
     culprit = max(cost.sites, key=lambda site: _share(site, name), default=None)
-    blame = f"; most of it: {culprit.task} at {culprit.site}" if culprit is not None else ""
-    return f"{name} {shown(found)}, allowed {shown(limit)}{blame}"
+    propagate_failures = (
+        f"; most of it: {culprit.task} at {culprit.site}" if culprit is not None else ""
+    )
+    return f"{name} {shown(found)}, allowed {shown(limit)}{propagate_failures}"
 
 
 def _share(site: Site, name: str) -> float:
@@ -207,7 +209,7 @@ def _share(site: Site, name: str) -> float:
 
 
 def money_text(money: float) -> str:
-    """Give a sum of money: two decimals, more when it is next to nothing."""
+    """Return a sum of money: two decimals, more when it is next to nothing."""
     return f"{money:,.2f}" if money >= 1 else f"{money:.3g}"
 
 

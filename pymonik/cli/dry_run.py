@@ -20,8 +20,8 @@ from typing import Any
 
 from pymonik import Pymonik
 from pymonik.backend.dry_run import DryRunBackend, DryRunEnd
-from pymonik.cli.full_run import Kept, keeping
-from pymonik.graph.ir import Put, Spec
+from pymonik.cli.full_run import ExecutionTrace, trace_execution
+from pymonik.graph.ir import CallSpec, Put
 from pymonik.plan.plan import Plan
 from pymonik.runs.record import RunRecord
 
@@ -51,7 +51,7 @@ class Recording:
     plan: Plan | None
     end: BaseException | None = None
     plans: tuple[Plan, ...] = ()
-    ran: Kept | None = None
+    ran: ExecutionTrace | None = None
     run: RunRecord | None = None
 
     @property
@@ -64,7 +64,7 @@ class Recording:
         """The names of the tasks that may make calls of their own, in order."""
         return sorted({spec.name for spec in self._specs() if spec.code.delegates})
 
-    def _specs(self) -> Iterator[Spec]:
+    def _specs(self) -> Iterator[CallSpec]:
         for source in (plan.source for plan in self.plans if plan.source is not None):
             yield from (node.spec for node in source.graph.nodes if not isinstance(node, Put))
 
@@ -95,7 +95,7 @@ def execute(script: str, args: Sequence[str] = (), module: bool = False) -> Reco
 
     A failure after that is told, and what was submitted is kept all the same.
     """
-    with keeping() as kept, _as_main(script, args, module), redirect_stdout(sys.stderr):
+    with trace_execution() as kept, _as_main(script, args, module), redirect_stdout(sys.stderr):
         try:
             _run(script, args, module)
         except SystemExit as ended:
@@ -118,7 +118,7 @@ def _run(script: str, args: Sequence[str], module: bool) -> None:
 
 
 def is_function(name: str) -> bool:
-    """Tell whether a name has the form "module:function"."""
+    """Return whether a name has the form "module:function"."""
     module, colon, function = name.partition(":")
     parts = (*module.split("."), *function.split("."))
     return bool(colon) and all(part.isidentifier() for part in parts) and not os.path.exists(name)
@@ -193,7 +193,7 @@ def own_traceback(error: BaseException) -> str:
 
 
 def _site(error: BaseException, script: str) -> str:
-    """Give the last line of the script on the way to an error."""
+    """Return the last line of the script on the way to an error."""
     lines = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == script]
     return f"{script}:{lines[-1].lineno}" if lines else script
 

@@ -1,7 +1,8 @@
 """A script that is run on the embedded engine, to see all of its graph: every submission, and what
 its tasks made themselves.
 
-Enters: backends of clients of this process, while `keeping`. Leaves: what was submitted to them,
+Enters: backends of clients of this process, while `trace_execution`. Leaves: what was submitted to
+them,
 and what ran. The values that could be asked for stay in memory until the script has ended: who
 wanted what is part of the graph.
 """
@@ -29,7 +30,7 @@ from pymonik.values.outcome import Failure
 
 
 @dataclass
-class Kept:
+class ExecutionTrace:
     """What was submitted, and what ran."""
 
     sources: list[Source] = field(default_factory=list)
@@ -73,7 +74,7 @@ class Kept:
         return sum(end - began for began, end in self.times)
 
     def durations(self) -> dict[str, float]:
-        """Give the mean seconds of a call, by the fingerprint of its function."""
+        """Return the mean seconds of a call, by the fingerprint of its function."""
         sums: dict[str, list[float]] = {}
         for plan in self.submissions:
             for node, homes in plan.homes:
@@ -99,7 +100,7 @@ class Kept:
         return compiled(replace(_for_cluster(self.sources[0]), graph=Graph(nodes, {})))
 
     def tasks(self) -> list[SessionTask]:
-        """Give the units that ran, as a cluster would tell of them."""
+        """Return the units that ran, as a cluster would tell of them."""
         parents = {id(unit.cell): parent for unit, parent in self.units}
         return [self._task(unit, parents) for unit, _ in self.units]
 
@@ -137,13 +138,13 @@ class Kept:
 
 def _for_cluster(source: Source) -> Source:
     slots = backends.workers(None) or settings().default_slots
-    return replace(source, target=Target(slots=slots, solo=True))
+    return replace(source, target=Target(slots=slots, isolates_delegating=True))
 
 
 class _Between:
     """A backend, and who takes note of what is submitted to it."""
 
-    def __init__(self, backend: Any, kept: Kept) -> None:
+    def __init__(self, backend: Any, kept: ExecutionTrace) -> None:
         self._backend = backend
         self._kept = kept
         backend.observe(kept)
@@ -157,9 +158,9 @@ class _Between:
 
 
 @contextmanager
-def keeping() -> Iterator[Kept]:
+def trace_execution() -> Iterator[ExecutionTrace]:
     """Run clients on the embedded engine, and keep what they submit."""
-    kept = Kept()
+    kept = ExecutionTrace()
     before = os.environ.get("PYMONIK_BACKEND")
     os.environ["PYMONIK_BACKEND"] = "local"
     OBSERVERS.append(lambda backend: _Between(backend, kept))

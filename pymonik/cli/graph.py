@@ -27,7 +27,7 @@ from pymonik.cli.tables import (
 )
 from pymonik.cli.targets import (
     ANYWHERE,
-    Seen,
+    Inspected,
     cluster,
     recorded,
     seen,
@@ -157,7 +157,9 @@ def _as_data(
     return data
 
 
-def _show_seen(found: Seen, output: str, form: str | None, save: str | None, opens: bool) -> None:
+def _show_seen(
+    found: Inspected, output: str, form: str | None, save: str | None, opens: bool
+) -> None:
     drawn = found.drawing
     if form or save or opens:
         stage = Stage(found.kind, "", drawn)

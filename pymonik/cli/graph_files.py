@@ -232,7 +232,7 @@ def submit(
 
 
 def _wanted(graph: Graph) -> dict[str, list[Any]]:
-    """Give the calls whose values can be asked for, those of one line under one name."""
+    """Return the calls whose values can be asked for, those of one line under one name."""
     found: dict[str, list[Any]] = {}
     for node in graph.nodes:
         if not isinstance(node, Put) and node.wanted:
@@ -242,7 +242,9 @@ def _wanted(graph: Graph) -> dict[str, list[Any]]:
 
 
 def _values(node: Any, client: Pymonik, name: str, failed: list[str]) -> Any:
-    """Give the values of a call or a map, errors where they failed; `failed` takes their texts."""
+    """Return the values of a call or a map, errors where they failed; `failed` takes their
+    texts.
+    """
     handles = [handle_to(node, index, client) for index in range(node.n or 1)]
     found: list[Any] = []
     for handle in handles:
@@ -255,7 +257,7 @@ def _values(node: Any, client: Pymonik, name: str, failed: list[str]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Give what JSON can hold: arrays as lists, keys as texts, other objects as they print."""
+    """Return what JSON can hold: arrays as lists, keys as texts, other objects as they print."""
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
     if isinstance(value, dict):

@@ -157,7 +157,9 @@ def found(run: str) -> RunRecord:
 
 
 def remembered() -> Callable[[Any], float | None]:
-    """Give what says how long a call took in earlier runs; it knows nothing where none is kept."""
+    """Return what says how long a call took in earlier runs; it knows nothing where none is
+    kept.
+    """
     try:
         store = RunStore.existing()
     except RunNotFound:

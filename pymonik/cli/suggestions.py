@@ -25,7 +25,7 @@ _ALIKE = 0.82
 
 
 def not_found(name: str) -> click.BadParameter:
-    """Give what to raise for what is no script, function, file, run or session."""
+    """Return what to raise for what is no script, function, file, run or session."""
     return click.BadParameter(_why(name), param_hint="SCRIPT")
 
 

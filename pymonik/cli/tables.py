@@ -17,12 +17,12 @@ _WIDEST = 120
 
 
 def columns() -> int:
-    """Give the width there is for drawings."""
+    """Return the width there is for drawings."""
     return min(shutil.get_terminal_size((80, 24)).columns, _WIDEST)
 
 
 def has_colour() -> bool:
-    """Tell whether what is printed is for a terminal that may be coloured."""
+    """Return whether what is printed is for a terminal that may be coloured."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
@@ -50,7 +50,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def figures_rows(figures: Figures) -> list[tuple[str, str]]:
-    """Give the counts of a plan as names and values."""
+    """Return the counts of a plan as names and values."""
     left = "" if figures.calls == figures.written else f", {figures.calls:,} after sharing"
     compiled = f", compiled for {figures.slots} at a time" if figures.slots else ""
     requests = sum(kind.requests for kind in figures.requests)

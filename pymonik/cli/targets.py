@@ -1,7 +1,7 @@
 """What a graph can be named by: a script, a module's function, a file, a past run, a session.
 
 Enters: the words of a command line. Leaves: a `Recording`, with a plan to compile, draw and price;
-or, of what ran already, a `Seen`, with a drawing of what came of it.
+or, of what ran already, a `Inspected`, with a drawing of what came of it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ANYWHERE = {"ignore_unknown_options": True}
 
 
 def source(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the arguments that name a script."""
+    """Return a command the arguments that name a script."""
     for decorate in (
         click.argument("args", nargs=-1, type=click.UNPROCESSED),
         click.argument("script"),
@@ -57,7 +57,7 @@ def source(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def cluster(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that name a cluster, as armonik-cli calls them."""
+    """Return a command the options that name a cluster, as armonik-cli calls them."""
 
     def use(_context: Any, _option: Any, path: str | None) -> None:
         if path is not None:
@@ -75,7 +75,7 @@ def cluster(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Inspected:
     """What ran, or runs: a title, what it is the id of (run, session), its drawing, its counts."""
 
     title: str
@@ -86,7 +86,7 @@ class Seen:
 
 
 def written(plan: Plan) -> Graph:
-    """Give the graph of a plan as it was recorded."""
+    """Return the graph of a plan as it was recorded."""
     made: Graph = plan.source.graph if plan.source is not None else plan.graph
     return made
 
@@ -116,7 +116,7 @@ def named(script: str, args: tuple[str, ...], module: bool, execute: bool = Fals
 
 
 def _recorded_then(name: str) -> Recording:
-    """Give what a past run has recorded."""
+    """Return what a past run has recorded."""
     run = past(name)
     if run is None:
         raise not_found(name)
@@ -151,8 +151,8 @@ def _tasks_of_file(path: str) -> Known:
         raise click.BadParameter(str(error), param_hint="SCRIPT") from error
 
 
-def seen(name: str, endpoint: str | None) -> Seen | None:
-    """Give the past run or the session of that name, unless it names something else.
+def seen(name: str, endpoint: str | None) -> Inspected | None:
+    """Return the past run or the session of that name, unless it names something else.
 
     endpoint: of the cluster that has the session; without it, the one that is configured is asked
     when no run here has the name.
@@ -169,20 +169,22 @@ def seen(name: str, endpoint: str | None) -> Seen | None:
             ("failed", f"{run.failed:,}"),
             ("took", f"{seconds_text(run.seconds)} with {counted(run.workers, 'worker')}"),
         )
-        return Seen(f"{run.script}: run {run.id}", "run", run.id, drawing_of(run), figures)
+        return Inspected(f"{run.script}: run {run.id}", "run", run.id, drawing_of(run), figures)
     name = session_of(name)
     found = session(name, endpoint)
     return _drawn(f"session {name}", "session", name, found) if found is not None else None
 
 
 def session_of(name: str) -> str:
-    """Give the session that a past run, by the beginning of its id or `last`, was on a cluster."""
+    """Return the session that a past run, by the beginning of its id or `last`, was on a
+    cluster.
+    """
     run = None if _is_here(name) else past(name)
     return run.id if run is not None and run.backend == "armonik" else name
 
 
 def session(name: str, endpoint: str | None) -> Known | None:
-    """Give the tasks and objects of the session of that name, where a cluster is configured.
+    """Return the tasks and objects of the session of that name, where a cluster is configured.
 
     A file in which those of a session were saved stands for it.
     """
@@ -205,7 +207,7 @@ def session(name: str, endpoint: str | None) -> Known | None:
 
 
 def session_partitions(name: str, endpoint: str | None) -> list[str] | None:
-    """Give the partitions of a session; None for a file, which does not keep them."""
+    """Return the partitions of a session; None for a file, which does not keep them."""
     if is_tasks_file(name):
         return None
     from pymonik.analysis.session.look import partitions_of
@@ -217,7 +219,7 @@ def session_partitions(name: str, endpoint: str | None) -> list[str] | None:
 
 
 def tasks_known(name: str, endpoint: str | None, *, as_seen: bool = False) -> Known | None:
-    """Give the tasks of a session, unless the name has a graph: of a script, a file or a run.
+    """Return the tasks of a session, unless the name has a graph: of a script, a file or a run.
 
     as_seen: of a run, prefer what the cluster of `endpoint` knows of its tasks to its graph.
     """
@@ -241,7 +243,7 @@ def subtasks_text(recording: Recording) -> str:
 
 
 def past(name: str) -> RunRecord | None:
-    """Give the past run of a name."""
+    """Return the past run of a name."""
     try:
         with RunStore.existing() as store:
             return store.find(name)
@@ -249,7 +251,7 @@ def past(name: str) -> RunRecord | None:
         return None
 
 
-def _drawn(title: str, kind: str, id: str, found: Known) -> Seen:
+def _drawn(title: str, kind: str, id: str, found: Known) -> Inspected:
     tasks, objects = found
     counts = Counter(task.status for task in tasks)
     spent = [task.seconds for task in tasks if task.seconds is not None]
@@ -261,4 +263,4 @@ def _drawn(title: str, kind: str, id: str, found: Known) -> Seen:
         ("work", f"{seconds_text(sum(spent))} of tasks that have ended"),
     ]
     drawn = drawing_of_tasks(tasks, objects)
-    return Seen(title, kind, id, drawn, tuple(figures))
+    return Inspected(title, kind, id, drawn, tuple(figures))

@@ -35,7 +35,7 @@ class Callbacks:
 
     @property
     def runs_here(self) -> bool:
-        """Tell whether a callback is what runs in this thread."""
+        """Return whether a callback is what runs in this thread."""
         return self._thread is threading.current_thread()
 
     def drain(self) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from pymonik.graph.columns import Each, slot_at
-from pymonik.graph.ir import Recorded, inputs
+from pymonik.graph.ir import Call, inputs
 from pymonik.values.outcome import PENDING, Failure
-from pymonik.values.outputs import settled
+from pymonik.values.outputs import known_at
 
 
-def cancel_pending(pending: list[Any], node: Recorded, index: int) -> None:
+def cancel_pending(pending: list[Any], node: Call, index: int) -> None:
     """Drop a call that was not sent, and those that depend on it."""
     failure = Failure(
         "cancelled", "it was cancelled before it was sent", node.spec.name, node.where
@@ -24,16 +24,16 @@ def cancel_pending(pending: list[Any], node: Recorded, index: int) -> None:
         return
     gone = {id(node): node}
     for later in pending:
-        if type(later) is Recorded and any(id(source) in gone for source in inputs(later)):
+        if type(later) is Call and any(id(source) in gone for source in inputs(later)):
             gone[id(later)] = later
     for dropped in gone.values():
         # In this order: another thread that finds it pending no more finds its value.
-        dropped.home = settled(failure if dropped is node else failure.below(dropped.spec.name))
+        dropped.home = known_at(failure if dropped is node else failure.below(dropped.spec.name))
         pending.remove(dropped)
 
 
-def _give_up_element(node: Recorded, index: int, failure: Failure) -> None:
-    """Give an element of a map the failure for an argument: it stays, and will not run.
+def _give_up_element(node: Call, index: int, failure: Failure) -> None:
+    """Return an element of a map the failure for an argument: it stays, and will not run.
 
     Nor will what depends on it. The column is made once, since all elements may be given up.
     """

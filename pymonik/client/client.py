@@ -27,7 +27,7 @@ from pymonik.client.lookup import handle_of
 from pymonik.client.progress import Progress
 from pymonik.environment.parse import environment_of
 from pymonik.errors import BackendError, ClusterError, NoClientError, OptionsError
-from pymonik.graph.ir import Recorded
+from pymonik.graph.ir import Call
 from pymonik.humanize import counted
 from pymonik.record.current import CURRENT, close_here, open_here, open_recorders
 from pymonik.record.handle import ResultHandle
@@ -152,7 +152,7 @@ class Pymonik(Compiling):
         return client
 
     def lookup(self, name: str) -> ResultHandle[Any] | MultiResultHandle[Any]:
-        """Give the handle of a value that has a name, here or in another program of this session.
+        """Return the handle of a value that has a name, here or in another program of this session.
 
         Raises KeyError when no value that was sent has the name.
         """
@@ -344,7 +344,7 @@ class Pymonik(Compiling):
         self._let_go()
 
     def _unsent(self) -> int:
-        return sum(1 if n.n is None else n.n for n in self.pending if type(n) is Recorded)
+        return sum(1 if n.n is None else n.n for n in self.pending if type(n) is Call)
 
     def _raise_unseen(self) -> None:
         failures = self._backend.failures if self._backend is not None else ()

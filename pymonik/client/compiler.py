@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pymonik.client.lookup import node_of
-from pymonik.client.notifications import Telling
+from pymonik.client.notifications import Notifications
 from pymonik.client.progress import Progress, watching
 from pymonik.errors import NoClientError
-from pymonik.graph.ir import Graph, Recorded, taken
+from pymonik.graph.ir import Call, Graph, taken
 from pymonik.settings import settings
 from pymonik.values.options import TaskOptions
 from pymonik.values.outcome import Failure
@@ -48,7 +48,7 @@ class Stats:
     compile_seconds: float = 0.0
 
 
-class Compiling(Telling):
+class Compiling(Notifications):
     """A recorder that compiles what it has recorded, and sends it."""
 
     def __init__(
@@ -87,7 +87,7 @@ class Compiling(Telling):
         backend = self._opened()
         target = Target(
             slots=backend.slots,
-            solo=self.traits.isolates_delegating,
+            isolates_delegating=self.traits.isolates_delegating,
             known=dict(backend.durations),
         )
         try:
@@ -102,9 +102,9 @@ class Compiling(Telling):
             plan,
             source=source,
             names=self._names_for(graph),
-            kept=self._cut.kept if self._cut is not None and target.solo else (),
+            kept=self._cut.kept if self._cut is not None and target.isolates_delegating else (),
             stored=tuple(blob for blob in plan.blobs if backend.holds(blob)),
-            versions=self._versions() if target.solo else (),
+            versions=self._versions() if target.isolates_delegating else (),
         )
 
     def _refuse_culprits(self, graph: Graph, target: Target) -> bool:
@@ -116,7 +116,7 @@ class Compiling(Telling):
         return bool(refuse_culprits(graph.nodes, target, self.optimize, code))
 
     def _names_for(self, graph: Graph) -> tuple[tuple[str, Any], ...]:
-        """Give the names to be told with a graph: of its values, and of values sent before."""
+        """Return the names to be told with a graph: of its values, and of values sent before."""
         unsent = self._unsent_names()
         if not unsent:
             return ()
@@ -124,16 +124,20 @@ class Compiling(Telling):
         return tuple([(n, h) for n, h, node in unsent if node.home is not None or id(node) in here])
 
     def _unsent_names(self) -> list[tuple[str, Any, Any]]:
-        """Give names that no plan has told of, with their handles and the nodes of these."""
+        """Return names that no plan has told of, with their handles and the nodes of these."""
         names = list(self.names.items())  # others may name values meanwhile
         return [(name, h, node_of(h)) for name, h in names if name not in self._sent_names]
 
     def _has_late_names(self) -> bool:
-        """Tell whether values were named after they had been sent: the next plan tells of them."""
+        """Return whether values were named after they had been sent: the next plan tells of
+        them.
+        """
         return any(node.home is not None for _, _, node in self._unsent_names())
 
     def _versions(self) -> tuple[tuple[str, str], ...]:
-        """Give the versions of the packages that pickled data names: a cluster may have others."""
+        """Return the versions of the packages that pickled data names: a cluster may have
+        others.
+        """
         if not self.interner.origins:
             return ()
         from pymonik.environment.versions import versions_of
@@ -175,7 +179,7 @@ class Compiling(Telling):
             self._known.keep()
         backend = self._opened()
         if self.environment is None:
-            calls = (node.n or 1 for node in nodes[:_AT_ONCE] if type(node) is Recorded)
+            calls = (node.n or 1 for node in nodes[:_AT_ONCE] if type(node) is Call)
             backend.prepare(sum(calls))
         from pymonik.plan.lower import bind
 
@@ -224,21 +228,21 @@ class Compiling(Telling):
         call_back(due)
 
     def _take(self) -> list[Any]:
-        """Give what is pending at one moment."""
+        """Return what is pending at one moment."""
         return self.pending[:]
 
     @contextmanager
     def _unknown(self, graph: Graph) -> Iterator[Graph]:
-        """Give the graph without the calls whose values are known: see `reuse`."""
+        """Return the graph without the calls whose values are known: see `reuse`."""
         if not self._looks_up:
             yield graph
             return
         if self._known is None:
-            from pymonik.cache.lookup import Known
+            from pymonik.cache.lookup import CacheLookup
             from pymonik.cache.store import ValueStore
 
             store = ValueStore() if self.traits.is_here else None
-            self._known = Known(store, self._made_elsewhere)
+            self._known = CacheLookup(store, self._made_elsewhere)
         with self._known.without(graph) as (unknown, self._cut):
             yield unknown
 
@@ -260,7 +264,7 @@ class Compiling(Telling):
         stats.units += len(plan.units)
         stats.compile_seconds += seconds
 
-    def relieve(self) -> None:
+    def flush_captures(self) -> None:
         """Send what is pending: the values captured for it exist twice until then."""
         logger.info("captures of more than %d bytes wait: sending them", settings().capture_limit)
         self.interner.new_bytes = 0

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pymonik.graph.columns import refs_of, slot_at
-from pymonik.graph.ir import Recorded
+from pymonik.graph.ir import Call
 from pymonik.values.outcome import PENDING, Failure
 
 
@@ -31,7 +31,7 @@ class Handled:
                 self._below[id(node), index] = (node, index)
 
     def unseen(self, failures: Iterable[Failure]) -> Iterator[Failure]:
-        """Give the failures that nobody was told of."""
+        """Return the failures that nobody was told of."""
         left = [f for f in failures if f.kind != "cancelled" and f.mark not in self._marks]
         if not left:
             return
@@ -41,14 +41,14 @@ class Handled:
                 yield failure
 
     def _led_to(self) -> tuple[set[str], set[str]]:
-        """Give what led to the values seen: marks of failures, and lines of calls not fetched."""
+        """Return what led to the values seen: marks of failures, and lines of calls not fetched."""
         marks: set[str] = set()
         sites: set[str] = set()
         seen = set(self._below)
         rest = list(self._below.values())
         while rest:
             for source, index in _sources(*rest.pop()):
-                if (id(source), index) in seen or type(source) is not Recorded:
+                if (id(source), index) in seen or type(source) is not Call:
                     continue
                 seen.add((id(source), index))
                 rest.append((source, index))
@@ -61,7 +61,7 @@ class Handled:
 
 
 def _sources(node: Any, index: int) -> Iterator[tuple[Any, int]]:
-    """Give the values that a call, or an element of a map, has taken."""
+    """Return the values that a call, or an element of a map, has taken."""
     for argument in node.args:
         slot = argument if node.n is None else slot_at(argument, index)
         for source, indexes in refs_of(slot):

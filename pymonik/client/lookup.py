@@ -10,17 +10,17 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pymonik.capture.function import Code
-from pymonik.graph.ir import Put, Recorded, Spec
+from pymonik.graph.ir import Call, CallSpec, Put
 from pymonik.record.handle import ResultHandle, handle_to
 from pymonik.record.handles import MultiResultHandle
-from pymonik.record.recorder import Anchor
+from pymonik.record.recorder import Liveness
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS
 from pymonik.values.outcome import PENDING, Failure
-from pymonik.values.outputs import Home, settled
+from pymonik.values.outputs import Location, known_at
 
 if TYPE_CHECKING:
-    from pymonik.plan.unit import Named
+    from pymonik.plan.unit import ValueLocation
 
 _ELSEWHERE = "another program"
 
@@ -30,31 +30,33 @@ def node_of(handle: ResultHandle[Any] | MultiResultHandle[Any]) -> Any:
     return handle._node if isinstance(handle, ResultHandle) else handle._runs[0][0]
 
 
-def handle_of(named: Named, name: str, client: Any) -> ResultHandle[Any] | MultiResultHandle[Any]:
+def handle_of(
+    named: ValueLocation, name: str, client: Any
+) -> ResultHandle[Any] | MultiResultHandle[Any]:
     """Make the handle of a value, or of several."""
     if named.content is not None:
         put = Put(named.content, name, _ELSEWHERE)
-        put.home = settled(named.content)
+        put.home = known_at(named.content)
         return handle_to(put, 0, client)
     # The node was recorded elsewhere: it is never lowered, only its home is looked at.
-    spec = Spec(name, Code.of_content(Content(b"")), 0, DEFAULTS)
-    node = Recorded(spec, (), named.length, _ELSEWHERE, 0)
-    node.home = Home(named.cells, named.chunk, named.output)
+    spec = CallSpec(name, Code.of_content(Content(b"")), 0, DEFAULTS)
+    node = Call(spec, (), named.length, _ELSEWHERE, 0)
+    node.home = Location(named.cells, named.chunk, named.output)
     if named.length is None:
         return handle_to(node, named.start, client)
     indexes = range(named.start, named.start + named.length)
-    return MultiResultHandle.of_run(node, indexes, client, Anchor())
+    return MultiResultHandle.of_run(node, indexes, client, Liveness())
 
 
 def handles_of(nodes: Iterable[Any], client: Any) -> dict[str, Any]:
-    """Give handles of the values that have names, in a graph that was read from a file."""
+    """Return handles of the values that have names, in a graph that was read from a file."""
     found: dict[str, Any] = {}
     for node in nodes:
         if isinstance(node.label, dict):
             found.update((name, handle_to(node, i, client)) for i, name in node.label.items())
         elif node.label is not None and type(node) is not Put and node.n is not None:
             indexes = range(node.n)
-            found[node.label] = MultiResultHandle.of_run(node, indexes, client, Anchor())
+            found[node.label] = MultiResultHandle.of_run(node, indexes, client, Liveness())
         elif node.label is not None:
             found[node.label] = handle_to(node, 0, client)
     return found

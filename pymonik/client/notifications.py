@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("pymonik")
 
 
-class Telling(Waiting):
+class Notifications(Waiting):
     """A recorder that tells when calls have ended."""
 
     def __init__(
@@ -61,10 +61,10 @@ class Telling(Waiting):
         await ended
         return self.value(handle, None)
 
-    async def awaited_in_turn(
+    async def as_completed_async(
         self, handles: list[ResultHandle[Any]], timeout: float | None
     ) -> AsyncIterator[ResultHandle[Any]]:
-        """Give handles in the order in which their calls end, without blocking the event loop."""
+        """Return handles in the order in which their calls end, without blocking the event loop."""
         import asyncio
 
         loop = asyncio.get_running_loop()

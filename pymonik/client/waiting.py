@@ -27,7 +27,7 @@ from pymonik.record.recorder import Recorder
 from pymonik.system.forks import fork_safe
 from pymonik.values.options import TaskOptions
 from pymonik.values.outcome import PENDING, Failure, value_of
-from pymonik.values.outputs import Spliced
+from pymonik.values.outputs import ScatteredLocation
 
 logger = logging.getLogger("pymonik")
 
@@ -70,10 +70,10 @@ class Waiting(Recorder):
 
     @abstractmethod
     def _opened(self) -> backends.Backend:
-        """Give the backend, opened."""
+        """Return the backend, opened."""
 
     def _settle(self, node: Any, timeout: float | None = None, end: float | None = None) -> Any:
-        """Give the home of a node, sending it first if it was not sent.
+        """Return the home of a node, sending it first if it was not sent.
 
         Raises TimeoutError when it is not sent by `end`: `timeout` after the wait began.
         """
@@ -138,7 +138,7 @@ class Waiting(Recorder):
         self.waited()
 
     def _is_lost(self, node: Any, index: int) -> bool:
-        """Tell whether a value has not come, and nothing will bring it."""
+        """Return whether a value has not come, and nothing will bring it."""
         home, place = node.home.at(node.offset + index)
         if home.output is None:  # nobody seemed to want it when its call was sent
             return True
@@ -193,7 +193,7 @@ class Waiting(Recorder):
             self._wait(is_over, timeout, end, awaited)
 
     def value(self, handle: ResultHandle[Any], timeout: float | None) -> Any:
-        """Give the value of a handle."""
+        """Return the value of a handle."""
         node = handle._node
         home = node.home
         record = PENDING if home is None else home.record(node.offset + handle._index)
@@ -206,7 +206,7 @@ class Waiting(Recorder):
         return value_of(record)
 
     def values(self, runs: Any, timeout: float | None) -> list[Any]:
-        """Give the values of runs of handles."""
+        """Return the values of runs of handles."""
         self.wait_for_runs(runs, timeout)
         found: list[Any] = []
         for node, indexes, _ in runs:
@@ -221,7 +221,7 @@ class Waiting(Recorder):
         return found
 
     def is_done(self, handle: ResultHandle[Any]) -> bool:
-        """Tell whether a call has ended."""
+        """Return whether a call has ended."""
         node = handle._node
         self._settle(node)
         self._want([handle])
@@ -244,7 +244,7 @@ class Waiting(Recorder):
     def completed(
         self, handles: list[ResultHandle[Any]], timeout: float | None
     ) -> Iterator[ResultHandle[Any]]:
-        """Give handles in the order in which their calls end."""
+        """Return handles in the order in which their calls end."""
         end = end_of(timeout)
         open_ones = handles
 
@@ -261,8 +261,8 @@ class Waiting(Recorder):
         while open_ones:
             self._wait(is_over, timeout, end, awaited)
             states = [(handle, is_settled(handle)) for handle in open_ones]
-            open_ones = [handle for handle, settled in states if not settled]
-            yield from [handle for handle, settled in states if settled]
+            open_ones = [handle for handle, known_at in states if not known_at]
+            yield from [handle for handle, known_at in states if known_at]
 
     # ----- naming and cancelling: a flush under way decides first what it sends
 
@@ -278,7 +278,7 @@ class Waiting(Recorder):
             if node.home is None:
                 return self._cancel_unsent(handle)
             index = handle._index
-            if type(node.home) is Spliced:
+            if type(node.home) is ScatteredLocation:
                 node, index = node.home.nodes[node.offset + index]
             if type(node) is Put:
                 return False
@@ -308,7 +308,7 @@ class Waiting(Recorder):
     # ----- telling
 
     def result_id(self, handle: ResultHandle[Any]) -> str:
-        """Give the id under which a value is stored, alone or with others of its unit."""
+        """Return the id under which a value is stored, alone or with others of its unit."""
         node = handle._node
         self._settle(node)
         with self._flushing:  # another thread may be sending it: there is no id before
@@ -320,7 +320,7 @@ class Waiting(Recorder):
         return self._opened().result_id(cell, home.output or 0, place)
 
     def of_result(self, result_id: str, session_id: str) -> ResultHandle[Any]:
-        """Give the handle of a value by its id: see `ResultHandle`."""
+        """Return the handle of a value by its id: see `ResultHandle`."""
         if session_id != self.session_id:
             raise NoClientError(
                 f"result {result_id} is of session {session_id}, this client of "
@@ -370,7 +370,7 @@ def demand_same_client(handles: list[ResultHandle[Any]]) -> None:
 
 
 def is_settled(handle: ResultHandle[Any]) -> bool:
-    """Tell whether the value, or the failure, of a call that was sent has come."""
+    """Return whether the value, or the failure, of a call that was sent has come."""
     node = handle._node
     return node.home.record(node.offset + handle._index) is not PENDING
 
@@ -384,6 +384,6 @@ def _first_open(handles: Iterable[ResultHandle[Any]]) -> tuple[Any, int] | None:
 
 
 def home_of(handle: ResultHandle[Any]) -> Any:
-    """Give where the value of a handle will be found, and its place there."""
+    """Return where the value of a handle will be found, and its place there."""
     home, index = handle._node.home.at(handle._node.offset + handle._index)
     return home, range(index, index + 1)

@@ -86,7 +86,7 @@ class _Placement:
                     self.at[self.layers[k][rank]] = max(low, min(middle, high))
 
     def _room(self, k: int, rank: int) -> tuple[float, float]:
-        """Give how far a place can go to either side."""
+        """Return how far a place can go to either side."""
         layer, offsets = self.layers[k], self.offsets[k]
         low, high = -math.inf, math.inf
         if rank > 0:
@@ -109,7 +109,7 @@ class _Placement:
 
 
 def _offsets(widths: Sequence[float], gap: float) -> list[float]:
-    """Give the middles of boxes that stand side by side, the first one at 0."""
+    """Return the middles of boxes that stand side by side, the first one at 0."""
     offsets: list[float] = []
     for number, width in enumerate(widths):
         step = (widths[number - 1] + width) / 2 + gap if number else 0.0
@@ -118,7 +118,9 @@ def _offsets(widths: Sequence[float], gap: float) -> list[float]:
 
 
 def _rising(wishes: Sequence[float], weights: Sequence[float]) -> list[float]:
-    """Give the rising numbers nearest to the wishes, by least squares (pool adjacent violators)."""
+    """Return the rising numbers nearest to the wishes, by least squares (pool adjacent
+    violators).
+    """
     pools: list[tuple[float, float, int]] = []
     for wish, weight in zip(wishes, weights):
         mean, total, count = wish, weight, 1

@@ -28,7 +28,7 @@ _COLOURS = {
 
 
 def lines_of(box: Box) -> list[str]:
-    """Give the lines inside a box: names, count, units."""
+    """Return the lines inside a box: names, count, units."""
     lines = brief(box.titles, 4)
     if box.count != 1:
         lines.append(f"×{box.count:,}")
@@ -130,7 +130,7 @@ def as_json(drawing: Drawing) -> str:
 
 
 def described(drawing: Drawing) -> dict[str, Any]:
-    """Give what `as_json` writes, as plain values."""
+    """Return what `as_json` writes, as plain values."""
     layers = [[p for p in layer if isinstance(p, int)] for layer in drawing.layout().layers]
     return {"format": "pymonik-drawing", "version": _VERSION, **asdict(drawing), "layers": layers}
 

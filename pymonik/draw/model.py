@@ -14,7 +14,7 @@ from typing import Any
 from pymonik.analysis.shape import captured, folded, uses
 from pymonik.draw.layout import Layout, layered
 from pymonik.foreign import harmless
-from pymonik.graph.ir import Graph, Map, Put, Recorded, Spec
+from pymonik.graph.ir import Call, CallSpec, Graph, Map, Put
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Drawing:
 
 
 def status_of(counts: Mapping[str, int]) -> str:
-    """Give one status for many: the one that says most."""
+    """Return one status for many: the one that says most."""
     if "failed" in counts:
         return "failed"
     if len(counts) <= 1:
@@ -106,7 +106,7 @@ def status_of(counts: Mapping[str, int]) -> str:
 
 
 def brief(titles: Sequence[str], most: int) -> list[str]:
-    """Give at most `most` lines for the names of steps."""
+    """Return at most `most` lines for the names of steps."""
     runs = [(name, sum(1 for _ in run)) for name, run in groupby(titles)]
     lines = [name if n == 1 else f"{name}, {n} times" for name, n in runs]
     if len(lines) <= most:
@@ -120,7 +120,7 @@ def drawing(graph: Graph, fold: bool = True, numbers: Mapping[int, int] | None =
     fold: single calls of a task are one box, as if they had been mapped. numbers: those of recorded
     calls, by id, for the boxes' `origins`.
     """
-    if fold and any(type(node) is Recorded for node in graph.nodes):
+    if fold and any(type(node) is Call for node in graph.nodes):
         graph = folded(graph)
     boxes: list[Box] = []
     places: dict[int, int] = {}
@@ -167,11 +167,11 @@ def _earlier(node: Any) -> Box:
     if isinstance(node, Put):
         return replace(_box(node, {}), wanted=False)
     count = getattr(node, "n", None) or 1
-    name = node.spec.name if isinstance(node, (Recorded, Map)) else "value"
+    name = node.spec.name if isinstance(node, (Call, Map)) else "value"
     return Box((name,), count, 0, "earlier")
 
 
-def _facts(spec: Spec) -> tuple[tuple[str, str], ...]:
+def _facts(spec: CallSpec) -> tuple[tuple[str, str], ...]:
     options = spec.options
     shown = {
         "partition": options.partition_id,

@@ -57,7 +57,7 @@ def _is_last(
     drawing: Drawing,
     likeness: Callable[[Box], object],
 ) -> bool:
-    """Tell whether nobody alike was or could be joined behind `before` but `number`."""
+    """Return whether nobody alike was or could be joined behind `before` but `number`."""
     like = likeness(drawing.boxes[number])
     return not any(other != number and likeness(drawing.boxes[other]) == like for other in targets)
 
@@ -139,7 +139,7 @@ def _levels(inside: Drawing) -> int:
 
 
 def _part(drawing: Drawing, numbers: list[int]) -> Drawing:
-    """Give what is inside a group; many boxes in turn as groups of neighbours in the order."""
+    """Return what is inside a group; many boxes in turn as groups of neighbours in the order."""
     part = _cut(drawing, numbers)
     if len(numbers) <= _CLEAR:
         return part
@@ -149,7 +149,7 @@ def _part(drawing: Drawing, numbers: list[int]) -> Drawing:
 
 
 def _cut(drawing: Drawing, numbers: list[int]) -> Drawing:
-    """Give some boxes, and the links between them."""
+    """Return some boxes, and the links between them."""
     place = {number: rank for rank, number in enumerate(numbers)}
     links = (
         replace(link, source=place[link.source], target=place[link.target])

@@ -56,7 +56,7 @@ def svg(drawing: Drawing) -> str:
 
 
 def small_print(box: Box) -> str:
-    """Give the line below the names: how many elements, levels and units."""
+    """Return the line below the names: how many elements, levels and units."""
     parts = [f"×{box.count:,}"] if box.count != 1 else []
     parts += [f"{box.levels:,} levels"] if box.levels > 1 else []
     parts += [units_text(box)] if box.units else []
@@ -65,12 +65,12 @@ def small_print(box: Box) -> str:
 
 
 def fine_print(box: Box) -> list[str]:
-    """Give the lines below the names."""
+    """Return the lines below the names."""
     return [*filter(None, [small_print(box)]), *box.notes]
 
 
 def hues(names: Iterable[str]) -> dict[str, int]:
-    """Give every task a colour, unlike its neighbours' in the order of first appearance."""
+    """Return every task a colour, unlike its neighbours' in the order of first appearance."""
     return {name: _HUES[n % len(_HUES)] for n, name in enumerate(dict.fromkeys(names))}
 
 
@@ -89,7 +89,7 @@ def _height(text: Text) -> float:
 
 
 def _rows(layout: Layout, texts: list[Text]) -> tuple[dict[Place, float], float]:
-    """Give the top of every place, and the height of all."""
+    """Return the top of every place, and the height of all."""
     tops: dict[Place, float] = {}
     top = 0.0
     for layer in layout.layers:

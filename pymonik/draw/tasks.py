@@ -57,8 +57,14 @@ class _Boxes:
         for task in sorted(self.graph.tasks.values(), key=lambda task: self.graph.levels[task.id]):
             parent = self.graph.parent(task)
             origin = parent and (self.graph.levels[parent.id], self.graph.titles[parent.id])
-            heir = self.graph.is_heir(task)
-            key = (self.graph.levels[task.id], self.graph.titles[task.id], task.facts, origin, heir)
+            tail_unit = self.graph.is_heir(task)
+            key = (
+                self.graph.levels[task.id],
+                self.graph.titles[task.id],
+                task.facts,
+                origin,
+                tail_unit,
+            )
             groups.setdefault(key, []).append(task)
         for group in groups.values():
             self._shelve(group)
@@ -70,7 +76,7 @@ class _Boxes:
         return Drawing(tuple(self.boxes), tuple(links))
 
     def _outer(self, group: Sequence[SessionTask]) -> list[str]:
-        """Give the objects that a group uses and no task makes."""
+        """Return the objects that a group uses and no task makes."""
         ids = (id for task in group for id in task.inputs if id not in self.graph.makers)
         return list(dict.fromkeys(ids))
 

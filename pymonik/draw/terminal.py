@@ -57,7 +57,7 @@ def _in_rows(drawing: Drawing, width: int) -> Layout:
 
 
 def listing(drawing: Drawing, width: int = 80) -> str:
-    """Give a line a box: its number, its name and what it uses."""
+    """Return a line a box: its number, its name and what it uses."""
     used: dict[int, list[int]] = {}
     for link in drawing.links:
         used.setdefault(link.target, []).append(link.source)
@@ -70,7 +70,7 @@ def listing(drawing: Drawing, width: int = 80) -> str:
 
 
 def _text(box: Box, room: int) -> list[str]:
-    """Give the lines inside a box."""
+    """Return the lines inside a box."""
     lines = brief(box.titles, 4)
     mark = " *" if box.wanted else ""
     if box.count != 1:
@@ -99,7 +99,7 @@ def _elided(text: str, room: int) -> str:
 
 
 def _sizes(layout: Layout, texts: list[list[str]]) -> dict[Place, int]:
-    """Give every place its width: room for the text, and for the lines that arrive."""
+    """Return every place its width: room for the text, and for the lines that arrive."""
     sizes: dict[Place, int] = {place: 1 for layer in layout.layers for place in layer}
     arriving = Counter(lower for wires in layout.wires for _, lower in wires)
     for box, lines in enumerate(texts):

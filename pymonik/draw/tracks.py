@@ -30,7 +30,7 @@ class Net:
 
 
 def tracks_of(nets: list[Net]) -> list[tuple[Net, int]]:
-    """Give each net a row of its own where it would touch another; few crossings, few rows."""
+    """Return each net a row of its own where it would touch another; few crossings, few rows."""
     order = sorted(nets, key=lambda net: net.stem)
     for _ in range(len(order)):
         swapped = False

@@ -25,7 +25,7 @@ from armonik.protogen.client import (
 )
 
 from pymonik.emulator.engine import Engine
-from pymonik.emulator.gate import Gate, handlers
+from pymonik.emulator.gate import Interceptor, handlers
 from pymonik.emulator.services import cluster
 from pymonik.emulator.services.events import Events
 from pymonik.emulator.services.results import Results
@@ -87,7 +87,7 @@ def methods(served: Services) -> set[str]:
     }
 
 
-def listen(served: Services, gate: Gate, port: int, tls: Tls | None) -> tuple[Any, int]:
+def listen(served: Services, gate: Interceptor, port: int, tls: Tls | None) -> tuple[Any, int]:
     """Make a server, not started yet, and return it with its port."""
     server = grpc.server(
         ThreadPoolExecutor(THREADS, thread_name_prefix="control plane"),

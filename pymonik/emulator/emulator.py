@@ -25,12 +25,12 @@ from pymonik.emulator.control_plane import HOST, Tls, listen, methods, services
 from pymonik.emulator.counters import Counters
 from pymonik.emulator.engine import Engine
 from pymonik.emulator.faults import Faults
-from pymonik.emulator.gate import BODY_LIMIT, Gate
+from pymonik.emulator.gate import BODY_LIMIT, Interceptor
 from pymonik.emulator.habits import Habits
 from pymonik.emulator.overhead import Overhead
 from pymonik.emulator.state import ClusterSettings, generation
 from pymonik.emulator.state.events import Expire, Idle
-from pymonik.emulator.vitals import Vitals
+from pymonik.emulator.vitals import Health
 
 log = logging.getLogger("pymonik.emulator")
 
@@ -131,7 +131,7 @@ class Emulator:
     def start(self) -> Emulator:
         """Listen, and start the workers in the background."""
         self.start_control_plane()
-        agent_gate = Gate(self.counters, self.faults, prefix="Agent.")
+        agent_gate = Interceptor(self.counters, self.faults, prefix="Agent.")
         self._pool = Pool(self.partitions, self.engine, agent_gate, self._worker_settings)
         self._pool.start()
         self._clock = threading.Thread(target=self._tick, name="emulator clock", daemon=True)
@@ -212,14 +212,14 @@ class Emulator:
         """Lose every record older than this, as the database of a deployment does after a day."""
         self.engine.apply(Expire(time.time() - seconds))
 
-    def _gate(self) -> Gate:
+    def _gate(self) -> Interceptor:
         forgiving = generation(self.generation).errors_are_forgiven
-        return Gate(
+        return Interceptor(
             self.counters,
             self.faults,
             latency=self.latency,
             body_limit=BODY_LIMIT,
-            vitals=Vitals(self.max_errors, forgiving=forgiving, exhausted=self._exit_later),
+            vitals=Health(self.max_errors, forgiving=forgiving, exhausted=self._exit_later),
             database=self.engine.database,
             habits=self.habits,
             sleep=self.sleep,

@@ -26,6 +26,7 @@ from pymonik.emulator.state import (
 )
 from pymonik.emulator.state.events import Event
 from pymonik.emulator.state.instructions import (
+    DatabaseLoad,
     Drop,
     Enqueue,
     Instruction,
@@ -37,7 +38,6 @@ from pymonik.emulator.state.instructions import (
     ResultChanged,
     Run,
     Stop,
-    Toil,
 )
 from pymonik.emulator.storage import ObjectStorage
 from pymonik.emulator.watchers import Watchers
@@ -97,7 +97,7 @@ class Engine:
             for instruction in instructions:
                 self._carry_out(instruction, event)
         for instruction in instructions:
-            if isinstance(instruction, Toil):
+            if isinstance(instruction, DatabaseLoad):
                 self._toil(instruction.units * instruction.inputs)
             elif isinstance(instruction, Refuse):
                 raise Refused(instruction.code, instruction.reason)
@@ -152,7 +152,7 @@ class Engine:
                 self.interrupt(pod, task_id)
             case Drop(object_id):
                 self.objects.drop(object_id)
-            case Run() | Proceed() | Poison() | Toil() | Refuse():
+            case Run() | Proceed() | Poison() | DatabaseLoad() | Refuse():
                 pass
             case notice:
                 self.touched[notice.session_id] = self._clock()

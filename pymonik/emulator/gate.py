@@ -32,7 +32,7 @@ from pymonik.emulator.faults import (
 )
 from pymonik.emulator.habits import Habits
 from pymonik.emulator.state.world import OPAQUE
-from pymonik.emulator.vitals import Vitals
+from pymonik.emulator.vitals import Health
 
 BODY_LIMIT = 30_000_000
 """Kestrel's default limit of a unary request body; streams are not limited."""
@@ -42,7 +42,7 @@ HANDLER_THREW = "Exception was thrown by handler."
 
 
 @dataclass(slots=True)
-class Gate:
+class Interceptor:
     """One gate serves all methods of a server."""
 
     counters: Counters
@@ -50,7 +50,7 @@ class Gate:
     prefix: str = ""
     latency: float = 0.0
     body_limit: int | None = None
-    vitals: Vitals | None = None
+    vitals: Health | None = None
     database: Database | None = None
     habits: Habits = field(default_factory=Habits)
     sleep: Callable[[float], None] = time.sleep
@@ -134,7 +134,7 @@ def abort(context: Any, code: str, reason: str) -> NoReturn:
     raise AssertionError("unreachable: abort raises")
 
 
-def handlers(service: Any, implementation: object, gate: Gate) -> Any:
+def handlers(service: Any, implementation: object, gate: Interceptor) -> Any:
     """Bind an object to a service descriptor."""
     methods = {
         method.name: _handler(method, getattr(implementation, method.name), gate)
@@ -144,7 +144,7 @@ def handlers(service: Any, implementation: object, gate: Gate) -> Any:
     return grpc.method_handlers_generic_handler(service.full_name, methods)
 
 
-def _handler(method: Any, behaviour: Callable[[Any, Any], Any], gate: Gate) -> Any:
+def _handler(method: Any, behaviour: Callable[[Any, Any], Any], gate: Interceptor) -> Any:
     name = gate.prefix + method.name
     parse = GetMessageClass(method.input_type).FromString
     if method.client_streaming:
@@ -155,7 +155,10 @@ def _handler(method: Any, behaviour: Callable[[Any, Any], Any], gate: Gate) -> A
 
 
 def _unary_unary(
-    name: str, parse: Callable[[bytes], Any], behaviour: Callable[[Any, Any], Any], gate: Gate
+    name: str,
+    parse: Callable[[bytes], Any],
+    behaviour: Callable[[Any, Any], Any],
+    gate: Interceptor,
 ) -> Callable[[bytes, Any], bytes]:
     def call(raw: bytes, context: Any) -> bytes:
         actions = gate.enter(name, len(raw), context)
@@ -174,7 +177,10 @@ def _unary_unary(
 
 
 def _stream_unary(
-    name: str, parse: Callable[[bytes], Any], behaviour: Callable[[Any, Any], Any], gate: Gate
+    name: str,
+    parse: Callable[[bytes], Any],
+    behaviour: Callable[[Any, Any], Any],
+    gate: Interceptor,
 ) -> Callable[[Iterator[bytes], Any], bytes]:
     def call(messages: Iterator[bytes], context: Any) -> bytes:
         actions = gate.enter(name, 0, context)
@@ -191,7 +197,10 @@ def _stream_unary(
 
 
 def _unary_stream(
-    name: str, parse: Callable[[bytes], Any], behaviour: Callable[[Any, Any], Any], gate: Gate
+    name: str,
+    parse: Callable[[bytes], Any],
+    behaviour: Callable[[Any, Any], Any],
+    gate: Interceptor,
 ) -> Callable[[bytes, Any], Iterator[bytes]]:
     def call(raw: bytes, context: Any) -> Iterator[bytes]:
         actions = gate.enter(name, len(raw), context)

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 
 
-class Vitals:
+class Health:
     """Counts faults against a limit, and says once that it was passed."""
 
     def __init__(self, max_errors: int, *, forgiving: bool, exhausted: Callable[[], None]) -> None:

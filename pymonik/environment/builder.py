@@ -59,11 +59,11 @@ class Built:
 
     @property
     def is_plain(self) -> bool:
-        """Tell whether it is what this process has anyway."""
+        """Return whether it is what this process has anyway."""
         return self.venv is None and self.working_dir is None and not self.variables
 
     def is_like(self, other: Built | None) -> bool:
-        """Tell whether executors of one can serve the other."""
+        """Return whether executors of one can serve the other."""
         return other is not None and (self.python, self.variables, self.working_dir) == (
             other.python,
             other.variables,

@@ -32,7 +32,7 @@ class CallScope(Protocol):
     def own_prefix(self, name: str) -> str:
         """Return what the names of temporary folders begin with that go with this process."""
 
-    def when_stored(self, undo: Callable[[], None]) -> None:
+    def defer_until_stored(self, undo: Callable[[], None]) -> None:
         """Undo something when the value of the call was stored."""
 
 
@@ -98,7 +98,7 @@ class TaskEnvironment:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         if not self._folders:
-            scope.when_stored(self.close)
+            scope.defer_until_stored(self.close)
         self._names |= names
         self._folders.append(folder)
         self._added += tuple(added)
@@ -119,11 +119,11 @@ class TaskEnvironment:
         return True
 
     def get_python_executable(self) -> str:
-        """Give the interpreter that runs the task."""
+        """Return the interpreter that runs the task."""
         return self.python
 
     def get_venv_path(self) -> str:
-        """Give the folder that the interpreter is in."""
+        """Return the folder that the interpreter is in."""
         return str(Path(self.python).parent)
 
     def close(self) -> None:

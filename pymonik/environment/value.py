@@ -104,7 +104,7 @@ WITHHELD = "\0"
 
 
 def is_alike(one: Environment | None, other: Environment | None) -> bool:
-    """Tell whether environments demand the same, as far as is known of those in saved graphs."""
+    """Return whether environments demand the same, as far as is known of those in saved graphs."""
     if one is None or other is None or one == other:
         return one == other
     values = [value for _, value in (*one.variables, *other.variables)]
@@ -182,7 +182,7 @@ def _version() -> str:
 
 
 def is_python(specifier: str) -> bool:
-    """Tell whether this interpreter has a version that is asked for."""
+    """Return whether this interpreter has a version that is asked for."""
     if not specifier:
         return True
     from packaging.specifiers import SpecifierSet

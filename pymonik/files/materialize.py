@@ -118,12 +118,12 @@ def content_of(mat: Materialize) -> Content:
 
 
 def content_of_bytes(data: bytes) -> Content:
-    """Give what loads as some bytes."""
+    """Return what loads as some bytes."""
     return Content(_BYTES, [freeze_buffer(memoryview(data))])
 
 
 def is_bytes(content: Content) -> bool:
-    """Tell whether a content loads as bytes: it is a file, or the archive of a folder."""
+    """Return whether a content loads as bytes: it is a file, or the archive of a folder."""
     return content.data == _BYTES
 
 
@@ -140,7 +140,7 @@ class Placing:
 
 
 def is_placing(content: Content) -> bool:
-    """Tell whether a content is a file on its way: see `Placing`."""
+    """Return whether a content is a file on its way: see `Placing`."""
     return _PLACED in content.data and placed.__module__.encode() in content.data
 
 

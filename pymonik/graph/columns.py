@@ -1,6 +1,6 @@
 """Slot values and columns: what stands for one argument, of one call or of all calls of a map.
 
-Slot values: an immediate (itself), a `Content`, a `Ref` to one output, a `Bundle` of outputs
+Slot values: an immediate (itself), a `Content`, a `Ref` to one output, a `ListOf` of outputs
 (arrives as a list), or `Nested` (a content with holes for others). Columns: `Const`, `Immediates`,
 `Each`, `Range`, `Gather`, and `Same` (the value of an earlier step of the same element, in a fused
 map).
@@ -9,7 +9,7 @@ Enters: what recording captured. Leaves: which outputs of which nodes it needs, 
 element, and the same with other nodes in their places. What a node is, is the business of `ir`.
 
 An argument of a recorded call is a use of the value that it names, wherever the handle goes: it
-holds the *anchor* of that value, by which the flush sees what is wanted (see `ir.Recorded`). Once a
+holds the *anchor* of that value, by which the flush sees what is wanted (see `ir.Call`). Once a
 flush has taken the call, its graph shows the use, and `release` lets go of the anchor.
 """
 
@@ -32,7 +32,7 @@ class Ref:
         self.anchor = anchor
 
 
-class Bundle:
+class ListOf:
     """Outputs that arrive as one list: runs of (node, range of indexes), and their anchors."""
 
     __slots__ = ("anchors", "runs")
@@ -121,7 +121,7 @@ def release(argument: Any) -> None:
     kind = type(argument)
     if kind is Ref or kind is Range:
         argument.anchor = None
-    elif kind is Bundle:
+    elif kind is ListOf:
         argument.anchors = ()
     elif kind is Const:
         release(argument.value)
@@ -134,11 +134,11 @@ def release(argument: Any) -> None:
 
 
 def refs_of(slot: Any) -> Iterator[tuple[Any, range]]:
-    """Give the outputs a slot value needs, as runs of (node, indexes)."""
+    """Return the outputs a slot value needs, as runs of (node, indexes)."""
     kind = type(slot)
     if kind is Ref:
         yield slot.node, range(slot.index, slot.index + 1)
-    elif kind is Bundle:
+    elif kind is ListOf:
         yield from slot.runs
     elif kind is Nested:
         for inner in slot.slots:
@@ -146,7 +146,7 @@ def refs_of(slot: Any) -> Iterator[tuple[Any, range]]:
 
 
 def column_refs(column: Any, n: int) -> Iterator[tuple[Any, range]]:
-    """Give the outputs a column needs, as runs of (node, indexes)."""
+    """Return the outputs a column needs, as runs of (node, indexes)."""
     kind = type(column)
     if kind is Const:
         yield from refs_of(column.value)
@@ -162,7 +162,7 @@ def column_refs(column: Any, n: int) -> Iterator[tuple[Any, range]]:
 
 
 def slot_at(column: Any, index: int) -> Any:
-    """Give the slot value of one element of a column."""
+    """Return the slot value of one element of a column."""
     if isinstance(column, Const):
         return column.value
     if isinstance(column, Range):
@@ -178,8 +178,8 @@ def substitute(slot: Any, target: Callable[[Any, int], tuple[Any, int]]) -> Any:
     if kind is Ref:
         node, index = target(slot.node, slot.index)
         return slot if node is slot.node and index == slot.index else Ref(node, index)
-    if kind is Bundle:
-        return Bundle(_merge_runs(slot.runs, target))
+    if kind is ListOf:
+        return ListOf(_merge_runs(slot.runs, target))
     if kind is Nested:
         return Nested(slot.content, tuple(substitute(inner, target) for inner in slot.slots))
     return slot

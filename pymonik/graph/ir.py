@@ -1,6 +1,6 @@
 """The IR: a graph is a list of nodes, a node names only nodes before it.
 
-Recording appends `Recorded` calls and maps, and `Put`s; the pass `vectorize` turns them into
+Recording appends `Call` calls and maps, and `Put`s; the pass `vectorize` turns them into
 `Map`s, which the later passes and lowering read. Nodes are not changed once they stand in a graph,
 but for `home`, which is set once, at the flush, and says where the values will be found.
 
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.columns import Bundle, Column, Const, Each, Gather, Nested, Range, Ref, release
+from pymonik.graph.columns import Column, Const, Each, Gather, ListOf, Nested, Range, Ref, release
 from pymonik.values.content import Content
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from pymonik.capture.function import Code
     from pymonik.system.surroundings import Changes
     from pymonik.values.options import TaskOptions
-    from pymonik.values.outputs import Home
+    from pymonik.values.outputs import Location
 
 
-class Spec:
+class CallSpec:
     """What all calls of a node share: the code, the shape of the arguments and the options."""
 
     __slots__ = (
@@ -97,7 +97,7 @@ class Spec:
         )
 
 
-class Recorded:
+class Call:
     """A call (`n` is None, `args` are slot values) or a map (`args` are columns), as recorded."""
 
     __slots__ = (
@@ -116,7 +116,7 @@ class Recorded:
     )
 
     def __init__(
-        self, spec: Spec, args: tuple[Any, ...], n: int | None, site: Any, lasti: int
+        self, spec: CallSpec, args: tuple[Any, ...], n: int | None, site: Any, lasti: int
     ) -> None:
         self.spec = spec
         self.args = args
@@ -129,14 +129,14 @@ class Recorded:
         self.label: str | dict[int, str] | None = None
         # Ids that were handed out for values before they exist, by their places: see `Subtasks`.
         self.ids: dict[int, str] | None = None
-        self.home: Home | None = None
+        self.home: Location | None = None
         self.offset = 0
         # Where seeds come from: see `runtime.seeds`. Given before the call leaves the recorder.
         self.place: Any = None
 
     @property
     def wanted(self) -> bool:
-        """Tell whether somebody can still ask for the value.
+        """Return whether somebody can still ask for the value.
 
         Its anchor is held by handles, and by the arguments of calls that no flush has taken yet.
         """
@@ -144,12 +144,12 @@ class Recorded:
 
     @property
     def is_named(self) -> bool:
-        """Tell whether its value has a name or an id of its own."""
+        """Return whether its value has a name or an id of its own."""
         return self.label is not None or self.ids is not None
 
     @property
     def where(self) -> str:
-        """Give "file:line" of the call."""
+        """Return "file:line" of the call."""
         return line_of(self.site, self.lasti)
 
 
@@ -162,12 +162,12 @@ class Put:
         self.content = content
         self.label = label
         self.where = where
-        self.home: Home | None = None
+        self.home: Location | None = None
         self.offset = 0
 
 
 def line_of(code: Any, lasti: int) -> str:
-    """Give "file:line" of an instruction."""
+    """Return "file:line" of an instruction."""
     if isinstance(code, str):  # worked out already, where the code was
         return code
     line = code.co_firstlineno
@@ -188,9 +188,9 @@ class Step:
 
     def __init__(
         self,
-        spec: Spec,
+        spec: CallSpec,
         columns: tuple[Column, ...],
-        origins: tuple[Recorded, ...],
+        origins: tuple[Call, ...],
         wanted: bool | bytes = True,
     ) -> None:
         self.spec = spec
@@ -205,7 +205,7 @@ class Step:
 
     @property
     def is_wanted(self) -> bool:
-        """Tell whether any value of this step can be asked for."""
+        """Return whether any value of this step can be asked for."""
         return self.wanted if isinstance(self.wanted, bool) else any(self.wanted)
 
 
@@ -221,15 +221,15 @@ class Map:
         self.depth = depth
 
     def of_steps(self, steps: tuple[Step, ...]) -> Map:
-        """Give this map with other steps."""
+        """Return this map with other steps."""
         return Map(steps, self.n, self.chunk, self.depth)
 
     def in_units(self, chunk: int) -> Map:
-        """Give this map cut into units of `chunk` elements."""
+        """Return this map cut into units of `chunk` elements."""
         return Map(self.steps, self.n, chunk, self.depth)
 
     @property
-    def spec(self) -> Spec:
+    def spec(self) -> CallSpec:
         """What the first step's calls share: fused steps agree on where they run."""
         return self.steps[0].spec
 
@@ -247,7 +247,7 @@ class Map:
         return -(-self.n // (self.chunk or self.n)) if self.n else 0
 
 
-Node = Recorded | Put | Map
+Node = Call | Put | Map
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,7 @@ class Graph:
     """
 
     nodes: tuple[Any, ...]
-    aliases: dict[Recorded, Recorded]
+    aliases: dict[Call, Call]
     notes: tuple[str, ...] = ()
 
     @property
@@ -276,7 +276,7 @@ def taken(nodes: Iterable[Any]) -> Graph:
     """
     graph = Graph(tuple(nodes), {})
     for node in graph.nodes:
-        if type(node) is Recorded:
+        if type(node) is Call:
             for argument in node.args:
                 kind = type(argument)
                 if kind is Ref:  # the usual case
@@ -286,32 +286,32 @@ def taken(nodes: Iterable[Any]) -> Graph:
     return graph
 
 
-_HOLDERS = frozenset({Range, Bundle, Const, Each, Nested})
+_HOLDERS = frozenset({Range, ListOf, Const, Each, Nested})
 
 
 def _calls(node: Any) -> int:
     if isinstance(node, Map):
         return node.n * len(node.steps)
-    if isinstance(node, Recorded):
+    if isinstance(node, Call):
         return 1 if node.n is None else node.n
     return 0
 
 
 def inputs(node: Any) -> Iterable[Any]:
-    """Give the nodes a node needs, each once, in the order met."""
+    """Return the nodes a node needs, each once, in the order met."""
     found: dict[int, Any] = {}
     if isinstance(node, Map):
         for step in node.steps:
             for column in step.columns:
                 _add_sources(column, found)
-    elif isinstance(node, Recorded):
+    elif isinstance(node, Call):
         for argument in node.args:  # slot values of a call, columns of a map
             _add_sources(argument, found)
     return found.values()
 
 
 def sources_of(column: Any) -> Iterable[Any]:
-    """Give the nodes a column or a slot value needs, each once."""
+    """Return the nodes a column or a slot value needs, each once."""
     found: dict[int, Any] = {}
     _add_sources(column, found)
     return found.values()
@@ -330,7 +330,7 @@ def _add_sources(what: Any, found: dict[int, Any]) -> None:
                 found[id(slot.node)] = slot.node
             else:
                 _add_sources(slot, found)
-    elif kind is Bundle:
+    elif kind is ListOf:
         for node, _ in what.runs:
             found[id(node)] = node
     elif kind is Nested:

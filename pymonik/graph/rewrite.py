@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pymonik.graph.columns import (
-    Bundle,
     Column,
     Const,
     Each,
     Gather,
     Immediates,
+    ListOf,
     Nested,
     Range,
     Ref,
@@ -70,7 +70,7 @@ def moved(column: Any, target_of: Target) -> Column:
 
 
 def uses(node: Map) -> dict[int, bool]:
-    """Give the maps that a map uses, by id: True where element i uses element i and no other."""
+    """Return the maps that a map uses, by id: True where element i uses element i and no other."""
     found: dict[int, bool] = {}
     alone = node.n == 1
     for step in node.steps:
@@ -99,7 +99,7 @@ def _note_slot(slot: Any, index: int, n: int, found: dict[int, bool]) -> None:
     elif kind is Nested:
         for inner in slot.slots:
             _note_slot(inner, index, n, found)
-    elif kind is Bundle:
+    elif kind is ListOf:
         for source, indexes in slot.runs:
             own = len(indexes) == 1 and indexes[0] == index
             _note(source, own and getattr(source, "n", 0) == n, found)

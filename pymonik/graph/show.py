@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pymonik.foreign import harmless
-from pymonik.graph.columns import Bundle, Const, Gather, Immediates, Nested, Range, Ref, Same
-from pymonik.graph.ir import Graph, Map, Put, Recorded
+from pymonik.graph.columns import Const, Gather, Immediates, ListOf, Nested, Range, Ref, Same
+from pymonik.graph.ir import Call, Graph, Map, Put
 from pymonik.humanize import literal
 from pymonik.values.content import Content
 
@@ -38,7 +38,7 @@ def _line(node: Any, numbers: dict[int, str]) -> str:
     number = numbers[id(node)]
     if isinstance(node, Put):
         return f"{number} = put {_slot(node.content, numbers)}{_label(node)}"
-    if isinstance(node, Recorded):
+    if isinstance(node, Call):
         inner = _named(node.spec, _recorded_args(node, numbers))
         shape = "" if node.n is None else f"map[{node.n}] "
         mark = " *" if node.wanted else ""
@@ -80,7 +80,7 @@ def _mark(wanted: bool | bytes) -> str:
     return " *" if all(wanted) else " ?" if any(wanted) else ""
 
 
-def _recorded_args(node: Recorded, numbers: dict[int, str]) -> list[str]:
+def _recorded_args(node: Call, numbers: dict[int, str]) -> list[str]:
     if node.n is None:
         return [_slot(slot, numbers) for slot in node.args]
     return [_column(column, "", numbers, node.n) for column in node.args]
@@ -126,7 +126,7 @@ def _slot(slot: Any, numbers: dict[int, str]) -> str:
         name = numbers.get(id(slot.node), "%ext")
         whole = getattr(slot.node, "n", None) in (None, 1)
         return name if whole else f"{name}[{slot.index}]"
-    if kind is Bundle:
+    if kind is ListOf:
         return "[" + ", ".join(_runs(slot.runs, numbers)) + "]"
     if kind is Nested:
         return f"#{slot.content.size}B(" + ", ".join(_slot(s, numbers) for s in slot.slots) + ")"
@@ -139,7 +139,7 @@ def _slot(slot: Any, numbers: dict[int, str]) -> str:
 
 
 def _runs(runs: Sequence[tuple[Any, range]], numbers: dict[int, str]) -> list[str]:
-    """Give the runs of a bundle; of many the first ones and the last."""
+    """Return the runs of a bundle; of many the first ones and the last."""
     if len(runs) <= _RUNS:
         return [_run(node, run, numbers) for node, run in runs]
     shown = [_run(node, run, numbers) for node, run in (*runs[:3], runs[-1])]

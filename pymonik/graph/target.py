@@ -21,4 +21,4 @@ class Target:
     seconds: Callable[[Any], float | None] = field(default=lambda spec: spec.options.cost)
     known: Mapping[str, float] = field(default_factory=dict)
     chunk_size: int | None = None
-    solo: bool = False
+    isolates_delegating: bool = False

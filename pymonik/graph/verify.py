@@ -10,7 +10,7 @@ from typing import Any
 
 from pymonik.errors import GraphError
 from pymonik.graph.columns import Each, Gather, Immediates, Same, column_refs
-from pymonik.graph.ir import Graph, Map, Put, Recorded, inputs
+from pymonik.graph.ir import Call, Graph, Map, Put, inputs
 
 
 def verify(graph: Graph, after: str = "recording") -> None:
@@ -26,13 +26,13 @@ def _order(node: Any, seen: dict[int, Any], graph: Graph) -> Iterator[str]:
     if id(node) in seen:
         yield "stands twice in the graph"
     for source in inputs(node):
-        source = graph.aliases.get(source, source) if isinstance(source, Recorded) else source
+        source = graph.aliases.get(source, source) if isinstance(source, Call) else source
         if id(source) not in seen and getattr(source, "home", None) is None:
             yield "uses a value that is not made before it"
 
 
 def _shape(node: Any) -> Iterator[str]:
-    if isinstance(node, Recorded):
+    if isinstance(node, Call):
         if len(node.args) != node.spec.width:
             yield f"has {len(node.args)} arguments where its task takes {node.spec.width}"
     elif isinstance(node, Map):
@@ -64,7 +64,7 @@ def _step_shape(node: Map, number: int, step: Any) -> Iterator[str]:
 
 
 def _length(column: Any) -> int | None:
-    """Give the length of a column that has one of its own."""
+    """Return the length of a column that has one of its own."""
     if isinstance(column, Gather):
         return len(column.indexes)
     return len(column.values) if isinstance(column, (Immediates, Each)) else None

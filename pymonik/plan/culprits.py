@@ -11,7 +11,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.columns import Const
-from pymonik.graph.ir import Graph, Recorded
+from pymonik.graph.ir import Call, Graph
 from pymonik.graph.passes import run_passes
 from pymonik.graph.target import Target
 from pymonik.plan.lower import lower
@@ -41,7 +41,7 @@ def refuse_culprits(nodes: Sequence[Any], target: Target, optimize: Any, calling
                 middle = len(part) // 2
                 parts += [part[middle:], part[:middle]]
                 continue
-            if type(part[0]) is not Recorded or _is_refused(part[0]):
+            if type(part[0]) is not Call or _is_refused(part[0]):
                 raise
             _refuse(part[0], error, calling)
             found += 1
@@ -50,12 +50,12 @@ def refuse_culprits(nodes: Sequence[Any], target: Target, optimize: Any, calling
     return found
 
 
-def _is_refused(node: Recorded) -> bool:
+def _is_refused(node: Call) -> bool:
     slots = [slot.value if type(slot) is Const else slot for slot in node.args]
     return Failure in map(type, slots)
 
 
-def _refuse(node: Recorded, error: Exception, calling: Code) -> None:
+def _refuse(node: Call, error: Exception, calling: Code) -> None:
     """Let a call take its failure for an argument: it stays in the graph, and will not run."""
     from pymonik.capture import freeze as pickling
 

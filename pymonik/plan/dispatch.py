@@ -17,7 +17,7 @@ class ObjectStore(Protocol):
     """Takes requests; each method is one."""
 
     def declare(self, names: Sequence[str]) -> Sequence[str]:
-        """Give an id for each name."""
+        """Return an id for each name."""
 
     def create(self, items: Sequence[tuple[str, Parts]]) -> Sequence[str]:
         """Store objects under names; give their ids."""

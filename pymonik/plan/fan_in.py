@@ -18,14 +18,14 @@ from typing import Any
 from pymonik.plan.unit import Unit
 from pymonik.settings import settings
 from pymonik.values.options import TaskOptions
-from pymonik.values.outputs import Cell
+from pymonik.values.outputs import Outputs
 from pymonik.wire.program import Program, Run, StepCode, with_runs
 
 NAME = "gather"
 # By cell and output: the cell of a gather, and where the output begins there.
-Places = dict[tuple[Cell, int], tuple[Cell, int]]
+Places = dict[tuple[Outputs, int], tuple[Outputs, int]]
 # (output, element, cell, its output, its place): a value that another unit will make.
-Hole = tuple[int, int, Cell, int, int]
+Hole = tuple[int, int, Outputs, int, int]
 PASS_ON = StepCode(
     function=None,
     name=NAME,
@@ -53,7 +53,7 @@ class FanInUnit(Unit):
         return [[None] * self.n]
 
     def holes(self) -> Iterator[tuple[int, int, int, int, int]]:
-        """Give (output, element, input, its output, its place) for each record."""
+        """Return (output, element, input, its output, its place) for each record."""
         (step,) = self.program.steps
         element = 0
         for source, output, start, _, count in step.columns[0][1]:
@@ -74,13 +74,13 @@ class FanIn:
         self.made: list[FanInUnit] = []
 
     def bounded(self, unit: Unit) -> Unit:
-        """Give a unit with few outcomes of others among its inputs."""
+        """Return a unit with few outcomes of others among its inputs."""
         while places := self._places(unit.needs, unit.options):
             unit = _over(unit, places)
         return unit
 
     def holes(self, holes: Sequence[Hole], options: TaskOptions) -> Sequence[Hole]:
-        """Give holes that few cells fill."""
+        """Return holes that few cells fill."""
         while places := self._places((hole[2] for hole in holes), options):
             moved = []
             for output, element, cell, out, place in holes:
@@ -89,7 +89,7 @@ class FanIn:
             holes = moved
         return holes
 
-    def _places(self, needs: Iterable[Cell], options: TaskOptions) -> Places:
+    def _places(self, needs: Iterable[Outputs], options: TaskOptions) -> Places:
         """Gather cells when they are too many; give where their outputs begin, else nothing."""
         places: Places = {}
         cells = list(dict.fromkeys(needs))
@@ -104,7 +104,7 @@ class FanIn:
                     at += cell.n
         return places
 
-    def _gather(self, cells: tuple[Cell, ...], options: TaskOptions) -> FanInUnit:
+    def _gather(self, cells: tuple[Outputs, ...], options: TaskOptions) -> FanInUnit:
         key = (options.partition_id, options.priority, cells)
         if key not in self._known:
             self._known[key] = _gather(cells, options)
@@ -113,7 +113,7 @@ class FanIn:
 
 
 def bounded(units: Sequence[Unit], optimize: Any) -> list[Unit]:
-    """Give units that have few inputs, those that they need before them."""
+    """Return units that have few inputs, those that they need before them."""
     fan_in = FanIn(optimize)
     found: list[Unit] = []
     for unit in units:
@@ -123,7 +123,7 @@ def bounded(units: Sequence[Unit], optimize: Any) -> list[Unit]:
     return found
 
 
-def _gather(cells: tuple[Cell, ...], options: TaskOptions) -> FanInUnit:
+def _gather(cells: tuple[Outputs, ...], options: TaskOptions) -> FanInUnit:
     runs = [
         (number, output, 0, 1, cell.n)
         for number, cell in enumerate(cells)
@@ -131,13 +131,13 @@ def _gather(cells: tuple[Cell, ...], options: TaskOptions) -> FanInUnit:
     ]
     n = sum(run[4] for run in runs)
     program = Program([PASS_ON._replace(columns=(("r", runs),))], n)
-    return FanInUnit(0, program, cells, Cell(n, 1), options, NAME, wanted=False)
+    return FanInUnit(0, program, cells, Outputs(n, 1), options, NAME, wanted=False)
 
 
 def _over(unit: Unit, places: Places) -> Unit:
     """Make a unit anew: gathers stand at the positions of its inputs."""
     inputs: list[Any] = [
-        places[source, 0][0] if isinstance(source, Cell) else source for source in unit.inputs
+        places[source, 0][0] if isinstance(source, Outputs) else source for source in unit.inputs
     ]
     first = {id(source): position for position, source in reversed(list(enumerate(inputs)))}
 

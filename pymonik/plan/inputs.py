@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from pymonik.errors import GraphError
-from pymonik.graph.columns import Bundle, Const, Each, Gather, Immediates, Nested, Range, Ref, Same
+from pymonik.graph.columns import Const, Each, Gather, Immediates, ListOf, Nested, Range, Ref, Same
 from pymonik.graph.ir import Map, Put
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Cell, Home, Spliced
+from pymonik.values.outputs import Location, Outputs, ScatteredLocation
 from pymonik.wire.program import Run
 
 
@@ -22,7 +22,7 @@ class Lowered(Protocol):
     """What has been lowered so far: homes by map, and blobs; contents above `limit` are blobs."""
 
     limit: int
-    homes: dict[int, Home]
+    homes: dict[int, Location]
 
     def add_blob(self, content: Content) -> None:
         """Note a content that travels as a blob."""
@@ -35,10 +35,10 @@ class Inputs:
 
     def __init__(self, lowering: Lowered) -> None:
         self.lowering = lowering
-        self.sources: list[Content | Cell] = []
+        self.sources: list[Content | Outputs] = []
         self.positions: dict[int, int] = {}
 
-    def position(self, source: Content | Cell) -> int:
+    def position(self, source: Content | Outputs) -> int:
         position = self.positions.get(id(source))
         if position is None:
             position = self.positions[id(source)] = len(self.sources)
@@ -46,7 +46,7 @@ class Inputs:
         return position
 
     def item(self, content: Content) -> Content | int:
-        """Give a small content itself, a large one as an input."""
+        """Return a small content itself, a large one as an input."""
         if content.size <= self.lowering.limit:
             return content
         self.lowering.add_blob(content)
@@ -89,7 +89,7 @@ class Inputs:
             return ("r", self.runs(slot.node, range(slot.index, slot.index + 1)))
         if kind is Content:
             return ("c", self.item(slot))
-        if kind is Bundle:
+        if kind is ListOf:
             return ("b", [part for node, run in slot.runs for part in self.bundle(node, run)])
         if kind is Nested:
             return ("n", self.item(slot.content), [self.slot(inner) for inner in slot.slots])
@@ -105,7 +105,7 @@ class Inputs:
     def runs(self, node: Any, indexes: range) -> list[Run]:
         """Cut a run of outputs along the units that make them."""
         home, offset, output = self.home(node)
-        if type(home) is Spliced:
+        if type(home) is ScatteredLocation:
             return [self.run_at(*home.at(offset + index)) for index in indexes]
         if len(indexes) == 1:
             cell, place = home.locate(offset + indexes[0])
@@ -124,7 +124,7 @@ class Inputs:
     def gathered(self, node: Any, indexes: Sequence[int]) -> list[Run]:
         """Find outputs in any order; neighbours that follow one another make one run."""
         home, offset, output = self.home(node)
-        if type(home) is Spliced:
+        if type(home) is ScatteredLocation:
             return [self.run_at(*home.at(offset + index)) for index in indexes]
         runs: list[Run] = []
         source = first = count = -1
@@ -139,17 +139,19 @@ class Inputs:
             source, first, count = position, place, 1
         return [*runs, (source, output, first, 1, count)]
 
-    def run_at(self, home: Home, index: int) -> Run:
-        """Give the run of a single output."""
+    def run_at(self, home: Location, index: int) -> Run:
+        """Return the run of a single output."""
         cell, place = home.locate(index)
         return (self.position(cell), home.output or 0, place, 1, 1)
 
-    def home(self, node: Any) -> tuple[Home, int, int]:
-        """Give where the values of a node will be found: the home, the offset there, the output."""
+    def home(self, node: Any) -> tuple[Location, int, int]:
+        """Return where the values of a node will be found: the home, the offset there, the
+        output.
+        """
         if type(node) is Map:
             home, offset = self.lowering.homes[id(node)], 0
         else:
             home, offset = node.home, node.offset
-            if home.output is None and type(home) is not Spliced:
+            if home.output is None and type(home) is not ScatteredLocation:
                 raise GraphError(f"the value of {node.spec.name} ({node.where}) was not kept")
         return home, offset, home.output if home.output is not None else 0

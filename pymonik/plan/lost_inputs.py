@@ -12,13 +12,15 @@ from typing import Any
 
 from pymonik.plan.unit import Unit
 from pymonik.values.outcome import PENDING, Failure
-from pymonik.values.outputs import Cell
+from pymonik.values.outputs import Outputs
 from pymonik.wire.program import Program
 
 Columns = Sequence[Sequence[Any]]
 
 
-def blame(program: Program, failed: Mapping[int, Columns]) -> tuple[list[list[Any]], bool]:
+def propagate_failures(
+    program: Program, failed: Mapping[int, Columns]
+) -> tuple[list[list[Any]], bool]:
     """Follow failed inputs, by position; give the stored columns, and whether nothing is left."""
     made: list[list[Any]] = []
     for step in program.steps:
@@ -36,15 +38,15 @@ def blame(program: Program, failed: Mapping[int, Columns]) -> tuple[list[list[An
 
 
 def failed_inputs(unit: Unit) -> dict[int, Columns]:
-    """Give the columns of a unit's inputs that are known to hold failures, by position."""
+    """Return the columns of a unit's inputs that are known to hold failures, by position."""
     found: dict[int, Columns] = {}
     for position, source in enumerate(unit.inputs):
-        if isinstance(source, Cell) and not source.missing and _holds_failures(source):
+        if isinstance(source, Outputs) and not source.missing and _holds_failures(source):
             found[position] = source.columns or [source.errors[:1] * source.n]
     return found
 
 
-def _holds_failures(cell: Cell) -> bool:
+def _holds_failures(cell: Outputs) -> bool:
     if not cell.columns:
         return bool(cell.errors)
     return any(
@@ -56,7 +58,7 @@ def _holds_failures(cell: Cell) -> bool:
 def _failures(
     column: Any, element: int, failed: Mapping[int, Columns], made: Sequence[Sequence[Any]]
 ) -> Iterator[Failure]:
-    """Give the failures among the values that one argument of one element is made of."""
+    """Return the failures among the values that one argument of one element is made of."""
     kind, what = column[0], column[1]
     if kind == "x":
         yield what

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from pymonik.capture.freeze import pickled_types
-from pymonik.graph.ir import Graph, Map, Put, Recorded, Spec, Step, inputs, line_of
+from pymonik.graph.ir import Call, CallSpec, Graph, Map, Put, Step, inputs, line_of
 from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit
@@ -19,7 +19,7 @@ from pymonik.settings import settings
 from pymonik.values import seeds
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS, TaskOptions
-from pymonik.values.outputs import Cell, Home
+from pymonik.values.outputs import Location, Outputs
 from pymonik.wire.program import Program, Shared
 
 
@@ -39,7 +39,7 @@ def bind(graph: Graph, plan: Plan) -> None:
         kept.home.share(kept.offset)
 
 
-def _bind_step(step: Step, home: Home) -> None:
+def _bind_step(step: Step, home: Location) -> None:
     for offset, origin in enumerate(step.origins):
         origin.home = home
         origin.offset = offset
@@ -52,8 +52,8 @@ class _Lowering:
         self.graph = graph
         self.units: list[Unit] = []
         self.blobs: dict[int, Content] = {}
-        self.homes: dict[int, Home] = {}
-        self.bound: list[tuple[Map, list[Home]]] = []
+        self.homes: dict[int, Location] = {}
+        self.bound: list[tuple[Map, list[Location]]] = []
         self.used: set[int] = set()
         self.limit = settings().blob_size
         self.retry_contents: dict[Any, Content] = {}
@@ -82,7 +82,9 @@ class _Lowering:
             for number, step in enumerate(node.steps)
         ]
         stored = [number for number, row in enumerate(rows) if row.keep is not False]
-        cells = [Cell(min(chunk, node.n - start), len(stored)) for start in range(0, node.n, chunk)]
+        cells = [
+            Outputs(min(chunk, node.n - start), len(stored)) for start in range(0, node.n, chunk)
+        ]
         shared: Shared | None = None
         wanted, options = any(s.is_wanted for s in node.steps), self._inherited(node.spec.options)
         name, spec = node.name, node.spec
@@ -117,7 +119,7 @@ class _Lowering:
                     self.add_blob(unit.modules)
             self.units.append(unit)
         outputs = {number: place for place, number in enumerate(stored)}
-        homes = [Home(cells, chunk, outputs.get(number)) for number in range(len(node.steps))]
+        homes = [Location(cells, chunk, outputs.get(number)) for number in range(len(node.steps))]
         self.homes[id(node)] = homes[-1]
         self.bound.append((node, homes))
 
@@ -128,7 +130,7 @@ class _Lowering:
         return step.wanted if step.is_wanted else False
 
     def _shared(self, step: Step, function: Any) -> tuple[Any, ...]:
-        """Give what a step shares with the same step of other units."""
+        """Return what a step shares with the same step of other units."""
         spec, options = step.spec, step.spec.options
         return (
             function,
@@ -143,7 +145,7 @@ class _Lowering:
         )
 
     def _inherited(self, options: TaskOptions) -> TaskOptions:
-        """Give options that can be pickled anywhere: exception types go as contents instead."""
+        """Return options that can be pickled anywhere: exception types go as contents instead."""
         if options.retry_on is None or options.retry_on == DEFAULTS.retry_on:
             return options
         return replace(options, retry_on=None)
@@ -156,7 +158,7 @@ class _Lowering:
         return self.retry_contents[kinds]
 
     def _sites(self, step: Step) -> Any:
-        """Give the call site: one text when all calls have the same, else one for each."""
+        """Return the call site: one text when all calls have the same, else one for each."""
         first, origins = step.origins[0], step.origins
         code, lasti = first.site, first.lasti
         if all(o.lasti == lasti and o.site is code for o in origins):
@@ -186,13 +188,13 @@ class _Row:
         self.sites = sites
         self.based = step.origins[0].n is not None
         self.elements: list[int | None] | None = None
-        if set(map(type, step.origins)) != {Recorded}:
+        if set(map(type, step.origins)) != {Call}:
             # Elements of maps that became single calls keep their numbers.
             self.elements = [getattr(origin, "element", None) for origin in step.origins]
         self.places = _places(step)
 
     def own(self, inputs: Inputs, start: int, stop: int) -> tuple[Any, ...]:
-        """Give the part of a step that is a unit's own: see `StepCode`."""
+        """Return the part of a step that is a unit's own: see `StepCode`."""
         return (
             tuple([inputs.column(column, start, stop) for column in self.columns]),
             self.keep if isinstance(self.keep, bool) else self.keep[start:stop],
@@ -202,13 +204,13 @@ class _Row:
         )
 
 
-def _may_ask(spec: Spec) -> bool:
-    """Tell whether a call may look at its options: sub-tasks inherit them, contexts show them."""
+def _may_ask(spec: CallSpec) -> bool:
+    """Return whether a call may look at its options: sub-tasks inherit them, contexts show them."""
     return spec.delegates or spec.context or spec.code.asks
 
 
 def _places(step: Step) -> Any:
-    """Give where the seeds of a step come from; a pure task has none."""
+    """Return where the seeds of a step come from; a pure task has none."""
     if step.spec.pure:
         return None
     return seeds.folded(step.spec.root, [origin.place for origin in step.origins])

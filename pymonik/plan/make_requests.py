@@ -33,21 +33,21 @@ from pymonik.plan.requests import (
     packed,
     result_name,
 )
-from pymonik.plan.unit import Named, Unit
+from pymonik.plan.unit import Unit, ValueLocation
 from pymonik.settings import settings
 from pymonik.values.content import Content
 from pymonik.values.options import TaskOptions
-from pymonik.values.outputs import Cell
+from pymonik.values.outputs import Outputs
 from pymonik.wire import envelope
-from pymonik.wire.envelope import Assembly, Order, Parts
+from pymonik.wire.envelope import AssemblePayload, Parts, TaskPayload
 
 
 @dataclass
-class Ledger:
+class StoredObjects:
     """What is stored: contents by digest, outcomes of units by their cells."""
 
     contents: dict[bytes, Object] = field(default_factory=dict)
-    cells: WeakKeyDictionary[Cell, Object] = field(default_factory=WeakKeyDictionary)
+    cells: WeakKeyDictionary[Outputs, Object] = field(default_factory=WeakKeyDictionary)
     numbers: int = 0
     # The working directories of environments, archived, by their hashes.
     folders: dict[str, Content] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Ledger:
             if not stored.id:
                 self.cells.pop(cell, None)
 
-    def outcomes(self) -> list[tuple[Cell, Object]]:
+    def outcomes(self) -> list[tuple[Outputs, Object]]:
         """Return the cells, and where their outcomes are, as of one moment."""
         # Other threads add some meanwhile: `items` would stumble over them.
         cells = [ref() for ref in self.cells.keyrefs()]
@@ -70,16 +70,16 @@ class Ledger:
 
 
 @dataclass(frozen=True)
-class Facts:
+class SubmissionContext:
     """What a plan does not know of the session that it is sent to."""
 
     session_id: str = NO_ID
     slots: int = 1
     optimize: Any = True
     # Whether tasks may end their dependents unseen, and the one that may when others may not.
-    gives_up: bool = True
-    heir: Cell | None = None
-    # What becomes of the logs of tasks: see `Order`.
+    reports_error: bool = True
+    tail_unit: Outputs | None = None
+    # What becomes of the logs of tasks: see `TaskPayload`.
     logs: str = ""
     # Versions of the packages that pickled data names, on the client.
     versions: tuple[tuple[str, str], ...] = ()
@@ -102,7 +102,7 @@ class Sending:
         return sum(o.size for o in (*creates, *streams))
 
     def unsent(self) -> list[Object]:
-        """Give the outputs of tasks that were not submitted."""
+        """Return the outputs of tasks that were not submitted."""
         open_steps = [s for s in self.steps if isinstance(s, Submit) and not s.is_done]
         return [entry.output for step in open_steps for entry in step.entries]
 
@@ -110,9 +110,9 @@ class Sending:
 def sending(
     units: Sequence[Unit],
     contents: Iterable[Content],
-    ledger: Ledger,
-    facts: Facts,
-    tables: Mapping[str, dict[str, Named]] | None = None,
+    ledger: StoredObjects,
+    facts: SubmissionContext,
+    tables: Mapping[str, dict[str, ValueLocation]] | None = None,
     extra: Iterable[Object] = (),
 ) -> Sending:
     """Work out the steps; `extra` are further objects to be stored, `tables` tell of values."""
@@ -137,7 +137,7 @@ def sending(
     return Sending(steps, outputs)
 
 
-def output_of(unit: Unit, ledger: Ledger, facts: Facts) -> Object:
+def output_of(unit: Unit, ledger: StoredObjects, facts: SubmissionContext) -> Object:
     """Return where the outcome of a unit will be: told once, the same from then on."""
     known = ledger.cells.get(unit.cell)
     if known is not None:  # declared by a submission that was refused
@@ -152,7 +152,9 @@ def output_of(unit: Unit, ledger: Ledger, facts: Facts) -> Object:
     return output
 
 
-def _content(content: Content, ledger: Ledger, objects: list[Object], name: str = "blob") -> Object:
+def _content(
+    content: Content, ledger: StoredObjects, objects: list[Object], name: str = "blob"
+) -> Object:
     known = ledger.contents.get(content.digest)
     if known is None:
         known = Object(
@@ -166,8 +168,10 @@ def _content(content: Content, ledger: Ledger, objects: list[Object], name: str 
     return known
 
 
-def _cell(cell: Cell, ledger: Ledger, facts: Facts, objects: list[Object]) -> Object:
-    """Give where an outcome is; what failed without leaving a trace is stored for its users."""
+def _cell(
+    cell: Outputs, ledger: StoredObjects, facts: SubmissionContext, objects: list[Object]
+) -> Object:
+    """Return where an outcome is; what failed without leaving a trace is stored for its users."""
     known = ledger.cells.get(cell)
     if known is not None:
         return known
@@ -183,11 +187,15 @@ def _cell(cell: Cell, ledger: Ledger, facts: Facts, objects: list[Object]) -> Ob
 
 
 def _entry(
-    unit: Unit, output: Object, ledger: Ledger, facts: Facts, objects: list[Object]
+    unit: Unit,
+    output: Object,
+    ledger: StoredObjects,
+    facts: SubmissionContext,
+    objects: list[Object],
 ) -> TaskSubmission:
     inputs = [
         _cell(source, ledger, facts, objects)
-        if isinstance(source, Cell)
+        if isinstance(source, Outputs)
         else _content(source, ledger, objects)
         for source in unit.inputs
     ]
@@ -203,17 +211,17 @@ def _entry(
         placement_of(unit.options, unit.name, facts.application),
     )
     if isinstance(unit, FanInUnit):
-        gathered = Assembly(
+        gathered = AssemblePayload(
             unit.name,
             unit.columns(),
             unit.cell.errors,
             list(unit.holes()),
             digests,
             output.digest,
-            facts.gives_up,
+            facts.reports_error,
         )
         return TaskSubmission(order_object(gathered), output, unique, placement)
-    order = Order(
+    order = TaskPayload(
         program=unit.payload,
         name=unit.name,
         n=unit.n,
@@ -228,15 +236,15 @@ def _entry(
         has_modules=unit.modules is not None,
         versions=facts.versions,
         logs=facts.logs and (facts.logs if unit.wanted else "note"),
-        gives_up=facts.gives_up or not unit.cell.columns or unit.cell is facts.heir,
+        reports_error=facts.reports_error or not unit.cell.columns or unit.cell is facts.tail_unit,
     )
     return TaskSubmission(
         order_object(order, "" if output.name else unit.name), output, unique, placement
     )
 
 
-def _folder(environment: Any, ledger: Ledger) -> Content | None:
-    """Give the archive of an environment's working directory, made once."""
+def _folder(environment: Any, ledger: StoredObjects) -> Content | None:
+    """Return the archive of an environment's working directory, made once."""
     if not environment or not environment.working_hash:
         return None
     known = ledger.folders.get(environment.working_hash)
@@ -246,14 +254,16 @@ def _folder(environment: Any, ledger: Ledger) -> Content | None:
 
 
 def order_object(order: Any, unit: str = "") -> Object:
-    """Give the object of an order; unit: the name of the unit, if no output will tell it."""
+    """Return the object of an order; unit: the name of the unit, if no output will tell it."""
     parts = envelope.seal_order(order)
     name = f"{ORDER} of {unit}" if unit else ORDER
     return Object(name, order.stamp, envelope.size_of(parts), lambda: parts)
 
 
-def _table(title: str, told: dict[str, Named], ledger: Ledger, objects: list[Object]) -> Object:
-    """Give the object that tells others where values are."""
+def _table(
+    title: str, told: dict[str, ValueLocation], ledger: StoredObjects, objects: list[Object]
+) -> Object:
+    """Return the object that tells others where values are."""
     stored: dict[str, tuple[tuple[Object, int, int], ...]] = {}
     for name, what in told.items():
         if what.content is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pymonik.plan.fan_in import PASS_ON, FanInUnit, Hole
 from pymonik.values.options import TaskOptions
-from pymonik.values.outputs import Cell
+from pymonik.values.outputs import Outputs
 from pymonik.wire.program import Program
 
 NAME = "assemble"
@@ -22,7 +22,7 @@ class Partial(FanInUnit):
 
     __slots__ = ("_holes",)
 
-    def __init__(self, cell: Cell, holes: Sequence[Hole], options: TaskOptions) -> None:
+    def __init__(self, cell: Outputs, holes: Sequence[Hole], options: TaskOptions) -> None:
         sources = tuple(dict.fromkeys(hole[2] for hole in holes))
         super().__init__(0, Program([PASS_ON], cell.n), sources, cell, options, NAME, wanted=False)
         self._holes = holes
@@ -32,7 +32,7 @@ class Partial(FanInUnit):
         return [list(column) for column in self.cell.columns]
 
     def holes(self) -> Iterator[tuple[int, int, int, int, int]]:
-        """Give (output, element, input, its output, its place) for each hole."""
+        """Return (output, element, input, its output, its place) for each hole."""
         numbers = {source: number for number, source in enumerate(self.inputs)}
         for output, element, cell, out, place in self._holes:
             yield output, element, numbers[cell], out, place

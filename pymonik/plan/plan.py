@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pymonik.humanize import counted
-from pymonik.plan.unit import Named, Unit
+from pymonik.plan.unit import Unit, ValueLocation
 from pymonik.settings import settings
 from pymonik.values.content import Content
-from pymonik.values.outputs import Home
+from pymonik.values.outputs import Location
 
 # An order's header, and a task's entry without its inputs, take less than that.
 _OVERHEAD = 1024
@@ -54,7 +54,7 @@ class Plan:
     calls: int = 0
     graph: Any = None
     # For each map of the graph, where the values of its steps will be found.
-    homes: tuple[tuple[Any, list[Home]], ...] = ()
+    homes: tuple[tuple[Any, list[Location]], ...] = ()
     source: Source | None = None
     # Values that have a name, by their handles.
     names: tuple[tuple[str, Any], ...] = ()
@@ -88,11 +88,11 @@ class Plan:
         stored = set(map(id, self.stored))
         return tuple(blob for blob in self.blobs if id(blob) not in stored)
 
-    def places(self) -> dict[str, Named]:
-        """Give where the values with names will be found."""
+    def places(self) -> dict[str, ValueLocation]:
+        """Return where the values with names will be found."""
         handles = {name: handle for name, handle in self.names if not _is_put(handle)}
         homes = self._homes_of({id(_node_of(handle)) for handle in handles.values()})
-        found = {name: Named(content=content) for name, content in self.named.items()}
+        found = {name: ValueLocation(content=content) for name, content in self.named.items()}
         for name, handle in handles.items():
             node = _node_of(handle)
             # A value that was sent before it had its name is where it was put then.
@@ -101,8 +101,8 @@ class Plan:
                 found[name] = _named(handle, home, offset)
         return found
 
-    def tables(self) -> dict[str, dict[str, Named]]:
-        """Give what other programs are told of: where values with names are, and with keys."""
+    def tables(self) -> dict[str, dict[str, ValueLocation]]:
+        """Return what other programs are told of: where values with names are, and with keys."""
         from pymonik.plan.requests import NAMES, VALUES
 
         homes = self._homes_of({id(node) for _, (node, _) in self.kept})
@@ -115,8 +115,8 @@ class Plan:
         told = {NAMES: self.places(), VALUES: kept}
         return {title: table for title, table in told.items() if table}
 
-    def _homes_of(self, nodes: set[int]) -> dict[int, tuple[Home, int]]:
-        found: dict[int, tuple[Home, int]] = {}
+    def _homes_of(self, nodes: set[int]) -> dict[int, tuple[Location, int]]:
+        found: dict[int, tuple[Location, int]] = {}
         if not nodes:
             return found
         aliases = self.graph.aliases.items() if self.graph is not None else ()
@@ -158,15 +158,15 @@ def _node_of(handle: Any) -> Any:
     return handle._node if hasattr(handle, "_node") else handle._runs[0][0]
 
 
-def _named(handle: Any, home: Home, offset: int) -> Named:
+def _named(handle: Any, home: Location, offset: int) -> ValueLocation:
     if hasattr(handle, "_node"):
         return _element(home, offset + handle._index)
-    return Named(tuple(home.cells), home.chunk, home.output or 0, offset, len(handle))
+    return ValueLocation(tuple(home.cells), home.chunk, home.output or 0, offset, len(handle))
 
 
-def _element(home: Home, index: int) -> Named:
+def _element(home: Location, index: int) -> ValueLocation:
     cell, place = home.locate(index)
-    return Named((cell,), cell.n, home.output or 0, place)
+    return ValueLocation((cell,), cell.n, home.output or 0, place)
 
 
 def _requests(plan: Plan) -> Iterator[Request]:
@@ -176,7 +176,7 @@ def _requests(plan: Plan) -> Iterator[Request]:
     from pymonik.plan.sizes import size_of
     from pymonik.wire.envelope import stamp_of
 
-    ledger = sending.Ledger()
+    ledger = sending.StoredObjects()
     own = {id(unit.cell) for unit in plan.units}
     for unit in plan.units:
         for cell in unit.needs:
@@ -185,7 +185,7 @@ def _requests(plan: Plan) -> Iterator[Request]:
     for content in plan.stored:
         stored = steps.Object("blob", content.digest, content.size, id="stored")
         ledger.contents[content.digest] = stored
-    facts = sending.Facts(versions=plan.versions, application=sending.application())
+    facts = sending.SubmissionContext(versions=plan.versions, application=sending.application())
     if plan.source is not None:
         facts = replace(facts, slots=plan.source.target.slots, optimize=plan.source.optimize)
     units = fan_in.bounded(plan.units, facts.optimize)

@@ -69,7 +69,7 @@ class Placement(NamedTuple):
 
 
 def result_name(name: str) -> str:
-    """Give the name under which a result is stored."""
+    """Return the name under which a result is stored."""
     name = storable(name)
     return name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 1] + "…"
 

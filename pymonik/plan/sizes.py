@@ -24,7 +24,7 @@ _ID = 36
 
 
 def size_of(step: Step) -> int:
-    """Give the bytes of a step's request."""
+    """Return the bytes of a step's request."""
     if isinstance(step, Declare):
         return _field(_ID) + sum(_field(_text(o.name)) for o in step.objects)
     if isinstance(step, Create):

@@ -13,7 +13,7 @@ from pymonik.humanize import counted
 from pymonik.system.surroundings import Changes
 from pymonik.values.content import Content
 from pymonik.values.options import TaskOptions
-from pymonik.values.outputs import Cell
+from pymonik.values.outputs import Outputs
 from pymonik.wire.program import Program
 
 
@@ -45,8 +45,8 @@ class Unit:
         self,
         number: int,
         program: Program | bytes,
-        inputs: tuple[Content | Cell, ...],
-        cell: Cell,
+        inputs: tuple[Content | Outputs, ...],
+        cell: Outputs,
         options: TaskOptions,
         name: str,
         spec: Any = None,
@@ -104,18 +104,18 @@ class Unit:
         self._program, self._payload = program, None
 
     @property
-    def needs(self) -> Iterator[Cell]:
+    def needs(self) -> Iterator[Outputs]:
         """The cells of other units it waits for."""
-        return (source for source in self.inputs if type(source) is Cell)
+        return (source for source in self.inputs if type(source) is Outputs)
 
     def __repr__(self) -> str:
         return f"<Unit {self.number}: {self.name} × {self.n}, {counted(len(self.inputs), 'input')}>"
 
 
-class Named(NamedTuple):
+class ValueLocation(NamedTuple):
     """Where a value with a name is: a content, or an element of an output; or `length` of them."""
 
-    cells: tuple[Cell, ...] = ()
+    cells: tuple[Outputs, ...] = ()
     chunk: int = 1
     output: int = 0
     start: int = 0

@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from pymonik.capture.function import LONG, SMALL, Interner, is_immediate_tuple
 from pymonik.errors import NoClientError
-from pymonik.graph.columns import Bundle, Const, Each, Immediates, Nested, Range, Ref
+from pymonik.graph.columns import Const, Each, Immediates, ListOf, Nested, Range, Ref
 from pymonik.graph.ir import Put
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
@@ -20,7 +20,7 @@ from pymonik.settings import settings
 from pymonik.values.content import IMMEDIATE, Content
 
 # Slot values that are no arguments of a user: captured already.
-_CAPTURED = frozenset({Content, Nested, Bundle, Ref})
+_CAPTURED = frozenset({Content, Nested, ListOf, Ref})
 
 
 class Arguments:
@@ -48,15 +48,15 @@ class Arguments:
             # A list of nothing but handles is what a MultiResultHandle is: no pickle around it.
             # One alone is held by a pickle: it can then be a step of the unit that makes the value.
             return self.slot_of_lazy(MultiResultHandle(value))
-        content, lazies = self.interner.freeze(value, name)
+        content, handles_in = self.interner.freeze(value, name)
         if self.interner.new_bytes > settings().capture_limit:
-            self.relieve()
-        if not lazies:
+            self.flush_captures()
+        if not handles_in:
             return content
-        return Nested(content, tuple(map(self.slot_in, lazies)))
+        return Nested(content, tuple(map(self.slot_in, handles_in)))
 
     def slot_in(self, lazy: Any) -> Any:
-        """Give the slot value that stands for what was met in an object: a handle, or a file."""
+        """Return the slot value that stands for what was met in an object: a handle, or a file."""
         if getattr(type(lazy), "__pymonik_role__", "") != "file":
             return self.slot_of_lazy(lazy)
         from pymonik.files.materialize import Placing
@@ -74,11 +74,11 @@ class Arguments:
             self.interner.new_bytes += known.size
         return known
 
-    def relieve(self) -> None:
+    def flush_captures(self) -> None:
         """Make room: more was captured than may wait."""
 
     def slot_of_lazy(self, lazy: Any) -> Any:
-        """Give the slot value that stands for a handle, or for several."""
+        """Return the slot value that stands for a handle, or for several."""
         client = lazy._client
         if client is not self and client is not None:
             raise NoClientError(
@@ -86,7 +86,7 @@ class Arguments:
             )
         if type(lazy) is MultiResultHandle:
             runs = [run for run in lazy._runs if run[1]]
-            return Bundle(tuple([run[:2] for run in runs]), tuple([run[2] for run in runs]))
+            return ListOf(tuple([run[:2] for run in runs]), tuple([run[2] for run in runs]))
         node = lazy._node
         if node.home is None and self._closed:
             raise NoClientError("this handle was dropped with its client: its call was never sent")

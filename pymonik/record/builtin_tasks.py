@@ -41,7 +41,7 @@ def calling(context: bool) -> BuiltinTask:
 
 @pickled
 def identity(value: Any) -> Any:
-    """Give the value: what assembles a container out of the values in it."""
+    """Return the value: what assembles a container out of the values in it."""
     return value
 
 

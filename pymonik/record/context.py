@@ -108,9 +108,9 @@ class PymonikContext:
     def seed(self) -> int:
         """A seed of the call's own, of 63 bits.
 
-        It hangs on the client's `seed=` and on where the call stands in the program: how many were
-        recorded before it, its element, and the same of the task that made it. Batching, workers,
-        attempts and engines have no part in it. Pure tasks have none: raises OptionsError.
+        It depends on the client's `seed=` and on where the call stands in the program: how many
+        were recorded before it, its element, and the same of the task that made it. Batching,
+        workers, attempts and engines have no part in it. Pure tasks have none: raises OptionsError.
         """
         return seeds.number_of(self._own_seed())
 
@@ -132,8 +132,8 @@ class PymonikContext:
     def _own_seed(self) -> bytes:
         if self._seed is None:
             raise OptionsError(
-                f"{self.task_name!r} is pure, or was called by a pure task: its value hangs on its "
-                "arguments alone. Pass a seed as an argument, or leave pure=True out"
+                f"{self.task_name!r} is pure, or was called by a pure task: its value depends on "
+                "its arguments alone. Pass a seed as an argument, or leave pure=True out"
             )
         return self._seed
 
@@ -146,7 +146,7 @@ class PymonikContext:
         check_exists: bool = True,
         force_retrieve: bool = False,
     ) -> Any:
-        """Give an object of the session by its id, such as `handle.result_id`.
+        """Return an object of the session by its id, such as `handle.result_id`.
 
         auto_unpickle: give the value, else its pickle; files that were uploaded are bytes in any
         case. check_exists: take what was retrieved before, unless force_retrieve. What cannot be
@@ -164,11 +164,11 @@ class PymonikContext:
             return None
 
     def get_object_path(self, result_id: str) -> Path:
-        """Give the file that an object is in once it was retrieved: its pickle, or its bytes."""
+        """Return the file that an object is in once it was retrieved: its pickle, or its bytes."""
         return self._engine("get_object_path").path_of(result_id)
 
     def object_exists_locally(self, result_id: str) -> bool:
-        """Tell whether an object was retrieved here before."""
+        """Return whether an object was retrieved here before."""
         return self.get_object_path(result_id).exists()
 
     def materialize_file(self, mat: Materialize) -> bool:
@@ -212,7 +212,7 @@ class PymonikContext:
 
 @public
 def get_context() -> PymonikContext:
-    """Give the context of the task that runs, or is called plainly; raises NoClientError outside.
+    """Return the context of the task that runs, or is called plainly; raises NoClientError outside.
 
     @task
     def price(trade):

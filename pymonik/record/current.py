@@ -19,7 +19,7 @@ _OPEN: dict[Any, None] = {}
 
 @pickled
 def current_recorder() -> Any:
-    """Give the recorder of this context, or the only one open in this process."""
+    """Return the recorder of this context, or the only one open in this process."""
     recorder = CURRENT.get()
     if recorder is not None:
         return recorder

@@ -76,7 +76,7 @@ class Owner(Protocol):
         self, handles: list[ResultHandle[Any]], timeout: float | None
     ) -> Iterator[ResultHandle[Any]]: ...
     def awaited(self, handle: ResultHandle[Any]) -> Coroutine[Any, Any, Any]: ...
-    def awaited_in_turn(
+    def as_completed_async(
         self, handles: list[ResultHandle[Any]], timeout: float | None
     ) -> AsyncIterator[ResultHandle[Any]]: ...
     def call_when_done(
@@ -144,7 +144,7 @@ class ResultHandle(Generic[T_co]):
         return self
 
     def unpack(self, n: int) -> tuple[ResultHandle[Any], ...]:
-        """Give handles to the `n` items of a value that is a sequence of `n` items."""
+        """Return handles to the `n` items of a value that is a sequence of `n` items."""
         if isinstance(n, bool) or not isinstance(n, int) or n < 0:
             raise OptionsError(f"unpack takes the number of items, not {n!r}")
         return self._client.unpack(self, n)
@@ -160,7 +160,7 @@ class ResultHandle(Generic[T_co]):
         return self._client.session_id
 
     def __getitem__(self, key: Any) -> ResultHandle[Any]:
-        """Give a handle to `value[key]`, worked out where the value is."""
+        """Return a handle to `value[key]`, worked out where the value is."""
         return self._client.item(self, key)
 
     def __await__(self) -> Generator[Any, None, T_co]:

@@ -63,7 +63,7 @@ class MultiResultHandle(Generic[T]):
         return self._client.values(self._runs, in_seconds(timeout))  # type: ignore[no-any-return]
 
     def as_completed(self, timeout: float | timedelta | None = None) -> Completed[T]:
-        """Give the handles in the order in which their calls end, as `pymonik.as_completed`."""
+        """Return the handles in the order in which their calls end, as `pymonik.as_completed`."""
         return as_completed(self, timeout)
 
     def done(self) -> bool:
@@ -230,7 +230,7 @@ class Completed(Iterator[ResultHandle[T]], AsyncIterator[ResultHandle[T]]):
             if not self._handles:
                 raise StopAsyncIteration
             client = self._handles[0]._client
-            self._awaiting = client.awaited_in_turn(self._handles, self._timeout)
+            self._awaiting = client.as_completed_async(self._handles, self._timeout)
         return await self._awaiting.__anext__()
 
 
@@ -238,7 +238,7 @@ class Completed(Iterator[ResultHandle[T]], AsyncIterator[ResultHandle[T]]):
 def as_completed(
     handles: Iterable[ResultHandle[T]], timeout: float | timedelta | None = None
 ) -> Completed[T]:
-    """Give handles in the order in which their calls end, failed ones included.
+    """Return handles in the order in which their calls end, failed ones included.
 
     Works with `for`, and with `async for`, which does not block the event loop. timeout: seconds
     until the last; past it TimeoutError is raised, and nothing is lost.

@@ -83,7 +83,7 @@ class Elements:
         return self._recorder.argument(value, self._signature.labels(width)[at])
 
     def _transposed(self, rows: list[Any], keywords: dict[str, Any]) -> list[Any]:
-        """Give the values of each argument; the rows themselves where they are single values."""
+        """Return the values of each argument; the rows themselves where they are single values."""
         kinds = set(map(type, rows))
         if kinds == {tuple}:
             if len(set(map(len, rows))) > 1:
@@ -135,7 +135,7 @@ def _way_out(given: Any) -> str:
 
 
 def _rows_of_table(table: Any) -> list[Any] | None:
-    """Give the rows of a 2-D array or a data frame as tuples; None for anything else."""
+    """Return the rows of a 2-D array or a data frame as tuples; None for anything else."""
     if getattr(table, "ndim", 0) == 2 and hasattr(table, "dtype"):
         return [tuple(row) for row in table]
     if hasattr(table, "columns") and hasattr(table, "itertuples"):  # pandas

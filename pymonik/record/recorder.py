@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pymonik.capture.function import Code, capture_function
 from pymonik.errors import NoClientError, OptionsError
 from pymonik.graph.columns import Const, Nested
-from pymonik.graph.ir import Put, Recorded, Spec
+from pymonik.graph.ir import Call, CallSpec, Put
 from pymonik.humanize import counted
 from pymonik.record.arguments import Arguments
 from pymonik.record.builtin_tasks import builtin, calling, identity, unpacked
@@ -27,7 +27,7 @@ from pymonik.record.handle import Owner, ResultHandle, handle_to
 from pymonik.record.handles import MultiResultHandle
 from pymonik.values.options import TaskOptions, from_keywords, merge
 from pymonik.values.outcome import PENDING
-from pymonik.values.outputs import settled
+from pymonik.values.outputs import known_at
 
 if TYPE_CHECKING:
     from pymonik.record.definition import TaskDefinition
@@ -44,7 +44,7 @@ _NOTED = 1 << 16
 _OWN = ("pymonik.", "_operator")
 
 
-class Anchor:
+class Liveness:
     """Held by all handles of one map: while it lives, somebody can ask for its values."""
 
     __slots__ = ("__weakref__",)
@@ -63,7 +63,7 @@ class Recorder(Arguments, Owner):
         # Handles by the names of their values: what has a name is kept.
         self.names: dict[str, Any] = {}
         self._codes: dict[int, tuple[Any, Code]] = {}
-        self._specs: dict[Any, Spec] = {}
+        self._specs: dict[Any, CallSpec] = {}
         # Looked at by every call, where calls run in the surroundings that they were made in.
         self.surroundings: SurroundingsWatch | None = None
         # Where the seeds of calls come from: see `runtime.seeds`.
@@ -82,13 +82,13 @@ class Recorder(Arguments, Owner):
     # ----- recording: the hot path
 
     def record_call(
-        self, spec: Spec, args: tuple[Any, ...], site: Any, lasti: int, label: str | None = None
+        self, spec: CallSpec, args: tuple[Any, ...], site: Any, lasti: int, label: str | None = None
     ) -> ResultHandle[Any]:
         """Append a call; give the handle of its value.
 
         Once it stands in `pending`, another thread may send it: all else is done before.
         """
-        node = Recorded(spec, args, None, site, lasti)
+        node = Call(spec, args, None, site, lasti)
         handle: ResultHandle[Any] = handle_to(node, 0, self)
         node.anchor = weakref.ref(handle)
         if label is not None:
@@ -101,7 +101,7 @@ class Recorder(Arguments, Owner):
 
     def record_map(
         self,
-        spec: Spec,
+        spec: CallSpec,
         columns: tuple[Any, ...],
         n: int,
         site: Any,
@@ -109,12 +109,12 @@ class Recorder(Arguments, Owner):
         label: str | None = None,
     ) -> MultiResultHandle[Any]:
         """Append a map; give the handles of its values."""
-        anchor = Anchor()
-        node = Recorded(spec, columns, n, site, lasti)
+        anchor = Liveness()
+        node = Call(spec, columns, n, site, lasti)
         node.anchor = weakref.ref(anchor)
         handles: MultiResultHandle[Any] = MultiResultHandle.of_run(node, range(n), self, anchor)
         if not n:
-            node.home = settled(PENDING)
+            node.home = known_at(PENDING)
             return handles
         if label is not None:
             node.label = label
@@ -125,18 +125,18 @@ class Recorder(Arguments, Owner):
         return handles
 
     def number(self) -> None:
-        """Give calls their places, on which seeds hang, in the order of recording."""
+        """Return calls their places, on which seeds hang, in the order of recording."""
         number = self._numbered
         for node in self.pending:
-            if type(node) is Recorded and node.place is None:
+            if type(node) is Call and node.place is None:
                 node.place = number
                 number += 1
         self._numbered = number
 
     def spec_for(
         self, task: TaskDefinition, code: Code, width: int, keywords: tuple[str, ...], given: Any
-    ) -> Spec:
-        """Give what all calls like this one share, made once."""
+    ) -> CallSpec:
+        """Return what all calls like this one share, made once."""
         surroundings = self.surroundings.changes() if self.surroundings is not None else None
         key: Any = (id(task), id(code), width, keywords, given, id(surroundings))
         try:
@@ -146,7 +146,7 @@ class Recorder(Arguments, Owner):
         if known is None:
             if len(self._specs) > _KEPT_SPECS:  # options of each call's own, such as its labels
                 self._specs.clear()
-            known = Spec(
+            known = CallSpec(
                 task.func_name,
                 code,
                 width,
@@ -182,7 +182,7 @@ class Recorder(Arguments, Owner):
         """Refuse an environment that calls cannot have here."""
 
     def code_for(self, task: TaskDefinition) -> Code:
-        """Give the captured function of a task; capture again when a global was rebound."""
+        """Return the captured function of a task; capture again when a global was rebound."""
         known = self._codes.get(id(task))
         if known is not None and known[1].is_current():
             return known[1]
@@ -198,7 +198,7 @@ class Recorder(Arguments, Owner):
         self._codes[id(task)] = (task, code)
         return code
 
-    def give_argument(self, node: Recorded) -> None:
+    def give_argument(self, node: Call) -> None:
         """Let a map without arguments take its function for one: each element has it then."""
         node.args = (Const(node.spec.code.content),)
         node.spec = copy(node.spec)
@@ -215,16 +215,16 @@ class Recorder(Arguments, Owner):
         self.check(False)
         if name is not None:
             _demand_name(name)
-        content, lazies = self.interner.freeze(obj, name or "the object")
-        if any(getattr(type(lazy), "__pymonik_role__", "") == "file" for lazy in lazies):
+        content, handles_in = self.interner.freeze(obj, name or "the object")
+        if any(getattr(type(lazy), "__pymonik_role__", "") == "file" for lazy in handles_in):
             raise OptionsError("files are put in place for the task that takes them: pass, not put")
-        if lazies:
-            slots = tuple(map(self.slot_of_lazy, lazies))
+        if handles_in:
+            slots = tuple(map(self.slot_of_lazy, handles_in))
             handle = self.builtin_call(identity, (Nested(content, slots),))
             return handle.named(name) if name else handle
         frame = _users_frame()
         node = Put(content, name, f"{frame.f_code.co_filename}:{frame.f_lineno}")
-        node.home = settled(content)
+        node.home = known_at(content)
         kept: ResultHandle[T] = handle_to(node, 0, self)
         if name is not None:
             self.names[name] = kept
@@ -296,7 +296,7 @@ class Recorder(Arguments, Owner):
         node.label = {**(known or {}), handle._index: name}
 
     def check(self, delegate: bool) -> None:
-        """Tell whether a call can be recorded here; inside a task it may delegate."""
+        """Return whether a call can be recorded here; inside a task it may delegate."""
         self._check_open()
 
     def _check_open(self) -> None:
@@ -319,7 +319,7 @@ def _demand_name(name: object) -> None:
 
 
 def _users_frame() -> Any:
-    """Give the innermost frame that is not of this package."""
+    """Return the innermost frame that is not of this package."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("pymonik."):
         frame = frame.f_back

@@ -36,7 +36,7 @@ class Services(Protocol):
         """Return the object that was retrieved."""
 
     def is_there(self, mat: Materialize) -> bool:
-        """Tell whether a file or folder is in place already."""
+        """Return whether a file or folder is in place already."""
 
     def install(self, mat: Materialize, content: Any) -> str:
         """Put a file or folder in place; return where it lies. Raises MaterializeError."""

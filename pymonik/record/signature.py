@@ -76,7 +76,7 @@ class Signature:
             raise SignatureError(f"{self.name}{self._signature}: {error}{hint}") from None
 
     def has_context(self, args: tuple[Any, ...]) -> bool:
-        """Tell whether a plain call passes the context itself."""
+        """Return whether a plain call passes the context itself."""
         from pymonik.record.context import PymonikContext
 
         return bool(args) and isinstance(args[0], PymonikContext)

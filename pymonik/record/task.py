@@ -160,7 +160,7 @@ class Task(Generic[P, R]):
             whole = recorder.argument((args, kwargs), f"an argument of {self.func_name!r}")
             args, keywords = (_nested(recorder, code), whole), ()
             code = recorder.code_for(builtin(call_whole_in if self.require_context else call_whole))
-        elif code.lazies:
+        elif code.handles_in:
             # The function has handles in its closure: it is passed as an argument with holes.
             args = (_nested(recorder, code), *slots)
             code = recorder.code_for(calling(self.require_context))
@@ -174,7 +174,7 @@ class Task(Generic[P, R]):
         return handle
 
     def _labels(self, count: int, keywords: tuple[str, ...]) -> Sequence[str]:
-        """Give what arguments are called in errors."""
+        """Return what arguments are called in errors."""
         named = [f"argument {key!r} of {self.func_name!r}" for key in keywords]
         return [*self._signature.labels(count), *named] if named else self._signature.labels(count)
 
@@ -211,7 +211,7 @@ class Task(Generic[P, R]):
         if elements.are_rows:
             columns = (Const(_nested(recorder, code)), *columns)
             code = recorder.code_for(builtin(call_row_in if self.require_context else call_row))
-        elif code.lazies:
+        elif code.handles_in:
             columns = (Const(_nested(recorder, code)), *columns)
             code = recorder.code_for(calling(self.require_context))
         spec = recorder.spec_for(self, code, len(columns), keywords, task_options)
@@ -292,4 +292,4 @@ def _name_of(func: Any) -> str:
 
 
 def _nested(recorder: Recorder, code: Any) -> Nested:
-    return Nested(code.content, tuple(map(recorder.slot_in, code.lazies)))
+    return Nested(code.content, tuple(map(recorder.slot_in, code.handles_in)))

@@ -13,13 +13,13 @@ from typing import Any
 
 from pymonik.capture.function import SMALL
 from pymonik.capture.sharing import do_share, noting
-from pymonik.graph.columns import Bundle, Each, Nested, Ref, slot_at
+from pymonik.graph.columns import Each, ListOf, Nested, Ref, slot_at
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
 from pymonik.values.content import Content, Hole
 
 # What holds nothing that two arguments could share, or is no object yet.
-_LIGHT = SMALL | {str, bytes, ResultHandle, MultiResultHandle, Content, Nested, Bundle, Ref}
+_LIGHT = SMALL | {str, bytes, ResultHandle, MultiResultHandle, Content, Nested, ListOf, Ref}
 
 
 def captured(recorder: Any, values: Sequence[Any], names: Sequence[str]) -> tuple[Any, bool]:
@@ -53,7 +53,7 @@ def captured_columns(
 
 
 def whole_rows(recorder: Any, columns: Sequence[Any], rows: dict[int, Any], n: int) -> Any:
-    """Give a column of whole rows: `rows`, and the others out of their columns."""
+    """Return a column of whole rows: `rows`, and the others out of their columns."""
     return Each([
         rows[i] if i in rows else row_of(recorder, [slot_at(column, i) for column in columns])
         for i in range(n)
@@ -61,10 +61,10 @@ def whole_rows(recorder: Any, columns: Sequence[Any], rows: dict[int, Any], n: i
 
 
 def row_of(recorder: Any, slots: Sequence[Any]) -> Nested:
-    """Give a row whose values are captured already."""
+    """Return a row whose values are captured already."""
     filled = [
         slot
-        if type(slot) in (Content, Nested, Bundle, Ref)
+        if type(slot) in (Content, Nested, ListOf, Ref)
         else recorder.interner.freeze(slot, "an argument")[0]
         for slot in slots
     ]
@@ -73,5 +73,5 @@ def row_of(recorder: Any, slots: Sequence[Any]) -> Nested:
 
 @cache
 def _holes(count: int) -> Content:
-    """Give a tuple of holes."""
+    """Return a tuple of holes."""
     return Content(pickle.dumps(tuple(map(Hole, range(count))), protocol=5))

@@ -30,7 +30,7 @@ def drawing_of(record: RunRecord) -> Drawing:
 
 
 def tasks_of_run(record: RunRecord, plans: Sequence[Plan]) -> list[SessionTask]:
-    """Give the tasks of the plans of a run, each with the mean of what those of its name took."""
+    """Return the tasks of the plans of a run, each with the mean of what those of its name took."""
     tasks = tasks_of_plans(plans)
     failed, work = _failed(record), _work(record)
     counts = Counter(task.name for task in tasks)
@@ -49,7 +49,7 @@ def _failed(record: RunRecord) -> set[str]:
 
 
 def _work(record: RunRecord) -> dict[str, list[float]]:
-    """Give the seconds and the elements of all units of a name."""
+    """Return the seconds and the elements of all units of a name."""
     work: dict[str, list[float]] = {}
     for _, name, _, seconds, elements in record.spans:
         entry = work.setdefault(name, [0.0, 0.0])

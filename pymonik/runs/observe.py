@@ -46,7 +46,7 @@ _CONSTANT = (
 )
 
 
-class Watched:
+class ObservedBackend:
     """A backend, watched: does what the backend does, and takes notes."""
 
     def __init__(self, backend: Any, keeps: bool = True, tells: bool = False) -> None:
@@ -167,7 +167,7 @@ class Watched:
 
 
 def _was_cut_off(unit: Unit) -> bool:
-    """Tell whether a unit has not run to its end, since its submission was interrupted."""
+    """Return whether a unit has not run to its end, since its submission was interrupted."""
     records = chain(*unit.cell.columns, unit.cell.errors)
     return any(type(record) is Failure and record.kind == "cancelled" for record in records)
 
@@ -176,7 +176,7 @@ def watched(backend: Any) -> Backend:
     """Watch a backend, unless `PYMONIK_RUNS` is "off" and nobody wants to be told."""
     keeps = steering("runs") != OFF
     tells = steering("verbose") not in ("", "0")
-    return cast("Backend", Watched(backend, keeps, tells) if keeps or tells else backend)
+    return cast("Backend", ObservedBackend(backend, keeps, tells) if keeps or tells else backend)
 
 
 def failures_text(record: RunRecord) -> str:

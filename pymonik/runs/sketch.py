@@ -23,7 +23,9 @@ _LOOKED_AT = 50
 
 
 def small_graph(plan: Plan) -> dict[str, Any] | None:
-    """Give the graph of a plan as it was recorded, if that is small and needs no earlier values."""
+    """Return the graph of a plan as it was recorded, if that is small and needs no earlier
+    values.
+    """
     from pymonik.analysis.file import brief
     from pymonik.errors import GraphFileError
 
@@ -39,7 +41,7 @@ def small_graph(plan: Plan) -> dict[str, Any] | None:
 
 
 def sketch(plan: Plan) -> dict[str, Any]:
-    """Give the boxes and links of a plan as `Drawing.of` takes them."""
+    """Return the boxes and links of a plan as `Drawing.of` takes them."""
     maps = [node for node in plan.graph.nodes if isinstance(node, Map)][:_BOXES]
     places = {id(node): place for place, node in enumerate(maps)}
     links: dict[tuple[int, int], int] = {}

@@ -154,7 +154,7 @@ class RunStore:
             cursor.execute("COMMIT")
 
     def list(self, most: int) -> list[RunRecord]:
-        """Give the newest runs without their details; those that are damaged are left out."""
+        """Return the newest runs without their details; those that are damaged are left out."""
         names = ", ".join(_COLUMNS)
         rows = self._rows(f"SELECT {names} FROM runs ORDER BY started DESC LIMIT ?", (most,))
         found = []
@@ -164,7 +164,7 @@ class RunStore:
         return found
 
     def find(self, name: str) -> RunRecord:
-        """Give a run by its id, the beginning of it, or "last"; raises RunNotFound."""
+        """Return a run by its id, the beginning of it, or "last"; raises RunNotFound."""
         names = ", ".join((*_COLUMNS, "detail"))
         query, values = "WHERE substr(id, 1, ?) = ? LIMIT 2", [len(name), name]
         if name == "last":
@@ -181,7 +181,7 @@ class RunStore:
             raise RunNotFound(f"what was recorded of the run {name!r} is damaged") from error
 
     def seconds(self, fingerprint: str) -> float | None:
-        """Give what a call took in earlier runs, None if nothing is known."""
+        """Return what a call took in earlier runs, None if nothing is known."""
         query = "SELECT seconds FROM durations WHERE fingerprint = ?"
         rows = self._rows(query, (fingerprint,))
         found = rows[0][0] if rows else None
@@ -214,7 +214,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def folder() -> Path:
-    """Give the folder of this user's runs: `PYMONIK_RUNS`, else where data belongs here."""
+    """Return the folder of this user's runs: `PYMONIK_RUNS`, else where data belongs here."""
     given = steering("runs")
     if given and given != OFF:
         return Path(given)

@@ -52,12 +52,12 @@ def _held(obj: Any) -> Iterator[_Buffer]:
 
 
 def equal(first: Any, second: Any) -> bool:
-    """Tell whether two contiguous buffers hold the same bytes."""
+    """Return whether two contiguous buffers hold the same bytes."""
     with _held(first) as a, _held(second) as b:
         return a.len == b.len and not _memcmp(a.buf, b.buf, a.len)
 
 
 def address_of(obj: Any) -> int:
-    """Give where the memory of an object begins; it stays there as long as the object does."""
+    """Return where the memory of an object begins; it stays there as long as the object does."""
     with _held(obj) as buffer:
         return int(buffer.buf)

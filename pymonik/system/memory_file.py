@@ -36,7 +36,7 @@ class MemoryFile:
 
     @classmethod
     def has_room(cls) -> bool:
-        """Tell whether one more may be open: half of the descriptors are left to the user."""
+        """Return whether one more may be open: half of the descriptors are left to the user."""
         return cls._open < resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
 
     @classmethod

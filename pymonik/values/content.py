@@ -35,7 +35,7 @@ _slots = threading.local()
 
 @pickled
 def slot_value(number: int) -> Any:
-    """Give the value of a numbered hole; called by pickles that were made around handles."""
+    """Return the value of a numbered hole; called by pickles that were made around handles."""
     return _slots.values[number]
 
 
@@ -91,7 +91,7 @@ class Content:
             _slots.values = outer
 
     def views(self) -> list[memoryview]:
-        """Give the bytes, pickle first, without copying them."""
+        """Return the bytes, pickle first, without copying them."""
         return [memoryview(self.data), *map(_view, self.buffers)]
 
     @property

@@ -75,7 +75,7 @@ def packed(error: BaseException, freeze: Freeze) -> tuple[Content | None, str]:
 
 
 def _chains(error: BaseException, freeze: Freeze, path: tuple[int, ...] = ()) -> Iterator[Any]:
-    """Give what an exception was raised from, and members of a group, by their places in it."""
+    """Return what an exception was raised from, and members of a group, by their places in it."""
     links = []
     for relation, linked in _linked(error):
         text = "".join(traceback.format_exception_only(type(linked), linked)).strip()
@@ -92,7 +92,7 @@ def _members(error: BaseException) -> Sequence[BaseException]:
 
 
 def _linked(error: BaseException) -> Iterator[tuple[str, BaseException]]:
-    """Give what an exception was raised from, as a traceback shows it."""
+    """Return what an exception was raised from, as a traceback shows it."""
     seen = {id(error)}
     for _ in range(_LINKS):
         found, relation = error.__cause__, "cause"
@@ -126,8 +126,8 @@ def _pickled(error: BaseException, freeze: Freeze) -> tuple[Content | None, str]
 
 
 def _frozen(what: Any, freeze: Freeze) -> Content | None:
-    data, raw, lazies = freeze(what)
-    if lazies:
+    data, raw, handles_in = freeze(what)
+    if handles_in:
         raise TypeError("it holds handles")
     content = Content(data, [freeze_buffer(view) for view in raw])
     return content if content.size <= LIMIT else None
@@ -227,9 +227,9 @@ class _Pruning:
     def _problem(self, piece: Any, share: int) -> str:
         """Tell why a part cannot travel, "" when it can."""
         try:
-            data, raw, lazies = self._freeze(piece)
+            data, raw, handles_in = self._freeze(piece)
             content = Content(data, [freeze_buffer(view) for view in raw])
-            if lazies:
+            if handles_in:
                 return "it holds handles"
             if content.size > share:
                 return f"it takes {content.size:,} bytes"

@@ -206,7 +206,7 @@ def merge(*layers: TaskOptions | None) -> TaskOptions:
 
 
 def as_armonik(options: TaskOptions) -> Any:
-    """Give options as `armonik.common.TaskOptions`: those that a cluster knows, complete."""
+    """Return options as `armonik.common.TaskOptions`: those that a cluster knows, complete."""
     from armonik.common import TaskOptions as Given
 
     return Given(

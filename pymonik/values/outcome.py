@@ -1,7 +1,7 @@
 """How a call ended: a record for each value, and the error a failure becomes for its user.
 
-A record is an immediate, a `Content`, a `Failure`, or `PENDING`; in a pack also an `Apart`. Enters:
-what executors report. Leaves: values and exceptions, at the user's own line.
+A record is an immediate, a `Content`, a `Failure`, or `PENDING`; in a pack also an `OutOfLine`.
+Enters: what executors report. Leaves: values and exceptions, at the user's own line.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Pending:
 PENDING: Final = Pending()
 
 
-class Apart(NamedTuple):
+class OutOfLine(NamedTuple):
     """The record of a large value, in a pack: the result that it is stored as, and its bytes."""
 
     id: str
@@ -69,7 +69,7 @@ class Failure:
     beside: tuple[str, ...] = ()
 
     def below(self, task: str, others: Iterable[Failure] = ()) -> Failure:
-        """Give the record of a call that could not run because of this one, and others beside."""
+        """Return the record of a call that could not run because of this one, and others beside."""
         path = (*(self.path or (self.task,)), task)
         if len(path) > _PATH_LIMIT:  # what lies between does not help, and is told to everybody
             path = (*path[: _PATH_LIMIT // 2], "…", *path[2 - _PATH_LIMIT // 2 :])
@@ -151,7 +151,7 @@ KINDS: dict[str, type[TaskFailed]] = {
 
 
 def value_of(record: Any) -> Any:
-    """Give the value of a record, or raise the error it holds."""
+    """Return the value of a record, or raise the error it holds."""
     kind = type(record)
     if kind is Content:
         try:

@@ -1,4 +1,4 @@
-"""Where values will be found once a graph was sent: a `Cell` for each unit, a `Home` a step.
+"""Where values will be found once a graph was sent: a `Outputs` for each unit, a `Location` a step.
 
 Enters: records, from a backend, in any order. Leaves: records, to handles, and calls of callbacks.
 Threads: a backend fills cells under its own lock `changed`; readers look without it, since a record
@@ -21,7 +21,7 @@ logger = logging.getLogger("pymonik")
 Callback = Callable[[], None]
 
 
-class Cell:
+class Outputs:
     """The outcome of one unit: for each element of each stored step a record.
 
     `columns[o]` are the records of stored step `o`; `errors` the failures of values that nobody
@@ -110,12 +110,12 @@ class Cell:
         return False
 
     def give_up(self) -> list[Callback]:
-        """Give the callbacks of records that will not come, and forget them."""
+        """Return the callbacks of records that will not come, and forget them."""
         due, self.callbacks = [callback for _, _, callback in self.callbacks], []
         return due
 
     def due(self) -> list[Callback]:
-        """Give the callbacks whose records have come, and forget them."""
+        """Return the callbacks whose records have come, and forget them."""
         due = [c for o, p, c in self.callbacks if self.columns[o][p] is not PENDING]
         if due:
             self.callbacks = [
@@ -124,7 +124,7 @@ class Cell:
         return due
 
 
-class Home:
+class Location:
     """Finds the record of an element of one step: its unit's cell, and the place there.
 
     `claims` counts the calls that share a value, by the offset of their node, where it is not one.
@@ -132,7 +132,7 @@ class Home:
 
     __slots__ = ("cells", "chunk", "claims", "output")
 
-    def __init__(self, cells: Sequence[Cell], chunk: int, output: int | None) -> None:
+    def __init__(self, cells: Sequence[Outputs], chunk: int, output: int | None) -> None:
         self.cells = cells
         self.chunk = chunk
         self.output = output
@@ -147,26 +147,26 @@ class Home:
         cell, place = self.locate(index)
         cell.unwanted.discard((self.output or 0, place))
 
-    def locate(self, index: int) -> tuple[Cell, int]:
-        """Give the cell of an element and its place in it."""
+    def locate(self, index: int) -> tuple[Outputs, int]:
+        """Return the cell of an element and its place in it."""
         return self.cells[index // self.chunk], index % self.chunk
 
     def record(self, index: int) -> Any:
-        """Give the record of an element, `PENDING` if there is none yet."""
+        """Return the record of an element, `PENDING` if there is none yet."""
         cell = self.cells[index // self.chunk]
         if self.output is None:
             return PENDING if cell.missing else None
         return cell.columns[self.output][index % self.chunk]
 
-    def cells_of(self, indexes: range) -> Sequence[Cell]:
-        """Give the cells that hold a range of elements."""
+    def cells_of(self, indexes: range) -> Sequence[Outputs]:
+        """Return the cells that hold a range of elements."""
         if not indexes:
             return ()
         first, last = sorted((indexes[0] // self.chunk, indexes[-1] // self.chunk))
         return self.cells[first : last + 1]
 
-    def parts(self, indexes: range) -> Iterator[tuple[Cell, range]]:
-        """Give the cells that hold a range of elements, each with their places in it."""
+    def parts(self, indexes: range) -> Iterator[tuple[Outputs, range]]:
+        """Return the cells that hold a range of elements, each with their places in it."""
         if indexes.step < 0:
             indexes = indexes[::-1]
         while indexes:
@@ -176,16 +176,16 @@ class Home:
             here, indexes = indexes[:count], indexes[count:]
             yield self.cells[number], range(here[0] - base, here[-1] - base + 1, step)
 
-    def at(self, index: int) -> tuple[Home, int]:
-        """Give the home that really has an element, and its place there."""
+    def at(self, index: int) -> tuple[Location, int]:
+        """Return the home that really has an element, and its place there."""
         return self, index
 
-    def split(self, indexes: range) -> list[tuple[Home, range]]:
-        """Give the homes that really have a range of elements, each with a range of its own."""
+    def split(self, indexes: range) -> list[tuple[Location, range]]:
+        """Return the homes that really have a range of elements, each with a range of its own."""
         return [(self, indexes)]
 
     def records(self, indexes: range) -> list[Any]:
-        """Give the records of a range of elements."""
+        """Return the records of a range of elements."""
         if self.output is None or indexes.step != 1:
             return [self.record(index) for index in indexes]
         found: list[Any] = []
@@ -196,13 +196,13 @@ class Home:
         return found
 
     def is_plain(self, indexes: range) -> bool:
-        """Tell whether all records of the range are immediates."""
+        """Return whether all records of the range are immediates."""
         if self.output is None:
             return False
         return all(cell.plain[self.output] and not cell.missing for cell in self.cells_of(indexes))
 
 
-class Spliced(Home):
+class ScatteredLocation(Location):
     """Elements that are found in several places: outputs of other nodes, one for each."""
 
     __slots__ = ("nodes",)
@@ -211,16 +211,16 @@ class Spliced(Home):
         super().__init__((), 1, None)
         self.nodes = nodes
 
-    def at(self, index: int) -> tuple[Home, int]:
+    def at(self, index: int) -> tuple[Location, int]:
         node, place = self.nodes[index]
-        home: Home = node.home
+        home: Location = node.home
         return home.at(node.offset + place)
 
-    def split(self, indexes: range) -> list[tuple[Home, range]]:
+    def split(self, indexes: range) -> list[tuple[Location, range]]:
         places = [self.at(index) for index in indexes]
         return [(home, range(place, place + 1)) for home, place in places]
 
-    def locate(self, index: int) -> tuple[Cell, int]:
+    def locate(self, index: int) -> tuple[Outputs, int]:
         home, place = self.at(index)
         return home.locate(place)
 
@@ -228,7 +228,7 @@ class Spliced(Home):
         home, place = self.at(index)
         return home.record(place)
 
-    def cells_of(self, indexes: range) -> Sequence[Cell]:
+    def cells_of(self, indexes: range) -> Sequence[Outputs]:
         return list(dict.fromkeys(self.locate(index)[0] for index in indexes))
 
     def records(self, indexes: range) -> list[Any]:
@@ -238,41 +238,41 @@ class Spliced(Home):
         return False
 
 
-def settled(record: Any, offset: int = 0) -> Home:
-    """Give a home that holds one record already: a cancelled call, an object put."""
-    cell = Cell(1, 1)
+def known_at(record: Any, offset: int = 0) -> Location:
+    """Return a home that holds one record already: a cancelled call, an object put."""
+    cell = Outputs(1, 1)
     cell.fill(0, [[record]])
     cell.settle(1)
     return _Settled([cell], 1, 0)
 
 
-class _Settled(Home):
+class _Settled(Location):
     """One record for every index."""
 
     __slots__ = ()
 
-    def locate(self, index: int) -> tuple[Cell, int]:
+    def locate(self, index: int) -> tuple[Outputs, int]:
         return self.cells[0], 0
 
     def record(self, index: int) -> Any:
         return self.cells[0].columns[0][0]
 
-    def cells_of(self, indexes: range) -> Sequence[Cell]:
+    def cells_of(self, indexes: range) -> Sequence[Outputs]:
         return self.cells if indexes else ()
 
-    def parts(self, indexes: range) -> Iterator[tuple[Cell, range]]:
+    def parts(self, indexes: range) -> Iterator[tuple[Outputs, range]]:
         yield from ((self.cells[0], range(1)) for _ in indexes[:1])
 
     def records(self, indexes: range) -> list[Any]:
         return [self.record(0)] * len(indexes)
 
 
-Wanted = tuple[Home, range]
+Wanted = tuple[Location, range]
 
 _OF_SEVERAL = re.compile(r"(.+)\.(\d+)\.(\d+)")
 
 
-def value_id(stored: str, cell: Cell, output: int, place: int) -> str:
+def value_id(stored: str, cell: Outputs, output: int, place: int) -> str:
     """Return the id of a value: that of what it is stored in, and where there, among several."""
     return stored if cell.n * len(cell.columns) == 1 else f"{stored}.{output}.{place}"
 

@@ -39,12 +39,12 @@ def seed_given(seed: Any) -> int:
 
 
 def root_of(seed: int) -> bytes:
-    """Give the root of all places of a client."""
+    """Return the root of all places of a client."""
     return _hashed(b"client" + seed.to_bytes(seed.bit_length() // 8 + 1, "big"))
 
 
 def folded(root: bytes, places: list[Any]) -> Places:
-    """Give the places of calls that became one map, in few bytes where they are a row.
+    """Return the places of calls that became one map, in few bytes where they are a row.
 
     Places that are numbers are those of calls of the root itself.
     """
@@ -61,7 +61,7 @@ def folded(root: bytes, places: list[Any]) -> Places:
 
 
 def cut(places: Places, start: int, stop: int) -> Places:
-    """Give the places of a range of elements."""
+    """Return the places of a range of elements."""
     if type(places) is list:
         return places[start:stop]
     if type(places) is tuple and len(places) == 3:
@@ -71,7 +71,7 @@ def cut(places: Places, start: int, stop: int) -> Places:
 
 
 def seed_at(places: Places, index: int, element: int | None) -> bytes | None:
-    """Give the seed of a call: element `index` of its unit, `element` of its map."""
+    """Return the seed of a call: element `index` of its unit, `element` of its map."""
     if type(places) is list:
         place: Any = places[index]
     elif type(places) is tuple and len(places) == 3:
@@ -86,12 +86,12 @@ def seed_at(places: Places, index: int, element: int | None) -> bytes | None:
 
 
 def number_of(seed: bytes) -> int:
-    """Give a seed as a number that every library takes: it has 63 bits."""
+    """Return a seed as a number that every library takes: it has 63 bits."""
     return int.from_bytes(seed[:8], "big") >> 1
 
 
 def generator(seed: bytes) -> Any:
-    """Give a generator of random numbers: NumPy's where NumPy is there, else Python's."""
+    """Return a generator of random numbers: NumPy's where NumPy is there, else Python's."""
     try:
         from numpy.random import default_rng
     except ImportError:

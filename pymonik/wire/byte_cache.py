@@ -35,7 +35,7 @@ class ByteCache(Generic[T]):
         self._bytes = self._hits = self._misses = 0
 
     def find(self, key: Hashable) -> T | None:
-        """Give the value of a key, if it is there."""
+        """Return the value of a key, if it is there."""
         known = self._values.get(key)
         if known is None:
             return None
@@ -44,7 +44,7 @@ class ByteCache(Generic[T]):
         return known[0]
 
     def get(self, key: Hashable, size: int, make: Callable[[], T]) -> T:
-        """Give the value of a key, made when it is not there; size: its bytes."""
+        """Return the value of a key, made when it is not there; size: its bytes."""
         known = self.find(key)
         if known is not None:
             return known

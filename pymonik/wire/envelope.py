@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from pymonik.errors import WireError
 from pymonik.values.content import IMMEDIATE, Content, digest_of, freeze_buffer
-from pymonik.values.outcome import Apart, Failure
+from pymonik.values.outcome import Failure, OutOfLine
 from pymonik.wire import records
 
 WIRE_VERSION = 2
@@ -35,13 +35,13 @@ _LENGTH = struct.Struct("<Q")
 _MAGIC = b"PYMK"
 
 # What may be told of a value in a pack; no value of a unit that has ended is pending.
-RECORDS = IMMEDIATE | {tuple, Content, Failure, Apart}
+RECORDS = IMMEDIATE | {tuple, Content, Failure, OutOfLine}
 
 Parts = list[memoryview]
 Pack = tuple[list[list[Any]], list[Failure], list[Any]]
 
 
-class Order(NamedTuple):
+class TaskPayload(NamedTuple):
     """What a task is to run: the program of a unit, pickled, and what a host must know of it.
 
     digests: of its inputs, in the order of the task's dependencies. outputs: stored steps.
@@ -59,7 +59,7 @@ class Order(NamedTuple):
     digests: tuple[bytes, ...]
     stamp: bytes
     limited: bool = False
-    gives_up: bool = True
+    reports_error: bool = True
     environment: Any = None
     has_folder: bool = False
     slots: int = 1
@@ -74,7 +74,7 @@ class Order(NamedTuple):
         return len(self.digests) - self.has_folder - self.has_modules
 
 
-class Assembly(NamedTuple):
+class AssemblePayload(NamedTuple):
     """What puts a pack together out of values at hand and values that sub-tasks made.
 
     holes: (output or None, element, input, its output, its place).
@@ -86,7 +86,7 @@ class Assembly(NamedTuple):
     holes: list[tuple[int | None, int, int, int, int]]
     digests: tuple[bytes, ...]
     stamp: bytes
-    gives_up: bool = False
+    reports_error: bool = False
 
 
 class Envelope(NamedTuple):
@@ -112,7 +112,7 @@ def stamp_of(*names: object) -> bytes:
 
 
 def size_of(parts: Parts) -> int:
-    """Give the number of bytes of an object."""
+    """Return the number of bytes of an object."""
     return sum(part.nbytes for part in parts)
 
 
@@ -141,7 +141,7 @@ def seal_content(content: Content) -> Parts:
 
 
 def content_size(content: Content) -> int:
-    """Give the number of bytes of a content in its envelope."""
+    """Return the number of bytes of a content in its envelope."""
     return _HEADER.size + _LENGTH.size * (1 + len(content.buffers)) + content.size
 
 
@@ -155,9 +155,9 @@ def seal_pack(
     return seal(PACK, stamp, *records.dumps((list(columns), list(errors), list(logs))))
 
 
-def seal_order(order: Order | Assembly) -> Parts:
+def seal_order(order: TaskPayload | AssemblePayload) -> Parts:
     """Put what a task is to do into an envelope."""
-    kind = ORDER if isinstance(order, Order) else ASSEMBLY
+    kind = ORDER if isinstance(order, TaskPayload) else ASSEMBLY
     return seal(kind, order.stamp, *records.dumps(tuple(order)))
 
 
@@ -223,7 +223,7 @@ def checked(envelope: Envelope) -> Envelope:
 
 
 def content_of(envelope: Envelope) -> Content:
-    """Give the content in an envelope."""
+    """Return the content in an envelope."""
     _expect(envelope, CONTENT)
     checked(envelope)
     buffers = [freeze_buffer(view) for view in envelope.buffers]
@@ -231,7 +231,7 @@ def content_of(envelope: Envelope) -> Content:
 
 
 def content_named(envelope: Envelope, digest: bytes) -> Content:
-    """Give the content of a digest; raises WireError when it is another."""
+    """Return the content of a digest; raises WireError when it is another."""
     content = content_of(envelope)
     if content.digest != digest:
         raise WireError(
@@ -242,13 +242,13 @@ def content_named(envelope: Envelope, digest: bytes) -> Content:
 
 
 def records_of(envelope: Envelope) -> tuple[list[list[Any]], list[Failure]]:
-    """Give the columns of a pack, and the errors of values that nobody asked for."""
+    """Return the columns of a pack, and the errors of values that nobody asked for."""
     columns, errors, _ = pack_of(envelope)
     return columns, errors
 
 
 def pack_of(envelope: Envelope) -> Pack:
-    """Give all of a pack: its columns, errors, and logs."""
+    """Return all of a pack: its columns, errors, and logs."""
     _expect(envelope, PACK)
     pack = _load(envelope)
     if not (_has_types(pack, list, list, list) and _is_pack(*pack)):
@@ -264,10 +264,10 @@ def _is_pack(columns: list[Any], errors: list[Any], logs: list[Any]) -> bool:
     )
 
 
-def order_of(envelope: Envelope) -> Order | Assembly:
-    """Give what a task is to do."""
+def order_of(envelope: Envelope) -> TaskPayload | AssemblePayload:
+    """Return what a task is to do."""
     _expect(envelope, ORDER, ASSEMBLY)
-    kind = Order if envelope.kind == ORDER else Assembly
+    kind = TaskPayload if envelope.kind == ORDER else AssemblePayload
     try:
         return kind(*_load(envelope))
     except TypeError as error:
@@ -275,7 +275,7 @@ def order_of(envelope: Envelope) -> Order | Assembly:
 
 
 def names_of(envelope: Envelope) -> dict[str, Any]:
-    """Give the places of named values."""
+    """Return the places of named values."""
     _expect(envelope, NAMES)
     places = _load(envelope)
     if type(places) is not dict or not all(map(_is_place, places.items())):

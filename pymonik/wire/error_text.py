@@ -31,7 +31,7 @@ _INFLATED = 4 << 20
 
 
 def verdict(columns: Sequence[Sequence[Any]], errors: Sequence[Failure]) -> str | None:
-    """Give the text for records that are all failures; None when it would be too long."""
+    """Return the text for records that are all failures; None when it would be too long."""
     failures = list(_failures(columns, errors))
     if not failures:
         return None
@@ -50,7 +50,7 @@ def verdict(columns: Sequence[Sequence[Any]], errors: Sequence[Failure]) -> str 
 
 
 def read(text: str) -> tuple[list[list[Any]], list[Failure]] | None:
-    """Give the records in an error text, which others may have put words around."""
+    """Return the records in an error text, which others may have put words around."""
     _, mark, rest = text.rpartition(_MARK)
     if not mark:
         return None
@@ -81,12 +81,12 @@ def short(text: str) -> str:
 
 
 def words(text: str) -> str:
-    """Give what an error text says to people."""
+    """Return what an error text says to people."""
     return text.partition(_ANY_MARK)[0]
 
 
 def first_failure(columns: Sequence[Sequence[Any]], errors: Sequence[Failure]) -> Failure | None:
-    """Give the first failure among records."""
+    """Return the first failure among records."""
     return next(_failures(columns, errors), None)
 
 

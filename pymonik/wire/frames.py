@@ -99,7 +99,7 @@ class Encoder:
         self._numbers = itertools.count()
 
     def encode(self, message: object) -> tuple[bytes, list[MemoryFile]]:
-        """Give the bytes of a frame and the memory files that go with it."""
+        """Return the bytes of a frame and the memory files that go with it."""
         dead, self._dead = self._dead, []
         buffer = io.BytesIO()
         buffer.write(b"\0" * _HEADER.size)

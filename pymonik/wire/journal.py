@@ -110,12 +110,12 @@ class Page:
         return end
 
     def journal(self) -> Journal:
-        """Give what has ended; nobody writes any more."""
+        """Return what has ended; nobody writes any more."""
         numbers = self.numbers.tolist()
         return _parsed(numbers, self._copy(numbers))
 
     def peek(self) -> Journal | None:
-        """Give what has ended while the executor writes on; None when there is nothing new."""
+        """Return what has ended while the executor writes on; None when there is nothing new."""
         numbers = self.numbers.tolist()
         kept = numbers[UNIT:]
         if kept == self._seen or not numbers[JOURNAL] + numbers[STEPS]:

@@ -136,7 +136,9 @@ class Program:
         return cls.of(shared, own, n)
 
     def uses(self) -> Iterator[tuple[int, int, int]]:
-        """Give the values of other units that it uses: (input, output, place), some repeatedly."""
+        """Return the values of other units that it uses: (input, output, place), some
+        repeatedly.
+        """
         for step in self.steps:
             for column in step.columns:
                 for source, output, start, stride, count in _runs_of(column):
@@ -148,25 +150,27 @@ _known: dict[bytes, Shared] = {}
 
 
 def site_of(step: StepCode, number: int) -> str:
-    """Give "file:line" of the call of an element."""
+    """Return "file:line" of the call of an element."""
     return step.site if isinstance(step.site, str) else str(step.site[number])
 
 
 def element_of(step: StepCode, number: int) -> int | None:
-    """Give the place of an element in its map, None for a single call."""
+    """Return the place of an element in its map, None for a single call."""
     if isinstance(step.base, list):
         return step.base[number]
     return None if step.base is None else step.base + number
 
 
 def cut(program: Program, start: int, stop: int) -> Program:
-    """Give the program of a range of elements; its inputs keep their positions."""
+    """Return the program of a range of elements; its inputs keep their positions."""
     own = [_cut_step(step, start, stop)[_SHARED:] for step in program.steps]
     return Program.of(program.shared, tuple(own), stop - start)
 
 
 def with_runs(program: Program, moved: Callable[[Run], Run]) -> Program:
-    """Give a program that finds the values of other units elsewhere; runs that meet become one."""
+    """Return a program that finds the values of other units elsewhere; runs that meet become
+    one.
+    """
     own = [
         step._replace(columns=tuple([_moved(column, moved) for column in step.columns]))
         for step in program.steps
@@ -191,7 +195,7 @@ def _moved(column: Any, moved: Callable[[Run], Run]) -> Any:
 
 
 def _meet(before: Any, after: Any) -> bool:
-    """Tell whether a run goes on where another, of neighbours too, has ended."""
+    """Return whether a run goes on where another, of neighbours too, has ended."""
     if "c" in (before[0], after[0]) or not before[3] == after[3] == 1:
         return False
     return bool(before[:2] == after[:2] and before[2] + before[4] == after[2])

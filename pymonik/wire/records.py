@@ -32,7 +32,7 @@ from typing import Any, NoReturn
 
 from pymonik.errors import WireError
 from pymonik.values.content import Content, Definition, freeze_buffer
-from pymonik.values.outcome import KINDS, PENDING, Apart, Failure
+from pymonik.values.outcome import KINDS, PENDING, Failure, OutOfLine
 
 # Bytes up to this size stand in the text: a buffer of its own costs a length and a view.
 _INLINE = 4096
@@ -156,7 +156,7 @@ class _Writer:
 
 
 def _is_plain(values: Sequence[Any], kinds: set[type]) -> bool:
-    """Tell whether JSON keeps values as they are: no wide integer, no NaN, no lone surrogate."""
+    """Return whether JSON keeps values as they are: no wide integer, no NaN, no lone surrogate."""
     if not kinds <= _PLAIN:
         return False
 
@@ -226,7 +226,7 @@ _WRITERS: dict[type, Any] = {
     dict: _Writer._dict,
     Content: _Writer._content,
     Failure: _Writer._failure,
-    Apart: lambda w, v: ["a", v.id, v.digest.hex(), v.size],
+    OutOfLine: lambda w, v: ["a", v.id, v.digest.hex(), v.size],
     type(PENDING): lambda w, v: ["p"],
 }
 
@@ -345,7 +345,7 @@ _READERS: dict[str, Any] = {
     "d": lambda r, pairs: {r._read(key): r._read(inner) for key, inner in pairs},
     "o": lambda r, v: r._contents[_number(v)],
     "x": lambda r, v: r._failures[_number(v)],
-    "a": lambda r, id, digest, size: Apart(_text(id), bytes.fromhex(digest), _number(size)),
+    "a": lambda r, id, digest, size: OutOfLine(_text(id), bytes.fromhex(digest), _number(size)),
     "p": lambda r: PENDING,
 }
 

@@ -14,8 +14,8 @@ import pytest
 from pymonik.backend.armonik import rpc as line_module
 from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.diagnosis import diagnose
-from pymonik.backend.armonik.refusals import is_unsure
-from pymonik.backend.armonik.rpc import Line
+from pymonik.backend.armonik.refusals import is_ambiguous
+from pymonik.backend.armonik.rpc import RpcClient
 from pymonik.emulator import Tls
 from pymonik.errors import ClusterUnreachable
 from tests.armonik.conftest import started
@@ -132,7 +132,7 @@ def test_who_waits_for_a_silent_control_plane_is_told_once(
             raise answer
         return answer
 
-    line = Line("far:5001")
+    line = RpcClient("far:5001")
     with caplog.at_level(logging.WARNING, "pymonik.armonik"):
         assert line.again(method, None, 100.0) == "first"
         assert line.again(method, None, 100.0) == "second"
@@ -143,9 +143,9 @@ def test_who_waits_for_a_silent_control_plane_is_told_once(
 def test_a_status_without_its_message_is_asked_for_again() -> None:
     """As when a broken connection loses one and not the other: gRPC then answers None."""
     answers = [None, None, "an answer"]
-    line = Line("far:5001")
+    line = RpcClient("far:5001")
     assert line.read(lambda request, timeout: answers.pop(0), "a request") == "an answer"
     assert not answers
     with pytest.raises(ClusterUnreachable, match="the answer was lost on the way") as caught:
         line.once(lambda request, timeout: None, "a request")
-    assert is_unsure(caught.value)
+    assert is_ambiguous(caught.value)

@@ -14,12 +14,12 @@ from armonik.protogen.common.session_status_pb2 import SESSION_STATUS_RUNNING
 
 from pymonik import Pymonik, task
 from pymonik.backend.armonik.opening import Opening
-from pymonik.backend.armonik.rpc import Line
+from pymonik.backend.armonik.rpc import RpcClient
 from pymonik.emulator import CutStream, DropAfter, DropBefore, Emulator
 from pymonik.errors import Cancelled, ClusterError
 from tests.armonik.conftest import Connect
 from tests.conformance.programs import inc, note, pass_gate
-from tests.conftest import Gate, Ledger
+from tests.conftest import Interceptor, StoredObjects
 
 LOST = [DropBefore(), DropAfter()]
 _fresh = itertools.count()
@@ -73,7 +73,12 @@ METHODS = (
 @pytest.mark.parametrize("fault", LOST, ids=repr)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_lost_answer_of_any_method_changes_nothing(
-    cluster: Emulator, connect: Connect, ledger: Ledger, gate: Gate, method: str, fault: Any
+    cluster: Emulator,
+    connect: Connect,
+    ledger: StoredObjects,
+    gate: Interceptor,
+    method: str,
+    fault: Any,
 ) -> None:
     cluster.faults.add(method, fault)
     with connect() as client:
@@ -96,7 +101,7 @@ def test_a_lost_answer_of_any_method_changes_nothing(
 
 @pytest.mark.parametrize("fault", LOST, ids=repr)
 def test_a_lost_answer_to_the_cancelling_of_a_session(
-    cluster: Emulator, connect: Connect, gate: Gate, fault: Any
+    cluster: Emulator, connect: Connect, gate: Interceptor, fault: Any
 ) -> None:
     cluster.faults.add("CancelSession", fault)
 
@@ -128,7 +133,7 @@ def test_a_lost_answer_to_the_cancelling_of_a_session(
     ],
 )
 def test_a_lost_answer_of_an_agent_loses_nothing(
-    cluster: Emulator, connect: Connect, ledger: Ledger, method: str, runs: int, fault: Any
+    cluster: Emulator, connect: Connect, ledger: StoredObjects, method: str, runs: int, fault: Any
 ) -> None:
     cluster.faults.add(f"Agent.{method}", fault)
     size = 100_000 + next(_fresh)
@@ -145,7 +150,7 @@ def test_a_lost_answer_of_an_agent_loses_nothing(
 
 
 def test_an_agent_that_stays_silent_has_its_task_given_back(
-    cluster: Emulator, connect: Connect, ledger: Ledger
+    cluster: Emulator, connect: Connect, ledger: StoredObjects
 ) -> None:
     cluster.faults.add("Agent.NotifyResultData", DropBefore(), times=5)
     with connect():
@@ -155,7 +160,7 @@ def test_an_agent_that_stays_silent_has_its_task_given_back(
 
 
 def test_a_refusal_of_an_agent_is_an_error_at_once(
-    cluster: Emulator, connect: Connect, ledger: Ledger
+    cluster: Emulator, connect: Connect, ledger: StoredObjects
 ) -> None:
     cluster.faults.add("Agent.NotifyResultData", DropBefore("INVALID_ARGUMENT"))
     with connect():
@@ -234,15 +239,15 @@ def test_a_session_that_comes_too_late_is_cancelled(
 def test_a_session_whose_creation_is_interrupted_is_not_left(
     connect: Connect, running: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    once = Line.once
+    once = RpcClient.once
 
-    def interrupted(line: Line, method: Any, *given: Any) -> Any:
+    def interrupted(line: RpcClient, method: Any, *given: Any) -> Any:
         answer = once(line, method, *given)
         if b"CreateSession" in method._method:
             raise KeyboardInterrupt
         return answer
 
-    monkeypatch.setattr(Line, "once", interrupted)
+    monkeypatch.setattr(RpcClient, "once", interrupted)
     with pytest.raises(KeyboardInterrupt):
         connect().create()
     assert not running()

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pymonik.backend.armonik import messages
-from pymonik.backend.armonik.rpc import Line
+from pymonik.backend.armonik.rpc import RpcClient
 from pymonik.backend.armonik.store import ClusterStore
 from pymonik.foreign import STORED, storable
 from pymonik.plan.make_requests import placement_of
@@ -85,7 +85,7 @@ def test_what_is_replaced_is_seen() -> None:
 
 @given(LONG)
 def test_any_text_goes_to_a_control_plane(text: str) -> None:
-    store = ClusterStore(Line("nowhere"), None, None, "session")
+    store = ClusterStore(RpcClient("nowhere"), None, None, "session")
     entry = TaskSubmission(
         Object(text, id="o"), Object(text, id="r"), (), placement_of(options_of(text))
     )

@@ -21,7 +21,7 @@ from pymonik.errors import TaskFailed, WireError
 from pymonik.runtime.worker import inputs as agent_inputs
 from pymonik.values.content import Content, digest_of
 from pymonik.values.exceptions import packed
-from pymonik.values.outcome import Apart, Failure
+from pymonik.values.outcome import Failure, OutOfLine
 from pymonik.wire import envelope, records
 from pymonik.wire import error_text as verdict
 from tests.armonik.conftest import Connect
@@ -150,7 +150,7 @@ def pack() -> list[memoryview]:
     )
     columns = [
         [1, 2.5, "é", b"b", None, (1, (2, ...)), failure, failure, content(np.arange(900.0))],
-        [True, 1j, Apart("id", bytes(20), 3), "\ud800", 1 << 70, *range(4)],
+        [True, 1j, OutOfLine("id", bytes(20), 3), "\ud800", 1 << 70, *range(4)],
         COLUMNS["shorts"],
         COLUMNS["nested"],
     ]

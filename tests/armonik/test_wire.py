@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pymonik.backend.armonik import messages
-from pymonik.backend.armonik.rpc import Line
+from pymonik.backend.armonik.rpc import RpcClient
 from pymonik.backend.armonik.store import ClusterStore
 from pymonik.capture.freeze import freeze
 from pymonik.errors import WireError
-from pymonik.plan.lost_inputs import blame
+from pymonik.plan.lost_inputs import propagate_failures
 from pymonik.plan.requests import Declare, Object, Placement, Submit, TaskSubmission
 from pymonik.plan.sizes import TAG, TAG_LENGTH, size_of
-from pymonik.runtime.executor.feed import Feed, Upstream
+from pymonik.runtime.executor.feed import ArgumentReader, UpstreamFailed
 from pymonik.values.content import Content
 from pymonik.values.exceptions import packed
 from pymonik.values.outcome import PENDING, Failure
@@ -165,7 +165,7 @@ def test_blame_follows_failures_through_steps_and_leaves_the_rest() -> None:
         ),
         4,
     )
-    columns, is_lost = blame(program, {0: [[1, lost, 3, lost]]})
+    columns, is_lost = propagate_failures(program, {0: [[1, lost, 3, lost]]})
     assert not is_lost
     assert [[type(r) is Failure for r in column] for column in columns] == [
         [False, True, False, True],
@@ -180,9 +180,11 @@ def test_blame_sees_failures_in_lists_and_nested_values_and_constants() -> None:
     lost = Failure("error", "no", "g")
     run = (0, 0, 1, 1, 1)
     for column in (("b", [run]), ("n", FUNCTION, [("b", [run])]), ("r", [run]), ("x", lost)):
-        _, is_lost = blame(Program((step(column),), 3), {0: [[1, lost]]})
+        _, is_lost = propagate_failures(Program((step(column),), 3), {0: [[1, lost]]})
         assert is_lost
-    _, is_lost = blame(Program((step(("m", [("r", [run]), ("v", 1)])),), 2), {0: [[1, lost]]})
+    _, is_lost = propagate_failures(
+        Program((step(("m", [("r", [run]), ("v", 1)])),), 2), {0: [[1, lost]]}
+    )
     assert not is_lost
 
 
@@ -212,7 +214,7 @@ def test_a_cut_program_gives_the_same_arguments(runs: list[Any], data: Any) -> N
     part = cut(whole, start, stop)
     assert part.n == stop - start
     assert part.steps[0].base == start
-    feed = Feed(source)
+    feed = ArgumentReader(source)
     for i in range(part.n):
         for ours, theirs in zip(part.steps[0].columns, whole.steps[0].columns):
             assert feed.getter(ours)(i, ()) == feed.getter(theirs)(start + i, ())
@@ -220,8 +222,8 @@ def test_a_cut_program_gives_the_same_arguments(runs: list[Any], data: Any) -> N
 
 def test_a_failure_among_inputs_is_what_a_call_would_find() -> None:
     lost = Failure("error", "no", "g")
-    with pytest.raises(Upstream):
-        Feed([[[lost]]]).getter(("r", [(0, 0, 0, 1, 1)]))(0, ())
+    with pytest.raises(UpstreamFailed):
+        ArgumentReader([[[lost]]]).getter(("r", [(0, 0, 0, 1, 1)]))(0, ())
 
 
 # ----- sizes, against real messages
@@ -242,7 +244,7 @@ PLACEMENTS = st.builds(
 def test_the_size_of_a_submission_is_that_of_its_message(
     placements: list[Placement], inputs: int
 ) -> None:
-    store = ClusterStore(Line("nowhere"), None, None, "s" * 36)
+    store = ClusterStore(RpcClient("nowhere"), None, None, "s" * 36)
     made = [Object("x", id="i" * 36) for _ in range(inputs)]
     entries = [
         TaskSubmission(Object("o", id="o" * 36), Object("r", id="r" * 36), tuple(made), placement)

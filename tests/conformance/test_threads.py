@@ -16,8 +16,8 @@ import pytest
 from pymonik import Pymonik, ResultHandle, Task, as_completed, task
 from pymonik.errors import Cancelled, LostValueError, NoClientError
 from pymonik.values.outcome import PENDING
-from pymonik.values.outputs import Cell
-from tests.conftest import Gate, Ledger
+from pymonik.values.outputs import Outputs
+from tests.conftest import Gate, StoredObjects
 
 from .conftest import BACKENDS, Connect, settings_of
 from .programs import add, identity, inc, note, pair, pass_gate, square, total
@@ -159,7 +159,9 @@ def test_a_known_value_that_another_thread_uses(connect: Connect) -> None:
         assert (seam.value()[0].get(), seam.value()[1].get()) == (6, [8, 8, 10])
 
 
-def test_handles_that_are_dropped_while_they_are_sent(client: Pymonik, ledger: Ledger) -> None:
+def test_handles_that_are_dropped_while_they_are_sent(
+    client: Pymonik, ledger: StoredObjects
+) -> None:
     handles = [note.invoke(ledger.path, i, i) for i in range(4)]
     with Seam(client, lambda: handles.__delitem__(slice(3))):
         client.flush()
@@ -168,7 +170,9 @@ def test_handles_that_are_dropped_while_they_are_sent(client: Pymonik, ledger: L
     assert sorted(ledger.lines()) == list("0123")
 
 
-def test_a_call_recorded_while_another_is_sent_runs_once(client: Pymonik, ledger: Ledger) -> None:
+def test_a_call_recorded_while_another_is_sent_runs_once(
+    client: Pymonik, ledger: StoredObjects
+) -> None:
     first = note.invoke(ledger.path, "first")
     with Seam(client, lambda: note.invoke(ledger.path, "second", pymonik=client)) as seam:
         client.flush()
@@ -245,7 +249,7 @@ def test_a_call_cancelled_while_it_is_sent(client: Pymonik, gate: Gate) -> None:
 
 
 def test_a_call_cancelled_that_was_recorded_while_others_are_sent(
-    client: Pymonik, ledger: Ledger
+    client: Pymonik, ledger: StoredObjects
 ) -> None:
     kept = note.invoke(ledger.path, "kept", 5)
     handles: list[ResultHandle[Any]] = []
@@ -337,7 +341,7 @@ def test_values_taken_as_they_come_while_they_are_sent(kept: Pymonik) -> None:
 
 
 def test_calls_that_callbacks_record_are_sent_before_the_client_closes(
-    connect: Connect, ledger: Ledger
+    connect: Connect, ledger: StoredObjects
 ) -> None:
     with connect() as client:
 
@@ -397,7 +401,7 @@ def test_a_call_dropped_by_another_thread_is_awaited_by_nobody(connect: Connect)
             wait_for_it()
 
 
-def test_a_client_that_is_left_while_it_sends(connect: Connect, ledger: Ledger) -> None:
+def test_a_client_that_is_left_while_it_sends(connect: Connect, ledger: StoredObjects) -> None:
     client = connect().create()
     handle = note.invoke(ledger.path, "never", pymonik=client)
     with Seam(client, client.cancel, waits=True), pytest.raises(NoClientError, match="never sent"):
@@ -518,17 +522,17 @@ def test_who_waits_for_a_unit_that_ends_without_its_record_is_told(
     kept: Pymonik, monkeypatch: pytest.MonkeyPatch, wait: str
 ) -> None:
     """A fault of an engine, played here for all of them where records come in."""
-    fill, told = Cell.fill, threading.Event()
+    fill, told = Outputs.fill, threading.Event()
 
-    def lose(cell: Cell, start: int, columns: Any) -> Any:
+    def lose(cell: Outputs, start: int, columns: Any) -> Any:
         return fill(cell, start, [[PENDING] * len(column) for column in columns])
 
     async def awaited() -> int:
         return await asyncio.wait_for(_of(handle), PATIENCE)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Cell, "fill", lose)
-        patched.setattr(Cell, "tell", lambda *news: None)
+        patched.setattr(Outputs, "fill", lose)
+        patched.setattr(Outputs, "tell", lambda *news: None)
         handle = square.invoke(3, pymonik=kept)
         if wait == "callback":
             handle.add_done_callback(lambda _: told.set())

@@ -48,7 +48,7 @@ pure_twice = Task(_twice, func_name="pure_twice", pure=True)
 cached_twice = Task(_twice, func_name="cached_twice", pure=True, cache=True)
 
 
-class Known(NamedTuple):
+class CacheLookup(NamedTuple):
     """A handle, or several, and the value, or values."""
 
     handle: Any
@@ -72,7 +72,7 @@ def run(clients: Sequence[Pymonik], seed: int, steps: int) -> None:
     Each thread uses all clients, and shares the handles of each with the others.
     """
     threads = random.Random(seed).randint(2, 8)
-    shared: list[list[Known]] = [[] for _ in clients]
+    shared: list[list[CacheLookup]] = [[] for _ in clients]
 
     def work(number: int) -> None:
         dice = random.Random(f"{seed} {number}")
@@ -91,7 +91,7 @@ def run(clients: Sequence[Pymonik], seed: int, steps: int) -> None:
             check(one)
 
 
-def check(known: Known) -> None:
+def check(known: CacheLookup) -> None:
     found = known.handle.get(timeout=PATIENCE)
     assert found == known.value, f"{found!r:.200}, not {known.value!r:.200}"
 
@@ -99,13 +99,13 @@ def check(known: Known) -> None:
 class Worker:
     """What one thread does with one client; some of its handles it hands to the others."""
 
-    def __init__(self, client: Pymonik, dice: random.Random, shared: list[Known]) -> None:
+    def __init__(self, client: Pymonik, dice: random.Random, shared: list[CacheLookup]) -> None:
         self.client = client
         self.dice = dice
         self.shared = shared
-        self.own: list[Known] = []
-        self.maps: list[Known] = []
-        self.told: list[tuple[threading.Event, list[Known]]] = []
+        self.own: list[CacheLookup] = []
+        self.maps: list[CacheLookup] = []
+        self.told: list[tuple[threading.Event, list[CacheLookup]]] = []
 
     def step(self) -> None:
         self.dice.choices(STEPS, WEIGHTS)[0](self)
@@ -119,7 +119,7 @@ class Worker:
 
     # ----- what calls take
 
-    def number(self) -> Known:
+    def number(self) -> CacheLookup:
         """Return a value, mostly that of a call, which nobody may hold any more after its use."""
         at = self.dice.random()
         if at < 0.35 and self.own:
@@ -134,14 +134,14 @@ class Worker:
         if at < 0.85 and self.maps:
             several = self.dice.choice(self.maps)
             index = self.dice.randrange(len(several.value))
-            return Known(several.handle[index], several.value[index])
+            return CacheLookup(several.handle[index], several.value[index])
         constant = self.dice.randrange(10)
         if at < 0.9:
-            return Known(self.client.put(constant), constant)
-        return Known(constant, constant)
+            return CacheLookup(self.client.put(constant), constant)
+        return CacheLookup(constant, constant)
 
     def keep(self, handle: Any, value: Any) -> None:
-        (self.shared if self.dice.random() < 0.3 else self.own).append(Known(handle, value))
+        (self.shared if self.dice.random() < 0.3 else self.own).append(CacheLookup(handle, value))
 
     # ----- recording
 
@@ -172,14 +172,14 @@ class Worker:
     def map(self) -> None:
         some = [self.number() for _ in range(self.dice.randint(1, 6))]
         handles = square.map_invoke((s.handle for s in some), pymonik=self.client)
-        self.maps.append(Known(handles, [s.value**2 for s in some]))
+        self.maps.append(CacheLookup(handles, [s.value**2 for s in some]))
 
     def slice(self) -> None:
         if self.maps:
             several = self.maps.pop()
             step = self.dice.choice((1, 2, -1))
             handles = inc.map_invoke(several.handle[::step], pymonik=self.client)
-            self.maps.append(Known(handles, [v + 1 for v in several.value[::step]]))
+            self.maps.append(CacheLookup(handles, [v + 1 for v in several.value[::step]]))
 
     def subtasks(self) -> None:
         n = self.dice.randrange(4)
@@ -191,7 +191,7 @@ class Worker:
 
     def apart(self) -> None:
         n = self.dice.randrange(200)
-        check(Known(large.invoke(n, pymonik=self.client), bytes([n]) * LARGE))
+        check(CacheLookup(large.invoke(n, pymonik=self.client), bytes([n]) * LARGE))
 
     # ----- the rest
 
@@ -203,7 +203,7 @@ class Worker:
         name = f"n{id(self)}-{self.dice.randrange(10**9)}"
         if not isinstance(a.handle, ResultHandle):
             square.invoke(a.value, pymonik=self.client, pmk_name=name)
-            a = Known(None, a.value**2)
+            a = CacheLookup(None, a.value**2)
         else:
             a.handle.named(name)
         handle = self.client.lookup(name)
@@ -252,25 +252,25 @@ class Worker:
     def calls_back(self) -> None:
         """Let a callback record what uses the value."""
         ended = threading.Event()
-        recorded: list[Known] = []
+        recorded: list[CacheLookup] = []
         a = self.number()
         handle = inc.invoke(a.handle, pymonik=self.client)
 
         def record(of: ResultHandle[int]) -> None:
             again = add.invoke(of, 1, pymonik=self.client)
-            recorded.append(Known(again, a.value + 2))
+            recorded.append(CacheLookup(again, a.value + 2))
             ended.set()
 
         handle.add_done_callback(record)
         self.told.append((ended, recorded))
         self.client.flush()
 
-    def handles(self) -> list[Known]:
+    def handles(self) -> list[CacheLookup]:
         some = [k for k in self.own if isinstance(k.handle, ResultHandle)]
         return self.dice.sample(some, min(len(some), 4))
 
 
-async def _gathered(some: list[Known]) -> list[Any]:
+async def _gathered(some: list[CacheLookup]) -> list[Any]:
     return list(await asyncio.gather(*(k.handle for k in some)))
 
 

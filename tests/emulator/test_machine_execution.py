@@ -6,6 +6,7 @@ import pytest
 
 from pymonik.emulator.state import Machine, Options, ResultStatus, TaskStatus, events
 from pymonik.emulator.state.instructions import (
+    DatabaseLoad,
     Drop,
     Enqueue,
     OwnerChanged,
@@ -16,7 +17,6 @@ from pymonik.emulator.state.instructions import (
     Stop,
     TaskChanged,
     TaskCreated,
-    Toil,
 )
 from tests.emulator.plain_machine import OPTIONS, declared, opened, ran, refusal, submitted
 
@@ -107,7 +107,7 @@ def test_a_crash_is_retried_as_a_new_task_that_takes_the_outputs_over(machine: M
         TaskCreated("s", "t###1"),
         OwnerChanged("s", "out", "t", "t###1"),
         TaskChanged("s", "t###1", TaskStatus.PENDING),
-        Toil(1, 1),
+        DatabaseLoad(1, 1),
         TaskChanged("s", "t###1", TaskStatus.SUBMITTED),
         Enqueue("t###1", "main", 1),
     ]
@@ -174,7 +174,7 @@ def test_a_sub_task_that_names_an_output_of_its_parent_takes_it_over(machine: Ma
         OwnerChanged("s", "out", "t", "child"),
         TaskChanged("s", "child", TaskStatus.PENDING),
         TaskChanged("s", "leaf", TaskStatus.PENDING),
-        Toil(2, 1),
+        DatabaseLoad(2, 1),
         TaskChanged("s", "leaf", TaskStatus.SUBMITTED),
         Enqueue("leaf", "main", 1),
         TaskChanged("s", "t", TaskStatus.COMPLETED),

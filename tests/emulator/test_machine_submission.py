@@ -8,6 +8,7 @@ import pytest
 
 from pymonik.emulator.state import Machine, Options, TaskStatus, events
 from pymonik.emulator.state.instructions import (
+    DatabaseLoad,
     Enqueue,
     Instruction,
     OwnerChanged,
@@ -15,7 +16,6 @@ from pymonik.emulator.state.instructions import (
     ResultChanged,
     TaskChanged,
     TaskCreated,
-    Toil,
 )
 from pymonik.emulator.state.status import ResultStatus
 from tests.emulator.plain_machine import OPTIONS, cluster, declared, opened, refusal, submitted
@@ -45,7 +45,7 @@ def test_a_ready_task_is_created_owned_and_queued(machine: Machine) -> None:
         TaskCreated("s", "t"),
         OwnerChanged("s", "out", "", "t"),
         TaskChanged("s", "t", TaskStatus.PENDING),
-        Toil(units=1, inputs=1),
+        DatabaseLoad(units=1, inputs=1),
         TaskChanged("s", "t", TaskStatus.SUBMITTED),
         Enqueue("t", "main", 1),
     ]
@@ -79,7 +79,7 @@ def test_bigger_priorities_are_queued_first(machine: Machine) -> None:
 
 def test_the_cost_grows_as_units_times_distinct_completed_inputs(machine: Machine) -> None:
     tasks = [task(str(n), outputs=(), dependencies=("data",)) for n in range(3)]
-    assert Toil(units=3, inputs=2) in submit(machine, *tasks)
+    assert DatabaseLoad(units=3, inputs=2) in submit(machine, *tasks)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_the_deployed_server_accepts_dead_inputs_and_the_task_waits_for_ever() -
     machine = opened(generation="0.37.2")
     declared(machine, payload=b"x", out=None)
     aborted(machine)
-    assert submit(machine, task(dependencies=("lost",)))[-1] == Toil(1, 1)
+    assert submit(machine, task(dependencies=("lost",)))[-1] == DatabaseLoad(1, 1)
     assert machine.tables.tasks["t"].status is TaskStatus.PENDING
 
 

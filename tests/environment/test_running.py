@@ -334,7 +334,7 @@ def test_a_package_that_comes_later_is_found_when_it_is_asked_for_again(
 
 
 def test_quarters_say_when_they_are_ready() -> None:
-    assert quarters.Quarters(lambda *_: None).is_ready(None)
+    assert quarters.HostEnvironments(lambda *_: None).is_ready(None)
 
 
 def test_an_environment_that_was_given_up_may_be_pruned_and_comes_back(

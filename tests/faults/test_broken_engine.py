@@ -15,7 +15,7 @@ from pymonik import Pymonik, Task, task
 from pymonik.errors import ExecutorDied, PymonikError, TaskFailed
 from pymonik.runtime.host import host
 from pymonik.runtime.host.host import Host
-from pymonik.runtime.host.local_subtasks import Here
+from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from tests.conftest import PATIENCE
 
 
@@ -100,15 +100,15 @@ def test_what_cannot_be_taken_of_an_executor_fails_its_call_and_nothing_else(
     client: Pymonik, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parent = Task(lambda x: talk.invoke(x), func_name="parent")
-    started, asked = Here.expand, [None]
+    started, asked = LocalSubtasks.expand, [None]
 
-    def expand(self: Here, *args: Any) -> int:
+    def expand(self: LocalSubtasks, *args: Any) -> int:
         if asked:
             asked.pop()
             raise RuntimeError("a bug of the host")
         return started(self, *args)
 
-    monkeypatch.setattr(Here, "expand", expand)
+    monkeypatch.setattr(LocalSubtasks, "expand", expand)
     error = parent.invoke(1).exception(PATIENCE)
     assert isinstance(error, PymonikError)
     assert parent.invoke(2).get(PATIENCE) == 2

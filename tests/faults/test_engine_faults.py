@@ -13,7 +13,7 @@ import pytest
 from pymonik import Pymonik, task
 from pymonik.errors import ExecutorDied, TaskFailed
 from pymonik.runtime.host import process
-from pymonik.runtime.host.pool import Death, Staff
+from pymonik.runtime.host.pool import ExecutorExit, ExecutorPool
 from tests.conftest import PATIENCE
 
 
@@ -133,20 +133,20 @@ def test_executors_that_start_after_all_are_waited_for(monkeypatch: pytest.Monke
         assert square.invoke(3).get(PATIENCE) == 9
 
 
-HELLO = {"slots": 1, "solo": False, "optimize": True, "surroundings": None}
+HELLO = {"slots": 1, "isolates_delegating": False, "optimize": True, "surroundings": None}
 
 
-def deaths(staff: Staff, count: int) -> list[str]:
+def deaths(staff: ExecutorPool, count: int) -> list[str]:
     """Wait for the end of executors; return why they ended."""
     found: list[str] = []
     while len(found) < count:
-        found += [news.reason for _, news in staff.hear(PATIENCE) if isinstance(news, Death)]
+        found += [news.reason for _, news in staff.poll(PATIENCE) if isinstance(news, ExecutorExit)]
     return found
 
 
 def test_executors_that_end_together_are_one_failed_start(monkeypatch: pytest.MonkeyPatch) -> None:
     starting(monkeypatch, "import time; time.sleep(600)")
-    staff = Staff("test", 8, HELLO)
+    staff = ExecutorPool("test", 8, HELLO)
     numbers = [staff.start(None, None) for _ in range(8)]
     for number in numbers:
         staff.kill(number or 0, "out of memory")
@@ -165,7 +165,7 @@ def test_executors_that_end_together_are_one_failed_start(monkeypatch: pytest.Mo
 
 def test_cancelled_executors_have_not_failed_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
     starting(monkeypatch, "import time; time.sleep(600)")
-    staff = Staff("test", 1, HELLO)
+    staff = ExecutorPool("test", 1, HELLO)
     for _ in range(8):
         staff.kill(staff.start(None, None) or 0, "cancelled")
         deaths(staff, 1)

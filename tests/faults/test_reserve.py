@@ -17,7 +17,7 @@ import pytest
 from pymonik import Pymonik, task
 from pymonik.runtime.host import host
 from pymonik.runtime.host import reserve as reserves
-from pymonik.runtime.host.pool import Staff
+from pymonik.runtime.host.pool import ExecutorPool
 from pymonik.runtime.host.reserve import RESERVE, Reserve
 from pymonik.settings import settings
 from tests.conftest import PATIENCE, script_environment
@@ -222,8 +222,8 @@ def test_one_that_dies_as_it_is_taken_charges_no_call(monkeypatch: pytest.Monkey
 
 
 def test_what_the_page_says_of_a_unit_of_another_host_is_not_read() -> None:
-    hello = {"slots": 1, "solo": False, "optimize": True, "surroundings": None}
-    staff = Staff("test", 1, hello)
+    hello = {"slots": 1, "isolates_delegating": False, "optimize": True, "surroundings": None}
+    staff = ExecutorPool("test", 1, hello)
     number = staff.start(None, None)
     assert number is not None
     process = staff._processes[number]

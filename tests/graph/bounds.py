@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pymonik.graph.columns import Same, refs_of, slot_at
-from pymonik.graph.ir import Graph, Map, Put, Recorded, inputs
+from pymonik.graph.ir import Call, Graph, Map, Put, inputs
 
 
 def seconds(node: Any) -> float:
@@ -72,16 +72,14 @@ def _needed(
 
 
 def _slots(node: Any, members: Iterable[int]) -> Iterator[Any]:
-    if isinstance(node, Recorded) and node.n is None:
+    if isinstance(node, Call) and node.n is None:
         yield from node.args
         return
-    columns = (
-        node.args if isinstance(node, Recorded) else [c for s in node.steps for c in s.columns]
-    )
+    columns = node.args if isinstance(node, Call) else [c for s in node.steps for c in s.columns]
     for column in columns:
         if not isinstance(column, Same):
             yield from (slot_at(column, element) for element in members)
 
 
 def _key(source: Any, graph: Graph) -> int:
-    return id(graph.aliases.get(source, source) if isinstance(source, Recorded) else source)
+    return id(graph.aliases.get(source, source) if isinstance(source, Call) else source)

@@ -10,7 +10,7 @@ import pytest
 
 from pymonik.errors import GraphError
 from pymonik.graph.columns import Const, Each, Gather, Immediates, Range, Ref, Same
-from pymonik.graph.ir import Graph, Map, Spec, Step
+from pymonik.graph.ir import CallSpec, Graph, Map, Step
 from pymonik.graph.passes import run_passes
 from pymonik.graph.target import Target
 from pymonik.graph.verify import verify
@@ -65,7 +65,7 @@ def with_column(graph: Graph, column: Any, number: int = 0) -> Graph:
 
 def elsewhere(step: Step) -> Step:
     gpu = TaskOptions(partition_id="gpu", priority=1)
-    return altered(step, spec=Spec("far", step.spec.code, step.spec.width, gpu))
+    return altered(step, spec=CallSpec("far", step.spec.code, step.spec.width, gpu))
 
 
 def first(graph: Graph) -> Any:

@@ -12,7 +12,7 @@ from pymonik.graph.target import Target
 from pymonik.plan.lower import lower
 from pymonik.plan.unit import Unit
 from pymonik.values.content import Content
-from pymonik.values.outputs import Cell
+from pymonik.values.outputs import Outputs
 from tests.graph.programs import TASKS, recorded, recording
 
 from .looking import columns, compiled, places, units_of
@@ -112,8 +112,8 @@ def test_no_unit_names_an_input_twice() -> None:
         assert len(units_of(plan, "add")[0].inputs) == 2
         assert [type(source) for source in units_of(plan, "note")[0].inputs] == [
             Content,
-            Cell,
-            Cell,
+            Outputs,
+            Outputs,
         ]
         del pairs, deep
 
@@ -141,7 +141,7 @@ def test_wanted_bits_are_cut_along_the_units() -> None:
 def test_values_nobody_asks_for_are_not_stored() -> None:
     with recording() as client:
         used = inc.invoke(2)
-        end = total.invoke([used, used])
+        ends = total.invoke([used, used]), note.invoke(used)
         del used
         plan = run_passes(recorded(client), Target(), True)
         units = lower(plan).units
@@ -149,10 +149,10 @@ def test_values_nobody_asks_for_are_not_stored() -> None:
         assert [(u.name, u.program.steps[0].keep) for u in units] == [
             ("inc", True),
             ("total", True),
+            ("note", True),
         ]
-        inc_cell, total_cell = (unit.cell for unit in units)
-        assert (len(inc_cell.columns), len(total_cell.columns)) == (1, 1)
-        del end
+        assert [len(unit.cell.columns) for unit in units] == [1, 1, 1]
+        del ends
     with recording() as client:
         note.invoke("effect")
         (unit,) = compiled(client).units

@@ -143,7 +143,7 @@ def test_on_a_cluster_a_level_of_a_stencil_is_one_unit_a_slot() -> None:
         row = [add.invoke(x, 1) for x in range(10)]
         for _ in range(7):
             row = [add.invoke(row[x - 1], row[x]) for x in range(10)]
-        graph = run_passes(recorded(client), Target(slots=2, solo=True))
+        graph = run_passes(recorded(client), Target(slots=2, isolates_delegating=True))
         assert len(lower(graph).units) == 16
 
 
@@ -153,6 +153,8 @@ def test_on_a_cluster_what_remains_of_a_map_is_a_unit_of_its_own(
 ) -> None:
     with recording() as client:
         values = inc.map_invoke([(x,) for x in range(n)])
-        units = lower(run_passes(recorded(client), Target(slots=slots, solo=True))).units
+        units = lower(
+            run_passes(recorded(client), Target(slots=slots, isolates_delegating=True))
+        ).units
         assert [unit.n for unit in units] == sizes
         del values

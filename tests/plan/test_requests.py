@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import pymonik.plan.make_requests as sending_module
 from pymonik import Pymonik, Task
 from pymonik.backend.dry_run import DryRunBackend
-from pymonik.plan.make_requests import Facts, Ledger
+from pymonik.plan.make_requests import StoredObjects, SubmissionContext
 from pymonik.plan.plan import Plan
 from pymonik.plan.requests import Submit
 from pymonik.settings import settings as settings_of
@@ -117,7 +117,7 @@ def test_tasks_come_after_their_consumers_and_the_ready_ones_in_the_order_of_the
     with recording(optimize=optimize) as client:
         kept = carry_out(steps, Lazy(client))
         plan = client.plan()
-        sent = sending_module.sending(plan.units, plan.blobs, Ledger(), Facts())
+        sent = sending_module.sending(plan.units, plan.blobs, StoredObjects(), SubmissionContext())
         numbers = {id(output): number for number, (_, output) in enumerate(sent.outputs)}
         entries = [
             entry for step in sent.steps if isinstance(step, Submit) for entry in step.entries

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pymonik.runtime.executor import state as running
-from pymonik.runtime.executor.calls import Assignment, Hosting, Report
+from pymonik.runtime.executor.calls import Assignment, ExecutionServices, Report
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.subtasks import Subtasks
 from pymonik.values.content import Content
@@ -64,7 +64,7 @@ def reports(
     subtasks = Subtasks(8, False, True)
     restore = running.Restorer(watch=False)
     load = functions or (lambda function: function.load())
-    hosting = Hosting("here", load, page or Page(), (), subtasks, restore)
+    hosting = ExecutionServices("here", load, page or Page(), (), subtasks, restore)
     running.DIRTY.clear()
     try:
         return list(run(job, hosting))

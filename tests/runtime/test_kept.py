@@ -18,19 +18,19 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pages are told 
 
 
 @pytest.fixture
-def file() -> kept.KeptFile:
+def file() -> kept.ReusableMapping:
     """Give a file of bytes that are all 7."""
     fd = open_memory_file()
     os.write(fd, b"\7" * SIZE)
-    return kept.KeptFile(fd, SIZE)
+    return kept.ReusableMapping(fd, SIZE)
 
 
-def first_of(file: kept.KeptFile) -> tuple[int, Any]:
+def first_of(file: kept.ReusableMapping) -> tuple[int, Any]:
     array: Any = np.frombuffer(file.map(), np.uint8)
     return array.__array_interface__["data"][0], array
 
 
-def test_what_was_only_read_is_handed_out_again(file: kept.KeptFile) -> None:
+def test_what_was_only_read_is_handed_out_again(file: kept.ReusableMapping) -> None:
     places = set()
     for _ in range(5):
         place, array = first_of(file)
@@ -42,7 +42,7 @@ def test_what_was_only_read_is_handed_out_again(file: kept.KeptFile) -> None:
 
 @pytest.mark.parametrize("at", [0, SIZE // 2, SIZE - 1])
 @pytest.mark.parametrize("read", [False, True])
-def test_what_was_written_to_is_not(file: kept.KeptFile, at: int, read: bool) -> None:
+def test_what_was_written_to_is_not(file: kept.ReusableMapping, at: int, read: bool) -> None:
     for _ in range(5):
         _, array = first_of(file)
         if read:
@@ -52,7 +52,7 @@ def test_what_was_written_to_is_not(file: kept.KeptFile, at: int, read: bool) ->
         del array
 
 
-def test_what_somebody_holds_is_not(file: kept.KeptFile) -> None:
+def test_what_somebody_holds_is_not(file: kept.ReusableMapping) -> None:
     place, array = first_of(file)
     part = array[10:20]
     del array
@@ -62,7 +62,7 @@ def test_what_somebody_holds_is_not(file: kept.KeptFile) -> None:
     assert part.tolist() == [7] * 10
 
 
-def test_what_was_written_to_is_freed_after_the_unit(file: kept.KeptFile) -> None:
+def test_what_was_written_to_is_freed_after_the_unit(file: kept.ReusableMapping) -> None:
     _, array = first_of(file)
     array[:] = 0
     del array
@@ -76,7 +76,7 @@ def test_what_was_written_to_is_freed_after_the_unit(file: kept.KeptFile) -> Non
 
 
 def test_where_pages_are_not_told_of_each_call_maps_anew(
-    file: kept.KeptFile, monkeypatch: pytest.MonkeyPatch
+    file: kept.ReusableMapping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kept, "_PAGES", "/nowhere")
     _, array = first_of(file)
@@ -89,5 +89,5 @@ def test_where_pages_are_not_told_of_each_call_maps_anew(
 def test_small_files_are_mapped_anew() -> None:
     fd = open_memory_file()
     os.write(fd, bytes(mmap.PAGESIZE))
-    file = kept.KeptFile(fd, mmap.PAGESIZE)
+    file = kept.ReusableMapping(fd, mmap.PAGESIZE)
     assert file.map() is not file.map()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pymonik import Pymonik, Task
-from pymonik.runtime.executor.sharing import is_unshared
+from pymonik.runtime.executor.sharing import is_uniquely_owned
 
 SHARED: dict[str, Any] = {}
 
@@ -141,7 +141,7 @@ def held_by_nobody(make: Callable[[], Any]) -> bool:
 
     def store(value: Any) -> bool:
         record = value
-        return is_unshared(value) and record is value
+        return is_uniquely_owned(value) and record is value
 
     made = make()
     return store(made)

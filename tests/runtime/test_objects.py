@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pymonik.backend.objects import SessionObjects
-from pymonik.values.outputs import Cell
+from pymonik.values.outputs import Outputs
 
 
 def test_no_id_is_given_twice_though_addresses_are() -> None:
     objects, ids = SessionObjects("s"), set()
     for _ in range(100):
-        cell = Cell(1, 1)
+        cell = Outputs(1, 1)
         ids.add(objects.id_of(cell, 0, 0))
         assert objects.id_of(cell, 0, 0) in ids
         del cell

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pymonik.plan.unit import Unit
-from pymonik.runtime.host.unit_slice import Piece
+from pymonik.runtime.host.unit_slice import UnitSlice
 
 from .units import Machine, records, unit
 
@@ -77,7 +77,7 @@ def makespan(made: Machine, units: list[Unit]) -> float:
     """Run units whose elements last as long as was declared; return when the last one ends."""
     now, running = 0.0, {}
 
-    def note(executor: int, piece: Piece) -> None:
+    def note(executor: int, piece: UnitSlice) -> None:
         seconds = (piece.running.unit.seconds or 0.0) * (piece.stop - piece.start)
         running[executor] = (now + seconds, piece)
 

@@ -23,7 +23,7 @@ def machine(*homes: Any, slots: int) -> Machine:
     made = Machine(0)
     made.scheduler.ready.slots = slots
     for number, home in enumerate(homes):
-        made.scheduler.ready.move_in(number, home)
+        made.scheduler.ready.add_executor(number, home)
     return made
 
 
@@ -44,7 +44,7 @@ def test_a_piece_runs_where_its_environment_is() -> None:
 def test_pieces_of_an_environment_without_executors_hold_up_no_others() -> None:
     made = machine(None, slots=1)
     assert made.add(*[inside("a", ONE) for _ in range(3)], inside("b", None)) == ["0: b[0:1]"]
-    assert made.scheduler.ready.needy() == [ONE]
+    assert made.scheduler.ready.waiting_environments() == [ONE]
 
 
 def test_no_more_are_busy_than_there_are_slots_and_environments_take_turns() -> None:
@@ -60,9 +60,9 @@ def test_executors_are_wanted_where_pieces_wait() -> None:
     made = machine(slots=3)
     made.add(*[inside("a", ONE) for _ in range(2)], inside("b", TWO))
     ready = made.scheduler.ready
-    assert [ready.wanting(home, 9) for home in (ONE, TWO)] == [2, 1]
-    ready.move_in(0, ONE)
-    assert ready.wanting(ONE, 9) == 1
+    assert [ready.shortage(home, 9) for home in (ONE, TWO)] == [2, 1]
+    ready.add_executor(0, ONE)
+    assert ready.shortage(ONE, 9) == 1
 
 
 def test_the_executor_that_was_idle_for_longest_is_spare_but_not_a_new_one() -> None:
@@ -73,7 +73,7 @@ def test_the_executor_that_was_idle_for_longest_is_spare_but_not_a_new_one() -> 
     end(made, 0)
     assert made.scheduler.ready.spare(TWO) == 0, "it was used before the other"
     assert made.scheduler.ready.spare(None) == 1
-    made.scheduler.ready.move_in(2, TWO)
+    made.scheduler.ready.add_executor(2, TWO)
     made.scheduler.add([inside("c", TWO)])
     made.scheduler.died(0, None, "dismissed")
     made.scheduler.died(1, None, "dismissed")

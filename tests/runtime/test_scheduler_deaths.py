@@ -15,7 +15,7 @@ def test_a_death_charges_the_running_call_and_places_the_rest_anew() -> None:
     machine.report(0, a, 0, 2)
     assert machine.die(0, a, 2) == ["a[2:4]", "b[0:1]"]
     (running,) = {piece.running for piece in machine.scheduler.ready if piece.running.unit is a}
-    assert (running.attempts, running.doomed) == ({(2, 0): 1}, {})
+    assert (running.attempts, running.failed_calls) == ({(2, 0): 1}, {})
     assert machine.start(1) == ["1: a[2:4]"]
     assert machine.end(1, a, 2, 4) == ["1: b[0:1]"]
     assert a.cell.columns == [["a0", "a1", "a2", "a3"]], "what was reported has not run again"
@@ -39,9 +39,9 @@ def test_a_call_that_kills_too_often_is_doomed_and_its_neighbours_run() -> None:
     for executor in range(2):
         assert machine.start(executor) == [f"{executor}: a[0:3]"]
         assert machine.die(executor, a, 1) == ["a[0:3]"]
-    attempts, doomed, _ = next(iter(machine.scheduler.ready)).extras
+    attempts, failed_calls, _ = next(iter(machine.scheduler.ready)).attempts_before
     assert attempts == {(1, 0): 2}
-    verdict = doomed[1, 0]
+    verdict = failed_calls[1, 0]
     assert (verdict.kind, verdict.element, verdict.site) == ("died", 11, "user.py:7")
     assert (verdict.attempts, verdict.task) == (2, "a")
     assert "signal 9" in verdict.message
@@ -53,7 +53,7 @@ def test_no_retries_means_one_attempt() -> None:
     a = unit("a", max_retries=0)
     machine.add(a)
     machine.die(0, a)
-    assert list(next(iter(machine.scheduler.ready)).extras[1]) == [(0, 0)]
+    assert list(next(iter(machine.scheduler.ready)).attempts_before[1]) == [(0, 0)]
 
 
 def test_each_fused_call_keeps_its_own_max_retries() -> None:
@@ -65,12 +65,12 @@ def test_each_fused_call_keeps_its_own_max_retries() -> None:
         machine = Machine(1)
         machine.add(fused)
         machine.die(0, fused, 0, at=1)
-        assert next(iter(machine.scheduler.ready)).extras == ({(0, 1): 1}, {}, {}), (
+        assert next(iter(machine.scheduler.ready)).attempts_before == ({(0, 1): 1}, {}, {}), (
             "it may die five times"
         )
         machine.start(1)
         machine.die(1, fused, 0, at=0)
-        assert list(next(iter(machine.scheduler.ready)).extras[1]) == [(0, 0)], (
+        assert list(next(iter(machine.scheduler.ready)).attempts_before[1]) == [(0, 0)], (
             "it may not die at all"
         )
         del last
@@ -81,7 +81,7 @@ def test_a_call_past_its_deadline_is_doomed_at_once() -> None:
     a = unit("a", 2, max_retries=5, steps=[step(abs, name="a", limit=1.5)])
     machine.add(a)
     assert machine.die(0, a, 1, reason="timeout") == ["a[0:2]"]
-    verdict = next(iter(machine.scheduler.ready)).extras[1][1, 0]
+    verdict = next(iter(machine.scheduler.ready)).attempts_before[1][1, 0]
     assert (verdict.kind, verdict.attempts) == ("timeout", 1)
     assert "max_duration of 1.5 s" in verdict.message
 
@@ -91,7 +91,7 @@ def test_a_death_between_calls_charges_nobody() -> None:
     a = unit("a")
     machine.add(a)
     assert machine.die(0, None) == ["a[0:1]"]
-    assert next(iter(machine.scheduler.ready)).extras is None
+    assert next(iter(machine.scheduler.ready)).attempts_before is None
 
 
 def test_a_death_in_a_call_that_had_ended_is_charged_to_the_next() -> None:
@@ -103,7 +103,7 @@ def test_a_death_in_a_call_that_had_ended_is_charged_to_the_next() -> None:
     machine.end(0, first, 0, 1, seconds=0.0001)
     machine.add(second)
     machine.die(0, first)
-    assert next(iter(machine.scheduler.ready)).extras == ({(0, 0): 1}, {}, {})
+    assert next(iter(machine.scheduler.ready)).attempts_before == ({(0, 0): 1}, {}, {})
 
 
 def test_a_death_without_work_leaves_nothing_behind() -> None:
@@ -154,7 +154,7 @@ def test_steps_that_ended_are_told_to_the_next_executor_and_values_to_who_waits(
     machine.scheduler.died(0, (a.number, 1, 1), "signal 9")
     piece = next(iter(machine.scheduler.ready))
     assert (piece.start, piece.stop, a.cell.missing) == (1, 2, 1)
-    assert piece.extras == ({(1, 1): 1}, {}, {(1, 0): (3,)})
+    assert piece.attempts_before == ({(1, 1): 1}, {}, {(1, 0): (3,)})
 
 
 def test_what_was_given_up_does_not_run_again_when_its_executor_dies() -> None:

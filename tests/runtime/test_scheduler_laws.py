@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pymonik.plan.unit import Unit
-from pymonik.runtime.host.unit_slice import Piece
+from pymonik.runtime.host.unit_slice import UnitSlice
 from pymonik.values.outcome import PENDING
 
 from .units import Machine, records, unit
@@ -32,7 +32,7 @@ def units_of(graph: Any) -> list[Unit]:
     return made
 
 
-class World:
+class ModuleSet:
     """Executors that do with their pieces what comes to their minds."""
 
     def __init__(self, units: list[Unit], executors: int, chance: Random) -> None:
@@ -84,10 +84,10 @@ class World:
         else:
             self.end(number, piece, piece.stop if event == "end" else stop, event == "delegate")
 
-    def note(self, piece: Piece, stop: int) -> None:
+    def note(self, piece: UnitSlice, stop: int) -> None:
         self.reported.update((piece.running.unit.name, i) for i in range(piece.start, stop))
 
-    def end(self, number: int, piece: Piece, stop: int, delegates: bool) -> None:
+    def end(self, number: int, piece: UnitSlice, stop: int, delegates: bool) -> None:
         of, start = piece.running.unit, piece.start
         columns: list[list[Any]] = records(of, start, stop)
         plan = None
@@ -99,7 +99,7 @@ class World:
         self.note(piece, stop)
         self.machine.end(number, of, start, stop, columns=columns, plan=plan, seconds=1e-5)
 
-    def die(self, number: int, piece: Piece, stop: int) -> None:
+    def die(self, number: int, piece: UnitSlice, stop: int) -> None:
         of = piece.running.unit
         entries = records(of, piece.start, stop - 1)[0]
         self.note(piece, stop - 1)
@@ -111,7 +111,7 @@ class World:
 @given(graph=GRAPHS, executors=st.integers(0, 3), seed=st.integers(0, 1 << 32))
 def test_every_element_ends_once_whatever_happens(graph: Any, executors: int, seed: int) -> None:
     units = units_of(graph)
-    world = World(units, executors, Random(seed))
+    world = ModuleSet(units, executors, Random(seed))
     for _ in range(5000):
         if not world.scheduler.unfinished:
             break

@@ -160,6 +160,6 @@ def test_a_doomed_call_does_not_run_and_its_neighbours_do() -> None:
 
     verdict = Failure("died", "it killed", "s0")
     ((first, second, third),) = records(
-        steps_of(1, ("s", [0, 1, 2])), 3, functions=local(note), doomed={(1, 0): verdict}
+        steps_of(1, ("s", [0, 1, 2])), 3, functions=local(note), failed_calls={(1, 0): verdict}
     )
     assert (first, second, third, ran) == (0, verdict, 2, [0, 2])

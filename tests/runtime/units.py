@@ -10,13 +10,13 @@ from typing import Any
 
 from pymonik.capture import freeze as pickling
 from pymonik.plan.unit import Unit
-from pymonik.runtime.host.local_subtasks import Here
+from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from pymonik.runtime.host.scheduler import Scheduler
-from pymonik.runtime.host.unit_slice import Piece
+from pymonik.runtime.host.unit_slice import UnitSlice
 from pymonik.values.content import Content
 from pymonik.values.options import TaskOptions
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Cell
+from pymonik.values.outputs import Outputs
 from pymonik.wire.program import Program, StepCode
 
 
@@ -54,7 +54,7 @@ def unit(
     retries = options.get("max_retries", 0)
     steps = [s._replace(max_retries=retries) for s in steps or [step(abs, name=name)]]
     program = Program(tuple(steps), n)
-    cell = Cell(n, len(program.outputs))
+    cell = Outputs(n, len(program.outputs))
     sources = tuple(source.cell for source in inputs)
     return Unit(0, program, sources, cell, TaskOptions(**options), name)
 
@@ -63,7 +63,7 @@ class Machine:
     """A scheduler whose executors are names in a test."""
 
     def __init__(self, executors: int = 1) -> None:
-        self.scheduler = Scheduler(Here)
+        self.scheduler = Scheduler(LocalSubtasks)
         for number in range(executors):
             self.scheduler.executors[number] = []
 
@@ -120,7 +120,7 @@ class Machine:
         return self.given()
 
 
-def label(piece: Piece) -> str:
+def label(piece: UnitSlice) -> str:
     return f"{piece.running.unit.name}[{piece.start}:{piece.stop}]"
 
 

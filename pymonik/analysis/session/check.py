@@ -25,7 +25,7 @@ def check_tasks(
     partitions: Sequence[str] | None = None,
     seconds: Mapping[str, float] | None = None,
 ) -> list[Finding]:
-    """Give what is wrong with the tasks of a session, errors first.
+    """Return what is wrong with the tasks of a session, errors first.
 
     partitions: those of the session, None when they are not known. seconds: expected ones of a
     task, by its name; otherwise the longest that one of its name took.

@@ -26,7 +26,7 @@ Wiring = tuple[Sequence[SessionTask], Mapping[str, SessionObject]]
 
 
 def facts_of(placement: Placement) -> tuple[tuple[str, str], ...]:
-    """Give the options of a task that a cluster is told of, those that are set."""
+    """Return the options of a task that a cluster is told of, those that are set."""
     is_named = placement.application_namespace != APPLICATION
     shown = {
         "partition": placement.partition,
@@ -39,7 +39,7 @@ def facts_of(placement: Placement) -> tuple[tuple[str, str], ...]:
 
 
 def tasks_of_plans(plans: Sequence[Plan]) -> list[SessionTask]:
-    """Give the tasks that plans would send."""
+    """Return the tasks that plans would send."""
     return [task for plan in plans for task in _tasks(plan)]
 
 
@@ -131,7 +131,7 @@ def _reasons(old: _Group, new: _Group) -> Iterator[str]:
 
 
 def _shares(values: Counter[str], group: _Group) -> dict[str, Fraction]:
-    """Give the part of the tasks that has each value: twice as many tasks are no other option."""
+    """Return the part of the tasks that has each value: twice as many tasks are no other option."""
     return {text: Fraction(count, group.count) for text, count in values.items()}
 
 
@@ -152,7 +152,7 @@ def _sizes(
 
 
 def _users(name: str, groups: Mapping[str, _Group]) -> tuple[str, ...]:
-    """Give the names of what a group leads to, directly or not, in order."""
+    """Return the names of what a group leads to, directly or not, in order."""
     reached = {name}
     while more := {
         user

@@ -52,5 +52,5 @@ def load_tasks(path: str) -> tuple[list[SessionTask], dict[str, SessionObject]]:
 
 
 def is_tasks_file(path: str) -> bool:
-    """Tell whether a path is such a file."""
+    """Return whether a path is such a file."""
     return archive.holds(path, NAME)

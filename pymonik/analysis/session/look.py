@@ -32,7 +32,7 @@ _STATUS = {
 def look(
     session_id: str, **connection: str | None
 ) -> tuple[list[SessionTask], dict[str, SessionObject]]:
-    """Give the tasks and the objects of a session.
+    """Return the tasks and the objects of a session.
 
     connection: as for a client. Raises BackendError when there is no such session, ClusterError
     when the control plane cannot be asked.
@@ -45,18 +45,18 @@ def look(
         }
         return _tasks(list(session.all_tasks()), objects), objects
     finally:
-        session.hang_up()
+        session.disconnect()
 
 
 def partitions_of(session_id: str, **connection: str | None) -> list[str]:
-    """Give the partitions of a session that its cluster still has; raises as `look` does."""
+    """Return the partitions of a session that its cluster still has; raises as `look` does."""
     session = Session(Connection.find(**connection))
     try:
         session.join(session_id)
         known = session.list_partitions()
         return [name for name in session.partition_ids if name in known]
     finally:
-        session.hang_up()
+        session.disconnect()
 
 
 def _tasks(found: list[Any], objects: dict[str, SessionObject]) -> list[SessionTask]:

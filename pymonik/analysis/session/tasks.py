@@ -68,13 +68,13 @@ class TaskGraph:
         return self.tasks.get(task.ancestors[-1]) if task.ancestors else None
 
     def is_heir(self, task: SessionTask) -> bool:
-        """Tell whether a sub-task makes what the task that submitted it had promised."""
+        """Return whether a sub-task makes what the task that submitted it had promised."""
         parent = self.parent(task)
         outputs = parent.outputs if parent is not None else ()
         return any(self.makers[output] == task.id for output in outputs)
 
     def _levels(self) -> dict[str, int]:
-        """Give the depth of each task: below what it uses, and below who submitted it."""
+        """Return the depth of each task: below what it uses, and below who submitted it."""
         users: dict[str, list[str]] = {id: [] for id in self.tasks}
         missing: dict[str, int] = {}
         for id, task in self.tasks.items():
@@ -110,7 +110,7 @@ class TaskGraph:
 
 
 def plain(name: str) -> str:
-    """Give a name without the numbers at its end."""
+    """Return a name without the numbers at its end."""
     return "task" if _GUID.fullmatch(name) else re.sub(r"[\W_]*\d+\W*$", "", name) or "task"
 
 

@@ -32,7 +32,7 @@ def open_cluster(
     try:
         reserved = session.join(session_id) if session_id else session.open(partitions)
     except BaseException:
-        session.hang_up()
+        session.disconnect()
         raise
     ends = "leave" if session_id else "stop" if detach else "end"
     return ClusterBackend(session, workers or slots_of(reserved), optimize, ends, forward_logs)

@@ -34,10 +34,10 @@ from pymonik.backend.armonik.download import late
 from pymonik.backend.armonik.messages import ENDED
 from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.session import Session
-from pymonik.backend.armonik.tracker import Books, failed_columns
+from pymonik.backend.armonik.tracker import SubmissionTracker, failed_columns
 from pymonik.errors import ClusterError
 from pymonik.humanize import counted
-from pymonik.plan.lost_inputs import blame, failed_inputs
+from pymonik.plan.lost_inputs import failed_inputs, propagate_failures
 from pymonik.plan.unit import Unit
 from pymonik.values.outcome import Failure
 from pymonik.wire import error_text as verdict
@@ -59,12 +59,12 @@ _RUNNING = {
 }
 
 
-class Aftermath:
+class AbortHandler:
     """Finds out about lost results, on a thread that starts with the first of them."""
 
     def __init__(
         self,
-        books: Books,
+        books: SubmissionTracker,
         session: Session,
         send: Callable[[Sequence[Unit]], None],
         sending: threading.RLock,
@@ -178,7 +178,7 @@ class Aftermath:
             self._lose(unit, result)
             return True
         failed = failed_inputs(unit)
-        columns, is_lost = blame(unit.program, failed)
+        columns, is_lost = propagate_failures(unit.program, failed)
         if is_lost:
             self._lose_below(unit, columns, failed)
         return is_lost
@@ -236,7 +236,9 @@ class Aftermath:
         self._books.lost(unit, columns, errors)
 
     def _explain(self, unit: Unit, result: Any) -> Any:
-        """Give the records that a task answered with, or a failure that says what became of it."""
+        """Return the records that a task answered with, or a failure that says what became of
+        it.
+        """
         where = site_of(unit.program.steps[0], 0) if unit.program.steps else ""
         if result is None:
             return Failure("lost", _NO_RECORD, unit.name, where)

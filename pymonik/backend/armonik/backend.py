@@ -22,17 +22,17 @@ from pymonik.backend.armonik.rpc import pauses
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.shared_cache import SharedValues, adopted
 from pymonik.backend.armonik.submit import Sender
-from pymonik.backend.armonik.tracker import Books, cancelled, failed_columns
+from pymonik.backend.armonik.tracker import SubmissionTracker, cancelled, failed_columns
 from pymonik.environment.versions import VERSIONS
 from pymonik.errors import ClusterError, ClusterUnreachable, WireError
 from pymonik.humanize import counted
-from pymonik.plan.make_requests import Facts, application
+from pymonik.plan.make_requests import SubmissionContext, application
 from pymonik.plan.plan import Plan
 from pymonik.plan.requests import NO_ID, Object, result_name
-from pymonik.plan.unit import Named
+from pymonik.plan.unit import ValueLocation
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Cell, Wanted, call_back, only_record, stored_in, value_id
+from pymonik.values.outputs import Outputs, Wanted, call_back, only_record, stored_in, value_id
 from pymonik.wire import envelope
 from pymonik.wire import error_text as verdict
 from pymonik.wire.logs import relay
@@ -65,13 +65,13 @@ class ClusterBackend:
         self.durations: Mapping[str, float] = {}
         self._session = session
         self._ends = ends
-        self._books = Books(self._fetch, self._fetch_value)
+        self._books = SubmissionTracker(self._fetch, self._fetch_value)
         self.changed = self._books.changed
         self.failures = self._books.failures
         self._sender = Sender(
             session,
             self._books,
-            Facts(
+            SubmissionContext(
                 session.id,
                 slots,
                 optimize,
@@ -84,7 +84,7 @@ class ClusterBackend:
         )
         self._logs = logs
         # Held until their logs were read, whoever lets go of their values.
-        self._unread: list[Cell] = []
+        self._unread: list[Outputs] = []
         # What workers have said of versions that differ.
         self._told: set[str] = set()
         self._is_over = self._is_cancelled = False
@@ -93,7 +93,7 @@ class ClusterBackend:
         # When to count the running tasks again, and how many there were.
         self._census = (0.0, 0)
         # Values can be fetched as long as there are handles, which hold the client, and it this.
-        weakref.finalize(self, session.hang_up)
+        weakref.finalize(self, session.disconnect)
 
     @property
     def problem(self) -> BaseException | None:
@@ -114,12 +114,12 @@ class ClusterBackend:
             self._census = (time.monotonic() + _CENSUS, self._census[1])
         return self._census[1]
 
-    def expects(self, cell: Cell) -> bool:
-        """Tell whether an outcome is still to come: open there, or not fetched yet."""
+    def expects(self, cell: Outputs) -> bool:
+        """Return whether an outcome is still to come: open there, or not fetched yet."""
         return self._books.expects(cell)
 
-    def result_id(self, cell: Cell, output: int, place: int) -> str:
-        """Give the id of a value of a unit; "" when it is not stored."""
+    def result_id(self, cell: Outputs, output: int, place: int) -> str:
+        """Return the id of a value of a unit; "" when it is not stored."""
         stored = self._books.ledger.cells.get(cell)
         return value_id(stored.id, cell, output, place) if stored is not None else ""
 
@@ -147,7 +147,7 @@ class ClusterBackend:
         if self._books.open:
             self._sender.listen()
 
-    def _fetch(self, cell: Cell, place: Place) -> int:
+    def _fetch(self, cell: Outputs, place: Place) -> int:
         size = 0
         try:
             opened = self._session.open_result(place.id)
@@ -176,12 +176,12 @@ class ClusterBackend:
         self._books.fetched_records(cell, place, columns, errors)
         return size
 
-    def _lost(self, cell: Cell, why: Exception) -> Failure:
+    def _lost(self, cell: Outputs, why: Exception) -> Failure:
         stored = self._books.ledger.cells.get(cell)
         name = stored.name if stored is not None and stored.name else "?"
         return Failure("lost", f"its value is gone from the cluster: {why}", name)
 
-    def _fetch_value(self, cell: Cell, value: Value) -> None:
+    def _fetch_value(self, cell: Outputs, value: Value) -> None:
         record: Content | Failure
         try:
             opened = self._session.open_result(value.apart.id)
@@ -202,48 +202,48 @@ class ClusterBackend:
 
     # ----- names and keys
 
-    def values(self, wanted: Mapping[str, str]) -> Mapping[str, Named]:
-        """Give where values of keys are that other programs of this session have made."""
+    def values(self, wanted: Mapping[str, str]) -> Mapping[str, ValueLocation]:
+        """Return where values of keys are that other programs of this session have made."""
         return self._shared.find(wanted)
 
     def holds(self, content: Content) -> bool:
-        """Tell whether a content is stored in this session."""
+        """Return whether a content is stored in this session."""
         return content.digest in self._books.ledger.contents
 
-    def lookup(self, name: str) -> Named | None:
-        """Give where the value of a name is, whoever made it."""
+    def lookup(self, name: str) -> ValueLocation | None:
+        """Return where the value of a name is, whoever made it."""
         told = self._session.names().get(name)
         if told is None:
             return None
         stored, chunk, output, start, length = told
         id, stamp, n, _ = stored[0]
         if not n:
-            return Named(content=self._find_content(name, id, stamp))
+            return ValueLocation(content=self._find_content(name, id, stamp))
         cells = tuple(adopted(self._books, name, *place) for place in stored)
         self._sender.listen().ask([id for id, *_ in stored])
-        return Named(cells, chunk, output, start, length)
+        return ValueLocation(cells, chunk, output, start, length)
 
-    def located(self, result_id: str) -> Named | None:
-        """Give where the value of an id is, whoever made it."""
+    def located(self, result_id: str) -> ValueLocation | None:
+        """Return where the value of an id is, whoever made it."""
         id, output, place = stored_in(result_id)
         for cell, stored in self._books.ledger.outcomes():
             if stored.id == id:
-                return Named((cell,), cell.n, output or 0, place)
+                return ValueLocation((cell,), cell.n, output or 0, place)
         told = self._session.statuses([id]).get(id)
         if told is None:
             return None
         if told.status == RESULT_STATUS_COMPLETED and output is None:
             content = self._content_of(id)
             if content is not None:
-                return Named(content=content)
+                return ValueLocation(content=content)
         # Nothing more is known of it: its name stands for the stamp of who submitted it.
         shape = place + 1, (output or 0) + 1
         cell = adopted(self._books, told.name, id, envelope.stamp_of(id), *shape)
         self._sender.listen().ask([id])
-        return Named((cell,), cell.n, output or 0, place)
+        return ValueLocation((cell,), cell.n, output or 0, place)
 
     def _content_of(self, id: str) -> Content | None:
-        """Give what is stored as an object; what PymoniK did not write is taken for a pickle."""
+        """Return what is stored as an object; what PymoniK did not write is taken for a pickle."""
         data = self._session.download(id)
         try:
             opened = envelope.unseal(data)
@@ -269,7 +269,7 @@ class ClusterBackend:
     # ----- waiting, cancelling, ending
 
     def progress(self) -> tuple[int, int]:
-        """Give how many units have ended, and how many were sent."""
+        """Return how many units have ended, and how many were sent."""
         return self._books.ended, self._books.sent
 
     def drain(self) -> None:
@@ -306,7 +306,7 @@ class ClusterBackend:
                 self.failures += self._failures_of(status)
 
     def _notes(self, title: str) -> Iterator[envelope.Pack]:
-        """Give what tasks have noted under a title; what cannot be read is told, and left out."""
+        """Return what tasks have noted under a title; what cannot be read is told, and left out."""
         for result in self._session.list_results(name=[title]):
             try:
                 yield envelope.pack_of(self._session.open_result(result.result_id))
@@ -314,7 +314,7 @@ class ClusterBackend:
                 logger.warning("what a task has noted (%s) is left out: %s", title, error)
 
     def _failures_of(self, status: str) -> list[Failure]:
-        """Give the failures of sub-tasks that no value of ours has told of."""
+        """Return the failures of sub-tasks that no value of ours has told of."""
         found: list[Failure] = []
         told = self._sender.aftermath.told
         for task in self._session.failed_tasks(status):
@@ -327,7 +327,7 @@ class ClusterBackend:
                 found.append(Failure("died", f"the cluster ended it: {task.error}", task.id))
         return found
 
-    def cancel(self, cell: Cell) -> bool:
+    def cancel(self, cell: Outputs) -> bool:
         """Stop a unit; True when it will not run to its end."""
         with self._sender.aftermath.sending:
             stored = self._books.ledger.cells.get(cell)
@@ -374,7 +374,7 @@ class ClusterBackend:
             logger.warning("the session was not closed: %s", error)
 
 
-def _as_promised(cell: Cell, columns: list[list[Any]], id: str) -> list[list[Any]]:
+def _as_promised(cell: Outputs, columns: list[list[Any]], id: str) -> list[list[Any]]:
     """Take of a pack of which only the id was known what its cell has room for."""
     output, place = len(cell.columns) - 1, cell.n - 1
     several = f"{id}.{output}.{place}" if output or place else id

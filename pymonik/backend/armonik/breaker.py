@@ -33,12 +33,12 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether the last answer was a failure."""
+        """Return whether the last answer was a failure."""
         return self._pause > 0.0
 
     @property
     def is_lasting(self) -> bool:
-        """Tell whether the server failed again when it was asked again."""
+        """Return whether the server failed again when it was asked again."""
         return self._pause > _FIRST_PAUSE
 
     def enter(self, end: float, is_closing: Callable[[], bool]) -> bool:

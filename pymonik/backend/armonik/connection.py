@@ -153,7 +153,8 @@ class Connection:
 
 
 def _wants_tls(found: Connection, layers: Sequence[Layer]) -> bool:
-    """Tell whether an endpoint without a scheme is spoken to by TLS: where certificates are given.
+    """Return whether an endpoint without a scheme is spoken to by TLS: where certificates are
+    given.
 
     layers: the farthest first. Certificates of a farther one that names another endpoint are those
     of another cluster. Nothing that was given is left aside in silence.
@@ -183,7 +184,7 @@ def _wants_tls(found: Connection, layers: Sequence[Layer]) -> bool:
 
 
 def _place(endpoint: str) -> str:
-    """Give the host and port that an endpoint names."""
+    """Return the host and port that an endpoint names."""
     return endpoint.strip().partition("://")[2].strip("/").lower() or endpoint.strip("/ ").lower()
 
 
@@ -322,7 +323,7 @@ _BUNDLES = (
 
 
 def _system_bundle() -> bytes | None:
-    """Give the authorities that this machine trusts; None leaves the choice to gRPC."""
+    """Return the authorities that this machine trusts; None leaves the choice to gRPC."""
     for path in _BUNDLES:
         if os.path.exists(path):
             return Path(path).read_bytes()

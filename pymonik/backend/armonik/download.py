@@ -21,8 +21,8 @@ from armonik.protogen.common.result_status_pb2 import (
     RESULT_STATUS_DELETED,
 )
 
-from pymonik.backend.armonik.refusals import StaleError, is_fault, is_passing
-from pymonik.backend.armonik.rpc import Line
+from pymonik.backend.armonik.refusals import StaleError, is_fault, is_transient
+from pymonik.backend.armonik.rpc import RpcClient
 from pymonik.errors import ClusterError, WireError
 from pymonik.settings import settings
 from pymonik.wire import envelope
@@ -42,7 +42,7 @@ _USUAL_SIZE = 64 << 20
 
 
 def late() -> Iterator[float]:
-    """Give pauses in which a row that is late is waited for, as long as that can be."""
+    """Return pauses in which a row that is late is waited for, as long as that can be."""
     pause, end = _FIRST_PAUSE, time.monotonic() + LATE
     while time.monotonic() < end:
         yield pause
@@ -52,7 +52,7 @@ def late() -> Iterator[float]:
 class Downloader:
     """Downloads results of one session."""
 
-    def __init__(self, line: Line, results: Any, row_of: Callable[[str], Any]) -> None:
+    def __init__(self, line: RpcClient, results: Any, row_of: Callable[[str], Any]) -> None:
         self.session_id = ""
         self._line = line
         self._results = results
@@ -101,7 +101,7 @@ class Downloader:
             except ClusterError as error:
                 if is_fault(error) and time.monotonic() < end:
                     continue  # the breaker makes the pause
-                pause = next(pauses) if is_passing(error) else None
+                pause = next(pauses) if is_transient(error) else None
                 if pause is None or self._line.closing.wait(pause):
                     raise
                 size *= 4

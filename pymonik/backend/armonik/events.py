@@ -19,7 +19,7 @@ import grpc
 from pymonik.backend.armonik.download import LATE
 from pymonik.backend.armonik.messages import ENDED
 from pymonik.backend.armonik.polling import RECHECK_MOST, Polling
-from pymonik.backend.armonik.refusals import code_of, is_fault, is_passing
+from pymonik.backend.armonik.refusals import code_of, is_fault, is_transient
 from pymonik.backend.armonik.session import Session
 from pymonik.errors import ClusterError
 from pymonik.settings import settings
@@ -145,7 +145,7 @@ class EventWatcher:
         with self._lock:
             self._polling.opened(time.monotonic())
         told = self._line.explain(self._session.events.GetEvents, error)
-        if has_spoken or is_passing(told):  # cut on its way, with whatever status: see proxies
+        if has_spoken or is_transient(told):  # cut on its way, with whatever status: see proxies
             return min(pause, 10.0)
         if is_fault(told):
             self._line.note(told)

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
-from pymonik.backend.armonik.large_values import AHEAD_BYTES, AHEAD_UNITS, ApartValues, Value
+from pymonik.backend.armonik.large_values import AHEAD_BYTES, AHEAD_UNITS, LargeValues, Value
 from pymonik.errors import ClusterError
-from pymonik.values.outputs import Cell, Wanted
+from pymonik.values.outputs import Outputs, Wanted
 
 logger = logging.getLogger("pymonik.armonik")
 
@@ -46,26 +46,26 @@ class Fetcher:
     def __init__(
         self,
         lock: threading.Condition,
-        fetch: Callable[[Cell, Place], int],
-        fetch_value: Callable[[Cell, Value], None],
+        fetch: Callable[[Outputs, Place], int],
+        fetch_value: Callable[[Outputs, Value], None],
         broken: Callable[[BaseException], None],
     ) -> None:
-        self.apart = ApartValues(lambda cell, value: self._work(self._fetch_value, cell, value))
-        self.places: WeakKeyDictionary[Cell, Place] = WeakKeyDictionary()
+        self.apart = LargeValues(lambda cell, value: self._work(self._fetch_value, cell, value))
+        self.places: WeakKeyDictionary[Outputs, Place] = WeakKeyDictionary()
         # What was asked for while its unit was on its way: handles know sooner than we do where
         # values will be.
-        self._early: WeakSet[Cell] = WeakSet()
+        self._early: WeakSet[Outputs] = WeakSet()
         self._lock = lock
         self._fetch = fetch
         self._fetch_value = fetch_value
         self._broken = broken
-        self._cells: WeakValueDictionary[int, Cell] = WeakValueDictionary()
+        self._cells: WeakValueDictionary[int, Outputs] = WeakValueDictionary()
         self._front: int | None = None
         self._reads_on = False
         self._ahead: dict[int, int] = {}
         self._pool: ThreadPoolExecutor | None = None
 
-    def expect(self, cell: Cell, place: Place) -> None:
+    def expect(self, cell: Outputs, place: Place) -> None:
         """Take note of a unit that was sent."""
         self.places[cell] = place
         self._cells[place.number] = cell
@@ -96,10 +96,10 @@ class Fetcher:
 
     @property
     def is_fetching(self) -> bool:
-        """Tell whether packs are on their way."""
+        """Return whether packs are on their way."""
         return any(place.state == FETCHING for place in list(self.places.values()))
 
-    def _ask(self, cell: Cell) -> None:
+    def _ask(self, cell: Outputs) -> None:
         place = self.places.get(cell)
         if place is None:
             self._early.add(cell)
@@ -109,7 +109,7 @@ class Fetcher:
             if place.state == STORED:
                 self._start(cell, place)
 
-    def stored(self, cell: Cell) -> None:
+    def stored(self, cell: Outputs) -> None:
         """Take note that an outcome is stored; called under the lock."""
         place = self.places.get(cell)
         if place is None or place.state != OPEN:
@@ -136,7 +136,7 @@ class Fetcher:
             if self._is_near(place):
                 self._start(cell, place)
 
-    def _start(self, cell: Cell, place: Place) -> None:
+    def _start(self, cell: Outputs, place: Place) -> None:
         place.state = FETCHING
         self._ahead[place.number] = 0
         self._work(self._run, cell, place)
@@ -161,7 +161,7 @@ class Fetcher:
             problem.__cause__ = error
             self._broken(problem)
 
-    def _run(self, cell: Cell, place: Place) -> None:
+    def _run(self, cell: Outputs, place: Place) -> None:
         with self._lock:
             # How large a pack is shows when it is here: those that came meanwhile may be enough.
             if not place.asked and self._is_full():

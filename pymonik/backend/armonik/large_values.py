@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from pymonik.values.outcome import PENDING, Apart
-from pymonik.values.outputs import Cell
+from pymonik.values.outcome import PENDING, OutOfLine
+from pymonik.values.outputs import Outputs
 
 LEFT, FETCHING, HERE = "left", "fetching", "here"
 # How far ahead of the reader values are fetched, in units and in bytes.
@@ -34,33 +34,33 @@ class Value:
 
     __slots__ = ("apart", "key", "state")
 
-    def __init__(self, key: Key, apart: Apart) -> None:
+    def __init__(self, key: Key, apart: OutOfLine) -> None:
         self.key = key
         self.apart = apart
         self.state = LEFT
 
 
-class ApartValues:
+class LargeValues:
     """Knows the values apart of all packs that have come; guarded by the lock of its owner."""
 
-    def __init__(self, fetch: Callable[[Cell, Value], None]) -> None:
+    def __init__(self, fetch: Callable[[Outputs, Value], None]) -> None:
         self._fetch = fetch
-        self._packs: WeakKeyDictionary[Cell, dict[Key, Value]] = WeakKeyDictionary()
-        self._cells: WeakValueDictionary[int, Cell] = WeakValueDictionary()
+        self._packs: WeakKeyDictionary[Outputs, dict[Key, Value]] = WeakKeyDictionary()
+        self._cells: WeakValueDictionary[int, Outputs] = WeakValueDictionary()
         # What was asked of packs that have not come: arguments of `want`.
-        self._asked: WeakKeyDictionary[Cell, list[Any]] = WeakKeyDictionary()
+        self._asked: WeakKeyDictionary[Outputs, list[Any]] = WeakKeyDictionary()
         self._last: Key | None = None
         self._ahead: dict[Key, int] = {}
 
     def leave(
-        self, cell: Cell, number: int, columns: Sequence[Sequence[Any]]
+        self, cell: Outputs, number: int, columns: Sequence[Sequence[Any]]
     ) -> Sequence[Sequence[Any]]:
         """Take note of a pack; give its columns, pending where a value lies apart."""
         values = {
             key: Value(key, record)
             for output, column in enumerate(columns)
             for place, record in enumerate(column)
-            if type(record) is Apart
+            if type(record) is OutOfLine
             for key in [Key(number, place, output)]
         }
         asked = self._asked.pop(cell, [])
@@ -71,15 +71,15 @@ class ApartValues:
         for wanted in asked:
             self.want(cell, *wanted)
         return [
-            [PENDING if type(record) is Apart else record for record in column]
+            [PENDING if type(record) is OutOfLine else record for record in column]
             for column in columns
         ]
 
-    def holds(self, cell: Cell) -> bool:
-        """Tell whether values of a unit lie apart from its pack, which has come."""
+    def holds(self, cell: Outputs) -> bool:
+        """Return whether values of a unit lie apart from its pack, which has come."""
         return cell in self._packs
 
-    def want(self, cell: Cell, output: int | None, places: range, alone: bool = False) -> None:
+    def want(self, cell: Outputs, output: int | None, places: range, alone: bool = False) -> None:
         """Fetch values of a unit; `alone`: one was asked for, and more may follow."""
         values = self._packs.get(cell)
         if values is None:
@@ -95,7 +95,7 @@ class ApartValues:
         if alone and len(wanted) == 1:
             self._read_ahead(wanted[0].key)
 
-    def _start(self, cell: Cell, value: Value) -> None:
+    def _start(self, cell: Outputs, value: Value) -> None:
         self._ahead.pop(value.key, None)
         if value.state == LEFT:
             value.state = FETCHING
@@ -116,7 +116,7 @@ class ApartValues:
                 self._ahead[value.key] = value.apart.size
                 room -= value.apart.size
 
-    def _behind(self, key: Key) -> Iterator[tuple[Cell, Value]]:
+    def _behind(self, key: Key) -> Iterator[tuple[Outputs, Value]]:
         for number in range(key.number, key.number + AHEAD_UNITS):
             cell = self._cells.get(number)
             values = self._packs.get(cell) if cell is not None else None

@@ -15,8 +15,8 @@ from typing import Any
 from armonik.protogen.common import sessions_common_pb2
 
 from pymonik.backend.armonik import messages
-from pymonik.backend.armonik.refusals import StaleError, is_fault, is_unsure
-from pymonik.backend.armonik.rpc import FIRST, Line, deadline_of
+from pymonik.backend.armonik.refusals import StaleError, is_ambiguous, is_fault
+from pymonik.backend.armonik.rpc import FIRST, RpcClient, deadline_of
 from pymonik.errors import ClusterError
 from pymonik.plan.requests import Placement
 from pymonik.plan.sizes import SESSION_TAG
@@ -30,7 +30,7 @@ _SEARCH = 2.0
 class Opening:
     """Creates one session."""
 
-    def __init__(self, line: Line, sessions: Any) -> None:
+    def __init__(self, line: RpcClient, sessions: Any) -> None:
         self._line = line
         self._sessions = sessions
         self._tag = uuid.uuid4().hex
@@ -60,7 +60,7 @@ class Opening:
                 answer = self._line.once(self._sessions.CreateSession, request, deadline)
                 return answer.session_id  # type: ignore[no-any-return]
             except ClusterError as error:
-                if not is_unsure(error):
+                if not is_ambiguous(error):
                     raise
                 self._is_unsure = True
                 found = self._tagged(FIRST)

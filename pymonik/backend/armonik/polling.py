@@ -113,7 +113,7 @@ class Polling:
         return max(self._spoke_at, self._looked_at) + self._recheck
 
     def is_silent(self, now: float) -> bool:
-        """Tell whether the stream has failed to tell what it had to."""
+        """Return whether the stream has failed to tell what it had to."""
         if self._silent_since is not None:
             return now >= self._silent_since + WORD
         # What it says now may be a long snapshot, with the end in question further behind.
@@ -127,7 +127,7 @@ class Polling:
         self._untold.clear()
 
     def is_to_renew(self, now: float) -> bool:
-        """Tell whether another stream is to be tried; asked while polling."""
+        """Return whether another stream is to be tried; asked while polling."""
         if not self.is_polling or now < self._renewed_at + self._renew:
             return False
         self._renew = min(2 * self._renew, RENEW_MOST)

@@ -72,18 +72,18 @@ def explain(endpoint: str, method: Any, error: Any) -> ClusterError:
     return told
 
 
-def is_passing(error: ClusterError) -> bool:
-    """Tell whether a call may do better later, as others did."""
+def is_transient(error: ClusterError) -> bool:
+    """Return whether a call may do better later, as others did."""
     return error.code in _PASSING
 
 
 def is_fault(error: ClusterError) -> bool:
-    """Tell whether the server itself failed; a proxy that refuses is none."""
+    """Return whether the server itself failed; a proxy that refuses is none."""
     return error.code in _FAULTS and error.http_status not in _PROXY_ADVICE
 
 
-def is_unsure(error: ClusterError) -> bool:
-    """Tell whether a request that failed may have had its effect all the same."""
+def is_ambiguous(error: ClusterError) -> bool:
+    """Return whether a request that failed may have had its effect all the same."""
     return error.code in _UNSURE and error.http_status not in (400, 413)
 
 

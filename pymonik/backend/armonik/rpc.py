@@ -22,7 +22,7 @@ from pymonik.backend.armonik.breaker import Breaker
 from pymonik.backend.armonik.refusals import (
     explain,
     is_fault,
-    is_passing,
+    is_transient,
     name_of,
 )
 from pymonik.errors import ClusterError, ClusterUnreachable
@@ -45,7 +45,7 @@ def _called(method: Any, request: Any, timeout: float) -> Any:
     return method(request, timeout=timeout)
 
 
-class Line:
+class RpcClient:
     """Calls methods of one control plane, from any thread."""
 
     def __init__(self, endpoint: str) -> None:
@@ -158,7 +158,7 @@ class Line:
     ) -> float | None:
         """Return how long to wait before the next try, None when there is none."""
         if not is_fault(error):
-            return next(pauses) if is_passing(error) else None
+            return next(pauses) if is_transient(error) else None
         if time.monotonic() >= end or not (is_read or self.is_ill(end)):
             return None
         return 0.0  # the breaker makes the pause
@@ -195,7 +195,7 @@ class Line:
 
     def note(self, error: ClusterError) -> None:
         """Note what a failed request says of the server."""
-        if is_passing(error):  # nobody knows how the server is
+        if is_transient(error):  # nobody knows how the server is
             self.breaker.gave_up()
         elif not is_fault(error):  # a refusal is an answer
             self.breaker.passed()
@@ -209,7 +209,7 @@ class Line:
     def _given_up(self, error: ClusterError, patience: float) -> ClusterError:
         """Note that patience has ended, and add to the error how to come back."""
         # A server that answers meanwhile has failed at this request alone.
-        if patience > FIRST and (is_passing(error) or (is_fault(error) and self.breaker.is_open)):
+        if patience > FIRST and (is_transient(error) or (is_fault(error) and self.breaker.is_open)):
             if self.way_back and self.way_back not in str(error):
                 error.args = (f"{error}. {self.way_back}",)
             error.is_outage = True
@@ -229,7 +229,7 @@ class Line:
         return explain(self.endpoint, method, error)
 
     def pauses(self, patience: float) -> Iterator[float | None]:
-        """Give pauses between tries; whoever waits is told, once, what they are waiting for."""
+        """Return pauses between tries; whoever waits is told, once, what they are waiting for."""
         for pause in pauses(patience):
             if (pause or 0) > SILENCE and patience > FIRST and not self._is_silent:
                 self._is_silent = True
@@ -245,7 +245,7 @@ def deadline_of(size: int = 0, patience: float | None = None) -> float:
 
 
 def pauses(patience: float) -> Iterator[float | None]:
-    """Give pauses between tries, longer and longer, and None for the last try."""
+    """Return pauses between tries, longer and longer, and None for the last try."""
     end = time.monotonic() + patience
     pause = 0.05
     while time.monotonic() + pause < end:

@@ -32,7 +32,7 @@ from pymonik.backend.armonik.diagnosis import diagnose
 from pymonik.backend.armonik.download import Downloader
 from pymonik.backend.armonik.opening import Opening
 from pymonik.backend.armonik.refusals import StaleError
-from pymonik.backend.armonik.rpc import FIRST, Line
+from pymonik.backend.armonik.rpc import FIRST, RpcClient
 from pymonik.backend.armonik.store import ClusterStore
 from pymonik.errors import BackendError, ClusterUnreachable, PartitionError, WireError
 from pymonik.foreign import redacted, storable
@@ -53,7 +53,7 @@ class Session:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._channel = connection.channel()
-        self.line = Line(redacted(connection.endpoint))
+        self.line = RpcClient(redacted(connection.endpoint))
         self.sessions = sessions_service_pb2_grpc.SessionsStub(self._channel)
         self.results = results_service_pb2_grpc.ResultsStub(self._channel)
         self.tasks = tasks_service_pb2_grpc.TasksStub(self._channel)
@@ -85,7 +85,7 @@ class Session:
         return sum(known[name].pod_reserved for name in names)
 
     def is_known(self) -> bool:
-        """Tell whether the control plane still has this session."""
+        """Return whether the control plane still has this session."""
         request = sessions_common_pb2.GetSessionRequest(session_id=self.id)
         try:
             self.line.read(self.sessions.GetSession, request)
@@ -105,7 +105,7 @@ class Session:
             raise ClusterUnreachable(f"control plane {endpoint} cannot be reached: {why}") from None
 
     def list_partitions(self) -> list[str]:
-        """Give the names of the partitions of the cluster."""
+        """Return the names of the partitions of the cluster."""
         return [partition.id for partition in self._list_partitions()]
 
     def _list_partitions(self, patience: float = FIRST) -> Sequence[Any]:
@@ -158,7 +158,7 @@ class Session:
         except StaleError:  # it had its effect already
             pass
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         """Close the channel."""
         self.line.closing.set()
         self._channel.close()
@@ -166,7 +166,7 @@ class Session:
     # ----- asking
 
     def statuses(self, ids: Sequence[str], patience: float | None = None) -> dict[str, Any]:
-        """Give what is known of results, by id."""
+        """Return what is known of results, by id."""
         if len(ids) > 10 * messages.FILTER_IDS:
             wanted = set(ids)
             return {r.result_id: r for r in self.list_results() if r.result_id in wanted}
@@ -180,7 +180,7 @@ class Session:
     def list_results(
         self, patience: float | None = None, since: Any = None, **equal: Sequence[str]
     ) -> Iterator[Any]:
-        """Give results of the session."""
+        """Return results of the session."""
         page = seen = 0
         while True:
             request = messages.list_results(self.id, page, since, **equal)
@@ -204,7 +204,7 @@ class Session:
         return self.events.GetEvents(request)
 
     def names(self) -> dict[str, Any]:
-        """Give where the values with names are, as the clients of this session told."""
+        """Return where the values with names are, as the clients of this session told."""
         found: dict[str, Any] = {}
         for result in self.tables(NAMES):
             try:
@@ -214,7 +214,7 @@ class Session:
         return found
 
     def tables(self, title: str, since: Any = None) -> list[Any]:
-        """Give the tables of a title, the oldest first; `since`: those made then or later."""
+        """Return the tables of a title, the oldest first; `since`: those made then or later."""
         told = self.list_results(name=[title], since=since)
         return sorted(told, key=lambda result: result.created_at.ToNanoseconds())
 
@@ -227,7 +227,7 @@ class Session:
         return self._downloads.open(id)
 
     def task(self, task_id: str) -> Any:
-        """Give all that is known of a task."""
+        """Return all that is known of a task."""
         request = tasks_common_pb2.GetTaskRequest(task_id=task_id)
         return self.line.read(self.tasks.GetTask, request).task
 
@@ -255,7 +255,7 @@ class Session:
         return sum(item.count for item in answer.status if item.status in running)
 
     def all_tasks(self) -> Iterator[Any]:
-        """Give all that is known of the tasks of the session, whoever submitted them."""
+        """Return all that is known of the tasks of the session, whoever submitted them."""
         page = seen = 0
         while True:
             request = messages.list_all_tasks(self.id, page)
@@ -267,12 +267,12 @@ class Session:
                 return
 
     def failed_tasks(self, status: str) -> Sequence[Any]:
-        """Give tasks of the session that failed in one way, the oldest first."""
+        """Return tasks of the session that failed in one way, the oldest first."""
         number = TaskStatus.Value(f"TASK_STATUS_{status}")
         request = messages.list_tasks(self.id, number)
         return self.line.read(self.tasks.ListTasks, request).tasks  # type: ignore[no-any-return]
 
 
 def slots_of(reserved: int) -> int:
-    """Give the slots of a session: the pods reserved for it, never the most it could get."""
+    """Return the slots of a session: the pods reserved for it, never the most it could get."""
     return reserved or settings().default_slots

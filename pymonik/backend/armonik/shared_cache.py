@@ -17,13 +17,13 @@ from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
 from pymonik.backend.armonik.messages import ENDED
 from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.session import Session
-from pymonik.backend.armonik.tracker import Books
+from pymonik.backend.armonik.tracker import SubmissionTracker
 from pymonik.errors import WireError
 from pymonik.plan.requests import VALUES, Object
-from pymonik.plan.unit import Named, Unit
+from pymonik.plan.unit import Unit, ValueLocation
 from pymonik.values.options import DEFAULTS
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Cell
+from pymonik.values.outputs import Outputs
 from pymonik.wire import envelope
 from pymonik.wire.program import Program
 
@@ -36,7 +36,7 @@ class SharedValues:
     """Knows the tables of a session, as far as they were read; `listen` asks what became of ids."""
 
     def __init__(
-        self, session: Session, books: Books, listen: Callable[[list[str]], object]
+        self, session: Session, books: SubmissionTracker, listen: Callable[[list[str]], object]
     ) -> None:
         self._session = session
         self._books = books
@@ -45,10 +45,10 @@ class SharedValues:
         self._read: set[str] = set()
         # When the newest table that was read was made: older ones are not listed again.
         self._newest: Any = None
-        self._cells: WeakValueDictionary[str, Cell] = WeakValueDictionary()
+        self._cells: WeakValueDictionary[str, Outputs] = WeakValueDictionary()
 
-    def find(self, wanted: Mapping[str, str]) -> dict[str, Named]:
-        """Give where values are, of some keys with the names of their tasks."""
+    def find(self, wanted: Mapping[str, str]) -> dict[str, ValueLocation]:
+        """Return where values are, of some keys with the names of their tasks."""
         self._read_tables()
         told = {key: self._told[key] for key in wanted if key in self._told}
         # What a key stands for is one element of one unit.
@@ -60,7 +60,7 @@ class SharedValues:
             if cell is None:
                 del self._told[key]
             else:
-                found[key] = Named((cell,), chunk, output, start, length)
+                found[key] = ValueLocation((cell,), chunk, output, start, length)
         return found
 
     def _read_tables(self) -> None:
@@ -75,7 +75,9 @@ class SharedValues:
             except (StaleError, WireError) as error:  # it is gone, or of another Python
                 logger.debug("values are not looked for in %s: %s", table.result_id, error)
 
-    def _cells_of(self, units: Mapping[str, tuple[str, str, bytes, int, int]]) -> dict[str, Cell]:
+    def _cells_of(
+        self, units: Mapping[str, tuple[str, str, bytes, int, int]]
+    ) -> dict[str, Outputs]:
         cells = {id: cell for id in units if (cell := self._cells.get(id)) is not None}
         results = self._session.statuses([id for id in units if id not in cells])
         stored = [id for id, r in results.items() if r.status == RESULT_STATUS_COMPLETED]
@@ -101,7 +103,7 @@ class SharedValues:
                 _, _, stamp, n, outputs = units[id]
                 opened = envelope.named(self._session.open_result(id), stamp)
                 columns, errors = envelope.records_of(opened)
-                Cell(n, outputs).demand(columns)
+                Outputs(n, outputs).demand(columns)
             except (StaleError, WireError) as error:
                 logger.debug("a value that was made already is made anew: %s", error)
                 return
@@ -112,9 +114,11 @@ class SharedValues:
         return found
 
 
-def adopted(books: Books, name: str, id: str, stamp: bytes, n: int, outputs: int) -> Cell:
-    """Give a cell for the outcome of a unit that another program has sent."""
-    cell = Cell(n, outputs)
+def adopted(
+    books: SubmissionTracker, name: str, id: str, stamp: bytes, n: int, outputs: int
+) -> Outputs:
+    """Return a cell for the outcome of a unit that another program has sent."""
+    cell = Outputs(n, outputs)
     unit = Unit(0, Program((), n), (), cell, DEFAULTS, name)
     output = books.ledger.cells[cell] = Object(name, stamp, id=id)
     books.expect([(unit, output)])

@@ -15,8 +15,8 @@ from typing import Any
 from armonik.protogen.common import results_common_pb2, tasks_common_pb2
 
 from pymonik.backend.armonik import messages
-from pymonik.backend.armonik.refusals import is_fault, is_unsure
-from pymonik.backend.armonik.rpc import Line, deadline_of
+from pymonik.backend.armonik.refusals import is_ambiguous, is_fault
+from pymonik.backend.armonik.rpc import RpcClient, deadline_of
 from pymonik.errors import ClusterError
 from pymonik.plan.requests import Submit
 from pymonik.plan.sizes import CHUNK, TAG
@@ -34,7 +34,7 @@ _ENTRY_BYTES = 300
 class ClusterStore:
     """Takes the steps of plans; `uploaded` counts the bytes of objects."""
 
-    def __init__(self, line: Line, results: Any, tasks: Any, session_id: str = "") -> None:
+    def __init__(self, line: RpcClient, results: Any, tasks: Any, session_id: str = "") -> None:
         self.line = line
         self.results = results
         self.tasks = tasks
@@ -42,7 +42,7 @@ class ClusterStore:
         self.uploaded = 0
 
     def declare(self, names: Sequence[str]) -> Sequence[str]:
-        """Give an id for each name."""
+        """Return an id for each name."""
         kind = results_common_pb2.CreateResultsMetaDataRequest
         request = kind(
             session_id=self.session_id, results=[kind.ResultCreate(name=name) for name in names]
@@ -108,7 +108,7 @@ class ClusterStore:
                 self.line.send_once(self.tasks.SubmitTasks, request, deadline)
                 return
             except ClusterError as error:
-                if not is_unsure(error):
+                if not is_ambiguous(error):
                     raise
                 failures = self.line.breaker.failures
                 if self._has_arrived(tag, len(step.entries)):

@@ -17,18 +17,18 @@ from typing import Any
 
 from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
 
-from pymonik.backend.armonik.aborts import Aftermath
+from pymonik.backend.armonik.aborts import AbortHandler
 from pymonik.backend.armonik.events import EventWatcher, Listeners
 from pymonik.backend.armonik.messages import ENDED
 from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.session import Session
-from pymonik.backend.armonik.tracker import Books, cancelled, failed_columns
+from pymonik.backend.armonik.tracker import SubmissionTracker, cancelled, failed_columns
 from pymonik.errors import ClusterError, PartitionError
 from pymonik.humanize import counted
 from pymonik.plan.dispatch import dispatch
 from pymonik.plan.fan_in import bounded
-from pymonik.plan.lost_inputs import blame, failed_inputs
-from pymonik.plan.make_requests import Facts, Sending, sending
+from pymonik.plan.lost_inputs import failed_inputs, propagate_failures
+from pymonik.plan.make_requests import Sending, SubmissionContext, sending
 from pymonik.plan.plan import Plan
 from pymonik.plan.requests import Object
 from pymonik.plan.unit import Unit
@@ -47,8 +47,10 @@ _NAMED = 5
 class Sender:
     """Sends units of one client, one plan at a time."""
 
-    def __init__(self, session: Session, books: Books, facts: Facts) -> None:
-        self.aftermath = Aftermath(books, session, self._send_again, threading.RLock())
+    def __init__(
+        self, session: Session, books: SubmissionTracker, facts: SubmissionContext
+    ) -> None:
+        self.aftermath = AbortHandler(books, session, self._send_again, threading.RLock())
         self._session = session
         self._books = books
         self._facts = facts
@@ -65,7 +67,7 @@ class Sender:
             self.listen()
 
     def listen(self) -> EventWatcher:
-        """Give the watcher of the session; it starts with the first need of it."""
+        """Return the watcher of the session; it starts with the first need of it."""
         with self._listening:
             if self._watcher is None:
                 listeners = Listeners(
@@ -316,16 +318,16 @@ class Sender:
 
 
 def _lost(unit: Unit) -> list[list[Any]] | None:
-    """Give the records of a unit that can give nothing but failures, None if it can give more."""
+    """Return the records of a unit that can give nothing but failures, None if it can give more."""
     failed = failed_inputs(unit)
     if not failed:
         return None
-    columns, is_lost = blame(unit.program, failed)
+    columns, is_lost = propagate_failures(unit.program, failed)
     return columns if is_lost else None
 
 
 def _is_usable(result: Any, is_open: bool) -> bool:
-    """Tell whether tasks may depend on a result: it is stored, or a task will store it."""
+    """Return whether tasks may depend on a result: it is stored, or a task will store it."""
     if result is None:
         return False
     return result.status == RESULT_STATUS_COMPLETED or (is_open and result.status not in ENDED)

@@ -14,11 +14,11 @@ from weakref import WeakKeyDictionary
 
 from pymonik.backend.armonik.fetch import OPEN, Fetcher, Place
 from pymonik.backend.armonik.large_values import HERE, Value
-from pymonik.plan.make_requests import Ledger
+from pymonik.plan.make_requests import StoredObjects
 from pymonik.plan.requests import Object
 from pymonik.plan.unit import Unit
 from pymonik.values.outcome import PENDING, Failure
-from pymonik.values.outputs import Callback, Cell, call_back
+from pymonik.values.outputs import Callback, Outputs, call_back
 from pymonik.wire.program import element_of, site_of
 
 
@@ -40,14 +40,14 @@ class Waiters(threading.Condition):
             self.count -= 1
 
 
-class Books:
+class SubmissionTracker:
     """Everything that several threads look at; `changed` guards it."""
 
     def __init__(
-        self, fetch: Callable[[Cell, Place], int], fetch_value: Callable[[Cell, Value], None]
+        self, fetch: Callable[[Outputs, Place], int], fetch_value: Callable[[Outputs, Value], None]
     ) -> None:
         self.changed = Waiters()
-        self.ledger = Ledger()
+        self.ledger = StoredObjects()
         self.fetcher = Fetcher(self.changed, fetch, fetch_value, self.break_down)
         self.failures: list[Failure] = []
         # Those that came here only as what they did to calls below them, by their marks.
@@ -56,7 +56,7 @@ class Books:
         # Whether everything was cancelled: nothing is sent from now on.
         self.is_cancelled = False
         self.open: dict[str, Unit] = {}
-        self.gone: WeakKeyDictionary[Cell, int] = WeakKeyDictionary()
+        self.gone: WeakKeyDictionary[Outputs, int] = WeakKeyDictionary()
         # What was sent, and what was lost, in one order.
         self._ticks = itertools.count(1)
         self.sent = 0
@@ -64,7 +64,7 @@ class Books:
         self.fetched = 0
 
     def unknown_roots(self) -> list[Failure]:
-        """Give failures of which only calls below them have told."""
+        """Return failures of which only calls below them have told."""
         known = {failure.mark for failure in self.failures}
         return [failure for mark, failure in self._passed_on.items() if mark not in known]
 
@@ -120,7 +120,11 @@ class Books:
         call_back(due)
 
     def fetched_records(
-        self, cell: Cell, place: Place, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]
+        self,
+        cell: Outputs,
+        place: Place,
+        columns: Sequence[Sequence[Any]],
+        errors: Sequence[Failure],
     ) -> None:
         """Note the records of a unit."""
         with self.changed:
@@ -132,7 +136,7 @@ class Books:
             due = self._fill(cell, columns, errors)
         call_back(due)
 
-    def fetched_value(self, cell: Cell, value: Value, record: Any) -> None:
+    def fetched_value(self, cell: Outputs, value: Value, record: Any) -> None:
         """Note a value that lay apart from its pack."""
         with self.changed:
             if value.state == HERE:
@@ -152,7 +156,7 @@ class Books:
                 self.sent -= 1
 
     def _fill(
-        self, cell: Cell, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]
+        self, cell: Outputs, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]
     ) -> list[Callback]:
         found = [r for column in columns for r in column if type(r) is Failure]
         self.failures += [record for record in (*found, *errors) if not record.path]
@@ -173,8 +177,8 @@ class Books:
 
     # ----- asking
 
-    def expects(self, cell: Cell) -> bool:
-        """Tell whether records of a unit are still to come here."""
+    def expects(self, cell: Outputs) -> bool:
+        """Return whether records of a unit are still to come here."""
         with self.changed:
             return cell in self.fetcher.places or self.fetcher.apart.holds(cell)
 
@@ -185,7 +189,8 @@ class Books:
             self.changed.wait_for(lambda: self.problem or not self.fetcher.is_fetching)
 
     def has_waiters(self) -> bool:
-        """Tell whether somebody waits at this moment for what is open: in a call, or by a callback.
+        """Return whether somebody waits at this moment for what is open: in a call, or by a
+        callback.
 
         Called under the lock.
         """
@@ -194,7 +199,7 @@ class Books:
         return self.changed.count > 0 or any(unit.cell.callbacks for unit in self.open.values())
 
     def is_awaited(self) -> bool:
-        """Tell whether somebody has asked for a value that has not come."""
+        """Return whether somebody has asked for a value that has not come."""
         if self.changed.count:
             return True
         with self.changed:
@@ -204,19 +209,19 @@ class Books:
             found = (places.get(unit.cell) for unit in self.open.values())
             return any(place is not None and place.asked for place in found)
 
-    def is_open(self, cell: Cell) -> bool:
-        """Tell whether the outcome of a unit is still to come."""
+    def is_open(self, cell: Outputs) -> bool:
+        """Return whether the outcome of a unit is still to come."""
         place = self.fetcher.places.get(cell)
         return place is not None and place.state == OPEN
 
     def open_units(self) -> list[tuple[str, Unit]]:
-        """Give the units that were sent and have not ended, by their results, in order."""
+        """Return the units that were sent and have not ended, by their results, in order."""
         with self.changed:
             places = self.fetcher.places
             return sorted(self.open.items(), key=lambda item: places[item[1].cell].number)
 
     def was_lost_under(self, unit: Unit) -> bool:
-        """Tell whether an input of an open unit was lost after the unit had been sent."""
+        """Return whether an input of an open unit was lost after the unit had been sent."""
         with self.changed:
             place = self.fetcher.places.get(unit.cell)
             if place is None:  # it has ended since the caller saw it open
@@ -224,7 +229,7 @@ class Books:
             return any(self.gone.get(cell, 0) > place.number for cell in unit.needs)
 
     def open_inputs(self, units: Sequence[Unit]) -> list[str]:
-        """Give the results that units wait for, beyond those that they make themselves."""
+        """Return the results that units wait for, beyond those that they make themselves."""
         with self.changed:
             ours = {id(unit.cell) for unit in units}
             found = {
@@ -247,7 +252,7 @@ class Books:
 
 
 def cancelled(unit: Unit, why: str = "it was cancelled") -> Failure:
-    """Give the failure of a unit that will not run; it names the call, when there is only one."""
+    """Return the failure of a unit that will not run; it names the call, when there is only one."""
     if not unit.program.steps:
         return Failure("cancelled", why, unit.name)
     first = unit.program.steps[0]
@@ -256,5 +261,5 @@ def cancelled(unit: Unit, why: str = "it was cancelled") -> Failure:
 
 
 def failed_columns(unit: Unit, failure: Failure) -> list[list[Any]]:
-    """Give columns in which every value is one failure."""
+    """Return columns in which every value is one failure."""
     return [[failure] * unit.n for _ in unit.cell.columns]

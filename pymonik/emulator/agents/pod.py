@@ -25,7 +25,7 @@ from pymonik.emulator.agents.worker import WorkerProcess
 from pymonik.emulator.counters import Count
 from pymonik.emulator.engine import Engine
 from pymonik.emulator.faults import LoseAgent, OfWorker
-from pymonik.emulator.gate import Gate, handlers
+from pymonik.emulator.gate import Interceptor, handlers
 from pymonik.emulator.services.convert import options_message
 from pymonik.emulator.state import events
 from pymonik.emulator.state.instructions import Poison, Proceed, Run
@@ -48,7 +48,7 @@ class Pod:
         partition: str,
         folder: Path,
         engine: Engine,
-        gate: Gate,
+        gate: Interceptor,
         settings: WorkerSettings,
     ) -> None:
         self.name = name

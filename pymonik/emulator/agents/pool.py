@@ -10,7 +10,7 @@ from pathlib import Path
 from pymonik.emulator.agents.keeper import WorkerSettings
 from pymonik.emulator.agents.pod import Pod
 from pymonik.emulator.engine import Engine
-from pymonik.emulator.gate import Gate
+from pymonik.emulator.gate import Interceptor
 
 
 class Pool:
@@ -20,7 +20,7 @@ class Pool:
         self,
         workers: Mapping[str, int],
         engine: Engine,
-        gate: Gate,
+        gate: Interceptor,
         settings: WorkerSettings,
     ) -> None:
         self._engine = engine

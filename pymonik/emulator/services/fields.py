@@ -26,10 +26,10 @@ ENDINGS = {
     "DURATION": "filter_duration",
     "PARTITION_IDS": "filter_array",
 }
-Named = tuple[Getter, str]
+ValueLocation = tuple[Getter, str]
 
 
-def _numbered(enum: Any, prefix: str, getters: dict[str, Getter]) -> dict[int, Named]:
+def _numbered(enum: Any, prefix: str, getters: dict[str, Getter]) -> dict[int, ValueLocation]:
     return {enum.Value(prefix + name): (get, _kind(name)) for name, get in getters.items()}
 
 
@@ -154,7 +154,9 @@ def _entry(key: str, record: Any) -> str | None:
     return value
 
 
-def _resolver(raw: str, fields: dict[int, Named], options: dict[int, Named]) -> Resolver:
+def _resolver(
+    raw: str, fields: dict[int, ValueLocation], options: dict[int, ValueLocation]
+) -> Resolver:
     def resolve(field: Any) -> Field:
         kind = field.WhichOneof("field")
         if kind == "task_option_generic_field":

@@ -53,7 +53,7 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
-class Toil:
+class DatabaseLoad:
     """The database updates ``units`` tasks with ``inputs`` completed inputs each."""
 
     units: int
@@ -104,4 +104,4 @@ class Refuse:
 
 
 Notice = TaskCreated | TaskChanged | ResultCreated | ResultChanged | OwnerChanged
-Instruction = Enqueue | Run | Proceed | Poison | Stop | Drop | Toil | Refuse | Notice
+Instruction = Enqueue | Run | Proceed | Poison | Stop | Drop | DatabaseLoad | Refuse | Notice

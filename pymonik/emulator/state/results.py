@@ -13,7 +13,7 @@ from pymonik.emulator.state.world import Refusal, World
 
 def create(world: World, event: events.CreateResults) -> None:
     """Declare results, some of them with bytes. Nobody asks whether the session exists."""
-    world.insist(
+    world.require_strict(
         event.session_id in world.tables.sessions,
         f"session '{event.session_id}' does not exist: a cluster would accept and lose the results",
     )
@@ -46,7 +46,7 @@ def upload(world: World, event: events.UploadResult) -> None:
     """Complete a result with what a client sent, whatever its status."""
     session = world.session(event.session_id)
     result = world.result(event.stored.result_id)
-    world.insist(
+    world.require_strict(
         result.session_id == session.id,
         f"result '{result.id}' belongs to session '{result.session_id}', not to '{session.id}'",
     )
@@ -80,7 +80,7 @@ def delete(world: World, event: events.DeleteResults) -> None:
 
 
 def complete(world: World, result: Result, stored: events.StoredObject) -> None:
-    """Give a result its bytes; an earlier object is not referenced any more."""
+    """Return a result its bytes; an earlier object is not referenced any more."""
     world.remember(result)
     if result.object_id and result.object_id != stored.object_id:
         world.out.append(Drop(result.object_id))

@@ -23,7 +23,7 @@ def create(world: World, event: events.CreateSession) -> None:
     # PostgreSQL takes a partition that is listed twice; with MongoDB it is refused.
     if world.settings.strict and len(set(partitions)) != len(partitions):
         raise _no_partition(world, f"one is listed twice in {list(partitions)}")
-    world.insist(
+    world.require_strict(
         options.partition in partitions,
         f"the default partition '{options.partition}' is not among those of the session "
         f"{list(partitions)}: every submission without a partition of its own would fail",
@@ -49,12 +49,12 @@ def _validated(world: World, options: Options | None) -> Options:
         raise Refusal("INVALID_ARGUMENT", "default_task_option.max_retries must be at least 1")
     if not 1 <= options.priority <= 99:
         raise Refusal("INVALID_ARGUMENT", "default_task_option.priority must lie in 1..99")
-    world.insist(
+    world.require_strict(
         options.max_duration > 0,
         "default_task_option.max_duration is zero: every task would time out at once",
     )
     highest = world.settings.max_priority
-    world.insist(
+    world.require_strict(
         highest is None or options.priority <= highest,
         f"default_task_option.priority {options.priority} is above the highest of the queue, "
         f"{highest}: every submission would fail",
@@ -116,7 +116,7 @@ def purge(world: World, event: events.PurgeSession) -> None:
     """Delete the data of a session first, and only then look whether that was allowed."""
     allowed = {SessionStatus.CLOSED, SessionStatus.CANCELLED}
     known = world.tables.sessions.get(event.session_id)
-    world.insist(
+    world.require_strict(
         known is None or known.status in allowed,
         f"session '{event.session_id}' is not closed: a cluster would delete its data, then refuse",
     )

@@ -36,7 +36,7 @@ def _complete_options(world: World, options: Options | None) -> None:
     if options is None:
         return
     for name in ("max_duration", "max_retries", "priority"):
-        world.insist(
+        world.require_strict(
             getattr(options, name),
             f"{name} is zero in a TaskOptions message: released servers take it literally, "
             "so fill max_duration, max_retries and priority in every message",
@@ -45,13 +45,13 @@ def _complete_options(world: World, options: Options | None) -> None:
 
 def _reachable_queue(world: World, session: SessionRecord, task: events.NewTask) -> None:
     assert task.options is not None, "strict checks see merged options"
-    world.insist(
+    world.require_strict(
         task.options.partition in session.partitions,
         f"task partition '{task.options.partition}' is not in session '{session.id}': it has "
         f"{list(session.partitions)}, and a cluster would queue the task there all the same",
     )
     highest = world.settings.max_priority
-    world.insist(
+    world.require_strict(
         highest is None or task.options.priority <= highest,
         f"task priority {task.options.priority} is above {highest}: "
         "a cluster would put the task into a queue that nobody reads",
@@ -63,12 +63,12 @@ def _own_outputs(world: World, tasks: Sequence[events.NewTask], parent: str) -> 
     for task in tasks:
         for output in task.outputs:
             result = world.tables.results.get(output)
-            world.insist(
+            world.require_strict(
                 result is not None,
                 f"expected output '{output}' does not exist: what is sent for it would be lost",
             )
             owner = "" if result is None else result.owner
-            world.insist(
+            world.require_strict(
                 output not in seen and owner in ("", parent),
                 f"expected output '{output}' already belongs to "
                 f"{f'task {owner!r}' if owner else 'another task of this request'}: "
@@ -82,7 +82,7 @@ def _own_payloads(world: World, tasks: Sequence[events.NewTask]) -> None:
     for task in tasks:
         payload = world.tables.results.get(task.payload_id)
         shared = task.payload_id in seen or task.payload_id in world.tables.payload_users
-        world.insist(
+        world.require_strict(
             not shared or (payload is not None and payload.manual_deletion),
             f"payload '{task.payload_id}' is shared by two tasks, but this cluster deletes the "
             "payload of a task at its end: give each task its own, or create it with "

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from pymonik.emulator.state import events
-from pymonik.emulator.state.instructions import TaskCreated, Toil
+from pymonik.emulator.state.instructions import DatabaseLoad, TaskCreated
 from pymonik.emulator.state.options import merge
 from pymonik.emulator.state.records import Options, Result, SessionRecord, TaskRecord
 from pymonik.emulator.state.status import ResultStatus, TaskStatus
@@ -64,7 +64,7 @@ def admit(
 def with_merged_options(
     world: World, tasks: Iterable[events.NewTask], defaults: Options
 ) -> list[events.NewTask]:
-    """Give every task its final options."""
+    """Return every task its final options."""
     merged: list[events.NewTask] = []
     for task in tasks:
         if task.options is not None:
@@ -156,7 +156,7 @@ def connect(world: World, tasks: Sequence[TaskRecord], session: SessionRecord | 
                 result.dependents.append(task.id)
         world.set_task(task, TaskStatus.PENDING)
     # The engine removes every completed input of the request from every task of the request.
-    world.out.append(Toil(len(tasks), len(completed)))
+    world.out.append(DatabaseLoad(len(tasks), len(completed)))
     world.enqueue([task for task in tasks if not task.remaining], session)
 
 

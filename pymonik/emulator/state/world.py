@@ -85,7 +85,7 @@ class World:
             if "\0" in text:
                 raise self.fault(f"{text!r} holds a NUL character, which no database keeps")
 
-    def insist(self, condition: object, reason: str) -> None:
+    def require_strict(self, condition: object, reason: str) -> None:
         """Refuse, in strict mode, what a cluster would leave hanging or silently ignore."""
         if self.settings.strict and not condition:
             raise Refusal("INVALID_ARGUMENT", f"strict: {reason}")

@@ -57,7 +57,7 @@ def run_passes(
 
 
 def selected(optimize: bool | Iterable[str]) -> tuple[str, ...]:
-    """Give the names of the passes that `optimize` asks for."""
+    """Return the names of the passes that `optimize` asks for."""
     if isinstance(optimize, bool):
         return tuple(PASSES) if optimize else ()
     if not isinstance(optimize, Iterable):

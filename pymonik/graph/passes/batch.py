@@ -40,7 +40,7 @@ def batch(graph: Graph, target: Target) -> Graph:
         chunks = shrunk
     # A unit a slot and a small one more are over sooner than all of them alike.
     even = [
-        may and not (target.solo and c == node.n // max(1, target.slots))
+        may and not (target.isolates_delegating and c == node.n // max(1, target.slots))
         for node, c, may in zip(maps, chunks, free)
     ]
     chunks = [_even(node.n, c) if may else c for node, c, may in zip(maps, chunks, even)]
@@ -56,13 +56,13 @@ def batch(graph: Graph, target: Target) -> Graph:
 def _given(node: Map, target: Target) -> int | None:
     if any(step.ids for step in node.steps):
         return 1
-    if target.solo and any(step.spec.delegates for step in node.steps):
+    if target.isolates_delegating and any(step.spec.delegates for step in node.steps):
         return 1
     return node.spec.options.chunk_size or target.chunk_size
 
 
 def _seconds(node: Map, target: Target) -> float | None:
-    """Give the expected seconds of one element, None when a step's is not known."""
+    """Return the expected seconds of one element, None when a step's is not known."""
     total = 0.0
     for step in node.steps:
         cost = target.seconds(step.spec)
@@ -80,24 +80,26 @@ def _wish(node: Map, seconds: float | None, target: Target) -> int:
     if seconds is None:
         before = target.known.get(node.name)
         short = before is not None and before * node.n < settings().unit_seconds * slots
-        return max(1, node.n // (slots if short or target.solo else _UNITS_A_SLOT * slots))
+        return max(
+            1, node.n // (slots if short or target.isolates_delegating else _UNITS_A_SLOT * slots)
+        )
     return max(1, min(int(settings().unit_seconds / seconds), node.n // slots))
 
 
 def _even(n: int, chunk: int) -> int:
-    """Give the size of units that are as many as before, but alike."""
+    """Return the size of units that are as many as before, but alike."""
     return -(-n // -(-n // chunk)) if n else chunk
 
 
 def _needs(maps: list[Map]) -> list[list[int]]:
-    """Give for each map the places of the maps it uses."""
+    """Return for each map the places of the maps it uses."""
     places = {id(node): place for place, node in enumerate(maps)}
     used = [(*map(id, inputs(node)),) for node in maps]
     return [[places[key] for key in keys if key in places] for keys in used]
 
 
 def _longest(needs: list[list[int]], unit: list[float], chunks: list[int]) -> float:
-    """Give the length of the longest path, each map as long as one of its units."""
+    """Return the length of the longest path, each map as long as one of its units."""
     ends: list[float] = []
     for place, sources in enumerate(needs):
         start = max((ends[source] for source in sources), default=0.0)

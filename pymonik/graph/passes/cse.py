@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.columns import Bundle, Const, Each, Immediates, Nested, Range, Ref
-from pymonik.graph.ir import Graph, Recorded
+from pymonik.graph.columns import Const, Each, Immediates, ListOf, Nested, Range, Ref
+from pymonik.graph.ir import Call, Graph
 from pymonik.humanize import literal
 from pymonik.values.content import Content
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 def cse(graph: Graph, target: Target) -> Graph:
     """Share equal pure calls."""
-    if not any(isinstance(node, Recorded) and node.spec.pure for node in graph.nodes):
+    if not any(isinstance(node, Call) and node.spec.pure for node in graph.nodes):
         return graph
-    first: dict[Any, Recorded] = {}
+    first: dict[Any, Call] = {}
     aliases = dict(graph.aliases)
     kept: list[Any] = []
     notes = list(graph.notes)
     for node in graph.nodes:
-        if isinstance(node, Recorded) and node.spec.pure and not node.is_named:
+        if isinstance(node, Call) and node.spec.pure and not node.is_named:
             key = (node.spec, node.n, tuple(_key(arg, aliases) for arg in node.args))
             known = first.setdefault(key, node)
             if known is not node:
@@ -37,13 +37,13 @@ def cse(graph: Graph, target: Target) -> Graph:
     return Graph(tuple(kept), aliases, tuple(notes))
 
 
-def _key(slot: Any, aliases: dict[Recorded, Recorded]) -> Any:
-    """Give something that is equal for equal slot values and columns, and can be hashed."""
+def _key(slot: Any, aliases: dict[Call, Call]) -> Any:
+    """Return something that is equal for equal slot values and columns, and can be hashed."""
     kind = type(slot)
     if kind is Ref:
         return (Ref, aliases.get(slot.node, slot.node), slot.index)
-    if kind is Bundle:
-        return (Bundle, *((aliases.get(n, n), r.start, r.stop, r.step) for n, r in slot.runs))
+    if kind is ListOf:
+        return (ListOf, *((aliases.get(n, n), r.start, r.stop, r.step) for n, r in slot.runs))
     if kind is Nested:
         return (slot.content, *(_key(inner, aliases) for inner in slot.slots))
     if kind is Content:

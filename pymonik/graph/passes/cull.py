@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.ir import Graph, Recorded, inputs
+from pymonik.graph.ir import Call, Graph, inputs
 
 if TYPE_CHECKING:
     from pymonik.graph.target import Target
@@ -30,4 +30,4 @@ def cull(graph: Graph, target: Target) -> Graph:
 
 
 def _droppable(node: Any) -> bool:
-    return isinstance(node, Recorded) and node.spec.pure and not node.wanted
+    return isinstance(node, Call) and node.spec.pure and not node.wanted

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.columns import Bundle, Const, Each, Nested, Range, Ref, Same
+from pymonik.graph.columns import Const, Each, ListOf, Nested, Range, Ref, Same
 from pymonik.graph.ir import Graph, Map, Step
 from pymonik.graph.rewrite import rewrite, uses
 from pymonik.values.content import Content, Hole
@@ -159,7 +159,7 @@ def _slot(slot: Any, first: int, last: dict[int, int]) -> Any:
     if kind is Nested:
         slots = tuple([_slot(inner, first, last) for inner in slot.slots])
         return slot if all(map(operator.is_, slots, slot.slots)) else Nested(slot.content, slots)
-    if kind is Bundle and any(id(node) in last for node, _ in slot.runs):
+    if kind is ListOf and any(id(node) in last for node, _ in slot.runs):
         refs = [Ref(node, index) for node, indexes in slot.runs for index in indexes]
         return Nested(_list_of(len(refs)), tuple([_slot(ref, first, last) for ref in refs]))
     return slot
@@ -167,7 +167,7 @@ def _slot(slot: Any, first: int, last: dict[int, int]) -> Any:
 
 @lru_cache(maxsize=64)
 def _list_of(count: int) -> Content:
-    """Give the content of a list of holes: what a list of handles is where a step makes some."""
+    """Return the content of a list of holes: what a list of handles is where a step makes some."""
     return Content(pickle.dumps([Hole(number) for number in range(count)], protocol=5))
 
 

@@ -23,7 +23,7 @@ from pymonik.graph.columns import (
     slot_at,
     substitute,
 )
-from pymonik.graph.ir import Graph, Map, Put, Recorded, Step, inputs
+from pymonik.graph.ir import Call, Graph, Map, Put, Step, inputs
 from pymonik.graph.rewrite import moved
 from pymonik.values.content import IMMEDIATE, Content
 
@@ -35,7 +35,7 @@ _PLAIN = IMMEDIATE | {tuple}
 
 def vectorize(graph: Graph, target: Target) -> Graph:
     """Fold single calls into maps; a recorded map stays one."""
-    if not any(isinstance(node, Recorded) for node in graph.nodes):
+    if not any(isinstance(node, Call) for node in graph.nodes):
         return graph
     groups = _Groups(graph)
     places, aliases = groups.places, graph.aliases
@@ -67,7 +67,7 @@ class _Groups:
     """Which calls make which map: `members` and `depths` by number, `places` by call."""
 
     def __init__(self, graph: Graph) -> None:
-        self.members: list[list[Recorded]] = []
+        self.members: list[list[Call]] = []
         self.depths: list[int] = []
         self.places: dict[int, tuple[int, int]] = {}
         numbers: dict[tuple[int, int], int] = {}
@@ -104,14 +104,14 @@ def _depth(node: Any, aliases: dict[Any, Any], depth_of: dict[int, int]) -> int:
     return max((1 + depth_of.get(id(source), -1) for source in sources), default=0)
 
 
-def _wanted(members: list[Recorded], aliases: set[int]) -> bool | bytes:
+def _wanted(members: list[Call], aliases: set[int]) -> bool | bytes:
     if len(members) == 1:
         return members[0].wanted or id(members[0]) in aliases
     bits = bytes([node.wanted or id(node) in aliases for node in members])
     return all(bits) or (bits if any(bits) else False)
 
 
-def _columns(members: list[Recorded], target_of: Any) -> tuple[Column, ...]:
+def _columns(members: list[Call], target_of: Any) -> tuple[Column, ...]:
     first = members[0]
     if first.n == 1:  # a map of one is a call: its argument may come from the step before
         return tuple([Const(substitute(slot_at(column, 0), target_of)) for column in first.args])

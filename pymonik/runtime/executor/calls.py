@@ -14,7 +14,7 @@ from typing import Any
 from pymonik.capture.definition_versions import as_seen_by, known_by
 from pymonik.capture.shown import SHOWN
 from pymonik.runtime.executor.context import context
-from pymonik.runtime.executor.feed import Feed
+from pymonik.runtime.executor.feed import ArgumentReader
 from pymonik.runtime.executor.resume import Noted
 from pymonik.runtime.executor.state import Restorer
 from pymonik.runtime.executor.subtasks import Subtasks
@@ -24,7 +24,7 @@ from pymonik.wire.program import Program, StepCode
 
 
 @dataclass
-class Hosting:
+class ExecutionServices:
     """What differs between hosts.
 
     worker: its name, for errors. functions: gives the function of a content, cached. progress: a
@@ -67,12 +67,14 @@ class Assignment:
     start: int
     stop: int
     attempts: dict[tuple[int, int], int] = field(default_factory=dict)
-    doomed: dict[tuple[int, int], Failure] = field(default_factory=dict)
+    failed_calls: dict[tuple[int, int], Failure] = field(default_factory=dict)
     noted: Noted = field(default_factory=dict)
 
 
-def caller(step: StepCode, feed: Feed, hosting: Hosting) -> Callable[[int, Sequence[Any]], Any]:
-    """Give what calls one step for one element, given what the steps before it have made."""
+def caller(
+    step: StepCode, feed: ArgumentReader, hosting: ExecutionServices
+) -> Callable[[int, Sequence[Any]], Any]:
+    """Return what calls one step for one element, given what the steps before it have made."""
     function = _Function(hosting, feed.content(step.function))
     getters = [feed.getter(column) for column in step.columns]
     if function.content.has_definitions:
@@ -111,7 +113,7 @@ class _Function:
 
     __slots__ = ("_classes", "_hosting", "_value", "content")
 
-    def __init__(self, hosting: Hosting, content: Content) -> None:
+    def __init__(self, hosting: ExecutionServices, content: Content) -> None:
         self._hosting = hosting
         self.content = content
         self._value: Any = None

@@ -68,7 +68,7 @@ class CallServices:
         return load(result_id)
 
     def is_there(self, mat: Materialize) -> bool:
-        """Tell whether a file or folder is in place already."""
+        """Return whether a file or folder is in place already."""
         from pymonik.runtime.executor.materialize import is_there
 
         return is_there(mat)

@@ -17,7 +17,7 @@ from pymonik.values.outcome import Failure
 Getter = Callable[[int, Sequence[Any]], Any]
 
 
-class Upstream(Exception):
+class UpstreamFailed(Exception):
     """An input of a call is the record of a failure, or the call was given its own instead."""
 
     def __init__(self, failure: Failure, is_own: bool = False) -> None:
@@ -26,7 +26,7 @@ class Upstream(Exception):
         self.is_own = is_own
 
     def failure_of(self, name: str, others: Iterable[Failure] = ()) -> Failure:
-        """Give the record of the call that has this input; others: those that failed, too."""
+        """Return the record of the call that has this input; others: those that failed, too."""
         return self.failure if self.is_own else self.failure.below(name, others)
 
 
@@ -36,11 +36,11 @@ def value_for(record: Any) -> Any:
     if kind is Content:
         return record.load()
     if kind is Failure:
-        raise Upstream(record)
+        raise UpstreamFailed(record)
     return record
 
 
-class Feed:
+class ArgumentReader:
     """The inputs of a unit: contents, and the columns of other units."""
 
     __slots__ = ("sources",)
@@ -49,7 +49,7 @@ class Feed:
         self.sources = sources
 
     def content(self, item: Any) -> Content:
-        """Give the content of an item: itself, or the input at its position."""
+        """Return the content of an item: itself, or the input at its position."""
         found = self.sources[item] if type(item) is int else item
         return found  # type: ignore[no-any-return]
 
@@ -76,7 +76,7 @@ class Feed:
         return self._nested_getter(what, column[2])
 
     def failures(self, column: Any, element: int, made: Sequence[Any]) -> Iterator[Failure]:
-        """Give the failures among the values that an argument is made of, without making it."""
+        """Return the failures among the values that an argument is made of, without making it."""
         kind, what = column[0], column[1]
         records: Sequence[Any] = ()
         if kind == "p":
@@ -94,7 +94,7 @@ class Feed:
         yield from (record for record in records if type(record) is Failure)
 
     def records(self, runs: Sequence[Any]) -> list[Any]:
-        """Give the records that runs name, in order."""
+        """Return the records that runs name, in order."""
         found: list[Any] = []
         for run in runs:
             if run[0] == "c":  # an object put, among the handles of a list
@@ -127,7 +127,7 @@ class Feed:
 
 def _failing(failure: Failure) -> Getter:
     def get(element: int, made: Sequence[Any]) -> Any:
-        raise Upstream(failure, is_own=True)
+        raise UpstreamFailed(failure, is_own=True)
 
     return get
 
@@ -148,7 +148,7 @@ class OpValue:
         return () if self._record is _HELD else (self._record,)
 
     def take(self) -> Any:
-        """Give the value to a step."""
+        """Return the value to a step."""
         if self._record is not _HELD:
             return value_for(self._record)
         value, self._value = self._value, None

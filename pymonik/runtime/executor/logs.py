@@ -17,7 +17,7 @@ from pymonik.wire.logs import PRINTED
 
 
 def place() -> dict[str, Any]:
-    """Give what tells where in the program a call stands: nothing where none runs."""
+    """Return what tells where in the program a call stands: nothing where none runs."""
     state = running.STATE
     if state.step is None:
         return {}
@@ -113,7 +113,7 @@ class Printed(io.TextIOBase):
         self._forward("log", self._name, logging.INFO, text, self._place, "")
 
     def fileno(self) -> int:
-        """Give the descriptor of the stream itself."""
+        """Return the descriptor of the stream itself."""
         return self._original.fileno()  # type: ignore[no-any-return]
 
     @property

@@ -164,7 +164,7 @@ class Executor:
         path: list[str] | None,
         folder: str | None,
         slots: int,
-        solo: bool,
+        isolates_delegating: bool,
         optimize: Any,
         level: int,
         token: str,
@@ -192,7 +192,7 @@ class Executor:
             sys.path.insert(0, folder)
         from pymonik.capture.shown import SHOWN
         from pymonik.record.current import CURRENT, close_here, open_here
-        from pymonik.runtime.executor.calls import Hosting
+        from pymonik.runtime.executor.calls import ExecutionServices
         from pymonik.runtime.executor.context import serve
         from pymonik.runtime.executor.logs import forward, use_level
         from pymonik.runtime.executor.pools import serve as serve_pools
@@ -202,7 +202,7 @@ class Executor:
 
         use_token(token)
         serve()
-        subtasks = Subtasks(slots, solo, optimize)
+        subtasks = Subtasks(slots, isolates_delegating, optimize)
         if self._hosting is not None:
             close_here(self._hosting.subtasks)
         CURRENT.set(subtasks)
@@ -228,11 +228,11 @@ class Executor:
 
             restore.settle({n: value for n, value in variables if n not in fixed})
             self._mover = Mover(surroundings, restore, fixed, folder, path is None)
-        self._hosting = Hosting(worker, self._function, self._page, (), subtasks, restore)
+        self._hosting = ExecutionServices(worker, self._function, self._page, (), subtasks, restore)
         self.send("ready", os.getpid())
 
     def _is_outdated(self) -> bool:
-        """Tell whether files that modules were loaded from have changed since this process began.
+        """Return whether files that modules were loaded from have changed since this process began.
 
         A fresh process would load them anew. Those that came with a unit change with it.
         """

@@ -25,11 +25,11 @@ _ENTRY, _TOLD, _FILE = 8, 0xE0, 0xA0
 
 def received(fd: int) -> Buffer:
     """Take over a memory file that was passed here: its bytes alone when too many are open."""
-    file = KeptFile(fd, os.fstat(fd).st_size)
+    file = ReusableMapping(fd, os.fstat(fd).st_size)
     return file if MemoryFile.has_room() else bytes(file.map())
 
 
-class KeptFile(MemoryFile):
+class ReusableMapping(MemoryFile):
     """A memory file whose mapping is handed out again."""
 
     __slots__ = ("_kept",)
@@ -65,7 +65,7 @@ def _alone() -> int:
 
 
 _ALONE = _alone()
-_USED: list[KeptFile] = []
+_USED: list[ReusableMapping] = []
 
 
 def sweep() -> None:
@@ -76,7 +76,7 @@ def sweep() -> None:
 
 
 def is_untouched(mapping: mmap.mmap, size: int) -> bool:
-    """Tell whether nobody has written to a private mapping of a file; in doubt no."""
+    """Return whether nobody has written to a private mapping of a file; in doubt no."""
     first = address_of(mapping) // mmap.PAGESIZE
     length = -(-size // mmap.PAGESIZE) * _ENTRY
     try:

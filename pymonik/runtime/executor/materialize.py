@@ -41,7 +41,7 @@ def put_in_place(mat: Materialize, content: Any) -> str:
     Raises MaterializeError.
     """
     is_own = not os.path.isabs(mat.worker_path)
-    root = Path(running.own_folder() if is_own else "/")
+    root = Path(running.call_folder() if is_own else "/")
     target = str(target_of(mat, root))
     _refuse_two(mat, target)
     if is_own:
@@ -70,7 +70,7 @@ def _share(mat: Materialize, content: Any, target: str) -> None:
         if _was_right(mat, target) or is_in_place(mat, Path(target)):
             _remember(mat, target)
             _USED.append(target)
-            running.when_stored(partial(_release, use, target))
+            running.defer_until_stored(partial(_release, use, target))
             return
         use.release()
         if target in _USED:  # this call has it, and has changed it
@@ -104,7 +104,7 @@ def _release(use: Lock, target: str) -> None:
 
 
 def is_there(mat: Materialize) -> bool:
-    """Tell whether a file or folder is in place already."""
+    """Return whether a file or folder is in place already."""
     if mat._placed is None and not os.path.isabs(mat.worker_path):
         return False
     return is_in_place(mat, Path(mat._placed or mat.worker_path))
@@ -133,7 +133,7 @@ def _remember(mat: Materialize, target: str) -> None:
 
 
 def _signature(target: str) -> list[tuple[Any, ...]]:
-    """Give what changes whenever a file, or anything in a folder, is touched."""
+    """Return what changes whenever a file, or anything in a folder, is touched."""
     return [_touched(path) for path in _walk(target)]
 
 

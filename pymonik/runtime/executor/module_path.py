@@ -21,7 +21,7 @@ class ModulePath:
         self._entries = list(sys.path)
 
     def is_changed(self) -> bool:
-        """Tell whether it was changed, at the price of two comparisons: asked after each call."""
+        """Return whether it was changed, at the price of two comparisons: asked after each call."""
         return sys.path is not self._list or len(sys.path) != len(self._entries)
 
     def put_back(self) -> None:

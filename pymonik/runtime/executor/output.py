@@ -24,7 +24,7 @@ class Output:
         self._tasks_level = self._tasks.level
 
     def is_changed(self) -> bool:
-        """Tell whether a call has changed any of it."""
+        """Return whether a call has changed any of it."""
         root, tasks = self._root, self._tasks
         return (
             sys.stdout is not self._out

@@ -16,9 +16,9 @@ Noted = dict[tuple[int, int], tuple[Any, ...]]
 
 
 def over(
-    steps: Sequence[StepCode], element: int, noted: Noted, doomed: Collection[tuple[int, int]]
+    steps: Sequence[StepCode], element: int, noted: Noted, failed_calls: Collection[tuple[int, int]]
 ) -> dict[int, tuple[Any, ...]]:
-    """Give the steps of an element that are over, and their records."""
+    """Return the steps of an element that are over, and their records."""
     found: dict[int, tuple[Any, ...]] = {}
     needed: set[int] = set()
     for place in range(len(steps) - 1, -1, -1):
@@ -26,13 +26,13 @@ def over(
         kept = step.keep is True or bool(step.keep and step.keep[element])
         if known is not None and (known or not (kept or place in needed)):
             found[place] = known
-        elif (element, place) not in doomed:
+        elif (element, place) not in failed_calls:
             needed.update(source for column in step.columns for source in steps_in(column))
     return found
 
 
 def steps_in(column: Any) -> Iterator[int]:
-    """Give the earlier steps whose values a column takes."""
+    """Return the earlier steps whose values a column takes."""
     if column[0] == "p":
         yield column[1]
     elif column[0] in ("n", "m"):

@@ -28,7 +28,7 @@ _plain: set[str] = set()
 
 
 def path_of(result_id: str) -> Path:
-    """Give the file in which an object is, or would be, once it was retrieved."""
+    """Return the file in which an object is, or would be, once it was retrieved."""
     if not isinstance(result_id, str):
         raise TypeError(
             "the id of an object is a text, such as handle.result_id, not of type "
@@ -54,7 +54,7 @@ def retrieve(result_id: str, fetch: Fetch) -> None:
 
 
 def load(result_id: str) -> Any:
-    """Give the object in a file: its value, or the bytes of what was uploaded as a file."""
+    """Return the object in a file: its value, or the bytes of what was uploaded as a file."""
     raw = path_of(result_id).read_bytes()
     return raw if result_id in _plain else pickle.loads(raw)
 

@@ -5,7 +5,7 @@ ended, at most every `report_seconds`; the last one says how far the unit came, 
 recorded inside. A unit past its second stops early, and sooner when its elements show that the rest
 would take another: it is for the host to place anew.
 
-Knows no socket and no backend. Which host called is told by `Hosting` (`job`).
+Knows no socket and no backend. Which host called is told by `ExecutionServices` (`job`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from itertools import chain
 from typing import Any
 
 from pymonik.runtime.executor import state as running
-from pymonik.runtime.executor.calls import Assignment, Hosting, Report, caller
-from pymonik.runtime.executor.feed import Feed, OpValue, Upstream, held
+from pymonik.runtime.executor.calls import Assignment, ExecutionServices, Report, caller
+from pymonik.runtime.executor.feed import ArgumentReader, OpValue, UpstreamFailed, held
 from pymonik.runtime.executor.results import failure_of, frozen
 from pymonik.runtime.executor.resume import over, steps_in
-from pymonik.runtime.executor.sharing import is_unshared
+from pymonik.runtime.executor.sharing import is_uniquely_owned
 from pymonik.settings import settings
 from pymonik.values import seeds
 from pymonik.values.content import IMMEDIATE
@@ -32,7 +32,7 @@ _TELLING = 4
 _TELLING_PART = 0.25
 
 
-def run(job: Assignment, hosting: Hosting) -> Iterator[Report]:
+def run(job: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
     """Run a job; give reports as they are due."""
     runner = _Runner(job, hosting)
     limits, page, subtasks = settings(), hosting.page, hosting.subtasks
@@ -63,10 +63,10 @@ def run(job: Assignment, hosting: Hosting) -> Iterator[Report]:
 class _Runner:
     """The state of one job: its functions, getters, and the records not reported yet."""
 
-    def __init__(self, job: Assignment, hosting: Hosting) -> None:
+    def __init__(self, job: Assignment, hosting: ExecutionServices) -> None:
         self.job = job
         self.hosting = hosting
-        self.feed = Feed(job.sources)
+        self.feed = ArgumentReader(job.sources)
         program = job.program
         self.steps = program.steps
         self.outputs = {number: place for place, number in enumerate(program.outputs)}
@@ -84,11 +84,11 @@ class _Runner:
         self.element = self._fast() or self._element
 
     def _fast(self) -> Callable[[int], None] | None:
-        """Give a shorter way for the commonest unit: one plain step, stored, without limits."""
+        """Return a shorter way for the commonest unit: one plain step, stored, without limits."""
         step, job = self.steps[0], self.job
         if len(self.steps) > 1 or step.keep is not True or step.limit or step.context:
             return None
-        if step.keywords or step.retries or job.attempts or job.doomed or job.noted:
+        if step.keywords or step.retries or job.attempts or job.failed_calls or job.noted:
             return None
         if any(column[0] not in "vs" for column in step.columns):
             return None
@@ -121,8 +121,8 @@ class _Runner:
         made: list[OpValue] = []
         self.hosting.page.numbers[0] = number
         self.noting = len(self.steps) > 1
-        noted, doomed = self.job.noted, self.job.doomed
-        ended = over(self.steps, number, noted, doomed) if noted else {}
+        noted, failed_calls = self.job.noted, self.job.failed_calls
+        ended = over(self.steps, number, noted, failed_calls) if noted else {}
         for place, step in enumerate(self.steps):
             if ended and place in ended:
                 made.append(self._again(place, number, ended[place]))
@@ -162,11 +162,11 @@ class _Runner:
         made: Sequence[OpValue],
         raised: BaseException | None,
     ) -> Any:
-        """Give the value of a step, or its `Failure`."""
+        """Return the value of a step, or its `Failure`."""
         hosting, key = self.hosting, (number, place)
-        doomed = self.job.doomed.get(key)
-        if doomed is not None:
-            return doomed
+        failed_calls = self.job.failed_calls.get(key)
+        if failed_calls is not None:
+            return failed_calls
         died = self.job.attempts.get(key, 0)
         for attempt in range(1, step.retries + 2):
             running.STATE.begin(step, number, attempt + died)
@@ -178,7 +178,7 @@ class _Runner:
                     error, raised = raised, None
                     raise error
                 return self.calls[place](number, made)
-            except Upstream as upstream:
+            except UpstreamFailed as upstream:
                 failures = (self.feed.failures(c, number, made) for c in step.columns)
                 return upstream.failure_of(step.name, chain.from_iterable(failures))
             except BaseException as error:
@@ -213,7 +213,7 @@ class _Runner:
         if type(value) not in IMMEDIATE and type(value) is not Failure:
             if kept or uses > 1:
                 record = self._frozen(value, place, number)
-            elif uses == 1 and not self.retried and is_unshared(value):
+            elif uses == 1 and not self.retried and is_uniquely_owned(value):
                 if output is not None:  # stored for other elements: this one keeps its place
                     self.columns[output].append(None)
                 return held(value)
@@ -253,7 +253,7 @@ class _Runner:
             step = self.steps[later]
             try:
                 args = [self._residual(c, number, made, handles) for c in step.columns]
-            except Upstream as upstream:
+            except UpstreamFailed as upstream:
                 made.append(self._store(later, number, upstream.failure_of(step.name), 0))
                 handles.append(None)
                 continue
@@ -272,7 +272,7 @@ class _Runner:
         self.hosting.subtasks.bind(output, number, handle)
 
     def _residual(self, column: Any, number: int, made: list[OpValue], handles: list[Any]) -> Any:
-        """Give the argument of a step that runs later: a handle, or the value at hand."""
+        """Return the argument of a step that runs later: a handle, or the value at hand."""
         if column[0] == "p" and handles[column[1]] is not None:
             return handles[column[1]]
         if column[0] == "m":
@@ -283,7 +283,7 @@ class _Runner:
         return self.feed.getter(column)(number, made)
 
     def last(self) -> Any:
-        """Give the records of the element that has just ended: alone when there is one output."""
+        """Return the records of the element that has just ended: alone when there is one output."""
         columns = self.columns
         return columns[0][-1] if len(columns) == 1 else [column[-1] for column in columns]
 
@@ -297,7 +297,7 @@ class _Runner:
 
 
 def _retried(step: StepCode) -> Any:
-    """Give the types of errors after which a step is tried again: none where they do not load."""
+    """Return the types of errors after which a step is tried again: none where they do not load."""
     if step.retry_on is None:
         return Exception
     try:

@@ -13,8 +13,8 @@ from pymonik.capture.function import is_immediate_tuple
 from pymonik.values.content import IMMEDIATE
 
 
-def is_unshared(value: Any) -> bool:
-    """Tell whether nobody but its only consumer can ever see an object.
+def is_uniquely_owned(value: Any) -> bool:
+    """Return whether nobody but its only consumer can ever see an object.
 
     True for a list or dict of immediates and an array that owns its memory, when the count of
     references says that the task kept none.
@@ -41,9 +41,9 @@ def _measure() -> int:
 
     def store(value: Any) -> tuple[int, Any]:
         record = value
-        return is_unshared(value), record
+        return is_uniquely_owned(value), record
 
-    def is_unshared(value: Any) -> int:
+    def is_uniquely_owned(value: Any) -> int:
         return sys.getrefcount(value)
 
     outcome: list[Any] = []

@@ -148,8 +148,8 @@ def use_token(token: str) -> None:
     _token = token
 
 
-def own_folder() -> str:
-    """Give the folder of the call that runs, which it runs in; made when first asked for."""
+def call_folder() -> str:
+    """Return the folder of the call that runs, which it runs in; made when first asked for."""
     if not _OWN:
         import tempfile
 
@@ -161,7 +161,7 @@ def own_folder() -> str:
 
 
 def own_prefix(name: str) -> str:
-    """Give what the names of temporary folders begin with that go with this process."""
+    """Return what the names of temporary folders begin with that go with this process."""
     return f"{_PREFIX}{folder_token()}-{name}-"
 
 
@@ -169,7 +169,7 @@ def own_prefix(name: str) -> str:
 LEFT: list[Callable[[], None]] = []
 
 
-def when_stored(undo: Callable[[], None]) -> None:
+def defer_until_stored(undo: Callable[[], None]) -> None:
     """Undo something when the value of the call that runs was stored."""
     LEFT.append(undo)
     DIRTY.append("left")
@@ -182,7 +182,7 @@ def clean_up() -> None:
 
 
 def process_folder(name: str) -> str:
-    """Give a folder that goes with this process; made when first asked for."""
+    """Return a folder that goes with this process; made when first asked for."""
     if name not in _FOLDERS:
         import atexit
         import tempfile
@@ -194,7 +194,7 @@ def process_folder(name: str) -> str:
 
 
 def has_folders() -> bool:
-    """Tell whether this process has temporary folders now."""
+    """Return whether this process has temporary folders now."""
     return bool(_OWN or _FOLDERS)
 
 
@@ -263,7 +263,7 @@ class Restorer:
         self()
 
     def is_due(self) -> bool:
-        """Tell whether a call has changed anything that is to be put back."""
+        """Return whether a call has changed anything that is to be put back."""
         return bool(DIRTY) or self._output.is_changed() or self._path.is_changed()
 
     def __call__(self) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pymonik.capture.function import Code
 from pymonik.errors import OptionsError, WaitInTaskError
 from pymonik.graph.columns import Nested
-from pymonik.graph.ir import Put, Spec, taken
+from pymonik.graph.ir import CallSpec, Put, taken
 from pymonik.record.builtin_tasks import identity
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
@@ -40,10 +40,12 @@ def _refuse(*_: Any, **__: Any) -> NoReturn:
 class Subtasks(Recorder):
     """The recorder of one executor; `recorded` are the calls the running call has made so far."""
 
-    def __init__(self, slots: int, solo: bool, optimize: bool | Iterable[str]) -> None:
+    def __init__(
+        self, slots: int, isolates_delegating: bool, optimize: bool | Iterable[str]
+    ) -> None:
         """Record for a compiler that knows these `slots`; see `Target` for both."""
         super().__init__(DEFAULTS)
-        self._slots, self._solo, self._optimize = slots, solo, optimize
+        self._slots, self._solo, self._optimize = slots, isolates_delegating, optimize
         self.recorded = self.pending
         self.diverted: ResultHandle[Any] | None = None
         self._delegated: Any = None
@@ -53,7 +55,7 @@ class Subtasks(Recorder):
         self._bindings: list[tuple[int | None, int, ResultHandle[Any]]] = []
 
     wait_for = wait_for_runs = value = values = is_done = exception = completed = _refuse
-    awaited = awaited_in_turn = call_when_done = flush = _refuse
+    awaited = as_completed_async = call_when_done = flush = _refuse
 
     @property
     def session_id(self) -> str:
@@ -84,7 +86,7 @@ class Subtasks(Recorder):
         )
 
     def _made_of_put(self, put: Put) -> Any:
-        """Give a call that makes an object that was put: it is stored with the sub-tasks."""
+        """Return a call that makes an object that was put: it is stored with the sub-tasks."""
         if id(put) not in self._made:
             made = self.builtin_call(identity, (put.content,))
             self._made[id(put)] = (put, made._node)
@@ -95,7 +97,7 @@ class Subtasks(Recorder):
             return f"{running.STATE.session_id}-{os.urandom(8).hex()}"
         return running.STATE.extension().declare(*running.STATE.task, name)
 
-    def spec_for(self, task: Any, code: Code, width: int, keywords: Any, given: Any) -> Spec:
+    def spec_for(self, task: Any, code: Code, width: int, keywords: Any, given: Any) -> CallSpec:
         """Let sub-tasks inherit the options of the task that runs."""
         step = running.STATE.step
         options = (step.options if step is not None else None) or DEFAULTS
@@ -105,7 +107,7 @@ class Subtasks(Recorder):
         return super().spec_for(task, code, width, keywords, given)
 
     def number(self) -> None:
-        """Give calls their places: below that of the call that has recorded them."""
+        """Return calls their places: below that of the call that has recorded them."""
         seed = running.STATE.seed
         calls = [node for node in self.recorded if type(node) is not Put and node.place is None]
         for number, node in enumerate(calls if seed is not None else ()):
@@ -196,7 +198,7 @@ class Subtasks(Recorder):
         return None
 
     def take_diverted(self) -> ResultHandle[Any]:
-        """Give the handle that stands for the value of the call that just ended."""
+        """Return the handle that stands for the value of the call that just ended."""
         handle = self.diverted
         assert handle is not None
         self.diverted = None
@@ -217,7 +219,7 @@ class Subtasks(Recorder):
         options = merge(DEFAULTS, step.options, own)
         if step.retry_on is not None:
             options = replace(options, retry_on=step.retry_on.load())
-        spec = Spec(step.name, code, len(args), options, step.keywords, context=step.context)
+        spec = CallSpec(step.name, code, len(args), options, step.keywords, context=step.context)
         slots = tuple(self.argument(value, "an argument") for value in args)
         handle = self.record_call(spec, slots, site, 0)
         handle._node.place = seed  # its own, wherever it runs
@@ -226,7 +228,7 @@ class Subtasks(Recorder):
         return handle
 
     def nested(self, content: Content, slots: list[Any]) -> Any:
-        """Give the handle of a content whose holes are filled with values that come later."""
+        """Return the handle of a content whose holes are filled with values that come later."""
         captured = tuple(self.argument(value, "an argument") for value in slots)
         handle = self.builtin_call(identity, (Nested(content, captured),))
         self._kept += self.recorded
@@ -235,7 +237,7 @@ class Subtasks(Recorder):
 
     @property
     def has_work(self) -> bool:
-        """Tell whether calls were recorded that have not left yet."""
+        """Return whether calls were recorded that have not left yet."""
         return bool(self._kept)
 
     def plan(self) -> tuple[Plan, list[tuple[int | None, int, Any]]] | None:
@@ -250,7 +252,7 @@ class Subtasks(Recorder):
         from pymonik.graph.target import Target
         from pymonik.plan.lower import bind, lower
 
-        target = Target(slots=self._slots, solo=self._solo)
+        target = Target(slots=self._slots, isolates_delegating=self._solo)
         try:
             plan = lower(run_passes(taken(nodes), target, self._optimize))
         except Exception:  # whatever objects of the user do when they are looked at
@@ -269,7 +271,7 @@ def _may_hold_handles(value: Any) -> bool:
 
 
 def wire_plan(subtasks: Any) -> Any:
-    """Give the plan of what a unit recorded, as plain types: units name others by number."""
+    """Return the plan of what a unit recorded, as plain types: units name others by number."""
     made = subtasks.plan()
     if made is None:
         return None

@@ -93,7 +93,7 @@ def moved(watch: SurroundingsWatch | None, unit: Unit, restore: Restorer) -> Ite
 
 
 def variables_of(unit: Unit) -> dict[str, str]:
-    """Give the variables that the environment of a unit sets."""
+    """Return the variables that the environment of a unit sets."""
     return dict(unit.environment.variables) if unit.environment else {}
 
 

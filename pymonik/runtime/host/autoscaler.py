@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pymonik.errors import ExecutorDied
-from pymonik.runtime.host.environments import Quarters
-from pymonik.runtime.host.pool import Staff
+from pymonik.runtime.host.environments import HostEnvironments
+from pymonik.runtime.host.pool import ExecutorPool
 from pymonik.runtime.host.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -19,29 +19,31 @@ if TYPE_CHECKING:
     from pymonik.errors import EnvironmentBuildError
 
 
-class Hiring:
+class Autoscaler:
     """Keeps up to `size` executors busy, and as many more idle, in other environments."""
 
-    def __init__(self, size: int, scheduler: Scheduler, staff: Staff, quarters: Quarters) -> None:
+    def __init__(
+        self, size: int, scheduler: Scheduler, staff: ExecutorPool, quarters: HostEnvironments
+    ) -> None:
         self._size = size
         self._scheduler = scheduler
         self._staff = staff
         self._quarters = quarters
 
-    def hire(self) -> float | None:
+    def adjust(self) -> float | None:
         """Start executors while there is work for them, in the environments of that work.
 
         Return the seconds after which to look again, None when news will tell.
         """
         ready = self._scheduler.ready
         pauses = []
-        for environment in ready.needy():
+        for environment in ready.waiting_environments():
             if not self._quarters.is_ready(environment):
                 continue
-            while ready.wanting(environment, self._scheduler.unfinished) > 0:
+            while ready.shortage(environment, self._scheduler.unfinished) > 0:
                 problem = self._staff.problem(environment)
                 if problem:
-                    if not ready.is_lived_in(environment):
+                    if not ready.has_executors(environment):
                         self._give_up(environment, problem)
                     break
                 pause = self._staff.pause(environment)
@@ -61,19 +63,19 @@ class Hiring:
     def _start(self, environment: Environment | None) -> None:
         number = self._staff.start(environment, self._quarters.built(environment))
         if number is not None:
-            self._scheduler.ready.move_in(number, environment)
+            self._scheduler.ready.add_executor(number, environment)
 
     def _give_up(self, environment: Environment | None, problem: str) -> None:
         """Fail what cannot run, in this environment only; what comes later may find it mended."""
         where = "" if environment is None else f" in {environment!r}"
         text = f"no executor can start{where}: {problem}; see what it wrote to stderr"
         self._scheduler.fail_environment(environment, ExecutorDied(text))
-        self._staff.forgive(environment)
+        self._staff.reset_failures(environment)
 
     def replace(self, number: int) -> None:
         """Let an executor end that is not to run what it was given: another one will."""
         self._scheduler.died(number, None, "dismissed")
-        self._staff.dismiss(number)
+        self._staff.retire(number)
 
     def _has_room(self, environment: Environment | None) -> bool:
         """Make room for one more executor: one that is idle in another environment has to go."""

@@ -23,11 +23,11 @@ Told = Callable[["Environment", "Built | EnvironmentBuildError"], None]
 
 
 def own_folder_of(environment: Environment) -> bytes:
-    """Give the working directory of an environment that was described on this machine."""
+    """Return the working directory of an environment that was described on this machine."""
     return environment.archive()
 
 
-class Quarters:
+class HostEnvironments:
     """The environments that one host has asked for.
 
     folders: gives the archive of an environment's working directory. tell: is called, from another
@@ -47,7 +47,7 @@ class Quarters:
         self._known: dict[Environment, Built | None] = {}
 
     def is_ready(self, environment: Environment | None) -> bool:
-        """Tell whether executors can be started; if not, it is being built from now on."""
+        """Return whether executors can be started; if not, it is being built from now on."""
         if environment is None:
             return True
         if environment not in self._known:
@@ -65,7 +65,7 @@ class Quarters:
         return self._known[environment] is not None
 
     def built(self, environment: Environment | None) -> Built | None:
-        """Give how executors are started; None for those of the host's own environment."""
+        """Return how executors are started; None for those of the host's own environment."""
         return None if environment is None else self._known[environment]
 
     def settle(

@@ -17,26 +17,26 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pymonik.plan.unit import Unit
-from pymonik.runtime.host.autoscaler import Hiring
+from pymonik.runtime.host.autoscaler import Autoscaler
 from pymonik.runtime.host.condition import Changed
-from pymonik.runtime.host.environments import Quarters, own_folder_of
-from pymonik.runtime.host.local_subtasks import Here
+from pymonik.runtime.host.environments import HostEnvironments, own_folder_of
+from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from pymonik.runtime.host.messages import entry_of, plan_of
-from pymonik.runtime.host.pool import Death, Staff, relay_logs
+from pymonik.runtime.host.pool import ExecutorExit, ExecutorPool, relay_logs
 from pymonik.runtime.host.reserve import RESERVE
 from pymonik.runtime.host.scheduler import Scheduler
-from pymonik.runtime.host.subtasks import Onward
+from pymonik.runtime.host.subtasks import SubtaskHandler
 from pymonik.system.forks import fork_safe
 from pymonik.system.safe_logging import safe_logger
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Cell, call_back
+from pymonik.values.outputs import Outputs, call_back
 from pymonik.wire.logs import relay
 
 if TYPE_CHECKING:
     from pymonik.environment.builder import Built, Environments
     from pymonik.environment.value import Environment
     from pymonik.errors import EnvironmentBuildError
-    from pymonik.runtime.host.unit_slice import Piece
+    from pymonik.runtime.host.unit_slice import UnitSlice
     from pymonik.system.surroundings import Surroundings
 
 logger = safe_logger("pymonik.host")
@@ -65,8 +65,8 @@ class Host:
         slots: int,
         optimize: Any = True,
         name: str = "local",
-        onward: Callable[[Scheduler], Onward] = Here,
-        solo: bool = False,
+        onward: Callable[[Scheduler], SubtaskHandler] = LocalSubtasks,
+        isolates_delegating: bool = False,
         find: Callable[[str], Any] = lambda result_id: None,
         environments: Environments | None = None,
         folders: Callable[[Environment], Any] = own_folder_of,
@@ -83,16 +83,16 @@ class Host:
         self._find = find
         hello = {
             "slots": slots,
-            "solo": solo,
+            "isolates_delegating": isolates_delegating,
             "optimize": optimize,
             "session_id": session_id,
             "surroundings": surroundings,
             "extension": extension,
         }
-        self._staff = Staff(name, workers, hello, RESERVE if keeps else None)
+        self._staff = ExecutorPool(name, workers, hello, RESERVE if keeps else None)
         self.scheduler.ready.slots = workers
-        self._quarters = Quarters(self._built, folders, environments)
-        self._hiring = Hiring(workers, self.scheduler, self._staff, self._quarters)
+        self._quarters = HostEnvironments(self._built, folders, environments)
+        self._hiring = Autoscaler(workers, self.scheduler, self._staff, self._quarters)
         self._tasks: deque[Callable[[], None]] = deque()
         self._thread: threading.Thread | None = None
         self._lock = fork_safe(threading.Lock())
@@ -127,7 +127,7 @@ class Host:
         self._do(add)
 
     def progress(self) -> tuple[int, int]:
-        """Give how many units have ended, and how many there are."""
+        """Return how many units have ended, and how many there are."""
         # What was submitted counts before the thread has taken it: a client that asks whether all
         # is done must not be told of an empty engine. What broke the engine is never taken.
         coming = 0 if self._is_drained else self._submitted - self._taken
@@ -136,7 +136,9 @@ class Host:
 
     @property
     def is_idle(self) -> bool:
-        """Tell whether every unit that was submitted, and every unit that those made, has ended."""
+        """Return whether every unit that was submitted, and every unit that those made, has
+        ended.
+        """
         # In this order: what is coming is unfinished before it counts as taken.
         return self._submitted == self._taken and not self.scheduler.unfinished
 
@@ -144,13 +146,13 @@ class Host:
         """Run an action on the thread of this host."""
         self._do(action)
 
-    def expects(self, cell: Cell) -> bool:
-        """Tell whether a unit has not ended, or was not taken by the thread yet."""
+    def expects(self, cell: Outputs) -> bool:
+        """Return whether a unit has not ended, or was not taken by the thread yet."""
         # In this order: what is coming is open before it counts as taken.
         is_coming = self._submitted != self._taken
         return not self._is_drained and (is_coming or self.scheduler.has_open(cell))
 
-    def cancel(self, cell: Cell) -> bool:
+    def cancel(self, cell: Outputs) -> bool:
         """Stop a unit; True when it will not run to its end."""
         answer: list[bool] = []
         asked = threading.Event()
@@ -196,7 +198,7 @@ class Host:
 
     @property
     def is_over(self) -> bool:
-        """Tell whether it has ended, or failed: it runs nothing any more."""
+        """Return whether it has ended, or failed: it runs nothing any more."""
         return self._over is not None
 
     @property
@@ -276,7 +278,7 @@ class Host:
         self._settle()
         for number in self._kills():
             self._staff.kill(number, "cancelled")
-        pause = self._hiring.hire()
+        pause = self._hiring.adjust()
         for number, pieces in self.scheduler.assign().items():
             self._give(number, pieces)
         self.scheduler.fail_stuck()
@@ -291,9 +293,9 @@ class Host:
         limited = any(
             p.running.unit.limited for ps in self.scheduler.executors.values() for p in ps
         )
-        for number, news in self._staff.hear(_TICK if limited else _LOOK if busy else pause):
+        for number, news in self._staff.poll(_TICK if limited else _LOOK if busy else pause):
             self._is_news = True
-            if isinstance(news, Death):
+            if isinstance(news, ExecutorExit):
                 self.scheduler.finished(number, *news.journal)
                 self.scheduler.died(number, news.charged, news.reason, news.stack)
                 continue
@@ -308,7 +310,7 @@ class Host:
         if busy and time.monotonic() - self._looked > _LOOK:
             self._look()
 
-    def _give(self, number: int, pieces: list[Piece]) -> None:
+    def _give(self, number: int, pieces: list[UnitSlice]) -> None:
         """Send pieces to an executor; those that cannot be sent fail, each for itself."""
         entries = [entry_of(piece) for piece in pieces]
         self.messages += 1

@@ -17,17 +17,17 @@ from pymonik.values.outcome import PENDING, Failure
 if TYPE_CHECKING:
     from pymonik.plan.unit import Unit
     from pymonik.runtime.host.scheduler import Scheduler
-    from pymonik.runtime.host.unit_slice import Piece, Running
-    from pymonik.values.outputs import Cell
+    from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
+    from pymonik.values.outputs import Outputs
 
 
-class Here:
+class LocalSubtasks:
     """Runs it in the same host."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    def expand(self, running: Running, plan: Any, start: int, columns: Sequence[Any]) -> int:
+    def expand(self, running: UnitState, plan: Any, start: int, columns: Sequence[Any]) -> int:
         """Add the units that calls recorded, and let their values stand for outputs of this one."""
         units, bindings = plan
         inherit(units, running.unit)
@@ -37,7 +37,7 @@ class Here:
 
     def run_here(
         self,
-        running: Running,
+        running: UnitState,
         units: Sequence[Unit],
         added: Sequence[Unit],
         bindings: Sequence[Any],
@@ -59,14 +59,20 @@ class Here:
         return len({element for _, element, *_ in bindings})
 
     def watch(
-        self, running: Running, output: int | None, element: int, cell: Cell, out: int, place: int
+        self,
+        running: UnitState,
+        output: int | None,
+        element: int,
+        cell: Outputs,
+        out: int,
+        place: int,
     ) -> None:
         """Let a value of a unit stand for an output of another."""
         cell.watch(
             out, place, lambda: self.arrived(running, output, element, cell.columns[out][place])
         )
 
-    def arrived(self, running: Running, output: int | None, element: int, record: Any) -> None:
+    def arrived(self, running: UnitState, output: int | None, element: int, record: Any) -> None:
         """Take a value that an element has waited for."""
         if not self._scheduler.is_open(running):
             return
@@ -82,7 +88,7 @@ class Here:
             del running.bound[element]
             self._scheduler.settle(running, 1)
 
-    def hand_back(self, rest: Piece) -> None:
+    def return_rest(self, rest: UnitSlice) -> None:
         """Cut what an executor handed back, so that idle ones can share it."""
         scheduler, count = self._scheduler, rest.stop - rest.start
         size = -(-count // min(count, 2 * max(1, len(scheduler.executors))))

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pymonik.values.outputs import Cell
+from pymonik.values.outputs import Outputs
 
 if TYPE_CHECKING:
     from pymonik.plan.unit import Unit
-    from pymonik.runtime.host.unit_slice import Piece
+    from pymonik.runtime.host.unit_slice import UnitSlice
 
 
-def entry_of(piece: Piece) -> tuple[Any, ...]:
-    """Give what an executor must know to run a piece."""
+def entry_of(piece: UnitSlice) -> tuple[Any, ...]:
+    """Return what an executor must know to run a piece."""
     unit = piece.running.unit
-    inputs = [source.columns if type(source) is Cell else source for source in unit.inputs]
-    about = (piece.extras, unit.environment, unit.modules, unit.task, unit.surroundings)
+    inputs = [source.columns if type(source) is Outputs else source for source in unit.inputs]
+    about = (piece.attempts_before, unit.environment, unit.modules, unit.task, unit.surroundings)
     return (unit.number, unit.payload, inputs, piece.start, piece.stop, *about)
 
 
@@ -30,7 +30,7 @@ def plan_of(wire: Any) -> Any:
     from pymonik.plan.unit import Unit  # executors, which make plans but no units, start without
 
     units: list[Unit] = []
-    cells = [Cell(entry[2], entry[3]) for entry in wire[0]]
+    cells = [Outputs(entry[2], entry[3]) for entry in wire[0]]
     for entry, cell in zip(wire[0], cells):
         payload, inputs, _, _, options, name, environment, limited, result_id = entry
         sources = tuple(cells[i] if type(i) is int else i for i in inputs)

@@ -42,7 +42,7 @@ _LONGEST_PAUSE = 5.0
 
 
 @dataclass(frozen=True)
-class Death:
+class ExecutorExit:
     """How an executor ended.
 
     journal: what it has finished since its last report. charged: unit, element and step of the
@@ -80,7 +80,7 @@ class ExecutorReserve(Protocol):
         """Return an executor that was started with the same, None when there is none."""
 
 
-class Staff:
+class ExecutorPool:
     """Executors and their sockets; each has a number, and none is used again.
 
     size: how many are busy at once. hello: what all of them are told first. reserve: where those
@@ -124,7 +124,7 @@ class Staff:
         trouble = self._troubles.get(environment)
         return 0.0 if trouble is None else max(0.0, trouble.until - time.monotonic())
 
-    def forgive(self, environment: Environment | None) -> None:
+    def reset_failures(self, environment: Environment | None) -> None:
         """Forget what has kept executors from starting."""
         self._troubles.pop(environment, None)
 
@@ -244,11 +244,11 @@ class Staff:
         self._listen(process)
 
     def wake(self) -> None:
-        """End the wait of `hear`, from any thread."""
+        """End the wait of `poll`, from any thread."""
         with contextlib.suppress(OSError):
             self._wake_writer.send(b"!")
 
-    def hear(self, timeout: float | None) -> Iterator[tuple[int, list[Any] | Death]]:
+    def poll(self, timeout: float | None) -> Iterator[tuple[int, list[Any] | ExecutorExit]]:
         """Wait for news; give, by executor, the messages that have come, or its death."""
         if self._leaving:
             left = self._end_the_late()
@@ -261,7 +261,7 @@ class Staff:
                 continue
             messages = self._messages(process)
             if messages is None:
-                yield process.number, self._bury(process)
+                yield process.number, self._reap(process)
                 continue
             if messages and not process.proven:
                 kinds = {message[0] for message in messages}
@@ -270,7 +270,7 @@ class Staff:
                 process.proven = process.ready and kinds != {"ready"}
                 if process.proven:
                     process.used = True
-                    self.forgive(process.environment)
+                    self.reset_failures(process.environment)
             yield process.number, messages
             self._listen(process)
 
@@ -286,7 +286,7 @@ class Staff:
         if number in self._processes:
             self._processes[number].kill(reason)
 
-    def dismiss(self, number: int) -> None:
+    def retire(self, number: int) -> None:
         """Let one that is idle end in order, and count it no more."""
         process = self._processes.get(number)
         if process is not None and number not in self._leaving:
@@ -308,13 +308,13 @@ class Staff:
             if process.is_overdue():
                 process.kill("timeout")
 
-    def finish(self, busy: Container[int]) -> Iterator[tuple[int, list[Any] | Death]]:
+    def finish(self, busy: Container[int]) -> Iterator[tuple[int, list[Any] | ExecutorExit]]:
         """Let all but the busy ones end in order; give what they say until then."""
         for number in list(self._processes):
             if number not in busy:
-                self.dismiss(number)
+                self.retire(number)
         while self._leaving:
-            yield from self.hear(None)
+            yield from self.poll(None)
 
     def close(self) -> None:
         """End all of them."""
@@ -343,28 +343,28 @@ class Staff:
         if self._selector.get_key(process.socket).events != events:
             self._selector.modify(process.socket, events, process)
 
-    def _bury(self, process: Process) -> Death:
+    def _reap(self, process: Process) -> ExecutorExit:
         self._selector.unregister(process.socket)
         del self._processes[process.number]
         self._leaving.pop(process.number, None)
         self._origins.pop(process.number, None)
         call, reason, journal = process.call, process.kill_reason, process.journal
-        innocent = (
+        is_blameless = (
             reason in ("cancelled", "dismissed")
             or (reason == "timeout" and not process.is_overdue())
             or (process.reused and not process.ready)  # it has died between two hosts
         )
         ended = process.end()
-        if not process.proven and call[0] < 0 and not innocent:
+        if not process.proven and call[0] < 0 and not is_blameless:
             tries = 0 if process.ready else 1
             self._troubled(process.environment, process.number, reason or ended, tries)
         level = logging.DEBUG if reason == "dismissed" else logging.INFO
         logger.log(level, "executor %d ended: %s", process.pid, reason or ended)
-        charged = call if process.ready and not innocent else None
-        return Death(journal, charged, reason or ended, process.stack)
+        charged = call if process.ready and not is_blameless else None
+        return ExecutorExit(journal, charged, reason or ended, process.stack)
 
 
-def relay_logs(news: list[Any] | Death) -> None:
+def relay_logs(news: list[Any] | ExecutorExit) -> None:
     """Hand on what an executor that ends has logged."""
     for message in news if isinstance(news, list) else ():
         if message[0] == "log":
@@ -377,7 +377,7 @@ def module_path() -> list[str]:
 
 
 def available_cpus() -> int:
-    """Give the number of CPUs that this process may use."""
+    """Return the number of CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -101,7 +101,7 @@ class Process:
         self._greet(number, hello)
 
     def is_alive(self) -> bool:
-        """Tell whether the process runs."""
+        """Return whether the process runs."""
         return self._popen.poll() is None
 
     def leave_to_parent(self) -> None:
@@ -122,7 +122,7 @@ class Process:
             pass
 
     def receive(self) -> list[Any] | None:
-        """Give the messages that have arrived; None when the other side has closed."""
+        """Return the messages that have arrived; None when the other side has closed."""
         try:
             data, fds = receive(self.socket)
         except BlockingIOError:
@@ -147,13 +147,13 @@ class Process:
         return self._page.journal()
 
     def peek(self) -> Journal | None:
-        """Give what it has finished since its last report; None when nothing is new."""
+        """Return what it has finished since its last report; None when nothing is new."""
         if not self.ready:
             return None
         return self._page.peek()
 
     def is_overdue(self) -> bool:
-        """Tell whether the running call is past its `max_duration`."""
+        """Return whether the running call is past its `max_duration`."""
         if not self.ready:
             return False
         deadline = self._page.numbers[2]

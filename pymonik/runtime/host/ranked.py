@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pymonik.plan.unit import Unit
-    from pymonik.runtime.host.unit_slice import Piece
+    from pymonik.runtime.host.unit_slice import UnitSlice
 
 # Seconds of an element of which nothing is known: paths compare by their length then.
 _UNKNOWN = 1.0
@@ -38,39 +38,39 @@ class Ranked:
     """A queue of pieces: the highest priority first, then the longest path, then the oldest."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, float, int, Piece]] = []
+        self._heap: list[tuple[int, float, int, UnitSlice]] = []
         self._last = self._first = 0
 
     def __len__(self) -> int:
         return len(self._heap)
 
-    def __iter__(self) -> Iterator[Piece]:
+    def __iter__(self) -> Iterator[UnitSlice]:
         return (entry[3] for entry in sorted(self._heap))
 
-    def append(self, piece: Piece) -> None:
+    def append(self, piece: UnitSlice) -> None:
         """Queue a piece behind those alike."""
         self._last += 1
         self._push(self._last, piece)
 
-    def put_back(self, piece: Piece) -> None:
+    def put_back(self, piece: UnitSlice) -> None:
         """Queue a piece before those alike."""
         self._first -= 1
         self._push(self._first, piece)
 
-    def next(self) -> Piece:
-        """Give the piece to run next, and leave it here."""
+    def next(self) -> UnitSlice:
+        """Return the piece to run next, and leave it here."""
         return self._heap[0][3]
 
-    def pop(self) -> Piece:
-        """Give the piece to run next, and take it out."""
+    def pop(self) -> UnitSlice:
+        """Return the piece to run next, and take it out."""
         return heappop(self._heap)[3]
 
-    def keep(self, pieces: Iterable[Piece]) -> None:
+    def keep(self, pieces: Iterable[UnitSlice]) -> None:
         """Forget all but some of the pieces."""
         kept = {*map(id, pieces)}
         self._heap = [entry for entry in self._heap if id(entry[3]) in kept]
         heapify(self._heap)
 
-    def _push(self, number: int, piece: Piece) -> None:
+    def _push(self, number: int, piece: UnitSlice) -> None:
         unit = piece.running.unit
         heappush(self._heap, (-(unit.options.priority or 1), -unit.path, number, piece))

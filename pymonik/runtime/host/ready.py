@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pymonik.runtime.host.ranked import Ranked
-from pymonik.runtime.host.unit_slice import Piece, Running
+from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
 
 if TYPE_CHECKING:
     from pymonik.plan.unit import Unit
@@ -36,7 +36,7 @@ class Ready:
     """
 
     def __init__(self) -> None:
-        self.executors: dict[int, list[Piece]] = {}
+        self.executors: dict[int, list[UnitSlice]] = {}
         self.slots = 0
         self._queues: dict[Any, Ranked] = {}
         self._homes: dict[int, Any] = {}
@@ -48,21 +48,21 @@ class Ready:
     def __len__(self) -> int:
         return sum(map(len, self._queues.values()))
 
-    def __iter__(self) -> Iterator[Piece]:
+    def __iter__(self) -> Iterator[UnitSlice]:
         return chain.from_iterable(self._queues.values())
 
     # ----- pieces
 
-    def append(self, piece: Piece) -> None:
+    def append(self, piece: UnitSlice) -> None:
         """Queue a piece."""
         self._queue(piece).append(piece)
 
-    def put_back(self, pieces: Iterable[Piece]) -> None:
+    def put_back(self, pieces: Iterable[UnitSlice]) -> None:
         """Queue pieces before all others, in their order."""
         for piece in reversed([*pieces]):
             self._queue(piece).put_back(piece)
 
-    def drop(self, running: Running) -> None:
+    def drop(self, running: UnitState) -> None:
         """Forget the pieces of a unit."""
         for queue in self._queues.values():
             queue.keep(piece for piece in queue if piece.running is not running)
@@ -75,7 +75,7 @@ class Ready:
         """Forget all pieces."""
         self._queues.clear()
 
-    def _queue(self, piece: Piece) -> Ranked:
+    def _queue(self, piece: UnitSlice) -> Ranked:
         key = self.same(piece.running.unit.environment)
         queue = self._queues.get(key)
         if queue is None:
@@ -84,8 +84,8 @@ class Ready:
 
     # ----- environments
 
-    def needy(self) -> list[Any]:
-        """Give the environments whose pieces wait."""
+    def waiting_environments(self) -> list[Any]:
+        """Return the environments whose pieces wait."""
         return [key for key, queue in self._queues.items() if queue]
 
     def merge(self, environment: Any, other: Any) -> None:
@@ -95,33 +95,35 @@ class Ready:
             self.append(piece)
 
     def same(self, environment: Any) -> Any:
-        """Give where pieces that need an environment run: one that is the same, if it is known."""
+        """Return where pieces that need an environment run: one that is the same, if it is
+        known.
+        """
         return self._same.get(environment, environment) if environment else None
 
-    def is_lived_in(self, environment: Any) -> bool:
-        """Tell whether an environment has executors."""
+    def has_executors(self, environment: Any) -> bool:
+        """Return whether an environment has executors."""
         return bool(self._living(environment))
 
     def is_empty(self, environment: Any) -> bool:
-        """Tell whether an environment has neither executors nor pieces."""
+        """Return whether an environment has neither executors nor pieces."""
         return not self._living(environment) and not self._queues.get(environment)
 
     def home(self, executor: int) -> Any:
-        """Give the environment that an executor lives in."""
+        """Return the environment that an executor lives in."""
         return self._homes.get(executor)
 
-    def move_in(self, executor: int, environment: Any) -> None:
+    def add_executor(self, executor: int, environment: Any) -> None:
         """Note a new executor and the environment it lives in."""
         self.executors[executor] = []
         self._homes[executor] = environment
 
-    def move_out(self, executor: int) -> list[Piece]:
+    def remove_executor(self, executor: int) -> list[UnitSlice]:
         """Forget an executor; give what it had."""
         self._homes.pop(executor, None)
         self._used.pop(executor, None)
         return self.executors.pop(executor, [])
 
-    def wanting(self, environment: Any, unfinished: int) -> int:
+    def shortage(self, environment: Any, unfinished: int) -> int:
         """Tell how many more executors an environment could do with, `slots` at most in all."""
         living = self._living(environment)
         if len(self._queues) > 1:
@@ -130,7 +132,7 @@ class Ready:
         return min(self.slots, unfinished) - len(living)
 
     def spare(self, environment: Any) -> int | None:
-        """Give the executor of another environment that has been idle for longest, if any is.
+        """Return the executor of another environment that has been idle for longest, if any is.
 
         One that has just been started for pieces that wait is left to them.
         """
@@ -149,18 +151,18 @@ class Ready:
 
     # ----- giving out
 
-    def assign(self) -> dict[int, list[Piece]]:
-        """Give pieces to executors: to idle ones first, small ones several at a time."""
-        given: dict[int, list[Piece]] = {}
-        needy = self.needy()
-        for key in needy:
+    def assign(self) -> dict[int, list[UnitSlice]]:
+        """Return pieces to executors: to idle ones first, small ones several at a time."""
+        given: dict[int, list[UnitSlice]] = {}
+        waiting_environments = self.waiting_environments()
+        for key in waiting_environments:
             turn = self._turns
-            self._assign(key, given, ahead=len(needy) == 1)
+            self._assign(key, given, ahead=len(waiting_environments) == 1)
             if self._turns > turn and len(self._queues) > 1:  # the others come first next time
                 self._queues[key] = self._queues.pop(key)
         return given
 
-    def _assign(self, key: Any, given: dict[int, list[Piece]], ahead: bool) -> None:
+    def _assign(self, key: Any, given: dict[int, list[UnitSlice]], ahead: bool) -> None:
         queue, executors = self._queues[key], self.executors
         living = self._living(key) if self._homes else executors
         idle = deque(sorted(living, key=lambda number: len(executors[number])))
@@ -178,8 +180,8 @@ class Ready:
             self._used[executor] = self._turns
             idle.rotate(-1)
 
-    def _cut(self, piece: Piece, queue: Ranked) -> Piece:
-        """Give the first part of a piece, and queue the rest, where others can share in it."""
+    def _cut(self, piece: UnitSlice, queue: Ranked) -> UnitSlice:
+        """Return the first part of a piece, and queue the rest, where others can share in it."""
         each = self.seconds(piece.running.unit)
         count = piece.stop - piece.start
         if self.slots < 2 or each is None or count == 1 or each * count <= _CUT_SECONDS:
@@ -196,7 +198,9 @@ class Ready:
         return replace(piece, stop=piece.start + size)
 
     def seconds(self, unit: Unit) -> float | None:
-        """Give the seconds of an element: as declared, or as seen; None where nothing is known."""
+        """Return the seconds of an element: as declared, or as seen; None where nothing is
+        known.
+        """
         return self.durations.get(unit.name) if unit.seconds is None else unit.seconds
 
     def _is_full(self) -> bool:
@@ -204,10 +208,10 @@ class Ready:
             return False
         return sum(map(bool, self.executors.values())) >= self.slots
 
-    def _is_short(self, pieces: list[Piece], piece: Piece) -> bool:
+    def _is_short(self, pieces: list[UnitSlice], piece: UnitSlice) -> bool:
         return sum(map(self._expected, (*pieces, piece))) < _AHEAD_SECONDS
 
-    def _expected(self, piece: Piece) -> float:
+    def _expected(self, piece: UnitSlice) -> float:
         each = self.durations.get(piece.running.unit.name, 1.0)
         return each * (piece.stop - piece.start)
 

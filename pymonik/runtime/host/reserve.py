@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
-from pymonik.runtime.host.pool import Staff, available_cpus, relay_logs
+from pymonik.runtime.host.pool import ExecutorPool, available_cpus, relay_logs
 from pymonik.runtime.host.process import Process
 from pymonik.settings import settings
 from pymonik.system.forks import fork_safe
@@ -71,7 +71,7 @@ class Reserve:
             return True
 
     def take(self, origin: Hashable) -> Process | None:
-        """Give an executor that was started with the same, None when there is none."""
+        """Return an executor that was started with the same, None when there is none."""
         with self._changed:
             for kept in reversed(self._kept):
                 if kept.origin == origin and kept.process.is_alive():
@@ -118,7 +118,7 @@ class Reserve:
 
 
 def _ends_without_us() -> bool:
-    """Tell whether this is a process of `multiprocessing`: it ends without what `atexit` knows.
+    """Return whether this is a process of `multiprocessing`: it ends without what `atexit` knows.
 
     Its executors would be killed with it, and not end in order.
     """
@@ -130,7 +130,7 @@ def _end(processes: Sequence[Process]) -> None:
     """Let executors end in order, and hand on what they say until then."""
     if not processes:
         return
-    staff = Staff("reserve", len(processes), {})
+    staff = ExecutorPool("reserve", len(processes), {})
     try:
         for number, process in enumerate(processes):
             staff.adopt(number, process)

@@ -18,11 +18,11 @@ from pymonik.plan.unit import Unit
 from pymonik.runtime.executor.results import failure_of
 from pymonik.runtime.host.ranked import rank
 from pymonik.runtime.host.ready import Ready
-from pymonik.runtime.host.subtasks import Onward
-from pymonik.runtime.host.unit_slice import Piece, Running
+from pymonik.runtime.host.subtasks import SubtaskHandler
+from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
 from pymonik.values.content import IMMEDIATE
 from pymonik.values.outcome import PENDING, Failure
-from pymonik.values.outputs import Cell
+from pymonik.values.outputs import Outputs
 from pymonik.wire.program import site_of
 
 # Failures nobody looks at are told of when the client closes: of more than these, nobody reads.
@@ -42,7 +42,7 @@ class Observer(Protocol):
 class Scheduler:
     """The units of one host and the executors that run them."""
 
-    def __init__(self, onward: Callable[[Scheduler], Onward]) -> None:
+    def __init__(self, onward: Callable[[Scheduler], SubtaskHandler]) -> None:
         """Schedule; onward: makes what takes the work that units leave behind."""
         self.ready = Ready()
         self.executors = self.ready.executors
@@ -52,14 +52,14 @@ class Scheduler:
         self.unfinished = 0
         self.done = 0
         self.observers: list[Observer] = []
-        self._units: dict[int, Running] = {}
-        self._by_cell: dict[int, Running] = {}
-        self._dependents: dict[int, list[Running]] = {}
+        self._units: dict[int, UnitState] = {}
+        self._by_cell: dict[int, UnitState] = {}
+        self._dependents: dict[int, list[UnitState]] = {}
         self._onward = onward(self)
         # Whether what has become ready runs before what waits: then little waits at any time.
         self.is_depth_first = False
         self._numbers = 0
-        self._complete: deque[Cell] = deque()
+        self._complete: deque[Outputs] = deque()
 
     # ----- events
 
@@ -68,11 +68,11 @@ class Scheduler:
         units = [*units]
         if not self.is_depth_first:
             rank(units, self.ready.seconds)
-        pieces: list[Piece] = []
+        pieces: list[UnitSlice] = []
         for unit in units:
             unit.number = self._numbers
             self._numbers += 1
-            running = self._units[unit.number] = Running(unit)
+            running = self._units[unit.number] = UnitState(unit)
             self._by_cell[id(unit.cell)] = running
             self.unfinished += 1
             for cell in unit.needs:
@@ -80,7 +80,7 @@ class Scheduler:
                     running.waiting += 1
                     self._dependents.setdefault(id(cell), []).append(running)
             if not running.waiting:
-                pieces.append(Piece(running, 0, unit.n))
+                pieces.append(UnitSlice(running, 0, unit.n))
         self._enqueue(pieces)
 
     def reported(
@@ -126,7 +126,7 @@ class Scheduler:
         self._fill(running, start, columns, errors)
         self.settle(running, stop - start - bound)
         if stop < piece.stop:
-            self._onward.hand_back(Piece(running, stop, piece.stop))
+            self._onward.return_rest(UnitSlice(running, stop, piece.stop))
         self.propagate()
 
     def finished(
@@ -185,7 +185,7 @@ class Scheduler:
         call: unit, element and step; None when no call is to blame. Where it names none that the
         executor was given, its first one is charged: something in there kills.
         """
-        pieces = [p for p in self.ready.move_out(executor) if self.is_open(p.running)]
+        pieces = [p for p in self.ready.remove_executor(executor) if self.is_open(p.running)]
         if call is not None and pieces:
             number, element, step = call
             for piece in pieces:
@@ -223,7 +223,7 @@ class Scheduler:
         self._complete.clear()
         self._dependents.clear()
 
-    def cancel(self, cell: Cell) -> bool:
+    def cancel(self, cell: Outputs) -> bool:
         """Stop a unit that nobody wants; True when it will not run (or stops)."""
         running = self._by_cell.get(id(cell))
         if running is None or running.cancelled:
@@ -243,12 +243,12 @@ class Scheduler:
         self.propagate()
         return True
 
-    def has_open(self, cell: Cell) -> bool:
-        """Tell whether a unit that has not ended fills a cell; from any thread."""
+    def has_open(self, cell: Outputs) -> bool:
+        """Return whether a unit that has not ended fills a cell; from any thread."""
         return id(cell) in self._by_cell
 
-    def is_open(self, running: Running) -> bool:
-        """Tell whether a unit has not ended."""
+    def is_open(self, running: UnitState) -> bool:
+        """Return whether a unit has not ended."""
         return running.unit.number in self._units
 
     def fail_all(self, failure: Failure) -> None:
@@ -260,20 +260,20 @@ class Scheduler:
         self._complete.clear()
         self._dependents.clear()
 
-    def withdraw(self) -> tuple[list[Unit], list[Piece], list[Running]]:
+    def withdraw(self) -> tuple[list[Unit], list[UnitSlice], list[UnitState]]:
         """Forget what no executor has begun; what was given out runs to its end.
 
         Return whole units that nothing has begun, pieces of others that wait, and the units that
         go on: those that run, and those of which elements have ended or are to come from others.
         """
-        pieces = [piece for piece in self.ready if piece.extras is None]
-        tried = [piece for piece in self.ready if piece.extras is not None]
+        pieces = [piece for piece in self.ready if piece.attempts_before is None]
+        tried = [piece for piece in self.ready if piece.attempts_before is not None]
         self.ready.clear()
         self.ready.put_back(tried)  # what earlier attempts have cost them is known here only
         self._dependents.clear()
         given = {id(p.running) for given in (*self.executors.values(), tried) for p in given}
         whole: list[Unit] = []
-        begun: list[Running] = []
+        begun: list[UnitState] = []
         for running in list(self._units.values()):
             unit = running.unit
             if id(running) in given or running.bound or unit.cell.missing < unit.n:
@@ -299,20 +299,20 @@ class Scheduler:
 
     # ----- instructions
 
-    def assign(self) -> dict[int, list[Piece]]:
-        """Give what is to run on which executor now."""
+    def assign(self) -> dict[int, list[UnitSlice]]:
+        """Return what is to run on which executor now."""
         return self.ready.assign()
 
     # ----- inside
 
-    def _piece(self, executor: int, number: int) -> Piece | None:
+    def _piece(self, executor: int, number: int) -> UnitSlice | None:
         for piece in self.executors.get(executor, ()):
             if piece.running.unit.number == number:
                 return piece
         return None
 
     def _fill(
-        self, running: Running, start: int, columns: Sequence[Any], errors: list[Failure]
+        self, running: UnitState, start: int, columns: Sequence[Any], errors: list[Failure]
     ) -> None:
         cell = running.unit.cell
         self._note(errors)
@@ -322,7 +322,7 @@ class Scheduler:
                 self._note([r for r in records if type(r) is Failure and not r.path])
         self.due += cell.fill(start, columns)
 
-    def _fail_piece(self, piece: Piece, failure: Failure) -> None:
+    def _fail_piece(self, piece: UnitSlice, failure: Failure) -> None:
         """Let the elements of a piece that have no record yet end with one failure."""
         self._note([failure])
         cell, start, stop = piece.running.unit.cell, piece.start, piece.stop
@@ -341,14 +341,14 @@ class Scheduler:
         room = _FAILURES - len(self.failures)
         self.failures += failures[: max(0, room)]
 
-    def settle(self, running: Running, count: int) -> None:
+    def settle(self, running: UnitState, count: int) -> None:
         """Note that elements of a unit have ended."""
         cell = running.unit.cell
         cell.settle(count)
         if not cell.missing and not running.cancelled:
             self._finish(running)
 
-    def _finish(self, running: Running) -> None:
+    def _finish(self, running: UnitState) -> None:
         cell = running.unit.cell
         if self._units.pop(running.unit.number, None) is None:
             return
@@ -363,14 +363,14 @@ class Scheduler:
         """Queue the units whose last input has come."""
         while self._complete:
             cell = self._complete.popleft()
-            pieces: list[Piece] = []
+            pieces: list[UnitSlice] = []
             for running in self._dependents.pop(id(cell), ()):
                 running.waiting -= 1
                 if not running.waiting and not running.cancelled:
-                    pieces.append(Piece(running, 0, running.unit.n))
+                    pieces.append(UnitSlice(running, 0, running.unit.n))
             self._enqueue(pieces)
 
-    def _enqueue(self, pieces: list[Piece]) -> None:
+    def _enqueue(self, pieces: list[UnitSlice]) -> None:
         if self.is_depth_first:
             self.ready.put_back(pieces)
             return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from pymonik.plan.unit import Unit
-    from pymonik.runtime.host.unit_slice import Piece, Running
+    from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
 
 
 def inherit(units: Sequence[Unit], parent: Unit) -> None:
@@ -29,11 +29,11 @@ def inherit(units: Sequence[Unit], parent: Unit) -> None:
                 unit.environment = merge(environment, own)
 
 
-class Onward(Protocol):
+class SubtaskHandler(Protocol):
     """Takes what a unit leaves behind."""
 
-    def expand(self, running: Running, plan: Any, start: int, columns: Sequence[Any]) -> int:
+    def expand(self, running: UnitState, plan: Any, start: int, columns: Sequence[Any]) -> int:
         """Take units and bindings; give the number of elements that have not ended yet."""
 
-    def hand_back(self, rest: Piece) -> None:
+    def return_rest(self, rest: UnitSlice) -> None:
         """Take elements that were not run."""

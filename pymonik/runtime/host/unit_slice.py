@@ -12,25 +12,25 @@ from typing import Any
 from pymonik.plan.unit import Unit
 from pymonik.runtime.executor.resume import Noted
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Cell
+from pymonik.values.outputs import Outputs
 from pymonik.wire.program import element_of, site_of
 
 
 @dataclass(eq=False)
-class Running:
+class UnitState:
     """A unit that was not finished yet."""
 
     unit: Unit
     waiting: int = 0
     attempts: dict[tuple[int, int], int] = field(default_factory=dict)
-    doomed: dict[tuple[int, int], Failure] = field(default_factory=dict)
+    failed_calls: dict[tuple[int, int], Failure] = field(default_factory=dict)
     # Steps of elements that ended in executors which died later: see `resume`.
     noted: Noted = field(default_factory=dict)
     cancelled: bool = False
     # Elements whose values other units will make, and how many of their outputs are missing.
     bound: dict[int, int] = field(default_factory=dict)
     # The cells of units that its calls have recorded.
-    children: list[Cell] = field(default_factory=list)
+    children: list[Outputs] = field(default_factory=list)
 
     def charge(self, element: int, step: int, reason: str, stack: str = "") -> Failure | None:
         """Blame a call for the death of its executor; it fails when it was tried often enough.
@@ -42,8 +42,8 @@ class Running:
         # What stands in the page of a dead executor is not to be trusted.
         step = step if 0 <= step < len(unit.program.steps) else 0
         key = (element, step)
-        if key in self.doomed:
-            return self.doomed[key]
+        if key in self.failed_calls:
+            return self.failed_calls[key]
         self.attempts[key] = tries = self.attempts.get(key, 0) + 1
         code = unit.program.steps[step]
         retries = code.max_retries
@@ -55,7 +55,7 @@ class Running:
             if kind == "timeout"
             else f"the process that ran it died ({reason}), and max_retries is {retries}"
         )
-        self.doomed[key] = Failure(
+        self.failed_calls[key] = Failure(
             kind,
             text,
             code.name,
@@ -68,10 +68,10 @@ class Running:
 
 
 @dataclass(eq=False)
-class Piece:
+class UnitSlice:
     """Elements of a unit that were given to an executor, or wait for one."""
 
-    running: Running
+    running: UnitState
     start: int
     stop: int
     first: int = field(init=False)
@@ -80,7 +80,7 @@ class Piece:
         self.first = self.start
 
     @property
-    def extras(self) -> Any:
+    def attempts_before(self) -> Any:
         """What the executor must know of earlier attempts, None when there were none."""
-        known = (self.running.attempts, self.running.doomed, self.running.noted)
+        known = (self.running.attempts, self.running.failed_calls, self.running.noted)
         return known if any(known) else None

@@ -53,7 +53,7 @@ class AgentStore:
         self._written: list[tuple[str, int]] = []
 
     def declare(self, names: Sequence[str]) -> Sequence[str]:
-        """Give an id for each name."""
+        """Return an id for each name."""
         kind = messages.CreateResultsMetaDataRequest
         ids: list[str] = []
         for some in packed(names, MESSAGE_BYTES, lambda name: len(name.encode()) + _NAME_BYTES):
@@ -113,7 +113,7 @@ class AgentStore:
             )
 
     def _options(self, placement: Placement) -> Any:
-        """Give complete options: those of this task where the placement has none."""
+        """Return complete options: those of this task where the placement has none."""
         parent = self._request.task_options
         return TaskOptions(
             options=dict(placement.labels),

@@ -18,7 +18,7 @@ from pymonik.runtime.worker.subtasks import AgentSubtasks
 from pymonik.settings import settings
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
-from pymonik.wire.envelope import Order
+from pymonik.wire.envelope import TaskPayload
 
 logger = logging.getLogger("pymonik.worker")
 
@@ -45,8 +45,8 @@ class Hosts:
         # The working directory of the task that runs, archived: there is one task at a time.
         self._folder: Content | None = None
 
-    def host_for(self, order: Order, folder: Content | None = None) -> Hosted:
-        """Give the host for an order; `folder`: the archive of its working directory."""
+    def host_for(self, order: TaskPayload, folder: Content | None = None) -> Hosted:
+        """Return the host for an order; `folder`: the archive of its working directory."""
         self._folder = folder
         key = (order.slots, order.optimize)
         known = self._hosts.get(key)
@@ -65,7 +65,7 @@ class Hosts:
                 order.optimize,
                 self._name,
                 subtasks_of,
-                solo=True,
+                isolates_delegating=True,
                 environments=self._environments,
                 folders=self._folder_of,
                 extension="pymonik.runtime.worker.objects",

@@ -33,7 +33,7 @@ def task_handler(target: str, request: bytes) -> TaskHandler:
 
 @lru_cache(maxsize=1)
 def agent(target: str) -> Any:
-    """Give the stub of an agent, made once."""
+    """Return the stub of an agent, made once."""
     return AgentStub(grpc.insecure_channel(target, options=_OPTIONS))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pymonik.errors import WireError
 from pymonik.humanize import counted
 from pymonik.values.content import Content
-from pymonik.values.outputs import Cell
+from pymonik.values.outputs import Outputs
 from pymonik.wire import envelope
 from pymonik.wire.byte_cache import ByteCache
 from pymonik.wire.envelope import Envelope
@@ -29,11 +29,11 @@ class ContentCache:
         self._contents: ByteCache[Content] = ByteCache("contents", limit)
 
     def find(self, digest: bytes) -> Content | None:
-        """Give the content of a digest, if it is known."""
+        """Return the content of a digest, if it is known."""
         return self._contents.find(digest)
 
     def content(self, opened: Envelope) -> Content:
-        """Give the content of an envelope: the one known already, if there is one.
+        """Return the content of an envelope: the one known already, if there is one.
 
         Bytes that are read are checked before they are kept: the key is their digest, no claim.
         """
@@ -44,7 +44,7 @@ class ContentCache:
 
 def read_inputs(
     folder: str, ids: Sequence[str], digests: Sequence[bytes], cache: ContentCache
-) -> list[Content | Cell]:
+) -> list[Content | Outputs]:
     """Read the inputs of a task, in the order of its program."""
     unique = list(dict.fromkeys(digests))
     if len(unique) != len(ids):
@@ -66,11 +66,11 @@ def open_file(folder: str, id: str, digest: bytes = b"") -> Envelope:
     return envelope.named(opened, digest, f"input {id}") if known else opened
 
 
-def _read(opened: Envelope, cache: ContentCache) -> Content | Cell:
+def _read(opened: Envelope, cache: ContentCache) -> Content | Outputs:
     if opened.kind == envelope.CONTENT:
         return cache.content(opened)
     columns, errors = envelope.records_of(opened)
-    cell = Cell(len(columns[0]) if columns else 1, len(columns))
+    cell = Outputs(len(columns[0]) if columns else 1, len(columns))
     cell.fill(0, columns)
     cell.settle(cell.n)
     cell.errors += errors

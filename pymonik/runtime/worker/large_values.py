@@ -1,8 +1,8 @@
 """Values that lie apart from their packs: a large one is a result of its own.
 
 Enters: the records of a unit that has ended, or packs among the inputs of a task. Leaves: packs
-that stay small, with an `Apart` in place of each large value; or those large values that a program
-uses, brought here. Their siblings stay where they are.
+that stay small, with an `OutOfLine` in place of each large value; or those large values that a
+program uses, brought here. Their siblings stay where they are.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pymonik.runtime.worker.agent import AgentStore
 from pymonik.runtime.worker.inputs import ContentCache, open_file
 from pymonik.settings import settings
 from pymonik.values.content import Content
-from pymonik.values.outcome import Apart, Failure
-from pymonik.values.outputs import Cell
+from pymonik.values.outcome import Failure, OutOfLine
+from pymonik.values.outputs import Outputs
 from pymonik.wire import envelope
 
 Columns = Sequence[Sequence[Any]]
 
 
-def set_apart(name: str, columns: Columns, store: AgentStore) -> Columns:
+def move_out_of_line(name: str, columns: Columns, store: AgentStore) -> Columns:
     """Store the large values of a pack as results of their own; alone in its pack, one stays."""
     if sum(map(len, columns)) == 1:
         return columns
@@ -34,7 +34,7 @@ def set_apart(name: str, columns: Columns, store: AgentStore) -> Columns:
         return columns
     ids = store.create([(name, envelope.seal_content(content)) for content in contents.values()])
     apart = {
-        digest: Apart(id, digest, content.size)
+        digest: OutOfLine(id, digest, content.size)
         for (digest, content), id in zip(contents.items(), ids)
     }
     return [
@@ -44,7 +44,7 @@ def set_apart(name: str, columns: Columns, store: AgentStore) -> Columns:
 
 
 def _large(record: Any, limit: int) -> Content | None:
-    """Give a record as a content when it is large."""
+    """Return a record as a content when it is large."""
     kind = type(record)
     if kind is Content:
         return record if record.size > limit else None
@@ -57,14 +57,14 @@ def bring(unit: Unit, store: AgentStore, cache: ContentCache) -> None:
     """Put the values that a unit uses, and that lie apart, into its inputs."""
     if not any(_has_apart(cell) for cell in unit.needs):
         return
-    places: dict[Apart, list[tuple[Cell, int, int]]] = {}
+    places: dict[OutOfLine, list[tuple[Outputs, int, int]]] = {}
     for source, output, place in unit.program.uses():
         cell = unit.inputs[source]
-        assert isinstance(cell, Cell)
+        assert isinstance(cell, Outputs)
         record = cell.columns[output][place]
-        if type(record) is Apart:
+        if type(record) is OutOfLine:
             places.setdefault(record, []).append((cell, output, place))
-    found: dict[Apart, Any] = {apart: cache.find(apart.digest) for apart in places}
+    found: dict[OutOfLine, Any] = {apart: cache.find(apart.digest) for apart in places}
     missing = [apart for apart, content in found.items() if content is None]
     is_there = store.bring({apart.id: apart.size for apart in missing})
     for apart in missing:
@@ -78,5 +78,5 @@ def bring(unit: Unit, store: AgentStore, cache: ContentCache) -> None:
             cell.columns[output][place] = found[apart]
 
 
-def _has_apart(cell: Cell) -> bool:
-    return any(type(record) is Apart for column in cell.columns for record in column)
+def _has_apart(cell: Outputs) -> bool:
+    return any(type(record) is OutOfLine for column in cell.columns for record in column)

@@ -78,7 +78,7 @@ class Collector(logging.Handler):
         return f"{text[:half]}{note}{text[-half:]}"
 
     def take(self) -> list[Log]:
-        """Give what was kept since the last time."""
+        """Return what was kept since the last time."""
         logs, self._logs = self._logs, []
         if self._dropped:
             text = f"{self._dropped} more lines are in the worker's own log: too many to send back"

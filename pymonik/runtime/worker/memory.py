@@ -12,18 +12,18 @@ _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_b
 
 
 def available(files: tuple[str, ...] = _LIMITS) -> int:
-    """Give the bytes that this container may use: the machine's where there is no limit."""
+    """Return the bytes that this container may use: the machine's where there is no limit."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min([machine, *(limit for limit in map(_limit, files) if limit)])
 
 
 def is_told() -> bool:
-    """Tell whether this system says how much memory a process has."""
+    """Return whether this system says how much memory a process has."""
     return os.path.exists("/proc/self/statm")
 
 
 def private(pid: int) -> int:
-    """Give the bytes that a process does not share: mapped contents, for one, do not count."""
+    """Return the bytes that a process does not share: mapped contents, for one, do not count."""
     try:
         with open(f"/proc/{pid}/statm") as file:
             _, resident, shared, *_ = map(int, file.read().split())

@@ -21,7 +21,7 @@ from pymonik.runtime.worker.agent import UNKNOWN, AgentStore, deadline_of
 from pymonik.runtime.worker.in_task import agent, task_handler
 from pymonik.runtime.worker.inputs import open_file
 from pymonik.values.content import Content
-from pymonik.values.outcome import Apart
+from pymonik.values.outcome import OutOfLine
 from pymonik.values.outputs import only_record, stored_in
 from pymonik.wire import envelope
 
@@ -41,7 +41,7 @@ def declare(target: str, order: bytes, name: str) -> str:
 
 
 def fetch(target: str, order: bytes, result_id: str) -> Content | Sequence[Sequence[Any]]:
-    """Give the object of an id; raises LookupError.
+    """Return the object of an id; raises LookupError.
 
     What other programs have stored is taken for a pickle.
     """
@@ -67,7 +67,7 @@ def fetch(target: str, order: bytes, result_id: str) -> Content | Sequence[Seque
         return found
     columns = found if output is None else [[only_record(found, asked_for)]]
     return [
-        [fetch(target, order, r.id) if type(r) is Apart else r for r in column]
+        [fetch(target, order, r.id) if type(r) is OutOfLine else r for r in column]
         for column in columns
     ]
 

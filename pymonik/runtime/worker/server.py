@@ -92,7 +92,7 @@ def _end_with(lifeline: int) -> None:
 
 
 def target_of(variables: Mapping[str, str], side: str) -> str:
-    """Give the gRPC target of the worker's or the agent's socket."""
+    """Return the gRPC target of the worker's or the agent's socket."""
     prefix = f"ComputePlane__{side}Channel__"
     default = f"/cache/armonik_{side.lower()}.sock"
     address = variables.get(prefix + "Address") or default

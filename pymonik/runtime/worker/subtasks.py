@@ -2,7 +2,7 @@
 
 Enters: plans of sub-tasks and elements handed back, from the scheduler. Leaves: values, as on any
 host, where calls are known to be short, until the beat of the task is over (`unit_seconds`); then,
-once what runs has ended, a `Left`: units to submit, and holes, the values of this task that they
+once what runs has ended, a `Spawned`: units to submit, and holes, the values of this task that they
 will make. A tree of tiny sub-tasks thus never leaves its process, while a large one spreads over
 the cluster. All of this is called on the thread of the host, `begin` and `take` while it is idle.
 """
@@ -16,13 +16,13 @@ from typing import Any
 
 from pymonik.plan.fan_in import Hole
 from pymonik.plan.unit import Unit
-from pymonik.runtime.host.local_subtasks import Here
+from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.subtasks import inherit
-from pymonik.runtime.host.unit_slice import Piece, Running
+from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
 from pymonik.settings import settings
 from pymonik.values.outcome import PENDING
-from pymonik.values.outputs import Cell
+from pymonik.values.outputs import Outputs
 from pymonik.wire.program import cut
 
 # Elements that were handed back leave in so many tasks, each of which may hand back again: with
@@ -35,7 +35,7 @@ _LEAST_BEAT = 0.1
 
 
 @dataclass
-class Left:
+class Spawned:
     """What one task left behind.
 
     units: to be submitted. holes: values of the task that they make. partials: what units need of
@@ -44,23 +44,23 @@ class Left:
 
     units: list[Unit] = field(default_factory=list)
     holes: list[Hole] = field(default_factory=list)
-    partials: list[tuple[Cell, list[Hole]]] = field(default_factory=list)
+    partials: list[tuple[Outputs, list[Hole]]] = field(default_factory=list)
 
 
 @dataclass(eq=False)
 class _Binding:
     """An output of an element that another unit makes: open until it has come, or left."""
 
-    running: Running
+    running: UnitState
     output: int | None
     element: int
-    cell: Cell
+    cell: Outputs
     out: int
     place: int
     is_open: bool = True
 
 
-class AgentSubtasks(Here):
+class AgentSubtasks(LocalSubtasks):
     """Runs sub-tasks in their parent's host, and keeps for its agent what does not end in time.
 
     A cluster takes sub-tasks only when their parent has ended: what is long must not begin here.
@@ -73,11 +73,11 @@ class AgentSubtasks(Here):
         self._partition, self._priority = "", 1
         self._began: float | None = None
         self._spreads = True
-        self._cells: list[Cell] = []
+        self._cells: list[Outputs] = []
         self._bindings: list[_Binding] = []
         self._units: list[Unit] = []
-        self._holes: dict[Cell, dict[tuple[int, int], tuple[Cell, int, int]]] = {}
-        self._expanded: Running | None = None
+        self._holes: dict[Outputs, dict[tuple[int, int], tuple[Outputs, int, int]]] = {}
+        self._expanded: UnitState | None = None
 
     # ----- a task begins, and ends
 
@@ -120,17 +120,17 @@ class AgentSubtasks(Here):
                 del running.bound[element]
                 self._scheduler.settle(running, 1)
 
-    def cancel(self, root: Cell) -> None:
+    def cancel(self, root: Outputs) -> None:
         """Stop all that runs for a task, if it is still the one that runs."""
         if self._root is not None and self._root.cell is root:
             self._spreads = True
             for cell in (root, *self._cells):
                 self._scheduler.cancel(cell)
 
-    def take(self) -> Left:
-        """Give what the task has left behind."""
+    def take(self) -> Spawned:
+        """Return what the task has left behind."""
         assert self._root is not None
-        left, cell = Left(self._units), self._root.cell
+        left, cell = Spawned(self._units), self._root.cell
         # Those of sub-tasks that ran here, and whose values are none of this task's.
         seen = {id(record) for records in (*cell.columns, cell.errors) for record in records}
         cell.errors += [f for f in self._scheduler.failures if id(f) not in seen]
@@ -147,7 +147,7 @@ class AgentSubtasks(Here):
 
     # ----- what the scheduler tells
 
-    def expand(self, running: Running, plan: Any, start: int, columns: Sequence[Any]) -> int:
+    def expand(self, running: UnitState, plan: Any, start: int, columns: Sequence[Any]) -> int:
         """Take units and bindings; give the number of elements that have not ended yet."""
         units, bindings = plan
         staying = set() if self._spreads else self._staying(units, bindings)
@@ -176,7 +176,7 @@ class AgentSubtasks(Here):
         bound = [b for b in bindings if b[2] in staying]
         return self.run_here(running, units, here, bound, start, columns)
 
-    def hand_back(self, rest: Piece) -> None:
+    def return_rest(self, rest: UnitSlice) -> None:
         """Take elements that were not run: because of what they have recorded, or of their time."""
         if not self._spreads and self._expanded is rest.running:
             self._scheduler.ready.append(rest)  # behind what they wait for
@@ -186,7 +186,13 @@ class AgentSubtasks(Here):
         self._hand_out(rest)
 
     def watch(
-        self, running: Running, output: int | None, element: int, cell: Cell, out: int, place: int
+        self,
+        running: UnitState,
+        output: int | None,
+        element: int,
+        cell: Outputs,
+        out: int,
+        place: int,
     ) -> None:
         """Let a value of a unit stand for an output of another."""
         binding = _Binding(running, output, element, cell, out, place)
@@ -196,7 +202,7 @@ class AgentSubtasks(Here):
     # ----- inside
 
     def _staying(self, units: Sequence[Unit], bindings: Sequence[Any]) -> set[int]:
-        """Give the numbers of the units that may run here for a beat.
+        """Return the numbers of the units that may run here for a beat.
 
         What runs cannot be handed out, and all else leaves when it has ended. So they are such as
         are known to be short, and one call of which nothing is known, if a value waits for it.
@@ -219,12 +225,12 @@ class AgentSubtasks(Here):
         return staying
 
     def _seconds(self, unit: Unit) -> float | None:
-        """Give how long a unit will take, None when none of its name has run here."""
+        """Return how long a unit will take, None when none of its name has run here."""
         each = self._scheduler.ready.seconds(unit)
         return None if each is None else each * unit.n
 
     def _is_ours(self, unit: Unit) -> bool:
-        """Tell whether a unit may run where its parent runs, and under no id of its own."""
+        """Return whether a unit may run where its parent runs, and under no id of its own."""
         options = unit.options
         return (
             unit.result_id is None
@@ -251,7 +257,7 @@ class AgentSubtasks(Here):
             self._holes.setdefault(cell, {})[binding.output, binding.element] = hole
             cell.columns[binding.output][binding.element] = None
 
-    def _hand_out(self, rest: Piece) -> None:
+    def _hand_out(self, rest: UnitSlice) -> None:
         """Keep elements that were not run, as units of their own."""
         unit, count = rest.running.unit, rest.stop - rest.start
         holes = self._holes.setdefault(unit.cell, {})
@@ -259,7 +265,7 @@ class AgentSubtasks(Here):
         # The last first: where elements differ, it is mostly the later ones that take longer.
         for start in reversed(range(rest.start, rest.stop, size)):
             stop = min(start + size, rest.stop)
-            cell = Cell(stop - start, len(unit.cell.columns))
+            cell = Outputs(stop - start, len(unit.cell.columns))
             program = cut(unit.program, start, stop)
             part = Unit(0, program, unit.inputs, cell, unit.options, unit.name)
             part.environment, part.modules = unit.environment, unit.modules
@@ -279,7 +285,7 @@ class AgentSubtasks(Here):
             parts = min(parts, int(work / (_LEAST_BEAT * beat)))
         return max(1, min(parts, count))
 
-    def _resolved(self, cell: Cell) -> list[Hole]:
+    def _resolved(self, cell: Outputs) -> list[Hole]:
         """Fill the holes of a cell whose values have come meanwhile; give the others."""
         open_: list[Hole] = []
         leaving = {id(unit.cell) for unit in self._units}

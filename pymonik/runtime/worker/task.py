@@ -16,23 +16,29 @@ from pymonik.environment.value import Environment, package_name
 from pymonik.environment.versions import VERSIONS, differences, python_mismatch
 from pymonik.plan.dispatch import dispatch
 from pymonik.plan.fan_in import FanIn, Hole
-from pymonik.plan.make_requests import Facts, Ledger, order_object, output_of, sending
+from pymonik.plan.make_requests import (
+    StoredObjects,
+    SubmissionContext,
+    order_object,
+    output_of,
+    sending,
+)
 from pymonik.plan.partial import Partial
 from pymonik.plan.requests import Object, Placement, Submit, TaskSubmission
 from pymonik.plan.unit import Unit
 from pymonik.runtime.worker.agent import AgentStore
 from pymonik.runtime.worker.hosts import Hosted, Hosts
 from pymonik.runtime.worker.inputs import ContentCache, open_file, read_inputs
-from pymonik.runtime.worker.large_values import bring, set_apart
+from pymonik.runtime.worker.large_values import bring, move_out_of_line
 from pymonik.runtime.worker.logs import COLLECTOR
-from pymonik.runtime.worker.subtasks import Left
+from pymonik.runtime.worker.subtasks import Spawned
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Cell
+from pymonik.values.outputs import Outputs
 from pymonik.wire import envelope
 from pymonik.wire import error_text as verdict
-from pymonik.wire.envelope import Assembly, Order
+from pymonik.wire.envelope import AssemblePayload, TaskPayload
 from pymonik.wire.logs import Log
 
 FAILURES = "pymonik:failures"
@@ -64,7 +70,7 @@ class WorkerTask:
         inputs = read_inputs(
             request.data_folder, list(request.data_dependencies), order.digests, self._cache
         )
-        if isinstance(order, Assembly):
+        if isinstance(order, AssemblePayload):
             columns, errors = _assemble(order, inputs)
             return self._answer(order, columns, errors)
         self._compare(order)
@@ -78,15 +84,15 @@ class WorkerTask:
             return self._delegate(order, unit, left, inputs)
         return self._answer(order, unit.cell.columns, unit.cell.errors)
 
-    def _compare(self, order: Order) -> None:
+    def _compare(self, order: TaskPayload) -> None:
         """Note which packages of pickled data the client has in other versions."""
         asked = Environment.from_wire(order.environment) if order.environment else Environment()
         for sentence in differences(dict(order.versions), map(package_name, asked.packages)):
             logger.warning(sentence)
             self._differ.append((VERSIONS, logging.WARNING, sentence, {}, ""))
 
-    def _unit(self, order: Order, inputs: Sequence[Content | Cell]) -> Unit:
-        cell = Cell(order.n, order.outputs)
+    def _unit(self, order: TaskPayload, inputs: Sequence[Content | Outputs]) -> Unit:
+        cell = Outputs(order.n, order.outputs)
         sources = tuple(inputs[: order.own_inputs])
         environment = Environment.from_wire(order.environment) if order.environment else None
         unit = Unit(0, order.program, sources, cell, DEFAULTS, order.name, environment=environment)
@@ -96,7 +102,7 @@ class WorkerTask:
             unit.modules = modules if isinstance(modules, Content) else None
         return unit
 
-    def _run_unit(self, order: Order, unit: Unit, hosted: Hosted, context: Any) -> Left:
+    def _run_unit(self, order: TaskPayload, unit: Unit, hosted: Hosted, context: Any) -> Spawned:
         host, subtasks = hosted
         options = self._request.task_options
         # As written, a program has a task for each call.
@@ -121,32 +127,32 @@ class WorkerTask:
 
     def _answer(
         self,
-        order: Order | Assembly,
+        order: TaskPayload | AssemblePayload,
         columns: Sequence[Any],
         errors: Sequence[Failure],
     ) -> str | None:
         """Store the records, or give up with an error when they are nothing but failures."""
         logs = self._logs(order)
-        if order.gives_up and _all_failed(columns, errors) and not logs:
+        if order.reports_error and _all_failed(columns, errors) and not logs:
             text = verdict.verdict(columns, errors)
             if text is not None:
                 return text
         output = self._request.expected_output_keys
         if len(output) != 1:
             return f"the task has {len(output)} expected outputs, where units have one"
-        stored = set_apart(order.name, columns, self._store)
-        packed = logs if isinstance(order, Order) and order.logs == "pack" else []
+        stored = move_out_of_line(order.name, columns, self._store)
+        packed = logs if isinstance(order, TaskPayload) and order.logs == "pack" else []
         packed = [*packed, *self._differ]
         self._store.stream(output[0], envelope.seal_pack(order.stamp, stored, errors, packed))
-        if isinstance(order, Order):
+        if isinstance(order, TaskPayload):
             self._note(columns, errors)
             self._note_logs(logs if order.logs == "note" else [])
         self._store.notify()
         return None
 
-    def _logs(self, order: Order | Assembly) -> list[Log]:
-        """Give what the task has logged, if its client wants it."""
-        return COLLECTOR.take() if isinstance(order, Order) and order.logs else []
+    def _logs(self, order: TaskPayload | AssemblePayload) -> list[Log]:
+        """Return what the task has logged, if its client wants it."""
+        return COLLECTOR.take() if isinstance(order, TaskPayload) and order.logs else []
 
     def _note_logs(self, logs: Sequence[Log]) -> None:
         """Let the client find logs that are in no pack it fetches."""
@@ -165,44 +171,44 @@ class WorkerTask:
     # ----- delegating
 
     def _delegate(
-        self, order: Order, unit: Unit, left: Left, inputs: Sequence[Content | Cell]
+        self, order: TaskPayload, unit: Unit, left: Spawned, inputs: Sequence[Content | Outputs]
     ) -> str | None:
         """Submit what the calls of this task have recorded, and let it make what is missing."""
         # The client has named it after this task: who makes it instead tells its own name.
         output = Object("", order.stamp, id=self._request.expected_output_keys[0])
         ledger = self._known_inputs(order, inputs)
-        heir = _heir(unit, left)
-        if heir is not None:
-            ledger.cells[heir] = output
-        facts = Facts(
+        tail_unit = _heir(unit, left)
+        if tail_unit is not None:
+            ledger.cells[tail_unit] = output
+        facts = SubmissionContext(
             session_id=order.stamp.hex(),
             slots=order.slots,
             optimize=order.optimize,
-            gives_up=False,
-            heir=heir if order.gives_up else None,
+            reports_error=False,
+            tail_unit=tail_unit if order.reports_error else None,
             logs=order.logs and "note",
             versions=order.versions,
             application=self._request.task_options.application_name,
         )
         fan_in = FanIn(order.optimize)
         units = [fan_in.bounded(made) for made in left.units]
-        holes = left.holes if heir is not None else fan_in.holes(left.holes, DEFAULTS)
+        holes = left.holes if tail_unit is not None else fan_in.holes(left.holes, DEFAULTS)
         partials = list(self._partials(left, ledger, facts, fan_in))
         work = sending([*fan_in.made, *units, *partials], (), ledger, facts)
         dispatch(work.steps, self._store)
-        if heir is None and not holes:
+        if tail_unit is None and not holes:
             return self._answer(order, unit.cell.columns, unit.cell.errors)
         self._note_logs(self._logs(order))
-        if heir is None:
+        if tail_unit is None:
             self._submit_assembly(order, unit, holes, ledger, output)
         self._note(unit.cell.columns, unit.cell.errors)
         self._store.notify()
         return None
 
     def _partials(
-        self, left: Left, ledger: Ledger, facts: Facts, fan_in: FanIn
+        self, left: Spawned, ledger: StoredObjects, facts: SubmissionContext, fan_in: FanIn
     ) -> Iterator[Partial]:
-        """Give the units that complete what is there in part.
+        """Return the units that complete what is there in part.
 
         Where one value is all there is, none is needed: what makes it stands for the other.
         """
@@ -216,13 +222,15 @@ class WorkerTask:
             else:
                 yield Partial(cell, fan_in.holes(holes, options), options)
 
-    def _known_inputs(self, order: Order, inputs: Sequence[Content | Cell]) -> Ledger:
-        """Give the ledger of this task: its own inputs are stored already."""
-        ledger = Ledger()
+    def _known_inputs(
+        self, order: TaskPayload, inputs: Sequence[Content | Outputs]
+    ) -> StoredObjects:
+        """Return the ledger of this task: its own inputs are stored already."""
+        ledger = StoredObjects()
         ids = dict(zip(dict.fromkeys(order.digests), self._request.data_dependencies))
         for digest, source in zip(order.digests, inputs):
             stored = Object("", digest, id=ids[digest])
-            if isinstance(source, Cell):
+            if isinstance(source, Outputs):
                 ledger.cells[source] = stored
             else:
                 ledger.contents[digest] = stored
@@ -232,12 +240,17 @@ class WorkerTask:
         return ledger
 
     def _submit_assembly(
-        self, order: Order, unit: Unit, holes: Sequence[Hole], ledger: Ledger, output: Object
+        self,
+        order: TaskPayload,
+        unit: Unit,
+        holes: Sequence[Hole],
+        ledger: StoredObjects,
+        output: Object,
     ) -> None:
         sources = list(dict.fromkeys(ledger.cells[cell] for _, _, cell, _, _ in holes))
         numbers = {id(source): number for number, source in enumerate(sources)}
-        columns = set_apart(order.name, unit.cell.columns, self._store)
-        assembly = Assembly(
+        columns = move_out_of_line(order.name, unit.cell.columns, self._store)
+        assembly = AssemblePayload(
             order.name,
             [list(column) for column in columns],
             unit.cell.errors,
@@ -256,8 +269,8 @@ class WorkerTask:
         self._store.submit(Submit([entry], placement))
 
 
-def _heir(unit: Unit, left: Left) -> Cell | None:
-    """Give the sub-task whose whole pack is the pack of this task, if there is one."""
+def _heir(unit: Unit, left: Spawned) -> Outputs | None:
+    """Return the sub-task whose whole pack is the pack of this task, if there is one."""
     if not _is_whole(unit.cell, left.holes):
         return None
     cell = left.holes[0][2]
@@ -266,15 +279,17 @@ def _heir(unit: Unit, left: Left) -> Cell | None:
     return None if has_id else cell
 
 
-def _is_whole(cell: Cell, holes: Sequence[Hole]) -> bool:
-    """Tell whether a cell is a single value that a unit of a single value makes."""
+def _is_whole(cell: Outputs, holes: Sequence[Hole]) -> bool:
+    """Return whether a cell is a single value that a unit of a single value makes."""
     if cell.n != 1 or len(cell.columns) != 1 or cell.errors or len(holes) != 1:
         return False
     maker = holes[0][2]
     return maker.n == 1 and len(maker.columns) == 1
 
 
-def _assemble(order: Assembly, inputs: Sequence[Any]) -> tuple[list[list[Any]], list[Failure]]:
+def _assemble(
+    order: AssemblePayload, inputs: Sequence[Any]
+) -> tuple[list[list[Any]], list[Failure]]:
     errors = list(order.errors)
     for output, element, number, out, place in order.holes:
         assert output is not None
