@@ -15,7 +15,7 @@ from pymonik.analysis.session.tasks import SessionObject, SessionTask, without_i
 from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.session import Session
 from pymonik.plan.requests import ORDER, Placement
-from pymonik.plan.sizes import TAG
+from pymonik.plan.sizes import SESSION_TAG, TAG
 from pymonik.wire import error_text as verdict
 
 _STATUS = {
@@ -104,7 +104,8 @@ def _seconds(task: Any) -> float | None:
 
 
 def _facts(options: Any) -> tuple[tuple[str, str], ...]:
-    labels = ((key, value) for key, value in sorted(options.options.items()) if key != TAG)
+    options_of_user = sorted(options.options.items())
+    labels = ((key, value) for key, value in options_of_user if key not in (TAG, SESSION_TAG))
     return facts_of(
         Placement(
             options.partition_id,
