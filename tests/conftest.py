@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis.database import InMemoryExampleDatabase
 
 from pymonik.emulator import Emulator, Habits
 
@@ -19,6 +21,10 @@ STEERING = ("PYMONIK_BACKEND", "PYMONIK_ENDPOINT", "PYMONIK_PARTITION", "AKCONFI
 os.environ["PYMONIK_VERIFY"] = "1"
 # Long enough for a loaded machine: it bounds a hang, it is never a measurement.
 PATIENCE = 60
+# In a checkout that cannot be written to, examples that failed are not kept for the next run.
+if not os.access(REPOSITORY, os.W_OK):
+    hypothesis_settings.register_profile("read-only", database=InMemoryExampleDatabase())
+    hypothesis_settings.load_profile("read-only")
 # Runs of tests are nobody's history.
 os.environ["PYMONIK_RUNS"] = "off"
 

@@ -73,10 +73,11 @@ def reports(
 
 
 def records(*args: Any, **given: Any) -> list[Any]:
-    """Give the records of the only report of a unit, a list for each stored step."""
-    (report,) = reports(*args, **given)
-    assert report.last
-    return report.columns
+    """Return the records of a unit, a list for each stored step, however often it reported."""
+    told = reports(*args, **given)
+    assert [report.last for report in told] == [False] * (len(told) - 1) + [True]
+    parts = zip(*(report.columns for report in told), strict=True)
+    return [[record for part in column for record in part] for column in parts]
 
 
 def loaded(column: list[Any]) -> list[Any]:
