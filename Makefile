@@ -3,7 +3,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-PYTEST_ARGS ?= -n 2
+# Without the tests that show at length what shorter ones show; all: make test PYTEST_ARGS="-n 2".
+PYTEST_ARGS ?= -n 2 -m "not thorough"
 BENCH_ARGS ?=
 PARTITION ?= pymonik
 EDITS ?= 500
@@ -31,8 +32,10 @@ demo: $(VENV)/.demo ## run the value-at-risk example, then draw its graph
 	@echo "==> Its graph, and the plan it compiles to: pymonik graph show"
 	@$(BIN)/pymonik graph show examples/value_at_risk.py
 
-test: $(VENV)/.test ## run the tests (PYTEST_ARGS="-x -k name")
-	@echo "==> Running the tests"
+test: $(VENV)/.test ## run the tests (PYTEST_ARGS="-n 2": the thorough ones, too)
+	@# Executors and workers are processes by the thousand: none should compile the package anew.
+	@$(BIN)/python -m compileall -q pymonik tests >/dev/null 2>&1 || true
+	@echo "==> Running the tests (all of them: make test PYTEST_ARGS='-n 2')"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 edits: $(VENV)/.test ## edit cached programs in 500 places (EDITS=..., SEED=...)

@@ -48,10 +48,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what a cluster that is already there cannot run, or has no part in."""
+    """Mark what takes long; leave out what a cluster that is already there cannot run."""
     for item in items:
         if not {"ledger", "gate"}.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("shares_files")
+        # Each call is a task there, and tasks cost some ms.
+        if "emulator" in item.name and "as-written" in item.name:
+            item.add_marker("thorough")
     if not config.getoption("--endpoint"):
         return
     excluded = {"names_partitions", "deep"}
@@ -89,7 +92,7 @@ def at_home() -> Iterator[None]:
     assert after == before
 
 
-class StoredObjects:
+class Ledger:
     """A file that tasks append lines to, so that a test sees which bodies really ran."""
 
     def __init__(self, path: Path) -> None:
@@ -101,8 +104,8 @@ class StoredObjects:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> StoredObjects:
-    return StoredObjects(tmp_path / "ledger")
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger")
 
 
 class Gate:

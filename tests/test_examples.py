@@ -92,8 +92,8 @@ def expected() -> Any:
     ("arguments", "backend"),
     [
         ((), "local"),
-        (("--no-optimize",), "local"),
-        (("--workers", "1"), "local"),
+        pytest.param(("--no-optimize",), "local", marks=pytest.mark.thorough),
+        pytest.param(("--workers", "1"), "local", marks=pytest.mark.thorough),
         (("--workers", "3"), "local"),
         ((), "inline"),
     ],

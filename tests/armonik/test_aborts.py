@@ -12,7 +12,7 @@ from pymonik import Pymonik, Task, task
 from pymonik.emulator import DropBefore, Emulator, KillWorker
 from pymonik.errors import Cancelled, TaskFailed
 from tests.conformance.programs import add, inc, pass_gate
-from tests.conftest import Interceptor
+from tests.conftest import Gate
 
 
 @task
@@ -61,7 +61,7 @@ def test_a_result_aborted_before_fails_its_users_without_sending_them(
 
 @pytest.mark.parametrize("steps", [1, 3])
 def test_a_result_aborted_after_the_submission_fails_its_users(
-    generation: Emulator, gate: Interceptor, steps: int
+    generation: Emulator, gate: Gate, steps: int
 ) -> None:
     with connect(generation) as client:
         lost = fail_behind.invoke(gate.path)
@@ -78,7 +78,7 @@ def test_a_result_aborted_after_the_submission_fails_its_users(
 @pytest.mark.parametrize("method", ["CreateResultsMetaData", "CreateResults", "SubmitTasks"])
 @pytest.mark.parametrize("units", [1, 1500])
 def test_a_result_aborted_during_the_submission_fails_its_users(
-    generation: Emulator, gate: Interceptor, method: str, units: int
+    generation: Emulator, gate: Gate, method: str, units: int
 ) -> None:
     with connect(generation, optimize=False) as client:
         lost = fail_behind.invoke(gate.path)
@@ -101,7 +101,7 @@ def test_a_result_aborted_during_the_submission_fails_its_users(
 
 
 def test_siblings_of_a_call_that_needs_a_lost_value_are_made(
-    generation: Emulator, gate: Interceptor
+    generation: Emulator, gate: Gate
 ) -> None:
     with connect(generation) as client:
         lost = fail_behind.invoke(gate.path)
@@ -117,7 +117,7 @@ def test_siblings_of_a_call_that_needs_a_lost_value_are_made(
 
 
 def test_a_stored_step_before_the_one_that_needs_a_lost_value_is_made(
-    generation: Emulator, gate: Interceptor
+    generation: Emulator, gate: Gate
 ) -> None:
     with connect(generation) as client:
         lost = fail_behind.invoke(gate.path)
@@ -132,7 +132,7 @@ def test_a_stored_step_before_the_one_that_needs_a_lost_value_is_made(
 
 
 def test_users_of_a_cancelled_call_are_cancelled_and_others_are_not(
-    generation: Emulator, gate: Interceptor
+    generation: Emulator, gate: Gate
 ) -> None:
     with connect(generation) as client:
         blocked = pass_gate.invoke(gate.path)
@@ -145,9 +145,7 @@ def test_users_of_a_cancelled_call_are_cancelled_and_others_are_not(
         assert [h.get() for h in users[1:]] == [2, 4, 6]
 
 
-def test_a_lost_worker_fails_only_what_needs_its_value(
-    generation: Emulator, gate: Interceptor
-) -> None:
+def test_a_lost_worker_fails_only_what_needs_its_value(generation: Emulator, gate: Gate) -> None:
     generation.faults.add("Worker.Process", KillWorker(0.2), times=4)
     with connect(generation) as client:
         lost = pass_gate.invoke(gate.path)

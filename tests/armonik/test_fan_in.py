@@ -16,7 +16,7 @@ from pymonik.settings import settings
 from tests.armonik.conftest import started
 from tests.armonik.test_requests import assert_exact
 from tests.conformance.programs import add, inc, square
-from tests.conftest import REPOSITORY, Interceptor
+from tests.conftest import REPOSITORY, Gate
 
 LIMIT = 4
 
@@ -156,7 +156,7 @@ def test_a_failure_passes_a_gather_without_a_trace_of_it(cluster: Emulator) -> N
 
 
 def test_an_aborted_input_of_a_gather_fails_only_who_needs_it(
-    cluster: Emulator, gate: Interceptor
+    cluster: Emulator, gate: Gate
 ) -> None:
     with Pymonik(cluster.endpoint) as client:
         lost = fail_behind.invoke(gate.path)

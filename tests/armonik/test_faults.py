@@ -26,7 +26,7 @@ from pymonik.errors import BackendError, ClusterError, ClusterUnreachable, Execu
 from pymonik.settings import settings
 from tests.armonik.conftest import Connect, started
 from tests.conformance.programs import add, inc, note, pass_gate, square
-from tests.conftest import Interceptor, StoredObjects
+from tests.conftest import Gate, Ledger
 
 
 @task
@@ -53,7 +53,7 @@ CALLS = (
 @pytest.mark.parametrize("method", CALLS)
 @pytest.mark.parametrize("fault", [DropBefore(), DropAfter(), Delay(0.05)], ids=repr)
 def test_a_request_lost_before_or_after_its_effect_changes_nothing(
-    cluster: Emulator, connect: Connect, ledger: StoredObjects, method: str, fault: Any
+    cluster: Emulator, connect: Connect, ledger: Ledger, method: str, fault: Any
 ) -> None:
     cluster.faults.add(method, fault)
     with connect():
@@ -65,7 +65,7 @@ def test_a_request_lost_before_or_after_its_effect_changes_nothing(
 
 @pytest.mark.parametrize("fault", [DropBefore(), DropAfter()], ids=repr)
 def test_every_chunk_of_a_large_submission_arrives_once(
-    cluster: Emulator, connect: Connect, fault: Any, ledger: StoredObjects
+    cluster: Emulator, connect: Connect, fault: Any, ledger: Ledger
 ) -> None:
     cluster.faults.add("SubmitTasks", fault, at=2)
     with connect(optimize=False):
@@ -137,7 +137,7 @@ def test_a_download_that_ends_early_is_not_taken_for_the_value(
 
 @pytest.mark.parametrize("at", [1, 2, 5])
 def test_a_killed_worker_loses_nothing(
-    cluster: Emulator, connect: Connect, ledger: StoredObjects, at: int
+    cluster: Emulator, connect: Connect, ledger: Ledger, at: int
 ) -> None:
     cluster.faults.add("Worker.Process", KillWorker(), at=at)
     with connect(optimize=False):
@@ -148,7 +148,7 @@ def test_a_killed_worker_loses_nothing(
 
 
 def test_a_worker_killed_over_and_over_is_an_error_that_says_so(
-    cluster: Emulator, connect: Connect, gate: Interceptor
+    cluster: Emulator, connect: Connect, gate: Gate
 ) -> None:
     cluster.faults.add("Worker.Process", KillWorker(0.2), times=4)
     with connect():
@@ -188,7 +188,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("impatient")
 def test_a_control_plane_that_goes_away_does_not_leave_anybody_waiting(
-    gate: Interceptor, caplog: pytest.LogCaptureFixture
+    gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
     with started() as emulator:
         client = Pymonik(emulator.endpoint).create()
@@ -207,7 +207,7 @@ def test_a_control_plane_that_goes_away_does_not_leave_anybody_waiting(
 
 @pytest.mark.usefixtures("impatient")
 def test_who_awaits_or_asked_to_be_called_hears_of_a_control_plane_that_has_gone(
-    gate: Interceptor,
+    gate: Gate,
 ) -> None:
     told: queue.SimpleQueue[Any] = queue.SimpleQueue()
 

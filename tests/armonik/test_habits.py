@@ -21,7 +21,7 @@ from pymonik.settings import settings
 from tests.armonik.conftest import Connect, started
 from tests.conformance.programs import add, identity, inc, pass_gate, square
 from tests.conformance.seams import PATIENCE, Other
-from tests.conftest import Interceptor
+from tests.conftest import Gate
 
 
 @task
@@ -100,7 +100,7 @@ def test_values_come_past_a_stream_that_says_nothing(
 
 
 def test_a_stream_that_falls_silent_later_is_found_out(
-    cluster: Emulator, connect: Connect, gate: Interceptor, monkeypatch: pytest.MonkeyPatch
+    cluster: Emulator, connect: Connect, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pymonik.backend.armonik.polling.RECHECK", 0.5)
     with connect():
@@ -150,7 +150,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_database_that_stays_away_is_an_error_that_cancels_nothing(gate: Interceptor) -> None:
+def test_a_database_that_stays_away_is_an_error_that_cancels_nothing(gate: Gate) -> None:
     def lose(emulator: Emulator) -> None:
         with Pymonik(emulator.endpoint) as client:
             ids.append(client.session_id)
@@ -194,7 +194,7 @@ def test_an_open_breaker_lets_one_try_and_all_when_that_was_answered() -> None:
 
 
 def test_a_control_plane_that_comes_back_without_the_session_says_what_is_lost(
-    gate: Interceptor,
+    gate: Gate,
 ) -> None:
     with started() as first:
         port = first.port
@@ -209,7 +209,7 @@ def test_a_control_plane_that_comes_back_without_the_session_says_what_is_lost(
 
 
 def test_records_that_expire_under_a_session_that_goes_on_are_told_of(
-    cluster: Emulator, connect: Connect, gate: Interceptor, monkeypatch: pytest.MonkeyPatch
+    cluster: Emulator, connect: Connect, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pymonik.backend.armonik.events.LATE", 0.5)
     monkeypatch.setattr("pymonik.backend.armonik.polling.RECHECK", 0.5)

@@ -17,7 +17,7 @@ from pymonik.emulator import Emulator
 from pymonik.errors import BackendError, Cancelled, ClusterError, ValueLost
 from tests.armonik.conftest import Connect, started
 from tests.conformance.programs import add, identity, inc, note, pass_gate, square
-from tests.conftest import Interceptor, StoredObjects, script_environment
+from tests.conftest import Gate, Ledger, script_environment
 
 
 @task
@@ -49,15 +49,13 @@ def spawn_failure(text: str) -> str:
 # ----- leaving the block
 
 
-def test_the_block_waits_for_sub_tasks_of_sub_tasks(
-    connect: Connect, ledger: StoredObjects
-) -> None:
+def test_the_block_waits_for_sub_tasks_of_sub_tasks(connect: Connect, ledger: Ledger) -> None:
     with connect():
         spawn.invoke(ledger.path, 3)
     assert sorted(ledger.lines()) == ["0", "1", "2", "3"]
 
 
-def test_a_sub_task_that_runs_on_is_waited_for(connect: Connect, gate: Interceptor) -> None:
+def test_a_sub_task_that_runs_on_is_waited_for(connect: Connect, gate: Gate) -> None:
     with connect() as client:
         assert spawn_behind.invoke(gate.path).get() == "done"
         left, _ = client._backend._session.unfinished()  # type: ignore[union-attr]
@@ -69,7 +67,7 @@ def test_a_sub_task_that_runs_on_is_waited_for(connect: Connect, gate: Intercept
 
 
 def test_a_long_wait_for_sub_tasks_is_told_of(
-    connect: Connect, gate: Interceptor, monkeypatch: pytest.MonkeyPatch
+    connect: Connect, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Opener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -94,7 +92,7 @@ def test_a_sub_task_that_fails_is_raised_though_its_parent_did_not(connect: Conn
 
 
 def test_an_exception_in_the_block_cancels_the_session(
-    cluster: Emulator, connect: Connect, gate: Interceptor
+    cluster: Emulator, connect: Connect, gate: Gate
 ) -> None:
     def leave_early() -> None:
         with connect() as client:
@@ -127,9 +125,7 @@ def test_values_not_fetched_in_the_block_are_had_behind_it(connect: Connect) -> 
 # ----- detached
 
 
-def test_a_detached_block_does_not_wait(
-    cluster: Emulator, connect: Connect, gate: Interceptor
-) -> None:
+def test_a_detached_block_does_not_wait(cluster: Emulator, connect: Connect, gate: Gate) -> None:
     with connect(detach=True) as client:
         pass_gate.invoke(gate.path, "through", pmk_name="answer")
     assert cluster.counters["StopSubmission"].requests == 1
@@ -140,7 +136,7 @@ def test_a_detached_block_does_not_wait(
         assert handle.get() == "through"
 
 
-def test_values_come_after_a_detached_block_too(connect: Connect, gate: Interceptor) -> None:
+def test_values_come_after_a_detached_block_too(connect: Connect, gate: Gate) -> None:
     def fail(value: str) -> None:
         raise ValueError(value)
 
@@ -245,7 +241,7 @@ def test_a_value_that_has_expired_says_so() -> None:
         assert "gone from the cluster" in str(handle.exception())
 
 
-def test_a_call_that_has_expired_can_be_cancelled(gate: Interceptor) -> None:
+def test_a_call_that_has_expired_can_be_cancelled(gate: Gate) -> None:
     with started() as emulator, Pymonik(emulator.endpoint) as client:
         handle = pass_gate.invoke(gate.path)
         client.flush()

@@ -23,7 +23,7 @@ from pymonik.errors import BackendError
 from tests.armonik.conftest import Connect
 from tests.cli.conftest import pymonik_command
 from tests.emulator.conftest import gate
-from tests.emulator.plain_cluster import Client, Interceptor, emulator, eventually
+from tests.emulator.plain_cluster import Client, Gate, emulator, eventually
 
 __all__ = ["gate", "pymonik_command"]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -107,7 +107,7 @@ def plain() -> Any:
 
 
 def test_a_session_of_another_client_is_drawn_while_it_runs(
-    plain: Emulator, gate: Interceptor, pymonik_command: Command
+    plain: Emulator, gate: Gate, pymonik_command: Command
 ) -> None:
     with Client(plain.endpoint) as client:
         data = client.put(b"data")

@@ -19,7 +19,7 @@ from pymonik.emulator import CutStream, DropAfter, DropBefore, Emulator
 from pymonik.errors import Cancelled, ClusterError
 from tests.armonik.conftest import Connect
 from tests.conformance.programs import inc, note, pass_gate
-from tests.conftest import Interceptor, StoredObjects
+from tests.conftest import Gate, Ledger
 
 LOST = [DropBefore(), DropAfter()]
 _fresh = itertools.count()
@@ -75,8 +75,8 @@ METHODS = (
 def test_a_lost_answer_of_any_method_changes_nothing(
     cluster: Emulator,
     connect: Connect,
-    ledger: StoredObjects,
-    gate: Interceptor,
+    ledger: Ledger,
+    gate: Gate,
     method: str,
     fault: Any,
 ) -> None:
@@ -101,7 +101,7 @@ def test_a_lost_answer_of_any_method_changes_nothing(
 
 @pytest.mark.parametrize("fault", LOST, ids=repr)
 def test_a_lost_answer_to_the_cancelling_of_a_session(
-    cluster: Emulator, connect: Connect, gate: Interceptor, fault: Any
+    cluster: Emulator, connect: Connect, gate: Gate, fault: Any
 ) -> None:
     cluster.faults.add("CancelSession", fault)
 
@@ -133,7 +133,7 @@ def test_a_lost_answer_to_the_cancelling_of_a_session(
     ],
 )
 def test_a_lost_answer_of_an_agent_loses_nothing(
-    cluster: Emulator, connect: Connect, ledger: StoredObjects, method: str, runs: int, fault: Any
+    cluster: Emulator, connect: Connect, ledger: Ledger, method: str, runs: int, fault: Any
 ) -> None:
     cluster.faults.add(f"Agent.{method}", fault)
     size = 100_000 + next(_fresh)
@@ -150,7 +150,7 @@ def test_a_lost_answer_of_an_agent_loses_nothing(
 
 
 def test_an_agent_that_stays_silent_has_its_task_given_back(
-    cluster: Emulator, connect: Connect, ledger: StoredObjects
+    cluster: Emulator, connect: Connect, ledger: Ledger
 ) -> None:
     cluster.faults.add("Agent.NotifyResultData", DropBefore(), times=5)
     with connect():
@@ -160,7 +160,7 @@ def test_an_agent_that_stays_silent_has_its_task_given_back(
 
 
 def test_a_refusal_of_an_agent_is_an_error_at_once(
-    cluster: Emulator, connect: Connect, ledger: StoredObjects
+    cluster: Emulator, connect: Connect, ledger: Ledger
 ) -> None:
     cluster.faults.add("Agent.NotifyResultData", DropBefore("INVALID_ARGUMENT"))
     with connect():

@@ -146,6 +146,7 @@ def test_a_grid_over_two_arrays_takes_a_few_dozen_requests(
     assert values == [max(spots[i] - strikes[j], 0) for i in range(41) for j in range(41)]
 
 
+@pytest.mark.thorough
 def test_as_written_a_call_is_a_task_and_a_thousand_are_a_request(
     cluster: Emulator, connect: Connect
 ) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pymonik import Pymonik, Task
 from pymonik.emulator import Emulator
-from tests.conftest import PATIENCE, Interceptor, StoredObjects, script_environment
+from tests.conftest import PATIENCE, Gate, Ledger, script_environment
 
 from .conftest import Connect
 
@@ -36,7 +36,7 @@ def cached(function: Any, **options: Any) -> Task[..., Any]:
     return Task(function, func_name="cached", pure=True, cache=True, **options)
 
 
-def noting(ledger: StoredObjects) -> Task[..., Any]:
+def noting(ledger: Ledger) -> Task[..., Any]:
     path = ledger.path
 
     def note(x: Any) -> Any:
@@ -48,7 +48,7 @@ def noting(ledger: StoredObjects) -> Task[..., Any]:
 
 
 def test_another_program_reuses_values_of_the_session(
-    cluster: Emulator, connect: Connect, ledger: StoredObjects, tmp_path: Path
+    cluster: Emulator, connect: Connect, ledger: Ledger, tmp_path: Path
 ) -> None:
     script = tmp_path / "program.py"
     script.write_text(PROGRAM)
@@ -75,7 +75,7 @@ def test_another_program_reuses_values_of_the_session(
 
 
 def test_joined_clients_reuse_values_of_each_other(
-    cluster: Emulator, connect: Connect, ledger: StoredObjects
+    cluster: Emulator, connect: Connect, ledger: Ledger
 ) -> None:
     double = noting(ledger)
     array = np.arange(100_000.0)
@@ -94,7 +94,7 @@ def test_joined_clients_reuse_values_of_each_other(
 
 
 def test_a_value_under_way_is_waited_for(
-    cluster: Emulator, connect: Connect, gate: Interceptor, ledger: StoredObjects
+    cluster: Emulator, connect: Connect, gate: Gate, ledger: Ledger
 ) -> None:
     gate_path, path = gate.path, ledger.path
 
@@ -118,7 +118,7 @@ def test_a_value_under_way_is_waited_for(
 
 
 def test_a_known_value_is_an_argument_like_any_other(
-    cluster: Emulator, connect: Connect, ledger: StoredObjects
+    cluster: Emulator, connect: Connect, ledger: Ledger
 ) -> None:
     total = Task(lambda xs: sum(xs), func_name="total")
     with connect() as client:
@@ -130,7 +130,7 @@ def test_a_known_value_is_an_argument_like_any_other(
 
 
 def test_a_call_that_failed_is_made_anew(
-    cluster: Emulator, connect: Connect, ledger: StoredObjects
+    cluster: Emulator, connect: Connect, ledger: Ledger
 ) -> None:
     path = ledger.path
 
@@ -157,7 +157,7 @@ def test_other_code_is_not_taken_for_the_same(cluster: Emulator, connect: Connec
 
 
 def test_tables_are_listed_once_and_own_ones_not_read(
-    cluster: Emulator, connect: Connect, ledger: StoredObjects
+    cluster: Emulator, connect: Connect, ledger: Ledger
 ) -> None:
     double = noting(ledger)
     with connect():

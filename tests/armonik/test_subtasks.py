@@ -13,7 +13,7 @@ from pymonik.emulator import Emulator
 from pymonik.errors import TaskFailed
 from tests.armonik.conftest import REPOSITORY, Connect, started
 from tests.conformance.programs import pass_gate
-from tests.conftest import Interceptor, StoredObjects
+from tests.conftest import Gate, Ledger
 from tests.emulator.plain_cluster import eventually
 
 
@@ -107,9 +107,7 @@ def fib_of(n: int) -> int:
     return [0, 1, 1, 2, 3, 5, 8][n]
 
 
-def test_every_call_of_a_tree_that_spreads_runs_once(
-    restless: Emulator, ledger: StoredObjects
-) -> None:
+def test_every_call_of_a_tree_that_spreads_runs_once(restless: Emulator, ledger: Ledger) -> None:
     with Pymonik(endpoint=restless.endpoint):
         assert fanned.invoke(ledger.path, 30).get() == sum(range(30))
     assert sorted(map(int, ledger.lines())) == list(range(30))
@@ -142,7 +140,7 @@ def test_a_failure_below_has_its_path(
 
 
 def test_what_is_not_known_to_be_short_does_not_keep_its_siblings(
-    connect: Connect, gate: Interceptor, ledger: StoredObjects
+    connect: Connect, gate: Gate, ledger: Ledger
 ) -> None:
     """A cluster takes sub-tasks when their parent ends: a blocked one must not be part of it."""
 

@@ -23,7 +23,7 @@ from pymonik.backend.armonik.store import ClusterStore
 from pymonik.emulator import Emulator
 from tests.armonik.conftest import Connect, started
 from tests.conformance.programs import inc, pass_gate
-from tests.conftest import REPOSITORY, Interceptor
+from tests.conftest import REPOSITORY, Gate
 
 
 @task
@@ -73,7 +73,7 @@ def test_the_second_get_of_a_loop_brings_what_follows(cluster: Emulator, connect
 
 
 def test_what_ends_later_is_brought_to_a_reader_as_well(
-    cluster: Emulator, connect: Connect, gate: Interceptor
+    cluster: Emulator, connect: Connect, gate: Gate
 ) -> None:
     with connect(optimize=False) as client:
         values = [inc.invoke(0), inc.invoke(1), pass_gate.invoke(gate.path, "late")]
@@ -173,8 +173,8 @@ def meet_and_pass(here: str, path: str) -> str:
         return "through"
 
 
-def test_a_worker_told_to_stop_ends_its_task_first(gate: Interceptor, tmp_path: Path) -> None:
-    here = Interceptor(tmp_path / "here").path
+def test_a_worker_told_to_stop_ends_its_task_first(gate: Gate, tmp_path: Path) -> None:
+    here = Gate(tmp_path / "here").path
     with started(partitions={"pymonik": 1}) as cluster, Pymonik(cluster.endpoint) as client:
         value = meet_and_pass.invoke(here, gate.path)
         client.flush()
@@ -186,10 +186,8 @@ def test_a_worker_told_to_stop_ends_its_task_first(gate: Interceptor, tmp_path: 
         assert cluster.worker_pids != [first]
 
 
-def test_a_worker_that_must_stop_leaves_its_task_to_another(
-    gate: Interceptor, tmp_path: Path
-) -> None:
-    here = Interceptor(tmp_path / "here").path
+def test_a_worker_that_must_stop_leaves_its_task_to_another(gate: Gate, tmp_path: Path) -> None:
+    here = Gate(tmp_path / "here").path
     variables = {"PYTHONPATH": str(REPOSITORY), "PYMONIK_STOP_SECONDS": "0.1"}
     with (
         started(partitions={"pymonik": 1}, environment=variables) as cluster,

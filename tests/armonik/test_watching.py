@@ -16,7 +16,7 @@ from pymonik.errors import Cancelled, ClusterError, NoClientError
 from tests.armonik.conftest import Connect
 from tests.conformance.programs import divide, pass_gate, square
 from tests.conformance.seams import PATIENCE, Other, until
-from tests.conftest import Interceptor
+from tests.conftest import Gate
 
 
 def watching() -> int:
@@ -61,7 +61,7 @@ WAITS: dict[str, Callable[[ResultHandle[Any]], Any]] = {
 
 @pytest.mark.parametrize("wait", WAITS)
 def test_who_waits_for_what_a_closed_client_has_left_behind_hears_of_it(
-    connect: Connect, gate: Interceptor, wait: str
+    connect: Connect, gate: Gate, wait: str
 ) -> None:
     before = watching()
     client = connect(detach=True).create()
@@ -75,7 +75,7 @@ def test_who_waits_for_what_a_closed_client_has_left_behind_hears_of_it(
 
 
 def test_who_asks_after_the_closing_hears_too_and_then_nobody_watches(
-    connect: Connect, gate: Interceptor
+    connect: Connect, gate: Gate
 ) -> None:
     before = watching()
     client = connect(detach=True).create()
@@ -106,7 +106,7 @@ def test_what_failed_while_its_client_was_closed_is_told_of_afterwards(connect: 
 
 @pytest.mark.parametrize("method", ["_take", "_look"])
 def test_a_watching_thread_that_fails_is_told_to_who_waits(
-    cluster: Emulator, gate: Interceptor, monkeypatch: pytest.MonkeyPatch, method: str
+    cluster: Emulator, gate: Gate, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     def fail(*_: Any) -> None:
         raise KeyError("nobody thought of it")
@@ -139,7 +139,7 @@ def test_what_cannot_be_fetched_for_want_of_a_thread_is_told_to_who_waits(
 
 
 def test_what_cannot_be_sent_again_is_told_to_who_waits(
-    connect: Connect, gate: Interceptor, monkeypatch: pytest.MonkeyPatch
+    connect: Connect, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its input was lost, and the plan of another thread has met the refusal."""
 

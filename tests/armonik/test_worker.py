@@ -34,7 +34,7 @@ from pymonik.wire import envelope
 from pymonik.wire import error_text as verdict
 from tests.armonik.conftest import WORKER, Connect, started
 from tests.conformance.programs import add, inc, note, pass_gate, square
-from tests.conftest import REPOSITORY, Interceptor, StoredObjects, script_environment
+from tests.conftest import REPOSITORY, Gate, Ledger, script_environment
 
 # ----- sockets
 
@@ -104,7 +104,7 @@ def test_health_checks_are_answered_while_a_task_computes() -> None:
         assert Task(hold_the_gil).invoke(2.0).get() == 1
 
 
-def test_workers_leave_no_process_behind(ledger: StoredObjects) -> None:
+def test_workers_leave_no_process_behind(ledger: Ledger) -> None:
     def pids(path: str) -> None:
         with open(path, "a") as file:
             file.write(f"{os.getpid()} {os.getppid()}\n")
@@ -125,7 +125,7 @@ def lives(pid: int) -> bool:
 
 
 def test_a_crash_is_retried_within_the_task(
-    cluster: Emulator, connect: Connect, ledger: StoredObjects
+    cluster: Emulator, connect: Connect, ledger: Ledger
 ) -> None:
     def die_once(path: str) -> int:
         with open(path, "a") as file:
@@ -183,7 +183,7 @@ def test_a_time_limit_is_kept_within_the_task(cluster: Emulator, connect: Connec
 
 
 def test_retries_of_exceptions_stay_within_the_task(
-    cluster: Emulator, connect: Connect, ledger: StoredObjects
+    cluster: Emulator, connect: Connect, ledger: Ledger
 ) -> None:
     def third_time_lucky(path: str) -> int:
         with open(path, "a") as file:
@@ -198,9 +198,7 @@ def test_retries_of_exceptions_stay_within_the_task(
     assert cluster.counters["Worker.Process"].requests == 1
 
 
-def test_a_cancelled_call_is_stopped_and_the_worker_goes_on(
-    connect: Connect, gate: Interceptor
-) -> None:
+def test_a_cancelled_call_is_stopped_and_the_worker_goes_on(connect: Connect, gate: Gate) -> None:
     with connect():
         blocked = [pass_gate.invoke(gate.path, i) for i in range(2)]
         assert all([handle.cancel() for handle in blocked])
@@ -211,7 +209,7 @@ def test_a_cancelled_call_is_stopped_and_the_worker_goes_on(
 
 
 def test_an_overlong_unit_hands_its_rest_back(
-    cluster: Emulator, connect: Connect, ledger: StoredObjects
+    cluster: Emulator, connect: Connect, ledger: Ledger
 ) -> None:
     def slow(path: str, i: int) -> int:
         time.sleep(0.15)
@@ -275,7 +273,7 @@ def test_a_unit_of_several_elements_may_delegate_after_all(connect: Connect) -> 
 
 
 def test_the_block_waits_for_calls_nobody_returned(
-    cluster: Emulator, connect: Connect, ledger: StoredObjects
+    cluster: Emulator, connect: Connect, ledger: Ledger
 ) -> None:
     with connect():
         assert spawn.invoke(ledger.path).get() == "done"

@@ -14,7 +14,7 @@ import pytest
 from pymonik import Pymonik, Task, TaskOptions, task
 from pymonik.cache.store import ValueStore
 from pymonik.errors import TaskDefinitionError
-from tests.conftest import PATIENCE, Gate, StoredObjects, script_environment
+from tests.conftest import PATIENCE, Gate, Ledger, script_environment
 from tests.environment.tmpfs import tmpfs
 
 from .conftest import HERE, Connect
@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "values"
 
 
-def counted(ledger: StoredObjects, **options: Any) -> Task[..., Any]:
+def counted(ledger: Ledger, **options: Any) -> Task[..., Any]:
     """Make a cached task that counts the calls that run."""
     path = ledger.path
 
@@ -41,7 +41,7 @@ def counted(ledger: StoredObjects, **options: Any) -> Task[..., Any]:
     return Task(square, func_name="square", pure=True, cache=True, **options)
 
 
-def test_a_value_is_computed_once_in_a_session(client: Pymonik, ledger: StoredObjects) -> None:
+def test_a_value_is_computed_once_in_a_session(client: Pymonik, ledger: Ledger) -> None:
     square = counted(ledger)
     for _ in range(3):
         assert square.invoke(7).get() == 49
@@ -50,7 +50,7 @@ def test_a_value_is_computed_once_in_a_session(client: Pymonik, ledger: StoredOb
 
 
 def test_a_value_is_kept_from_one_program_to_the_next(
-    connect: Connect, backend: str, ledger: StoredObjects
+    connect: Connect, backend: str, ledger: Ledger
 ) -> None:
     for _ in range(3):
         with connect():
@@ -59,9 +59,7 @@ def test_a_value_is_kept_from_one_program_to_the_next(
     assert len(ledger.lines()) == (6 if backend in HERE else 18)
 
 
-def test_only_what_is_not_known_of_a_map_is_computed(
-    client: Pymonik, ledger: StoredObjects
-) -> None:
+def test_only_what_is_not_known_of_a_map_is_computed(client: Pymonik, ledger: Ledger) -> None:
     square = counted(ledger)
     square.map_invoke([1, 3, 5]).get()
     handles = square.map_invoke(range(7))
@@ -73,7 +71,7 @@ def test_only_what_is_not_known_of_a_map_is_computed(
     assert len(ledger.lines()) == 7
 
 
-def test_a_known_value_costs_no_unit(client: Pymonik, ledger: StoredObjects) -> None:
+def test_a_known_value_costs_no_unit(client: Pymonik, ledger: Ledger) -> None:
     square = counted(ledger)
     square.map_invoke(range(10)).get()
     again = square.map_invoke(range(10))
@@ -82,7 +80,7 @@ def test_a_known_value_costs_no_unit(client: Pymonik, ledger: StoredObjects) -> 
 
 
 def test_a_chain_is_known_by_the_keys_of_its_inputs(
-    connect: Connect, backend: str, ledger: StoredObjects
+    connect: Connect, backend: str, ledger: Ledger
 ) -> None:
     def program(square: Any) -> Any:
         total = Task(lambda xs: sum(xs), func_name="total", pure=True, cache=True)
@@ -104,7 +102,7 @@ def test_a_chain_is_known_by_the_keys_of_its_inputs(
             assert third.get() == 98
 
 
-def test_known_values_are_arguments_like_any_other(client: Pymonik, ledger: StoredObjects) -> None:
+def test_known_values_are_arguments_like_any_other(client: Pymonik, ledger: Ledger) -> None:
     square = counted(ledger)
     square.map_invoke([0, 1, 4, 9]).get()
     plain = Task(lambda *given: given, func_name="plain")
@@ -119,9 +117,7 @@ def test_known_values_are_arguments_like_any_other(client: Pymonik, ledger: Stor
     assert plain.map_invoke([(x, 1) for x in reversed(list(known))]).get()[0] == (81, 1)
 
 
-def test_arrays_and_large_arguments_are_known_by_content(
-    client: Pymonik, ledger: StoredObjects
-) -> None:
+def test_arrays_and_large_arguments_are_known_by_content(client: Pymonik, ledger: Ledger) -> None:
     np = pytest.importorskip("numpy")
     square = counted(ledger)
     for _ in range(2):
@@ -161,7 +157,7 @@ def helper(x: int) -> int:
 
 
 def test_changed_code_helpers_and_globals_make_it_anew(
-    client: Pymonik, ledger: StoredObjects, monkeypatch: pytest.MonkeyPatch
+    client: Pymonik, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = ledger.path
 
@@ -202,7 +198,7 @@ def test_what_changes_after_the_call_is_not_taken_for_what_it_was(
 
 
 def test_values_of_an_older_format_are_not_read(
-    connect: Connect, backend: str, ledger: StoredObjects, folder: Path
+    connect: Connect, backend: str, ledger: Ledger, folder: Path
 ) -> None:
     if backend not in HERE:
         pytest.skip("the session keeps it")
@@ -218,9 +214,7 @@ def test_values_of_an_older_format_are_not_read(
     assert len(ledger.lines()) == 2
 
 
-def test_another_name_keeps_the_values(
-    connect: Connect, backend: str, ledger: StoredObjects
-) -> None:
+def test_another_name_keeps_the_values(connect: Connect, backend: str, ledger: Ledger) -> None:
     path = ledger.path
     source = """
 def helper(x):
@@ -239,14 +233,14 @@ def total(x):
     assert len(ledger.lines()) == (2 if backend in HERE else 6)
 
 
-def test_a_version_stands_for_the_code(client: Pymonik, ledger: StoredObjects) -> None:
+def test_a_version_stands_for_the_code(client: Pymonik, ledger: Ledger) -> None:
     first = Task(lambda x: x + 1, func_name="f", pure=True, cache=True, version=1)
     other = Task(lambda x: x + 100, func_name="f", pure=True, cache=True, version=1)
     newer = Task(lambda x: x + 100, func_name="f", pure=True, cache=True, version=2)
     assert [t.invoke(1).get() for t in (first, other, newer)] == [2, 2, 101]
 
 
-def test_a_failure_is_not_kept(client: Pymonik, ledger: StoredObjects) -> None:
+def test_a_failure_is_not_kept(client: Pymonik, ledger: Ledger) -> None:
     path = ledger.path
 
     @task(pure=True, cache=True)
@@ -286,7 +280,7 @@ def test_a_value_on_its_way_is_waited_for_and_not_cancelled_under_others(
     assert (second.get(), first.get()) == (5, 5)
 
 
-def test_processes_share_the_store(folder: Path, ledger: StoredObjects) -> None:
+def test_processes_share_the_store(folder: Path, ledger: Ledger) -> None:
     script = """
 import sys
 from pymonik import Pymonik, task
@@ -307,7 +301,7 @@ with Pymonik(backend="inline"):
     assert not list(folder.glob(".*"))
 
 
-def test_tasks_that_are_not_cached_run_each_time(client: Pymonik, ledger: StoredObjects) -> None:
+def test_tasks_that_are_not_cached_run_each_time(client: Pymonik, ledger: Ledger) -> None:
     path = ledger.path
 
     @task(pure=True)
@@ -343,7 +337,7 @@ def test_a_task_refuses_an_environment_of_another_type() -> None:
 def test_a_store_that_cannot_be_used_fails_nothing_and_says_so_once(
     connect: Connect,
     backend: str,
-    ledger: StoredObjects,
+    ledger: Ledger,
     folder: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -367,7 +361,7 @@ def test_a_full_disk_fails_nothing(
 
 
 def test_a_damaged_value_is_made_anew(
-    connect: Connect, backend: str, ledger: StoredObjects, folder: Path
+    connect: Connect, backend: str, ledger: Ledger, folder: Path
 ) -> None:
     if backend not in HERE:
         pytest.skip("the session keeps it")
@@ -415,7 +409,7 @@ def test_classes_of_the_program_are_not_kept_for_the_next(
     assert not folder.exists() or not list(folder.iterdir())
 
 
-def test_an_option_of_the_call_changes_no_key(client: Pymonik, ledger: StoredObjects) -> None:
+def test_an_option_of_the_call_changes_no_key(client: Pymonik, ledger: Ledger) -> None:
     square = counted(ledger)
     square.invoke(3).get()
     assert square.invoke(3, task_options=TaskOptions(retries=2)).get() == 9

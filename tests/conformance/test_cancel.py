@@ -9,15 +9,13 @@ import pytest
 
 from pymonik import Pymonik, Task
 from pymonik.errors import Cancelled, NoClientError, TaskFailed
-from tests.conftest import Gate, StoredObjects
+from tests.conftest import Gate, Ledger
 
 from .conftest import Connect
 from .programs import add, inc, note, pass_gate, square, total
 
 
-def test_a_call_cancelled_before_the_flush_never_runs(
-    client: Pymonik, ledger: StoredObjects
-) -> None:
+def test_a_call_cancelled_before_the_flush_never_runs(client: Pymonik, ledger: Ledger) -> None:
     kept, dropped = note.invoke(ledger.path, "kept"), note.invoke(ledger.path, "dropped")
     assert dropped.cancel() is True
     kept.wait()
@@ -26,9 +24,7 @@ def test_a_call_cancelled_before_the_flush_never_runs(
     assert ledger.lines() == ["kept"]
 
 
-def test_the_dependents_of_a_cancelled_call_are_cancelled(
-    client: Pymonik, ledger: StoredObjects
-) -> None:
+def test_the_dependents_of_a_cancelled_call_are_cancelled(client: Pymonik, ledger: Ledger) -> None:
     first = note.invoke(ledger.path, "first", 1)
     second = note.invoke(ledger.path, "second", first)
     third = add.invoke(second, 1)
@@ -49,7 +45,7 @@ def test_cancelling_a_dependent_leaves_its_inputs_alone(client: Pymonik) -> None
         second.get()
 
 
-def test_an_element_of_a_map_can_be_cancelled(client: Pymonik, ledger: StoredObjects) -> None:
+def test_an_element_of_a_map_can_be_cancelled(client: Pymonik, ledger: Ledger) -> None:
     handles = note.map_invoke([(ledger.path, i, i) for i in range(5)])
     assert handles[2].cancel() is True
     assert [h.get() for i, h in enumerate(handles) if i != 2] == [0, 1, 3, 4]
@@ -111,7 +107,7 @@ def test_a_running_call_is_stopped(client: Pymonik, gate: Gate) -> None:
 
 @pytest.mark.asynchronous
 def test_a_unit_is_stopped_once_nothing_wanted_is_left_in_it(
-    client: Pymonik, gate: Gate, ledger: StoredObjects
+    client: Pymonik, gate: Gate, ledger: Ledger
 ) -> None:
     blocked = pass_gate.invoke(gate.path)
     after = note.invoke(ledger.path, "after", blocked)
@@ -173,7 +169,7 @@ def test_an_element_of_a_map_without_arguments_can_be_cancelled(client: Pymonik)
     assert [handles[0].get(), handles[2].get()] == [7, 7]
 
 
-def test_a_whole_map_is_cancelled_in_one_column(client: Pymonik, ledger: StoredObjects) -> None:
+def test_a_whole_map_is_cancelled_in_one_column(client: Pymonik, ledger: Ledger) -> None:
     handles = note.map_invoke([(ledger.path, i) for i in range(50)])
     first = handles[0].cancel()
     column = client.pending[0].args[0]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, PymonikContext, Task, get_context, task
-from tests.conftest import StoredObjects
+from tests.conftest import Ledger
 
 from .programs import inc
 
@@ -72,7 +72,7 @@ def test_fused_calls_keep_their_own_names(client: Pymonik) -> None:
     assert (a.get(), b.get()) == ("first", "second")
 
 
-def test_an_attempt_is_counted(client: Pymonik, ledger: StoredObjects) -> None:
+def test_an_attempt_is_counted(client: Pymonik, ledger: Ledger) -> None:
     @task(retries=2)
     def third_time(path: str) -> int:
         attempt = get_context().attempt

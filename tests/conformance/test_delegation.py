@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pymonik import Pymonik, Task, task
-from tests.conftest import StoredObjects
+from tests.conftest import Ledger
 
 from .conftest import Connect
 from .programs import add, attempt, identity, inc, note, square, total
@@ -126,7 +126,7 @@ def test_a_task_may_return_one_of_its_arguments(client: Pymonik) -> None:
     assert passed_on.invoke(square.invoke(2)).get() == [5, 5, 4]
 
 
-def test_calls_made_and_not_returned_run_too(connect: Connect, ledger: StoredObjects) -> None:
+def test_calls_made_and_not_returned_run_too(connect: Connect, ledger: Ledger) -> None:
     path = ledger.path
 
     @task
@@ -140,9 +140,7 @@ def test_calls_made_and_not_returned_run_too(connect: Connect, ledger: StoredObj
     assert sorted(ledger.lines()) == ["child", "mapped", "mapped"]
 
 
-def test_the_block_waits_for_calls_made_by_dropped_tasks(
-    connect: Connect, ledger: StoredObjects
-) -> None:
+def test_the_block_waits_for_calls_made_by_dropped_tasks(connect: Connect, ledger: Ledger) -> None:
     path = ledger.path
 
     @task
@@ -194,7 +192,7 @@ def third_time(path: str) -> int:
 
 @pytest.mark.parametrize("way", ["plain", "with a handle in its closure", "rows"])
 def test_sub_tasks_inherit_options_however_their_task_is_called(
-    client: Pymonik, ledger: StoredObjects, way: str
+    client: Pymonik, ledger: Ledger, way: str
 ) -> None:
     kept = identity.invoke(1) if way == "with a handle in its closure" else 1
 

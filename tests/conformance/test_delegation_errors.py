@@ -9,7 +9,7 @@ import pytest
 
 from pymonik import Pymonik, get_context, task
 from pymonik.errors import WaitInTaskError
-from tests.conftest import StoredObjects
+from tests.conftest import Ledger
 
 from .conftest import Connect
 from .programs import add, divide, inc, note, square
@@ -67,7 +67,7 @@ def test_a_value_that_cannot_be_pickled_beside_a_sub_call_is_an_error(client: Py
     assert inc.invoke(1).get() == 2
 
 
-def test_a_failed_call_takes_its_sub_calls_with_it(client: Pymonik, ledger: StoredObjects) -> None:
+def test_a_failed_call_takes_its_sub_calls_with_it(client: Pymonik, ledger: Ledger) -> None:
     path = ledger.path
 
     @task(retries=2)

@@ -6,7 +6,7 @@ import pytest
 
 from pymonik import Pymonik
 from pymonik.errors import TaskFailed
-from tests.conftest import StoredObjects
+from tests.conftest import Ledger
 
 from .conftest import story
 from .programs import add, divide, inc, note, total
@@ -47,7 +47,7 @@ def test_a_path_crosses_submissions(client: Pymonik) -> None:
     assert isinstance(root.exception(), ZeroDivisionError)
 
 
-def test_a_call_that_finds_an_error_does_not_run(client: Pymonik, ledger: StoredObjects) -> None:
+def test_a_call_that_finds_an_error_does_not_run(client: Pymonik, ledger: Ledger) -> None:
     end = note.invoke(ledger.path, "ran", divide.invoke(1, 0))
     assert isinstance(end.exception(), ZeroDivisionError)
     assert ledger.lines() == []

@@ -13,7 +13,7 @@ import pytest
 
 from pymonik import Materialize, Pymonik, materialize, task
 from pymonik.errors import OptionsError
-from tests.conftest import StoredObjects
+from tests.conftest import Ledger
 
 from .conftest import SYNCHRONOUS, Connect
 
@@ -268,7 +268,7 @@ def test_an_upload_ahead_is_used_by_calls(client: Pymonik, source: Path) -> None
 
 
 def test_tries_of_a_call_have_folders_of_their_own(
-    client: Pymonik, source: Path, ledger: StoredObjects
+    client: Pymonik, source: Path, ledger: Ledger
 ) -> None:
     mat = materialize(source / "data.txt", "data.txt")
 
@@ -287,9 +287,7 @@ def test_tries_of_a_call_have_folders_of_their_own(
 
 
 @pytest.mark.asynchronous
-def test_a_killed_task_leaves_no_folder(
-    connect: Connect, source: Path, ledger: StoredObjects
-) -> None:
+def test_a_killed_task_leaves_no_folder(connect: Connect, source: Path, ledger: Ledger) -> None:
     mat = materialize(source / "data.txt", "data.txt")
 
     @task(max_retries=0)

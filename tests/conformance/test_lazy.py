@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, ResultHandle, as_completed
-from tests.conftest import StoredObjects
+from tests.conftest import Ledger
 
 from .conftest import Connect
 from .programs import add, divide, inc, note, square, total
 
 
-def test_recording_runs_nothing(client: Pymonik, ledger: StoredObjects) -> None:
+def test_recording_runs_nothing(client: Pymonik, ledger: Ledger) -> None:
     first = note.invoke(ledger.path, "one")
     note.map_invoke([(ledger.path, "two", first), (ledger.path, "three", first)])
     assert ledger.lines() == []
@@ -47,9 +47,7 @@ def test_what_looks_at_a_value_sends_everything_pending(
         assert client.stats.calls == 5
 
 
-def test_leaving_the_block_runs_what_nobody_waited_for(
-    connect: Connect, ledger: StoredObjects
-) -> None:
+def test_leaving_the_block_runs_what_nobody_waited_for(connect: Connect, ledger: Ledger) -> None:
     with connect():
         for i in range(5):
             note.invoke(ledger.path, i)
@@ -96,7 +94,7 @@ def test_a_flush_of_nothing_is_no_submission(client: Pymonik) -> None:
     assert client.stats.submissions == 1
 
 
-def test_a_call_whose_handle_was_dropped_runs_once(connect: Connect, ledger: StoredObjects) -> None:
+def test_a_call_whose_handle_was_dropped_runs_once(connect: Connect, ledger: Ledger) -> None:
     with connect():
         note.invoke(ledger.path, "dropped")
         gc.collect()
@@ -108,9 +106,7 @@ def test_an_intermediate_value_nobody_holds_is_still_right(client: Pymonik) -> N
     assert total.invoke([inc.invoke(inc.invoke(i)) for i in range(10)]).get() == 65
 
 
-def test_a_value_is_computed_once_however_often_it_is_used(
-    client: Pymonik, ledger: StoredObjects
-) -> None:
+def test_a_value_is_computed_once_however_often_it_is_used(client: Pymonik, ledger: Ledger) -> None:
     shared = note.invoke(ledger.path, "once", 5)
     handles = [add.invoke(shared, i) for i in range(10)]
     assert [h.get() for h in handles] == [5 + i for i in range(10)]
@@ -118,7 +114,7 @@ def test_a_value_is_computed_once_however_often_it_is_used(
     assert ledger.lines() == ["once"]
 
 
-def test_impure_calls_with_equal_arguments_each_run(client: Pymonik, ledger: StoredObjects) -> None:
+def test_impure_calls_with_equal_arguments_each_run(client: Pymonik, ledger: Ledger) -> None:
     handles = [note.invoke(ledger.path, "same") for _ in range(3)]
     for h in handles:
         h.get()
@@ -126,7 +122,7 @@ def test_impure_calls_with_equal_arguments_each_run(client: Pymonik, ledger: Sto
 
 
 def test_the_plan_says_what_would_be_sent_without_sending_it(
-    client: Pymonik, ledger: StoredObjects
+    client: Pymonik, ledger: Ledger
 ) -> None:
     handles = [note.invoke(ledger.path, i, i) for i in range(10)]
     plan = client.plan()

@@ -10,7 +10,7 @@ import pytest
 
 from pymonik import Pymonik, PymonikContext, Task, get_context, task
 from pymonik.errors import OptionsError
-from tests.conftest import StoredObjects
+from tests.conftest import Ledger
 
 from .conftest import Connect
 
@@ -97,7 +97,7 @@ def test_cancelling_a_call_moves_no_other(connect: Connect) -> None:
         assert (second.get(), first.get() != alone) == (alone, True)
 
 
-def test_a_call_that_is_tried_again_draws_the_same(connect: Connect, ledger: StoredObjects) -> None:
+def test_a_call_that_is_tried_again_draws_the_same(connect: Connect, ledger: Ledger) -> None:
     @task(retries=2, require_context=True)
     def third_time(ctx: PymonikContext, path: str) -> float:
         value = float(ctx.rng.random())
@@ -113,7 +113,7 @@ def test_a_call_that_is_tried_again_draws_the_same(connect: Connect, ledger: Sto
 
 
 @pytest.mark.asynchronous
-def test_a_call_whose_executor_died_draws_the_same(connect: Connect, ledger: StoredObjects) -> None:
+def test_a_call_whose_executor_died_draws_the_same(connect: Connect, ledger: Ledger) -> None:
     @task(max_retries=2)
     def dies(path: str) -> float:
         value = float(get_context().rng.random())

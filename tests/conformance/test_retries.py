@@ -9,7 +9,7 @@ import pytest
 
 from pymonik import Pymonik, Task, TaskOptions, task
 from pymonik.errors import TaskFailed
-from tests.conftest import StoredObjects
+from tests.conftest import Ledger
 
 from .programs import attempt, inc
 
@@ -25,19 +25,19 @@ def flaky(path: str, good: int, kind: type[Exception] = RuntimeError) -> int:
     return count
 
 
-def test_without_retries_a_call_is_tried_once(client: Pymonik, ledger: StoredObjects) -> None:
+def test_without_retries_a_call_is_tried_once(client: Pymonik, ledger: Ledger) -> None:
     h = Task(flaky).invoke(ledger.path, 2)
     assert isinstance(h.exception(), RuntimeError)
     assert len(ledger.lines()) == 1
 
 
-def test_a_call_is_tried_again_until_it_works(client: Pymonik, ledger: StoredObjects) -> None:
+def test_a_call_is_tried_again_until_it_works(client: Pymonik, ledger: Ledger) -> None:
     assert task(retries=4)(flaky).invoke(ledger.path, 3).get() == 3
     assert len(ledger.lines()) == 3
 
 
 def test_the_last_error_is_raised_with_the_number_of_attempts(
-    client: Pymonik, ledger: StoredObjects
+    client: Pymonik, ledger: Ledger
 ) -> None:
     with pytest.raises(RuntimeError, match="attempt 3") as caught:
         task(retries=2)(flaky).invoke(ledger.path, 10).get()
@@ -49,7 +49,7 @@ def test_the_last_error_is_raised_with_the_number_of_attempts(
 
 @pytest.mark.parametrize("retry_on", [OSError, (OSError,), (KeyError, OSError)])
 def test_only_the_named_types_are_tried_again(
-    client: Pymonik, ledger: StoredObjects, retry_on: Any
+    client: Pymonik, ledger: Ledger, retry_on: Any
 ) -> None:
     picky = task(retries=3, retry_on=retry_on)(flaky)
     assert picky.invoke(ledger.path, 2, ConnectionError).get() == 2
@@ -58,11 +58,11 @@ def test_only_the_named_types_are_tried_again(
     assert len(ledger.lines()) == 3
 
 
-def test_retries_can_be_given_at_the_call(client: Pymonik, ledger: StoredObjects) -> None:
+def test_retries_can_be_given_at_the_call(client: Pymonik, ledger: Ledger) -> None:
     assert Task(flaky).invoke(ledger.path, 3, pmk_retries=2).get() == 3
 
 
-def test_retries_can_be_given_by_options(client: Pymonik, ledger: StoredObjects) -> None:
+def test_retries_can_be_given_by_options(client: Pymonik, ledger: Ledger) -> None:
     h = Task(flaky).invoke(ledger.path, 3, task_options=TaskOptions(retries=2))
     assert h.get() == 3
 
@@ -77,7 +77,7 @@ def test_each_element_of_a_map_has_its_own_attempts(client: Pymonik, tmp_path: A
     assert [h.get() for i, h in enumerate(handles) if i != 3] == [1, 2, 3, 2]
 
 
-def test_a_retry_gets_its_arguments_anew(client: Pymonik, ledger: StoredObjects) -> None:
+def test_a_retry_gets_its_arguments_anew(client: Pymonik, ledger: Ledger) -> None:
     @task(retries=3)
     def spoiling(path: str, xs: list[int]) -> list[int]:
         xs.append(99)
@@ -93,7 +93,7 @@ def test_a_retry_gets_its_arguments_anew(client: Pymonik, ledger: StoredObjects)
 
 @pytest.mark.parametrize("size", [3, 100_000])
 def test_a_retry_gets_the_value_of_a_fused_input_anew(
-    client: Pymonik, ledger: StoredObjects, size: int
+    client: Pymonik, ledger: Ledger, size: int
 ) -> None:
     @task(retries=3)
     def spoiling(path: str, xs: Any) -> float:
@@ -106,7 +106,7 @@ def test_a_retry_gets_the_value_of_a_fused_input_anew(
 
 
 def test_a_fused_input_is_not_computed_again_for_a_retry(
-    client: Pymonik, ledger: StoredObjects, tmp_path: Any
+    client: Pymonik, ledger: Ledger, tmp_path: Any
 ) -> None:
     second = str(tmp_path / "second")
     first = attempt.invoke(second)
@@ -116,7 +116,7 @@ def test_a_fused_input_is_not_computed_again_for_a_retry(
         assert len(lines.readlines()) == 1
 
 
-def test_what_follows_a_retried_call_runs_once(client: Pymonik, ledger: StoredObjects) -> None:
+def test_what_follows_a_retried_call_runs_once(client: Pymonik, ledger: Ledger) -> None:
     assert inc.invoke(task(retries=4)(flaky).invoke(ledger.path, 3)).get() == 4
     assert len(ledger.lines()) == 3
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from pymonik.errors import Cancelled, NoClientError
-from tests.conftest import Gate, StoredObjects
+from tests.conftest import Gate, Ledger
 
 from .conftest import Connect
 from .programs import divide, identity, note, pass_gate, square
@@ -45,9 +45,7 @@ def test_the_first_failure_nobody_looked_at_is_raised(connect: Connect) -> None:
         _unseen = divide.invoke(1, 0)
 
 
-def test_a_failure_whose_handle_was_dropped_is_raised(
-    connect: Connect, ledger: StoredObjects
-) -> None:
+def test_a_failure_whose_handle_was_dropped_is_raised(connect: Connect, ledger: Ledger) -> None:
     with pytest.raises(ZeroDivisionError), connect():
         divide.invoke(1, 0)
         note.invoke(ledger.path, "ran")
@@ -83,7 +81,7 @@ def test_the_error_names_the_call_when_raised_at_the_exit(connect: Connect) -> N
 
 
 def test_an_exception_in_the_block_drops_what_was_not_sent(
-    connect: Connect, ledger: StoredObjects, caplog: pytest.LogCaptureFixture
+    connect: Connect, ledger: Ledger, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="pymonik")
     with pytest.raises(LookupError, match="mine"), connect():
@@ -103,7 +101,7 @@ def test_an_exception_in_the_block_is_not_masked_by_a_failed_task(connect: Conne
 
 @pytest.mark.asynchronous
 def test_an_exception_in_the_block_cancels_what_was_sent(
-    connect: Connect, gate: Gate, ledger: StoredObjects
+    connect: Connect, gate: Gate, ledger: Ledger
 ) -> None:
     with pytest.raises(LookupError, match="mine"), connect() as client:
         blocked = pass_gate.invoke(gate.path)
@@ -119,7 +117,7 @@ def test_an_exception_in_the_block_cancels_what_was_sent(
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_an_interruption_of_the_block_is_raised_again(
-    connect: Connect, ledger: StoredObjects, interruption: type[BaseException]
+    connect: Connect, ledger: Ledger, interruption: type[BaseException]
 ) -> None:
     with pytest.raises(interruption), connect():
         note.invoke(ledger.path, "never")
@@ -135,9 +133,7 @@ def test_a_value_got_before_the_exception_stays_readable(connect: Connect) -> No
     assert h.get() == 9
 
 
-def test_the_block_waits_for_calls_of_every_submission(
-    connect: Connect, ledger: StoredObjects
-) -> None:
+def test_the_block_waits_for_calls_of_every_submission(connect: Connect, ledger: Ledger) -> None:
     with connect() as client:
         for i in range(3):
             note.invoke(ledger.path, i)

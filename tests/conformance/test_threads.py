@@ -17,7 +17,7 @@ from pymonik import Pymonik, ResultHandle, Task, as_completed, task
 from pymonik.errors import Cancelled, LostValueError, NoClientError
 from pymonik.values.outcome import PENDING
 from pymonik.values.outputs import Outputs
-from tests.conftest import Gate, StoredObjects
+from tests.conftest import Gate, Ledger
 
 from .conftest import BACKENDS, Connect, settings_of
 from .programs import add, identity, inc, note, pair, pass_gate, square, total
@@ -159,9 +159,7 @@ def test_a_known_value_that_another_thread_uses(connect: Connect) -> None:
         assert (seam.value()[0].get(), seam.value()[1].get()) == (6, [8, 8, 10])
 
 
-def test_handles_that_are_dropped_while_they_are_sent(
-    client: Pymonik, ledger: StoredObjects
-) -> None:
+def test_handles_that_are_dropped_while_they_are_sent(client: Pymonik, ledger: Ledger) -> None:
     handles = [note.invoke(ledger.path, i, i) for i in range(4)]
     with Seam(client, lambda: handles.__delitem__(slice(3))):
         client.flush()
@@ -170,9 +168,7 @@ def test_handles_that_are_dropped_while_they_are_sent(
     assert sorted(ledger.lines()) == list("0123")
 
 
-def test_a_call_recorded_while_another_is_sent_runs_once(
-    client: Pymonik, ledger: StoredObjects
-) -> None:
+def test_a_call_recorded_while_another_is_sent_runs_once(client: Pymonik, ledger: Ledger) -> None:
     first = note.invoke(ledger.path, "first")
     with Seam(client, lambda: note.invoke(ledger.path, "second", pymonik=client)) as seam:
         client.flush()
@@ -249,7 +245,7 @@ def test_a_call_cancelled_while_it_is_sent(client: Pymonik, gate: Gate) -> None:
 
 
 def test_a_call_cancelled_that_was_recorded_while_others_are_sent(
-    client: Pymonik, ledger: StoredObjects
+    client: Pymonik, ledger: Ledger
 ) -> None:
     kept = note.invoke(ledger.path, "kept", 5)
     handles: list[ResultHandle[Any]] = []
@@ -341,7 +337,7 @@ def test_values_taken_as_they_come_while_they_are_sent(kept: Pymonik) -> None:
 
 
 def test_calls_that_callbacks_record_are_sent_before_the_client_closes(
-    connect: Connect, ledger: StoredObjects
+    connect: Connect, ledger: Ledger
 ) -> None:
     with connect() as client:
 
@@ -401,7 +397,7 @@ def test_a_call_dropped_by_another_thread_is_awaited_by_nobody(connect: Connect)
             wait_for_it()
 
 
-def test_a_client_that_is_left_while_it_sends(connect: Connect, ledger: StoredObjects) -> None:
+def test_a_client_that_is_left_while_it_sends(connect: Connect, ledger: Ledger) -> None:
     client = connect().create()
     handle = note.invoke(ledger.path, "never", pymonik=client)
     with Seam(client, client.cancel, waits=True), pytest.raises(NoClientError, match="never sent"):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import PATIENCE, StoredObjects, script_environment
+from tests.conftest import PATIENCE, Ledger, script_environment
 
 from .conftest import HERE
 
@@ -31,7 +31,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("title", CHANGES)
 def test_a_class_that_changes_before_the_flush_keeps_no_wrong_value(
-    run_script: Any, backend: str, ledger: StoredObjects, title: str
+    run_script: Any, backend: str, ledger: Ledger, title: str
 ) -> None:
     statement, change = CHANGES[title]
     if not statement.startswith(("class", "K")):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pymonik.emulator import Emulator
-from tests.emulator.plain_cluster import Client, Interceptor, emulator
+from tests.emulator.plain_cluster import Client, Gate, emulator
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def lenient(lenient_emulator: Emulator) -> Iterator[Client]:
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Interceptor]:
-    gate = Interceptor(tmp_path / "gate")
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path / "gate")
     yield gate
     gate.close()

@@ -61,7 +61,7 @@ def code(error: BaseException) -> str:
     return str(error.code().name)
 
 
-class Interceptor:
+class Gate:
     """A named pipe that holds tasks back until the test opens it, with no clock.
 
     Both ends are kept open here, so that neither side waits for the other to come.

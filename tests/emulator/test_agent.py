@@ -8,7 +8,7 @@ from pathlib import Path
 
 from armonik.common import Task, TaskStatus
 
-from tests.emulator.plain_cluster import Client, Interceptor, emulator, eventually, options
+from tests.emulator.plain_cluster import Client, Gate, emulator, eventually, options
 
 
 def test_payload_and_dependencies_are_files_before_the_worker_is_called(strict: Client) -> None:
@@ -76,7 +76,7 @@ def test_strict_fails_an_announced_file_that_was_not_written(strict: Client) -> 
     assert "wrote no such file" in strict.ended(task).output.error
 
 
-def test_cancelled_tasks_stop_and_their_dependents_fail(strict: Client, gate: Interceptor) -> None:
+def test_cancelled_tasks_stop_and_their_dependents_fail(strict: Client, gate: Gate) -> None:
     running, output = strict.run("wait", path=gate.path)
     waiting, _ = strict.run("concat", output)
     eventually(lambda: strict.task_status(running) == TaskStatus.PROCESSING)

@@ -17,7 +17,7 @@ from pymonik.emulator.engine import Engine, Refused
 from pymonik.emulator.services.submission import under_way
 from pymonik.emulator.state import ClusterSettings, events
 from pymonik.emulator.state import ResultStatus as Status
-from tests.emulator.plain_cluster import Client, Interceptor, code, emulator, eventually
+from tests.emulator.plain_cluster import Client, Gate, code, emulator, eventually
 from tests.emulator.plain_machine import OPTIONS
 from tests.emulator.test_events import (
     COMPLETED,
@@ -155,7 +155,7 @@ def test_without_its_database_the_control_plane_says_unknown_to_everything() -> 
         assert fetch(client, output) == b"x"
 
 
-def test_what_ran_while_the_database_was_away_is_told_afterwards(gate: Interceptor) -> None:
+def test_what_ran_while_the_database_was_away_is_told_afterwards(gate: Gate) -> None:
     with emulator() as started, Client(started.endpoint) as client:
         task, output = client.run("wait", path=gate.path)
         eventually(lambda: client.task_status(task) == TaskStatus.PROCESSING)
@@ -170,7 +170,7 @@ def test_what_ran_while_the_database_was_away_is_told_afterwards(gate: Intercept
         assert list(stream) == [], "a stream from before the outage is silent"
 
 
-def test_a_submission_can_be_raced_by_the_abort_of_its_input(gate: Interceptor) -> None:
+def test_a_submission_can_be_raced_by_the_abort_of_its_input(gate: Gate) -> None:
     with emulator(strict=False) as started, Client(started.endpoint) as client:
         failing, output = client.run("wait_then_error", path=gate.path)
         started.faults.add("SubmitTasks", RacedByAbort())

@@ -14,7 +14,7 @@ from armonik.common import ResultStatus, SessionStatus, TaskStatus
 from pymonik.emulator import Emulator
 from tests.emulator.plain_cluster import (
     Client,
-    Interceptor,
+    Gate,
     code,
     emulator,
     eventually,
@@ -24,9 +24,7 @@ from tests.emulator.plain_cluster import (
 from tests.emulator.test_events import NEW_RESULT, subscribe
 
 
-def test_closing_a_session_kills_the_work_that_has_not_started(
-    lenient: Client, gate: Interceptor
-) -> None:
+def test_closing_a_session_kills_the_work_that_has_not_started(lenient: Client, gate: Gate) -> None:
     running, kept = lenient.run("wait", path=gate.path, text="kept")
     eventually(lambda: lenient.task_status(running) == TaskStatus.PROCESSING)
     queued, lost = lenient.run("concat")
@@ -40,7 +38,7 @@ def test_closing_a_session_kills_the_work_that_has_not_started(
     assert code(refused.value) == "FAILED_PRECONDITION"
 
 
-def test_stopping_submission_lets_accepted_work_finish(strict: Client, gate: Interceptor) -> None:
+def test_stopping_submission_lets_accepted_work_finish(strict: Client, gate: Gate) -> None:
     _, first = strict.run("wait", path=gate.path, text="a")
     _, second = strict.run("concat", first, text="b")
     strict.sessions.stop_submission_session(strict.session, client=True, worker=False)
@@ -58,7 +56,7 @@ def test_the_payload_of_an_ended_task_is_deleted(strict: Client) -> None:
     assert code(missing.value) == "NOT_FOUND"
 
 
-def test_tasks_that_share_a_payload_break_each_other(lenient: Client, gate: Interceptor) -> None:
+def test_tasks_that_share_a_payload_break_each_other(lenient: Client, gate: Gate) -> None:
     payload = lenient.program("wait", path=gate.path, text="x")
     first, second = lenient.declare("first", "second")
     lenient.submit(payload, first)
@@ -175,7 +173,7 @@ def test_purging_a_running_session_deletes_first_and_refuses_then(lenient: Clien
 
 @pytest.mark.parametrize("is_strict", [True, False])
 def test_a_worker_with_one_thread_is_deaf_during_a_task_and_gets_restarted(
-    is_strict: bool, gate: Interceptor
+    is_strict: bool, gate: Gate
 ) -> None:
     deaf = emulator(
         worker=plain_worker(threads=1), strict=is_strict, probe_interval=0.05, probe_timeout=0.1
@@ -193,7 +191,7 @@ def test_a_worker_with_one_thread_is_deaf_during_a_task_and_gets_restarted(
             assert client.task_status(task) not in (TaskStatus.ERROR, TaskStatus.RETRIED)
 
 
-def test_a_worker_that_answers_during_a_task_is_left_alone(gate: Interceptor) -> None:
+def test_a_worker_that_answers_during_a_task_is_left_alone(gate: Gate) -> None:
     probing = emulator(probe_interval=0.02)
     with probing, Client(probing.endpoint) as client:
         task, output = client.run("wait", path=gate.path, text="x")
@@ -217,7 +215,7 @@ def test_records_are_lost_when_they_get_too_old() -> None:
             assert code(missing.value) == "NOT_FOUND"
 
 
-def test_a_deadline_ends_the_task_without_a_retry(strict: Client, gate: Interceptor) -> None:
+def test_a_deadline_ends_the_task_without_a_retry(strict: Client, gate: Gate) -> None:
     (output,) = strict.declare("output")
     short = options(max_duration=timedelta(milliseconds=100))
     task = strict.submit(strict.program("wait", path=gate.path), output, options=short)

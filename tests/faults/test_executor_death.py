@@ -11,7 +11,7 @@ import pytest
 
 from pymonik import Pymonik, Task, task
 from pymonik.errors import ExecutorDied
-from tests.conftest import StoredObjects
+from tests.conftest import Ledger
 
 from .conftest import Wake
 
@@ -52,17 +52,17 @@ WAYS = ["kill", "segfault", "exit", "abort"]
 
 @pytest.mark.parametrize("how", WAYS)
 def test_a_call_whose_executor_died_is_tried_again(
-    client: Pymonik, ledger: StoredObjects, how: str
+    client: Pymonik, ledger: Ledger, how: str
 ) -> None:
     assert die_until.invoke(ledger.path, 2, how).get() == 2
 
 
-def test_it_is_tried_again_max_retries_times(client: Pymonik, ledger: StoredObjects) -> None:
+def test_it_is_tried_again_max_retries_times(client: Pymonik, ledger: Ledger) -> None:
     assert die_until.invoke(ledger.path, 3, pmk_max_retries=2).get() == 3
 
 
 @pytest.mark.parametrize("retries", [0, 2])
-def test_then_it_fails_and_says_so(client: Pymonik, ledger: StoredObjects, retries: int) -> None:
+def test_then_it_fails_and_says_so(client: Pymonik, ledger: Ledger, retries: int) -> None:
     h = die_until.invoke(ledger.path, 99, pmk_max_retries=retries)
     with pytest.raises(ExecutorDied, match="die_until") as caught:
         h.get()
@@ -75,14 +75,14 @@ def test_then_it_fails_and_says_so(client: Pymonik, ledger: StoredObjects, retri
     ("how", "said"), [("kill", "SIGKILL|signal 9"), ("exit", "3"), ("abort", "SIGABRT|signal 6")]
 )
 def test_the_error_says_how_the_process_ended(
-    client: Pymonik, ledger: StoredObjects, how: str, said: str
+    client: Pymonik, ledger: Ledger, how: str, said: str
 ) -> None:
     with pytest.raises(ExecutorDied, match=said):
         die_until.invoke(ledger.path, 99, how, pmk_max_retries=0).get()
 
 
 def test_a_killed_executor_in_the_middle_of_a_run_loses_nothing(
-    client: Pymonik, wake: Wake, ledger: StoredObjects
+    client: Pymonik, wake: Wake, ledger: Ledger
 ) -> None:
     @task
     def report_once(pipe: str, path: str, x: int) -> int:
@@ -115,9 +115,7 @@ def test_siblings_of_a_deadly_call_are_not_charged(client: Pymonik, tmp_path: An
     assert (tmp_path / "7").read_text().split() == ["attempt"]
 
 
-def test_a_completed_call_is_not_run_again(
-    client: Pymonik, ledger: StoredObjects, tmp_path: Any
-) -> None:
+def test_a_completed_call_is_not_run_again(client: Pymonik, ledger: Ledger, tmp_path: Any) -> None:
     first = die_until.invoke(ledger.path, 1, "kill", 5).wait()
     deadly = Task(lambda x, path: die_until(path, 3, "kill", x + 1), func_name="deadly")
     second = deadly.invoke(first, str(tmp_path / "second"))
@@ -125,9 +123,7 @@ def test_a_completed_call_is_not_run_again(
     assert len(ledger.lines()) == 1
 
 
-def test_a_completed_large_value_survives_its_executor(
-    client: Pymonik, ledger: StoredObjects
-) -> None:
+def test_a_completed_large_value_survives_its_executor(client: Pymonik, ledger: Ledger) -> None:
     import numpy as np
 
     made = Task(lambda path: die_until(path, 1, "kill", np.arange(500_000)), func_name="made")
@@ -140,9 +136,7 @@ def test_a_completed_large_value_survives_its_executor(
     assert len(ledger.lines()) == 1
 
 
-def test_what_follows_a_deadly_call_carries_its_story(
-    client: Pymonik, ledger: StoredObjects
-) -> None:
+def test_what_follows_a_deadly_call_carries_its_story(client: Pymonik, ledger: Ledger) -> None:
     deadly = die_until.invoke(ledger.path, 99, pmk_max_retries=1)
     end = square.invoke(deadly)
     with pytest.raises(ExecutorDied) as caught:
@@ -163,7 +157,7 @@ def test_a_task_that_kills_its_whole_group_harms_only_itself(client: Pymonik) ->
     assert square.map_invoke(range(5)).get() == [0, 1, 4, 9, 16]
 
 
-def test_an_executor_dies_while_it_delegates(client: Pymonik, ledger: StoredObjects) -> None:
+def test_an_executor_dies_while_it_delegates(client: Pymonik, ledger: Ledger) -> None:
     @task
     def parent(path: str) -> Any:
         h = square.invoke(4)
@@ -208,7 +202,7 @@ def tell(path: str, line: str, value: Any = None) -> Any:
 
 @pytest.mark.parametrize("value", [1, "text", {"a": [1, 2]}, b"x" * 10_000])
 def test_steps_of_a_chain_that_had_ended_do_not_run_again(
-    client: Pymonik, ledger: StoredObjects, tmp_path: Path, value: Any
+    client: Pymonik, ledger: Ledger, tmp_path: Path, value: Any
 ) -> None:
     first = tell.invoke(ledger.path, "first", value)
     second = tell.invoke(ledger.path, "second", first)
@@ -221,7 +215,7 @@ def test_steps_of_a_chain_that_had_ended_do_not_run_again(
 
 
 def test_steps_before_one_that_kills_for_good_do_not_run_again(
-    client: Pymonik, ledger: StoredObjects, tmp_path: Path
+    client: Pymonik, ledger: Ledger, tmp_path: Path
 ) -> None:
     kept = tell.invoke(ledger.path, "kept", 7)
     handed = tell.invoke(ledger.path, "handed", {"k": kept})
@@ -234,7 +228,7 @@ def test_steps_before_one_that_kills_for_good_do_not_run_again(
 
 
 def test_an_element_goes_on_where_it_was_and_its_siblings_are_left_alone(
-    client: Pymonik, ledger: StoredObjects, tmp_path: Path
+    client: Pymonik, ledger: Ledger, tmp_path: Path
 ) -> None:
     starts = [tell.invoke(ledger.path, f"start-{i}", i, pmk_chunk_size=4) for i in range(4)]
     ends = [

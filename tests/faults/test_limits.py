@@ -11,7 +11,7 @@ import pytest
 
 from pymonik import Pymonik, task
 from pymonik.errors import TaskFailed, TaskTimeout
-from tests.conftest import StoredObjects
+from tests.conftest import Ledger
 
 from .conftest import Wake
 
@@ -53,7 +53,7 @@ def test_a_call_that_outlives_its_limit_times_out(client: Pymonik, limit: Any) -
     assert square.invoke(3).get() == 9
 
 
-def test_the_rest_of_its_unit_continues(client: Pymonik, ledger: StoredObjects) -> None:
+def test_the_rest_of_its_unit_continues(client: Pymonik, ledger: Ledger) -> None:
     rows = [(i, 3, ledger.path) for i in range(8)]
     handles = hang_on.map_invoke(rows, pmk_max_duration=LIMIT, pmk_chunk_size=8)
     assert isinstance(handles[3].exception(), TaskTimeout)
@@ -63,7 +63,7 @@ def test_the_rest_of_its_unit_continues(client: Pymonik, ledger: StoredObjects) 
     assert ledger.lines().count("3") == 1
 
 
-def test_a_timeout_is_not_tried_again(client: Pymonik, ledger: StoredObjects) -> None:
+def test_a_timeout_is_not_tried_again(client: Pymonik, ledger: Ledger) -> None:
     h = hang_on.invoke(1, 1, ledger.path, pmk_max_duration=LIMIT, pmk_max_retries=3)
     assert isinstance(h.exception(), TaskTimeout)
     assert ledger.lines() == ["1"]
@@ -76,9 +76,7 @@ def test_what_follows_carries_the_timeout(client: Pymonik) -> None:
     assert tuple(caught.value.path) == ("hang", "square")
 
 
-def test_what_ran_before_it_in_its_unit_keeps_its_value(
-    client: Pymonik, ledger: StoredObjects
-) -> None:
+def test_what_ran_before_it_in_its_unit_keeps_its_value(client: Pymonik, ledger: Ledger) -> None:
     first = hang_on.invoke(5, 99, ledger.path)
     end = hang_on.invoke(first, 5, pmk_max_duration=LIMIT)
     assert isinstance(end.exception(), TaskTimeout)
