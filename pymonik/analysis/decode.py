@@ -128,7 +128,7 @@ class Reader:
             _flag(entry["pure"]),
             _flag(entry["context"]),
             self._environment(entry),
-            self._edition(entry.get("modules")),
+            self._snapshot(entry.get("modules")),
             root=bytes.fromhex(_text(entry.get("root", ""))),
         )
 
@@ -170,7 +170,7 @@ class Reader:
             )
         return self.variables[name]
 
-    def _edition(self, number: int | None) -> ModuleSnapshot | None:
+    def _snapshot(self, number: int | None) -> ModuleSnapshot | None:
         """Return the edition of a content, one for all: calls of one share units."""
         if number is not None and number not in self.editions:
             self.editions[number] = ModuleSnapshot.of_content(self._content_at(number))

@@ -97,7 +97,7 @@ class Writer:
         if id(spec) not in self.specs:
             self.specs[id(spec)] = len(self.specs)
             environment: Environment | None = spec.environment
-            modules = spec.edition.content() if spec.edition is not None else None
+            modules = spec.snapshot.content() if spec.snapshot is not None else None
             self.data["specs"].append(
                 {
                     "name": spec.name,

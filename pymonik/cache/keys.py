@@ -35,7 +35,7 @@ class Keys:
     def __init__(self) -> None:
         self._nodes: WeakKeyDictionary[Call, list[str | None]] = WeakKeyDictionary()
         self._codes: WeakKeyDictionary[CallSpec, Parts] = WeakKeyDictionary()
-        self._edition: Any = None
+        self._snapshot: Any = None
 
     def of(self, node: Call) -> list[str | None]:
         """Return the keys of the elements of a node: one for a single call."""
@@ -52,7 +52,7 @@ class Keys:
                 if spec.code.whole is None and not spec.code.is_current():
                     raise LookupError(f"what {spec.name} uses was changed since it was captured")
                 parts = dict(parts_of(spec.code.function, whole=spec.code.whole))
-                parts.update(self._modules_of(spec.code.content, spec.edition))
+                parts.update(self._modules_of(spec.code.content, spec.snapshot))
             else:
                 parts = {f"version of {spec.name}": str(spec.version)}
             if spec.environment:
@@ -72,7 +72,7 @@ class Keys:
         count = 1 if node.n is None else node.n
         if not node.spec.pure:
             return [None] * count
-        self._edition = node.spec.edition
+        self._snapshot = node.spec.snapshot
         try:
             parts = sorted(deciding(self.code_of(node.spec)).items())
             head = repr((FORMAT, parts, node.spec.keywords, node.spec.context))
@@ -111,15 +111,15 @@ class Keys:
 
     def _content(self, content: Content, holes: int = 0) -> str:
         """Name a content by its value, and by the code of the objects in it."""
-        modules = self._modules_of(content, self._edition)
+        modules = self._modules_of(content, self._snapshot)
         return content_digest(content, holes) + "".join(f" {p}" for p in sorted(modules.items()))
 
-    def _modules_of(self, content: Content, edition: Any) -> Parts:
+    def _modules_of(self, content: Content, snapshot: Any) -> Parts:
         """Return the local modules that a pickle names, with all they import.
 
         A word that only looks like the name of one makes a value anew once too often: no harm.
         """
-        sources = edition.sources if edition is not None else {}
+        sources = snapshot.sources if snapshot is not None else {}
         named = [name for name in sources if name.encode() in content.data]
         if not named:
             return {}

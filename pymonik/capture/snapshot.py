@@ -30,9 +30,9 @@ class ModuleSnapshot:
     @classmethod
     def of_content(cls, content: Content) -> ModuleSnapshot:
         """Return an edition that was made elsewhere, and grows no more."""
-        edition = cls()
-        edition._content = content
-        return edition
+        snapshot = cls()
+        snapshot._content = content
+        return snapshot
 
     def agrees(self, others: dict[str, ModuleSource]) -> bool:
         """Return whether modules that are in both have the same source."""

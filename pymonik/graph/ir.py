@@ -35,7 +35,7 @@ class CallSpec:
         "code",
         "context",
         "delegates",
-        "edition",
+        "snapshot",
         "environment",
         "keywords",
         "name",
@@ -58,7 +58,7 @@ class CallSpec:
         pure: bool = False,
         context: bool = False,
         environment: Any = None,
-        edition: Any = None,
+        snapshot: Any = None,
         cache: bool = False,
         version: object = None,
         root: bytes = b"",
@@ -81,7 +81,7 @@ class CallSpec:
         self.context = context
         self.environment = environment
         # The sources of local modules as they were; see `pymonik.capture.snapshot`.
-        self.edition = edition
+        self.snapshot = snapshot
         # What was different around the call from when the engine was opened.
         self.surroundings = surroundings
 
@@ -92,7 +92,7 @@ class CallSpec:
             self.options.partition_id,
             self.options.priority,
             self.environment,
-            id(self.edition),
+            id(self.snapshot),
             id(self.surroundings),
         )
 

@@ -66,7 +66,7 @@ def _refuse(node: Call, error: Exception, calling: Code) -> None:
     # Any part of it may be what failed.
     spec.options = merge(DEFAULTS, TaskOptions(partition_id=spec.options.partition_id))
     spec.code, spec.width, spec.keywords, spec.context = calling, 1, (), False
-    spec.environment = spec.edition = spec.surroundings = None
+    spec.environment = spec.snapshot = spec.surroundings = None
     spec.pure = spec.cache = spec.delegates = False
     node.spec = spec
     node.args = (failure,) if node.n is None else (Const(failure),)

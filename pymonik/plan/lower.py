@@ -113,8 +113,8 @@ class _Lowering:
             if node.steps[-1].ids:
                 unit.result_id = node.steps[-1].ids.get(start)
             unit.surroundings = spec.surroundings
-            if spec.edition is not None:
-                unit.modules = spec.edition.content()
+            if spec.snapshot is not None:
+                unit.modules = spec.snapshot.content()
                 if unit.modules is not None:
                     self.add_blob(unit.modules)
             self.units.append(unit)

@@ -96,7 +96,7 @@ def test_no_more_than_a_window_of_bytes_is_read_ahead(
         assert ended(client, 40 // chunk)
         for i in range(2):
             values[i].get()
-        fetcher = client._backend._books.fetcher  # type: ignore[union-attr]
+        fetcher = client._backend._tracker.fetcher  # type: ignore[union-attr]
         fetcher._pool.shutdown()  # what is under way ends; nothing new begins
         # Two were read; beyond the window there are those that threads had begun already.
         assert 2 < downloads(cluster) <= 1 + 2 + 4 + fetch.THREADS

@@ -94,11 +94,11 @@ def test_what_failed_while_its_client_was_closed_is_told_of_afterwards(connect: 
     sender = client._opened()._sender  # type: ignore[attr-defined]
     handles = [divide.invoke(1, 0, pymonik=client)]
     client.flush()
-    with sender.aftermath.sending:  # nothing is looked into
-        until(lambda: sender.aftermath._known)
+    with sender.abort_handler.sending:  # nothing is looked into
+        until(lambda: sender.abort_handler._known)
         handles.append(divide.invoke(2, 0, pymonik=client))
         client.flush()
-        until(lambda: len(sender.aftermath._known) == 2)
+        until(lambda: len(sender.abort_handler._known) == 2)
         client.close()
     for handle in handles:
         assert isinstance(handle.exception(timeout=PATIENCE), ZeroDivisionError)
@@ -131,7 +131,7 @@ def test_what_cannot_be_fetched_for_want_of_a_thread_is_told_to_who_waits(
     connect: Connect,
 ) -> None:
     with contextlib.suppress(ClusterError), connect() as client:
-        fetcher = client._opened()._books.fetcher  # type: ignore[attr-defined]
+        fetcher = client._opened()._tracker.fetcher  # type: ignore[attr-defined]
         fetcher._pool = NoThreads()
         handle = square.invoke(2)
         with pytest.raises(ClusterError, match="can't start new thread"):
@@ -152,9 +152,9 @@ def test_what_cannot_be_sent_again_is_told_to_who_waits(
         user = Other(handle.exception)
         until(lambda: client._opened().changed._waiters)
         backend: Any = client._opened()
-        unit = next(iter(backend._books.open.values()))
+        unit = next(iter(backend._tracker.open.values()))
         monkeypatch.setattr(backend._sender, "send", refuse)
-        backend._books.again(unit)
+        backend._tracker.again(unit)
         with pytest.raises(ClusterError, match="no tasks today"):
             backend._sender._send_again([unit])
         assert "no tasks today" in str(user.value())

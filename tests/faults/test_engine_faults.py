@@ -136,41 +136,41 @@ def test_executors_that_start_after_all_are_waited_for(monkeypatch: pytest.Monke
 HELLO = {"slots": 1, "isolates_delegating": False, "optimize": True, "surroundings": None}
 
 
-def deaths(staff: ExecutorPool, count: int) -> list[str]:
+def deaths(pool: ExecutorPool, count: int) -> list[str]:
     """Wait for the end of executors; return why they ended."""
     found: list[str] = []
     while len(found) < count:
-        found += [news.reason for _, news in staff.poll(PATIENCE) if isinstance(news, ExecutorExit)]
+        found += [news.reason for _, news in pool.poll(PATIENCE) if isinstance(news, ExecutorExit)]
     return found
 
 
 def test_executors_that_end_together_are_one_failed_start(monkeypatch: pytest.MonkeyPatch) -> None:
     starting(monkeypatch, "import time; time.sleep(600)")
-    staff = ExecutorPool("test", 8, HELLO)
-    numbers = [staff.start(None, None) for _ in range(8)]
+    pool = ExecutorPool("test", 8, HELLO)
+    numbers = [pool.start(None, None) for _ in range(8)]
     for number in numbers:
-        staff.kill(number or 0, "out of memory")
-    assert deaths(staff, 8) == ["out of memory"] * 8
-    assert staff.problem(None) == ""
-    first = staff.pause(None)
+        pool.kill(number or 0, "out of memory")
+    assert deaths(pool, 8) == ["out of memory"] * 8
+    assert pool.problem(None) == ""
+    first = pool.pause(None)
     assert first > 0, "memory that lacks now is there again in a moment"
     for _ in range(4):
-        assert staff.problem(None) == ""
-        staff.kill(staff.start(None, None) or 0, "out of memory")
-        deaths(staff, 1)
-    assert staff.problem(None) == "out of memory"
-    assert staff.pause(None) > first
-    staff.close()
+        assert pool.problem(None) == ""
+        pool.kill(pool.start(None, None) or 0, "out of memory")
+        deaths(pool, 1)
+    assert pool.problem(None) == "out of memory"
+    assert pool.pause(None) > first
+    pool.close()
 
 
 def test_cancelled_executors_have_not_failed_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
     starting(monkeypatch, "import time; time.sleep(600)")
-    staff = ExecutorPool("test", 1, HELLO)
+    pool = ExecutorPool("test", 1, HELLO)
     for _ in range(8):
-        staff.kill(staff.start(None, None) or 0, "cancelled")
-        deaths(staff, 1)
-    assert (staff.problem(None), staff.pause(None)) == ("", 0.0)
-    staff.close()
+        pool.kill(pool.start(None, None) or 0, "cancelled")
+        deaths(pool, 1)
+    assert (pool.problem(None), pool.pause(None)) == ("", 0.0)
+    pool.close()
 
 
 def test_bytes_that_are_no_message_end_their_executor_only(alone: Pymonik, tmp_path: Path) -> None:

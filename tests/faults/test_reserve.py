@@ -223,10 +223,10 @@ def test_one_that_dies_as_it_is_taken_charges_no_call(monkeypatch: pytest.Monkey
 
 def test_what_the_page_says_of_a_unit_of_another_host_is_not_read() -> None:
     hello = {"slots": 1, "isolates_delegating": False, "optimize": True, "surroundings": None}
-    staff = ExecutorPool("test", 1, hello)
-    number = staff.start(None, None)
+    pool = ExecutorPool("test", 1, hello)
+    number = pool.start(None, None)
     assert number is not None
-    process = staff._processes[number]
+    process = pool._processes[number]
     process._page.begin(0, 0)
     assert process._page.add(13)
     process.ready = True
@@ -237,7 +237,7 @@ def test_what_the_page_says_of_a_unit_of_another_host_is_not_read() -> None:
     assert process.journal.entries == []
     assert process.call[0] == -1
     process.kill("test")
-    staff.close()
+    pool.close()
 
 
 def test_logs_go_to_the_client_of_now_at_its_level(caplog: pytest.LogCaptureFixture) -> None:

@@ -51,15 +51,15 @@ def test_who_waits_is_told_though_executors_do_not_end(
     client.flush()
     user = Other(handle.get)
     until(lambda: client._opened().changed._waiters)
-    go, close = threading.Event(), host._staff.close
+    go, close = threading.Event(), host._pool.close
 
     def close_late() -> None:
         assert go.wait(PATIENCE)
         close()
 
-    monkeypatch.setattr(host._staff, "close", close_late)
+    monkeypatch.setattr(host._pool, "close", close_late)
     monkeypatch.setattr(host, "_round", broken)
-    host._staff.wake()
+    host._pool.wake()
     with pytest.raises(TaskFailed, match="the engine failed"):
         user.value()
     go.set()

@@ -64,12 +64,12 @@ class AbortHandler:
 
     def __init__(
         self,
-        books: SubmissionTracker,
+        tracker: SubmissionTracker,
         session: Session,
         send: Callable[[Sequence[Unit]], None],
         sending: threading.RLock,
     ) -> None:
-        self._books = books
+        self._tracker = tracker
         self._session = session
         self._send = send
         # What the cluster said of tasks that could not answer themselves.
@@ -131,24 +131,26 @@ class AbortHandler:
                 self._known -= ids
             if None in found:
                 return
-            suspects = [id for id, u in self._books.open_units() if self._books.was_lost_under(u)]
+            suspects = [
+                id for id, u in self._tracker.open_units() if self._tracker.was_lost_under(u)
+            ]
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             with self.sending:
                 work()
         except ClusterError as error:
-            self._books.break_down(error)
+            self._tracker.break_down(error)
         except Exception as error:
             logger.exception("a lost result could not be explained")
-            self._books.break_down(error)
+            self._tracker.break_down(error)
 
     def _cancel_stuck(self, ids: Sequence[str]) -> None:
         """Cancel tasks whose input was lost while they were sent: nothing else would end them.
 
         The cluster ends what it knows to depend on a result in the moment in which that is lost.
         """
-        open_ones = {id for id, _ in self._books.open_units()}
+        open_ones = {id for id, _ in self._tracker.open_units()}
         rows = self._session.statuses([id for id in ids if id in open_ones])
         stuck = [r.owner_task_id for r in rows.values() if r.status not in ENDED]
         self._session.cancel_tasks([owner for owner in stuck if owner])
@@ -160,21 +162,21 @@ class AbortHandler:
         results = self._with_causes(ids, gone)
         again: list[Unit] = []
         cells_again: set[int] = set()
-        for id_, unit in self._books.open_units():
+        for id_, unit in self._tracker.open_units():
             # What waits for a unit that is sent again was ended together with it.
             ended_too = not cells_again.isdisjoint(map(id, unit.needs))
             if ended_too or (id_ in results and not self._end(unit, results[id_])):
                 again.append(unit)
                 cells_again.add(id(unit.cell))
         for unit in again:
-            self._books.again(unit)
+            self._tracker.again(unit)
         if again:
             logger.info("an input was lost: %s sent again without it", counted(len(again), "task"))
             self._send(again)
 
     def _end(self, unit: Unit, result: Any) -> bool:
         """Let a unit end with failures; False when it can still give a value."""
-        if not self._books.was_lost_under(unit):
+        if not self._tracker.was_lost_under(unit):
             self._lose(unit, result)
             return True
         failed = failed_inputs(unit)
@@ -196,11 +198,11 @@ class AbortHandler:
             asked |= wanted
             for result_id, row in rows.items():
                 if row is not None and row.status == RESULT_STATUS_COMPLETED:
-                    self._books.stored(result_id)
+                    self._tracker.stored(result_id)
                 elif result_id in ids or (row is not None and row.status in ENDED):
                     found[result_id] = row
-            units = [self._books.open[id] for id in found if id in self._books.open]
-            wanted = set(self._books.open_inputs(units)) - asked
+            units = [self._tracker.open[id] for id in found if id in self._tracker.open]
+            wanted = set(self._tracker.open_inputs(units)) - asked
         return found
 
     def _rows(self, ids: set[str], ended: Collection[str]) -> dict[str, Any]:
@@ -219,13 +221,13 @@ class AbortHandler:
         if not columns:
             first = next(r for cs in failed.values() for c in cs for r in c if type(r) is Failure)
             errors.append(first.below(unit.name))
-        self._books.lost(unit, columns, errors)
+        self._tracker.lost(unit, columns, errors)
 
     def _lose(self, unit: Unit, result: Any) -> None:
         told = self._explain(unit, result)
         if isinstance(told, Failure):
             errors = [] if unit.cell.columns else [told]
-            self._books.lost(unit, failed_columns(unit, told), errors)
+            self._tracker.lost(unit, failed_columns(unit, told), errors)
             return
         columns, errors = told
         shape = [len(column) for column in columns]
@@ -233,7 +235,7 @@ class AbortHandler:
             first = verdict.first_failure(columns, errors)
             assert first is not None
             columns, errors = failed_columns(unit, first), [] if unit.cell.columns else [first]
-        self._books.lost(unit, columns, errors)
+        self._tracker.lost(unit, columns, errors)
 
     def _explain(self, unit: Unit, result: Any) -> Any:
         """Return the records that a task answered with, or a failure that says what became of

@@ -1,7 +1,8 @@
 """The ArmoniK backend: plans go to a control plane, values come back when they are wanted.
 
-Enters: plans. Leaves: filled cells. How a plan becomes requests is told by `plan.steps`; what a
-lost result means, by `aftermath`; when records are fetched, by `fetch`; who is open, by `books`.
+Enters: plans. Leaves: filled cells. How a plan becomes requests is told by `plan.requests`; what a
+lost result means, by `aborts`; when records are fetched, by `fetch`; who is open, by
+`tracker`.
 """
 
 from __future__ import annotations
@@ -65,12 +66,12 @@ class ClusterBackend:
         self.durations: Mapping[str, float] = {}
         self._session = session
         self._ends = ends
-        self._books = SubmissionTracker(self._fetch, self._fetch_value)
-        self.changed = self._books.changed
-        self.failures = self._books.failures
+        self._tracker = SubmissionTracker(self._fetch, self._fetch_value)
+        self.changed = self._tracker.changed
+        self.failures = self._tracker.failures
         self._sender = Sender(
             session,
-            self._books,
+            self._tracker,
             SubmissionContext(
                 session.id,
                 slots,
@@ -80,7 +81,7 @@ class ClusterBackend:
             ),
         )
         self._shared = SharedValues(
-            session, self._books, lambda ids: self._sender.listen().ask(ids)
+            session, self._tracker, lambda ids: self._sender.listen().ask(ids)
         )
         self._logs = logs
         # Held until their logs were read, whoever lets go of their values.
@@ -98,7 +99,7 @@ class ClusterBackend:
     @property
     def problem(self) -> BaseException | None:
         """Why values will not come."""
-        return self._books.problem
+        return self._tracker.problem
 
     @property
     def upload(self) -> tuple[int, int]:
@@ -116,11 +117,11 @@ class ClusterBackend:
 
     def expects(self, cell: Outputs) -> bool:
         """Return whether an outcome is still to come: open there, or not fetched yet."""
-        return self._books.expects(cell)
+        return self._tracker.expects(cell)
 
     def result_id(self, cell: Outputs, output: int, place: int) -> str:
         """Return the id of a value of a unit; "" when it is not stored."""
-        stored = self._books.ledger.cells.get(cell)
+        stored = self._tracker.ledger.cells.get(cell)
         return value_id(stored.id, cell, output, place) if stored is not None else ""
 
     # ----- sending
@@ -143,8 +144,8 @@ class ClusterBackend:
 
     def want(self, wanted: Iterable[Wanted]) -> None:
         """Bring records here, by their elements; also after `close`, while tasks go on."""
-        self._books.fetcher.want(wanted)
-        if self._books.open:
+        self._tracker.fetcher.want(wanted)
+        if self._tracker.open:
             self._sender.listen()
 
     def _fetch(self, cell: Outputs, place: Place) -> int:
@@ -162,7 +163,7 @@ class ClusterBackend:
                 columns = _as_promised(cell, columns, place.id)
         except (ClusterError, WireError) as error:
             if isinstance(error, ClusterError) and not isinstance(error, StaleError):
-                self._books.break_down(error)
+                self._tracker.break_down(error)
                 return size
             failure = self._lost(cell, error)
             columns = [[failure] * cell.n for _ in cell.columns]
@@ -173,11 +174,11 @@ class ClusterBackend:
             elif log[2] not in self._told:  # each worker tells of it
                 self._told.add(log[2])
                 relay(*log)
-        self._books.fetched_records(cell, place, columns, errors)
+        self._tracker.fetched_records(cell, place, columns, errors)
         return size
 
     def _lost(self, cell: Outputs, why: Exception) -> Failure:
-        stored = self._books.ledger.cells.get(cell)
+        stored = self._tracker.ledger.cells.get(cell)
         name = stored.name if stored is not None and stored.name else "?"
         return Failure("lost", f"its value is gone from the cluster: {why}", name)
 
@@ -189,9 +190,9 @@ class ClusterBackend:
         except (StaleError, WireError) as error:
             record = self._lost(cell, error)
         except ClusterError as error:
-            self._books.break_down(error)
+            self._tracker.break_down(error)
             return
-        self._books.fetched_value(cell, value, record)
+        self._tracker.fetched_value(cell, value, record)
 
     def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
         """Look at cells under the lock under which they are filled."""
@@ -208,7 +209,7 @@ class ClusterBackend:
 
     def holds(self, content: Content) -> bool:
         """Return whether a content is stored in this session."""
-        return content.digest in self._books.ledger.contents
+        return content.digest in self._tracker.ledger.contents
 
     def lookup(self, name: str) -> ValueLocation | None:
         """Return where the value of a name is, whoever made it."""
@@ -219,14 +220,14 @@ class ClusterBackend:
         id, stamp, n, _ = stored[0]
         if not n:
             return ValueLocation(content=self._find_content(name, id, stamp))
-        cells = tuple(adopted(self._books, name, *place) for place in stored)
+        cells = tuple(adopted(self._tracker, name, *place) for place in stored)
         self._sender.listen().ask([id for id, *_ in stored])
         return ValueLocation(cells, chunk, output, start, length)
 
     def located(self, result_id: str) -> ValueLocation | None:
         """Return where the value of an id is, whoever made it."""
         id, output, place = stored_in(result_id)
-        for cell, stored in self._books.ledger.outcomes():
+        for cell, stored in self._tracker.ledger.outcomes():
             if stored.id == id:
                 return ValueLocation((cell,), cell.n, output or 0, place)
         told = self._session.statuses([id]).get(id)
@@ -238,7 +239,7 @@ class ClusterBackend:
                 return ValueLocation(content=content)
         # Nothing more is known of it: its name stands for the stamp of who submitted it.
         shape = place + 1, (output or 0) + 1
-        cell = adopted(self._books, told.name, id, envelope.stamp_of(id), *shape)
+        cell = adopted(self._tracker, told.name, id, envelope.stamp_of(id), *shape)
         self._sender.listen().ask([id])
         return ValueLocation((cell,), cell.n, output or 0, place)
 
@@ -252,7 +253,7 @@ class ClusterBackend:
         if opened.kind != envelope.CONTENT:
             return None
         content = envelope.content_of(opened)
-        self._books.ledger.contents.setdefault(content.digest, Object("", content.digest, id=id))
+        self._tracker.ledger.contents.setdefault(content.digest, Object("", content.digest, id=id))
         return content
 
     def _find_content(self, name: str, id: str, digest: bytes) -> Content:
@@ -262,7 +263,7 @@ class ClusterBackend:
         for found in ids:
             opened = self._session.open_result(found)
             if opened.kind == envelope.CONTENT and opened.claim == digest:
-                self._books.ledger.contents[digest] = Object(name, digest, id=found)
+                self._tracker.ledger.contents[digest] = Object(name, digest, id=found)
                 return envelope.content_named(opened, digest)
         raise ClusterError(f"the object named {name!r} is gone from session {self.session_id}")
 
@@ -270,11 +271,11 @@ class ClusterBackend:
 
     def progress(self) -> tuple[int, int]:
         """Return how many units have ended, and how many were sent."""
-        return self._books.ended, self._books.sent
+        return self._tracker.ended, self._tracker.sent
 
     def drain(self) -> None:
         """Wait for sub-tasks, and fetch the failures that nobody has asked for."""
-        if not self._books.sent or self._is_over or self._ends == "leave":
+        if not self._tracker.sent or self._is_over or self._ends == "leave":
             return
         tell = time.monotonic() + _SILENCE
         for pause in pauses(float("inf")):
@@ -291,12 +292,12 @@ class ClusterBackend:
             self._session.line.closing.wait(pause)
         self._is_over = True
         if self._logs:
-            self._books.fetch_rest()  # logs lie in packs, also in those that nobody has asked for
+            self._tracker.fetch_rest()  # logs lie in packs, also in those that nobody has asked for
             self._unread.clear()
             for _, _, logs in self._notes(LOGS):
                 for log in logs:
                     relay(*log)
-        is_known = self._books.fetched == self._books.sent == sum(counts.values())
+        is_known = self._tracker.fetched == self._tracker.sent == sum(counts.values())
         if is_known:
             return
         for _, errors, _ in self._notes(FAILURES):
@@ -316,7 +317,7 @@ class ClusterBackend:
     def _failures_of(self, status: str) -> list[Failure]:
         """Return the failures of sub-tasks that no value of ours has told of."""
         found: list[Failure] = []
-        told = self._sender.aftermath.told
+        told = self._sender.abort_handler.told
         for task in self._session.failed_tasks(status):
             records = verdict.read(task.error)
             failure = verdict.first_failure(*records) if records is not None else None
@@ -329,20 +330,20 @@ class ClusterBackend:
 
     def cancel(self, cell: Outputs) -> bool:
         """Stop a unit; True when it will not run to its end."""
-        with self._sender.aftermath.sending:
-            stored = self._books.ledger.cells.get(cell)
-            unit = self._books.open.get(stored.id) if stored is not None else None
+        with self._sender.abort_handler.sending:
+            stored = self._tracker.ledger.cells.get(cell)
+            unit = self._tracker.open.get(stored.id) if stored is not None else None
             if unit is None or stored is None:
                 return False
             found = self._session.statuses([stored.id]).values()  # nothing, where it has expired
-            self._books.lost(unit, failed_columns(unit, cancelled(unit)), [])
+            self._tracker.lost(unit, failed_columns(unit, cancelled(unit)), [])
             self._session.cancel_tasks([r.owner_task_id for r in found if r.owner_task_id])
             return True
 
     def cancel_all(self, reason: str) -> None:
         """Cancel the session: all that is unfinished, sub-tasks of units that have ended, too."""
         self._is_over = True
-        ids = self._books.cancel(reason)
+        ids = self._tracker.cancel(reason)
         self._session.line.stop_sending()  # a thread may wait there for an answer
         try:
             if self._ends != "leave":
@@ -361,14 +362,14 @@ class ClusterBackend:
 
     def close(self) -> None:
         """Stop listening; what is stored can still be fetched."""
-        self.failures += self._books.unknown_roots()
+        self.failures += self._tracker.unknown_roots()
         self._sender.close()
         try:
             if self._is_gone or self._is_cancelled:  # that was told
                 pass
             elif self._ends == "stop":
                 self._session.stop_submission()
-            elif self._ends == "end" and (self._is_over or not self._books.sent):
+            elif self._ends == "end" and (self._is_over or not self._tracker.sent):
                 self._session.end()
         except ClusterError as error:
             logger.warning("the session was not closed: %s", error)

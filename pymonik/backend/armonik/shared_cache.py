@@ -36,10 +36,10 @@ class SharedValues:
     """Knows the tables of a session, as far as they were read; `listen` asks what became of ids."""
 
     def __init__(
-        self, session: Session, books: SubmissionTracker, listen: Callable[[list[str]], object]
+        self, session: Session, tracker: SubmissionTracker, listen: Callable[[list[str]], object]
     ) -> None:
         self._session = session
-        self._books = books
+        self._tracker = tracker
         self._listen = listen
         self._told: dict[str, Any] = {}
         self._read: set[str] = set()
@@ -64,7 +64,7 @@ class SharedValues:
         return found
 
     def _read_tables(self) -> None:
-        own = {table.id for table in self._books.ledger.tables}
+        own = {table.id for table in self._tracker.ledger.tables}
         for table in self._session.tables(VALUES, self._newest):
             self._newest = table.created_at
             if table.result_id in own or table.result_id in self._read:
@@ -84,12 +84,12 @@ class SharedValues:
         # Without an owner, what is to make it may never be submitted.
         still_open = [i for i, r in results.items() if r.status not in ENDED and r.owner_task_id]
         for id, pack in self._packs({id: units[id] for id in stored}).items():
-            cells[id] = self._cells[id] = adopted(self._books, *units[id])
-            place = self._books.fetcher.places[cells[id]]
-            self._books.stored(id)
-            self._books.fetched_records(cells[id], place, *pack)
+            cells[id] = self._cells[id] = adopted(self._tracker, *units[id])
+            place = self._tracker.fetcher.places[cells[id]]
+            self._tracker.stored(id)
+            self._tracker.fetched_records(cells[id], place, *pack)
         for id in still_open:
-            cells[id] = self._cells[id] = adopted(self._books, *units[id])
+            cells[id] = self._cells[id] = adopted(self._tracker, *units[id])
         if still_open:
             self._listen(still_open)
         return cells
@@ -115,11 +115,11 @@ class SharedValues:
 
 
 def adopted(
-    books: SubmissionTracker, name: str, id: str, stamp: bytes, n: int, outputs: int
+    tracker: SubmissionTracker, name: str, id: str, stamp: bytes, n: int, outputs: int
 ) -> Outputs:
     """Return a cell for the outcome of a unit that another program has sent."""
     cell = Outputs(n, outputs)
     unit = Unit(0, Program((), n), (), cell, DEFAULTS, name)
-    output = books.ledger.cells[cell] = Object(name, stamp, id=id)
-    books.expect([(unit, output)])
+    output = tracker.ledger.cells[cell] = Object(name, stamp, id=id)
+    tracker.expect([(unit, output)])
     return cell

@@ -48,22 +48,22 @@ class Sender:
     """Sends units of one client, one plan at a time."""
 
     def __init__(
-        self, session: Session, books: SubmissionTracker, facts: SubmissionContext
+        self, session: Session, tracker: SubmissionTracker, facts: SubmissionContext
     ) -> None:
-        self.aftermath = AbortHandler(books, session, self._send_again, threading.RLock())
+        self.abort_handler = AbortHandler(tracker, session, self._send_again, threading.RLock())
         self._session = session
-        self._books = books
+        self._tracker = tracker
         self._facts = facts
         self._watcher: EventWatcher | None = None
         # Guards `_watcher`; taken under `changed`, never the other way round.
         self._listening = threading.Lock()
         self._is_closed = False
         self.to_upload = 0
-        books.changed.begun = self._listen_on
+        tracker.changed.begun = self._listen_on
 
     def _listen_on(self) -> None:
         """Let nobody wait for what is open while nobody listens: see `close`."""
-        if self._books.open:
+        if self._tracker.open:
             self.listen()
 
     def listen(self) -> EventWatcher:
@@ -71,20 +71,20 @@ class Sender:
         with self._listening:
             if self._watcher is None:
                 listeners = Listeners(
-                    open_ids=lambda: list(self._books.open),
-                    is_awaited=self._books.is_awaited,
+                    open_ids=lambda: list(self._tracker.open),
+                    is_awaited=self._tracker.is_awaited,
                     heard=self._heard,
-                    gone=self.aftermath.gone,
+                    gone=self.abort_handler.gone,
                     expired=self._expired,
-                    broken=self._books.break_down,
-                    is_over=lambda: self._is_closed and self._stop_unless(self._books.is_awaited),
+                    broken=self._tracker.break_down,
+                    is_over=lambda: self._is_closed and self._stop_unless(self._tracker.is_awaited),
                 )
                 self._watcher = EventWatcher(self._session, listeners)
             return self._watcher
 
     def _expired(self) -> ClusterError:
         """Make the error of a session that is gone, with all that was to come of it."""
-        units = list(self._books.open.values())
+        units = list(self._tracker.open.values())
         lost = counted(sum(unit.cell.missing for unit in units), "value")
         names = list(dict.fromkeys(unit.name for unit in units))
         more = ", …" if len(names) > _NAMED else ""
@@ -101,35 +101,35 @@ class Sender:
         Who waits from then on begins anew: `listen` is called where waits begin.
         """
         self._is_closed = True
-        self._stop_unless(self._books.has_waiters)
+        self._stop_unless(self._tracker.has_waiters)
 
     def _stop_unless(self, is_needed: Callable[[], bool]) -> bool:
         # Waits begin under `changed`: either they are seen here, or they find nobody listening.
-        with self._books.changed, self._listening:
+        with self._tracker.changed, self._listening:
             if is_needed():
                 return False
             if self._watcher is not None:
                 self._watcher.close()
                 self._watcher = None
-            self.aftermath.close()
+            self.abort_handler.close()
             return True
 
     def _heard(self, ended: dict[str, str]) -> list[str]:
         """Take note of ends; give those that are news."""
-        news = [id for id in ended if id in self._books.open]
+        news = [id for id in ended if id in self._tracker.open]
         for id in news:
             if ended[id] == "stored":
-                self._books.stored(id)
+                self._tracker.stored(id)
         aborted = [id for id in news if ended[id] != "stored"]
         if aborted:
-            self.aftermath.aborted(aborted)
+            self.abort_handler.aborted(aborted)
         return news
 
     # ----- sending
 
     def submit(self, plan: Plan) -> None:
         """Send a plan, without the units that can give nothing but failures."""
-        with self.aftermath.sending:
+        with self.abort_handler.sending:
             units = list(plan.units)
             try:
                 self._check_partitions(units)
@@ -152,8 +152,8 @@ class Sender:
         self._check_uncancelled()
         self.listen()
         for attempt in range(_REFUSALS + 1):
-            outside = self._books.open_inputs(units)
-            work = sending(units, blobs, self._books.ledger, self._facts, tables)
+            outside = self._tracker.open_inputs(units)
+            work = sending(units, blobs, self._tracker.ledger, self._facts, tables)
             self._session.store.uploaded = 0
             self.to_upload = work.size
             try:
@@ -166,7 +166,7 @@ class Sender:
                 units = rest
                 logger.info("sending %s again: %s", counted(len(units), "task"), error)
             tables, blobs = None, ()
-        if self._books.is_cancelled:  # what was submitted since is not among what was cancelled
+        if self._tracker.is_cancelled:  # what was submitted since is not among what was cancelled
             self._cancel([output.id for _, output in work.outputs if output.id])
         if outside:
             self._look_again(outside, units)
@@ -177,23 +177,23 @@ class Sender:
             self.send(units)
         except BaseException as error:
             self._fail_unsent(units, error)
-            if not self._books.is_cancelled:
+            if not self._tracker.is_cancelled:
                 raise
 
     def _expect(self, outputs: Sequence[tuple[Unit, Object]]) -> None:
-        with self._books.changed:
+        with self._tracker.changed:
             self._check_uncancelled()
-            self._books.expect(outputs)
+            self._tracker.expect(outputs)
         self.listen().expects()
 
     def _check_uncancelled(self) -> None:
-        if self._books.is_cancelled:
+        if self._tracker.is_cancelled:
             raise ClusterError(f"session {self._session.id} was cancelled by this client")
 
     def store(self, content: Content, again: bool) -> Object:
         """Store an object by itself, unless it is stored already; give where it is."""
-        ledger = self._books.ledger
-        with self.aftermath.sending:
+        ledger = self._tracker.ledger
+        with self.abort_handler.sending:
             if again:
                 ledger.contents.pop(content.digest, None)
             try:
@@ -221,7 +221,7 @@ class Sender:
             if columns is None:
                 kept.append(unit)
             else:
-                self._books.lost(unit, columns, [])
+                self._tracker.lost(unit, columns, [])
         return kept
 
     def _put_right(self, work: Sending) -> list[Unit] | None:
@@ -234,11 +234,11 @@ class Sender:
         units = [(unit, output) for unit, output in work.outputs if id(output) in pending]
         stored = self._stored_inputs([unit for unit, _ in units])
         statuses = self._session.statuses(list(stored))
-        is_open = self._books.open.__contains__
+        is_open = self._tracker.open.__contains__
         gone = [name for name in stored if not _is_usable(statuses.get(name), is_open(name))]
         if not gone:
             return None
-        self.aftermath.settle(set(filter(is_open, gone)))
+        self.abort_handler.settle(set(filter(is_open, gone)))
         for name in gone:
             self._forget(stored[name])
         kept = []
@@ -249,11 +249,11 @@ class Sender:
             else:
                 pack = envelope.seal_pack(output.digest, columns, [])
                 self._session.store.stream(output.id, pack)
-                self._books.lost(unit, columns, [])
+                self._tracker.lost(unit, columns, [])
         return kept
 
     def _stored_inputs(self, units: Sequence[Unit]) -> dict[str, Object]:
-        ledger = self._books.ledger
+        ledger = self._tracker.ledger
         ours = {id(unit.cell) for unit in units}
         found: dict[str, Object] = {}
         for unit in units:
@@ -268,16 +268,16 @@ class Sender:
 
     def _forget(self, stored: Object) -> None:
         """Let an object that is gone be stored anew by who needs it."""
-        ledger = self._books.ledger
+        ledger = self._tracker.ledger
         if ledger.contents.get(stored.digest) is stored:
             del ledger.contents[stored.digest]
         for cell in [cell for cell, known in ledger.outcomes() if known is stored]:
             ledger.cells.pop(cell, None)
-            place = self._books.fetcher.places.get(cell)
+            place = self._tracker.fetcher.places.get(cell)
             if cell.missing and place is not None:
                 failure = Failure("lost", "its value is gone from the cluster", stored.name)
                 columns = [[failure] * cell.n for _ in cell.columns]
-                self._books.fetched_records(cell, place, columns, [])
+                self._tracker.fetched_records(cell, place, columns, [])
 
     def _look_again(self, outside: list[str], units: Sequence[Unit]) -> None:
         """Look at inputs that were open when their users were sent.
@@ -289,7 +289,7 @@ class Sender:
         aborted = {id for id, how in ended.items() if how != "stored"}
         if not aborted:
             return
-        cells = self._books.ledger.cells
+        cells = self._tracker.ledger.cells
         users = [
             cells[unit.cell].id
             for unit in units
@@ -301,12 +301,12 @@ class Sender:
     def _fail_unsent(self, units: Sequence[Unit], error: BaseException) -> None:
         """Let nobody wait for what was not sent; cancel the part of it that was."""
         text = f"it was not sent: {error}"
-        cells = self._books.ledger.cells
+        cells = self._tracker.ledger.cells
         sent = [cells[unit.cell].id for unit in units if unit.cell in cells]
         for unit in units:
             if unit.cell.missing:
-                self._books.lost(unit, failed_columns(unit, cancelled(unit, text)), [])
-        self._books.ledger.forget_unsent()
+                self._tracker.lost(unit, failed_columns(unit, cancelled(unit, text)), [])
+        self._tracker.ledger.forget_unsent()
         self._cancel([id for id in sent if id])
 
     def _cancel(self, ids: Sequence[str]) -> None:

@@ -23,11 +23,11 @@ class Autoscaler:
     """Keeps up to `size` executors busy, and as many more idle, in other environments."""
 
     def __init__(
-        self, size: int, scheduler: Scheduler, staff: ExecutorPool, quarters: HostEnvironments
+        self, size: int, scheduler: Scheduler, pool: ExecutorPool, quarters: HostEnvironments
     ) -> None:
         self._size = size
         self._scheduler = scheduler
-        self._staff = staff
+        self._pool = pool
         self._quarters = quarters
 
     def adjust(self) -> float | None:
@@ -41,12 +41,12 @@ class Autoscaler:
             if not self._quarters.is_ready(environment):
                 continue
             while ready.shortage(environment, self._scheduler.unfinished) > 0:
-                problem = self._staff.problem(environment)
+                problem = self._pool.problem(environment)
                 if problem:
                     if not ready.has_executors(environment):
                         self._give_up(environment, problem)
                     break
-                pause = self._staff.pause(environment)
+                pause = self._pool.pause(environment)
                 if pause:
                     pauses.append(pause)
                     break
@@ -61,7 +61,7 @@ class Autoscaler:
             self._start(None)
 
     def _start(self, environment: Environment | None) -> None:
-        number = self._staff.start(environment, self._quarters.built(environment))
+        number = self._pool.start(environment, self._quarters.built(environment))
         if number is not None:
             self._scheduler.ready.add_executor(number, environment)
 
@@ -70,16 +70,16 @@ class Autoscaler:
         where = "" if environment is None else f" in {environment!r}"
         text = f"no executor can start{where}: {problem}; see what it wrote to stderr"
         self._scheduler.fail_environment(environment, ExecutorDied(text))
-        self._staff.reset_failures(environment)
+        self._pool.reset_failures(environment)
 
     def replace(self, number: int) -> None:
         """Let an executor end that is not to run what it was given: another one will."""
         self._scheduler.died(number, None, "dismissed")
-        self._staff.retire(number)
+        self._pool.retire(number)
 
     def _has_room(self, environment: Environment | None) -> bool:
         """Make room for one more executor: one that is idle in another environment has to go."""
-        if len(self._staff) < 2 * self._size:
+        if len(self._pool) < 2 * self._size:
             return True
         spare = self._scheduler.ready.spare(environment)
         if spare is None:

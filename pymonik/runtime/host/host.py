@@ -1,8 +1,8 @@
 """The host: owns executors, feeds them what the scheduler says, and fills cells.
 
 Enters: units. Leaves: filled cells, and `changed` notified. One thread does all of it, so that the
-scheduler needs no lock; processes and sockets are the business of `staff`, how many there are, of
-`hiring`. The embedded engine is one host in the user's process; an ArmoniK worker is another.
+scheduler needs no lock; processes and sockets are the business of `pool`, how many there are, of
+`autoscaler`. The embedded engine is one host in the user's process; an ArmoniK worker is another.
 """
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ class Host:
             "surroundings": surroundings,
             "extension": extension,
         }
-        self._staff = ExecutorPool(name, workers, hello, RESERVE if keeps else None)
+        self._pool = ExecutorPool(name, workers, hello, RESERVE if keeps else None)
         self.scheduler.ready.slots = workers
         self._quarters = HostEnvironments(self._built, folders, environments)
-        self._hiring = Autoscaler(workers, self.scheduler, self._staff, self._quarters)
+        self._autoscaler = Autoscaler(workers, self.scheduler, self._pool, self._quarters)
         self._tasks: deque[Callable[[], None]] = deque()
         self._thread: threading.Thread | None = None
         self._lock = fork_safe(threading.Lock())
@@ -190,10 +190,10 @@ class Host:
                 self._over = _closed()
                 self._is_drained = True
         if self._thread is not None:
-            self._staff.wake()
+            self._pool.wake()
             self._thread.join()
         else:
-            self._staff.close()
+            self._pool.close()
             self._quarters.close()
 
     @property
@@ -204,7 +204,7 @@ class Host:
     @property
     def pids(self) -> list[int]:
         """The process ids of the executors."""
-        return self._staff.pids
+        return self._pool.pids
 
     def _do(self, action: Callable[[], None]) -> None:
         with self._lock:
@@ -220,11 +220,11 @@ class Host:
         if over is not None:  # nobody runs it any more: it ends as the engine did
             self._drain(over)
             return
-        self._staff.wake()
+        self._pool.wake()
 
     def _open(self, calls: int) -> None:
         if not self._closing:  # meanwhile, by another thread
-            self._hiring.open(min(self.workers, calls))
+            self._autoscaler.open(min(self.workers, calls))
 
     # ----- the thread
 
@@ -244,7 +244,7 @@ class Host:
             with self.changed:  # before executors are let go of: that takes long, and may fail
                 self.changed.notify_all()
             self._dismiss(is_orderly=self._closing)
-            self._staff.close()
+            self._pool.close()
             self._quarters.close()
 
     def _dismiss(self, is_orderly: bool) -> None:
@@ -253,8 +253,8 @@ class Host:
         busy.update(self.scheduler.kills)
         try:
             if is_orderly:
-                self._staff.release(busy)
-            for _, news in self._staff.finish(busy):
+                self._pool.release(busy)
+            for _, news in self._pool.finish(busy):
                 relay_logs(news)
         except Exception:  # then they are killed
             logger.exception("executors did not end in order")
@@ -277,8 +277,8 @@ class Host:
             self._tasks.popleft()()
         self._settle()
         for number in self._kills():
-            self._staff.kill(number, "cancelled")
-        pause = self._hiring.adjust()
+            self._pool.kill(number, "cancelled")
+        pause = self._autoscaler.adjust()
         for number, pieces in self.scheduler.assign().items():
             self._give(number, pieces)
         self.scheduler.fail_stuck()
@@ -293,7 +293,7 @@ class Host:
         limited = any(
             p.running.unit.limited for ps in self.scheduler.executors.values() for p in ps
         )
-        for number, news in self._staff.poll(_TICK if limited else _LOOK if busy else pause):
+        for number, news in self._pool.poll(_TICK if limited else _LOOK if busy else pause):
             self._is_news = True
             if isinstance(news, ExecutorExit):
                 self.scheduler.finished(number, *news.journal)
@@ -304,9 +304,9 @@ class Host:
                     self._take(number, message)
                 except Exception as error:  # what one call sends ends its executor, not the engine
                     logger.exception("what an executor has sent cannot be taken")
-                    self._staff.kill(number, f"it sent what cannot be taken: {error!r}")
+                    self._pool.kill(number, f"it sent what cannot be taken: {error!r}")
         if limited:
-            self._staff.enforce()
+            self._pool.enforce()
         if busy and time.monotonic() - self._looked > _LOOK:
             self._look()
 
@@ -315,11 +315,11 @@ class Host:
         entries = [entry_of(piece) for piece in pieces]
         self.messages += 1
         try:
-            self._staff.send(number, "run", entries)
+            self._pool.send(number, "run", entries)
         except Exception:
             for piece, entry in zip(pieces, entries):
                 try:
-                    self._staff.send(number, "run", [entry])
+                    self._pool.send(number, "run", [entry])
                 except Exception as error:
                     text = f"it cannot be sent to an executor: {error!r}"
                     self.scheduler.faulted(number, piece.running.unit.number, text)
@@ -327,7 +327,7 @@ class Host:
     def _look(self) -> None:
         """Tell of what has ended in executors that are busy with something long since."""
         self._looked = time.monotonic()
-        for number, journal in self._staff.peek():
+        for number, journal in self._pool.peek():
             self._is_news = True
             self.scheduler.seen(number, *journal)
 
@@ -343,13 +343,13 @@ class Host:
             self.scheduler.finished(number, *journal)
             self.scheduler.faulted(number, unit, *told)
         elif kind == "ask":
-            self._staff.send(number, "object", self._find(message[1]))
+            self._pool.send(number, "object", self._find(message[1]))
         elif kind == "log":
             relay(*message[1:])
         elif kind == "stale":
-            self._hiring.replace(number)
+            self._autoscaler.replace(number)
         elif kind == "bound":
-            self._staff.bind(number)
+            self._pool.bind(number)
 
     def _settle(self) -> None:
         """Call back whoever waits for a value that has come."""
@@ -360,7 +360,7 @@ class Host:
 
     def _built(self, environment: Environment, result: Built | EnvironmentBuildError) -> None:
         """Hear, from the thread that built it, of an environment."""
-        self._do(lambda: self._hiring.settle(environment, result))
+        self._do(lambda: self._autoscaler.settle(environment, result))
 
     def _kills(self) -> list[int]:
         kills, self.scheduler.kills = self.scheduler.kills, []

@@ -130,16 +130,16 @@ def _end(processes: Sequence[Process]) -> None:
     """Let executors end in order, and hand on what they say until then."""
     if not processes:
         return
-    staff = ExecutorPool("reserve", len(processes), {})
+    pool = ExecutorPool("reserve", len(processes), {})
     try:
         for number, process in enumerate(processes):
-            staff.adopt(number, process)
-        for _, news in staff.finish(()):
+            pool.adopt(number, process)
+        for _, news in pool.finish(()):
             relay_logs(news)
     except Exception:  # then they are killed
         logger.exception("executors did not end in order")
     finally:
-        staff.close()
+        pool.close()
 
 
 RESERVE = Reserve()

@@ -55,7 +55,7 @@ class Scheduler:
         self._units: dict[int, UnitState] = {}
         self._by_cell: dict[int, UnitState] = {}
         self._dependents: dict[int, list[UnitState]] = {}
-        self._onward = onward(self)
+        self._subtasks_handler = onward(self)
         # Whether what has become ready runs before what waits: then little waits at any time.
         self.is_depth_first = False
         self._numbers = 0
@@ -122,11 +122,13 @@ class Scheduler:
         self.ready.learn(running.unit.name, seconds, stop - piece.first)
         for observer in self.observers:
             observer.ended(executor, running.unit, stop - piece.first, seconds)
-        bound = self._onward.expand(running, plan, start, columns) if plan is not None else 0
+        bound = (
+            self._subtasks_handler.expand(running, plan, start, columns) if plan is not None else 0
+        )
         self._fill(running, start, columns, errors)
         self.settle(running, stop - start - bound)
         if stop < piece.stop:
-            self._onward.return_rest(UnitSlice(running, stop, piece.stop))
+            self._subtasks_handler.return_rest(UnitSlice(running, stop, piece.stop))
         self.propagate()
 
     def finished(
