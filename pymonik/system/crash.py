@@ -7,11 +7,13 @@ Leaves, in the host: the stack of the thread that crashed, as the traceback of t
 from __future__ import annotations
 
 import os
+import re
 
 from pymonik.system.memory_file import open_memory_file
 
 # `faulthandler` writes a hundred frames at most: this is more than they take.
 _LIMIT = 32 << 10
+_ESCAPED = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
 
 
 def open_crash_file() -> int:
@@ -28,6 +30,8 @@ def python_stack(fd: int, root: str) -> str:
         text = os.pread(fd, _LIMIT, 0).decode(errors="replace")
     except OSError:
         return ""
+    # `faulthandler` writes ASCII: other characters of file names are escaped.
+    text = _ESCAPED.sub(lambda found: chr(int(found[1] or found[2] or found[3], 16)), text)
     # Of what follows a blank line, only the stack is about this crash.
     heading, _, rest = text.partition("\n\n")
     own = os.path.join(root, "pymonik", "")

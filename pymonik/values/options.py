@@ -127,7 +127,7 @@ def _cost(name: str, value: object) -> float:
 
 def _partition(name: str, value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise OptionsError(f"a partition is named by a text, not by {value!r}")
+        raise OptionsError(f"partition_id names a partition by a text, not by {value!r}")
     return _text(name, value)
 
 

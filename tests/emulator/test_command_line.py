@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shlex
 import signal
 import socket
 import subprocess
@@ -44,7 +45,7 @@ def served(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_told_to_end(end: signal.Signals) -> None:
-    arguments = ("--partition", "main=1", "--worker", f"{sys.executable} {WORKER}")
+    arguments = ("--partition", "main=1", "--worker", shlex.join([sys.executable, str(WORKER)]))
     with served(*arguments) as (process, url):
         with Client(url.removeprefix("http://")) as client:
             assert client.value(client.run("concat", text="hello")[1]) == b"hello"
@@ -153,7 +154,7 @@ def test_a_port_is_a_number_that_there_is() -> None:
 
 def test_habits_are_switched_on_by_options() -> None:
     options = ("--late-rows", "3600000", "--embedded-data")
-    worker = ("--partition", "main=1", "--worker", f"{sys.executable} {WORKER}")
+    worker = ("--partition", "main=1", "--worker", shlex.join([sys.executable, str(WORKER)]))
     with served(*options, *worker) as (_, url), Client(url.removeprefix("http://")) as client:
         output = client.run("concat", text="x")[1]
         client.events.wait_for_result_availability(output, client.session)
