@@ -1,6 +1,6 @@
 """Editions: the sources of local modules that the calls of one client need, as of one moment.
 
-Enters: names of modules that were met in pickles and in code. Leaves: an `ModuleSnapshot` for each
+Enters: names of modules that were met in pickles and in code. Leaves: a `ModuleSnapshot` for each
 state
 of the files: it grows while they stay as they are, and another one follows when one has changed.
 Calls of different editions never share a unit. Which modules are local is the business of `local`,
