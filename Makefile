@@ -40,7 +40,7 @@ test: $(VENV)/.test ## run the tests (PYTEST_ARGS="-n 2": the thorough ones, too
 
 edits: $(VENV)/.test ## edit cached programs in 500 places (EDITS=..., SEED=...)
 	@echo "==> Comparing cached with uncached values after $(EDITS) edits"
-	@PYMONIK_EDITS=$(EDITS) PYMONIK_EDITS_SEED=$(SEED) $(BIN)/python -m pytest -s -o timeout=3600 tests/known
+	@PYMONIK_EDITS=$(EDITS) PYMONIK_EDITS_SEED=$(SEED) $(BIN)/python -m pytest -s -o timeout=3600 -o faulthandler_timeout=0 tests/known
 
 faults: $(VENV)/.test ## run programs on a thousand bad days (SEEDS=..., FIRST=...)
 	@echo "==> Breaking things under $(SEEDS) programs (about two seconds each)"
@@ -67,7 +67,7 @@ conformance: $(VENV)/.test ## run the programs of the tests on a cluster (ENDPOI
 	@test -n "$(ENDPOINT)" || \
 	  { echo "error: which cluster? make conformance ENDPOINT=host:port PARTITION=name"; exit 1; }
 	@echo "==> Running the conformance programs and the guide on $(ENDPOINT), partition $(PARTITION)"
-	@$(BIN)/python -m pytest $(PYTEST_ARGS) -o timeout=600 --endpoint $(ENDPOINT) \
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) -o timeout=600 -o faulthandler_timeout=1800 --endpoint $(ENDPOINT) \
 	  --partition $(PARTITION) $(if $(SHARED_FILES),--shared-files) tests/conformance tests/guide
 
 clean: ## remove the virtual environment and the caches

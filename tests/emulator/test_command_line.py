@@ -40,7 +40,7 @@ def served(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.stdout.readline()
             yield process, process.stdout.readline().removeprefix("export AK_ENDPOINT=").strip()
         finally:
-            process.kill()
+            process.terminate()  # in order: killed, it would leave its workers behind
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])

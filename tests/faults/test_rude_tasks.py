@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,20 @@ def square(x: int) -> int:
 
 def squares_still_work() -> None:
     assert square.map_invoke(range(20)).get() == [i * i for i in range(20)]
+
+
+def open_files() -> list[int]:
+    """Return the descriptors of this process beyond those of the standard streams."""
+    return [int(name) for name in os.listdir("/dev/fd") if int(name) > 2]
+
+
+@pytest.fixture(params=[0, 80], ids=["few-files", "many-files"])
+def files_open(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hold files open: executors get their sockets under the numbers that come after."""
+    with contextlib.ExitStack() as held:
+        for _ in range(request.param):
+            held.enter_context(open(os.devnull))
+        yield
 
 
 def test_a_task_that_prints_a_lot_does_not_block(client: Pymonik, capfd: Any) -> None:
@@ -86,10 +101,11 @@ def test_a_task_that_closes_every_descriptor_harms_only_itself(client: Pymonik) 
     squares_still_work()
 
 
+@pytest.mark.usefixtures("files_open")
 def test_garbage_on_the_socket_is_a_dead_executor(client: Pymonik) -> None:
     @task
     def babble() -> None:
-        for fd in range(3, 64):
+        for fd in open_files():
             try:
                 os.write(fd, b"\xff\x00garbage" * 1000)
             except OSError:
@@ -101,12 +117,13 @@ def test_garbage_on_the_socket_is_a_dead_executor(client: Pymonik) -> None:
     squares_still_work()
 
 
+@pytest.mark.usefixtures("files_open")
 def test_a_promise_of_more_bytes_than_come_is_no_reason_to_allocate_them(
     client: Pymonik,
 ) -> None:
     @task
     def promise() -> None:
-        for fd in range(3, 64):
+        for fd in open_files():
             try:
                 os.write(fd, b"\xff" * 16)
             except OSError:

@@ -27,7 +27,7 @@ def storm() -> Iterator[Storm]:
 
 @linux_only
 @pytest.mark.parametrize("first", range(FIRST, FIRST + SEEDS, AT_ONCE))
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(540)
 def test_a_bad_day_gives_right_values_or_clear_errors_and_leaves_nothing(
     storm: Storm, first: int
 ) -> None:
