@@ -108,7 +108,7 @@ def overheads() -> Overheads:
         client.flush()
         begin = time.perf_counter()
         many.wait()
-        unit = (time.perf_counter() - begin) / _UNITS * client.create()._opened().slots
+        unit = (time.perf_counter() - begin) / _UNITS * client.create()._opened().traits.slots
         link = nothing.invoke()
         for _ in range(_LINKS):
             link = nothing.invoke(link)

@@ -1,100 +1,23 @@
-"""Backends: what carries out a plan. `open_backend` chooses one.
+"""Backends: what carries out a plan. `choose` picks one, `open_backend` opens it.
 
-A backend knows units, cells and contents; it knows no node, no pass and no user function.
+A backend knows units, cells and contents; it knows no node, no pass and no user function. What all
+of them do, and what only some, is told by `protocol`; how they differ, by `traits`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from pymonik.backend.protocol import Backend
 from pymonik.backend.traits import TRAITS
 from pymonik.errors import BackendError, OptionsError
 from pymonik.settings import steering, variable
 
 if TYPE_CHECKING:
-    from pymonik.plan.plan import Plan
-    from pymonik.plan.unit import ValueLocation
     from pymonik.system.surroundings import SurroundingsWatch
-    from pymonik.values.content import Content
-    from pymonik.values.outcome import Failure
-    from pymonik.values.outputs import Outputs, Wanted
 
-
-class Backend(Protocol):
-    """Carries out plans; fills the cells of their units and notifies `changed`."""
-
-    name: str
-    # Whether plans leave this process: `submit` then waits for others, and may do so in any thread.
-    is_remote: bool
-    session_id: str
-    slots: int
-    # Seconds an element took so far, by the names of units; none where nobody looks.
-    durations: Mapping[str, float]
-    changed: Any
-    failures: list[Failure]
-    # Why values that are waited for will not come; raised where they are waited for.
-    problem: BaseException | None
-    # Bytes of the submission under way that were sent, and all of its bytes.
-    upload: tuple[int, int]
-
-    def prepare(self, calls: int) -> None:
-        """Get ready for a plan of so many calls, which is being compiled."""
-
-    def submit(self, plan: Plan) -> None:
-        """Send a plan."""
-
-    def want(self, wanted: Iterable[Wanted]) -> None:
-        """Bring records here, by their elements, once they are made: somebody waits for them."""
-
-    def expects(self, cell: Outputs) -> bool:
-        """Return whether a unit, or a fetch, will still bring records of a cell; from any
-        thread.
-        """
-
-    def result_id(self, cell: Outputs, output: int, place: int) -> str:
-        """Return the id under which a value of a unit is stored."""
-
-    def located(self, result_id: str) -> ValueLocation | None:
-        """Return where the value of an id is, whoever made it; None when there is no such id."""
-
-    def store(self, content: Content, again: bool = False) -> str:
-        """Store an object now, unless it is stored and not to be sent `again`; give its id."""
-
-    def holds(self, content: Content) -> bool:
-        """Return whether an earlier submission has stored a content, so that it travels no more."""
-
-    def lookup(self, name: str) -> ValueLocation | None:
-        """Return where a value that another program has named is; None when there is none."""
-
-    def values(self, wanted: Mapping[str, str]) -> Mapping[str, ValueLocation]:
-        """Return where values of keys are that other programs of the session have made, or make.
-
-        wanted: keys, and the names of their tasks.
-        """
-
-    def drain(self) -> None:
-        """Wait for what tasks submitted themselves; gather `failures` that never came here."""
-
-    @property
-    def running(self) -> int:
-        """Units that run now, as far as it is known here."""
-
-    def progress(self) -> tuple[int, int]:
-        """Return how many units have ended, and how many were sent."""
-
-    def cancel(self, cell: Outputs) -> bool:
-        """Stop a unit; True when it will not run to its end."""
-
-    def cancel_all(self, reason: str) -> None:
-        """Stop all that is unfinished."""
-
-    def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
-        """Run `add` where cells are filled; when it says that it came too late, call back."""
-
-    def close(self) -> None:
-        """Let go of everything; values that have come stay."""
+__all__ = ["Backend", "choose", "endpoint", "open_backend", "workers"]
 
 
 def choose(backend: str | None, endpoint: str | None) -> str:

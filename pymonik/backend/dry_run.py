@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, NoReturn
 
+from pymonik.backend.in_process import EngineArrivals, traits_of
+from pymonik.backend.objects import SessionObjects
 from pymonik.plan.plan import Plan
 from pymonik.settings import settings
-from pymonik.values.content import Content
-from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs, Wanted
 
 logger = logging.getLogger("pymonik")
+
+_NAME = "dry-run"
 
 
 class DryRunEnd(SystemExit):
@@ -34,83 +36,40 @@ class _NothingComes(threading.Condition):
 
 
 class DryRunBackend:
-    """Takes plans and carries out none."""
+    """Takes plans and carries out none; what is stored has an id, as it would on a cluster."""
 
-    name = "dry-run"
-    is_remote = False
-    session_id = "dry-run"
     # Of all dry runs of this process, for who recorded a script: an end can be caught on its way.
     sent: ClassVar[list[Plan]] = []
     # Whether the end of a script is told; who recorded it shows the plan instead.
     tells: ClassVar[bool] = True
     # Slots where neither the script nor a variable says how many; None: those of a cluster.
     assumed_slots: ClassVar[int | None] = None
-    problem: BaseException | None = None
-    upload = (0, 0)
-    running = 0
 
     def __init__(self, workers: int | None) -> None:
-        self.slots = workers or self.assumed_slots or settings().default_slots
-        self.changed = _NothingComes()
-        self.durations: Mapping[str, float] = {}
-        self.failures: list[Failure] = []
-
-    def prepare(self, calls: int) -> None:
-        """Nothing is to be got ready."""
+        slots = workers or self.assumed_slots or settings().default_slots
+        self._ended = _NothingComes()
+        # Records stay expected: who waits for one is ended, not told that it is lost.
+        arrivals = EngineArrivals(self._ended, [], lambda cell: True)
+        self.traits = traits_of(_NAME, slots, arrivals, SessionObjects(_NAME))
 
     def submit(self, plan: Plan) -> None:
         """Keep the plan, and end the script."""
         self.sent.append(plan)
-        self.changed.plan = plan
+        self._ended.plan = plan
         if self.tells:
             logger.warning("the dry run ends here, nothing was sent: %r", plan)
         raise DryRunEnd(plan)
 
     def want(self, wanted: Iterable[Wanted]) -> None:
-        """Records come here by themselves."""
-
-    def expects(self, cell: Outputs) -> bool:
-        """Who waits is ended instead."""
-        return True
-
-    def result_id(self, cell: Outputs, output: int, place: int) -> str:
-        """Outcomes live in this process: their ids are those of its objects."""
-        return f"{self.session_id}-{id(cell):x}"
-
-    def located(self, result_id: str) -> Any:
-        """Nothing is stored."""
-
-    def store(self, content: Content, again: bool = False) -> str:
-        """Nothing is sent."""
-        return f"{self.session_id}-{content.digest.hex()}"
-
-    def holds(self, content: Content) -> bool:
-        """Nothing was sent before: the first submission ends the script."""
-        return False
-
-    def values(self, wanted: Mapping[str, str]) -> Mapping[str, Any]:
-        """Nobody is asked."""
-        return {}
-
-    def lookup(self, name: str) -> Any:
-        """Other programs have no part in this."""
-
-    def drain(self) -> None:
-        """Units of tasks are units like others."""
+        """Bring nothing: who waits is ended."""
 
     def progress(self) -> tuple[int, int]:
-        """Nothing ends."""
+        """Return that nothing was sent, and nothing has ended."""
         return 0, 0
 
-    def cancel(self, cell: Outputs) -> bool:
-        """Nothing runs."""
+    def cancel(self, cell: Outputs | None = None) -> bool:
+        """Return that it will not run."""
         return True
 
-    def cancel_all(self, reason: str) -> None:
-        """Nothing runs."""
-
-    def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> Any:
-        """Nothing will come."""
-
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Let go of nothing."""

@@ -1,73 +1,60 @@
-"""What backends in this process have in common: a scheduler, and objects that need no store.
+"""What backends in this process have in common: where records come in, and ids of objects.
 
-Enters: what a scheduler knows, and contents. Leaves: ids and observations. Who runs the units is
-the difference: executors (`local`), or the caller (`inline`).
+Enters: what an engine in this process knows. Leaves: traits. Who runs the units is the difference:
+executors (`local`), the caller (`inline`), or nobody (`dry_run`).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable
+from threading import Condition
 from typing import Any
 
 from pymonik.backend.objects import SessionObjects
-from pymonik.plan.unit import ValueLocation
-from pymonik.runtime.host.scheduler import Observer, Scheduler
-from pymonik.values.content import Content
+from pymonik.backend.protocol import SessionTraits
+from pymonik.backend.traits import TRAITS
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Outputs, Wanted
+from pymonik.values.outputs import Outputs
 
 
-class Embedded:
-    """The part of a backend that needs no engine; an engine is given by `_run_by`."""
+class EngineArrivals:
+    """Where the records of an engine of this process come in; `changed` guards the outputs.
 
-    name = ""
-    is_remote = False
+    There is no `problem`: what breaks such an engine fails its units.
+    """
+
     problem: BaseException | None = None
-    upload = (0, 0)
 
-    def __init__(self) -> None:
-        self.session_id = f"{self.name}-{os.urandom(6).hex()}"
-        self._objects = SessionObjects(self.session_id)
+    def __init__(
+        self, changed: Condition, failures: list[Failure], expects: Callable[[Outputs], bool]
+    ) -> None:
+        self.changed = changed
+        self.failures = failures
+        self.expects = expects
 
-    def _run_by(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-        scheduler.observers.append(self._objects)
-        self.failures: list[Failure] = scheduler.failures
+    def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
+        """Look at outputs at once."""
+        with self.changed:
+            is_late = not add()
+        if is_late:
+            callback()
 
-    def observe(self, observer: Observer) -> None:
-        """Tell somebody of every piece that ends, and of every unit that tasks make."""
-        self._scheduler.observers.append(observer)
 
-    def want(self, wanted: Iterable[Wanted]) -> None:
-        """Records come here by themselves."""
+def new_session(name: str) -> SessionObjects:
+    """Begin a session of an engine in this process: its objects, whose ids begin with its own."""
+    return SessionObjects(f"{name}-{os.urandom(6).hex()}")
 
-    def expects(self, cell: Outputs) -> bool:
-        """Return whether a unit has not ended: its outcome is here once it has."""
-        return self._scheduler.has_open(cell)
 
-    def result_id(self, cell: Outputs, output: int, place: int) -> str:
-        """Outcomes live in this process: their ids are those of its objects."""
-        return self._objects.id_of(cell, output, place)
-
-    def located(self, result_id: str) -> ValueLocation | None:
-        """Look among the objects of this process."""
-        return self._objects.place_of(result_id)
-
-    def store(self, content: Content, again: bool = False) -> str:
-        """Keep a content in this process."""
-        return self._objects.store(content)
-
-    def holds(self, content: Content) -> bool:
-        """Return whether a content was in an earlier plan, or was stored."""
-        return self._objects.holds(content)
-
-    def values(self, wanted: Mapping[str, str]) -> Mapping[str, Any]:
-        """Other programs have no part in this: they have a store."""
-        return {}
-
-    def lookup(self, name: str) -> Any:
-        """Other programs have no part in this."""
-
-    def drain(self) -> None:
-        """Units of tasks are units like others."""
+def traits_of(
+    name: str, slots: int, arrivals: EngineArrivals, objects: SessionObjects, **others: Any
+) -> SessionTraits:
+    """Return the traits of an engine in this process; others: what else it can do."""
+    return SessionTraits(
+        **vars(TRAITS[name]),
+        session_id=objects.session_id,
+        slots=slots,
+        arrivals=arrivals,
+        objects=objects,
+        **others,
+    )

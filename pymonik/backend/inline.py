@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from pymonik.backend.in_process import Embedded
+from pymonik.backend.in_process import EngineArrivals, new_session, traits_of
+from pymonik.backend.protocol import ABANDONED
 from pymonik.capture.as_captured import as_captured
 from pymonik.capture.definition_versions import is_live
 from pymonik.capture.importer import at_home
@@ -32,13 +33,15 @@ from pymonik.system.forks import fork_safe
 from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Outputs, call_back
+from pymonik.values.outputs import Outputs, Wanted, call_back
 from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache
 from pymonik.wire.program import Program
 
 # What runs, and the folder and variables that it finds, are a matter of the whole process: clients
 # of several threads take turns. A task may use a client of its own.
 _TURN = fork_safe(threading.RLock())
+
+_NAME = "inline"
 
 
 class _NoPage:
@@ -56,28 +59,24 @@ class _NoPage:
         return False
 
 
-class InlineBackend(Embedded):
+class InlineBackend:
     """A scheduler with one executor: the caller."""
-
-    name = "inline"
-    running = 0
 
     def __init__(
         self, workers: int | None, optimize: Any, surroundings: SurroundingsWatch | None = None
     ) -> None:
-        super().__init__()
+        slots = workers or 1
         self._surroundings = surroundings
-        self.slots = workers or 1
-        self.changed = fork_safe(threading.Condition())
-        self._run_by(Scheduler(LocalSubtasks))
-        self._scheduler.executors[0] = []
-        self.durations: Mapping[str, float] = {}
+        self._changed = fork_safe(threading.Condition())
+        self._objects = objects = new_session(_NAME)
+        self._scheduler = scheduler = Scheduler(LocalSubtasks)
+        scheduler.executors[0] = []
+        scheduler.observe(objects)
         self._functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)
-        self._subtasks = Subtasks(self.slots, False, optimize)
+        self._subtasks = Subtasks(slots, False, optimize)
+        arrivals = EngineArrivals(self._changed, scheduler.failures, scheduler.has_open)
+        self.traits = traits_of(_NAME, slots, arrivals, objects, pieces=scheduler)
         serve()
-
-    def prepare(self, calls: int) -> None:
-        """Nothing is to be got ready."""
 
     def submit(self, plan: Plan) -> None:
         """Run the units, and those that they add; other threads wait for their turn."""
@@ -89,8 +88,8 @@ class InlineBackend(Embedded):
         self._scheduler.add(plan.units)
         token = CURRENT.set(self._subtasks)
         outer, running.STATE = running.STATE, running.State()
-        running.STATE.worker = "inline"
-        running.STATE.session_id = self.session_id
+        running.STATE.worker = _NAME
+        running.STATE.session_id = self._objects.session_id
         running.STATE.fetch = self._objects.fetch
         running.STATE.caches = lambda: {"functions": self._functions.info}
         try:
@@ -101,13 +100,13 @@ class InlineBackend(Embedded):
             self._call_back()
         except BaseException:  # Ctrl-C: what was running will not go on
             self._scheduler.executors[0].clear()
-            self.cancel_all("it was interrupted")
+            self._cancel_all("it was interrupted")
             raise
         finally:
             running.STATE = outer
             CURRENT.reset(token)
-            with self.changed:
-                self.changed.notify_all()
+            with self._changed:
+                self._changed.notify_all()
 
     def _run(self, piece: UnitSlice) -> None:
         unit = piece.running.unit
@@ -117,7 +116,7 @@ class InlineBackend(Embedded):
         restore.expect(variables_of(unit))
         running.STATE.environment = unit.environment
         hosting = ExecutionServices(
-            "inline",
+            _NAME,
             self._function,
             _NoPage(),
             (KeyboardInterrupt,),
@@ -139,21 +138,21 @@ class InlineBackend(Embedded):
             if report.last:
                 seconds = time.perf_counter() - began
                 plan = plan_of(wire_plan(self._subtasks))
-                with self.changed:
+                with self._changed:
                     self._scheduler.ended(*told, seconds, plan)
             else:
-                with self.changed:
+                with self._changed:
                     self._scheduler.reported(*told)
 
     def _call_back(self) -> None:
         while self._scheduler.due:
-            with self.changed:
+            with self._changed:
                 due, self._scheduler.due = self._scheduler.due, []
             call_back(due)
-            with self.changed:
+            with self._changed:
                 self._scheduler.propagate()
-        with self.changed:
-            self.changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
 
     def _function(self, content: Content) -> Any:
         key = content.key
@@ -161,28 +160,26 @@ class InlineBackend(Embedded):
             key += bytes(map(is_live, content.buffers))
         return self._functions.get(key, content.size, content.load)
 
+    def want(self, wanted: Iterable[Wanted]) -> None:
+        """Wait for nothing: records are here once a plan was submitted."""
+
     def progress(self) -> tuple[int, int]:
         """Return how many units have ended, and how many there are."""
         done = self._scheduler.done
         return done, done + self._scheduler.unfinished
 
-    def cancel(self, cell: Outputs) -> bool:
-        """Nothing is left to stop once a plan was submitted, unless a task asks."""
-        with self.changed:
+    def cancel(self, cell: Outputs | None = None) -> bool:
+        """Stop what an exception has left, or what another thread, or a task, still runs."""
+        if cell is None:
+            self._cancel_all(ABANDONED)
+            return True
+        with self._changed:
             return self._scheduler.cancel(cell)
 
-    def cancel_all(self, reason: str) -> None:
-        """Stop what an exception of the user's has left unfinished."""
-        with self.changed:
+    def _cancel_all(self, reason: str) -> None:
+        with self._changed:
             self._scheduler.fail_all(Failure("cancelled", reason, "every unfinished task"))
         self._call_back()  # who runs the units may be gone
 
-    def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
-        """Look at cells at once."""
-        with self.changed:
-            is_late = not add()
-        if is_late:
-            callback()
-
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Let go of nothing: there are no executors."""

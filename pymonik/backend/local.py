@@ -6,80 +6,87 @@ next one finds them, with what they have imported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 
-from pymonik.backend.in_process import Embedded
+from pymonik.backend.in_process import EngineArrivals, new_session, traits_of
+from pymonik.backend.protocol import ABANDONED
 from pymonik.errors import OptionsError
 from pymonik.plan.plan import Plan
 from pymonik.runtime.host.host import Host
 from pymonik.runtime.host.pool import available_cpus
 from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Outputs
+from pymonik.values.outputs import Outputs, Wanted
+
+_NAME = "local"
 
 
-class LocalBackend(Embedded):
+class _HostArrivals(EngineArrivals):
+    """Outputs are filled by the thread of the host, without a lock: so they are looked at there."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host.changed, host.scheduler.failures, host.expects)
+        self._host = host
+
+    def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
+        """Look at outputs on the host's thread."""
+        self._host.watch(add, callback)
+
+
+class LocalBackend:
     """One host in this process."""
-
-    name = "local"
 
     def __init__(
         self, workers: int | None, optimize: object, surroundings: SurroundingsWatch | None = None
     ) -> None:
         if workers is not None and (isinstance(workers, bool) or workers < 1):
             raise OptionsError(f"workers takes a whole number of at least 1, not {workers!r}")
-        super().__init__()
-        self.slots = workers or available_cpus()
-        self._host = Host(
-            self.slots,
-            self.slots,
+        slots = workers or available_cpus()
+        self._objects = objects = new_session(_NAME)
+        self._host = host = Host(
+            slots,
+            slots,
             optimize,
-            find=self._objects.find,
-            session_id=self.session_id,
+            find=objects.find,
+            session_id=objects.session_id,
             surroundings=None if surroundings is None else surroundings.base,
             keeps=True,
         )
-        self.changed = self._host.changed
-        self._run_by(self._host.scheduler)
-        self.durations: Mapping[str, float] = self._scheduler.ready.durations
-
-    def prepare(self, calls: int) -> None:
-        """Start executors."""
-        self._host.prepare(calls)
+        self._scheduler = host.scheduler
+        self._scheduler.observe(objects)
+        self.traits = traits_of(
+            _NAME,
+            slots,
+            _HostArrivals(host),
+            objects,
+            durations=self._scheduler.ready.durations,
+            prestarts=host,
+            census=host,
+            pieces=self._scheduler,
+        )
 
     def submit(self, plan: Plan) -> None:
         """Hand the units to the host; blobs travel with the first unit that needs them."""
         self._objects.note(plan.blobs)
         self._host.submit(plan.units)
 
-    def expects(self, cell: Outputs) -> bool:
-        """Return whether a unit has not ended, or was not looked at yet."""
-        return self._host.expects(cell)
+    def want(self, wanted: Iterable[Wanted]) -> None:
+        """Wait for nothing: records come here by themselves."""
 
     def progress(self) -> tuple[int, int]:
         """Return how many units have ended, and how many there are."""
         return self._host.progress()
 
-    def cancel(self, cell: Outputs) -> bool:
-        """Stop a unit; what runs is killed, what waits behind it is placed anew."""
-        return self._host.cancel(cell)
-
-    def cancel_all(self, reason: str) -> None:
-        """Stop all units."""
-        self._host.fail_all(Failure("cancelled", reason, "every unfinished task"))
-
-    def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
-        """Look at cells on the host's thread."""
-        self._host.watch(add, callback)
+    def cancel(self, cell: Outputs | None = None) -> bool:
+        """Stop a unit, or all; what runs is killed, what waits behind it is placed anew."""
+        if cell is not None:
+            return self._host.cancel(cell)
+        self._host.fail_all(Failure("cancelled", ABANDONED, "every unfinished task"))
+        return True
 
     def close(self) -> None:
         """End the executors."""
         self._host.close()
-
-    @property
-    def running(self) -> int:
-        """How many executors have something to run."""
-        return sum(map(bool, list(self._scheduler.executors.values())))
 
     @property
     def pids(self) -> list[int]:

@@ -12,15 +12,16 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from pymonik.plan.unit import Unit, ValueLocation
+from pymonik.runtime.host.observer import Observer
 from pymonik.values.content import Content
 from pymonik.values.outputs import Outputs, stored_in, value_id
 
 
-class SessionObjects:
+class SessionObjects(Observer):
     """Objects by their ids."""
 
     def __init__(self, session_id: str) -> None:
-        self._session_id = session_id
+        self.session_id = session_id
         self._cells: WeakValueDictionary[str, Outputs] = WeakValueDictionary()
         # Told by number: the address of a cell that is gone may be that of another one.
         self._names: WeakKeyDictionary[Outputs, str] = WeakKeyDictionary()
@@ -29,18 +30,18 @@ class SessionObjects:
         self._contents: dict[str, Content] = {}
         self._seen: WeakSet[Content] = WeakSet()
 
-    def id_of(self, cell: Outputs, output: int, place: int) -> str:
+    def result_id(self, cell: Outputs, output: int, place: int) -> str:
         """Return the id of a value of a unit."""
         name = self._names.get(cell)
         if name is None:
             # Two threads may ask at once: one of their numbers stays.
-            name = self._names.setdefault(cell, f"{self._session_id}-{next(self._numbers)}")
+            name = self._names.setdefault(cell, f"{self.session_id}-{next(self._numbers)}")
             self._cells[name] = cell
         return value_id(name, cell, output, place)
 
-    def store(self, content: Content) -> str:
-        """Keep a content; give its id."""
-        name = f"{self._session_id}-{content.digest.hex()}"
+    def store(self, content: Content, again: bool = False) -> str:
+        """Keep a content; give its id. Nothing travels, so that `again` makes no difference."""
+        name = f"{self.session_id}-{content.digest.hex()}"
         self._contents[name] = content
         self._seen.add(content)
         return name
@@ -52,9 +53,6 @@ class SessionObjects:
     def holds(self, content: Content) -> bool:
         """Return whether a content has come here before."""
         return content in self._seen
-
-    def ended(self, executor: int, unit: Unit, elements: int, seconds: float) -> None:
-        """Nothing is to be noted of a piece that ended: see `scheduler.Observer`."""
 
     def made(self, unit: Unit, units: Sequence[Unit], bindings: Sequence[Any]) -> None:
         """Keep the values of sub-tasks for which ids were handed out, as long as the engine."""
@@ -75,11 +73,11 @@ class SessionObjects:
     def _cell(self, name: str) -> Outputs | None:
         return self._cells.get(name) or self._handed_out.get(name)
 
-    def place_of(self, id: str) -> ValueLocation | None:
+    def located(self, result_id: str) -> ValueLocation | None:
         """Return where the value of an id is, or will be; None when there is no such id."""
-        if id in self._contents:
-            return ValueLocation(content=self._contents[id])
-        name, output, place = stored_in(id)
+        if result_id in self._contents:
+            return ValueLocation(content=self._contents[result_id])
+        name, output, place = stored_in(result_id)
         cell = self._cell(name)
         return ValueLocation((cell,), cell.n, output or 0, place) if cell is not None else None
 

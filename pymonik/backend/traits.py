@@ -7,22 +7,35 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Traits:
-    """What a backend does differently.
+    """What one kind of backend does differently; known before one is opened.
 
+    name: what `backend=` takes, for people to read.
     is_here: runs calls on this machine, ends with its client, keeps values in files here.
+    is_remote: plans leave this process; `submit` then waits for others, in any thread.
     isolates_delegating: hands whole units over, so that calls that delegate need their own.
     shares_process: runs calls in the process of the client, with what is installed there.
+    carries_out: runs calls at all; there is nothing to record of a backend that does not.
+    greeting: what is logged when one opens; takes the number of calls that run at once.
     """
 
+    name: str
     is_here: bool = False
+    is_remote: bool = False
     isolates_delegating: bool = False
     shares_process: bool = False
+    carries_out: bool = True
+    greeting: str = ""
 
 
-# The names are those that `backend=` takes. A dry run tells what a cluster would be sent.
+_LOCAL = "no cluster is configured: the embedded engine runs on this machine, %d at a time"
+
+# A dry run tells what a cluster would be sent.
 TRAITS = {
-    "local": Traits(is_here=True),
-    "inline": Traits(is_here=True, shares_process=True),
-    "dry-run": Traits(isolates_delegating=True),
-    "armonik": Traits(isolates_delegating=True),
+    traits.name: traits
+    for traits in (
+        Traits("local", is_here=True, greeting=_LOCAL),
+        Traits("inline", is_here=True, shares_process=True),
+        Traits("dry-run", isolates_delegating=True, carries_out=False),
+        Traits("armonik", is_remote=True, isolates_delegating=True),
+    )
 }

@@ -25,12 +25,13 @@ from pymonik.graph.ir import Graph
 from pymonik.graph.target import Target
 from pymonik.plan.plan import Plan, Source
 from pymonik.plan.unit import Unit
+from pymonik.runtime.host.observer import Observer
 from pymonik.settings import settings
 from pymonik.values.outcome import Failure
 
 
 @dataclass
-class ExecutionTrace:
+class ExecutionTrace(Observer):
     """What was submitted, and what ran."""
 
     sources: list[Source] = field(default_factory=list)
@@ -144,13 +145,14 @@ def _for_cluster(source: Source) -> Source:
 class _Between:
     """A backend, and who takes note of what is submitted to it."""
 
-    def __init__(self, backend: Any, kept: ExecutionTrace) -> None:
+    def __init__(self, backend: backends.Backend, kept: ExecutionTrace) -> None:
         self._backend = backend
         self._kept = kept
-        backend.observe(kept)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._backend, name)
+        self.traits = backend.traits
+        self.want, self.progress = backend.want, backend.progress
+        self.cancel, self.close = backend.cancel, backend.close
+        if backend.traits.pieces is not None:
+            backend.traits.pieces.observe(kept)
 
     def submit(self, plan: Plan) -> None:
         self._kept.submitted(plan)

@@ -81,7 +81,7 @@ def show_run(run: str, output: str) -> None:
     if record.spans:
         say()
         say(table([("unit", "pieces", "calls", "seconds", "each"), *_work(record)]))
-    elif record.backend == "armonik":
+    elif record.is_remote:
         say(f"\nits cluster knows the times: pymonik graph show {record.id} --endpoint …")
     for failure in record.failures:
         where = harmless(f"{failure['task']} at {failure['site']}")
@@ -120,10 +120,10 @@ def trace(run: str, output: str, endpoint: str | None) -> None:
         )
     known = past(run)
     record = None
-    if endpoint is not None or known is None or (known.backend == "armonik" and not known.spans):
+    if endpoint is not None or known is None or (known.is_remote and not known.spans):
         record = of_session(known.id if known is not None else run, endpoint)
     record = record or found(run)
-    if not record.spans and record.backend == "armonik":
+    if not record.spans and record.is_remote:
         raise click.UsageError(
             f"only its cluster knows what ran when in {record.id}: say which, with --endpoint"
         )

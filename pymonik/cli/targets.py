@@ -180,7 +180,7 @@ def session_of(name: str) -> str:
     cluster.
     """
     run = None if _is_here(name) else past(name)
-    return run.id if run is not None and run.backend == "armonik" else name
+    return run.id if run is not None and run.is_remote else name
 
 
 def session(name: str, endpoint: str | None) -> Known | None:
@@ -224,7 +224,7 @@ def tasks_known(name: str, endpoint: str | None, *, as_seen: bool = False) -> Kn
     as_seen: of a run, prefer what the cluster of `endpoint` knows of its tasks to its graph.
     """
     run = None if _is_here(name) else past(name)
-    if run is not None and run.backend != "armonik":
+    if run is not None and not run.is_remote:
         return None
     is_kept = run is not None and len(run.graphs) == run.submissions
     if is_kept and not (as_seen and endpoint is not None):

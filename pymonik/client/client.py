@@ -158,7 +158,8 @@ class Pymonik(Compiling):
         """
         if name in self.names:
             return self.names[name]  # type: ignore[no-any-return]
-        named = self._opened().lookup(name)
+        shared = self._opened().traits.shared
+        named = shared.lookup(name) if shared is not None else None
         if named is None:
             raise KeyError(f"no value named {name!r} in session {self.session_id}")
         handle = self.names[name] = handle_of(named, name, self)
@@ -192,17 +193,13 @@ class Pymonik(Compiling):
                 # Last registered runs first: before channels and emulators end.
                 atexit.unregister(_end_open_clients)
                 atexit.register(_end_open_clients)
-                if self._backend_name == "local":
-                    logger.info(
-                        "no cluster is configured: "
-                        "the embedded engine runs on this machine, %d at a time",
-                        self._backend.slots,
-                    )
+                if self.traits.greeting:
+                    logger.info(self.traits.greeting, self._backend.traits.slots)
 
     @property
     def session_id(self) -> str:
         """The id of the session."""
-        return self._opened().session_id
+        return self._opened().traits.session_id
 
     @property
     def task_options(self) -> Any:
@@ -272,8 +269,9 @@ class Pymonik(Compiling):
                 if self.pending:  # callbacks have recorded more
                     self.flush()
                     continue
-                if not leaves:
-                    self._opened().drain()
+                subtasks = None if leaves else self._opened().traits.subtasks
+                if subtasks is not None:
+                    subtasks.drain()
                 is_done = self._close_if_done(leaves)
         except BaseException as error:
             self._abandon(error)
@@ -296,7 +294,7 @@ class Pymonik(Compiling):
 
     def _end_at_exit(self) -> None:
         """Leave nothing open at the end of the program, as a block does that is left early."""
-        if self._backend is None or not self._backend.is_remote or self._process != os.getpid():
+        if self._backend is None or not self.traits.is_remote or self._process != os.getpid():
             return
         if self.detach:
             self._closing = self._closed = True
@@ -340,14 +338,14 @@ class Pymonik(Compiling):
                 if done < total:
                     told = counted(total - done, "unit")
                     logger.warning("cancelling what has not ended: %s", told)
-                self._backend.cancel_all("the client was closed before it had ended")
+                self._backend.cancel()
         self._let_go()
 
     def _unsent(self) -> int:
         return sum(1 if n.n is None else n.n for n in self.pending if type(n) is Call)
 
     def _raise_unseen(self) -> None:
-        failures = self._backend.failures if self._backend is not None else ()
+        failures = self._backend.traits.arrivals.failures if self._backend is not None else ()
         for failure in self._handled.unseen(failures):
             raise failure.error()
 
@@ -388,7 +386,7 @@ class Pymonik(Compiling):
         with self._flushing:
             content = self.file(mat, force_upload)
             self._uploaded[mat.content_hash] = content
-            mat.result_id = self._opened().store(content, force_upload)
+            mat.result_id = self._opened().traits.objects.store(content, force_upload)
         return mat
 
     def check_environment(self, environment: Any) -> None:

@@ -84,11 +84,11 @@ class Compiling(Notifications):
         from pymonik.plan.plan import Source
 
         self.number()
-        backend = self._opened()
+        traits = self._opened().traits
         target = Target(
-            slots=backend.slots,
-            isolates_delegating=self.traits.isolates_delegating,
-            known=dict(backend.durations),
+            slots=traits.slots,
+            isolates_delegating=traits.isolates_delegating,
+            known=dict(traits.durations),
         )
         try:
             with _collecting_later(), self._unknown(graph) as unknown:
@@ -103,7 +103,7 @@ class Compiling(Notifications):
             source=source,
             names=self._names_for(graph),
             kept=self._cut.kept if self._cut is not None and target.isolates_delegating else (),
-            stored=tuple(blob for blob in plan.blobs if backend.holds(blob)),
+            stored=tuple(blob for blob in plan.blobs if traits.objects.holds(blob)),
             versions=self._versions() if target.isolates_delegating else (),
         )
 
@@ -165,8 +165,9 @@ class Compiling(Notifications):
     def _look_for_lost(self) -> None:
         """Let those look again who have waited while a plan was on its way."""
         if self._backend is not None:
-            with self._backend.changed:
-                self._backend.changed.notify_all()
+            changed = self._backend.traits.arrivals.changed
+            with changed:
+                changed.notify_all()
         self._tell_lost()
 
     def _flush(self, around: ExitStack) -> None:
@@ -178,9 +179,10 @@ class Compiling(Notifications):
         if self._known is not None:
             self._known.keep()
         backend = self._opened()
-        if self.environment is None:
+        prestarts = backend.traits.prestarts
+        if prestarts is not None and self.environment is None:
             calls = (node.n or 1 for node in nodes[:_AT_ONCE] if type(node) is Call)
-            backend.prepare(sum(calls))
+            prestarts.prepare(sum(calls))
         from pymonik.plan.lower import bind
 
         self._is_compiling = True
@@ -220,9 +222,10 @@ class Compiling(Notifications):
     def _fail_unsent(self, plan: Plan, backend: Backend, error: BaseException) -> None:
         """Let nobody wait for units that the backend has not taken, whatever the reason."""
         due: list[Callable[[], None]] = []
-        with backend.changed:
+        arrivals = backend.traits.arrivals
+        with arrivals.changed:
             for unit in plan.units:
-                if unit.cell.missing and not backend.expects(unit.cell):
+                if unit.cell.missing and not arrivals.expects(unit.cell):
                     why = f"it was not sent: {error!r}"
                     due += unit.cell.fail(Failure("cancelled", why, unit.name))
         call_back(due)
@@ -249,7 +252,8 @@ class Compiling(Notifications):
     def _made_elsewhere(self, wanted: Mapping[str, str]) -> dict[str, Any]:
         from pymonik.client.lookup import handle_of
 
-        found = self._opened().values(wanted)
+        shared = self._opened().traits.shared
+        found = shared.find(wanted) if shared is not None else {}
         return {key: handle_of(named, wanted[key], self) for key, named in found.items()}
 
     def waited(self) -> None:

@@ -7,22 +7,22 @@ nothing of being watched, and those that watch know nothing of each other.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from pymonik.backend import Backend, open_backend
 
 # What stands between the clients of this process and their engines: the command line looks on.
-OBSERVERS: list[Callable[[Any], Any]] = []
+OBSERVERS: list[Callable[[Backend], Backend]] = []
 
 
 def open_engine(name: str, workers: int | None, optimize: Any, **connection: Any) -> Backend:
     """Return a backend by its name, opened; what it runs is recorded for `pymonik runs`."""
     engine = open_backend(name, workers, optimize, **connection)
-    if name == "dry-run":
+    if not engine.traits.carries_out:
         return engine
     from pymonik.runs.observe import watched
 
-    observed: Any = watched(engine)
+    observed = watched(engine)
     for observe in OBSERVERS:
         observed = observe(observed)
-    return cast("Backend", observed)
+    return observed

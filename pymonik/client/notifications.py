@@ -139,7 +139,7 @@ class Notifications(Waiting):
             CALLBACKS.put(call)  # before it counts as told: see `close`
             self._watches.pop(arrived, None)
             if self._closing:  # it waits for the last of them
-                changed = self._opened().changed
+                changed = self._opened().traits.arrivals.changed
                 with changed:
                     changed.notify_all()
 
@@ -148,8 +148,9 @@ class Notifications(Waiting):
         if home.record(index) is not PENDING or output is None:
             arrived()
             return
-        self._opened().watch(lambda: cell.watch(output, place, arrived), arrived)
-        self._opened().want([home_of(handle)])
+        backend = self._opened()
+        backend.traits.arrivals.watch(lambda: cell.watch(output, place, arrived), arrived)
+        backend.want([home_of(handle)])
         self._unsure.append((arrived, node, handle._index))
         self._tell_lost()
 

@@ -11,9 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pymonik.system.safe_logging import safely
+
+if TYPE_CHECKING:
+    from pymonik.backend import Backend
 
 # A wait shorter than this shows no bar.
 _PATIENCE = 0.5
@@ -64,7 +67,7 @@ class Progress:
 
 
 @contextmanager
-def watching(backend: Any, on_progress: Callable[[Progress], object] | None) -> Iterator[None]:
+def watching(backend: Backend, on_progress: Callable[[Progress], object] | None) -> Iterator[None]:
     """Show progress while the block waits."""
     if on_progress is None and not (sys.stderr is not None and sys.stderr.isatty()):
         yield
@@ -74,7 +77,9 @@ def watching(backend: Any, on_progress: Callable[[Progress], object] | None) -> 
 
     def look() -> Progress:
         done, total = backend.progress()
-        uploaded, to_upload = backend.upload
+        traits = backend.traits
+        uploaded, to_upload = traits.transfer.upload() if traits.transfer is not None else (0, 0)
+        running = traits.census.running() if traits.census is not None else 0
         return Progress(
             done=done,
             total=total,
@@ -82,8 +87,8 @@ def watching(backend: Any, on_progress: Callable[[Progress], object] | None) -> 
             uploaded=uploaded,
             to_upload=to_upload,
             # It may have been counted a while ago.
-            running=min(backend.running, total - done),
-            failed=len(backend.failures),
+            running=min(running, total - done),
+            failed=len(traits.arrivals.failures),
             began=before,
         )
 

@@ -95,7 +95,7 @@ class Waiting(Recorder):
     ) -> None:
         # An engine of this process answers at once, and may run the calls in this very thread.
         # Who holds the lock already, such as a finalizer that runs amid a flush, waits for nobody.
-        if end is None or not self._opened().is_remote or self._is_flushing_here():
+        if end is None or not self._opened().traits.is_remote or self._is_flushing_here():
             self.flush()
         elif not self._flushers.flush_by(end, is_sent):
             raise late(timeout)
@@ -120,6 +120,7 @@ class Waiting(Recorder):
             return
         left = timeout if end is None else max(0.0, end - time.monotonic())
         backend = self._opened()
+        arrivals = backend.traits.arrivals
         found: list[tuple[Any, int]] = []
 
         def is_lost() -> bool:
@@ -128,13 +129,13 @@ class Waiting(Recorder):
                 found.append(value)
             return bool(found)
 
-        with watching(backend, self._on_progress), backend.changed:
-            if not backend.changed.wait_for(
-                lambda: is_over() or backend.problem or is_lost(), left
+        with watching(backend, self._on_progress), arrivals.changed:
+            if not arrivals.changed.wait_for(
+                lambda: is_over() or arrivals.problem or is_lost(), left
             ):
                 raise late(timeout)
             if not is_over():
-                raise backend.problem or lost(*found[0])
+                raise arrivals.problem or lost(*found[0])
         self.waited()
 
     def _is_lost(self, node: Any, index: int) -> bool:
@@ -148,7 +149,7 @@ class Waiting(Recorder):
             return False
         cell, _ = home.locate(place)
         # In this order: what nobody expects any more may have come meanwhile.
-        return not self._opened().expects(cell) and home.record(place) is PENDING
+        return not self._opened().traits.arrivals.expects(cell) and home.record(place) is PENDING
 
     def waited(self) -> None:
         """Do what is due once values have come."""
@@ -314,10 +315,10 @@ class Waiting(Recorder):
         with self._flushing:  # another thread may be sending it: there is no id before
             home = node.home
         if type(node) is Put:
-            return self._opened().store(node.content)
+            return self._opened().traits.objects.store(node.content)
         home, index = home.at(node.offset + handle._index)
         cell, place = home.locate(index)
-        return self._opened().result_id(cell, home.output or 0, place)
+        return self._opened().traits.objects.result_id(cell, home.output or 0, place)
 
     def of_result(self, result_id: str, session_id: str) -> ResultHandle[Any]:
         """Return the handle of a value by its id: see `ResultHandle`."""
@@ -326,7 +327,7 @@ class Waiting(Recorder):
                 f"result {result_id} is of session {session_id}, this client of "
                 f"{self.session_id}: Pymonik.attach({session_id!r}) gives one of that session"
             )
-        named = self._opened().located(result_id)
+        named = self._opened().traits.objects.located(result_id)
         if named is None:
             raise LookupError(f"there is no result {result_id!r} in session {session_id}")
         return handle_of(named, result_id, self)  # type: ignore[return-value]  # one value

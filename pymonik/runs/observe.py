@@ -12,18 +12,20 @@ import sys
 import time
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.ir import Map
 from pymonik.humanize import counted, seconds_text
 from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit
 from pymonik.runs.record import OFF, RunRecord
+from pymonik.runtime.host.observer import Observer
 from pymonik.settings import steering
 from pymonik.values.outcome import Failure
 
 if TYPE_CHECKING:
     from pymonik.backend import Backend
+    from pymonik.values.outputs import Outputs
 
 logger = logging.getLogger("pymonik")
 
@@ -31,42 +33,25 @@ logger = logging.getLogger("pymonik")
 _SPANS, _SUBMISSIONS, _FAILURES = 20_000, 20, 100
 # Names in a summary.
 _TOLD = 5
-# What a backend has from its beginning to its end: looked up without a detour.
-_CONSTANT = (
-    "name",
-    "session_id",
-    "slots",
-    "durations",
-    "changed",
-    "failures",
-    "progress",
-    "want",
-    "expects",
-    "watch",
-)
 
 
-class ObservedBackend:
+class ObservedBackend(Observer):
     """A backend, watched: does what the backend does, and takes notes."""
 
-    def __init__(self, backend: Any, keeps: bool = True, tells: bool = False) -> None:
+    def __init__(self, backend: Backend, keeps: bool = True, tells: bool = False) -> None:
         self._backend = backend
         self._keeps = keeps
         self._tells = tells
         self._began = time.perf_counter()
         # By the unit's name: the specs of its steps, the seconds spent on it, the elements run.
         self._work: dict[str, list[Any]] = {}
-        self._record = RunRecord(
-            backend.session_id, time.time(), sys.argv[0] or "python", backend.name, backend.slots
-        )
-        for name in _CONSTANT:
-            setattr(self, name, getattr(backend, name))
-        observe = getattr(backend, "observe", None)
-        if observe is not None:
-            observe(self)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._backend, name)
+        self.traits = traits = backend.traits
+        script = sys.argv[0] or "python"
+        self._record = RunRecord(traits.session_id, time.time(), script, traits.name, traits.slots)
+        # Looked up without a detour.
+        self.want, self.progress = backend.want, backend.progress
+        if traits.pieces is not None:
+            traits.pieces.observe(self)
 
     def submit(self, plan: Plan) -> None:
         """Note a plan, and submit it."""
@@ -115,11 +100,12 @@ class ObservedBackend:
         """Note units that a task made."""
         self._record.units += len(units)
 
-    def cancel_all(self, reason: str) -> None:
-        """Note what will not run to its end, and cancel it."""
-        done, total = self._backend.progress()
-        self._record.unfinished += total - done
-        self._backend.cancel_all(reason)
+    def cancel(self, cell: Outputs | None = None) -> bool:
+        """Note what will not run to its end where all is cancelled, and cancel it."""
+        if cell is None:
+            done, total = self._backend.progress()
+            self._record.unfinished += total - done
+        return self._backend.cancel(cell)
 
     def close(self) -> None:
         """Close the backend, and keep the record of what was submitted to it."""
@@ -129,7 +115,7 @@ class ObservedBackend:
             return
         record.seconds = time.perf_counter() - self._began
         # One failure is told of wherever it had an effect, by its mark.
-        record.failed = len({failure.mark for failure in self._backend.failures})
+        record.failed = len({failure.mark for failure in self.traits.arrivals.failures})
         if self._tells:
             sys.stderr.write(f"{summary(record)}\n")
         try:
@@ -144,7 +130,7 @@ class ObservedBackend:
         from pymonik.runs.store import RunStore
 
         record = self._record
-        failures = list(self._backend.failures)
+        failures = list(self.traits.arrivals.failures)
         record.failures = [
             {
                 "task": f.task,
@@ -172,11 +158,11 @@ def _was_cut_off(unit: Unit) -> bool:
     return any(type(record) is Failure and record.kind == "cancelled" for record in records)
 
 
-def watched(backend: Any) -> Backend:
+def watched(backend: Backend) -> Backend:
     """Watch a backend, unless `PYMONIK_RUNS` is "off" and nobody wants to be told."""
     keeps = steering("runs") != OFF
     tells = steering("verbose") not in ("", "0")
-    return cast("Backend", ObservedBackend(backend, keeps, tells) if keeps or tells else backend)
+    return ObservedBackend(backend, keeps, tells) if keeps or tells else backend
 
 
 def failures_text(record: RunRecord) -> str:

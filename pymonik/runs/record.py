@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from pymonik.backend.traits import TRAITS
+
 # What `PYMONIK_RUNS` says where no run is to be recorded.
 OFF = "off"
 
@@ -29,3 +31,8 @@ class RunRecord:
     graphs: list[dict[str, Any]] = field(default_factory=list)
     spans: list[tuple[int, str, float, float, int]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a cluster ran it, which knows more of it."""
+        return self.backend in TRAITS and TRAITS[self.backend].is_remote

@@ -104,8 +104,8 @@ def test_neighbours_asked_for_one_by_one_are_read_ahead(
         values = blocks(8)
         assert [values[i].get()[0] for i in range(2)] == [0, 1]
         cell = values[0]._node.home.cells[0]
-        with client._backend.changed:  # type: ignore[union-attr]
-            assert client._backend.changed.wait_for(lambda: not cell.missing, 60)  # type: ignore[union-attr]
+        with client._backend.traits.arrivals.changed:  # type: ignore[union-attr]
+            assert client._backend.traits.arrivals.changed.wait_for(lambda: not cell.missing, 60)  # type: ignore[union-attr]
         assert [value.get()[0] for value in values] == list(range(8))
         assert downloads(cluster) == (9, 8.0)
 

@@ -130,7 +130,7 @@ def test_who_asks_a_database_that_is_away_asks_one_at_a_time() -> None:
     with started() as emulator, Pymonik(emulator.endpoint, optimize=False) as client:
         values = [inc.invoke(i) for i in range(30)]
         client.flush()
-        client._backend.drain()  # type: ignore[union-attr]
+        client._backend.traits.subtasks.drain()  # type: ignore[union-attr]
         emulator.database_away(2.5)
         emulator.counters.reset()
         assert [value.get() for value in values] == list(range(1, 31))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pymonik import Pymonik, Task, task
-from pymonik.backend.armonik import backend as cluster_module
+from pymonik.backend.armonik import drain
 from pymonik.client.progress import Progress
 from pymonik.emulator import Emulator
 from pymonik.errors import BackendError, Cancelled, ClusterError, ValueLost
@@ -77,7 +77,7 @@ def test_a_long_wait_for_sub_tasks_is_told_of(
                     gate.open()
 
     told: list[str] = []
-    monkeypatch.setattr(cluster_module, "_SILENCE", 0.0)
+    monkeypatch.setattr(drain, "_SILENCE", 0.0)
     heard, opener = logging.getLogger("pymonik.armonik"), Opener()
     heard.addHandler(opener)
     with connect():
@@ -235,7 +235,7 @@ def test_a_value_that_has_expired_says_so() -> None:
     with started() as emulator, Pymonik(emulator.endpoint) as client:
         handle = square.invoke(3)
         client.flush()
-        client._backend.drain()  # type: ignore[union-attr]
+        client._backend.traits.subtasks.drain()  # type: ignore[union-attr]
         emulator.expire()
         assert isinstance(handle.exception(), ValueLost)
         assert "gone from the cluster" in str(handle.exception())

@@ -37,7 +37,7 @@ def downloads(cluster: Emulator) -> int:
 
 def all_here(client: Pymonik, handles: Any) -> bool:
     """Wait until the records of handles are here, without asking for them."""
-    changed = client._backend.changed  # type: ignore[union-attr]
+    changed = client._backend.traits.arrivals.changed  # type: ignore[union-attr]
     cells = [handle._node.home.locate(handle._index)[0] for handle in handles]
     with changed:
         return bool(changed.wait_for(lambda: not any(cell.missing for cell in cells), 60))
@@ -45,7 +45,7 @@ def all_here(client: Pymonik, handles: Any) -> bool:
 
 def ended(client: Pymonik, count: int) -> bool:
     """Wait until units have ended."""
-    changed = client._backend.changed  # type: ignore[union-attr]
+    changed = client._backend.traits.arrivals.changed  # type: ignore[union-attr]
     with changed:
         return bool(changed.wait_for(lambda: client._backend.progress()[0] >= count, 60))  # type: ignore[union-attr]
 

@@ -33,7 +33,7 @@ def test_what_was_submitted_amid_the_cancelling_of_a_session_ends(connect: Conne
 
     def cancel_late() -> None:
         users.append(Other(handle.get))
-        until(lambda: backend.changed._waiters or users[0].has_ended)
+        until(lambda: backend.traits.arrivals.changed._waiters or users[0].has_ended)
         cancel()
 
     handle = square.invoke(7, pymonik=client)
@@ -42,7 +42,7 @@ def test_what_was_submitted_amid_the_cancelling_of_a_session_ends(connect: Conne
     handle = square.invoke(8, pymonik=client)
     backend._session.cancel = cancel_late  # type: ignore[attr-defined]
     # As if its thread had looked just before whether the client is closed.
-    backend.cancel_all("the client was closed before it had ended")
+    backend.cancel()
     backend.close()
     with contextlib.suppress(Cancelled, NoClientError, ClusterError):
         users[0].value()
@@ -67,7 +67,7 @@ def test_who_waits_for_what_a_closed_client_has_left_behind_hears_of_it(
     client = connect(detach=True).create()
     handle = pass_gate.invoke(gate.path, 5, pymonik=client)
     user = Other(lambda: WAITS[wait](handle))
-    until(lambda: client._opened().changed._waiters or client._watches)
+    until(lambda: client._opened().traits.arrivals.changed._waiters or client._watches)
     client.close()
     gate.open()
     assert user.value() == 5
@@ -150,7 +150,7 @@ def test_what_cannot_be_sent_again_is_told_to_who_waits(
         handle = pass_gate.invoke(gate.path)
         client.flush()
         user = Other(handle.exception)
-        until(lambda: client._opened().changed._waiters)
+        until(lambda: client._opened().traits.arrivals.changed._waiters)
         backend: Any = client._opened()
         unit = next(iter(backend._tracker.open.values()))
         monkeypatch.setattr(backend._sender, "send", refuse)

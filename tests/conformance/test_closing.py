@@ -16,6 +16,7 @@ import pytest
 
 from pymonik import Pymonik
 from pymonik.errors import Cancelled, NoClientError
+from pymonik.values.outputs import Outputs
 from tests.conftest import Gate
 
 from .conftest import Connect
@@ -50,26 +51,27 @@ class Held:
         """Let it send; come back once it waits for its value, or has an error."""
         self._go.set()
         assert self._sent.wait(PATIENCE)
-        until(lambda: self.backend.changed._waiters or self.user.has_ended)
+        until(lambda: self.backend.traits.arrivals.changed._waiters or self.user.has_ended)
 
     @contextmanager
     def at(self, moment: str) -> Iterator[None]:
         """Let it go at a moment of the cancelling inside the block."""
-        cancel_all, close = self.backend.cancel_all, self.backend.close
+        cancel_all, close = self.backend.cancel, self.backend.close
 
-        def cancel(reason: str) -> None:
+        def cancel(cell: Outputs | None = None) -> bool:
             if moment == MOMENTS[0]:
                 self.let_go()
-            cancel_all(reason)
+            is_cancelled = cancel_all(cell)
             if moment == MOMENTS[1]:
                 self.let_go()
+            return is_cancelled
 
         def end() -> None:
             if moment == MOMENTS[2]:
                 self.let_go()
             close()
 
-        self.backend.cancel_all, self.backend.close = cancel, end  # type: ignore[method-assign]
+        self.backend.cancel, self.backend.close = cancel, end  # type: ignore[method-assign]
         yield
 
 
@@ -110,15 +112,15 @@ def test_a_call_whose_recording_began_before_the_closing_has_its_value_or_is_ref
     Slow.go.clear()
     user = Other(lambda: identity.invoke(Slow(), pymonik=client).get())
     assert Slow.captured.wait(PATIENCE)
-    drain = client._opened().drain
+    close_if_done = client._close_if_done
 
-    def record_meanwhile() -> None:
-        drain()
+    def record_meanwhile(leaves: bool) -> bool:
         if not Slow.go.is_set():  # the client seems to have nothing left to wait for
             Slow.go.set()
-            until(lambda: client._opened().changed._waiters or user.has_ended)
+            until(lambda: client._opened().traits.arrivals.changed._waiters or user.has_ended)
+        return close_if_done(leaves)
 
-    client._opened().drain = record_meanwhile  # type: ignore[method-assign]
+    client._close_if_done = record_meanwhile  # type: ignore[method-assign]
     client.close()
     assert user.value() == 0
 
@@ -130,16 +132,16 @@ def test_a_client_that_is_cancelled_while_it_closes_stays_closed(
     client = connect().create()
     handle = pass_gate.invoke(gate.path, pymonik=client)
     client.flush()
-    cancel_all = client._opened().cancel_all
+    cancel_all = client._opened().cancel
     closer = Other(client.close)
-    until(lambda: client._opened().changed._waiters)
+    until(lambda: client._opened().traits.arrivals.changed._waiters)
     states = []
 
-    def cancel(reason: str) -> None:
+    def cancel(cell: Outputs | None = None) -> bool:
         states.append(client._close_if_done(leaves=False))
-        cancel_all(reason)
+        return cancel_all(cell)
 
-    client._opened().cancel_all = cancel  # type: ignore[method-assign]
+    client._opened().cancel = cancel  # type: ignore[method-assign]
     client.cancel()
     assert states == [True]
     with pytest.raises(Cancelled):

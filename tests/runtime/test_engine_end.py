@@ -32,7 +32,7 @@ def test_an_engine_that_breaks_at_a_cancellation_is_told_to_all(
     handle = pass_gate.invoke(gate.path)
     client.flush()
     user = Other(handle.get)
-    until(lambda: client._opened().changed._waiters)
+    until(lambda: client._opened().traits.arrivals.changed._waiters)
     monkeypatch.setattr(client._opened()._scheduler, "cancel", broken)  # type: ignore[attr-defined]
     asker = Other(handle.cancel)
     assert asker.value() is False
@@ -50,7 +50,7 @@ def test_who_waits_is_told_though_executors_do_not_end(
     handle = pass_gate.invoke(gate.path)
     client.flush()
     user = Other(handle.get)
-    until(lambda: client._opened().changed._waiters)
+    until(lambda: client._opened().traits.arrivals.changed._waiters)
     go, close = threading.Event(), host._pool.close
 
     def close_late() -> None:

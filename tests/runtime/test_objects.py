@@ -10,8 +10,8 @@ def test_no_id_is_given_twice_though_addresses_are() -> None:
     objects, ids = SessionObjects("s"), set()
     for _ in range(100):
         cell = Outputs(1, 1)
-        ids.add(objects.id_of(cell, 0, 0))
-        assert objects.id_of(cell, 0, 0) in ids
+        ids.add(objects.result_id(cell, 0, 0))
+        assert objects.result_id(cell, 0, 0) in ids
         del cell
     assert len(ids) == 100
     assert objects.find(ids.pop()) is None

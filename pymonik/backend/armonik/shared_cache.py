@@ -32,7 +32,7 @@ logger = logging.getLogger("pymonik.armonik")
 Pack = tuple[list[list[Any]], list[Failure]]
 
 
-class SharedValues:
+class SharedCache:
     """Knows the tables of a session, as far as they were read; `listen` asks what became of ids."""
 
     def __init__(

@@ -58,8 +58,12 @@ class Sender:
         # Guards `_watcher`; taken under `changed`, never the other way round.
         self._listening = threading.Lock()
         self._is_closed = False
-        self.to_upload = 0
+        self._to_upload = 0
         tracker.changed.begun = self._listen_on
+
+    def upload(self) -> tuple[int, int]:
+        """Return the bytes of the submission under way that were sent, and all of its bytes."""
+        return self._session.store.uploaded, self._to_upload
 
     def _listen_on(self) -> None:
         """Let nobody wait for what is open while nobody listens: see `close`."""
@@ -155,7 +159,7 @@ class Sender:
             outside = self._tracker.open_inputs(units)
             work = sending(units, blobs, self._tracker.ledger, self._facts, tables)
             self._session.store.uploaded = 0
-            self.to_upload = work.size
+            self._to_upload = work.size
             try:
                 dispatch(work.steps, self._session.store, partial(self._expect, work.outputs))
                 break

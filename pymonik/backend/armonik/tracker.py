@@ -182,6 +182,13 @@ class SubmissionTracker:
         with self.changed:
             return cell in self.fetcher.places or self.fetcher.apart.holds(cell)
 
+    def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
+        """Look at outputs under the lock under which they are filled."""
+        with self.changed:
+            is_late = self.problem is not None or not add()
+        if is_late:
+            call_back([callback])
+
     def fetch_rest(self) -> None:
         """Fetch what is stored and was not asked for, and wait until it is here."""
         with self.changed:

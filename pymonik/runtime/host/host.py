@@ -134,6 +134,10 @@ class Host:
         done = self.scheduler.done
         return done, done + self.scheduler.unfinished + coming
 
+    def running(self) -> int:
+        """Return how many executors have something to run."""
+        return sum(map(bool, list(self.scheduler.executors.values())))
+
     @property
     def is_idle(self) -> bool:
         """Return whether every unit that was submitted, and every unit that those made, has

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from pymonik.plan.unit import Unit
 from pymonik.runtime.executor.results import failure_of
+from pymonik.runtime.host.observer import Observer
 from pymonik.runtime.host.ranked import rank
 from pymonik.runtime.host.ready import Ready
 from pymonik.runtime.host.subtasks import SubtaskHandler
@@ -27,16 +28,6 @@ from pymonik.wire.program import site_of
 
 # Failures nobody looks at are told of when the client closes: of more than these, nobody reads.
 _FAILURES = 1000
-
-
-class Observer(Protocol):
-    """Told of what happens, where it happens: it must be quick, and touch nothing."""
-
-    def ended(self, executor: int, unit: Unit, elements: int, seconds: float) -> None:
-        """Take note of a piece that ended."""
-
-    def made(self, unit: Unit, units: Sequence[Unit], bindings: Sequence[Any]) -> None:
-        """Take note of units that calls of a unit made; bindings: which stand for its values."""
 
 
 class Scheduler:
@@ -60,6 +51,10 @@ class Scheduler:
         self.is_depth_first = False
         self._numbers = 0
         self._complete: deque[Outputs] = deque()
+
+    def observe(self, observer: Observer) -> None:
+        """Tell somebody of every piece that ends, and of every unit that tasks make."""
+        self.observers.append(observer)
 
     # ----- events
 

@@ -1,0 +1,118 @@
+"""The end of a session: what sub-tasks have logged, and how those failed that nobody asks for.
+
+Enters: the notes that tasks have stored, and their rows. Leaves: log lines, and failures. A unit of
+a plan tells of itself; what its tasks submitted themselves is known to the cluster only.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+
+from pymonik.backend.armonik.refusals import StaleError
+from pymonik.backend.armonik.rpc import pauses
+from pymonik.backend.armonik.session import Session
+from pymonik.backend.armonik.submit import Sender
+from pymonik.backend.armonik.tracker import SubmissionTracker
+from pymonik.errors import WireError
+from pymonik.humanize import counted
+from pymonik.plan.plan import Plan
+from pymonik.values.outcome import Failure
+from pymonik.values.outputs import Outputs
+from pymonik.wire import envelope
+from pymonik.wire import error_text as verdict
+from pymonik.wire.logs import relay
+
+logger = logging.getLogger("pymonik.armonik")
+
+FAILURES = "pymonik:failures"
+LOGS = "pymonik:logs"
+# Seconds after which a client says what it waits for in the end.
+_SILENCE = 60.0
+
+
+class SubtaskDrain:
+    """Waits for sub-tasks: see `protocol.DrainsSubtasks`.
+
+    is_left: the session goes on without this client. logs: bring here what tasks log.
+    is_over: everything that was sent has ended, or was cancelled.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        tracker: SubmissionTracker,
+        sender: Sender,
+        is_left: bool,
+        logs: bool,
+    ) -> None:
+        self.is_over = False
+        self._session = session
+        self._tracker = tracker
+        self._sender = sender
+        self._is_left = is_left
+        self._logs = logs
+        # Held until their logs were read, whoever lets go of their values.
+        self._unread: list[Outputs] = []
+
+    def expect(self, plan: Plan) -> None:
+        """Note a plan that is about to be sent: there is more to wait for."""
+        self.is_over = False
+        if self._logs:
+            self._unread += [unit.cell for unit in plan.units if unit.wanted]
+
+    def drain(self) -> None:
+        """Wait for sub-tasks, and fetch the failures that nobody has asked for."""
+        if not self._tracker.sent or self.is_over or self._is_left:
+            return
+        tell = time.monotonic() + _SILENCE
+        for pause in pauses(float("inf")):
+            left, counts = self._session.unfinished()
+            if not left:
+                break
+            if time.monotonic() >= tell:
+                tell += 10 * _SILENCE
+                logger.warning(
+                    "session %s still has %s that other tasks have made: waiting for them",
+                    self._session.id,
+                    counted(left, "task"),
+                )
+            self._session.line.closing.wait(pause)
+        self.is_over = True
+        if self._logs:
+            self._tracker.fetch_rest()  # logs lie in packs, also in those that nobody has asked for
+            self._unread.clear()
+            for _, _, logs in self._notes(LOGS):
+                for log in logs:
+                    relay(*log)
+        is_known = self._tracker.fetched == self._tracker.sent == sum(counts.values())
+        if is_known:
+            return
+        for _, errors, _ in self._notes(FAILURES):
+            self._tracker.failures += errors
+        for status in ("ERROR", "TIMEOUT"):
+            if counts.get(status):
+                self._tracker.failures += self._failures_of(status)
+
+    def _notes(self, title: str) -> Iterator[envelope.Pack]:
+        """Return what tasks have noted under a title; what cannot be read is told, and left out."""
+        for result in self._session.list_results(name=[title]):
+            try:
+                yield envelope.pack_of(self._session.open_result(result.result_id))
+            except (StaleError, WireError) as error:
+                logger.warning("what a task has noted (%s) is left out: %s", title, error)
+
+    def _failures_of(self, status: str) -> list[Failure]:
+        """Return the failures of sub-tasks that no value of ours has told of."""
+        found: list[Failure] = []
+        told = self._sender.abort_handler.told
+        for task in self._session.failed_tasks(status):
+            records = verdict.read(task.error)
+            failure = verdict.first_failure(*records) if records is not None else None
+            if failure is not None:
+                found.append(failure)
+            elif task.created_by and not any(t in task.error or task.error in t for t in told):
+                told.append(task.error)
+                found.append(Failure("died", f"the cluster ended it: {task.error}", task.id))
+        return found

@@ -1,0 +1,91 @@
+"""Fetched packs become records: what a unit has stored is looked at, and put into its outputs.
+
+Enters: where an outcome is. Leaves: records in the tracker, failures for what is gone, and lines
+that tasks have logged. When something is fetched is decided by `fetch`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymonik.backend.armonik.fetch import Place
+from pymonik.backend.armonik.large_values import Value
+from pymonik.backend.armonik.refusals import StaleError
+from pymonik.backend.armonik.session import Session
+from pymonik.backend.armonik.tracker import SubmissionTracker
+from pymonik.environment.versions import VERSIONS
+from pymonik.errors import ClusterError, WireError
+from pymonik.values.content import Content
+from pymonik.values.outcome import Failure
+from pymonik.values.outputs import Outputs, only_record
+from pymonik.wire import envelope
+from pymonik.wire.logs import relay
+
+
+class RecordReader:
+    """Reads what units have stored, on the threads of the fetcher."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.tracker = SubmissionTracker(self._fetch, self._fetch_value)
+        # What workers have said of versions that differ.
+        self._told: set[str] = set()
+
+    def _fetch(self, cell: Outputs, place: Place) -> int:
+        size = 0
+        try:
+            opened = self._session.open_result(place.id)
+            is_known = place.stamp != envelope.stamp_of(place.id)
+            if is_known:
+                envelope.named(opened, place.stamp)
+            size = opened.body.nbytes + sum(buffer.nbytes for buffer in opened.buffers)
+            columns, errors, logs = envelope.pack_of(opened)
+            if is_known:
+                cell.demand(columns)
+            else:
+                columns = _as_promised(cell, columns, place.id)
+        except (ClusterError, WireError) as error:
+            if isinstance(error, ClusterError) and not isinstance(error, StaleError):
+                self.tracker.break_down(error)
+                return size
+            failure = self._lost(cell, error)
+            columns = [[failure] * cell.n for _ in cell.columns]
+            errors, logs = [], []
+        for log in logs:
+            if log[0] != VERSIONS:
+                relay(*log)
+            elif log[2] not in self._told:  # each worker tells of it
+                self._told.add(log[2])
+                relay(*log)
+        self.tracker.fetched_records(cell, place, columns, errors)
+        return size
+
+    def _lost(self, cell: Outputs, why: Exception) -> Failure:
+        stored = self.tracker.ledger.cells.get(cell)
+        name = stored.name if stored is not None and stored.name else "?"
+        return Failure("lost", f"its value is gone from the cluster: {why}", name)
+
+    def _fetch_value(self, cell: Outputs, value: Value) -> None:
+        record: Content | Failure
+        try:
+            opened = self._session.open_result(value.apart.id)
+            record = envelope.content_named(opened, value.apart.digest)
+        except (StaleError, WireError) as error:
+            record = self._lost(cell, error)
+        except ClusterError as error:
+            self.tracker.break_down(error)
+            return
+        self.tracker.fetched_value(cell, value, record)
+
+
+def _as_promised(cell: Outputs, columns: list[list[Any]], id: str) -> list[list[Any]]:
+    """Take of a pack of which only the id was known what its cell has room for."""
+    output, place = len(cell.columns) - 1, cell.n - 1
+    several = f"{id}.{output}.{place}" if output or place else id
+    try:
+        record = only_record(columns, several)
+    except LookupError as error:
+        raise WireError(str(error)) from None
+    made: list[list[Any]] = [[None] * cell.n for _ in cell.columns]
+    made[output][place] = record
+    return made
