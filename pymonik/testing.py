@@ -29,20 +29,20 @@ __all__ = ["assert_requests", "emulator", "emulator_settings", "running_emulator
 
 @pytest.fixture(scope="session")
 def emulator_settings() -> Mapping[str, Any]:
-    """What `Emulator` is made with: override this fixture to change it."""
+    """Return what `Emulator` is made with: override this fixture to change it."""
     return {"partitions": {"pymonik": 2}}
 
 
 @pytest.fixture(scope="session")
 def running_emulator(emulator_settings: Mapping[str, Any]) -> Iterator[Emulator]:
-    """The emulator that all tests share."""
+    """Give the emulator that all tests share."""
     with Emulator(**emulator_settings) as started:
         yield started
 
 
 @pytest.fixture
 def emulator(running_emulator: Emulator) -> Emulator:
-    """The shared emulator, with its counters at zero and no fault planned."""
+    """Give the shared emulator, with its counters at zero and no fault planned."""
     running_emulator.counters.reset()
     running_emulator.faults.clear()
     return running_emulator

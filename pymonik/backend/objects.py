@@ -59,9 +59,7 @@ class SessionObjects(Observer):
         self._handed_out.update((u.result_id, u.cell) for u in units if u.result_id is not None)
 
     def find(self, id: str) -> Content | Sequence[Sequence[Any]] | None:
-        """Return the object of an id: a content, or the columns of the value of a unit that
-        ended.
-        """
+        """Return the object of an id: a content, or the columns of a unit that ended."""
         name, output, place = stored_in(id)
         cell = self._cell(name)
         if cell is None:

@@ -23,6 +23,7 @@ def is_unnamed(value: Any) -> bool:
 
 
 def bytes_of(value: Any) -> Any:
+    """Return the bytes of a buffer, without a copy where it is one that pickle made."""
     return value.raw() if isinstance(value, pickle.PickleBuffer) else bytes(value)
 
 

@@ -192,8 +192,7 @@ at_home = WORLDS.at_home
 
 @pickled
 def local_object(module: str, qualname: str, make: Any, *parts: Any) -> Any:
-    """Return a function or class of a local module: that of the module here, or one made of
-    `parts`.
+    """Return a function or class of a local module: the one here, or one made of `parts`.
 
     What travels by value and what a module defines are one where the module came along.
     """

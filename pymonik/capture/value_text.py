@@ -131,8 +131,10 @@ class ValueWriter:
             self._object(value, kind)
 
     def _string(self, value: str) -> str:
-        """Write a text; where it ends in the address of what was met, as pydantic's names of
-        classes do, the number of that."""
+        """Write a text; for the address of what was met, at its end, the number of that.
+
+        Names that pydantic gives to classes end so.
+        """
         start, colon, address = value.rpartition(":")
         if colon and len(address) < 20 and address.isdecimal() and int(address) in self._met:
             return f"{plain(start)} again {self._met[int(address)][0]}"

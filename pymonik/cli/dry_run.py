@@ -1,5 +1,4 @@
-"""A script is run in the dry run, up to the first value it needs, or to its end on the embedded
-engine; what it recorded is kept.
+"""Record a script: in the dry run up to the first value it needs, or by running all of it.
 
 Enters: the path of a script, or the name of a module, and its arguments. Leaves: a `Recording`.
 The script's own output goes to stderr, its failure becomes a `ScriptFailed`.

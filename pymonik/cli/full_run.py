@@ -1,10 +1,8 @@
-"""A script that is run on the embedded engine, to see all of its graph: every submission, and what
-its tasks made themselves.
+"""Run a script on the embedded engine to see its whole graph, also what its tasks made.
 
 Enters: backends of clients of this process, while `trace_execution`. Leaves: what was submitted to
-them,
-and what ran. The values that could be asked for stay in memory until the script has ended: who
-wanted what is part of the graph.
+them, and what ran. The values that could be asked for stay in memory until the script has ended:
+who wanted what is part of the graph.
 """
 
 from __future__ import annotations

@@ -213,6 +213,7 @@ def _format_of(path: str) -> str:
 
 
 def nothing(script: str, output: str) -> None:
+    """Say that a script has ended with nothing to send."""
     if output == "json":
         return print_json({"script": script, "pending": False})
     say(f"{script}: nothing is pending, it ended without a call that has to be sent")
@@ -220,4 +221,5 @@ def nothing(script: str, output: str) -> None:
 
 
 def print_json(value: Any) -> None:
+    """Print a value as JSON for programs."""
     click.echo(json.dumps(value, indent=2, default=str))

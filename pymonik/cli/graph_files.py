@@ -242,8 +242,9 @@ def _wanted(graph: Graph) -> dict[str, list[Any]]:
 
 
 def _values(node: Any, client: Pymonik, name: str, failed: list[str]) -> Any:
-    """Return the values of a call or a map, errors where they failed; `failed` takes their
-    texts.
+    """Return the values of a call or a map, errors where they failed.
+
+    failed: takes the texts of the errors.
     """
     handles = [handle_to(node, index, client) for index in range(node.n or 1)]
     found: list[Any] = []

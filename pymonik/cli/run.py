@@ -1,5 +1,6 @@
-"""`pymonik run`: a script, unchanged, where the command line says. And what runs it on a cluster:
-`pymonik worker`, and `pymonik emulator` to try it on.
+"""`pymonik run`: a script, unchanged, where the command line says.
+
+And what runs it on a cluster: `pymonik worker`, and `pymonik emulator` to try it on.
 """
 
 from __future__ import annotations

@@ -157,9 +157,7 @@ def found(run: str) -> RunRecord:
 
 
 def remembered() -> Callable[[Any], float | None]:
-    """Return what says how long a call took in earlier runs; it knows nothing where none is
-    kept.
-    """
+    """Return what says how long a call took in earlier runs, as far as any are kept."""
     try:
         store = RunStore.existing()
     except RunNotFound:

@@ -176,9 +176,7 @@ def seen(name: str, endpoint: str | None) -> Inspected | None:
 
 
 def session_of(name: str) -> str:
-    """Return the session that a past run, by the beginning of its id or `last`, was on a
-    cluster.
-    """
+    """Return the session on a cluster of a past run: `last`, or the beginning of its id."""
     run = None if _is_here(name) else past(name)
     return run.id if run is not None and run.is_remote else name
 

@@ -129,15 +129,11 @@ class Compiling(Notifications):
         return [(name, h, node_of(h)) for name, h in names if name not in self._sent_names]
 
     def _has_late_names(self) -> bool:
-        """Return whether values were named after they had been sent: the next plan tells of
-        them.
-        """
+        """Return whether values were named after they had been sent, for the next plan to tell."""
         return any(node.home is not None for _, _, node in self._unsent_names())
 
     def _versions(self) -> tuple[tuple[str, str], ...]:
-        """Return the versions of the packages that pickled data names: a cluster may have
-        others.
-        """
+        """Return the versions of the packages that pickled data names: clusters may differ."""
         if not self.interner.origins:
             return ()
         from pymonik.environment.versions import versions_of

@@ -1,3 +1,4 @@
-"""Drawings of graphs: a small model made once (`model`), laid out once (`layout`), and renderers
-that only print it.
+"""Drawings of graphs.
+
+A small model is made once (`model`) and laid out once (`layout`); renderers only print it.
 """

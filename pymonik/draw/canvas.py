@@ -53,6 +53,7 @@ class Canvas:
         self.codes = [""] * len(texts)
 
     def text(self) -> str:
+        """Return the drawing, line by line."""
         nets = [self._nets(gap) for gap in range(len(self.layout.wires))]
         for number, layer in enumerate(self.layout.layers):
             self._draw_layer(layer)

@@ -118,8 +118,9 @@ def _offsets(widths: Sequence[float], gap: float) -> list[float]:
 
 
 def _rising(wishes: Sequence[float], weights: Sequence[float]) -> list[float]:
-    """Return the rising numbers nearest to the wishes, by least squares (pool adjacent
-    violators).
+    """Return the rising numbers nearest to the wishes, by least squares.
+
+    Source: the algorithm is known as "pool adjacent violators".
     """
     pools: list[tuple[float, float, int]] = []
     for wish, weight in zip(wishes, weights):

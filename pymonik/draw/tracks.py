@@ -18,14 +18,17 @@ class Net:
 
     @property
     def low(self) -> int:
+        """The leftmost column that it touches."""
         return min(self.stem, *self.ends)
 
     @property
     def high(self) -> int:
+        """The rightmost column that it touches."""
         return max(self.stem, *self.ends)
 
     @property
     def is_straight(self) -> bool:
+        """Whether it goes straight down."""
         return self.low == self.high
 
 

@@ -201,7 +201,7 @@ class Emulator:
         return self._pool.folder
 
     def worker_output(self) -> str:
-        """What the workers have printed, pod by pod, unless their output is inherited."""
+        """Return what the workers have printed, pod by pod, unless their output is inherited."""
         return "".join(
             f"--- {name}\n{path.read_text(errors='replace')}"
             for name, path in self._pool.log_files.items()

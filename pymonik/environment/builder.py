@@ -42,9 +42,9 @@ FORGET_FAILURE = 30.0
 
 @dataclass(frozen=True)
 class Built:
-    """An environment that is ready: start executors with `python` and `child_environ()`, in
-    `working_dir` if there is one.
+    """An environment that is ready.
 
+    Executors start with `python` and `child_environ()`, in `working_dir` if there is one.
     `added` are the packages it has beyond, or instead of, the worker's; `seconds` is what making it
     ready took here.
     """

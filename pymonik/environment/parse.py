@@ -17,9 +17,9 @@ Spec = Union["Environment", Mapping[str, Any], None]
 
 
 def parse(spec: Spec, base: str | os.PathLike[str] | None = None) -> Environment:
-    """Check a description and return its value; relative paths start at `base` (the current
-    directory).
+    """Check a description and return its value.
 
+    base: where relative paths start (the current directory).
     Raises `EnvironmentSpecError`, a `ValueError`, naming every key, package or type that is wrong.
 
         >>> parse({"pip": ["NumPy", ("scipy", ">=1.11")], "python": ">=3.10"})

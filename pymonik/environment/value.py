@@ -26,9 +26,9 @@ _NAME = re.compile(r"[a-z0-9-]+")
 @pickled
 @dataclass(frozen=True, repr=False)
 class Environment:
-    """What a task runs in. Two environments are equal when they demand the same; `digest` names
-    what they demand.
+    """What a task runs in.
 
+    Two environments are equal when they demand the same; `digest` names what they demand.
     `packages` are PEP 508 requirements in canonical form, `variables` sorted pairs, `python` a
     version specifier, `working_hash` the content of the folder to ship (see `archive`).
     `working_dir` says where that folder is on the machine that described it; it does not travel and
@@ -70,8 +70,7 @@ class Environment:
         return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 
     def archive(self) -> bytes:
-        """Return the working directory as the archive that a worker extracts; empty when there is
-        none.
+        """Return the working directory as the archive that a worker extracts, empty for none.
 
         Raises `SourceChangedError` when the folder is no longer what it was when the environment
         was described.

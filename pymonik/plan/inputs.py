@@ -39,6 +39,7 @@ class Inputs:
         self.positions: dict[int, int] = {}
 
     def position(self, source: Content | Outputs) -> int:
+        """Return the number of a source among the inputs, a new one for a new source."""
         position = self.positions.get(id(source))
         if position is None:
             position = self.positions[id(source)] = len(self.sources)
@@ -53,6 +54,7 @@ class Inputs:
         return self.position(content)
 
     def column(self, column: Any, start: int, stop: int) -> Any:
+        """Return what fills a parameter of the elements from start to stop."""
         kind = type(column)
         if kind is Immediates:
             return ("s", list(column.values[start:stop]))
@@ -69,6 +71,7 @@ class Inputs:
         return self.each(column, start, stop)
 
     def each(self, column: Each, start: int, stop: int) -> Any:
+        """Return what fills a parameter with values of their own, some of other calls."""
         if all(type(value) is Ref and type(value.node) is not Put for value in column.values):
             refs = column.values[start:stop]
             return (
@@ -82,6 +85,7 @@ class Inputs:
         return ("m", [self.slot(value) for value in column.values[start:stop]])
 
     def slot(self, slot: Any) -> Any:
+        """Return what fills a parameter of one call."""
         kind = type(slot)
         if kind is Ref:
             if type(slot.node) is Put:
@@ -98,6 +102,7 @@ class Inputs:
         return ("x", slot) if kind is Failure else ("v", slot)
 
     def bundle(self, node: Any, indexes: range) -> Iterable[Any]:
+        """Return what fills a parameter with elements of a node."""
         if type(node) is Put:
             return [("c", self.item(node.content))] * len(indexes)
         return self.runs(node, indexes)
@@ -145,9 +150,7 @@ class Inputs:
         return (self.position(cell), home.output or 0, place, 1, 1)
 
     def home(self, node: Any) -> tuple[Location, int, int]:
-        """Return where the values of a node will be found: the home, the offset there, the
-        output.
-        """
+        """Return where the values of a node will be found: location, offset there, output."""
         if type(node) is Map:
             home, offset = self.lowering.homes[id(node)], 0
         else:

@@ -1,5 +1,7 @@
-"""Steps: the requests that carry a plan, each of them one, over `Object`s whose ids are known once
-the step that makes them was taken. `sending` makes them, `dispatch` walks them.
+"""The requests that carry a plan.
+
+They are over `Object`s whose ids are known once the request that makes them was answered.
+`make_requests` makes them, `dispatch` walks them.
 
     declare   the outputs of all units, and objects too big for a request
     create    small objects and the orders of tasks, packed by bytes

@@ -47,6 +47,7 @@ def identity(value: Any) -> Any:
 
 @pickled
 def unpacked(value: Any, n: int, index: int) -> Any:
+    """Return an item of a value that has to have n of them."""
     if len(value) != n:
         raise ValueError(f"unpack({n}) of a value with {counted(len(value), 'item')}")
     return value[index]
@@ -57,29 +58,35 @@ def unpacked(value: Any, n: int, index: int) -> Any:
 
 @pickled
 def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Call a function that is an argument itself."""
     return function(*args, **kwargs)
 
 
 @pickled
 def call_in(context: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Call a function that takes the context first."""
     return function(context, *args, **kwargs)
 
 
 @pickled
 def call_whole(function: Any, whole: Any, /) -> Any:
+    """Call a function with arguments that are one value."""
     return function(*whole[0], **whole[1])
 
 
 @pickled
 def call_whole_in(context: Any, function: Any, whole: Any, /) -> Any:
+    """Call a function with the context, and arguments that are one value."""
     return function(context, *whole[0], **whole[1])
 
 
 @pickled
 def call_row(function: Any, row: Any, /, **kwargs: Any) -> Any:
+    """Call a function with a row of positional arguments."""
     return function(*row, **kwargs)
 
 
 @pickled
 def call_row_in(context: Any, function: Any, row: Any, /, **kwargs: Any) -> Any:
+    """Call a function with the context, and a row of positional arguments."""
     return function(context, *row, **kwargs)

@@ -63,33 +63,66 @@ class Owner(Protocol):
     """What handles ask of the recorder that made them."""
 
     @property
-    def session_id(self) -> str: ...
-    def wait_for(self, handles: list[ResultHandle[Any]], timeout: float | None) -> None: ...
-    def wait_for_runs(self, runs: Any, timeout: float | None) -> None: ...
-    def value(self, handle: ResultHandle[Any], timeout: float | None) -> Any: ...
-    def values(self, runs: Any, timeout: float | None) -> list[Any]: ...
-    def is_done(self, handle: ResultHandle[Any]) -> bool: ...
-    def exception(
-        self, handle: ResultHandle[Any], timeout: float | None
-    ) -> BaseException | None: ...
+    def session_id(self) -> str:
+        """The session that the calls belong to."""
+
+    def wait_for(self, handles: list[ResultHandle[Any]], timeout: float | None) -> None:
+        """Wait until all these handles are done."""
+
+    def wait_for_runs(self, runs: Any, timeout: float | None) -> None:
+        """Wait until all handles of runs are done."""
+
+    def value(self, handle: ResultHandle[Any], timeout: float | None) -> Any:
+        """Wait for a value and return it, or raise its error."""
+
+    def values(self, runs: Any, timeout: float | None) -> list[Any]:
+        """Wait for the values of runs and return them."""
+
+    def is_done(self, handle: ResultHandle[Any]) -> bool:
+        """Return whether a value, or an error, is known."""
+
+    def exception(self, handle: ResultHandle[Any], timeout: float | None) -> BaseException | None:
+        """Wait for a call to end; return its error, None for a value."""
+
     def completed(
         self, handles: list[ResultHandle[Any]], timeout: float | None
-    ) -> Iterator[ResultHandle[Any]]: ...
-    def awaited(self, handle: ResultHandle[Any]) -> Coroutine[Any, Any, Any]: ...
+    ) -> Iterator[ResultHandle[Any]]:
+        """Give handles as they become done."""
+
+    def awaited(self, handle: ResultHandle[Any]) -> Coroutine[Any, Any, Any]:
+        """Return what `await` of a handle waits for."""
+
     def as_completed_async(
         self, handles: list[ResultHandle[Any]], timeout: float | None
-    ) -> AsyncIterator[ResultHandle[Any]]: ...
-    def call_when_done(
-        self, handle: ResultHandle[Any], callback: Callable[[Any], object]
-    ) -> None: ...
-    def cancel_call(self, handle: ResultHandle[Any]) -> bool: ...
-    def result_id(self, handle: ResultHandle[Any]) -> str: ...
-    def describe(self, handle: ResultHandle[Any]) -> str: ...
-    def html(self, text: str, nodes: list[Any]) -> str: ...
-    def name(self, handle: ResultHandle[Any], name: str) -> None: ...
-    def item(self, handle: ResultHandle[Any], key: Any) -> ResultHandle[Any]: ...
-    def unpack(self, handle: ResultHandle[Any], n: int) -> tuple[ResultHandle[Any], ...]: ...
-    def delegate(self, handle: Any) -> None: ...
+    ) -> AsyncIterator[ResultHandle[Any]]:
+        """Give handles as they become done, without blocking the loop."""
+
+    def call_when_done(self, handle: ResultHandle[Any], callback: Callable[[Any], object]) -> None:
+        """Call back with the handle once it is done."""
+
+    def cancel_call(self, handle: ResultHandle[Any]) -> bool:
+        """Cancel a call; return whether it will not run."""
+
+    def result_id(self, handle: ResultHandle[Any]) -> str:
+        """Return the id of the result that the value is."""
+
+    def describe(self, handle: ResultHandle[Any]) -> str:
+        """Return what a handle says of itself."""
+
+    def html(self, text: str, nodes: list[Any]) -> str:
+        """Return what a notebook shows for nodes."""
+
+    def name(self, handle: ResultHandle[Any], name: str) -> None:
+        """Name the value of a handle."""
+
+    def item(self, handle: ResultHandle[Any], key: Any) -> ResultHandle[Any]:
+        """Return a handle to an item of a value."""
+
+    def unpack(self, handle: ResultHandle[Any], n: int) -> tuple[ResultHandle[Any], ...]:
+        """Return handles to the items of a value."""
+
+    def delegate(self, handle: Any) -> None:
+        """Note that the value of the running call is that of a handle."""
 
 
 @public

@@ -23,9 +23,7 @@ _LOOKED_AT = 50
 
 
 def small_graph(plan: Plan) -> dict[str, Any] | None:
-    """Return the graph of a plan as it was recorded, if that is small and needs no earlier
-    values.
-    """
+    """Return the graph of a plan as recorded, if that is small and needs no earlier values."""
     from pymonik.analysis.file import brief
     from pymonik.errors import GraphFileError
 

@@ -212,29 +212,36 @@ class ScatteredLocation(Location):
         self.nodes = nodes
 
     def at(self, index: int) -> tuple[Location, int]:
+        """Return where an element is, and its place there."""
         node, place = self.nodes[index]
         home: Location = node.home
         return home.at(node.offset + place)
 
     def split(self, indexes: range) -> list[tuple[Location, range]]:
+        """Return where elements are, each with its place there."""
         places = [self.at(index) for index in indexes]
         return [(home, range(place, place + 1)) for home, place in places]
 
     def locate(self, index: int) -> tuple[Outputs, int]:
+        """Return the outputs that hold an element, and its place in them."""
         home, place = self.at(index)
         return home.locate(place)
 
     def record(self, index: int) -> Any:
+        """Return the record of an element."""
         home, place = self.at(index)
         return home.record(place)
 
     def cells_of(self, indexes: range) -> Sequence[Outputs]:
+        """Return the outputs that hold a range of elements, each once."""
         return list(dict.fromkeys(self.locate(index)[0] for index in indexes))
 
     def records(self, indexes: range) -> list[Any]:
+        """Return the records of a range of elements."""
         return [self.record(index) for index in indexes]
 
     def is_plain(self, indexes: range) -> bool:
+        """Return False: they are not one unbroken column."""
         return False
 
 

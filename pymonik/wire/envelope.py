@@ -1,5 +1,4 @@
-"""Envelopes: what is stored on a cluster, each object behind a header that can be read without
-unpickling.
+"""Envelopes: what is stored on a cluster, behind headers that are read without unpickling.
 
     header = "PYMK" · wire version · Python minor · kind · name · digest · signature length ·
     number of buffers; then the signature, 8 bytes of length for the body and each buffer,

@@ -136,9 +136,7 @@ class Program:
         return cls.of(shared, own, n)
 
     def uses(self) -> Iterator[tuple[int, int, int]]:
-        """Return the values of other units that it uses: (input, output, place), some
-        repeatedly.
-        """
+        """Return the values of other units that it uses: (input, output, place); some twice."""
         for step in self.steps:
             for column in step.columns:
                 for source, output, start, stride, count in _runs_of(column):
@@ -168,9 +166,7 @@ def cut(program: Program, start: int, stop: int) -> Program:
 
 
 def with_runs(program: Program, moved: Callable[[Run], Run]) -> Program:
-    """Return a program that finds the values of other units elsewhere; runs that meet become
-    one.
-    """
+    """Return a program that finds values of other units elsewhere; runs that meet become one."""
     own = [
         step._replace(columns=tuple([_moved(column, moved) for column in step.columns]))
         for step in program.steps

@@ -65,6 +65,7 @@ class TaskGraph:
         self.titles = self._titles()
 
     def parent(self, task: SessionTask) -> SessionTask | None:
+        """Return the task that submitted another, when it is in the graph."""
         return self.tasks.get(task.ancestors[-1]) if task.ancestors else None
 
     def is_heir(self, task: SessionTask) -> bool:

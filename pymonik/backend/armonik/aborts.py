@@ -238,9 +238,7 @@ class AbortHandler:
         self._tracker.lost(unit, columns, errors)
 
     def _explain(self, unit: Unit, result: Any) -> Any:
-        """Return the records that a task answered with, or a failure that says what became of
-        it.
-        """
+        """Return the records that a task answered with, or a failure that says why not."""
         where = site_of(unit.program.steps[0], 0) if unit.program.steps else ""
         if result is None:
             return Failure("lost", _NO_RECORD, unit.name, where)

@@ -21,8 +21,9 @@ class TaskCensus:
         self._last = (0.0, 0)
 
     def running(self) -> int:
-        """Return the tasks that run; the cluster is asked every two seconds at most, and only
-        while somebody looks.
+        """Return the tasks that run.
+
+        The cluster is asked every two seconds at most, and only while somebody looks.
         """
         if time.monotonic() >= self._last[0]:
             with contextlib.suppress(ClusterError):

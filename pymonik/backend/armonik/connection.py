@@ -153,8 +153,7 @@ class Connection:
 
 
 def _wants_tls(found: Connection, layers: Sequence[Layer]) -> bool:
-    """Return whether an endpoint without a scheme is spoken to by TLS: where certificates are
-    given.
+    """Return whether an endpoint without a scheme is spoken to by TLS: with certificates.
 
     layers: the farthest first. Certificates of a farther one that names another endpoint are those
     of another cluster. Nothing that was given is left aside in silence.

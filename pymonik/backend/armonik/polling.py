@@ -65,14 +65,14 @@ class Polling:
             self._silent_since = now
 
     def spoke(self, now: float) -> None:
-        """The stream has told something."""
+        """Note that the stream has told something."""
         self._has_spoken = True
         self._spoke_at = now
         self._silent_since = None
         self._recheck = RECHECK
 
     def told(self, id: str, is_news: bool) -> None:
-        """The stream has told an end; is_news: no look had found it before."""
+        """Note that the stream has told an end; is_news: no look had found it before."""
         self._untold.discard(id)
         if is_news:
             self.is_polling = False
@@ -81,7 +81,7 @@ class Polling:
     def looked(
         self, now: float, took: float, ended: Collection[str], has_open: bool, has_missing: bool
     ) -> None:
-        """A look has found ends, and took some time.
+        """Note that a look has found ends, and took some time.
 
         has_open: more is to end. has_missing: of some the cluster has no record.
         """

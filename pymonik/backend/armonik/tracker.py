@@ -196,8 +196,7 @@ class SubmissionTracker:
             self.changed.wait_for(lambda: self.problem or not self.fetcher.is_fetching)
 
     def has_waiters(self) -> bool:
-        """Return whether somebody waits at this moment for what is open: in a call, or by a
-        callback.
+        """Return whether somebody waits for what is open, in a call or by a callback.
 
         Called under the lock.
         """

@@ -152,7 +152,7 @@ class WorkerProcess:
 
 
 def channel_environment(folder: Path) -> dict[str, str]:
-    """The variables by which a worker finds its two sockets."""
+    """Return the variables by which a worker finds its two sockets."""
     return {
         "ComputePlane__WorkerChannel__Address": str(folder / "worker.sock"),
         "ComputePlane__WorkerChannel__SocketType": "unixdomainsocket",

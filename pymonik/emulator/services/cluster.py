@@ -42,7 +42,7 @@ class Partition:
 
 
 class Partitions:
-    """armonik.api.grpc.v1.partitions.Partitions"""
+    """Serve armonik.api.grpc.v1.partitions.Partitions."""
 
     def __init__(self, workers: Mapping[str, int]) -> None:
         self._partitions = {name: Partition(name, n, n) for name, n in workers.items()}
@@ -106,7 +106,7 @@ class Applications:
 
 
 class Versions:
-    """armonik.api.grpc.v1.versions.Versions"""
+    """Serve armonik.api.grpc.v1.versions.Versions."""
 
     def __init__(self, generation: Generation) -> None:
         self._generation = generation
@@ -116,7 +116,7 @@ class Versions:
 
 
 class HealthChecks:
-    """armonik.api.grpc.v1.health_checks.HealthChecksService"""
+    """Serve armonik.api.grpc.v1.health_checks.HealthChecksService."""
 
     def CheckHealth(self, request: Any, context: Any) -> Any:
         healthy = health.HEALTH_STATUS_ENUM_HEALTHY

@@ -37,7 +37,7 @@ KINDS: dict[type[Any], int] = {
 
 
 class Events:
-    """armonik.api.grpc.v1.events.Events"""
+    """Serve armonik.api.grpc.v1.events.Events."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

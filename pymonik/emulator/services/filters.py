@@ -91,7 +91,7 @@ class Filter:
         )
 
     def pinned(self, field: Any) -> Sequence[Any] | None:
-        """The values to which every alternative pins a field, or None if one does not."""
+        """Return the values to which every alternative pins a field, or None if one does not."""
         if not self.alternatives:
             return None
         values = []

@@ -15,7 +15,7 @@ from pymonik.emulator.state import events
 
 
 class Sessions:
-    """armonik.api.grpc.v1.sessions.Sessions"""
+    """Serve armonik.api.grpc.v1.sessions.Sessions."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -20,7 +20,7 @@ from pymonik.emulator.state import Tables, TaskRecord, events
 
 
 class Tasks:
-    """armonik.api.grpc.v1.tasks.Tasks"""
+    """Serve armonik.api.grpc.v1.tasks.Tasks."""
 
     def __init__(self, engine: Engine, sleep: Callable[[float], None]) -> None:
         self._engine = engine

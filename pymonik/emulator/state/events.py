@@ -13,6 +13,8 @@ from pymonik.emulator.state.records import Options
 
 @dataclass(frozen=True, slots=True)
 class CreateSession:
+    """A client opens a session, with the options of tasks that have none."""
+
     session_id: str
     options: Options | None
     partitions: tuple[str, ...] = ()
@@ -20,36 +22,50 @@ class CreateSession:
 
 @dataclass(frozen=True, slots=True)
 class PauseSession:
+    """A client holds back the tasks of a session that do not run yet."""
+
     session_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeSession:
+    """A client lets the tasks of a paused session go on."""
+
     session_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class CloseSession:
+    """A client ends a session once what was submitted has ended."""
+
     session_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class CancelSession:
+    """A client cancels a session with all of its tasks."""
+
     session_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class PurgeSession:
+    """A client has the data of an ended session removed."""
+
     session_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteSession:
+    """A client has an ended session forgotten, with its tasks and results."""
+
     session_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class StopSubmission:
+    """A client lets clients, or workers, submit no more to a session."""
+
     session_id: str
     client: bool
     worker: bool
@@ -72,6 +88,8 @@ class NewResult:
 
 @dataclass(frozen=True, slots=True)
 class CreateResults:
+    """A client or a task announces results, some with their data."""
+
     session_id: str
     results: tuple[NewResult, ...]
 
@@ -87,18 +105,24 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class UploadResult:
+    """The data of a result has arrived."""
+
     session_id: str
     stored: StoredObject
 
 
 @dataclass(frozen=True, slots=True)
 class ImportResults:
+    """A client names objects of the storage as the data of results."""
+
     session_id: str
     stored: tuple[StoredObject, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteResults:
+    """A client has the data of results removed."""
+
     session_id: str
     result_ids: tuple[str, ...]
 
@@ -126,6 +150,8 @@ class SubmitTasks:
 
 @dataclass(frozen=True, slots=True)
 class CancelTasks:
+    """A client cancels tasks."""
+
     task_ids: tuple[str, ...]
 
 

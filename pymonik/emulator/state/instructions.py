@@ -62,6 +62,8 @@ class DatabaseLoad:
 
 @dataclass(frozen=True, slots=True)
 class TaskCreated:
+    """Tell who listens that there is a task."""
+
     session_id: str
     task_id: str
     status: TaskStatus = TaskStatus.CREATING
@@ -69,6 +71,8 @@ class TaskCreated:
 
 @dataclass(frozen=True, slots=True)
 class TaskChanged:
+    """Tell who listens of the status of a task."""
+
     session_id: str
     task_id: str
     status: TaskStatus
@@ -76,12 +80,16 @@ class TaskChanged:
 
 @dataclass(frozen=True, slots=True)
 class ResultCreated:
+    """Tell who listens that there is a result."""
+
     session_id: str
     result_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ResultChanged:
+    """Tell who listens of the status of a result."""
+
     session_id: str
     result_id: str
     status: ResultStatus
@@ -89,6 +97,8 @@ class ResultChanged:
 
 @dataclass(frozen=True, slots=True)
 class OwnerChanged:
+    """Tell who listens that another task makes a result now."""
+
     session_id: str
     result_id: str
     previous: str

@@ -1,5 +1,6 @@
-"""The passes: Graph to Graph, in the order in which they run; a pass, its file and its golden
-file share one name.
+"""The passes, Graph to Graph, in the order in which they run.
+
+A pass, its file and its golden file share one name.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""Mappings that are kept: a large argument of many calls is mapped once in an executor, not each
-time.
+"""Mappings that are kept: a large argument of many calls is mapped once in an executor.
 
 Enters: memory files that arrived. Leaves: private mappings of them, a new one for each call as far
 as anyone can tell: one that nobody holds any more and nobody has written to is as good as new, and

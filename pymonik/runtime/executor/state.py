@@ -267,6 +267,7 @@ class Restorer:
         return bool(DIRTY) or self._output.is_changed() or self._path.is_changed()
 
     def __call__(self) -> None:
+        """Put back what the last call has changed."""
         self._path.put_back()
         if self._output.is_changed():
             self._output.put_back()

@@ -140,9 +140,7 @@ class Host:
 
     @property
     def is_idle(self) -> bool:
-        """Return whether every unit that was submitted, and every unit that those made, has
-        ended.
-        """
+        """Return whether all units that were submitted, or made by those, have ended."""
         # In this order: what is coming is unfinished before it counts as taken.
         return self._submitted == self._taken and not self.scheduler.unfinished
 

@@ -95,9 +95,7 @@ class Ready:
             self.append(piece)
 
     def same(self, environment: Any) -> Any:
-        """Return where pieces that need an environment run: one that is the same, if it is
-        known.
-        """
+        """Return where pieces that need an environment run: one that is the same, if known."""
         return self._same.get(environment, environment) if environment else None
 
     def has_executors(self, environment: Any) -> bool:
@@ -198,9 +196,7 @@ class Ready:
         return replace(piece, stop=piece.start + size)
 
     def seconds(self, unit: Unit) -> float | None:
-        """Return the seconds of an element: as declared, or as seen; None where nothing is
-        known.
-        """
+        """Return the seconds of an element, declared or seen; None where nothing is known."""
         return self.durations.get(unit.name) if unit.seconds is None else unit.seconds
 
     def _is_full(self) -> bool:
