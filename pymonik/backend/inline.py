@@ -38,8 +38,9 @@ from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache
 from pymonik.wire.program import Program
 
 # What runs, and the folder and variables that it finds, are a matter of the whole process: clients
-# of several threads take turns. A task may use a client of its own.
-_TURN = fork_safe(threading.RLock())
+# of several threads take turns. A task may use a client of its own, which another thread may be
+# about to flush: the turn comes before the locks of clients.
+TURN = fork_safe(threading.RLock())
 
 _NAME = "inline"
 
@@ -80,7 +81,7 @@ class InlineBackend:
 
     def submit(self, plan: Plan) -> None:
         """Run the units, and those that they add; other threads wait for their turn."""
-        with _TURN:
+        with TURN:
             self._submit(plan)
 
     def _submit(self, plan: Plan) -> None:

@@ -11,7 +11,7 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -150,13 +150,21 @@ class Compiling(Notifications):
             return
         try:
             # Whoever is told of the progress may use the client: it is waited for without the lock.
-            with ExitStack() as around, self._flushing:
+            with ExitStack() as around, self._turn(), self._flushing:
                 self._flush(around)
         finally:  # also of what could not be sent: it has ended, too
             try:
                 self._watch_flushed()
             finally:
                 self._look_for_lost()
+
+    def _turn(self) -> AbstractContextManager[object]:
+        """Return what is held while calls run in this very thread: one client does at a time."""
+        if not self.traits.shares_process:
+            return nullcontext()
+        from pymonik.backend.inline import TURN
+
+        return TURN
 
     def _look_for_lost(self) -> None:
         """Let those look again who have waited while a plan was on its way."""

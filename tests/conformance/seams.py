@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pymonik import Pymonik
+from pymonik.backend import inline
 
 # Bounds a hang; nothing is measured by it.
 PATIENCE = 60
@@ -58,15 +59,15 @@ class Other:
 
 
 class _Door:
-    """The lock of a client; tells when another thread is about to ask for it."""
+    """A lock that a flush holds; tells when another thread is about to ask for it."""
 
-    def __init__(self, lock: Any) -> None:
+    def __init__(self, lock: Any, asked: threading.Event) -> None:
         self.lock = lock
-        self.asked = threading.Event()
-        self.other: Other | None = None
+        self.asked = asked
+        self.flushing: threading.Thread | None = None
 
     def __enter__(self) -> Any:
-        if self.other is not None and self.other.is_this_thread:
+        if self.flushing not in (None, threading.current_thread()):
             self.asked.set()
         return self.lock.__enter__()
 
@@ -86,7 +87,9 @@ class Seam:
 
     def __init__(self, client: Pymonik, action: Callable[[], Any], waits: bool = False) -> None:
         self._client = client
-        self._door = _Door(client._flushing)
+        self._asked = threading.Event()
+        self._door = _Door(client._flushing, self._asked)
+        self._turn = _Door(inline.TURN, self._asked)  # where calls run in this thread
         self._take = client._take
         self._action = action
         self._waits = waits
@@ -94,6 +97,7 @@ class Seam:
 
     def __enter__(self) -> Seam:
         self._client._flushing = self._door
+        inline.TURN = self._turn
         self._client._take = self._taken  # type: ignore[method-assign]
         return self
 
@@ -101,23 +105,19 @@ class Seam:
         if self.other is not None:
             self.other.join()
         self._client._flushing = self._door.lock
+        inline.TURN = self._turn.lock
         del self._client._take
 
     def _taken(self) -> list[Any]:
         nodes = self._take()
         if self.other is None and nodes:
-            self.other = Other(self._go)
+            self._door.flushing = self._turn.flushing = threading.current_thread()
+            self.other = Other(self._action)
             if self._waits:
-                assert self._door.asked.wait(PATIENCE), "it never asked for the lock"
+                assert self._asked.wait(PATIENCE), "it never asked for the lock"
             else:
                 self.other.value()
         return nodes
-
-    def _go(self) -> Any:
-        while self.other is None:  # set by the thread that started this one
-            threading.Event().wait(0.001)
-        self._door.other = self.other
-        return self._action()
 
     def value(self) -> Any:
         """What the action gave, once its thread has ended."""

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, get_context, task
+from pymonik.backend import inline
 from pymonik.errors import NoClientError, PymonikError
 
 from .conftest import Connect
 from .programs import add, square, total
+from .seams import PATIENCE, Other
 
 
 def in_a_thread(function: Callable[[], Any]) -> Any:
@@ -208,3 +210,44 @@ def test_two_threads_that_run_tasks_themselves_take_turns() -> None:
     assert other == [("second", i) for i in range(300)]
     with pytest.raises(NoClientError):
         get_context()
+
+
+class Watched:
+    """A lock that tells when another thread than its maker's is about to take it."""
+
+    def __init__(self, lock: Any) -> None:
+        self._lock, self._own = lock, threading.current_thread()
+        self.asked = threading.Event()
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is not self._own:
+            self.asked.set()
+        self._lock.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.__exit__(*error)
+
+
+@task
+def calls_back() -> Any:
+    return getattr(inline, "probe")()  # noqa: B009  # set by the test
+
+
+def test_a_call_may_use_a_client_that_another_thread_flushes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turn = Watched(inline.TURN)
+    monkeypatch.setattr(inline, "TURN", turn)
+    with Pymonik(backend="inline") as used, Pymonik(backend="inline"):
+        value = square.invoke(3, pymonik=used)
+
+        def probe() -> Any:
+            others.append(Other(used.flush))
+            assert turn.asked.wait(PATIENCE)
+            return value.get()
+
+        others: list[Other] = []
+
+        monkeypatch.setattr(inline, "probe", probe, raising=False)
+        assert calls_back.invoke().get() == 9
+        others[0].join()
