@@ -32,6 +32,7 @@ ORDER, CONTENT, PACK, ASSEMBLY, NAMES = range(1, 6)
 _HEADER = struct.Struct(f"<4sBBBx{DIGEST_SIZE}s{DIGEST_SIZE}sHI")
 _LENGTH = struct.Struct("<Q")
 _MAGIC = b"PYMK"
+MAGIC_SIZE = len(_MAGIC)
 
 # What may be told of a value in a pack; no value of a unit that has ended is pending.
 RECORDS = IMMEDIATE | {tuple, Content, Failure, OutOfLine}
@@ -168,6 +169,11 @@ def seal_names(places: dict[str, Any]) -> Parts:
 # ----- opening
 
 
+def is_ours(data: Any) -> bool:
+    """Return whether an object begins as an envelope does: others hold whatever bytes they do."""
+    return bytes(memoryview(data)[:MAGIC_SIZE]) == _MAGIC
+
+
 def unseal(data: Any) -> Envelope:
     """Open an envelope and check its bytes; raises WireError when they are not what was written."""
     return checked(opened(data))
@@ -176,7 +182,7 @@ def unseal(data: Any) -> Envelope:
 def opened(data: Any) -> Envelope:
     """Open an envelope without looking at its bytes; raises WireError when it is none of ours."""
     view = memoryview(data).cast("B")
-    if view.nbytes < _HEADER.size or bytes(view[:4]) != _MAGIC:
+    if view.nbytes < _HEADER.size or not is_ours(view):
         raise WireError(f"{view.nbytes} bytes that PymoniK did not write: nothing of them is read")
     fields = _HEADER.unpack_from(view)
     _, version, minor, kind, digest, claim, signature, count = fields

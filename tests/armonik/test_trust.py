@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pymonik import task
+from pymonik import Pymonik, ResultHandle, task
 from pymonik.capture.freeze import freeze
 from pymonik.emulator.storage import ObjectStorage
 from pymonik.errors import TaskFailed, WireError
@@ -370,3 +370,42 @@ def test_an_answer_that_is_none_ends_its_own_task_only(
         assert good.get(timeout=60) == "not this"
     assert places
     assert isinstance(error, TaskFailed)
+
+
+# ----- what other programs have stored
+
+
+@task
+def length(value: Any) -> int:
+    return len(value)
+
+
+@task(require_context=True)
+def retrieved(ctx: Any, result_id: str) -> Any:
+    return ctx.retrieve_object(result_id)
+
+
+def stored(client: Pymonik, data: bytes) -> str:
+    """Store an object as a program does that is not written with PymoniK."""
+    session: Any = client.create()._backend._session  # type: ignore[union-attr]
+    (made,) = session.store.create([("foreign", [memoryview(data)])])
+    return str(made)
+
+
+@pytest.mark.parametrize("data", [EVIL, b"", b"PYM", bytes(range(256)) * 1000])
+def test_what_another_program_has_stored_are_bytes(connect: Connect, data: bytes) -> None:
+    with connect() as client:
+        foreign = ResultHandle(stored(client, data), client.session_id, client)
+        assert foreign.get() == data
+        assert retrieved.invoke(foreign.result_id).get() == data
+        assert length.invoke(foreign).get() == len(data)
+
+
+def test_an_object_of_ours_that_has_changed_is_no_foreign_one(connect: Connect) -> None:
+    sealed = b"".join(envelope.seal_content(content([1, 2])))
+    changed = sealed[:-3] + bytes([sealed[-3] ^ 1]) + sealed[-2:]
+    with connect() as client:
+        kept = ResultHandle(stored(client, sealed), client.session_id, client)
+        assert kept.get() == [1, 2]
+        with pytest.raises(WireError, match="have changed"):
+            ResultHandle(stored(client, changed), client.session_id, client)

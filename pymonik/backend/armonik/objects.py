@@ -14,7 +14,8 @@ from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.shared_cache import SharedCache, adopted
 from pymonik.backend.armonik.submit import Sender
 from pymonik.backend.armonik.tracker import SubmissionTracker
-from pymonik.errors import ClusterError, WireError
+from pymonik.errors import ClusterError
+from pymonik.files.materialize import content_of_bytes
 from pymonik.plan.requests import NO_ID, Object, result_name
 from pymonik.plan.unit import ValueLocation
 from pymonik.values.content import Content
@@ -81,12 +82,14 @@ class ClusterObjects:
         return ValueLocation((cell,), cell.n, output or 0, place)
 
     def _content_of(self, id: str) -> Content | None:
-        """Return what is stored as an object; what PymoniK did not write is taken for a pickle."""
+        """Return what is stored as an object, None of a unit; what PymoniK did not write are bytes.
+
+        Nobody has sent those to be loaded as a pickle.
+        """
         data = self._session.download(id)
-        try:
-            opened = envelope.unseal(data)
-        except WireError:
-            return Content(bytes(data))
+        if not envelope.is_ours(data):
+            return content_of_bytes(bytes(data))
+        opened = envelope.unseal(data)
         if opened.kind != envelope.CONTENT:
             return None
         content = envelope.content_of(opened)

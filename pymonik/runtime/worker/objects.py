@@ -15,7 +15,7 @@ import grpc
 from armonik.protogen.common.agent_common_pb2 import DataRequest
 from armonik.protogen.common.worker_common_pb2 import ProcessRequest
 
-from pymonik.errors import WireError
+from pymonik.files.materialize import content_of_bytes
 from pymonik.plan.requests import result_name
 from pymonik.runtime.worker.agent import UNKNOWN, AgentStore, deadline_of
 from pymonik.runtime.worker.in_task import agent, task_handler
@@ -43,7 +43,7 @@ def declare(target: str, order: bytes, name: str) -> str:
 def fetch(target: str, order: bytes, result_id: str) -> Content | Sequence[Sequence[Any]]:
     """Return the object of an id; raises LookupError.
 
-    What other programs have stored is taken for a pickle.
+    What other programs have stored are bytes, and stay so: nobody has sent them to be loaded.
     """
     request = ProcessRequest.FromString(order)
     asked_for, (result_id, output, _) = result_id, stored_in(result_id)
@@ -73,11 +73,11 @@ def fetch(target: str, order: bytes, result_id: str) -> Content | Sequence[Seque
 
 
 def _read(folder: str, result_id: str) -> Content | list[list[Any]]:
-    try:
-        opened = open_file(folder, result_id)
-    except WireError:
-        with open(os.path.join(folder, result_id), "rb") as file:
-            return Content(file.read())
+    with open(os.path.join(folder, result_id), "rb") as file:
+        if not envelope.is_ours(file.read(envelope.MAGIC_SIZE)):
+            file.seek(0)
+            return content_of_bytes(file.read())
+    opened = open_file(folder, result_id)
     if opened.kind == envelope.CONTENT:
         return envelope.content_of(opened)
     return envelope.records_of(opened)[0]
