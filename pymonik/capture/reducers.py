@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import math
 import re
 import sys
 import threading
@@ -207,18 +208,31 @@ def fill_dispatcher(made: Any, state: Any) -> None:
 
 def _reduce_view(view: memoryview) -> Any:
     """Keep the numbers and the shape of a view; its memory travels as that of an array does."""
-    if view.format == "B" and view.ndim == 1:
-        return NotImplemented
     import pickle
 
-    flat = pickle.PickleBuffer(view if view.c_contiguous else view.tobytes())
-    return shaped_view, (flat, view.format, view.shape)
+    one = tuple(min(length, 1) for length in view.shape or ())
+    try:  # of one item: what is known for that is known for all
+        shaped_view(bytes(view.itemsize * math.prod(one)), view.format, one)
+    except (TypeError, ValueError):
+        if (numpy := sys.modules.get("numpy")) is not None:  # its own formats: records, complex
+            return memoryview, (numpy.asarray(view),)
+        raise TypeError(
+            f"a memoryview of format {view.format!r} and shape {view.shape} cannot be made again: "
+            "those of native numbers can, and all of them where NumPy is loaded"
+        ) from None
+    flat = view if view.c_contiguous else bytearray(view.tobytes())
+    return shaped_view, (pickle.PickleBuffer(flat), view.format, view.shape, view.readonly)
 
 
 @pickled
-def shaped_view(flat: Any, format: str, shape: tuple[int, ...]) -> memoryview:
+def shaped_view(
+    flat: Any, format: str, shape: tuple[int, ...], readonly: bool = False
+) -> memoryview:
     """Return a view of memory with a format and a shape."""
-    return memoryview(flat).cast("B").cast(format, shape)  # type: ignore[call-overload,no-any-return]
+    view = memoryview(flat).cast("B")
+    # An empty one has no shape that could be asked for.
+    made: Any = view.cast(format) if len(shape) == 1 else view.cast(format, shape)  # type: ignore[call-overload]
+    return made.toreadonly() if readonly else made  # type: ignore[no-any-return]
 
 
 REDUCERS: dict[Any, Callable[[Any], Any]] = {

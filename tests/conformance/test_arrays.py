@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import mmap
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from pymonik import Pymonik, task
 from pymonik.capture.freeze import content_of
+
+from .programs import identity
 
 # Of np.matrix, which is still in use.
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
@@ -116,3 +119,38 @@ def test_a_loaded_array_lies_in_the_memory_that_came(tmp_path: Path) -> None:
             assert not array.flags.owndata, kind
             array = array.base
         assert isinstance(memoryview(array).obj, (bytearray, mmap.mmap)), kind
+
+
+# ----- views of memory
+
+VIEWS: dict[str, Callable[[], memoryview]] = {
+    "of bytes": lambda: memoryview(b"abc"),
+    "of a bytearray": lambda: memoryview(bytearray(b"abc")),
+    "of much": lambda: memoryview(bytearray(100_000)),
+    "empty": lambda: memoryview(b""),
+    "numbers": lambda: memoryview(array.array("d", [1.5, 2.5])),
+    "no numbers": lambda: memoryview(array.array("i")),
+    "with a shape": lambda: np.arange(6.0).reshape(2, 3).data,
+    "column by column": lambda: np.asfortranarray(np.arange(6.0).reshape(2, 3)).data,
+    "with gaps": lambda: memoryview(b"abcdef")[::2],
+    "of one number": lambda: np.array(3.5).data,
+    "of nothing, with a shape": lambda: np.zeros((0, 3)).data,
+    "of another order": lambda: np.arange(3, dtype=">f8").data,
+    "of records": lambda: np.zeros(3, "f4,i4").data,
+    "of complex numbers": lambda: np.full((200, 50), 1 + 2j).data,
+}
+
+
+@task
+def seen_of(view: Any) -> Any:
+    return type(view).__name__, view.format, view.shape, view.readonly, np.asarray(view).tolist()
+
+
+@pytest.mark.parametrize("kind", VIEWS)
+def test_a_view_of_memory_keeps_its_format_and_its_shape(client: Pymonik, kind: str) -> None:
+    view = VIEWS[kind]()
+    seen = "memoryview", view.format, view.shape, view.readonly, np.asarray(view).tolist()
+    assert seen_of.invoke(view).get() == seen
+    back = identity.invoke(view).get()
+    assert (type(back), back.format, back.shape) == (memoryview, view.format, view.shape)
+    assert np.asarray(back).tolist() == np.asarray(view).tolist()
