@@ -351,6 +351,35 @@ class Pymonik(Compiling):
 
     def __enter__(self) -> Pymonik:
         self.create()
+        return self._enter()
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if not self._leave():
+            return
+        if error is None:
+            self.close()
+        else:
+            self._abandon(error)
+
+    async def __aenter__(self) -> Pymonik:
+        await self._beside(self.create)
+        return self._enter()
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if not self._leave():
+            return
+        if error is not None:
+            await self._beside(self._abandon, error)
+            return
+        import asyncio
+
+        try:
+            await self._beside(self.close)
+        except asyncio.CancelledError as cancelled:  # Ctrl-C, too: the thread that waits goes on
+            await self._beside(self._abandon, cancelled)
+            raise
+
+    def _enter(self) -> Pymonik:
         with self._entering:
             self._entered += 1
         # Several threads may enter one client: each leaves the context it came from.
@@ -358,21 +387,20 @@ class Pymonik(Compiling):
         tokens.append(CURRENT.set(self))
         return self
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        tokens = vars(self._tokens).get("stack")
+    def _leave(self) -> bool:
+        """Leave a block; return whether it was the last one open, with which the client ends."""
+        tokens = vars(self._tokens).get("stack", [])
         # A block may end in another thread or context than it began in, as fixtures and cells of
-        # notebooks do: what was current there cannot be set back from here.
-        with contextlib.suppress(ValueError):
-            if tokens:
-                CURRENT.reset(tokens.pop())
+        # notebooks do: what was current there cannot be set back from here. Of coroutines, which
+        # share a thread, each has a context of its own.
+        for token in reversed(tokens):
+            with contextlib.suppress(ValueError):
+                CURRENT.reset(token)
+                tokens.remove(token)
+                break
         with self._entering:
             self._entered = max(self._entered - 1, 0)
-            if self._entered:  # entered again elsewhere: the last block to end closes it
-                return
-        if error is None:
-            self.close()
-        else:
-            self._abandon(error)
+            return not self._entered  # entered again elsewhere: the last block to end closes it
 
     # ----- files
 

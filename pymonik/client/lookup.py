@@ -62,14 +62,20 @@ def handles_of(nodes: Iterable[Any], client: Any) -> dict[str, Any]:
     return found
 
 
+def value_name(node: Any, index: int) -> tuple[str, str]:
+    """Return what a value is called, its name or that of its task, and which element it is."""
+    label = node.label.get(index) if isinstance(node.label, dict) else node.label
+    if type(node) is Put:
+        return label or "an object", ""
+    return label or node.spec.name, f"[{index}]" if node.n is not None else ""
+
+
 def description(handle: ResultHandle[Any]) -> str:
     """Tell which value a handle is of, and what is known of it."""
     node = handle._node
-    label = node.label.get(handle._index) if isinstance(node.label, dict) else node.label
-    name = label or ("an object" if type(node) is Put else node.spec.name)
+    name, place = value_name(node, handle._index)
     if type(node) is Put:
         return f"of {name}, put at {node.where}"
-    place = f"[{handle._index}]" if node.n is not None else ""
     if node.home is None:
         return f"of {name}{place}, not sent yet"
     record = node.home.record(node.offset + handle._index)

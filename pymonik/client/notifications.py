@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.client.callbacks import CALLBACKS
 from pymonik.client.progress import Progress
-from pymonik.client.waiting import Waiting, demand_same_client, home_of, is_settled, late
+from pymonik.client.waiting import (
+    Waiting,
+    demand_same_client,
+    first_open,
+    home_of,
+    is_settled,
+    late,
+)
 from pymonik.errors import OptionsError
 from pymonik.record.handle import ResultHandle
 from pymonik.values.options import TaskOptions
@@ -45,6 +52,21 @@ class Notifications(Waiting):
         # Those of them that nobody has seen a unit or a fetch for yet.
         self._unsure: list[tuple[Callable[[], None], Any, int]] = []
 
+    async def _beside(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run what may take long beside the event loop: here where calls run in this thread."""
+        import asyncio
+
+        if self.traits.shares_process:
+            return function(*args)
+        return await asyncio.to_thread(function, *args)
+
+    async def _flush_beside(self) -> None:
+        """Send what is pending: to a cluster beside the event loop, since that may take long."""
+        if self.traits.is_here:
+            self.flush()
+        elif self.pending:
+            await self._beside(self.flush)
+
     async def awaited(self, handle: ResultHandle[Any]) -> Any:
         """Wait without blocking the event loop."""
         import asyncio
@@ -55,7 +77,7 @@ class Notifications(Waiting):
         def set_ended(_: Any) -> None:
             _call_in(loop, _resolve, ended)
 
-        self.flush()
+        await self._flush_beside()
         self._settle(handle._node)
         self.call_when_done(handle, set_ended)
         await ended
@@ -75,7 +97,7 @@ class Notifications(Waiting):
             _call_in(loop, ended.put_nowait, handle)
 
         demand_same_client(handles)
-        self.flush()
+        await self._flush_beside()
         for handle in handles:
             self._settle(handle._node)
             self.call_when_done(handle, tell)
@@ -84,19 +106,20 @@ class Notifications(Waiting):
             try:
                 yield await asyncio.wait_for(ended.get(), left)
             except asyncio.TimeoutError:
-                raise late(timeout) from None
+                raise late(timeout, first_open(handles)) from None
 
     def call_when_done(self, handle: ResultHandle[Any], callback: Callable[[Any], object]) -> None:
         """Call back once a call has ended."""
         if not callable(callback):
             raise OptionsError(f"add_done_callback takes a function, not {callback!r}")
-        with self._flushing:
-            if handle._node.home is None and self._closed:  # dropped: it has ended, too
-                CALLBACKS.put(partial(_call, callback, handle))
-                return
-            if handle._node.home is None:
-                self._callbacks.append((handle, callback))
-                return
+        if handle._node.home is None:  # else nobody need wait for a submission that is under way
+            with self._flushing:
+                if handle._node.home is None:
+                    if self._closed:  # dropped: it has ended, too
+                        CALLBACKS.put(partial(_call, callback, handle))
+                    else:
+                        self._callbacks.append((handle, callback))
+                    return
         if is_settled(handle):
             _call(callback, handle)
             return

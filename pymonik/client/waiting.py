@@ -18,7 +18,7 @@ from pymonik.backend.traits import Traits
 from pymonik.client.cancel import cancel_pending, renounce
 from pymonik.client.flusher import Flushers
 from pymonik.client.handled import Handled
-from pymonik.client.lookup import description, handle_of
+from pymonik.client.lookup import description, handle_of, value_name
 from pymonik.client.progress import Progress, watching
 from pymonik.errors import LostValueError, NoClientError
 from pymonik.graph.ir import Put
@@ -83,7 +83,7 @@ class Waiting(Recorder):
 
         if not is_sent():
             if not self._closed:
-                self._flush_by(timeout, end, is_sent)
+                self._flush_by(node, timeout, end, is_sent)
             if node.home is None:
                 if self._closed:
                     raise NoClientError("this client is closed, and the call was never sent")
@@ -91,14 +91,14 @@ class Waiting(Recorder):
         return node.home
 
     def _flush_by(
-        self, timeout: float | None, end: float | None, is_sent: Callable[[], bool]
+        self, node: Any, timeout: float | None, end: float | None, is_sent: Callable[[], bool]
     ) -> None:
         # An engine of this process answers at once, and may run the calls in this very thread.
         # Who holds the lock already, such as a finalizer that runs amid a flush, waits for nobody.
         if end is None or not self._opened().traits.is_remote or self._is_flushing_here():
             self.flush()
         elif not self._flushers.flush_by(end, is_sent):
-            raise late(timeout)
+            raise late(timeout, (node, 0))
 
     def _is_flushing_here(self) -> bool:
         return bool(self._flushing._is_owned())  # type: ignore[attr-defined]  # as Condition does
@@ -133,7 +133,7 @@ class Waiting(Recorder):
             if not arrivals.changed.wait_for(
                 lambda: is_over() or arrivals.problem or is_lost(), left
             ):
-                raise late(timeout)
+                raise late(timeout, awaited())
             if not is_over():
                 raise arrivals.problem or lost(*found[0])
         self.waited()
@@ -160,9 +160,7 @@ class Waiting(Recorder):
         for handle in handles:
             self._settle(handle._node, timeout, end)
         self._want(handles)
-        self._wait(
-            lambda: all(map(is_settled, handles)), timeout, end, lambda: _first_open(handles)
-        )
+        self._wait(lambda: all(map(is_settled, handles)), timeout, end, lambda: first_open(handles))
 
     def wait_for_runs(self, runs: Any, timeout: float | None) -> None:
         """Wait for runs of handles, together no longer than `timeout`."""
@@ -253,7 +251,7 @@ class Waiting(Recorder):
             return any(map(is_settled, open_ones))
 
         def awaited() -> tuple[Any, int] | None:
-            return _first_open(open_ones)
+            return first_open(open_ones)
 
         demand_same_client(handles)
         for handle in handles:
@@ -345,13 +343,16 @@ class Waiting(Recorder):
 
 def lost(node: Any, index: int = 0) -> LostValueError:
     """Make the error of a wait for what nothing will bring."""
-    name = "an object" if type(node) is Put else repr(node.spec.name)
-    element = f"[{index}]" if getattr(node, "n", None) is not None else ""
     return LostValueError(
-        f"the value of {name}{element}, recorded at {node.where}, will not come: no call that is "
-        "pending, no unit that runs and no fetch will bring it. This is a fault of PymoniK, please "
-        "report it; the call can be recorded again"
+        f"{_told(node, index)} will not come: no call that is pending, no unit that runs and no "
+        "fetch will bring it. This is a fault of PymoniK, please report it; the call can be "
+        "recorded again"
     )
+
+
+def _told(node: Any, index: int) -> str:
+    name, place = value_name(node, index)
+    return f"the value of {name!r}{place}, recorded at {node.where},"
 
 
 def end_of(timeout: float | None) -> float | None:
@@ -359,9 +360,10 @@ def end_of(timeout: float | None) -> float | None:
     return None if timeout is None else time.monotonic() + timeout
 
 
-def late(timeout: float | None) -> TimeoutError:
-    """Make the error of a wait that was given up."""
-    return TimeoutError(f"not there after {timeout:g} s; nothing is lost: wait again")
+def late(timeout: float | None, awaited: tuple[Any, int] | None = None) -> TimeoutError:
+    """Make the error of a wait that was given up; awaited: the node and the index of a value."""
+    what = _told(*awaited) if awaited is not None else "it"
+    return TimeoutError(f"{what} was not there after {timeout:g} s; nothing is lost: wait again")
 
 
 def demand_same_client(handles: list[ResultHandle[Any]]) -> None:
@@ -376,7 +378,7 @@ def is_settled(handle: ResultHandle[Any]) -> bool:
     return node.home.record(node.offset + handle._index) is not PENDING
 
 
-def _first_open(handles: Iterable[ResultHandle[Any]]) -> tuple[Any, int] | None:
+def first_open(handles: Iterable[ResultHandle[Any]]) -> tuple[Any, int] | None:
     """Return the node and the index of the first handle whose value has not come."""
     for handle in handles:
         if not is_settled(handle):

@@ -7,7 +7,8 @@ one handle can do is the business of `handle`, waiting that of the client.
 from __future__ import annotations
 
 import operator
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator
+import sys
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Generic, SupportsIndex, TypeVar, overload
 
@@ -188,9 +189,32 @@ class MultiResultHandle(Generic[T]):
     __hash__ = None  # type: ignore[assignment]  # it changes, as lists do
 
     def __contains__(self, handle: object) -> bool:
-        return isinstance(handle, ResultHandle) and any(
-            handle._node is node and handle._index in indexes for node, indexes, _ in self._runs
-        )
+        return any(True for _ in self._positions(handle))
+
+    def index(self, handle: object, start: int = 0, stop: int = sys.maxsize) -> int:
+        """Return where a handle stands; raises ValueError when it is not here."""
+        here = range(len(self))[start:stop]
+        position = next((at for at in self._positions(handle) if at in here), None)
+        if position is None:
+            raise ValueError(f"{handle!r} is not here")
+        return position
+
+    def count(self, handle: object) -> int:
+        """Return how often a handle stands here."""
+        return sum(1 for _ in self._positions(handle))
+
+    def _positions(self, handle: object) -> Iterator[int]:
+        """Return where a handle stands: the same one, or another one of the same value."""
+        if not isinstance(handle, ResultHandle):
+            return
+        before = 0
+        for node, indexes, _ in self._runs:
+            if handle._node is node and handle._index in indexes:
+                yield before + indexes.index(handle._index)
+            before += len(indexes)
+
+    def __reversed__(self) -> Iterator[ResultHandle[T]]:
+        return iter(self[::-1])
 
     def __bool__(self) -> bool:
         return bool(len(self))
@@ -207,6 +231,10 @@ class MultiResultHandle(Generic[T]):
     def _repr_html_(self) -> str:
         nodes = [node for node, _, _ in self._runs]
         return repr(self) if self._client is None else self._client.html(repr(self), nodes)
+
+
+# It has all that a sequence has: `random.sample` and `match` ask for that by name.
+Sequence.register(MultiResultHandle)
 
 
 class Completed(Iterator[ResultHandle[T]], AsyncIterator[ResultHandle[T]]):

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, as_completed
+from pymonik.errors import NoClientError
+from pymonik.record.current import CURRENT
 from tests.conftest import Gate
 
+from .conftest import Connect
 from .programs import add, divide, pass_gate, square
 
 
@@ -157,3 +160,119 @@ def test_as_completed_in_a_loop_keeps_its_timeout(client: Pymonik, gate: Gate) -
         asyncio.run(main())
     gate.open()
     assert blocked.get() == "through"
+
+
+# ----- async with
+
+
+def test_an_async_block_gives_the_client_and_closes_it(connect: Connect) -> None:
+    async def main() -> Any:
+        async with connect() as client:
+            assert isinstance(client, Pymonik)
+            handles = square.map_invoke(range(4))
+            first = await add.invoke(1, 2)
+        assert "closed" in repr(client)
+        with pytest.raises(NoClientError):
+            square.invoke(1)
+        return first, handles.get()
+
+    assert asyncio.run(main()) == (3, [0, 1, 4, 9])
+
+
+@pytest.mark.asynchronous
+def test_leaving_an_async_block_leaves_the_loop_free(connect: Connect, gate: Gate) -> None:
+    async def main() -> Any:
+        async with connect():
+            handle = pass_gate.invoke(gate.path, "through")
+            # It has its first turn when the block is being left.
+            opening = asyncio.ensure_future(asyncio.to_thread(gate.open))
+        await opening
+        return handle.get()
+
+    assert asyncio.run(main()) == "through"
+
+
+def test_an_async_block_raises_the_failure_that_nobody_has_seen(connect: Connect) -> None:
+    async def main() -> None:
+        async with connect():
+            kept.append(divide.invoke(1, 0))
+
+    kept: list[Any] = []
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(main())
+
+
+@pytest.mark.asynchronous
+def test_an_error_in_an_async_block_cancels_what_runs(connect: Connect, gate: Gate) -> None:
+    async def main() -> None:
+        async with connect() as client:
+            pass_gate.invoke(gate.path, "through")
+            client.flush()
+            raise LookupError("left early")
+
+    with pytest.raises(LookupError, match="left early"):
+        asyncio.run(main())
+
+
+@pytest.mark.asynchronous
+def test_who_is_cancelled_while_a_block_closes_waits_no_longer(
+    connect: Connect, gate: Gate
+) -> None:
+    async def main() -> Any:
+        client = connect()
+
+        async def waits_for_ever() -> None:
+            async with client:
+                pass_gate.invoke(gate.path, "through")
+
+        waiting = asyncio.ensure_future(waits_for_ever())
+        while not client._closing:
+            await asyncio.sleep(0.001)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        return waiting.cancelled(), repr(client)
+
+    was_cancelled, shown = asyncio.run(main())
+    assert was_cancelled
+    assert "closed" in shown
+
+
+def test_each_coroutine_is_in_the_block_that_it_has_entered(connect: Connect) -> None:
+    async def one(x: int, turn: Any) -> Any:
+        async with connect() as client:
+            await turn()
+            value = await square.invoke(x)
+            await turn()
+        assert CURRENT.get() is None
+        return value, client.stats.calls
+
+    async def main() -> Any:
+        arrived, free = 0, asyncio.Event()
+
+        async def turn() -> None:
+            nonlocal arrived, free
+            arrived += 1
+            here = free
+            if arrived % 3 == 0:
+                free = asyncio.Event()
+                here.set()
+            await here.wait()
+
+        return await asyncio.gather(*(one(x, turn) for x in range(3)))
+
+    assert asyncio.run(main()) == [(0, 1), (1, 1), (4, 1)]
+
+
+def test_coroutines_may_share_a_client(connect: Connect) -> None:
+    async def main() -> Any:
+        client = connect()
+
+        async def one(x: int) -> Any:
+            async with client:
+                return await square.invoke(x)
+
+        async with client:
+            values = await asyncio.gather(*map(one, range(5)))
+            return values, await add.invoke(1, 2)
+
+    assert asyncio.run(main()) == ([0, 1, 4, 9, 16], 3)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -147,6 +149,47 @@ def test_get_raises_the_first_failure_in_order(client: Pymonik) -> None:
     with pytest.raises(TypeError):
         mixed.get()
     assert isinstance(mixed[2].exception(), ZeroDivisionError)
+
+
+def test_it_has_what_a_sequence_has(squares: Any) -> None:
+    assert isinstance(squares, Sequence)
+    joined = squares[:3] + squares[::-1]
+    assert (squares.index(squares[4]), joined.index(squares[4])) == (4, 4)
+    assert joined.index(squares[1], 2) == joined.index(squares[1], -3) == 7
+    assert (joined.count(squares[1]), joined.count(squares[4]), joined.count(3)) == (2, 1, 0)
+    assert [h.get() for h in reversed(squares)] == [25, 16, 9, 4, 1, 0]
+    assert [h.get() for h in reversed(joined)] == [0, 1, 4, 9, 16, 25, 4, 1, 0]
+    assert list(squares).index(squares[2]) == 2
+    assert set(random.Random(1).sample(squares, 6)) == set(squares)
+    match squares:
+        case [first, *_, last]:
+            assert (first.get(), last.get()) == (0, 25)
+        case _:
+            raise AssertionError("it is no sequence")
+    with pytest.raises(ValueError, match="is not here"):
+        squares[:3].index(squares[4])
+    with pytest.raises(ValueError, match="is not here"):
+        squares.index(squares[4], 0, 4)
+    with pytest.raises(ValueError, match="is not here"):
+        squares.index(square.invoke(4))
+
+
+@pytest.mark.asynchronous
+def test_a_timeout_names_what_was_waited_for(client: Pymonik, gate: Gate) -> None:
+    single = pass_gate.invoke(gate.path, 1)
+    with pytest.raises(TimeoutError, match=r"value of 'pass_gate', recorded at .*test_multi\.py"):
+        single.get(timeout=0.01)
+    gate.open()
+    assert single.get() == 1
+    several = pass_gate.map_invoke([(gate.path, 1)])
+    named = pass_gate.invoke(gate.path, 2).named("answer")
+    with pytest.raises(TimeoutError, match=r"the value of 'pass_gate'\[0\], recorded at"):
+        several.get(timeout=0.01)
+    with pytest.raises(TimeoutError, match=r"the value of 'pass_gate'\[0\], recorded at"):
+        next(iter(as_completed(several, timeout=0.01)))
+    with pytest.raises(TimeoutError, match="the value of 'answer', recorded at"):
+        named.get(timeout=0.01)
+    client.cancel()
 
 
 @pytest.mark.asynchronous
