@@ -99,6 +99,29 @@ def test_values_come_past_a_stream_that_says_nothing(
     assert len(told) == 1
 
 
+@task
+def nap(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def test_a_call_past_a_silent_stream_costs_about_two_requests_a_second(
+    cluster: Emulator, connect: Connect, habits: Habits
+) -> None:
+    habits.silent_streams = True
+    with connect():
+        assert inc.invoke(1).get() == 2
+        cluster.counters.reset()
+        began = time.monotonic()
+        assert nap.invoke(1.5).get() == 1.5
+        seconds = time.monotonic() - began
+        counters = cluster.counters
+        sent = sum(counters[m].requests for m in ("CreateResultsMetaData", "SubmitTasks"))
+        # It takes longer on a loaded machine, and then costs more; from 50 ms on looks grow rare.
+        looks = counters.total.requests - sent - counters["CreateResults"].requests
+        assert looks <= 2 * seconds + 4
+
+
 def test_a_stream_that_falls_silent_later_is_found_out(
     cluster: Emulator, connect: Connect, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

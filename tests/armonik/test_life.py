@@ -35,8 +35,9 @@ def spawn(path: str, depth: int) -> str:
 
 
 @task
-def spawn_behind(path: str) -> str:
-    pass_gate.invoke(path)
+def spawn_behind(path: str, number: int) -> str:
+    # Of one that is known to be short this task would wait for the end, where both run.
+    Task(pass_gate.func, func_name=f"gate {number}").invoke(path)
     return "done"
 
 
@@ -57,7 +58,7 @@ def test_the_block_waits_for_sub_tasks_of_sub_tasks(connect: Connect, ledger: Le
 
 def test_a_sub_task_that_runs_on_is_waited_for(connect: Connect, gate: Gate) -> None:
     with connect() as client:
-        assert spawn_behind.invoke(gate.path).get() == "done"
+        assert spawn_behind.invoke(gate.path, 1).get() == "done"
         left, _ = client._backend._session.unfinished()  # type: ignore[union-attr]
         assert left
         gate.open()
@@ -81,7 +82,7 @@ def test_a_long_wait_for_sub_tasks_is_told_of(
     heard, opener = logging.getLogger("pymonik.armonik"), Opener()
     heard.addHandler(opener)
     with connect():
-        spawn_behind.invoke(gate.path)
+        spawn_behind.invoke(gate.path, 2)
     heard.removeHandler(opener)
     assert "1 task" in told[0]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pymonik.backend.armonik.polling import POLL, POLL_MOST, RECHECK, RENEW, WORD, Polling
+import pytest
+
+from pymonik.backend.armonik.polling import AHEAD, POLL, POLL_MOST, RECHECK, RENEW, WORD, Polling
 
 
 def spoken() -> Polling:
@@ -63,7 +65,7 @@ def test_while_polling_the_pauses_grow_to_a_second_while_somebody_waits() -> Non
     now = 2.0
     polling.looked(now, 0.0, [], True, False)
     for _ in range(8):
-        pauses.append(polling.due(True) - now)
+        pauses.append(round(polling.due(True) - now, 6))
         now = polling.due(True)
         polling.looked(now, 0.0, [], True, False)
     assert pauses == sorted(pauses)
@@ -71,17 +73,56 @@ def test_while_polling_the_pauses_grow_to_a_second_while_somebody_waits() -> Non
     assert polling.due(False) == now + RECHECK
 
 
-def test_an_end_that_was_found_and_a_new_call_make_looks_frequent_again() -> None:
+def test_a_new_call_makes_looks_frequent_again_and_ends_that_were_found_do_not() -> None:
     polling = spoken()
     polling.takes_over()
     for now in range(10):
-        polling.looked(now, 0.0, [], True, False)
-    polling.looked(10.0, 0.0, ["a"], True, False)
-    assert polling.due(True) == 10.0 + POLL
-    for now in range(11, 20):
-        polling.looked(now, 0.0, [], True, False)
-    polling.expects(19.5)
-    assert polling.due(True) == 19.0 + POLL
+        polling.looked(2.0 * now, 0.0, [], True, False)
+    polling.looked(20.0, 0.0, ["a"], True, False)
+    assert polling.due(True) == 20.0 + POLL_MOST
+    polling.expects(20.5)
+    assert polling.due(True) == 20.0 + POLL
+
+
+def test_the_first_call_after_a_while_is_looked_for_a_little_later_and_not_at_once() -> None:
+    polling = spoken()
+    polling.takes_over()
+    polling.looked(10.0, 0.0, ["a"], False, False)
+    polling.expects(50.0)
+    assert polling.due(True) == 50.0 + POLL
+
+
+@pytest.mark.parametrize(
+    ("seconds", "looks"), [(0.04, 1), (0.3, 3), (1.0, 4), (2.0, 5), (5.0, 8), (10.0, 13)]
+)
+def test_a_call_of_some_seconds_is_looked_for_less_than_twice_a_second_and_found_in_time(
+    seconds: float, looks: int
+) -> None:
+    """With the download and another stream now and then: about two requests a second."""
+    polling = spoken()
+    polling.takes_over()
+    polling.looked(2.0, 0.0, ["a"], False, False)
+    begin = now = 100.0
+    polling.expects(begin)
+    count, has_ended = 0, False
+    while not has_ended:
+        now = polling.due(True)
+        count, has_ended = count + 1, now >= begin + seconds
+        polling.looked(now, 0.0, ["b"] if has_ended else [], not has_ended, False)
+    assert count == looks
+    assert now <= begin + seconds + POLL_MOST
+
+
+def test_a_loop_of_short_calls_is_looked_for_once_a_second_and_some_at_first() -> None:
+    polling = spoken()
+    polling.takes_over()
+    polling.looked(2.0, 0.0, ["a"], False, False)
+    begin = now = 100.0
+    for call in range(20):
+        polling.expects(now)
+        now = polling.due(True)
+        polling.looked(now, 0.0, [str(call)], False, False)
+    assert 20 - AHEAD - 1 <= now - begin <= 20
 
 
 def test_looks_that_take_long_are_rarer() -> None:

@@ -109,6 +109,11 @@ class EventWatcher:
             self._polling.expects(time.monotonic())
         self._wake.set()
 
+    def wanted(self) -> None:
+        """Take note that somebody begins to wait, also under locks of theirs."""
+        if self._polling.is_polling:
+            self._wake.set()
+
     # ----- the stream
 
     def _read(self) -> None:
@@ -209,7 +214,8 @@ class EventWatcher:
         self._note_missing([id for id in ids if id not in found])
         with self._lock:
             now = time.monotonic()
-            has_open = len(ended) < len(ids)
+            # Of what is open now: some may have been declared while it was looked.
+            has_open = any(id not in ended for id in self._to.open_ids())
             self._polling.looked(now, now - began, news, has_open, bool(self._missing))
 
     def _note_missing(self, ids: Sequence[str]) -> None:

@@ -18,8 +18,12 @@ RECHECK = 10.0
 RECHECK_MOST = 60.0
 # A stream shows its snapshot within so long, and tells what a look has found.
 WORD = 1.0
-# While the stream is silent: from one look to the next, growing, while somebody waits.
+# While the stream is silent: from one look to the next, while somebody waits. From each submission
+# on it grows by a factor: a call of some seconds is to cost about two requests a second.
 POLL, POLL_MOST = 0.05, 1.0
+_GROWTH = 3
+# So is a loop of short ones: looks come once a second on average, and may be so many ahead of that.
+AHEAD = 4
 # A look may take that part of the time: of a session with very many results it takes long.
 _SHARE = 0.25
 # A silent stream is replaced after so long; then less often.
@@ -42,6 +46,8 @@ class Polling:
         self._recheck = RECHECK
         self._poll = POLL
         self._took = 0.0
+        # Until when all looks so far would last, one every `POLL_MOST`.
+        self._spent_until = now
         self._untold: set[str] = set()
         self._untold_since = 0.0
         self._renew = RENEW
@@ -59,6 +65,8 @@ class Polling:
 
     def expects(self, now: float) -> None:
         """Something was sent: its end is to be told."""
+        if not self._has_open:  # as good as a look: there was nothing to see until now
+            self._looked_at = now
         self._has_open = True
         self._poll = POLL
         if self._silent_since is None and not self._has_spoken:
@@ -86,10 +94,12 @@ class Polling:
         has_open: more is to end. has_missing: of some the cluster has no record.
         """
         self._looked_at = now
+        self._spent_until = max(self._spent_until, now) + POLL_MOST
         self._has_missing = has_missing
         self._took = took
         self._recheck = min(1.5 * self._recheck, RECHECK_MOST)
-        self._poll = POLL if ended else min(2 * self._poll, POLL_MOST)
+        # Also when it has found some: while many calls end one after the other, each would.
+        self._poll = min(_GROWTH * self._poll, POLL_MOST)
         self._has_open = has_open
         if not has_open:
             self._silent_since = None
@@ -101,11 +111,13 @@ class Polling:
 
     def due(self, is_awaited: bool) -> float:
         """Return when to look; is_awaited: somebody waits for a value."""
+        rarely = WORD if self._has_missing else RECHECK
+        if self.is_polling:
+            pause = self._poll if is_awaited else rarely
+            next_one = self._looked_at + max(pause, self._took / _SHARE)
+            return max(next_one, self._spent_until - AHEAD * POLL_MOST)
         if self._has_missing:
             return self._looked_at + WORD
-        if self.is_polling:
-            pause = self._poll if is_awaited else RECHECK
-            return self._looked_at + max(pause, self._took / _SHARE)
         if self._silent_since is not None:
             return max(self._silent_since, self._looked_at) + WORD
         if self._untold:
@@ -123,7 +135,6 @@ class Polling:
     def takes_over(self) -> None:
         """Ask for results from now on."""
         self.is_polling = True
-        self._poll = POLL
         self._untold.clear()
 
     def is_to_renew(self, now: float) -> bool:

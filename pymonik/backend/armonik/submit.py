@@ -84,6 +84,7 @@ class Sender:
                     is_over=lambda: self._is_closed and self._stop_unless(self._tracker.is_awaited),
                 )
                 self._watcher = EventWatcher(self._session, listeners)
+            self._watcher.wanted()
             return self._watcher
 
     def _expired(self) -> ClusterError:
