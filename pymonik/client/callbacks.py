@@ -1,7 +1,8 @@
 """Callbacks of users: called one after the other, on a thread of their own.
 
 Enters: functions without arguments. Leaves: calls, off the threads of the engines, so that a
-callback may wait for a value or cancel a call. The thread starts with the first callback.
+callback may wait for a value or cancel a call. The thread starts with the first callback. Another
+one ends clients that were collected, which happens amid anything.
 """
 
 from __future__ import annotations
@@ -19,19 +20,26 @@ logger = safe_logger("pymonik")
 class Callbacks:
     """A queue of calls and the thread that makes them."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "pymonik-callbacks") -> None:
+        self._name = name
         self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def put(self, call: Callable[[], object]) -> None:
-        """Call a function after those before it."""
+        """Call a function after those before it; once started, it takes no lock."""
+        self.start()
+        self._calls.put(call)
+
+    def start(self) -> None:
+        """Start the thread, unless it runs."""
+        if self._thread is not None:
+            return
         with self._lock:
             if self._thread is None:
-                thread = threading.Thread(target=self._run, name="pymonik-callbacks", daemon=True)
+                thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 thread.start()
                 self._thread = thread
-        self._calls.put(call)
 
     @property
     def runs_here(self) -> bool:
@@ -53,12 +61,17 @@ class Callbacks:
                 call()
             except BaseException:  # sys.exit, or a cancelled future: others wait to be called
                 logger.exception("a callback failed")
+            del call  # it may hold the last of a client
 
     def _after_fork(self) -> None:
         """Begin anew: the thread has stayed behind, and what was put is its parent's to call."""
-        self.__init__()  # type: ignore[misc]  # the lock and the queue may be held in the parent
+        # The lock and the queue may be held in the parent.
+        self.__init__(self._name)  # type: ignore[misc]
 
 
 CALLBACKS = Callbacks()
+# What ends clients that were collected: started when one is opened, a finalizer may start nothing.
+ENDINGS = Callbacks("pymonik-endings")
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=CALLBACKS._after_fork)
+    for each in (CALLBACKS, ENDINGS):
+        os.register_at_fork(after_in_child=each._after_fork)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pymonik import backend as backends
 from pymonik._pickled import public
 from pymonik.backend.traits import TRAITS, Traits
-from pymonik.client.callbacks import CALLBACKS
+from pymonik.client.callbacks import CALLBACKS, ENDINGS
 from pymonik.client.compiler import Compiling
 from pymonik.client.engine import open_engine
 from pymonik.client.lookup import handle_of
@@ -178,6 +178,7 @@ class Pymonik(Compiling):
         with self._flushing:
             if self._backend is None:
                 self._process = os.getpid()
+                ENDINGS.start()
                 self._backend = open_engine(
                     self._backend_name,
                     self._workers,
@@ -292,8 +293,25 @@ class Pymonik(Compiling):
         """Drop what was not sent, cancel what was, and close."""
         self._abandon(None)
 
-    def _end_at_exit(self) -> None:
-        """Leave nothing open at the end of the program, as a block does that is left early."""
+    def __del__(self) -> None:
+        """Let a thread end what nobody can close any more.
+
+        It is called in any thread, amid anything: it takes no lock, and sends nothing.
+        """
+        is_open = getattr(self, "_backend", None) is not None and not self._closed
+        if is_open and self._process == os.getpid():  # else it is the parent's, and no thread runs
+            close_here(self)  # it lives on until it is ended
+            ENDINGS.put(self._end_collected)
+
+    def _end_collected(self) -> None:
+        done, total = self._opened().progress()
+        if self.traits.is_remote:
+            self._end_early()
+        elif done == total:  # what runs here goes on, and ends with the program at the latest
+            self._abandon(None)
+
+    def _end_early(self) -> None:
+        """Leave nothing open of what nobody closes, as a block does that is left early."""
         if self._backend is None or not self.traits.is_remote or self._process != os.getpid():
             return
         if self.detach:
@@ -447,7 +465,8 @@ class Pymonik(Compiling):
 def _end_open_clients() -> None:
     """End the sessions of clients that were made without a block: nobody else would."""
     for client in [client for client in open_recorders() if isinstance(client, Pymonik)]:
-        safely("a client that was not closed", client._end_at_exit)
+        safely("a client that was not closed", client._end_early)
+    ENDINGS.drain()
 
 
 def _selected(names: Iterable[str]) -> tuple[str, ...]:

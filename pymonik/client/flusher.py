@@ -17,13 +17,12 @@ from pymonik.system.forks import fork_safe
 class Flushers:
     """Lets a thread flush for all who wait until a time, one at a time."""
 
-    def __init__(self, flush: Callable[[], None]) -> None:
-        self._flush = flush
+    def __init__(self) -> None:
         # Held to look at the thread under way, and to start another one.
         self._lock = fork_safe(threading.Lock())
         self._current: _Flusher | None = None
 
-    def flush_by(self, end: float, is_sent: Callable[[], bool]) -> bool:
+    def flush_by(self, flush: Callable[[], None], end: float, is_sent: Callable[[], bool]) -> bool:
         """Flush until `is_sent`; return whether that came by `end`, on time.monotonic.
 
         One that is under way may have begun too early for a call: the next one takes it. Raises
@@ -34,7 +33,7 @@ class Flushers:
             with self._lock:
                 flusher = self._current
                 if flusher is None or not flusher.is_alive():
-                    is_ours, flusher = True, _Flusher(self._flush)
+                    is_ours, flusher = True, _Flusher(flush)
                     self._current = flusher
                     flusher.start()
             flusher.join(max(0.0, end - time.monotonic()))
@@ -59,3 +58,5 @@ class _Flusher(threading.Thread):
             self._context.run(self._flush)
         except BaseException as problem:  # raised by who waits, or by the values of its calls
             self.problem = problem
+        finally:
+            del self._flush, self._context  # both hold the client

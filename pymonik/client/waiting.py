@@ -53,7 +53,7 @@ class Waiting(Recorder):
         # Opened when it is first needed.
         self._backend: backends.Backend | None = None
         self._handled = Handled()
-        self._flushers = Flushers(self.flush)
+        self._flushers = Flushers()
 
     @abstractmethod
     def flush(self) -> None:
@@ -97,7 +97,7 @@ class Waiting(Recorder):
         # Who holds the lock already, such as a finalizer that runs amid a flush, waits for nobody.
         if end is None or not self._opened().traits.is_remote or self._is_flushing_here():
             self.flush()
-        elif not self._flushers.flush_by(end, is_sent):
+        elif not self._flushers.flush_by(self.flush, end, is_sent):
             raise late(timeout, (node, 0))
 
     def _is_flushing_here(self) -> bool:

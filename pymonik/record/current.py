@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pymonik._pickled import pickled
 from pymonik.errors import NoClientError
 
 # Recorders: their class stands above, since what it is pickled as is `current_recorder`.
 CURRENT: ContextVar[Any] = ContextVar("pymonik_current", default=None)
-# As keys, in order: several threads may open one client at once.
-_OPEN: dict[Any, None] = {}
+# As keys, in order: several threads may open one client at once. Weak: a client that nobody has any
+# more ends its session, see `Pymonik.__del__`.
+_OPEN: WeakKeyDictionary[Any, None] = WeakKeyDictionary()
 
 
 @pickled
@@ -23,7 +25,7 @@ def current_recorder() -> Any:
     recorder = CURRENT.get()
     if recorder is not None:
         return recorder
-    open_ones = list(_OPEN)
+    open_ones = open_recorders()
     if len(open_ones) == 1:
         return open_ones[0]
     if open_ones:
@@ -31,7 +33,8 @@ def current_recorder() -> Any:
             f"{len(open_ones)} clients are open and none is current in this thread: pass pymonik="
         )
     raise NoClientError(
-        "no client is open here: use `with Pymonik():`, or create one and pass pymonik="
+        "no client is open here: use `with Pymonik():`, or create one, keep it in a variable, and "
+        "pass pymonik="
     )
 
 
@@ -42,7 +45,8 @@ def open_here(recorder: Any) -> None:
 
 def open_recorders() -> list[Any]:
     """Return the recorders that serve threads without a current one."""
-    return list(_OPEN)
+    found = (reference() for reference in _OPEN.keyrefs())
+    return [recorder for recorder in found if recorder is not None]
 
 
 def close_here(recorder: Any) -> None:

@@ -1,0 +1,146 @@
+"""A client that nobody holds any more ends its session when it is collected, not only at exit."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+
+import grpc
+import pytest
+from armonik.protogen.client.sessions_service_pb2_grpc import SessionsStub
+from armonik.protogen.common.session_status_pb2 import SessionStatus
+from armonik.protogen.common.sessions_common_pb2 import GetSessionRequest
+
+from pymonik import Pymonik
+from pymonik.client.callbacks import ENDINGS
+from pymonik.emulator import Emulator
+from pymonik.errors import NoClientError
+from tests.armonik.conftest import Connect
+from tests.conformance.programs import pass_gate, square
+from tests.conftest import Gate
+
+
+def status_of(cluster: Emulator, session_id: str) -> str:
+    """Return the status of a session once what was collected has been dealt with."""
+    gc.collect()
+    ENDINGS.drain()
+    with grpc.insecure_channel(cluster.endpoint) as channel:
+        request = GetSessionRequest(session_id=session_id)
+        session = SessionsStub(channel).GetSession(request).session
+    return SessionStatus.Name(session.status).removeprefix("SESSION_STATUS_")
+
+
+def empty(client: Pymonik, gate: Gate) -> None:
+    client.create()
+
+
+def ended(client: Pymonik, gate: Gate) -> None:
+    assert square.invoke(3, pymonik=client).get() == 9
+
+
+def pending(client: Pymonik, gate: Gate) -> None:
+    client.create()
+    square.invoke(3, pymonik=client)
+
+
+def running(client: Pymonik, gate: Gate) -> None:
+    pass_gate.invoke(gate.path, pymonik=client)
+    client.flush()
+
+
+def timed(client: Pymonik, gate: Gate) -> None:
+    assert square.invoke(3, pymonik=client).get(timeout=60) == 9
+
+
+@pytest.mark.parametrize("use", [empty, ended, pending, running, timed])
+def test_a_client_that_is_collected_ends_its_session(
+    cluster: Emulator, connect: Connect, gate: Gate, use: Callable[[Pymonik, Gate], None]
+) -> None:
+    client = connect()
+    use(client, gate)
+    session_id = client.session_id
+    del client
+    assert status_of(cluster, session_id) in ("CANCELLED", "CLOSED")
+
+
+def test_a_client_whose_handle_is_held_is_not_collected(
+    cluster: Emulator, connect: Connect
+) -> None:
+    client = connect()
+    handle, session_id = square.invoke(3, pymonik=client), client.session_id
+    del client
+    assert status_of(cluster, session_id) == "RUNNING"
+    assert handle.get() == 9
+    del handle
+    assert status_of(cluster, session_id) in ("CANCELLED", "CLOSED")
+
+
+def test_a_block_that_is_never_ended_ends_its_session_when_it_is_collected(
+    cluster: Emulator, connect: Connect
+) -> None:
+    def sessions() -> Iterator[str]:
+        with connect() as client:
+            assert square.invoke(3).get() == 9
+            yield client.session_id
+
+    stopped = sessions()
+    session_id = next(stopped)
+    assert status_of(cluster, session_id) == "RUNNING"
+    del stopped
+    assert status_of(cluster, session_id) in ("CANCELLED", "CLOSED")
+
+
+def test_a_detached_client_that_is_collected_leaves_its_session_to_go_on(
+    cluster: Emulator, connect: Connect, gate: Gate
+) -> None:
+    client = connect(detach=True)
+    running(client, gate)
+    session_id = client.session_id
+    del client
+    assert status_of(cluster, session_id) == "RUNNING"
+    assert cluster.counters["StopSubmission"].requests == 1
+    gate.open()
+
+
+def test_collecting_takes_no_lock_and_starts_no_thread(
+    cluster: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = connect()
+    ended(client, None)  # type: ignore[arg-type]
+    session_id, flushing = client.session_id, client._flushing
+    changed = client._opened().traits.arrivals.changed
+    # Held by this thread: whoever waits for one of them waits for ever.
+    with changed, flushing, ENDINGS._lock:
+        monkeypatch.setattr("threading.Thread.start", None)
+        del client
+        gc.collect()
+        monkeypatch.undo()
+    assert status_of(cluster, session_id) in ("CANCELLED", "CLOSED")
+
+
+def test_in_a_fork_the_client_of_the_parent_is_left_alone(
+    cluster: Emulator, connect: Connect
+) -> None:
+    client = connect()
+    ended(client, None)  # type: ignore[arg-type]
+    session_id, client._process = client.session_id, client._process + 1
+    del client
+    assert status_of(cluster, session_id) == "RUNNING"
+
+
+def test_a_client_that_nobody_holds_serves_nobody(connect: Connect) -> None:
+    connect().create()
+    gc.collect()
+    with pytest.raises(NoClientError, match="keep it in a variable"):
+        square.invoke(3)
+    ENDINGS.drain()
+
+
+def test_the_executors_of_a_client_that_is_collected_are_let_go() -> None:
+    client = Pymonik(backend="local", workers=1)
+    ended(client, None)  # type: ignore[arg-type]
+    engine = client._opened()
+    del client
+    gc.collect()
+    ENDINGS.drain()
+    assert engine._host._closing  # type: ignore[attr-defined]
