@@ -22,7 +22,7 @@ _NAME = "local"
 
 
 class _HostArrivals(EngineArrivals):
-    """Outputs are filled by the thread of the host, without a lock: so they are looked at there."""
+    """Outputs are filled by who runs the loop of the host, without a lock: looked at there, too."""
 
     def __init__(self, host: Host) -> None:
         super().__init__(host.changed, host.scheduler.failures, host.expects)

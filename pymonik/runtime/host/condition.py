@@ -1,33 +1,63 @@
 """The condition on which everybody waits who waits for a host.
 
-Enters: what is waited for, as predicates. Leaves: wake-ups, only of those whose wait is over.
+Enters: what is waited for, as predicates. Leaves: wake-ups, only of those whose wait is over. Who
+waits may be the one that runs the host's loop meanwhile: see `leadership`.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
+
+from pymonik.runtime.host.leadership import Leadership
 
 
 class Changed(threading.Condition):
     """Wakes who waits only when what it waits for is true: the host looks on its behalf."""
 
-    def __init__(self) -> None:
+    def __init__(self, leadership: Leadership) -> None:
         super().__init__()
+        self._leadership = leadership
         self._awaited: list[Callable[[], Any]] = []
 
     def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
         """Wait until `predicate()` is true, as a condition does."""
+        found = predicate()
+        if found or (timeout is not None and timeout <= 0):
+            return found
+        end = None if timeout is None else time.monotonic() + timeout
+        if self._lead(predicate, end):
+            return predicate()
         self._awaited.append(predicate)
         try:
-            return super().wait_for(predicate, timeout)
+            left = None if end is None else max(0.0, end - time.monotonic())
+            return super().wait_for(predicate, left)
         finally:
             self._awaited.remove(predicate)
+
+    def _lead(self, predicate: Callable[[], Any], end: float | None) -> bool:
+        """Run the host's loop without the lock, until the wait is over or somebody else does."""
+
+        def is_over() -> Any:
+            with self:
+                return predicate()
+
+        state = self._release_save()  # type: ignore[attr-defined]  # as the base class does
+        try:
+            return self._leadership.lead(is_over, end)
+        finally:
+            self._acquire_restore(state)  # type: ignore[attr-defined]
+
+    def notify_all(self) -> None:
+        """Let everybody look again: also who runs the loop."""
+        super().notify_all()
+        self._leadership.look_again()
 
     def announce(self) -> None:
         """Wake everybody if something that is waited for has come."""
         if self._awaited:
             with self:
                 if any([predicate() for predicate in self._awaited]):
-                    self.notify_all()
+                    super().notify_all()

@@ -1,8 +1,9 @@
 """The host: owns executors, feeds them what the scheduler says, and fills cells.
 
-Enters: units. Leaves: filled cells, and `changed` notified. One thread does all of it, so that the
-scheduler needs no lock; processes and sockets are the business of `pool`, how many there are, of
-`autoscaler`. The embedded engine is one host in the user's process; an ArmoniK worker is another.
+Enters: units. Leaves: filled cells, and `changed` notified. One thread at a time does all of it, so
+that the scheduler needs no lock: its own, or one that waits (`leadership`). Processes and sockets
+are the business of `pool`, how many there are, of `autoscaler`. The embedded engine is one host in
+the user's process; an ArmoniK worker is another.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pymonik.plan.unit import Unit
 from pymonik.runtime.host.autoscaler import Autoscaler
 from pymonik.runtime.host.condition import Changed
 from pymonik.runtime.host.environments import HostEnvironments, own_folder_of
+from pymonik.runtime.host.leadership import Leadership
 from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from pymonik.runtime.host.messages import entry_of, plan_of
 from pymonik.runtime.host.pool import ExecutorExit, ExecutorPool, relay_logs
@@ -76,7 +78,8 @@ class Host:
         keeps: bool = False,
     ) -> None:
         self.workers = workers
-        self.changed = fork_safe(Changed())
+        self._leadership = Leadership(lambda end: self._round(end), self._wake, self._is_busy)
+        self.changed = fork_safe(Changed(self._leadership))
         self.scheduler = Scheduler(onward)
         self.messages = 0
         self._name = name
@@ -103,6 +106,9 @@ class Host:
         self._is_news = False
         self._told = 0
         self._looked = 0.0
+        # Seconds that the next round waits at most, and whether calls that run have deadlines.
+        self._patience: float | None = None
+        self._is_limited = False
         self._over: Failure | None = None
         # Whether all units have ended because the thread has: what was not even taken is lost.
         self._is_drained = False
@@ -124,7 +130,7 @@ class Host:
             self.scheduler.add(units)
             self._taken += len(units)
 
-        self._do(add)
+        self._do(add, is_awaited=True)
 
     def progress(self) -> tuple[int, int]:
         """Return how many units have ended, and how many there are."""
@@ -192,8 +198,9 @@ class Host:
                 self._over = _closed()
                 self._is_drained = True
         if self._thread is not None:
-            self._pool.wake()
-            self._thread.join()
+            self._leadership.end()
+            if not self._leadership.leads_here:  # else a finalizer does so, amid a round
+                self._thread.join()
         else:
             self._pool.close()
             self._quarters.close()
@@ -208,7 +215,7 @@ class Host:
         """The process ids of the executors."""
         return self._pool.pids
 
-    def _do(self, action: Callable[[], None]) -> None:
+    def _do(self, action: Callable[[], None], is_awaited: bool = False) -> None:
         with self._lock:
             self._tasks.append(action)
             over = self._over
@@ -222,7 +229,10 @@ class Host:
         if over is not None:  # nobody runs it any more: it ends as the engine did
             self._drain(over)
             return
-        self._pool.wake()
+        if self._pool.is_asleep:
+            self._pool.wake()
+        elif not is_awaited:  # else who waits for it is likely to do it
+            self._leadership.call()
 
     def _open(self, calls: int) -> None:
         if not self._closing:  # meanwhile, by another thread
@@ -232,8 +242,10 @@ class Host:
 
     def _run(self) -> None:
         try:
+            self._leadership.begin()
             while not self._closing:
                 self._round()
+                self._leadership.rest()
             over = _closed()
         except BaseException as error:  # whoever waits is to be told, whatever it was
             logger.exception("the engine failed")
@@ -272,8 +284,13 @@ class Host:
             self.scheduler.fail_all(over)
             self._settle()
 
-    def _round(self) -> None:
-        """Take what has arrived, then give out what can run."""
+    def _round(self, end: float | None = None) -> bool:
+        """Take what arrives, at most until `end`, and give out what can run; by who leads.
+
+        Return whether anything has changed for those who wait.
+        """
+        if not self._tasks:
+            self._hear(end)
         while self._tasks:
             self._is_news = True
             self._tasks.popleft()()
@@ -287,15 +304,24 @@ class Host:
         if self.scheduler.due:
             self._settle()
         if self._tasks:
-            return
-        if self._is_news or self.scheduler.done != self._told:
-            self._is_news, self._told = False, self.scheduler.done
-            self.changed.announce()
-        busy = any(self.scheduler.executors.values())
-        limited = any(
-            p.running.unit.limited for ps in self.scheduler.executors.values() for p in ps
-        )
-        for number, news in self._pool.poll(_TICK if limited else _LOOK if busy else pause):
+            return False
+        given = self.scheduler.executors.values()
+        self._is_limited = any(p.running.unit.limited for pieces in given for p in pieces)
+        self._patience = _TICK if self._is_limited else _LOOK if any(given) else pause
+        if not self._is_news and self.scheduler.done == self._told:
+            return False
+        self._is_news, self._told = False, self.scheduler.done
+        self.changed.announce()
+        return True
+
+    def _hear(self, end: float | None) -> None:
+        """Wait for what executors say, and take it."""
+        was_busy = any(self.scheduler.executors.values())
+        patience = self._patience
+        if end is not None:
+            left = max(0.0, end - time.monotonic())
+            patience = left if patience is None else min(left, patience)
+        for number, news in self._pool.poll(patience, self._tasks):
             self._is_news = True
             if isinstance(news, ExecutorExit):
                 self.scheduler.finished(number, *news.journal)
@@ -307,9 +333,9 @@ class Host:
                 except Exception as error:  # what one call sends ends its executor, not the engine
                     logger.exception("what an executor has sent cannot be taken")
                     self._pool.kill(number, f"it sent what cannot be taken: {error!r}")
-        if limited:
+        if self._is_limited:
             self._pool.enforce()
-        if busy and time.monotonic() - self._looked > _LOOK:
+        if was_busy and time.monotonic() - self._looked > _LOOK:
             self._look()
 
     def _give(self, number: int, pieces: list[UnitSlice]) -> None:
@@ -363,6 +389,12 @@ class Host:
     def _built(self, environment: Environment, result: Built | EnvironmentBuildError) -> None:
         """Hear, from the thread that built it, of an environment."""
         self._do(lambda: self._autoscaler.settle(environment, result))
+
+    def _wake(self) -> None:
+        self._pool.wake()
+
+    def _is_busy(self) -> bool:
+        return bool(self._tasks or self.scheduler.unfinished)
 
     def _kills(self) -> list[int]:
         kills, self.scheduler.kills = self.scheduler.kills, []

@@ -14,7 +14,7 @@ import selectors
 import socket
 import sys
 import time
-from collections.abc import Container, Hashable, Iterator
+from collections.abc import Container, Hashable, Iterator, Sized
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -101,6 +101,8 @@ class ExecutorPool:
         self._origins: dict[int, Hashable] = {}
         self._started = 0
         self._troubles: dict[Any, _Trouble] = {}
+        # Whether `poll` waits, or is about to: then `wake` is needed to end that.
+        self.is_asleep = False
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
@@ -248,12 +250,21 @@ class ExecutorPool:
         with contextlib.suppress(OSError):
             self._wake_writer.send(b"!")
 
-    def poll(self, timeout: float | None) -> Iterator[tuple[int, list[Any] | ExecutorExit]]:
-        """Wait for news; give, by executor, the messages that have come, or its death."""
+    def poll(
+        self, timeout: float | None, tasks: Sized = ()
+    ) -> Iterator[tuple[int, list[Any] | ExecutorExit]]:
+        """Wait for news; give, by executor, the messages that have come, or its death.
+
+        tasks: what is to be done at once, if there is any: then nothing is waited for.
+        """
         if self._leaving:
             left = self._end_the_late()
             timeout = left if timeout is None else min(left, timeout)
-        for key, _ in self._selector.select(timeout):
+        # In this order: whoever adds a task looks whether this sleeps, and wakes it.
+        self.is_asleep = True
+        arrived = self._selector.select(0 if tasks else timeout)
+        self.is_asleep = False
+        for key, _ in arrived:
             process = key.data
             if process is None:
                 with contextlib.suppress(BlockingIOError):

@@ -1,0 +1,143 @@
+"""Who runs the loop of a host: its own thread, or one that waits for a value (Leader/Followers).
+
+Enters: the loop's turns, and threads that wait. Leaves: turns run, by one thread at a time. Who
+waits while nothing else is under way runs the loop itself: what it waits for need not be handed
+from thread to thread. The host's own thread rests meanwhile, and is called back when there is
+something to do that nobody waits for. (Schmidt et al.: Leader/Followers, PLoP 2000.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+
+from pymonik.errors import BackendError
+from pymonik.system.deferred_signals import DeferredSignals
+from pymonik.system.forks import fork_safe
+
+# Seconds after a wait in which the next one is expected: a program waits for one call after the
+# other. What an idle executor says by itself may be heard that much late.
+_EXPECTED = 0.02
+# How often the host's thread looks then whether there is something to do that nobody waits for:
+# units that are sent without a wait begin that much late.
+_NAP, _LONG_NAP = 0.001, 0.004
+
+
+class Leadership:
+    """The right to run the loop, held by one thread at a time; at first, by the host's own.
+
+    turn: waits for news, at most until a time, and does what is due; returns whether anything has
+    come that somebody may wait for. wake: ends the wait of a turn. is_busy: whether there is
+    anything to do, or under way.
+    """
+
+    def __init__(
+        self,
+        turn: Callable[[float | None], bool],
+        wake: Callable[[], object],
+        is_busy: Callable[[], bool],
+    ) -> None:
+        self._turn, self._wake, self._is_busy = turn, wake, is_busy
+        self._held = fork_safe(threading.Lock())
+        self._held.acquire()
+        # Free when the host's thread is called back; held by nobody in particular.
+        self._called = fork_safe(threading.Lock())
+        self._called.acquire()
+        self._waited = float("-inf")
+        self._has_ended = False
+        # Whether a thread that waits leads, and whether it is to look again at what it waits for.
+        self._is_lent = self._is_asked = False
+        # The thread that leads, where any has led yet.
+        self._leader = 0
+        # What a turn has raised in a thread that waited: the engine fails of it.
+        self._error: BaseException | None = None
+
+    def begin(self) -> None:
+        """Lead for the first time; called by the host's thread."""
+        self._leader = threading.get_ident()
+
+    def rest(self) -> None:
+        """Let others lead as long as one is expected to: the host's thread comes back leading.
+
+        Raises what was raised meanwhile.
+        """
+        if not self._may_rest():
+            return
+        nap, leader = _NAP, threading.get_ident()
+        self._held.release()
+        try:
+            while self._held.locked() or self._may_rest():
+                self._called.acquire(timeout=nap)
+                nap = min(2 * nap, _LONG_NAP) if self._held.locked() else _NAP
+        finally:
+            self._held.acquire()
+            self._leader = leader
+        if self._error is not None:
+            raise self._error
+
+    def _may_rest(self) -> bool:
+        if self._has_ended or self._error is not None or self._is_busy():
+            return False
+        return time.monotonic() - self._waited < _EXPECTED
+
+    def lead(self, is_over: Callable[[], object], end: float | None) -> bool:
+        """Run the loop until a wait is over, if nobody else does; return whether it is."""
+        if self.leads_here:
+            raise BackendError(
+                "a value is waited for by what runs amid the engine's own work, such as a "
+                "finalizer or a log handler, and would never come: wait for it in another thread"
+            )
+        self._waited = time.monotonic()
+        if self._held.locked():
+            return False
+        # A handler of the user's may raise, as that of Ctrl-C does: not amid a turn.
+        with DeferredSignals(self._wake) as signals:
+            if not self._held.acquire(blocking=False):
+                return False
+            self._leader, self._is_lent = threading.get_ident(), True
+            try:
+                while not (signals.waiting or self._has_ended):
+                    if (self._take_turn(end) or self._is_asked) and is_over():
+                        return True
+                    self._is_asked = False
+                    if self._error is not None or (end is not None and time.monotonic() >= end):
+                        break
+            finally:
+                self._waited = time.monotonic()
+                self._leader, self._is_lent = 0, False
+                self._held.release()
+                if not self._may_rest():
+                    self.call()
+        return False
+
+    def _take_turn(self, end: float | None) -> bool:
+        try:
+            return self._turn(end)
+        except BaseException as error:  # not of who waits: told to all who do, by the host's thread
+            self._error = error
+            return False
+
+    @property
+    def leads_here(self) -> bool:
+        """Return whether this thread leads."""
+        return self._leader == threading.get_ident()
+
+    def call(self) -> None:
+        """Call the host's thread back, unless somebody leads, who sees to it."""
+        if not self._held.locked():
+            with contextlib.suppress(RuntimeError):  # it has been called
+                self._called.release()
+
+    def look_again(self) -> None:
+        """Let who leads and waits look whether its wait is over."""
+        if self._is_lent:
+            self._is_asked = True
+            self._wake()
+
+    def end(self) -> None:
+        """Let only the host's thread lead from now on."""
+        self._has_ended = True
+        self._wake()
+        self.call()

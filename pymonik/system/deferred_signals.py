@@ -1,0 +1,72 @@
+"""Signals that wait: their handlers run when a block is over, and not in the midst of it.
+
+Enters: a block of the main thread that must not be left half done. Leaves: the same handlers,
+called behind it. What a handler raises, such as KeyboardInterrupt, is then raised where the block
+ends. Other threads run no handlers: there nothing is done.
+"""
+
+from __future__ import annotations
+
+# What `signal` wraps: without its enums, whose making would cost more than all the rest here.
+import _signal  # type: ignore[import-not-found]
+import signal
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+_NUMBERS = tuple(sorted(map(int, signal.valid_signals())))
+
+
+class DeferredSignals:
+    """A block that no handler interrupts.
+
+    noticed: called at once, amid the block, by a signal; waiting: the numbers of those that came.
+    """
+
+    def __init__(self, noticed: Callable[[], object]) -> None:
+        self.waiting: list[int] = []
+        self._noticed = noticed
+        self._handlers: list[tuple[int, Any]] = []
+
+    def __enter__(self) -> DeferredSignals:
+        if threading.get_ident() == threading.main_thread().ident:
+            handlers = zip(_NUMBERS, map(_signal.getsignal, _NUMBERS))
+            self._handlers = [(number, found) for number, found in handlers if callable(found)]
+            try:
+                for number, _ in self._handlers:
+                    _signal.signal(number, self._note)
+            except BaseException:  # raised by the handler of one that had its own still
+                self._restore(self._handlers)
+                raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._restore(self._handlers)
+        finally:
+            self._deliver()
+
+    def _note(self, number: int, frame: Any) -> None:
+        self.waiting.append(number)
+        self._noticed()
+
+    def _restore(self, handlers: list[tuple[int, Any]]) -> None:
+        for place, (number, handler) in enumerate(handlers):
+            try:
+                _signal.signal(number, handler)
+            except BaseException:  # raised by a handler that is in its place again
+                self._restore(handlers[place:])
+                raise
+
+    def _deliver(self) -> None:
+        while self.waiting:
+            try:
+                signal.raise_signal(self.waiting.pop(0))
+            finally:  # also behind a handler that raises
+                self._deliver()

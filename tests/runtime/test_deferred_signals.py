@@ -1,0 +1,97 @@
+"""Signals that come amid a block are handled behind it: each of them, whatever others raise."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pymonik.system.deferred_signals import DeferredSignals
+from tests.conformance.seams import Other
+
+ONE, TWO = signal.SIGUSR1, signal.SIGUSR2
+
+
+@pytest.fixture
+def handled() -> Iterator[list[int]]:
+    """Signals whose handlers have run: that of the first one raises."""
+    found: list[int] = []
+
+    def first(number: int, frame: Any) -> None:
+        found.append(number)
+        raise ZeroDivisionError
+
+    before = signal.signal(ONE, first), signal.signal(TWO, lambda number, _: found.append(number))
+    yield found
+    signal.signal(ONE, before[0])
+    signal.signal(TWO, before[1])
+
+
+def test_handlers_run_when_the_block_is_over(handled: list[int]) -> None:
+    noticed: list[bool] = []
+
+    def run() -> None:
+        with DeferredSignals(lambda: noticed.append(True)) as block:
+            signal.raise_signal(ONE)
+            signal.raise_signal(TWO)
+            assert block.waiting == [ONE, TWO]
+            assert handled == []
+
+    with pytest.raises(ZeroDivisionError):
+        run()
+    assert handled == [ONE, TWO]
+    assert noticed == [True, True]
+
+
+def test_handlers_are_in_their_places_again(handled: list[int]) -> None:
+    before = signal.getsignal(ONE), signal.getsignal(TWO)
+    with DeferredSignals(lambda: None):
+        assert signal.getsignal(ONE) is not before[0]
+    assert (signal.getsignal(ONE), signal.getsignal(TWO)) == before
+
+
+def test_an_error_of_the_block_is_raised_with_no_signal_lost(handled: list[int]) -> None:
+    def run() -> None:
+        with DeferredSignals(lambda: None):
+            signal.raise_signal(TWO)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        run()
+    assert handled == [TWO]
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_a_signal_that_comes_while_handlers_are_exchanged(
+    handled: list[int], at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of them is in its place already: it is handled once, and all are back behind it."""
+    import _signal  # type: ignore[import-not-found]
+
+    before = signal.getsignal(ONE), signal.getsignal(TWO)
+    exchange, changes = _signal.signal, []
+
+    def signal_amid(number: int, handler: Any) -> None:
+        exchange(number, handler)
+        if number in (ONE, TWO):
+            changes.append(number)
+            if len(changes) == at + 1:
+                signal.raise_signal(ONE)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pymonik.system.deferred_signals._signal.signal", signal_amid)
+        with pytest.raises(ZeroDivisionError), DeferredSignals(lambda: None):
+            pass
+    assert handled == [ONE]
+    assert (signal.getsignal(ONE), signal.getsignal(TWO)) == before
+
+
+def test_other_threads_exchange_nothing(handled: list[int]) -> None:
+    def look() -> tuple[Any, bool]:
+        with DeferredSignals(lambda: None):
+            return signal.getsignal(ONE), threading.current_thread() is threading.main_thread()
+
+    assert Other(look).value() == (signal.getsignal(ONE), False)

@@ -1,0 +1,250 @@
+"""Who waits for one call after the other runs the loop of the engine, and leaves nobody alone."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from pymonik import Pymonik
+from pymonik.errors import BackendError, Cancelled, TaskFailed
+from pymonik.runtime.host import leadership
+from pymonik.runtime.host.host import Host
+from pymonik.runtime.host.leadership import Leadership
+from tests.conformance.programs import pass_gate, square
+from tests.conformance.seams import PATIENCE, Other, until
+from tests.conftest import Gate
+
+NEVER = 1e6
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """The host of the client of now, which has waited for a call, and whose thread rests."""
+    monkeypatch.setattr(leadership, "_EXPECTED", NEVER)
+    with Pymonik(backend="local", workers=2) as client:
+        assert square.invoke(1).get() == 1
+        found: Host = client._opened()._host  # type: ignore[attr-defined]
+        until(lambda: not found._leadership._held.locked())
+        yield found
+
+
+def count(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[int]:
+    """Note the thread of each call of a method."""
+    threads: list[int] = []
+    method = getattr(owner, name)
+
+    def noted(*args: Any) -> Any:
+        threads.append(threading.get_ident())
+        return method(*args)
+
+    monkeypatch.setattr(owner, name, noted)
+    return threads
+
+
+def test_one_call_after_the_other_takes_two_rounds_in_the_thread_that_waits(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pymonik.runtime.host.host._LOOK", NEVER)  # at what takes its time
+    rounds = count(monkeypatch, host, "_round")
+    wakes = count(monkeypatch, host._pool, "wake")
+    for n in range(50):
+        assert square.invoke(n).get() == n * n
+    assert rounds == [threading.get_ident()] * 100
+    assert wakes == []
+
+
+def test_what_is_sent_and_not_waited_for_runs(host: Host) -> None:
+    handle = square.invoke(3)
+    handle._client.flush()
+    until(lambda: host.is_idle)
+    assert handle.done()
+
+
+def test_what_is_under_way_behind_a_wait_goes_on(host: Host, gate: Gate) -> None:
+    told = threading.Event()
+    slow = pass_gate.invoke(gate.path, "through")
+    slow.add_done_callback(lambda _: told.set())
+    assert square.invoke(3).get() == 9
+    gate.open()
+    assert told.wait(PATIENCE)
+    assert slow.get() == "through"
+
+
+def test_another_thread_is_served_by_the_one_that_leads(host: Host, gate: Gate) -> None:
+    slow = pass_gate.invoke(gate.path, "through")
+    leader = Other(slow.get)
+    until(lambda: host._leadership._is_lent)
+    for n in range(20):
+        assert square.invoke(n).get() == n * n
+    with pytest.raises(TimeoutError):
+        slow.get(timeout=0)
+    gate.open()
+    assert leader.value() == "through"
+
+
+def test_a_wait_that_is_given_up_leaves_the_loop_to_others(host: Host, gate: Gate) -> None:
+    slow = pass_gate.invoke(gate.path, "through")
+    with pytest.raises(TimeoutError):
+        slow.get(timeout=0.01)
+    gate.open()
+    until(slow.done)
+
+
+class Interrupted(Exception):
+    """Raised by a handler, as Ctrl-C raises KeyboardInterrupt."""
+
+
+@pytest.fixture
+def handler() -> Iterator[Callable[..., None]]:
+    def interrupt(*_: Any) -> None:
+        raise Interrupted
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    yield interrupt
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_signal_ends_the_wait_and_nothing_else(
+    host: Host, gate: Gate, handler: Callable[..., None]
+) -> None:
+    main = threading.get_ident()
+
+    def interrupt() -> None:
+        until(lambda: host._leadership._is_lent and host._pool.is_asleep)
+        signal.pthread_kill(main, signal.SIGUSR1)
+
+    slow = pass_gate.invoke(gate.path, "through")
+    other = Other(interrupt)
+    with pytest.raises(Interrupted):
+        slow.get()
+    other.value()
+    assert signal.getsignal(signal.SIGUSR1) is handler
+    assert square.invoke(3).get() == 9
+    gate.open()
+    assert slow.get() == "through"
+
+
+def test_a_client_is_cancelled_while_another_thread_leads(host: Host, gate: Gate) -> None:
+    slow = pass_gate.invoke(gate.path)
+    leader = Other(slow.get)
+    until(lambda: host._leadership._is_lent)
+    slow._client.cancel()  # type: ignore[attr-defined]
+    with pytest.raises(Cancelled):
+        leader.value()
+
+
+def broken(*_: Any) -> Any:
+    raise KeyError("nobody thought of it")
+
+
+def test_an_engine_that_breaks_in_the_thread_that_waits_is_told_to_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(leadership, "_EXPECTED", NEVER)
+    client = Pymonik(backend="local", workers=1).create()
+    assert square.invoke(1, pymonik=client).get() == 1
+    host = client._opened()._host  # type: ignore[attr-defined]
+    until(lambda: not host._leadership._held.locked())
+    monkeypatch.setattr(host, "_round", broken)
+    first, second = square.invoke(2, pymonik=client), square.invoke(3, pymonik=client)
+    with pytest.raises(TaskFailed, match="the engine failed: KeyError"):
+        first.get()
+    with pytest.raises(TaskFailed, match="nobody thought of it"):
+        second.get()
+    client.cancel()
+
+
+# ----- by itself
+
+
+class Loop:
+    """A loop whose turns are functions; it is busy as long as it is said to be."""
+
+    def __init__(self, *turns: Callable[[], object]) -> None:
+        self.turns = [*turns]
+        self.wakes = 0
+        self.is_busy = False
+        self.leadership = Leadership(self._turn, self._wake, lambda: self.is_busy)
+
+    def _turn(self, end: float | None) -> bool:
+        self.turns.pop(0)()
+        return True
+
+    def _wake(self) -> None:
+        self.wakes += 1
+
+    def free(self) -> Leadership:
+        """Let go of the right to lead, as the host's thread does when it rests."""
+        self.leadership._held.release()
+        return self.leadership
+
+
+def test_a_turn_that_a_signal_comes_amid_is_done_to_its_end(handler: Callable[..., None]) -> None:
+    done = []
+
+    def turn() -> None:
+        signal.raise_signal(signal.SIGUSR1)
+        signal.raise_signal(signal.SIGUSR1)
+        done.append(signal.getsignal(signal.SIGUSR1))
+
+    loop = Loop(turn)
+    with pytest.raises(Interrupted):
+        loop.free().lead(lambda: not done, None)
+    assert loop.wakes == 2
+    assert len(done) == 1
+    assert done != [handler]
+    assert signal.getsignal(signal.SIGUSR1) is handler
+    assert not loop.leadership._held.locked()
+
+
+def test_the_hosts_thread_is_called_back_for_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leadership, "_EXPECTED", NEVER)
+    loop = Loop(lambda: setattr(loop, "is_busy", True))
+    loop.leadership._waited = leadership.time.monotonic()
+    own = Other(loop.leadership.rest)
+    until(lambda: not loop.leadership._held.locked())
+    assert loop.leadership.lead(lambda: True, None)
+    own.value()
+    assert loop.leadership._held.locked()
+
+
+def test_only_one_thread_leads() -> None:
+    entered, go = threading.Event(), threading.Event()
+    loop = Loop(lambda: (entered.set(), go.wait(PATIENCE)))
+    free = loop.free()
+    leader = Other(lambda: free.lead(lambda: True, None))
+    assert entered.wait(PATIENCE)
+    assert not free.lead(lambda: True, None)
+    go.set()
+    assert leader.value()
+
+
+def test_who_waits_amid_a_turn_is_refused_and_not_left_to_wait_for_ever() -> None:
+    errors = []
+
+    def turn() -> None:
+        with pytest.raises(BackendError, match="finalizer") as caught:
+            loop.leadership.lead(lambda: True, None)
+        errors.append(caught.value)
+
+    loop = Loop(turn)
+    assert loop.free().lead(lambda: True, None)
+    assert len(errors) == 1
+
+
+def test_who_leads_looks_again_when_it_is_asked_to() -> None:
+    looks: list[int] = []
+    loop = Loop(lambda: loop.leadership.look_again())
+    loop.free()._turn = lambda end: loop.turns.pop(0)() is not None  # nothing has come
+    assert loop.leadership.lead(lambda: looks.append(1) or True, None)
+    assert (len(looks), loop.wakes) == (1, 1)
+
+
+def test_nobody_leads_but_the_hosts_thread_once_it_is_to_end() -> None:
+    loop = Loop()
+    loop.free().end()
+    assert not loop.leadership.lead(lambda: True, None)
