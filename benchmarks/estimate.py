@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pymonik import Pymonik, task
-from pymonik.analysis.cost import estimate
+from pymonik.analysis.estimate import estimate
 from pymonik.analysis.simulate import LOCAL, Overheads
 from pymonik.analysis.total import in_turn
 from pymonik.capture.fingerprint import fingerprint

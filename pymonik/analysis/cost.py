@@ -1,28 +1,20 @@
-"""What carrying out a plan takes: seconds, slots, pod-hours, money; and how sure that is.
+"""What carrying something out costs: seconds, slots, pod-hours, money; and how sure that is.
 
-Enters: a plan, durations of tasks, slots and prices. Leaves: a `Cost`. The counts in it are exact;
-the times come from simulating the list scheduling of the units.
+Enters: units with their durations, slots, prices and exact counts, of a plan (`estimate`) or of the
+tasks of a session (`session.cost`). Leaves: a `Cost`. Its times come from simulating the list
+scheduling of the units.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from pymonik.analysis.counts import Figures, figures
-from pymonik.analysis.shape import captured, functions
-from pymonik.analysis.simulate import ARMONIK, Overheads, SimulatedUnit, schedule, span
-from pymonik.graph.ir import Call, Map, Put
-from pymonik.graph.passes import run_passes
-from pymonik.plan.lower import lower
-from pymonik.plan.plan import Plan
+from pymonik.analysis.counts import Figures
+from pymonik.analysis.simulate import Overheads, SimulatedUnit, room, schedule, span
 
 # Nothing is known of a task: its calls are taken to last so long, s.
 ASSUMED = 1.0
-# One unit a call of more calls is too many to simulate for a comparison.
-_EAGER_CALLS = 200_000
 
 
 @dataclass(frozen=True)
@@ -34,10 +26,15 @@ class Duration:
     calls: int
     source: str
 
+    @property
+    def work(self) -> float:
+        """The seconds of all its calls."""
+        return self.seconds * self.calls
+
 
 @dataclass(frozen=True)
 class Site:
-    """What one line of the program causes."""
+    """What one line of the program causes; bytes are those it sends, work is in s."""
 
     site: str
     task: str
@@ -82,169 +79,68 @@ class Cost:
     eager: Eager
 
 
-def estimate(
-    plan: Plan,
+def cost_of_units(
+    units: Sequence[SimulatedUnit],
+    slots: Mapping[str, int],
+    overheads: Overheads,
     *,
-    slots: int | Mapping[str, int] | None = None,
-    seconds: Mapping[str, float] | None = None,
-    remembered: Callable[[Any], float | None] | None = None,
-    assumed: float = ASSUMED,
+    figures: Figures,
+    durations: Iterable[Duration],
+    sites: Iterable[Site],
+    eager: Eager,
     price: float | None = None,
-    overheads: Overheads = ARMONIK,
+    sent: float = 0.0,
 ) -> Cost:
-    """Estimate what carrying out a plan takes.
+    """Simulate units, and say what that takes beside what was counted.
 
-    slots: calls at once, or by partition; those the plan was compiled for unless given. seconds: of
-    one call, by the name of its task. remembered: gives the measured seconds of a spec. assumed:
-    seconds of a call of which nothing is known. price: of a pod-hour.
+    slots: by partition; "" is that of partitions not named. durations, sites: in any order, also
+    several of one kind. price: of a pod-hour. sent: s until the last request is in.
     """
-    counts = figures(plan)
-    by_partition = _slots(slots, counts.slots)
-    clock = _Clock(seconds or {}, remembered, assumed)
-    jobs = _jobs(plan, clock)
-    requests = sum(kind.requests for kind in counts.requests)
-    sent = requests * overheads.request + counts.bytes_sent / overheads.bandwidth
-    planned = schedule(jobs, by_partition, overheads, sent)
-    used = {job.partition: _room(by_partition, job.partition) for job in jobs}
-    total = sum(used.values()) or 1
-    work = sum(job.work for job in jobs)
-    longest = span(jobs)
-    hours = {name: room * planned.makespan / 3600 for name, room in used.items()}
-    durations = clock.told()
-    assumed_work = sum(d.seconds * d.calls for d in durations if d.source == "assumed")
+    simulated = schedule(units, slots, overheads, sent)
+    used = {unit.partition: room(slots, unit.partition) for unit in units}
+    work, longest, total = sum(unit.work for unit in units), span(units), sum(used.values()) or 1
+    hours = {name: count * simulated.makespan / 3600 for name, count in used.items()}
+    durations = summed_durations(durations)
+    assumed = sum(one.work for one in durations if one.source == "assumed")
+    kept = total * simulated.makespan
     return Cost(
-        figures=counts,
+        figures=figures,
         slots=used,
         work=work,
         span=longest,
         bound=max(longest, work / total),
-        makespan=planned.makespan,
-        use=sum(planned.busy.values()) / (total * planned.makespan) if planned.makespan else 0.0,
+        makespan=simulated.makespan,
+        use=sum(simulated.busy.values()) / kept if kept else 0.0,
         pod_hours=hours,
         money=None if price is None else price * sum(hours.values()),
-        known=1 - assumed_work / work if work else 1.0,
+        known=1 - assumed / work if work else 1.0,
         durations=durations,
-        sites=_sites(plan, clock),
-        eager=_eager(plan, counts, by_partition, clock, overheads),
+        sites=summed_sites(sites),
+        eager=eager,
     )
 
 
-def _slots(given: int | Mapping[str, int] | None, compiled: int) -> dict[str, int]:
-    if given is None:
-        return {"": max(1, compiled)}
-    return {"": given} if isinstance(given, int) else dict(given)
+def summed_durations(durations: Iterable[Duration]) -> tuple[Duration, ...]:
+    """Add up the calls of equal durations, most work first."""
+    sums: dict[tuple[str, float, str], Duration] = {}
+    for one in durations:
+        key = (one.task, one.seconds, one.source)
+        sums[key] = replace(one, calls=one.calls + (sums[key].calls if key in sums else 0))
+    return tuple(sorted(sums.values(), key=lambda one: -one.work))
 
 
-def _room(slots: Mapping[str, int], partition: str) -> int:
-    return max(1, slots.get(partition, slots.get("", 1)))
-
-
-class _Clock:
-    """Says how long a call lasts, and remembers of whom it said so."""
-
-    def __init__(
-        self,
-        given: Mapping[str, float],
-        remembered: Callable[[Any], float | None] | None,
-        assumed: float,
-    ) -> None:
-        self.given = given
-        self.remembered = remembered or (lambda spec: None)
-        self.assumed = assumed
-        self.known: dict[int, tuple[float, str]] = {}
-        self.calls: dict[tuple[str, float, str], int] = {}
-
-    def seconds(self, spec: Any) -> float:
-        return self._entry(spec)[0]
-
-    def _entry(self, spec: Any) -> tuple[float, str]:
-        entry = self.known.get(id(spec))
-        if entry is None:
-            entry = self.known[id(spec)] = self._ask(spec)
-        return entry
-
-    def _ask(self, spec: Any) -> tuple[float, str]:
-        if spec.name in self.given:
-            return self.given[spec.name], "given"
-        if spec.options.cost is not None:
-            return spec.options.cost, "cost="
-        measured = self.remembered(spec)
-        return (self.assumed, "assumed") if measured is None else (measured, "measured")
-
-    def count(self, spec: Any, calls: int) -> None:
-        seconds, source = self._entry(spec)
-        key = (spec.name, seconds, source)
-        self.calls[key] = self.calls.get(key, 0) + calls
-
-    def told(self) -> tuple[Duration, ...]:
-        entries = [
-            Duration(name, seconds, calls, source)
-            for (name, seconds, source), calls in self.calls.items()
-        ]
-        return tuple(sorted(entries, key=lambda one: -one.seconds * one.calls))
-
-
-def _jobs(plan: Plan, clock: _Clock, count: bool = True) -> list[SimulatedUnit]:
-    """Make the jobs of a plan: one a unit, in its order."""
-    element: dict[int, float] = {}
-    for node, homes in plan.homes:
-        seconds = sum(clock.seconds(step.spec) for step in node.steps)
-        element.update((id(cell), seconds) for cell in homes[0].cells)
-        for step in node.steps if count else ():
-            clock.count(step.spec, node.n)
-    places = {id(unit.cell): number for number, unit in enumerate(plan.units)}
-    return [
-        SimulatedUnit(
-            element[id(unit.cell)],
-            unit.n,
-            tuple(places[id(cell)] for cell in unit.needs if id(cell) in places),
-            unit.options.partition_id or "",
-            unit.options.priority or 1,
-        )
-        for unit in plan.units
-    ]
-
-
-def _sites(plan: Plan, clock: _Clock) -> tuple[Site, ...]:
-    """Sum up calls, units, bytes and work by the line that caused them, most work first."""
-    sums: dict[tuple[str, str], list[float]] = {}
-    for node in plan.graph.nodes if plan.graph is not None else ():
-        if isinstance(node, Put):
-            _add(sums, node.where, node.label or "object", 0, 0, node.content.size, 0.0)
-        elif isinstance(node, Map):
-            size = sum({id(c): c.size for c, _ in captured(node)}.values())
-            for number, step in enumerate(node.steps):
-                first = number == 0
-                work = node.n * clock.seconds(step.spec)
-                where, units, carried = step.origins[0].where, node.units * first, size * first
-                _add(sums, where, step.spec.name, node.n, units, carried, work)
-    sites = [
-        Site(site, task, int(c), int(u), int(b), w) for (site, task), (c, u, b, w) in sums.items()
-    ]
-    return tuple(sorted(sites, key=lambda one: (-one.work, -one.bytes)))
-
-
-def _add(sums: dict[tuple[str, str], list[float]], site: str, task: str, *more: float) -> None:
-    entry = sums.setdefault((site, task), [0.0] * len(more))
-    for place, number in enumerate(more):
-        entry[place] += number
-
-
-def _eager(
-    plan: Plan, counts: Figures, slots: Mapping[str, int], clock: _Clock, overheads: Overheads
-) -> Eager:
-    """Price the calls as one unit each, each `invoke` with three requests, functions sent once."""
-    if plan.source is None:
-        return Eager(counts.calls, 3 * counts.calls, counts.bytes_raw, None)
-    recorded = [node for node in plan.source.graph.nodes if isinstance(node, Call)]
-    codes = {id(c): c.size for node in recorded for c, _ in functions(node)}
-    size = sum(codes.values())
-    size += sum(c.size * times for node in recorded for c, times in captured(node))
-    requests = 3 * len(recorded) + len(codes)
-    if counts.written > _EAGER_CALLS:
-        return Eager(counts.written, requests, size, None)
-    single = lower(run_passes(plan.source.graph, plan.source.target, False))
-    # While the first units run, the client is still sending.
-    sending = requests * overheads.request + size / overheads.bandwidth
-    planned = partial(schedule, _jobs(single, clock, count=False), slots, overheads)
-    return Eager(counts.written, requests, size, max(sending, planned().makespan))
+def summed_sites(sites: Iterable[Site]) -> tuple[Site, ...]:
+    """Add up what one line causes with one task, most work first."""
+    sums: dict[tuple[str, str], Site] = {}
+    for one in sites:
+        before = sums.get((one.site, one.task))
+        if before is not None:
+            one = replace(
+                one,
+                calls=before.calls + one.calls,
+                units=before.units + one.units,
+                bytes=before.bytes + one.bytes,
+                work=before.work + one.work,
+            )
+        sums[one.site, one.task] = one
+    return tuple(sorted(sums.values(), key=lambda one: (-one.work, -one.bytes)))

@@ -1,14 +1,26 @@
 """When every unit would run: list scheduling of a plan on a number of slots.
 
-Enters: jobs, slots a partition, and what a task costs besides its own work. Leaves: a `Schedule`.
+Enters: units, slots a partition, and what a task costs besides its own work. Leaves: a `Schedule`.
 Knows neither plans nor graphs; nothing here looks at a clock.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pymonik.runtime.worker.parts import parts_of_rest
+
+
+def two_a_slot(count: int, seconds: float, beat: float, slots: int) -> int:
+    """Return into how many pieces a host on one machine cuts elements handed back."""
+    return min(count, 2 * slots)
+
+
+def for_any_slots(count: int, seconds: float, beat: float, slots: int) -> int:
+    """Return into how many tasks a worker cuts elements handed back: it knows no slots."""
+    return parts_of_rest(count, seconds, beat)
 
 
 @dataclass(frozen=True)
@@ -18,7 +30,8 @@ class Overheads:
     start: before the first unit can run. request: one request of the client. bandwidth: bytes a
     second towards the cluster. unit: each unit on its slot. level: between the end of a unit and
     the start of those that wait for it. rate: units a second that the engine can start, 0 for any
-    number. piece: a unit hands back what is left of it after so many seconds, 0 for never.
+    number. beat: a unit hands back what is left of it after so many seconds, 0 for never. parts:
+    into how many units that is cut, of the elements, the seconds of one, the beat and the slots.
     """
 
     start: float = 0.0
@@ -27,7 +40,8 @@ class Overheads:
     unit: float = 0.0
     level: float = 0.0
     rate: float = 0.0
-    piece: float = 0.0
+    beat: float = 0.0
+    parts: Callable[[int, float, float, int], int] = two_a_slot
 
 
 # Published figures of ArmoniK. unit: 99.3 % use of the workers with tasks of 1 s (ANEO's account of
@@ -35,15 +49,22 @@ class Overheads:
 # second spend some 55 ms on each (performance tests of ArmoniK.Core, HtcMock). rate: about 1 000
 # tasks a second submitted and processed by 100 pods (benchmarking-armonik, 2.12.3).
 ARMONIK = Overheads(
-    start=0.1, request=0.02, bandwidth=100e6, unit=0.007, level=0.055, rate=1000.0, piece=1.0
+    start=0.1,
+    request=0.02,
+    bandwidth=100e6,
+    unit=0.007,
+    level=0.055,
+    rate=1000.0,
+    beat=1.0,
+    parts=for_any_slots,
 )
 # The embedded engine on one machine: measured, see the benchmarks.
-LOCAL = Overheads(start=0.1, bandwidth=1e9, unit=0.0005, level=0.0005, piece=1.0)
+LOCAL = Overheads(start=0.1, bandwidth=1e9, unit=0.0005, level=0.0005, beat=1.0)
 
 
 @dataclass(frozen=True)
 class SimulatedUnit:
-    """One unit: the seconds of one element, how many there are, and the jobs it waits for."""
+    """One unit: the seconds of one element, how many there are, and the units it waits for."""
 
     seconds: float
     elements: int = 1
@@ -66,15 +87,23 @@ class Schedule:
     starts: tuple[float, ...] = ()
 
 
-def schedule(
-    jobs: Sequence[SimulatedUnit], slots: Mapping[str, int], overheads: Overheads, sent: float = 0.0
-) -> Schedule:
-    """Start every job as soon as its needs are met and a slot of its partition is free.
+def room(slots: Mapping[str, int], partition: str) -> int:
+    """Return the slots of a partition; "" is that of partitions not named."""
+    return max(1, slots.get(partition, slots.get("", 1)))
 
-    jobs: needs name earlier ones. slots: by partition; "" is that of partitions not named. sent:
+
+def schedule(
+    units: Sequence[SimulatedUnit],
+    slots: Mapping[str, int],
+    overheads: Overheads,
+    sent: float = 0.0,
+) -> Schedule:
+    """Start every unit as soon as its needs are met and a slot of its partition is free.
+
+    units: needs name earlier ones. slots: by partition; "" is that of partitions not named. sent:
     seconds until the last request is in, before which nothing starts.
     """
-    return _Simulation(jobs, slots, overheads, sent).run()
+    return _Simulation(units, slots, overheads, sent).run()
 
 
 class _Simulation:
@@ -82,35 +111,34 @@ class _Simulation:
 
     def __init__(
         self,
-        jobs: Sequence[SimulatedUnit],
+        units: Sequence[SimulatedUnit],
         slots: Mapping[str, int],
         overheads: Overheads,
         sent: float,
     ) -> None:
-        self.jobs = list(jobs)
+        # Those that are simulated, and behind them the parts that were handed back.
+        self.units = list(units)
         self.overheads = overheads
         self.slots = slots
-        self.free = {p: self._room(p) for p in {job.partition for job in jobs}}
-        self.ready: dict[str, list[tuple[int, int]]] = {p: [] for p in self.free}
-        self.missing = [len(job.needs) for job in jobs]
-        self.users: list[list[int]] = [[] for _ in jobs]
-        for number, job in enumerate(jobs):
-            for need in job.needs:
+        self.free = {name: room(slots, name) for name in {unit.partition for unit in units}}
+        self.ready: dict[str, list[tuple[int, int]]] = {name: [] for name in self.free}
+        self.missing = [len(unit.needs) for unit in units]
+        self.users: list[list[int]] = [[] for _ in units]
+        for number, unit in enumerate(units):
+            for need in unit.needs:
                 self.users[need].append(number)
-        # Of what a unit handed back: the unit that is whole once all of it has ended.
-        self.parent: dict[int, int] = {}
+        # What a unit or a part handed back; the unit that a part is of; how many of its parts, and
+        # itself, have not ended.
         self.parts: dict[int, range] = {}
-        self.open_parts: dict[int, int] = {}
-        self.starts = [0.0] * len(jobs)
+        self.whole: dict[int, int] = {}
+        self.unfinished: dict[int, int] = {}
+        self.starts = [0.0] * len(units)
         self.busy = dict.fromkeys(self.free, 0.0)
         self.next_start = sent + overheads.start
-        # (time, kind, job): a job becomes ready (0) or leaves its slot (1).
+        # (time, kind, unit): a unit becomes ready (0) or leaves its slot (1).
         self.events: list[tuple[float, int, int]] = [
             (self.next_start, 0, number) for number, left in enumerate(self.missing) if not left
         ]
-
-    def _room(self, partition: str) -> int:
-        return max(1, self.slots.get(partition, self.slots.get("", 1)))
 
     def run(self) -> Schedule:
         now = 0.0
@@ -122,61 +150,60 @@ class _Simulation:
                 if kind:
                     self._end(number, now)
                 else:
-                    job = self.jobs[number]
-                    heapq.heappush(self.ready[job.partition], (-job.priority, number))
+                    unit = self.units[number]
+                    heapq.heappush(self.ready[unit.partition], (-unit.priority, number))
             for partition, waiting in self.ready.items():
                 while waiting and self.free[partition]:
                     self._start(heapq.heappop(waiting)[1], now)
         return Schedule(now, self.busy, tuple(self.starts))
 
     def _start(self, number: int, now: float) -> None:
-        job, costs = self.jobs[number], self.overheads
+        unit, costs = self.units[number], self.overheads
         begin = max(now, self.next_start)
         if costs.rate:
             self.next_start = begin + 1 / costs.rate
         if number < len(self.starts):
             self.starts[number] = begin
-        run = job.elements
-        if costs.piece and job.work > costs.piece and number not in self.parent:
-            run = min(job.elements, int(costs.piece / job.seconds) + 1)
-            self._hand_back(number, job.elements - run)
-        seconds = costs.unit + run * job.seconds
-        self.free[job.partition] -= 1
-        self.busy[job.partition] += seconds
+        count = unit.elements
+        if costs.beat and unit.work > costs.beat:
+            count = min(count, int(costs.beat / unit.seconds) + 1)
+            self._hand_back(number, unit.elements - count)
+        seconds = costs.unit + count * unit.seconds
+        self.free[unit.partition] -= 1
+        self.busy[unit.partition] += seconds
         heapq.heappush(self.events, (begin + seconds, 1, number))
 
-    def _hand_back(self, number: int, left: int) -> None:
-        """Cut what is left of a unit into two parts a slot, which wait as units of their own."""
-        if not left:
+    def _hand_back(self, number: int, count: int) -> None:
+        """Cut what is left of a unit into parts, which wait as units of their own."""
+        if not count:
             return
-        job = self.jobs[number]
-        size = -(-left // min(left, 2 * self._room(job.partition)))
-        sizes = [min(size, left - start) for start in range(0, left, size)]
-        self.parts[number] = range(len(self.jobs), len(self.jobs) + len(sizes))
-        self.open_parts[number] = len(sizes) + 1
-        self.parent.update(dict.fromkeys(self.parts[number], number))
-        self.jobs += [SimulatedUnit(job.seconds, n, (), job.partition, job.priority) for n in sizes]
+        unit, costs = self.units[number], self.overheads
+        slots = room(self.slots, unit.partition)
+        size = -(-count // costs.parts(count, unit.seconds, costs.beat, slots))
+        sizes = [min(size, count - start) for start in range(0, count, size)]
+        parts = self.parts[number] = range(len(self.units), len(self.units) + len(sizes))
+        whole = self.whole.get(number, number)
+        self.whole.update(dict.fromkeys(parts, whole))
+        self.unfinished[whole] = self.unfinished.get(whole, 1) + len(sizes)
+        self.units += [replace(unit, elements=count, needs=()) for count in sizes]
 
     def _end(self, number: int, now: float) -> None:
-        self.free[self.jobs[number].partition] += 1
-        whole = self.parent.get(number, number)
-        if whole in self.open_parts:
-            if number == whole:
-                for part in self.parts[whole]:
-                    heapq.heappush(self.events, (now + self.overheads.level, 0, part))
-            self.open_parts[whole] -= 1
-            if self.open_parts[whole]:
-                return
-        for user in self.users[whole]:
+        self.free[self.units[number].partition] += 1
+        level = self.overheads.level
+        for part in self.parts.get(number, ()):
+            heapq.heappush(self.events, (now + level, 0, part))
+        whole = self.whole.get(number, number)
+        unfinished = self.unfinished[whole] = self.unfinished.get(whole, 1) - 1
+        for user in () if unfinished else self.users[whole]:
             self.missing[user] -= 1
             if not self.missing[user]:
-                heapq.heappush(self.events, (now + self.overheads.level, 0, user))
+                heapq.heappush(self.events, (now + level, 0, user))
 
 
-def span(jobs: Sequence[SimulatedUnit]) -> float:
+def span(units: Sequence[SimulatedUnit]) -> float:
     """Return the length of the critical path: seconds of calls alone, elements side by side."""
     ends: list[float] = []
-    for job in jobs:
-        start = max((ends[need] for need in job.needs), default=0.0)
-        ends.append(start + job.seconds)
+    for unit in units:
+        start = max((ends[need] for need in unit.needs), default=0.0)
+        ends.append(start + unit.seconds)
     return max(ends, default=0.0)

@@ -5,10 +5,9 @@ Enters: the cost of each. Leaves: that of all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
-from pymonik.analysis.cost import Cost, Duration, Eager, Site
+from pymonik.analysis.cost import Cost, Eager, summed_durations, summed_sites
 from pymonik.analysis.counts import Figures, Requests
 
 
@@ -35,8 +34,8 @@ def in_turn(costs: Sequence[Cost]) -> Cost:
         pod_hours={n: sum(c.pod_hours.get(n, 0.0) for c in costs) for n in slots},
         money=None if first.money is None else sum(c.money or 0.0 for c in costs),
         known=sum(c.known * c.work for c in costs) / work if work else 1.0,
-        durations=_durations(one for cost in costs for one in cost.durations),
-        sites=_sites(one for cost in costs for one in cost.sites),
+        durations=summed_durations(one for cost in costs for one in cost.durations),
+        sites=summed_sites(one for cost in costs for one in cost.sites),
         eager=Eager(
             sum(c.eager.units for c in costs),
             sum(c.eager.requests for c in costs),
@@ -71,28 +70,3 @@ def together(some: Sequence[Figures]) -> Figures:
         slots=some[0].slots,
         submissions=sum(f.submissions for f in some),
     )
-
-
-def _durations(some: Iterable[Duration]) -> tuple[Duration, ...]:
-    sums: dict[tuple[str, float, str], Duration] = {}
-    for one in some:
-        key = (one.task, one.seconds, one.source)
-        sums[key] = replace(one, calls=one.calls + (sums[key].calls if key in sums else 0))
-    return tuple(sorted(sums.values(), key=lambda one: -one.seconds * one.calls))
-
-
-def _sites(some: Iterable[Site]) -> tuple[Site, ...]:
-    sums: dict[tuple[str, str], Site] = {}
-    for one in some:
-        known = sums.get((one.site, one.task))
-        if known is not None:
-            one = Site(
-                one.site,
-                one.task,
-                known.calls + one.calls,
-                known.units + one.units,
-                known.bytes + one.bytes,
-                known.work + one.work,
-            )
-        sums[one.site, one.task] = one
-    return tuple(sorted(sums.values(), key=lambda one: (-one.work, -one.bytes)))

@@ -10,7 +10,8 @@ from typing import Any
 
 import rich_click as click
 
-from pymonik.analysis.cost import ASSUMED, Cost, Site, estimate
+from pymonik.analysis.cost import ASSUMED, Cost, Site
+from pymonik.analysis.estimate import estimate
 from pymonik.analysis.session.cost import cost_of_tasks
 from pymonik.analysis.simulate import ARMONIK, LOCAL
 from pymonik.analysis.total import in_turn

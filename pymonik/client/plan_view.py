@@ -53,8 +53,8 @@ class PlanView(Plan):
         return cls(**{**shared, "graph": GraphView.of(plan.graph)})
 
     def cost(self, **options: Any) -> Cost:
-        """Estimate what carrying it out takes: see `pymonik.analysis.cost.estimate`."""
-        from pymonik.analysis.cost import estimate
+        """Estimate what carrying it out takes: see `pymonik.analysis.estimate.estimate`."""
+        from pymonik.analysis.estimate import estimate
 
         return estimate(self, **options)
 

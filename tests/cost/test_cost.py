@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, task
-from pymonik.analysis.cost import Cost, estimate
+from pymonik.analysis.cost import Cost
+from pymonik.analysis.estimate import estimate
 from pymonik.analysis.simulate import Overheads
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

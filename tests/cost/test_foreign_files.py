@@ -19,8 +19,8 @@ import pytest
 
 from pymonik import Pymonik, task
 from pymonik.analysis.check import check
-from pymonik.analysis.cost import estimate
 from pymonik.analysis.diff import diff
+from pymonik.analysis.estimate import estimate
 from pymonik.analysis.file import brief, compiled, is_file, load, of_brief, save
 from pymonik.analysis.session.check import check_tasks
 from pymonik.analysis.session.diff import compare, tasks_of_plans

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pymonik.analysis.simulate import Overheads, SimulatedUnit, schedule, span
+from pymonik.analysis.simulate import Overheads, SimulatedUnit, for_any_slots, schedule, span
 
 FREE = Overheads()
 
@@ -54,7 +54,7 @@ def test_nothing_starts_before_its_needs_have_ended(some: list[SimulatedUnit], s
 
 @given(jobs(), st.integers(1, 4))
 def test_handing_back_loses_no_work(some: list[SimulatedUnit], slots: int) -> None:
-    made = schedule(some, {"": slots}, Overheads(piece=1.0))
+    made = schedule(some, {"": slots}, Overheads(beat=1.0))
     assert made.busy[""] == pytest.approx(sum(job.work for job in some))
 
 
@@ -91,7 +91,28 @@ def test_nothing_starts_before_the_last_request_is_in() -> None:
 def test_an_overlong_unit_shares_what_is_left_with_idle_slots() -> None:
     alone = [SimulatedUnit(1.0, 9)]
     assert schedule(alone, {"": 4}, FREE).makespan == 9.0
-    assert schedule(alone, {"": 4}, Overheads(piece=0.5)).makespan == 3.0
+    assert schedule(alone, {"": 4}, Overheads(beat=0.5)).makespan == 3.0
+
+
+def test_what_was_handed_back_may_hand_back_again() -> None:
+    alone = [SimulatedUnit(0.5, 128)]
+    costs = Overheads(beat=1.0, unit=0.25)
+    made = schedule(alone, {"": 1}, costs)
+    runs = (made.makespan - 64.0) / costs.unit
+    assert runs == round(runs)
+    assert runs > 3
+
+
+def test_a_worker_cuts_what_it_hands_back_without_knowing_slots() -> None:
+    alone = [SimulatedUnit(0.25, 69)]  # five run, 64 are left, whose work is 16 s: 16 parts of 4
+    costs = Overheads(beat=1.0, parts=for_any_slots)
+    assert schedule(alone, {"": 16}, costs).makespan == 5 * 0.25 + 4 * 0.25
+    assert schedule(alone, {"": 100}, costs).makespan == 5 * 0.25 + 4 * 0.25
+
+
+def test_who_waits_for_a_unit_waits_for_all_of_its_parts() -> None:
+    both = [SimulatedUnit(1.0, 9), SimulatedUnit(1.0, needs=(0,))]
+    assert schedule(both, {"": 4}, Overheads(beat=0.5)).starts == (0.0, 3.0)
 
 
 def test_no_jobs_take_no_time() -> None:

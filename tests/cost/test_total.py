@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.estimate import nothing, ran, simulated
 from pymonik import Pymonik, task
-from pymonik.analysis.cost import Cost, estimate
+from pymonik.analysis.cost import Cost
+from pymonik.analysis.estimate import estimate
 from pymonik.analysis.simulate import Overheads
 from pymonik.analysis.total import in_turn
 from pymonik.capture.fingerprint import fingerprint

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik
-from pymonik.analysis.cost import estimate
 from pymonik.analysis.counts import figures
+from pymonik.analysis.estimate import estimate
 from pymonik.cli.tables import figures_text
 from pymonik.draw.explain import stages
 from pymonik.draw.html import page

@@ -7,13 +7,13 @@ lasted, the others as long as those of their name; requests are not known any mo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 
-from pymonik.analysis.cost import ASSUMED, Cost, Duration, Eager, Site
+from pymonik.analysis.cost import ASSUMED, Cost, Duration, Eager, Site, cost_of_units
 from pymonik.analysis.counts import Figures
 from pymonik.analysis.session.tasks import SessionObject, SessionTask, TaskGraph
-from pymonik.analysis.simulate import ARMONIK, Overheads, SimulatedUnit, schedule, span
+from pymonik.analysis.simulate import ARMONIK, Overheads, SimulatedUnit
 
 
 def cost_of_tasks(
@@ -26,31 +26,19 @@ def cost_of_tasks(
     price: float | None = None,
     overheads: Overheads = ARMONIK,
 ) -> Cost:
-    """Price tasks as if all of them were to be run: see `pymonik.analysis.cost.estimate`."""
+    """Price tasks as if all of them were to be run: see `pymonik.analysis.estimate.estimate`."""
     session = TaskGraph(tasks, objects)
     clock = _SessionClock(session, seconds or {}, assumed)
-    order = sorted(tasks, key=lambda task: session.levels[task.id])
-    jobs = _jobs(order, session, clock)
-    planned = schedule(jobs, slots, overheads)
-    used = {job.partition: slots.get(job.partition, slots.get("", 1)) for job in jobs}
-    work, longest, total = sum(job.work for job in jobs), span(jobs), sum(used.values()) or 1
-    hours = {name: room * planned.makespan / 3600 for name, room in used.items()}
-    guessed = sum(clock.seconds(task) for task in tasks if clock.source(task) == "assumed")
     figures = _figures(tasks, session)
-    return Cost(
+    return cost_of_units(
+        _units(tasks, session, clock),
+        slots,
+        overheads,
         figures=figures,
-        slots=used,
-        work=work,
-        span=longest,
-        bound=max(longest, work / total),
-        makespan=planned.makespan,
-        use=sum(planned.busy.values()) / (total * planned.makespan) if planned.makespan else 0.0,
-        pod_hours=hours,
-        money=None if price is None else price * sum(hours.values()),
-        known=1 - guessed / work if work else 1.0,
         durations=_durations(tasks, session, clock),
         sites=_sites(tasks, session, clock),
         eager=Eager(len(tasks), 0, figures.bytes_raw, None),
+        price=price,
     )
 
 
@@ -65,7 +53,7 @@ class _SessionClock:
         for task in session.tasks.values():
             if task.seconds is not None:
                 lasted.setdefault(self.titles[task.id], []).append(task.seconds)
-        self.means = {name: mean(some) for name, some in lasted.items()}
+        self.means = {name: mean(seconds) for name, seconds in lasted.items()}
 
     def seconds(self, task: SessionTask) -> float:
         name = self.titles[task.id]
@@ -80,20 +68,21 @@ class _SessionClock:
         return "measured" if name in self.means else "assumed"
 
 
-def _jobs(
-    order: Sequence[SessionTask], session: TaskGraph, clock: _SessionClock
+def _units(
+    tasks: Sequence[SessionTask], session: TaskGraph, clock: _SessionClock
 ) -> list[SimulatedUnit]:
+    order = sorted(tasks, key=lambda task: session.levels[task.id])
     places = {task.id: place for place, task in enumerate(order)}
-    jobs = []
+    units = []
     for task in order:
         facts, parent = dict(task.facts), session.parent(task)
         needs = {places[session.makers[i]] for i in task.inputs if i in session.makers}
         needs |= {places[parent.id]} if parent is not None else set()
         partition, priority = facts.get("partition", ""), int(facts.get("priority", "1"))
-        jobs.append(
+        units.append(
             SimulatedUnit(clock.seconds(task), 1, tuple(sorted(needs)), partition, priority)
         )
-    return jobs
+    return units
 
 
 def _figures(tasks: Sequence[SessionTask], session: TaskGraph) -> Figures:
@@ -117,26 +106,25 @@ def _figures(tasks: Sequence[SessionTask], session: TaskGraph) -> Figures:
 
 def _durations(
     tasks: Sequence[SessionTask], session: TaskGraph, clock: _SessionClock
-) -> tuple[Duration, ...]:
-    sums: dict[tuple[str, str], list[float]] = {}
+) -> Iterator[Duration]:
+    """Return the mean of each name: those of single tasks would be as many as the tasks."""
+    lasted: dict[tuple[str, str], list[float]] = {}
     for task in tasks:
         key = (session.titles[task.id], clock.source(task))
-        sums.setdefault(key, []).append(clock.seconds(task))
-    told = [Duration(name, mean(some), len(some), who) for (name, who), some in sums.items()]
-    return tuple(sorted(told, key=lambda one: -one.seconds * one.calls))
+        lasted.setdefault(key, []).append(clock.seconds(task))
+    for (name, source), seconds in lasted.items():
+        yield Duration(name, mean(seconds), len(seconds), source)
 
 
 def _sites(
     tasks: Sequence[SessionTask], session: TaskGraph, clock: _SessionClock
-) -> tuple[Site, ...]:
-    """Sum up by name: a cluster does not know the line of a program."""
+) -> Iterator[Site]:
+    """Return what each name causes: a cluster does not know the line of a program."""
     groups: dict[str, list[SessionTask]] = {}
     for task in tasks:
         groups.setdefault(session.titles[task.id], []).append(task)
-    sites = []
-    for name, some in groups.items():
-        ids = {i for task in some for i in task.inputs if i in session.objects}
+    for name, group in groups.items():
+        ids = {i for task in group for i in task.inputs if i in session.objects}
         size = sum(session.objects[i].size for i in ids)
-        work = sum(map(clock.seconds, some))
-        sites.append(Site("its client", name, len(some), len(some), size, work))
-    return tuple(sorted(sites, key=lambda one: -one.work))
+        work = sum(map(clock.seconds, group))
+        yield Site("its client", name, len(group), len(group), size, work)

@@ -20,18 +20,11 @@ from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.subtasks import inherit
 from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
+from pymonik.runtime.worker.parts import parts_of_rest
 from pymonik.settings import settings
 from pymonik.values.outcome import PENDING
 from pymonik.values.outputs import Outputs
 from pymonik.wire.program import cut
-
-# Elements that were handed back leave in so many tasks, each of which may hand back again: with
-# these, a hundred idle pods are busy after two beats.
-_PARTS = 16
-# In more where each of them would still take a beat, so that they are busy after one.
-_MOST_PARTS = 128
-# In fewer where each would take less than this part of a beat: a task costs a cluster 15 to 50 ms.
-_LEAST_BEAT = 0.1
 
 
 @dataclass
@@ -277,13 +270,8 @@ class AgentSubtasks(LocalSubtasks):
         self._scheduler.settle(rest.running, count)
 
     def _parts(self, unit: Unit, count: int) -> int:
-        beat, each = settings().unit_seconds, self._scheduler.ready.seconds(unit)
-        parts = _PARTS
-        if each is not None and beat:
-            work = each * count
-            parts = min(max(_PARTS, int(work / beat)), _MOST_PARTS)
-            parts = min(parts, int(work / (_LEAST_BEAT * beat)))
-        return max(1, min(parts, count))
+        each = self._scheduler.ready.seconds(unit)
+        return parts_of_rest(count, each, settings().unit_seconds)
 
     def _resolved(self, cell: Outputs) -> list[Hole]:
         """Fill the holes of a cell whose values have come meanwhile; give the others."""
