@@ -23,6 +23,7 @@ from pymonik.graph.ir import Call, CallSpec, Graph, Put
 from pymonik.graph.passes import PASSES
 from pymonik.graph.target import Target
 from pymonik.graph.verify import verify
+from pymonik.humanize import literal
 from pymonik.plan.plan import Source
 from pymonik.values.content import Content, freeze_buffer
 from pymonik.values.options import DEFAULTS, ExceptionTypes, TaskOptions, names_of
@@ -239,13 +240,21 @@ class Reader:
             return Nested(self._content_at(content), tuple(map(self._slot, _list(slots))))
         if kind == "tuple":
             made = tuple(map(self._slot, _list(value)))
-            return self.immediates.setdefault((tuple, repr(made)), made)
+            return self.immediates.setdefault((tuple, literal(made)), made)
+        if kind == "int":
+            return self._wide(_text(value))
         if kind == "bytes":
             return base64.b64decode(_text(value), validate=True)
         if kind == "complex":
             real, imag = value
             return complex(float(real), float(imag))
         return ... if kind == "ellipsis" else _refuse(slot)
+
+    def _wide(self, text: str) -> int:
+        """Return a number of more digits than Python reads in decimals: see `encode`."""
+        value = int(text, 16)
+        kept: int = self.immediates.setdefault((int, text), value)
+        return kept
 
     def _run(self, place: Any, start: Any, stop: Any, step: Any) -> tuple[Call, range]:
         """Return a run of a bundle: a node, and which of its values."""

@@ -114,7 +114,8 @@ def _durations(plan: Plan, clock: _Clock) -> Iterator[Duration]:
     calls: Counter[tuple[str, float, str]] = Counter()
     for node, _ in plan.homes:
         for step in node.steps:
-            calls[(step.spec.name, *clock.entry(step.spec))] += node.n
+            seconds, source = clock.entry(step.spec)
+            calls[step.spec.name, seconds, source] += node.n
     for (name, seconds, source), count in calls.items():
         yield Duration(name, seconds, count, source)
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pymonik import Pymonik, Task, task
-from pymonik.analysis.file import compiled, load, save
+from pymonik.analysis.file import brief, compiled, load, of_brief, save
 from pymonik.client.lookup import handles_of
 from pymonik.errors import GraphFileError
 from pymonik.graph.show import show
@@ -66,6 +66,27 @@ def test_what_is_loaded_compiles_to_the_same_plan(tmp_path: Path) -> None:
     assert sorted(b.digest for b in again.blobs) == sorted(b.digest for b in plan.blobs)
     client.cancel()
     del kept
+
+
+@pytest.mark.parametrize("brief_only", [False, True])
+def test_numbers_of_more_digits_than_python_reads_come_back(
+    tmp_path: Path, brief_only: bool
+) -> None:
+    wide = -(1 << 20_000)
+    with Pymonik(backend="inline") as client:
+        loop = [add.invoke(wide, wide + 1), add.invoke((wide, 2), (wide,), k=())]
+        plan = client.plan()
+        if brief_only:
+            source = of_brief(json.loads(json.dumps(brief(plan.source))))
+        else:
+            save(plan, tmp_path / "g.pmk")
+            source = load(tmp_path / "g.pmk")
+        client.cancel()
+    one, other = (node.args for node in source.graph.nodes)
+    assert one[:2] == (wide, wide + 1)
+    assert other == ((wide, 2), (wide,), ())
+    assert len(compiled(source).units) == 2
+    del loop
 
 
 def test_what_is_loaded_gives_the_same_values(tmp_path: Path) -> None:
