@@ -8,8 +8,10 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from hypothesis.database import InMemoryExampleDatabase
 
@@ -21,10 +23,13 @@ STEERING = ("PYMONIK_BACKEND", "PYMONIK_ENDPOINT", "PYMONIK_PARTITION", "AKCONFI
 os.environ["PYMONIK_VERIFY"] = "1"
 # Long enough for a loaded machine: it bounds a hang, it is never a measurement.
 PATIENCE = 60
-# In a checkout that cannot be written to, examples that failed are not kept for the next run.
+# No example fails because the machine is loaded. In a checkout that cannot be written to, those
+# that failed are not kept for the next run.
+_profile: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 if not os.access(REPOSITORY, os.W_OK):
-    hypothesis_settings.register_profile("read-only", database=InMemoryExampleDatabase())
-    hypothesis_settings.load_profile("read-only")
+    _profile["database"] = InMemoryExampleDatabase()
+hypothesis_settings.register_profile("unhurried", hypothesis_settings(), **_profile)
+hypothesis_settings.load_profile("unhurried")
 # Runs of tests are nobody's history.
 os.environ["PYMONIK_RUNS"] = "off"
 
