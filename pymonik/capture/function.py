@@ -19,6 +19,7 @@ from pymonik.settings import MIB, settings
 from pymonik.values.content import IMMEDIATE, Content, Definition, freeze_buffer
 
 if TYPE_CHECKING:
+    from pymonik.capture.containers import ContainerWatch
     from pymonik.capture.fingerprint import Whole
 
 # Immediates that are never large; strings and bytes may be.
@@ -128,12 +129,12 @@ class Code:
     """A function as it was when captured: its content, handles inside, and what to watch.
 
     `watched` are the globals and closure cells it saw: `is_current` compares their identities, so
-    that a rebound global is seen at the next call, at the price of a look-up each.
+    that a rebound global is seen at the next call, at the price of a look-up each. Containers among
+    them may be changed in place: see `containers`.
     """
 
-    __slots__ = ("_cells", "_definitions", "_files", "_globals", "_spaces", "asks", "content",
-                 "delegates",
-                 "function", "handles_in", "whole")  # fmt: skip
+    __slots__ = ("_cells", "_containers", "_definitions", "_files", "_globals", "_spaces", "asks",
+                 "content", "delegates", "function", "handles_in", "whole")  # fmt: skip
 
     def __init__(
         self,
@@ -142,8 +143,10 @@ class Code:
         handles_in: list[Any],
         modules: Iterable[str] = (),
         used: Iterable[Any] = (),
+        containers: ContainerWatch | None = None,
     ) -> None:
         self.function = function
+        self._containers = containers or None
         # Classes that it refers to, and which version of each that was.
         self._definitions = [(record, record.reference) for record in used]
         self.content = content
@@ -169,7 +172,7 @@ class Code:
         code.function, code.content, code.handles_in, code.whole = content.load, content, [], None
         code._globals, code._cells, code._files, code.delegates = [], [], [], True
         code.asks = True
-        code._definitions = []
+        code._definitions, code._containers = [], None
         return code
 
     def _watch_module(self, name: str) -> None:
@@ -195,14 +198,19 @@ class Code:
         for cell in function.__closure__ or ():
             self._cells.append((cell, cell_value(cell)))
 
-    def is_current(self) -> bool:
-        """Return whether the function still sees the globals and cells it was captured with."""
+    def is_current(self, moment: object = None) -> bool:
+        """Return whether the function still sees what it was captured with.
+
+        moment: the same from one flush to the next, so that large containers are looked at once.
+        """
         for space, name, value in self._globals:
             if space.get(name, _MISSING) is not value:
                 return False
         for cell, value in self._cells:
             if cell_value(cell) is not value:
                 return False
+        if self._containers is not None and not self._containers.hold(moment):
+            return False
         if self._definitions and not self._are_classes_current():
             return False
         return not self._files or self._are_files_current()
@@ -229,16 +237,24 @@ def capture_function(
     modules: set[str] = set()
     used: list[Any] = []
     prepare_classes(function)
+    containers = watch_containers(function)  # before it is frozen: what changes since is seen
     content, handles_in = interner.freeze(function, f"task {name!r}", modules, used)
     limit = settings().capture_limit
     if content.size > limit:
         raise CaptureError(f"task {name!r} captures {content.size} bytes, more than {limit}")
-    code = Code(function, content, handles_in, sorted(modules), used)
+    code = Code(function, content, handles_in, sorted(modules), used, containers)
     if content.size < noted:
         from pymonik.capture.fingerprint import whole_of
 
         code.whole = whole_of(function)
     return code
+
+
+def watch_containers(function: Callable[..., Any]) -> ContainerWatch:
+    """Remember what the containers hold that a function sees."""
+    from pymonik.capture.containers import ContainerWatch  # not for `import pymonik`
+
+    return ContainerWatch(reachable(function), function)
 
 
 def prepare_classes(function: Callable[..., Any]) -> None:

@@ -175,6 +175,7 @@ class Compiling(Notifications):
         self._tell_lost()
 
     def _flush(self, around: ExitStack) -> None:
+        self._moment = object()
         nodes = self._take()
         # A finalizer of the user's may flush where this thread compiles: it comes too early.
         if self._is_compiling or self._closed or not (nodes or self._has_late_names()):

@@ -71,6 +71,8 @@ class Recorder(Arguments, Owner):
         # As it was given, for whoever compares; None where it was chosen here.
         self._seed: int | None = None
         self._numbered = 0
+        # Another one after each flush: see `Code.is_current`.
+        self._moment = object()
         # Whether a task was called whose values may be known already.
         self._looks_up = False
         self.interner.editions.changed = self._specs.clear
@@ -184,7 +186,7 @@ class Recorder(Arguments, Owner):
     def code_for(self, task: TaskDefinition) -> Code:
         """Return the captured function of a task; capture again when a global was rebound."""
         known = self._codes.get(id(task))
-        if known is not None and known[1].is_current():
+        if known is not None and known[1].is_current(self._moment):
             return known[1]
         if len(self._codes) > _KEPT_CODES:  # tasks made by the thousand, such as bound methods
             self._codes.clear()

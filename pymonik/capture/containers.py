@@ -1,0 +1,196 @@
+"""Containers that functions see, changed in place: a call means what they hold when it is made.
+
+Enters: functions that were captured. Leaves: whether what they see still holds what it held then:
+lists, dicts, sets, objects that are pickled by their attributes, arrays; in globals, closures and
+defaults, at any depth. Looked at by every call where there is little of it; what is more, by the
+first call after each flush; what is a lot is data, which is passed as an argument.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import functools
+import sys
+import types
+from array import array
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from operator import attrgetter, is_
+from typing import Any
+
+from pymonik.capture.local_modules import is_local
+from pymonik.capture.reachable import cell_value, global_names
+from pymonik.values.content import IMMEDIATE
+
+# Items that every call looks at, and that the first call after a flush does: 2 us, and 0.3 ms.
+_FEW, _MANY = 50, 20_000
+# Bytes of an array that are compared.
+_BYTES = 1 << 16
+_LEAVES = IMMEDIATE | {types.ModuleType, types.FunctionType, types.BuiltinFunctionType}
+_CONTAINERS: tuple[Any, ...] = (OrderedDict, dict, list, tuple, set, frozenset, deque)
+_REDUCE = ("__reduce__", "__reduce_ex__", "__getstate__")
+
+
+class ContainerWatch:
+    """What containers held: `hold` tells whether they hold the same."""
+
+    __slots__ = ("_few", "_many", "_moment")
+
+    def __init__(self, functions: Iterable[types.FunctionType], function: Any) -> None:
+        """Look at what functions see; function: the one that was asked for, bound or partial."""
+        self._few, self._many = _Snapshot(), _Snapshot()
+        self._moment: object = None
+        self._find([*_bound(function), *chain.from_iterable(map(_seen_by, functions))])
+        self._few.take()
+        self._many.take()
+
+    def __bool__(self) -> bool:
+        return bool(self._few or self._many)
+
+    def hold(self, moment: object) -> bool:
+        """Return whether nothing was changed; moment: all is looked at once in each."""
+        if self._few and not self._few.holds():
+            return False
+        if self._many and (moment is None or moment is not self._moment):
+            self._moment = moment
+            return self._many.holds()
+        return True
+
+    def _find(self, open_ones: list[Any]) -> None:
+        met: set[int] = set()
+        count = 0
+        while open_ones:
+            obj = open_ones.pop()
+            kind = type(obj)
+            if kind in _LEAVES or id(obj) in met or isinstance(obj, type):
+                continue
+            met.add(id(obj))
+            if _is_buffer(obj, kind):
+                if _size_of(obj) <= _BYTES:
+                    self._many.add_buffer(obj)
+                continue
+            for part in _parts(obj, kind):
+                count += len(part)
+                if count > _MANY:
+                    return
+                if not isinstance(part, (tuple, frozenset)):
+                    (self._few if count <= _FEW else self._many).add(part)
+                items = part.values() if isinstance(part, dict) else part
+                open_ones += [item for item in items if type(item) not in _LEAVES]
+
+
+class _Snapshot:
+    """Containers that are looked at together: in two loops in C."""
+
+    def __init__(self) -> None:
+        # The containers, and the values of those that are dicts, by views that stay true.
+        self._views: list[Any] = []
+        self._lengths: list[int] = []
+        self._seen: list[Any] = []
+        self._buffers: list[tuple[Any, bytes]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._views or self._buffers)
+
+    def add(self, container: Any) -> None:
+        """Take one more container."""
+        self._views.append(container)
+        if isinstance(container, dict):
+            self._views.append(dict.values(container))
+
+    def add_buffer(self, buffer: Any) -> None:
+        """Take one more array, with its bytes."""
+        self._buffers.append((buffer, _bytes_of(buffer)))
+
+    def take(self) -> None:
+        """Remember what they hold: kept, so that nothing else can come to have its identity."""
+        self._lengths = list(map(len, self._views))
+        self._seen = list(chain.from_iterable(self._views))
+
+    def holds(self) -> bool:
+        """Return whether they hold the same."""
+        try:
+            return (
+                list(map(len, self._views)) == self._lengths
+                and all(map(is_, chain.from_iterable(self._views), self._seen))
+                and all([_bytes_of(buffer) == seen for buffer, seen in self._buffers])
+            )
+        except (RuntimeError, ValueError, AttributeError):  # changed by another thread just now
+            return False
+
+
+class _Slots:
+    """The attributes of an object that has places for them, as a sequence."""
+
+    def __init__(self, obj: Any, names: list[str]) -> None:
+        self._obj, self._count = obj, len(names)
+        self._get: Callable[[Any], Any] = attrgetter(*names)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Any]:
+        found = self._get(self._obj)
+        return iter(found if self._count > 1 else (found,))
+
+
+def _seen_by(function: types.FunctionType) -> Iterable[Any]:
+    """Return what a function sees: its globals, those of modules that travel, its variables."""
+    names = set(global_names(function.__code__))
+    space = function.__globals__
+    seen = [space[name] for name in names if name in space]
+    for module in [m for m in seen if type(m) is types.ModuleType and is_local(m.__name__)]:
+        seen += [vars(module)[name] for name in names if name in vars(module)]
+    cells = map(cell_value, function.__closure__ or ())
+    keywords = (function.__kwdefaults__ or {}).values()
+    return [*seen, *cells, *(function.__defaults__ or ()), *keywords]
+
+
+def _bound(function: Any) -> list[Any]:
+    """Return what a method is bound to, and the arguments that a partial has."""
+    if isinstance(function, functools.partial):
+        given = [*function.args, *function.keywords.values()]
+        return [*_bound(function.func), *given]
+    return [function.__self__] if isinstance(function, types.MethodType) else []
+
+
+def _parts(obj: Any, kind: Any) -> list[Any]:
+    """Return what can be changed of an object: it as a container, and its attributes."""
+    parts = []
+    base = next((base for base in _CONTAINERS if isinstance(obj, base)), None)
+    if base is not None and kind.__iter__ is base.__iter__:  # else it may do whatever it likes
+        parts.append(obj)
+    if (base is None or kind is not base) and _is_pickled_by_attributes(kind):
+        space = getattr(obj, "__dict__", None)
+        parts += [space] if type(space) is dict else []
+        names = copyreg._slotnames(kind)  # type: ignore[attr-defined]
+        if names and all(hasattr(obj, name) for name in names):
+            parts.append(_Slots(obj, names))
+    return parts
+
+
+def _is_pickled_by_attributes(kind: Any) -> bool:
+    if kind is types.SimpleNamespace:
+        return True
+    found = (vars(base).get("__pymonik_role__") for base in kind.__mro__)
+    if any(role is not None for role in found):
+        return False
+    own = (getattr(kind, name, None) is getattr(object, name, None) for name in _REDUCE)
+    return all(own)
+
+
+def _is_buffer(obj: Any, kind: Any) -> bool:
+    if kind in (bytearray, array):
+        return True
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and kind is numpy.ndarray and not obj.dtype.hasobject
+
+
+def _size_of(buffer: Any) -> int:
+    size = getattr(buffer, "nbytes", None)  # NumPy knows, also of arrays that give no view
+    return int(memoryview(buffer).nbytes if size is None else size)
+
+
+def _bytes_of(buffer: Any) -> bytes:
+    return buffer.tobytes() if not isinstance(buffer, bytearray) else bytes(buffer)
