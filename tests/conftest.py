@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest import runner
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from hypothesis.database import InMemoryExampleDatabase
 
 from pymonik.emulator import Emulator, Habits
+from pymonik.settings import settings, variable
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STEERING = ("PYMONIK_BACKEND", "PYMONIK_ENDPOINT", "PYMONIK_PARTITION", "AKCONFIG", "AK_ENDPOINT")
@@ -32,6 +34,9 @@ hypothesis_settings.register_profile("unhurried", hypothesis_settings(), **_prof
 hypothesis_settings.load_profile("unhurried")
 # Runs of tests are nobody's history.
 os.environ["PYMONIK_RUNS"] = "off"
+# Executors are kept for the next client with the same variables. pytest would set one that names
+# the test and its phase, and so every test would start executors of its own.
+runner._update_current_test_var = lambda item, when: None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,7 +63,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not {"ledger", "gate"}.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("shares_files")
         # Each call is a task there, and tasks cost some ms.
-        if "emulator" in item.name and "as-written" in item.name:
+        params = _params(item)
+        backend, optimize = params.get("shared", (params.get("backend"), params.get("optimize")))
+        if backend == "emulator" and optimize is False:
             item.add_marker("thorough")
     if not config.getoption("--endpoint"):
         return
@@ -74,8 +81,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = chosen
 
 
+def _params(item: pytest.Item) -> dict[str, Any]:
+    return item.callspec.params if hasattr(item, "callspec") else {}
+
+
 def _runs_on_cluster(item: pytest.Item) -> bool:
-    params = item.callspec.params if hasattr(item, "callspec") else {}
+    params = _params(item)
     shared = params.get("shared", ("",))
     return "emulator" in (params.get("backend"), shared[0])
 
@@ -95,6 +106,29 @@ def at_home() -> Iterator[None]:
     after = os.getcwd()
     os.chdir(before)
     assert after == before
+
+
+@pytest.fixture
+def fresh_executors(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test have executors of its own, which no other has used or will use."""
+    monkeypatch.setenv("PMK_TEST", request.node.nodeid)
+
+
+Set = Callable[..., None]
+
+
+@pytest.fixture
+def set_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Set]:
+    """Set `PYMONIK_…` variables by the names of their settings, for this test."""
+
+    def put(**values: object) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(variable(name), str(value))
+        settings.cache_clear()
+
+    yield put
+    monkeypatch.undo()
+    settings.cache_clear()
 
 
 class Ledger:

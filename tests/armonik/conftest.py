@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik
+from pymonik.backend.armonik import rpc
 from pymonik.emulator import Emulator
 from tests.conftest import REPOSITORY
 
@@ -17,6 +18,10 @@ WORKER = (sys.executable, "-m", "pymonik.runtime.worker.server")
 GENERATIONS = ("HEAD", "0.37.2")
 
 Connect = Callable[..., Pymonik]
+
+
+# Of workers that leave what they run at once when they are told to stop.
+HURRIED = {"PYTHONPATH": str(REPOSITORY), "PYMONIK_STOP_SECONDS": "0"}
 
 
 def started(**settings: Any) -> Emulator:
@@ -30,6 +35,12 @@ def started(**settings: Any) -> Emulator:
         "generation": os.environ.get("PYMONIK_TEST_GENERATION", GENERATIONS[0]),
     }
     return Emulator(**{**given, **settings})
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clients ask twice, and then give up: for a control plane that will never answer."""
+    monkeypatch.setattr(rpc, "pauses", lambda patience: iter((0.05, None)))
 
 
 @pytest.fixture(scope="module", params=GENERATIONS)

@@ -329,6 +329,7 @@ def test_a_wrong_file_is_an_error_that_names_it(mutual: Secured, tmp_path: Path,
         Pymonik(mutual.emulator.url, **given).create()
 
 
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize(
     ("case", "says"),
     [

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import queue
 import re
-from collections.abc import Iterator
+import socket
 from typing import Any
 
 import numpy as np
 import pytest
 
 from pymonik import Pymonik, task
+from pymonik.backend.armonik import opening, rpc
 from pymonik.emulator import (
     CutStream,
     Delay,
@@ -23,10 +24,9 @@ from pymonik.emulator import (
     SlowUpload,
 )
 from pymonik.errors import BackendError, ClusterError, ClusterUnreachable, ExecutorDied
-from pymonik.settings import settings
-from tests.armonik.conftest import Connect, started
+from tests.armonik.conftest import HURRIED, Connect, started
 from tests.conformance.programs import add, inc, note, pass_gate, square
-from tests.conftest import Gate, Ledger
+from tests.conftest import Gate, Ledger, Set
 
 
 @task
@@ -65,13 +65,14 @@ def test_a_request_lost_before_or_after_its_effect_changes_nothing(
 
 @pytest.mark.parametrize("fault", [DropBefore(), DropAfter()], ids=repr)
 def test_every_chunk_of_a_large_submission_arrives_once(
-    cluster: Emulator, connect: Connect, fault: Any, ledger: Ledger
+    cluster: Emulator, connect: Connect, fault: Any, ledger: Ledger, set_settings: Set
 ) -> None:
+    set_settings(submit_units=20)
     cluster.faults.add("SubmitTasks", fault, at=2)
     with connect(optimize=False):
-        noted = note.map_invoke([(ledger.path, i, i) for i in range(1500)])
-        assert noted.get() == list(range(1500))
-    assert len(ledger.lines()) == 1500
+        noted = note.map_invoke([(ledger.path, i, i) for i in range(30)])
+        assert noted.get() == list(range(30))
+    assert len(ledger.lines()) == 30
     assert cluster.counters["SubmitTasks"].requests == (3 if fault == DropBefore() else 2)
 
 
@@ -157,14 +158,16 @@ def test_a_worker_killed_over_and_over_is_an_error_that_says_so(
             blocked.get()
 
 
+@pytest.mark.usefixtures("hasty")
 def test_no_control_plane_is_an_error_within_seconds() -> None:
     with pytest.raises(ClusterUnreachable, match=r"127\.0\.0\.1:1.*cannot be reached"):
         Pymonik("127.0.0.1:1").create()
 
 
-def test_a_port_that_speaks_something_else_is_an_error_within_seconds() -> None:
-    import socket
-
+@pytest.mark.usefixtures("hasty")
+def test_a_port_that_never_says_a_word_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (rpc, opening):
+        monkeypatch.setattr(module, "deadline_of", lambda size=0, patience=None: 1.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         endpoint = f"127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(ClusterError, match=re.escape(endpoint)):
@@ -177,20 +180,16 @@ def test_an_unknown_partition_is_an_error_that_lists_the_known(connect: Connect)
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def impatient(set_settings: Set) -> None:
     """Clients that give a silent control plane up within a second."""
-    monkeypatch.setenv("PYMONIK_PATIENCE", "0.5")
-    settings.cache_clear()
-    yield
-    monkeypatch.undo()
-    settings.cache_clear()
+    set_settings(patience=0.5)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_control_plane_that_goes_away_does_not_leave_anybody_waiting(
     gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with started() as emulator:
+    with started(environment=HURRIED) as emulator:
         client = Pymonik(emulator.endpoint).create()
         handle = pass_gate.invoke(gate.path, pymonik=client)
         client.flush()
@@ -214,7 +213,7 @@ def test_who_awaits_or_asked_to_be_called_hears_of_a_control_plane_that_has_gone
     async def main(handle: Any) -> None:
         await asyncio.wait_for(handle, 60)
 
-    with started() as emulator:
+    with started(environment=HURRIED) as emulator:
         client = Pymonik(endpoint=emulator.endpoint).create()
         handle = pass_gate.invoke(gate.path, pymonik=client)
         client.flush()

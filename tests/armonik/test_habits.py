@@ -12,16 +12,15 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, task
-from pymonik.backend.armonik import download
+from pymonik.backend.armonik import breaker, download, polling, rpc
 from pymonik.backend.armonik.breaker import Breaker
 from pymonik.emulator import Delay, DropBefore, Emulator
 from pymonik.emulator.habits import Habits
 from pymonik.errors import Cancelled, ClusterError, PartitionError, ValueLost
-from pymonik.settings import settings
 from tests.armonik.conftest import Connect, started
 from tests.conformance.programs import add, identity, inc, pass_gate, square
 from tests.conformance.seams import PATIENCE, Other
-from tests.conftest import Gate
+from tests.conftest import Gate, Set
 
 
 @task
@@ -88,8 +87,12 @@ def test_a_value_that_its_row_has_and_no_download_gives_is_lost_and_no_executor_
 
 
 def test_values_come_past_a_stream_that_says_nothing(
-    connect: Connect, habits: Habits, caplog: pytest.LogCaptureFixture
+    connect: Connect,
+    habits: Habits,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(polling, "WORD", 0.2)
     habits.silent_streams = True
     with connect():
         for number in range(3):
@@ -139,22 +142,32 @@ def test_a_stream_that_falls_silent_later_is_found_out(
 # ----- a database that is away
 
 
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clients ask a server that fails, or says nothing, ten times as often."""
+    monkeypatch.setattr(polling, "RECHECK", 1.0)
+    monkeypatch.setattr(breaker, "_FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(breaker, "_LONGEST_PAUSE", 1.0)
+
+
+@pytest.mark.usefixtures("often")
 def test_calls_survive_a_database_that_restarts(cluster: Emulator, connect: Connect) -> None:
     with connect(optimize=False) as client:
         values = [inc.invoke(i) for i in range(20)]
         client.flush()
-        cluster.database_away(1.5)
+        cluster.database_away(0.5)
         assert [value.get() for value in values] == list(range(1, 21))
-        cluster.database_away(1.5)
+        cluster.database_away(0.5)
         assert square.invoke(7).get() == 49
 
 
+@pytest.mark.usefixtures("often")
 def test_who_asks_a_database_that_is_away_asks_one_at_a_time() -> None:
     with started() as emulator, Pymonik(emulator.endpoint, optimize=False) as client:
         values = [inc.invoke(i) for i in range(30)]
         client.flush()
         client._backend.traits.subtasks.drain()  # type: ignore[union-attr]
-        emulator.database_away(2.5)
+        emulator.database_away(0.5)
         emulator.counters.reset()
         assert [value.get() for value in values] == list(range(1, 31))
         # 30 downloads that are told in the end; those asked meanwhile are eight threads, once each,
@@ -163,16 +176,13 @@ def test_who_asks_a_database_that_is_away_asks_one_at_a_time() -> None:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Clients that give up within some seconds; more than the first request is given."""
-    monkeypatch.setenv("PYMONIK_PATIENCE", "5.5")
-    settings.cache_clear()
-    yield
-    monkeypatch.undo()
-    settings.cache_clear()
+def impatient(monkeypatch: pytest.MonkeyPatch, set_settings: Set) -> None:
+    """Clients that give up within a second; more than the first request is given."""
+    monkeypatch.setattr(rpc, "FIRST", 0.5)
+    set_settings(patience=1.0)
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "often")
 def test_a_database_that_stays_away_is_an_error_that_cancels_nothing(gate: Gate) -> None:
     def lose(emulator: Emulator) -> None:
         with Pymonik(emulator.endpoint) as client:

@@ -17,9 +17,12 @@ from .programs import add, square
 from .seams import PATIENCE, Other
 from .threaded_programs import restless, run
 
-SEEDS = 200
-# Programs that run in one test.
-PART = 50
+# Programs that run in one test, and the first ones of tests; those behind the first are thorough.
+PART = 25
+FIRSTS = [
+    pytest.param(first, marks=[pytest.mark.thorough] if first else [])
+    for first in range(0, 200, PART)
+]
 # Steps of each thread: a submission to a cluster takes many times as long as one here.
 STEPS = {"inline": 12, "local": 12, "emulator": 3}
 # Clients that are closed while threads use them: starting executors takes long.
@@ -47,7 +50,7 @@ def nothing_is_open(client: Pymonik) -> bool:
     return done == total and not (client.pending or client._callbacks or client._sending)
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, PART))
+@pytest.mark.parametrize("first", FIRSTS)
 def test_values_are_those_of_one_thread(kept: tuple[Pymonik, Pymonik, int], first: int) -> None:
     client, _, steps = kept
     for seed in range(first, first + PART):
@@ -58,7 +61,7 @@ def test_values_are_those_of_one_thread(kept: tuple[Pymonik, Pymonik, int], firs
 
 def test_two_clients_are_shared_by_the_same_threads(kept: tuple[Pymonik, Pymonik, int]) -> None:
     one, two, steps = kept
-    for seed in range(SEEDS, SEEDS + 20):
+    for seed in range(200, 220):
         run([one, two], seed, steps)
     for client in (one, two):
         client.flush()

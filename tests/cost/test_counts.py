@@ -21,7 +21,7 @@ METHODS = {
 
 
 def reduction() -> Any:
-    return total.invoke(square.map_invoke(range(1000)))
+    return total.invoke(square.map_invoke(range(300)))  # more than one task takes as inputs
 
 
 def stencil() -> Any:

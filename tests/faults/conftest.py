@@ -16,6 +16,11 @@ from pymonik.settings import settings
 from tests.conftest import PATIENCE
 
 
+@pytest.fixture(autouse=True)
+def apart(fresh_executors: None) -> None:
+    """What a test here does to executors concerns no other."""
+
+
 @pytest.fixture
 def client() -> Iterator[Pymonik]:
     with Pymonik(backend="local", workers=2) as opened:

@@ -10,6 +10,11 @@ from pymonik.runtime.executor import state as running
 
 
 @pytest.fixture(autouse=True)
+def apart(fresh_executors: None) -> None:
+    """Tests here look into executors: each begins with new ones."""
+
+
+@pytest.fixture(autouse=True)
 def at_rest() -> Iterator[None]:
     yield
     running.STATE.end()

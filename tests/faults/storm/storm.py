@@ -43,8 +43,8 @@ ROOT = Path(__file__).parents[3]
 # A program that takes longer hangs: an undisturbed one takes a few seconds.
 LIMIT = 90.0
 _GRACE = 20.0
-_EMBEDDED = ("executors", "executors", "memory", "client")
-_EMULATED = ("faults", "faults", "proxy", "proxy", "client")
+EMBEDDED = ("executors", "executors", "memory", "client")
+EMULATED = ("faults", "faults", "proxy", "proxy", "client")
 _FAULTS: list[tuple[str, Callable[[], Any]]] = [
     *[("CreateSession", DropBefore), ("CreateResultsMetaData", DropAfter)],
     *[("CreateResults", DropBefore), ("CreateResults", DropAfter)],
@@ -56,6 +56,11 @@ _FAULTS: list[tuple[str, Callable[[], Any]]] = [
     *[("ListTasks", DropBefore), ("Worker.Process", KillWorker)],
     *[("Worker.Process", lambda: KillWorker(0.2)), ("Worker.Process", lambda: LoseAgent(0.5))],
 ]
+
+
+def kind_of(seed: int, chance: random.Random) -> str:
+    """Say what the program of a seed meets. chance: what the seed begins."""
+    return chance.choice(EMULATED if seed % 2 else EMBEDDED)
 
 
 @dataclass
@@ -155,7 +160,7 @@ class Storm:
     def run(self, seed: int) -> None:
         """Run the program of one seed and note what became of it."""
         chance = random.Random(seed)
-        kind = chance.choice(_EMULATED if seed % 2 else _EMBEDDED)
+        kind = kind_of(seed, chance)
         with ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="storm-"))
             day = Day(seed, kind, chance, folder)
