@@ -204,6 +204,25 @@ def test_a_database_that_stays_away_is_an_error_that_cancels_nothing(gate: Gate)
             assert client.lookup("answer").get() == "through"
 
 
+@pytest.mark.usefixtures("impatient")
+def test_values_that_cannot_be_fetched_are_an_error_that_cancels_nothing() -> None:
+    def lose(emulator: Emulator) -> None:
+        with Pymonik(emulator.endpoint) as client:
+            ids.append(client.session_id)
+            emulator.faults.add("DownloadResultData", DropBefore("UNAVAILABLE"), times=1000)
+            inc.invoke(1, pmk_name="two").get()
+
+    ids: list[str] = []
+    with started() as emulator:
+        with pytest.raises(ClusterError) as caught:
+            lose(emulator)
+        assert f"Pymonik.attach('{ids[0]}')" in str(caught.value)
+        assert emulator.counters["CancelSession"].requests == 0
+        emulator.faults.clear()
+        with Pymonik.attach(ids[0], emulator.endpoint) as client:
+            assert client.lookup("two").get() == 2
+
+
 def test_a_closed_breaker_lets_all_pass() -> None:
     breaker = Breaker()
     assert all(breaker.enter(0.0, lambda: False) for _ in range(3))

@@ -85,12 +85,20 @@ def _secured(connection: Connection, plain: socket.socket, host: str) -> str:
     except OSError:  # it hung up
         pass
     if connection.client_certificate:
-        end = connection.expired()
-        if end:
-            name = connection.client_certificate
-            return f"the client_certificate {name!r} has expired, on {end}: renew it"
-        return f"it does not take the client_certificate {connection.client_certificate!r}"
+        return untaken_certificate(connection)
     return "it wants a certificate of us: give client_certificate= and client_key="
+
+
+def untaken_certificate(connection: Connection) -> str:
+    """Return why the certificate that we have shown was not taken: the likely cause."""
+    end = connection.expired()
+    if end:
+        name = connection.client_certificate
+        return f"the client_certificate {name!r} has expired, on {end}: renew it"
+    return (
+        f"it does not take the client_certificate {connection.client_certificate!r}: has an "
+        "authority signed it that is known there?"
+    )
 
 
 _NO_CLUSTER = "something listens there, but does not answer as a control plane does"

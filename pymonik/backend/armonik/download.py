@@ -91,8 +91,9 @@ class Downloader:
     def download(self, id: str) -> bytearray:
         """Return the data of a result."""
         size = _USUAL_SIZE
-        pauses = self._line.pauses(settings().patience)
-        end = time.monotonic() + settings().patience
+        patience = settings().patience
+        pauses = self._line.pauses(patience)
+        end = time.monotonic() + patience
         while True:
             try:
                 return self._line.stream(
@@ -102,7 +103,9 @@ class Downloader:
                 if is_fault(error) and time.monotonic() < end:
                     continue  # the breaker makes the pause
                 pause = next(pauses) if is_transient(error) else None
-                if pause is None or self._line.closing.wait(pause):
+                if pause is None:
+                    raise self._line.given_up(error, patience) from None
+                if self._line.closing.wait(pause):
                     raise
                 size *= 4
 

@@ -138,7 +138,7 @@ class RpcClient:
             except ClusterError as error:
                 pause = self._pause_after(error, pauses, end, is_read)
                 if pause is None:
-                    raise self._given_up(error, patience) from None
+                    raise self.given_up(error, patience) from None
                 logger.debug("%s: %s, trying again", name_of(method), error.code)
             if self.closing.wait(pause):
                 raise ClusterError(f"{self.endpoint}: closed while {name_of(method)} was tried")
@@ -206,7 +206,7 @@ class RpcClient:
                 self._is_silent = True
                 logger.warning("%s; asking again", error)
 
-    def _given_up(self, error: ClusterError, patience: float) -> ClusterError:
+    def given_up(self, error: ClusterError, patience: float) -> ClusterError:
         """Note that patience has ended, and add to the error how to come back."""
         # A server that answers meanwhile has failed at this request alone.
         if patience > FIRST and (is_transient(error) or (is_fault(error) and self.breaker.is_open)):

@@ -28,13 +28,13 @@ from armonik.protogen.common.task_status_pb2 import TaskStatus
 
 from pymonik.backend.armonik import messages
 from pymonik.backend.armonik.connection import Connection
-from pymonik.backend.armonik.diagnosis import diagnose
+from pymonik.backend.armonik.diagnosis import diagnose, untaken_certificate
 from pymonik.backend.armonik.download import Downloader
 from pymonik.backend.armonik.opening import Opening
 from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.rpc import FIRST, RpcClient
 from pymonik.backend.armonik.store import ClusterStore
-from pymonik.errors import BackendError, ClusterUnreachable, PartitionError, WireError
+from pymonik.errors import BackendError, ClusterError, ClusterUnreachable, PartitionError, WireError
 from pymonik.foreign import redacted, storable
 from pymonik.plan.requests import NAMES
 from pymonik.settings import settings
@@ -103,6 +103,12 @@ class Session:
             why = diagnose(self._connection)
             endpoint = self.line.endpoint
             raise ClusterUnreachable(f"control plane {endpoint} cannot be reached: {why}") from None
+        except ClusterError as error:
+            if error.http_status == 400 and self._connection.client_certificate:
+                why = untaken_certificate(self._connection)
+                text = f"control plane {self.line.endpoint}: a proxy on the way refuses the request"
+                error.args = (f"{text}: {why} (HTTP 400)",)
+            raise
 
     def list_partitions(self) -> list[str]:
         """Return the names of the partitions of the cluster."""
