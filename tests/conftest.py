@@ -16,6 +16,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from hypothesis.database import InMemoryExampleDatabase
 
+from pymonik.backend.armonik.connection import Connection
 from pymonik.emulator import Emulator, Habits
 from pymonik.settings import settings, variable
 
@@ -55,6 +56,26 @@ def pytest_configure(config: pytest.Config) -> None:
         "deep: thousands of dependency levels, minutes on a real cluster",
     ):
         config.addinivalue_line("markers", marker)
+    endpoint = config.getoption("--endpoint")
+    if endpoint:
+        os.environ.update(certificates(endpoint))
+
+
+def certificates(endpoint: str) -> dict[str, str]:
+    """Return what AKCONFIG and variables give for TLS there, as variables that tests do not unset.
+
+    Programs of the tests run in other folders: files are told by their full paths.
+    """
+    found = Connection.find(endpoint=endpoint)
+    if not found.target[1]:
+        return {}
+    files = {
+        "AK_CERTIFICATE_AUTHORITY": found.certificate_authority,
+        "AK_CLIENT_CERTIFICATE": found.client_certificate,
+        "AK_CLIENT_KEY": found.client_key,
+    }
+    told = {name: str(Path(path).expanduser().absolute()) for name, path in files.items() if path}
+    return {**told, "AK_TARGET_NAME": found.target_name} if found.target_name else told
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
