@@ -23,15 +23,13 @@ from pymonik.files.materialize import is_placing
 from pymonik.graph.columns import Const, Each, Immediates, Nested
 from pymonik.graph.ir import Call, Graph, Put
 from pymonik.plan.plan import Plan
-from pymonik.settings import GIB, MIB
+from pymonik.settings import GIB, MIB, settings
 from pymonik.values.content import Content
 
 # A captured value above this deserves a second look: it travels, and stays in memory, as a whole.
 _HUGE = GIB
 # Pickles above this are not searched for paths: it would take longer than it is worth.
 _SEARCHED = 4 * MIB
-# What a session has whose client names no partition.
-_DEFAULT = ("pymonik",)
 # Arguments of a map that are looked at for paths.
 _LOOKED_AT = 100
 
@@ -174,13 +172,13 @@ def _environments(graph: Graph) -> Iterator[Finding]:
 
 
 def _partitions(graph: Graph, partitions: tuple[str, ...]) -> Iterator[Finding]:
+    known = partitions or (settings().partition,)
     for spec, node in _specs(graph):
         name = spec.options.partition_id
-        if name and name not in (partitions or _DEFAULT):
+        if name and name not in known:
             text = (
                 f"{spec.name} wants the partition {name!r}, the session has "
-                f"{', '.join(map(repr, partitions or _DEFAULT))}: add it to "
-                "Pymonik(partition=[…])"
+                f"{', '.join(map(repr, known))}: add it to Pymonik(partition=[…])"
             )
             yield Finding("error", "partition", text, node.where)
 

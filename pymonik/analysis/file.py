@@ -3,7 +3,7 @@
 Enters: a plan that knows what it was compiled of. Leaves: a file, and from a file a `Source` that
 compiles to the same plan. A file is a zip archive:
 
-    graph.json      what `to_data` gives; its field "format" is 2, and grows when the shape changes
+    graph.json      what `Writer` gives; its field "format" is 2, and grows when the shape changes
     contents/N      the pickle of content N, never loaded before it runs
     contents/N.K    its out-of-band buffer K
 

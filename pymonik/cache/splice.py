@@ -85,7 +85,7 @@ class SplicedGraph:
         return tuple((key, place) for key, place, _ in self.misses)
 
     def restore(self) -> None:
-        """Return the calls their arguments back."""
+        """Give the calls the arguments that they had."""
         for node, args in self._before:
             node.args = args
 

@@ -15,11 +15,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from pymonik.capture.by_name import (
-    is_unnamed,
-    package_of,
-    pickled,
-)
+from pymonik.capture.by_name import is_unnamed, package_of, pickled
 from pymonik.capture.code_text import uses
 from pymonik.capture.reachable import global_names
 from pymonik.capture.value_text import ValueWriter

@@ -114,11 +114,14 @@ class Definitions:
 
     # ----- capturing
 
-    def refer(self, record: DefinitionRecord, known_at: bool = False) -> DefinitionRecord:
-        """Bring a record up to date; settled: as it is known, whatever was changed since."""
+    def refer(self, record: DefinitionRecord, as_captured: bool = False) -> DefinitionRecord:
+        """Bring a record up to date.
+
+        as_captured: take it as it is known, whatever was changed since.
+        """
         if record.members:
             token = _MOMENT.token
-            if known_at or (token is not None and record.moment is token):
+            if as_captured or (token is not None and record.moment is token):
                 return record
             if all(member.is_current() for member in record.members):
                 record.moment = token

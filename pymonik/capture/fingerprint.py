@@ -2,7 +2,7 @@
 
 Enters: a function. Leaves: one digest of all that it can reach, which decides; and a digest for
 each part of it, which tells people what has changed: its own code, helpers that travel along,
-global values, packages, Python. How values are written is told in `texts`.
+global values, packages, Python. How values are written is told in `canonical_text`.
 """
 
 from __future__ import annotations

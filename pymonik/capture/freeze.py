@@ -26,7 +26,7 @@ TABLE.define = define
 def whole(obj: Any) -> bytes:
     """Pickle an object with all its buffers, for whoever loads it with nothing but `pickle`."""
     file = io.BytesIO()
-    pickler = Pickler(file, known_at=True)
+    pickler = Pickler(file, as_captured=True)
     cloudpickle.Pickler.__init__(pickler, file, protocol=5)
     pickler.dump(obj)
     return file.getvalue()
@@ -38,18 +38,18 @@ def freeze(
     modules: set[str] | None = None,
     origins: set[str] | None = None,
     used: list[DefinitionRecord] | None = None,
-    known_at: bool = False,
+    as_captured: bool = False,
     reach: dict[int, Any] | None = None,
 ) -> tuple[bytes, list[memoryview], list[Any]]:
     """Pickle an object; give the pickle, its raw buffers and the handles inside.
 
     files: files to be shipped are given like handles. modules: takes the names of modules that are
     needed to load it or to run what is in it. origins: takes the names of modules that are met.
-    used: takes the records of the definitions it refers to. settled: see `Pickler`.
+    used: takes the records of the definitions it refers to. as_captured: see `Pickler`.
     reach: takes the objects met that can change, by their ids.
     """
     file = io.BytesIO()
-    pickler = Pickler(file, files, known_at)
+    pickler = Pickler(file, files, as_captured)
     pickler.dump(obj)
     if reach is not None:
         reach.update(reach_of(pickler.memo.copy()))

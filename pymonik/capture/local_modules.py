@@ -2,7 +2,8 @@
 
 Enters: names of modules. Leaves: whether they are local, and their files, found by looking: nothing
 is imported here for it. "Beside" is below the script's folder or the current one, and not
-installed; `PYMONIK_LOCAL_MODULES` names more or fewer. What is in them is left to `sources`.
+installed; `PYMONIK_LOCAL_MODULES` names more or fewer. What is in them is left to
+`source_closure`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Enters: any object. Leaves: its pickle (protocol 5), its raw out-of-band buffers, the handles met
 inside, in the order of their slots, and the names of modules that are needed as such: their sources
-travel apart (`editions`). Imported at the first capture: cloudpickle takes its time.
+travel apart (`snapshot`). Imported at the first capture: cloudpickle takes its time.
 """
 
 from __future__ import annotations
@@ -23,11 +23,7 @@ from pymonik.capture.definition_record import DefinitionRecord, found_at, known
 from pymonik.capture.definitions import TABLE, defined
 from pymonik.capture.function_parts import MAKE_FUNCTION, add_names_in_classes, named
 from pymonik.capture.local_modules import is_local
-from pymonik.capture.namespaces import (
-    complete_in,
-    function_in,
-    shared_names,
-)
+from pymonik.capture.namespaces import complete_in, function_in, shared_names
 from pymonik.capture.reachable import global_names
 from pymonik.capture.reducers import (
     HEAP_TYPE,
@@ -87,19 +83,19 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles one object; `handles_in` are the handles found, `raw` its large buffers.
 
     files: leave holes for files to be shipped, too; else they are objects like any other.
-    settled: name classes as they were captured, whatever was changed since.
+    as_captured: name classes as they were captured, whatever was changed since.
     `modules`: those that pickled code imports, and local ones that are referred to. `origins`:
     those that what was met comes from. `used`: the definitions that are referred to.
     """
 
-    def __init__(self, file: io.BytesIO, files: bool = False, known_at: bool = False) -> None:
+    def __init__(self, file: io.BytesIO, files: bool = False, as_captured: bool = False) -> None:
         self.raw: list[memoryview] = []
         self.handles_in: list[Any] = []
         self.modules: set[str] = set()
         self.origins: set[str] = set()
         self.used: list[DefinitionRecord] = []
         self._holes = ("lazy", "file") if files else ("lazy",)
-        self._settled = known_at
+        self._as_captured = as_captured
         self._numbers: dict[int, int] = {}
         # What stands for cells, and for what is defined elsewhere, wherever functions share it.
         self._cells: dict[int, Any] = {}
@@ -147,7 +143,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def _refer(self, record: DefinitionRecord) -> Any:
         """Name what is defined elsewhere, with the definitions that it takes."""
-        record = TABLE.refer(record, self._settled)
+        record = TABLE.refer(record, self._as_captured)
         self.modules |= record.modules
         self.origins |= record.origins
         self.used.append(record)

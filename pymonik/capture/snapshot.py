@@ -1,10 +1,9 @@
 """Editions: the sources of local modules that the calls of one client need, as of one moment.
 
 Enters: names of modules that were met in pickles and in code. Leaves: a `ModuleSnapshot` for each
-state
-of the files: it grows while they stay as they are, and another one follows when one has changed.
-Calls of different editions never share a unit. Which modules are local is the business of `local`,
-what is in them of `sources`.
+state of the files: it grows while they stay as they are, and another one follows when one has
+changed. Calls of different editions never share a unit. Which modules are local is the business of
+`local_modules`, what is in them of `source_closure`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sources of local modules: what is in them, and which other modules they import.
 
 Enters: names of modules. Leaves: their sources, with those of the local modules they import, found
-by reading: nothing is imported here for it. Where modules lie is the business of `local`.
+by reading: nothing is imported here for it. Where modules lie is the business of `local_modules`.
 """
 
 from __future__ import annotations

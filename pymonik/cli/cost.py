@@ -44,8 +44,6 @@ from pymonik.plan.plan import Plan
 from pymonik.runtime.host.pool import available_cpus
 from pymonik.settings import settings
 
-# The partition of a client that names none.
-_DEFAULT = "pymonik"
 _WHERE = {"armonik": ARMONIK, "local": LOCAL}
 # What a gate can ask for: the unit of its number, and where the figure comes from.
 _GATES: dict[str, tuple[dict[str, float], Any]] = {
@@ -137,12 +135,13 @@ def _of_partitions(rooms: dict[str, int], plans: Sequence[Plan]) -> dict[str, in
     """Return the slots of each partition that is used; "" is that of clients which name none."""
     if not rooms or "" in rooms:
         return rooms or None
+    default = settings().partition
     used = {unit.options.partition_id or "" for plan in plans for unit in plan.units}
-    for name in sorted({name or _DEFAULT for name in used} - set(rooms)):
+    for name in sorted({name or default for name in used} - set(rooms)):
         raise click.BadParameter(
             f"calls run on {name!r}, whose slots are not given: add {name}=…", param_hint="--slots"
         )
-    return {name: rooms[name or _DEFAULT] for name in used}
+    return {name: rooms[name or default] for name in used}
 
 
 def _limits(fail_over: tuple[dict[str, str], ...], price: float | None) -> dict[str, str]:
@@ -195,10 +194,8 @@ def _broken(cost: Cost, name: str, text: str) -> str:
         return ""
     shown = {id(SECONDS): seconds_text, id(BYTES): size_text}.get(id(units), "{:,.6g}".format)
     culprit = max(cost.sites, key=lambda site: _share(site, name), default=None)
-    propagate_failures = (
-        f"; most of it: {culprit.task} at {culprit.site}" if culprit is not None else ""
-    )
-    return f"{name} {shown(found)}, allowed {shown(limit)}{propagate_failures}"
+    most = f"; most of it: {culprit.task} at {culprit.site}" if culprit is not None else ""
+    return f"{name} {shown(found)}, allowed {shown(limit)}{most}"
 
 
 def _share(site: Site, name: str) -> float:

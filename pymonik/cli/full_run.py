@@ -36,8 +36,8 @@ class ExecutionTrace(Observer):
     submissions: list[Plan] = field(default_factory=list)
     handles: list[Any] = field(default_factory=list)
     units: list[tuple[Unit, Unit | None]] = field(default_factory=list)
-    # By the cells of units: their heirs, which make some of their values, and the seconds spent.
-    heirs: dict[int, set[int]] = field(default_factory=dict)
+    # By the cells of units: the tail units, which make some of their values, and the seconds spent.
+    tail_units: dict[int, set[int]] = field(default_factory=dict)
     seconds: dict[int, float] = field(default_factory=dict)
     # When each submission began, and when the last piece of it ended.
     times: list[list[float]] = field(default_factory=list)
@@ -51,7 +51,7 @@ class ExecutionTrace(Observer):
     def made(self, unit: Unit, units: Sequence[Unit], bindings: Sequence[Any]) -> None:
         """Note what calls of a unit recorded."""
         self.units += [(made, unit) for made in units]
-        self.heirs.setdefault(id(unit.cell), set()).update(
+        self.tail_units.setdefault(id(unit.cell), set()).update(
             id(units[number].cell) for _, _, number, *_ in bindings
         )
 
@@ -111,7 +111,7 @@ class ExecutionTrace(Observer):
             above = parents.get(id(above.cell))
         # What makes values of its parent promises the parent's own output, as on a cluster.
         outputs = [unit.cell]
-        if ancestors and id(unit.cell) in self.heirs.get(id(ancestors[-1].cell), ()):
+        if ancestors and id(unit.cell) in self.tail_units.get(id(ancestors[-1].cell), ()):
             outputs.append(ancestors[-1].cell)
         records = [record for column in unit.cell.columns for record in column]
         failures = [*(r for r in records if type(r) is Failure), *unit.cell.errors]

@@ -1,7 +1,7 @@
 """What a graph can be named by: a script, a module's function, a file, a past run, a session.
 
 Enters: the words of a command line. Leaves: a `Recording`, with a plan to compile, draw and price;
-or, of what ran already, a `Inspected`, with a drawing of what came of it.
+or, of what ran already, an `Inspected`, with a drawing of what came of it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ANYWHERE = {"ignore_unknown_options": True}
 
 
 def source(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command the arguments that name a script."""
+    """Add the arguments that name a script to a command."""
     for decorate in (
         click.argument("args", nargs=-1, type=click.UNPROCESSED),
         click.argument("script"),
@@ -57,7 +57,7 @@ def source(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def cluster(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command the options that name a cluster, as armonik-cli calls them."""
+    """Add the options that name a cluster to a command, called as in armonik-cli."""
 
     def use(_context: Any, _option: Any, path: str | None) -> None:
         if path is not None:

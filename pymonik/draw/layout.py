@@ -63,7 +63,7 @@ def layered(count: int, links: Iterable[tuple[int, int]]) -> Layout:
 
 
 def _depths(sources: list[list[int]], targets: list[list[int]]) -> list[int]:
-    """Return each box its layer: below its sources; one without sources right above its target."""
+    """Return the layer of each box: below its sources; without any, right above its target."""
     depth = [0] * len(sources)
     for box, above in enumerate(sources):
         depth[box] = 1 + max((depth[source] for source in above), default=-1)

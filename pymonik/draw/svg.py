@@ -70,7 +70,7 @@ def fine_print(box: Box) -> list[str]:
 
 
 def hues(names: Iterable[str]) -> dict[str, int]:
-    """Return every task a colour, unlike its neighbours' in the order of first appearance."""
+    """Return the hue of each task, unlike those of its neighbours in the order of appearance."""
     return {name: _HUES[n % len(_HUES)] for n, name in enumerate(dict.fromkeys(names))}
 
 

@@ -57,14 +57,8 @@ class _Boxes:
         for task in sorted(self.graph.tasks.values(), key=lambda task: self.graph.levels[task.id]):
             parent = self.graph.parent(task)
             origin = parent and (self.graph.levels[parent.id], self.graph.titles[parent.id])
-            tail_unit = self.graph.is_heir(task)
-            key = (
-                self.graph.levels[task.id],
-                self.graph.titles[task.id],
-                task.facts,
-                origin,
-                tail_unit,
-            )
+            title, is_tail = self.graph.titles[task.id], self.graph.is_tail(task)
+            key = (self.graph.levels[task.id], title, task.facts, origin, is_tail)
             groups.setdefault(key, []).append(task)
         for group in groups.values():
             self._shelve(group)
@@ -102,7 +96,7 @@ class _Boxes:
         ]
         parent = self.graph.parent(group[0])
         if parent is not None:
-            words = "stands for" if self.graph.is_heir(group[0]) else "made by"
+            words = "stands for" if self.graph.is_tail(group[0]) else "made by"
             notes.append(f"{words} {self.graph.titles[parent.id]}")
         spent = [task.seconds for task in group if task.seconds is not None]
         attempts = sum(task.attempts for task in group)
@@ -130,5 +124,5 @@ class _Boxes:
                 self.links[source, place, "values"] += 1
         parent = self.graph.parent(task)
         if parent is not None:
-            kind = "delegated" if self.graph.is_heir(task) else "made"
+            kind = "delegated" if self.graph.is_tail(task) else "made"
             self.links[self.places[parent.id], place, kind] += 1

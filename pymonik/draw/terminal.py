@@ -57,7 +57,7 @@ def _in_rows(drawing: Drawing, width: int) -> Layout:
 
 
 def listing(drawing: Drawing, width: int = 80) -> str:
-    """Return a line a box: its number, its name and what it uses."""
+    """Return one line for each box: its number, its name and what it uses."""
     used: dict[int, list[int]] = {}
     for link in drawing.links:
         used.setdefault(link.target, []).append(link.source)
@@ -99,7 +99,7 @@ def _elided(text: str, room: int) -> str:
 
 
 def _sizes(layout: Layout, texts: list[list[str]]) -> dict[Place, int]:
-    """Return every place its width: room for the text, and for the lines that arrive."""
+    """Return the width of each place: room for the text, and for the lines that arrive."""
     sizes: dict[Place, int] = {place: 1 for layer in layout.layers for place in layer}
     arriving = Counter(lower for wires in layout.wires for _, lower in wires)
     for box, lines in enumerate(texts):

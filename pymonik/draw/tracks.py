@@ -28,12 +28,12 @@ class Net:
 
     @property
     def is_straight(self) -> bool:
-        """Whether it goes straight down."""
+        """Whether the stem and all ends stand in one column."""
         return self.low == self.high
 
 
 def tracks_of(nets: list[Net]) -> list[tuple[Net, int]]:
-    """Return each net a row of its own where it would touch another; few crossings, few rows."""
+    """Return nets with their rows: of its own where one would touch another; few crossings."""
     order = sorted(nets, key=lambda net: net.stem)
     for _ in range(len(order)):
         swapped = False

@@ -39,7 +39,7 @@ class Database:
         self._there.set()
 
     def wait(self) -> None:
-        """Return when it answers."""
+        """Wait until it answers."""
         self._there.wait()
 
     def _end(self, outage: int) -> None:

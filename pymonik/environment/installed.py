@@ -15,7 +15,7 @@ from packaging.version import InvalidVersion, Version
 
 
 def meets(text: str) -> bool:
-    """Whether the running interpreter meets one requirement, extras included."""
+    """Return whether the running interpreter meets one requirement, extras included."""
     return _meets(Requirement(text.partition(" --hash=")[0]), "", set())
 
 
@@ -48,7 +48,7 @@ def _meets(requirement: Requirement, extra: str, seen: set[tuple[str, str]]) -> 
 def _meets_extra(
     distribution: metadata.Distribution, extra: str, seen: set[tuple[str, str]]
 ) -> bool:
-    """Whether what an installed distribution asks for under `extra` is installed as well."""
+    """Return whether all is installed that a distribution asks for under `extra`."""
     key = (canonicalize_name(distribution.metadata["Name"]), canonicalize_name(extra))
     if key in seen:
         return True

@@ -82,7 +82,7 @@ class Environment:
         return archive_of(self.working_dir, self.working_hash, skip_scratch)
 
     def __bool__(self) -> bool:
-        """Whether anything is demanded at all."""
+        """Return whether anything is demanded at all."""
         return self != Environment()
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Unpacks an archive of `env_tree.archive_of` without trusting it.
+"""Unpacks an archive of `tree.archive_of` without trusting it.
 
 In: the archive and an empty folder. Out: the folder filled, and the tree hash of what was unpacked.
 Refused: paths and links that leave the folder, members that are not files, folders or links,

@@ -31,7 +31,7 @@ class Lock:
             self._descriptor = _lock(path, operation)
 
     def release(self) -> None:
-        """Return the lock up; a second call does nothing."""
+        """Give the lock up; a second call does nothing."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -71,7 +71,7 @@ def target_of(mat: Materialize, root: Path) -> Path:
 
 
 def is_in_place(mat: Materialize, target: Path) -> bool:
-    """Whether `target` holds exactly what `mat` says; a file's mode is set right on the way."""
+    """Return whether `target` holds exactly what `mat` says; set the mode of a file right."""
     try:
         if target.is_symlink():
             return False

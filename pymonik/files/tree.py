@@ -141,7 +141,7 @@ def _checked_target(link: str, root: str) -> str:
 
 
 def is_inside(path: str, root: str) -> bool:
-    """Whether a real path lies in a real folder, or is it."""
+    """Return whether a real path lies in a real folder, or is it."""
     return path == root or path.startswith(root.rstrip("/") + "/")
 
 

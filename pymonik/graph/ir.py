@@ -4,7 +4,7 @@ Recording appends `Call` calls and maps, and `Put`s; the pass `vectorize` turns 
 `Map`s, which the later passes and lowering read. Nodes are not changed once they stand in a graph,
 but for `home`, which is set once, at the flush, and says where the values will be found.
 
-What the arguments of calls and maps are, slot values and columns, stands in `slots`.
+What the arguments of calls and maps are, slot values and columns, stands in `columns`.
 
 The classes have slots and no checks: a call is recorded in about two microseconds.
 """
@@ -74,7 +74,7 @@ class CallSpec:
         # Whether values are kept and looked up, and what stands for the code in their keys.
         self.cache = cache
         self.version = version
-        # Of the places of all calls of a client: see `runtime.seeds`.
+        # Of the places of all calls of a client: see `values.seeds`.
         self.root = root
         # Whether it may hand its value over to other calls: its function may be an argument.
         self.delegates = code.delegates if delegates is None else delegates
@@ -131,7 +131,7 @@ class Call:
         self.ids: dict[int, str] | None = None
         self.home: Location | None = None
         self.offset = 0
-        # Where seeds come from: see `runtime.seeds`. Given before the call leaves the recorder.
+        # Where seeds come from: see `values.seeds`. Given before the call leaves the recorder.
         self.place: Any = None
 
     @property

@@ -20,8 +20,6 @@ from pymonik.humanize import literal
 from pymonik.values.content import Content
 
 _SHOWN = 4
-
-
 # Of a bundle of more runs, a reader sees the ends.
 _RUNS = 12
 

@@ -13,8 +13,8 @@ class Target:
 
     slots: calls that can run at once. seconds: gives the expected seconds of a call of a spec, or
     None. known: seconds an element of a map took before, by the map's name. chunk_size: elements a
-    unit, in place of the compiler's choice. solo: calls that may delegate get units of their own,
-    so that a whole unit's value can be handed over.
+    unit, in place of the compiler's choice. isolates_delegating: calls that may delegate get units
+    of their own, so that a whole unit's value can be handed over.
     """
 
     slots: int = 8

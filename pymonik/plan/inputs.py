@@ -1,6 +1,6 @@
 """The inputs of a unit: what its columns need from elsewhere, by position.
 
-Enters: columns, and a range of elements. Leaves: the columns of a program (see `runtime.program`),
+Enters: columns, and a range of elements. Leaves: the columns of a program (see `wire.program`),
 and the blobs and cells they name. Where values are found is told by `Lowered`.
 """
 

@@ -67,7 +67,7 @@ class Unit:
         self.path = 0.0
         # How the surroundings of its calls differ from those of the engine.
         self.surroundings: Changes | None = None
-        # The sources of local modules, see `editions`.
+        # The sources of local modules, see `capture.snapshot`.
         self.modules: Content | None = None
         # The id that was handed out for its value before it was sent, if one was.
         self.result_id: str | None = None

@@ -31,7 +31,7 @@ background:hsl(var(--h) 55% var(--l));border-radius:2px}
 """
 
 
-def move_out_of_line(spans: Sequence[Span]) -> list[Span]:
+def without_overlaps(spans: Sequence[Span]) -> list[Span]:
     """Let no two spans of a worker overlap, which runs one at a time, in the order of `spans`.
 
     Pieces are told when their end was heard of: of several in one message, all but the last ended
@@ -55,7 +55,7 @@ def chrome(record: RunRecord) -> str:
     for lane in lanes:
         named = {"name": f"worker {lane}"}
         events.append({"name": "thread_name", "ph": "M", "pid": 1, "tid": lane, "args": named})
-    for worker, name, begin, seconds, elements in move_out_of_line(record.spans):
+    for worker, name, begin, seconds, elements in without_overlaps(record.spans):
         place = {"pid": 1, "tid": worker, "ts": begin * 1e6, "dur": seconds * 1e6}
         told = {"args": {"elements": elements}}
         events.append({"name": name, "cat": "unit", "ph": "X", **place, **told})
@@ -64,7 +64,7 @@ def chrome(record: RunRecord) -> str:
 
 def timeline(record: RunRecord) -> str:
     """Write a page that shows which worker ran what when, and needs nothing else."""
-    spans = move_out_of_line(record.spans)
+    spans = without_overlaps(record.spans)
     colours = hues(name for _, name, *_ in record.spans)
     lanes = {lane: row for row, lane in enumerate(sorted({worker for worker, *_ in record.spans}))}
     end = max((begin + seconds for _, _, begin, seconds, _ in record.spans), default=1.0) or 1.0

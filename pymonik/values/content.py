@@ -1,7 +1,7 @@
 """Frozen values: what an object was when it was captured, ready to be sent, mapped or compared.
 
 Enters: pickled bytes with their out-of-band buffers. Leaves: a `Content`, or the object again.
-Who pickles what, and which handles hide inside, is left to `pickling` and `capture`.
+Who pickles what, and which handles hide inside, is left to `capture`.
 
 A buffer above `shared_size` lives in a memory file: see `memory_file`.
 """
@@ -56,7 +56,7 @@ class Content:
     """The frozen form of one object: a pickle and its out-of-band buffers.
 
     `size` is the number of bytes of both. Two contents are the same object when they are equal:
-    `capture.Interner` sees to that within a client.
+    `capture.function.Interner` sees to that within a client.
     """
 
     __slots__ = ("__weakref__", "_digest", "buffers", "data", "size")

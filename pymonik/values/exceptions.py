@@ -182,8 +182,8 @@ def new_exception(kind: type[BaseException], made_of: Any) -> BaseException:
 
 @pickled
 def complete_exception(error: BaseException, state: tuple[Any, dict[str, Any]]) -> None:
-    # A class may refuse that its attributes are set, as frozen data classes do.
     """Complete an exception that was begun."""
+    # A class may refuse that its attributes are set, as frozen data classes do.
     object.__setattr__(error, "args", state[0])
     for name, value in state[1].items():
         object.__setattr__(error, name, value)

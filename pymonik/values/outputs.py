@@ -1,4 +1,4 @@
-"""Where values will be found once a graph was sent: a `Outputs` for each unit, a `Location` a step.
+"""Where values will be found once a graph was sent: `Outputs` of each unit, a `Location` a step.
 
 Enters: records, from a backend, in any order. Leaves: records, to handles, and calls of callbacks.
 Threads: a backend fills cells under its own lock `changed`; readers look without it, since a record

@@ -1,4 +1,4 @@
-"""Seeds: each call has one of its own, which hangs on where the call stands in the program.
+"""Seeds: each call has one of its own, which depends on where the call stands in the program.
 
 Enters: the places of calls. A place is `(root, number)`: the seed of the client, or of the call
 that made this one, and how many were recorded there before; the place of an element is that of its

@@ -1,4 +1,7 @@
-"""What is kept across tasks within a budget of bytes: the least recently used goes first."""
+"""What is kept across tasks within a budget of bytes: the least recently used goes first.
+
+Enters: values by key, with their bytes. Leaves: those that are still there. Not safe for threads.
+"""
 
 from __future__ import annotations
 

@@ -45,11 +45,12 @@ class TaskPayload(NamedTuple):
     """What a task is to run: the program of a unit, pickled, and what a host must know of it.
 
     digests: of its inputs, in the order of the task's dependencies. outputs: stored steps.
-    limited: whether calls have deadlines. gives_up: it answers with an error when all of its values
-    are failures, which ends its dependents unseen; else it stores the failures. environment: its
-    wire form. has_folder: the last input is the archive of its working directory; has_modules: the
-    last one before holds sources of modules. slots, optimize: for the compiler of sub-tasks.
-    versions: of the packages that pickled data names, on the client.
+    limited: whether calls have deadlines. reports_error: it answers with an error when all of its
+    values are failures, which ends its dependents unseen; else it stores the failures. environment:
+    its wire form. has_folder: the last input is the archive of its working directory; has_modules:
+    the last one before holds sources of modules. slots, optimize: for the compiler of sub-tasks.
+    versions: of the packages that pickled data names, on the client. logs: what becomes of those of
+    its calls: "" they stay with the worker, "note" or "pack" they travel.
     """
 
     program: bytes
@@ -162,7 +163,7 @@ def seal_order(order: TaskPayload | AssemblePayload) -> Parts:
 
 
 def seal_names(places: dict[str, Any]) -> Parts:
-    """Put the places of named values into an envelope: see `plan.steps`."""
+    """Put the places of named values into an envelope: see `plan.plan`."""
     return seal(NAMES, bytes(DIGEST_SIZE), *records.dumps(places))
 
 

@@ -1,7 +1,8 @@
 """The program of a unit: what its payload says, as plain tuples.
 
-Written by `plan.lower`, read by `runtime.unit`. Inputs are named by position, because ids do not
-exist when a payload is written: an input is a `Content` (a blob) or the columns of another unit.
+Written by `plan.lower`, read by `runtime.executor.run`. Inputs are named by position, because ids
+do not exist when a payload is written: an input is a `Content` (a blob) or the columns of another
+unit.
 
 Columns (one for each argument):
 
@@ -40,8 +41,7 @@ class StepCode(NamedTuple):
 
     keep: which values are stored (all, none, or a bit an element). site: "file:line" of the call,
     or one for each element. base: number of the first element, or of each; None for single calls.
-    places:
-    where seeds come from (see `seeds`), None for pure tasks.
+    places: where seeds come from (see `seeds`), None for pure tasks.
     """
 
     function: Any

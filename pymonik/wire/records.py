@@ -10,11 +10,10 @@ asks for its value.
 
 A number, a text without lone surrogates, true, false and null stand for themselves; everything
 else is an array whose first item says what it is. Definitions are buffers that many contents have.
-Lists, failures and contents are numbered, and
-refer to earlier ones only: what is shared is written once, and no reference goes in a circle. A
-list of tuples of such values is written as {"tuples": [[…], …]}. Of long lists, numbers of one kind
-are {"array": [typecode, buffer]}, little-endian, and tuples of one length {"columns": [list, …]}:
-neither takes a step of Python for each element.
+Lists, failures and contents are numbered, and refer to earlier ones only: what is shared is written
+once, and no reference goes in a circle. A list of tuples of such values is written as {"tuples":
+[[…], …]}. Of long lists, numbers of one kind are {"array": [typecode, buffer]}, little-endian, and
+tuples of one length {"columns": [list, …]}: neither takes a step of Python for each element.
 """
 
 from __future__ import annotations

@@ -14,7 +14,10 @@ import pytest
 from pymonik import Pymonik, Task, task
 from pymonik.analysis import check as checks
 from pymonik.analysis.check import check
+from pymonik.analysis.session.diff import tasks_of_plans
 from pymonik.capture.dependencies import brought_by, imported
+from pymonik.cli.cost import _of_partitions
+from pymonik.settings import settings
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -243,3 +246,25 @@ def test_a_script_that_fails_by_itself_shows_its_traceback(pymonik_command: Comm
     done = pymonik_command("graph", "check", "bad.py", bad="1 / 0\n")
     assert done.returncode == 1
     assert done.stderr.startswith("Traceback")
+
+
+def test_a_partition_that_a_variable_names_is_the_default_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYMONIK_PARTITION", "gpu")
+    settings.cache_clear()
+    client = Pymonik(backend="dry-run")
+    try:
+        kept = [read.invoke("x", pmk_partition=name, pymonik=client) for name in ("gpu", "pymonik")]
+        plan = client.plan()
+        (finding,) = check(plan)
+        assert "'pymonik', the session has 'gpu'" in finding.text
+        facts = [dict(task.facts)["partition"] for task in tasks_of_plans([plan])]
+        assert facts == ["gpu", "pymonik"]
+        assert _of_partitions({"gpu": 3, "pymonik": 2}, [plan]) == {"gpu": 3, "pymonik": 2}
+        nameless = read.invoke("y", pymonik=client)
+        assert _of_partitions({"gpu": 3, "pymonik": 2}, [client.plan()])[""] == 3
+    finally:
+        client.cancel()
+        settings.cache_clear()
+    del kept, nameless

@@ -23,7 +23,7 @@ from pymonik.capture.fingerprint import fingerprint
 from pymonik.errors import RunNotFound
 from pymonik.runs.record import RunRecord
 from pymonik.runs.store import RunStore
-from pymonik.runs.trace import chrome, move_out_of_line, timeline
+from pymonik.runs.trace import chrome, timeline, without_overlaps
 from tests.conftest import PATIENCE, script_environment
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -282,7 +282,7 @@ def test_a_trace_has_a_lane_a_worker_and_an_event_a_piece() -> None:
 
 def test_pieces_that_were_told_together_are_set_apart() -> None:
     spans = [(0, "a", 1.0, 2.0, 1), (1, "c", 0.0, 3.0, 1), (0, "b", 2.0, 1.0, 1)]
-    assert move_out_of_line(spans) == [
+    assert without_overlaps(spans) == [
         (0, "a", 0.0, 2.0, 1),
         (1, "c", 0.0, 3.0, 1),
         (0, "b", 2.0, 1.0, 1),

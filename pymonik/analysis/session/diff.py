@@ -19,9 +19,8 @@ from pymonik.plan.fan_in import bounded
 from pymonik.plan.make_requests import placement_of
 from pymonik.plan.plan import Plan
 from pymonik.plan.requests import APPLICATION, Placement
+from pymonik.settings import settings
 
-# What a session has whose client names no partition.
-_DEFAULT = "pymonik"
 Wiring = tuple[Sequence[SessionTask], Mapping[str, SessionObject]]
 
 
@@ -49,7 +48,7 @@ def _tasks(plan: Plan) -> Iterator[SessionTask]:
     for unit in bounded(plan.units, source.optimize if source is not None else True):
         placement = placement_of(unit.options)
         if not placement.partition:
-            placement = placement._replace(partition=(*partitions, _DEFAULT)[0])
+            placement = placement._replace(partition=(*partitions, settings().partition)[0])
         yield SessionTask(
             id=str(id(unit.cell)),
             name=unit.name,
@@ -113,7 +112,7 @@ def _groups(session: TaskGraph, folded: set[str]) -> dict[str, _Group]:
                 group.objects.add(id)
         parent = session.parent(task)
         if parent is not None:
-            group.feeds["stands for" if session.is_heir(task) else "made by", name_of(parent)] += 1
+            group.feeds["stands for" if session.is_tail(task) else "made by", name_of(parent)] += 1
     return groups
 
 

@@ -68,8 +68,11 @@ class TaskGraph:
         """Return the task that submitted another, when it is in the graph."""
         return self.tasks.get(task.ancestors[-1]) if task.ancestors else None
 
-    def is_heir(self, task: SessionTask) -> bool:
-        """Return whether a sub-task makes what the task that submitted it had promised."""
+    def is_tail(self, task: SessionTask) -> bool:
+        """Return whether a sub-task makes what the task that submitted it had promised.
+
+        As a tail call does: it stands for that task.
+        """
         parent = self.parent(task)
         outputs = parent.outputs if parent is not None else ()
         return any(self.makers[output] == task.id for output in outputs)

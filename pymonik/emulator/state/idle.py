@@ -65,7 +65,7 @@ def _hopeless(world: World, task: TaskRecord) -> str:
 
 
 def _waits_within(world: World, task: TaskRecord) -> bool:
-    """Whether every missing input belongs to a task of the same session that waits as well."""
+    """Return whether each missing input is of a task of the same session that waits as well."""
     owners = (
         world.tables.tasks.get(world.tables.results[result_id].owner)
         for result_id in task.remaining

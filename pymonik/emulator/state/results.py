@@ -80,7 +80,7 @@ def delete(world: World, event: events.DeleteResults) -> None:
 
 
 def complete(world: World, result: Result, stored: events.StoredObject) -> None:
-    """Return a result its bytes; an earlier object is not referenced any more."""
+    """Give a result its bytes; an earlier object is not referenced any more."""
     world.remember(result)
     if result.object_id and result.object_id != stored.object_id:
         world.out.append(Drop(result.object_id))

@@ -64,7 +64,7 @@ def admit(
 def with_merged_options(
     world: World, tasks: Iterable[events.NewTask], defaults: Options
 ) -> list[events.NewTask]:
-    """Return every task its final options."""
+    """Return the tasks with their final options."""
     merged: list[events.NewTask] = []
     for task in tasks:
         if task.options is not None:

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from pymonik.graph.target import Target
 
 _SIDE = "its consumer needs values that are made at the same time"
-
-
+# Of a chain of thousands, so many are told of one by one.
 _TOLD = 200
 
 

@@ -44,7 +44,7 @@ def _told(error: BaseException, step: StepCode, number: int, attempts: int, work
 
     text = "".join(traceback.format_exception(type(error), error, _users_part(error)))
     message = "".join(traceback.format_exception_only(type(error), error)).strip()
-    exception, lost = packed(error, partial(pickling.freeze, known_at=True))
+    exception, lost = packed(error, partial(pickling.freeze, as_captured=True))
     return Failure(
         "error",
         message[:_TEXT_LIMIT],
@@ -75,7 +75,7 @@ def frozen(
     if type(value) is Content or (type(value) is tuple and is_immediate_tuple(value)):
         return value
     try:
-        data, raw, _ = pickling.freeze(value, known_at=True)
+        data, raw, _ = pickling.freeze(value, as_captured=True)
         files = pickling.freeze(value, files=True)[2] if b"Materialize" in data else []
     except BaseException as error:  # a `__reduce__` may raise anything
         if isinstance(error, passed):
