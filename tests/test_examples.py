@@ -44,7 +44,7 @@ def run(*arguments: str | Path, backend: str = "local", cwd: Path | None = None)
 def figures(*arguments: str, backend: str = "local") -> Any:
     """Give the risk figures that the example computes from a few scenarios."""
     script = EXAMPLES / "value_at_risk.py"
-    return json.loads(run(script, "--json", "--scenarios", "4000", *arguments, backend=backend))
+    return json.loads(run(script, "--json", "--scenarios", "2000", *arguments, backend=backend))
 
 
 @pytest.mark.parametrize("backend", ["inline", "local"])
@@ -91,11 +91,11 @@ def expected() -> Any:
 @pytest.mark.parametrize(
     ("arguments", "backend"),
     [
-        ((), "local"),
+        ((), "inline"),
+        pytest.param((), "local", marks=pytest.mark.thorough),
         pytest.param(("--no-optimize",), "local", marks=pytest.mark.thorough),
         pytest.param(("--workers", "1"), "local", marks=pytest.mark.thorough),
-        (("--workers", "3"), "local"),
-        ((), "inline"),
+        pytest.param(("--workers", "3"), "local", marks=pytest.mark.thorough),
     ],
 )
 def test_the_risk_does_not_depend_on_how_the_work_was_spread(

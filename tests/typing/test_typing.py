@@ -15,7 +15,9 @@ import pytest
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 CASES = sorted((HERE / "cases").glob("*.py"))
-Said = dict[int, list[str]]
+# A case and a line of it; and what is said of lines.
+Place = tuple[str, int]
+Said = dict[Place, list[str]]
 
 
 def simple(text: str) -> str:
@@ -24,20 +26,27 @@ def simple(text: str) -> str:
     return text.replace("*", "").strip()
 
 
-def pinned(case: Path) -> tuple[dict[int, str], set[int]]:
+def pinned() -> tuple[dict[Place, str], set[Place]]:
     """Return the revealed type of each pinned line, and the lines with errors."""
-    lines = list(enumerate(case.read_text().splitlines(), 1))[1:]  # the first one explains pins
-    reveals = {n: line.split("# reveals: ")[1] for n, line in lines if "# reveals: " in line}
-    return reveals, {n for n, line in lines if line.endswith("# error")}
+    lines = {
+        (case.stem, number): line
+        for case in CASES
+        for number, line in enumerate(case.read_text().splitlines(), 1)
+        if number > 1  # the first one explains pins
+    }
+    reveals = {
+        n: line.split("# reveals: ")[1] for n, line in lines.items() if "# reveals: " in line
+    }
+    return reveals, {n for n, line in lines.items() if line.endswith("# error")}
 
 
-def mypy(case: Path, scratch: Path) -> tuple[Said, Said]:
-    """Return what mypy reveals and refuses, by line."""
+def mypy(scratch: Path) -> tuple[Said, Said]:
+    """Return what mypy reveals and refuses, by case and line."""
     done = subprocess.run(
         [
             sys.executable, "-m", "mypy", "--no-error-summary", "--hide-error-context",
             "--no-pretty", "--config-file", os.devnull, "--cache-dir", str(scratch / "cache"),
-            str(case),
+            *map(str, CASES),
         ],
         cwd=scratch,
         env={**os.environ, "MYPYPATH": str(REPOSITORY)},
@@ -50,22 +59,23 @@ def mypy(case: Path, scratch: Path) -> tuple[Said, Said]:
     for path, number, kind, text in re.findall(
         r"^(.+?):(\d+): (note|error): (.*)$", done.stdout, flags=re.MULTILINE
     ):
-        if Path(path).name != case.name:
+        place = Path(path).stem, int(number)
+        if Path(path).name not in {case.name for case in CASES}:
             continue
         revealed = re.match(r'Revealed type is "(.*)"$', text)
         if revealed:
-            reveals[int(number)].append(simple(revealed[1]))
+            reveals[place].append(simple(revealed[1]))
         elif kind == "error":
-            errors[int(number)].append(text)
+            errors[place].append(text)
     return reveals, errors
 
 
-def pyright(case: Path, scratch: Path) -> tuple[Said, Said]:
-    """Return what pyright reveals and refuses, by line."""
+def pyright(scratch: Path) -> tuple[Said, Said]:
+    """Return what pyright reveals and refuses, by case and line."""
     done = subprocess.run(
         [
             sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable,
-            str(case),
+            *map(str, CASES),
         ],
         cwd=REPOSITORY,
         capture_output=True,
@@ -78,30 +88,29 @@ def pyright(case: Path, scratch: Path) -> tuple[Said, Said]:
     reveals: Said = defaultdict(list)
     errors: Said = defaultdict(list)
     for found in report["generalDiagnostics"]:
-        line = found["range"]["start"]["line"] + 1
+        place = Path(found["file"]).stem, found["range"]["start"]["line"] + 1
         revealed = re.match(r'Type of ".*" is "(.*)"$', found["message"], flags=re.DOTALL)
         if revealed:
-            reveals[line].append(simple(revealed[1]))
+            reveals[place].append(simple(revealed[1]))
         elif found["severity"] == "error":
-            errors[line].append(found["message"])
+            errors[place].append(found["message"])
     return reveals, errors
 
 
 CHECKERS = {"mypy": mypy, "pyright": pyright}
 
 
+# All cases at once: most of the time goes into reading what they import.
 @pytest.mark.parametrize("checker", CHECKERS)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
 def test_a_checker_sees_the_pinned_types_and_refuses_the_pinned_lines(
-    tmp_path: Path, case: Path, checker: str
+    tmp_path: Path, checker: str
 ) -> None:
     pytest.importorskip(checker, reason=f"{checker.upper()} IS NOT INSTALLED: pins unchecked")
-    reveals, errors = CHECKERS[checker](case, tmp_path)
-    wanted_reveals, wanted_errors = pinned(case)
-    assert {line: said[0] for line, said in reveals.items()} == wanted_reveals
-    unexpected = {line: said for line, said in errors.items() if line not in wanted_errors}
-    assert unexpected == {}
-    assert sorted(errors) == sorted(wanted_errors)
+    reveals, errors = CHECKERS[checker](tmp_path)
+    wanted_reveals, wanted_errors = pinned()
+    assert {place: said[0] for place, said in reveals.items()} == wanted_reveals
+    assert {place: said for place, said in errors.items() if place not in wanted_errors} == {}
+    assert errors.keys() == wanted_errors
 
 
 def test_the_package_says_that_it_is_typed() -> None:
