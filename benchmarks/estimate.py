@@ -108,7 +108,8 @@ def overheads() -> Overheads:
         client.flush()
         begin = time.perf_counter()
         many.wait()
-        unit = (time.perf_counter() - begin) / _UNITS * client.create()._opened().traits.slots
+        slots = client.create().parts.engine.opened().traits.slots
+        unit = (time.perf_counter() - begin) / _UNITS * slots
         link = nothing.invoke()
         for _ in range(_LINKS):
             link = nothing.invoke(link)

@@ -209,8 +209,8 @@ def submit(
     sys.argv[0] = file  # what `pymonik runs` tells of
     try:
         with client:
-            client.pending += loaded.graph.nodes
-            client.names.update(handles_of(loaded.graph.nodes, client))
+            client.pending.extend(loaded.graph.nodes)
+            client.recorder.names.update(handles_of(loaded.graph.nodes, client))
             client.flush()
             session = client.session_id
             for name, nodes in _wanted(loaded.graph).items() if not detach else ():

@@ -6,12 +6,70 @@ value, or whether anybody still wants what a unit makes. Stopping a unit is left
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from pymonik.client.engine import LazyBackend
+from pymonik.client.state import ClientState
 from pymonik.graph.columns import Each, slot_at
-from pymonik.graph.ir import Call, inputs
+from pymonik.graph.ir import Call, Put, inputs
+from pymonik.record.handle import ResultHandle
+from pymonik.record.recorder import Recorder
 from pymonik.values.outcome import PENDING, Failure
-from pymonik.values.outputs import known_at
+from pymonik.values.outputs import ScatteredLocation, known_at
+
+
+class Canceller:
+    """Cancels calls, under the lock of the flush: one under way decides first what it sends.
+
+    dropped: lets those be told who wait for calls that were dropped before they were sent.
+    """
+
+    def __init__(
+        self,
+        state: ClientState,
+        recorder: Recorder,
+        engine: LazyBackend,
+        dropped: Callable[[], None],
+    ) -> None:
+        self._state = state
+        self._recorder = recorder
+        self._engine = engine
+        self._dropped = dropped
+
+    def cancel_call(self, handle: ResultHandle[Any]) -> bool:
+        """Cancel a call; before the flush its dependents go with it."""
+        node = handle._node
+        with self._state.lock:
+            if node.home is None:
+                return self._cancel_unsent(handle)
+            index = handle._index
+            if type(node.home) is ScatteredLocation:
+                node, index = node.home.nodes[node.offset + index]
+            if type(node) is Put:
+                return False
+            place = node.offset + index
+            record = node.home.record(place)
+            if record is not PENDING:
+                return type(record) is Failure and record.kind == "cancelled"
+            # A flush that finds the value known claims it under the same lock: see `cache.splice`.
+            if not renounce(node, index):
+                return False
+            cell, _ = node.home.locate(place)
+            return self._engine.opened().cancel(cell)
+
+    def _cancel_unsent(self, handle: ResultHandle[Any]) -> bool:
+        node, recorder = handle._node, self._recorder
+        if self._state.is_closed:
+            return True  # dropped with its client, and never sent
+        if self._state.is_compiling:  # a finalizer of the user's, where this thread compiles
+            return False
+        recorder.number()  # what is taken out must not move the places of others
+        if node.n and not node.args:
+            recorder.give_argument(node)
+        cancel_pending(recorder.pending, node, handle._index)
+        self._dropped()
+        return True
 
 
 def cancel_pending(pending: list[Any], node: Call, index: int) -> None:

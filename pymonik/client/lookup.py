@@ -70,14 +70,23 @@ def value_name(node: Any, index: int) -> tuple[str, str]:
     return label or node.spec.name, f"[{index}]" if node.n is not None else ""
 
 
-def description(handle: ResultHandle[Any]) -> str:
-    """Tell which value a handle is of, and what is known of it."""
-    node = handle._node
-    name, place = value_name(node, handle._index)
-    if type(node) is Put:
-        return f"of {name}, put at {node.where}"
-    if node.home is None:
-        return f"of {name}{place}, not sent yet"
-    record = node.home.record(node.offset + handle._index)
-    state = "pending" if record is PENDING else "done"
-    return f"of {name}{place}, {'failed' if type(record) is Failure else state}"
+class HandleViews:
+    """How handles of a client show themselves: nothing is sent for it."""
+
+    def describe(self, handle: ResultHandle[Any]) -> str:
+        """Tell which value a handle is of, and what is known of it."""
+        node = handle._node
+        name, place = value_name(node, handle._index)
+        if type(node) is Put:
+            return f"of {name}, put at {node.where}"
+        if node.home is None:
+            return f"of {name}{place}, not sent yet"
+        record = node.home.record(node.offset + handle._index)
+        state = "pending" if record is PENDING else "done"
+        return f"of {name}{place}, {'failed' if type(record) is Failure else state}"
+
+    def html(self, text: str, nodes: list[Any]) -> str:
+        """Return what a handle shows in a notebook."""
+        from pymonik.client.plan_view import handle_html
+
+        return handle_html(text, nodes)

@@ -6,7 +6,7 @@ the objects were when the call was made. Who records the call is the business of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -23,17 +23,47 @@ from pymonik.values.content import IMMEDIATE, Content
 _CAPTURED = frozenset({Content, Nested, ListOf, Ref})
 
 
-class Arguments:
-    """Captures arguments; a handle among them must be one of this client."""
+def _keep_all() -> None:
+    """Let all that is captured wait."""
+
+
+class ScopeState:
+    """Whether a scope takes calls: one object, which all of its parts look at, and all threads.
+
+    No lock: both flags are only ever set. Who records a call looks at `is_closed` once more when
+    the call stands in `pending`, and who closes sets it before `pending` is looked at.
+    """
+
+    __slots__ = ("is_closed", "is_closing")
 
     def __init__(self) -> None:
-        self.interner = Interner()
-        # Files that calls take, by their hashes: each is read once while somebody needs it.
-        self._files: WeakValueDictionary[str, Content] = WeakValueDictionary()
         # While it is being closed nothing more is recorded, but for what callbacks record; once it
         # is closed, nothing at all.
-        self._closing = False
-        self._closed = False
+        self.is_closing = False
+        self.is_closed = False
+
+    def check(self, delegate: bool) -> None:
+        """Return if a call can be recorded here; inside a task it may delegate."""
+        self.check_open()
+
+    def check_open(self) -> None:
+        """Refuse what a scope that was closed cannot do."""
+        if self.is_closed:
+            raise NoClientError("this client is closed: create a new one")
+
+
+class Arguments:
+    """Captures arguments; a handle among them must be one of the same scope.
+
+    flush_captures: makes room, when more was captured than may wait.
+    """
+
+    def __init__(self, state: ScopeState, flush_captures: Callable[[], None] = _keep_all) -> None:
+        self.interner = Interner()
+        self._state = state
+        self._flush_captures = flush_captures
+        # Files that calls take, by their hashes: each is read once while somebody needs it.
+        self._files: WeakValueDictionary[str, Content] = WeakValueDictionary()
 
     def argument(self, value: Any, name: str) -> Any:
         """Capture one argument: give the slot value that stands for it."""
@@ -50,7 +80,7 @@ class Arguments:
             return self.slot_of_lazy(MultiResultHandle(value))
         content, handles_in = self.interner.freeze(value, name)
         if self.interner.new_bytes > settings().capture_limit:
-            self.flush_captures()
+            self._flush_captures()
         if not handles_in:
             return content
         return Nested(content, tuple(map(self.slot_in, handles_in)))
@@ -74,13 +104,10 @@ class Arguments:
             self.interner.new_bytes += known.size
         return known
 
-    def flush_captures(self) -> None:
-        """Make room: more was captured than may wait."""
-
     def slot_of_lazy(self, lazy: Any) -> Any:
         """Return the slot value that stands for a handle, or for several."""
         client = lazy._client
-        if client is not self and client is not None:
+        if client is not None and client.recorder.arguments is not self:
             raise NoClientError(
                 "this handle belongs to another client: get() its value there, and pass that"
             )
@@ -88,7 +115,7 @@ class Arguments:
             runs = [run for run in lazy._runs if run[1]]
             return ListOf(tuple([run[:2] for run in runs]), tuple([run[2] for run in runs]))
         node = lazy._node
-        if node.home is None and self._closed:
+        if node.home is None and self._state.is_closed:
             raise NoClientError("this handle was dropped with its client: its call was never sent")
         if type(node) is Put:
             return node.content

@@ -8,7 +8,7 @@ Several at once are a `MultiResultHandle` (`multi`).
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Generator
 from datetime import timedelta
 from typing import (
     TYPE_CHECKING,
@@ -16,12 +16,12 @@ from typing import (
     ClassVar,
     Generic,
     NoReturn,
-    Protocol,
     TypeVar,
 )
 
 from pymonik._pickled import public
 from pymonik.errors import LazyValueError, OptionsError
+from pymonik.record.owner import Owner
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -59,72 +59,6 @@ def compared(other: object) -> bool:
     return _cannot_compare(None)
 
 
-class Owner(Protocol):
-    """What handles ask of the recorder that made them."""
-
-    @property
-    def session_id(self) -> str:
-        """The session that the calls belong to."""
-
-    def wait_for(self, handles: list[ResultHandle[Any]], timeout: float | None) -> None:
-        """Wait until all these handles are done."""
-
-    def wait_for_runs(self, runs: Any, timeout: float | None) -> None:
-        """Wait until all handles of runs are done."""
-
-    def value(self, handle: ResultHandle[Any], timeout: float | None) -> Any:
-        """Wait for a value and return it, or raise its error."""
-
-    def values(self, runs: Any, timeout: float | None) -> list[Any]:
-        """Wait for the values of runs and return them."""
-
-    def is_done(self, handle: ResultHandle[Any]) -> bool:
-        """Return whether a value, or an error, is known."""
-
-    def exception(self, handle: ResultHandle[Any], timeout: float | None) -> BaseException | None:
-        """Wait for a call to end; return its error, None for a value."""
-
-    def completed(
-        self, handles: list[ResultHandle[Any]], timeout: float | None
-    ) -> Iterator[ResultHandle[Any]]:
-        """Give handles as they become done."""
-
-    def awaited(self, handle: ResultHandle[Any]) -> Coroutine[Any, Any, Any]:
-        """Return what `await` of a handle waits for."""
-
-    def as_completed_async(
-        self, handles: list[ResultHandle[Any]], timeout: float | None
-    ) -> AsyncIterator[ResultHandle[Any]]:
-        """Give handles as they become done, without blocking the loop."""
-
-    def call_when_done(self, handle: ResultHandle[Any], callback: Callable[[Any], object]) -> None:
-        """Call back with the handle once it is done."""
-
-    def cancel_call(self, handle: ResultHandle[Any]) -> bool:
-        """Cancel a call; return whether it will not run."""
-
-    def result_id(self, handle: ResultHandle[Any]) -> str:
-        """Return the id of the result that the value is."""
-
-    def describe(self, handle: ResultHandle[Any]) -> str:
-        """Return what a handle says of itself."""
-
-    def html(self, text: str, nodes: list[Any]) -> str:
-        """Return what a notebook shows for nodes."""
-
-    def name(self, handle: ResultHandle[Any], name: str) -> None:
-        """Name the value of a handle."""
-
-    def item(self, handle: ResultHandle[Any], key: Any) -> ResultHandle[Any]:
-        """Return a handle to an item of a value."""
-
-    def unpack(self, handle: ResultHandle[Any], n: int) -> tuple[ResultHandle[Any], ...]:
-        """Return handles to the items of a value."""
-
-    def delegate(self, handle: Any) -> None:
-        """Note that the value of the running call is that of a handle."""
-
-
 @public
 class ResultHandle(Generic[T_co]):
     """A handle to one value: of a call, of an element of a map, or of an object put.
@@ -138,7 +72,7 @@ class ResultHandle(Generic[T_co]):
     __pymonik_role__: ClassVar[str] = "lazy"
 
     def __init__(self, result_id: str, session_id: str, pymonik_instance: Any) -> None:
-        found = pymonik_instance.of_result(result_id, session_id)
+        found = pymonik_instance.stored.of_result(pymonik_instance, result_id, session_id)
         self._client: Owner = found._client
         self._node, self._index, self._anchor = found._node, found._index, found._anchor
 
@@ -148,44 +82,44 @@ class ResultHandle(Generic[T_co]):
         timeout: seconds or a timedelta; past it TimeoutError is raised and nothing is lost. Returns
         itself.
         """
-        self._client.wait_for([self], in_seconds(timeout))
+        self._client.waiter.wait_for([self], in_seconds(timeout))
         return self
 
     def get(self, timeout: float | timedelta | None = None) -> T_co:
         """Wait for the value and give it, or raise what the task raised."""
-        return self._client.value(self, in_seconds(timeout))  # type: ignore[no-any-return]
+        return self._client.waiter.value(self, in_seconds(timeout))  # type: ignore[no-any-return]
 
     def done(self) -> bool:
         """Send what is pending and tell whether the call has ended, without waiting."""
-        return self._client.is_done(self)
+        return self._client.waiter.is_done(self)
 
     def exception(self, timeout: float | timedelta | None = None) -> BaseException | None:
         """Wait, and give the error of the call, or None if it has none."""
-        return self._client.exception(self, in_seconds(timeout))
+        return self._client.waiter.exception(self, in_seconds(timeout))
 
     def cancel(self) -> bool:
         """Cancel the call and what depends on it; tell whether it will not run."""
-        return self._client.cancel_call(self)
+        return self._client.canceller.cancel_call(self)
 
     def add_done_callback(self, callback: Callable[[ResultHandle[T_co]], object]) -> None:
         """Call `callback(handle)` once the call has ended, from a thread of the library."""
-        self._client.call_when_done(self, callback)
+        self._client.notifier.call_when_done(self, callback)
 
     def named(self, name: str) -> ResultHandle[T_co]:
         """Name the value, so that it is kept and can be looked up. Returns itself."""
-        self._client.name(self, name)
+        self._client.recorder.name(self, name)
         return self
 
     def unpack(self, n: int) -> tuple[ResultHandle[Any], ...]:
         """Return handles to the `n` items of a value that is a sequence of `n` items."""
         if isinstance(n, bool) or not isinstance(n, int) or n < 0:
             raise OptionsError(f"unpack takes the number of items, not {n!r}")
-        return self._client.unpack(self, n)
+        return self._client.recorder.unpack(self, n)
 
     @property
     def result_id(self) -> str:
         """The id under which the value is stored; sends what is pending."""
-        return self._client.result_id(self)
+        return self._client.stored.result_id(self)
 
     @property
     def session_id(self) -> str:
@@ -194,10 +128,10 @@ class ResultHandle(Generic[T_co]):
 
     def __getitem__(self, key: Any) -> ResultHandle[Any]:
         """Return a handle to `value[key]`, worked out where the value is."""
-        return self._client.item(self, key)
+        return self._client.recorder.item(self, key)  # type: ignore[no-any-return]
 
     def __await__(self) -> Generator[Any, None, T_co]:
-        return (yield from self._client.awaited(self).__await__())  # type: ignore[no-any-return]
+        return (yield from self._client.async_waiter.value(self).__await__())  # type: ignore[no-any-return]
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not ResultHandle:
@@ -208,10 +142,10 @@ class ResultHandle(Generic[T_co]):
         return hash((id(self._node), self._index))
 
     def __repr__(self) -> str:
-        return f"<ResultHandle {self._client.describe(self)}>"
+        return f"<ResultHandle {self._client.views.describe(self)}>"
 
     def _repr_html_(self) -> str:
-        return self._client.html(repr(self), [self._node])
+        return self._client.views.html(repr(self), [self._node])
 
     def __copy__(self) -> ResultHandle[T_co]:
         return self  # as of all that never changes, the copy is the same: `asdict` makes one

@@ -54,14 +54,14 @@ class MultiResultHandle(Generic[T]):
     def wait(self, timeout: float | timedelta | None = None) -> MultiResultHandle[T]:
         """Send what is pending and wait for all values. Returns itself."""
         if self._client is not None:
-            self._client.wait_for_runs(self._runs, in_seconds(timeout))
+            self._client.waiter.wait_for_runs(self._runs, in_seconds(timeout))
         return self
 
     def get(self, timeout: float | timedelta | None = None) -> list[T]:
         """Wait for all values and give them in order, or raise the first error."""
         if self._client is None:
             return []
-        return self._client.values(self._runs, in_seconds(timeout))  # type: ignore[no-any-return]
+        return self._client.waiter.values(self._runs, in_seconds(timeout))  # type: ignore[no-any-return]
 
     def as_completed(self, timeout: float | timedelta | None = None) -> Completed[T]:
         """Return the handles in the order in which their calls end, as `pymonik.as_completed`."""
@@ -230,7 +230,7 @@ class MultiResultHandle(Generic[T]):
 
     def _repr_html_(self) -> str:
         nodes = [node for node, _, _ in self._runs]
-        return repr(self) if self._client is None else self._client.html(repr(self), nodes)
+        return repr(self) if self._client is None else self._client.views.html(repr(self), nodes)
 
 
 # It has all that a sequence has: `random.sample` and `match` ask for that by name.
@@ -250,7 +250,7 @@ class Completed(Iterator[ResultHandle[T]], AsyncIterator[ResultHandle[T]]):
         if self._waiting is None:
             if not self._handles:
                 raise StopIteration
-            self._waiting = self._handles[0]._client.completed(self._handles, self._timeout)
+            self._waiting = self._handles[0]._client.waiter.completed(self._handles, self._timeout)
         return next(self._waiting)
 
     async def __anext__(self) -> ResultHandle[T]:
@@ -258,7 +258,7 @@ class Completed(Iterator[ResultHandle[T]], AsyncIterator[ResultHandle[T]]):
             if not self._handles:
                 raise StopAsyncIteration
             client = self._handles[0]._client
-            self._awaiting = client.as_completed_async(self._handles, self._timeout)
+            self._awaiting = client.async_waiter.completed(self._handles, self._timeout)
         return await self._awaiting.__anext__()
 
 

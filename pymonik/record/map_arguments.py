@@ -1,7 +1,7 @@
 """The elements of a map: what `map_invoke` is given becomes columns.
 
 Enters: argument tuples or single values, in a list, a generator or an array. Leaves: a column for
-each argument, checked against the signature. Capturing a value is left to the recorder.
+each argument, checked against the signature. Capturing a value is left to `arguments`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Elements:
 
     def __init__(
         self,
-        recorder: Arguments,
+        capture: Arguments,
         signature: Signature,
         args_list: Iterable[Any],
         keywords: dict[str, Any],
     ) -> None:
-        self._recorder = recorder
+        self._capture = capture
         self._signature = signature
         self._name = signature.name
         # Rows that a generator gave, whose arguments share objects.
@@ -42,13 +42,13 @@ class Elements:
         # Single values are one column; so are tuples that have to stay together.
         self.are_rows = bool(rows and arguments) and arguments[0] is rows and type(rows[0]) is tuple
         names = signature.labels(len(arguments))
-        self.columns, whole = captured_columns(recorder, arguments, names)
+        self.columns, whole = captured_columns(capture, arguments, names)
         if self._whole and not self.are_rows:
-            whole = whole_rows(recorder, self.columns, self._whole, self.n)
+            whole = whole_rows(capture, self.columns, self._whole, self.n)
         if whole is not None:
             self.are_rows, self.columns = True, (whole,)
         for key, value in keywords.items():
-            slot = recorder.argument(value, f"argument {key!r} of {self._name!r}")
+            slot = capture.argument(value, f"argument {key!r} of {self._name!r}")
             self.columns += (Const(slot),)
 
     def _rows(self, args_list: Any) -> list[Any]:
@@ -70,9 +70,9 @@ class Elements:
             return self._captured(row, 0, 1)
         if SMALL.issuperset(map(type, row)):  # most rows: nothing to capture
             return row
-        slots, shares = captured(self._recorder, row, self._signature.labels(len(row)))
+        slots, shares = captured(self._capture, row, self._signature.labels(len(row)))
         if shares:
-            self._whole[number] = self._recorder.argument(row, f"element {number}")
+            self._whole[number] = self._capture.argument(row, f"element {number}")
         return tuple([value if type(value) is ResultHandle else slot
                       for value, slot in zip(row, slots)])  # fmt: skip
 
@@ -80,7 +80,7 @@ class Elements:
         kind = type(value)
         if kind in SMALL or kind is ResultHandle:
             return value
-        return self._recorder.argument(value, self._signature.labels(width)[at])
+        return self._capture.argument(value, self._signature.labels(width)[at])
 
     def _transposed(self, rows: list[Any], keywords: dict[str, Any]) -> list[Any]:
         """Return the values of each argument; the rows themselves where they are single values."""

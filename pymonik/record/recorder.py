@@ -1,9 +1,9 @@
 """Recording: a Python call becomes a node of a graph in memory.
 
-Enters: a task and its arguments. Leaves: a node appended to `pending`, and a handle. Opens no
-channel, starts no process. What arguments become is the business of `arguments`. Who waits for
-values is the difference between its two children: the client (`client.Pymonik`), and the recorder
-inside a task (`runtime.subtasks.TaskRecorder`).
+Enters: what a call is made of: its spec (`specs`) and its arguments (`arguments`). Leaves: a node
+appended to `pending`, and a handle. Opens no channel, starts no process, waits for nothing. A
+client has a recorder (`client.parts`); what records calls inside a task is one
+(`runtime.executor.subtasks`).
 """
 
 from __future__ import annotations
@@ -11,37 +11,27 @@ from __future__ import annotations
 import operator
 import sys
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
-from pymonik.capture.function import Code, capture_function
-from pymonik.errors import NoClientError, OptionsError
+from pymonik.errors import OptionsError
 from pymonik.graph.columns import Const, Nested
 from pymonik.graph.ir import Call, CallSpec, Put
 from pymonik.humanize import counted
-from pymonik.record.arguments import Arguments
+from pymonik.record.arguments import Arguments, ScopeState
 from pymonik.record.builtin_tasks import builtin, calling, identity, unpacked
 from pymonik.record.current import current_recorder
-from pymonik.record.handle import Owner, ResultHandle, handle_to
+from pymonik.record.handle import ResultHandle, handle_to
 from pymonik.record.handles import MultiResultHandle
-from pymonik.values.options import TaskOptions, from_keywords, merge
+from pymonik.record.owner import Owner
+from pymonik.record.specs import CallSpecs
+from pymonik.values.options import from_keywords, merge
 from pymonik.values.outcome import PENDING
 from pymonik.values.outputs import known_at
 
-if TYPE_CHECKING:
-    from pymonik.record.definition import TaskDefinition
-    from pymonik.system.surroundings import SurroundingsWatch
-
 T = TypeVar("T")
-
-_KEPT_CODES = 256
-_KEPT_SPECS = 1024
-# Bytes of a pure function that is told from others when it is captured: a key may depend on it, and
-# to read as many takes no longer than to pickle them.
-_NOTED = 1 << 16
-# Modules of the functions of `builtin_call`, which never change.
-_OWN = ("pymonik.", "_operator")
 
 
 class Liveness:
@@ -50,59 +40,62 @@ class Liveness:
     __slots__ = ("__weakref__",)
 
 
-class Recorder(Arguments, Owner):
-    """Records calls into `pending`; what is pending is sent by `flush`, which children define."""
+class Recorder:
+    """Records calls into `pending`: what it is made of, and where a call ends up.
 
-    __pymonik_role__ = "recorder"
+    state: whether calls are taken. arguments, specs: what a call is made of. naming: gives what is
+    held while a value gets a name, where threads share it. Recording a call takes no lock:
+    `pending` is only appended to.
 
-    def __init__(self, options: TaskOptions, environment: Any = None) -> None:
-        super().__init__()
-        self.options = options
-        self.environment = environment
+    Who records names the owner, whom the handle is to ask for its value: it is not kept here, so
+    that a client that nobody has any more is collected at once, and ends its session.
+    """
+
+    def __init__(
+        self,
+        state: ScopeState,
+        arguments: Arguments,
+        specs: CallSpecs,
+        naming: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        self.state = state
+        self.arguments = arguments
+        self.specs = specs
         self.pending: list[Any] = []
         # Handles by the names of their values: what has a name is kept.
         self.names: dict[str, Any] = {}
-        self._codes: dict[int, tuple[Any, Code]] = {}
-        self._specs: dict[Any, CallSpec] = {}
-        # Looked at by every call, where calls run in the surroundings that they were made in.
-        self.surroundings: SurroundingsWatch | None = None
-        # Where the seeds of calls come from: see `runtime.seeds`.
-        self._root = b""
-        # As it was given, for whoever compares; None where it was chosen here.
-        self._seed: int | None = None
+        self._naming = naming
         self._numbered = 0
-        # Another one after each flush: see `Code.is_current`.
-        self._moment = object()
-        # Whether a task was called whose values may be known already.
-        self._looks_up = False
-        self.interner.editions.changed = self._specs.clear
-
-    def __pymonik_reduce__(self) -> Any:
-        # A task that names its client means the one of the place where it runs.
-        return current_recorder, ()
 
     # ----- recording: the hot path
 
     def record_call(
-        self, spec: CallSpec, args: tuple[Any, ...], site: Any, lasti: int, label: str | None = None
+        self,
+        owner: Any,
+        spec: CallSpec,
+        args: tuple[Any, ...],
+        site: Any,
+        lasti: int,
+        label: str | None = None,
     ) -> ResultHandle[Any]:
         """Append a call; give the handle of its value.
 
         Once it stands in `pending`, another thread may send it: all else is done before.
         """
         node = Call(spec, args, None, site, lasti)
-        handle: ResultHandle[Any] = handle_to(node, 0, self)
+        handle: ResultHandle[Any] = handle_to(node, 0, owner)
         node.anchor = weakref.ref(handle)
         if label is not None:
             node.label = label
             self.names[label] = handle
         self.pending.append(node)
-        if self._closed:
-            self._check_open()
+        if self.state.is_closed:
+            self.state.check_open()
         return handle
 
     def record_map(
         self,
+        owner: Any,
         spec: CallSpec,
         columns: tuple[Any, ...],
         n: int,
@@ -114,7 +107,7 @@ class Recorder(Arguments, Owner):
         anchor = Liveness()
         node = Call(spec, columns, n, site, lasti)
         node.anchor = weakref.ref(anchor)
-        handles: MultiResultHandle[Any] = MultiResultHandle.of_run(node, range(n), self, anchor)
+        handles: MultiResultHandle[Any] = MultiResultHandle.of_run(node, range(n), owner, anchor)
         if not n:
             node.home = known_at(PENDING)
             return handles
@@ -122,8 +115,8 @@ class Recorder(Arguments, Owner):
             node.label = label
             self.names[label] = handles
         self.pending.append(node)
-        if self._closed:
-            self._check_open()
+        if self.state.is_closed:
+            self.state.check_open()
         return handles
 
     def number(self) -> None:
@@ -135,78 +128,106 @@ class Recorder(Arguments, Owner):
                 number += 1
         self._numbered = number
 
-    def spec_for(
-        self, task: TaskDefinition, code: Code, width: int, keywords: tuple[str, ...], given: Any
-    ) -> CallSpec:
-        """Return what all calls like this one share, made once."""
-        surroundings = self.surroundings.changes() if self.surroundings is not None else None
-        key: Any = (id(task), id(code), width, keywords, given, id(surroundings))
-        try:
-            known = self._specs.get(key)
-        except TypeError:  # ArmoniK's own options have no hash: made anew each time
-            known, key = None, None
-        if known is None:
-            if len(self._specs) > _KEPT_SPECS:  # options of each call's own, such as its labels
-                self._specs.clear()
-            known = CallSpec(
-                task.func_name,
-                code,
-                width,
-                merge(self.options, task.task_options, given),
-                keywords,
-                task.pure,
-                task.require_context,
-                self._environment_for(task),
-                self.interner.editions.current,
-                task.cache,
-                task.version,
-                self._root,
-                code.delegates or self.code_for(task).delegates,
-                surroundings,
-            )
-            self._looks_up = self._looks_up or task.cache
-            if key is not None:
-                # Another thread may have made one meanwhile: calls alike share theirs.
-                known = self._specs.setdefault(key, known)
-        return known
-
-    def _environment_for(self, task: TaskDefinition) -> Any:
-        if task.environment is None:
-            return self.environment
-        from pymonik.environment.value import Environment
-        from pymonik.environment.value import merge as merge_environments
-
-        merged = merge_environments(self.environment or Environment(), task.environment)
-        self.check_environment(merged)
-        return merged
-
-    def check_environment(self, environment: Any) -> None:
-        """Refuse an environment that calls cannot have here."""
-
-    def code_for(self, task: TaskDefinition) -> Code:
-        """Return the captured function of a task; capture again when a global was rebound."""
-        known = self._codes.get(id(task))
-        if known is not None and known[1].is_current(self._moment):
-            return known[1]
-        if len(self._codes) > _KEPT_CODES:  # tasks made by the thousand, such as bound methods
-            self._codes.clear()
-            self._specs.clear()
-        is_own = task.__module__.startswith(_OWN)
-        noted = sys.maxsize if task.cache else _NOTED if task.pure and not is_own else 0
-        code = capture_function(task.func, task.func_name, self.interner, noted)
-        if known is not None:  # what it has captured may be large: nothing may keep it
-            for key in [k for k, spec in list(self._specs.items()) if spec.code is known[1]]:
-                self._specs.pop(key, None)
-        self._codes[id(task)] = (task, code)
-        return code
-
     def give_argument(self, node: Call) -> None:
         """Let a map without arguments take its function for one: each element has it then."""
         node.args = (Const(node.spec.code.content),)
         node.spec = copy(node.spec)
-        node.spec.code, node.spec.width = self.code_for(calling(node.spec.context)), 1
+        node.spec.code, node.spec.width = self.specs.code_for(calling(node.spec.context)), 1
 
     # ----- objects
+
+    def record_put(self, owner: Any, obj: T, name: str | None) -> ResultHandle[T]:
+        """Freeze an object; give its handle. Raises CaptureError."""
+        self.state.check(False)
+        if name is not None:
+            _demand_name(name)
+        content, handles_in = self.arguments.interner.freeze(obj, name or "the object")
+        if any(getattr(type(lazy), "__pymonik_role__", "") == "file" for lazy in handles_in):
+            raise OptionsError("files are put in place for the task that takes them: pass, not put")
+        if handles_in:
+            slots = tuple(map(self.arguments.slot_of_lazy, handles_in))
+            handle = self.builtin_call(owner, identity, (Nested(content, slots),))
+            return handle.named(name) if name else handle
+        frame = _users_frame()
+        node = Put(content, name, f"{frame.f_code.co_filename}:{frame.f_lineno}")
+        node.home = known_at(content)
+        kept: ResultHandle[T] = handle_to(node, 0, owner)
+        if name is not None:
+            self.names[name] = kept
+            self.pending.append(node)
+            if self.state.is_closed:
+                self.state.check_open()
+        return kept
+
+    # ----- derived values
+
+    def builtin_call(self, owner: Any, function: Any, args: tuple[Any, ...]) -> ResultHandle[Any]:
+        """Record a call of a function of our own: pure, cheap, without a signature check."""
+        task = builtin(function)
+        code = self.specs.code_for(task)
+        spec = self.specs.spec_for(task, code, len(args), (), None)
+        frame = _users_frame()
+        return self.record_call(owner, spec, args, frame.f_code, frame.f_lasti)
+
+    def item(self, handle: ResultHandle[Any], key: Any) -> ResultHandle[Any]:
+        """Record `value[key]`."""
+        slot = self.arguments.argument(key, "the key")
+        args = (self.arguments.slot_of_lazy(handle), slot)
+        return self.builtin_call(handle._client, operator.getitem, args)
+
+    def unpack(self, handle: ResultHandle[Any], n: int) -> tuple[ResultHandle[Any], ...]:
+        """Record the `n` items of a value."""
+        calls = [(self.arguments.slot_of_lazy(handle), n, i) for i in range(n)]
+        return tuple([self.builtin_call(handle._client, unpacked, args) for args in calls])
+
+    def name(self, handle: ResultHandle[Any], name: str) -> None:
+        """Name a value, whether it was sent or not: who has its handle keeps it."""
+        _demand_name(name)
+        with self._naming():  # other threads may name elements of the same map
+            self._name(handle, name)
+
+    def _name(self, handle: ResultHandle[Any], name: str) -> None:
+        node = handle._node
+        if type(node) is Put:
+            node.label = name
+            self.names[name] = handle
+            if node not in self.pending:
+                self.pending.append(node)
+            return
+        self.names[name] = handle
+        if node.n is None:
+            node.label = name
+            return
+        # Elements have names of their own; a name that the whole map has already goes to all.
+        known = node.label
+        if isinstance(known, str):
+            known = {index: f"{known}[{index}]" for index in range(node.n)}
+        node.label = {**(known or {}), handle._index: name}
+
+    def delegate(self, handle: Any) -> None:
+        """Let the value of a call stand for the value of the running task: here there is none."""
+        raise OptionsError("delegate=True is for calls made inside a task")
+
+    def call_options(self, keywords: dict[str, Any], given: Any) -> tuple[Any, str | None]:
+        """Split `pmk_…` keywords off `keywords`; give the options of the call and its name."""
+        ours = {key: keywords.pop(key) for key in list(keywords) if key.startswith("pmk_")}
+        label = ours.pop("pmk_name", None)
+        if label is not None:
+            _demand_name(label)
+        options = merge(given, from_keywords(ours, "pmk_")) if ours else given
+        return options, label
+
+
+class Scope(Owner, Protocol):
+    """What calls are recorded in: a client, or the recorder of a task; what `pymonik=` takes."""
+
+    __pymonik_role__: ClassVar[str] = "recorder"
+
+    recorder: Recorder
+
+    def __pymonik_reduce__(self) -> Any:
+        # A task that names its client means the one of the place where it runs.
+        return current_recorder, ()
 
     def put(self, obj: T, name: str | None = None) -> ResultHandle[T]:
         """Keep an object as it is now; give a handle that tasks take as an argument.
@@ -214,26 +235,7 @@ class Recorder(Arguments, Owner):
         obj: anything that can be pickled; later changes to it are not seen. name: under which it
         is stored and can be looked up. Raises CaptureError.
         """
-        self.check(False)
-        if name is not None:
-            _demand_name(name)
-        content, handles_in = self.interner.freeze(obj, name or "the object")
-        if any(getattr(type(lazy), "__pymonik_role__", "") == "file" for lazy in handles_in):
-            raise OptionsError("files are put in place for the task that takes them: pass, not put")
-        if handles_in:
-            slots = tuple(map(self.slot_of_lazy, handles_in))
-            handle = self.builtin_call(identity, (Nested(content, slots),))
-            return handle.named(name) if name else handle
-        frame = _users_frame()
-        node = Put(content, name, f"{frame.f_code.co_filename}:{frame.f_lineno}")
-        node.home = known_at(content)
-        kept: ResultHandle[T] = handle_to(node, 0, self)
-        if name is not None:
-            self.names[name] = kept
-            self.pending.append(node)
-            if self._closed:
-                self._check_open()
-        return kept
+        return self.recorder.record_put(self, obj, name)
 
     def put_many(
         self, objects: Iterable[T], names: Sequence[str] | None = None
@@ -256,63 +258,6 @@ class Recorder(Arguments, Owner):
             )
         pairs = zip(objects, names)
         return MultiResultHandle([self.put(obj, name) for obj, name in pairs], client=self)
-
-    # ----- derived values
-
-    def builtin_call(self, function: Any, args: tuple[Any, ...]) -> ResultHandle[Any]:
-        """Record a call of a function of our own: pure, cheap, without a signature check."""
-        task = builtin(function)
-        code = self.code_for(task)
-        spec = self.spec_for(task, code, len(args), (), None)
-        frame = _users_frame()
-        return self.record_call(spec, args, frame.f_code, frame.f_lasti)
-
-    def item(self, handle: ResultHandle[Any], key: Any) -> ResultHandle[Any]:
-        """Record `value[key]`."""
-        slot = self.argument(key, "the key")
-        return self.builtin_call(operator.getitem, (self.slot_of_lazy(handle), slot))
-
-    def unpack(self, handle: ResultHandle[Any], n: int) -> tuple[ResultHandle[Any], ...]:
-        """Record the `n` items of a value."""
-        calls = [(self.slot_of_lazy(handle), n, i) for i in range(n)]
-        return tuple([self.builtin_call(unpacked, args) for args in calls])
-
-    def name(self, handle: ResultHandle[Any], name: str) -> None:
-        """Name a value, whether it was sent or not: who has its handle keeps it."""
-        _demand_name(name)
-        node = handle._node
-        if type(node) is Put:
-            node.label = name
-            self.names[name] = handle
-            if node not in self.pending:
-                self.pending.append(node)
-            return
-        self.names[name] = handle
-        if node.n is None:
-            node.label = name
-            return
-        # Elements have names of their own; a name that the whole map has already goes to all.
-        known = node.label
-        if isinstance(known, str):
-            known = {index: f"{known}[{index}]" for index in range(node.n)}
-        node.label = {**(known or {}), handle._index: name}
-
-    def check(self, delegate: bool) -> None:
-        """Return whether a call can be recorded here; inside a task it may delegate."""
-        self._check_open()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise NoClientError("this client is closed: create a new one")
-
-    def call_options(self, keywords: dict[str, Any], given: Any) -> tuple[Any, str | None]:
-        """Split `pmk_…` keywords off `keywords`; give the options of the call and its name."""
-        ours = {key: keywords.pop(key) for key in list(keywords) if key.startswith("pmk_")}
-        label = ours.pop("pmk_name", None)
-        if label is not None:
-            _demand_name(label)
-        options = merge(given, from_keywords(ours, "pmk_")) if ours else given
-        return options, label
 
 
 def _demand_name(name: object) -> None:

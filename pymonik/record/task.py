@@ -18,6 +18,7 @@ from pymonik.capture.function import SMALL
 from pymonik.environment.parse import environment_of
 from pymonik.errors import NoClientError, TaskDefinitionError
 from pymonik.graph.columns import Const, Nested
+from pymonik.record.arguments import Arguments
 from pymonik.record.builtin_tasks import (
     builtin,
     call_row,
@@ -31,7 +32,7 @@ from pymonik.record.current import current_recorder
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.map_arguments import Elements
-from pymonik.record.recorder import Recorder
+from pymonik.record.recorder import Recorder, Scope
 from pymonik.record.signature import NOT_GIVEN, OURS, Signature
 from pymonik.record.together import captured
 from pymonik.values.options import TaskOptions, demand, merge
@@ -120,7 +121,7 @@ class Task(Generic[P, R]):
         self,
         /,
         *args: Any,
-        pymonik: Recorder | None = NOT_GIVEN,
+        pymonik: Scope | None = NOT_GIVEN,
         delegate: bool = NOT_GIVEN,
         task_options: TaskOptions | None = NOT_GIVEN,
         **kwargs: Any,
@@ -135,9 +136,10 @@ class Task(Generic[P, R]):
         """
         if self._signature.ours:
             pymonik, delegate, task_options = self._ours(kwargs, pymonik, delegate, task_options)
-        recorder: Recorder = current_recorder() if pymonik is NOT_GIVEN else _client(pymonik)
-        if recorder._closing or delegate:
-            recorder.check(bool(delegate))
+        scope = current_recorder() if pymonik is NOT_GIVEN else _client(pymonik)
+        recorder: Recorder = scope.recorder
+        if recorder.state.is_closing or delegate:
+            recorder.state.check(bool(delegate))
         label = None
         if task_options is NOT_GIVEN:
             task_options = None
@@ -153,22 +155,25 @@ class Task(Generic[P, R]):
         slots, shares = (*args, *kwargs.values()) if kwargs else args, False
         for value in slots:
             if type(value) not in SMALL:
-                slots, shares = captured(recorder, slots, self._labels(count, keywords))
+                labels = self._labels(count, keywords)
+                slots, shares = captured(recorder.arguments, slots, labels)
                 break
-        code = recorder.code_for(self)
+        specs = recorder.specs
+        code = specs.code_for(self)
         if shares:  # one argument of all, in which what is shared stays so
-            whole = recorder.argument((args, kwargs), f"an argument of {self.func_name!r}")
-            args, keywords = (_nested(recorder, code), whole), ()
-            code = recorder.code_for(builtin(call_whole_in if self.require_context else call_whole))
+            capture = recorder.arguments
+            whole = capture.argument((args, kwargs), f"an argument of {self.func_name!r}")
+            args, keywords = (_nested(capture, code), whole), ()
+            code = specs.code_for(builtin(call_whole_in if self.require_context else call_whole))
         elif code.handles_in:
             # The function has handles in its closure: it is passed as an argument with holes.
-            args = (_nested(recorder, code), *slots)
-            code = recorder.code_for(calling(self.require_context))
+            args = (_nested(recorder.arguments, code), *slots)
+            code = specs.code_for(calling(self.require_context))
         else:
             args = slots
-        spec = recorder.spec_for(self, code, len(args), keywords, task_options)
+        spec = specs.spec_for(self, code, len(args), keywords, task_options)
         handle: ResultHandle[R]
-        handle = recorder.record_call(spec, args, frame.f_code, frame.f_lasti, label)
+        handle = recorder.record_call(scope, spec, args, frame.f_code, frame.f_lasti, label)
         if delegate:
             recorder.delegate(handle)
         return handle
@@ -182,7 +187,7 @@ class Task(Generic[P, R]):
         self,
         args_list: Iterable[Any] = NOT_GIVEN,
         /,
-        pymonik: Recorder | None = NOT_GIVEN,
+        pymonik: Scope | None = NOT_GIVEN,
         delegate: bool = NOT_GIVEN,
         task_options: TaskOptions | None = NOT_GIVEN,
         **kwargs: Any,
@@ -197,25 +202,28 @@ class Task(Generic[P, R]):
             args_list = kwargs.pop("args_list", None)
         if self._signature.ours:
             pymonik, delegate, task_options = self._ours(kwargs, pymonik, delegate, task_options)
-        recorder: Recorder = current_recorder() if pymonik is NOT_GIVEN else _client(pymonik)
-        recorder.check(bool(delegate))
+        scope = current_recorder() if pymonik is NOT_GIVEN else _client(pymonik)
+        recorder: Recorder = scope.recorder
+        recorder.state.check(bool(delegate))
         if task_options is NOT_GIVEN:
             task_options = None
         if task_options is not None:
             demand(task_options)
         task_options, label = recorder.call_options(kwargs, task_options)
         frame = sys._getframe(1)
-        elements = Elements(recorder, self._signature, args_list, kwargs)
+        elements = Elements(recorder.arguments, self._signature, args_list, kwargs)
         columns, keywords = elements.columns, tuple(kwargs)
-        code = recorder.code_for(self)
+        specs = recorder.specs
+        code = specs.code_for(self)
         if elements.are_rows:
-            columns = (Const(_nested(recorder, code)), *columns)
-            code = recorder.code_for(builtin(call_row_in if self.require_context else call_row))
+            columns = (Const(_nested(recorder.arguments, code)), *columns)
+            code = specs.code_for(builtin(call_row_in if self.require_context else call_row))
         elif code.handles_in:
-            columns = (Const(_nested(recorder, code)), *columns)
-            code = recorder.code_for(calling(self.require_context))
-        spec = recorder.spec_for(self, code, len(columns), keywords, task_options)
-        handles = recorder.record_map(spec, columns, elements.n, frame.f_code, frame.f_lasti, label)
+            columns = (Const(_nested(recorder.arguments, code)), *columns)
+            code = specs.code_for(calling(self.require_context))
+        spec = specs.spec_for(self, code, len(columns), keywords, task_options)
+        site, lasti = frame.f_code, frame.f_lasti
+        handles = recorder.record_map(scope, spec, columns, elements.n, site, lasti, label)
         if delegate:
             recorder.delegate(handles)
         return handles
@@ -247,11 +255,11 @@ class Task(Generic[P, R]):
         return f"<Task {self.func_name}>"
 
 
-def _client(given: Any) -> Recorder:
+def _client(given: Any) -> Scope:
     if given is None:
         return current_recorder()  # type: ignore[no-any-return]
-    if isinstance(given, Recorder):
-        return given
+    if getattr(type(given), "__pymonik_role__", "") == "recorder":
+        return given  # type: ignore[no-any-return]
     hint = ""
     if isinstance(given, Iterable):
         hint = "; a map takes one list, of argument tuples: map_invoke(zip(first, second))"
@@ -291,5 +299,5 @@ def _name_of(func: Any) -> str:
     return str(name)
 
 
-def _nested(recorder: Recorder, code: Any) -> Nested:
-    return Nested(code.content, tuple(map(recorder.slot_in, code.handles_in)))
+def _nested(arguments: Arguments, code: Any) -> Nested:
+    return Nested(code.content, tuple(map(arguments.slot_in, code.handles_in)))

@@ -14,6 +14,7 @@ from typing import Any
 from pymonik.capture.function import SMALL
 from pymonik.capture.sharing import do_share, noting
 from pymonik.graph.columns import Each, ListOf, Nested, Ref, slot_at
+from pymonik.record.arguments import Arguments
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
 from pymonik.values.content import Content, Hole
@@ -22,18 +23,18 @@ from pymonik.values.content import Content, Hole
 _LIGHT = SMALL | {str, bytes, ResultHandle, MultiResultHandle, Content, Nested, ListOf, Ref}
 
 
-def captured(recorder: Any, values: Sequence[Any], names: Sequence[str]) -> tuple[Any, bool]:
+def captured(capture: Arguments, values: Sequence[Any], names: Sequence[str]) -> tuple[Any, bool]:
     """Capture the arguments of a call; tell whether two of them share objects."""
     heavy = [value for value in values if type(value) not in _LIGHT]
     if len(heavy) < 2:
-        return tuple(map(recorder.argument, values, names)), False
+        return tuple(map(capture.argument, values, names)), False
     with noting() as reaches:
-        slots = tuple(map(recorder.argument, values, names))
+        slots = tuple(map(capture.argument, values, names))
     return slots, do_share([reaches.get(id(value)) for value in heavy])
 
 
 def captured_columns(
-    recorder: Any, arguments: Sequence[Any], names: Sequence[str]
+    capture: Arguments, arguments: Sequence[Any], names: Sequence[str]
 ) -> tuple[tuple[Any, ...], Any]:
     """Capture the arguments of a map; give their columns, and one of whole rows where some share.
 
@@ -41,31 +42,31 @@ def captured_columns(
     """
     heavy = [column for column in arguments if not _LIGHT.issuperset(map(type, column))]
     if len(heavy) < 2:
-        return tuple(map(recorder.column, arguments, names)), None
+        return tuple(map(capture.column, arguments, names)), None
     with noting() as reaches:
-        columns = tuple(map(recorder.column, arguments, names))
+        columns = tuple(map(capture.column, arguments, names))
     rows: dict[int, Any] = {}
     for number, row in enumerate(zip(*heavy)):
         if do_share([reaches.get(id(value)) for value in row]):
             whole = tuple(column[number] for column in arguments)
-            rows[number] = recorder.argument(whole, f"element {number}")
-    return columns, whole_rows(recorder, columns, rows, len(arguments[0])) if rows else None
+            rows[number] = capture.argument(whole, f"element {number}")
+    return columns, whole_rows(capture, columns, rows, len(arguments[0])) if rows else None
 
 
-def whole_rows(recorder: Any, columns: Sequence[Any], rows: dict[int, Any], n: int) -> Any:
+def whole_rows(capture: Arguments, columns: Sequence[Any], rows: dict[int, Any], n: int) -> Any:
     """Return a column of whole rows: `rows`, and the others out of their columns."""
     return Each([
-        rows[i] if i in rows else row_of(recorder, [slot_at(column, i) for column in columns])
+        rows[i] if i in rows else row_of(capture, [slot_at(column, i) for column in columns])
         for i in range(n)
     ])  # fmt: skip
 
 
-def row_of(recorder: Any, slots: Sequence[Any]) -> Nested:
+def row_of(capture: Arguments, slots: Sequence[Any]) -> Nested:
     """Return a row whose values are captured already."""
     filled = [
         slot
         if type(slot) in (Content, Nested, ListOf, Ref)
-        else recorder.interner.freeze(slot, "an argument")[0]
+        else capture.interner.freeze(slot, "an argument")[0]
         for slot in slots
     ]
     return Nested(_holes(len(filled)), tuple(filled))

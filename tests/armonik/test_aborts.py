@@ -165,7 +165,7 @@ def test_a_failed_task_is_an_error_of_the_cluster_with_a_short_text(generation: 
         lost = fail.invoke("x" * 1000)
         error = lost.exception()
         assert isinstance(error, ValueError)
-        texts = [t.error for t in client._backend._session.failed_tasks("ERROR")]  # type: ignore
+        texts = [t.error for t in client.parts.engine.backend._session.failed_tasks("ERROR")]  # type: ignore
         assert all(len(text) <= 4096 for text in texts)
 
 

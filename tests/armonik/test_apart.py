@@ -104,8 +104,10 @@ def test_neighbours_asked_for_one_by_one_are_read_ahead(
         values = blocks(8)
         assert [values[i].get()[0] for i in range(2)] == [0, 1]
         cell = values[0]._node.home.cells[0]
-        with client._backend.traits.arrivals.changed:  # type: ignore[union-attr]
-            assert client._backend.traits.arrivals.changed.wait_for(lambda: not cell.missing, 60)  # type: ignore[union-attr]
+        with client.parts.engine.backend.traits.arrivals.changed:  # type: ignore[union-attr]
+            assert client.parts.engine.backend.traits.arrivals.changed.wait_for(
+                lambda: not cell.missing, 60
+            )  # type: ignore[union-attr]
         assert [value.get()[0] for value in values] == list(range(8))
         assert downloads(cluster) == (9, 8.0)
 
@@ -130,7 +132,7 @@ def test_equal_values_are_stored_once(cluster: Emulator, connect: Connect) -> No
     with connect() as client:
         values = block.map_invoke([(7,)] * 6, pmk_chunk_size=6)
         assert values[2].get()[0] == 7
-        made = [r for r in client._backend._session.list_results() if r.size >= LARGE]  # type: ignore
+        made = [r for r in client.parts.engine.backend._session.list_results() if r.size >= LARGE]  # type: ignore
         assert len(made) == 1
 
 
@@ -227,7 +229,7 @@ def test_a_large_value_that_is_gone_fails_who_needs_it(cluster: Emulator, connec
     with connect() as client:
         values = blocks(3)
         assert values[0].get()[0] == 0
-        session = client._backend._session  # type: ignore[union-attr]
+        session = client.parts.engine.backend._session  # type: ignore[union-attr]
         large = [r.result_id for r in session.list_results() if r.size >= LARGE]
         assert len(large) == 3
         session.results.DeleteResultsData(

@@ -107,8 +107,8 @@ def test_collecting_takes_no_lock_and_starts_no_thread(
 ) -> None:
     client = connect()
     ended(client, None)  # type: ignore[arg-type]
-    session_id, flushing = client.session_id, client._flushing
-    changed = client._opened().traits.arrivals.changed
+    session_id, flushing = client.session_id, client.parts.state.lock
+    changed = client.parts.engine.opened().traits.arrivals.changed
     # Held by this thread: whoever waits for one of them waits for ever.
     with changed, flushing, ENDINGS._lock:
         monkeypatch.setattr("threading.Thread.start", None)
@@ -123,7 +123,7 @@ def test_in_a_fork_the_client_of_the_parent_is_left_alone(
 ) -> None:
     client = connect()
     ended(client, None)  # type: ignore[arg-type]
-    session_id, client._process = client.session_id, client._process + 1
+    session_id, client.parts.engine._process = client.session_id, client.parts.engine._process + 1
     del client
     assert status_of(cluster, session_id) == "RUNNING"
 
@@ -139,7 +139,7 @@ def test_a_client_that_nobody_holds_serves_nobody(connect: Connect) -> None:
 def test_the_executors_of_a_client_that_is_collected_are_let_go() -> None:
     client = Pymonik(backend="local", workers=1)
     ended(client, None)  # type: ignore[arg-type]
-    engine = client._opened()
+    engine = client.parts.engine.opened()
     del client
     gc.collect()
     ENDINGS.drain()

@@ -88,7 +88,7 @@ def cluster(narrow: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emula
 
 def widest(client: Pymonik) -> int:
     """Give the most results of other tasks that a completed task of the session waited for."""
-    session = client._backend._session  # type: ignore[union-attr]
+    session = client.parts.engine.backend._session  # type: ignore[union-attr]
     made = {r.result_id for r in session.list_results() if r.owner_task_id not in ("", session.id)}
     answer = session.tasks.ListTasksDetailed(messages.list_tasks(session.id, TASK_STATUS_COMPLETED))
     return max(len(made.intersection(one.data_dependencies)) for one in answer.tasks)

@@ -166,7 +166,7 @@ def test_who_asks_a_database_that_is_away_asks_one_at_a_time() -> None:
     with started() as emulator, Pymonik(emulator.endpoint, optimize=False) as client:
         values = [inc.invoke(i) for i in range(30)]
         client.flush()
-        client._backend.traits.subtasks.drain()  # type: ignore[union-attr]
+        client.parts.engine.backend.traits.subtasks.drain()  # type: ignore[union-attr]
         emulator.database_away(0.5)
         emulator.counters.reset()
         assert [value.get() for value in values] == list(range(1, 31))
@@ -339,5 +339,5 @@ def test_a_wait_with_a_time_amid_a_flush_of_its_own_thread_waits_for_nobody(
 ) -> None:
     with connect() as client:
         handle = square.invoke(2)
-        with client._flushing:
+        with client.parts.state.lock:
             assert handle.get(timeout=PATIENCE) == 4

@@ -59,10 +59,10 @@ def test_the_block_waits_for_sub_tasks_of_sub_tasks(connect: Connect, ledger: Le
 def test_a_sub_task_that_runs_on_is_waited_for(connect: Connect, gate: Gate) -> None:
     with connect() as client:
         assert spawn_behind.invoke(gate.path, 1).get() == "done"
-        left, _ = client._backend._session.unfinished()  # type: ignore[union-attr]
+        left, _ = client.parts.engine.backend._session.unfinished()  # type: ignore[union-attr]
         assert left
         gate.open()
-    left, counts = client._backend._session.unfinished()  # type: ignore[union-attr]
+    left, counts = client.parts.engine.backend._session.unfinished()  # type: ignore[union-attr]
     assert not left
     assert counts["COMPLETED"] == sum(counts.values())
 
@@ -236,7 +236,7 @@ def test_a_value_that_has_expired_says_so() -> None:
     with started() as emulator, Pymonik(emulator.endpoint) as client:
         handle = square.invoke(3)
         client.flush()
-        client._backend.traits.subtasks.drain()  # type: ignore[union-attr]
+        client.parts.engine.backend.traits.subtasks.drain()  # type: ignore[union-attr]
         emulator.expire()
         assert isinstance(handle.exception(), ValueLost)
         assert "gone from the cluster" in str(handle.exception())

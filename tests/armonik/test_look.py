@@ -286,7 +286,7 @@ def test_an_operator_sees_the_program_and_the_function_of_a_task(
     with connect(optimize=False) as client:  # sub-tasks are tasks of their own
         load.map_invoke(["a", "bc"]).get()
         count.invoke([[1], 2]).get()
-        session = client._backend._session  # type: ignore[union-attr]
+        session = client.parts.engine.backend._session  # type: ignore[union-attr]
         options = [task.options for task in session.all_tasks()]
         load.invoke("given", pmk_application_name="pricing").get()
         given = [task.options.application_name for task in session.all_tasks()]

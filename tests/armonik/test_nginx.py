@@ -169,5 +169,5 @@ def test_a_submission_that_gets_no_answer_in_time_is_made_once(
     cluster.faults.add("SubmitTasks", Delay(2.0))
     with Pymonik(**nginx().user) as client:  # type: ignore[arg-type]
         assert square.map_invoke(range(5)).get() == [0, 1, 4, 9, 16]
-        _, counts = client._backend._session.unfinished()  # type: ignore[union-attr]
+        _, counts = client.parts.engine.backend._session.unfinished()  # type: ignore[union-attr]
         assert sum(counts.values()) == client.stats.units

@@ -37,7 +37,7 @@ def downloads(cluster: Emulator) -> int:
 
 def all_here(client: Pymonik, handles: Any) -> bool:
     """Wait until the records of handles are here, without asking for them."""
-    changed = client._backend.traits.arrivals.changed  # type: ignore[union-attr]
+    changed = client.parts.engine.backend.traits.arrivals.changed  # type: ignore[union-attr]
     cells = [handle._node.home.locate(handle._index)[0] for handle in handles]
     with changed:
         return bool(changed.wait_for(lambda: not any(cell.missing for cell in cells), 60))
@@ -45,9 +45,11 @@ def all_here(client: Pymonik, handles: Any) -> bool:
 
 def ended(client: Pymonik, count: int) -> bool:
     """Wait until units have ended."""
-    changed = client._backend.traits.arrivals.changed  # type: ignore[union-attr]
+    changed = client.parts.engine.backend.traits.arrivals.changed  # type: ignore[union-attr]
     with changed:
-        return bool(changed.wait_for(lambda: client._backend.progress()[0] >= count, 60))  # type: ignore[union-attr]
+        return bool(
+            changed.wait_for(lambda: client.parts.engine.backend.progress()[0] >= count, 60)
+        )  # type: ignore[union-attr]
 
 
 # ----- downloads
@@ -96,7 +98,7 @@ def test_no_more_than_a_window_of_bytes_is_read_ahead(
         assert ended(client, 40 // chunk)
         for i in range(2):
             values[i].get()
-        fetcher = client._backend._tracker.fetcher  # type: ignore[union-attr]
+        fetcher = client.parts.engine.backend._tracker.fetcher  # type: ignore[union-attr]
         fetcher._pool.shutdown()  # what is under way ends; nothing new begins
         # Two were read; beyond the window there are those that threads had begun already.
         assert 2 < downloads(cluster) <= 1 + 2 + 4 + fetch.THREADS

@@ -387,7 +387,7 @@ def retrieved(ctx: Any, result_id: str) -> Any:
 
 def stored(client: Pymonik, data: bytes) -> str:
     """Store an object as a program does that is not written with PymoniK."""
-    session: Any = client.create()._backend._session  # type: ignore[union-attr]
+    session: Any = client.create().parts.engine.backend._session  # type: ignore[union-attr]
     (made,) = session.store.create([("foreign", [memoryview(data)])])
     return str(made)
 

@@ -27,7 +27,7 @@ def watching() -> int:
 def test_what_was_submitted_amid_the_cancelling_of_a_session_ends(connect: Connect) -> None:
     """It was not open yet when open units were cancelled, and was taken by the cluster."""
     client = connect().create()
-    backend = client._opened()
+    backend = client.parts.engine.opened()
     cancel = backend._session.cancel  # type: ignore[attr-defined]
     users: list[Other] = []
 
@@ -67,7 +67,12 @@ def test_who_waits_for_what_a_closed_client_has_left_behind_hears_of_it(
     client = connect(detach=True).create()
     handle = pass_gate.invoke(gate.path, 5, pymonik=client)
     user = Other(lambda: WAITS[wait](handle))
-    until(lambda: client._opened().traits.arrivals.changed._waiters or client._watches)
+    until(
+        lambda: (
+            client.parts.engine.opened().traits.arrivals.changed._waiters
+            or client.parts.notifier.watches
+        )
+    )
     client.close()
     gate.open()
     assert user.value() == 5
@@ -91,7 +96,7 @@ def test_who_asks_after_the_closing_hears_too_and_then_nobody_watches(
 
 def test_what_failed_while_its_client_was_closed_is_told_of_afterwards(connect: Connect) -> None:
     client = connect(detach=True).create()
-    sender = client._opened()._sender  # type: ignore[attr-defined]
+    sender = client.parts.engine.opened()._sender  # type: ignore[attr-defined]
     handles = [divide.invoke(1, 0, pymonik=client)]
     client.flush()
     with sender.abort_handler.sending:  # nothing is looked into
@@ -131,7 +136,7 @@ def test_what_cannot_be_fetched_for_want_of_a_thread_is_told_to_who_waits(
     connect: Connect,
 ) -> None:
     with contextlib.suppress(ClusterError), connect() as client:
-        fetcher = client._opened()._tracker.fetcher  # type: ignore[attr-defined]
+        fetcher = client.parts.engine.opened()._tracker.fetcher  # type: ignore[attr-defined]
         fetcher._pool = NoThreads()
         handle = square.invoke(2)
         with pytest.raises(ClusterError, match="can't start new thread"):
@@ -150,8 +155,8 @@ def test_what_cannot_be_sent_again_is_told_to_who_waits(
         handle = pass_gate.invoke(gate.path)
         client.flush()
         user = Other(handle.exception)
-        until(lambda: client._opened().traits.arrivals.changed._waiters)
-        backend: Any = client._opened()
+        until(lambda: client.parts.engine.opened().traits.arrivals.changed._waiters)
+        backend: Any = client.parts.engine.opened()
         unit = next(iter(backend._tracker.open.values()))
         monkeypatch.setattr(backend._sender, "send", refuse)
         backend._tracker.again(unit)

@@ -328,7 +328,7 @@ def test_the_task_handler_works(cluster: Emulator, connect: Connect) -> None:
         assert not is_local
         assert session_id == client.session_id
         assert task_id
-        assert client._backend._session.download(result_id) == b"low level"  # type: ignore
+        assert client.parts.engine.backend._session.download(result_id) == b"low level"  # type: ignore
 
 
 def test_a_log_is_one_line_of_json_with_its_keywords() -> None:

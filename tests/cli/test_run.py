@@ -39,7 +39,8 @@ def test_the_backend_of_the_command_line_wins(pymonik_command: Command) -> None:
 
 def test_the_number_of_workers_reaches_the_client(pymonik_command: Command) -> None:
     source = (
-        "from pymonik import Pymonik\nprint(Pymonik(workers=2).create()._backend.traits.slots)\n"
+        "from pymonik import Pymonik\n"
+        "print(Pymonik(workers=2).create().parts.engine.opened().traits.slots)\n"
     )
     done = pymonik_command(
         "run", "--backend", "dry-run", "--workers", "7", "slots.py", slots=source

@@ -88,25 +88,25 @@ class Seam:
     def __init__(self, client: Pymonik, action: Callable[[], Any], waits: bool = False) -> None:
         self._client = client
         self._asked = threading.Event()
-        self._door = _Door(client._flushing, self._asked)
+        self._door = _Door(client.parts.state.lock, self._asked)
         self._turn = _Door(inline.TURN, self._asked)  # where calls run in this thread
-        self._take = client._take
+        self._take = client.parts.submitter.take
         self._action = action
         self._waits = waits
         self.other: Other | None = None
 
     def __enter__(self) -> Seam:
-        self._client._flushing = self._door
+        self._client.parts.state.lock = self._door
         inline.TURN = self._turn
-        self._client._take = self._taken  # type: ignore[method-assign]
+        self._client.parts.submitter.take = self._taken  # type: ignore[method-assign]
         return self
 
     def __exit__(self, *error: Any) -> None:
         if self.other is not None:
             self.other.join()
-        self._client._flushing = self._door.lock
+        self._client.parts.state.lock = self._door.lock
         inline.TURN = self._turn.lock
-        del self._client._take
+        del self._client.parts.submitter.take
 
     def _taken(self) -> list[Any]:
         nodes = self._take()

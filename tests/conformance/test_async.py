@@ -226,7 +226,7 @@ def test_who_is_cancelled_while_a_block_closes_waits_no_longer(
                 pass_gate.invoke(gate.path, "through")
 
         waiting = asyncio.ensure_future(waits_for_ever())
-        while not client._closing:
+        while not client.parts.state.is_closing:
             await asyncio.sleep(0.001)
         waiting.cancel()
         await asyncio.wait([waiting])

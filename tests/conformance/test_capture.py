@@ -252,7 +252,7 @@ def test_what_a_function_saw_before_is_kept_no_longer_than_its_calls(client: Pym
     for length in range(3):
         space["DATA"] = bytes(100_000 + length)
         assert size.invoke().get() == 100_000 + length
-        ((_, code),) = client._codes.values()
+        ((_, code),) = client.recorder.specs._codes.values()
         captured.append(weakref.ref(code.content))
         del code
     gc.collect()
@@ -262,7 +262,7 @@ def test_what_a_function_saw_before_is_kept_no_longer_than_its_calls(client: Pym
 def test_options_of_each_call_are_not_kept_for_ever(client: Pymonik) -> None:
     for number in range(3_000):
         inc.invoke(number, pmk_options={"number": str(number)})
-    assert len(client._specs) < 2_000
+    assert len(client.recorder.specs._specs) < 2_000
     client.pending.clear()
 
 

@@ -31,7 +31,7 @@ class Held:
     """A client in which another thread is held on its way to the backend, with one call."""
 
     def __init__(self, client: Pymonik) -> None:
-        self.backend = client._opened()
+        self.backend = client.parts.engine.opened()
         self._submit = self.backend.submit
         self._arrived, self._go, self._sent = (threading.Event() for _ in range(3))
         self.backend.submit = self._hold  # type: ignore[method-assign]
@@ -90,7 +90,7 @@ def test_what_is_being_sent_when_its_client_is_cancelled_ends(
     told = threading.Event()
     held.handle.add_done_callback(lambda _: told.set())
     assert told.wait(PATIENCE)
-    assert not client._watches
+    assert not client.parts.notifier.watches
 
 
 class Slow:
@@ -112,15 +112,19 @@ def test_a_call_whose_recording_began_before_the_closing_has_its_value_or_is_ref
     Slow.go.clear()
     user = Other(lambda: identity.invoke(Slow(), pymonik=client).get())
     assert Slow.captured.wait(PATIENCE)
-    close_if_done = client._close_if_done
+    close_if_done = client.parts.lifetime.close_if_done
 
     def record_meanwhile(leaves: bool) -> bool:
         if not Slow.go.is_set():  # the client seems to have nothing left to wait for
             Slow.go.set()
-            until(lambda: client._opened().traits.arrivals.changed._waiters or user.has_ended)
+            until(
+                lambda: (
+                    client.parts.engine.opened().traits.arrivals.changed._waiters or user.has_ended
+                )
+            )
         return close_if_done(leaves)
 
-    client._close_if_done = record_meanwhile  # type: ignore[method-assign]
+    client.parts.lifetime.close_if_done = record_meanwhile  # type: ignore[method-assign]
     client.close()
     assert user.value() == 0
 
@@ -132,16 +136,16 @@ def test_a_client_that_is_cancelled_while_it_closes_stays_closed(
     client = connect().create()
     handle = pass_gate.invoke(gate.path, pymonik=client)
     client.flush()
-    cancel_all = client._opened().cancel
+    cancel_all = client.parts.engine.opened().cancel
     closer = Other(client.close)
-    until(lambda: client._opened().traits.arrivals.changed._waiters)
+    until(lambda: client.parts.engine.opened().traits.arrivals.changed._waiters)
     states = []
 
     def cancel(cell: Outputs | None = None) -> bool:
-        states.append(client._close_if_done(leaves=False))
+        states.append(client.parts.lifetime.close_if_done(leaves=False))
         return cancel_all(cell)
 
-    client._opened().cancel = cancel  # type: ignore[method-assign]
+    client.parts.engine.opened().cancel = cancel  # type: ignore[method-assign]
     client.cancel()
     assert states == [True]
     with pytest.raises(Cancelled):
@@ -156,7 +160,7 @@ def test_a_callback_is_called_once_whoever_sends_its_call_meanwhile(client: Pymo
     handle = square.invoke(3)
     calls: list[Any] = []
     handle.add_done_callback(calls.append)
-    release = client._flushing.__exit__
+    release = client.parts.state.lock.__exit__
 
     class Door:
         def __enter__(self) -> Any:
@@ -168,13 +172,13 @@ def test_a_callback_is_called_once_whoever_sends_its_call_meanwhile(client: Pymo
                 passed.append(True)
                 Other(client.flush).value()
 
-    client_lock, passed = client._flushing, []  # type: ignore[var-annotated]
-    client._flushing = Door()  # type: ignore[assignment]
-    client._watch_flushed()
-    client._flushing = client_lock
-    client._watch_flushed()
+    client_lock, passed = client.parts.state.lock, []  # type: ignore[var-annotated]
+    client.parts.state.lock = Door()  # type: ignore[assignment]
+    client.parts.notifier.watch_sent()
+    client.parts.state.lock = client_lock
+    client.parts.notifier.watch_sent()
     assert handle.get() == 9
-    client._wait(client._is_idle, PATIENCE)
+    client.parts.arrivals.wait(client.parts.lifetime.is_idle, PATIENCE)
     ended = threading.Event()
     square.invoke(1).add_done_callback(lambda _: ended.set())  # callbacks come in order
     client.flush()

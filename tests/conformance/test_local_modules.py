@@ -120,10 +120,10 @@ def use(a, b):
     from shapes.units import FACTOR
     return f(a, b), shapes.deep.well.both(), FACTOR
 with Pymonik() as client:
-    if client._backend.traits.name != "inline":
+    if client.parts.engine.backend.traits.name != "inline":
         assert "shapes" not in sys.modules
     print(use.invoke(2, 3).get())
-    if client._backend.traits.name != "inline":
+    if client.parts.engine.backend.traits.name != "inline":
         assert "shapes" not in sys.modules, "looked at, not imported"
 """
     )
@@ -288,7 +288,8 @@ with Pymonik() as client:
     write("unseen.py", "VALUE = 'changed'\\n")
     second, lazy = use.invoke(), late.invoke()
     print(second.get(), first.get())
-    if client._backend.traits.name != "inline":  # what is imported here stays imported here
+    # What is imported here stays imported here.
+    if client.parts.engine.name != "inline":
         assert lazy.get() == "changed"
     write("model.py", "import parts\\nclass Kind: pass\\ndef answer(): return Kind, 'new'\\n")
     importlib.reload(model)

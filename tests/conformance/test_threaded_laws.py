@@ -46,8 +46,9 @@ def kept(request: pytest.FixtureRequest) -> Iterator[tuple[Pymonik, Pymonik, int
 
 
 def nothing_is_open(client: Pymonik) -> bool:
-    done, total = client._opened().progress()
-    return done == total and not (client.pending or client._callbacks or client._sending)
+    done, total = client.parts.engine.opened().progress()
+    is_open = client.pending or client.parts.notifier.unsent or client.parts.state.plans_under_way
+    return done == total and not is_open
 
 
 @pytest.mark.parametrize("first", FIRSTS)
@@ -56,7 +57,7 @@ def test_values_are_those_of_one_thread(kept: tuple[Pymonik, Pymonik, int], firs
     for seed in range(first, first + PART):
         run([client], seed, steps)
         client.flush()
-        client._wait(lambda: nothing_is_open(client), PATIENCE)
+        client.parts.arrivals.wait(lambda: nothing_is_open(client), PATIENCE)
 
 
 def test_two_clients_are_shared_by_the_same_threads(kept: tuple[Pymonik, Pymonik, int]) -> None:
@@ -65,7 +66,7 @@ def test_two_clients_are_shared_by_the_same_threads(kept: tuple[Pymonik, Pymonik
         run([one, two], seed, steps)
     for client in (one, two):
         client.flush()
-        client._wait(lambda client=client: nothing_is_open(client), PATIENCE)  # type: ignore[misc]
+        client.parts.arrivals.wait(lambda client=client: nothing_is_open(client), PATIENCE)  # type: ignore[misc]
 
 
 def test_a_client_that_another_thread_closes(backend: str, connect: Connect) -> None:

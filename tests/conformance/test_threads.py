@@ -360,7 +360,7 @@ def closing(connect: Connect, gate: Gate) -> Iterator[tuple[Pymonik, Other]]:
         pass_gate.invoke(gate.path)
         client.flush()
         other = Other(client.close)
-        while not client._closing:
+        while not client.parts.state.is_closing:
             threading.Event().wait(0.001)
         yield client, other
         other.value()
@@ -410,13 +410,14 @@ def test_a_call_that_comes_too_late_is_refused(
 ) -> None:
     """A client is closed by another thread while `invoke` is under way."""
     client = connect().create()
-    spec_for = client.spec_for
+    specs = client.recorder.specs
+    spec_for = specs.spec_for
 
     def closed_meanwhile(*args: Any) -> Any:
         Other(client.close).value()
         return spec_for(*args)
 
-    monkeypatch.setattr(client, "spec_for", closed_meanwhile)
+    monkeypatch.setattr(specs, "spec_for", closed_meanwhile)
     with pytest.raises(NoClientError, match="closed"):
         square.invoke(1, pymonik=client)
 
@@ -448,7 +449,7 @@ def test_a_value_asked_for_before_its_unit_is_sent(
     kept: Pymonik, monkeypatch: pytest.MonkeyPatch, wait: str
 ) -> None:
     """Handles know where values will be a little before the backend knows the units."""
-    backend = kept._opened()
+    backend = kept.parts.engine.opened()
     submit, want = backend.submit, backend.want
     asked = threading.Event()
     others: list[Other] = []
@@ -477,7 +478,7 @@ def test_a_value_that_nothing_will_bring_is_an_error_at_once(
 ) -> None:
     handles = square.map_invoke([3], pymonik=kept)
     with monkeypatch.context() as patched:
-        patched.setattr(kept._opened(), "submit", lambda plan: None)
+        patched.setattr(kept.parts.engine.opened(), "submit", lambda plan: None)
         kept.flush()
     ask = {**WAITS, "done": ResultHandle.done, "map": lambda _: handles.get()}[wait]
     with pytest.raises(LostValueError, match=r"'square'\[0\], recorded at .*test_threads"):
@@ -488,7 +489,7 @@ def test_a_value_that_nothing_will_bring_is_an_error_at_once(
 def test_who_waits_while_a_value_is_lost_is_told(
     kept: Pymonik, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backend = kept._opened()
+    backend = kept.parts.engine.opened()
     handle = square.invoke(3, pymonik=kept)
     others: list[Other] = []
     told = threading.Event()
@@ -555,7 +556,7 @@ def test_a_submission_that_fails_leaves_nobody_waiting(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(client._opened(), "submit", fail)
+        patched.setattr(client.parts.engine.opened(), "submit", fail)
         with pytest.raises(KeyboardInterrupt):
             first.get()
     assert told.wait(60)
@@ -580,7 +581,7 @@ def test_who_is_told_of_the_progress_may_use_the_client(
             found.append(square.invoke(5, pymonik=client).get())
 
     client = connect(on_progress=use).create()
-    submit = client._opened().submit
+    submit = client.parts.engine.opened().submit
 
     def submit_late(plan: Any) -> None:
         assert told.wait(60)
@@ -588,7 +589,7 @@ def test_who_is_told_of_the_progress_may_use_the_client(
 
     handle = square.invoke(3, pymonik=client)
     with monkeypatch.context() as patched:
-        patched.setattr(client._opened(), "submit", submit_late)
+        patched.setattr(client.parts.engine.opened(), "submit", submit_late)
         client.flush()
     assert handle.get() == 9
     client.close()
@@ -608,14 +609,14 @@ def test_a_finalizer_that_uses_the_client_while_it_compiles(
             recorded.append(square.invoke(4, pymonik=client))
             client.flush()
 
-    number = client.number
+    number = client.recorder.number
 
     def number_and_drop() -> None:
         number()
         if not recorded:
             Dropped()
 
-    monkeypatch.setattr(client, "number", number_and_drop)
+    monkeypatch.setattr(client.recorder, "number", number_and_drop)
     client.flush()
     assert [h.get() for h in handles] == [4, 9]
     assert recorded[0].get() == 16
@@ -643,7 +644,8 @@ def test_values_are_kept_by_threads_that_have_waited_at_once(
 @pytest.mark.asynchronous
 def test_closing_waits_for_what_another_thread_is_sending(connect: Connect) -> None:
     client = connect().create()
-    backend, is_idle = client._opened(), client._is_idle
+    backend, lifetime = client.parts.engine.opened(), client.parts.lifetime
+    is_idle = lifetime.is_idle
     submit, sends, looked = backend.submit, threading.Event(), threading.Event()
 
     def submit_once_looked(plan: Any) -> None:
@@ -656,7 +658,7 @@ def test_closing_waits_for_what_another_thread_is_sending(connect: Connect) -> N
         looked.set()
         return found
 
-    backend.submit, client._is_idle = submit_once_looked, look  # type: ignore[method-assign]
+    backend.submit, lifetime.is_idle = submit_once_looked, look  # type: ignore[method-assign]
     handles = square.map_invoke(range(50), pymonik=client)
     user = Other(handles.get)
     assert sends.wait(PATIENCE)

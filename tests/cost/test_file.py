@@ -98,7 +98,7 @@ def test_what_is_loaded_gives_the_same_values(tmp_path: Path) -> None:
         wanted = [mapped.get(), nested.get(), both.get(), array.get(), shared.get(), puts.get()]
     source = load(tmp_path / "g.pmk")
     with Pymonik(backend="inline") as other:
-        other.pending += source.graph.nodes
+        other.pending.extend(source.graph.nodes)
         nodes = [node for node in source.graph.nodes if hasattr(node, "spec")]
         handles = [handle_to(node, 0, other) for node in nodes]
         assert [handle.get() for handle in handles[:6]] == loop_values
@@ -131,8 +131,8 @@ def run_again(path: Path, **settings: Any) -> tuple[Pymonik, list[Any]]:
     """Run a saved graph; give its client, closed, and the values of its calls."""
     nodes = load(path).graph.nodes
     with Pymonik(**settings) as client:
-        client.pending += nodes
-        client.names.update(handles_of(nodes, client))
+        client.pending.extend(nodes)
+        client.recorder.names.update(handles_of(nodes, client))
         calls = [node for node in nodes if hasattr(node, "spec")]
         return client, [handle_to(node, 0, client).get() for node in calls]
 

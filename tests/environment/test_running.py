@@ -280,7 +280,7 @@ def test_what_is_there_already_starts_no_process_of_its_own(
     with Pymonik(backend="local", workers=1) as client:
         before = place.invoke().get()
         assert satisfied.invoke().get() == before
-        assert len(client._backend.pids) == 1  # type: ignore[union-attr]
+        assert len(client.parts.engine.backend.pids) == 1  # type: ignore[union-attr]
 
 
 def test_executors_of_idle_environments_are_given_up() -> None:
@@ -288,7 +288,7 @@ def test_executors_of_idle_environments_are_given_up() -> None:
         for number in range(5):
             wanted = {"env_variables": {"PMK_SPOT": str(number)}}
             assert task(place.func, environment=wanted).invoke().get()[1] == str(number)
-            assert len(client._backend.pids) <= 3  # type: ignore[union-attr]
+            assert len(client.parts.engine.backend.pids) <= 3  # type: ignore[union-attr]
 
 
 def test_many_environments_share_the_slots(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_an_executor_that_has_to_make_room_ends_in_order(tmp_path: Path) -> None
         for number in range(3):
             other = task(os.getpid, environment={"env_variables": {"N": str(number)}})
             assert other.invoke().get() != first
-        staffed = client._backend.pids  # type: ignore[union-attr]
+        staffed = client.parts.engine.backend.pids  # type: ignore[union-attr]
         assert first not in staffed
         assert sorted(os.listdir(tmp_path)) == ["atexit", "buffered", "finalizer"]
 
@@ -78,7 +78,7 @@ def test_who_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "_LEAVING", 0.2)
     with Pymonik(backend="local", workers=1) as client:
         hang.invoke().get()
-        [pid] = client._backend.pids  # type: ignore[union-attr]
+        [pid] = client.parts.engine.backend.pids  # type: ignore[union-attr]
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
@@ -97,4 +97,4 @@ def test_calls_that_were_cancelled_end_at_once(gate: Any, tmp_path: Path) -> Non
     client.flush()
     gate.open()
     client.cancel()
-    assert client._backend.pids == []  # type: ignore[union-attr]
+    assert client.parts.engine.backend.pids == []  # type: ignore[union-attr]

@@ -77,7 +77,7 @@ def test_a_fork_is_told_so_also_while_another_thread_holds_the_locks(backend: st
         held, over = threading.Event(), threading.Event()
 
         def hold() -> None:
-            with client._flushing, client._opened().traits.arrivals.changed:
+            with client.parts.state.lock, client.parts.engine.opened().traits.arrivals.changed:
                 held.set()
                 over.wait(PATIENCE)
 

@@ -270,7 +270,7 @@ def test_who_was_cancelled_is_not_kept(gate: Any, monkeypatch: pytest.MonkeyPatc
     client.flush()
     gate.open()
     client.cancel()
-    assert client._backend.pids == []  # type: ignore[union-attr]
+    assert client.parts.engine.backend.pids == []  # type: ignore[union-attr]
     assert len(own) == 0
 
 

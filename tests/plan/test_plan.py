@@ -37,7 +37,7 @@ def test_the_local_engine_starts_no_process_for_a_plan() -> None:
     client = Pymonik(backend="local", workers=2)
     inc.map_invoke(range(100), pymonik=client)
     assert len(client.plan().units) > 1
-    assert client.create()._backend.pids == []  # type: ignore[union-attr]
+    assert client.create().parts.engine.backend.pids == []  # type: ignore[union-attr]
     client.cancel()
 
 

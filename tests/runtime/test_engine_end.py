@@ -32,8 +32,8 @@ def test_an_engine_that_breaks_at_a_cancellation_is_told_to_all(
     handle = pass_gate.invoke(gate.path)
     client.flush()
     user = Other(handle.get)
-    until(lambda: client._opened().traits.arrivals.changed._waiters)
-    monkeypatch.setattr(client._opened()._scheduler, "cancel", broken)  # type: ignore[attr-defined]
+    until(lambda: client.parts.engine.opened().traits.arrivals.changed._waiters)
+    monkeypatch.setattr(client.parts.engine.opened()._scheduler, "cancel", broken)  # type: ignore[attr-defined]
     asker = Other(handle.cancel)
     assert asker.value() is False
     with pytest.raises(TaskFailed, match="nobody thought of it"):
@@ -46,11 +46,11 @@ def test_an_engine_that_breaks_at_a_cancellation_is_told_to_all(
 def test_who_waits_is_told_though_executors_do_not_end(
     client: Pymonik, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    host = client._opened()._host  # type: ignore[attr-defined]
+    host = client.parts.engine.opened()._host  # type: ignore[attr-defined]
     handle = pass_gate.invoke(gate.path)
     client.flush()
     user = Other(handle.get)
-    until(lambda: client._opened().traits.arrivals.changed._waiters)
+    until(lambda: client.parts.engine.opened().traits.arrivals.changed._waiters)
     go, close = threading.Event(), host._pool.close
 
     def close_late() -> None:
@@ -70,7 +70,7 @@ def test_a_client_of_an_engine_that_breaks_at_a_unit_can_be_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     client = Pymonik(backend="local", workers=1).create()
-    monkeypatch.setattr(client._opened()._scheduler, "add", broken)  # type: ignore[attr-defined]
+    monkeypatch.setattr(client.parts.engine.opened()._scheduler, "add", broken)  # type: ignore[attr-defined]
     handle = square.invoke(2, pymonik=client)
     with pytest.raises(LostValueError):
         handle.get(timeout=PATIENCE)
@@ -92,7 +92,9 @@ def test_an_interrupted_call_is_told_to_who_wanted_to_be_called_back(tmp_path: P
 
         def watch() -> None:
             until(started.exists)
-            client._watch(handle, lambda _: told.set())  # as a flush of this thread would
+            client.parts.notifier.watch(
+                handle, lambda _: told.set()
+            )  # as a flush of this thread would
             (tmp_path / "watched").touch()
 
         other = Other(watch)

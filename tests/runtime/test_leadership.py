@@ -27,7 +27,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setattr(leadership, "_EXPECTED", NEVER)
     with Pymonik(backend="local", workers=2) as client:
         assert square.invoke(1).get() == 1
-        found: Host = client._opened()._host  # type: ignore[attr-defined]
+        found: Host = client.parts.engine.opened()._host  # type: ignore[attr-defined]
         until(lambda: not found._leadership._held.locked())
         yield found
 
@@ -147,7 +147,7 @@ def test_an_engine_that_breaks_in_the_thread_that_waits_is_told_to_all(
     monkeypatch.setattr(leadership, "_EXPECTED", NEVER)
     client = Pymonik(backend="local", workers=1).create()
     assert square.invoke(1, pymonik=client).get() == 1
-    host = client._opened()._host  # type: ignore[attr-defined]
+    host = client.parts.engine.opened()._host  # type: ignore[attr-defined]
     until(lambda: not host._leadership._held.locked())
     monkeypatch.setattr(host, "_round", broken)
     first, second = square.invoke(2, pymonik=client), square.invoke(3, pymonik=client)

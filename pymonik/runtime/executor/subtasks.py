@@ -10,16 +10,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pymonik.capture.function import Code
 from pymonik.errors import OptionsError, WaitInTaskError
 from pymonik.graph.columns import Nested
 from pymonik.graph.ir import CallSpec, Put, taken
+from pymonik.record.arguments import Arguments, ScopeState
 from pymonik.record.builtin_tasks import identity
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
-from pymonik.record.recorder import Recorder
+from pymonik.record.recorder import Recorder, Scope
+from pymonik.record.specs import CallSpecs
 from pymonik.runtime.executor import state as running
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS, TaskOptions, merge
@@ -33,18 +35,38 @@ _HINT = (
 )
 
 
-def _refuse(*_: Any, **__: Any) -> NoReturn:
-    raise WaitInTaskError(_HINT)
+class _NoWaiting:
+    """What a task has for a waiter and a notifier: every question is an error."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise WaitInTaskError(_HINT)
 
 
-class Subtasks(Recorder):
+class InheritingSpecs(CallSpecs):
+    """Specs of sub-tasks: these inherit the options of the task that runs."""
+
+    def spec_for(self, task: Any, code: Code, width: int, keywords: Any, given: Any) -> CallSpec:
+        """Return what all calls like this one share, made once for each task that runs."""
+        step = running.STATE.step
+        options = (step.options if step is not None else None) or DEFAULTS
+        if options is not self._options:
+            self.options = options
+        return super().spec_for(task, code, width, keywords, given)
+
+
+class Subtasks(Recorder, Scope):
     """The recorder of one executor; `recorded` are the calls the running call has made so far."""
 
     def __init__(
         self, slots: int, isolates_delegating: bool, optimize: bool | Iterable[str]
     ) -> None:
         """Record for a compiler that knows these `slots`; see `Target` for both."""
-        super().__init__(DEFAULTS)
+        state = ScopeState()
+        arguments = Arguments(state)
+        specs = InheritingSpecs(arguments.interner, DEFAULTS)
+        super().__init__(state, arguments, specs)
+        self.recorder = self.canceller = self.stored = self.views = self
+        self.waiter = self.async_waiter = self.notifier = cast("Any", _NoWaiting())
         self._slots, self._solo, self._optimize = slots, isolates_delegating, optimize
         self.recorded = self.pending
         self.diverted: ResultHandle[Any] | None = None
@@ -54,8 +76,9 @@ class Subtasks(Recorder):
         self._made: dict[int, tuple[Put, Any]] = {}
         self._bindings: list[tuple[int | None, int, ResultHandle[Any]]] = []
 
-    wait_for = wait_for_runs = value = values = is_done = exception = completed = _refuse
-    awaited = as_completed_async = call_when_done = flush = _refuse
+    def flush(self) -> NoReturn:
+        """Refuse: what a task records leaves with its unit."""
+        raise WaitInTaskError(_HINT)
 
     @property
     def session_id(self) -> str:
@@ -79,7 +102,7 @@ class Subtasks(Recorder):
             node.ids[index] = self._new_id(node.spec.name)
         return str(node.ids[index])
 
-    def of_result(self, result_id: str, session_id: str) -> NoReturn:
+    def of_result(self, owner: Any, result_id: str, session_id: str) -> NoReturn:
         """Refuse: handles of ids are for clients."""
         raise WaitInTaskError(
             "inside a task ctx.retrieve_object(result_id) gives the value, once it is there"
@@ -88,7 +111,7 @@ class Subtasks(Recorder):
     def _made_of_put(self, put: Put) -> Any:
         """Return a call that makes an object that was put: it is stored with the sub-tasks."""
         if id(put) not in self._made:
-            made = self.builtin_call(identity, (put.content,))
+            made = self.builtin_call(self, identity, (put.content,))
             self._made[id(put)] = (put, made._node)
         return self._made[id(put)][1]
 
@@ -96,15 +119,6 @@ class Subtasks(Recorder):
         if running.STATE.task is None:
             return f"{running.STATE.session_id}-{os.urandom(8).hex()}"
         return running.STATE.extension().declare(*running.STATE.task, name)
-
-    def spec_for(self, task: Any, code: Code, width: int, keywords: Any, given: Any) -> CallSpec:
-        """Let sub-tasks inherit the options of the task that runs."""
-        step = running.STATE.step
-        options = (step.options if step is not None else None) or DEFAULTS
-        if options is not self.options:
-            self.options = options
-            self._specs.clear()
-        return super().spec_for(task, code, width, keywords, given)
 
     def number(self) -> None:
         """Return calls their places: below that of the call that has recorded them."""
@@ -190,11 +204,11 @@ class Subtasks(Recorder):
 
         if type(value) in IMMEDIATE:
             return None
-        slot = self.argument(value, "the value") if _may_hold_handles(value) else None
+        slot = self.arguments.argument(value, "the value") if _may_hold_handles(value) else None
         if type(slot) is Nested or type(value) is MultiResultHandle:
-            return self.builtin_call(identity, (slot,))
+            return self.builtin_call(self, identity, (slot,))
         if type(value) is list and slot is not None and type(slot) is not Content:
-            return self.builtin_call(identity, (slot,))
+            return self.builtin_call(self, identity, (slot,))
         return None
 
     def take_diverted(self) -> ResultHandle[Any]:
@@ -220,8 +234,8 @@ class Subtasks(Recorder):
         if step.retry_on is not None:
             options = replace(options, retry_on=step.retry_on.load())
         spec = CallSpec(step.name, code, len(args), options, step.keywords, context=step.context)
-        slots = tuple(self.argument(value, "an argument") for value in args)
-        handle = self.record_call(spec, slots, site, 0)
+        slots = tuple(self.arguments.argument(value, "an argument") for value in args)
+        handle = self.record_call(self, spec, slots, site, 0)
         handle._node.place = seed  # its own, wherever it runs
         self._kept += self.recorded
         self.recorded.clear()
@@ -229,8 +243,8 @@ class Subtasks(Recorder):
 
     def nested(self, content: Content, slots: list[Any]) -> Any:
         """Return the handle of a content whose holes are filled with values that come later."""
-        captured = tuple(self.argument(value, "an argument") for value in slots)
-        handle = self.builtin_call(identity, (Nested(content, captured),))
+        captured = tuple(self.arguments.argument(value, "an argument") for value in slots)
+        handle = self.builtin_call(self, identity, (Nested(content, captured),))
         self._kept += self.recorded
         self.recorded.clear()
         return handle
@@ -259,7 +273,8 @@ class Subtasks(Recorder):
             from pymonik.plan.culprits import refuse_culprits
             from pymonik.record.builtin_tasks import calling
 
-            if not refuse_culprits(nodes, target, self._optimize, self.code_for(calling(False))):
+            code = self.specs.code_for(calling(False))
+            if not refuse_culprits(nodes, target, self._optimize, code):
                 raise
             plan = lower(run_passes(taken(nodes), target, self._optimize))
         bind(plan.graph, plan)

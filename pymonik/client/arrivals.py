@@ -1,0 +1,140 @@
+"""Arrivals: a thread waits until values have come, or until nothing can bring them any more.
+
+Enters: a question that is answered once values are there. Leaves: nothing, or an error: too late,
+lost, or what broke the backend. Which values are asked for is the business of `waiter`, filling
+cells that of backends.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pymonik.client.engine import LazyBackend
+from pymonik.client.lookup import value_name
+from pymonik.client.progress import Progress, watching
+from pymonik.client.state import ClientState
+from pymonik.errors import LostValueError
+from pymonik.record.handle import ResultHandle
+from pymonik.values.outcome import PENDING
+
+# A value by its node and its index there.
+Awaited = Callable[[], "tuple[Any, int] | None"]
+
+
+def _nothing() -> tuple[Any, int] | None:
+    return None
+
+
+class ArrivalWait:
+    """Waits for what a backend fills, on its condition `changed`.
+
+    arrived: called after a wait that has ended well, without a lock.
+    """
+
+    def __init__(
+        self,
+        state: ClientState,
+        engine: LazyBackend,
+        on_progress: Callable[[Progress], object] | None = None,
+        arrived: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._state = state
+        self._engine = engine
+        self._on_progress = on_progress
+        self._arrived = arrived
+
+    def wait(
+        self,
+        is_over: Callable[[], bool],
+        timeout: float | None,
+        end: float | None = None,
+        awaited: Awaited = _nothing,
+    ) -> None:
+        """Wait for `timeout`, or what is left of it before `end`.
+
+        awaited: gives a value that has not come, by its node and its index, None when all have.
+        Raises LostValueError once nothing will bring it: looked at now, and whenever the backend
+        tells of news.
+        """
+        if is_over():
+            return
+        left = timeout if end is None else max(0.0, end - time.monotonic())
+        backend = self._engine.opened()
+        arrivals = backend.traits.arrivals
+        found: list[tuple[Any, int]] = []
+
+        def is_lost() -> bool:
+            value = awaited()
+            if value is not None and self.is_lost(*value):
+                found.append(value)
+            return bool(found)
+
+        with watching(backend, self._on_progress), arrivals.changed:
+            if not arrivals.changed.wait_for(
+                lambda: is_over() or arrivals.problem or is_lost(), left
+            ):
+                raise late(timeout, awaited())
+            if not is_over():
+                raise arrivals.problem or lost(*found[0])
+        self._arrived()
+
+    def is_lost(self, node: Any, index: int) -> bool:
+        """Return whether a value has not come, and nothing will bring it."""
+        home, place = node.home.at(node.offset + index)
+        if home.output is None:  # nobody seemed to want it when its call was sent
+            return True
+        if self._state.plans_under_way:  # its unit may be among theirs: their end tells
+            return False
+        if home.record(place) is not PENDING:
+            return False
+        cell, _ = home.locate(place)
+        # In this order: what nobody expects any more may have come meanwhile.
+        arrivals = self._engine.opened().traits.arrivals
+        return not arrivals.expects(cell) and home.record(place) is PENDING
+
+
+def lost(node: Any, index: int = 0) -> LostValueError:
+    """Make the error of a wait for what nothing will bring."""
+    return LostValueError(
+        f"{_told(node, index)} will not come: no call that is pending, no unit that runs and no "
+        "fetch will bring it. This is a fault of PymoniK, please report it; the call can be "
+        "recorded again"
+    )
+
+
+def _told(node: Any, index: int) -> str:
+    name, place = value_name(node, index)
+    return f"the value of {name!r}{place}, recorded at {node.where},"
+
+
+def end_of(timeout: float | None) -> float | None:
+    """Return when a wait ends that begins now, on time.monotonic; None when it does not."""
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def late(timeout: float | None, awaited: tuple[Any, int] | None = None) -> TimeoutError:
+    """Make the error of a wait that was given up; awaited: the node and the index of a value."""
+    what = _told(*awaited) if awaited is not None else "it"
+    return TimeoutError(f"{what} was not there after {timeout:g} s; nothing is lost: wait again")
+
+
+def is_settled(handle: ResultHandle[Any]) -> bool:
+    """Return whether the value, or the failure, of a call that was sent has come."""
+    node = handle._node
+    return node.home.record(node.offset + handle._index) is not PENDING
+
+
+def first_open(handles: Iterable[ResultHandle[Any]]) -> tuple[Any, int] | None:
+    """Return the node and the index of the first handle whose value has not come."""
+    for handle in handles:
+        if not is_settled(handle):
+            return handle._node, handle._index
+    return None
+
+
+def home_of(handle: ResultHandle[Any]) -> Any:
+    """Return where the value of a handle will be found, and its place there."""
+    home, index = handle._node.home.at(handle._node.offset + handle._index)
+    return home, range(index, index + 1)

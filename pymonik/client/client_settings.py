@@ -1,0 +1,150 @@
+"""What a client is made with: its arguments, checked and completed from variables.
+
+Enters: arguments of `Pymonik` as they were given. Leaves: one value of each, or an error that names
+the argument. What a backend is opened with is read from here when it is opened, and how a graph is
+compiled at each flush.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, overload
+
+from pymonik import backend as backends
+from pymonik.client.progress import Progress
+from pymonik.environment.parse import environment_of
+from pymonik.errors import OptionsError
+from pymonik.values.options import DEFAULTS, TaskOptions, merge
+from pymonik.values.seeds import seed_given
+
+T = TypeVar("T")
+
+_OLD = (
+    "batch_size",
+    "disable_events_client",
+    "polling_interval",
+    "polling_batch_size",
+    "local_session",
+)
+_CERTIFICATES = ("certificate_authority", "client_certificate", "client_key")
+
+
+@dataclass
+class ClientSettings:
+    """The settings of one client; see `Pymonik` for what each means.
+
+    seed: the one of all calls, chosen here where `given_seed` is None. backend: as it was asked
+    for. joined: the session of another program. certificates: names of files, by what they are.
+    """
+
+    endpoint: str | None
+    partitions: list[str]
+    environment: Any
+    options: TaskOptions
+    workers: int | None
+    optimize: bool | tuple[str, ...]
+    detach: bool
+    forward_logs: bool
+    on_progress: Callable[[Progress], object] | None
+    backend: str | None
+    seed: int
+    given_seed: int | None
+    certificates: Mapping[str, str | None]
+    joined: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        endpoint: str | None,
+        partition: str | list[str] | None,
+        environment: Any,
+        task_options: TaskOptions | None,
+        workers: int | None,
+        optimize: bool | Iterable[str],
+        detach: bool,
+        forward_logs: bool,
+        on_progress: Callable[[Progress], object] | None,
+        backend: str | None,
+        seed: int | None,
+        certificates: Iterable[str | None],
+    ) -> ClientSettings:
+        """Check what a client was given. Raises OptionsError, BackendError."""
+        partitions = _partitions(partition)
+        if on_progress is not None and not callable(on_progress):
+            raise OptionsError(f"on_progress takes a function, not {on_progress!r}")
+        default = TaskOptions(partition_id=partitions[0] if partitions else None)
+        options = merge(DEFAULTS, default, task_options)
+        taken_environment = environment_of(environment)
+        selection = optimize if isinstance(optimize, bool) else _selected(optimize)
+        for name, flag in (("detach", detach), ("forward_logs", forward_logs)):
+            if not isinstance(flag, bool):
+                raise OptionsError(f"{name} takes True or False, not {flag!r}")
+        chosen_seed = seed_given(seed)
+        return cls(
+            endpoint=backends.endpoint(endpoint),
+            partitions=partitions,
+            environment=taken_environment,
+            options=options,
+            workers=backends.workers(workers),
+            optimize=selection,
+            detach=detach,
+            forward_logs=forward_logs,
+            on_progress=on_progress,
+            backend=backend,
+            seed=chosen_seed,
+            given_seed=None if seed is None else chosen_seed,
+            certificates=dict(zip(_CERTIFICATES, certificates)),
+        )
+
+    @property
+    def backend_name(self) -> str:
+        """The backend that is to be opened. Raises BackendError when there is none of the name."""
+        return backends.choose(self.backend, self.endpoint)
+
+
+class Setting(Generic[T]):
+    """An attribute of a client that is one of its `settings`, under the same name."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, client: None, kind: type) -> Setting[T]: ...
+    @overload
+    def __get__(self, client: object, kind: type) -> T: ...
+    def __get__(self, client: Any, kind: type) -> Setting[T] | T:
+        return self if client is None else getattr(client.settings, self._name)
+
+    def __set__(self, client: Any, value: T) -> None:
+        setattr(client.settings, self._name, value)
+
+
+def warn_of_old(*given: Any) -> None:
+    """Warn of the arguments that earlier versions had, in their order, if one was given."""
+    for name, value in zip(_OLD, given):
+        if value is not None:
+            warnings.warn(
+                f"Pymonik({name}=…) has no meaning any more: calls are sent together, and "
+                "results announce themselves",
+                DeprecationWarning,
+                stacklevel=3,
+            )
+
+
+def _selected(names: Iterable[str]) -> tuple[str, ...]:
+    from pymonik.graph.passes import selected
+
+    return selected(names)
+
+
+def _partitions(given: Any) -> list[str]:
+    if given is not None and not isinstance(given, (str, list, tuple)):
+        raise OptionsError(f"partition takes a name or a list of names, not {given!r}")
+    names = [given] if isinstance(given, str) else list(given or ())
+    is_empty = given is not None and not names  # left out, it is the default of the cluster
+    if is_empty or not all(isinstance(name, str) and name for name in names):
+        raise OptionsError(f"partition takes a name or a list of names, not {given!r}")
+    return names

@@ -1,0 +1,218 @@
+"""The end of a client: all that was recorded is waited for, or dropped and cancelled.
+
+Enters: a block that ends, an error that ends it early, the end of the program. Leaves: a client
+that takes no calls, and a backend that was let go of.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pymonik.client.arrivals import ArrivalWait
+from pymonik.client.callbacks import CALLBACKS, ENDINGS
+from pymonik.client.client_settings import ClientSettings
+from pymonik.client.engine import LazyBackend
+from pymonik.client.handled import Handled
+from pymonik.client.known_values import KnownValues
+from pymonik.client.notifier import Notifier
+from pymonik.client.state import ClientState
+from pymonik.client.submitter import Submitter
+from pymonik.errors import ClusterError
+from pymonik.graph.ir import Call
+from pymonik.humanize import counted
+from pymonik.record.current import close_here, open_here
+from pymonik.record.recorder import Recorder
+from pymonik.system.safe_logging import safely
+
+logger = logging.getLogger("pymonik")
+
+# By clients that have opened their backend and were not closed, in that order.
+_OPEN: WeakKeyDictionary[Any, Lifetime] = WeakKeyDictionary()
+
+
+class Lifetime:
+    """Closes or abandons a client; any thread may, while others use it.
+
+    scope: gives the client, for those who look for one that is open; None once it was collected.
+    """
+
+    def __init__(
+        self,
+        scope: Callable[[], Any],
+        state: ClientState,
+        settings: ClientSettings,
+        recorder: Recorder,
+        submitter: Submitter,
+        engine: LazyBackend,
+        arrivals: ArrivalWait,
+        notifier: Notifier,
+        handled: Handled,
+        known: KnownValues,
+    ) -> None:
+        self._scope = scope
+        self._state = state
+        self._settings = settings
+        self._recorder = recorder
+        self._submitter = submitter
+        self._engine = engine
+        self._arrivals = arrivals
+        self._notifier = notifier
+        self._handled = handled
+        self._known = known
+
+    def begin(self) -> None:
+        """Let the client serve threads that have none of their own, now that it is open."""
+        scope = self._scope()
+        open_here(scope)
+        _OPEN[scope] = self
+        ENDINGS.start()
+        # Last registered runs first: before channels and emulators end.
+        atexit.unregister(_end_open_clients)
+        atexit.register(_end_open_clients)
+
+    def close(self) -> None:
+        """Send what is pending, wait for all of it, and let go of the backend.
+
+        From now on only callbacks may record calls: these are waited for, too. Other threads may
+        still wait for what they have recorded. Raises the first failure that nobody has looked at.
+        """
+        if self._state.is_closed:
+            return
+        self._state.is_closing = True
+        try:
+            self._submitter.flush()
+            leaves = self._engine.backend is None or self._leaves_work_behind()
+            is_done = False
+            while not is_done:
+                if not leaves:
+                    self._arrivals.wait(self.is_idle, None, awaited=self._notifier.watched)
+                CALLBACKS.drain()
+                if self._recorder.pending:  # callbacks have recorded more
+                    self._submitter.flush()
+                    continue
+                subtasks = None if leaves else self._engine.opened().traits.subtasks
+                if subtasks is not None:
+                    subtasks.drain()
+                is_done = self.close_if_done(leaves)
+        except BaseException as error:
+            self.abandon(error)
+            raise
+        self._let_go()
+        self._raise_unseen()
+
+    async def end_beside(
+        self, end: Callable[[BaseException | None], None], error: BaseException | None
+    ) -> None:
+        """End without blocking the event loop, by a function that closes or abandons."""
+        import asyncio
+
+        try:
+            await self._engine.beside(end, error)
+        except asyncio.CancelledError as cancelled:  # Ctrl-C, too: the thread that waits goes on
+            await self._engine.beside(self.abandon, cancelled)
+            raise
+
+    def close_if_done(self, leaves: bool) -> bool:
+        """Close the client unless a call has been recorded since: none is from now on."""
+        with self._state.lock:
+            # What another thread has sent meanwhile is to be waited for, too. Once another thread
+            # has abandoned the client, it stays closed.
+            is_done = not self._recorder.pending and (leaves or self.is_idle())
+            self._state.is_closed = self._state.is_closed or is_done
+            return self._state.is_closed
+
+    def abandon(self, error: BaseException | None) -> None:
+        """Drop what was not sent, cancel what was."""
+        # First of all: a thread that finds its call pending no more finds the client closed.
+        was_closed = self._state.is_closed
+        self._state.is_closing = self._state.is_closed = True
+        dropped = self._unsent()
+        if dropped:
+            told = f"{counted(dropped, 'call')} never sent"
+            logger.warning("%s: the block was left early", told)
+        self._recorder.pending.clear()
+        is_ours = self._engine.is_of_this_process  # in a fork of it, the work is that of others
+        if self._engine.backend is not None and is_ours and not was_closed:
+            self._cancel_all(error)
+        self._let_go()
+
+    def _cancel_all(self, error: BaseException | None) -> None:
+        backend = self._engine.opened()
+        done, total = backend.progress()
+        if isinstance(error, ClusterError) and error.is_outage:
+            logger.warning("nothing is cancelled: what was sent goes on without this client")
+            return
+        if done < total:
+            told = counted(total - done, "unit")
+            logger.warning("cancelling what has not ended: %s", told)
+        backend.cancel()
+
+    def abandon_collected(self) -> None:
+        """Let a thread end what nobody can close any more; takes no lock, and sends nothing."""
+        is_open = self._engine.backend is not None and not self._state.is_closed
+        if is_open and self._engine.is_of_this_process:  # else no thread runs: it is the parent's
+            ENDINGS.put(self._end_collected)
+
+    def _end_collected(self) -> None:
+        done, total = self._engine.opened().progress()
+        if self._engine.traits.is_remote:
+            self.end_early()
+        elif done == total:  # what runs here goes on, and ends with the program at the latest
+            self.abandon(None)
+
+    def end_early(self) -> None:
+        """Leave nothing open of what nobody closes, as a block does that is left early."""
+        engine = self._engine
+        if engine.backend is None or not engine.traits.is_remote or not engine.is_of_this_process:
+            return
+        if self._settings.detach:
+            self._state.is_closing = self._state.is_closed = True
+            self._let_go()
+        else:
+            self.abandon(None)
+
+    def is_idle(self) -> bool:
+        """Return whether all that was sent has ended, and all who wait for it were told."""
+        done, total = self._engine.opened().progress()
+        return done == total and not self._notifier.watches and not self._state.plans_under_way
+
+    def state_text(self) -> str:
+        """Tell whether the client is closed, and if not, how much is pending."""
+        return "closed" if self._state.is_closed else f"{counted(self._unsent(), 'call')} pending"
+
+    def _unsent(self) -> int:
+        pending = self._recorder.pending
+        return sum(1 if n.n is None else n.n for n in pending if type(n) is Call)
+
+    def _leaves_work_behind(self) -> bool:
+        if self._settings.detach and self._engine.traits.is_here:
+            logger.warning("the embedded engine ends with its client: waiting, detach or not")
+            return False
+        return self._settings.detach
+
+    def _let_go(self) -> None:
+        self._known.keep()
+        scope = self._scope()
+        if scope is not None:
+            close_here(scope)
+            _OPEN.pop(scope, None)
+        if self._engine.backend is not None and self._engine.is_of_this_process:
+            self._engine.backend.close()
+        self._notifier.tell_dropped()
+
+    def _raise_unseen(self) -> None:
+        backend = self._engine.backend
+        failures = backend.traits.arrivals.failures if backend is not None else ()
+        for failure in self._handled.unseen(failures):
+            raise failure.error()
+
+
+def _end_open_clients() -> None:
+    """End the sessions of clients that were made without a block: nobody else would."""
+    for lifetime in list(_OPEN.values()):
+        safely("a client that was not closed", lifetime.end_early)
+    ENDINGS.drain()

@@ -1,0 +1,63 @@
+"""Locating: where the value of a call will be, which is known once the call was sent.
+
+Enters: a node that somebody needs the value of. Leaves: its home, after a flush where it was not
+sent yet; or an error, when it will never be. Waiting for the value itself is left to `arrivals`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pymonik.client.arrivals import late, lost
+from pymonik.client.engine import LazyBackend
+from pymonik.client.flusher import Flushers
+from pymonik.client.state import ClientState
+from pymonik.errors import NoClientError
+from pymonik.graph.ir import Put
+
+
+class Locator:
+    """Knows where values will be; sends what is `pending` by `flush` when it has to."""
+
+    def __init__(
+        self,
+        state: ClientState,
+        pending: list[Any],
+        engine: LazyBackend,
+        flush: Callable[[], None],
+    ) -> None:
+        self._pending = pending
+        self._state = state
+        self._engine = engine
+        self._flush = flush
+        self._flushers = Flushers()
+
+    def locate(self, node: Any, timeout: float | None = None, end: float | None = None) -> Any:
+        """Return the home of a node, sending it first if it was not sent.
+
+        Raises TimeoutError when it is not sent by `end`: `timeout` after the wait began. Raises
+        NoClientError when the client was closed before, and what a flush raises.
+        """
+
+        def is_sent() -> bool:
+            return node.home is not None and not (type(node) is Put and node in self._pending)
+
+        if not is_sent():
+            if not self._state.is_closed:
+                self._flush_by(node, timeout, end, is_sent)
+            if node.home is None:
+                if self._state.is_closed:
+                    raise NoClientError("this client is closed, and the call was never sent")
+                raise lost(node)
+        return node.home
+
+    def _flush_by(
+        self, node: Any, timeout: float | None, end: float | None, is_sent: Callable[[], bool]
+    ) -> None:
+        # An engine of this process answers at once, and may run the calls in this very thread.
+        # Who holds the lock already, such as a finalizer that runs amid a flush, waits for nobody.
+        if end is None or not self._engine.opened().traits.is_remote or self._state.is_held_here:
+            self._flush()
+        elif not self._flushers.flush_by(self._flush, end, is_sent):
+            raise late(timeout, (node, 0))

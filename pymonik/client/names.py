@@ -1,0 +1,61 @@
+"""The names of values: those given here, and whether other programs of the session were told.
+
+Enters: names that a recorder has noted, and questions for a name. Leaves: the names that go with a
+plan, and handles of values, whichever program has named them. What a handle from elsewhere is, is
+told in `lookup`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pymonik.backend import Backend
+from pymonik.client.lookup import handle_of, node_of
+from pymonik.graph.ir import Graph
+
+
+class Names:
+    """The names of one client, and which of them a plan has told of.
+
+    given: handles by the names of their values; another thread may name more at any time, so it is
+    copied before it is walked.
+    """
+
+    def __init__(self, given: dict[str, Any], opened: Callable[[], Backend]) -> None:
+        self._given = given
+        self._opened = opened
+        self._told: set[str] = set()
+
+    def lookup(self, owner: Any, name: str) -> Any:
+        """Return the handle of a value by its name, one of `owner`. Raises KeyError."""
+        if name in self._given:
+            return self._given[name]
+        traits = self._opened().traits
+        named = traits.shared.lookup(name) if traits.shared is not None else None
+        if named is None:
+            raise KeyError(f"no value named {name!r} in session {traits.session_id}")
+        handle = self._given[name] = handle_of(named, name, owner)
+        self._told.add(name)
+        return handle
+
+    def to_tell(self, graph: Graph) -> tuple[tuple[str, Any], ...]:
+        """Return the names to be told with a graph: of its values, and of values sent before."""
+        untold = self._untold()
+        if not untold:
+            return ()
+        here = set(map(id, graph.nodes))
+        return tuple([(n, h) for n, h, node in untold if node.home is not None or id(node) in here])
+
+    def are_late(self) -> bool:
+        """Return whether values were named after they had been sent, for the next plan to tell."""
+        return any(node.home is not None for _, _, node in self._untold())
+
+    def told(self, names: tuple[tuple[str, Any], ...]) -> None:
+        """Note the names that went with a plan, which was sent."""
+        self._told.update(name for name, _ in names)
+
+    def _untold(self) -> list[tuple[str, Any, Any]]:
+        """Return names that no plan has told of, with their handles and the nodes of these."""
+        names = list(self._given.items())
+        return [(name, h, node_of(h)) for name, h in names if name not in self._told]

@@ -1,0 +1,142 @@
+"""Notifying: callbacks of calls that end are called, and no thread is blocked for it.
+
+Enters: handles, callbacks. Leaves: calls of callbacks, one after the other on a thread of their own
+(`callbacks`). Waiting in the caller's thread is left to `waiter`, in an event loop to
+`async_waiter`, which is called back like anybody else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from functools import partial
+from itertools import compress
+from operator import not_
+from typing import Any
+
+from pymonik.client.arrivals import ArrivalWait, home_of, is_settled
+from pymonik.client.callbacks import CALLBACKS
+from pymonik.client.engine import LazyBackend
+from pymonik.client.state import ClientState
+from pymonik.errors import OptionsError
+from pymonik.record.handle import ResultHandle
+from pymonik.values.outcome import PENDING
+
+logger = logging.getLogger("pymonik")
+
+Callback = Callable[[Any], object]
+
+
+class Notifier:
+    """Calls back when calls have ended.
+
+    Callbacks of calls that were not sent wait in `unsent`, under the lock of the flush. Those of
+    calls that were sent are watched for by the backend, without a lock: several threads may find at
+    once that a call has ended, and each callback is called once.
+    """
+
+    def __init__(self, state: ClientState, engine: LazyBackend, arrivals: ArrivalWait) -> None:
+        self._state = state
+        self._engine = engine
+        self._arrivals = arrivals
+        self.unsent: list[tuple[ResultHandle[Any], Callback]] = []
+        # The values that callbacks wait for; changed from any thread, so copied to be walked.
+        self.watches: dict[object, tuple[Any, int]] = {}
+        # Those of them that nobody has seen a unit or a fetch for yet.
+        self._unsure: list[tuple[Callable[[], None], Any, int]] = []
+
+    def call_when_done(self, handle: ResultHandle[Any], callback: Callback) -> None:
+        """Call back once a call has ended."""
+        if not callable(callback):
+            raise OptionsError(f"add_done_callback takes a function, not {callback!r}")
+        if handle._node.home is None:  # else nobody need wait for a submission that is under way
+            with self._state.lock:
+                if handle._node.home is None:
+                    if self._state.is_closed:  # dropped: it has ended, too
+                        CALLBACKS.put(partial(_call, callback, handle))
+                    else:
+                        self.unsent.append((handle, callback))
+                    return
+        if is_settled(handle):
+            _call(callback, handle)
+            return
+        self.watch(handle, callback)
+
+    def flushed(self) -> None:
+        """Look for what was sent, and for what was lost, once a flush has ended."""
+        try:
+            self.watch_sent()
+        finally:
+            self._tell_lost()
+
+    def watch_sent(self) -> None:
+        """Watch for the callbacks of calls that were sent or dropped meanwhile."""
+        with self._state.lock:
+            # Looked at once: the next flush may send some of them as soon as the lock is free.
+            is_sent = [handle._node.home is not None for handle, _ in self.unsent]
+            sent = list(compress(self.unsent, is_sent))
+            self.unsent = list(compress(self.unsent, map(not_, is_sent)))
+        for handle, callback in sent:
+            self.watch(handle, callback)
+
+    def tell_dropped(self) -> None:
+        """Call back for calls that will never be sent: they have ended, too."""
+        with self._state.lock:
+            dropped, self.unsent = self.unsent, []
+        for handle, callback in dropped:
+            CALLBACKS.put(partial(_call, callback, handle))
+
+    def watched(self) -> tuple[Any, int] | None:
+        """Return one of the values that callbacks wait for."""
+        return next(iter(list(self.watches.values())), None)
+
+    def watch(self, handle: ResultHandle[Any], callback: Callback) -> None:
+        """Call back once the value of a call that was sent is there, or was lost."""
+        node = handle._node
+        home, index = node.home.at(node.offset + handle._index)
+        cell, place = home.locate(index)
+
+        # Several threads may find at once that it has ended: who takes the call, makes it.
+        calls = [partial(_call, callback, handle)]
+
+        def arrived() -> None:
+            try:
+                call = calls.pop()
+            except IndexError:
+                return
+            CALLBACKS.put(call)  # before it counts as told: see `close`
+            self.watches.pop(arrived, None)
+            if self._state.is_closing:  # it waits for the last of them
+                changed = self._engine.opened().traits.arrivals.changed
+                with changed:
+                    changed.notify_all()
+
+        output = home.output
+        self.watches[arrived] = node, handle._index
+        if home.record(index) is not PENDING or output is None:
+            arrived()
+            return
+        backend = self._engine.opened()
+        backend.traits.arrivals.watch(lambda: cell.watch(output, place, arrived), arrived)
+        backend.want([home_of(handle)])
+        self._unsure.append((arrived, node, handle._index))
+        self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        """Call back for values that nothing will bring: to ask for them then is an error.
+
+        While a plan is on its way nobody can tell: its end looks at what was left.
+        """
+        while self._unsure and not self._state.plans_under_way:
+            with contextlib.suppress(IndexError):  # another thread was there first
+                arrived, node, index = self._unsure.pop()
+                if self._arrivals.is_lost(node, index):
+                    arrived()
+
+
+def _call(callback: Callback, handle: ResultHandle[Any]) -> None:
+    try:
+        callback(handle)
+    except Exception:
+        logger.exception("a callback of %r failed", handle)

@@ -1,0 +1,102 @@
+"""How a client is put together: each part is given what it needs, and knows nothing of the rest.
+
+    recorder ─────> compiler ──> submitter ──> the backend
+        ^           (names, known values)        │ fills cells
+        │                                        v
+    handles ──> waiter, async_waiter <── arrivals, notifier
+
+Enters: settings. Leaves: the parts. The order in which they are made is the order in which they
+depend on each other: there is no circle, but for captures that are flushed by the submitter. None
+holds the client: handles do, and when the last one is gone, it is collected and ends its session.
+What all share is in `state`, with the locks and their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pymonik import backend as backends
+from pymonik.backend import Backend
+from pymonik.client.arrivals import ArrivalWait
+from pymonik.client.async_waiter import AsyncWaiter
+from pymonik.client.cancel import Canceller
+from pymonik.client.client_settings import ClientSettings
+from pymonik.client.compiler import Compiler
+from pymonik.client.engine import LazyBackend, open_engine
+from pymonik.client.handled import Handled
+from pymonik.client.known_values import KnownValues
+from pymonik.client.lifetime import Lifetime
+from pymonik.client.locator import Locator
+from pymonik.client.lookup import HandleViews
+from pymonik.client.names import Names
+from pymonik.client.notifier import Notifier
+from pymonik.client.state import ClientState
+from pymonik.client.stored_values import StoredValues
+from pymonik.client.submitter import Submitter
+from pymonik.client.waiter import Waiter
+from pymonik.record.arguments import Arguments
+from pymonik.record.recorder import Recorder
+from pymonik.record.specs import CallSpecs
+from pymonik.system.surroundings import SurroundingsWatch
+from pymonik.values.seeds import root_of
+
+
+class ClientParts:
+    """The parts of one client. scope: gives the client, as long as somebody has it."""
+
+    def __init__(self, settings: ClientSettings, scope: Callable[[], Any]) -> None:
+        self._settings = settings
+        self.state = state = ClientState()
+        self.engine = engine = LazyBackend(settings.backend_name, self._open)
+        if settings.environment is not None:
+            engine.check_environment(settings.environment)
+        # Where calls run on this machine, they run in what is around them here.
+        self._surroundings = SurroundingsWatch() if engine.traits.is_here else None
+        self.recorder = recorder = self._new_recorder()
+        self.names = names = Names(recorder.names, engine.opened)
+        known, on_progress = KnownValues(recorder.specs, engine), settings.on_progress
+        handled = Handled()
+        self.compiler = compiler = Compiler(recorder, engine, settings, names, known)
+        self.arrivals = arrivals = ArrivalWait(state, engine, on_progress, known.keep_later)
+        self.notifier = notifier = Notifier(state, engine, arrivals)
+        self.submitter = submitter = Submitter(
+            state, recorder, compiler, engine, names, known, on_progress, notifier.flushed
+        )
+        locator = Locator(state, recorder.pending, engine, submitter.flush)
+        self.waiter = waiter = Waiter(engine, locator, arrivals, handled)
+        self.async_waiter = AsyncWaiter(
+            engine, recorder.pending, submitter.flush, locator, notifier, waiter
+        )
+        self.canceller = Canceller(state, recorder, engine, notifier.watch_sent)
+        self.stored = StoredValues(state, recorder.arguments, engine, locator)
+        self.views = HandleViews()
+        self.lifetime = Lifetime(
+            scope, state, settings, recorder, submitter, engine, arrivals, notifier, handled, known
+        )
+
+    def _new_recorder(self) -> Recorder:
+        settings, state = self._settings, self.state
+        arguments = Arguments(state, lambda: self.submitter.flush_captures())
+        specs = CallSpecs(
+            arguments.interner,
+            settings.options,
+            settings.environment,
+            self.engine.check_environment,
+            self._surroundings,
+            root_of(settings.seed),
+        )
+        return Recorder(state, arguments, specs, naming=lambda: state.lock)
+
+    def choose_endpoint(self, endpoint: str | None) -> None:
+        """Take another endpoint, as long as the backend was not opened. Raises BackendError."""
+        self.engine.check_unopened()
+        self._settings.endpoint = backends.endpoint(endpoint)
+        self.engine.name = self._settings.backend_name
+
+    def _open(self, name: str) -> Backend:
+        """Open a backend, for `LazyBackend`."""
+        self.state.check_open()
+        backend = open_engine(name, self._settings, self._surroundings)
+        self.lifetime.begin()
+        return backend

@@ -1,0 +1,61 @@
+"""What the parts of a client share: whether it takes calls, its locks, and their order.
+
+A thread that needs several of these locks takes them in this order, and leaves out what it does not
+need (`tests/client/test_locks.py` has threads do so):
+
+1. `inline.TURN`, of all clients of the process whose calls run in the thread that waits: held by
+   who sends there. A call may use a client, too, which another thread is about to flush.
+2. `ClientState.lock`: held by who sends, from taking what is pending to handing the plan over, and
+   by who names, cancels, uploads, or adds a callback to a call that was not sent. A thread may take
+   it twice: a finalizer of the user's runs wherever garbage is collected. It is held while a
+   cluster is spoken to, so a wait with a time does not ask for it: see `flusher`.
+3. `LazyBackend.opening`: held while the backend is opened, so that there is one.
+4. `Arrivals.changed`, a condition of the backend: held by who fills cells, and by who waits for
+   them. It wakes all waits of a client.
+5. Locks under which nothing else is taken: `Flushers` (which thread flushes), `Callbacks` (whether
+   their thread runs), `Blocks` (how many are open), `CacheLookup` (values to be kept).
+
+Recording takes none of them: `pending` is only appended to, see `record.recorder`. No lock is held
+while anything of the user's is called on purpose: callbacks have a thread of their own, and so has
+who is told of the progress.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from pymonik.client.callbacks import CALLBACKS
+from pymonik.errors import NoClientError, OptionsError
+from pymonik.record.arguments import ScopeState
+from pymonik.system.forks import fork_safe
+
+
+class ClientState(ScopeState):
+    """Whether a client takes calls, the lock of its flush, and how far the one under way is."""
+
+    __slots__ = ("is_compiling", "lock", "plans_under_way")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = fork_safe(threading.RLock())
+        # Whether a thread is between taking what is pending and handing a plan to the backend.
+        # Read and written under the lock.
+        self.is_compiling = False
+        # How many plans are on their way to the backend, which may not know their units yet.
+        # Written under the lock, read by all threads.
+        self.plans_under_way = 0
+
+    @property
+    def is_held_here(self) -> bool:
+        """Whether this thread holds the lock."""
+        return bool(self.lock._is_owned())  # type: ignore[attr-defined]  # as Condition does
+
+    def check(self, delegate: bool) -> None:
+        """Refuse to delegate, too: only a task can hand its value over to another call."""
+        self.check_open()
+        if self.is_closing and not CALLBACKS.runs_here:
+            raise NoClientError(
+                "this client is being closed: until it is, only callbacks of its calls record more"
+            )
+        if delegate:
+            raise OptionsError("delegate=True is for calls made inside a task")

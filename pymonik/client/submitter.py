@@ -1,0 +1,200 @@
+"""Submitting: what is pending becomes one plan, which a backend carries out.
+
+Enters: what was recorded, at the first need of a value. Leaves: one plan a flush, in the hands of a
+backend, and the homes of its values. What a plan is made of is the business of `compiler`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pymonik.client.compiler import Compiler
+from pymonik.client.engine import LazyBackend
+from pymonik.client.known_values import KnownValues
+from pymonik.client.names import Names
+from pymonik.client.progress import Progress, watching
+from pymonik.client.state import ClientState
+from pymonik.errors import NoClientError
+from pymonik.graph.ir import Call, taken
+from pymonik.record.recorder import Recorder
+from pymonik.settings import settings as limits
+from pymonik.values.outcome import Failure
+from pymonik.values.outputs import call_back
+
+if TYPE_CHECKING:
+    from pymonik.backend import Backend
+    from pymonik.client.plan_view import PlanView
+    from pymonik.plan.plan import Plan
+
+logger = logging.getLogger("pymonik")
+
+# A machine with more cores than that starts the rest of its executors a little later.
+_AT_ONCE = 64
+
+
+@dataclass
+class Stats:
+    """What a client has done so far: sums over its submissions, times in seconds."""
+
+    submissions: int = 0
+    calls: int = 0
+    units: int = 0
+    reused: int = 0
+    compile_seconds: float = 0.0
+
+
+class Submitter:
+    """Sends what is pending, one thread at a time.
+
+    flushed: lets those be told who wait for calls that were sent meanwhile; called without the lock
+    of the flush, after each.
+    """
+
+    def __init__(
+        self,
+        state: ClientState,
+        recorder: Recorder,
+        compiler: Compiler,
+        engine: LazyBackend,
+        names: Names,
+        known: KnownValues,
+        on_progress: Callable[[Progress], object] | None,
+        flushed: Callable[[], None],
+    ) -> None:
+        self.stats = Stats()
+        self._state = state
+        self._recorder = recorder
+        self._compiler = compiler
+        self._engine = engine
+        self._names = names
+        self._known = known
+        self._on_progress = on_progress
+        self._flushed = flushed
+
+    def plan(self) -> PlanView:
+        """Compile what is pending and return the plan, without sending it."""
+        from pymonik.client.plan_view import PlanView
+
+        self._state.check_open()
+        with self._state.lock:
+            return PlanView.of(self._compiler.compile(taken(self.take())))
+
+    def flush(self) -> None:
+        """Compile what is pending and send it, without waiting.
+
+        Other threads record meanwhile: their calls go with the next flush. What they use of this
+        one is wanted, since their arguments hold the anchors (see `graph.slots`).
+        """
+        if not self._recorder.pending and not self._names.are_late():
+            return
+        try:
+            # Whoever is told of the progress may use the client: it is waited for without the lock.
+            with ExitStack() as around, self._turn(), self._state.lock:
+                self._flush(around)
+        finally:  # also of what could not be sent: it has ended, too
+            try:
+                self._flushed()
+            finally:
+                self._wake_waits()
+
+    def flush_captures(self) -> None:
+        """Send what is pending: the values captured for it exist twice until then."""
+        logger.info("captures of more than %d bytes wait: sending them", limits().capture_limit)
+        self._recorder.arguments.interner.new_bytes = 0
+        self.flush()
+
+    def take(self) -> list[Any]:
+        """Return what is pending at one moment."""
+        return self._recorder.pending[:]
+
+    def _turn(self) -> AbstractContextManager[object]:
+        """Return what is held while calls run in this very thread: one client does at a time."""
+        if not self._engine.traits.shares_process:
+            return nullcontext()
+        from pymonik.backend.inline import TURN
+
+        return TURN
+
+    def _flush(self, around: ExitStack) -> None:
+        self._recorder.specs.moment = object()
+        nodes = self.take()
+        # A finalizer of the user's may flush where this thread compiles: it comes too early.
+        if self._state.is_compiling or self._state.is_closed:
+            return
+        if not (nodes or self._names.are_late()):
+            return
+        began = time.perf_counter()
+        self._known.keep()
+        backend = self._engine.opened()
+        prestarts = backend.traits.prestarts
+        if prestarts is not None and self._recorder.specs.environment is None:
+            calls = (node.n or 1 for node in nodes[:_AT_ONCE] if type(node) is Call)
+            prestarts.prepare(sum(calls))
+        self._state.is_compiling = True
+        try:
+            plan = self._compiler.compile(taken(nodes))
+            if self._state.is_closed:  # abandoned by another thread: what was dropped is not sent
+                return
+            self._state.plans_under_way += 1  # before others see where values will be
+            try:
+                self._bind(plan, len(nodes))
+                self._state.is_compiling = False
+                if nodes:
+                    self._note(plan, time.perf_counter() - began)
+                around.enter_context(watching(backend, self._on_progress))
+                self._send(plan, backend)
+            finally:
+                self._state.plans_under_way -= 1
+        finally:
+            self._state.is_compiling = False
+
+    def _bind(self, plan: Plan, count: int) -> None:
+        """Let nodes know where their values will be; `count` of them are pending no more."""
+        from pymonik.plan.lower import bind
+
+        bind(plan.graph, plan)
+        self.stats.reused += self._known.bind()
+        del self._recorder.pending[:count]
+        self._recorder.arguments.interner.new_bytes = 0
+
+    def _send(self, plan: Plan, backend: Backend) -> None:
+        try:
+            backend.submit(plan)
+            self._names.told(plan.names)
+        except BaseException as error:
+            _fail_unsent(plan, backend, error)
+            if self._state.is_closed and isinstance(error, Exception):
+                raise NoClientError("this client was closed by another thread meanwhile") from error
+            raise
+
+    def _note(self, plan: Plan, seconds: float) -> None:
+        stats = self.stats
+        stats.submissions += 1
+        stats.calls += plan.calls
+        stats.units += len(plan.units)
+        stats.compile_seconds += seconds
+
+    def _wake_waits(self) -> None:
+        """Let those look again who have waited while a plan was on its way."""
+        backend = self._engine.backend
+        if backend is not None:
+            changed = backend.traits.arrivals.changed
+            with changed:
+                changed.notify_all()
+
+
+def _fail_unsent(plan: Plan, backend: Backend, error: BaseException) -> None:
+    """Let nobody wait for units that the backend has not taken, whatever the reason."""
+    due: list[Callable[[], None]] = []
+    arrivals = backend.traits.arrivals
+    with arrivals.changed:
+        for unit in plan.units:
+            if unit.cell.missing and not arrivals.expects(unit.cell):
+                why = f"it was not sent: {error!r}"
+                due += unit.cell.fail(Failure("cancelled", why, unit.name))
+    call_back(due)

@@ -1,0 +1,147 @@
+"""Waiting: how handles of a client get their values, in the thread that asks.
+
+Enters: handles. Leaves: values, or errors. Sending what was not sent is left to `locator`, being
+woken by news to `arrivals`; callbacks and event loops are served by `notifier`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pymonik.client.arrivals import ArrivalWait, end_of, first_open, home_of, is_settled, lost
+from pymonik.client.engine import LazyBackend
+from pymonik.client.handled import Handled
+from pymonik.client.locator import Locator
+from pymonik.errors import NoClientError
+from pymonik.record.handle import ResultHandle
+from pymonik.values.outcome import PENDING, Failure, value_of
+
+
+class Waiter:
+    """Waits for values. handled: notes the failures that users were told of."""
+
+    def __init__(
+        self, engine: LazyBackend, locator: Locator, arrivals: ArrivalWait, handled: Handled
+    ) -> None:
+        self._engine = engine
+        self._locator = locator
+        self._arrivals = arrivals
+        self._handled = handled
+
+    def wait_for(self, handles: list[ResultHandle[Any]], timeout: float | None) -> None:
+        """Wait for handles."""
+        end = end_of(timeout)
+        for handle in handles:
+            self._locator.locate(handle._node, timeout, end)
+        self._want(handles)
+        self._arrivals.wait(
+            lambda: all(map(is_settled, handles)), timeout, end, lambda: first_open(handles)
+        )
+
+    def wait_for_runs(self, runs: Any, timeout: float | None) -> None:
+        """Wait for runs of handles, together no longer than `timeout`."""
+        end = end_of(timeout)
+        waits = []
+        for node, indexes, _ in runs:
+            home = self._locator.locate(node, timeout, end)
+            moved = range(indexes.start + node.offset, indexes.stop + node.offset, indexes.step)
+            cells = [cell for cell in home.cells_of(moved) if cell.missing]
+            if cells:
+                self._engine.opened().want(home.split(moved))
+            if cells or PENDING in home.records(moved):
+                waits.append((node, home, moved, cells))
+        for node, home, moved, cells in waits:
+
+            def is_over(cells: Any = cells, home: Any = home, moved: range = moved) -> bool:
+                while cells and not cells[-1].missing:
+                    cells.pop()
+                return PENDING not in home.records(moved)
+
+            def awaited(
+                node: Any = node, home: Any = home, moved: range = moved
+            ) -> tuple[Any, int] | None:
+                records = home.records(moved)
+                if PENDING not in records:
+                    return None
+                return node, moved[records.index(PENDING)] - node.offset
+
+            self._arrivals.wait(is_over, timeout, end, awaited)
+
+    def value(self, handle: ResultHandle[Any], timeout: float | None) -> Any:
+        """Return the value of a handle."""
+        node = handle._node
+        home = node.home
+        record = PENDING if home is None else home.record(node.offset + handle._index)
+        if record is PENDING:
+            self.wait_for([handle], timeout)
+            record = node.home.record(node.offset + handle._index)
+        if record is None and self._arrivals.is_lost(node, handle._index):
+            raise lost(node, handle._index)
+        self._handled.look(record, node, handle._index)
+        return value_of(record)
+
+    def values(self, runs: Any, timeout: float | None) -> list[Any]:
+        """Return the values of runs of handles."""
+        self.wait_for_runs(runs, timeout)
+        found: list[Any] = []
+        for node, indexes, _ in runs:
+            moved = range(indexes.start + node.offset, indexes.stop + node.offset, indexes.step)
+            records = node.home.records(moved)
+            if node.home.is_plain(moved):
+                found += records
+                continue
+            for index, record in zip(indexes, records):
+                self._handled.look(record, node, index)
+            found += map(value_of, records)
+        return found
+
+    def is_done(self, handle: ResultHandle[Any]) -> bool:
+        """Return whether a call has ended."""
+        node = handle._node
+        self._locator.locate(node)
+        self._want([handle])
+        if self._arrivals.is_lost(node, handle._index):  # who asks again would do so for ever
+            raise lost(node, handle._index)
+        return is_settled(handle)
+
+    def exception(self, handle: ResultHandle[Any], timeout: float | None) -> BaseException | None:
+        """Wait, and give the error of a call."""
+        self.wait_for([handle], timeout)
+        record = handle._node.home.record(handle._node.offset + handle._index)
+        self._handled.look(record, handle._node, handle._index)
+        return record.error() if type(record) is Failure else None
+
+    def completed(
+        self, handles: list[ResultHandle[Any]], timeout: float | None
+    ) -> Iterator[ResultHandle[Any]]:
+        """Return handles in the order in which their calls end."""
+        end = end_of(timeout)
+        open_ones = handles
+
+        def is_over() -> bool:
+            return any(map(is_settled, open_ones))
+
+        def awaited() -> tuple[Any, int] | None:
+            return first_open(open_ones)
+
+        demand_same_client(handles)
+        for handle in handles:
+            self._locator.locate(handle._node, timeout, end)
+        self._want(handles)
+        while open_ones:
+            self._arrivals.wait(is_over, timeout, end, awaited)
+            states = [(handle, is_settled(handle)) for handle in open_ones]
+            open_ones = [handle for handle, known_at in states if not known_at]
+            yield from [handle for handle, known_at in states if known_at]
+
+    def _want(self, handles: Iterable[ResultHandle[Any]]) -> None:
+        wanted = [home_of(handle) for handle in handles if not is_settled(handle)]
+        if wanted:
+            self._engine.opened().want(wanted)
+
+
+def demand_same_client(handles: list[ResultHandle[Any]]) -> None:
+    """Refuse handles of several clients, which nobody waits for together."""
+    if any(handle._client is not handles[0]._client for handle in handles):
+        raise NoClientError("as_completed takes the handles of one client")

@@ -1,0 +1,137 @@
+"""What calls alike share: their captured function and a `CallSpec`, each made once.
+
+Enters: a task, and the shape of a call of it. Leaves: the `Code` of its function, and the spec that
+all calls like this one point to. Arguments are left to `arguments`, appending calls to `recorder`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pymonik.capture.function import Code, Interner, capture_function
+from pymonik.graph.ir import CallSpec
+from pymonik.values.options import TaskOptions, merge
+
+if TYPE_CHECKING:
+    from pymonik.record.definition import TaskDefinition
+    from pymonik.system.surroundings import SurroundingsWatch
+
+_KEPT_CODES = 256
+_KEPT_SPECS = 1024
+# Bytes of a pure function that is told from others when it is captured: a key may depend on it, and
+# to read as many takes no longer than to pickle them.
+_NOTED = 1 << 16
+# Modules of the functions of `builtin_call`, which never change.
+_OWN = ("pymonik.", "_operator")
+
+
+def _accept(environment: Any) -> None:
+    """Take any environment: inside a task, whoever runs the sub-tasks sees to it."""
+
+
+class CallSpecs:
+    """Captured functions and specs of one scope, by task.
+
+    interner: what functions are captured with. options, environment: defaults of all calls.
+    check_environment: refuses one that calls cannot have here. surroundings: looked at by every
+    call, where calls run in those that they were made in. root: where seeds of calls come from.
+
+    No lock: threads that make the same spec at once agree on one by `dict.setdefault`.
+    """
+
+    def __init__(
+        self,
+        interner: Interner,
+        options: TaskOptions,
+        environment: Any = None,
+        check_environment: Callable[[Any], None] = _accept,
+        surroundings: SurroundingsWatch | None = None,
+        root: bytes = b"",
+    ) -> None:
+        self.environment = environment
+        # Whether a task was called whose values may be known already.
+        self.looks_up = False
+        # Another one after each flush: see `Code.is_current`.
+        self.moment = object()
+        self._interner = interner
+        self._options = options
+        self._check_environment = check_environment
+        self._surroundings = surroundings
+        self._root = root
+        self._codes: dict[int, tuple[Any, Code]] = {}
+        self._specs: dict[Any, CallSpec] = {}
+        interner.editions.changed = self._specs.clear
+
+    @property
+    def options(self) -> TaskOptions:
+        """The defaults of all calls; specs made with others are forgotten when they change."""
+        return self._options
+
+    @options.setter
+    def options(self, options: TaskOptions) -> None:
+        self._options = options
+        self._specs.clear()
+
+    def spec_for(
+        self, task: TaskDefinition, code: Code, width: int, keywords: tuple[str, ...], given: Any
+    ) -> CallSpec:
+        """Return what all calls like this one share, made once."""
+        surroundings = self._surroundings.changes() if self._surroundings is not None else None
+        key: Any = (id(task), id(code), width, keywords, given, id(surroundings))
+        try:
+            known = self._specs.get(key)
+        except TypeError:  # ArmoniK's own options have no hash: made anew each time
+            known, key = None, None
+        if known is None:
+            if len(self._specs) > _KEPT_SPECS:  # options of each call's own, such as its labels
+                self._specs.clear()
+            known = CallSpec(
+                task.func_name,
+                code,
+                width,
+                merge(self._options, task.task_options, given),
+                keywords,
+                task.pure,
+                task.require_context,
+                self._environment_for(task),
+                self._interner.editions.current,
+                task.cache,
+                task.version,
+                self._root,
+                code.delegates or self.code_for(task).delegates,
+                surroundings,
+            )
+            self.looks_up = self.looks_up or task.cache
+            if key is not None:
+                # Another thread may have made one meanwhile: calls alike share theirs.
+                known = self._specs.setdefault(key, known)
+        return known
+
+    def _environment_for(self, task: TaskDefinition) -> Any:
+        if task.environment is None:
+            return self.environment
+        from pymonik.environment.value import Environment
+        from pymonik.environment.value import merge as merge_environments
+
+        merged = merge_environments(self.environment or Environment(), task.environment)
+        self._check_environment(merged)
+        return merged
+
+    def code_for(self, task: TaskDefinition) -> Code:
+        """Return the captured function of a task; capture again when a global was rebound."""
+        known = self._codes.get(id(task))
+        if known is not None and known[1].is_current(self.moment):
+            return known[1]
+        if len(self._codes) > _KEPT_CODES:  # tasks made by the thousand, such as bound methods
+            self._codes.clear()
+            self._specs.clear()
+        is_own = task.__module__.startswith(_OWN)
+        noted = sys.maxsize if task.cache else _NOTED if task.pure and not is_own else 0
+        code = capture_function(task.func, task.func_name, self._interner, noted)
+        if known is not None:  # what it has captured may be large: nothing may keep it
+            for key in [k for k, spec in list(self._specs.items()) if spec.code is known[1]]:
+                self._specs.pop(key, None)
+        self._codes[id(task)] = (task, code)
+        return code

@@ -1,0 +1,164 @@
+"""What a part of a client is given where it is tested alone: a scope, a recorder, a backend."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, cast
+
+from pymonik import Task
+from pymonik.backend.protocol import SessionTraits
+from pymonik.client.arrivals import ArrivalWait
+from pymonik.client.engine import LazyBackend
+from pymonik.client.locator import Locator
+from pymonik.client.notifier import Notifier
+from pymonik.client.state import ClientState
+from pymonik.graph.ir import taken
+from pymonik.graph.passes import run_passes
+from pymonik.graph.target import Target
+from pymonik.plan.lower import bind, lower
+from pymonik.plan.plan import Plan
+from pymonik.record.arguments import Arguments, ScopeState
+from pymonik.record.recorder import Recorder, Scope
+from pymonik.record.specs import CallSpecs
+from pymonik.values.content import Content
+from pymonik.values.options import DEFAULTS
+from pymonik.values.outcome import Failure
+from pymonik.values.outputs import Outputs, call_back
+
+
+def _double(x: int) -> int:
+    return 2 * x
+
+
+double = Task(_double, func_name="double")
+
+
+class FakeScope(Scope):
+    """A scope that has a recorder and nothing else: what `pymonik=` takes."""
+
+    def __init__(self, state: ScopeState | None = None) -> None:
+        self.state = state or ScopeState()
+        arguments = Arguments(self.state)
+        specs = CallSpecs(arguments.interner, DEFAULTS)
+        self.recorder = Recorder(self.state, arguments, specs)
+
+    def send(self) -> Plan:
+        """Let what is pending know where its values will be, as a flush does."""
+        self.recorder.number()
+        graph = taken(self.recorder.pending[:])
+        plan = lower(run_passes(graph, Target(slots=2), optimize=False))
+        bind(plan.graph, plan)
+        self.recorder.pending.clear()
+        return plan
+
+
+class FakeBackend:
+    """Takes plans, and runs nothing: tests fill the outputs of its units."""
+
+    def __init__(self, is_remote: bool = False) -> None:
+        self.traits = SessionTraits(
+            name="fake",
+            is_remote=is_remote,
+            session_id="fake-session",
+            slots=2,
+            arrivals=self,
+            objects=cast("Any", self),
+            shared=cast("Any", self),
+            prestarts=self,
+            subtasks=self,
+        )
+        self.changed = threading.Condition()
+        self.failures: list[Failure] = []
+        self.problem: BaseException | None = None
+        self.plans: list[Plan] = []
+        self.wanted: list[Any] = []
+        self.cancelled: list[Any] = []
+        self.prepared: list[int] = []
+        self.names: dict[str, Any] = {}
+        self.is_closed = False
+        # Units that will never end, though they were sent.
+        self.lost: set[int] = set()
+
+    @property
+    def units(self) -> list[Any]:
+        return [unit for plan in self.plans for unit in plan.units]
+
+    def prepare(self, calls: int) -> None:
+        self.prepared.append(calls)
+
+    def submit(self, plan: Plan) -> None:
+        self.plans.append(plan)
+
+    def want(self, wanted: Iterable[Any]) -> None:
+        self.wanted += wanted
+
+    def expects(self, cell: Outputs) -> bool:
+        return id(cell) not in self.lost and any(unit.cell is cell for unit in self.units)
+
+    def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
+        with self.changed:
+            came_too_late = not add()
+        if came_too_late:
+            callback()
+
+    def holds(self, content: Content) -> bool:
+        return False
+
+    def lookup(self, name: str) -> Any:
+        return self.names.get(name)
+
+    def progress(self) -> tuple[int, int]:
+        return sum(not unit.cell.missing for unit in self.units), len(self.units)
+
+    def cancel(self, cell: Outputs | None = None) -> bool:
+        self.cancelled.append(cell)
+        for unit in self.units if cell is None else ():
+            self.end(unit.cell, partial(unit.cell.fail, Failure("cancelled", "all of it", "")))
+        return True
+
+    def drain(self) -> None:
+        """Nothing submits more."""
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def answer(self, *columns: list[Any], unit: int = 0) -> None:
+        """End a unit with its records."""
+        cell = self.units[unit].cell
+
+        def fill() -> list[Callable[[], None]]:
+            due: list[Callable[[], None]] = cell.fill(0, columns)
+            cell.settle(cell.n)
+            return due
+
+        self.end(cell, fill)
+
+    def end(self, cell: Outputs, fill: Callable[[], list[Callable[[], None]]]) -> None:
+        """End a unit as backends do: fill under the condition, wake, call back without it."""
+        with self.changed:
+            due = fill()
+            self.changed.notify_all()
+        call_back(due)
+
+
+class Alone:
+    """A recorder, a backend, and what waits between the two: no client."""
+
+    def __init__(self, is_remote: bool = False) -> None:
+        self.backend: Any = FakeBackend(is_remote)
+        self.engine = LazyBackend("local", lambda name: self.backend)
+        self.state = ClientState()
+        self.scope = FakeScope(self.state)
+        self.recorder = self.scope.recorder
+        self.arrivals = ArrivalWait(self.state, self.engine)
+        self.notifier = Notifier(self.state, self.engine, self.arrivals)
+        self.locator = Locator(self.state, self.recorder.pending, self.engine, self.flush)
+        self.flushes = 0
+
+    def flush(self) -> None:
+        """Send what is pending, in the simplest way."""
+        self.flushes += 1
+        if self.recorder.pending:
+            self.engine.opened().submit(self.scope.send())

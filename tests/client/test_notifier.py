@@ -1,0 +1,139 @@
+"""The notifier, alone: a callback is called once, when its call has ended in whatever way."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from pymonik.client.async_waiter import AsyncWaiter
+from pymonik.client.callbacks import CALLBACKS
+from pymonik.client.handled import Handled
+from pymonik.client.waiter import Waiter
+from pymonik.errors import LostValueError, OptionsError
+from tests.conformance.seams import Other, until
+
+from .fakes import Alone, double
+
+
+def test_a_callback_of_a_call_that_was_not_sent_waits_for_the_flush() -> None:
+    alone, called = Alone(), []  # type: tuple[Alone, list[Any]]
+    handle = double.invoke(1, pymonik=alone.scope)
+    alone.notifier.call_when_done(handle, called.append)
+    assert len(alone.notifier.unsent) == 1
+    alone.flush()
+    alone.notifier.flushed()
+    assert (alone.notifier.unsent, len(alone.notifier.watches)) == ([], 1)
+    alone.backend.answer([2])
+    CALLBACKS.drain()
+    assert called == [handle]
+    assert not alone.notifier.watches
+
+
+def test_a_call_that_has_ended_is_told_of_at_once() -> None:
+    alone, called = Alone(), []  # type: tuple[Alone, list[Any]]
+    handle = double.invoke(1, pymonik=alone.scope)
+    alone.flush()
+    alone.backend.answer([2])
+    alone.notifier.call_when_done(handle, called.append)
+    assert called == [handle]
+
+
+def test_what_is_lost_is_told_of_when_no_plan_is_on_its_way() -> None:
+    alone, called = Alone(), []  # type: tuple[Alone, list[Any]]
+    handle = double.invoke(1, pymonik=alone.scope)
+    alone.flush()
+    alone.backend.lost.add(id(alone.backend.units[0].cell))
+    alone.state.plans_under_way = 1
+    alone.notifier.call_when_done(handle, called.append)
+    CALLBACKS.drain()
+    assert called == []
+    alone.state.plans_under_way = 0
+    alone.notifier.flushed()
+    CALLBACKS.drain()
+    assert called == [handle]
+
+
+def test_calls_that_are_dropped_have_ended() -> None:
+    alone, called = Alone(), []  # type: tuple[Alone, list[Any]]
+    one, two = (double.invoke(i, pymonik=alone.scope) for i in range(2))
+    alone.notifier.call_when_done(one, called.append)
+    alone.state.is_closed = True
+    alone.notifier.tell_dropped()
+    alone.notifier.call_when_done(two, called.append)
+    CALLBACKS.drain()
+    assert called == [one, two]
+
+
+def test_a_callback_that_fails_keeps_no_other_from_being_called(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    alone, called = Alone(), []  # type: tuple[Alone, list[Any]]
+    handle = double.invoke(1, pymonik=alone.scope)
+    alone.flush()
+
+    def fail(_: Any) -> None:
+        raise ValueError("mine")
+
+    # A handle shows itself through the views of its scope.
+    alone.scope.views = type("Views", (), {"describe": lambda self, handle: "of double"})()
+    alone.notifier.call_when_done(handle, fail)
+    alone.notifier.call_when_done(handle, called.append)
+    alone.backend.answer([2])
+    CALLBACKS.drain()
+    assert called == [handle]
+    assert "a callback of <ResultHandle of double> failed" in caplog.text
+
+
+def test_a_callback_is_a_function() -> None:
+    alone = Alone()
+    with pytest.raises(OptionsError, match="add_done_callback takes a function"):
+        alone.notifier.call_when_done(double.invoke(1, pymonik=alone.scope), 1)  # type: ignore[arg-type]
+
+
+# ----- event loops
+
+
+def async_waiter(alone: Alone) -> AsyncWaiter:
+    waiter = Waiter(alone.engine, alone.locator, alone.arrivals, Handled())
+    return AsyncWaiter(
+        alone.engine,
+        alone.recorder.pending,
+        alone.flush,
+        alone.locator,
+        alone.notifier,
+        waiter,
+    )
+
+
+def test_a_coroutine_goes_on_when_the_value_has_come() -> None:
+    alone = Alone()
+    handle = double.invoke(1, pymonik=alone.scope)
+    user = Other(lambda: asyncio.run(async_waiter(alone).value(handle)))
+    until(lambda: alone.notifier.watches)
+    alone.backend.answer([2])
+    assert user.value() == 2
+
+
+def test_a_coroutine_takes_values_as_they_come() -> None:
+    alone = Alone()
+    handles = [double.invoke(i, pymonik=alone.scope) for i in range(2)]
+
+    async def ended() -> list[Any]:
+        return [handle async for handle in async_waiter(alone).completed(handles, None)]
+
+    user = Other(lambda: asyncio.run(ended()))
+    until(lambda: len(alone.notifier.watches) == 2)
+    alone.backend.answer([2], unit=1)
+    alone.backend.answer([0], unit=0)
+    assert user.value() == [handles[1], handles[0]]
+
+
+def test_a_coroutine_is_told_that_its_value_is_lost() -> None:
+    alone = Alone()
+    handle = double.invoke(1, pymonik=alone.scope)
+    alone.flush()
+    alone.backend.lost.add(id(alone.backend.units[0].cell))
+    with pytest.raises(LostValueError):
+        asyncio.run(async_waiter(alone).value(handle))

@@ -1,0 +1,144 @@
+"""The submitter, alone: what is pending is sent once, by one thread at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pymonik.client.submitter import Submitter
+from pymonik.errors import NoClientError
+from pymonik.values.outcome import Failure
+from tests.conformance.seams import Other
+
+from .fakes import double
+from .test_compiler import Compiles
+
+
+class Submits(Compiles):
+    """A submitter, and what it needs. `ended` notes after each flush whether the lock is free."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.ended: list[bool] = []
+        self.submitter = Submitter(
+            self.state,
+            self.recorder,
+            self.compiler,
+            self.engine,
+            self.names,
+            self.known,
+            None,
+            lambda: self.ended.append(not self.state.is_held_here),
+        )
+
+
+def test_what_is_pending_is_one_plan() -> None:
+    alone = Submits()
+    handles = [double.invoke(i, pymonik=alone.scope) for i in range(3)]
+    alone.submitter.flush()
+    [plan] = alone.backend.plans
+    assert (plan.calls, alone.recorder.pending) == (3, [])
+    assert all(handle._node.home is not None for handle in handles)
+    assert (alone.submitter.stats.submissions, alone.submitter.stats.calls) == (1, 3)
+    assert alone.ended == [True]
+    assert alone.backend.prepared == [3]
+
+
+def test_nothing_is_sent_where_nothing_is_pending() -> None:
+    alone = Submits()
+    alone.submitter.flush()
+    assert (alone.engine.backend, alone.ended) == (None, [])
+
+
+def test_a_plan_is_looked_at_and_not_sent() -> None:
+    alone = Submits()
+    double.invoke(1, pymonik=alone.scope)
+    assert len(alone.submitter.plan().units) == 1
+    assert alone.backend.plans == []
+    assert len(alone.recorder.pending) == 1
+
+
+def test_what_is_recorded_while_others_are_sent_goes_with_the_next_flush() -> None:
+    alone = Submits()
+    double.invoke(1, pymonik=alone.scope)
+    submit = alone.backend.submit
+
+    def record_and_submit(plan: Any) -> None:
+        assert alone.state.plans_under_way == 1
+        double.invoke(2, pymonik=alone.scope)
+        submit(plan)
+
+    alone.backend.submit = record_and_submit
+    alone.submitter.flush()
+    assert (len(alone.backend.plans), len(alone.recorder.pending)) == (1, 1)
+    assert alone.state.plans_under_way == 0
+
+
+def test_a_second_thread_waits_for_the_flush_of_the_first() -> None:
+    alone = Submits()
+    double.invoke(1, pymonik=alone.scope)
+    submit = alone.backend.submit
+    others: list[Other] = []
+
+    def submit_meanwhile(plan: Any) -> None:
+        if not others:
+            double.invoke(2, pymonik=alone.scope)
+            others.append(Other(alone.submitter.flush))
+            assert not others[0].has_ended  # it needs the lock, which is held here
+        submit(plan)
+
+    alone.backend.submit = submit_meanwhile
+    alone.submitter.flush()
+    others[0].value()
+    assert [plan.calls for plan in alone.backend.plans] == [1, 1]
+
+
+def test_a_flush_amid_a_flush_comes_too_early() -> None:
+    """A finalizer of the user's runs anywhere, also in the thread that compiles."""
+    alone = Submits()
+    double.invoke(1, pymonik=alone.scope)
+    number = alone.recorder.number
+
+    def number_and_flush() -> None:
+        number()
+        assert alone.state.is_compiling
+        alone.submitter.flush()
+
+    alone.recorder.number = number_and_flush  # type: ignore[method-assign]
+    alone.submitter.flush()
+    assert [plan.calls for plan in alone.backend.plans] == [1]
+
+
+def test_nobody_waits_for_what_was_not_sent() -> None:
+    alone = Submits()
+    handle = double.invoke(1, pymonik=alone.scope)
+
+    def fail(plan: Any) -> None:
+        raise OSError("the wire is cut")
+
+    alone.backend.submit = fail
+    with pytest.raises(OSError, match="wire"):
+        alone.submitter.flush()
+    record = handle._node.home.record(0)
+    assert type(record) is Failure
+    assert "it was not sent: OSError" in record.message
+    assert (alone.state.is_compiling, alone.state.plans_under_way) == (False, 0)
+    assert alone.ended == [True]
+
+
+def test_a_client_that_is_abandoned_while_it_compiles_sends_nothing() -> None:
+    alone = Submits()
+    double.invoke(1, pymonik=alone.scope)
+    compile = alone.compiler.compile
+
+    def abandon(graph: Any) -> Any:
+        plan = compile(graph)
+        alone.state.is_closed = True
+        return plan
+
+    alone.compiler.compile = abandon  # type: ignore[method-assign]
+    alone.submitter.flush()
+    assert alone.backend.plans == []
+    with pytest.raises(NoClientError, match="closed"):
+        alone.submitter.plan()
