@@ -73,6 +73,14 @@ def test_operators(client: Client, condition: object, expected: list[str]) -> No
     assert names(client.results.list_results(mine, sort_field=Result.name)[1]) == expected
 
 
+def test_a_date_is_equal_to_itself(client: Client) -> None:
+    for name in "abcdefghijklmnopqrstuvwxyz":  # each has a date of its own
+        client.declare(name)
+    mine = Result.session_id == client.session
+    for row in client.results.list_results(mine)[1]:
+        assert client.results.list_results(mine & (Result.created_at == row.created_at))[0] == 1
+
+
 def test_pages_cut_the_list_and_a_page_size_of_zero_counts(client: Client) -> None:
     client.declare(*"abcde")
     mine = Result.session_id == client.session

@@ -223,6 +223,14 @@ def test_a_deadline_ends_the_task_without_a_retry(strict: Client, gate: Gate) ->
     assert strict.status(output) == ResultStatus.ABORTED
 
 
+def test_a_time_limit_of_zero_is_over_at_once() -> None:
+    none = {"max_duration": timedelta()}
+    with emulator(strict=False) as started, Client(started.endpoint, options=none) as client:
+        ended = client.ended(client.run("concat", text="x")[0])
+        assert (ended.status, ended.output.error) == (TaskStatus.TIMEOUT, "Deadline Exceeded")
+        assert ended.retry_of_ids == []
+
+
 def test_the_control_plane_stops_after_too_many_faults() -> None:
     faulty = emulator(strict=False, max_errors=2, exit_delay=0)
     with faulty as started, Client(started.endpoint) as client:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from pymonik.emulator.engine import Refused
-from pymonik.emulator.services.convert import seconds
+from pymonik.emulator.services.convert import MICRO, NANO, seconds
 
 Getter = Callable[[Any], Any]
 Test = Callable[[Any, Any], bool]
@@ -52,6 +53,8 @@ OPERATORS: dict[str, tuple[Test, ...]] = {
     "filter_status": (operator.eq, operator.ne),
     "filter_boolean": (operator.eq,),
 }
+UNITS = {"filter_date": MICRO, "filter_duration": NANO}
+"""What one second has, by the kinds of filters that carry times."""
 _ABSENT_PASSES = (operator.ne, _contains_not)
 
 
@@ -122,7 +125,14 @@ def _condition(item: Any, resolve: Callable[[Any], Field]) -> Condition:
     tests = OPERATORS[kind]
     if not 0 <= message.operator < len(tests):
         raise Refused("INVALID_ARGUMENT", f"{kind} has no operator {message.operator}")
-    value = message.value
-    if kind in ("filter_date", "filter_duration"):
-        value = seconds(value)
-    return Condition(field.key, field.get, tests[message.operator], value)
+    test = tests[message.operator]
+    if kind not in UNITS:
+        return Condition(field.key, field.get, test, message.value)
+    get = partial(_whole, field.get, UNITS[kind])
+    return Condition(field.key, get, test, round(seconds(message.value) * UNITS[kind]))
+
+
+def _whole(get: Getter, unit: int, record: Any) -> int | None:
+    """Return a time as it is shown: in whole units, so that it is equal to itself."""
+    value = get(record)
+    return None if value is None else round(value * unit)
