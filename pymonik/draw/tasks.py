@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pymonik.analysis.session.tasks import SessionObject, SessionTask, TaskGraph
+from pymonik.analysis.session.tasks import SessionObject, SessionTask, TaskGraph, object_titles
 from pymonik.draw.model import Box, Drawing, Link, status_of
 
 _ERRORS, _ERROR_LENGTH = 3, 200
@@ -81,10 +81,13 @@ class _Boxes:
             if id not in self.shelves:
                 stored = self.graph.objects.get(id)
                 names.setdefault(stored.name if stored else "", []).append(id)
-        for name, some in names.items():
+        titles: dict[str, list[str]] = {}
+        for name, title in object_titles(names).items():
+            titles.setdefault(title, []).extend(names[name])
+        for title, some in titles.items():
             self.shelves.update(dict.fromkeys(some, len(self.boxes)))
             size = self._size(some)
-            self.boxes.append(Box((name or "object",), len(some), kind="object", reads=size))
+            self.boxes.append(Box((title,), len(some), kind="object", reads=size))
 
     def _size(self, ids: Sequence[str]) -> int:
         return sum(self.graph.objects[id].size for id in ids if id in self.graph.objects)

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from pymonik import task
 from pymonik.analysis.session.look import look
-from pymonik.analysis.session.tasks import SessionTask, without_ids
+from pymonik.analysis.session.tasks import SessionObject, SessionTask, without_ids
 from pymonik.cli.app import app
 from pymonik.draw.tasks import drawing_of_tasks
 from pymonik.draw.terminal import terminal
@@ -309,3 +309,15 @@ def test_a_session_of_an_earlier_client_is_drawn_by_function_with_its_width() ->
     assert [(box.name, box.count) for box in drawn.boxes] == [("square_all", 1000)]
     assert without_ids(f"{session}__function__square_all") == "function square_all"
     assert without_ids("price of 3") == "price of 3"
+
+
+def test_what_an_earlier_client_has_put_is_drawn_with_its_width() -> None:
+    ids = [f"pymonik_put_many_data__{n}__{uuid.uuid4()}" for n in range(200)]
+    named = [f"pymonik_put_many_data__{n}__book {n}" for n in range(200)]
+    objects = {name: SessionObject(without_ids(name), 10) for name in (*ids, *named)}
+    tasks = [SessionTask(str(n), "price", "done", pair) for n, pair in enumerate(zip(ids, named))]
+    drawn = drawing_of_tasks(tasks, objects)
+    boxes = [(box.name, box.count) for box in drawn.boxes]
+    assert boxes == [("object", 200), ("book", 200), ("price", 200)]
+    assert without_ids("pymonik_put_data__three") == "three"
+    assert without_ids(str(uuid.uuid4())) == ""

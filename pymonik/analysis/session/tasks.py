@@ -7,7 +7,7 @@ what, how deep each stands, and what a group of them is called.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 # Of more names side by side, those that differ in their numbers only are one fan-out.
@@ -15,6 +15,7 @@ _NUMBERED = 6
 _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # How clients of earlier versions name results: by session, kind, function and an id of its own.
 _EARLIER = re.compile(rf"{_ID}__(output|payload|function)__(.+?)(?:__{_ID})?", re.IGNORECASE)
+_PUT = re.compile(r"pymonik_put(?:_data|_many_data__\d+)__(.+)")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{24,}", re.IGNORECASE)
 
 
@@ -113,9 +114,15 @@ class TaskGraph:
         }
 
 
-def plain(name: str) -> str:
-    """Return a name without the numbers at its end."""
-    return "task" if _GUID.fullmatch(name) else re.sub(r"[\W_]*\d+\W*$", "", name) or "task"
+def plain(name: str, nameless: str = "task") -> str:
+    """Return a name without the numbers at its end; `nameless` for one that is nothing else."""
+    return nameless if _GUID.fullmatch(name) else re.sub(r"[\W_]*\d+\W*$", "", name) or nameless
+
+
+def object_titles(names: Collection[str]) -> dict[str, str]:
+    """Return what objects are called that are used side by side, by their names."""
+    is_many = len(names) > _NUMBERED
+    return {name: plain(name, "object") if is_many else name or "object" for name in names}
 
 
 def without_ids(name: str) -> str:
@@ -123,4 +130,6 @@ def without_ids(name: str) -> str:
     told = _EARLIER.fullmatch(name)
     if told:
         return f"function {told[2]}" if told[1] == "function" else told[2]
-    return name
+    put = _PUT.fullmatch(name)
+    name = put[1] if put else name
+    return "" if _GUID.fullmatch(name) else name
