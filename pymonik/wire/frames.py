@@ -34,7 +34,8 @@ _TAG = 0x4B4D5950
 # The kernel passes 253 descriptors with one message at most; few at a time, so that a receiver
 # that has not many left can take over each before the next come.
 _FDS_A_MESSAGE = 16
-_CHUNK = 1 << 18
+# A buffer that malloc has at hand: the kernel maps larger ones anew for each message, at 8 µs.
+_CHUNK = 1 << 16
 
 
 class _Contents(dict[int, Content]):

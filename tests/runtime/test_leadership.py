@@ -21,15 +21,21 @@ from tests.conftest import Gate
 NEVER = 1e6
 
 
+def resting(client: Pymonik) -> Host:
+    """Return the host of a client that has waited for a call, once its own thread rests."""
+    assert square.invoke(1, pymonik=client).get() == 1
+    host: Host = client.parts.engine.opened()._host  # type: ignore[attr-defined]
+    until(lambda: not host._leadership._held.locked())
+    return host
+
+
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    """The host of the client of now, which has waited for a call, and whose thread rests."""
-    monkeypatch.setattr(leadership, "_EXPECTED", NEVER)
+    """The host of the client of now, whose thread rests until it is called."""
+    for name in ("_EXPECTED", "_NAP", "_LONG_NAP"):
+        monkeypatch.setattr(leadership, name, NEVER)
     with Pymonik(backend="local", workers=2) as client:
-        assert square.invoke(1).get() == 1
-        found: Host = client.parts.engine.opened()._host  # type: ignore[attr-defined]
-        until(lambda: not found._leadership._held.locked())
-        yield found
+        yield resting(client)
 
 
 def count(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[int]:
@@ -57,11 +63,14 @@ def test_one_call_after_the_other_takes_two_rounds_in_the_thread_that_waits(
     assert wakes == []
 
 
-def test_what_is_sent_and_not_waited_for_runs(host: Host) -> None:
-    handle = square.invoke(3)
-    handle._client.flush()
-    until(lambda: host.is_idle)
-    assert handle.done()
+def test_what_is_sent_and_not_waited_for_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leadership, "_EXPECTED", NEVER)
+    with Pymonik(backend="local", workers=2) as client:
+        host = resting(client)
+        handle = square.invoke(3)
+        client.flush()
+        until(lambda: host.is_idle)
+        assert handle.done()
 
 
 def test_what_is_under_way_behind_a_wait_goes_on(host: Host, gate: Gate) -> None:
@@ -146,9 +155,7 @@ def test_an_engine_that_breaks_in_the_thread_that_waits_is_told_to_all(
 ) -> None:
     monkeypatch.setattr(leadership, "_EXPECTED", NEVER)
     client = Pymonik(backend="local", workers=1).create()
-    assert square.invoke(1, pymonik=client).get() == 1
-    host = client.parts.engine.opened()._host  # type: ignore[attr-defined]
-    until(lambda: not host._leadership._held.locked())
+    host = resting(client)
     monkeypatch.setattr(host, "_round", broken)
     first, second = square.invoke(2, pymonik=client), square.invoke(3, pymonik=client)
     with pytest.raises(TaskFailed, match="the engine failed: KeyError"):
@@ -168,11 +175,12 @@ class Loop:
         self.turns = [*turns]
         self.wakes = 0
         self.is_busy = False
+        self.brings_news = True
         self.leadership = Leadership(self._turn, self._wake, lambda: self.is_busy)
 
     def _turn(self, end: float | None) -> bool:
         self.turns.pop(0)()
-        return True
+        return self.brings_news
 
     def _wake(self) -> None:
         self.wakes += 1
@@ -193,7 +201,7 @@ def test_a_turn_that_a_signal_comes_amid_is_done_to_its_end(handler: Callable[..
 
     loop = Loop(turn)
     with pytest.raises(Interrupted):
-        loop.free().lead(lambda: not done, None)
+        loop.free().lead(lambda: False, None)
     assert loop.wakes == 2
     assert len(done) == 1
     assert done != [handler]
@@ -207,16 +215,40 @@ def test_the_hosts_thread_is_called_back_for_what_is_left(monkeypatch: pytest.Mo
     loop.leadership._waited = leadership.time.monotonic()
     own = Other(loop.leadership.rest)
     until(lambda: not loop.leadership._held.locked())
-    assert loop.leadership.lead(lambda: True, None)
+    assert loop.leadership.lead(lambda: loop.is_busy, None)
     own.value()
     assert loop.leadership._held.locked()
+
+
+def test_who_leads_looks_before_the_first_turn() -> None:
+    """What came between the last look of who waits and its lead was announced to nobody."""
+    loop = Loop()  # no turn would ever tell
+    assert loop.free().lead(lambda: True, None)
+    assert not loop.leadership._held.locked()
+
+
+def test_what_comes_just_before_a_thread_leads_is_not_waited_for(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = square.invoke(3)
+    client: Any = handle._client
+    lead = host._leadership.lead
+
+    def lead_late(*args: Any) -> bool:
+        monkeypatch.setattr(host._leadership, "lead", lead)
+        Other(square.invoke(4, pymonik=client).get).value()
+        until(lambda: host.is_idle and not host._leadership._held.locked())
+        return lead(*args)
+
+    monkeypatch.setattr(host._leadership, "lead", lead_late)
+    assert handle.get() == 9
 
 
 def test_only_one_thread_leads() -> None:
     entered, go = threading.Event(), threading.Event()
     loop = Loop(lambda: (entered.set(), go.wait(PATIENCE)))
     free = loop.free()
-    leader = Other(lambda: free.lead(lambda: True, None))
+    leader = Other(lambda: free.lead(go.is_set, None))
     assert entered.wait(PATIENCE)
     assert not free.lead(lambda: True, None)
     go.set()
@@ -232,19 +264,28 @@ def test_who_waits_amid_a_turn_is_refused_and_not_left_to_wait_for_ever() -> Non
         errors.append(caught.value)
 
     loop = Loop(turn)
-    assert loop.free().lead(lambda: True, None)
+    assert loop.free().lead(lambda: bool(errors), None)
     assert len(errors) == 1
 
 
-def test_who_leads_looks_again_when_it_is_asked_to() -> None:
+def test_who_leads_looks_again_whenever_it_is_asked_to() -> None:
+    """Asked amid a turn that brings nothing, or while it looks."""
+    loop = Loop(lambda: loop.leadership.look_again(), lambda: None)
+    loop.brings_news = False
     looks: list[int] = []
-    loop = Loop(lambda: loop.leadership.look_again())
-    loop.free()._turn = lambda end: loop.turns.pop(0)() is not None  # nothing has come
-    assert loop.leadership.lead(lambda: looks.append(1) or True, None)
-    assert (len(looks), loop.wakes) == (1, 1)
+
+    def is_over() -> bool:
+        looks.append(len(loop.turns))
+        if len(looks) == 2:
+            loop.leadership.look_again()
+        return len(looks) == 3
+
+    assert loop.free().lead(is_over, None)
+    assert looks == [2, 1, 0]
+    assert loop.wakes == 2
 
 
 def test_nobody_leads_but_the_hosts_thread_once_it_is_to_end() -> None:
-    loop = Loop()
+    loop = Loop()  # it has no turn to take
     loop.free().end()
-    assert not loop.leadership.lead(lambda: True, None)
+    assert not loop.leadership.lead(lambda: False, None)

@@ -96,12 +96,16 @@ class Leadership:
         with DeferredSignals(self._wake) as signals:
             if not self._held.acquire(blocking=False):
                 return False
-            self._leader, self._is_lent = threading.get_ident(), True
+            self._leader, self._is_lent, self._is_asked = threading.get_ident(), True, False
             try:
+                if is_over():  # it may have come before this thread led, and was told to nobody
+                    return True
                 while not (signals.waiting or self._has_ended):
-                    if (self._take_turn(end) or self._is_asked) and is_over():
+                    news = self._take_turn(end)
+                    # In this order: who asks while it is looked is answered by the next look.
+                    asked, self._is_asked = self._is_asked, False
+                    if (news or asked) and is_over():
                         return True
-                    self._is_asked = False
                     if self._error is not None or (end is not None and time.monotonic() >= end):
                         break
             finally:
