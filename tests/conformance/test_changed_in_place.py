@@ -188,7 +188,7 @@ def test_globals_of_a_script_and_its_modules(run_script: Any, backend: str) -> N
 
 def test_a_function_that_sees_no_container_is_not_looked_at(client: Pymonik) -> None:
     inc.invoke(1)
-    assert client.code_for(inc)._containers is None
+    assert client.recorder.specs.code_for(inc)._containers is None
 
 
 def test_much_is_looked_at_once_between_two_flushes(client: Pymonik) -> None:
@@ -198,12 +198,12 @@ def test_much_is_looked_at_once_between_two_flushes(client: Pymonik) -> None:
     def seen() -> int:
         return large[0]
 
-    code = client.code_for(seen)
-    assert client.code_for(seen) is code
+    code = client.recorder.specs.code_for(seen)
+    assert client.recorder.specs.code_for(seen) is code
     large[0] = 5
-    assert client.code_for(seen) is code
+    assert client.recorder.specs.code_for(seen) is code
     assert inc.invoke(1).get() == 2
-    assert client.code_for(seen) is not code
+    assert client.recorder.specs.code_for(seen) is not code
     assert seen.invoke().get() == 5
 
 
