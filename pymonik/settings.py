@@ -128,7 +128,7 @@ def _read(name: str, kind: str, default: object) -> object:
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     """Return the settings of this process, read once."""
-    given = {
+    given: dict[str, Any] = {
         field.name: _read(field.name, str(field.type), field.default) for field in fields(Settings)
     }
-    return Settings(**given)  # type: ignore[arg-type]
+    return Settings(**given)

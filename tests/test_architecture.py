@@ -9,6 +9,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.test_layers import FLOOR
 
 TOUR = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
 PAIR = re.compile(r"^```python\n(.*?)^```\n```text\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -54,6 +55,11 @@ def test_the_files_that_the_tour_speaks_of_exist() -> None:
     names = set(re.findall(r"`([\w/]+\.py)`", TOUR))
     assert names
     assert [name for name in names if not any(s.endswith(f"/{name}") for s in SOURCES)] == []
+
+
+def test_the_drawing_of_the_rooms_has_them_all() -> None:
+    drawn = (REPOSITORY / "docs" / "img" / "rooms.svg").read_text(encoding="utf-8")
+    assert [room for room in FLOOR if f">{room or '__init__'}</text>" not in drawn] == []
 
 
 def test_the_tour_is_short() -> None:

@@ -47,7 +47,7 @@ def _module(path: Path) -> str:
 MODULES = {_module(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def _room(module: str) -> str:
+def room_of(module: str) -> str:
     parts = module.split(".")[1:]
     return ".".join(parts[:2] if parts[:1] == ["runtime"] else parts[:1])
 
@@ -66,7 +66,7 @@ IMPORTS = {module: set(_imported(module)) - {module} for module in MODULES}
 
 def test_every_file_is_in_a_room_of_the_list() -> None:
     # `pymonik.runtime` itself is the door of its three rooms.
-    assert {_room(module) for module in MODULES} - {"runtime"} == set(FLOOR)
+    assert {room_of(module) for module in MODULES} - {"runtime"} == set(FLOOR)
 
 
 def test_no_import_runs_up_the_list() -> None:
@@ -74,7 +74,7 @@ def test_no_import_runs_up_the_list() -> None:
         f"{module} → {name}"
         for module, names in IMPORTS.items()
         for name in names
-        if _room(module) != _room(name) and FLOOR[_room(name)] >= FLOOR[_room(module)]
+        if room_of(module) != room_of(name) and FLOOR[room_of(name)] >= FLOOR[room_of(module)]
     ]
     assert up == []
 
@@ -88,7 +88,7 @@ def test_no_files_import_each_other_in_a_circle() -> None:
 def test_only_who_speaks_to_a_cluster_imports_grpc() -> None:
     speakers = {"backend", "runtime.worker", "emulator"}
     imports = re.compile(r"^\s*(?:import|from) (?:grpc|google)\b", re.MULTILINE)
-    others = [module for module in MODULES if _room(module) not in speakers]
+    others = [module for module in MODULES if room_of(module) not in speakers]
     texts = {module: MODULES[module].read_text(encoding="utf-8") for module in others}
     assert [module for module, text in texts.items() if imports.search(text)] == []
 

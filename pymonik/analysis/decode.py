@@ -8,6 +8,7 @@ stand for them. Leaves: a `Source`. Nothing is loaded, and nothing is believed: 
 from __future__ import annotations
 
 import base64
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -197,7 +198,7 @@ class Reader:
         if node.place is not None:
             _number(node.place, most=None)
         if _flag(entry["wanted"]):
-            node.anchor = lambda: node  # type: ignore[assignment]
+            node.anchor = weakref.ref(node)  # as long as the graph is there
         return node
 
     def _argument(self, given: Any, n: int | None) -> Any:
@@ -217,10 +218,10 @@ class Reader:
 
     def _made(self, place: Any, index: Any) -> Call:
         """Return a node, of which a value is used, from 0 on."""
-        node = self.nodes[_number(place, most=_CALLS)]
+        node: Call = self.nodes[_number(place, most=_CALLS)]
         length = getattr(node, "n", None)
         _number(index, most=0 if length is None else max(length - 1, 0))
-        return node  # type: ignore[no-any-return]
+        return node
 
     def _slot(self, slot: Any) -> Any:
         if not isinstance(slot, dict):

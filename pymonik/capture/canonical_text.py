@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pymonik.capture.by_name import is_unnamed, package_of, pickled
+from pymonik.capture.class_parts import registry_of
 from pymonik.capture.code_text import uses
 from pymonik.capture.reachable import global_names
 from pymonik.capture.value_text import ValueWriter
@@ -151,5 +152,5 @@ class TextWriter(ValueWriter):
                 self._write(f"member {name}")
                 self.of(value)
         if isinstance(kind, abc.ABCMeta):
-            self.of({found for ref in abc._get_dump(kind)[0] if (found := ref()) is not None})  # type: ignore[attr-defined]
+            self.of({found for ref in registry_of(kind) if (found := ref()) is not None})
         self._write("end")

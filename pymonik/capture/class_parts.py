@@ -12,6 +12,7 @@ import copyreg
 import enum
 import hashlib
 import types
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,6 +26,23 @@ _NOT_STATE = frozenset({"__slotnames__", "_abc_impl", "__dict__", "__weakref__"}
 _FIRST = ("__module__", "__qualname__", "__doc__", "__slots__", "__orig_bases__")
 _VALUE_TYPES = (int, str, float, complex, bytes, tuple)
 Travels = Callable[[Any], bool]
+
+
+# What Python keeps of classes, and types no names for.
+_abc: Any = abc
+_copyreg: Any = copyreg
+
+
+def registry_of(cls: type) -> set[weakref.ref[type]]:
+    """Return the classes that an abstract class was told are its subclasses."""
+    found: set[weakref.ref[type]] = _abc._get_dump(cls)[0]
+    return found
+
+
+def name_slots(cls: type) -> list[str]:
+    """Return the slots of a class as `pickle` finds them, which it notes in the class itself."""
+    found: list[str] = _copyreg._slotnames(cls)
+    return found
 
 
 @pickled
@@ -49,13 +67,13 @@ def reduce_class(cls: type, identity: str, travels: Travels, hints: dict[str, An
     travels: tells whether a class goes by value; the hooks of others do run. hints: what its
     annotations name.
     """
-    copyreg._slotnames(cls)  # type: ignore[attr-defined]
+    name_slots(cls)
     state = state_of(cls)
     first = {name: state.pop(name) for name in _FIRST if name in state}
     first.setdefault("__qualname__", cls.__qualname__)
     registered = []
     if isinstance(cls, abc.ABCMeta):
-        registered = [ref() for ref in abc._get_dump(cls)[0]]  # type: ignore[attr-defined]
+        registered = [ref() for ref in registry_of(cls)]
     above = type.__dict__["__mro__"].__get__(cls)[1:]
     quiet = [base for base in above if "__init_subclass__" in vars(base) and travels(base)]
     kinds = type.__dict__["__mro__"].__get__(type(cls))
@@ -127,7 +145,7 @@ def complete_class(cls: type, parts: tuple[Any, dict[str, Any], list[Any], dict[
         type.__setattr__(cls, "__firstlineno__", state["__firstlineno__"])
     for other in registered:
         if other is not None:
-            abc.ABCMeta.register(cls, other)  # type: ignore[arg-type]
+            _abc.ABCMeta.register(cls, other)
     for show in SHOW:
         show(cls, hints)
 

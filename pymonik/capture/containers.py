@@ -8,7 +8,6 @@ first call after each flush; what is a lot is data, which is passed as an argume
 
 from __future__ import annotations
 
-import copyreg
 import functools
 import sys
 import types
@@ -19,6 +18,7 @@ from itertools import chain
 from operator import attrgetter, is_
 from typing import Any
 
+from pymonik.capture.class_parts import name_slots
 from pymonik.capture.local_modules import is_local
 from pymonik.capture.reachable import cell_value, global_names
 from pymonik.values.content import IMMEDIATE
@@ -164,7 +164,7 @@ def _parts(obj: Any, kind: Any) -> list[Any]:
     if (base is None or kind is not base) and _is_pickled_by_attributes(kind):
         space = getattr(obj, "__dict__", None)
         parts += [space] if type(space) is dict else []
-        names = copyreg._slotnames(kind)  # type: ignore[attr-defined]
+        names = name_slots(kind)
         if names and all(hasattr(obj, name) for name in names):
             parts.append(_Slots(obj, names))
     return parts

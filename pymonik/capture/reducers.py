@@ -229,10 +229,10 @@ def shaped_view(
     flat: Any, format: str, shape: tuple[int, ...], readonly: bool = False
 ) -> memoryview:
     """Return a view of memory with a format and a shape."""
-    view = memoryview(flat).cast("B")
+    view: Any = memoryview(flat).cast("B")  # any format of `struct` can be one of a view
     # An empty one has no shape that could be asked for.
-    made: Any = view.cast(format) if len(shape) == 1 else view.cast(format, shape)  # type: ignore[call-overload]
-    return made.toreadonly() if readonly else made  # type: ignore[no-any-return]
+    made: memoryview = view.cast(format) if len(shape) == 1 else view.cast(format, shape)
+    return made.toreadonly() if readonly else made
 
 
 REDUCERS: dict[Any, Callable[[Any], Any]] = {

@@ -8,13 +8,13 @@ by their identity alone. Asked at every call that passes such an object: each lo
 from __future__ import annotations
 
 import abc
-import copyreg
 import types
 from collections.abc import Callable, Iterable
 from itertools import chain
 from operator import attrgetter, is_
 from typing import Any
 
+from pymonik.capture.class_parts import name_slots, registry_of
 from pymonik.values.content import IMMEDIATE
 
 # More is not looked at: what is that large is data, which is passed as an argument.
@@ -124,7 +124,7 @@ class _Found:
         return self._items(self.dicts, space, space.values())
 
     def _class(self, cls: type) -> Iterable[Any]:
-        copyreg._slotnames(cls)  # type: ignore[attr-defined]
+        name_slots(cls)
         return [
             value
             for name, value in vars(cls).items()
@@ -157,7 +157,7 @@ def _look_at_class(cls: Any) -> Look:
     is_abstract = isinstance(cls, abc.ABCMeta)
 
     def look() -> Iterable[Any]:
-        registered = len(abc._get_dump(cls)[0]) if is_abstract else 0  # type: ignore[attr-defined]
+        registered = len(registry_of(cls)) if is_abstract else 0
         return chain(space, space.values(), (cls.__bases__, type(cls), min(registered, 256)))
 
     return look

@@ -109,17 +109,22 @@ def _sweep(
     result = list(layers)
     order = range(1, len(layers)) if down else range(len(layers) - 2, -1, -1)
     for k in order:
-        fixed = _ranks(result[k - 1 if down else k + 1])
-        own = _ranks(result[k])
-
-        def key(place: Place) -> tuple[float, int]:
-            ranks = [fixed[other] for other in near.get(place, ())]  # noqa: B023
-            mean = sum(ranks) / len(ranks) if ranks else own[place]  # noqa: B023
-            # Turning ties around now and then leads out of local minima.
-            return mean, -own[place] if ties else own[place]  # noqa: B023
-
-        result[k] = sorted(result[k], key=key)
+        result[k] = _sorted(result[k], _ranks(result[k - 1 if down else k + 1]), near, ties)
     return result
+
+
+def _sorted(
+    layer: list[Place], fixed: dict[Place, int], near: dict[Place, list[Place]], ties: bool
+) -> list[Place]:
+    own = _ranks(layer)
+
+    def key(place: Place) -> tuple[float, int]:
+        ranks = [fixed[other] for other in near.get(place, ())]
+        mean = sum(ranks) / len(ranks) if ranks else own[place]
+        # Turning ties around now and then leads out of local minima.
+        return mean, -own[place] if ties else own[place]
+
+    return sorted(layer, key=key)
 
 
 def _ranks(layer: Sequence[Place]) -> dict[Place, int]:

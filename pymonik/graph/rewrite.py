@@ -52,6 +52,7 @@ def _moved_step(step: Step, target_of: Target) -> Step:
 
 def moved(column: Any, target_of: Target) -> Column:
     """Rebuild a column with every output it names replaced by another."""
+    unchanged: Column = column
     kind = type(column)
     if kind is Range:
         node, start = target_of(column.node, column.start)
@@ -59,14 +60,14 @@ def moved(column: Any, target_of: Target) -> Column:
     if kind is Gather:
         node, offset = target_of(column.node, 0)
         if node is column.node:
-            return column  # type: ignore[no-any-return]
+            return unchanged
         return Gather(node, [offset + i for i in column.indexes] if offset else column.indexes)
     if kind is Const:
         value = substitute(column.value, target_of)
         return column if value is column.value else Const(value)
     if kind is Each:
         return Each([substitute(slot, target_of) for slot in column.values])
-    return column  # type: ignore[no-any-return]
+    return unchanged
 
 
 def uses(node: Map) -> dict[int, bool]:

@@ -139,11 +139,12 @@ def _over(unit: Unit, places: Places) -> Unit:
     inputs: list[Any] = [
         places[source, 0][0] if isinstance(source, Outputs) else source for source in unit.inputs
     ]
+    cells = {at: source for at, source in enumerate(unit.inputs) if isinstance(source, Outputs)}
     first = {id(source): position for position, source in reversed(list(enumerate(inputs)))}
 
     def moved(run: Run) -> Run:
         source, output, start, step, count = run
-        cell, at = places[unit.inputs[source], output]  # type: ignore[index]
+        cell, at = places[cells[source], output]
         return first[id(cell)], 0, at + start, step, count
 
     made = copy(unit)

@@ -27,13 +27,15 @@ def small_graph(plan: Plan) -> dict[str, Any] | None:
     from pymonik.analysis.file import brief
     from pymonik.errors import GraphFileError
 
-    graph = plan.source.graph if plan.source is not None else None
-    if graph is None or len(graph.nodes) > _NODES or graph.calls > _CALLS:
+    if plan.source is None:
+        return None
+    graph = plan.source.graph
+    if len(graph.nodes) > _NODES or graph.calls > _CALLS:
         return None
     if sum({id(c): c.size for node in graph.nodes for c, _ in captured(node)}.values()) > _BYTES:
         return None
     try:
-        return brief(plan.source)  # type: ignore[arg-type]
+        return brief(plan.source)
     except GraphFileError:
         return None
 

@@ -100,8 +100,8 @@ def applied(changes: Changes | None, base: Surroundings) -> Surroundings:
         return base
     names = {**base.variables, **dict(changes.variables)}
     variables = {name: value for name, value in names.items() if value is not None}
-    folder, _, *rest = (b if b is not None else a for a, b in zip(base, changes))
-    return Surroundings(folder, variables, *rest)  # type: ignore[arg-type]
+    merged: list[Any] = [b if b is not None else a for a, b in zip(base, changes)]
+    return Surroundings(merged[0], variables, *merged[2:])
 
 
 def difference(before: Surroundings, after: Surroundings) -> Changes:
@@ -109,15 +109,16 @@ def difference(before: Surroundings, after: Surroundings) -> Changes:
     names = sorted(before.variables.keys() | after.variables.keys())
     old, new = before.variables, after.variables
     variables = tuple((n, new.get(n)) for n in names if old.get(n) != new.get(n))
-    folder, _, *rest = (b if a != b else None for a, b in zip(before, after))
-    return Changes(folder, variables, *rest)  # type: ignore[arg-type]
+    changed: list[Any] = [b if a != b else None for a, b in zip(before, after)]
+    return Changes(changed[0], variables, *changed[2:])
 
 
 def set_filters(plain: tuple[Filter, ...]) -> None:
     """Let warnings be filtered as they were elsewhere, but for filters of unknown categories."""
     filters = _filters(plain)
     if warnings.filters != filters:
-        warnings.filters[:] = filters  # type: ignore[index]
+        current: Any = warnings.filters  # a list, though typed as what cannot be changed
+        current[:] = filters
         with warnings.catch_warnings():
             pass  # makes what was decided by the old filters be decided anew
 

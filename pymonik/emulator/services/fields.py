@@ -26,10 +26,10 @@ ENDINGS = {
     "DURATION": "filter_duration",
     "PARTITION_IDS": "filter_array",
 }
-ValueLocation = tuple[Getter, str]
+NamedField = tuple[Getter, str]
 
 
-def _numbered(enum: Any, prefix: str, getters: dict[str, Getter]) -> dict[int, ValueLocation]:
+def _numbered(enum: Any, prefix: str, getters: dict[str, Getter]) -> dict[int, NamedField]:
     return {enum.Value(prefix + name): (get, _kind(name)) for name, get in getters.items()}
 
 
@@ -154,9 +154,7 @@ def _entry(key: str, record: Any) -> str | None:
     return value
 
 
-def _resolver(
-    raw: str, fields: dict[int, ValueLocation], options: dict[int, ValueLocation]
-) -> Resolver:
+def _resolver(raw: str, fields: dict[int, NamedField], options: dict[int, NamedField]) -> Resolver:
     def resolve(field: Any) -> Field:
         kind = field.WhichOneof("field")
         if kind == "task_option_generic_field":
