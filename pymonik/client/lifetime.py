@@ -30,8 +30,9 @@ from pymonik.system.safe_logging import safely
 
 logger = logging.getLogger("pymonik")
 
-# By clients that have opened their backend and were not closed, in that order.
-_OPEN: WeakKeyDictionary[Any, Lifetime] = WeakKeyDictionary()
+# Those of clients that have opened their backend and were not closed, in that order. Weak: a client
+# has handles in its names and calls, which hold it, so that to hold a part of it is to hold it.
+_OPEN: WeakKeyDictionary[Lifetime, None] = WeakKeyDictionary()
 
 
 class Lifetime:
@@ -66,9 +67,8 @@ class Lifetime:
 
     def begin(self) -> None:
         """Let the client serve threads that have none of their own, now that it is open."""
-        scope = self._scope()
-        open_here(scope)
-        _OPEN[scope] = self
+        open_here(self._scope())
+        _OPEN[self] = None
         ENDINGS.start()
         # Last registered runs first: before channels and emulators end.
         atexit.unregister(_end_open_clients)
@@ -199,7 +199,7 @@ class Lifetime:
         scope = self._scope()
         if scope is not None:
             close_here(scope)
-            _OPEN.pop(scope, None)
+        _OPEN.pop(self, None)
         if self._engine.backend is not None and self._engine.is_of_this_process:
             self._engine.backend.close()
         self._notifier.tell_dropped()
@@ -213,6 +213,8 @@ class Lifetime:
 
 def _end_open_clients() -> None:
     """End the sessions of clients that were made without a block: nobody else would."""
-    for lifetime in list(_OPEN.values()):
-        safely("a client that was not closed", lifetime.end_early)
+    for reference in _OPEN.keyrefs():
+        lifetime = reference()
+        if lifetime is not None:
+            safely("a client that was not closed", lifetime.end_early)
     ENDINGS.drain()

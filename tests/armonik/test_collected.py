@@ -52,7 +52,26 @@ def timed(client: Pymonik, gate: Gate) -> None:
     assert square.invoke(3, pymonik=client).get(timeout=60) == 9
 
 
-@pytest.mark.parametrize("use", [empty, ended, pending, running, timed])
+def named(client: Pymonik, gate: Gate) -> None:
+    assert square.invoke(3, pymonik=client, pmk_name="nine").get() == 9
+    client.put([1], name="list")
+
+
+def chained(client: Pymonik, gate: Gate) -> None:
+    client.create()
+    square.map_invoke([square.invoke(3, pymonik=client)], pymonik=client)
+
+
+def called_back(client: Pymonik, gate: Gate) -> None:
+    client.create()
+    square.invoke(3, pymonik=client).add_done_callback(lambda handle: None)
+
+
+# Some hold themselves: by names, arguments and callbacks, whose handles hold the client.
+USES = [empty, ended, pending, running, timed, named, chained, called_back]
+
+
+@pytest.mark.parametrize("use", USES)
 def test_a_client_that_is_collected_ends_its_session(
     cluster: Emulator, connect: Connect, gate: Gate, use: Callable[[Pymonik, Gate], None]
 ) -> None:
@@ -61,6 +80,7 @@ def test_a_client_that_is_collected_ends_its_session(
     session_id = client.session_id
     del client
     assert status_of(cluster, session_id) in ("CANCELLED", "CLOSED")
+    assert cluster.counters["CancelSession"].requests <= 1
 
 
 def test_a_client_whose_handle_is_held_is_not_collected(

@@ -73,7 +73,7 @@ class ClusterBackend:
         self._is_gone = False
         # Values can be fetched as long as there are handles, which hold the client, and it this;
         # threads that fetch hold the tracker.
-        weakref.finalize(tracker, session.disconnect)
+        weakref.finalize(tracker, session.let_go, "values")
 
     def submit(self, plan: Plan) -> None:
         """Send a plan."""
@@ -138,3 +138,5 @@ class ClusterBackend:
                 self._session.end()
         except ClusterError as error:
             logger.warning("the session was not closed: %s", error)
+        finally:
+            self._session.let_go("client")

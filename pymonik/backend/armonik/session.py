@@ -67,6 +67,7 @@ class Session:
             self.line, self.results, lambda id: self.statuses([id]).get(id)
         )
         self.line.probe = lambda patience: self._list_partitions(patience)
+        self._users = {"client", "values"}
 
     # ----- life
 
@@ -163,6 +164,15 @@ class Session:
             self.line.again(method, kind(session_id=self.id), FIRST)
         except StaleError:  # it had its effect already
             pass
+
+    def let_go(self, user: str) -> None:
+        """Close the channel once both have let go: the client, and whoever may fetch values.
+
+        Those of a client that is collected let go in any order; it ends its session all the same.
+        """
+        self._users.discard(user)
+        if not self._users:
+            self.disconnect()
 
     def disconnect(self) -> None:
         """Close the channel."""

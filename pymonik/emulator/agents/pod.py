@@ -170,9 +170,7 @@ class Pod:
 
     def _process(self, worker: WorkerProcess, assignment: TaskAssignment) -> events.Event | None:
         task = assignment.task
-        if (
-            not task.options.max_duration
-        ):  # a quick reply may be there before gRPC looks at the clock
+        if not task.options.max_duration:  # gRPC might take a quick reply all the same
             return events.TimeOut(task.id)
         request = self._request(assignment)
         self._gate.counters.add("Worker.Process", Count(1, request.ByteSize()))
