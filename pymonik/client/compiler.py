@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pymonik.client.client_settings import ClientSettings
@@ -23,6 +22,7 @@ from pymonik.record.recorder import Recorder
 if TYPE_CHECKING:
     from pymonik.graph.target import Target
     from pymonik.plan.plan import Plan
+    from pymonik.plan.template import Templates
 
 
 class Compiler:
@@ -45,6 +45,8 @@ class Compiler:
         self._settings = settings
         self._names = names
         self._known = known
+        # Of calls like those that were compiled before; loaded with the passes.
+        self.templates: Templates | None = None
 
     def compile(self, graph: Graph) -> Plan:
         """Return the plan of a graph, whose calls get their numbers here."""
@@ -52,8 +54,11 @@ class Compiler:
         from pymonik.graph.passes import run_passes
         from pymonik.graph.target import Target
         from pymonik.plan.lower import lower
-        from pymonik.plan.plan import Source
+        from pymonik.plan.plan import Plan, Source
+        from pymonik.plan.template import Templates
 
+        if self.templates is None:
+            self.templates = Templates()
         self._recorder.number()
         traits, optimize = self._engine.opened().traits, self._settings.optimize
         target = Target(
@@ -63,18 +68,26 @@ class Compiler:
         )
         try:
             with _collecting_later(), self._known.without(graph) as unknown:
-                plan = lower(run_passes(unknown, target, optimize))
+                plan = self.templates.plan(unknown, optimize)
+                if plan is None:
+                    plan = lower(run_passes(unknown, target, optimize))
+                    self.templates.note(unknown, optimize, plan)
         except Exception:  # whatever objects of the user do when they are looked at
             if not self._refuse_culprits(graph, target):
                 raise
             return self.compile(graph)
         partitions, seed = tuple(self._settings.partitions), self._settings.given_seed
-        return replace(
-            plan,
+        return Plan(
+            plan.units,
+            plan.blobs,
+            plan.named,
+            plan.calls,
+            plan.graph,
+            plan.homes,
             source=Source(graph, target, optimize, partitions, seed),
             names=self._names.to_tell(graph),
             kept=self._known.kept if target.isolates_delegating else (),
-            stored=tuple(blob for blob in plan.blobs if traits.objects.holds(blob)),
+            stored=tuple([blob for blob in plan.blobs if traits.objects.holds(blob)]),
             versions=self._versions() if target.isolates_delegating else (),
         )
 

@@ -1,0 +1,123 @@
+"""Execution templates: a single call like one that was compiled before needs no passes.
+
+Enters: graphs of one call, and the plans that compiling has made of them. Leaves: for another call
+of the same spec and place in the program exactly the plan that compiling gives, since no pass looks
+at the values of a single call: only its inputs and columns are made anew. (Mashayekhi et al.:
+Execution Templates, ATC 2017, for graphs of any shape.)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pymonik.graph.columns import Const, substitute
+from pymonik.graph.ir import Call, CallSpec, Graph, Map, Step
+from pymonik.plan.inputs import Inputs
+from pymonik.plan.plan import Plan
+from pymonik.plan.unit import Unit
+from pymonik.settings import settings
+from pymonik.values import seeds
+from pymonik.values.content import Content
+from pymonik.values.outputs import Location, Outputs
+from pymonik.wire.program import Program
+
+# Places in a program from which calls of one spec are made: a loop has one.
+_PLACES = 8
+
+
+class _Blobs:
+    """What `Inputs` asks of a lowering: the blobs of one call; no other node is lowered with it."""
+
+    __slots__ = ("blobs", "homes", "limit")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.homes: dict[int, Location] = {}
+        self.blobs: dict[int, Content] = {}
+
+    def add_blob(self, content: Content) -> None:
+        self.blobs[id(content)] = content
+
+
+class _Template:
+    """What the plans of calls alike share. It keeps no value, no argument and no spec alive."""
+
+    __slots__ = ("chunk", "limit", "name", "notes", "options", "seconds", "shared", "site")
+
+    def __init__(self, plan: Plan, limit: int) -> None:
+        (unit,), (node,) = plan.units, plan.graph.nodes
+        self.shared, self.site = unit.program.shared, unit.program.steps[0].site
+        self.options, self.name, self.seconds = unit.options, unit.name, unit.seconds
+        self.chunk, self.notes, self.limit = node.chunk, plan.graph.notes, limit
+
+    def plan_of(self, call: Call, is_wanted: bool) -> Plan:
+        """Return the plan of a call: see `plan.lower`, which makes those of all graphs."""
+        spec, lowering = call.spec, _Blobs(self.limit)
+        slots = [substitute(slot, _itself) for slot in call.args]
+        needed = Inputs(lowering)
+        needed.item(spec.code.content)  # first, as in all units
+        columns = tuple([needed.slot(slot) for slot in slots])
+        places = None if spec.pure else seeds.folded(spec.root, [call.place])
+        own = ((columns, is_wanted, self.site, None, places),)
+        cell = Outputs(1, 1 if is_wanted else 0)
+        program, sources = Program.of(self.shared, own, 1), tuple(needed.sources)
+        where = spec.environment
+        unit = Unit(0, program, sources, cell, self.options, self.name, spec, where, is_wanted)
+        unit.seconds, unit.surroundings = self.seconds, spec.surroundings
+        if spec.snapshot is not None:
+            unit.modules = spec.snapshot.content()
+            if unit.modules is not None:
+                lowering.add_blob(unit.modules)
+        step = Step(spec, tuple(map(Const, slots)), (call,), is_wanted)
+        node = Map((step,), 1, self.chunk)
+        home = Location([cell], self.chunk or 1, 0 if is_wanted else None)
+        graph = Graph((node,), {}, self.notes)
+        blobs = tuple(lowering.blobs.values())
+        return Plan((unit,), blobs, {}, 1, graph, ((node, [home]),))
+
+
+def _itself(node: Any, index: int) -> tuple[Any, int]:
+    return node, index
+
+
+class Templates:
+    """The templates of one compiler, by specs, places in the program, and what else decides."""
+
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[CallSpec, dict[Any, _Template]] = WeakKeyDictionary()
+        # How many plans were made of templates.
+        self.hits = 0
+
+    def plan(self, graph: Graph, optimize: Any) -> Plan | None:
+        """Return the plan of a graph like one that was noted; None where there was none."""
+        call = _single(graph)
+        places = None if call is None else self._known.get(call.spec)
+        if call is None or not places:
+            return None
+        is_wanted = call.wanted
+        key = (call.site, call.lasti, is_wanted, optimize, settings().blob_size)
+        template = places.get(key)
+        if template is None:
+            return None
+        self.hits += 1
+        return template.plan_of(call, is_wanted)
+
+    def note(self, graph: Graph, optimize: Any, plan: Plan) -> None:
+        """Keep what the plan of a graph has in common with those of others."""
+        call = _single(graph)
+        if call is None or len(plan.units) != 1 or len(plan.graph.nodes) != 1:
+            return
+        places = self._known.setdefault(call.spec, {})
+        if len(places) >= _PLACES:
+            places.clear()
+        limit, is_wanted = settings().blob_size, plan.units[0].wanted
+        places[call.site, call.lasti, is_wanted, optimize, limit] = _Template(plan, limit)
+
+
+def _single(graph: Graph) -> Call | None:
+    """Return the only call of a graph, where it is one and has no id of its own."""
+    if len(graph.nodes) != 1:
+        return None
+    node = graph.nodes[0]
+    return node if type(node) is Call and node.n is None and node.ids is None else None
