@@ -19,7 +19,7 @@ from pymonik.client.progress import Progress
 from pymonik.client.submitter import Stats
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
-from pymonik.record.recorder import Scope
+from pymonik.record.scope import Scope
 from pymonik.values.options import TaskOptions, as_armonik, merge
 
 if TYPE_CHECKING:

@@ -32,7 +32,8 @@ from pymonik.record.current import current_recorder
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.map_arguments import Elements
-from pymonik.record.recorder import Recorder, Scope
+from pymonik.record.recorder import Recorder
+from pymonik.record.scope import Scope
 from pymonik.record.signature import NOT_GIVEN, OURS, Signature
 from pymonik.record.together import captured
 from pymonik.values.options import TaskOptions, demand, merge

@@ -20,7 +20,8 @@ from pymonik.graph.target import Target
 from pymonik.plan.lower import bind, lower
 from pymonik.plan.plan import Plan
 from pymonik.record.arguments import Arguments, ScopeState
-from pymonik.record.recorder import Recorder, Scope
+from pymonik.record.recorder import Recorder
+from pymonik.record.scope import Scope
 from pymonik.record.specs import CallSpecs
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS

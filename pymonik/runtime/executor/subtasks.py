@@ -20,7 +20,8 @@ from pymonik.record.arguments import Arguments, ScopeState
 from pymonik.record.builtin_tasks import identity
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
-from pymonik.record.recorder import Recorder, Scope
+from pymonik.record.recorder import Recorder
+from pymonik.record.scope import Scope
 from pymonik.record.specs import CallSpecs
 from pymonik.runtime.executor import state as running
 from pymonik.values.content import Content
