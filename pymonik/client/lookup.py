@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pymonik.capture.function import Code
-from pymonik.graph.ir import Call, CallSpec, Put
+from pymonik.graph.ir import Call, CallSpec, NamedValue, Put
 from pymonik.record.handle import ResultHandle, handle_to
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.recorder import Liveness
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 _ELSEWHERE = "another program"
 
 
-def node_of(handle: ResultHandle[Any] | MultiResultHandle[Any]) -> Any:
-    """Return the node of a handle, or of the map that several are of."""
-    return handle._node if isinstance(handle, ResultHandle) else handle._runs[0][0]
+def named_value(name: str, handle: ResultHandle[Any] | MultiResultHandle[Any]) -> NamedValue:
+    """Return which value a name is of: that of a handle, or all of a map."""
+    if isinstance(handle, ResultHandle):
+        return NamedValue(name, handle._node, handle._index)
+    return NamedValue(name, handle._runs[0][0], 0, len(handle))
 
 
 def handle_of(

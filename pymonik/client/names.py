@@ -7,12 +7,12 @@ told in `lookup`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pymonik.backend import Backend
-from pymonik.client.lookup import handle_of, node_of
-from pymonik.graph.ir import Graph
+from pymonik.client.lookup import handle_of, named_value
+from pymonik.graph.ir import Graph, NamedValue
 
 
 class Names:
@@ -39,23 +39,23 @@ class Names:
         self._told.add(name)
         return handle
 
-    def to_tell(self, graph: Graph) -> tuple[tuple[str, Any], ...]:
+    def to_tell(self, graph: Graph) -> tuple[NamedValue, ...]:
         """Return the names to be told with a graph: of its values, and of values sent before."""
         untold = self._untold()
         if not untold:
             return ()
         here = set(map(id, graph.nodes))
-        return tuple([(n, h) for n, h, node in untold if node.home is not None or id(node) in here])
+        return tuple([n for n in untold if n.node.home is not None or id(n.node) in here])
 
     def are_late(self) -> bool:
         """Return whether values were named after they had been sent, for the next plan to tell."""
-        return any(node.home is not None for _, _, node in self._untold())
+        return any(named.node.home is not None for named in self._untold())
 
-    def told(self, names: tuple[tuple[str, Any], ...]) -> None:
+    def told(self, names: Iterable[NamedValue]) -> None:
         """Note the names that went with a plan, which was sent."""
-        self._told.update(name for name, _ in names)
+        self._told.update(named.name for named in names)
 
-    def _untold(self) -> list[tuple[str, Any, Any]]:
-        """Return names that no plan has told of, with their handles and the nodes of these."""
+    def _untold(self) -> list[NamedValue]:
+        """Return names that no plan has told of, with the values that they are of."""
         names = list(self._given.items())
-        return [(name, h, node_of(h)) for name, h in names if name not in self._told]
+        return [named_value(name, h) for name, h in names if name not in self._told]

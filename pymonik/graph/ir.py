@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pymonik.graph.columns import Column, Const, Each, Gather, ListOf, Nested, Range, Ref, release
 from pymonik.values.content import Content
@@ -164,6 +164,15 @@ class Put:
         self.where = where
         self.home: Location | None = None
         self.offset = 0
+
+
+class NamedValue(NamedTuple):
+    """A name of a value, by its node and its place there; or of `length` values from there on."""
+
+    name: str
+    node: Any
+    start: int
+    length: int | None = None
 
 
 def line_of(code: Any, lasti: int) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pymonik.graph.ir import NamedValue, Put
 from pymonik.humanize import counted
 from pymonik.plan.unit import Unit, ValueLocation
 from pymonik.settings import settings
@@ -56,8 +57,8 @@ class Plan:
     # For each map of the graph, where the values of its steps will be found.
     homes: tuple[tuple[Any, list[Location]], ...] = ()
     source: Source | None = None
-    # Values that have a name, by their handles.
-    names: tuple[tuple[str, Any], ...] = ()
+    # Values that have a name, some of them of earlier plans.
+    names: tuple[NamedValue, ...] = ()
     # Values that other programs may use again: keys, and the outputs of nodes that they are.
     kept: tuple[tuple[str, tuple[Any, int]], ...] = ()
     # Versions, here, of the packages that pickled data names.
@@ -90,15 +91,14 @@ class Plan:
 
     def places(self) -> dict[str, ValueLocation]:
         """Return where the values with names will be found."""
-        handles = {name: handle for name, handle in self.names if not _is_put(handle)}
-        homes = self._homes_of({id(_node_of(handle)) for handle in handles.values()})
+        named = [one for one in self.names if not isinstance(one.node, Put)]
+        homes = self._homes_of({id(one.node) for one in named})
         found = {name: ValueLocation(content=content) for name, content in self.named.items()}
-        for name, handle in handles.items():
-            node = _node_of(handle)
+        for name, node, start, length in named:
             # A value that was sent before it had its name is where it was put then.
             home, offset = homes.get(id(node), (node.home, node.offset))
             if home is not None and home.output is not None:
-                found[name] = _named(handle, home, offset)
+                found[name] = _placed(home, offset + start, length)
         return found
 
     def tables(self) -> dict[str, dict[str, ValueLocation]]:
@@ -150,18 +150,10 @@ class Plan:
         return f"{self!r}\n{show(self.graph)}" if self.graph is not None else repr(self)
 
 
-def _is_put(handle: Any) -> bool:
-    return hasattr(handle, "_node") and hasattr(handle._node, "content")
-
-
-def _node_of(handle: Any) -> Any:
-    return handle._node if hasattr(handle, "_node") else handle._runs[0][0]
-
-
-def _named(handle: Any, home: Location, offset: int) -> ValueLocation:
-    if hasattr(handle, "_node"):
-        return _element(home, offset + handle._index)
-    return ValueLocation(tuple(home.cells), home.chunk, home.output or 0, offset, len(handle))
+def _placed(home: Location, start: int, length: int | None) -> ValueLocation:
+    if length is None:
+        return _element(home, start)
+    return ValueLocation(tuple(home.cells), home.chunk, home.output or 0, start, length)
 
 
 def _element(home: Location, index: int) -> ValueLocation:

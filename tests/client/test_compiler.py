@@ -74,7 +74,7 @@ def test_a_plan_knows_what_it_was_made_of() -> None:
     plan = alone.compile()
     assert (plan.source.partitions, plan.source.seed) == (("cpu",), 7)
     assert plan.source.target.slots == alone.backend.traits.slots
-    assert [name for name, _ in plan.names] == ["two"]
+    assert [named.name for named in plan.names] == ["two"]
 
 
 def test_names_that_a_plan_has_told_of_are_told_once() -> None:
@@ -92,7 +92,7 @@ def test_a_name_given_after_the_flush_is_late() -> None:
     assert not alone.names.are_late()
     alone.recorder.name(handle, "late")
     assert alone.names.are_late()
-    assert [name for name, _ in alone.compile().names] == ["late"]
+    assert [named.name for named in alone.compile().names] == ["late"]
 
 
 def test_a_name_is_looked_up_here_and_then_in_the_session() -> None:

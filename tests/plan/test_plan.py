@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pymonik import Pymonik, task
+from pymonik import Pymonik, ResultHandle, task
 from tests.graph.programs import TASKS, recording
 
 inc, total, note = (TASKS[name] for name in ("inc", "total", "note"))
@@ -51,6 +52,26 @@ def test_a_plan_tells_its_figures_and_its_graph() -> None:
         )
         assert str(plan).splitlines()[1:] == ["%0 = map[100/25] inc(0:100) *"]
         del xs
+
+
+def test_a_plan_holds_no_handles() -> None:
+    with recording() as client:
+        handles = [
+            inc.invoke(1, pmk_name="one"),
+            inc.map_invoke(range(3), pmk_name="three"),
+            client.put([1], name="put"),
+            total.invoke([1, 2]),
+        ]
+        handles.append(total.invoke([handles[0], *handles[1]]))
+        client.flush()
+        handles.append(inc.invoke(5).named("late"))
+        plan = client.plan()
+        assert [named.name for named in plan.names] == ["late"]
+        held = [weakref.ref(handle) for handle in handles if isinstance(handle, ResultHandle)]
+        client.recorder.names.clear()
+        handles.clear()
+        assert [handle() for handle in held] == [None] * 5
+        del plan
 
 
 def test_one_is_singular() -> None:
