@@ -152,6 +152,15 @@ class Call:
         """Return "file:line" of the call."""
         return line_of(self.site, self.lasti)
 
+    def line(self, numbers: dict[int, str]) -> str:
+        """Return its line in a graph whose nodes have these numbers: see `graph.show`."""
+        from pymonik.graph.lines import call_line  # not for `import pymonik`
+
+        return call_line(self, numbers)
+
+    def __repr__(self) -> str:
+        return _line_alone(self)
+
 
 class Put:
     """An object stored under a name, so that others can look it up."""
@@ -165,6 +174,15 @@ class Put:
         self.home: Location | None = None
         self.offset = 0
 
+    def line(self, numbers: dict[int, str]) -> str:
+        """Return its line in a graph whose nodes have these numbers: see `graph.show`."""
+        from pymonik.graph.lines import put_line
+
+        return put_line(self, numbers)
+
+    def __repr__(self) -> str:
+        return _line_alone(self)
+
 
 class NamedValue(NamedTuple):
     """A name of a value, by its node and its place there; or of `length` values from there on."""
@@ -173,6 +191,16 @@ class NamedValue(NamedTuple):
     node: Any
     start: int
     length: int | None = None
+
+
+def _line_alone(node: Call | Put | Map) -> str:
+    """Return the line that `show` prints of a node behind its inputs, and nothing else."""
+    from pymonik.foreign import harmless
+
+    sources = {id(source): source for source in inputs(node)}
+    numbers = {key: f"%{place}" for place, key in enumerate(sources)}
+    numbers[id(node)] = f"%{len(sources)}"
+    return harmless(node.line(numbers))
 
 
 def line_of(code: Any, lasti: int) -> str:
@@ -254,6 +282,15 @@ class Map:
     def units(self) -> int:
         """How many units it makes."""
         return -(-self.n // (self.chunk or self.n)) if self.n else 0
+
+    def line(self, numbers: dict[int, str]) -> str:
+        """Return its line in a graph whose nodes have these numbers: see `graph.show`."""
+        from pymonik.graph.lines import map_line
+
+        return map_line(self, numbers)
+
+    def __repr__(self) -> str:
+        return _line_alone(self)
 
 
 Node = Call | Put | Map

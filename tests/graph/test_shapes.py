@@ -219,3 +219,21 @@ def test_a_list_of_neighbours_is_not_fused() -> None:
         row = [root.invoke(i) for i in range(6)]
         row = [total.invoke([row[i], row[i - 1]]) for i in range(6)]
         assert [len(node.steps) for node in maps_after(client)] == [1, 1]
+
+
+def test_a_node_shows_itself_as_the_line_of_it_behind_its_inputs() -> None:
+    with recording() as client:
+        one = inc.invoke(1)
+        many = inc.map_invoke(range(10))
+        last = total.invoke([one, *many], pmk_name="all")
+        put = client.put([1], name="object")
+        graph = client.plan().source.graph  # type: ignore[union-attr]
+        assert list(map(repr, graph.nodes)) == [
+            "%0 = inc(1) *",
+            "%0 = map[10] inc(0:10) *",
+            "%2 = total([*%0, *%1[0:10]]) * named 'all'",
+            f"%0 = put #{put._node.content.size}B named 'object'",
+        ]
+        assert show(graph).splitlines()[2] == repr(last._node)
+        compiled = client.plan().graph.nodes
+        assert "%0 = map[10/2] inc(0:10) *" in list(map(repr, compiled))
