@@ -21,7 +21,7 @@ from pymonik.runs.drawing import drawing_of
 from pymonik.runs.store import RunStore
 from pymonik.runs.trace import chrome, timeline
 from pymonik.values.content import Content
-from tests.cost.test_foreign_files import mutated
+from tests.analysis.test_foreign_files import mutated
 
 
 @task

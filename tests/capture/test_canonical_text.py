@@ -248,7 +248,7 @@ def test_code_that_ran_is_known_by_the_same_text() -> None:
 def test_fingerprints_are_the_same_in_every_process(tmp_path: Any) -> None:
     program = (
         "import random, sys\nfrom pymonik.capture.fingerprint import fingerprint\n"
-        "from tests.known.law import load\nfrom tests.known.programs import program\n"
+        "from tests.cache.law import load\nfrom tests.cache.programs import program\n"
         "sys.path.insert(0, '')\nchance = random.Random(5)\n"
         "for _ in range(30): print(fingerprint(load(program(chance)).func))\n"
     )

@@ -34,7 +34,7 @@ from pymonik.draw.tasks import drawing_of_tasks
 from pymonik.environment.value import WITHHELD
 from pymonik.errors import GraphFileError
 from pymonik.graph.show import show
-from tests.cost.test_file import Command, recorded
+from tests.analysis.test_file import Command, recorded
 
 SECRET = "s3cr3t"
 URL = f"https://joe:{SECRET}@index.test/six.whl"

@@ -1,4 +1,4 @@
-"""The law of known values: `python -m tests.known.law --edits 500` in an empty folder.
+"""The law of known values: `python -m tests.cache.law --edits 500` in an empty folder.
 
 Runs random programs, edits each in one place, and compares what the task gives with a store of the
 values of before with what its function gives when it is just called. A program that is not edited

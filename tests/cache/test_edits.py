@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_no_edit_is_answered_with_the_value_of_before(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.known.law", f"--edits={EDITS}", f"--seed={SEED}"]
+    command = [sys.executable, "-m", "tests.cache.law", f"--edits={EDITS}", f"--seed={SEED}"]
     env = {**script_environment(), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
