@@ -117,7 +117,7 @@ def test_the_folder_of_a_task_is_its_own_and_goes_with_it(client: Pymonik, sourc
         Path("left").touch()
         return os.getcwd(), there
 
-    here = os.getcwd()
+    here = where_it_runs.invoke().get()
     seen = spoil.map_invoke([(mat, i) for i in range(4)]).get()
     assert len({folder for folder, _ in seen}) == 4
     assert [there for _, there in seen] == [["data.txt"]] * 4
