@@ -16,7 +16,7 @@ import cloudpickle
 from pymonik.capture import class_parts
 from pymonik.capture.by_value import travels, travels_from
 from pymonik.capture.definition_maker import needed
-from pymonik.capture.definition_record import DefinitionRecord, Taken, found_at
+from pymonik.capture.definition_record import DefinitionRecord, Taken, found_at, known
 from pymonik.capture.definitions import TABLE
 from pymonik.capture.namespaces import Namespace, is_variable, reduce_cell
 from pymonik.capture.pickler import Pickler
@@ -54,6 +54,9 @@ class _Definer(Pickler):
             if single_name(obj, type(obj)) is not None:
                 self.is_single = True
                 return object.__new__, (type(obj),), vars_of(obj) or None
+        if type(obj) in PROCESS_OWN:  # of the class, such as a lock for all of its objects
+            record = known(obj)
+            return PROCESS_OWN[type(obj)](obj) if record is None else self._refer(record)
         if type(obj) is top and isinstance(obj, enum.Enum):
             return class_parts.reduce_member(obj)
         if type(obj) is Namespace:

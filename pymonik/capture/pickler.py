@@ -19,12 +19,12 @@ import cloudpickle
 from pymonik.capture import class_parts
 from pymonik.capture.arrays import reduce_array
 from pymonik.capture.by_value import is_importable, is_made, travels, travels_from
-from pymonik.capture.definition_record import DefinitionRecord, found_at, known
+from pymonik.capture.definition_record import DefinitionRecord, known
 from pymonik.capture.definitions import TABLE, defined
 from pymonik.capture.function_parts import MAKE_FUNCTION, add_names_in_classes, named
 from pymonik.capture.local_modules import is_local
 from pymonik.capture.namespaces import complete_in, function_in, shared_names
-from pymonik.capture.reachable import global_names
+from pymonik.capture.reachable import cell_value, global_names
 from pymonik.capture.reducers import (
     HEAP_TYPE,
     PROCESS_OWN,
@@ -163,8 +163,10 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.origins.add(name)
         if is_local(name):
             self.modules.add(name)
-        elif is_made(module):
-            return subimported, (name,), vars_of(module), None, None, fill_module
+        elif is_made(module) or name not in sys.modules:  # as of a plug-in that was loaded by hand
+            space = vars_of(module)
+            self._share_values(space, name)
+            return subimported, (name,), space, None, None, fill_module
         return super().reducer_override(module)
 
     def _reduce_object(self, obj: Any, kind: Any) -> Any:
@@ -233,7 +235,13 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def _value_of(self, cell: Any, function: Any) -> Any:
         """Return a cell that holds what a function is to see: an empty one where it is named."""
-        return cell if type(self._cell(cell, function)) is types.CellType else types.CellType()
+        if type(self._cell(cell, function)) is not types.CellType:
+            return types.CellType()
+        value = cell_value(cell)
+        if type(value) not in PROCESS_OWN:
+            return cell
+        record = TABLE.record_of(value, f"{function.__module__}:<variable>")
+        return types.CellType(self._stand_in(record))
 
     def _share_values(self, values: dict[str, Any], module: str) -> None:
         for name, value in values.items():
@@ -241,7 +249,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
                 values[name] = self._stand_in(record)
 
     def _shared(self, value: Any, name: str) -> DefinitionRecord | None:
-        if type(value) in PROCESS_OWN and found_at(name) is value:
+        if type(value) in PROCESS_OWN:  # also of a module that nobody has registered
             return TABLE.record_of(value, name)
         record = known(value)
         return None if record is None or isinstance(value, type) else record

@@ -23,13 +23,14 @@ from pymonik.capture.definition_record import found_at
 from pymonik.values.content import IMMEDIATE
 
 HEAP_TYPE = 1 << 9
+_OF_MODULES = frozenset({"__builtins__", "__loader__", "__spec__", "__cached__"})
 
 
 def vars_of(obj: Any) -> dict[str, Any]:
     """Return the attributes of an object, but what every module has."""
     space = dict(getattr(obj, "__dict__", ()))
     if isinstance(obj, types.ModuleType):
-        space = {k: v for k, v in space.items() if k not in ("__builtins__", "__loader__")}
+        space = {k: v for k, v in space.items() if k not in _OF_MODULES}
     return space
 
 
@@ -48,11 +49,16 @@ def single_name(obj: Any, kind: Any) -> str | None:
     module = kind.__module__
     if kind.__reduce__ is not object.__reduce__ or kind.__reduce_ex__ is not object.__reduce_ex__:
         return _name_it_gives(obj, kind, module) if travels_from(module) else None
-    if getattr(obj, "__dict__", None):
+    if getattr(obj, "__dict__", None) or not _is_plain(kind):
         return None
     if any(vars(base).get("__slots__") for base in kind.__mro__) and travels_from(module):
         return None
     return _name_in(obj, module)
+
+
+def _is_plain(kind: Any) -> bool:
+    """Return whether objects of a class hold nothing by themselves, as lists and tuples do."""
+    return all(base is object or base.__flags__ & HEAP_TYPE for base in kind.__mro__)
 
 
 def _name_it_gives(obj: Any, kind: Any, module: str) -> str | None:

@@ -22,6 +22,10 @@ Freeze = Callable[[Any], tuple[bytes, list[memoryview], list[Any]]]
 
 # Bytes of one exception: a log line, not a data set. Beyond, its texts are cut.
 LIMIT = 16 << 10
+# What a pickle has around the parts of an exception: its class by name, names of attributes.
+_AROUND = 1 << 10
+# Bytes of a character that is not of ASCII.
+_WIDEST = 4
 # Links of a chain, members of a group: what is behind them is told by the traceback.
 _LINKS, _MEMBERS = 8, 32
 # Characters of a link's text, and of what stands for a part that was left behind.
@@ -200,7 +204,7 @@ class _Pruning:
     def prune(self, parts: _Parts) -> str:
         """Prune in place; return what was left behind, in words."""
         count = len(parts.args) + len(parts.state)
-        share = max(_LEAST, self._limit // max(1, count))
+        share = max(_LEAST, (self._limit - _AROUND) // max(1, count))
         parts.made_of = tuple([self._piece("args", piece, share) for piece in parts.made_of])
         parts.args = tuple([self._piece("args", piece, share) for piece in parts.args])
         for name, piece in parts.state.items():
@@ -214,9 +218,9 @@ class _Pruning:
         return self._done[id(piece)][0]
 
     def _pruned(self, name: str, piece: Any, share: int) -> Any:
-        if type(piece) in (str, bytes) and len(piece) > share:
+        if type(piece) in (str, bytes) and _size(piece) > share:
             self._left.append(f"{name} had {len(piece):,} characters")
-            return _cut(piece, share)
+            return _cut(piece, share if _size(piece) == len(piece) else share // _WIDEST)
         if type(piece) in (list, tuple) and any(isinstance(p, BaseException) for p in piece):
             return self._group(piece)
         problem = self._problem(piece, share)
@@ -274,6 +278,10 @@ class _Pruning:
             return TaskFailed(f"{text} (it cannot be rebuilt: {problem})")
         self._left += inner._left
         return parts
+
+
+def _size(text: str | bytes) -> int:
+    return len(text) if type(text) is bytes or text.isascii() else _WIDEST * len(text)
 
 
 def _cut(text: Any, size: int) -> Any:

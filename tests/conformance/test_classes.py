@@ -268,6 +268,58 @@ with Pymonik():
         assert far(lambda keeps: keeps.is_empty(), Keeps())
     assert same.invoke(dataclasses.MISSING).get() is dataclasses.MISSING
 """,
+    "containers of the script that have names hold what they hold": """
+import collections, typing
+class Point(typing.NamedTuple):
+    x: int
+    y: int = 2
+class Rows(list): pass
+class Known(dict):
+    def __missing__(self, key): return 7
+class Small(int): pass
+Pair = collections.namedtuple("Pair", "a b")
+POINT, ROWS, KNOWN, SMALL, PAIR = Point(1), Rows([1]), Known(a=1), Small(5), Pair(1, 2)
+def seen(): return POINT, ROWS, KNOWN, KNOWN["b"], SMALL, PAIR
+with Pymonik():
+    assert far(seen) == seen()
+    for one in (POINT, ROWS, KNOWN, SMALL, PAIR):
+        assert type(same.invoke(one).get()) is type(one)
+        assert same.invoke(one).get() == one
+""",
+    "locks of classes, closures and plug-ins are of each process": """
+import importlib.machinery, importlib.util, pathlib, threading
+pathlib.Path("plug.text").write_text('''
+import threading
+LOCK, N = threading.Lock(), 9
+class Inner:
+    def n(self):
+        with LOCK: return N
+def add(x):
+    with LOCK: return x + N
+''')
+loader = importlib.machinery.SourceFileLoader("plug", "plug.text")
+plug = importlib.util.module_from_spec(importlib.util.spec_from_loader("plug", loader))
+loader.exec_module(plug)
+class Counter:
+    lock = threading.Lock()
+    n = 1
+    def look(self):
+        with self.lock: return self.n
+def scope():
+    lock = threading.Lock()
+    def one():
+        with lock: return 1
+    def two():
+        with lock: return 1 + one.__code__.co_argcount
+    return one, two, lock
+one, two, lock = scope()
+def all_of_them():
+    with lock: pass
+    return Counter().look(), one(), two(), plug.add(1), plug.Inner().n()
+with Pymonik():
+    assert far(all_of_them) == all_of_them()
+    assert far(Counter.look, Counter()) == 1
+""",
     "classes that need each other, and themselves": """
 class Left:
     def other(self): return Right(self)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.error
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,6 +159,37 @@ def test_a_long_text_is_cut_in_its_middle(client: Pymonik) -> None:
     assert 200 < len(error.stderr) < 16_000
 
 
+class Answered(Exception):
+    def __init__(self, code: int, body: str) -> None:
+        super().__init__(f"{code}")
+        self.body = body
+
+
+LONG: dict[str, Callable[[], Exception]] = {
+    "text": lambda: ValueError("x" * 100_000),
+    "just too long": lambda: ValueError("x" * (16 << 10)),
+    "bytes": lambda: ValueError(b"x" * 100_000),
+    "characters of four bytes": lambda: ValueError("\U0001f600" * 100_000),
+    "surrogates": lambda: ValueError("\ud800" * 100_000),
+    "several": lambda: KeyError("a" * 20_000, "b" * 20_000, 3),
+    "of a class of its own": lambda: Answered(404, "é" * 100_000),
+    "of a file": lambda: FileNotFoundError(2, "m" * 20_000, "f" * 20_000),
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_a_long_exception_keeps_its_type(client: Pymonik, kind: str) -> None:
+    make = LONG[kind]
+
+    @task
+    def fails() -> None:
+        raise make()
+
+    error = fails.invoke().exception()
+    assert type(error) is type(make())
+    assert "characters" in str(error.__cause__)
+
+
 def test_exceptions_of_the_library_arrive(client: Pymonik) -> None:
     def not_found() -> Exception:
         return urllib.error.HTTPError("http://x", 404, "gone", {}, closed_socket())  # type: ignore[arg-type]
@@ -190,14 +221,14 @@ def test_a_class_that_cannot_be_rebuilt_is_told_with_the_reason(client: Pymonik)
     @task
     def fails() -> None:
         class Held(Exception):
-            lock = threading.Lock()
+            items = (x for x in ())
 
         raise Held("held")
 
     error = fails.invoke().exception()
     assert type(error) is TaskFailed
     assert "Held: held" in str(error)
-    assert "cannot pickle '_thread.lock' object" in str(error)
+    assert "cannot pickle 'generator' object" in str(error)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="there are no groups")
@@ -269,7 +300,7 @@ def from_nothing() -> None:
 
 def from_what_cannot_be_rebuilt() -> None:
     class Held(Exception):
-        lock = threading.Lock()
+        items = (x for x in ())
 
     raise RuntimeError("cannot load") from Held("held")
 
