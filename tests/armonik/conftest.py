@@ -30,7 +30,8 @@ def started(**settings: Any) -> Emulator:
         "partitions": {"pymonik": 2, "other": 1},
         "worker": WORKER,
         "environment": {"PYTHONPATH": str(REPOSITORY)},
-        "idle_grace": 0.5,
+        # Longer than a loaded machine lets a client pause between two requests of one submission.
+        "idle_grace": 60.0,
         # Programs must run alike on both: PYMONIK_TEST_GENERATION=0.37.2 runs all of them there.
         "generation": os.environ.get("PYMONIK_TEST_GENERATION", GENERATIONS[0]),
     }

@@ -67,7 +67,7 @@ def _no_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def plain() -> Iterator[Emulator]:
-    with emulator(idle_grace=0.2) as started:
+    with emulator(idle_grace=1e9) as started:
         yield started
 
 

@@ -102,7 +102,7 @@ def test_sub_tasks_and_what_they_stand_for_are_drawn(cluster: Emulator, connect:
 
 @pytest.fixture(scope="module")
 def plain() -> Any:
-    with emulator(idle_grace=0.2) as started:
+    with emulator(idle_grace=1e9) as started:
         yield started
 
 

@@ -12,6 +12,7 @@ import pytest
 from armonik.common import ResultStatus, SessionStatus, TaskStatus
 
 from pymonik.emulator import Emulator
+from pymonik.emulator.state.events import Idle
 from tests.emulator.plain_cluster import (
     Client,
     Gate,
@@ -156,9 +157,13 @@ def test_strict_fails_a_silent_success(strict: Client) -> None:
     assert f"'{output}' was neither sent nor delegated" in ended.output.error
 
 
-def test_strict_fails_what_waits_for_a_result_that_nobody_owes(strict: Client) -> None:
+def test_strict_fails_what_waits_for_a_result_that_nobody_owes(
+    strict_emulator: Emulator, strict: Client
+) -> None:
     (never,) = strict.declare("never")
     task, _ = strict.run("concat", never)
+    eventually(lambda: strict.task_status(task) == TaskStatus.PENDING)
+    strict_emulator.engine.apply(Idle(strict.session))  # as its clock would, in time
     assert "nobody produces or uploads input" in strict.ended(task).output.error
 
 
