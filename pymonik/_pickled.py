@@ -21,9 +21,9 @@ HOMES = {
     "Definition": "pymonik.values.content",
     "slot_value": "pymonik.values.content",
     "ExceptionTypes": "pymonik.values.options",
-    "LeftBehind": "pymonik.values.exceptions",
-    "complete_exception": "pymonik.values.exceptions",
-    "new_exception": "pymonik.values.exceptions",
+    "LeftBehind": "pymonik.values.exception_parts",
+    "complete_exception": "pymonik.values.exception_parts",
+    "new_exception": "pymonik.values.exception_parts",
     "Environment": "pymonik.environment.value",
     "placed": "pymonik.files.materialize",
     # Tasks, and functions of ours that calls run.

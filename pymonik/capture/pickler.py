@@ -40,7 +40,7 @@ from pymonik.capture.reducers import (
 from pymonik.capture.source import imported_by
 from pymonik.system.source_lines import note_source
 from pymonik.values.content import Definition, slot_value
-from pymonik.values.exceptions import reduced as reduced_exception
+from pymonik.values.exception_parts import reduced as reduced_exception
 
 # Smaller buffers travel inside the pickle: a buffer of its own costs more than it saves.
 _IN_BAND = 4096
