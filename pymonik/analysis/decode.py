@@ -27,8 +27,8 @@ from pymonik.graph.verify import verify
 from pymonik.humanize import literal
 from pymonik.plan.plan import Source
 from pymonik.values.content import Content, freeze_buffer
+from pymonik.values.location import known_at
 from pymonik.values.options import DEFAULTS, ExceptionTypes, TaskOptions, names_of
-from pymonik.values.outputs import known_at
 
 # Calls and bytes of more than this nobody has recorded: a file of a few bytes could ask for them.
 _CALLS, _SLOTS, _BYTES = 5_000_000, 1_000_000, 1 << 50

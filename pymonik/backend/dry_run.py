@@ -11,7 +11,8 @@ from pymonik.backend.in_process import EngineArrivals, traits_of
 from pymonik.backend.objects import SessionObjects
 from pymonik.plan.plan import Plan
 from pymonik.settings import settings
-from pymonik.values.outputs import Outputs, Wanted
+from pymonik.values.location import Wanted
+from pymonik.values.outputs import Outputs
 
 logger = logging.getLogger("pymonik")
 

@@ -32,8 +32,9 @@ from pymonik.runtime.host.unit_slice import UnitSlice
 from pymonik.system.forks import fork_safe
 from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.content import Content
+from pymonik.values.location import Wanted
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Outputs, Wanted, call_back
+from pymonik.values.outputs import Outputs, call_back
 from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache
 from pymonik.wire.program import Program
 

@@ -15,8 +15,9 @@ from pymonik.plan.plan import Plan
 from pymonik.runtime.host.host import Host
 from pymonik.runtime.host.pool import available_cpus
 from pymonik.system.surroundings import SurroundingsWatch
+from pymonik.values.location import Wanted
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Outputs, Wanted
+from pymonik.values.outputs import Outputs
 
 _NAME = "local"
 

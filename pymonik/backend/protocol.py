@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from pymonik.plan.unit import ValueLocation
     from pymonik.runtime.host.observer import Observer
     from pymonik.values.content import Content
+    from pymonik.values.location import Wanted
     from pymonik.values.outcome import Failure
-    from pymonik.values.outputs import Outputs, Wanted
+    from pymonik.values.outputs import Outputs
 
 # Why units end where `cancel` stops all of them.
 ABANDONED = "the client was closed before it had ended"

@@ -22,8 +22,8 @@ from pymonik.capture.definition_versions import are_here
 from pymonik.graph.ir import Call, Graph, Put
 from pymonik.system.forks import fork_safe
 from pymonik.values.content import Content
+from pymonik.values.location import known_at
 from pymonik.values.outcome import PENDING, Failure
-from pymonik.values.outputs import known_at
 
 logger = logging.getLogger("pymonik.reuse")
 

@@ -22,7 +22,7 @@ from pymonik.graph.columns import (
     slot_at,
 )
 from pymonik.graph.ir import Call, Graph
-from pymonik.values.outputs import ScatteredLocation
+from pymonik.values.location import ScatteredLocation
 
 Place = tuple[Any, int]
 

@@ -15,8 +15,8 @@ from pymonik.graph.columns import Each, slot_at
 from pymonik.graph.ir import Call, Put, inputs
 from pymonik.record.handle import ResultHandle
 from pymonik.record.recorder import Recorder
+from pymonik.values.location import ScatteredLocation, known_at
 from pymonik.values.outcome import PENDING, Failure
-from pymonik.values.outputs import ScatteredLocation, known_at
 
 
 class Canceller:

@@ -15,9 +15,9 @@ from pymonik.record.handle import ResultHandle, handle_to
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.recorder import Liveness
 from pymonik.values.content import Content
+from pymonik.values.location import Location, known_at
 from pymonik.values.options import DEFAULTS
 from pymonik.values.outcome import PENDING, Failure
-from pymonik.values.outputs import Location, known_at
 
 if TYPE_CHECKING:
     from pymonik.plan.unit import ValueLocation

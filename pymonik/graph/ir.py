@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from pymonik.capture.function import Code
     from pymonik.system.surroundings import Changes
+    from pymonik.values.location import Location
     from pymonik.values.options import TaskOptions
-    from pymonik.values.outputs import Location
 
 
 class CallSpec:

@@ -13,8 +13,9 @@ from pymonik.errors import GraphError
 from pymonik.graph.columns import Const, Each, Gather, Immediates, ListOf, Nested, Range, Ref, Same
 from pymonik.graph.ir import Map, Put
 from pymonik.values.content import Content
+from pymonik.values.location import Location, ScatteredLocation
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Location, Outputs, ScatteredLocation
+from pymonik.values.outputs import Outputs
 from pymonik.wire.program import Run
 
 

@@ -18,8 +18,9 @@ from pymonik.plan.unit import Unit
 from pymonik.settings import settings
 from pymonik.values import seeds
 from pymonik.values.content import Content
+from pymonik.values.location import Location
 from pymonik.values.options import DEFAULTS, TaskOptions
-from pymonik.values.outputs import Location, Outputs
+from pymonik.values.outputs import Outputs
 from pymonik.wire.program import Program, Shared
 
 

@@ -15,7 +15,7 @@ from pymonik.humanize import counted
 from pymonik.plan.unit import Unit, ValueLocation
 from pymonik.settings import settings
 from pymonik.values.content import Content
-from pymonik.values.outputs import Location
+from pymonik.values.location import Location
 
 # An order's header, and a task's entry without its inputs, take less than that.
 _OVERHEAD = 1024

@@ -19,7 +19,8 @@ from pymonik.plan.unit import Unit
 from pymonik.settings import settings
 from pymonik.values import seeds
 from pymonik.values.content import Content
-from pymonik.values.outputs import Location, Outputs
+from pymonik.values.location import Location
+from pymonik.values.outputs import Outputs
 from pymonik.wire.program import Program
 
 # Places in a program from which calls of one spec are made: a loop has one.

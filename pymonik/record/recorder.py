@@ -24,9 +24,9 @@ from pymonik.record.builtin_tasks import builtin, calling, identity, unpacked
 from pymonik.record.handle import ResultHandle, handle_to
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.specs import CallSpecs
+from pymonik.values.location import known_at
 from pymonik.values.options import from_keywords, merge
 from pymonik.values.outcome import PENDING
-from pymonik.values.outputs import known_at
 
 T = TypeVar("T")
 

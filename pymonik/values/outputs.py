@@ -1,4 +1,4 @@
-"""Where values will be found once a graph was sent: `Outputs` of each unit, a `Location` a step.
+"""The outcome of units, as it comes: `Outputs` for each, with a record for each value.
 
 Enters: records, from a backend, in any order. Leaves: records, to handles, and calls of callbacks.
 Threads: a backend fills cells under its own lock `changed`; readers look without it, since a record
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pymonik.errors import WireError
@@ -123,158 +123,6 @@ class Outputs:
             ]
         return due
 
-
-class Location:
-    """Finds the record of an element of one step: its unit's cell, and the place there.
-
-    `claims` counts the calls that share a value, by the offset of their node, where it is not one.
-    """
-
-    __slots__ = ("cells", "chunk", "claims", "output")
-
-    def __init__(self, cells: Sequence[Outputs], chunk: int, output: int | None) -> None:
-        self.cells = cells
-        self.chunk = chunk
-        self.output = output
-        self.claims: dict[int, int] = {}
-
-    def share(self, offset: int) -> None:
-        """Note that one more call has its value at an offset."""
-        self.claims[offset] = self.claims.get(offset, 1) + 1
-
-    def reclaim(self, index: int) -> None:
-        """Note that an element is wanted again, by a call of a later submission."""
-        cell, place = self.locate(index)
-        cell.unwanted.discard((self.output or 0, place))
-
-    def locate(self, index: int) -> tuple[Outputs, int]:
-        """Return the cell of an element and its place in it."""
-        return self.cells[index // self.chunk], index % self.chunk
-
-    def record(self, index: int) -> Any:
-        """Return the record of an element, `PENDING` if there is none yet."""
-        cell = self.cells[index // self.chunk]
-        if self.output is None:
-            return PENDING if cell.missing else None
-        return cell.columns[self.output][index % self.chunk]
-
-    def cells_of(self, indexes: range) -> Sequence[Outputs]:
-        """Return the cells that hold a range of elements."""
-        if not indexes:
-            return ()
-        first, last = sorted((indexes[0] // self.chunk, indexes[-1] // self.chunk))
-        return self.cells[first : last + 1]
-
-    def parts(self, indexes: range) -> Iterator[tuple[Outputs, range]]:
-        """Return the cells that hold a range of elements, each with their places in it."""
-        if indexes.step < 0:
-            indexes = indexes[::-1]
-        while indexes:
-            number = indexes[0] // self.chunk
-            base, step = number * self.chunk, indexes.step
-            count = -(-(base + self.chunk - indexes[0]) // step)
-            here, indexes = indexes[:count], indexes[count:]
-            yield self.cells[number], range(here[0] - base, here[-1] - base + 1, step)
-
-    def at(self, index: int) -> tuple[Location, int]:
-        """Return the home that really has an element, and its place there."""
-        return self, index
-
-    def split(self, indexes: range) -> list[tuple[Location, range]]:
-        """Return the homes that really have a range of elements, each with a range of its own."""
-        return [(self, indexes)]
-
-    def records(self, indexes: range) -> list[Any]:
-        """Return the records of a range of elements."""
-        if self.output is None or indexes.step != 1:
-            return [self.record(index) for index in indexes]
-        found: list[Any] = []
-        for number in range(indexes.start // self.chunk, -(-indexes.stop // self.chunk)):
-            base = number * self.chunk
-            column = self.cells[number].columns[self.output]
-            found += column[max(0, indexes.start - base) : indexes.stop - base]
-        return found
-
-    def is_plain(self, indexes: range) -> bool:
-        """Return whether all records of the range are immediates."""
-        if self.output is None:
-            return False
-        return all(cell.plain[self.output] and not cell.missing for cell in self.cells_of(indexes))
-
-
-class ScatteredLocation(Location):
-    """Elements that are found in several places: outputs of other nodes, one for each."""
-
-    __slots__ = ("nodes",)
-
-    def __init__(self, nodes: Sequence[tuple[Any, int]]) -> None:
-        super().__init__((), 1, None)
-        self.nodes = nodes
-
-    def at(self, index: int) -> tuple[Location, int]:
-        """Return where an element is, and its place there."""
-        node, place = self.nodes[index]
-        home: Location = node.home
-        return home.at(node.offset + place)
-
-    def split(self, indexes: range) -> list[tuple[Location, range]]:
-        """Return where elements are, each with its place there."""
-        places = [self.at(index) for index in indexes]
-        return [(home, range(place, place + 1)) for home, place in places]
-
-    def locate(self, index: int) -> tuple[Outputs, int]:
-        """Return the outputs that hold an element, and its place in them."""
-        home, place = self.at(index)
-        return home.locate(place)
-
-    def record(self, index: int) -> Any:
-        """Return the record of an element."""
-        home, place = self.at(index)
-        return home.record(place)
-
-    def cells_of(self, indexes: range) -> Sequence[Outputs]:
-        """Return the outputs that hold a range of elements, each once."""
-        return list(dict.fromkeys(self.locate(index)[0] for index in indexes))
-
-    def records(self, indexes: range) -> list[Any]:
-        """Return the records of a range of elements."""
-        return [self.record(index) for index in indexes]
-
-    def is_plain(self, indexes: range) -> bool:
-        """Return False: they are not one unbroken column."""
-        return False
-
-
-def known_at(record: Any, offset: int = 0) -> Location:
-    """Return a home that holds one record already: a cancelled call, an object put."""
-    cell = Outputs(1, 1)
-    cell.fill(0, [[record]])
-    cell.settle(1)
-    return _Settled([cell], 1, 0)
-
-
-class _Settled(Location):
-    """One record for every index."""
-
-    __slots__ = ()
-
-    def locate(self, index: int) -> tuple[Outputs, int]:
-        return self.cells[0], 0
-
-    def record(self, index: int) -> Any:
-        return self.cells[0].columns[0][0]
-
-    def cells_of(self, indexes: range) -> Sequence[Outputs]:
-        return self.cells if indexes else ()
-
-    def parts(self, indexes: range) -> Iterator[tuple[Outputs, range]]:
-        yield from ((self.cells[0], range(1)) for _ in indexes[:1])
-
-    def records(self, indexes: range) -> list[Any]:
-        return [self.record(0)] * len(indexes)
-
-
-Wanted = tuple[Location, range]
 
 _OF_SEVERAL = re.compile(r"(.+)\.(\d+)\.(\d+)")
 

@@ -26,7 +26,8 @@ from pymonik.errors import ClusterError, ClusterUnreachable
 from pymonik.humanize import counted
 from pymonik.plan.make_requests import SubmissionContext, application
 from pymonik.plan.plan import Plan
-from pymonik.values.outputs import Outputs, Wanted
+from pymonik.values.location import Wanted
+from pymonik.values.outputs import Outputs
 
 logger = logging.getLogger("pymonik.armonik")
 

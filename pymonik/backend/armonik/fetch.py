@@ -17,7 +17,8 @@ from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from pymonik.backend.armonik.large_values import AHEAD_BYTES, AHEAD_UNITS, LargeValues, Value
 from pymonik.errors import ClusterError
-from pymonik.values.outputs import Outputs, Wanted
+from pymonik.values.location import Wanted
+from pymonik.values.outputs import Outputs
 
 logger = logging.getLogger("pymonik.armonik")
 
