@@ -1,5 +1,5 @@
 """The command line, as the tests of the commands start it."""
 
-from tests.cli.conftest import pymonik_command
+from tests.cli.conftest import command_here, pymonik_command
 
-__all__ = ["pymonik_command"]
+__all__ = ["command_here", "pymonik_command"]

@@ -309,7 +309,7 @@ def test_tasks_with_other_fields_are_refused_or_drawn(tmp_path: Path, seed: int)
 
 
 def test_commands_tell_of_a_damaged_file_in_one_sentence(
-    saved: Path, pymonik_command: Command, tmp_path: Path
+    saved: Path, command_here: Command, tmp_path: Path
 ) -> None:
     data = saved.read_bytes()
     (tmp_path / "cut.pmk").write_bytes(data[: len(data) // 2])
@@ -319,7 +319,7 @@ def test_commands_tell_of_a_damaged_file_in_one_sentence(
     assert is_tasks_file(str(tmp_path / "t.pmk"))
     for command in (["graph", "show"], ["graph", "cost"], ["graph", "check"], ["submit"]):
         for name in ("cut.pmk", "g.pmk", "t.pmk"):
-            done = pymonik_command(*command, name)
+            done = command_here(*command, name)
             assert done.returncode == 2, done
             assert "Traceback" not in done.stderr
             assert name in done.stderr

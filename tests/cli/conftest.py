@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from pymonik.cli.app import app
 from tests.conftest import PATIENCE, script_environment
 
 Result = subprocess.CompletedProcess[str]
@@ -29,5 +31,20 @@ def pymonik_command(tmp_path: Path) -> Callable[..., Result]:
             text=True,
             timeout=PATIENCE,
         )
+
+    return run
+
+
+@pytest.fixture
+def command_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run `pymonik ARGS…` as the other does, but in this process: where no script is run."""
+
+    def run(*args: str, **files: str) -> Result:
+        for name, text in files.items():
+            (tmp_path / f"{name}.py").write_text(text)
+        with monkeypatch.context() as there:
+            there.chdir(tmp_path)
+            done = CliRunner(env={"COLUMNS": "80"}).invoke(app, args, prog_name="pymonik")
+        return Result(args, done.exit_code, done.stdout, done.stderr)
 
     return run

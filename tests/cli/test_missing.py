@@ -43,8 +43,8 @@ def words(done: subprocess.CompletedProcess[str]) -> str:
         (["show", "jobs.py", "--save", "moons/a.svg"], "moons/a.svg cannot be written: No such"),
     ],
 )
-def test_wrong_names_are_wrong_usage(pymonik_command: Command, args: list[str], told: str) -> None:
-    done = pymonik_command("graph", *args, jobs=JOBS)
+def test_wrong_names_are_wrong_usage(command_here: Command, args: list[str], told: str) -> None:
+    done = command_here("graph", *args, jobs=JOBS)
     assert done.returncode == 2, done.stderr
     assert told in words(done)
 
