@@ -7,16 +7,22 @@ runs now, overwritten when that ends.
 
     numbers: element · step · deadline (ns, 0: none) · unit (-1: none) · bytes of the journal ·
              the journal's first element · bytes of the steps behind it · how often it was begun
+    entry:   4 bytes: length · 4 bytes: checksum · the pickle
+
+An executor may die of writing where it should not. The checksums are a chain that begins with the
+unit and its first element: nothing is unpickled, or taken for another's, that was not noted here.
 """
 
 from __future__ import annotations
 
-import io
 import logging
 import mmap
 import os
 import pickle
+import struct
+from collections.abc import Iterator
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from pymonik.system.memory_file import MemoryFile, open_memory_file
 from pymonik.values.content import Content
@@ -29,6 +35,10 @@ _SIZE = 1 << 18
 ELEMENT, STEP, DEADLINE, UNIT, JOURNAL, FIRST, STEPS, BEGUN = range(8)
 # A step that ended, and whose value is nowhere but in the executor's memory.
 GONE: tuple[Any, ...] = ()
+_HEAD = struct.Struct("<II")
+_BEGUN = struct.Struct("<qq")
+# Steps continue the chain of elements in another way: none is taken for an element.
+_OF_STEPS = 0x73746570
 
 
 class Journal(NamedTuple):
@@ -59,6 +69,8 @@ class Page:
         self._bytes = memoryview(self._map)
         self.numbers = self._bytes[:_NUMBERS].cast("q")
         self._steps = 0
+        # The last checksums of the journal, and of the steps behind it.
+        self._chain = self._steps_chain = 0
         self._seen: list[int] = []
 
     def close(self) -> None:
@@ -75,6 +87,8 @@ class Page:
         self.numbers[STEP] = self.numbers[DEADLINE] = 0
         self.numbers[FIRST] = first
         self.numbers[UNIT] = unit
+        self._chain = crc32(_BEGUN.pack(unit, first))
+        self._steps_chain = self._chain ^ _OF_STEPS
 
     def add(self, record: Any) -> bool:
         """Note the records of one more element that ended; False when there is no room for them."""
@@ -84,9 +98,10 @@ class Page:
         if self._steps:  # they are about to be overwritten
             self.numbers[STEPS] = self._steps = 0
         at = self.numbers[JOURNAL]
-        end = self._write(at, record)
+        end, self._chain = self._write(at, record, self._chain)
         if end == at:
             return False
+        self._steps_chain = self._chain ^ _OF_STEPS
         self.numbers[JOURNAL] = end
         return True
 
@@ -95,19 +110,22 @@ class Page:
         if step and _is_large(step[0]):
             step = GONE
         at = self.numbers[JOURNAL] + self._steps
-        end = self._write(at, step)
+        end, self._steps_chain = self._write(at, step, self._steps_chain)
         self._steps += end - at
         self.numbers[STEPS] = self._steps
         return end > at
 
-    def _write(self, at: int, entry: Any) -> int:
-        """Write an entry; give where it ends, `at` when there is no room."""
+    def _write(self, at: int, entry: Any, chain: int) -> tuple[int, int]:
+        """Write an entry; give where it ends, `at` when there is no room, and the last checksum."""
         data = pickle.dumps(entry, 5)
-        end = at + len(data)
-        if end > _SIZE - _NUMBERS:
-            return at
-        self._bytes[_NUMBERS + at : _NUMBERS + end] = data
-        return end
+        begin = _NUMBERS + at + _HEAD.size
+        end = begin + len(data)
+        if end > _SIZE:
+            return at, chain
+        chain = crc32(data, chain)
+        _HEAD.pack_into(self._bytes, _NUMBERS + at, len(data), chain)
+        self._bytes[begin:end] = data
+        return end - _NUMBERS, chain
 
     def journal(self) -> Journal:
         """Return what has ended; nobody writes any more."""
@@ -138,17 +156,32 @@ class Page:
 
 
 def _parsed(numbers: list[int], data: bytes) -> Journal:
-    stream = io.BytesIO(data)
+    unit, first = numbers[UNIT], numbers[FIRST]
     entries: list[Any] = []
     steps: list[tuple[Any, ...]] = []
     try:
-        while stream.tell() < min(numbers[JOURNAL], len(data)):
-            entries.append(pickle.load(stream))
-        while stream.tell() < len(data):
-            steps.append(pickle.load(stream))
+        chain = crc32(_BEGUN.pack(unit, first))
+        for entry, checksum in _entries(data[: numbers[JOURNAL]], chain):
+            entries.append(pickle.loads(entry))
+            chain = checksum
+        for entry, _ in _entries(data[numbers[JOURNAL] :], chain ^ _OF_STEPS):
+            steps.append(pickle.loads(entry))
     except Exception:  # user code has written over it: what cannot be read runs again
         logger.warning("the page of an executor holds what it did not write")
-    return Journal(numbers[UNIT], numbers[FIRST], entries, steps)
+    return Journal(unit, first, entries, steps)
+
+
+def _entries(data: bytes, chain: int) -> Iterator[tuple[bytes, int]]:
+    """Yield the pickles of entries, each with its checksum; raises ValueError behind the last."""
+    at = 0
+    while at < len(data):
+        size, checksum = _HEAD.unpack_from(data, at)
+        entry = data[at + _HEAD.size : at + _HEAD.size + size]
+        chain = crc32(entry, chain)
+        if chain != checksum or len(entry) != size:
+            raise ValueError("an entry is not what was written")
+        yield entry, chain
+        at += _HEAD.size + size
 
 
 def _is_large(record: Any) -> bool:
