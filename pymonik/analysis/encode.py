@@ -9,13 +9,11 @@ from __future__ import annotations
 import base64
 from dataclasses import fields
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymonik.capture.fingerprint import content_digest, parameters_of, parts_of
 from pymonik.capture.freeze import pickled_types
-from pymonik.environment.value import Environment
 from pymonik.errors import GraphFileError
-from pymonik.files.materialize import content_of_bytes
 from pymonik.foreign import without_credentials
 from pymonik.graph.columns import Const, Immediates, ListOf, Nested, Range, Ref
 from pymonik.graph.ir import CallSpec, Graph, Put
@@ -23,9 +21,20 @@ from pymonik.plan.plan import Source
 from pymonik.values.content import Content
 from pymonik.values.options import TaskOptions, names_of
 
+if TYPE_CHECKING:
+    from pymonik.environment.value import Environment
+
 KIND, FORMAT = "pymonik-graph", 2
 # Python writes no longer numbers in decimals, as JSON does (its limit is 4 300 digits).
 _BITS = 14_000
+
+
+def brief(source: Source) -> dict[str, Any]:
+    """Return a graph as plain data without its contents: enough to draw, price and compare it.
+
+    Raises GraphFileError when it needs earlier values.
+    """
+    return Writer(source, is_brief=True).data
 
 
 class Writer:
@@ -137,6 +146,8 @@ class Writer:
             return None
         known = self.folders.get(environment.working_hash)
         if known is None:
+            from pymonik.files.materialize import content_of_bytes
+
             known = self.folders[environment.working_hash] = content_of_bytes(environment.archive())
         return self._content(known)
 

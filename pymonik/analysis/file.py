@@ -72,16 +72,8 @@ def load(path: str | Path, variables: Mapping[str, str] | None = None) -> Source
         )
 
 
-def brief(source: Source) -> dict[str, Any]:
-    """Return a graph as plain data without its contents: enough to draw, price and compare it.
-
-    Raises GraphFileError when it needs earlier values.
-    """
-    return Writer(source, is_brief=True).data
-
-
 def of_brief(data: dict[str, Any]) -> Source:
-    """Return what `brief` wrote: it can be compiled, but not run; raises GraphFileError."""
+    """Return what `encode.brief` wrote: it can be compiled, but not run; raises GraphFileError."""
     try:
         if data["format"] != FORMAT:
             raise GraphFileError("its graph was kept by another PymoniK, and is not read")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import abc
 import copyreg
 import enum
-import hashlib
 import types
 import weakref
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pymonik._pickled import pickled
+from pymonik.system.blake import blake2b
 
 _MADE_BY_SLOTS = types.MemberDescriptorType
 # What Python or a library makes anew for each class, and keeps for itself.
@@ -202,4 +202,4 @@ def outline(cls: type) -> bytes:
         code = function.__code__.co_code if isinstance(function, types.FunctionType) else b""
         if not name.startswith("__") or code:
             parts += [name, code]
-    return hashlib.blake2b(repr(parts).encode(), digest_size=12).digest()
+    return blake2b(repr(parts).encode(), digest_size=12).digest()

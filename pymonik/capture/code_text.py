@@ -6,13 +6,14 @@ Bytecode is read as the interpreter gives it, the same for a release of Python o
 
 from __future__ import annotations
 
-import hashlib
 import opcode
 import sys
 import types
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
+
+from pymonik.system.blake import blake2b
 
 # Numbers, not names: this is read for each instruction.
 _EXTENDED = opcode.opmap["EXTENDED_ARG"]
@@ -206,4 +207,4 @@ def plain(value: Any) -> str:
 def hashed(data: Any) -> str:
     """Return length and digest of bytes."""
     view = memoryview(data)
-    return f"{view.nbytes} {hashlib.blake2b(view, digest_size=16).hexdigest()}"
+    return f"{view.nbytes} {blake2b(view, digest_size=16).hexdigest()}"

@@ -8,7 +8,6 @@ global values, packages, Python. How values are written is told in `canonical_te
 from __future__ import annotations
 
 import functools
-import hashlib
 import logging
 import sys
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from weakref import WeakKeyDictionary
 from pymonik.capture.canonical_text import code_text, text, values_of, whole_text
 from pymonik.capture.definition_versions import are_current
 from pymonik.capture.reachable import reachable
+from pymonik.system.blake import blake2b
 from pymonik.values.content import Content
 
 logger = logging.getLogger("pymonik")
@@ -173,4 +173,4 @@ def _holds_set(data: bytes) -> bool:
 
 
 def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()

@@ -24,7 +24,7 @@ _LOOKED_AT = 50
 
 def small_graph(plan: Plan) -> dict[str, Any] | None:
     """Return the graph of a plan as recorded, if that is small and needs no earlier values."""
-    from pymonik.analysis.file import brief
+    from pymonik.analysis.encode import brief
     from pymonik.errors import GraphFileError
 
     if plan.source is None:

@@ -9,7 +9,6 @@ A buffer above `shared_size` lives in a memory file: see `memory_file`.
 from __future__ import annotations
 
 import functools
-import hashlib
 import pickle
 import threading
 from collections.abc import Iterable, Sequence
@@ -17,6 +16,7 @@ from typing import Any, ClassVar
 
 from pymonik._pickled import pickled
 from pymonik.settings import settings
+from pymonik.system.blake import blake2b
 from pymonik.system.memory_file import Buffer, MemoryFile
 
 # The types whose values cannot change: kept as they are, pickled once per unit.
@@ -126,7 +126,7 @@ class Content:
 
 def digest_of(parts: Iterable[memoryview]) -> bytes:
     """Return the digest of parts: BLAKE2b of their lengths and bytes, the only one in use."""
-    hasher = hashlib.blake2b(digest_size=20)
+    hasher = blake2b(digest_size=20)
     for view in parts:
         hasher.update(view.nbytes.to_bytes(8, "little"))
         hasher.update(view)

@@ -10,12 +10,12 @@ A place may also be the 16 bytes themselves: of a call that is recorded a second
 
 from __future__ import annotations
 
-import hashlib
 import operator
 import os
 from typing import Any
 
 from pymonik.errors import OptionsError
+from pymonik.system.blake import blake2b
 
 SIZE = 16
 
@@ -102,4 +102,4 @@ def generator(seed: bytes) -> Any:
 
 
 def _hashed(text: bytes) -> bytes:
-    return hashlib.blake2b(text, digest_size=SIZE, person=b"pymonik seed").digest()
+    return blake2b(text, digest_size=SIZE, person=b"pymonik seed").digest()

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from pymonik import Pymonik, Task, task
-from pymonik.analysis.file import brief, compiled, load, of_brief, save
+from pymonik.analysis.encode import brief
+from pymonik.analysis.file import compiled, load, of_brief, save
 from pymonik.client.lookup import handles_of
 from pymonik.errors import GraphFileError
 from pymonik.graph.show import show

@@ -20,8 +20,9 @@ import pytest
 from pymonik import Pymonik, task
 from pymonik.analysis.check import check
 from pymonik.analysis.diff import diff
+from pymonik.analysis.encode import brief
 from pymonik.analysis.estimate import estimate
-from pymonik.analysis.file import brief, compiled, is_file, load, of_brief, save
+from pymonik.analysis.file import compiled, is_file, load, of_brief, save
 from pymonik.analysis.session.check import check_tasks
 from pymonik.analysis.session.diff import compare, tasks_of_plans
 from pymonik.analysis.session.file import is_tasks_file, load_tasks, save_tasks

@@ -11,7 +11,8 @@ import pytest
 
 from pymonik import Pymonik, task
 from pymonik.analysis.diff import diff
-from pymonik.analysis.file import brief, of_brief
+from pymonik.analysis.encode import brief
+from pymonik.analysis.file import of_brief
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

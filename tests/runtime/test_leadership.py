@@ -260,7 +260,8 @@ def test_who_waits_amid_a_turn_is_refused_and_not_left_to_wait_for_ever() -> Non
 
     def turn() -> None:
         with pytest.raises(BackendError, match="finalizer") as caught:
-            loop.leadership.lead(lambda: True, None)
+            loop.leadership.lead(lambda: False, None)
+        assert loop.leadership.lead(lambda: True, None)  # it has come
         errors.append(caught.value)
 
     loop = Loop(turn)

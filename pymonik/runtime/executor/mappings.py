@@ -12,7 +12,6 @@ import mmap
 import os
 import sys
 
-from pymonik.system.memcmp import address_of
 from pymonik.system.memory_file import Buffer, MemoryFile
 
 # Smaller files are mapped anew sooner than the kernel is asked about their pages.
@@ -76,6 +75,8 @@ def sweep() -> None:
 
 def is_untouched(mapping: mmap.mmap, size: int) -> bool:
     """Return whether nobody has written to a private mapping of a file; in doubt no."""
+    from pymonik.system.memcmp import address_of  # with the first of them: it loads ctypes
+
     first = address_of(mapping) // mmap.PAGESIZE
     length = -(-size // mmap.PAGESIZE) * _ENTRY
     try:

@@ -24,12 +24,12 @@ class Changed(threading.Condition):
 
     def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
         """Wait until `predicate()` is true, as a condition does."""
-        found = predicate()
-        if found or (timeout is not None and timeout <= 0):
-            return found
-        end = None if timeout is None else time.monotonic() + timeout
-        if self._lead(predicate, end):
+        if timeout is not None and timeout <= 0:
             return predicate()
+        end = None if timeout is None else time.monotonic() + timeout
+        found = self._lead(predicate, end)
+        if found:
+            return found
         self._awaited.append(predicate)
         try:
             left = None if end is None else max(0.0, end - time.monotonic())
@@ -37,7 +37,7 @@ class Changed(threading.Condition):
         finally:
             self._awaited.remove(predicate)
 
-    def _lead(self, predicate: Callable[[], Any], end: float | None) -> bool:
+    def _lead(self, predicate: Callable[[], Any], end: float | None) -> Any:
         """Run the host's loop without the lock, until the wait is over or somebody else does."""
 
         def is_over() -> Any:

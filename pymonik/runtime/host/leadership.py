@@ -12,6 +12,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from pymonik.errors import BackendError
 from pymonik.system.deferred_signals import DeferredSignals
@@ -82,30 +83,36 @@ class Leadership:
             return False
         return time.monotonic() - self._waited < _EXPECTED
 
-    def lead(self, is_over: Callable[[], object], end: float | None) -> bool:
-        """Run the loop until a wait is over, if nobody else does; return whether it is."""
+    def lead(self, is_over: Callable[[], Any], end: float | None) -> Any:
+        """Run the loop until a wait is over, if nobody else does.
+
+        Return what `is_over` has said, None where this thread has not led to the end of its wait.
+        """
         if self.leads_here:
+            if found := is_over():
+                return found
             raise BackendError(
                 "a value is waited for by what runs amid the engine's own work, such as a "
                 "finalizer or a log handler, and would never come: wait for it in another thread"
             )
         self._waited = time.monotonic()
         if self._held.locked():
-            return False
+            return None
         # A handler of the user's may raise, as that of Ctrl-C does: not amid a turn.
         with DeferredSignals(self._wake) as signals:
             if not self._held.acquire(blocking=False):
-                return False
+                return None
             self._leader, self._is_lent, self._is_asked = threading.get_ident(), True, False
             try:
-                if is_over():  # it may have come before this thread led, and was told to nobody
-                    return True
+                # It may have come before this thread led, and was told to nobody.
+                if found := is_over():
+                    return found
                 while not (signals.waiting or self._has_ended):
                     news = self._take_turn(end)
                     # In this order: who asks while it is looked is answered by the next look.
                     asked, self._is_asked = self._is_asked, False
-                    if (news or asked) and is_over():
-                        return True
+                    if (news or asked) and (found := is_over()):
+                        return found
                     if self._error is not None or (end is not None and time.monotonic() >= end):
                         break
             finally:
@@ -114,7 +121,7 @@ class Leadership:
                 self._held.release()
                 if not self._may_rest():
                     self.call()
-        return False
+        return None
 
     def _take_turn(self, end: float | None) -> bool:
         try:

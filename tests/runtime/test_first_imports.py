@@ -1,0 +1,48 @@
+"""What a program and its first executor load before the first value is what it waits: counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SCRIPT = """
+import sys
+from pymonik import Pymonik, task
+
+@task
+def modules():
+    return sorted(sys.modules)
+
+with Pymonik(backend="local", workers=1):
+    theirs = modules.invoke().get()
+    print(*sorted(sys.modules))
+    print(*theirs)
+"""
+# Each takes a millisecond or more, and most tasks do without.
+LATER = {
+    "asyncio", "bz2", "concurrent.futures", "ctypes", "hashlib", "html", "importlib.abc", "json",
+    "lzma", "multiprocessing", "numpy", "pathlib", "random", "shutil", "tempfile", "urllib.parse",
+    "zipfile", "pymonik.analysis.file", "pymonik.cache", "pymonik.draw", "pymonik.emulator",
+    "pymonik.environment.value", "pymonik.files", "pymonik.runs.store",
+}  # fmt: skip
+# Of the edges: see `benchmarks.fresh.HEAVY`.
+HEAVY = {
+    "armonik", "grpc", "networkx", "packaging", "platformdirs", "pydantic", "rich", "sqlite3",
+}  # fmt: skip
+# Executors compile nothing, and start no processes, before a task makes calls.
+OF_CLIENTS = {
+    "subprocess", "pymonik.backend", "pymonik.client", "pymonik.graph.passes", "pymonik.plan",
+    "pymonik.runs", "pymonik.runtime.host.host",
+}  # fmt: skip
+# 284 and 192 with Python 3.11; the standard library of each version has some of its own.
+MOST, MOST_THERE = 305, 210
+
+
+def test_little_is_loaded_before_the_first_value(run_script: Any) -> None:
+    done = run_script(SCRIPT)
+    ours, theirs = (set(line.split()) for line in done.stdout.splitlines())
+    assert "pymonik.runtime.host.host" in ours, done.stderr
+    assert ours & (LATER | HEAVY) == set()
+    assert len(ours) <= MOST
+    assert "pymonik.runtime.executor.run" in theirs
+    assert theirs & (LATER | HEAVY | OF_CLIENTS) == set()
+    assert len(theirs) <= MOST_THERE
