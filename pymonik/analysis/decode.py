@@ -242,20 +242,20 @@ class Reader:
         if kind == "tuple":
             made = tuple(map(self._slot, _list(value)))
             return self.immediates.setdefault((tuple, literal(made)), made)
-        if kind == "int":
-            return self._wide(_text(value))
+        if kind in ("int", "float"):
+            return self._odd_number(kind, _text(value))
         if kind == "bytes":
             return base64.b64decode(_text(value), validate=True)
         if kind == "complex":
             real, imag = value
-            return complex(float(real), float(imag))
+            return complex(float(self._slot(real)), float(self._slot(imag)))
         return ... if kind == "ellipsis" else _refuse(slot)
 
-    def _wide(self, text: str) -> int:
-        """Return a number of more digits than Python reads in decimals: see `encode`."""
-        value = int(text, 16)
-        kept: int = self.immediates.setdefault((int, text), value)
-        return kept
+    def _odd_number(self, kind: str, text: str) -> int | float:
+        """Return a number that JSON has no word for: see `encode`."""
+        made = int(text, 16) if kind == "int" else float.fromhex(text)
+        same: int | float = self.immediates.setdefault((type(made), text), made)
+        return same
 
     def _run(self, place: Any, start: Any, stop: Any, step: Any) -> tuple[Call, range]:
         """Return a run of a bundle: a node, and which of its values."""

@@ -7,6 +7,7 @@ and `contents` by number.
 from __future__ import annotations
 
 import base64
+import math
 from dataclasses import fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -208,8 +209,10 @@ class Writer:
             return {"tuple": list(map(self._immediate, value))}
         if type(value) is int and value.bit_length() > _BITS:
             return {"int": hex(value)}
+        if type(value) is float and not math.isfinite(value):  # no numbers of JSON
+            return {"float": value.hex()}
         if isinstance(value, bytes):
             return {"bytes": base64.b64encode(value).decode()}
         if isinstance(value, complex):
-            return {"complex": [value.real, value.imag]}
+            return {"complex": [self._immediate(value.real), self._immediate(value.imag)]}
         return {"ellipsis": True} if value is ... else value

@@ -11,10 +11,10 @@ Looking at a file runs nothing of it. Values of variables of an environment are 
 credentials of URLs: who submits the graph has them.
 
 A slot value in the JSON is an immediate as it is; or an object with one key: `tuple`, `bytes` (in
-base 64), `int` (in hexadecimal: decimals would be too many), `complex`, `ellipsis`; `content` (a
-number), `ref` (node and index), `bundle` (nodes with start, stop, step), `nested` (a content and
-its slots). A column is `const`, `immediates`, `each` (with slot values) or `range` (node, start,
-step).
+base 64), `int` and `float` (in hexadecimal: of too many digits, or not finite), `complex` (two
+floats), `ellipsis`; `content` (a number), `ref` (node and index), `bundle` (nodes with start, stop,
+step), `nested` (a content and its slots). A column is `const`, `immediates`, `each` (with slot
+values) or `range` (node, start, step).
 """
 
 from __future__ import annotations

@@ -16,7 +16,9 @@ from difflib import get_close_matches
 
 import rich_click as click
 
+from pymonik.errors import RunNotFound
 from pymonik.foreign import harmless
+from pymonik.runs.store import RunStore
 
 _SESSION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _RUN = re.compile(r"last|(local|inline|dry-run)-\w*")
@@ -39,10 +41,24 @@ def _why(name: str) -> str:
             text += ": of a session, name the cluster with --endpoint or AKCONFIG"
         return text
     if _RUN.fullmatch(name):
-        return f"there is no run {name!r}: `pymonik runs list` names them"
+        return _why_no_run(name)
     if os.path.exists(f"{name}.py"):
         return f"there is no {name!r} here, but {name}.py is"
     return f"there is no {name!r} here"
+
+
+def _why_no_run(name: str) -> str:
+    """Return what the database says of a run: that it is not there, or damaged."""
+    try:
+        store = RunStore.existing()
+    except RunNotFound:  # nor any other
+        return f"there is no run {name!r}: `pymonik runs list` names them"
+    try:
+        with store:
+            store.find(name)
+    except RunNotFound as error:
+        return str(error)
+    return f"the run {name!r} has just been recorded: try again"
 
 
 def check_script(name: str) -> None:

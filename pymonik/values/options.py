@@ -7,6 +7,7 @@ is the business of the compiler (`cost`, `chunk_size`, `pure`), the host (`max_d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -120,7 +121,7 @@ def _duration(name: str, value: object) -> timedelta:
 
 
 def _cost(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         raise OptionsError(f"{name} takes seconds above 0, not {value!r}")
     return float(value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import zipfile
@@ -19,6 +20,7 @@ from pymonik.analysis.file import compiled, load, of_brief, save
 from pymonik.client.lookup import handles_of
 from pymonik.errors import GraphFileError
 from pymonik.graph.show import show
+from pymonik.humanize import literal
 from pymonik.record.handle import handle_to
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -69,25 +71,31 @@ def test_what_is_loaded_compiles_to_the_same_plan(tmp_path: Path) -> None:
     del kept
 
 
-@pytest.mark.parametrize("brief_only", [False, True])
-def test_numbers_of_more_digits_than_python_reads_come_back(
-    tmp_path: Path, brief_only: bool
-) -> None:
-    wide = -(1 << 20_000)
+WIDE = -(1 << 20_000)
+ODD = [WIDE, math.inf, -math.inf, math.nan, -0.0, complex(-math.inf, math.nan)]
+
+
+@pytest.mark.parametrize("is_brief", [False, True], ids=["saved", "kept"])
+def test_numbers_that_json_has_not_come_back(tmp_path: Path, is_brief: bool) -> None:
     with Pymonik(backend="inline") as client:
-        loop = [add.invoke(wide, wide + 1), add.invoke((wide, 2), (wide,), k=())]
+        calls = [add.invoke(*ODD[:2], k=()), add.invoke((WIDE, 2), (math.nan, WIDE), k=())]
+        rows = add.map_invoke([(number, 1) for number in ODD])
         plan = client.plan()
-        if brief_only:
-            source = of_brief(json.loads(json.dumps(brief(plan.source))))
+        if is_brief:
+            text = json.dumps(brief(plan.source), allow_nan=False)
+            source = of_brief(json.loads(text))
         else:
             save(plan, tmp_path / "g.pmk")
             source = load(tmp_path / "g.pmk")
         client.cancel()
-    one, other = (node.args for node in source.graph.nodes)
-    assert one[:2] == (wide, wide + 1)
-    assert other == ((wide, 2), (wide,), ())
-    assert len(compiled(source).units) == 2
-    del loop
+    one, other, mapped = (node.args for node in source.graph.nodes)
+    assert one == (*ODD[:2], ())
+    assert other[0] == (WIDE, 2)
+    assert math.isnan(other[1][0])
+    assert other[1][1] == WIDE
+    assert list(map(literal, mapped[0].values)) == list(map(literal, ODD))
+    assert len(compiled(source).units) >= 3
+    del calls, rows
 
 
 def test_what_is_loaded_gives_the_same_values(tmp_path: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
+import zlib
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -41,6 +44,27 @@ with Pymonik(backend="inline"):
 
 def ran(command: Command, days: str = "10") -> None:
     assert command("run", "p.py", days, p=SCRIPT).returncode == 0
+
+
+def test_numbers_that_are_not_finite_do_no_harm_to_a_run(
+    runs: Path, pymonik_command: Command
+) -> None:
+    given = 'price.invoke(book, curve, float("nan") if day else float("inf"))'
+    odd = SCRIPT.replace("price.invoke(book, curve, day)", given)
+    assert pymonik_command("run", "p.py", "3", p=odd).returncode == 0
+    assert json.loads(pymonik_command("runs", "show", "-o", "json").stdout)["calls"] == 4
+    priced = json.loads(pymonik_command("graph", "cost", "-o", "json", "last").stdout)
+    assert priced["figures"]["written"] == 4
+
+
+def test_a_run_that_is_damaged_is_not_said_to_be_missing(
+    runs: Path, pymonik_command: Command
+) -> None:
+    ran(pymonik_command)
+    with closing(sqlite3.connect(runs / "runs.sqlite")) as database, database:
+        database.execute("UPDATE runs SET detail = ?", (zlib.compress(b"[NaN]"),))
+    told = pymonik_command("graph", "cost", "last").stderr
+    assert "is damaged" in told.replace("│", " ")
 
 
 def test_a_run_is_priced(runs: Path, pymonik_command: Command) -> None:
