@@ -11,8 +11,7 @@ import logging
 import pickle
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pymonik.cache.keys import Keys
@@ -49,15 +48,10 @@ class CacheLookup:
         # Guards `_open`: every thread whose wait has ended keeps what has come.
         self._lock = fork_safe(threading.Lock())
 
-    @contextmanager
-    def without(self, graph: Graph) -> Iterator[tuple[Graph, SplicedGraph]]:
-        """Return the graph without known calls, for as long as it is compiled."""
+    def without(self, graph: Graph) -> SplicedGraph:
+        """Return the graph without known calls."""
         self._look_elsewhere(graph)
-        cut = SplicedGraph(self, graph)
-        try:
-            yield cut.graph, cut
-        finally:
-            cut.restore()
+        return SplicedGraph(self, graph)
 
     def find(self, key: str) -> Place | None:
         """Return where the value of a key is, if it is known."""

@@ -21,7 +21,7 @@ from pymonik.graph.columns import (
     column_refs,
     slot_at,
 )
-from pymonik.graph.ir import Call, Graph
+from pymonik.graph.ir import Call, Graph, StandIn, original_of
 from pymonik.values.location import ScatteredLocation
 
 Place = tuple[Any, int]
@@ -49,26 +49,26 @@ class _Anchor:
 
 
 class SplicedGraph:
-    """One graph without its known calls; arguments name others until `restore`."""
+    """One graph without its known calls; calls with other arguments stand in for their users."""
 
     def __init__(self, known: KeySource, graph: Graph) -> None:
         self._known = known
         self._parts: dict[int, list[Place]] = {}
         self._spliced: list[tuple[Call, list[Place]]] = []
         self._shared: list[Place] = []
-        self._before: list[tuple[Call, tuple[Any, ...]]] = []
+        self._aliases = dict(graph.aliases)
         self.misses: list[tuple[str, Place, Any]] = []
         self.hits = 0
         nodes: list[Any] = []
         for node in graph.nodes:
             if isinstance(node, Call):
                 keys = known.keys_of(node)  # of the arguments as they were recorded
-                self._rename(node)
-                nodes += self._look_up(node, keys) if is_cached(node) else [node]
+                changed = self._renamed(node)
+                nodes += self._look_up(changed, keys) if is_cached(node) else [changed]
             else:
                 nodes.append(node)
         note = (f"reused {self.hits} calls: their values are known",) if self.hits else ()
-        self.graph = Graph(tuple(nodes), graph.aliases, graph.notes + note)
+        self.graph = Graph(tuple(nodes), self._aliases, graph.notes + note)
 
     def bind(self) -> None:
         """Let the calls that were taken out know where their values are."""
@@ -84,45 +84,57 @@ class SplicedGraph:
         """The keys of what is computed now, and where the values will be."""
         return tuple((key, place) for key, place, _ in self.misses)
 
-    def restore(self) -> None:
-        """Give the calls the arguments that they had."""
-        for node, args in self._before:
-            node.args = args
-
     def _look_up(self, node: Call, keys: list[str | None]) -> list[Call]:
         found = [None if key is None else self._known.find(key) for key in keys]
         hits = len(found) - found.count(None)
         if not hits:
-            anchor = _anchored(node)
-            self.misses += [(k, (node, i), anchor) for i, k in enumerate(keys) if k is not None]
-            return [node]
+            kept, anchor = self._anchored(node)
+            self.misses += [(k, (kept, i), anchor) for i, k in enumerate(keys) if k is not None]
+            return [kept]
         self.hits += hits
         self._shared += [place for place in found if place and isinstance(place[0], Call)]
         left: list[Call] = []
         parts: list[Place] = []
         for index, place in enumerate(found):
             if place is None:
-                call = _element(node, index)
+                call, anchor = self._anchored(_element(node, index))
                 left.append(call)
                 place = call, 0
                 key = keys[index]
                 if key is not None:
-                    self.misses.append((key, place, _anchored(call)))
+                    self.misses.append((key, place, anchor))
             parts.append(place)
-        self._parts[id(node)] = parts
-        self._spliced.append((node, parts))
+        original = original_of(node)
+        self._aliases.pop(original, None)  # nobody makes its value as a whole
+        self._parts[id(original)] = parts
+        self._spliced.append((original, parts))
         return left
+
+    def _anchored(self, node: Call) -> tuple[Call, Any]:
+        """Return a node with what keeps its values wanted: somebody will ask for them."""
+        anchor = node.anchor() if node.anchor is not None else None
+        if anchor is not None:
+            return node, anchor
+        anchor = _Anchor()
+        if type(node) is Call:
+            node = self._stand_in(node, node.args)
+        node.anchor = weakref.ref(anchor)
+        return node, anchor
+
+    def _stand_in(self, node: Call, args: tuple[Any, ...]) -> Call:
+        made = self._aliases[original_of(node)] = StandIn(node, node.spec, args)
+        return made
 
     # ----- users of what was taken out
 
-    def _rename(self, node: Call) -> None:
+    def _renamed(self, node: Call) -> Call:
         if not self._parts:
-            return
+            return node
         change = self._slot if node.n is None else self._column
         args = tuple([change(argument, node.n) for argument in node.args])
         if any(new is not old for new, old in zip(args, node.args)):
-            self._before.append((node, node.args))
-            node.args = args
+            return self._stand_in(node, args)
+        return node
 
     def _column(self, column: Any, n: Any) -> Any:
         kind = type(column)
@@ -170,12 +182,3 @@ def _element(node: Call, index: int) -> Call:
     call.anchor = node.anchor
     call.place = node.place
     return call
-
-
-def _anchored(node: Call) -> Any:
-    """Return what keeps the values of a node wanted: somebody will ask for them."""
-    anchor = node.anchor() if node.anchor is not None else None
-    if anchor is None:
-        anchor = _Anchor()
-        node.anchor = weakref.ref(anchor)
-    return anchor

@@ -67,7 +67,8 @@ class Compiler:
             known=dict(traits.durations),
         )
         try:
-            with _collecting_later(), self._known.without(graph) as unknown:
+            with _collecting_later():
+                unknown = self._known.without(graph)
                 plan = self.templates.plan(unknown, optimize)
                 if plan is None:
                     plan = lower(run_passes(unknown, target, optimize))

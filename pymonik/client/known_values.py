@@ -7,8 +7,7 @@ session, has; and what was computed, kept. Nothing of `cache` is loaded before a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pymonik.client.engine import LazyBackend
@@ -34,20 +33,18 @@ class KnownValues:
         self._cache: CacheLookup | None = None
         self._cut: SplicedGraph | None = None
 
-    @contextmanager
-    def without(self, graph: Graph) -> Iterator[Graph]:
-        """Return the graph without the calls whose values are known, while it is compiled."""
+    def without(self, graph: Graph) -> Graph:
+        """Return the graph without the calls whose values are known."""
         if not self._specs.looks_up:
-            yield graph
-            return
+            return graph
         if self._cache is None:
             from pymonik.cache.lookup import CacheLookup
             from pymonik.cache.store import ValueStore
 
             store = ValueStore() if self._engine.traits.is_here else None
             self._cache = CacheLookup(store, self._made_elsewhere)
-        with self._cache.without(graph) as (unknown, self._cut):
-            yield unknown
+        self._cut = self._cache.without(graph)
+        return self._cut.graph
 
     def _made_elsewhere(self, wanted: Mapping[str, str]) -> dict[str, Any]:
         shared = self._engine.opened().traits.shared

@@ -162,6 +162,27 @@ class Call:
         return _line_alone(self)
 
 
+class StandIn(Call):
+    """A call that stands in a graph for one that was recorded, which stays as it was.
+
+    The graph's `aliases` name it for `original`, which other calls go on naming. Where its value
+    will be is where that of the original is.
+    """
+
+    __slots__ = ("original",)
+
+    def __init__(self, call: Call, spec: CallSpec, args: tuple[Any, ...]) -> None:
+        super().__init__(spec, args, call.n, call.site, call.lasti)
+        self.original = original_of(call)
+        self.anchor, self.label, self.ids = call.anchor, call.label, call.ids
+        self.place = call.place
+
+
+def original_of(call: Call) -> Call:
+    """Return the recorded call that a call stands for: itself, but for a `StandIn`."""
+    return call.original if type(call) is StandIn else call
+
+
 class Put:
     """An object stored under a name, so that others can look it up."""
 
@@ -300,7 +321,8 @@ Node = Call | Put | Map
 class Graph:
     """Nodes in an order in which they could run, and why they are as they are.
 
-    `aliases` maps a recorded call that was found equal to another (by `cse`) to that one.
+    `aliases` maps a recorded call to the one that makes its value: an equal one (by `cse`), or a
+    `StandIn` of its own.
     `notes` are the reasons passes gave for their decisions.
     """
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from pymonik.capture.freeze import pickled_types
-from pymonik.graph.ir import Call, CallSpec, Graph, Map, Put, Step, inputs, line_of
+from pymonik.graph.ir import Call, CallSpec, Graph, Map, Put, Step, inputs, line_of, original_of
 from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit
@@ -37,7 +37,8 @@ def bind(graph: Graph, plan: Plan) -> None:
     for other, kept in graph.aliases.items():
         assert kept.home is not None  # it stays in the graph, which was bound above
         other.home, other.offset = kept.home, kept.offset
-        kept.home.share(kept.offset)
+        if original_of(kept) is not other:  # else it only stands in for that
+            kept.home.share(kept.offset)
 
 
 def _bind_step(step: Step, home: Location) -> None:

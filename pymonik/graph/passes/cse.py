@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.columns import Const, Each, Immediates, ListOf, Nested, Range, Ref
-from pymonik.graph.ir import Call, Graph
+from pymonik.graph.ir import Call, Graph, original_of
 from pymonik.humanize import literal
 from pymonik.values.content import Content
 
@@ -30,7 +30,7 @@ def cse(graph: Graph, target: Target) -> Graph:
             key = (node.spec, node.n, tuple(_key(arg, aliases) for arg in node.args))
             known = first.setdefault(key, node)
             if known is not node:
-                aliases[node] = known
+                aliases[original_of(node)] = known
                 notes.append(f"shared {node.spec.name} ({node.where}): equal to {known.where}")
                 continue
         kept.append(node)

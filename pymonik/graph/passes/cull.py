@@ -18,6 +18,7 @@ def cull(graph: Graph, target: Target) -> Graph:
     if not any(_droppable(node) for node in graph.nodes):
         return graph
     needed: set[int] = set()
+    aliases = graph.aliases
     kept: list[Any] = []
     notes = list(graph.notes)
     for node in reversed(graph.nodes):
@@ -25,7 +26,7 @@ def cull(graph: Graph, target: Target) -> Graph:
             notes.append(f"culled {node.spec.name} ({node.where}): pure, and nobody needs it")
             continue
         kept.append(node)
-        needed.update(map(id, inputs(node)))
+        needed.update(id(aliases.get(source, source)) for source in inputs(node))
     return Graph(tuple(reversed(kept)), graph.aliases, tuple(notes))
 
 
