@@ -21,17 +21,17 @@ def first(a):
 
 @task
 def several(i):
-    return [np.full(40_000, float(i + k)) for k in range(150)]
+    return [np.full(40_000, float(i + k)) for k in range(110)]
 
 with Pymonik(backend="local", workers=2) as client:
-    made = make.map_invoke(range(300))
-    print([v[0] for v in made.get()] == list(range(300)))
-    print(first.map_invoke(made).get() == list(range(300)))
-    given = first.map_invoke([(np.full(40_000, float(i)),) for i in range(300)])
-    print(given.get() == list(range(300)))
+    made = make.map_invoke(range(130))
+    print([v[0] for v in made.get()] == list(range(130)))
+    print(first.map_invoke(made).get() == list(range(130)))
+    given = first.map_invoke([(np.full(40_000, float(i)),) for i in range(130)])
+    print(given.get() == list(range(130)))
     many = several.invoke(5)
-    print([v[0] for v in many.get()] == list(range(5, 155)))
-    print([v[0] for v in Task(list).invoke(many).get()] == list(range(5, 155)))
+    print([v[0] for v in many.get()] == list(range(5, 115)))
+    print([v[0] for v in Task(list).invoke(many).get()] == list(range(5, 115)))
 """
 
 
