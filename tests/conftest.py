@@ -53,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in (
         "shares_files: its tasks and the test see the same files",
         "names_partitions: it needs partitions of certain names",
+        "recorded: what recording does, and no backend: on a cluster it is thorough",
         "deep: thousands of dependency levels, minutes on a real cluster",
     ):
         config.addinivalue_line("markers", marker)
@@ -86,7 +87,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         # Each call is a task there, and tasks cost some ms.
         params = _params(item)
         backend, optimize = params.get("shared", (params.get("backend"), params.get("optimize")))
-        if backend == "emulator" and optimize is False:
+        is_recorded = item.get_closest_marker("recorded") is not None
+        if backend == "emulator" and (optimize is False or is_recorded):
             item.add_marker("thorough")
     if not config.getoption("--endpoint"):
         return

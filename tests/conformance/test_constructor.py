@@ -19,6 +19,7 @@ from .conftest import Connect
 from .programs import square
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize(
     "settings",
     [
@@ -57,6 +58,7 @@ def test_an_unknown_argument_is_refused(connect: Connect) -> None:
         connect(wokers=3)
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize("workers", [0, -1, 1.5, "two"])
 def test_a_senseless_number_of_workers_is_refused(connect: Connect, workers: Any) -> None:
     with pytest.raises(OptionsError, match="workers"):

@@ -198,6 +198,7 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize("use", REFUSED.values(), ids=REFUSED)
 def test_using_a_handle_as_its_value_says_what_to_do(
     client: Pymonik, use: Callable[[Any], Any]
@@ -241,6 +242,7 @@ def test_unpacking_the_wrong_number_fails_as_in_python(client: Pymonik, count: i
         part.exception()
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize(
     "use",
     [np.asarray, np.sum, lambda h: f"{h:.2f}", lambda h: h()],
@@ -260,6 +262,7 @@ def test_an_attribute_of_the_value_is_refused_with_a_hint(client: Pymonik) -> No
     assert not hasattr(h, "__array_interface__")
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize("timeout", [-1, "2", True, float("nan")])
 def test_a_timeout_is_a_time(client: Pymonik, timeout: Any) -> None:
     h, m = square.invoke(2), square.map_invoke([1])

@@ -53,6 +53,7 @@ def test_keyword_only_invocations_keep_their_keywords(client: Pymonik) -> None:
     assert add.invoke(b="b", a="a").get() == "ab"
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize(
     ("args", "kwargs", "culprit"),
     [
@@ -312,6 +313,7 @@ def test_lists_that_do_not_fit_tell_how_to_spread_them(client: Pymonik, rows: An
         add.map_invoke(rows)
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize(
     ("given", "way_out"),
     [

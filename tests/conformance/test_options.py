@@ -194,6 +194,7 @@ def test_labels_leave_options_hashable_and_calls_folded(client: Pymonik) -> None
     assert [h.get() for h in handles] == [i * i for i in range(64)]
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize("given", [{"priority": 2}, 3, "high"])
 def test_task_options_of_a_wrong_type_are_refused_at_the_call(client: Pymonik, given: Any) -> None:
     with pytest.raises(OptionsError, match="task_options takes TaskOptions"):
@@ -218,6 +219,7 @@ def test_a_name_that_is_none_is_refused_and_nothing_is_recorded(client: Pymonik,
     assert client.pending == []
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize("seconds", [float("nan"), "1", True])
 def test_a_limit_that_is_no_time_is_refused(client: Pymonik, seconds: Any) -> None:
     with pytest.raises(OptionsError, match=r"max_duration takes .*seconds"):
