@@ -63,20 +63,20 @@ class ContainerWatch:
         while open_ones:
             obj = open_ones.pop()
             kind = type(obj)
-            if kind in _LEAVES or id(obj) in met or isinstance(obj, type):
+            if kind in _LEAVES or id(obj) in met or issubclass(kind, type):
                 continue
             met.add(id(obj))
             if _is_buffer(obj, kind):
                 if _size_of(obj) <= _BYTES:
                     self._many.add_buffer(obj)
                 continue
-            for part in _parts(obj, kind):
+            for part in _parts_of(obj, kind):
                 count += len(part)
                 if count > _MANY:
                     return
                 if not isinstance(part, (tuple, frozenset)):
                     (self._few if count <= _FEW else self._many).add(part)
-                items = part.values() if isinstance(part, dict) else part
+                items = dict.values(part) if isinstance(part, dict) else part
                 open_ones += [item for item in items if type(item) not in _LEAVES]
 
 
@@ -116,7 +116,9 @@ class _Snapshot:
                 and all(map(is_, chain.from_iterable(self._views), self._seen))
                 and all([_bytes_of(buffer) == seen for buffer, seen in self._buffers])
             )
-        except (RuntimeError, ValueError, AttributeError):  # changed by another thread just now
+        except (
+            Exception
+        ):  # changed by another thread just now, or whatever a class of the user does
             return False
 
 
@@ -155,10 +157,17 @@ def _bound(function: Any) -> list[Any]:
     return [function.__self__] if isinstance(function, types.MethodType) else []
 
 
-def _parts(obj: Any, kind: Any) -> list[Any]:
+def _parts_of(obj: Any, kind: Any) -> list[Any]:
     """Return what can be changed of an object: it as a container, and its attributes."""
+    try:
+        return _parts(obj, kind)
+    except Exception:  # whatever objects of the user do when they are looked at: pickling tells
+        return []
+
+
+def _parts(obj: Any, kind: Any) -> list[Any]:
     parts = []
-    base = next((base for base in _CONTAINERS if isinstance(obj, base)), None)
+    base = next((base for base in _CONTAINERS if issubclass(kind, base)), None)
     if base is not None and kind.__iter__ is base.__iter__:  # else it may do whatever it likes
         parts.append(obj)
     if (base is None or kind is not base) and _is_pickled_by_attributes(kind):

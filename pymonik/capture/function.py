@@ -269,7 +269,7 @@ def prepare_classes(function: Callable[..., Any]) -> None:
         space = reached.__globals__
         seen = [space[name] for name in set(global_names(reached.__code__)) if name in space]
         for value in [*seen, *map(cell_value, reached.__closure__ or ())]:
-            if isinstance(value, type) and travels(value):
+            if issubclass(type(value), type) and travels(value):
                 try:
                     define_class(value)
                 except Exception:  # told by the pickler, with the path that leads there

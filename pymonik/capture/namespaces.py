@@ -48,7 +48,7 @@ def _defined_in(space: dict[str, Any]) -> tuple[list[types.FunctionType], list[t
     module = space.get("__name__")
     functions, methods = [], []
     for value in list(space.values()):
-        if isinstance(value, type):
+        if issubclass(type(value), type):  # a stand-in may raise when it is asked
             methods += list(_methods(value)) if value.__module__ == module else []
         elif (found := _function_of(value)) is not None and found.__globals__ is space:
             functions.append(found)

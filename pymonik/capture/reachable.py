@@ -35,12 +35,15 @@ def reachable(function: Callable[..., Any]) -> list[types.FunctionType]:
     open_ones: list[Any] = [function]
     while open_ones:
         current = open_ones.pop()
-        if isinstance(current, functools.partial):
+        # Only the type is asked: an object may be a stand-in that answers, or raises, as it likes.
+        if issubclass(type(current), functools.partial):
             open_ones += [current.func, *current.args, *current.keywords.values()]
             continue
-        current = getattr(current, "__pymonik_function__", current)
-        current = getattr(current, "__func__", current)
-        if not isinstance(current, types.FunctionType) or id(current) in found:
+        if any("__pymonik_function__" in vars(base) for base in type(current).__mro__):
+            current = current.__pymonik_function__
+        if type(current) in (types.MethodType, staticmethod, classmethod):
+            current = current.__func__
+        if type(current) is not types.FunctionType or id(current) in found:
             continue
         module = current.__module__
         if current is not function and not (module in (None, "__main__") or is_local(module)):

@@ -183,6 +183,33 @@ def test_globals_of_a_script_and_its_modules(run_script: Any, backend: str) -> N
     assert done.stdout.split("\n")[0] == "(1, 1, 1) (2, 2, 1) (2, 2, 2)", done.stderr
 
 
+class Proxy:
+    """Answers for what is not there, as objects of a request do outside of one."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("nothing is there")
+
+    @property
+    def __class__(self) -> Any:  # type: ignore[override]
+        raise RuntimeError("nothing is there")
+
+
+request = Proxy()
+
+
+class Sent:
+    request = 3
+
+
+@task
+def asked(sent: Sent) -> int:
+    return sent.request  # no global, though there is one of this name
+
+
+def test_what_cannot_be_looked_at_is_in_nobodys_way(client: Pymonik) -> None:
+    assert asked.invoke(Sent()).get() == asked.invoke(Sent()).get() == 3
+
+
 # ----- what it costs
 
 
