@@ -25,6 +25,17 @@ from pymonik.runtime.executor.pools import served
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.subtasks import Subtasks, wire_plan
 from pymonik.runtime.executor.surroundings import moved, variables_of
+from pymonik.runtime.host.events import (
+    AllFailed,
+    CallbacksMade,
+    ElementsReported,
+    Event,
+    PieceEnded,
+    RoundOver,
+    UnitCancelled,
+    UnitsAdded,
+)
+from pymonik.runtime.host.instructions import CallBack, GivePieces
 from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from pymonik.runtime.host.messages import plan_of
 from pymonik.runtime.host.scheduler import Scheduler
@@ -34,7 +45,7 @@ from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.content import Content
 from pymonik.values.location import Wanted
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Outputs, call_back
+from pymonik.values.outputs import Callback, Outputs, call_back
 from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache
 from pymonik.wire.program import Program
 
@@ -44,6 +55,8 @@ from pymonik.wire.program import Program
 TURN = fork_safe(threading.RLock())
 
 _NAME = "inline"
+# The number of the only executor.
+_SELF = 0
 
 
 class _NoPage:
@@ -71,13 +84,16 @@ class InlineBackend:
         self._surroundings = surroundings
         self._changed = fork_safe(threading.Condition())
         self._objects = objects = new_session(_NAME)
-        self._scheduler = scheduler = Scheduler(LocalSubtasks)
-        scheduler.executors[0] = []
-        scheduler.observe(objects)
+        self._scheduler = Scheduler(LocalSubtasks)
+        self._state = state = self._scheduler.state
+        self._due: list[Callback] = []
+        # At home nowhere: it runs what needs any environment.
+        state.executors[_SELF] = []
+        state.observe(objects)
         self._functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)
         self._subtasks = Subtasks(slots, False, optimize)
-        arrivals = EngineArrivals(self._changed, scheduler.failures, scheduler.has_open)
-        self.traits = traits_of(_NAME, slots, arrivals, objects, pieces=scheduler)
+        arrivals = EngineArrivals(self._changed, state.failures, state.has_open)
+        self.traits = traits_of(_NAME, slots, arrivals, objects, pieces=state)
         serve()
 
     def submit(self, plan: Plan) -> None:
@@ -87,7 +103,8 @@ class InlineBackend:
 
     def _submit(self, plan: Plan) -> None:
         self._objects.note(plan.blobs)
-        self._scheduler.add(plan.units)
+        with self._changed:
+            self._tell(UnitsAdded(plan.units))
         token = CURRENT.set(self._subtasks)
         outer, running.STATE = running.STATE, running.State()
         running.STATE.worker = _NAME
@@ -95,13 +112,12 @@ class InlineBackend:
         running.STATE.fetch = self._objects.fetch
         running.STATE.caches = lambda: {"functions": self._functions.info}
         try:
-            while given := self._scheduler.assign():
-                for piece in given[0]:
+            while pieces := self._ready():
+                for piece in pieces:
                     self._run(piece)
-            self._scheduler.fail_stuck()
             self._call_back()
         except BaseException:  # Ctrl-C: what was running will not go on
-            self._scheduler.executors[0].clear()
+            self._state.executors[_SELF].clear()
             self._cancel_all("it was interrupted")
             raise
         finally:
@@ -109,6 +125,23 @@ class InlineBackend:
             CURRENT.reset(token)
             with self._changed:
                 self._changed.notify_all()
+
+    def _ready(self) -> list[UnitSlice]:
+        with self._changed:
+            return self._tell(RoundOver())
+
+    def _tell(self, event: Event) -> list[UnitSlice]:
+        """Tell the scheduler of an event; return what is to run. Nobody can be killed.
+
+        Called with `changed`: other threads may ask to be called back, or cancel.
+        """
+        pieces: list[UnitSlice] = []
+        for instruction in self._scheduler.handle(event):
+            if type(instruction) is CallBack:
+                self._due.append(instruction.callback)
+            elif type(instruction) is GivePieces:
+                pieces += instruction.pieces
+        return pieces
 
     def _run(self, piece: UnitSlice) -> None:
         unit = piece.running.unit
@@ -135,24 +168,23 @@ class InlineBackend:
     def _report(self, unit: Unit, reports: Iterable[Report]) -> None:
         began = time.perf_counter()
         for report in reports:
-            told = (0, unit.number, report.start, report.stop, report.columns, report.errors)
-            # Other threads may ask to be called back, or cancel: `changed` guards the cells.
+            told = (_SELF, unit.number, report.start, report.stop, report.columns, report.errors)
             if report.last:
                 seconds = time.perf_counter() - began
                 plan = plan_of(wire_plan(self._subtasks))
                 with self._changed:
-                    self._scheduler.ended(*told, seconds, plan)
+                    self._tell(PieceEnded(*told, seconds, plan))
             else:
                 with self._changed:
-                    self._scheduler.reported(*told)
+                    self._tell(ElementsReported(*told))
 
     def _call_back(self) -> None:
-        while self._scheduler.due:
+        while self._due or self._state.complete:
             with self._changed:
-                due, self._scheduler.due = self._scheduler.due, []
+                due, self._due = self._due, []
             call_back(due)
             with self._changed:
-                self._scheduler.propagate()
+                self._tell(CallbacksMade())
         with self._changed:
             self._changed.notify_all()
 
@@ -167,8 +199,8 @@ class InlineBackend:
 
     def progress(self) -> tuple[int, int]:
         """Return how many units have ended, and how many there are."""
-        done = self._scheduler.done
-        return done, done + self._scheduler.unfinished
+        done = self._state.done
+        return done, done + self._state.unfinished
 
     def cancel(self, cell: Outputs | None = None) -> bool:
         """Stop what an exception has left, or what another thread, or a task, still runs."""
@@ -176,11 +208,13 @@ class InlineBackend:
             self._cancel_all(ABANDONED)
             return True
         with self._changed:
-            return self._scheduler.cancel(cell)
+            is_open = self._state.has_open(cell)
+            self._tell(UnitCancelled(cell))
+            return is_open
 
     def _cancel_all(self, reason: str) -> None:
         with self._changed:
-            self._scheduler.fail_all(Failure("cancelled", reason, "every unfinished task"))
+            self._tell(AllFailed(Failure("cancelled", reason, "every unfinished task")))
         self._call_back()  # who runs the units may be gone
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from pymonik.backend.protocol import ABANDONED
 from pymonik.errors import OptionsError
 from pymonik.plan.plan import Plan
 from pymonik.runtime.host.host import Host
-from pymonik.runtime.host.pool import available_cpus
+from pymonik.runtime.host.start_state import available_cpus
 from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.location import Wanted
 from pymonik.values.outcome import Failure
@@ -26,7 +26,7 @@ class _HostArrivals(EngineArrivals):
     """Outputs are filled by who runs the loop of the host, without a lock: looked at there, too."""
 
     def __init__(self, host: Host) -> None:
-        super().__init__(host.changed, host.scheduler.failures, host.expects)
+        super().__init__(host.changed, host.state.failures, host.expects)
         self._host = host
 
     def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
@@ -53,17 +53,16 @@ class LocalBackend:
             surroundings=None if surroundings is None else surroundings.base,
             keeps=True,
         )
-        self._scheduler = host.scheduler
-        self._scheduler.observe(objects)
+        host.state.observe(objects)
         self.traits = traits_of(
             _NAME,
             slots,
             _HostArrivals(host),
             objects,
-            durations=self._scheduler.ready.durations,
+            durations=host.state.ready.durations,
             prestarts=host,
             census=host,
-            pieces=self._scheduler,
+            pieces=host.state,
         )
 
     def submit(self, plan: Plan) -> None:

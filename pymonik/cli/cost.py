@@ -41,7 +41,7 @@ from pymonik.cli.targets import (
 )
 from pymonik.humanize import counted, seconds_text, size_text
 from pymonik.plan.plan import Plan
-from pymonik.runtime.host.pool import available_cpus
+from pymonik.runtime.host.start_state import available_cpus
 from pymonik.settings import settings
 
 _WHERE = {"armonik": ARMONIK, "local": LOCAL}

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from pymonik.runtime.host.pool import available_cpus
+from pymonik.runtime.host.start_state import available_cpus
 
 SCRIPT = """
 from pymonik import Pymonik, task

@@ -13,8 +13,8 @@ import pytest
 
 from pymonik import Pymonik, Task, task
 from pymonik.errors import ExecutorDied, PymonikError, TaskFailed
-from pymonik.runtime.host import host
-from pymonik.runtime.host.host import Host
+from pymonik.runtime.host import loop
+from pymonik.runtime.host.autoscaler import Autoscaler
 from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from tests.conftest import PATIENCE
 
@@ -29,7 +29,7 @@ def test_a_failed_engine_fails_what_runs_and_what_comes_later(
     client = Pymonik(backend="local", workers=1)
     client.create()
     assert add_one.invoke(1, pymonik=client).get() == 2
-    monkeypatch.setattr(Host, "_kills", broken)
+    monkeypatch.setattr(Autoscaler, "adjust", broken)
     assert isinstance(add_one.invoke(2, pymonik=client).exception(PATIENCE), PymonikError)
     assert isinstance(add_one.invoke(3, pymonik=client).exception(PATIENCE), PymonikError)
     client.close()
@@ -117,7 +117,7 @@ def test_what_cannot_be_taken_of_an_executor_fails_its_call_and_nothing_else(
 def test_a_unit_that_cannot_be_sent_fails_alone(
     client: Pymonik, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = host.entry_of
+    real = loop.entry_of
 
     class Odd:
         def __reduce__(self) -> Any:
@@ -127,7 +127,7 @@ def test_a_unit_that_cannot_be_sent_fails_alone(
         entry = real(piece)
         return entry if piece.running.unit.name != "odd" else (*entry[:-1], Odd())
 
-    monkeypatch.setattr(host, "entry_of", entry_of)
+    monkeypatch.setattr(loop, "entry_of", entry_of)
     odd = Task(lambda x: x, func_name="odd").invoke(1)
     kept = [talk.invoke(x) for x in range(5)]
     with pytest.raises(TaskFailed, match="no form on the wire"):

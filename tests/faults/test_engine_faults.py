@@ -152,16 +152,16 @@ def test_executors_that_end_together_are_one_failed_start(monkeypatch: pytest.Mo
         for number in numbers:
             pool.kill(number or 0, "out of memory")
         assert deaths(pool, 8) == ["out of memory"] * 8
-        assert pool.problem(None) == ""
+        assert pool.failures.problem(None) == ""
         # Of which some has passed by now: memory that lacks now is there again in a moment.
-        first = pool._troubles[None].pause
+        first = pool.failures._troubles[None].pause
         assert first > 0
         for _ in range(4):
-            assert pool.problem(None) == ""
+            assert pool.failures.problem(None) == ""
             pool.kill(pool.start(None, None) or 0, "out of memory")
             deaths(pool, 1)
-        assert pool.problem(None) == "out of memory"
-        assert pool._troubles[None].pause > first
+        assert pool.failures.problem(None) == "out of memory"
+        assert pool.failures._troubles[None].pause > first
 
 
 def test_cancelled_executors_have_not_failed_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,7 @@ def test_cancelled_executors_have_not_failed_to_start(monkeypatch: pytest.Monkey
         for _ in range(8):
             pool.kill(pool.start(None, None) or 0, "cancelled")
             deaths(pool, 1)
-        assert (pool.problem(None), pool.pause(None)) == ("", 0.0)
+        assert (pool.failures.problem(None), pool.failures.pause(None)) == ("", 0.0)
 
 
 def test_bytes_that_are_no_message_end_their_executor_only(alone: Pymonik, tmp_path: Path) -> None:

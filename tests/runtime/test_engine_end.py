@@ -11,6 +11,8 @@ import pytest
 
 from pymonik import Pymonik, task
 from pymonik.errors import LostValueError, TaskFailed
+from pymonik.runtime.host.events import UnitCancelled, UnitsAdded
+from pymonik.runtime.host.scheduler import RULES
 from tests.conformance.programs import pass_gate, square
 from tests.conformance.seams import PATIENCE, Other, until
 from tests.conftest import Gate
@@ -33,7 +35,7 @@ def test_an_engine_that_breaks_at_a_cancellation_is_told_to_all(
     client.flush()
     user = Other(handle.get)
     until(lambda: client.parts.engine.opened().traits.arrivals.changed._waiters)
-    monkeypatch.setattr(client.parts.engine.opened()._scheduler, "cancel", broken)  # type: ignore[attr-defined]
+    monkeypatch.setitem(RULES, UnitCancelled, (broken, 0))
     asker = Other(handle.cancel)
     assert asker.value() is False
     with pytest.raises(TaskFailed, match="nobody thought of it"):
@@ -58,7 +60,7 @@ def test_who_waits_is_told_though_executors_do_not_end(
         close()
 
     monkeypatch.setattr(host._pool, "close", close_late)
-    monkeypatch.setattr(host, "_round", broken)
+    monkeypatch.setattr(host._loop, "turn", broken)
     host._pool.wake()
     with pytest.raises(TaskFailed, match="the engine failed"):
         user.value()
@@ -70,7 +72,7 @@ def test_a_client_of_an_engine_that_breaks_at_a_unit_can_be_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     client = Pymonik(backend="local", workers=1).create()
-    monkeypatch.setattr(client.parts.engine.opened()._scheduler, "add", broken)  # type: ignore[attr-defined]
+    monkeypatch.setitem(RULES, UnitsAdded, (broken, 0))
     handle = square.invoke(2, pymonik=client)
     with pytest.raises(LostValueError):
         handle.get(timeout=PATIENCE)

@@ -54,8 +54,8 @@ def count(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[int]:
 def test_one_call_after_the_other_takes_two_rounds_in_the_thread_that_waits(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pymonik.runtime.host.host._LOOK", NEVER)  # at what takes its time
-    rounds = count(monkeypatch, host, "_round")
+    monkeypatch.setattr("pymonik.runtime.host.loop._LOOK", NEVER)  # at what takes its time
+    rounds = count(monkeypatch, host._loop, "turn")
     wakes = count(monkeypatch, host._pool, "wake")
     for n in range(50):
         assert square.invoke(n).get() == n * n
@@ -156,7 +156,7 @@ def test_an_engine_that_breaks_in_the_thread_that_waits_is_told_to_all(
     monkeypatch.setattr(leadership, "_EXPECTED", NEVER)
     client = Pymonik(backend="local", workers=1).create()
     host = resting(client)
-    monkeypatch.setattr(host, "_round", broken)
+    monkeypatch.setattr(host._loop, "turn", broken)
     first, second = square.invoke(2, pymonik=client), square.invoke(3, pymonik=client)
     with pytest.raises(TaskFailed, match="the engine failed: KeyError"):
         first.get()

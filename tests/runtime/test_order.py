@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pymonik.plan.unit import Unit
+from pymonik.runtime.host.events import PieceEnded, RoundOver, UnitsAdded
 from pymonik.runtime.host.unit_slice import UnitSlice
 
 from .units import Machine, records, unit
@@ -12,7 +13,7 @@ from .units import Machine, records, unit
 
 def machine(executors: int) -> Machine:
     made = Machine(executors)
-    made.scheduler.ready.slots = executors
+    made.state.ready.slots = executors
     return made
 
 
@@ -42,7 +43,7 @@ def test_declared_costs_count_more_than_depth() -> None:
 
 def test_durations_that_were_seen_count_where_none_is_declared() -> None:
     made = machine(1)
-    made.scheduler.ready.durations.update(quick=0.01, slow=0.5)
+    made.state.ready.durations.update(quick=0.01, slow=0.5)
     made.add(unit("busy", priority=9), unit("quick"), unit("slow"))
     assert made.ready() == ["slow[0:1]", "quick[0:1]"]
 
@@ -82,11 +83,11 @@ def makespan(made: Machine, units: list[Unit]) -> float:
         running[executor] = (now + seconds, piece)
 
     def give() -> None:
-        for executor, pieces in made.scheduler.assign().items():
+        for executor, pieces in made.tell(RoundOver()).items():
             [piece] = pieces
             note(executor, piece)
 
-    made.scheduler.add(units)
+    made.tell(UnitsAdded(units))
     give()
     while running:
         executor = min(running, key=lambda number: running[number][0])
@@ -94,7 +95,7 @@ def makespan(made: Machine, units: list[Unit]) -> float:
         unit, start, stop = piece.running.unit, piece.start, piece.stop
         seconds = (unit.seconds or 0.0) * (stop - start)
         told: Any = (unit.number, start, stop, records(unit, start, stop), [], seconds, None)
-        made.scheduler.ended(executor, *told)
+        made.tell(PieceEnded(executor, *told))
         give()
     return now
 

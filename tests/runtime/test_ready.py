@@ -6,6 +6,13 @@ from typing import Any
 
 from pymonik.environment.value import Environment
 from pymonik.plan.unit import Unit
+from pymonik.runtime.host.events import (
+    EnvironmentFailed,
+    ExecutorLost,
+    ExecutorStarted,
+    PieceEnded,
+    UnitsAdded,
+)
 
 from .units import Machine, label, unit
 
@@ -21,18 +28,18 @@ def inside(name: str, environment: Environment | None, *inputs: Unit, n: int = 1
 def machine(*homes: Any, slots: int) -> Machine:
     """Make a scheduler with an executor in each of `homes`."""
     made = Machine(0)
-    made.scheduler.ready.slots = slots
+    made.state.ready.slots = slots
     for number, home in enumerate(homes):
-        made.scheduler.ready.add_executor(number, home)
+        made.tell(ExecutorStarted(number, home))
     return made
 
 
 def end(of: Machine, executor: int) -> list[str]:
     """Let an executor end its first piece; give what is to be run then."""
-    piece = of.scheduler.executors[executor][0]
+    piece = of.state.executors[executor][0]
     columns = [[0] * (piece.stop - piece.start)]
     told = (piece.running.unit.number, piece.start, piece.stop, columns, [], 1.0, None)
-    of.scheduler.ended(executor, *told)
+    of.tell(PieceEnded(executor, *told))
     return of.given()
 
 
@@ -44,7 +51,7 @@ def test_a_piece_runs_where_its_environment_is() -> None:
 def test_pieces_of_an_environment_without_executors_hold_up_no_others() -> None:
     made = machine(None, slots=1)
     assert made.add(*[inside("a", ONE) for _ in range(3)], inside("b", None)) == ["0: b[0:1]"]
-    assert made.scheduler.ready.waiting_environments() == [ONE]
+    assert made.state.ready.waiting_environments() == [ONE]
 
 
 def test_no_more_are_busy_than_there_are_slots_and_environments_take_turns() -> None:
@@ -59,7 +66,7 @@ def test_no_more_are_busy_than_there_are_slots_and_environments_take_turns() -> 
 def test_executors_are_wanted_where_pieces_wait() -> None:
     made = machine(slots=3)
     made.add(*[inside("a", ONE) for _ in range(2)], inside("b", TWO))
-    ready = made.scheduler.ready
+    ready = made.state.ready
     assert [ready.shortage(home, 9) for home in (ONE, TWO)] == [2, 1]
     ready.add_executor(0, ONE)
     assert ready.shortage(ONE, 9) == 1
@@ -71,19 +78,19 @@ def test_the_executor_that_was_idle_for_longest_is_spare_but_not_a_new_one() -> 
     made.add(inside("b", ONE))
     end(made, 1)
     end(made, 0)
-    assert made.scheduler.ready.spare(TWO) == 0, "it was used before the other"
-    assert made.scheduler.ready.spare(None) == 1
-    made.scheduler.ready.add_executor(2, TWO)
-    made.scheduler.add([inside("c", TWO)])
-    made.scheduler.died(0, None, "dismissed")
-    made.scheduler.died(1, None, "dismissed")
-    assert made.scheduler.ready.spare(ONE) is None
+    assert made.state.ready.spare(TWO) == 0, "it was used before the other"
+    assert made.state.ready.spare(None) == 1
+    made.tell(ExecutorStarted(2, TWO))
+    made.tell(UnitsAdded([inside("c", TWO)]))
+    made.tell(ExecutorLost(0, None, "dismissed"))
+    made.tell(ExecutorLost(1, None, "dismissed"))
+    assert made.state.ready.spare(ONE) is None
 
 
 def test_environments_that_turn_out_to_be_one_share_executors() -> None:
     made = machine(None, slots=1)
     made.add(inside("a", ONE))
-    made.scheduler.ready.merge(ONE, None)
+    made.state.ready.merge(ONE, None)
     assert made.given() == ["0: a[0:1]"]
     end(made, 0)
     assert made.add(inside("b", ONE)) == ["0: b[0:1]"]
@@ -93,14 +100,14 @@ def test_the_units_of_an_environment_that_cannot_be_had_fail_and_what_needs_them
     made = machine(None, slots=1)
     bad = inside("bad", ONE, n=3)
     made.add(bad, inside("fine", None), inside("below", None, bad))
-    made.scheduler.fail_environment(ONE, ValueError("no such version"))
+    made.tell(EnvironmentFailed(ONE, ValueError("no such version")))
     assert {record.message for record in bad.cell.columns[0]} == {"ValueError: no such version"}
-    assert len(made.scheduler.failures) == 1
-    assert [label(piece) for piece in made.scheduler.ready] == ["below[0:1]"]
+    assert len(made.state.failures) == 1
+    assert [label(piece) for piece in made.state.ready] == ["below[0:1]"]
 
 
 def test_what_a_dead_executor_had_comes_first_in_its_own_environment() -> None:
     made = machine(ONE, slots=2)
     made.add(inside("a", ONE), inside("b", ONE))
-    made.scheduler.died(0, None, "killed")
+    made.tell(ExecutorLost(0, None, "killed"))
     assert made.ready() == ["a[0:1]", "b[0:1]"]

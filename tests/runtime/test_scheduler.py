@@ -16,7 +16,7 @@ def test_ready_units_go_to_idle_executors_in_order() -> None:
     assert machine.end(1, b, 0, 1) == ["1: c[0:1]"]
     assert machine.end(0, a, 0, 3) == []
     assert a.cell.columns == [["a0", "a1", "a2"]]
-    assert machine.scheduler.unfinished == 1
+    assert machine.state.unfinished == 1
 
 
 def test_without_executors_units_wait() -> None:
@@ -99,7 +99,7 @@ def test_what_is_handed_back_is_cut_for_all_executors() -> None:
     assert machine.add(a) == ["0: a[0:100]"]
     assert machine.end(0, a, 0, 20) == ["0: a[20:40]", "1: a[40:60]"]
     assert machine.ready() == ["a[60:80]", "a[80:100]"]
-    assert (a.cell.missing, machine.scheduler.unfinished) == (80, 1)
+    assert (a.cell.missing, machine.state.unfinished) == (80, 1)
 
 
 def test_pieces_may_end_in_any_order() -> None:
@@ -129,7 +129,7 @@ def test_only_root_causes_are_failures_nobody_may_overlook() -> None:
     machine.add(a)
     root = failure("a")
     machine.end(0, a, 0, 2, columns=[[root, root.below("b")]])
-    assert machine.scheduler.failures == [root]
+    assert machine.state.failures == [root]
 
 
 def test_failures_of_values_nobody_stores_are_kept() -> None:
@@ -138,7 +138,7 @@ def test_failures_of_values_nobody_stores_are_kept() -> None:
     machine.add(silent)
     broken = failure("silent")
     machine.end(0, silent, 0, 2, columns=[], errors=[broken])
-    assert (machine.scheduler.failures, silent.cell.errors) == ([broken], [broken])
+    assert (machine.state.failures, silent.cell.errors) == ([broken], [broken])
     assert (silent.cell.columns, silent.cell.missing) == ([], 0)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pymonik.runtime.host.events import AllFailed, JournalRead
+
 from .units import Machine, failure, unit
 
 
@@ -12,8 +14,8 @@ def test_a_unit_that_waits_is_cancelled_before_it_runs() -> None:
     a, b = unit("a", priority=2), unit("b", 2)
     c = unit("c", 1, b)
     assert machine.add(a, b, c) == ["0: a[0:1]"]
-    assert machine.scheduler.cancel(b.cell)
-    assert machine.scheduler.kills == []
+    assert machine.cancel(b)
+    assert machine.kills == []
     assert [record.kind for record in b.cell.columns[0]] == ["cancelled"] * 2
     # What depends on it runs, to find the failure among its inputs.
     assert machine.ready() == ["c[0:1]"]
@@ -24,8 +26,8 @@ def test_a_unit_that_runs_is_stopped_by_ending_its_executor() -> None:
     a, b = unit("a", 3), unit("b")
     machine.add(a, b)
     machine.report(0, a, 0, 1)
-    assert machine.scheduler.cancel(a.cell)
-    assert machine.scheduler.kills == [0]
+    assert machine.cancel(a)
+    assert machine.kills == [0]
     assert machine.die(0, None) == ["b[0:1]"]
     kinds = [getattr(record, "kind", record) for record in a.cell.columns[0]]
     assert kinds == ["a0", "cancelled", "cancelled"]
@@ -35,11 +37,11 @@ def test_cancelling_again_is_still_true_and_cancelling_what_ended_is_false() -> 
     machine = Machine(1)
     a, b = unit("a"), unit("b")
     machine.add(a, b)
-    assert machine.scheduler.cancel(a.cell)
+    assert machine.cancel(a)
     machine.die(0, None)
     machine.start(1)
     machine.end(1, b, 0, 1)
-    assert not machine.scheduler.cancel(b.cell)
+    assert not machine.cancel(b)
     assert b.cell.columns == [["b0"]]
 
 
@@ -47,7 +49,7 @@ LATE = {
     "report": lambda machine, a: machine.report(0, a, 0, 2),
     "end": lambda machine, a: machine.end(0, a, 0, 4),
     "hand back": lambda machine, a: machine.end(0, a, 0, 2),
-    "journal": lambda machine, a: machine.scheduler.finished(0, a.number, 0, ["a0", "a1"]),
+    "journal": lambda machine, a: machine.tell(JournalRead(0, a.number, 0, ["a0", "a1"])),
 }
 
 
@@ -56,11 +58,11 @@ def test_what_arrives_after_a_cancel_changes_nothing(event: str) -> None:
     machine = Machine(1)
     a = unit("a", 4)
     machine.add(a)
-    machine.scheduler.cancel(a.cell)
+    machine.cancel(a)
     LATE[event](machine, a)
     assert [record.kind for record in a.cell.columns[0]] == ["cancelled"] * 4
     assert (a.cell.missing, machine.ready(), machine.given()) == (0, [], [])
-    assert machine.scheduler.unfinished == 0
+    assert machine.state.unfinished == 0
 
 
 @pytest.mark.parametrize("event", LATE)
@@ -68,7 +70,7 @@ def test_what_arrives_after_the_end_of_everything_changes_nothing(event: str) ->
     machine = Machine(1)
     a = unit("a", 4)
     machine.add(a)
-    machine.scheduler.fail_all(failure("everything", "cancelled"))
+    machine.tell(AllFailed(failure("everything", "cancelled")))
     LATE[event](machine, a)
     assert [record.kind for record in a.cell.columns[0]] == ["cancelled"] * 4
     assert (a.cell.missing, machine.ready(), machine.given()) == (0, [], [])
@@ -81,6 +83,6 @@ def test_all_that_is_unfinished_can_end_with_one_failure() -> None:
     machine.add(a, b, c)
     machine.report(0, a, 0, 1)
     over = failure("every unfinished task", "cancelled")
-    machine.scheduler.fail_all(over)
+    machine.tell(AllFailed(over))
     assert [u.cell.columns[0] for u in (a, b, c)] == [["a0", over], [over], [over]]
-    assert (machine.scheduler.unfinished, machine.ready()) == (0, [])
+    assert (machine.state.unfinished, machine.ready()) == (0, [])

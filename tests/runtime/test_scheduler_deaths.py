@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from pymonik.runtime.host.events import (
+    AllFailed,
+    ExecutorLost,
+    JournalRead,
+    JournalSeen,
+    PieceFaulted,
+    RoundOver,
+)
 from pymonik.values.outcome import PENDING
 from tests.graph.programs import TASKS, recording
 
@@ -14,7 +22,7 @@ def test_a_death_charges_the_running_call_and_places_the_rest_anew() -> None:
     machine.add(a, b)
     machine.report(0, a, 0, 2)
     assert machine.die(0, a, 2) == ["a[2:4]", "b[0:1]"]
-    (running,) = {piece.running for piece in machine.scheduler.ready if piece.running.unit is a}
+    (running,) = {piece.running for piece in machine.state.ready if piece.running.unit is a}
     assert (running.attempts, running.failed_calls) == ({(2, 0): 1}, {})
     assert machine.start(1) == ["1: a[2:4]"]
     assert machine.end(1, a, 2, 4) == ["1: b[0:1]"]
@@ -29,7 +37,7 @@ def test_what_a_dead_executor_held_goes_before_what_waited() -> None:
     machine.end(0, first, 0, 1, seconds=0.0001)
     assert machine.add(*held) == ["0: a[0:1]"] * 3
     assert machine.die(0, held[0]) == ["a[0:1]"] * 3 + ["b[0:1]"]
-    assert [piece.running.unit for piece in machine.scheduler.ready] == held
+    assert [piece.running.unit for piece in machine.state.ready] == held
 
 
 def test_a_call_that_kills_too_often_is_doomed_and_its_neighbours_run() -> None:
@@ -39,7 +47,7 @@ def test_a_call_that_kills_too_often_is_doomed_and_its_neighbours_run() -> None:
     for executor in range(2):
         assert machine.start(executor) == [f"{executor}: a[0:3]"]
         assert machine.die(executor, a, 1) == ["a[0:3]"]
-    attempts, failed_calls, _ = next(iter(machine.scheduler.ready)).attempts_before
+    attempts, failed_calls, _ = next(iter(machine.state.ready)).attempts_before
     assert attempts == {(1, 0): 2}
     verdict = failed_calls[1, 0]
     assert (verdict.kind, verdict.element, verdict.site) == ("died", 11, "user.py:7")
@@ -53,7 +61,7 @@ def test_no_retries_means_one_attempt() -> None:
     a = unit("a", max_retries=0)
     machine.add(a)
     machine.die(0, a)
-    assert list(next(iter(machine.scheduler.ready)).attempts_before[1]) == [(0, 0)]
+    assert list(next(iter(machine.state.ready)).attempts_before[1]) == [(0, 0)]
 
 
 def test_each_fused_call_keeps_its_own_max_retries() -> None:
@@ -65,12 +73,12 @@ def test_each_fused_call_keeps_its_own_max_retries() -> None:
         machine = Machine(1)
         machine.add(fused)
         machine.die(0, fused, 0, at=1)
-        assert next(iter(machine.scheduler.ready)).attempts_before == ({(0, 1): 1}, {}, {}), (
+        assert next(iter(machine.state.ready)).attempts_before == ({(0, 1): 1}, {}, {}), (
             "it may die five times"
         )
         machine.start(1)
         machine.die(1, fused, 0, at=0)
-        assert list(next(iter(machine.scheduler.ready)).attempts_before[1]) == [(0, 0)], (
+        assert list(next(iter(machine.state.ready)).attempts_before[1]) == [(0, 0)], (
             "it may not die at all"
         )
         del last
@@ -81,7 +89,7 @@ def test_a_call_past_its_deadline_is_doomed_at_once() -> None:
     a = unit("a", 2, max_retries=5, steps=[step(abs, name="a", limit=1.5)])
     machine.add(a)
     assert machine.die(0, a, 1, reason="timeout") == ["a[0:2]"]
-    verdict = next(iter(machine.scheduler.ready)).attempts_before[1][1, 0]
+    verdict = next(iter(machine.state.ready)).attempts_before[1][1, 0]
     assert (verdict.kind, verdict.attempts) == ("timeout", 1)
     assert "max_duration of 1.5 s" in verdict.message
 
@@ -91,7 +99,7 @@ def test_a_death_between_calls_charges_nobody() -> None:
     a = unit("a")
     machine.add(a)
     assert machine.die(0, None) == ["a[0:1]"]
-    assert next(iter(machine.scheduler.ready)).attempts_before is None
+    assert next(iter(machine.state.ready)).attempts_before is None
 
 
 def test_a_death_in_a_call_that_had_ended_is_charged_to_the_next() -> None:
@@ -103,13 +111,13 @@ def test_a_death_in_a_call_that_had_ended_is_charged_to_the_next() -> None:
     machine.end(0, first, 0, 1, seconds=0.0001)
     machine.add(second)
     machine.die(0, first)
-    assert next(iter(machine.scheduler.ready)).attempts_before == ({(0, 0): 1}, {}, {})
+    assert next(iter(machine.state.ready)).attempts_before == ({(0, 0): 1}, {}, {})
 
 
 def test_a_death_without_work_leaves_nothing_behind() -> None:
     machine = Machine(1)
     assert machine.die(0, None) == []
-    assert machine.scheduler.executors == {}
+    assert machine.state.executors == {}
 
 
 def test_what_the_journal_of_a_dead_executor_holds_does_not_run_again() -> None:
@@ -117,7 +125,7 @@ def test_what_the_journal_of_a_dead_executor_holds_does_not_run_again() -> None:
     a = unit("a", 5)
     machine.add(a)
     machine.report(0, a, 0, 1)
-    machine.scheduler.finished(0, a.number, 0, ["a0", "a1", "a2"])
+    machine.tell(JournalRead(0, a.number, 0, ["a0", "a1", "a2"]))
     assert machine.die(0, a, 3) == ["a[3:5]"]
     assert a.cell.columns == [["a0", "a1", "a2", PENDING, PENDING]]
 
@@ -126,9 +134,20 @@ def test_a_journal_of_several_outputs_is_read_by_columns() -> None:
     machine = Machine(1)
     a = unit("a", 3, steps=[step(abs, name="a"), step(abs, ("p", 0), name="b")])
     machine.add(a)
-    machine.scheduler.finished(0, a.number, 0, [["x0", "y0"], ["x1", "y1"]])
+    machine.tell(JournalRead(0, a.number, 0, [["x0", "y0"], ["x1", "y1"]]))
     assert machine.die(0, a, 2) == ["a[2:3]"]
     assert a.cell.columns == [["x0", "x1", PENDING], ["y0", "y1", PENDING]]
+
+
+def test_a_journal_that_begins_behind_what_was_reported_is_not_taken() -> None:
+    """Its records would come to stand at the places of others."""
+    machine = Machine(1)
+    a = unit("a", 5, max_retries=1)
+    machine.add(a)
+    machine.report(0, a, 0, 1)
+    machine.tell(JournalRead(0, a.number, 2, ["a2", "a3"]))
+    assert machine.die(0, a, 4) == ["a[1:5]"]
+    assert a.cell.columns == [["a0", *[PENDING] * 4]]
 
 
 def test_a_complete_journal_finishes_the_unit() -> None:
@@ -136,23 +155,22 @@ def test_a_complete_journal_finishes_the_unit() -> None:
     a = unit("a", 2)
     b = unit("b", 1, a)
     machine.add(a, b)
-    machine.scheduler.finished(0, a.number, 0, ["a0", "a1"])
+    machine.tell(JournalRead(0, a.number, 0, ["a0", "a1"]))
     machine.die(0, a, 1)
-    machine.scheduler.propagate()
     assert machine.start(1) == ["1: b[0:1]"]
-    assert machine.scheduler.unfinished == 1
+    assert machine.state.unfinished == 1
 
 
 def test_steps_that_ended_are_told_to_the_next_executor_and_values_to_who_waits() -> None:
     machine = Machine(1)
     a = unit("a", 2, max_retries=1, steps=[step(abs, name="a"), step(abs, name="b")])
     assert machine.add(a) == ["0: a[0:2]"]
-    machine.scheduler.seen(0, a.number, 0, [[1, 2]], [(3,)])
+    machine.tell(JournalSeen(0, a.number, 0, [[1, 2]], [(3,)]))
     assert a.cell.columns == [[1, 3], [2, PENDING]]
     assert a.cell.missing == 2  # told of, and not counted: the report comes later
-    machine.scheduler.finished(0, a.number, 0, [[1, 2]], [(3,)])
-    machine.scheduler.died(0, (a.number, 1, 1), "signal 9")
-    piece = next(iter(machine.scheduler.ready))
+    machine.tell(JournalRead(0, a.number, 0, [[1, 2]], [(3,)]))
+    machine.tell(ExecutorLost(0, (a.number, 1, 1), "signal 9"))
+    piece = next(iter(machine.state.ready))
     assert (piece.start, piece.stop, a.cell.missing) == (1, 2, 1)
     assert piece.attempts_before == ({(1, 1): 1}, {}, {(1, 0): (3,)})
 
@@ -161,7 +179,7 @@ def test_what_was_given_up_does_not_run_again_when_its_executor_dies() -> None:
     machine = Machine(1)
     a = unit("a", 4, max_retries=2)
     machine.add(a)
-    machine.scheduler.fail_all(failure("a", "cancelled"))
+    machine.tell(AllFailed(failure("a", "cancelled")))
     assert machine.die(0, a, 1, reason="cancelled") == []
 
 
@@ -183,13 +201,13 @@ def test_a_fault_fails_what_had_not_ended_and_leaves_the_executor() -> None:
     after = unit("after", 1, a)
     machine.add(a, b, after)
     machine.report(0, a, 0, 2)
-    machine.scheduler.faulted(0, a.number, "IndexError: 7", "the traceback")
+    machine.tell(PieceFaulted(0, a.number, "IndexError: 7", "the traceback"))
     assert a.cell.columns[0][:2] == ["a0", "a1"]
     first, second = a.cell.columns[0][2:]
     assert (first.kind, first.task, first.traceback) == ("error", "a", "the traceback")
     assert first is second, "one fault, one failure"
     assert machine.given() == ["0: b[0:1]"]
-    machine.scheduler.faulted(0, 77, "of a unit that is not known any more")
+    machine.tell(PieceFaulted(0, 77, "of a unit that is not known any more"))
 
 
 def test_a_unit_that_nothing_can_bring_to_its_end_fails_when_the_rest_has_ended() -> None:
@@ -197,10 +215,10 @@ def test_a_unit_that_nothing_can_bring_to_its_end_fails_when_the_rest_has_ended(
     lost, a = unit("lost"), unit("a")
     waiting = unit("waiting", 1, lost)
     machine.add(waiting, a)
-    machine.scheduler.fail_stuck()
+    machine.tell(RoundOver())
     assert waiting.cell.columns == [[PENDING]], "something still runs"
     machine.end(0, a, 0, 1)
-    machine.scheduler.fail_stuck()
+    machine.tell(RoundOver())
     [[record]] = waiting.cell.columns
-    assert (record.kind, machine.scheduler.unfinished) == ("error", 0)
+    assert (record.kind, machine.state.unfinished) == ("error", 0)
     assert "nothing that runs" in record.message

@@ -36,7 +36,7 @@ def test_delegation_goes_as_deep_as_it_likes() -> None:
         running = inner
     assert machine.end(0, running, 0, 1) == []
     assert outer.cell.columns == [["inner40"]]
-    assert machine.scheduler.unfinished == 0
+    assert machine.state.unfinished == 0
 
 
 def test_a_failure_of_a_sub_task_is_the_failure_of_what_delegated_to_it() -> None:
@@ -47,7 +47,7 @@ def test_a_failure_of_a_sub_task_is_the_failure_of_what_delegated_to_it() -> Non
     broken = failure("sub")
     machine.end(0, sub, 0, 1, columns=[[broken]])
     assert a.cell.columns == [[broken]]
-    assert machine.scheduler.failures == [broken]
+    assert machine.state.failures == [broken]
 
 
 def test_two_outputs_of_an_element_are_waited_for_both() -> None:
@@ -68,7 +68,7 @@ def test_calls_made_and_not_returned_run_too() -> None:
     a, sub = unit("a"), unit("sub")
     machine.add(a)
     assert machine.end(0, a, 0, 1, plan=([sub], [])) == ["0: sub[0:1]"]
-    assert (a.cell.missing, machine.scheduler.unfinished) == (0, 1)
+    assert (a.cell.missing, machine.state.unfinished) == (0, 1)
 
 
 def test_elements_behind_a_delegated_one_are_handed_back() -> None:

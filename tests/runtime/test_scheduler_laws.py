@@ -14,6 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pymonik.plan.unit import Unit
+from pymonik.runtime.host.events import (
+    ElementsReported,
+    ExecutorStarted,
+    JournalRead,
+    RoundOver,
+    UnitsAdded,
+)
+from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.host.unit_slice import UnitSlice
 from pymonik.values.outcome import PENDING
 
@@ -41,37 +49,37 @@ class ModuleSet:
         self.born = executors
         self.reported: Counter[tuple[str, int]] = Counter()
         self.sub_units = 0
-        self.machine.scheduler.add(units)
+        self.machine.tell(UnitsAdded(units))
 
     @property
-    def scheduler(self) -> Any:
-        return self.machine.scheduler
+    def state(self) -> SchedulerState:
+        return self.machine.state
 
     def look(self) -> None:
         """Check what has been given out."""
         held = Counter(
             (piece.running.unit.name, element)
-            for pieces in (*self.scheduler.executors.values(), self.scheduler.ready)
+            for pieces in (*self.state.executors.values(), self.state.ready)
             for piece in pieces
             for element in range(piece.start, piece.stop)
         )
         assert not held or held.most_common(1)[0][1] == 1, "an element in two places"
         assert not set(held) & set(self.reported), "an element that was reported runs again"
-        for pieces in self.scheduler.executors.values():
+        for pieces in self.state.executors.values():
             for piece in pieces:
                 assert not any(cell.missing for cell in piece.running.unit.needs)
 
     def step(self) -> None:
         """Let one thing happen."""
-        self.scheduler.assign()
+        self.machine.tell(RoundOver())
         self.look()
-        busy = [number for number, pieces in self.scheduler.executors.items() if pieces]
+        busy = [number for number, pieces in self.state.executors.items() if pieces]
         if not busy or self.chance.random() < 0.1:
-            self.scheduler.executors[self.born] = []
+            self.machine.tell(ExecutorStarted(self.born))
             self.born += 1
             return
         number = self.chance.choice(busy)
-        piece = self.scheduler.executors[number][0]
+        piece = self.state.executors[number][0]
         event = self.chance.choice(["report", "end", "end", "hand back", "die", "delegate"])
         stop = self.chance.randint(piece.start + 1, piece.stop)
         if event == "die":
@@ -80,7 +88,7 @@ class ModuleSet:
             self.note(piece, stop)
             of = piece.running.unit
             columns = records(of, piece.start, stop)
-            self.scheduler.reported(number, of.number, piece.start, stop, columns, [])
+            self.machine.tell(ElementsReported(number, of.number, piece.start, stop, columns, []))
         else:
             self.end(number, piece, piece.stop if event == "end" else stop, event == "delegate")
 
@@ -103,7 +111,7 @@ class ModuleSet:
         of = piece.running.unit
         entries = records(of, piece.start, stop - 1)[0]
         self.note(piece, stop - 1)
-        self.scheduler.finished(number, of.number, piece.start, entries)
+        self.machine.tell(JournalRead(number, of.number, piece.start, entries))
         self.machine.die(number, of, stop - 1)
 
 
@@ -113,10 +121,10 @@ def test_every_element_ends_once_whatever_happens(graph: Any, executors: int, se
     units = units_of(graph)
     world = ModuleSet(units, executors, Random(seed))
     for _ in range(5000):
-        if not world.scheduler.unfinished:
+        if not world.state.unfinished:
             break
         world.step()
-    assert world.scheduler.unfinished == 0
+    assert world.state.unfinished == 0
     assert max(world.reported.values()) == 1
     for of in units:
         (column,) = of.cell.columns
@@ -124,4 +132,4 @@ def test_every_element_ends_once_whatever_happens(graph: Any, executors: int, se
         assert PENDING not in column
         # Delegated elements hold what the unit behind them made, to any depth.
         assert all(record.startswith(f"{of.name}{i}") for i, record in enumerate(column))
-    assert world.scheduler.failures == []
+    assert world.state.failures == []

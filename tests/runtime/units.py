@@ -10,13 +10,25 @@ from typing import Any
 
 from pymonik.capture import freeze as pickling
 from pymonik.plan.unit import Unit
+from pymonik.runtime.host.events import (
+    CallbacksMade,
+    ElementsReported,
+    Event,
+    ExecutorLost,
+    ExecutorStarted,
+    PieceEnded,
+    RoundOver,
+    UnitCancelled,
+    UnitsAdded,
+)
+from pymonik.runtime.host.instructions import GivePieces, KillExecutor
 from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.unit_slice import UnitSlice
 from pymonik.values.content import Content
 from pymonik.values.options import TaskOptions
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Outputs
+from pymonik.values.outputs import Callback, Outputs
 from pymonik.wire.program import Program, StepCode
 
 
@@ -64,42 +76,63 @@ class Machine:
 
     def __init__(self, executors: int = 1) -> None:
         self.scheduler = Scheduler(LocalSubtasks)
+        self.state = self.scheduler.state
+        self.kills: list[int] = []
+        self.due: list[Callback] = []
         for number in range(executors):
-            self.scheduler.executors[number] = []
+            self.tell(ExecutorStarted(number))
+
+    def tell(self, event: Event) -> dict[int, list[UnitSlice]]:
+        """Tell the scheduler of an event; give what is to be run where, keep its other wishes."""
+        given: dict[int, list[UnitSlice]] = {}
+        for instruction in self.scheduler.handle(event):
+            if isinstance(instruction, GivePieces):
+                given[instruction.executor] = instruction.pieces
+            elif isinstance(instruction, KillExecutor):
+                self.kills.append(instruction.executor)
+            else:
+                self.due.append(instruction.callback)
+        return given
 
     def add(self, *units: Unit) -> list[str]:
-        self.scheduler.add(units)
+        self.tell(UnitsAdded(units))
         return self.given()
 
     def given(self) -> list[str]:
         """Give what is to be run where now: "executor: unit[start:stop]"."""
-        given = self.scheduler.assign()
+        given = self.tell(RoundOver())
         return [f"{number}: {label(piece)}" for number in sorted(given) for piece in given[number]]
 
     def ready(self) -> list[str]:
         """Give what waits for an executor."""
-        return [label(piece) for piece in self.scheduler.ready]
+        return [label(piece) for piece in self.state.ready]
 
     def report(self, executor: int, of: Unit, start: int, stop: int, **given: Any) -> list[str]:
         """Let an executor report elements; give what is to be run now."""
         columns, errors = given.get("columns") or records(of, start, stop), given.get("errors", [])
-        self.scheduler.reported(executor, of.number, start, stop, columns, errors)
+        self.tell(ElementsReported(executor, of.number, start, stop, columns, errors))
         return self.given()
 
     def end(self, executor: int, of: Unit, start: int, stop: int, **given: Any) -> list[str]:
         """Let an executor end a piece; give what is to be run now."""
         columns, errors = given.get("columns") or records(of, start, stop), given.get("errors", [])
         seconds, plan = given.get("seconds", 1.0), given.get("plan")
-        self.scheduler.ended(executor, of.number, start, stop, columns, errors, seconds, plan)
+        self.tell(PieceEnded(executor, of.number, start, stop, columns, errors, seconds, plan))
         self.call_back()
         return self.given()
 
     def call_back(self) -> None:
-        while self.scheduler.due:
-            due, self.scheduler.due = self.scheduler.due, []
+        while self.due or self.state.complete:
+            due, self.due = self.due, []
             for callback in due:
                 callback()
-            self.scheduler.propagate()
+            self.tell(CallbacksMade())
+
+    def cancel(self, of: Unit) -> bool:
+        """Cancel a unit; tell whether it was open."""
+        is_open = self.state.has_open(of.cell)
+        self.tell(UnitCancelled(of.cell))
+        return is_open
 
     def die(
         self,
@@ -111,12 +144,12 @@ class Machine:
     ) -> list[str]:
         """Let an executor die while it runs a step of an element; give what waits."""
         call = None if of is None else (of.number, element, at)
-        self.scheduler.died(executor, call, reason)
+        self.tell(ExecutorLost(executor, call, reason))
         return self.ready()
 
     def start(self, executor: int) -> list[str]:
         """Let another executor start; give what is to be run now."""
-        self.scheduler.executors[executor] = []
+        self.tell(ExecutorStarted(executor))
         return self.given()
 
 

@@ -6,12 +6,14 @@ others need their room. Which of them runs what is left to `scheduler`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pymonik.errors import ExecutorDied
 from pymonik.runtime.host.environments import HostEnvironments
+from pymonik.runtime.host.events import EnvironmentFailed, Event, ExecutorLost, ExecutorStarted
 from pymonik.runtime.host.pool import ExecutorPool
-from pymonik.runtime.host.scheduler import Scheduler
+from pymonik.runtime.host.scheduler_state import SchedulerState
 
 if TYPE_CHECKING:
     from pymonik.environment.builder import Built
@@ -23,30 +25,37 @@ class Autoscaler:
     """Keeps up to `size` executors busy, and as many more idle, in other environments."""
 
     def __init__(
-        self, size: int, scheduler: Scheduler, pool: ExecutorPool, quarters: HostEnvironments
+        self,
+        size: int,
+        state: SchedulerState,
+        pool: ExecutorPool,
+        environments: HostEnvironments,
+        tell: Callable[[Event], None],
     ) -> None:
+        """Look at a state, and tell its scheduler of what happens here."""
         self._size = size
-        self._scheduler = scheduler
+        self._state = state
+        self._tell = tell
         self._pool = pool
-        self._quarters = quarters
+        self._environments = environments
 
     def adjust(self) -> float | None:
         """Start executors while there is work for them, in the environments of that work.
 
         Return the seconds after which to look again, None when news will tell.
         """
-        ready = self._scheduler.ready
+        ready = self._state.ready
         pauses = []
         for environment in ready.waiting_environments():
-            if not self._quarters.is_ready(environment):
+            if not self._environments.is_ready(environment):
                 continue
-            while ready.shortage(environment, self._scheduler.unfinished) > 0:
-                problem = self._pool.problem(environment)
+            while ready.shortage(environment, self._state.unfinished) > 0:
+                problem = self._pool.failures.problem(environment)
                 if problem:
                     if not ready.has_executors(environment):
                         self._give_up(environment, problem)
                     break
-                pause = self._pool.pause(environment)
+                pause = self._pool.failures.pause(environment)
                 if pause:
                     pauses.append(pause)
                     break
@@ -61,39 +70,39 @@ class Autoscaler:
             self._start(None)
 
     def _start(self, environment: Environment | None) -> None:
-        number = self._pool.start(environment, self._quarters.built(environment))
+        number = self._pool.start(environment, self._environments.built(environment))
         if number is not None:
-            self._scheduler.ready.add_executor(number, environment)
+            self._tell(ExecutorStarted(number, environment))
 
     def _give_up(self, environment: Environment | None, problem: str) -> None:
         """Fail what cannot run, in this environment only; what comes later may find it mended."""
         where = "" if environment is None else f" in {environment!r}"
         text = f"no executor can start{where}: {problem}; see what it wrote to stderr"
-        self._scheduler.fail_environment(environment, ExecutorDied(text))
-        self._pool.reset_failures(environment)
+        self._tell(EnvironmentFailed(environment, ExecutorDied(text)))
+        self._pool.failures.forget(environment)
 
     def replace(self, number: int) -> None:
         """Let an executor end that is not to run what it was given: another one will."""
-        self._scheduler.died(number, None, "dismissed")
+        self._tell(ExecutorLost(number, None, "dismissed"))
         self._pool.retire(number)
 
     def _has_room(self, environment: Environment | None) -> bool:
         """Make room for one more executor: one that is idle in another environment has to go."""
         if len(self._pool) < 2 * self._size:
             return True
-        spare = self._scheduler.ready.spare(environment)
+        spare = self._state.ready.spare(environment)
         if spare is None:
             return False
-        left = self._scheduler.ready.home(spare)
+        left = self._state.ready.home(spare)
         self.replace(spare)
-        if left is not None and self._scheduler.ready.is_empty(left):
-            self._quarters.leave(left)
+        if left is not None and self._state.ready.is_empty(left):
+            self._environments.leave(left)
         return True
 
     def settle(self, environment: Environment, result: Built | EnvironmentBuildError) -> None:
         """Take an environment that was built, or fail the units that need it."""
-        same = self._quarters.settle(environment, result)
+        same = self._environments.settle(environment, result)
         if isinstance(result, Exception):
-            self._scheduler.fail_environment(environment, result)
+            self._tell(EnvironmentFailed(environment, result))
         elif same != environment:
-            self._scheduler.ready.merge(environment, same)
+            self._state.ready.merge(environment, same)

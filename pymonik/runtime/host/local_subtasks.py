@@ -16,7 +16,7 @@ from pymonik.values.outcome import PENDING, Failure
 
 if TYPE_CHECKING:
     from pymonik.plan.unit import Unit
-    from pymonik.runtime.host.scheduler import Scheduler
+    from pymonik.runtime.host.scheduler_state import SchedulerState
     from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
     from pymonik.values.outputs import Outputs
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 class LocalSubtasks:
     """Runs it in the same host."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
+    def __init__(self, state: SchedulerState) -> None:
+        self._state = state
 
     def expand(self, running: UnitState, plan: Any, start: int, columns: Sequence[Any]) -> int:
         """Add the units that calls recorded, and let their values stand for outputs of this one."""
         units, bindings = plan
         inherit(units, running.unit)
-        for observer in self._scheduler.observers:
+        for observer in self._state.observers:
             observer.made(running.unit, units, bindings)
         return self.run_here(running, units, units, bindings, start, columns)
 
@@ -48,7 +48,7 @@ class LocalSubtasks:
 
         units: those that the bindings number. added: those that run here, some or all of them.
         """
-        self._scheduler.add(added)
+        self._state.add(added)
         running.children += [unit.cell for unit in added]
         for output, element, *_ in bindings:
             running.bound[element] = running.bound.get(element, 0) + 1
@@ -74,23 +74,23 @@ class LocalSubtasks:
 
     def arrived(self, running: UnitState, output: int | None, element: int, record: Any) -> None:
         """Take a value that an element has waited for."""
-        if not self._scheduler.is_open(running):
+        if not self._state.is_open(running):
             return
         if output is not None:
             columns = running.unit.cell.columns
             running.unit.cell.plain[output] &= type(record) in IMMEDIATE
             columns[output][element] = record
-            self._scheduler.due += running.unit.cell.due()
+            self._state.call_back(running.unit.cell.due())
         elif type(record) is Failure:
             running.unit.cell.errors.append(record)
         running.bound[element] -= 1
         if not running.bound[element]:
             del running.bound[element]
-            self._scheduler.settle(running, 1)
+            self._state.settle(running, 1)
 
     def return_rest(self, rest: UnitSlice) -> None:
         """Cut what an executor handed back, so that idle ones can share it."""
-        scheduler, count = self._scheduler, rest.stop - rest.start
-        size = -(-count // min(count, 2 * max(1, len(scheduler.executors))))
+        state, count = self._state, rest.stop - rest.start
+        size = -(-count // min(count, 2 * max(1, len(state.executors))))
         for start in range(rest.start, rest.stop, size):
-            scheduler.ready.append(replace(rest, start=start, stop=min(start + size, rest.stop)))
+            state.ready.append(replace(rest, start=start, stop=min(start + size, rest.stop)))

@@ -1,4 +1,4 @@
-"""The executors of a host: processes that are started, heard, killed and buried.
+"""The executors of a host: processes that are started, heard, killed and reaped.
 
 Enters: messages for executors. Leaves: messages that have come, and how an executor died: what it
 had finished, and which call is to blame. What they run is decided by `scheduler`; the thread in
@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import selectors
 import socket
-import sys
 import time
 from collections.abc import Container, Hashable, Iterator, Sized
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pymonik.errors import WireError
-from pymonik.runtime.host.process import Process, options_of
+from pymonik.runtime.host.process import Process
+from pymonik.runtime.host.start_failures import StartFailures
+from pymonik.runtime.host.start_state import available_cpus, module_path, origin_of, way_back
 from pymonik.system.safe_logging import safe_logger
 from pymonik.wire.journal import Journal
 from pymonik.wire.logs import relay
@@ -27,18 +27,11 @@ from pymonik.wire.logs import relay
 if TYPE_CHECKING:
     from pymonik.environment.builder import Built
     from pymonik.environment.value import Environment
-    from pymonik.system.surroundings import Surroundings
 
 logger = safe_logger("pymonik.host")
 
-# An executor that cannot even start is not started for ever: what is lacking for a moment, memory
-# or processes, is there again after a second or two.
-_START_TRIES = 5
 # Seconds that an executor has for what tasks have left to be done at the end of their process.
 _LEAVING = 5.0
-# Seconds before the next one is started after one that has done nothing; doubled each time.
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 5.0
 
 
 @dataclass(frozen=True)
@@ -53,21 +46,6 @@ class ExecutorExit:
     charged: tuple[int, int, int] | None
     reason: str
     stack: str = ""
-
-
-@dataclass(frozen=True)
-class _Trouble:
-    """Executors of one environment that ended, one after the other, before they did anything.
-
-    tries: how many were not even ready. reason: why the last one ended. pause: seconds. until: when
-    the next may be started. started: how many executors had been started before, in all.
-    """
-
-    tries: int = 0
-    reason: str = ""
-    pause: float = _FIRST_PAUSE / 2
-    until: float = 0.0
-    started: int = 0
 
 
 class ExecutorReserve(Protocol):
@@ -100,7 +78,7 @@ class ExecutorPool:
         # What those were started with that can be left to others.
         self._origins: dict[int, Hashable] = {}
         self._started = 0
-        self._troubles: dict[Any, _Trouble] = {}
+        self.failures = StartFailures()
         # Whether `poll` waits, or is about to: then `wake` is needed to end that.
         self.is_asleep = False
         self._selector = selectors.DefaultSelector()
@@ -116,20 +94,6 @@ class ExecutorPool:
         """Their process ids."""
         return [process.pid for process in list(self._processes.values())]
 
-    def problem(self, environment: Environment | None) -> str:
-        """Say why executors cannot be started in an environment, "" as long as they may be."""
-        trouble = self._troubles.get(environment)
-        return trouble.reason if trouble is not None and trouble.tries >= _START_TRIES else ""
-
-    def pause(self, environment: Environment | None) -> float:
-        """Return the seconds that have to pass before the next is started in an environment."""
-        trouble = self._troubles.get(environment)
-        return 0.0 if trouble is None else max(0.0, trouble.until - time.monotonic())
-
-    def reset_failures(self, environment: Environment | None) -> None:
-        """Forget what has kept executors from starting."""
-        self._troubles.pop(environment, None)
-
     def start(self, environment: Environment | None, built: Built | None) -> int | None:
         """Start one in an environment; give its number, None when the system refuses.
 
@@ -143,21 +107,22 @@ class ExecutorPool:
             # A venv has a module path of its own.
             "path": None if is_venv else module_path(),
             "folder": built.working_dir if built is not None else None,
-            **self._back(built),
+            **way_back(self._hello, built),
             "level": logging.getLogger().getEffectiveLevel(),
             **self._hello,
         }
         threads = max(1, available_cpus() // self._size)
-        origin = self._origin(threads) if environment is None else None
+        may_be_shared = environment is None and self._reserve is not None
+        origin = origin_of(self._hello, threads) if may_be_shared else None
         try:
             process = self._taken(origin, number, hello) or Process(
                 number, environment, hello, threads, built
             )
         except Exception as error:
             logger.warning("an executor could not be started: %s", error)
-            self._troubled(environment, number, str(error), 1)
+            self.failures.note(environment, number, self._started, str(error), 1)
             if not isinstance(error, OSError):  # what the system refuses now, it may grant later
-                self._give_up(environment)
+                self.failures.give_up(environment)
             return None
         if origin is not None:
             self._origins[number] = origin
@@ -178,17 +143,6 @@ class ExecutorPool:
             process.reuse(number, hello)
         return process
 
-    def _origin(self, threads: int) -> Hashable:
-        """Return what makes an executor what it is from its start on, None where it is not shared.
-
-        Libraries read variables when they are loaded, and what is loaded depends on the path.
-        """
-        base: Surroundings | None = self._hello.get("surroundings")
-        if self._reserve is None or base is None:
-            return None
-        variables = frozenset(os.environ.items()), frozenset(base.variables.items())
-        return (*options_of(self._hello), threads, variables, base.path, tuple(module_path()))
-
     def bind(self, number: int) -> None:
         """Let an executor end with this staff: calls have left something for its end."""
         self._origins.pop(number, None)
@@ -206,38 +160,6 @@ class ExecutorPool:
                 del self._processes[number]
             else:
                 self._selector.register(process.socket, selectors.EVENT_READ, process)
-
-    def _back(self, built: Built | None) -> dict[str, Any]:
-        """Return what takes an executor, started as this process is now, to what all begin with."""
-        base: Surroundings | None = self._hello["surroundings"]
-        fixed = set() if built is None else set(built.variables)
-        if built is not None and built.venv is not None:
-            fixed |= {"PATH", "VIRTUAL_ENV"}
-        if base is None:
-            return {"variables": (), "fixed": frozenset(fixed)}
-        now, then = os.environ, base.variables
-        names = [name for name in {*now, *then} if now.get(name) != then.get(name)]
-        variables = tuple((name, then.get(name)) for name in names)
-        return {"variables": variables, "fixed": frozenset(fixed)}
-
-    def _troubled(
-        self, environment: Environment | None, number: int, reason: str, tries: int
-    ) -> None:
-        """Note an executor that has ended before it did anything.
-
-        Those that were under way when another one ended count with it: what takes several at
-        once, such as a lack of memory, is one try.
-        """
-        known = self._troubles.get(environment, _Trouble())
-        if number < known.started:
-            return
-        pause = min(2 * known.pause, _LONGEST_PAUSE)
-        self._troubles[environment] = _Trouble(
-            known.tries + tries, reason, pause, time.monotonic() + pause, self._started
-        )
-
-    def _give_up(self, environment: Environment | None) -> None:
-        self._troubles[environment] = replace(self._troubles[environment], tries=_START_TRIES)
 
     def send(self, number: int, *message: Any) -> None:
         """Send a message, or keep what the socket does not take now."""
@@ -281,7 +203,7 @@ class ExecutorPool:
                 process.proven = process.ready and kinds != {"ready"}
                 if process.proven:
                     process.used = True
-                    self.reset_failures(process.environment)
+                    self.failures.forget(process.environment)
             yield process.number, messages
             self._listen(process)
 
@@ -368,7 +290,9 @@ class ExecutorPool:
         ended = process.end()
         if not process.proven and call[0] < 0 and not is_blameless:
             tries = 0 if process.ready else 1
-            self._troubled(process.environment, process.number, reason or ended, tries)
+            self.failures.note(
+                process.environment, process.number, self._started, reason or ended, tries
+            )
         level = logging.DEBUG if reason == "dismissed" else logging.INFO
         logger.log(level, "executor %d ended: %s", process.pid, reason or ended)
         charged = call if process.ready and not is_blameless else None
@@ -380,15 +304,3 @@ def relay_logs(news: list[Any] | ExecutorExit) -> None:
     for message in news if isinstance(news, list) else ():
         if message[0] == "log":
             relay(*message[1:])
-
-
-def module_path() -> list[str]:
-    """Return where this process looks for modules, for one that runs elsewhere."""
-    return [os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)]
-
-
-def available_cpus() -> int:
-    """Return the number of CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

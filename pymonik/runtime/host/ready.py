@@ -20,9 +20,12 @@ from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
 if TYPE_CHECKING:
     from pymonik.plan.unit import Unit
 
-# An executor gets more than one piece when it would be done with all of them sooner than this.
+# An executor gets more than one piece when it would be done with all of them sooner than this. It
+# is some thirty units of the least size that is worth one (60 µs, the aim of `benchmarks/metg.py`):
+# the way to the host and back does not count then, and nobody notices that a piece is late by it.
 _AHEAD_SECONDS = 0.002
-# A piece is not cut below that: what an executor must be told for each would begin to count.
+# A piece is not cut below that: a message each way, and what the scheduler does for it (see there),
+# is then less than a hundredth of it.
 _CUT_SECONDS = 0.1
 # An executor is to come back for more so often: factoring, as Hummel, Schonberg and Flynn (1992).
 _PIECES_A_SLOT = 2
@@ -215,4 +218,6 @@ class Ready:
         """Note how long elements of a unit took."""
         each = seconds / max(1, count)
         known = self.durations.get(name)
+        # A half: after four pieces what was before counts for a sixteenth, and one that was slow
+        # by chance is forgotten as soon.
         self.durations[name] = each if known is None else 0.5 * (known + each)

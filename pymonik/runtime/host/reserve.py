@@ -17,8 +17,9 @@ from collections import deque
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
-from pymonik.runtime.host.pool import ExecutorPool, available_cpus, relay_logs
+from pymonik.runtime.host.pool import ExecutorPool, relay_logs
 from pymonik.runtime.host.process import Process
+from pymonik.runtime.host.start_state import available_cpus
 from pymonik.settings import settings
 from pymonik.system.forks import fork_safe
 from pymonik.system.safe_logging import safe_logger

@@ -16,7 +16,8 @@ from pymonik.values.outputs import Outputs
 from pymonik.wire.program import element_of, site_of
 
 
-@dataclass(eq=False)
+# One is made for every unit, and every piece: slots make them cheaper.
+@dataclass(eq=False, slots=True)
 class UnitState:
     """A unit that was not finished yet."""
 
@@ -67,7 +68,7 @@ class UnitState:
         return None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class UnitSlice:
     """Elements of a unit that were given to an executor, or wait for one."""
 

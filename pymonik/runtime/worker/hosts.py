@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from pymonik.environment.builder import Environments
 from pymonik.environment.value import Environment
 from pymonik.runtime.host.host import Host
-from pymonik.runtime.host.scheduler import Scheduler
+from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.worker import memory
 from pymonik.runtime.worker.subtasks import AgentSubtasks
 from pymonik.settings import settings
@@ -55,8 +55,8 @@ class Hosts:
         if known is None:
             made: list[AgentSubtasks] = []
 
-            def subtasks_of(scheduler: Scheduler) -> AgentSubtasks:
-                made.append(AgentSubtasks(scheduler))
+            def subtasks_of(state: SchedulerState) -> AgentSubtasks:
+                made.append(AgentSubtasks(state))
                 return made[0]
 
             host = Host(

@@ -17,8 +17,9 @@ from typing import Any
 from pymonik.plan.fan_in import Hole
 from pymonik.plan.unit import Unit
 from pymonik.runtime.host.local_subtasks import LocalSubtasks
-from pymonik.runtime.host.scheduler import Scheduler
+from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.host.subtasks import inherit
+from pymonik.runtime.host.unit_rules import cancel, withdraw
 from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
 from pymonik.runtime.worker.parts import parts_of_rest
 from pymonik.settings import settings
@@ -59,9 +60,9 @@ class AgentSubtasks(LocalSubtasks):
     A cluster takes sub-tasks only when their parent has ended: what is long must not begin here.
     """
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        super().__init__(scheduler)
-        scheduler.is_depth_first = True
+    def __init__(self, state: SchedulerState) -> None:
+        super().__init__(state)
+        state.is_depth_first = True
         self._root: Unit | None = None
         self._partition, self._priority = "", 1
         self._began: float | None = None
@@ -80,7 +81,7 @@ class AgentSubtasks(LocalSubtasks):
         stays: whether its sub-tasks may run here for a beat.
         """
         self._forget()
-        self._scheduler.failures.clear()
+        self._state.failures.clear()
         self._root, self._spreads = root, not stays
         self._partition, self._priority = partition, priority
 
@@ -96,7 +97,7 @@ class AgentSubtasks(LocalSubtasks):
         self._spreads = True
         if not self._cells:  # no calls were made: the unit itself runs to its own end
             return
-        whole, pieces, begun = self._scheduler.withdraw()
+        whole, pieces, begun = withdraw(self._state)
         self._units += whole
         pending = [b for b in self._bindings if b.is_open]
         for binding in pending:  # all of them, before any value that is left counts as one
@@ -111,14 +112,14 @@ class AgentSubtasks(LocalSubtasks):
         for running in begun:
             for element in list(running.bound):
                 del running.bound[element]
-                self._scheduler.settle(running, 1)
+                self._state.settle(running, 1)
 
     def cancel(self, root: Outputs) -> None:
         """Stop all that runs for a task, if it is still the one that runs."""
         if self._root is not None and self._root.cell is root:
             self._spreads = True
             for cell in (root, *self._cells):
-                self._scheduler.cancel(cell)
+                cancel(self._state, cell)
 
     def take(self) -> Spawned:
         """Return what the task has left behind."""
@@ -126,7 +127,7 @@ class AgentSubtasks(LocalSubtasks):
         left, cell = Spawned(self._units), self._root.cell
         # Those of sub-tasks that ran here, and whose values are none of this task's.
         seen = {id(record) for records in (*cell.columns, cell.errors) for record in records}
-        cell.errors += [f for f in self._scheduler.failures if id(f) not in seen]
+        cell.errors += [f for f in self._state.failures if id(f) not in seen]
         holes = {cell: self._resolved(cell) for cell in self._holes}
         left.holes = holes.pop(cell, [])
         needed = {source for unit in self._units for source in unit.needs}
@@ -172,7 +173,7 @@ class AgentSubtasks(LocalSubtasks):
     def return_rest(self, rest: UnitSlice) -> None:
         """Take elements that were not run: because of what they have recorded, or of their time."""
         if not self._spreads and self._expanded is rest.running:
-            self._scheduler.ready.append(rest)  # behind what they wait for
+            self._state.ready.append(rest)  # behind what they wait for
             return
         if not self._spreads:
             self._spread_soon()
@@ -219,7 +220,7 @@ class AgentSubtasks(LocalSubtasks):
 
     def _seconds(self, unit: Unit) -> float | None:
         """Return how long a unit will take, None when none of its name has run here."""
-        each = self._scheduler.ready.seconds(unit)
+        each = self._state.ready.seconds(unit)
         return None if each is None else each * unit.n
 
     def _is_ours(self, unit: Unit) -> bool:
@@ -235,7 +236,7 @@ class AgentSubtasks(LocalSubtasks):
     def _spread_soon(self) -> None:
         # Once the scheduler has taken in what it was told: `spread` looks at all of its units.
         self._spreads = True
-        self._scheduler.due.append(self.spread)
+        self._state.call_back([self.spread])
 
     def _arrived(self, binding: _Binding) -> None:
         if binding.is_open:
@@ -267,10 +268,10 @@ class AgentSubtasks(LocalSubtasks):
                 for place in range(cell.n):
                     holes[output, start + place] = (cell, output, place)
         unit.cell.fill(rest.start, [[None] * count for _ in unit.cell.columns])
-        self._scheduler.settle(rest.running, count)
+        self._state.settle(rest.running, count)
 
     def _parts(self, unit: Unit, count: int) -> int:
-        each = self._scheduler.ready.seconds(unit)
+        each = self._state.ready.seconds(unit)
         return parts_of_rest(count, each, settings().unit_seconds)
 
     def _resolved(self, cell: Outputs) -> list[Hole]:

@@ -1,0 +1,35 @@
+"""What the scheduler asks of its host after an event: give out, kill, call back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pymonik.runtime.host.unit_slice import UnitSlice
+    from pymonik.values.outputs import Callback
+
+
+@dataclass(slots=True)
+class GivePieces:
+    """Send pieces to an executor, which runs them one after the other."""
+
+    executor: int
+    pieces: list[UnitSlice]
+
+
+@dataclass(slots=True)
+class KillExecutor:
+    """End an executor: what it runs was cancelled."""
+
+    executor: int
+
+
+@dataclass(slots=True)
+class CallBack:
+    """Call who waits for a value that has come; tell of it by `CallbacksMade`."""
+
+    callback: Callback
+
+
+Instruction = GivePieces | KillExecutor | CallBack

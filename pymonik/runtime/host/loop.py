@@ -1,0 +1,218 @@
+"""The turns of a host's loop: take what has arrived, give out what can run.
+
+Enters: actions of other threads, and what executors say. Leaves: events for the scheduler, and its
+instructions carried out; `changed` is notified where a wait may be over. One thread at a time takes
+a turn (`leadership`), so that nothing in here needs a lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pymonik.runtime.host.autoscaler import Autoscaler
+from pymonik.runtime.host.environments import HostEnvironments
+from pymonik.runtime.host.events import (
+    AllFailed,
+    CallbacksMade,
+    ElementsReported,
+    Event,
+    ExecutorLost,
+    JournalRead,
+    JournalSeen,
+    PieceEnded,
+    PieceFaulted,
+    RoundOver,
+)
+from pymonik.runtime.host.instructions import CallBack, GivePieces, Instruction, KillExecutor
+from pymonik.runtime.host.messages import entry_of, plan_of
+from pymonik.runtime.host.pool import ExecutorExit, ExecutorPool, relay_logs
+from pymonik.runtime.host.scheduler import Scheduler
+from pymonik.system.safe_logging import safe_logger
+from pymonik.values.outcome import Failure
+from pymonik.values.outputs import Callback, call_back
+from pymonik.wire.logs import relay
+
+if TYPE_CHECKING:
+    from pymonik.runtime.host.unit_slice import UnitSlice
+
+logger = safe_logger("pymonik.host")
+
+# How often the deadlines of running calls are looked at, where calls have a `max_duration`: they
+# are told in tenths of a second, and end that much late.
+_TICK = 0.02
+# How often the pages of busy executors are looked at: a value is told of that much late. Executors
+# report as often (`runtime.executor.run`).
+_LOOK = 0.05
+
+
+class HostLoop:
+    """What happens in a turn; `tasks` takes actions of other threads.
+
+    find: gives the objects that tasks ask for by id. announce: lets those look who wait.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        pool: ExecutorPool,
+        environments: HostEnvironments,
+        find: Callable[[str], Any],
+        announce: Callable[[], None],
+    ) -> None:
+        self.tasks: deque[Callable[[], None]] = deque()
+        self._scheduler = scheduler
+        self._state = scheduler.state
+        self._pool = pool
+        self._find = find
+        self._announce = announce
+        size = self._state.ready.slots
+        self.autoscaler = Autoscaler(size, self._state, pool, environments, self.tell)
+        # Instructions of the scheduler that wait for their place in a turn.
+        self._due: list[Callback] = []
+        self._kills: list[int] = []
+        # Whether a wait may be over, and how many units had ended when it was looked at last.
+        self._is_news = False
+        self._told = 0
+        self._looked = 0.0
+        # Seconds that the next turn waits at most, and whether calls that run have deadlines.
+        self._patience: float | None = None
+        self._is_limited = False
+
+    def turn(self, end: float | None = None) -> bool:
+        """Take what arrives, at most until `end`, and give out what can run; by who leads.
+
+        Return whether anything has changed for those who wait.
+        """
+        if not self.tasks:
+            self._hear(end)
+        while self.tasks:
+            self._is_news = True
+            self.tasks.popleft()()
+        self._settle()
+        kills, self._kills = self._kills, []
+        for number in kills:
+            self._pool.kill(number, "cancelled")
+        pause = self.autoscaler.adjust()
+        self.tell(RoundOver())
+        if self._due:
+            self._settle()
+        if self.tasks:
+            return False
+        given = self._state.executors.values()
+        self._is_limited = any(p.running.unit.limited for pieces in given for p in pieces)
+        self._patience = _TICK if self._is_limited else _LOOK if any(given) else pause
+        if not self._is_news and self._state.done == self._told:
+            return False
+        self._is_news, self._told = False, self._state.done
+        self._announce()
+        return True
+
+    def _hear(self, end: float | None) -> None:
+        """Wait for what executors say, and take it."""
+        was_busy = any(self._state.executors.values())
+        patience = self._patience
+        if end is not None:
+            left = max(0.0, end - time.monotonic())
+            patience = left if patience is None else min(left, patience)
+        for number, news in self._pool.poll(patience, self.tasks):
+            self._is_news = True
+            if isinstance(news, ExecutorExit):
+                self.tell(JournalRead(number, *news.journal))
+                self.tell(ExecutorLost(number, news.charged, news.reason, news.stack))
+                continue
+            for message in news:
+                try:
+                    self._take(number, message)
+                except Exception as error:  # what one call sends ends its executor, not the engine
+                    logger.exception("what an executor has sent cannot be taken")
+                    self._pool.kill(number, f"it sent what cannot be taken: {error!r}")
+        if self._is_limited:
+            self._pool.enforce()
+        if was_busy and time.monotonic() - self._looked > _LOOK:
+            self._look()
+
+    def _give(self, number: int, pieces: list[UnitSlice]) -> None:
+        """Send pieces to an executor; those that cannot be sent fail, each for itself."""
+        entries = [entry_of(piece) for piece in pieces]
+        try:
+            self._pool.send(number, "run", entries)
+        except Exception:
+            for piece, entry in zip(pieces, entries):
+                try:
+                    self._pool.send(number, "run", [entry])
+                except Exception as error:
+                    text = f"it cannot be sent to an executor: {error!r}"
+                    self.tell(PieceFaulted(number, piece.running.unit.number, text))
+
+    def _look(self) -> None:
+        """Tell of what has ended in executors that are busy with something long since."""
+        self._looked = time.monotonic()
+        for number, journal in self._pool.peek():
+            self._is_news = True
+            self.tell(JournalSeen(number, *journal))
+
+    def _take(self, number: int, message: Any) -> None:
+        kind = message[0]
+        if kind == "report":
+            self.tell(ElementsReported(number, *message[1:]))
+        elif kind == "end":
+            told = (*message[1:-1], plan_of(message[-1]))
+            self.tell(PieceEnded(number, *told))
+        elif kind == "fault":
+            unit, journal, *told = message[1:]
+            self.tell(JournalRead(number, *journal))
+            self.tell(PieceFaulted(number, unit, *told))
+        elif kind == "ask":
+            self._pool.send(number, "object", self._find(message[1]))
+        elif kind == "log":
+            relay(*message[1:])
+        elif kind == "stale":
+            self.autoscaler.replace(number)
+        elif kind == "bound":
+            self._pool.bind(number)
+
+    def tell(self, event: Event) -> None:
+        """Tell the scheduler of an event, and do what it asks for, now or later in the round."""
+        self._carry_out(self._scheduler.handle(event))
+
+    def _carry_out(self, instructions: Sequence[Instruction]) -> None:
+        for instruction in instructions:
+            if type(instruction) is CallBack:
+                self._due.append(instruction.callback)
+            elif type(instruction) is GivePieces:
+                self._give(instruction.executor, instruction.pieces)
+            elif type(instruction) is KillExecutor:
+                self._kills.append(instruction.executor)
+
+    def _settle(self) -> None:
+        """Call back whoever waits for a value that has come."""
+        self._carry_out(self._scheduler.take())
+        while self._due or self._state.complete:
+            due, self._due = self._due, []
+            call_back(due)
+            self.tell(CallbacksMade())
+
+    def end(self, over: Failure) -> None:
+        """Do what was asked for last, and let nobody wait for what will not come."""
+        while self.tasks:
+            try:
+                self.tasks.popleft()()
+            except Exception:  # what broke the engine may be asked for again
+                logger.exception("what the engine was asked for last has failed")
+        self.tell(AllFailed(over))
+        self._settle()
+
+    def dismiss(self, is_orderly: bool) -> None:
+        """Keep executors that have nothing to run for others, or let them end in order."""
+        busy = {number for number, pieces in self._state.executors.items() if pieces}
+        busy.update(self._kills)
+        try:
+            if is_orderly:
+                self._pool.release(busy)
+            for _, news in self._pool.finish(busy):
+                relay_logs(news)
+        except Exception:  # then they are killed
+            logger.exception("executors did not end in order")

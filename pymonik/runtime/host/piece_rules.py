@@ -1,0 +1,149 @@
+"""Rules for what executors say of their pieces, and for how executors come and go."""
+
+from __future__ import annotations
+
+from pymonik.plan.unit import Unit
+from pymonik.runtime.host.events import (
+    ElementsReported,
+    ExecutorLost,
+    ExecutorStarted,
+    JournalRead,
+    JournalSeen,
+    PieceEnded,
+    PieceFaulted,
+)
+from pymonik.runtime.host.scheduler_state import IllegalMove, SchedulerState
+from pymonik.runtime.host.unit_slice import UnitSlice
+from pymonik.values.outcome import Failure
+from pymonik.wire.program import site_of
+
+
+def executor_started(state: SchedulerState, event: ExecutorStarted) -> None:
+    """Let an executor have pieces from now on."""
+    if event.executor in state.executors:
+        raise IllegalMove(f"executor {event.executor} has started already")
+    state.ready.add_executor(event.executor, event.environment)
+
+
+def elements_reported(state: SchedulerState, event: ElementsReported) -> None:
+    """Take the records of elements that ended."""
+    piece = _checked(state, event)
+    if event.unit in state.units:  # else it was cancelled meanwhile: its values are told already
+        _take(state, piece, event)
+
+
+def piece_ended(state: SchedulerState, event: PieceEnded) -> None:
+    """Take the last records of a piece, the rest it hands back, and what its calls recorded."""
+    piece = _checked(state, event)
+    state.executors[event.executor].remove(piece)
+    if event.unit not in state.units:
+        return
+    running, start, stop = piece.running, event.start, event.stop
+    state.ready.learn(running.unit.name, event.seconds, stop - piece.first)
+    for observer in state.observers:
+        observer.ended(event.executor, running.unit, stop - piece.first, event.seconds)
+    bound = 0
+    if event.plan is not None:
+        bound = state.subtasks.expand(running, event.plan, start, event.columns)
+    state.fill(running, start, event.columns, event.errors)
+    state.settle(running, stop - start - bound)
+    if stop < piece.stop:
+        state.subtasks.return_rest(UnitSlice(running, stop, piece.stop))
+    state.propagate()
+
+
+def _checked(state: SchedulerState, event: ElementsReported | PieceEnded) -> UnitSlice:
+    """Return the piece that an executor tells of; raise IllegalMove where it cannot be so."""
+    piece = state.piece_of(event.executor, event.unit)
+    if piece is None:
+        raise IllegalMove(f"executor {event.executor} has no piece of unit {event.unit}")
+    start, stop = event.start, event.stop
+    if start != piece.start or not start <= stop <= piece.stop:
+        left = f"[{piece.start}:{piece.stop}]"
+        raise IllegalMove(f"of unit {event.unit} executor {event.executor} has left {left}")
+    outputs, count = len(piece.running.unit.cell.columns), stop - start
+    if list(map(len, event.columns)) != [count] * outputs:
+        shape = f"{outputs} columns of {count}"
+        raise IllegalMove(f"unit {event.unit} has records of other than {shape} values")
+    return piece
+
+
+def _take(state: SchedulerState, piece: UnitSlice, event: ElementsReported) -> None:
+    state.fill(piece.running, event.start, event.columns, event.errors)
+    piece.start = event.stop
+    state.settle(piece.running, event.stop - event.start)
+
+
+def journal_read(state: SchedulerState, event: JournalRead) -> None:
+    """Take what an executor had finished, as far as it is of a piece that it has."""
+    number, first, entries = event.unit, event.first, event.entries
+    piece = state.piece_of(event.executor, number)
+    element = first + len(entries)
+    # One that begins behind what was reported has lost its beginning: it is run again.
+    if piece is None or not first <= piece.start <= element <= piece.stop:
+        return
+    if number in state.units and element > piece.start:
+        fresh = entries[piece.start - first :]
+        outputs = len(piece.running.unit.cell.columns)
+        columns = [list(fresh)] if outputs == 1 else [list(c) for c in zip(*fresh)]
+        report = ElementsReported(event.executor, number, piece.start, element, columns, [])
+        _take(state, piece, report)
+    piece.running.noted.update({(element, place): step for place, step in enumerate(event.steps)})
+
+
+def journal_seen(state: SchedulerState, event: JournalSeen) -> None:
+    """Tell who waits of what has ended and was not reported yet: a report will follow."""
+    first, entries = event.first, event.entries
+    piece = state.piece_of(event.executor, event.unit)
+    if piece is None or event.unit not in state.units:
+        return
+    unit = piece.running.unit
+    outputs = len(unit.cell.columns)
+    for element, entry in enumerate(entries, first):
+        for output, record in enumerate([entry] if outputs == 1 else entry):
+            unit.cell.tell(output, element, record)
+    stored = {step: output for output, step in enumerate(unit.program.outputs)}
+    for place, step in enumerate(event.steps):
+        keep = unit.program.steps[place].keep
+        element = first + len(entries)
+        if step and (keep is True or (keep and keep[element])):
+            unit.cell.tell(stored[place], element, step[0])
+    state.call_back(unit.cell.due())
+
+
+def executor_lost(state: SchedulerState, event: ExecutorLost) -> None:
+    """Place anew what an executor left behind; charge its death to the call it was running.
+
+    Where the call is none that it was given, its first one is charged: something in there kills.
+    """
+    pieces = [p for p in state.ready.remove_executor(event.executor) if state.is_open(p.running)]
+    if event.call is not None and pieces:
+        number, element, step = event.call
+        for piece in pieces:
+            if piece.running.unit.number == number and piece.start <= element < piece.stop:
+                break
+        else:
+            piece, element, step = pieces[0], pieces[0].start, 0
+        failure = piece.running.charge(element, step, event.reason, event.stack)
+        if failure is not None:
+            pieces.remove(piece)
+            state.fail_piece(piece, failure)
+    state.ready.put_back(piece for piece in pieces if piece.start < piece.stop)
+    state.propagate()  # its journal may have ended a unit
+
+
+def piece_faulted(state: SchedulerState, event: PieceFaulted) -> None:
+    """Let what has not ended of a piece fail."""
+    piece = state.piece_of(event.executor, event.unit)
+    if piece is None:
+        return
+    state.executors[event.executor].remove(piece)
+    if state.is_open(piece.running):
+        state.fail_piece(piece, fault(piece.running.unit, event.text, event.traceback))
+
+
+def fault(unit: Unit, text: str, traceback: str = "") -> Failure:
+    """Return the failure of a unit for which no code of the user is to blame."""
+    step = unit.program.steps[0]
+    said = f"PymoniK failed outside of your code, which is a bug of its own: {text}"
+    return Failure("error", said, unit.name, site_of(step, 0), traceback=traceback)

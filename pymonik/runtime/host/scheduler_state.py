@@ -1,0 +1,191 @@
+"""What the rules of the scheduler share: units under way, pieces, executors, instructions so far.
+
+The few changes of state that several rules make are here, too. All of it belongs to the thread that
+leads the host (`leadership`); of others only `has_open` and the counts are asked.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from pymonik.plan.unit import Unit
+from pymonik.runtime.host.instructions import CallBack, Instruction
+from pymonik.runtime.host.observer import Observer
+from pymonik.runtime.host.ranked import rank
+from pymonik.runtime.host.ready import Ready
+from pymonik.runtime.host.subtasks import SubtaskHandler
+from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
+from pymonik.values.content import IMMEDIATE
+from pymonik.values.outcome import PENDING, Failure
+from pymonik.values.outputs import Callback, Outputs
+
+# Failures nobody looks at are told of when the client closes: of more than these, nobody reads.
+_FAILURES = 1000
+# A few rounds of a host with some executors: enough to see how it came to a move.
+_HISTORY = 32
+
+
+class IllegalMove(RuntimeError):
+    """What the scheduler was told cannot have happened; its text has what came before."""
+
+
+class SchedulerState:
+    """The units of one host and the executors that run them.
+
+    ready: pieces that wait. executors: the pieces that each was given, in their order. out:
+    instructions that the host has not taken yet. unfinished, done: counts of units.
+    """
+
+    def __init__(self, onward: Callable[[SchedulerState], SubtaskHandler]) -> None:
+        """Begin with nothing; onward: makes what takes the work that units leave behind."""
+        self.ready = Ready()
+        self.executors = self.ready.executors
+        self.out: list[Instruction] = []
+        self.failures: list[Failure] = []
+        self.unfinished = 0
+        self.done = 0
+        self.observers: list[Observer] = []
+        self.units: dict[int, UnitState] = {}
+        self.by_cell: dict[int, UnitState] = {}
+        # By outputs that are not complete: the units that wait for them.
+        self.dependents: dict[int, list[UnitState]] = {}
+        self.subtasks = onward(self)
+        # Whether what has become ready runs before what waits: then little waits at any time.
+        self.is_depth_first = False
+        # Outputs that are complete, whose dependents were not looked at yet.
+        self.complete: deque[Outputs] = deque()
+        # Kinds of events, and of what was given out, with their numbers: nothing that lives.
+        self.history: deque[tuple[type[Any], tuple[Any, ...]]] = deque(maxlen=_HISTORY)
+        self._numbers = 0
+
+    def observe(self, observer: Observer) -> None:
+        """Tell somebody of every piece that ends, and of every unit that tasks make."""
+        self.observers.append(observer)
+
+    # ----- asking
+
+    def has_open(self, cell: Outputs) -> bool:
+        """Return whether a unit that has not ended fills outputs; from any thread."""
+        return id(cell) in self.by_cell
+
+    def is_open(self, running: UnitState) -> bool:
+        """Return whether a unit has not ended."""
+        return running.unit.number in self.units
+
+    def piece_of(self, executor: int, number: int) -> UnitSlice | None:
+        """Return the first piece of a unit that an executor has, None when it has none."""
+        for piece in self.executors.get(executor, ()):
+            if piece.running.unit.number == number:
+                return piece
+        return None
+
+    # ----- changing
+
+    def add(self, units: Iterable[Unit]) -> None:
+        """Take units, in an order in which they could run; some can at once."""
+        units = [*units]
+        for unit in units:
+            if id(unit.cell) in self.by_cell:
+                raise IllegalMove(f"{unit!r} is here already")
+        if not self.is_depth_first:
+            rank(units, self.ready.seconds)
+        pieces: list[UnitSlice] = []
+        for unit in units:
+            unit.number = self._numbers
+            self._numbers += 1
+            running = self.units[unit.number] = UnitState(unit)
+            self.by_cell[id(unit.cell)] = running
+            self.unfinished += 1
+            for cell in unit.needs:
+                if cell.missing:
+                    running.waiting += 1
+                    self.dependents.setdefault(id(cell), []).append(running)
+            if not running.waiting:
+                pieces.append(UnitSlice(running, 0, unit.n))
+        self._enqueue(pieces)
+
+    def fill(
+        self, running: UnitState, start: int, columns: Sequence[Any], errors: list[Failure]
+    ) -> None:
+        """Take records of elements, from `start` on."""
+        cell = running.unit.cell
+        if errors:
+            self.note(errors)
+            cell.errors += errors
+        for records in columns:
+            if not IMMEDIATE.issuperset(map(type, records)):
+                self.note([r for r in records if type(r) is Failure and not r.path])
+        due = cell.fill(start, columns)
+        if due:
+            self.call_back(due)
+
+    def fail_piece(self, piece: UnitSlice, failure: Failure) -> None:
+        """Let the elements of a piece that have no record yet end with one failure."""
+        self.note([failure])
+        cell, start, stop = piece.running.unit.cell, piece.start, piece.stop
+        columns = [
+            [failure if record is PENDING else record for record in column[start:stop]]
+            for column in cell.columns
+        ]
+        if not columns:
+            cell.errors.append(failure)
+        self.call_back(cell.fill(start, columns))
+        self.settle(piece.running, stop - start)
+        self.propagate()
+
+    def note(self, failures: Sequence[Failure]) -> None:
+        """Keep failures for who may want to know of the first that nobody has looked at."""
+        room = _FAILURES - len(self.failures)
+        self.failures += failures[: max(0, room)]
+
+    def call_back(self, due: Sequence[Callback]) -> None:
+        """Let the host call those who wait."""
+        if due:
+            self.out += map(CallBack, due)
+
+    def settle(self, running: UnitState, count: int) -> None:
+        """Note that elements of a unit have ended."""
+        cell = running.unit.cell
+        cell.settle(count)
+        if not cell.missing and not running.cancelled:
+            self.finish(running)
+
+    def fail(self, running: UnitState, failure: Failure) -> None:
+        """Let a unit end with one failure, where it has no records."""
+        self.call_back(running.unit.cell.fail(failure))
+        self.finish(running)
+
+    def finish(self, running: UnitState) -> None:
+        """Note that a unit has ended."""
+        cell = running.unit.cell
+        if self.units.pop(running.unit.number, None) is None:
+            return
+        self.by_cell.pop(id(cell), None)
+        # None are left, unless a record was lost: who asks for its value now is told so.
+        if cell.callbacks:
+            self.call_back(cell.give_up())
+        self.unfinished -= 1
+        self.done += 1
+        self.complete.append(cell)
+
+    def propagate(self) -> None:
+        """Queue the units whose last input has come."""
+        while self.complete:
+            waiting = self.dependents.pop(id(self.complete.popleft()), None)
+            if waiting is not None:
+                self._enqueue(list(self._freed(waiting)))
+
+    def _freed(self, waiting: list[UnitState]) -> Iterator[UnitSlice]:
+        for running in waiting:
+            running.waiting -= 1
+            if not running.waiting and not running.cancelled:
+                yield UnitSlice(running, 0, running.unit.n)
+
+    def _enqueue(self, pieces: list[UnitSlice]) -> None:
+        if self.is_depth_first:
+            self.ready.put_back(pieces)
+            return
+        for piece in pieces:
+            self.ready.append(piece)

@@ -1,0 +1,56 @@
+"""What executors begin with: variables, module path, threads; and which of them begin alike.
+
+Enters: this process as it is now, and what it was when its client was made. Leaves: parts of what
+an executor is told first, and the key by which another host finds one that began with the same.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+from pymonik.runtime.host.process import options_of
+
+if TYPE_CHECKING:
+    from pymonik.environment.builder import Built
+    from pymonik.system.surroundings import Surroundings
+
+
+def origin_of(hello: dict[str, Any], threads: int) -> Hashable:
+    """Return what makes an executor what it is from its start on, None where it is not shared.
+
+    Libraries read variables when they are loaded, and what is loaded depends on the path.
+    """
+    base: Surroundings | None = hello.get("surroundings")
+    if base is None:
+        return None
+    variables = frozenset(os.environ.items()), frozenset(base.variables.items())
+    return (*options_of(hello), threads, variables, base.path, tuple(module_path()))
+
+
+def way_back(hello: dict[str, Any], built: Built | None) -> dict[str, Any]:
+    """Return what takes an executor, started as this process is now, to what all begin with."""
+    base: Surroundings | None = hello["surroundings"]
+    fixed = set() if built is None else set(built.variables)
+    if built is not None and built.venv is not None:
+        fixed |= {"PATH", "VIRTUAL_ENV"}
+    if base is None:
+        return {"variables": (), "fixed": frozenset(fixed)}
+    now, then = os.environ, base.variables
+    names = [name for name in {*now, *then} if now.get(name) != then.get(name)]
+    variables = tuple((name, then.get(name)) for name in names)
+    return {"variables": variables, "fixed": frozenset(fixed)}
+
+
+def module_path() -> list[str]:
+    """Return where this process looks for modules, for one that runs elsewhere."""
+    return [os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)]
+
+
+def available_cpus() -> int:
+    """Return the number of CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,123 @@
+"""Rules for whole units: how they come, are given out, are given up, and leave."""
+
+from __future__ import annotations
+
+from pymonik.plan.unit import Unit
+from pymonik.runtime.executor.results import failure_of
+from pymonik.runtime.host.events import (
+    AllFailed,
+    CallbacksMade,
+    EnvironmentFailed,
+    RoundOver,
+    UnitCancelled,
+    UnitsAdded,
+)
+from pymonik.runtime.host.instructions import GivePieces, KillExecutor
+from pymonik.runtime.host.piece_rules import fault
+from pymonik.runtime.host.scheduler_state import SchedulerState
+from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
+from pymonik.values.outcome import Failure
+from pymonik.values.outputs import Outputs
+from pymonik.wire.program import site_of
+
+
+def units_added(state: SchedulerState, event: UnitsAdded) -> None:
+    """Take units."""
+    state.add(event.units)
+
+
+def callbacks_made(state: SchedulerState, event: CallbacksMade) -> None:
+    """Queue what is free by what those did who were called back."""
+    state.propagate()
+
+
+def round_over(state: SchedulerState, event: RoundOver) -> None:
+    """Give out what can run; let units fail that nothing will bring to an end.
+
+    What these wait for runs nowhere. Nobody would be told of it otherwise, and wait for ever.
+    """
+    given = state.ready.assign()
+    if given:
+        for executor, pieces in given.items():
+            state.out.append(GivePieces(executor, pieces))
+            for piece in pieces:
+                numbers = (executor, piece.running.unit.number, piece.start, piece.stop)
+                state.history.append((GivePieces, numbers))
+    elif state.units and not len(state.ready) and not any(state.executors.values()):
+        for running in list(state.units.values()):
+            failure = fault(running.unit, "nothing that runs or is ready can bring its value")
+            state.note([failure])
+            state.fail(running, failure)
+        state.complete.clear()
+        state.dependents.clear()
+
+
+def unit_cancelled(state: SchedulerState, event: UnitCancelled) -> None:
+    """Stop a unit that nobody wants."""
+    cancel(state, event.outputs)
+
+
+def cancel(state: SchedulerState, cell: Outputs) -> None:
+    """Stop a unit, and those that its calls have recorded; nothing where it has ended."""
+    running = state.by_cell.get(id(cell))
+    if running is None or running.cancelled:
+        return
+    running.cancelled = True
+    state.ready.drop(running)
+    for executor, pieces in state.executors.items():
+        if any(piece.running is running for piece in pieces):
+            state.out.append(KillExecutor(executor))
+    for child in running.children:
+        cancel(state, child)
+    unit = running.unit
+    site = site_of(unit.program.steps[0], 0)
+    state.fail(running, Failure("cancelled", "it was cancelled", unit.name, site))
+    state.propagate()
+
+
+def all_failed(state: SchedulerState, event: AllFailed) -> None:
+    """Let every unfinished unit end with one failure, and stop what runs."""
+    state.ready.clear()
+    state.out += [KillExecutor(number) for number, pieces in state.executors.items() if pieces]
+    for running in list(state.units.values()):
+        state.fail(running, event.failure)
+    state.complete.clear()
+    state.dependents.clear()
+
+
+def environment_failed(state: SchedulerState, event: EnvironmentFailed) -> None:
+    """Let the units of an environment that cannot be had end with what is wrong with it."""
+    state.ready.forget(event.environment)
+    for running in list(state.units.values()):
+        unit = running.unit
+        if state.ready.same(unit.environment) == event.environment:
+            failure = failure_of(event.error, unit.program.steps[0], 0, 1, "")
+            state.note([failure])
+            state.fail(running, failure)
+    state.propagate()
+
+
+def withdraw(state: SchedulerState) -> tuple[list[Unit], list[UnitSlice], list[UnitState]]:
+    """Forget what no executor has begun; what was given out runs to its end.
+
+    Return whole units that nothing has begun, pieces of others that wait, and the units that
+    go on: those that run, and those of which elements have ended or are to come from others.
+    """
+    pieces = [piece for piece in state.ready if piece.attempts_before is None]
+    tried = [piece for piece in state.ready if piece.attempts_before is not None]
+    state.ready.clear()
+    state.ready.put_back(tried)  # what earlier attempts have cost them is known here only
+    state.dependents.clear()
+    given = {id(p.running) for given in (*state.executors.values(), tried) for p in given}
+    whole: list[Unit] = []
+    begun: list[UnitState] = []
+    for running in list(state.units.values()):
+        unit = running.unit
+        if id(running) in given or running.bound or unit.cell.missing < unit.n:
+            begun.append(running)
+            continue
+        del state.units[unit.number], state.by_cell[id(unit.cell)]
+        state.unfinished -= 1
+        whole.append(unit)
+    open_ = set(map(id, begun))
+    return whole, [piece for piece in pieces if id(piece.running) in open_], begun
