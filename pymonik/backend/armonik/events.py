@@ -19,10 +19,11 @@ import grpc
 from pymonik.backend.armonik.download import LATE
 from pymonik.backend.armonik.messages import ENDED
 from pymonik.backend.armonik.polling import RECHECK_MOST, Polling
-from pymonik.backend.armonik.refusals import code_of, is_fault, is_transient
+from pymonik.backend.armonik.refusals import is_fault, is_transient
 from pymonik.backend.armonik.session import Session
 from pymonik.errors import ClusterError
 from pymonik.settings import settings
+from pymonik.wire.statuses import code_of
 
 logger = logging.getLogger("pymonik.armonik")
 

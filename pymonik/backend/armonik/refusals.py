@@ -1,7 +1,7 @@
 """What gRPC and the proxies on the way answer, as errors of ours: what happened, and the way out.
 
 Enters: an error of gRPC. Leaves: a `ClusterError` that says what was asked, where, and what to do;
-and whether it may be better later.
+and whether it may be better later. What statuses say stands in `wire.statuses`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,8 @@ from typing import Any
 
 from pymonik.errors import ClusterError, ClusterUnreachable
 from pymonik.foreign import harmless
+from pymonik.wire.statuses import Cause, code_of, status_of
 
-_ADVICE = {
-    "UNAVAILABLE": "it cannot be reached: is the endpoint right, and does something listen there?",
-    "DEADLINE_EXCEEDED": "it does not answer in time",
-    "UNAUTHENTICATED": "it does not know who we are: give a client certificate and its key",
-    "PERMISSION_DENIED": "this user may not do that: ask for the permission",
-    "NOT_FOUND": "it does not know what was asked for",
-    "INVALID_ARGUMENT": "it refuses the request",
-    "FAILED_PRECONDITION": "it refuses the request now",
-    "RESOURCE_EXHAUSTED": "it has no room for the request now",
-    "UNIMPLEMENTED": "it does not know this request: is it an ArmoniK control plane?",
-}
 # What a proxy between answers itself, in plain HTTP. gRPC makes codes of these that mislead: 400
 # becomes INTERNAL, 413 UNKNOWN.
 _PROXY_ADVICE = {
@@ -38,23 +28,14 @@ _PROXY_ADVICE = {
     504: "gets no answer from the control plane behind it in time",
 }
 _PROXY = re.compile(r"http2 header with status: (\d{3})")
-_PASSING = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED"}
-# The server itself failed: at this request, or at all that it is asked while its database is away.
-_FAULTS = {"UNKNOWN", "INTERNAL"}
-# A request that ended so may have had its effect, or not.
-_UNSURE = {"CANCELLED", *_PASSING, *_FAULTS} - {"ABORTED"}
 
 
 class StaleError(ClusterError):
     """What was asked for is gone, or is not in the state it should be in."""
 
 
-_KINDS: dict[str, type[ClusterError]] = {
-    "NOT_FOUND": StaleError,
-    "FAILED_PRECONDITION": StaleError,
-    "UNAVAILABLE": ClusterUnreachable,
-    "DEADLINE_EXCEEDED": ClusterUnreachable,
-}
+# Of other causes is what is told as a `ClusterError` and no more.
+_KINDS = {Cause.STATE: StaleError, Cause.WAY: ClusterUnreachable}
 
 
 def explain(endpoint: str, method: Any, error: Any) -> ClusterError:
@@ -65,8 +46,8 @@ def explain(endpoint: str, method: Any, error: Any) -> ClusterError:
     if status in _PROXY_ADVICE:
         text = f"{where}: a proxy on the way {_PROXY_ADVICE[status]} (HTTP {status})"
     else:
-        text = f"{where}: {_ADVICE.get(code, 'it failed')} ({code}: {details})"
-    told = _KINDS.get(code, ClusterError)(text)
+        text = f"{where}: {status_of(code).advice} ({code}: {details})"
+    told = _KINDS.get(status_of(code).cause, ClusterError)(text)
     told.code = code
     told.http_status = status
     return told
@@ -74,23 +55,18 @@ def explain(endpoint: str, method: Any, error: Any) -> ClusterError:
 
 def is_transient(error: ClusterError) -> bool:
     """Return whether a call may do better later, as others did."""
-    return error.code in _PASSING
+    return status_of(error.code).is_transient
 
 
 def is_fault(error: ClusterError) -> bool:
     """Return whether the server itself failed; a proxy that refuses is none."""
-    return error.code in _FAULTS and error.http_status not in _PROXY_ADVICE
+    is_fault = status_of(error.code).cause is Cause.SERVER
+    return is_fault and error.http_status not in _PROXY_ADVICE
 
 
 def is_ambiguous(error: ClusterError) -> bool:
     """Return whether a request that failed may have had its effect all the same."""
-    return error.code in _UNSURE and error.http_status not in (400, 413)
-
-
-def code_of(error: Any) -> str:
-    """Return the name of a status."""
-    code = error.code()
-    return code.name if code is not None else "UNKNOWN"
+    return status_of(error.code).is_ambiguous and error.http_status not in (400, 413)
 
 
 def http_status(error: Any) -> int:

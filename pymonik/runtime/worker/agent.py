@@ -20,6 +20,7 @@ from google.protobuf.duration_pb2 import Duration
 from pymonik.plan.requests import Placement, Submit, TaskSubmission, packed
 from pymonik.plan.sizes import HOURS, RETRIES
 from pymonik.wire.envelope import Parts, size_of
+from pymonik.wire.statuses import code_of, status_of
 
 # Well below the 4 MiB that an agent takes in one message.
 MESSAGE_BYTES = 3 << 20
@@ -31,11 +32,6 @@ _PAUSES = (0.05, 0.2, 1.0, 4.0)
 _DEADLINE, _SLOWEST = 60.0, 1 << 20
 # Bytes that are waited for where nobody knows how many come.
 UNKNOWN = 1 << 30
-_PASSING = {
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-    grpc.StatusCode.RESOURCE_EXHAUSTED,
-}
 
 
 class AgentLostError(Exception):
@@ -145,7 +141,7 @@ class AgentStore:
                     self._again(get, request, size)
                 found.add(id)
             except grpc.RpcError as error:
-                if error.code() is not grpc.StatusCode.NOT_FOUND:
+                if code_of(error) != "NOT_FOUND":
                     raise
         return found
 
@@ -159,7 +155,7 @@ class AgentStore:
             try:
                 return method(request, timeout=deadline)
             except grpc.RpcError as error:
-                if error.code() not in _PASSING:
+                if not status_of(code_of(error)).is_transient:
                     raise
             time.sleep(pause)
         try:
@@ -187,7 +183,8 @@ def deadline_of(size: int) -> float:
 
 
 def _raise_lost(error: Any) -> None:
-    if error.code() in _PASSING:
+    status = status_of(code_of(error))
+    if status.is_transient and status.is_ambiguous:
         raise AgentLostError(f"the agent does not answer: {error.details()}") from error
 
 
