@@ -20,15 +20,16 @@ from pymonik.capture.snapshot import ModuleSnapshot
 from pymonik.environment.value import WITHHELD, Environment
 from pymonik.errors import GraphFileError
 from pymonik.graph.columns import Const, Each, Immediates, ListOf, Nested, Range, Ref
-from pymonik.graph.ir import Call, CallSpec, Graph, Put
+from pymonik.graph.ir import Call, CallSpec, External, Graph, Put
 from pymonik.graph.passes import PASSES
 from pymonik.graph.target import Target
 from pymonik.graph.verify import verify
 from pymonik.humanize import literal
 from pymonik.plan.plan import Source
 from pymonik.values.content import Content, freeze_buffer
-from pymonik.values.location import known_at
+from pymonik.values.location import Location, known_at
 from pymonik.values.options import DEFAULTS, ExceptionTypes, TaskOptions, names_of
+from pymonik.values.outputs import Outputs
 
 # Calls and bytes of more than this nobody has recorded: a file of a few bytes could ask for them.
 _CALLS, _SLOTS, _BYTES = 5_000_000, 1_000_000, 1 << 50
@@ -79,7 +80,7 @@ class Reader:
         """Return what was saved."""
         for entry in _list(self.data["nodes"]):
             self.nodes.append(self._node(entry))
-        nameless = {id(n) for n in self.nodes if isinstance(n, Put) and n.label is None}
+        nameless = {id(n) for n in self.nodes if isinstance(n, (Put, External)) and not n.label}
         graph = Graph(tuple(node for node in self.nodes if id(node) not in nameless), {})
         if graph.calls > _CALLS:
             raise ValueError(f"{graph.calls} calls")
@@ -184,6 +185,8 @@ class Reader:
     # ----- nodes
 
     def _node(self, entry: dict[str, Any]) -> Any:
+        if "external" in entry:
+            return self._external(entry)
         label, site = _label(entry["label"]), _text(entry["site"])
         if "put" in entry:
             put = Put(self._content_at(entry["put"]), label if label is None else str(label), site)
@@ -200,6 +203,14 @@ class Reader:
         if _flag(entry["wanted"]):
             node.anchor = weakref.ref(node)  # as long as the graph is there
         return node
+
+    def _external(self, entry: dict[str, Any]) -> External:
+        """Return a value of another program, which no file holds: it is nowhere, and pending."""
+        n = entry["n"]
+        count = 1 if n is None else _number(n, most=_CALLS)
+        self._take(count)
+        home = Location((Outputs(count, 1),), max(count, 1), 0)
+        return External(_text(entry["external"]), n, home)
 
     def _argument(self, given: Any, n: int | None) -> Any:
         if n is None:

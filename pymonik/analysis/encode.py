@@ -17,7 +17,7 @@ from pymonik.capture.freeze import pickled_types
 from pymonik.errors import GraphFileError
 from pymonik.foreign import without_credentials
 from pymonik.graph.columns import Const, Immediates, ListOf, Nested, Range, Ref
-from pymonik.graph.ir import CallSpec, Graph, Put
+from pymonik.graph.ir import CallSpec, External, Graph, Put
 from pymonik.plan.plan import Source
 from pymonik.values.content import Content
 from pymonik.values.options import TaskOptions, names_of
@@ -92,6 +92,8 @@ class Writer:
     def _node(self, node: Any) -> dict[str, Any]:
         if isinstance(node, Put):
             return {"put": self._content(node.content), "label": node.label, "site": node.where}
+        if isinstance(node, External):
+            return {"external": node.name, "n": node.n}
         slots = map(self._slot, node.args) if node.n is None else map(self._column, node.args)
         return {
             "spec": self._spec(node.spec),
@@ -172,7 +174,7 @@ class Writer:
 
     def _place(self, node: Any) -> int:
         place = self.places.get(id(node))
-        if place is None and isinstance(node, Put):  # one without a name is in no graph
+        if place is None and isinstance(node, (Put, External)):  # without a name: in no graph
             place = self._append(node)
         if place is None:
             raise GraphFileError(

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.columns import Const, Each, Nested, column_refs, refs_of
-from pymonik.graph.ir import Call, CallSpec, Graph, Map, Put, inputs
+from pymonik.graph.ir import Call, CallSpec, External, Graph, Map, Put, inputs
 from pymonik.graph.passes.vectorize import vectorize
 from pymonik.graph.target import Target
 from pymonik.values.content import Content
@@ -58,9 +58,10 @@ def depth_and_width(graph: Graph) -> tuple[int, int]:
 def to_networkx(graph: Graph) -> networkx.DiGraph[int]:
     """Return a `networkx.DiGraph`.
 
-    Nodes are the places in `graph.nodes`; what earlier submissions made has numbers below 0. A
-    node has `kind` (calls, object, earlier), `name`, `steps` (their names), `count` (elements),
-    `units`, `wanted` and `site`; an edge has `values`, how many outputs flow along it.
+    Nodes are the places in `graph.nodes`; what earlier submissions, or other programs, made has
+    numbers below 0. A node has `kind` (calls, object, earlier, external), `name`, `steps` (their
+    names), `count` (elements), `units`, `wanted` and `site`; an edge has `values`, how many
+    outputs flow along it.
     """
     import networkx
 
@@ -74,7 +75,8 @@ def to_networkx(graph: Graph) -> networkx.DiGraph[int]:
             if id(source) not in numbers:
                 earlier -= 1
                 numbers[id(source)] = earlier
-                result.add_node(earlier, **{**_attributes(source), "kind": "earlier"})
+                kind = "external" if isinstance(source, External) else "earlier"
+                result.add_node(earlier, **{**_attributes(source), "kind": kind})
             edge = (numbers[id(source)], place)
             known = result.edges[edge]["values"] if result.has_edge(*edge) else 0
             result.add_edge(*edge, values=known + values)
@@ -179,6 +181,10 @@ def _attributes(node: Any) -> dict[str, Any]:
         name = node.label or "object"
         shared = {"kind": "object", "name": name, "steps": (name,), "count": 1}
         return {**shared, "units": 0, "wanted": True, "site": node.where}
+    if isinstance(node, External):
+        count = 1 if node.n is None else node.n
+        shared = {"kind": "external", "name": node.name, "steps": (node.name,), "count": count}
+        return {**shared, "units": 0, "wanted": False, "site": node.where}
     return {
         "kind": "calls",
         "name": node.spec.name,

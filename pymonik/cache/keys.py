@@ -19,7 +19,7 @@ from pymonik.capture.fingerprint import content_digest, deciding, parts_of
 from pymonik.capture.source import ModuleSource
 from pymonik.capture.source_closure import closure
 from pymonik.graph.columns import ListOf, Nested, Ref, slot_at
-from pymonik.graph.ir import Call, CallSpec, Put
+from pymonik.graph.ir import Call, CallSpec, External, Put
 from pymonik.humanize import literal
 from pymonik.values.content import IMMEDIATE, Content
 
@@ -107,6 +107,8 @@ class Keys:
     def _output(self, node: Any, index: int) -> str | None:
         if type(node) is Put:
             return self._content(node.content)
+        if type(node) is External:  # nobody here knows what it was made of
+            return None
         return self.of(node)[index]
 
     def _content(self, content: Content, holes: int = 0) -> str:

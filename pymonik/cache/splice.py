@@ -21,7 +21,7 @@ from pymonik.graph.columns import (
     column_refs,
     slot_at,
 )
-from pymonik.graph.ir import Call, Graph, StandIn, original_of
+from pymonik.graph.ir import Call, External, Graph, StandIn, original_of
 from pymonik.values.location import ScatteredLocation
 
 Place = tuple[Any, int]
@@ -92,7 +92,9 @@ class SplicedGraph:
             self.misses += [(k, (kept, i), anchor) for i, k in enumerate(keys) if k is not None]
             return [kept]
         self.hits += hits
-        self._shared += [place for place in found if place and isinstance(place[0], Call)]
+        self._shared += [
+            place for place in found if place and isinstance(place[0], (Call, External))
+        ]
         left: list[Call] = []
         parts: list[Place] = []
         for index, place in enumerate(found):

@@ -34,7 +34,7 @@ from pymonik.client.client import Pymonik
 from pymonik.client.lookup import handles_of
 from pymonik.errors import GraphFileError, SourceChangedError
 from pymonik.foreign import harmless
-from pymonik.graph.ir import Graph, Put
+from pymonik.graph.ir import Graph, Put, externals
 from pymonik.humanize import counted
 from pymonik.record.handle import handle_to
 from pymonik.runs.drawing import tasks_of_run
@@ -196,6 +196,13 @@ def submit(
         loaded = load(file, os.environ)
     except GraphFileError as error:
         raise click.BadParameter(str(error), param_hint="FILE") from error
+    elsewhere = sorted({source.name for source in externals(loaded.graph)})
+    if elsewhere:
+        raise click.BadParameter(
+            f"it uses values of another program ({', '.join(elsewhere)}), which no file holds: run "
+            "its script itself, on a client that Pymonik.attach has given",
+            param_hint="FILE",
+        )
     client = Pymonik(
         endpoint,
         list(loaded.partitions) or None,

@@ -9,20 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from pymonik.capture.function import Code
-from pymonik.graph.ir import Call, CallSpec, NamedValue, Put
+from pymonik.graph.ir import External, NamedValue, Put
 from pymonik.record.handle import ResultHandle, handle_to
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.recorder import Liveness
-from pymonik.values.content import Content
 from pymonik.values.location import Location, known_at
-from pymonik.values.options import DEFAULTS
 from pymonik.values.outcome import PENDING, Failure
 
 if TYPE_CHECKING:
     from pymonik.plan.unit import ValueLocation
-
-_ELSEWHERE = "another program"
 
 
 def named_value(name: str, handle: ResultHandle[Any] | MultiResultHandle[Any]) -> NamedValue:
@@ -37,13 +32,10 @@ def handle_of(
 ) -> ResultHandle[Any] | MultiResultHandle[Any]:
     """Make the handle of a value, or of several."""
     if named.content is not None:
-        put = Put(named.content, name, _ELSEWHERE)
+        put = Put(named.content, name, External.where)
         put.home = known_at(named.content)
         return handle_to(put, 0, client)
-    # The node was recorded elsewhere: it is never lowered, only its home is looked at.
-    spec = CallSpec(name, Code.of_content(Content(b"")), 0, DEFAULTS)
-    node = Call(spec, (), named.length, _ELSEWHERE, 0)
-    node.home = Location(named.cells, named.chunk, named.output)
+    node = External(name, named.length, Location(named.cells, named.chunk, named.output))
     if named.length is None:
         return handle_to(node, named.start, client)
     indexes = range(named.start, named.start + named.length)
@@ -69,7 +61,8 @@ def value_name(node: Any, index: int) -> tuple[str, str]:
     label = node.label.get(index) if isinstance(node.label, dict) else node.label
     if type(node) is Put:
         return label or "an object", ""
-    return label or node.spec.name, f"[{index}]" if node.n is not None else ""
+    name = node.name if type(node) is External else node.spec.name
+    return label or name, f"[{index}]" if node.n is not None else ""
 
 
 class HandleViews:

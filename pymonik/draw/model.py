@@ -14,18 +14,18 @@ from typing import Any
 from pymonik.analysis.shape import captured, folded, uses
 from pymonik.draw.layout import Layout, layered
 from pymonik.foreign import harmless
-from pymonik.graph.ir import Call, CallSpec, Graph, Map, Put
+from pymonik.graph.ir import Call, CallSpec, External, Graph, Map, Put
 
 
 @dataclass(frozen=True)
 class Box:
     """One node: `titles` are the names of its steps, `count` its elements, `units` what they make.
 
-    kind: calls, object (put under a name), earlier (of a submission before this one) or group
-    (several nodes in one box). sites: "file:line" of the steps. reads: bytes of captured values,
-    each counted once. facts: options and other things to tell. origins: the recorded calls it
-    stands for, by number. members: what is inside a group. status: of a run: waiting, running,
-    done, failed or cancelled. notes: further lines inside the box.
+    kind: calls, object (put under a name), earlier (of a submission before this one), external (of
+    another program) or group (several nodes in one box). sites: "file:line" of the steps. reads:
+    bytes of captured values, each counted once. facts: options and other things to tell. origins:
+    the recorded calls it stands for, by number. members: what is inside a group. status: of a run:
+    waiting, running, done, failed or cancelled. notes: further lines inside the box.
     """
 
     titles: tuple[str, ...]
@@ -167,6 +167,8 @@ def _earlier(node: Any) -> Box:
     if isinstance(node, Put):
         return replace(_box(node, {}), wanted=False)
     count = getattr(node, "n", None) or 1
+    if isinstance(node, External):
+        return Box((node.name,), count, 0, "external", sites=(node.where,))
     name = node.spec.name if isinstance(node, (Call, Map)) else "value"
     return Box((name,), count, 0, "earlier")
 

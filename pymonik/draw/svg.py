@@ -61,6 +61,7 @@ def small_print(box: Box) -> str:
     parts += [f"{box.levels:,} levels"] if box.levels > 1 else []
     parts += [units_text(box)] if box.units else []
     parts += ["earlier"] if box.kind == "earlier" else []
+    parts += ["another program"] if box.kind == "external" else []
     return " · ".join(parts)
 
 
@@ -129,7 +130,9 @@ def _wires(
 def _card(box: Box, text: Text, left: float, top: float, width: float, hue: int) -> str:
     names, more = text
     height = _height(text)
-    kinds = " ".join(filter(None, [box.kind, box.status, "wanted" if box.wanted else ""]))
+    # What another program makes looks like what was made before: it is not of this graph.
+    kind = "earlier" if box.kind == "external" else box.kind
+    kinds = " ".join(filter(None, [kind, box.status, "wanted" if box.wanted else ""]))
     cards = [(6, -6), (3, -3), (0, 0)] if box.count > 1 else [(0, 0)]
     rects = "".join(
         f'<rect class="box" x="{left + dx:.1f}" y="{top + dy:.1f}" width="{width:.1f}" '

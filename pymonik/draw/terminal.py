@@ -75,8 +75,8 @@ def _text(box: Box, room: int) -> list[str]:
     mark = " *" if box.wanted else ""
     if box.count != 1:
         mark = f" ×{box.count:,}{mark}"
-    if box.kind == "earlier":
-        lines, mark = [f"({lines[0]})"], mark
+    if box.kind in ("earlier", "external"):
+        lines = [f"({lines[0]})" if box.kind == "earlier" else f"@{lines[0]}"]
     lines = [_elided(line, room) for line in lines[:-1]] + [
         _elided(lines[-1], room - len(mark)) + mark
     ]

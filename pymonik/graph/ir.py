@@ -1,8 +1,9 @@
 """The IR: a graph is a list of nodes, a node names only nodes before it.
 
 Recording appends `Call` calls and maps, and `Put`s; the pass `vectorize` turns them into
-`Map`s, which the later passes and lowering read. Nodes are not changed once they stand in a graph,
-but for `home`, which is set once, at the flush, and says where the values will be found.
+`Map`s, which the later passes and lowering read. `External`s, what other programs make, are used
+and stand in no graph. Nodes are not changed once they stand in a graph, but for `home`, which is
+set once, at the flush, and says where the values will be found.
 
 What the arguments of calls and maps are, slot values and columns, stands in `columns`.
 
@@ -205,6 +206,39 @@ class Put:
         return _line_alone(self)
 
 
+class External:
+    """A value, or a map of `n` of them, that another program of the session has made, or makes.
+
+    It stands in no graph: nothing is to be done for it. `home` says where the values are; `label`
+    is its name in this program.
+    """
+
+    __slots__ = ("home", "label", "n", "name", "offset")
+    where = "another program"
+
+    def __init__(self, name: str, n: int | None, home: Location) -> None:
+        self.name = name
+        self.n = n
+        self.label: str | dict[int, str] | None = None
+        self.home = home
+        self.offset = 0
+
+    @property
+    def outside(self) -> str:
+        """What it is called in the lines of nodes that use it."""
+        return f"@{self.name}"
+
+    def line(self, numbers: dict[int, str]) -> str:
+        """Return its line in a graph in which it should not stand: see `graph.show`."""
+        return f"{numbers[id(self)]} = {self!r}"
+
+    def __repr__(self) -> str:
+        from pymonik.foreign import harmless
+
+        shape = "" if self.n is None else f"map[{self.n}] "
+        return harmless(f"{shape}{self.outside} of {self.where}")
+
+
 class NamedValue(NamedTuple):
     """A name of a value, by its node and its place there; or of `length` values from there on."""
 
@@ -314,7 +348,7 @@ class Map:
         return _line_alone(self)
 
 
-Node = Call | Put | Map
+Node = Call | Put | External | Map
 
 
 @dataclass(frozen=True)
@@ -376,6 +410,12 @@ def inputs(node: Any) -> Iterable[Any]:
         for argument in node.args:  # slot values of a call, columns of a map
             _add_sources(argument, found)
     return found.values()
+
+
+def externals(graph: Graph) -> Iterable[External]:
+    """Return the values of other programs that a graph uses, each once."""
+    used = (source for node in graph.nodes for source in inputs(node))
+    return {id(source): source for source in used if type(source) is External}.values()
 
 
 def sources_of(column: Any) -> Iterable[Any]:

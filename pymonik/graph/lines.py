@@ -83,7 +83,7 @@ def _column(column: Any, number: str, numbers: dict[int, str], n: int) -> str:
         return f"{number}.{column.step}"
     if kind is Range:
         run = range(column.start, column.start + n * column.step, column.step)
-        return f"{numbers.get(id(column.node), '%ext')}{_slice(run)}"
+        return f"{_name(column.node, numbers)}{_slice(run)}"
     if kind is Immediates:
         return _immediates(column.values)
     if kind is Gather:
@@ -112,7 +112,7 @@ def _each(first: Sequence[Any], n: int, numbers: dict[int, str]) -> str:
 def _slot(slot: Any, numbers: dict[int, str]) -> str:
     kind = type(slot)
     if kind is Ref:
-        name = numbers.get(id(slot.node), "%ext")
+        name = _name(slot.node, numbers)
         whole = getattr(slot.node, "n", None) in (None, 1)
         return name if whole else f"{name}[{slot.index}]"
     if kind is ListOf:
@@ -136,10 +136,15 @@ def _runs(runs: Sequence[tuple[Any, range]], numbers: dict[int, str]) -> list[st
 
 
 def _run(node: Any, run: range, numbers: dict[int, str]) -> str:
-    name = numbers.get(id(node), "%ext")
+    name = _name(node, numbers)
     if getattr(node, "n", None) in (None, 1):
         return f"*{name}"
     return f"*{name}{_slice(run)}"
+
+
+def _name(node: Any, numbers: dict[int, str]) -> str:
+    """Return what a node is called: by its place here, or outside of the graph."""
+    return numbers.get(id(node), getattr(node, "outside", "%ext"))
 
 
 def _slice(run: range) -> str:

@@ -5,7 +5,8 @@
     %5 = total([%4[0:100]]) *
 
 `%2` is the node's place, `[50]` its length, `/25` the elements a unit takes; `*` marks wanted
-values, `?` some of them. Immediates stand as themselves, shortened; a content as `#bytes`.
+values, `?` some of them. `@name` is a value of another program, `%ext` one of an earlier
+submission. Immediates stand as themselves, shortened; a content as `#bytes`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from pymonik.foreign import harmless
-from pymonik.graph.ir import Call, Graph, Map, Put
+from pymonik.graph.ir import Call, External, Graph, Map, Put
 
 
 def show(graph: Graph) -> str:
@@ -25,6 +26,6 @@ def show(graph: Graph) -> str:
 
 
 def _line(node: Any, numbers: dict[int, str]) -> str:
-    if isinstance(node, (Call, Map, Put)):
+    if isinstance(node, (Call, External, Map, Put)):
         return node.line(numbers)
     return f"{numbers[id(node)]} = {node!r:.80}"  # no node at all: `verify` is about to say so

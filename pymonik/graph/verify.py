@@ -10,7 +10,7 @@ from typing import Any
 
 from pymonik.errors import GraphError
 from pymonik.graph.columns import Each, Gather, Immediates, Same, column_refs
-from pymonik.graph.ir import Call, Graph, Map, Put, inputs
+from pymonik.graph.ir import Call, External, Graph, Map, Put, inputs
 
 
 def verify(graph: Graph, after: str = "recording") -> None:
@@ -25,7 +25,11 @@ def verify(graph: Graph, after: str = "recording") -> None:
 def _order(node: Any, seen: dict[int, Any], graph: Graph) -> Iterator[str]:
     if id(node) in seen:
         yield "stands twice in the graph"
+    if type(node) is External:
+        yield "is a value of another program, for which nothing is to be done"
     for source in inputs(node):
+        if type(source) is External:  # it is made whatever this graph does
+            continue
         source = graph.aliases.get(source, source) if isinstance(source, Call) else source
         if id(source) not in seen and getattr(source, "home", None) is None:
             yield "uses a value that is not made before it"
@@ -38,7 +42,7 @@ def _shape(node: Any) -> Iterator[str]:
     elif isinstance(node, Map):
         for number, step in enumerate(node.steps):
             yield from _step_shape(node, number, step)
-    elif not isinstance(node, Put):
+    elif not isinstance(node, (Put, External)):
         yield f"is a {type(node).__name__}, which is no node"
 
 
@@ -58,7 +62,7 @@ def _step_shape(node: Map, number: int, step: Any) -> Iterator[str]:
         if isinstance(column, Same) and not 0 <= column.step < number:
             yield f"step {number} uses step {column.step}, which is not before it"
         for source, indexes in column_refs(column, node.n):
-            size = source.n if isinstance(source, Map) else None
+            size = source.n if isinstance(source, (Map, External)) else None
             if size is not None and indexes and not 0 <= min(indexes) <= max(indexes) < size:
                 yield f"step {number} uses element {max(indexes)} of a map of {size}"
 

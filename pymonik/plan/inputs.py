@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from pymonik.errors import GraphError
 from pymonik.graph.columns import Const, Each, Gather, Immediates, ListOf, Nested, Range, Ref, Same
-from pymonik.graph.ir import Map, Put
+from pymonik.graph.ir import External, Map, Put
 from pymonik.values.content import Content
 from pymonik.values.location import Location, ScatteredLocation
 from pymonik.values.outcome import Failure
@@ -157,5 +157,6 @@ class Inputs:
         else:
             home, offset = node.home, node.offset
             if home.output is None and type(home) is not ScatteredLocation:
-                raise GraphError(f"the value of {node.spec.name} ({node.where}) was not kept")
+                name = node.name if type(node) is External else node.spec.name
+                raise GraphError(f"the value of {name} ({node.where}) was not kept")
         return home, offset, home.output if home.output is not None else 0
