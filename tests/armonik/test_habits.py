@@ -19,13 +19,20 @@ from pymonik.emulator.habits import Habits
 from pymonik.errors import Cancelled, ClusterError, PartitionError, ValueLost
 from tests.armonik.conftest import Connect, started
 from tests.conformance.programs import add, identity, inc, pass_gate, square
-from tests.conformance.seams import PATIENCE, Other
+from tests.conformance.seams import PATIENCE, Other, until
 from tests.conftest import Gate, Set
 
 
 @task
 def fail(text: str) -> Any:
     raise ValueError(text)
+
+
+@task
+def fail_behind(path: str) -> Any:
+    with open(path):
+        pass
+    raise ValueError("behind the gate")
 
 
 @pytest.fixture
@@ -81,6 +88,32 @@ def test_a_value_that_its_row_has_and_no_download_gives_is_lost_and_no_executor_
         cluster.faults.clear()
     assert isinstance(error, ValueLost)
     assert "'add'" in str(error)
+
+
+def test_a_refusal_is_understood_though_rows_of_inputs_are_late(gate: Gate) -> None:
+    def until_aborted(seconds: float) -> None:
+        gate.open()
+        until(lambda: "ABORTED" in statuses(emulator))
+
+    late = Habits(late_rows=(1.0, 1.0), repeated_created=True)
+    with (
+        started(sleep=until_aborted, habits=late) as emulator,
+        Pymonik(emulator.endpoint, optimize=False) as client,
+    ):
+        lost, fresh = fail_behind.invoke(gate.path), inc.invoke(1)
+        client.flush()
+        until(lambda: client.parts.engine.opened().progress()[0] == 1)
+        # The end of one was told, the other is aborted amid the submission; their rows say nothing.
+        emulator.faults.add("SubmitTasks", Delay(1.0))
+        user, fine = add.invoke(fresh, lost), inc.invoke(fresh)
+        assert isinstance(user.exception(), ValueError)
+        assert (fresh.get(), fine.get()) == (2, 3)
+        assert isinstance(lost.exception(), ValueError)
+
+
+def statuses(emulator: Emulator) -> set[str]:
+    with emulator.engine.reading() as tables:
+        return {result.status.name for result in tables.results.values()}
 
 
 # ----- silent streams

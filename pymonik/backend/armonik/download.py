@@ -41,9 +41,9 @@ _DOWNLOADS = 3
 _USUAL_SIZE = 64 << 20
 
 
-def late() -> Iterator[float]:
+def late(seconds: float | None = None) -> Iterator[float]:
     """Return pauses in which a row that is late is waited for, as long as that can be."""
-    pause, end = _FIRST_PAUSE, time.monotonic() + LATE
+    pause, end = _FIRST_PAUSE, time.monotonic() + (LATE if seconds is None else seconds)
     while time.monotonic() < end:
         yield pause
         pause = min(2 * pause, _LONGEST_PAUSE)

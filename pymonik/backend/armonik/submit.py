@@ -15,9 +15,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
-
 from pymonik.backend.armonik.aborts import AbortHandler
+from pymonik.backend.armonik.download import late
 from pymonik.backend.armonik.events import EventWatcher, Listeners
 from pymonik.backend.armonik.messages import ENDED
 from pymonik.backend.armonik.refusals import StaleError
@@ -40,6 +39,8 @@ logger = logging.getLogger("pymonik.armonik")
 
 # How often a submission is put right and sent again before its refusal is believed.
 _REFUSALS = 5
+# How long rows are looked at for the reason of a refusal that names none of them, in seconds.
+_UNNAMED = 0.5
 # How many calls an error names whose values are lost.
 _NAMED = 5
 
@@ -165,7 +166,7 @@ class Sender:
                 dispatch(work.steps, self._session.store, partial(self._expect, work.outputs))
                 break
             except StaleError as error:
-                rest = self._put_right(work)
+                rest = self._put_right(work, error)
                 if attempt == _REFUSALS or rest is None:
                     raise
                 units = rest
@@ -229,7 +230,7 @@ class Sender:
                 self._tracker.lost(unit, columns, [])
         return kept
 
-    def _put_right(self, work: Sending) -> list[Unit] | None:
+    def _put_right(self, work: Sending, refusal: StaleError) -> list[Unit] | None:
         """Find the inputs that a refusal is about; give the units to send again, None if none.
 
         Later consumers were sent first, and may wait for units that will not run now: they find
@@ -238,12 +239,10 @@ class Sender:
         pending = {id(output) for output in work.unsent()}
         units = [(unit, output) for unit, output in work.outputs if id(output) in pending]
         stored = self._stored_inputs([unit for unit, _ in units])
-        statuses = self._session.statuses(list(stored))
-        is_open = self._tracker.open.__contains__
-        gone = [name for name in stored if not _is_usable(statuses.get(name), is_open(name))]
+        gone = self._gone(list(stored), refusal)
         if not gone:
             return None
-        self.abort_handler.settle(set(filter(is_open, gone)))
+        self.abort_handler.settle(set(filter(self._tracker.open.__contains__, gone)))
         for name in gone:
             self._forget(stored[name])
         kept = []
@@ -256,6 +255,16 @@ class Sender:
                 self._session.store.stream(output.id, pack)
                 self._tracker.lost(unit, columns, [])
         return kept
+
+    def _gone(self, inputs: Sequence[str], refusal: StaleError) -> list[str]:
+        """Return the inputs that a refusal is about, once their rows say so: these may be late."""
+        is_named = any(id in str(refusal) for id in inputs)
+        for pause in late(None if is_named else _UNNAMED):
+            rows = self._session.statuses(inputs)
+            gone = [id for id in inputs if not _is_usable(rows.get(id))]
+            if gone or not inputs or self._session.line.closing.wait(pause):
+                return gone
+        return []
 
     def _stored_inputs(self, units: Sequence[Unit]) -> dict[str, Object]:
         ledger = self._tracker.ledger
@@ -331,8 +340,9 @@ def _lost(unit: Unit) -> list[list[Any]] | None:
     return columns if is_lost else None
 
 
-def _is_usable(result: Any, is_open: bool) -> bool:
-    """Return whether tasks may depend on a result: it is stored, or a task will store it."""
-    if result is None:
-        return False
-    return result.status == RESULT_STATUS_COMPLETED or (is_open and result.status not in ENDED)
+def _is_usable(result: Any) -> bool:
+    """Return whether tasks may depend on a result: it is stored, or will be.
+
+    One that is CREATED may be behind the event of its end.
+    """
+    return result is not None and ENDED.get(result.status, "stored") == "stored"
