@@ -67,7 +67,9 @@ class Lifetime:
 
     def begin(self) -> None:
         """Let the client serve threads that have none of their own, now that it is open."""
-        open_here(self._scope())
+        scope = self._scope()
+        if scope is not None:  # else what is sent was recorded by a client that nobody has any more
+            open_here(scope)
         _OPEN[self] = None
         ENDINGS.start()
         # Last registered runs first: before channels and emulators end.

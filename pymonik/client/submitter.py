@@ -88,7 +88,7 @@ class Submitter:
         """Compile what is pending and send it, without waiting.
 
         Other threads record meanwhile: their calls go with the next flush. What they use of this
-        one is wanted, since their arguments hold the anchors (see `graph.slots`).
+        one is wanted, since their arguments hold the anchors (see `graph.columns`).
         """
         if not self._recorder.pending and not self._names.are_late():
             return

@@ -78,6 +78,7 @@ class FakeBackend:
         self.cancelled: list[Any] = []
         self.prepared: list[int] = []
         self.names: dict[str, Any] = {}
+        self.stored: list[Content] = []
         self.is_closed = False
         # Units that will never end, though they were sent.
         self.lost: set[int] = set()
@@ -105,7 +106,19 @@ class FakeBackend:
             callback()
 
     def holds(self, content: Content) -> bool:
-        return False
+        return content in self.stored
+
+    def store(self, content: Content, again: bool = False) -> str:
+        if again or content not in self.stored:
+            self.stored.append(content)
+        return f"id-{content.size}"
+
+    def result_id(self, cell: Outputs, output: int, place: int) -> str:
+        number = next(number for number, unit in enumerate(self.units) if unit.cell is cell)
+        return f"id-{number}-{place}"
+
+    def located(self, result_id: str) -> Any:
+        return self.names.get(result_id)
 
     def lookup(self, name: str) -> Any:
         return self.names.get(name)
