@@ -139,6 +139,7 @@ def test_an_unknown_keyword_option_is_an_error_that_lists_the_known(client: Pymo
         {"max_duration": "1h"},
         {"partition_id": ""},
         {"cost": 0},
+        {"cost": float("inf")},
         {"chunk_size": 0},
     ],
     ids=repr,
