@@ -46,6 +46,11 @@ class Figures:
     slots: int
     submissions: int = 1
 
+    @property
+    def tasks(self) -> int:
+        """How many tasks a cluster runs: units, and those that gather the inputs of others."""
+        return next((one.items for one in self.requests if one.kind == "submit"), self.units)
+
 
 def figures(plan: Plan) -> Figures:
     """Count what is in a plan."""

@@ -14,6 +14,7 @@ from pymonik.analysis.shape import captured, functions
 from pymonik.analysis.simulate import ARMONIK, Overheads, SimulatedUnit, schedule
 from pymonik.graph.ir import Call, CallSpec, Map, Put
 from pymonik.graph.passes import run_passes
+from pymonik.plan.fan_in import bounded
 from pymonik.plan.lower import lower
 from pymonik.plan.plan import Plan
 
@@ -43,7 +44,7 @@ def estimate(
     clock = _Clock(seconds or {}, remembered, assumed)
     requests = sum(kind.requests for kind in counts.requests)
     return cost_of_units(
-        _units(plan, clock),
+        _units(plan, clock, overheads.gathers),
         by_partition,
         overheads,
         figures=counts,
@@ -90,22 +91,27 @@ class _Clock:
         return (self._assumed, "assumed") if measured is None else (measured, "measured")
 
 
-def _units(plan: Plan, clock: _Clock) -> list[SimulatedUnit]:
-    """Return what to simulate: one a unit, in the order of the plan."""
+def _units(plan: Plan, clock: _Clock, gathers: bool = False) -> list[SimulatedUnit]:
+    """Return what to simulate: one a unit, in the order of the plan.
+
+    gathers: with those that gather the inputs of others, which take no time of their own.
+    """
     element: dict[int, float] = {}
     for node, homes in plan.homes:
         seconds = sum(clock.seconds(step.spec) for step in node.steps)
         element.update((id(cell), seconds) for cell in homes[0].cells)
-    places = {id(unit.cell): number for number, unit in enumerate(plan.units)}
+    optimize = plan.source.optimize if plan.source is not None else True
+    units = bounded(plan.units, optimize) if gathers else plan.units
+    places = {id(unit.cell): number for number, unit in enumerate(units)}
     return [
         SimulatedUnit(
-            element[id(unit.cell)],
+            element.get(id(unit.cell), 0.0),
             unit.n,
             tuple(places[id(cell)] for cell in unit.needs if id(cell) in places),
             unit.options.partition_id or "",
             unit.options.priority or 1,
         )
-        for unit in plan.units
+        for unit in units
     ]
 
 

@@ -32,6 +32,7 @@ class Overheads:
     the start of those that wait for it. rate: units a second that the engine can start, 0 for any
     number. beat: a unit hands back what is left of it after so many seconds, 0 for never. parts:
     into how many units that is cut, of the elements, the seconds of one, the beat and the slots.
+    gathers: units of many inputs have them gathered by others, see `plan.fan_in`.
     """
 
     start: float = 0.0
@@ -42,6 +43,7 @@ class Overheads:
     rate: float = 0.0
     beat: float = 0.0
     parts: Callable[[int, float, float, int], int] = two_a_slot
+    gathers: bool = False
 
 
 # Published figures of ArmoniK. unit: 99.3 % use of the workers with tasks of 1 s (ANEO's account of
@@ -57,6 +59,7 @@ ARMONIK = Overheads(
     rate=1000.0,
     beat=1.0,
     parts=for_any_slots,
+    gathers=True,
 )
 # The embedded engine on one machine: measured, see the benchmarks.
 LOCAL = Overheads(start=0.1, bandwidth=1e9, unit=0.0005, level=0.0005, beat=1.0)

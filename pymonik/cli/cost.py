@@ -48,7 +48,7 @@ _WHERE = {"armonik": ARMONIK, "local": LOCAL}
 # What a gate can ask for: the unit of its number, and where the figure comes from.
 _GATES: dict[str, tuple[dict[str, float], Any]] = {
     "calls": (COUNT, lambda cost: cost.figures.calls),
-    "tasks": (COUNT, lambda cost: cost.figures.units),
+    "tasks": (COUNT, lambda cost: cost.figures.tasks),
     "requests": (COUNT, lambda cost: sum(k.requests for k in cost.figures.requests)),
     "bytes": (BYTES, lambda cost: cost.figures.bytes_sent),
     "work": (SECONDS, lambda cost: cost.work),

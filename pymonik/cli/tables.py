@@ -53,12 +53,14 @@ def figures_rows(figures: Figures) -> list[tuple[str, str]]:
     """Return the counts of a plan as names and values."""
     left = "" if figures.calls == figures.written else f", {figures.calls:,} after sharing"
     compiled = f", compiled for {figures.slots} at a time" if figures.slots else ""
+    gathering = figures.tasks - figures.units
+    units = f"{figures.units:,}" + (f", and {gathering:,} to gather inputs" if gathering else "")
     requests = sum(kind.requests for kind in figures.requests)
     several = [("submissions", f"{figures.submissions:,}, one after another")]
     return [
         *(several if figures.submissions > 1 else []),
         ("calls", f"{figures.written:,}{left}"),
-        ("units", f"{figures.units:,}{compiled}"),
+        ("units", f"{units}{compiled}"),
         ("depth", f"{counted(figures.depth, 'call')}, {counted(figures.unit_depth, 'unit')}"),
         ("width", counted(figures.width, "call")),
         *([("requests", f"{requests:,}")] if requests else []),

@@ -114,6 +114,19 @@ def test_the_eager_way_is_a_unit_a_call_and_three_requests_an_invoke(client: Pym
     del handles
 
 
+def test_tasks_that_gather_the_inputs_of_others_are_counted_and_simulated(client: Pymonik) -> None:
+    parts = price.map_invoke([(1, day) for day in range(600)], pmk_chunk_size=1, pymonik=client)
+    last = total.invoke(parts, pymonik=client)
+    plan, seconds = client.plan(), {"price": 0.5, "total": 1.0}
+    cost = plan.cost(slots=1000, seconds=seconds, overheads=Overheads(level=10.0, gathers=True))
+    assert (cost.figures.units, cost.figures.tasks) == (601, 601 + 3)
+    assert cost.makespan == pytest.approx(0.5 + 10.0 + 10.0 + 1.0)
+    here = plan.cost(slots=1000, seconds=seconds, overheads=Overheads(level=10.0))
+    assert here.makespan == pytest.approx(0.5 + 10.0 + 1.0)
+    assert (cost.work, cost.span) == (here.work, here.span) == (301.0, 1.5)
+    del last
+
+
 def test_sites_name_the_lines_that_cause_it(client: Pymonik) -> None:
     handle = recorded(client)
     cost = client.plan().cost(seconds={"price": 10.0})
