@@ -120,7 +120,7 @@ class CallSpecs:
         return merged
 
     def code_for(self, task: TaskDefinition) -> Code:
-        """Return the captured function of a task; capture again when a global was rebound."""
+        """Return the captured function of a task; capture again when what it sees has changed."""
         known = self._codes.get(id(task))
         if known is not None and known[1].is_current(self.moment):
             return known[1]
