@@ -70,7 +70,7 @@ class Elements:
             return self._captured(row, 0, 1)
         if SMALL.issuperset(map(type, row)):  # most rows: nothing to capture
             return row
-        slots, shares = captured(self._capture, row, self._signature.labels(len(row)))
+        slots, shares = captured(self._capture, row, lambda: self._signature.labels(len(row)))
         if shares:
             self._whole[number] = self._capture.argument(row, f"element {number}")
         return tuple([value if type(value) is ResultHandle else slot

@@ -156,8 +156,9 @@ class Task(Generic[P, R]):
         slots, shares = (*args, *kwargs.values()) if kwargs else args, False
         for value in slots:
             if type(value) not in SMALL:
-                labels = self._labels(count, keywords)
-                slots, shares = captured(recorder.arguments, slots, labels)
+                slots, shares = captured(
+                    recorder.arguments, slots, lambda: self._labels(count, keywords)
+                )
                 break
         specs = recorder.specs
         code = specs.code_for(self)

@@ -7,7 +7,7 @@ then all of them are one argument, a pickle in which shared objects stay shared.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -23,8 +23,25 @@ from pymonik.values.content import Content, Hole
 _LIGHT = SMALL | {str, bytes, ResultHandle, MultiResultHandle, Content, Nested, ListOf, Ref}
 
 
-def captured(capture: Arguments, values: Sequence[Any], names: Sequence[str]) -> tuple[Any, bool]:
-    """Capture the arguments of a call; tell whether two of them share objects."""
+def captured(
+    capture: Arguments, values: Sequence[Any], named: Callable[[], Sequence[str]]
+) -> tuple[Any, bool]:
+    """Capture the arguments of a call; tell whether two of them share objects.
+
+    named: gives what the arguments are called in errors.
+    """
+    slots: Any = []
+    for value in values:  # the usual case: numbers, and handles as plain arguments
+        kind = type(value)
+        if kind is ResultHandle:
+            slots.append(capture.slot_of_lazy(value))
+        elif kind in SMALL:
+            slots.append(value)
+        else:
+            break
+    else:
+        return tuple(slots), False
+    names = named()
     heavy = [value for value in values if type(value) not in _LIGHT]
     if len(heavy) < 2:
         return tuple(map(capture.argument, values, names)), False

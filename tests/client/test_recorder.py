@@ -6,10 +6,11 @@ import threading
 
 import pytest
 
-from pymonik.errors import NoClientError, OptionsError
+from pymonik.errors import CaptureError, NoClientError, OptionsError
 from pymonik.graph.columns import Ref
 from pymonik.record.arguments import Arguments, ScopeState
 from pymonik.record.recorder import Recorder
+from pymonik.record.signature import Signature
 from pymonik.record.specs import CallSpecs
 from pymonik.settings import settings
 from pymonik.values.options import DEFAULTS, TaskOptions
@@ -86,3 +87,17 @@ def test_captures_beyond_the_limit_are_flushed() -> None:
     arguments.interner.new_bytes = settings().capture_limit
     arguments.argument(bytearray(b"more" * 1_000), "another")
     assert flushes == [1]
+
+
+def test_calls_of_numbers_and_handles_make_no_names_for_errors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scope = FakeScope()
+    handle = double.invoke(1, pymonik=scope)
+    monkeypatch.setattr(Signature, "labels", None)
+    node = double.invoke(handle, pymonik=scope)._node
+    assert type(node.args[0]) is Ref
+    assert node.args[0].node is handle._node
+    monkeypatch.undo()
+    with pytest.raises(CaptureError, match="argument 'x' of 'double'"):
+        double.invoke(threading.Lock(), pymonik=scope)
