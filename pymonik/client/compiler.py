@@ -67,12 +67,12 @@ class Compiler:
             known=dict(traits.durations),
         )
         try:
-            with _collecting_later():
-                unknown = self._known.without(graph)
-                plan = self.templates.plan(unknown, optimize)
-                if plan is None:
+            unknown = self._known.without(graph)
+            plan = self.templates.plan(unknown, optimize)
+            if plan is None:
+                with _collecting_later():
                     plan = lower(run_passes(unknown, target, optimize))
-                    self.templates.note(unknown, optimize, plan)
+                self.templates.note(unknown, optimize, plan)
         except Exception:  # whatever objects of the user do when they are looked at
             if not self._refuse_culprits(graph, target):
                 raise

@@ -98,7 +98,7 @@ class LazyBackend:
         if self.backend is None:
             self.open()
         assert self.backend is not None
-        if not self.is_of_this_process:
+        if self._process != os.getpid():
             raise BackendError(
                 f"this client was opened by process {self._process}, from which this one was "
                 "forked: threads and connections stay behind; make a client of its own here"

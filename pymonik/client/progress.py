@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # A wait shorter than this shows no bar.
 _PATIENCE = 0.5
 _TICK = 0.1
+# Where nobody looks: it holds nothing, and serves all waits.
+_NOBODY = nullcontext()
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,17 @@ class Progress:
         return ", ".join(parts)
 
 
-@contextmanager
-def watching(backend: Backend, on_progress: Callable[[Progress], object] | None) -> Iterator[None]:
+def watching(
+    backend: Backend, on_progress: Callable[[Progress], object] | None
+) -> AbstractContextManager[None]:
     """Show progress while the block waits."""
     if on_progress is None and not (sys.stderr is not None and sys.stderr.isatty()):
-        yield
-        return
+        return _NOBODY
+    return _watching(backend, on_progress)
+
+
+@contextmanager
+def _watching(backend: Backend, on_progress: Callable[[Progress], object] | None) -> Iterator[None]:
     over = threading.Event()
     began, before = time.monotonic(), backend.progress()[0]
 

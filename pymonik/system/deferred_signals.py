@@ -16,6 +16,8 @@ from types import TracebackType
 from typing import Any
 
 _NUMBERS = tuple(sorted(map(int, signal.valid_signals())))
+# The handlers of all signals when they were looked at last, and those of them that are functions.
+_SEEN: tuple[list[Any], list[tuple[int, Any]]] = ([], [])
 
 
 class DeferredSignals:
@@ -31,8 +33,7 @@ class DeferredSignals:
 
     def __enter__(self) -> DeferredSignals:
         if threading.get_ident() == threading.main_thread().ident:
-            handlers = zip(_NUMBERS, map(_signal.getsignal, _NUMBERS))
-            self._handlers = [(number, found) for number, found in handlers if callable(found)]
+            self._handlers = _handlers()
             try:
                 for number, _ in self._handlers:
                     _signal.signal(number, self._note)
@@ -70,3 +71,12 @@ class DeferredSignals:
                 signal.raise_signal(self.waiting.pop(0))
             finally:  # also behind a handler that raises
                 self._deliver()
+
+
+def _handlers() -> list[tuple[int, Any]]:
+    """Return the signals that have handlers, and these: looked through only where any is new."""
+    global _SEEN
+    found = [*map(_signal.getsignal, _NUMBERS)]
+    if found != _SEEN[0]:
+        _SEEN = found, [pair for pair in zip(_NUMBERS, found) if callable(pair[1])]
+    return _SEEN[1]

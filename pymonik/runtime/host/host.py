@@ -21,7 +21,7 @@ from pymonik.runtime.host.environments import HostEnvironments, own_folder_of
 from pymonik.runtime.host.events import AllFailed, UnitCancelled, UnitsAdded
 from pymonik.runtime.host.leadership import Leadership
 from pymonik.runtime.host.local_subtasks import LocalSubtasks
-from pymonik.runtime.host.loop import HostLoop
+from pymonik.runtime.host.loop import NO_NEWS, HostLoop
 from pymonik.runtime.host.pool import ExecutorPool
 from pymonik.runtime.host.reserve import RESERVE
 from pymonik.runtime.host.scheduler import Scheduler
@@ -111,9 +111,10 @@ class Host:
         with self._lock:
             self._submitted += len(units)
 
-        def add() -> None:
+        def add() -> object:
             self._loop.tell(UnitsAdded(units))
             self._taken += len(units)
+            return NO_NEWS  # their ends are
 
         self._do(add, is_awaited=True)
 
@@ -197,7 +198,7 @@ class Host:
         """The process ids of the executors."""
         return self._pool.pids
 
-    def _do(self, action: Callable[[], None], is_awaited: bool = False) -> None:
+    def _do(self, action: Callable[[], object], is_awaited: bool = False) -> None:
         with self._lock:
             self._loop.tasks.append(action)
             over = self._over

@@ -46,6 +46,8 @@ _TICK = 0.02
 # How often the pages of busy executors are looked at: a value is told of that much late. Executors
 # report as often (`runtime.executor.run`).
 _LOOK = 0.05
+# What an action gives that changes nothing for those who wait.
+NO_NEWS = object()
 
 
 class HostLoop:
@@ -62,7 +64,7 @@ class HostLoop:
         find: Callable[[str], Any],
         announce: Callable[[], None],
     ) -> None:
-        self.tasks: deque[Callable[[], None]] = deque()
+        self.tasks: deque[Callable[[], object]] = deque()
         self._scheduler = scheduler
         self._state = scheduler.state
         self._pool = pool
@@ -89,13 +91,12 @@ class HostLoop:
         if not self.tasks:
             self._hear(end)
         while self.tasks:
-            self._is_news = True
-            self.tasks.popleft()()
+            self._is_news |= self.tasks.popleft()() is not NO_NEWS
         self._settle()
         kills, self._kills = self._kills, []
         for number in kills:
             self._pool.kill(number, "cancelled")
-        pause = self.autoscaler.adjust()
+        pause = self.autoscaler.adjust() if self._state.ready else None
         self.tell(RoundOver())
         if self._due:
             self._settle()

@@ -133,6 +133,10 @@ class ExecutorPool:
         """Listen to an executor from now on, under a number of this staff."""
         process.number = number
         self._processes[number] = process
+        self._register(process)
+
+    def _register(self, process: Process) -> None:
+        process.listened = selectors.EVENT_READ
         self._selector.register(process.socket, selectors.EVENT_READ, process)
 
     def _taken(self, origin: Hashable, number: int, hello: dict[str, Any]) -> Process | None:
@@ -159,7 +163,7 @@ class ExecutorPool:
             if self._reserve.keep(origin, process):
                 del self._processes[number]
             else:
-                self._selector.register(process.socket, selectors.EVENT_READ, process)
+                self._register(process)
 
     def send(self, number: int, *message: Any) -> None:
         """Send a message, or keep what the socket does not take now."""
@@ -261,8 +265,9 @@ class ExecutorPool:
         self._wake_writer.close()
 
     def _messages(self, process: Process) -> list[Any] | None:
-        with contextlib.suppress(OSError):
-            process.outbox.flush()
+        if process.outbox:
+            with contextlib.suppress(OSError):
+                process.outbox.flush()
         try:
             return process.receive()
         except WireError as error:
@@ -273,7 +278,8 @@ class ExecutorPool:
 
     def _listen(self, process: Process) -> None:
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if process.outbox else 0)
-        if self._selector.get_key(process.socket).events != events:
+        if process.listened != events:
+            process.listened = events
             self._selector.modify(process.socket, events, process)
 
     def _reap(self, process: Process) -> ExecutorExit:

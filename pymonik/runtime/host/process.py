@@ -54,6 +54,8 @@ class Process:
         built: Built | None = None,
     ) -> None:
         self.environment = environment
+        # The events of its socket that a selector waits for now.
+        self.listened = 0
         # Whether it has ever run anything: tasks may have left something for its end.
         self.used = False
         # Where in Python it was when a signal such as SIGSEGV ended it: known from `end` on.
