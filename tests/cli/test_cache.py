@@ -32,29 +32,33 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "values"
 
 
-def test_values_are_listed_explained_and_cleared(pymonik_command: Command) -> None:
+def test_values_are_listed_explained_and_cleared(
+    pymonik_command: Command, command_here: Command
+) -> None:
     for factor, expected in ((2, "[2, 4]"), (2, "[2, 4]"), (3, "[3, 6]")):
         done = pymonik_command("run", "script.py", script=SCRIPT.format(factor=factor))
         assert done.stdout.strip() == expected, done.stderr
-    listed = pymonik_command("cache", "list")
+    listed = command_here("cache", "list")
     assert listed.stdout.startswith("4 values, "), listed.stdout
-    entries = json.loads(pymonik_command("cache", "list", "scaled", "-o", "json").stdout)
+    entries = json.loads(command_here("cache", "list", "scaled", "-o", "json").stdout)
     assert [entry["task"] for entry in entries] == ["scaled"] * 4
-    told = pymonik_command("cache", "explain", "scaled").stdout
+    told = command_here("cache", "explain", "scaled").stdout
     assert "other code of helper than" in told
     assert "other argument 1 than" in told
     assert "known by code of scaled" in told
-    assert pymonik_command("cache", "explain", entries[0]["key"][:6]).stdout
-    assert pymonik_command("cache", "clear", "nobody").stdout == "removed 0 values\n"
-    assert pymonik_command("cache", "clear").stdout == "removed 4 values\n"
-    assert pymonik_command("cache", "list").stdout.startswith("0 values, ")
+    assert command_here("cache", "explain", entries[0]["key"][:6]).stdout
+    assert command_here("cache", "clear", "nobody").stdout == "removed 0 values\n"
+    assert command_here("cache", "clear").stdout == "removed 4 values\n"
+    assert command_here("cache", "list").stdout.startswith("0 values, ")
 
 
-def test_explain_finds_the_values_of_other_code_among_many(pymonik_command: Command) -> None:
+def test_explain_finds_the_values_of_other_code_among_many(
+    pymonik_command: Command, command_here: Command
+) -> None:
     script = SCRIPT.replace("[1, 2]", "range(30)")
     for factor in (2, 3):
         pymonik_command("run", "script.py", script=script.format(factor=factor))
-    told = pymonik_command("cache", "explain", "scaled", "-n", "3").stdout
+    told = command_here("cache", "explain", "scaled", "-n", "3").stdout
     assert told.count("other code of helper than") == 3, told
     assert "argument" not in told
 
@@ -105,7 +109,7 @@ def test_changed_modules_make_values_anew(pymonik_command: Command) -> None:
     assert run(110, "# a comment") == ["ran", "ran", "220", "330"]
 
 
-def test_what_is_not_kept_is_told(pymonik_command: Command) -> None:
-    done = pymonik_command("cache", "explain", "nobody")
+def test_what_is_not_kept_is_told(command_here: Command) -> None:
+    done = command_here("cache", "explain", "nobody")
     assert done.returncode != 0
     assert "no value of a task 'nobody' is kept" in " ".join(done.stderr.replace("│", "").split())

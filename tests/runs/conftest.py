@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import pymonik_command
+from tests.cli.conftest import command_here, pymonik_command
 
-__all__ = ["pymonik_command"]
+__all__ = ["command_here", "pymonik_command"]
 
 
 @pytest.fixture

@@ -47,12 +47,12 @@ def ran(command: Command, days: str = "10") -> None:
 
 
 def test_numbers_that_are_not_finite_do_no_harm_to_a_run(
-    runs: Path, pymonik_command: Command
+    runs: Path, pymonik_command: Command, command_here: Command
 ) -> None:
     given = 'price.invoke(book, curve, float("nan") if day else float("inf"))'
     odd = SCRIPT.replace("price.invoke(book, curve, day)", given)
     assert pymonik_command("run", "p.py", "3", p=odd).returncode == 0
-    assert json.loads(pymonik_command("runs", "show", "-o", "json").stdout)["calls"] == 4
+    assert json.loads(command_here("runs", "show", "-o", "json").stdout)["calls"] == 4
     priced = json.loads(pymonik_command("graph", "cost", "-o", "json", "last").stdout)
     assert priced["figures"]["written"] == 4
 
@@ -109,12 +109,14 @@ def test_of_a_run_the_wiring_is_saved_which_cannot_be_submitted(
     assert "without arguments and code" in " ".join(refused.stderr.replace("│", " ").split())
 
 
-def test_a_large_run_keeps_its_drawing_only(runs: Path, pymonik_command: Command) -> None:
+def test_a_large_run_keeps_its_drawing_only(
+    runs: Path, pymonik_command: Command, command_here: Command
+) -> None:
     ran(pymonik_command, "600")
     done = pymonik_command("graph", "cost", "last")
     assert done.returncode == 2
     assert "only the drawing was kept" in " ".join(done.stderr.replace("│", " ").split())
-    assert "│ price ×600" in pymonik_command("graph", "show", "last").stdout
+    assert "│ price ×600" in command_here("graph", "show", "last").stdout
 
 
 @task

@@ -316,35 +316,37 @@ with Pymonik():
 
 
 def test_the_commands_list_show_and_trace_a_run(
-    runs: Path, pymonik_command: Command, tmp_path: Path
+    runs: Path, pymonik_command: Command, command_here: Command, tmp_path: Path
 ) -> None:
     ran = pymonik_command("run", "--backend", "local", "--workers", "2", "p.py", p=SCRIPT)
     assert ran.stdout == "2475.0\n"
-    listed = pymonik_command("runs", "list").stdout.splitlines()
+    listed = command_here("runs", "list").stdout.splitlines()
     assert listed[1].split()[0].startswith("local-")
     assert listed[1].split()[-1] == "p.py"
-    shown = pymonik_command("runs", "show").stdout
+    shown = command_here("runs", "show").stdout
     assert "│ price ×100 *" in shown
-    assert json.loads(pymonik_command("runs", "show", "last", "-o", "json").stdout)["calls"] == 100
-    drawn = pymonik_command("graph", "show", "last")
+    assert json.loads(command_here("runs", "show", "last", "-o", "json").stdout)["calls"] == 100
+    drawn = command_here("graph", "show", "last")
     assert "│ price ×100 *" in drawn.stdout
-    page = pymonik_command("graph", "show", "--format", "html", listed[1].split()[0])
+    page = command_here("graph", "show", "--format", "html", listed[1].split()[0])
     assert '"status":"done"' in page.stdout
-    assert pymonik_command("trace", "last", "-o", "t.html").returncode == 0
+    assert command_here("trace", "last", "-o", "t.html").returncode == 0
     assert "<rect " in (tmp_path / "t.html").read_text()
-    assert pymonik_command("trace").returncode == 0
+    assert command_here("trace").returncode == 0
     assert json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
 
 
-def test_what_failed_is_shown_with_its_place(runs: Path, pymonik_command: Command) -> None:
+def test_what_failed_is_shown_with_its_place(
+    runs: Path, pymonik_command: Command, command_here: Command
+) -> None:
     source = SCRIPT.replace("day / 2", "1 / (day - 7)")
     assert pymonik_command("run", "--backend", "inline", "p.py", p=source).returncode == 1
-    shown = pymonik_command("runs", "show")
+    shown = command_here("runs", "show")
     assert shown.returncode == 0, shown.stderr
     assert "price at " in shown.stdout
     assert "p.py:9: " in shown.stdout
     assert "division by zero" in shown.stdout
-    failed = json.loads(pymonik_command("graph", "show", "last", "-o", "json").stdout)
+    failed = json.loads(command_here("graph", "show", "last", "-o", "json").stdout)
     assert [box["status"] for box in failed["boxes"]] == ["failed"]
 
 
@@ -357,31 +359,35 @@ def test_an_estimate_knows_what_calls_took(runs: Path, pymonik_command: Command)
     assert after["durations"][0]["source"] == "measured"
 
 
-def test_a_folder_without_runs_is_said_and_not_made(runs: Path, pymonik_command: Command) -> None:
-    done = pymonik_command("runs", "list")
+def test_a_folder_without_runs_is_said_and_not_made(
+    runs: Path, pymonik_command: Command, command_here: Command
+) -> None:
+    done = command_here("runs", "list")
     assert done.returncode == 1
     assert "no run was recorded yet" in done.stderr
     assert pymonik_command("graph", "cost", "p.py", p=SCRIPT).returncode == 0
     assert not runs.exists()
 
 
-def test_a_broken_database_stops_no_estimate(runs: Path, pymonik_command: Command) -> None:
+def test_a_broken_database_stops_no_estimate(
+    runs: Path, pymonik_command: Command, command_here: Command
+) -> None:
     runs.mkdir()
     (runs / "runs.sqlite").write_bytes(b"no database" * 1000)
     assert pymonik_command("graph", "cost", "p.py", p=SCRIPT).returncode == 0
-    listed = pymonik_command("runs", "list")
+    listed = command_here("runs", "list")
     assert (listed.returncode, listed.stdout) == (1, "")
     assert "cannot be read" in " ".join(listed.stderr.split())
 
 
-def test_an_unknown_run_is_wrong_usage(runs: Path, pymonik_command: Command) -> None:
+def test_an_unknown_run_is_wrong_usage(runs: Path, command_here: Command) -> None:
     RunStore.open()
-    done = pymonik_command("runs", "show", "moon")
+    done = command_here("runs", "show", "moon")
     assert done.returncode == 2
     assert "there is no run 'moon'" in done.stderr
 
 
-def test_a_run_that_was_left_early_says_so(runs: Path, pymonik_command: Command) -> None:
+def test_a_run_that_was_left_early_says_so(runs: Path, command_here: Command) -> None:
     def wait_for_ever() -> None:
         threading.Event().wait()
 
@@ -392,11 +398,11 @@ def test_a_run_that_was_left_early_says_so(runs: Path, pymonik_command: Command)
     assert not handle.done() or handle.exception() is not None
     assert last().unfinished == 1
     for command in ("list", "show"):
-        assert "1 unit interrupted" in pymonik_command("runs", command).stdout
+        assert "1 unit interrupted" in command_here("runs", command).stdout
 
 
 def test_a_run_that_is_interrupted_in_the_thread_of_its_calls_says_so(
-    runs: Path, pymonik_command: Command
+    runs: Path, command_here: Command
 ) -> None:
     def interrupted(x: int) -> int:
         if x == 1:
@@ -408,7 +414,7 @@ def test_a_run_that_is_interrupted_in_the_thread_of_its_calls_says_so(
         calls.map_invoke(range(6), pmk_chunk_size=1).get()
     assert last().unfinished == 5
     for command in ("list", "show"):
-        shown = pymonik_command("runs", command).stdout
+        shown = command_here("runs", command).stdout
         assert "5 units interrupted" in shown
         assert "more submission" not in shown
 
@@ -433,9 +439,9 @@ def test_a_database_of_an_earlier_version_is_taken_over(runs: Path) -> None:
         assert [record.id for record in store.list(5)] == ["old"]
 
 
-def test_a_trace_of_a_cluster_needs_the_cluster(runs: Path, pymonik_command: Command) -> None:
+def test_a_trace_of_a_cluster_needs_the_cluster(runs: Path, command_here: Command) -> None:
     with RunStore.open() as store:
         store.keep(RunRecord("there", 1.0, "s.py", "armonik", 1, calls=3))
-    told = pymonik_command("trace", "there", "-o", "t.json")
+    told = command_here("trace", "there", "-o", "t.json")
     assert told.returncode != 0
     assert "--endpoint" in told.stderr
