@@ -26,7 +26,10 @@ def cull(graph: Graph, target: Target) -> Graph:
             notes.append(f"culled {node.spec.name} ({node.where}): pure, and nobody needs it")
             continue
         kept.append(node)
-        needed.update(id(aliases.get(source, source)) for source in inputs(node))
+        sources = inputs(node)
+        if aliases:
+            sources = [aliases.get(source, source) for source in sources]
+        needed.update(map(id, sources))
     return Graph(tuple(reversed(kept)), graph.aliases, tuple(notes))
 
 
