@@ -190,7 +190,7 @@ class Reader:
         label, site = _label(entry["label"]), _text(entry["site"])
         if "put" in entry:
             put = Put(self._content_at(entry["put"]), label if label is None else str(label), site)
-            put.home = known_at(put.content)
+            put.location = known_at(put.content)
             return put
         n = entry["n"]
         if n is not None:
@@ -209,8 +209,8 @@ class Reader:
         n = entry["n"]
         count = 1 if n is None else _number(n, most=_CALLS)
         self._take(count)
-        home = Location((Outputs(count, 1),), max(count, 1), 0)
-        return External(_text(entry["external"]), n, home)
+        location = Location((Outputs(count, 1),), max(count, 1), 0)
+        return External(_text(entry["external"]), n, location)
 
     def _argument(self, given: Any, n: int | None) -> Any:
         if n is None:

@@ -97,9 +97,9 @@ def _units(plan: Plan, clock: _Clock, gathers: bool = False) -> list[SimulatedUn
     gathers: with those that gather the inputs of others, which take no time of their own.
     """
     element: dict[int, float] = {}
-    for node, homes in plan.homes:
+    for node, locations in plan.locations:
         seconds = sum(clock.seconds(step.spec) for step in node.steps)
-        element.update((id(cell), seconds) for cell in homes[0].cells)
+        element.update((id(cell), seconds) for cell in locations[0].cells)
     optimize = plan.source.optimize if plan.source is not None else True
     units = bounded(plan.units, optimize) if gathers else plan.units
     places = {id(unit.cell): number for number, unit in enumerate(units)}
@@ -118,7 +118,7 @@ def _units(plan: Plan, clock: _Clock, gathers: bool = False) -> list[SimulatedUn
 def _durations(plan: Plan, clock: _Clock) -> Iterator[Duration]:
     """Return the duration of each step: those of the plan, not of what it was compiled of."""
     calls: Counter[tuple[str, float, str]] = Counter()
-    for node, _ in plan.homes:
+    for node, _ in plan.locations:
         for step in node.steps:
             seconds, source = clock.entry(step.spec)
             calls[step.spec.name, seconds, source] += node.n

@@ -87,7 +87,7 @@ class InlineBackend:
         self._scheduler = Scheduler(LocalSubtasks)
         self._state = state = self._scheduler.state
         self._due: list[Callback] = []
-        # At home nowhere: it runs what needs any environment.
+        # In no environment of its own: it runs what needs any environment.
         state.executors[_SELF] = []
         state.observe(objects)
         self._functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)

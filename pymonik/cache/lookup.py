@@ -58,13 +58,13 @@ class CacheLookup:
         made = self._made.get(key)
         if made is not None:
             (node, index), _ = made
-            record = node.home.record(node.offset + index)
+            record = node.location.record(node.offset + index)
             return None if type(record) is Failure else made[0]
         content = self.store.get(key) if self.store is not None else None
         if content is None or not are_here(content.buffers):
             return None
         put = Put(content, None, "")
-        put.home = known_at(content)
+        put.location = known_at(content)
         return put, 0
 
     def _look_elsewhere(self, graph: Graph) -> None:
@@ -72,7 +72,7 @@ class CacheLookup:
         wanted = {k: n.spec.name for n in cached for k in self.keys_of(n) if k is not None}
         wanted = {key: name for key, name in wanted.items() if key not in self._made}
         for key, handle in (self._elsewhere(wanted) if wanted else {}).items():
-            record = handle._node.home.record(handle._index)
+            record = handle._node.location.record(handle._index)
             if type(record) is not Content or are_here(record.buffers):
                 self._made[key] = ((handle._node, handle._index), handle)
 
@@ -99,7 +99,7 @@ class CacheLookup:
         left = []
         for entry in known:
             key, (node, index), _, about = entry
-            record = PENDING if node.home is None else node.home.record(node.offset + index)
+            record = PENDING if node.location is None else node.location.record(node.offset + index)
             if record is PENDING:
                 left.append(entry)
                 continue

@@ -73,11 +73,11 @@ class SplicedGraph:
     def bind(self) -> None:
         """Let the calls that were taken out know where their values are."""
         for node, parts in self._spliced:
-            node.home = ScatteredLocation(parts)
+            node.location = ScatteredLocation(parts)
         for other, index in self._shared:  # of earlier submissions: each is wanted once more
-            home, place = other.home.at(other.offset + index)
-            home.share(other.offset)
-            home.reclaim(place)
+            location, place = other.location.at(other.offset + index)
+            location.share(other.offset)
+            location.reclaim(place)
 
     @property
     def kept(self) -> tuple[tuple[str, Place], ...]:

@@ -76,8 +76,8 @@ class ExecutionTrace(Observer):
         """Return the mean seconds of a call, by the fingerprint of its function."""
         sums: dict[str, list[float]] = {}
         for plan in self.submissions:
-            for node, homes in plan.homes:
-                spent = sum(self.seconds.get(id(cell), 0.0) for cell in homes[0].cells)
+            for node, locations in plan.locations:
+                spent = sum(self.seconds.get(id(cell), 0.0) for cell in locations[0].cells)
                 for step in node.steps:  # a fused unit tells no step from another
                     name = fingerprint(step.spec.code.function, packages=False)
                     entry = sums.setdefault(name, [0.0, 0.0])

@@ -82,17 +82,17 @@ class ArrivalWait:
 
     def is_lost(self, node: Any, index: int) -> bool:
         """Return whether a value has not come, and nothing will bring it."""
-        home, place = node.home.at(node.offset + index)
-        if home.output is None:  # nobody seemed to want it when its call was sent
+        location, place = node.location.at(node.offset + index)
+        if location.output is None:  # nobody seemed to want it when its call was sent
             return True
         if self._state.plans_under_way:  # its unit may be among theirs: their end tells
             return False
-        if home.record(place) is not PENDING:
+        if location.record(place) is not PENDING:
             return False
-        cell, _ = home.locate(place)
+        cell, _ = location.locate(place)
         # In this order: what nobody expects any more may have come meanwhile.
         arrivals = self._engine.opened().traits.arrivals
-        return not arrivals.expects(cell) and home.record(place) is PENDING
+        return not arrivals.expects(cell) and location.record(place) is PENDING
 
 
 def lost(node: Any, index: int = 0) -> LostValueError:
@@ -123,7 +123,7 @@ def late(timeout: float | None, awaited: tuple[Any, int] | None = None) -> Timeo
 def is_settled(handle: ResultHandle[Any]) -> bool:
     """Return whether the value, or the failure, of a call that was sent has come."""
     node = handle._node
-    return node.home.record(node.offset + handle._index) is not PENDING
+    return node.location.record(node.offset + handle._index) is not PENDING
 
 
 def first_open(handles: Iterable[ResultHandle[Any]]) -> tuple[Any, int] | None:
@@ -134,7 +134,7 @@ def first_open(handles: Iterable[ResultHandle[Any]]) -> tuple[Any, int] | None:
     return None
 
 
-def home_of(handle: ResultHandle[Any]) -> Any:
+def location_of(handle: ResultHandle[Any]) -> Any:
     """Return where the value of a handle will be found, and its place there."""
-    home, index = handle._node.home.at(handle._node.offset + handle._index)
-    return home, range(index, index + 1)
+    location, index = handle._node.location.at(handle._node.offset + handle._index)
+    return location, range(index, index + 1)

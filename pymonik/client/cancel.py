@@ -41,21 +41,21 @@ class Canceller:
         """Cancel a call; before the flush its dependents go with it."""
         node = handle._node
         with self._state.lock:
-            if node.home is None:
+            if node.location is None:
                 return self._cancel_unsent(handle)
             index = handle._index
-            if type(node.home) is ScatteredLocation:
-                node, index = node.home.nodes[node.offset + index]
+            if type(node.location) is ScatteredLocation:
+                node, index = node.location.nodes[node.offset + index]
             if type(node) is Put:
                 return False
             place = node.offset + index
-            record = node.home.record(place)
+            record = node.location.record(place)
             if record is not PENDING:
                 return type(record) is Failure and record.kind == "cancelled"
             # A flush that finds the value known claims it under the same lock: see `cache.splice`.
             if not renounce(node, index):
                 return False
-            cell, _ = node.home.locate(place)
+            cell, _ = node.location.locate(place)
             return self._engine.opened().cancel(cell)
 
     def _cancel_unsent(self, handle: ResultHandle[Any]) -> bool:
@@ -86,7 +86,9 @@ def cancel_pending(pending: list[Any], node: Call, index: int) -> None:
             gone[id(later)] = later
     for dropped in gone.values():
         # In this order: another thread that finds it pending no more finds its value.
-        dropped.home = known_at(failure if dropped is node else failure.below(dropped.spec.name))
+        dropped.location = known_at(
+            failure if dropped is node else failure.below(dropped.spec.name)
+        )
         pending.remove(dropped)
 
 
@@ -108,14 +110,14 @@ def renounce(node: Any, index: int) -> bool:
 
     Equal pure calls share a value: it is wanted until all of them were cancelled.
     """
-    home, offset = node.home.at(node.offset + index)
-    cell, place = home.locate(offset)
-    renounced = cell.renounced.setdefault((home.output, place), set())
+    location, offset = node.location.at(node.offset + index)
+    cell, place = location.locate(offset)
+    renounced = cell.renounced.setdefault((location.output, place), set())
     renounced.add(id(node))
-    if len(renounced) < home.claims.get(node.offset, 1):
+    if len(renounced) < location.claims.get(node.offset, 1):
         return False
     # What a unit makes of this value later is cancelled with it: its steps are a chain.
-    cell.unwanted.update((later, place) for later in range(home.output, len(cell.columns)))
+    cell.unwanted.update((later, place) for later in range(location.output, len(cell.columns)))
     return all(
         record is not PENDING or (stored, other) in cell.unwanted
         for stored, records in enumerate(cell.columns)

@@ -84,7 +84,7 @@ class Compiler:
             plan.named,
             plan.calls,
             plan.graph,
-            plan.homes,
+            plan.locations,
             source=Source(graph, target, optimize, partitions, seed),
             names=self._names.to_tell(graph),
             kept=self._known.kept if target.isolates_delegating else (),

@@ -52,7 +52,7 @@ class Handled:
                     continue
                 seen.add((id(source), index))
                 rest.append((source, index))
-                record = source.home.record(source.offset + index) if source.home else None
+                record = source.location.record(source.offset + index) if source.location else None
                 if type(record) is Failure:
                     marks.update((record.mark, *record.beside))
                 elif record is PENDING:

@@ -1,7 +1,8 @@
 """Locating: where the value of a call will be, which is known once the call was sent.
 
-Enters: a node that somebody needs the value of. Leaves: its home, after a flush where it was not
-sent yet; or an error, when it will never be. Waiting for the value itself is left to `arrivals`.
+Enters: a node that somebody needs the value of. Leaves: its location, after a flush where it was
+not sent yet; or an error, when it will never be. Waiting for the value itself is left to
+`arrivals`.
 """
 
 from __future__ import annotations
@@ -34,23 +35,23 @@ class Locator:
         self._flushers = Flushers()
 
     def locate(self, node: Any, timeout: float | None = None, end: float | None = None) -> Any:
-        """Return the home of a node, sending it first if it was not sent.
+        """Return the location of a node, sending it first if it was not sent.
 
         Raises TimeoutError when it is not sent by `end`: `timeout` after the wait began. Raises
         NoClientError when the client was closed before, and what a flush raises.
         """
 
         def is_sent() -> bool:
-            return node.home is not None and not (type(node) is Put and node in self._pending)
+            return node.location is not None and not (type(node) is Put and node in self._pending)
 
         if not is_sent():
             if not self._state.is_closed:
                 self._flush_by(node, timeout, end, is_sent)
-            if node.home is None:
+            if node.location is None:
                 if self._state.is_closed:
                     raise NoClientError("this client is closed, and the call was never sent")
                 raise lost(node)
-        return node.home
+        return node.location
 
     def _flush_by(
         self, node: Any, timeout: float | None, end: float | None, is_sent: Callable[[], bool]

@@ -33,7 +33,7 @@ def handle_of(
     """Make the handle of a value, or of several."""
     if named.content is not None:
         put = Put(named.content, name, External.where)
-        put.home = known_at(named.content)
+        put.location = known_at(named.content)
         return handle_to(put, 0, client)
     node = External(name, named.length, Location(named.cells, named.chunk, named.output))
     if named.length is None:
@@ -74,9 +74,9 @@ class HandleViews:
         name, place = value_name(node, handle._index)
         if type(node) is Put:
             return f"of {name}, put at {node.where}"
-        if node.home is None:
+        if node.location is None:
             return f"of {name}{place}, not sent yet"
-        record = node.home.record(node.offset + handle._index)
+        record = node.location.record(node.offset + handle._index)
         state = "pending" if record is PENDING else "done"
         return f"of {name}{place}, {'failed' if type(record) is Failure else state}"
 

@@ -45,11 +45,11 @@ class Names:
         if not untold:
             return ()
         here = set(map(id, graph.nodes))
-        return tuple([n for n in untold if n.node.home is not None or id(n.node) in here])
+        return tuple([n for n in untold if n.node.location is not None or id(n.node) in here])
 
     def are_late(self) -> bool:
         """Return whether values were named after they had been sent, for the next plan to tell."""
-        return any(named.node.home is not None for named in self._untold())
+        return any(named.node.location is not None for named in self._untold())
 
     def told(self, names: Iterable[NamedValue]) -> None:
         """Note the names that went with a plan, which was sent."""

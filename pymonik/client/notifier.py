@@ -15,7 +15,7 @@ from itertools import compress
 from operator import not_
 from typing import Any
 
-from pymonik.client.arrivals import ArrivalWait, home_of, is_settled
+from pymonik.client.arrivals import ArrivalWait, is_settled, location_of
 from pymonik.client.callbacks import CALLBACKS
 from pymonik.client.engine import LazyBackend
 from pymonik.client.state import ClientState
@@ -50,9 +50,11 @@ class Notifier:
         """Call back once a call has ended."""
         if not callable(callback):
             raise OptionsError(f"add_done_callback takes a function, not {callback!r}")
-        if handle._node.home is None:  # else nobody need wait for a submission that is under way
+        if (
+            handle._node.location is None
+        ):  # else nobody need wait for a submission that is under way
             with self._state.lock:
-                if handle._node.home is None:
+                if handle._node.location is None:
                     if self._state.is_closed:  # dropped: it has ended, too
                         CALLBACKS.put(partial(_call, callback, handle))
                     else:
@@ -74,7 +76,7 @@ class Notifier:
         """Watch for the callbacks of calls that were sent or dropped meanwhile."""
         with self._state.lock:
             # Looked at once: the next flush may send some of them as soon as the lock is free.
-            is_sent = [handle._node.home is not None for handle, _ in self.unsent]
+            is_sent = [handle._node.location is not None for handle, _ in self.unsent]
             sent = list(compress(self.unsent, is_sent))
             self.unsent = list(compress(self.unsent, map(not_, is_sent)))
         for handle, callback in sent:
@@ -94,8 +96,8 @@ class Notifier:
     def watch(self, handle: ResultHandle[Any], callback: Callback) -> None:
         """Call back once the value of a call that was sent is there, or was lost."""
         node = handle._node
-        home, index = node.home.at(node.offset + handle._index)
-        cell, place = home.locate(index)
+        location, index = node.location.at(node.offset + handle._index)
+        cell, place = location.locate(index)
 
         # Several threads may find at once that it has ended: who takes the call, makes it.
         calls = [partial(_call, callback, handle)]
@@ -112,14 +114,14 @@ class Notifier:
                 with changed:
                     changed.notify_all()
 
-        output = home.output
+        output = location.output
         self.watches[arrived] = node, handle._index
-        if home.record(index) is not PENDING or output is None:
+        if location.record(index) is not PENDING or output is None:
             arrived()
             return
         backend = self._engine.opened()
         backend.traits.arrivals.watch(lambda: cell.watch(output, place, arrived), arrived)
-        backend.want([home_of(handle)])
+        backend.want([location_of(handle)])
         self._unsure.append((arrived, node, handle._index))
         self._tell_lost()
 

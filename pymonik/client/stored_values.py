@@ -43,13 +43,13 @@ class StoredValues:
         node = handle._node
         self._locator.locate(node)
         with self._state.lock:  # another thread may be sending it: there is no id before
-            home = node.home
+            location = node.location
         objects = self._engine.opened().traits.objects
         if type(node) is Put:
             return objects.store(node.content)
-        home, index = home.at(node.offset + handle._index)
-        cell, place = home.locate(index)
-        return objects.result_id(cell, home.output or 0, place)
+        location, index = location.at(node.offset + handle._index)
+        cell, place = location.locate(index)
+        return objects.result_id(cell, location.output or 0, place)
 
     def of_result(self, owner: Any, result_id: str, session_id: str) -> ResultHandle[Any]:
         """Return the handle, of an owner, of a value by its id: see `ResultHandle`."""

@@ -1,7 +1,7 @@
 """Submitting: what is pending becomes one plan, which a backend carries out.
 
 Enters: what was recorded, at the first need of a value. Leaves: one plan a flush, in the hands of a
-backend, and the homes of its values. What a plan is made of is the business of `compiler`.
+backend, and the locations of its values. What a plan is made of is the business of `compiler`.
 """
 
 from __future__ import annotations

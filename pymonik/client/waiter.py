@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pymonik.client.arrivals import ArrivalWait, end_of, first_open, home_of, is_settled, lost
+from pymonik.client.arrivals import ArrivalWait, end_of, first_open, is_settled, location_of, lost
 from pymonik.client.engine import LazyBackend
 from pymonik.client.handled import Handled
 from pymonik.client.locator import Locator
@@ -44,24 +44,24 @@ class Waiter:
         end = end_of(timeout)
         waits = []
         for node, indexes, _ in runs:
-            home = self._locator.locate(node, timeout, end)
+            location = self._locator.locate(node, timeout, end)
             moved = range(indexes.start + node.offset, indexes.stop + node.offset, indexes.step)
-            cells = [cell for cell in home.cells_of(moved) if cell.missing]
+            cells = [cell for cell in location.cells_of(moved) if cell.missing]
             if cells:
-                self._engine.opened().want(home.split(moved))
-            if cells or PENDING in home.records(moved):
-                waits.append((node, home, moved, cells))
-        for node, home, moved, cells in waits:
+                self._engine.opened().want(location.split(moved))
+            if cells or PENDING in location.records(moved):
+                waits.append((node, location, moved, cells))
+        for node, location, moved, cells in waits:
 
-            def is_over(cells: Any = cells, home: Any = home, moved: range = moved) -> bool:
+            def is_over(cells: Any = cells, location: Any = location, moved: range = moved) -> bool:
                 while cells and not cells[-1].missing:
                     cells.pop()
-                return PENDING not in home.records(moved)
+                return PENDING not in location.records(moved)
 
             def awaited(
-                node: Any = node, home: Any = home, moved: range = moved
+                node: Any = node, location: Any = location, moved: range = moved
             ) -> tuple[Any, int] | None:
-                records = home.records(moved)
+                records = location.records(moved)
                 if PENDING not in records:
                     return None
                 return node, moved[records.index(PENDING)] - node.offset
@@ -71,11 +71,11 @@ class Waiter:
     def value(self, handle: ResultHandle[Any], timeout: float | None) -> Any:
         """Return the value of a handle."""
         node = handle._node
-        home = node.home
-        record = PENDING if home is None else home.record(node.offset + handle._index)
+        location = node.location
+        record = PENDING if location is None else location.record(node.offset + handle._index)
         if record is PENDING:
             self.wait_for([handle], timeout)
-            record = node.home.record(node.offset + handle._index)
+            record = node.location.record(node.offset + handle._index)
         if record is None and self._arrivals.is_lost(node, handle._index):
             raise lost(node, handle._index)
         self._handled.look(record, node, handle._index)
@@ -87,8 +87,8 @@ class Waiter:
         found: list[Any] = []
         for node, indexes, _ in runs:
             moved = range(indexes.start + node.offset, indexes.stop + node.offset, indexes.step)
-            records = node.home.records(moved)
-            if node.home.is_plain(moved):
+            records = node.location.records(moved)
+            if node.location.is_plain(moved):
                 found += records
                 continue
             for index, record in zip(indexes, records):
@@ -108,7 +108,7 @@ class Waiter:
     def exception(self, handle: ResultHandle[Any], timeout: float | None) -> BaseException | None:
         """Wait, and give the error of a call."""
         self.wait_for([handle], timeout)
-        record = handle._node.home.record(handle._node.offset + handle._index)
+        record = handle._node.location.record(handle._node.offset + handle._index)
         self._handled.look(record, handle._node, handle._index)
         return record.error() if type(record) is Failure else None
 
@@ -136,7 +136,7 @@ class Waiter:
             yield from [handle for handle, known_at in states if known_at]
 
     def _want(self, handles: Iterable[ResultHandle[Any]]) -> None:
-        wanted = [home_of(handle) for handle in handles if not is_settled(handle)]
+        wanted = [location_of(handle) for handle in handles if not is_settled(handle)]
         if wanted:
             self._engine.opened().want(wanted)
 

@@ -2,8 +2,8 @@
 
 Recording appends `Call` calls and maps, and `Put`s; the pass `vectorize` turns them into
 `Map`s, which the later passes and lowering read. `External`s, what other programs make, are used
-and stand in no graph. Nodes are not changed once they stand in a graph, but for `home`, which is
-set once, at the flush, and says where the values will be found.
+and stand in no graph. Nodes are not changed once they stand in a graph, but for `location`, which
+is set once, at the flush, and says where the values will be found.
 
 What the arguments of calls and maps are, slot values and columns, stands in `columns`.
 
@@ -105,7 +105,7 @@ class Call:
         "__weakref__",
         "anchor",
         "args",
-        "home",
+        "location",
         "ids",
         "label",
         "lasti",
@@ -130,7 +130,7 @@ class Call:
         self.label: str | dict[int, str] | None = None
         # Ids that were handed out for values before they exist, by their places: see `Subtasks`.
         self.ids: dict[int, str] | None = None
-        self.home: Location | None = None
+        self.location: Location | None = None
         self.offset = 0
         # Where seeds come from: see `values.seeds`. Given before the call leaves the recorder.
         self.place: Any = None
@@ -187,13 +187,13 @@ def original_of(call: Call) -> Call:
 class Put:
     """An object stored under a name, so that others can look it up."""
 
-    __slots__ = ("content", "home", "label", "offset", "where")
+    __slots__ = ("content", "location", "label", "offset", "where")
 
     def __init__(self, content: Content, label: str | None, where: str) -> None:
         self.content = content
         self.label = label
         self.where = where
-        self.home: Location | None = None
+        self.location: Location | None = None
         self.offset = 0
 
     def line(self, numbers: dict[int, str]) -> str:
@@ -209,18 +209,18 @@ class Put:
 class External:
     """A value, or a map of `n` of them, that another program of the session has made, or makes.
 
-    It stands in no graph: nothing is to be done for it. `home` says where the values are; `label`
-    is its name in this program.
+    It stands in no graph: nothing is to be done for it. `location` says where the values are;
+    `label` is its name in this program.
     """
 
-    __slots__ = ("home", "label", "n", "name", "offset")
+    __slots__ = ("location", "label", "n", "name", "offset")
     where = "another program"
 
-    def __init__(self, name: str, n: int | None, home: Location) -> None:
+    def __init__(self, name: str, n: int | None, location: Location) -> None:
         self.name = name
         self.n = n
         self.label: str | dict[int, str] | None = None
-        self.home = home
+        self.location = location
         self.offset = 0
 
     @property

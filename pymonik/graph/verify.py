@@ -31,7 +31,7 @@ def _order(node: Any, seen: dict[int, Any], graph: Graph) -> Iterator[str]:
         if type(source) is External:  # it is made whatever this graph does
             continue
         source = graph.aliases.get(source, source) if isinstance(source, Call) else source
-        if id(source) not in seen and getattr(source, "home", None) is None:
+        if id(source) not in seen and getattr(source, "location", None) is None:
             yield "uses a value that is not made before it"
 
 

@@ -20,10 +20,10 @@ from pymonik.wire.program import Run
 
 
 class Lowered(Protocol):
-    """What has been lowered so far: homes by map, and blobs; contents above `limit` are blobs."""
+    """What has been lowered so far: locations by map, and blobs, contents above `limit`."""
 
     limit: int
-    homes: dict[int, Location]
+    locations: dict[int, Location]
 
     def add_blob(self, content: Content) -> None:
         """Note a content that travels as a blob."""
@@ -110,16 +110,16 @@ class Inputs:
 
     def runs(self, node: Any, indexes: range) -> list[Run]:
         """Cut a run of outputs along the units that make them."""
-        home, offset, output = self.home(node)
-        if type(home) is ScatteredLocation:
-            return [self.run_at(*home.at(offset + index)) for index in indexes]
+        location, offset, output = self.location(node)
+        if type(location) is ScatteredLocation:
+            return [self.run_at(*location.at(offset + index)) for index in indexes]
         if len(indexes) == 1:
-            cell, place = home.locate(offset + indexes[0])
+            cell, place = location.locate(offset + indexes[0])
             return [(self.position(cell), output, place, 1, 1)]
         runs: list[Run] = []
         step, left, at = indexes.step, len(indexes), offset + indexes.start
         while left:
-            cell, place = home.locate(at)
+            cell, place = location.locate(at)
             room = (cell.n - 1 - place) // step if step > 0 else place // -step
             count = min(left, room + 1)
             runs.append((self.position(cell), output, place, step, count))
@@ -129,13 +129,13 @@ class Inputs:
 
     def gathered(self, node: Any, indexes: Sequence[int]) -> list[Run]:
         """Find outputs in any order; neighbours that follow one another make one run."""
-        home, offset, output = self.home(node)
-        if type(home) is ScatteredLocation:
-            return [self.run_at(*home.at(offset + index)) for index in indexes]
+        location, offset, output = self.location(node)
+        if type(location) is ScatteredLocation:
+            return [self.run_at(*location.at(offset + index)) for index in indexes]
         runs: list[Run] = []
         source = first = count = -1
         for index in indexes:
-            cell, place = home.locate(offset + index)
+            cell, place = location.locate(offset + index)
             position = self.position(cell)
             if position == source and place == first + count:
                 count += 1
@@ -145,18 +145,18 @@ class Inputs:
             source, first, count = position, place, 1
         return [*runs, (source, output, first, 1, count)]
 
-    def run_at(self, home: Location, index: int) -> Run:
+    def run_at(self, location: Location, index: int) -> Run:
         """Return the run of a single output."""
-        cell, place = home.locate(index)
-        return (self.position(cell), home.output or 0, place, 1, 1)
+        cell, place = location.locate(index)
+        return (self.position(cell), location.output or 0, place, 1, 1)
 
-    def home(self, node: Any) -> tuple[Location, int, int]:
+    def location(self, node: Any) -> tuple[Location, int, int]:
         """Return where the values of a node will be found: location, offset there, output."""
         if type(node) is Map:
-            home, offset = self.lowering.homes[id(node)], 0
+            location, offset = self.lowering.locations[id(node)], 0
         else:
-            home, offset = node.home, node.offset
-            if home.output is None and type(home) is not ScatteredLocation:
+            location, offset = node.location, node.offset
+            if location.output is None and type(location) is not ScatteredLocation:
                 name = node.name if type(node) is External else node.spec.name
                 raise GraphError(f"the value of {name} ({node.where}) was not kept")
-        return home, offset, home.output if home.output is not None else 0
+        return location, offset, location.output if location.output is not None else 0

@@ -1,8 +1,8 @@
 """Lowering: a graph of maps becomes a plan of units.
 
 Enters: a graph that went through the passes. Leaves: a `Plan`, and every recorded node knows its
-`home`. Each map is cut into units of `chunk` elements; columns are cut along; a value of another
-unit becomes an input, by position. Does no I/O.
+`location`. Each map is cut into units of `chunk` elements; columns are cut along; a value of
+another unit becomes an input, by position. Does no I/O.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ def lower(graph: Graph) -> Plan:
 
 def bind(graph: Graph, plan: Plan) -> None:
     """Let every recorded node know where its values will be found."""
-    for node, homes in plan.homes:
-        for step, home in zip(node.steps, homes):
-            _bind_step(step, home)
+    for node, locations in plan.locations:
+        for step, location in zip(node.steps, locations):
+            _bind_step(step, location)
     for other, kept in graph.aliases.items():
-        assert kept.home is not None  # it stays in the graph, which was bound above
-        other.home, other.offset = kept.home, kept.offset
+        assert kept.location is not None  # it stays in the graph, which was bound above
+        other.location, other.offset = kept.location, kept.offset
         if original_of(kept) is not other:  # else it only stands in for that
-            kept.home.share(kept.offset)
+            kept.location.share(kept.offset)
 
 
-def _bind_step(step: Step, home: Location) -> None:
+def _bind_step(step: Step, location: Location) -> None:
     for offset, origin in enumerate(step.origins):
-        origin.home = home
+        origin.location = location
         origin.offset = offset
 
 
 class _Lowering:
-    """One walk over the nodes; sources come before their users, so that homes are known."""
+    """One walk over the nodes; sources come before their users, so that locations are known."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.units: list[Unit] = []
         self.blobs: dict[int, Content] = {}
-        self.homes: dict[int, Location] = {}
+        self.locations: dict[int, Location] = {}
         self.bound: list[tuple[Map, list[Location]]] = []
         self.used: set[int] = set()
         self.limit = settings().blob_size
@@ -121,9 +121,11 @@ class _Lowering:
                     self.add_blob(unit.modules)
             self.units.append(unit)
         outputs = {number: place for place, number in enumerate(stored)}
-        homes = [Location(cells, chunk, outputs.get(number)) for number in range(len(node.steps))]
-        self.homes[id(node)] = homes[-1]
-        self.bound.append((node, homes))
+        locations = [
+            Location(cells, chunk, outputs.get(number)) for number in range(len(node.steps))
+        ]
+        self.locations[id(node)] = locations[-1]
+        self.bound.append((node, locations))
 
     def _keep(self, node: Map, number: int) -> bool | bytes:
         if number == len(node.steps) - 1 and id(node) in self.used:

@@ -55,7 +55,7 @@ class Plan:
     calls: int = 0
     graph: Any = None
     # For each map of the graph, where the values of its steps will be found.
-    homes: tuple[tuple[Any, list[Location]], ...] = ()
+    locations: tuple[tuple[Any, list[Location]], ...] = ()
     source: Source | None = None
     # Values that have a name, some of them of earlier plans.
     names: tuple[NamedValue, ...] = ()
@@ -92,40 +92,40 @@ class Plan:
     def places(self) -> dict[str, ValueLocation]:
         """Return where the values with names will be found."""
         named = [one for one in self.names if not isinstance(one.node, Put)]
-        homes = self._homes_of({id(one.node) for one in named})
+        locations = self._locations_of({id(one.node) for one in named})
         found = {name: ValueLocation(content=content) for name, content in self.named.items()}
         for name, node, start, length in named:
             # A value that was sent before it had its name is where it was put then.
-            home, offset = homes.get(id(node), (node.home, node.offset))
-            if home is not None and home.output is not None:
-                found[name] = _placed(home, offset + start, length)
+            location, offset = locations.get(id(node), (node.location, node.offset))
+            if location is not None and location.output is not None:
+                found[name] = _placed(location, offset + start, length)
         return found
 
     def tables(self) -> dict[str, dict[str, ValueLocation]]:
         """Return what other programs are told of: where values with names are, and with keys."""
         from pymonik.plan.requests import NAMES, VALUES
 
-        homes = self._homes_of({id(node) for _, (node, _) in self.kept})
+        locations = self._locations_of({id(node) for _, (node, _) in self.kept})
         kept = {
-            key: _element(home, offset + index)
+            key: _element(location, offset + index)
             for key, (node, index) in self.kept
-            for home, offset in [homes.get(id(node), (None, 0))]
-            if home is not None and home.output is not None
+            for location, offset in [locations.get(id(node), (None, 0))]
+            if location is not None and location.output is not None
         }
         told = {NAMES: self.places(), VALUES: kept}
         return {title: table for title, table in told.items() if table}
 
-    def _homes_of(self, nodes: set[int]) -> dict[int, tuple[Location, int]]:
+    def _locations_of(self, nodes: set[int]) -> dict[int, tuple[Location, int]]:
         found: dict[int, tuple[Location, int]] = {}
         if not nodes:
             return found
         aliases = self.graph.aliases.items() if self.graph is not None else ()
         nodes |= {id(kept) for other, kept in aliases if id(other) in nodes}
-        for node, homes in self.homes:
-            for step, home in zip(node.steps, homes):
+        for node, locations in self.locations:
+            for step, location in zip(node.steps, locations):
                 for offset, origin in enumerate(step.origins):
                     if id(origin) in nodes:
-                        found[id(origin)] = (home, offset)
+                        found[id(origin)] = (location, offset)
         found.update({id(other): found[id(kept)] for other, kept in aliases if id(kept) in found})
         return found
 
@@ -150,15 +150,15 @@ class Plan:
         return f"{self!r}\n{show(self.graph)}" if self.graph is not None else repr(self)
 
 
-def _placed(home: Location, start: int, length: int | None) -> ValueLocation:
+def _placed(location: Location, start: int, length: int | None) -> ValueLocation:
     if length is None:
-        return _element(home, start)
-    return ValueLocation(tuple(home.cells), home.chunk, home.output or 0, start, length)
+        return _element(location, start)
+    return ValueLocation(tuple(location.cells), location.chunk, location.output or 0, start, length)
 
 
-def _element(home: Location, index: int) -> ValueLocation:
-    cell, place = home.locate(index)
-    return ValueLocation((cell,), cell.n, home.output or 0, place)
+def _element(location: Location, index: int) -> ValueLocation:
+    cell, place = location.locate(index)
+    return ValueLocation((cell,), cell.n, location.output or 0, place)
 
 
 def _requests(plan: Plan) -> Iterator[Request]:

@@ -30,11 +30,11 @@ _PLACES = 8
 class _Blobs:
     """What `Inputs` asks of a lowering: the blobs of one call; no other node is lowered with it."""
 
-    __slots__ = ("blobs", "homes", "limit")
+    __slots__ = ("blobs", "locations", "limit")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.homes: dict[int, Location] = {}
+        self.locations: dict[int, Location] = {}
         self.blobs: dict[int, Content] = {}
 
     def add_blob(self, content: Content) -> None:
@@ -72,10 +72,10 @@ class _Template:
                 lowering.add_blob(unit.modules)
         step = Step(spec, tuple(map(Const, slots)), (call,), is_wanted)
         node = Map((step,), 1, self.chunk)
-        home = Location([cell], self.chunk or 1, 0 if is_wanted else None)
+        location = Location([cell], self.chunk or 1, 0 if is_wanted else None)
         graph = Graph((node,), {}, self.notes)
         blobs = tuple(lowering.blobs.values())
-        return Plan((unit,), blobs, {}, 1, graph, ((node, [home]),))
+        return Plan((unit,), blobs, {}, 1, graph, ((node, [location]),))
 
 
 def _itself(node: Any, index: int) -> tuple[Any, int]:

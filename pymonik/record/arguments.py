@@ -115,7 +115,7 @@ class Arguments:
             runs = [run for run in lazy._runs if run[1]]
             return ListOf(tuple([run[:2] for run in runs]), tuple([run[2] for run in runs]))
         node = lazy._node
-        if node.home is None and self._state.is_closed:
+        if node.location is None and self._state.is_closed:
             raise NoClientError("this handle was dropped with its client: its call was never sent")
         if type(node) is Put:
             return node.content

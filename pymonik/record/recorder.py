@@ -106,7 +106,7 @@ class Recorder:
         node.anchor = weakref.ref(anchor)
         handles: MultiResultHandle[Any] = MultiResultHandle.of_run(node, range(n), owner, anchor)
         if not n:
-            node.home = known_at(PENDING)
+            node.location = known_at(PENDING)
             return handles
         if label is not None:
             node.label = label
@@ -147,7 +147,7 @@ class Recorder:
             return handle.named(name) if name else handle
         frame = _users_frame()
         node = Put(content, name, f"{frame.f_code.co_filename}:{frame.f_lineno}")
-        node.home = known_at(content)
+        node.location = known_at(content)
         kept: ResultHandle[T] = handle_to(node, 0, owner)
         if name is not None:
             self.names[name] = kept

@@ -103,23 +103,23 @@ class ScatteredLocation(Location):
     def at(self, index: int) -> tuple[Location, int]:
         """Return where an element is, and its place there."""
         node, place = self.nodes[index]
-        home: Location = node.home
-        return home.at(node.offset + place)
+        location: Location = node.location
+        return location.at(node.offset + place)
 
     def split(self, indexes: range) -> list[tuple[Location, range]]:
         """Return where elements are, each with its place there."""
         places = [self.at(index) for index in indexes]
-        return [(home, range(place, place + 1)) for home, place in places]
+        return [(location, range(place, place + 1)) for location, place in places]
 
     def locate(self, index: int) -> tuple[Outputs, int]:
         """Return the outputs that hold an element, and its place in them."""
-        home, place = self.at(index)
-        return home.locate(place)
+        location, place = self.at(index)
+        return location.locate(place)
 
     def record(self, index: int) -> Any:
         """Return the record of an element."""
-        home, place = self.at(index)
-        return home.record(place)
+        location, place = self.at(index)
+        return location.record(place)
 
     def cells_of(self, indexes: range) -> Sequence[Outputs]:
         """Return the outputs that hold a range of elements, each once."""

@@ -25,7 +25,7 @@ class Known:
 
     def __init__(self, *arguments: int) -> None:
         self.put = Put(Content(b"N."), None, "elsewhere")
-        self.put.home = known_at(self.put.content)
+        self.put.location = known_at(self.put.content)
         self.arguments = {str(argument) for argument in arguments}
 
     def keys_of(self, node: Call) -> list[str | None]:
@@ -39,7 +39,7 @@ class Known:
 
 
 def recorded(scope: FakeScope) -> list[Any]:
-    return [(node.spec, node.args, node.anchor, node.home) for node in scope.recorder.pending]
+    return [(node.spec, node.args, node.anchor, node.location) for node in scope.recorder.pending]
 
 
 def test_users_of_a_known_call_name_its_value_and_stay_as_they_were() -> None:
@@ -70,10 +70,10 @@ def test_calls_find_their_values_where_their_stand_ins_have_them() -> None:
     bind(plan.graph, plan)
     cut.bind()
     assert plan.calls == 2
-    assert handles[0]._node.home is handles[1]._node.home
-    assert handles[0]._node.home.claims == {0: 2}  # of two calls, whatever stands in for them
-    assert last._node.home.claims == {}
-    assert one._node.home.record(0) is known.put.content
+    assert handles[0]._node.location is handles[1]._node.location
+    assert handles[0]._node.location.claims == {0: 2}  # of two calls, whatever stands in for them
+    assert last._node.location.claims == {}
+    assert one._node.location.record(0) is known.put.content
 
 
 def test_what_is_left_of_a_map_is_single_calls() -> None:

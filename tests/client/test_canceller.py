@@ -20,7 +20,7 @@ class Cancels(Alone):
 
 
 def record_of(handle: Any) -> Any:
-    return handle._node.home.record(handle._node.offset + handle._index)
+    return handle._node.location.record(handle._node.offset + handle._index)
 
 
 def test_a_call_that_was_not_sent_goes_with_all_that_depend_on_it() -> None:

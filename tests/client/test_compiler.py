@@ -56,7 +56,7 @@ def test_a_graph_becomes_a_plan_and_nothing_is_sent() -> None:
     assert (plan.calls, len(plan.units)) == (8, 4)
     assert alone.backend.plans == []
     assert alone.recorder.pending == [handles._runs[0][0]]
-    assert handles[0]._node.home is None
+    assert handles[0]._node.location is None
 
 
 def test_passes_are_those_of_the_settings() -> None:
@@ -65,7 +65,7 @@ def test_passes_are_those_of_the_settings() -> None:
     fused = alone.compile()
     alone.settings.optimize = False
     assert (len(fused.units), len(alone.compile().units)) == (1, 2)
-    assert handle._node.home is None
+    assert handle._node.location is None
 
 
 def test_a_plan_knows_what_it_was_made_of() -> None:

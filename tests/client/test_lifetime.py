@@ -45,7 +45,7 @@ def test_closing_sends_waits_and_lets_go() -> None:
     assert (alone.state.is_closing, alone.state.is_closed) == (True, False)
     alone.backend.answer([2])
     closer.value()
-    assert handle._node.home.record(0) == 2
+    assert handle._node.location.record(0) == 2
     assert alone.state.is_closed
     assert alone.backend.is_closed
     assert alone.scope not in open_recorders()
@@ -67,7 +67,7 @@ def test_a_failure_that_nobody_has_looked_at_is_raised() -> None:
     alone.backend.answer([failure])
     with pytest.raises(TaskFailed, match="it broke"):
         alone.lifetime.close()
-    assert handle._node.home.record(0) is failure
+    assert handle._node.location.record(0) is failure
 
 
 def test_what_callbacks_record_is_waited_for() -> None:
@@ -100,8 +100,8 @@ def test_an_abandoned_client_drops_what_was_not_sent_and_cancels_the_rest(
     alone.submitter.flush()
     dropped = double.invoke(2, pymonik=alone.scope)
     alone.lifetime.abandon(None)
-    assert sent._node.home.record(0).kind == "cancelled"
-    assert dropped._node.home is None
+    assert sent._node.location.record(0).kind == "cancelled"
+    assert dropped._node.location is None
     assert alone.recorder.pending == []
     assert "1 call never sent" in caplog.text
     assert "cancelling what has not ended: 1 unit" in caplog.text

@@ -39,7 +39,7 @@ def test_what_is_pending_is_one_plan() -> None:
     alone.submitter.flush()
     [plan] = alone.backend.plans
     assert (plan.calls, alone.recorder.pending) == (3, [])
-    assert all(handle._node.home is not None for handle in handles)
+    assert all(handle._node.location is not None for handle in handles)
     assert (alone.submitter.stats.submissions, alone.submitter.stats.calls) == (1, 3)
     assert alone.ended == [True]
     assert alone.backend.prepared == [3]
@@ -120,7 +120,7 @@ def test_nobody_waits_for_what_was_not_sent() -> None:
     alone.backend.submit = fail
     with pytest.raises(OSError, match="wire"):
         alone.submitter.flush()
-    record = handle._node.home.record(0)
+    record = handle._node.location.record(0)
     assert type(record) is Failure
     assert "it was not sent: OSError" in record.message
     assert (alone.state.is_compiling, alone.state.plans_under_way) == (False, 0)

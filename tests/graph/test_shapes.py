@@ -196,7 +196,7 @@ def test_compiling_leaves_the_recorded_graph_as_it_was() -> None:
         text = show(before)
         client.plan()
         assert show(recorded(client)) == text
-        assert all(node.home is None for node in before.nodes if type(node) is not Put)
+        assert all(node.location is None for node in before.nodes if type(node) is not Put)
         del rows
 
 

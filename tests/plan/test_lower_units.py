@@ -118,9 +118,9 @@ def test_a_plan_is_bound_to_its_values_only_when_it_is_sent(optimize: bool) -> N
         xs = inc.map_invoke(range(4))
         node = xs[0]._node
         client.plan()
-        assert node.home is None
+        assert node.location is None
         client.flush()
-        assert node.home is not None
+        assert node.location is not None
         assert xs.get() == [1, 2, 3, 4]
 
 

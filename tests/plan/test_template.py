@@ -85,14 +85,17 @@ def told(plan: Plan) -> Any:
     """Return all that a plan says, in plain values and objects that both plans share."""
     (unit,), (node,) = plan.units, plan.graph.nodes
     assert type(node) is Map
-    ((bound, homes),) = plan.homes
+    ((bound, locations),) = plan.locations
     assert bound is node
     step = node.steps[0]
     return (
         (unit.number, unit.payload, [id(source) for source in unit.inputs], unit.n, unit.name),
         (unit.options, unit.environment, unit.wanted, unit.seconds, unit.limited, unit.path),
         (id(unit.spec), id(unit.modules), id(unit.surroundings), unit.result_id, unit.task),
-        [(home.chunk, home.output, [id(c) == id(unit.cell) for c in home.cells]) for home in homes],
+        [
+            (location.chunk, location.output, [id(c) == id(unit.cell) for c in location.cells])
+            for location in locations
+        ],
         (unit.cell.n, unit.cell.columns, unit.cell.missing, unit.cell.plain),
         ([id(blob) for blob in plan.blobs], plan.named, plan.calls, plan.names, plan.stored),
         (show(plan.graph), plan.graph.notes, plan.graph.aliases, node.n, node.chunk, node.depth),
@@ -174,7 +177,7 @@ def test_nothing_is_kept_alive_by_a_template() -> None:
         handle: Any = identity.invoke([1, 2])
         assert handle.get() == [1, 2]
         node = handle._node
-        of_now = [weakref.ref(thing) for thing in (node.home.cells[0], node, node.spec)]
+        of_now = [weakref.ref(thing) for thing in (node.location.cells[0], node, node.spec)]
         specs = client.parts.recorder.specs
         specs.options = TaskOptions(priority=2)  # those of before are forgotten
         del handle, node

@@ -78,11 +78,11 @@ class Fetcher:
         """Fetch values as soon as they are stored, and some of those behind them."""
         with self._lock:
             before = self._front
-            for home, indexes in wanted:
-                for cell, places in home.parts(indexes):
+            for location, indexes in wanted:
+                for cell, places in location.parts(indexes):
                     if cell.missing:
                         self._ask(cell)
-                        self.apart.want(cell, home.output, places, alone=len(indexes) == 1)
+                        self.apart.want(cell, location.output, places, alone=len(indexes) == 1)
             if before is not None and self._front is not None and self._front > before:
                 self._reads_on = self._front <= before + AHEAD_UNITS
                 self._ahead = {n: size for n, size in self._ahead.items() if n > self._front}

@@ -96,7 +96,7 @@ class Subtasks(Recorder, Scope):
         node, index = handle._node, handle._index
         if type(node) is Put:
             node = self._made_of_put(node)
-        if node.home is not None:
+        if node.location is not None:
             raise WaitInTaskError("the call was made by another task, and sent: it has told its id")
         node.ids = node.ids or {}
         if index not in node.ids:
@@ -310,6 +310,6 @@ def wire_plan(subtasks: Any) -> Any:
     bound = []
     for output, element, handle in bindings:
         node = handle._node
-        cell, place = node.home.locate(node.offset + handle._index)
-        bound.append((output, element, numbers[id(cell)], node.home.output, place))
+        cell, place = node.location.locate(node.offset + handle._index)
+        bound.append((output, element, numbers[id(cell)], node.location.output, place))
     return units, bound, plan.calls

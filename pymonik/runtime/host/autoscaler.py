@@ -93,7 +93,7 @@ class Autoscaler:
         spare = self._state.ready.spare(environment)
         if spare is None:
             return False
-        left = self._state.ready.home(spare)
+        left = self._state.ready.environment_of(spare)
         self.replace(spare)
         if left is not None and self._state.ready.is_empty(left):
             self._environments.leave(left)

@@ -42,7 +42,7 @@ class Ready:
         self.executors: dict[int, list[UnitSlice]] = {}
         self.slots = 0
         self._queues: dict[Any, Ranked] = {}
-        self._homes: dict[int, Any] = {}
+        self._environments: dict[int, Any] = {}
         self._same: dict[Any, Any] = {}
         self.durations: dict[str, float] = {}
         self._turns = 0
@@ -109,18 +109,18 @@ class Ready:
         """Return whether an environment has neither executors nor pieces."""
         return not self._living(environment) and not self._queues.get(environment)
 
-    def home(self, executor: int) -> Any:
+    def environment_of(self, executor: int) -> Any:
         """Return the environment that an executor lives in."""
-        return self._homes.get(executor)
+        return self._environments.get(executor)
 
     def add_executor(self, executor: int, environment: Any) -> None:
         """Note a new executor and the environment it lives in."""
         self.executors[executor] = []
-        self._homes[executor] = environment
+        self._environments[executor] = environment
 
     def remove_executor(self, executor: int) -> list[UnitSlice]:
         """Forget an executor; give what it had."""
-        self._homes.pop(executor, None)
+        self._environments.pop(executor, None)
         self._used.pop(executor, None)
         return self.executors.pop(executor, [])
 
@@ -141,14 +141,14 @@ class Ready:
             number
             for number, pieces in self.executors.items()
             if not pieces
-            and (home := self._homes.get(number)) != environment
-            and (number in self._used or not self._queues.get(home))
+            and (own := self._environments.get(number)) != environment
+            and (number in self._used or not self._queues.get(own))
         ]
         return min(idle, key=lambda number: self._used.get(number, 0), default=None)
 
     def _living(self, environment: Any) -> list[int]:
-        homes = self._homes
-        return [number for number in self.executors if homes.get(number) == environment]
+        environments = self._environments
+        return [number for number in self.executors if environments.get(number) == environment]
 
     # ----- giving out
 
@@ -165,7 +165,7 @@ class Ready:
 
     def _assign(self, key: Any, given: dict[int, list[UnitSlice]], ahead: bool) -> None:
         queue, executors = self._queues[key], self.executors
-        living = self._living(key) if self._homes else executors
+        living = self._living(key) if self._environments else executors
         idle = deque(sorted(living, key=lambda number: len(executors[number])))
         while queue and idle:
             executor = idle[0]
