@@ -97,3 +97,15 @@ def test_a_value_that_nobody_asks_for_is_kept_by_a_stand_in() -> None:
     assert not node.wanted
     assert [stand_in.wanted for stand_in in cut.graph.nodes] == [True]
     assert cut.graph.aliases == {node: cut.graph.nodes[0]}
+
+
+def test_a_stand_in_that_nobody_needs_is_dropped_with_its_alias() -> None:
+    scope = FakeScope()
+    one = cached.invoke(1, pymonik=scope)
+    plain.invoke(one, pymonik=scope)
+    kept = plain.invoke([one, 2], pymonik=scope)
+    cut = SplicedGraph(Known(1), taken(scope.recorder.pending[:]))
+    plan = lower(run_passes(cut.graph, Target(slots=2)))
+    bind(plan.graph, plan)
+    assert plan.calls == 1
+    assert list(plan.graph.aliases) == [kept._node]

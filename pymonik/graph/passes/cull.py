@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.ir import Call, Graph, inputs
+from pymonik.graph.ir import Call, Graph, inputs, original_of
 
 if TYPE_CHECKING:
     from pymonik.graph.target import Target
@@ -18,19 +18,20 @@ def cull(graph: Graph, target: Target) -> Graph:
     if not any(_droppable(node) for node in graph.nodes):
         return graph
     needed: set[int] = set()
-    aliases = graph.aliases
+    aliases = dict(graph.aliases)
     kept: list[Any] = []
     notes = list(graph.notes)
     for node in reversed(graph.nodes):
         if _droppable(node) and id(node) not in needed:
             notes.append(f"culled {node.spec.name} ({node.where}): pure, and nobody needs it")
+            aliases.pop(original_of(node), None)
             continue
         kept.append(node)
         sources = inputs(node)
         if aliases:
             sources = [aliases.get(source, source) for source in sources]
         needed.update(map(id, sources))
-    return Graph(tuple(reversed(kept)), graph.aliases, tuple(notes))
+    return Graph(tuple(reversed(kept)), aliases, tuple(notes))
 
 
 def _droppable(node: Any) -> bool:
