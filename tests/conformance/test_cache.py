@@ -117,6 +117,15 @@ def test_known_values_are_arguments_like_any_other(client: Pymonik, ledger: Ledg
     assert plain.map_invoke([(x, 1) for x in reversed(list(known))]).get()[0] == (81, 1)
 
 
+def test_a_call_that_nobody_needs_uses_a_known_value(client: Pymonik, ledger: Ledger) -> None:
+    square, plain = counted(ledger), Task(str, func_name="plain", pure=True)
+    assert square.invoke(7).get() == 49
+    again = square.invoke(7)
+    plain.invoke(again)  # dropped as it stands in the graph: with the known value as its argument
+    assert plain.invoke(8).get() == "8"
+    assert again.get() == 49
+
+
 def test_arrays_and_large_arguments_are_known_by_content(client: Pymonik, ledger: Ledger) -> None:
     np = pytest.importorskip("numpy")
     square = counted(ledger)
