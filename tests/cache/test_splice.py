@@ -42,19 +42,6 @@ def recorded(scope: FakeScope) -> list[Any]:
     return [(node.spec, node.args, node.anchor, node.location) for node in scope.recorder.pending]
 
 
-def test_a_stand_in_that_nobody_needs_leaves_no_alias() -> None:
-    scope = FakeScope()
-    one = cached.invoke(1, pymonik=scope)
-    plain.invoke(one, pymonik=scope)
-    kept = plain.invoke(2, pymonik=scope)
-    cut = SplicedGraph(Known(1), taken(scope.recorder.pending[:]))
-    plan = lower(run_passes(cut.graph, Target(slots=1)))
-    assert plan.graph is not None
-    assert plan.graph.aliases == {}
-    bind(plan.graph, plan)
-    assert kept._node.home is not None
-
-
 def test_users_of_a_known_call_name_its_value_and_stay_as_they_were() -> None:
     scope = FakeScope()
     one = cached.invoke(1, pymonik=scope)
