@@ -2,7 +2,7 @@
 
 Enters: recorded nodes. Leaves: values, errors, and hints when a handle is taken for its value.
 A handle is (node, index), made when asked for; waiting is left to the client that recorded it.
-Several at once are a `MultiResultHandle` (`multi`).
+Several at once are a `MultiResultHandle` (`handles`).
 """
 
 from __future__ import annotations

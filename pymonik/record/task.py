@@ -2,7 +2,7 @@
 
 Enters: a function and its options. Leaves: nodes, by way of the recorder of the place. Called
 plainly, a task is the function. Signatures are checked here, at the user's own line. The decorator
-stands in `decorator`, what a map makes of its elements in `elements`.
+stands in `decorator`, what a map makes of its elements in `map_arguments`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Enters: a program, its inputs, a range of elements. Leaves: functions that call the user's code for
 an element, and `Report`s. Which calls are made, and what becomes of their values, is the business
-of `unit`.
+of `run`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from pymonik.wire.program import Program, StepCode
 class ExecutionServices:
     """What differs between hosts.
 
-    worker: its name, for errors. functions: gives the function of a content, cached. progress: a
-    mutable triple (element, step, deadline in ns) that the host reads. passed: what is not the
+    worker: its name, for errors. functions: gives the function of a content, cached. page:
+    where the host reads element, step and deadline (see `wire.journal`). passed: what is not the
     failure of a call, but ends the run. subtasks: where calls recorded by tasks go. restore: undoes
     what a call did to the process.
     """
@@ -59,7 +59,7 @@ class Report:
 class Assignment:
     """A range of elements of a program to run now.
 
-    attempts, doomed, noted: what came of earlier attempts, by (element, step).
+    attempts, failed_calls, noted: what came of earlier attempts, by (element, step).
     """
 
     program: Program

@@ -61,7 +61,7 @@ class State:
         self.environment: Any = None
         # The context of a call, made once: (step, index, attempt, context).
         self.made: tuple[Any, int, int, Any] | None = None
-        # Gives an object of the session by its id: see `retrieval`.
+        # Gives an object of the session by its id: see `retrieve`.
         self.fetch: Any = None
         self.caches: Any = dict
         # In a worker of a cluster: where its agent is, and the request that it sent.

@@ -1,7 +1,7 @@
 """The worker: a process beside an ArmoniK agent, which runs the tasks that the agent gives it.
 
 Enters: the variables that ArmoniK sets in a pod. Leaves: a server on the worker's socket, until it
-is told to stop. What it answers is the business of `runtime.agent`.
+is told to stop. What it answers is the business of `servicer`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The worker's side of ArmoniK's worker/agent protocol: one task at a time, from order to answer.
 
 Enters: `Process` requests. Leaves: answers: ok, or an error text. What a task is and does is told
-by `agent_task`. User code runs in executors, under hosts: health checks are answered meanwhile, and
+by `task`. User code runs in executors, under hosts: health checks are answered meanwhile, and
 nothing that a task does can harm more than its executor.
 """
 
