@@ -63,7 +63,8 @@ def test_every_subset_of_passes_gives_the_same_values_and_effects(
 
 
 @pytest.mark.thorough
-@settings(examples, max_examples=200)
+@pytest.mark.timeout(540)
+@settings(examples, max_examples=150)
 @given(steps=STEPS, mask=MASKS, slots=SLOTS)
 def test_every_subset_of_passes_gives_the_same_in_many_programs(
     steps: list[Step], mask: int, slots: int
