@@ -60,6 +60,13 @@ def test_values_are_those_of_one_thread(kept: tuple[Pymonik, Pymonik, int], firs
         client.parts.arrivals.wait(lambda: nothing_is_open(client), PATIENCE)
 
 
+def test_values_of_many_programs_in_one_process_are_those_of_one_thread() -> None:
+    """The other seeds, where they take the least time: on other engines they are thorough."""
+    with Pymonik(backend="inline") as client:
+        for seed in range(PART, 200):
+            run([client], seed, STEPS["inline"])
+
+
 def test_two_clients_are_shared_by_the_same_threads(kept: tuple[Pymonik, Pymonik, int]) -> None:
     one, two, steps = kept
     for seed in range(200, 220):
