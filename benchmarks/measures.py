@@ -195,6 +195,14 @@ def record_cost(kind: str) -> Callable[[Peer, int], float]:
     return measure
 
 
+def record_handles(peer: Peer, size: int) -> float:
+    """Return the microseconds to record a call that takes three others."""
+    with peer.scratch():
+        seconds, recorded = clock(lambda: peer.record_handles(mix, size))
+        expect(len(recorded), size)
+    return seconds / size * 1e6
+
+
 def record_memory(kind: str) -> Callable[[Peer, int], float]:
     """Return a measure of the bytes a recorded call or element keeps, its handle included."""
 

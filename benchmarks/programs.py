@@ -53,6 +53,10 @@ def starting() -> Iterator[Program]:
 
 def compiling() -> Iterator[Program]:
     """Yield what the client does with calls, and with elements of a map, before they are sent."""
+    few = Budget(5.0)
+    yield Program(
+        "record-handles", "record, a call of 3", "µs", measures.record_handles, 10**5, 200, few
+    )
     for kind, noun, time, memory in (("call", "a call", 3.0, 600), ("map", "an element", 0.5, 200)):
         record, keep = measures.record_cost(kind), measures.record_memory(kind)
         compile_, few = measures.compile_cost(kind), 200

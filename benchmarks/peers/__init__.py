@@ -109,6 +109,10 @@ class Peer:
         """Record a call an item, in a loop, and return what a user would keep of it."""
         raise Unsupported
 
+    def record_handles(self, function: Function, size: int) -> Any:
+        """Record calls that each take the three before."""
+        raise Unsupported
+
     def record_map(self, function: Function, items: Sequence[tuple[int, int]]) -> Any:
         """Record one map over the items and return what a user would keep of it."""
         raise Unsupported

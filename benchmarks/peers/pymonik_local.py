@@ -81,6 +81,15 @@ class PymonikLocal(Peer):
         call = self.task(function)
         return [call.invoke(left, right) for left, right in items]
 
+    def record_handles(self, function, size):
+        call = self.task(function)
+        left, here, right = (call.invoke(n, n, n) for n in range(3))
+        recorded = []
+        for _ in range(size):
+            left, here, right = here, right, call.invoke(left, here, right)
+            recorded.append(right)
+        return recorded
+
     def record_map(self, function, items):
         return self.task(function).map_invoke(items)
 
