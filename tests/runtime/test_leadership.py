@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -242,6 +243,22 @@ def test_what_comes_just_before_a_thread_leads_is_not_waited_for(
 
     monkeypatch.setattr(host._leadership, "lead", lead_late)
     assert handle.get() == 9
+
+
+def test_nobody_leads_who_has_no_room_for_a_turn_left() -> None:
+    """The recursion limit would be reached in the midst of it, and the engine fail."""
+    loop = Loop()  # it has no turn to take
+    free = loop.free()
+
+    def down() -> Any:
+        try:
+            return down()
+        except RecursionError:
+            return free.lead(lambda: False, None)
+
+    with contextlib.suppress(RecursionError):  # that of the test itself, at its deepest frames
+        assert down() is None
+    assert free._error is None
 
 
 def test_only_one_thread_leads() -> None:

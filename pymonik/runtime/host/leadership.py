@@ -9,6 +9,7 @@ something to do that nobody waits for. (Schmidt et al.: Leader/Followers, PLoP 2
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,9 @@ _EXPECTED = 0.02
 # How often the host's thread looks then whether there is something to do that nobody waits for:
 # units that are sent without a wait begin that much late.
 _NAP, _LONG_NAP = 0.001, 0.004
+# Frames that a turn may need on top of those of who waits: a user's own recursion must not be what
+# an engine fails of.
+_FRAMES = 150
 
 
 class Leadership:
@@ -96,7 +100,7 @@ class Leadership:
                 "finalizer or a log handler, and would never come: wait for it in another thread"
             )
         self._waited = time.monotonic()
-        if self._held.locked():
+        if self._held.locked() or not _has_room():
             return None
         # A handler of the user's may raise, as that of Ctrl-C does: not amid a turn.
         with DeferredSignals(self._wake) as signals:
@@ -152,3 +156,12 @@ class Leadership:
         self._has_ended = True
         self._wake()
         self.call()
+
+
+def _has_room() -> bool:
+    """Return whether a turn fits on the stack of this thread."""
+    try:
+        sys._getframe(max(0, sys.getrecursionlimit() - _FRAMES))
+    except ValueError:  # there are not so many frames
+        return True
+    return False
