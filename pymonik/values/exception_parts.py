@@ -84,6 +84,14 @@ class ExceptionParts:
                     with suppress(AttributeError):  # a slot nobody has filled
                         self.state[name] = member.__get__(error)
 
+    def empty(self) -> str:
+        """Leave all parts behind; return why, in words."""
+        count = len(self.args) + len(self.state)
+        why = f"its {count:,} parts take too much"
+        self.made_of = self.args = (LeftBehind(repr(self.args[:3])[:_SHOWN], why),)
+        self.state = {}
+        return why
+
     def __reduce__(self) -> Any:
         state = (self.args, self.state)
         return new_exception, (self.kind, self.made_of), state, None, None, complete_exception

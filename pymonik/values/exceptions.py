@@ -91,6 +91,9 @@ def _pickled(error: BaseException, freeze: Freeze) -> tuple[Content | None, str]
         parts = ExceptionParts(error)
         left = Pruning(freeze, LIMIT).prune(parts)
         content = _frozen(parts, freeze)
+        if content is None:  # each part is small enough, and there are too many
+            left = parts.empty()
+            content = _frozen(parts, freeze)
         if content is not None and type(content.load()) is type(error):
             return content, left
         return None, left or "its pickle gives something else, or takes too much"
