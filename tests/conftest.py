@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from hypothesis.database import InMemoryExampleDatabase
 
 from pymonik.backend.armonik.connection import Connection
 from pymonik.emulator import Emulator, Habits
+from pymonik.record.current import open_recorders
 from pymonik.settings import settings, variable
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -152,6 +154,18 @@ def set_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Set]:
     yield put
     monkeypatch.undo()
     settings.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def none_left_open() -> Iterator[None]:
+    """Fail the test that leaves a client open, not the ones after it, which would use it."""
+    before = open_recorders()
+    yield
+    left = [recorder for recorder in open_recorders() if recorder not in before]
+    if left:
+        del left[:]
+        gc.collect()  # it may be let go of, and not collected yet
+        assert [r for r in open_recorders() if r not in before] == []
 
 
 class Ledger:
