@@ -20,7 +20,7 @@ from pymonik.analysis.shape import argument_names, in_argument
 from pymonik.capture.dependencies import brought_by, imported, package_of
 from pymonik.environment.value import Environment
 from pymonik.files.materialize import is_placing
-from pymonik.graph.columns import Const, Each, Immediates, Nested
+from pymonik.graph.columns import Column, Nested
 from pymonik.graph.ir import Call, Graph, Put
 from pymonik.plan.plan import Plan
 from pymonik.settings import GIB, MIB, settings
@@ -120,12 +120,7 @@ def _is_local_path(text: str) -> bool:
 
 def _texts(node: Call) -> Iterator[tuple[str, str]]:
     for name, arg in zip(argument_names(node), node.args):
-        if isinstance(arg, Const):
-            slots = [arg.value]
-        elif isinstance(arg, (Immediates, Each)):
-            slots = list(arg.values[:_LOOKED_AT])
-        else:
-            slots = [arg]
+        slots = arg.own()[:_LOOKED_AT] if isinstance(arg, Column) else [arg]
         yield from ((name, text) for text in _in_slots(slots))
 
 

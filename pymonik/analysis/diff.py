@@ -15,7 +15,7 @@ from pymonik.analysis.pairs import name_of, paired
 from pymonik.analysis.shape import folded
 from pymonik.capture.fingerprint import changed_parts, content_digest, parameters_of, parts_of
 from pymonik.environment.value import is_alike
-from pymonik.graph.columns import Const, ListOf, Nested, Range, Ref, slot_at
+from pymonik.graph.columns import Const, ListOf, Nested, Range, Ref, spelled
 from pymonik.graph.ir import Graph, Map, Put, inputs
 from pymonik.humanize import counted, literal
 from pymonik.values.content import Content
@@ -159,15 +159,16 @@ def _column_reasons(
         if matched.get(id(after.node)) != id(before.node) or not same:
             yield f"argument {name}: comes from elsewhere"
         return
+    old, new = _Matched({}), _Matched(matched)
     is_one = isinstance(before, Const) and isinstance(after, Const)
     different = [
         element
         for element in range(1 if is_one else n)
-        if not _alike(_text(slot_at(before, element), {}), _text(slot_at(after, element), matched))
+        if not _alike(spelled(before.at(element), old), spelled(after.at(element), new))
     ]
     if different:
         first = different[0]
-        was, now = slot_at(before, first), slot_at(after, first)
+        was, now = before.at(first), after.at(first)
         some = not is_one and len(different) < n
         where = f" of {len(different):,} of {n:,} calls" if some else ""
         if _shown(was) == _shown(now):
@@ -177,24 +178,33 @@ def _column_reasons(
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Compare what `_text` gave: "" is a content that nobody kept, and may be any."""
+    """Compare what was spelled: "" is a content that nobody kept, and may be any."""
     if isinstance(one, tuple) and isinstance(other, tuple):
         return len(one) == len(other) and all(map(_alike, one, other))
     return bool(one == other) or "" in (one, other)
 
 
-def _text(slot: Any, matched: dict[int, int]) -> Any:
-    """Return what is equal for equal slot values; nodes of one graph stand for those matched."""
-    if isinstance(slot, Content):
-        return content_digest(slot)
-    if isinstance(slot, Ref):
-        return (matched.get(id(slot.node), id(slot.node)), slot.index)
-    if isinstance(slot, ListOf):
-        return tuple((matched.get(id(node), id(node)), indexes) for node, indexes in slot.runs)
-    if isinstance(slot, Nested):
-        own = content_digest(slot.content, len(slot.slots))
-        return (own, *(_text(inner, matched) for inner in slot.slots))
-    return (type(slot), literal(slot))
+class _Matched:
+    """What slot values of two graphs must agree on: a `Spelling`; nodes stand for those matched."""
+
+    def __init__(self, matched: dict[int, int]) -> None:
+        self._matched = matched
+
+    def content(self, content: Content, holes: int) -> Any:
+        """Return what is equal for equal contents of two graphs."""
+        return content_digest(content, holes)
+
+    def output(self, node: Any, index: int) -> Any:
+        """Return which value of which node it is."""
+        return self._matched.get(id(node), id(node)), index
+
+    def outputs(self, node: Any, indexes: range) -> Any:
+        """Return which values of which node they are."""
+        return self._matched.get(id(node), id(node)), indexes
+
+    def immediate(self, value: Any) -> Any:
+        """Return what is equal for equal values of one type."""
+        return type(value), literal(value)
 
 
 def _shown(slot: Any) -> str:

@@ -13,7 +13,6 @@ from itertools import zip_longest
 from typing import Any
 
 from pymonik.capture.fingerprint import content_digest
-from pymonik.graph.columns import Const, Gather, ListOf, Nested, Range, Ref
 from pymonik.graph.ir import Put
 from pymonik.humanize import literal
 from pymonik.values.content import Content
@@ -65,25 +64,27 @@ def _given(node: Any) -> Any:
     """Return what is equal for nodes that are given the same, values of tasks by their names."""
     if isinstance(node, Put):
         return content_digest(node.content)
-    return tuple(_column(column) for step in node.steps for column in step.columns)
+    return tuple(column.spelled(_GIVEN) for step in node.steps for column in step.columns)
 
 
-def _column(column: Any) -> Any:
-    if isinstance(column, Range):
-        return ("range", name_of(column.node), column.start, column.step)
-    if isinstance(column, Gather):
-        return ("gather", name_of(column.node), *column.indexes)
-    values = [column.value] if isinstance(column, Const) else column.values
-    return tuple(map(_slot, values))
+class _Given:
+    """What nodes are given: a `Spelling` in which values of tasks have the names of these."""
+
+    def content(self, content: Content, holes: int) -> Any:
+        """Return what is equal for equal contents of two graphs."""
+        return content_digest(content, holes)
+
+    def output(self, node: Any, index: int) -> Any:
+        """Return whose value it is, and which."""
+        return name_of(node), index
+
+    def outputs(self, node: Any, indexes: range) -> Any:
+        """Return whose values they are, and how many."""
+        return name_of(node), len(indexes)
+
+    def immediate(self, value: Any) -> Any:
+        """Return what is equal for equal values of one type."""
+        return type(value), literal(value)
 
 
-def _slot(slot: Any) -> Any:
-    if isinstance(slot, Content):
-        return content_digest(slot)
-    if isinstance(slot, Ref):
-        return ("ref", name_of(slot.node), slot.index)
-    if isinstance(slot, ListOf):
-        return tuple((name_of(node), len(indexes)) for node, indexes in slot.runs)
-    if isinstance(slot, Nested):
-        return (content_digest(slot.content, len(slot.slots)), *map(_slot, slot.slots))
-    return (type(slot), literal(slot))
+_GIVEN = _Given()

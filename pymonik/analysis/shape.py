@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.columns import Const, Each, Nested, column_refs, refs_of
+from pymonik.graph.columns import Column
 from pymonik.graph.ir import Call, CallSpec, External, Graph, Map, Put, inputs
 from pymonik.graph.passes.vectorize import vectorize
+from pymonik.graph.slots import contents_of, refs_of
 from pymonik.graph.target import Target
 from pymonik.values.content import Content
 
@@ -87,11 +88,11 @@ def uses(node: Any) -> list[tuple[Any, int]]:
     """Return what a node uses: its sources, each once, and how many of their values."""
     counts: dict[int, list[Any]] = {}
     if isinstance(node, Map):
-        runs = [r for s in node.steps for c in s.columns for r in column_refs(c, node.n)]
+        runs = [r for s in node.steps for c in s.columns for r in c.outputs(node.n)]
     elif isinstance(node, Call) and node.n is None:
         runs = [r for slot in node.args for r in refs_of(slot)]
     elif isinstance(node, Call):
-        runs = [r for column in node.args for r in column_refs(column, node.n or 0)]
+        runs = [r for column in node.args for r in column.outputs(node.n or 0)]
     else:
         return []
     for source, indexes in runs:
@@ -113,12 +114,14 @@ def captured(node: Any) -> Iterator[tuple[Content, int]]:
     if isinstance(node, Put):
         yield node.content, 1
     elif isinstance(node, Call) and node.n is None:
-        yield from _in_slots(node.args, 1)
+        yield from ((content, 1) for slot in node.args for content in contents_of(slot))
     elif isinstance(node, Call):
-        yield from _in_columns(node.args, node.n or 0)
+        for column in node.args:
+            yield from column.contents(node.n or 0)
     elif isinstance(node, Map):
         for step in node.steps:
-            yield from _in_columns(step.columns, node.n)
+            for column in step.columns:
+                yield from column.contents(node.n)
 
 
 def argument_names(node: Call) -> list[str]:
@@ -138,27 +141,10 @@ def _argument_names(spec: CallSpec, count: int) -> list[str]:
 
 def in_argument(argument: Any) -> Iterator[tuple[Content, int]]:
     """Return the captured values in one argument of a call or a map."""
-    if isinstance(argument, (Const, Each)):
-        yield from _in_columns([argument], 1)
+    if isinstance(argument, Column):
+        yield from argument.contents(1)
     else:
-        yield from _in_slots([argument], 1)
-
-
-def _in_columns(columns: Iterable[Any], n: int) -> Iterator[tuple[Content, int]]:
-    for column in columns:
-        if isinstance(column, Const):
-            yield from _in_slots((column.value,), n)
-        elif isinstance(column, Each):
-            yield from _in_slots(column.values, 1)
-
-
-def _in_slots(slots: Iterable[Any], times: int) -> Iterator[tuple[Content, int]]:
-    for slot in slots:
-        if isinstance(slot, Content):
-            yield slot, times
-        elif isinstance(slot, Nested):
-            yield slot.content, times
-            yield from _in_slots(slot.slots, times)
+        yield from ((content, 1) for content in contents_of(argument))
 
 
 def _kept(source: Any, graph: Graph) -> Any:

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from pymonik.capture.fingerprint import content_digest, deciding, parts_of
 from pymonik.capture.source import ModuleSource
 from pymonik.capture.source_closure import closure
-from pymonik.graph.columns import ListOf, Nested, Ref, slot_at
+from pymonik.graph.columns import ListOf, Nested, Ref
 from pymonik.graph.ir import Call, CallSpec, External, Put
 from pymonik.humanize import literal
 from pymonik.values.content import IMMEDIATE, Content
@@ -62,7 +62,7 @@ class Keys:
 
     def arguments_of(self, node: Call, index: int) -> list[str]:
         """Tell of the arguments of a call, so that two can be told apart."""
-        slots = [slot if node.n is None else slot_at(slot, index) for slot in node.args]
+        slots = [slot if node.n is None else slot.at(index) for slot in node.args]
         return [
             (literal(slot) if type(slot) in IMMEDIATE else self._slot(slot) or "?")[:_SHOWN]
             for slot in slots
@@ -78,7 +78,7 @@ class Keys:
             head = repr((FORMAT, parts, node.spec.keywords, node.spec.context))
             if node.n is None:
                 return [self._key(head, node.args)]
-            rows = zip(*([slot_at(column, i) for i in range(count)] for column in node.args))
+            rows = zip(*([column.at(i) for i in range(count)] for column in node.args))
             return [self._key(head, row) for row in rows] if node.args else [_digest(head)] * count
         except Exception:  # whatever objects of the user do when they are looked at
             return [None] * count

@@ -18,8 +18,6 @@ from pymonik.graph.columns import (
     Nested,
     Range,
     Ref,
-    column_refs,
-    slot_at,
 )
 from pymonik.graph.ir import Call, External, Graph, StandIn, original_of
 from pymonik.values.location import ScatteredLocation
@@ -143,10 +141,10 @@ class SplicedGraph:
         if kind is Const:
             value = self._slot(column.value, n)
             return column if value is column.value else Const(value)
-        if not any(id(source) in self._parts for source, _ in column_refs(column, n)):
+        if not any(id(source) in self._parts for source, _ in column.outputs(n)):
             return column
         if kind in (Range, Gather, Each):
-            return Each([self._slot(slot_at(column, i), n) for i in range(n)])
+            return Each([self._slot(column.at(i), n) for i in range(n)])
         return column
 
     def _slot(self, slot: Any, n: Any = None) -> Any:
@@ -178,7 +176,7 @@ def _element(node: Call, index: int) -> Call:
     """Make a single call of an element of a map; a single call is itself."""
     if node.n is None:
         return node
-    args = tuple([slot_at(column, index) for column in node.args])
+    args = tuple([column.at(index) for column in node.args])
     call = Element(node.spec, args, None, node.site, node.lasti)
     call.element = index
     call.anchor = node.anchor

@@ -11,7 +11,7 @@ from typing import Any
 
 from pymonik.client.engine import LazyBackend
 from pymonik.client.state import ClientState
-from pymonik.graph.columns import Each, slot_at
+from pymonik.graph.columns import Each
 from pymonik.graph.ir import Call, Put, inputs
 from pymonik.record.handle import ResultHandle
 from pymonik.record.recorder import Recorder
@@ -100,7 +100,7 @@ def _give_up_element(node: Call, index: int, failure: Failure) -> None:
     first, *others = node.args
     slots = first.values if type(first) is Each else None
     if type(slots) is not list:
-        slots = [slot_at(first, i) for i in range(node.n or 0)]
+        slots = [first.at(i) for i in range(node.n or 0)]
         node.args = (Each(slots), *others)
     slots[index] = failure
 

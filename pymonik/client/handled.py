@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pymonik.graph.columns import refs_of, slot_at
+from pymonik.graph.columns import refs_of
 from pymonik.graph.ir import Call
 from pymonik.values.outcome import PENDING, Failure
 
@@ -63,7 +63,7 @@ class Handled:
 def _sources(node: Any, index: int) -> Iterator[tuple[Any, int]]:
     """Return the values that a call, or an element of a map, has taken."""
     for argument in node.args:
-        slot = argument if node.n is None else slot_at(argument, index)
+        slot = argument if node.n is None else argument.at(index)
         for source, indexes in refs_of(slot):
             for place in indexes:
                 yield source, place

@@ -1,61 +1,102 @@
-"""Slot values and columns: what stands for one argument, of one call or of all calls of a map.
+"""Columns: what stands for one argument of all calls of a map.
 
-Slot values: an immediate (itself), a `Content`, a `Ref` to one output, a `ListOf` of outputs
-(arrives as a list), or `Nested` (a content with holes for others). Columns: `Const`, `Immediates`,
-`Each`, `Range`, `Gather`, and `Same` (the value of an earlier step of the same element, in a fused
-map).
+`Const`, `Immediates`, `Each`, `Range`, `Gather`, and `Same`: the value of an earlier step of the
+same element, in a fused map, where it is a slot value, too.
 
-Enters: what recording captured. Leaves: which outputs of which nodes it needs, the slot value of an
-element, and the same with other nodes in their places. What a node is, is the business of `ir`.
-
-An argument of a recorded call is a use of the value that it names, wherever the handle goes: it
-holds the *anchor* of that value, by which the flush sees what is wanted (see `ir.Call`). Once a
-flush has taken the call, its graph shows the use, and `release` lets go of the anchor.
+Enters: slot values, and nodes. Leaves: what is asked of all of them, by the same verbs as slot
+values are (`slots`), and the slot value of an element (`at`). What a node is, is the business of
+`ir`; how arguments are written, of `lines`, `analysis.encode` and `plan.inputs`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from pymonik.graph.slots import (
+    SLOTS,
+    ListOf,
+    Nested,
+    NodeRun,
+    Ref,
+    Spelling,
+    Target,
+    contents_of,
+    refs_of,
+    release,
+    spelled,
+    substitute,
+)
 from pymonik.values.content import Content
 
-
-class Ref:
-    """One output of a node, and the anchor of its value until a flush has taken the call."""
-
-    __slots__ = ("anchor", "index", "node")
-
-    def __init__(self, node: Any, index: int, anchor: Any = None) -> None:
-        self.node = node
-        self.index = index
-        self.anchor = anchor
-
-
-class ListOf:
-    """Outputs that arrive as one list: runs of (node, range of indexes), and their anchors."""
-
-    __slots__ = ("anchors", "runs")
-
-    def __init__(self, runs: tuple[tuple[Any, range], ...], anchors: Any = ()) -> None:
-        self.runs = runs
-        self.anchors = anchors
-
-    def __len__(self) -> int:
-        return sum(len(indexes) for _, indexes in self.runs)
+__all__ = [
+    "Column",
+    "Const",
+    "Each",
+    "Gather",
+    "Immediates",
+    "ListOf",
+    "Nested",
+    "Range",
+    "Ref",
+    "Same",
+    "contents_of",
+    "refs_of",
+    "release",
+    "spelled",
+    "substitute",
+]
 
 
-class Nested:
-    """A content with numbered holes, and the slot values that go there."""
+class Column:
+    """An argument of all calls of a map; these are the verbs of a column that names no node."""
 
-    __slots__ = ("content", "slots")
+    __slots__ = ()
 
-    def __init__(self, content: Content, slots: tuple[Any, ...]) -> None:
-        self.content = content
-        self.slots = slots
+    @property
+    def whole(self) -> Any:
+        """The node whose outputs it is made of, None where there is no such one."""
+        return None
+
+    @property
+    def length(self) -> int | None:
+        """How many elements it has, None where it is as long as its map."""
+        return None
+
+    def own(self) -> Sequence[Any]:
+        """Return the slot values that are written out in it."""
+        return ()
+
+    def at(self, index: int) -> Any:
+        """Return the slot value of one element."""
+        return self.own()[index]
+
+    def outputs(self, n: int) -> Iterable[NodeRun]:
+        """Return the outputs that `n` elements need."""
+        return ()
+
+    def add_sources(self, found: dict[int, Any]) -> None:
+        """Add the nodes it needs, by id."""
+
+    def replaced(self, target: Target) -> Column:
+        """Return it with the outputs it names replaced by others."""
+        return self
+
+    def contents(self, n: int) -> Iterator[tuple[Content, int]]:
+        """Return what is captured in it, and how many of `n` elements use each."""
+        for slot in self.own():
+            for content in contents_of(slot):
+                yield content, 1
+
+    def spelled(self, spelling: Spelling) -> Any:
+        """Return what is equal for equal ones."""
+        return (type(self), *(spelled(slot, spelling) for slot in self.own()))
+
+    def release(self) -> None:
+        """Let go of the anchors: its call stands in a graph from now on."""
 
 
-class Const:
+class Const(Column):
     """The same slot value for every element."""
 
     __slots__ = ("value",)
@@ -63,8 +104,38 @@ class Const:
     def __init__(self, value: Any) -> None:
         self.value = value
 
+    def own(self) -> Sequence[Any]:
+        """Return the slot values that are written out in it."""
+        return (self.value,)
 
-class Immediates:
+    def at(self, index: int) -> Any:
+        """Return the slot value of one element."""
+        return self.value
+
+    def outputs(self, n: int) -> Iterable[NodeRun]:
+        """Return the outputs that `n` elements need."""
+        return refs_of(self.value)
+
+    def add_sources(self, found: dict[int, Any]) -> None:
+        """Add the nodes it needs, by id."""
+        if type(self.value) in SLOTS:
+            self.value.add_sources(found)
+
+    def replaced(self, target: Target) -> Column:
+        """Return it with the outputs it names replaced by others."""
+        value = substitute(self.value, target)
+        return self if value is self.value else Const(value)
+
+    def contents(self, n: int) -> Iterator[tuple[Content, int]]:
+        """Return what is captured in it, and how many of `n` elements use each."""
+        return ((content, n) for content in contents_of(self.value))
+
+    def release(self) -> None:
+        """Let go of the anchors: its call stands in a graph from now on."""
+        release(self.value)
+
+
+class Immediates(Column):
     """An immediate for each element."""
 
     __slots__ = ("values",)
@@ -72,8 +143,21 @@ class Immediates:
     def __init__(self, values: Sequence[Any]) -> None:
         self.values = values
 
+    @property
+    def length(self) -> int:
+        """How many elements it has."""
+        return len(self.values)
 
-class Each:
+    def own(self) -> Sequence[Any]:
+        """Return the slot values that are written out in it."""
+        return self.values
+
+    def contents(self, n: int) -> Iterator[tuple[Content, int]]:
+        """Return what is captured in it, and how many of `n` elements use each."""
+        return iter(())
+
+
+class Each(Column):
     """A slot value of any kind for each element: blobs, gathers, bundles."""
 
     __slots__ = ("values",)
@@ -81,8 +165,39 @@ class Each:
     def __init__(self, values: Sequence[Any]) -> None:
         self.values = values
 
+    @property
+    def length(self) -> int:
+        """How many elements it has."""
+        return len(self.values)
 
-class Range:
+    def own(self) -> Sequence[Any]:
+        """Return the slot values that are written out in it."""
+        return self.values
+
+    def outputs(self, n: int) -> Iterator[NodeRun]:
+        """Return the outputs that `n` elements need."""
+        for slot in self.values:
+            yield from refs_of(slot)
+
+    def add_sources(self, found: dict[int, Any]) -> None:
+        """Add the nodes it needs, by id."""
+        for slot in self.values:
+            if type(slot) is Ref:  # the usual case
+                found[id(slot.node)] = slot.node
+            elif type(slot) in SLOTS:
+                slot.add_sources(found)
+
+    def replaced(self, target: Target) -> Column:
+        """Return it with the outputs it names replaced by others."""
+        return Each([substitute(slot, target) for slot in self.values])
+
+    def release(self) -> None:
+        """Let go of the anchors: its call stands in a graph from now on."""
+        for slot in self.values:
+            release(slot)
+
+
+class Range(Column):
     """Element i gets output `start + i * step` of a node."""
 
     __slots__ = ("anchor", "node", "start", "step")
@@ -93,8 +208,39 @@ class Range:
         self.step = step
         self.anchor = anchor
 
+    @property
+    def whole(self) -> Any:
+        """The node whose outputs it is made of."""
+        return self.node
 
-class Gather:
+    def at(self, index: int) -> Any:
+        """Return the slot value of one element."""
+        return Ref(self.node, self.start + index * self.step, self.anchor)
+
+    def outputs(self, n: int) -> Iterable[NodeRun]:
+        """Return the outputs that `n` elements need."""
+        # A step of 0 cannot arise: such a column is a constant.
+        return ((self.node, range(self.start, self.start + n * self.step, self.step)),)
+
+    def add_sources(self, found: dict[int, Any]) -> None:
+        """Add the nodes it needs, by id."""
+        found[id(self.node)] = self.node
+
+    def replaced(self, target: Target) -> Column:
+        """Return it with the outputs it names replaced by others."""
+        node, start = target(self.node, self.start)
+        return self if node is self.node else Range(node, start, self.step)
+
+    def spelled(self, spelling: Spelling) -> Any:
+        """Return what is equal for equal ones."""
+        return (Range, spelling.output(self.node, self.start), self.step)
+
+    def release(self) -> None:
+        """Let go of the anchors: its call stands in a graph from now on."""
+        self.anchor = None
+
+
+class Gather(Column):
     """Element i gets output `indexes[i]` of a node: its values in another order, some of them."""
 
     __slots__ = ("indexes", "node")
@@ -103,8 +249,41 @@ class Gather:
         self.node = node
         self.indexes = indexes
 
+    @property
+    def whole(self) -> Any:
+        """The node whose outputs it is made of."""
+        return self.node
 
-class Same:
+    @property
+    def length(self) -> int:
+        """How many elements it has."""
+        return len(self.indexes)
+
+    def at(self, index: int) -> Any:
+        """Return the slot value of one element."""
+        return Ref(self.node, self.indexes[index])
+
+    def outputs(self, n: int) -> Iterator[NodeRun]:
+        """Return the outputs that `n` elements need."""
+        return ((self.node, range(index, index + 1)) for index in self.indexes)
+
+    def add_sources(self, found: dict[int, Any]) -> None:
+        """Add the nodes it needs, by id."""
+        found[id(self.node)] = self.node
+
+    def replaced(self, target: Target) -> Column:
+        """Return it with the outputs it names replaced by others."""
+        node, offset = target(self.node, 0)
+        if node is self.node:
+            return self
+        return Gather(node, [offset + i for i in self.indexes] if offset else self.indexes)
+
+    def spelled(self, spelling: Spelling) -> Any:
+        """Return what is equal for equal ones."""
+        return (Gather, spelling.output(self.node, 0), *self.indexes)
+
+
+class Same(Column):
     """Element i gets what an earlier step of a fused map made for element i."""
 
     __slots__ = ("step",)
@@ -112,95 +291,10 @@ class Same:
     def __init__(self, step: int) -> None:
         self.step = step
 
+    def at(self, index: int) -> Any:
+        """Return the slot value of one element."""
+        return self
 
-Column = Const | Immediates | Each | Range | Gather | Same
-
-
-def release(argument: Any) -> None:
-    """Let go of the anchors that an argument holds: its call stands in a graph from now on."""
-    kind = type(argument)
-    if kind is Ref or kind is Range:
-        argument.anchor = None
-    elif kind is ListOf:
-        argument.anchors = ()
-    elif kind is Const:
-        release(argument.value)
-    elif kind is Each:
-        for value in argument.values:
-            release(value)
-    elif kind is Nested:
-        for slot in argument.slots:
-            release(slot)
-
-
-def refs_of(slot: Any) -> Iterator[tuple[Any, range]]:
-    """Return the outputs a slot value needs, as runs of (node, indexes)."""
-    kind = type(slot)
-    if kind is Ref:
-        yield slot.node, range(slot.index, slot.index + 1)
-    elif kind is ListOf:
-        yield from slot.runs
-    elif kind is Nested:
-        for inner in slot.slots:
-            yield from refs_of(inner)
-
-
-def column_refs(column: Any, n: int) -> Iterator[tuple[Any, range]]:
-    """Return the outputs a column needs, as runs of (node, indexes)."""
-    kind = type(column)
-    if kind is Const:
-        yield from refs_of(column.value)
-    elif kind is Range:
-        # A step of 0 cannot arise: such a column is a constant.
-        yield column.node, range(column.start, column.start + n * column.step, column.step)
-    elif kind is Gather:
-        for index in column.indexes:
-            yield column.node, range(index, index + 1)
-    elif kind is Each:
-        for slot in column.values:
-            yield from refs_of(slot)
-
-
-def slot_at(column: Any, index: int) -> Any:
-    """Return the slot value of one element of a column."""
-    if isinstance(column, Const):
-        return column.value
-    if isinstance(column, Range):
-        return Ref(column.node, column.start + index * column.step, column.anchor)
-    if isinstance(column, Gather):
-        return Ref(column.node, column.indexes[index])
-    return column.values[index]
-
-
-def substitute(slot: Any, target: Callable[[Any, int], tuple[Any, int]]) -> Any:
-    """Rebuild a slot value with every output it names replaced by another."""
-    kind = type(slot)
-    if kind is Ref:
-        node, index = target(slot.node, slot.index)
-        return slot if node is slot.node and index == slot.index else Ref(node, index)
-    if kind is ListOf:
-        return ListOf(_merge_runs(slot.runs, target))
-    if kind is Nested:
-        return Nested(slot.content, tuple(substitute(inner, target) for inner in slot.slots))
-    return slot
-
-
-def _merge_runs(
-    runs: Iterable[tuple[Any, range]], target: Callable[[Any, int], tuple[Any, int]]
-) -> tuple[tuple[Any, range], ...]:
-    merged: list[tuple[Any, range]] = []
-    for node, indexes in runs:
-        if not indexes:
-            continue
-        new, first = target(node, indexes[0])
-        step = indexes.step if len(indexes) > 1 else 1
-        run = range(first, first + len(indexes) * step, step)
-        if merged and merged[-1][0] is new and _follows(merged[-1][1], run):
-            last = merged.pop()[1]
-            run = range(last.start, run.start + len(run) * run.step, run.step)
-        merged.append((new, run))
-    return tuple(merged)
-
-
-def _follows(before: range, after: range) -> bool:
-    return before.step == after.step and before.start + len(before) * before.step == after.start
+    def spelled(self, spelling: Spelling) -> Any:
+        """Return what is equal for equal ones."""
+        return (Same, self.step)

@@ -16,7 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pymonik.graph.columns import Column, Const, Each, Gather, ListOf, Nested, Range, Ref, release
+from pymonik.graph.columns import Column, Const, Each, Gather, Immediates, Range
+from pymonik.graph.slots import SLOTS, Ref
 from pymonik.values.content import Content
 
 if TYPE_CHECKING:
@@ -383,12 +384,13 @@ def taken(nodes: Iterable[Any]) -> Graph:
                 kind = type(argument)
                 if kind is Ref:  # the usual case
                     argument.anchor = None
-                elif kind in _HOLDERS:
-                    release(argument)
+                elif kind in _ARGUMENTS:
+                    argument.release()
     return graph
 
 
-_HOLDERS = frozenset({Range, ListOf, Const, Each, Nested})
+# What an argument can be beside an immediate or a content.
+_ARGUMENTS = SLOTS | {Const, Immediates, Each, Range, Gather}
 
 
 def _calls(node: Any) -> int:
@@ -405,10 +407,13 @@ def inputs(node: Any) -> Iterable[Any]:
     if isinstance(node, Map):
         for step in node.steps:
             for column in step.columns:
-                _add_sources(column, found)
+                column.add_sources(found)
     elif isinstance(node, Call):
         for argument in node.args:  # slot values of a call, columns of a map
-            _add_sources(argument, found)
+            if type(argument) is Ref:  # the usual case
+                found[id(argument.node)] = argument.node
+            elif type(argument) in _ARGUMENTS:
+                argument.add_sources(found)
     return found.values()
 
 
@@ -418,29 +423,8 @@ def externals(graph: Graph) -> Iterable[External]:
     return {id(source): source for source in used if type(source) is External}.values()
 
 
-def sources_of(column: Any) -> Iterable[Any]:
-    """Return the nodes a column or a slot value needs, each once."""
+def sources_of(column: Column) -> Iterable[Any]:
+    """Return the nodes a column needs, each once."""
     found: dict[int, Any] = {}
-    _add_sources(column, found)
+    column.add_sources(found)
     return found.values()
-
-
-def _add_sources(what: Any, found: dict[int, Any]) -> None:
-    """Add the nodes that a column or a slot value needs; the commonest kinds come first."""
-    kind = type(what)
-    if kind is Ref or kind is Range or kind is Gather:
-        found[id(what.node)] = what.node
-    elif kind is Const:
-        _add_sources(what.value, found)
-    elif kind is Each:
-        for slot in what.values:
-            if type(slot) is Ref:
-                found[id(slot.node)] = slot.node
-            else:
-                _add_sources(slot, found)
-    elif kind is ListOf:
-        for node, _ in what.runs:
-            found[id(node)] = node
-    elif kind is Nested:
-        for slot in what.slots:
-            _add_sources(slot, found)

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from pymonik.graph.columns import (
-    Column,
-    Const,
-    Each,
-    Gather,
-    Immediates,
-    ListOf,
-    Nested,
-    Range,
-    Ref,
-    Same,
-    substitute,
-)
+from pymonik.graph.columns import Const, Each, Immediates, ListOf, Nested, Range, Ref, Same
 from pymonik.graph.ir import Graph, Map, Step, sources_of
-
-Target = Callable[[Any, int], tuple[Any, int]]
+from pymonik.graph.slots import Target
 
 
 def rewrite(graph: Graph, changed: Mapping[int, Map], notes: tuple[str, ...]) -> Graph:
@@ -44,30 +31,10 @@ def rewrite(graph: Graph, changed: Mapping[int, Map], notes: tuple[str, ...]) ->
 
 
 def _moved_step(step: Step, target_of: Target) -> Step:
-    columns = tuple([moved(column, target_of) for column in step.columns])
+    columns = tuple([column.replaced(target_of) for column in step.columns])
     if all(map(operator.is_, columns, step.columns)):
         return step
     return Step(step.spec, columns, step.origins, step.wanted)
-
-
-def moved(column: Any, target_of: Target) -> Column:
-    """Rebuild a column with every output it names replaced by another."""
-    unchanged: Column = column
-    kind = type(column)
-    if kind is Range:
-        node, start = target_of(column.node, column.start)
-        return column if node is column.node else Range(node, start, column.step)
-    if kind is Gather:
-        node, offset = target_of(column.node, 0)
-        if node is column.node:
-            return unchanged
-        return Gather(node, [offset + i for i in column.indexes] if offset else column.indexes)
-    if kind is Const:
-        value = substitute(column.value, target_of)
-        return column if value is column.value else Const(value)
-    if kind is Each:
-        return Each([substitute(slot, target_of) for slot in column.values])
-    return unchanged
 
 
 def uses(node: Map) -> dict[int, bool]:

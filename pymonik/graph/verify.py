@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pymonik.errors import GraphError
-from pymonik.graph.columns import Each, Gather, Immediates, Same, column_refs
+from pymonik.graph.columns import Same
 from pymonik.graph.ir import Call, External, Graph, Map, Put, inputs
 
 
@@ -56,22 +56,15 @@ def _step_shape(node: Map, number: int, step: Any) -> Iterator[str]:
     if step.spec.place != node.spec.place:
         yield f"step {number} runs elsewhere than the steps before it"
     for column in step.columns:
-        length = _length(column)
+        length = column.length
         if length is not None and length != node.n:
             yield f"step {number} has a column of {length}, the map is {node.n} long"
         if isinstance(column, Same) and not 0 <= column.step < number:
             yield f"step {number} uses step {column.step}, which is not before it"
-        for source, indexes in column_refs(column, node.n):
+        for source, indexes in column.outputs(node.n):
             size = source.n if isinstance(source, (Map, External)) else None
             if size is not None and indexes and not 0 <= min(indexes) <= max(indexes) < size:
                 yield f"step {number} uses element {max(indexes)} of a map of {size}"
-
-
-def _length(column: Any) -> int | None:
-    """Return the length of a column that has one of its own."""
-    if isinstance(column, Gather):
-        return len(column.indexes)
-    return len(column.values) if isinstance(column, (Immediates, Each)) else None
 
 
 def _report(graph: Graph, position: int, complaint: str, after: str) -> str:

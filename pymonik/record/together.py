@@ -13,7 +13,7 @@ from typing import Any
 
 from pymonik.capture.function import SMALL
 from pymonik.capture.sharing import do_share, noting
-from pymonik.graph.columns import Each, ListOf, Nested, Ref, slot_at
+from pymonik.graph.columns import Each, ListOf, Nested, Ref
 from pymonik.record.arguments import Arguments
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
@@ -73,7 +73,7 @@ def captured_columns(
 def whole_rows(capture: Arguments, columns: Sequence[Any], rows: dict[int, Any], n: int) -> Any:
     """Return a column of whole rows: `rows`, and the others out of their columns."""
     return Each([
-        rows[i] if i in rows else row_of(capture, [slot_at(column, i) for column in columns])
+        rows[i] if i in rows else row_of(capture, [column.at(i) for column in columns])
         for i in range(n)
     ])  # fmt: skip
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pymonik.analysis.shape import captured
-from pymonik.graph.columns import Const, Each, Gather, Range, refs_of
+from pymonik.graph.columns import refs_of
 from pymonik.graph.ir import Map
 from pymonik.plan.plan import Plan
 
@@ -70,13 +70,11 @@ def _sources(node: Map) -> list[tuple[Any, int]]:
     found: list[tuple[Any, int]] = []
     for step in node.steps:
         for column in step.columns:
-            if isinstance(column, (Range, Gather)):
-                found.append((column.node, node.n))
-            elif isinstance(column, Const):
-                found += _of_slots([column.value])
-            elif isinstance(column, Each):
-                some = -(-len(column.values) // _LOOKED_AT)
-                found += _of_slots(column.values[::some])
+            if column.whole is not None:
+                found.append((column.whole, node.n))
+                continue
+            slots = column.own()
+            found += _of_slots(slots[:: max(1, -(-len(slots) // _LOOKED_AT))])
     return found
 
 

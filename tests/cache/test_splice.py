@@ -6,7 +6,6 @@ from typing import Any
 
 from pymonik import Task
 from pymonik.cache.splice import SplicedGraph
-from pymonik.graph.columns import slot_at
 from pymonik.graph.ir import Call, Put, StandIn, taken
 from pymonik.graph.passes import run_passes
 from pymonik.graph.show import show
@@ -32,7 +31,7 @@ class Known:
         [argument] = node.args
         if node.n is None:
             return [str(argument)]
-        return [str(slot_at(argument, i)) for i in range(node.n)]
+        return [str(argument.at(i)) for i in range(node.n)]
 
     def find(self, key: str) -> tuple[Any, int] | None:
         return (self.put, 0) if key in self.arguments else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pymonik.graph.columns import Same, refs_of, slot_at
+from pymonik.graph.columns import Same, refs_of
 from pymonik.graph.ir import Call, Graph, Map, Put, inputs
 
 
@@ -78,7 +78,7 @@ def _slots(node: Any, members: Iterable[int]) -> Iterator[Any]:
     columns = node.args if isinstance(node, Call) else [c for s in node.steps for c in s.columns]
     for column in columns:
         if not isinstance(column, Same):
-            yield from (slot_at(column, element) for element in members)
+            yield from (column.at(element) for element in members)
 
 
 def _key(source: Any, graph: Graph) -> int:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.columns import Const, Each, Immediates, ListOf, Nested, Range, Ref
 from pymonik.graph.ir import Call, Graph, original_of
+from pymonik.graph.slots import Ref, spelled
 from pymonik.humanize import literal
 from pymonik.values.content import Content
 
@@ -23,11 +23,12 @@ def cse(graph: Graph, target: Target) -> Graph:
         return graph
     first: dict[Any, Call] = {}
     aliases = dict(graph.aliases)
+    names = _Names(aliases)
     kept: list[Any] = []
     notes = list(graph.notes)
     for node in graph.nodes:
         if isinstance(node, Call) and node.spec.pure and not node.is_named:
-            key = (node.spec, node.n, tuple(_key(arg, aliases) for arg in node.args))
+            key = (node.spec, node.n, tuple([spelled(arg, names) for arg in node.args]))
             known = first.setdefault(key, node)
             if known is not node:
                 aliases[original_of(node)] = known
@@ -37,22 +38,25 @@ def cse(graph: Graph, target: Target) -> Graph:
     return Graph(tuple(kept), aliases, tuple(notes))
 
 
-def _key(slot: Any, aliases: dict[Call, Call]) -> Any:
-    """Return something that is equal for equal slot values and columns, and can be hashed."""
-    kind = type(slot)
-    if kind is Ref:
-        return (Ref, aliases.get(slot.node, slot.node), slot.index)
-    if kind is ListOf:
-        return (ListOf, *((aliases.get(n, n), r.start, r.stop, r.step) for n, r in slot.runs))
-    if kind is Nested:
-        return (slot.content, *(_key(inner, aliases) for inner in slot.slots))
-    if kind is Content:
-        return slot  # interned: equal contents are one object
-    if kind is Const:
-        return (Const, _key(slot.value, aliases))
-    if kind is Range:
-        return (Range, aliases.get(slot.node, slot.node), slot.start, slot.step)
-    if kind is Immediates or kind is Each:
-        return (kind, *(_key(value, aliases) for value in slot.values))
-    # 1, 1.0 and True are equal in Python, and 0.0 is equal to -0.0; here they are not.
-    return (kind, literal(slot) if kind in (float, complex, tuple) else slot)
+class _Names:
+    """What calls must agree on to be equal: a `Spelling` of their arguments."""
+
+    def __init__(self, aliases: dict[Call, Call]) -> None:
+        self._aliases = aliases
+
+    def content(self, content: Content, holes: int) -> Any:
+        """Return it: contents are interned, so that equal ones are one object."""
+        return content
+
+    def output(self, node: Any, index: int) -> Any:
+        """Return which output of which of equal calls it is."""
+        return Ref, self._aliases.get(node, node), index
+
+    def outputs(self, node: Any, indexes: range) -> Any:
+        """Return which outputs they are."""
+        return self._aliases.get(node, node), indexes
+
+    def immediate(self, value: Any) -> Any:
+        """Tell apart what is equal in Python: 1, 1.0 and True, and 0.0 and -0.0."""
+        kind = type(value)
+        return kind, literal(value) if kind in (float, complex, tuple) else value

@@ -20,11 +20,9 @@ from pymonik.graph.columns import (
     Immediates,
     Range,
     Ref,
-    slot_at,
     substitute,
 )
 from pymonik.graph.ir import Call, Graph, Map, Put, Step, inputs
-from pymonik.graph.rewrite import moved
 from pymonik.values.content import IMMEDIATE, Content
 
 if TYPE_CHECKING:
@@ -114,7 +112,7 @@ def _wanted(members: list[Call], aliases: set[int]) -> bool | bytes:
 def _columns(members: list[Call], target_of: Any) -> tuple[Column, ...]:
     first = members[0]
     if first.n == 1:  # a map of one is a call: its argument may come from the step before
-        return tuple([Const(substitute(slot_at(column, 0), target_of)) for column in first.args])
+        return tuple([Const(substitute(column.at(0), target_of)) for column in first.args])
     if first.n is not None:
         return tuple([_moved(column, target_of) for column in first.args])
     if len(members) == 1:
@@ -126,7 +124,7 @@ def _moved(column: Any, target_of: Any) -> Column:
     # A map over handles of single calls, or over a slice: a range once the calls are a map.
     if type(column) is Each and set(map(type, column.values)) == {Ref}:
         return _folded(column.values, target_of)
-    return moved(column, target_of)
+    return column.replaced(target_of)  # type: ignore[no-any-return]
 
 
 def _folded(slots: Sequence[Any], target_of: Any) -> Column:
