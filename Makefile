@@ -42,7 +42,7 @@ test: $(VENV)/.test ## run the tests (PYTEST_ARGS="-n 2": the thorough ones, too
 
 edits: $(VENV)/.test ## edit cached programs in 500 places (EDITS=..., SEED=...)
 	@echo "==> Comparing cached with uncached values after $(EDITS) edits"
-	@PYMONIK_EDITS=$(EDITS) PYMONIK_EDITS_SEED=$(SEED) $(BIN)/python -m pytest -s -o timeout=3600 -o faulthandler_timeout=0 tests/cache
+	@PYMONIK_EDITS=$(EDITS) PYMONIK_EDITS_SEED=$(SEED) $(BIN)/python -m pytest -s -o faulthandler_timeout=0 tests/cache/test_edits.py
 
 faults: $(VENV)/.test ## run programs on a thousand bad days (SEEDS=..., FIRST=...)
 	@echo "==> Breaking things under $(SEEDS) programs (about two seconds each)"
