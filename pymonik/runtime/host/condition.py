@@ -25,7 +25,9 @@ class Changed(threading.Condition):
     def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
         """Wait until `predicate()` is true, as a condition does."""
         if timeout is not None and timeout <= 0:
-            return predicate()
+            if not (found := predicate()):
+                self._leadership.give_up()
+            return found
         end = None if timeout is None else time.monotonic() + timeout
         found = self._lead(predicate, end)
         if found:

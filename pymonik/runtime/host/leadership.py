@@ -101,6 +101,7 @@ class Leadership:
             )
         self._waited = time.monotonic()
         if self._held.locked() or not _has_room():
+            self.give_up()
             return None
         # A handler of the user's may raise, as that of Ctrl-C does: not amid a turn.
         with DeferredSignals(self._wake) as signals:
@@ -123,9 +124,13 @@ class Leadership:
                 self._waited = time.monotonic()
                 self._leader, self._is_lent = 0, False
                 self._held.release()
-                if not self._may_rest():
-                    self.call()
+                self.give_up()
         return None
+
+    def give_up(self) -> None:
+        """Leave what is to be done to the host's thread: this one has waited, or has no time to."""
+        if not self._may_rest():
+            self.call()
 
     def _take_turn(self, end: float | None) -> bool:
         try:
