@@ -120,9 +120,26 @@ class Notifier:
             arrived()
             return
         backend = self._engine.opened()
-        backend.traits.arrivals.watch(lambda: cell.watch(output, place, arrived), arrived)
+        is_wanted = [False]
+        unsure = (arrived, node, handle._index)
+
+        def add() -> bool:
+            if not cell.watch(output, place, arrived):
+                return False
+            if not is_wanted[0]:  # it is looked for below
+                return True
+            # A host does this when it has time, maybe behind the end of the unit.
+            self._unsure.append(unsure)
+            if self._state.plans_under_way:  # its end looks
+                return True
+            with contextlib.suppress(ValueError):  # it has looked
+                self._unsure.remove(unsure)
+            return not self._arrivals.is_lost(node, handle._index)
+
+        backend.traits.arrivals.watch(add, arrived)
         backend.want([location_of(handle)])
-        self._unsure.append((arrived, node, handle._index))
+        is_wanted[0] = True
+        self._unsure.append(unsure)
         self._tell_lost()
 
     def _tell_lost(self) -> None:

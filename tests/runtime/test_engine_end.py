@@ -13,6 +13,8 @@ from pymonik import Pymonik, task
 from pymonik.errors import LostValueError, TaskFailed
 from pymonik.runtime.host.events import UnitCancelled, UnitsAdded
 from pymonik.runtime.host.scheduler import RULES
+from pymonik.values.outcome import PENDING
+from pymonik.values.outputs import Outputs
 from tests.conformance.programs import pass_gate, square
 from tests.conformance.seams import PATIENCE, Other, until
 from tests.conftest import Gate
@@ -77,6 +79,30 @@ def test_a_client_of_an_engine_that_breaks_at_a_unit_can_be_closed(
     with pytest.raises(LostValueError):
         handle.get(timeout=PATIENCE)
     Other(client.close).join()
+
+
+def test_a_callback_that_is_noted_after_its_unit_has_ended_without_a_record_is_called(
+    client: Pymonik, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, noted = threading.Event(), []
+    host = client.parts.engine.opened()._host  # type: ignore[attr-defined]
+    fill, watch = Outputs.fill, host.watch
+
+    def lose(cell: Outputs, start: int, columns: Any) -> Any:
+        return fill(cell, start, [[PENDING] * len(column) for column in columns])
+
+    monkeypatch.setattr(Outputs, "fill", lose)
+    monkeypatch.setattr(Outputs, "tell", lambda *news: None)
+    monkeypatch.setattr(host, "watch", lambda *asked: noted.append(asked))
+    handle = pass_gate.invoke(gate.path)
+    client.flush()
+    handle.add_done_callback(lambda _: told.set())
+    gate.open()
+    until(lambda: host.is_idle)
+    watch(*noted[0])
+    assert told.wait(PATIENCE)
+    with pytest.raises(LostValueError):
+        handle.get()
 
 
 @task
