@@ -19,7 +19,10 @@ from benchmarks.programs import PROGRAMS
 from benchmarks.runner import Outputs, PeerProcess
 
 ROOT = Path(__file__).parent.parent
-RECORDED = {"record-map", "memory-map", *(name for name in PROGRAMS if name.startswith("compile-"))}
+RECORDED = {
+    *("record-map", "record-handles", "memory-map"),
+    *(name for name in PROGRAMS if name.startswith("compile-")),
+}
 CALLS = {"record-call", "memory-call"}
 BLOCKS = {"block", "unequal"}
 HANDLES = {"broadcast-put", "broadcast-loop", "compare"}

@@ -223,6 +223,7 @@ def test_who_awaits_or_asked_to_be_called_hears_of_a_control_plane_that_has_gone
     assert told.get(timeout=60) is handle
     handle.add_done_callback(told.put)  # too late to wait for it
     assert told.get(timeout=60) is handle
+    client.cancel()
 
 
 def test_a_value_that_nobody_could_think_of_is_told_and_not_waited_for(
