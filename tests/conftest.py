@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from _pytest import runner
@@ -159,13 +160,11 @@ def set_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Set]:
 @pytest.fixture(autouse=True)
 def none_left_open() -> Iterator[None]:
     """Fail the test that leaves a client open, not the ones after it, which would use it."""
-    before = open_recorders()
+    before = WeakSet(open_recorders())
     yield
-    left = [recorder for recorder in open_recorders() if recorder not in before]
-    if left:
-        del left[:]
+    if any(recorder not in before for recorder in open_recorders()):
         gc.collect()  # it may be let go of, and not collected yet
-        assert [r for r in open_recorders() if r not in before] == []
+        assert [recorder for recorder in open_recorders() if recorder not in before] == []
 
 
 class Ledger:

@@ -61,6 +61,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kept = recorded(client)
     save(client.plan(), path)
     assert kept
+    client.cancel()
     return path
 
 
