@@ -16,8 +16,11 @@ from pymonik.capture.freeze import content_of
 
 from .programs import identity
 
-# Of np.matrix, which is still in use.
-pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+# Of np.matrix and np.char.chararray, which are still in use.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The chararray class:DeprecationWarning"),
+]
 SHAPE = (60, 1000)
 SIZE = 8 * SHAPE[0] * SHAPE[1]
 
