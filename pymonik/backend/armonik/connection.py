@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import logging
 import os
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
 
+from pymonik.backend.armonik.credentials import channel_credentials
 from pymonik.errors import BackendError
 from pymonik.foreign import demand_printable, redacted
 
@@ -109,47 +108,13 @@ class Connection:
         target, is_secure = self.target
         if not is_secure:
             return grpc.insecure_channel(target, options=OPTIONS)
+        credentials = channel_credentials(
+            self.certificate_authority, self.client_certificate, self.client_key
+        )
         options = list(OPTIONS)
         if self.target_name:
             options.append(("grpc.ssl_target_name_override", self.target_name))
-        return grpc.secure_channel(target, self._credentials(), options=options)
-
-    def authority(self) -> bytes | None:
-        """Read the certificates that are trusted; None leaves the choice to gRPC."""
-        given = _read("certificate_authority", self.certificate_authority)
-        _check_pem("certificate_authority", self.certificate_authority, given, b"CERTIFICATE")
-        if given is not None:
-            try:
-                ssl.create_default_context(cadata=given.decode())
-            except (ssl.SSLError, UnicodeDecodeError) as error:
-                raise BackendError(
-                    f"certificate_authority {self.certificate_authority!r} cannot be read: {error}"
-                ) from error
-        return given or _system_bundle()
-
-    def expired(self) -> str:
-        """Say when the client's own certificate expired; "" when it has not, or there is none."""
-        data = _read("client_certificate", self.client_certificate)
-        if not data:
-            return ""
-        from cryptography.x509 import load_pem_x509_certificate
-
-        certificate, _ = _pair(self.client_certificate, data)
-        end = load_pem_x509_certificate(certificate).not_valid_after_utc
-        return f"{end:%Y-%m-%d %H:%M} UTC" if end < datetime.now(timezone.utc) else ""
-
-    def _credentials(self) -> Any:
-        authority = self.authority()
-        certificate = _read("client_certificate", self.client_certificate)
-        key = _read("client_key", self.client_key)
-        if key and not certificate:
-            raise BackendError("client_key is given without client_certificate: a pair is needed")
-        if certificate and not key:
-            certificate, key = _pair(self.client_certificate, certificate)
-        _check_pem("client_certificate", self.client_certificate, certificate, b"CERTIFICATE")
-        _check_pem("client_key", self.client_key, key, b"PRIVATE KEY")
-        _check_match(self, certificate, key)
-        return grpc.ssl_channel_credentials(authority, key, certificate)
+        return grpc.secure_channel(target, credentials, options=options)
 
 
 def _wants_tls(found: Connection, layers: Sequence[Layer]) -> bool:
@@ -248,82 +213,3 @@ def _port(endpoint: str, url: Any) -> int:
     if port is None:
         port = 443 if url.scheme == "https" else 80
     return int(port)
-
-
-def _read(what: str, path: str) -> bytes | None:
-    if not path:
-        return None
-    try:
-        return Path(path).expanduser().read_bytes()
-    except OSError as error:
-        raise BackendError(f"{what} is {path!r}, which cannot be read: {error}") from error
-
-
-def _pair(path: str, data: bytes) -> tuple[bytes, bytes]:
-    """Take certificate and key out of one file: P12 without a password, or PEM with both."""
-    if b"-----BEGIN" in data:
-        return data, data
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-        pkcs12,
-    )
-
-    try:
-        bundle = pkcs12.load_pkcs12(data, b"")
-    except ValueError as error:
-        raise BackendError(
-            f"client_certificate {path!r} is neither PEM nor P12 without a password: {error}"
-        ) from error
-    if bundle.cert is None or bundle.key is None:
-        raise BackendError(f"client_certificate {path!r} holds no certificate with its key")
-    return (
-        bundle.cert.certificate.public_bytes(Encoding.PEM),
-        bundle.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()),
-    )
-
-
-def _check_pem(what: str, path: str, data: bytes | None, kind: bytes) -> None:
-    # gRPC would take anything, and tell of a failed handshake much later.
-    if data is not None and kind + b"-----" not in data:
-        name = path or "the file of client_certificate"
-        raise BackendError(f"{what}: {name!r} holds no PEM {kind.decode().lower()}")
-
-
-def _check_match(connection: Connection, certificate: bytes | None, key: bytes | None) -> None:
-    if certificate is None or key is None:
-        return
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-    from cryptography.x509 import load_pem_x509_certificate
-
-    try:
-        ours = load_pem_private_key(key, None).public_key()
-        theirs = load_pem_x509_certificate(certificate).public_key()
-    except (ValueError, TypeError) as error:
-        raise BackendError(
-            f"client_certificate {connection.client_certificate!r} or its key cannot be read: "
-            f"{error}"
-        ) from error
-    if ours != theirs:
-        raise BackendError(
-            f"client_key {connection.client_key!r} is not the key of client_certificate "
-            f"{connection.client_certificate!r}"
-        )
-
-
-_BUNDLES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
-
-
-def _system_bundle() -> bytes | None:
-    """Return the authorities that this machine trusts; None leaves the choice to gRPC."""
-    for path in _BUNDLES:
-        if os.path.exists(path):
-            return Path(path).read_bytes()
-    return None

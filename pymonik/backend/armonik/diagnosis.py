@@ -12,6 +12,7 @@ import socket
 import ssl
 
 from pymonik.backend.armonik.connection import Connection
+from pymonik.backend.armonik.credentials import authorities, expiry_of
 from pymonik.foreign import redacted
 
 _SECONDS = 2.0
@@ -54,7 +55,7 @@ def _proxy(host: str) -> str:
 
 
 def _secured(connection: Connection, plain: socket.socket, host: str) -> str:
-    authority = connection.authority()
+    authority = authorities(connection.certificate_authority)
     context = ssl.create_default_context(cadata=authority.decode() if authority else None)
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # gRPC is less strict
     context.set_alpn_protocols(["h2"])
@@ -91,7 +92,7 @@ def _secured(connection: Connection, plain: socket.socket, host: str) -> str:
 
 def untaken_certificate(connection: Connection) -> str:
     """Return why the certificate that we have shown was not taken: the likely cause."""
-    end = connection.expired()
+    end = expiry_of(connection.client_certificate)
     if end:
         name = connection.client_certificate
         return f"the client_certificate {name!r} has expired, on {end}: renew it"
