@@ -95,6 +95,8 @@ def listen(served: Services, gate: Interceptor, port: int, tls: Tls | None) -> t
             ("grpc.max_receive_message_length", -1),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),
+            # As the server of an engine, and nginx before it: pings of clients are not counted.
+            ("grpc.http2.max_ping_strikes", 0),
         ),
     )
     server.add_generic_rpc_handlers(

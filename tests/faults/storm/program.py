@@ -1,7 +1,8 @@
 """What a user runs on a bad day: random work of which each value is known beforehand.
 
 `python program.py SEED [ENDPOINT]`, on the embedded engine without an endpoint. Prints one line of
-JSON: how many values were right, how many failed with an error of ours, and what was wrong.
+JSON: how many values were right, how many failed with an error of ours, and what was wrong; also
+when an error ends the program itself, so that no wrong value before it is hidden.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pymonik import Pymonik, task
@@ -118,31 +120,42 @@ WORK: list[Callable[[random.Random], list[Expected]]] = [
 ]
 
 
-def judged(found: list[Expected]) -> dict[str, Any]:
-    """Fetch all values and compare."""
-    told: dict[str, Any] = {"right": 0, "clear": 0, "wrong": []}
-    for handle, expected in found:
-        try:
-            value: Any = handle.get()
-        except Exception as error:
-            if isinstance(expected, type) and isinstance(error, expected):
-                told["right"] += 1
-            elif isinstance(error, (PymonikError, MemoryError)):
-                told["clear"] += 1
+@dataclass
+class Report:
+    """What became of the values of one program; `clear`: how many ended with an error of ours."""
+
+    right: int = 0
+    clear: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def judge(self, found: list[Expected]) -> None:
+        """Fetch all values and compare."""
+        for handle, expected in found:
+            try:
+                value: Any = handle.get()
+            except Exception as error:
+                if isinstance(expected, type) and isinstance(error, expected):
+                    self.right += 1
+                else:
+                    self.note(error)
+                continue
+            if isinstance(expected, type) or value != expected:
+                self.wrong.append(f"{value!r:.100} instead of {expected!r:.100}")
             else:
-                last = traceback.extract_tb(error.__traceback__)[-1]
-                place = f"{last.filename}:{last.lineno}"
-                told["wrong"].append(f"{type(error).__name__}: {error}"[:400] + f" at {place}")
-            continue
-        if isinstance(expected, type) or value != expected:
-            told["wrong"].append(f"{value!r:.100} instead of {expected!r:.100}")
-        else:
-            told["right"] += 1
-    return told
+                self.right += 1
+
+    def note(self, error: Exception) -> None:
+        """Note an error that a value, or the program itself, has ended with."""
+        if isinstance(error, (PymonikError, MemoryError)):
+            self.clear += 1
+            return
+        last = traceback.extract_tb(error.__traceback__)[-1:]
+        place = "".join(f" at {frame.filename}:{frame.lineno}" for frame in last)
+        self.wrong.append(f"{type(error).__name__}: {error}"[:400] + place)
 
 
 def main(seed: int, endpoint: str | None) -> None:
-    """Run some rounds of random work."""
+    """Run some rounds of random work, and report what was found whatever ends them."""
     chance = random.Random(seed)
     work = list(WORK)
     if os.environ.get("STORM_MEMORY"):
@@ -152,14 +165,15 @@ def main(seed: int, endpoint: str | None) -> None:
     given: dict[str, Any] = (
         {"endpoint": endpoint} if endpoint else {"backend": "local", "workers": 2}
     )
-    told: dict[str, Any] = {"right": 0, "clear": 0, "wrong": []}
-    with Pymonik(**given):
-        print("begun", flush=True)
-        for _ in range(chance.randint(1, 3)):
-            found = [pair for make in chance.sample(work, 3) for pair in make(chance)]
-            for name, part in judged(found).items():
-                told[name] += part
-    print(json.dumps(told), flush=True)
+    report = Report()
+    try:
+        with Pymonik(**given):
+            print("begun", flush=True)
+            for _ in range(chance.randint(1, 3)):
+                report.judge([pair for make in chance.sample(work, 3) for pair in make(chance)])
+    except Exception as error:
+        report.note(error)
+    print(json.dumps(asdict(report)), flush=True)
 
 
 if __name__ == "__main__":

@@ -234,8 +234,9 @@ class Storm:
         elif code == -signal.SIGKILL and day.kind == "client":
             summary.faults["clients killed"] += 1
         else:
+            # The program reports its errors itself, unless there is no memory left for that.
             final = (err.strip().splitlines() or ["no message"])[-1]
-            if final.startswith(("pymonik.errors.", "MemoryError")):
+            if final.startswith("MemoryError") and day.kind == "memory":
                 summary.clear += 1
             else:
                 summary.wrong.append(f"{day.name}: ended with {code}: {final[:300]}")
