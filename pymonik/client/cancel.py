@@ -51,12 +51,15 @@ class Canceller:
             place = node.offset + index
             record = node.location.record(place)
             if record is not PENDING:
-                return type(record) is Failure and record.kind == "cancelled"
+                return _was_cancelled(record)
             # A flush that finds the value known claims it under the same lock: see `cache.splice`.
             if not renounce(node, index):
                 return False
             cell, _ = node.location.locate(place)
-            return self._engine.opened().cancel(cell)
+            is_stopped = self._engine.opened().cancel(cell)
+            # The value may have come while its backend was asked.
+            record = node.location.record(place)
+            return is_stopped and (record is PENDING or _was_cancelled(record))
 
     def _cancel_unsent(self, handle: ResultHandle[Any]) -> bool:
         node, recorder = handle._node, self._recorder
@@ -117,9 +120,17 @@ def renounce(node: Any, index: int) -> bool:
     if len(renounced) < location.claims.get(node.offset, 1):
         return False
     # What a unit makes of this value later is cancelled with it: its steps are a chain.
-    cell.unwanted.update((later, place) for later in range(location.output, len(cell.columns)))
+    cell.unwanted.add((location.output, place))
+    for later in range(location.output + 1, len(cell.columns)):
+        if (later, place) in cell.loose:
+            break
+        cell.unwanted.add((later, place))
     return all(
         record is not PENDING or (stored, other) in cell.unwanted
         for stored, records in enumerate(cell.columns)
         for other, record in enumerate(records)
     )
+
+
+def _was_cancelled(record: Any) -> bool:
+    return type(record) is Failure and record.kind == "cancelled"

@@ -7,10 +7,13 @@ another unit becomes an input, by position. Does no I/O.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from pymonik.capture.freeze import pickled_types
+from pymonik.graph.columns import Const, Each, Nested, Same
 from pymonik.graph.ir import Call, CallSpec, Graph, Map, Put, Step, inputs, line_of, original_of
 from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan
@@ -87,6 +90,8 @@ class _Lowering:
         cells = [
             Outputs(min(chunk, node.n - start), len(stored)) for start in range(0, node.n, chunk)
         ]
+        if len(stored) > 1 and node.n > 1:
+            _note_loose(node, stored, cells)
         shared: Shared | None = None
         wanted, options = any(s.is_wanted for s in node.steps), self._inherited(node.spec.options)
         name, spec = node.name, node.spec
@@ -206,6 +211,39 @@ class _Row:
             self.elements[start:stop] if self.elements else start if self.based else None,
             seeds.cut(self.places, start, stop),
         )
+
+
+def _note_loose(node: Map, stored: Sequence[int], cells: Sequence[Outputs]) -> None:
+    """Note which elements of a stored step use nothing of the one before: not all need be a chain.
+
+    Maps are fused where each element uses its own of the other, or none.
+    """
+    found: dict[Outputs, set[tuple[int, int]]] = {}
+    chunk = cells[0].n
+    for output, (before, last) in enumerate(pairwise(stored), 1):
+        for number in range(before + 1, last + 1):
+            columns, earlier = node.steps[number].columns, number - 1
+            if any(type(column) is Same and column.step == earlier for column in columns):
+                continue  # all of them do
+            for index in range(node.n):
+                if not any(_uses_step(column, index, earlier) for column in columns):
+                    places = found.setdefault(cells[index // chunk], set())
+                    places.add((output, index % chunk))
+    for cell, places in found.items():
+        cell.loose = places
+
+
+def _uses_step(column: Any, index: int, step: int) -> bool:
+    """Return whether an element of a column is, or holds, what a step makes for the element."""
+    slots = [column.values[index] if type(column) is Each else column]
+    for slot in slots:
+        if type(slot) is Same and slot.step == step:
+            return True
+        if type(slot) is Nested:
+            slots += slot.slots
+        elif type(slot) is Const:
+            slots.append(slot.value)
+    return False
 
 
 def _may_ask(spec: CallSpec) -> bool:

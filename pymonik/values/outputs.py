@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from pymonik.errors import WireError
@@ -27,7 +27,7 @@ class Outputs:
     `columns[o]` are the records of stored step `o`; `errors` the failures of values that nobody
     asked for, so that they are never lost; `missing` counts elements that have not ended;
     `renounced` are the calls that were cancelled, by the places of their values; `unwanted` the
-    places that no call claims any more.
+    places that no call claims any more; `loose` those that use nothing of the stored step before.
     """
 
     __slots__ = (
@@ -35,6 +35,7 @@ class Outputs:
         "callbacks",
         "columns",
         "errors",
+        "loose",
         "missing",
         "n",
         "plain",
@@ -51,6 +52,7 @@ class Outputs:
         self.errors: list[Failure] = []
         self.renounced: dict[tuple[int, int], set[int]] = {}
         self.unwanted: set[tuple[int, int]] = set()
+        self.loose: Collection[tuple[int, int]] = ()
         self.callbacks: list[tuple[int, int, Callback]] = []
 
     def demand(self, columns: Sequence[Sequence[Any]]) -> None:

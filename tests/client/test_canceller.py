@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from pymonik.client.cancel import Canceller
 from pymonik.values.outcome import Failure
 
@@ -86,3 +88,19 @@ def test_a_unit_goes_on_while_one_of_its_calls_is_wanted() -> None:
     assert alone.backend.cancelled == []
     assert canceller.cancel_call(handles[1])
     assert alone.backend.cancelled == [unit.cell]
+
+
+def test_a_call_that_ends_while_it_is_stopped_was_not_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = Cancels()
+    handle = double.invoke(1, pymonik=alone.scope)
+    alone.flush()
+
+    def cancel(cell: Any) -> bool:
+        alone.backend.answer([2])
+        return True
+
+    monkeypatch.setattr(alone.backend, "cancel", cancel)
+    assert not alone.canceller.cancel_call(handle)
+    assert record_of(handle) == 2

@@ -130,6 +130,22 @@ def test_a_unit_goes_on_while_something_wanted_is_left_in_it(client: Pymonik, ga
 
 
 @pytest.mark.asynchronous
+def test_an_element_that_uses_nothing_of_a_cancelled_one_goes_on(
+    client: Pymonik, gate: Gate
+) -> None:
+    """Two maps become one where each element uses its own of the other, or none."""
+    first = pass_gate.map_invoke([(gate.path, 1), (gate.path, 2), (gate.path, 3)])
+    second = inc.map_invoke([first[0], 7, first[2]])
+    third = add.map_invoke(zip(second, [first[0], first[1], 8]))
+    client.flush()
+    assert [handle.cancel() for handle in first] == [True, False, True]
+    gate.open()
+    assert [second[1].get(), third[1].get()] == [8, 10]
+    for handle in (second[0], third[0], second[2], third[2]):
+        assert isinstance(handle.exception(), Cancelled)
+
+
+@pytest.mark.asynchronous
 def test_a_shared_call_runs_while_one_of_its_callers_wants_it(client: Pymonik, gate: Gate) -> None:
     pass_purely = Task(pass_gate.func, func_name="pass_purely", pure=True)
     first, second = (pass_purely.invoke(gate.path, 1) for _ in range(2))
