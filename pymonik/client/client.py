@@ -45,6 +45,11 @@ class Pymonik(Scope):
 
     batch_size, disable_events_client, polling_interval, polling_batch_size and local_session are
     taken and mean nothing any more.
+
+    >>> with Pymonik(workers=2, seed=1) as client:
+    ...     values = client.put_many([1, 2, 3])
+    ...     Task(sum).invoke(values).get()
+    6
     """
 
     endpoint = Setting[str | None]()
@@ -129,7 +134,12 @@ class Pymonik(Scope):
         self.parts.lifetime.close()
 
     def cancel(self) -> None:
-        """Drop what was not sent, cancel what was, and close."""
+        """Drop what was not sent, cancel what was, and close.
+
+        >>> with Pymonik() as client:
+        ...     call = Task(print).invoke("never printed")
+        ...     client.cancel()
+        """
         self.parts.lifetime.abandon(None)
 
     def __enter__(self) -> Pymonik:
@@ -167,17 +177,36 @@ class Pymonik(Scope):
     # ----- what it does
 
     def plan(self) -> PlanView:
-        """Compile what is pending and return the plan, without sending it."""
+        """Compile what is pending and return the plan, without sending it.
+
+        >>> client = Pymonik(workers=2)
+        >>> calls = Task(abs).map_invoke(range(10), pymonik=client)
+        >>> client.plan().calls
+        10
+        >>> client.cancel()
+        """
         return self.parts.submitter.plan()
 
     def flush(self) -> None:
-        """Compile what is pending and send it, without waiting."""
+        """Compile what is pending and send it, without waiting.
+
+        >>> with Pymonik() as client:
+        ...     call = Task(pow).invoke(2, 3)
+        ...     client.flush()
+        ...     len(client.pending), call.get()
+        (0, 8)
+        """
         self.parts.submitter.flush()
 
     def lookup(self, name: str) -> ResultHandle[Any] | MultiResultHandle[Any]:
         """Return the handle of a value that has a name, here or in another program of this session.
 
         Raises KeyError when no value that was sent has the name.
+
+        >>> with Pymonik() as client:
+        ...     rates = client.put([0.01, 0.02], name="rates")
+        ...     client.lookup("rates").get()
+        [0.01, 0.02]
         """
         return self.parts.names.lookup(self, name)  # type: ignore[no-any-return]
 

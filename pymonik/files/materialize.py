@@ -77,6 +77,17 @@ def materialize(source: str | os.PathLike[str], worker_path: str | os.PathLike[s
 
     Raises `FileNotFoundError` when there is nothing at `source`, and `TreeError`, a `ValueError`,
     for what cannot be shipped: devices, sockets, links that lead out of the folder.
+
+    >>> source = tempfile.NamedTemporaryFile("w")
+    >>> source.write("1.08"), source.flush()
+    (4, None)
+    >>> @task
+    ... def rate(file):
+    ...     with open(file) as stream:
+    ...         return float(stream.read())
+    >>> with Pymonik():
+    ...     rate.invoke(materialize(source.name, "rate.txt")).get()
+    1.08
     """
     path = _path_of("source", source)
     worker_path = _path_of("worker_path", worker_path)

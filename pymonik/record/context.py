@@ -34,6 +34,13 @@ class PymonikContext:
     None for a single call), attempt (1 at first), worker. is_local: no ArmoniK worker runs it.
     task_handler: the low-level handler of an ArmoniK worker, or a stand-in. rng, seed: random
     numbers of the call's own.
+
+    >>> @task(require_context=True)
+    ... def where(ctx, x):
+    ...     return ctx.task_name, ctx.element, ctx.attempt
+    >>> with Pymonik():
+    ...     where.map_invoke([10, 20]).get()
+    [('where', 0, 1), ('where', 1, 1)]
     """
 
     def __init__(
@@ -217,6 +224,13 @@ def get_context() -> PymonikContext:
     @task
     def price(trade):
         get_context().logger.info("pricing", trade=trade.id)
+
+    >>> @task
+    ... def place(x):
+    ...     return get_context().element
+    >>> with Pymonik():
+    ...     place.map_invoke(["a", "b"]).get()
+    [0, 1]
     """
     running: PymonikContext | None = ENGINE.context()
     if running is not None:

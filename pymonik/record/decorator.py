@@ -63,6 +63,15 @@ def task(
 
     The options are those of `TaskOptions`; the other arguments are those of `Task`. Among other
     decorators it is applied last, that is, written on top.
+
+    >>> @task(max_duration=60)
+    ... def square(x):
+    ...     return x * x
+    >>> square(3)  # called plainly, it is the function
+    9
+    >>> with Pymonik():
+    ...     square.invoke(3).get()
+    9
     """
 
     def decorate(func: Callable[..., Any]) -> Task[..., Any]:

@@ -66,6 +66,11 @@ class ResultHandle(Generic[T_co]):
     Tasks and clients give handles; one is made of a `result_id` that came from elsewhere: from a
     task that handed out the id of a sub-task's value. Raises LookupError when there is no such id,
     NoClientError when its session is not the client's.
+
+    >>> with Pymonik() as client:
+    ...     rates = client.put({"EUR": 1.08, "GBP": 1.27})
+    ...     rates["GBP"].get()  # an item is a handle, too
+    1.27
     """
 
     __slots__ = ("__weakref__", "_anchor", "_client", "_index", "_node")
@@ -81,12 +86,21 @@ class ResultHandle(Generic[T_co]):
 
         timeout: seconds or a timedelta; past it TimeoutError is raised and nothing is lost. Returns
         itself.
+
+        >>> with Pymonik():
+        ...     Task(pow).invoke(2, 3).wait(timeout=60).done()
+        True
         """
         self._client.waiter.wait_for([self], in_seconds(timeout))
         return self
 
     def get(self, timeout: float | timedelta | None = None) -> T_co:
-        """Wait for the value and give it, or raise what the task raised."""
+        """Wait for the value and give it, or raise what the task raised.
+
+        >>> with Pymonik():
+        ...     Task(pow).invoke(2, 3).get(timeout=60)
+        8
+        """
         return self._client.waiter.value(self, in_seconds(timeout))  # type: ignore[no-any-return]
 
     def done(self) -> bool:
@@ -94,24 +108,53 @@ class ResultHandle(Generic[T_co]):
         return self._client.waiter.is_done(self)
 
     def exception(self, timeout: float | timedelta | None = None) -> BaseException | None:
-        """Wait, and give the error of the call, or None if it has none."""
+        """Wait, and give the error of the call, or None if it has none.
+
+        >>> with Pymonik():
+        ...     Task(divmod).invoke(1, 0).exception()
+        ZeroDivisionError('integer division or modulo by zero')
+        """
         return self._client.waiter.exception(self, in_seconds(timeout))
 
     def cancel(self) -> bool:
-        """Cancel the call and what depends on it; tell whether it will not run."""
+        """Cancel the call and what depends on it; tell whether it will not run.
+
+        >>> with Pymonik():
+        ...     Task(print).invoke("never printed").cancel()
+        True
+        """
         return self._client.canceller.cancel_call(self)
 
     def add_done_callback(self, callback: Callable[[ResultHandle[T_co]], object]) -> None:
-        """Call `callback(handle)` once the call has ended, from a thread of the library."""
+        """Call `callback(handle)` once the call has ended, from a thread of the library.
+
+        >>> values = []
+        >>> with Pymonik():
+        ...     Task(pow).invoke(2, 3).add_done_callback(lambda call: values.append(call.get()))
+        >>> values
+        [8]
+        """
         self._client.notifier.call_when_done(self, callback)
 
     def named(self, name: str) -> ResultHandle[T_co]:
-        """Name the value, so that it is kept and can be looked up. Returns itself."""
+        """Name the value, so that it is kept and can be looked up. Returns itself.
+
+        >>> with Pymonik() as client:
+        ...     call = Task(pow).invoke(2, 3).named("power")
+        ...     client.lookup("power").get()
+        8
+        """
         self._client.recorder.name(self, name)
         return self
 
     def unpack(self, n: int) -> tuple[ResultHandle[Any], ...]:
-        """Return handles to the `n` items of a value that is a sequence of `n` items."""
+        """Return handles to the `n` items of a value that is a sequence of `n` items.
+
+        >>> with Pymonik():
+        ...     quotient, remainder = Task(divmod).invoke(17, 5).unpack(2)
+        ...     remainder.get()
+        2
+        """
         if isinstance(n, bool) or not isinstance(n, int) or n < 0:
             raise OptionsError(f"unpack takes the number of items, not {n!r}")
         return self._client.recorder.unpack(self, n)

@@ -24,6 +24,11 @@ class MultiResultHandle(Generic[T]):
     """Handles that behave like a list; as an argument of a task it arrives as a list of values.
 
     `runs` are (node, indexes, anchor): a whole map is one run, whatever its length.
+
+    >>> with Pymonik():
+    ...     powers = Task(pow).map_invoke([(2, n) for n in range(6)])
+    ...     len(powers), powers[-1].get(), Task(sum).invoke(powers[2:4]).get()
+    (6, 32, 12)
     """
 
     __slots__ = ("_client", "_runs")
@@ -58,7 +63,12 @@ class MultiResultHandle(Generic[T]):
         return self
 
     def get(self, timeout: float | timedelta | None = None) -> list[T]:
-        """Wait for all values and give them in order, or raise the first error."""
+        """Wait for all values and give them in order, or raise the first error.
+
+        >>> with Pymonik():
+        ...     Task(abs).map_invoke([-1, 2, -3]).get(timeout=60)
+        [1, 2, 3]
+        """
         if self._client is None:
             return []
         return self._client.waiter.values(self._runs, in_seconds(timeout))  # type: ignore[no-any-return]
@@ -78,7 +88,12 @@ class MultiResultHandle(Generic[T]):
         return all(was or handle.cancel() for was, handle in zip(stopped, self))
 
     def exception(self, timeout: float | timedelta | None = None) -> list[BaseException | None]:
-        """Wait for all calls, and give the error of each, None where it has none."""
+        """Wait for all calls, and give the error of each, None where it has none.
+
+        >>> with Pymonik():
+        ...     Task(int).map_invoke(["7", "seven"]).exception()
+        [None, ValueError("invalid literal for int() with base 10: 'seven'")]
+        """
         self.wait(timeout)
         return [handle.exception() for handle in self]
 

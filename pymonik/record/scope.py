@@ -36,6 +36,11 @@ class Scope(Owner, Protocol):
 
         obj: anything that can be pickled; later changes to it are not seen. name: under which it
         is stored and can be looked up. Raises CaptureError.
+
+        >>> with Pymonik() as client:
+        ...     weights = client.put([0.2, 0.8])
+        ...     Task(max).invoke(weights).get()
+        0.8
         """
         return self.recorder.record_put(self, obj, name)
 
@@ -45,6 +50,11 @@ class Scope(Owner, Protocol):
         """Keep several objects; give their handles, in order.
 
         names: one for each object. Raises OptionsError when their numbers differ.
+
+        >>> with Pymonik() as client:
+        ...     letters = client.put_many(["a", "b"], names=["first", "second"])
+        ...     client.lookup("second").get()
+        'b'
         """
         if not isinstance(objects, Iterable):
             raise OptionsError(

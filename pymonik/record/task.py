@@ -52,6 +52,13 @@ class Task(Generic[P, R]):
     are known: in a store on this machine, or within the session of a cluster. version: stands for
     the code when values are looked up; else they are made anew whenever it, or what it calls,
     changed. Raises TaskDefinitionError.
+
+    >>> power = Task(pow, func_name="power")
+    >>> power(2, 3)  # here and now
+    8
+    >>> with Pymonik():
+    ...     power.invoke(2, 3).get()  # in an executor, or on a cluster
+    8
     """
 
     __pymonik_role__: ClassVar[str] = "task"
@@ -134,6 +141,11 @@ class Task(Generic[P, R]):
         call; `pmk_name=` names its value. Where the function has parameters of these names, they
         are meant, and ours are `pmk_pymonik=` and so on. Raises SignatureError, CaptureError,
         NoClientError.
+
+        >>> add = Task(lambda x, y: x + y, func_name="add")
+        >>> with Pymonik():
+        ...     add.invoke(1, add.invoke(2, 3)).get()
+        6
         """
         if self._signature.ours:
             pymonik, delegate, task_options = self._ours(kwargs, pymonik, delegate, task_options)
@@ -199,6 +211,11 @@ class Task(Generic[P, R]):
         args_list: a list, a generator, an array. A tuple is the arguments of a call, anything else
         a single one; so the rows of a 2-D array and of a data frame are tuples. Further
         keywords go to every call. Raises as `invoke` does.
+
+        >>> scale = Task(lambda x, by: x * by, func_name="scale")
+        >>> with Pymonik():
+        ...     scale.map_invoke([1, 2, 3], by=10).get()
+        [10, 20, 30]
         """
         if args_list is NOT_GIVEN:
             args_list = kwargs.pop("args_list", None)

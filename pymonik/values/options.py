@@ -49,6 +49,12 @@ class TaskOptions:
     chunk_size: elements of a map that make one unit, in place of the compiler's choice.
     options: free labels, merged key by key; the `application_…` fields and `engine_type` go to
     ArmoniK as they are.
+
+    >>> TaskOptions(max_duration=timedelta(minutes=2), retries=3).seconds
+    120.0
+    >>> with Pymonik(task_options=TaskOptions(retries=2)):
+    ...     Task(pow, task_options=TaskOptions(priority=1)).invoke(2, 3, pmk_retries=0).get()
+    8
     """
 
     max_duration: timedelta | float | None = None
