@@ -118,7 +118,7 @@ class ExecutionTrace(Observer):
         return SessionTask(
             id=str(id(unit.cell)),
             name=unit.name,
-            status="failed" if failures else "waiting" if unit.cell.missing else "done",
+            status=_status(failures, unit.cell.missing),
             inputs=tuple(dict.fromkeys(str(id(cell)) for cell in unit.needs)),
             outputs=tuple(str(id(cell)) for cell in outputs),
             ancestors=tuple(str(id(one.cell)) for one in ancestors),
@@ -133,6 +133,12 @@ class ExecutionTrace(Observer):
             ),
             error=failures[0].message if failures else "",
         )
+
+
+def _status(failures: Sequence[Failure], missing: int) -> str:
+    if any(failure.kind != "cancelled" for failure in failures):
+        return "failed"
+    return "cancelled" if failures else "waiting" if missing else "done"
 
 
 def _for_cluster(source: Source) -> Source:

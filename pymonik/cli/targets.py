@@ -30,6 +30,7 @@ from pymonik.graph.ir import Graph
 from pymonik.humanize import counted, seconds_text, size_text
 from pymonik.plan.plan import Plan
 from pymonik.runs.drawing import drawing_of
+from pymonik.runs.observe import failures_text
 from pymonik.runs.record import RunRecord
 from pymonik.runs.store import RunStore
 
@@ -166,7 +167,7 @@ def seen(name: str, endpoint: str | None) -> Inspected | None:
         figures = (
             ("calls", f"{run.calls:,}"),
             ("units", f"{run.units:,}"),
-            ("failed", f"{run.failed:,}"),
+            ("failed", failures_text(run)),
             ("took", f"{seconds_text(run.seconds)} with {counted(run.workers, 'worker')}"),
         )
         return Inspected(f"{run.script}: run {run.id}", "run", run.id, drawing_of(run), figures)

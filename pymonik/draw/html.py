@@ -16,7 +16,7 @@ from string import Template
 from typing import Any
 
 from pymonik.draw.layout import Place
-from pymonik.draw.model import Box, Drawing, brief
+from pymonik.draw.model import EMPTY, Box, Drawing, brief
 from pymonik.draw.summary import summarized
 from pymonik.draw.svg import fine_print, hues
 from pymonik.foreign import harmless
@@ -58,7 +58,7 @@ def page(
             {
                 "name": stage.name,
                 "title": stage.title,
-                "notes": list(stage.notes),
+                "notes": list(stage.notes) if stage.drawing.boxes else [EMPTY],
                 "drawing": _drawing(summarized(stage.drawing, _CLEAR), colours),
             }
             for stage in stages

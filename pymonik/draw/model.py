@@ -72,6 +72,10 @@ class Link:
     kind: str = "values"
 
 
+# What stands where there is nothing to draw: a blank would look like a fault.
+EMPTY = "nothing was sent"
+
+
 @dataclass(frozen=True)
 class Drawing:
     """Boxes in an order in which they could run, links from earlier to later ones."""

@@ -10,7 +10,7 @@ from html import escape
 
 from pymonik.draw.coordinates import positions
 from pymonik.draw.layout import Layout, Place
-from pymonik.draw.model import Box, Drawing, brief
+from pymonik.draw.model import EMPTY, Box, Drawing, brief
 from pymonik.draw.summary import summarized
 from pymonik.draw.terminal import units_text
 
@@ -34,6 +34,9 @@ _STYLE = """
 
 def svg(drawing: Drawing) -> str:
     """Draw as SVG; values flow down, a fan-out is a stack of cards."""
+    if not drawing.boxes:
+        words = f'<text x="0" y="{LINE:.0f}">{EMPTY}</text>'
+        return _element(CHARACTER * len(EMPTY), LINE, words)
     drawing = summarized(drawing)
     layout = drawing.layout()
     texts = [(brief(box.titles, 6), fine_print(box)) for box in drawing.boxes]
@@ -47,11 +50,15 @@ def svg(drawing: Drawing) -> str:
         left = at[number] - _width(number, texts) / 2
         colour = colours[box.titles[0]]
         parts.append(_card(box, texts[number], left, tops[number], _width(number, texts), colour))
+    return _element(width, height, "".join(parts))
+
+
+def _element(width: float, height: float, parts: str) -> str:
     size = f"{width + 2 * EDGE:.0f} {height + 2 * EDGE:.0f}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="pmk" viewBox="-{EDGE:.0f} -{EDGE:.0f} '
         f'{size}" width="{size.split()[0]}" height="{size.split()[1]}" role="img">'
-        f"<title>task graph</title><style>{_STYLE}</style>{''.join(parts)}</svg>"
+        f"<title>task graph</title><style>{_STYLE}</style>{parts}</svg>"
     )
 
 

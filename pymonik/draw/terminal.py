@@ -10,7 +10,7 @@ from collections import Counter
 
 from pymonik.draw.canvas import Canvas
 from pymonik.draw.layout import Layout, Place
-from pymonik.draw.model import Box, Drawing, brief
+from pymonik.draw.model import EMPTY, Box, Drawing, brief
 from pymonik.draw.summary import components, summarized
 
 _GAP = 3
@@ -24,6 +24,8 @@ def terminal(drawing: Drawing, width: int = 80, colour: bool = False) -> str:
 
     colour: by the status of the boxes, in the codes of ANSI terminals.
     """
+    if not drawing.boxes:
+        return f"({EMPTY})"
     drawing = summarized(drawing)
     return "\n".join(_drawn(part, width, colour) for part in components(drawing))
 

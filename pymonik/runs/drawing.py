@@ -6,46 +6,57 @@ Enters: the record of a run. Leaves: a `Drawing` whose boxes have a status, or t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pymonik.analysis.session.diff import tasks_of_plans
 from pymonik.analysis.session.tasks import SessionTask
-from pymonik.draw.model import Box, Drawing, Link
+from pymonik.draw.model import Box, Drawing, Link, status_of
 from pymonik.plan.plan import Plan
 from pymonik.runs.record import RunRecord
 
 
 def drawing_of(record: RunRecord) -> Drawing:
     """Draw all submissions of a run, side by side."""
-    failed, work = _failed(record), _work(record)
+    ends, work = _ends(record), _work(record)
     boxes: list[Box] = []
     links: list[Link] = []
     for data in record.drawings:
         part = Drawing.of(data)
         first = len(boxes)
         links += [Link(a.source + first, a.target + first, a.values) for a in part.links]
-        boxes += [_told(box, failed, work.get("; ".join(box.titles))) for box in part.boxes]
+        boxes += [_told(box, ends, work.get("; ".join(box.titles))) for box in part.boxes]
     return Drawing(tuple(boxes), tuple(links))
 
 
 def tasks_of_run(record: RunRecord, plans: Sequence[Plan]) -> list[SessionTask]:
     """Return the tasks of the plans of a run, each with the mean of what those of its name took."""
     tasks = tasks_of_plans(plans)
-    failed, work = _failed(record), _work(record)
+    ends, work = _ends(record), _work(record)
     counts = Counter(task.name for task in tasks)
     return [
         replace(
             task,
-            status="failed" if failed & set(task.name.split("; ")) else "done",
+            status=_status(task.name.split("; "), ends),
             seconds=work[task.name][0] / counts[task.name] if task.name in work else None,
         )
         for task in tasks
     ]
 
 
-def _failed(record: RunRecord) -> set[str]:
-    return {failure["task"] for failure in record.failures}
+def _ends(record: RunRecord) -> dict[str, str]:
+    """Return how tasks have ended that did not end well, by their names: failed, or cancelled."""
+    ends: dict[str, str] = {}
+    for failure in record.failures:
+        how = "cancelled" if failure.get("kind") == "cancelled" else "failed"
+        for name in failure["task"].split("; "):
+            if ends.get(name) != "failed":
+                ends[name] = how
+    return ends
+
+
+def _status(names: Iterable[str], ends: dict[str, str]) -> str:
+    return status_of({ends[name]: 1 for name in names if name in ends}) or "done"
 
 
 def _work(record: RunRecord) -> dict[str, list[float]]:
@@ -58,8 +69,8 @@ def _work(record: RunRecord) -> dict[str, list[float]]:
     return work
 
 
-def _told(box: Box, failed: set[str], work: list[float] | None) -> Box:
-    status = "failed" if failed & set(box.titles) else "done"
+def _told(box: Box, ends: dict[str, str], work: list[float] | None) -> Box:
+    status = _status(box.titles, ends)
     if not work or not work[1]:
         return replace(box, status=status)
     facts = (("seconds", f"{work[0]:.4g}"), ("seconds each", f"{work[0] / work[1]:.4g}"))

@@ -115,7 +115,7 @@ class ObservedBackend(Observer):
             return
         record.seconds = time.perf_counter() - self._began
         # One failure is told of wherever it had an effect, by its mark.
-        record.failed = len({failure.mark for failure in self.traits.arrivals.failures})
+        record.failed = len({f.mark for f in self.traits.arrivals.failures if not _is_cancel(f)})
         if self._tells:
             sys.stderr.write(f"{summary(record)}\n")
         try:
@@ -130,7 +130,10 @@ class ObservedBackend(Observer):
         from pymonik.runs.store import RunStore
 
         record = self._record
-        failures = list(self.traits.arrivals.failures)
+        told = list(self.traits.arrivals.failures)
+        # Of what was cancelled, one of each name tells it; what failed goes first.
+        failures = [failure for failure in told if not _is_cancel(failure)]
+        failures += {failure.task: failure for failure in told if _is_cancel(failure)}.values()
         record.failures = [
             {
                 "task": f.task,
@@ -155,7 +158,11 @@ class ObservedBackend(Observer):
 def _was_cut_off(unit: Unit) -> bool:
     """Return whether a unit has not run to its end, since its submission was interrupted."""
     records = chain(*unit.cell.columns, unit.cell.errors)
-    return any(type(record) is Failure and record.kind == "cancelled" for record in records)
+    return any(type(record) is Failure and _is_cancel(record) for record in records)
+
+
+def _is_cancel(failure: Failure) -> bool:
+    return failure.kind == "cancelled"
 
 
 def watched(backend: Backend) -> Backend:

@@ -45,6 +45,26 @@ def shown(command: Command, *args: str, steps: str = STEPS) -> Any:
     return json.loads(done.stdout)
 
 
+CANCELLED = """
+import time
+from pymonik import Pymonik, task
+
+@task
+def wait(x):
+    time.sleep(3600)
+
+with Pymonik() as client:
+    wait.map_invoke(range(3))
+    client.flush()
+    client.cancel()
+"""
+
+
+def test_what_the_script_cancels_has_not_failed(pymonik_command: Command) -> None:
+    made = shown(pymonik_command, "--view", "units", steps=CANCELLED)
+    assert [box["status"] for box in made["boxes"]] == ["cancelled"]
+
+
 def test_all_submissions_are_one_graph(pymonik_command: Command) -> None:
     made = shown(pymonik_command)
     names = [box["titles"][0] for box in made["boxes"]]

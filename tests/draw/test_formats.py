@@ -11,8 +11,10 @@ import pytest
 
 from pymonik import Pymonik
 from pymonik.draw.formats import FORMATS, as_json, dot, graphml, mermaid
-from pymonik.draw.model import Box, Drawing, drawing
+from pymonik.draw.html import html
+from pymonik.draw.model import EMPTY, Box, Drawing, drawing
 from pymonik.draw.svg import svg
+from pymonik.draw.terminal import terminal
 
 from .graphs import prices
 
@@ -85,3 +87,10 @@ def test_every_format_takes_awkward_names_and_an_empty_graph(form: str) -> None:
     assert isinstance(FORMATS[form](Drawing((), ())), str)
     if form in ("svg", "graphml"):
         ET.fromstring(FORMATS[form](awkward))
+
+
+def test_where_there_is_nothing_to_draw_that_is_said() -> None:
+    nothing = Drawing((), ())
+    for text in (terminal(nothing), svg(nothing), html(nothing)):
+        assert EMPTY in text
+    ET.fromstring(svg(nothing))

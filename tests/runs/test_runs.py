@@ -20,11 +20,14 @@ import pytest
 
 from pymonik import Pymonik, Task, task
 from pymonik.capture.fingerprint import fingerprint
+from pymonik.emulator import Emulator
 from pymonik.errors import RunNotFound
+from pymonik.runs.drawing import drawing_of
 from pymonik.runs.record import RunRecord
 from pymonik.runs.store import RunStore
 from pymonik.runs.trace import chrome, timeline, without_overlaps
-from tests.conftest import PATIENCE, script_environment
+from tests.conformance.programs import pass_gate
+from tests.conftest import PATIENCE, Gate, script_environment
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -399,6 +402,27 @@ def test_a_run_that_was_left_early_says_so(runs: Path, command_here: Command) ->
     assert last().unfinished == 1
     for command in ("list", "show"):
         assert "1 unit interrupted" in command_here("runs", command).stdout
+
+
+@pytest.mark.parametrize("backend", ["local", "emulator"])
+def test_what_was_cancelled_is_drawn_as_cancelled_and_has_not_failed(
+    runs: Path, gate: Gate, backend: str, emulated_cluster: Emulator
+) -> None:
+    given = (
+        {"endpoint": emulated_cluster.endpoint} if backend == "emulator" else {"backend": backend}
+    )
+    client = Pymonik(workers=2, **given).create()
+    passed = pass_gate.invoke(gate.path, 0, pymonik=client)
+    failed = inverse.invoke(0, pymonik=client)
+    assert isinstance(failed.exception(), ZeroDivisionError)
+    later = add.invoke(passed, 1, pymonik=client)
+    client.flush()
+    client.cancel()
+    record = last()
+    assert (record.failed, record.unfinished) == (1, 2)
+    drawn = {box.titles[0]: box.status for box in drawing_of(record).boxes}
+    assert drawn == {"pass_gate": "cancelled", "inverse": "failed", "add": "cancelled"}
+    del later
 
 
 def test_a_run_that_is_interrupted_in_the_thread_of_its_calls_says_so(

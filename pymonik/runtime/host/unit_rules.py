@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pymonik.plan.unit import Unit
 from pymonik.runtime.executor.results import failure_of
 from pymonik.runtime.host.events import (
@@ -79,6 +81,9 @@ def all_failed(state: SchedulerState, event: AllFailed) -> None:
     """Let every unfinished unit end with one failure, and stop what runs."""
     state.ready.clear()
     state.out += [KillExecutor(number) for number, pieces in state.executors.items() if pieces]
+    if event.failure.kind == "cancelled":  # for who draws the run: one of each name tells it
+        names = dict.fromkeys(running.unit.name for running in state.units.values())
+        state.note([replace(event.failure, task=name) for name in names])
     for running in list(state.units.values()):
         state.fail(running, event.failure)
     state.complete.clear()
