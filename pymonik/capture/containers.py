@@ -1,17 +1,16 @@
 """Containers that functions see, changed in place: a call means what they hold when it is made.
 
 Enters: functions that were captured. Leaves: whether what they see still holds what it held then:
-lists, dicts, sets, objects that are pickled by their attributes, arrays; in globals, closures and
-defaults, at any depth. Looked at by every call where there is little of it; what is more, by the
-first call after each flush; what is a lot is data, which is passed as an argument.
+lists, dicts, sets, objects that are pickled by their attributes, arrays, and what only its pickle
+tells of, such as data frames; in globals, closures and defaults, at any depth. Looked at by every
+call where there is little of it; what is more, and what has to be pickled, by the first call after
+each flush; what is a lot is data, which is passed as an argument.
 """
 
 from __future__ import annotations
 
 import functools
-import sys
 import types
-from array import array
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
@@ -19,16 +18,20 @@ from operator import attrgetter, is_
 from typing import Any
 
 from pymonik.capture.class_parts import name_slots
+from pymonik.capture.held_bytes import LIMIT, HeldBytes, is_array, is_opaque, size_of
 from pymonik.capture.local_modules import is_local
 from pymonik.capture.reachable import cell_value, global_names
 from pymonik.values.content import IMMEDIATE
 
 # Items that every call looks at, and that the first call after a flush does: 2 us, and 0.3 ms.
 _FEW, _MANY = 50, 20_000
-# Bytes of an array that are compared.
-_BYTES = 1 << 16
+# Bytes of all arrays that every call compares: 1 us.
+_FEW_BYTES = 1 << 14
+# Objects that are pickled to be compared: a data frame takes 100 us.
+_PICKLED = 50
 _LEAVES = IMMEDIATE | {types.ModuleType, types.FunctionType, types.BuiltinFunctionType}
 _CONTAINERS: tuple[Any, ...] = (OrderedDict, dict, list, tuple, set, frozenset, deque)
+_BOUND = (types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType)
 _REDUCE = ("__reduce__", "__reduce_ex__", "__getstate__")
 
 
@@ -59,18 +62,23 @@ class ContainerWatch:
 
     def _find(self, open_ones: list[Any]) -> None:
         met: set[int] = set()
-        count = 0
+        count = held = pickled = 0
         while open_ones:
             obj = open_ones.pop()
             kind = type(obj)
             if kind in _LEAVES or id(obj) in met or issubclass(kind, type):
                 continue
             met.add(id(obj))
-            if _is_buffer(obj, kind):
-                if _size_of(obj) <= _BYTES:
-                    self._many.add_buffer(obj)
+            if is_array(obj):
+                if (size := size_of(obj)) <= LIMIT:
+                    held += size
+                    (self._few if held <= _FEW_BYTES else self._many).held.add_array(obj)
                 continue
-            for part in _parts_of(obj, kind):
+            parts = parts_of(obj, kind)
+            if not parts and pickled < _PICKLED and is_opaque(kind):
+                pickled += 1
+                self._many.held.add_pickled(obj)
+            for part in parts:
                 count += len(part)
                 if count > _MANY:
                     return
@@ -88,20 +96,16 @@ class _Snapshot:
         self._views: list[Any] = []
         self._lengths: list[int] = []
         self._seen: list[Any] = []
-        self._buffers: list[tuple[Any, bytes]] = []
+        self.held = HeldBytes()
 
     def __bool__(self) -> bool:
-        return bool(self._views or self._buffers)
+        return bool(self._views or self.held)
 
     def add(self, container: Any) -> None:
         """Take one more container."""
         self._views.append(container)
         if isinstance(container, dict):
             self._views.append(dict.values(container))
-
-    def add_buffer(self, buffer: Any) -> None:
-        """Take one more array, with its bytes."""
-        self._buffers.append((buffer, _bytes_of(buffer)))
 
     def take(self) -> None:
         """Remember what they hold: kept, so that nothing else can come to have its identity."""
@@ -114,7 +118,7 @@ class _Snapshot:
             return (
                 list(map(len, self._views)) == self._lengths
                 and all(map(is_, chain.from_iterable(self._views), self._seen))
-                and all([_bytes_of(buffer) == seen for buffer, seen in self._buffers])
+                and self.held.hold()
             )
         except (
             Exception
@@ -150,14 +154,16 @@ def _seen_by(function: types.FunctionType) -> Iterable[Any]:
 
 
 def _bound(function: Any) -> list[Any]:
-    """Return what a method is bound to, and the arguments that a partial has."""
+    """Return what a method is bound to, the arguments of a partial, an object that is called."""
     if isinstance(function, functools.partial):
         given = [*function.args, *function.keywords.values()]
         return [*_bound(function.func), *given]
-    return [function.__self__] if isinstance(function, types.MethodType) else []
+    if isinstance(function, _BOUND):
+        return [function.__self__]
+    return [function]
 
 
-def _parts_of(obj: Any, kind: Any) -> list[Any]:
+def parts_of(obj: Any, kind: Any) -> list[Any]:
     """Return what can be changed of an object: it as a container, and its attributes."""
     try:
         return _parts(obj, kind)
@@ -187,19 +193,3 @@ def _is_pickled_by_attributes(kind: Any) -> bool:
         return False
     own = (getattr(kind, name, None) is getattr(object, name, None) for name in _REDUCE)
     return all(own)
-
-
-def _is_buffer(obj: Any, kind: Any) -> bool:
-    if kind in (bytearray, array):
-        return True
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and kind is numpy.ndarray and not obj.dtype.hasobject
-
-
-def _size_of(buffer: Any) -> int:
-    size = getattr(buffer, "nbytes", None)  # NumPy knows, also of arrays that give no view
-    return int(memoryview(buffer).nbytes if size is None else size)
-
-
-def _bytes_of(buffer: Any) -> bytes:
-    return buffer.tobytes() if not isinstance(buffer, bytearray) else bytes(buffer)

@@ -1,8 +1,9 @@
 """Watching what is changed in place: classes, the globals that methods see, containers in both.
 
 Enters: an object that travels as a definition. Leaves: whether it is still what it was, compared
-by the identities of what it holds. Objects that Python cannot look into, such as arrays, are known
-by their identity alone. Asked at every call that passes such an object: each look is one loop in C.
+by the identities of what it holds, and arrays by their bytes, at every call that passes such an
+object: each look is one loop in C. What only its pickle tells of, such as a data frame, is looked
+at once between two flushes.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from operator import attrgetter, is_
 from typing import Any
 
 from pymonik.capture.class_parts import name_slots, registry_of
+from pymonik.capture.containers import parts_of
+from pymonik.capture.held_bytes import EPOCH, LIMIT, HeldBytes, is_array, is_opaque, size_of
 from pymonik.values.content import IMMEDIATE
 
 # More is not looked at: what is that large is data, which is passed as an argument.
 _NODES, _ITEMS = 500, 2000
+_PICKLED = 50
 _LEAVES = IMMEDIATE | {types.ModuleType, types.BuiltinFunctionType, types.CodeType}
 _METHODS = (types.FunctionType, classmethod, staticmethod, property)
 _of_function = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__closure__")
@@ -31,7 +35,7 @@ Look = Callable[[], Iterable[Any]]
 class ObjectWatch:
     """What an object held: `holds` tells whether it holds the same."""
 
-    __slots__ = ("_looks", "_seen")
+    __slots__ = ("_arrays", "_epoch", "_looks", "_pickled", "_seen")
 
     def __init__(
         self, obj: Any, travels: Callable[[Any], bool], names: Iterable[str] | None = None
@@ -40,7 +44,9 @@ class ObjectWatch:
 
         names: of the variables of a module, those to look at.
         """
-        self._looks = _Found(obj, travels, names).looks()
+        found = _Found(obj, travels, names)
+        self._looks, self._arrays, self._pickled = found.looks(), found.arrays, found.pickled
+        self._epoch = EPOCH.token
         # What was seen is kept, so that nothing else can come to have its identity.
         self._seen = list(self._look())
 
@@ -51,8 +57,15 @@ class ObjectWatch:
     def holds(self) -> bool:
         """Return whether nothing was changed since."""
         try:
-            return all(map(is_, self._look(), self._seen))
-        except (RuntimeError, ValueError):  # changed by another thread just now, or a cell emptied
+            if not all(map(is_, self._look(), self._seen)) or not self._arrays.hold():
+                return False
+            if self._epoch is EPOCH.token:
+                return True
+            token = EPOCH.token
+            if self._pickled.hold():
+                self._epoch = token
+            return self._epoch is token
+        except Exception:  # changed by another thread just now, or whatever objects of the user do
             return False
 
 
@@ -68,6 +81,7 @@ class _Found:
         self.cells: list[Any] = []
         self.dicts: list[dict[Any, Any]] = []
         self.others: list[Iterable[Any]] = []
+        self.arrays, self.pickled = HeldBytes(), HeldBytes()
         self.globals: dict[int, tuple[dict[str, Any], set[str]]] = {}
         open_ones: list[Any] = [top]
         if names is not None:
@@ -111,17 +125,17 @@ class _Found:
             return (obj.__func__,)
         if kind is property:
             return (obj.fget, obj.fset, obj.fdel)
-        if kind in (list, tuple, set, frozenset):
-            return self._items(self.others, obj, obj)
         if kind is dict and "__builtins__" in obj:  # variables of a module, as made here
             self.dicts.append(obj)
             return [value for name, value in obj.items() if name != "__builtins__"]
-        if kind is dict:
-            return self._items(self.dicts, obj, chain(obj, obj.values()))
-        space = getattr(obj, "__dict__", None)
-        if type(space) is not dict:
+        if is_array(obj):
+            if size_of(obj) <= LIMIT:
+                self.arrays.add_array(obj)
             return ()
-        return self._items(self.dicts, space, space.values())
+        parts = parts_of(obj, kind)
+        if not parts and is_opaque(kind) and len(self.pickled) < _PICKLED:
+            self.pickled.add_pickled(obj)
+        return chain.from_iterable(map(self._items, parts))
 
     def _class(self, cls: type) -> Iterable[Any]:
         name_slots(cls)
@@ -144,11 +158,14 @@ class _Found:
         seen = [space[name] for name in names if name in space]
         return [*seen, *map(_in_cell, cells), *defaults]
 
-    def _items(self, looked_at: list[Any], found: Any, items: Iterable[Any]) -> Iterable[Any]:
-        if len(found) > _ITEMS:
+    def _items(self, part: Any) -> Iterable[Any]:
+        if len(part) > _ITEMS:
             return ()
-        looked_at.append(found)
-        return list(items)
+        if isinstance(part, dict):
+            self.dicts.append(part)
+            return [*part, *dict.values(part)]
+        self.others.append(part)
+        return list(part)
 
 
 def _look_at_class(cls: Any) -> Look:

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pymonik.capture.held_bytes import begin_epoch
 from pymonik.client.compiler import Compiler
 from pymonik.client.engine import LazyBackend
 from pymonik.client.known_values import KnownValues
@@ -100,6 +101,7 @@ class Submitter:
             try:
                 self._flushed()
             finally:
+                begin_epoch()  # behind it: inline, calls have looked meanwhile
                 self._wake_waits()
 
     def flush_captures(self) -> None:

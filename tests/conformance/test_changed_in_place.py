@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+import random
 from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pymonik import Pymonik, Task, task
@@ -37,6 +39,36 @@ class Rows(list[Any]):
     pass
 
 
+class Stateful(Plain):
+    def __getstate__(self) -> Any:
+        return {"n": self.n}
+
+
+class Tensor:
+    """Holds numbers where Python does not see them, as tensors do: only its pickle tells."""
+
+    __slots__ = ("numbers",)
+
+    def __init__(self, numbers: Sequence[int] = (1, 0)) -> None:
+        self.numbers = np.array(numbers)
+
+    def __setitem__(self, at: int, number: int) -> None:
+        self.numbers[at] = number
+
+    def __reduce_ex__(self, protocol: int) -> Any:  # type: ignore[override]
+        return Tensor, (self.numbers.tolist(),)
+
+
+def make_numbers() -> random.Random:
+    return random.Random(5)
+
+
+def next_number(numbers: random.Random) -> int:
+    """Return which of its numbers comes next: 1 for the first."""
+    other, now = make_numbers(), numbers.getstate()
+    return 1 + next(n for n in range(9) if other.getstate() == now or not other.random())
+
+
 def put_two(value: Any) -> None:
     value["n"] = 2
 
@@ -45,8 +77,20 @@ def set_two(value: Any) -> None:
     value.n = 2
 
 
-def two_at_first(value: Any) -> None:
+def put_first(value: Any) -> None:
     value[0] = 2
+
+
+def put_in_frame(frame: pd.DataFrame) -> None:
+    frame.loc[0, "n"] = 2
+
+
+def put_first_of_first(value: Any) -> None:
+    value[0][0] = 2
+
+
+def first_of_first(value: Any) -> Any:
+    return value[0][0]
 
 
 def deeper(value: Any) -> None:
@@ -67,23 +111,30 @@ KINDS: dict[str, tuple[Callable[[], Any], Callable[[Any], None], Callable[[Any],
     "dict": (lambda: {"n": 1}, put_two, lambda v: v["n"]),
     "nested": (lambda: {"list": [{"n": 1}]}, deeper, lambda v: v["list"][0]["n"]),
     "in a tuple": (lambda: ({"n": 1}, 0), lambda v: put_two(v[0]), lambda v: v[0]["n"]),
-    "list": (lambda: [1], two_at_first, lambda v: v[0]),
+    "list": (lambda: [1], put_first, lambda v: v[0]),
     "longer": (lambda: [1], lambda v: v.append(1), len),
     "moved": (lambda: [[0], [0, 0]], lambda v: v[0].append(v[1].pop()), lambda v: len(v[0])),
-    "list of a class": (lambda: Rows([1]), two_at_first, lambda v: v[0]),
+    "list of a class": (lambda: Rows([1]), put_first, lambda v: v[0]),
     "set": (lambda: {1}, other_member, sum),
-    "deque": (lambda: deque([1]), two_at_first, sum),
+    "deque": (lambda: deque([1]), put_first, sum),
     "ordered": (lambda: OrderedDict(n=1), put_two, lambda v: v["n"]),
     "order": (lambda: OrderedDict(a=1, b=2), lambda v: v.move_to_end("a"), first_value),
     "default": (lambda: defaultdict(int, n=1), put_two, lambda v: v["n"]),
     "counter": (lambda: Counter("n"), lambda v: v.update("n"), lambda v: v["n"]),
-    "bytearray": (lambda: bytearray(b"\1"), two_at_first, lambda v: v[0]),
-    "array": (lambda: array("d", [1.0]), two_at_first, lambda v: v[0]),
-    "array of NumPy": (lambda: np.ones(3), two_at_first, lambda v: v[0]),
-    "dates": (lambda: np.ones(1, "M8[D]"), two_at_first, lambda v: v[0].astype(int)),
+    "bytearray": (lambda: bytearray(b"\1"), put_first, lambda v: v[0]),
+    "array": (lambda: array("d", [1.0]), put_first, lambda v: v[0]),
+    "array of NumPy": (lambda: np.ones(3), put_first, lambda v: v[0]),
+    "dates": (lambda: np.ones(1, "M8[D]"), put_first, lambda v: v[0].astype(int)),
     "object": (Plain, set_two, lambda v: v.n),
     "with places": (Slotted, set_two, lambda v: v.n),
     "namespace": (lambda: SimpleNamespace(n=1), set_two, lambda v: v.n),
+    "array of objects": (lambda: np.array([[1], 0], "O"), put_first_of_first, first_of_first),
+    "masked": (lambda: np.ma.array([1, 0]), put_first, lambda v: v[0]),
+    "data frame": (lambda: pd.DataFrame({"n": [1]}), put_in_frame, lambda v: v["n"][0]),
+    "series": (lambda: pd.Series([1]), put_first, lambda v: v[0]),
+    "tensor": (Tensor, put_first, lambda v: v.numbers[0]),
+    "state of its own": (Stateful, set_two, lambda v: v.n),
+    "random numbers": (make_numbers, lambda v: v.random(), next_number),
     "many": (lambda: {**dict.fromkeys(range(3000), 0), "n": 1}, put_two, lambda v: v["n"]),
 }  # fmt: skip
 
@@ -125,6 +176,39 @@ def test_what_a_method_or_a_partial_is_bound_to_is_what_it_is_at_the_call(client
     plain.n = options["n"] = 2
     after = bound.invoke(), partial.invoke()
     assert [h.get() for h in (*before, *after)] == [1, 1, 2, 2]
+
+
+class Scale:
+    """A task that is an object: `__call__` is its function."""
+
+    def __init__(self) -> None:
+        self.n, self.__name__ = 1, "scale"
+
+    def __call__(self, x: int) -> int:
+        return self.n * x
+
+
+def test_an_object_that_is_called_is_what_it_is_at_the_call(client: Pymonik) -> None:
+    scale, options = Scale(), {"n": 1}
+    called, method = task(scale), Task(options.get, func_name="get")
+    before = called.invoke(5), method.invoke("n")
+    scale.n = options["n"] = 2
+    after = called.invoke(5), method.invoke("n")
+    assert [h.get() for h in (*before, *after)] == [5, 1, 10, 2]
+
+
+def test_small_arrays_are_looked_at_by_every_call(client: Pymonik) -> None:
+    state = np.zeros(100)
+
+    @task
+    def total() -> float:
+        return float(state.sum())
+
+    handles = []
+    for step in range(3):
+        state[0] = step
+        handles.append(total.invoke())
+    assert [h.get() for h in handles] == [0.0, 1.0, 2.0]
 
 
 def test_calls_of_one_map_see_one_state(client: Pymonik) -> None:
@@ -181,6 +265,53 @@ with Pymonik():
 def test_globals_of_a_script_and_its_modules(run_script: Any, backend: str) -> None:
     done = run_script(SCRIPT, backend, settings__py='OPTIONS = {"n": 1}\n')
     assert done.stdout.split("\n")[0] == "(1, 1, 1) (2, 2, 1) (2, 2, 2)", done.stderr
+
+
+SCRIPT_OF_CLASSES = """
+from collections import OrderedDict, deque
+import numpy as np
+import pandas as pd
+from pymonik import Pymonik, task
+
+SEEN = np.zeros(3)          # by a method and by a task
+TABLE = pd.DataFrame({"n": [0]})
+
+class Model:
+    weights, table = np.zeros(3), pd.DataFrame({"n": [0]})
+    parts, last, order = [np.zeros(2)], deque([0]), OrderedDict(n=0)
+
+    def look(self):
+        held = self.weights[0], self.table["n"][0], self.parts[0][0], self.last[0], self.order["n"]
+        return [int(n) for n in (*held, SEEN[0], TABLE["n"][0])]
+
+@task
+def of_class(model):
+    return model.look()
+
+@task
+def of_function():
+    return [int(n) for n in (SEEN[0], TABLE["n"][0], Model.weights[0])]
+
+def change(to):
+    for numbers in (Model.weights, Model.parts[0], Model.last, SEEN):
+        numbers[0] = to
+        assert of_class.invoke(Model()).get() == Model().look()
+    for frame in (Model.table, TABLE):
+        frame.loc[0, "n"] = to
+        assert of_class.invoke(Model()).get() == Model().look()
+    Model.order["n"] = to
+    return [h.get() for h in (of_class.invoke(Model()), of_function.invoke())]
+
+with Pymonik(workers=1):
+    of_class.invoke(Model()).get(), of_function.invoke().get()
+    print(change(1), change(2))
+"""
+
+
+def test_what_classes_hold_is_what_it_is_at_the_call(run_script: Any, backend: str) -> None:
+    done = run_script(SCRIPT_OF_CLASSES, backend)
+    one, two = ([[n] * 7, [n] * 3] for n in (1, 2))
+    assert done.stdout.split("\n")[0] == f"{one} {two}", done.stderr
 
 
 class Proxy:
