@@ -197,7 +197,7 @@ def _tls(certificate: str | None, key: str | None, client_ca: str | None) -> Tls
     if certificate is None and key is None and client_ca is None:
         return None
     if certificate is None or key is None:
-        raise SystemExit("TLS needs both --certificate and --key")
+        raise SystemExit("pymonik emulator: TLS needs both --certificate and --key")
     return Tls(certificate, key, client_ca)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -48,12 +49,32 @@ class Tls:
     client_ca: Path | str | None = None
 
     def credentials(self) -> Any:
-        """Read the files."""
-        pair = (Path(self.key).read_bytes(), Path(self.certificate).read_bytes())
-        authority = None if self.client_ca is None else Path(self.client_ca).read_bytes()
+        """Read the files; raises OSError for one that does not fit: gRPC would only log."""
+        pair = _read("key", self.key), _read("certificate", self.certificate)
+        authority = None if self.client_ca is None else _read("client CA", self.client_ca)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            # Without a password: nobody is there to be asked for one.
+            context.load_cert_chain(self.certificate, self.key, password=lambda: b"")
+        except (ssl.SSLError, ValueError) as error:
+            files = f"certificate {str(self.certificate)!r} and key {str(self.key)!r}"
+            raise OSError(f"{files} are no PEM files of one pair") from error
+        if authority is not None:
+            try:
+                context.load_verify_locations(cadata=authority.decode())
+            except (ssl.SSLError, ValueError) as error:
+                text = f"client CA {str(self.client_ca)!r} holds no PEM certificate"
+                raise OSError(text) from error
         return grpc.ssl_server_credentials(
             [pair], root_certificates=authority, require_client_auth=authority is not None
         )
+
+
+def _read(what: str, path: Path | str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise OSError(f"{what} {str(path)!r} cannot be read: {error.strerror}") from error
 
 
 def services(

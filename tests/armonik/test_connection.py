@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import socket
 import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    pkcs12,
+)
 from cryptography.hazmat.primitives.serialization import NoEncryption as Plain
 
 from pymonik import Pymonik
+from pymonik.backend.armonik import rpc
 from pymonik.backend.armonik.connection import Connection
 from pymonik.emulator import Emulator, Tls
 from pymonik.errors import BackendError, ClusterUnreachable
@@ -48,13 +55,19 @@ def test_an_endpoint_is_read_with_and_without_a_scheme(endpoint: str, target: An
     assert Connection.find(endpoint=endpoint).target == target
 
 
+PORTS = ("port", "70000", "0", "", "-1", "5 001", "٣")
+
+
 @pytest.mark.parametrize(
     ("endpoint", "says"),
     [
         ("ftp://host:1", "http, https or unix"),
         ("http://:5001", "names no host"),
-        ("host:port", "Port"),
-        ("host:70000", "out of range"),
+        ("http://[::1", "names no host: write host:port"),
+        ("http://[host]:1", "names no host: write host:port"),
+        *((f"host:{text}", f"'{text}' is no port: write host:port") for text in PORTS),
+        ("https://joe:s3cr3t@host:x", r"'https://\*\*\*@host:x': 'x' is no port"),
+        ("[::1]:", "'' is no port"),
     ],
 )
 def test_an_endpoint_that_is_none_is_an_error_that_says_why(endpoint: str, says: str) -> None:
@@ -67,7 +80,24 @@ def test_a_socket_of_the_machine_is_an_endpoint(tmp_path: Path) -> None:
         Pymonik(f"unix:{tmp_path}/nobody.sock").create()
 
 
+def test_who_waits_for_a_first_word_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(rpc, "pauses", lambda patience: iter((0.01, 0.02, None)))
+    monkeypatch.setattr(rpc, "_FIRST_SILENCE", 0.015)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        endpoint = f"127.0.0.1:{taken.getsockname()[1]}"
+    with pytest.raises(ClusterUnreachable, match="nothing listens there"):
+        Pymonik(endpoint).create()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"control plane {endpoint} does not answer: asking again, for up to 5 s"
+    ]
+
+
 # ----- AKCONFIG and variables
+
+
+CERTIFICATES = ("certificate_authority", "client_certificate", "client_key")
 
 
 def configuration(folder: Path, **keys: Any) -> str:
@@ -83,6 +113,48 @@ def test_the_file_that_akconfig_names_is_enough(
     monkeypatch.setenv("AKCONFIG", configuration(tmp_path, endpoint=shared.url, client_key=""))
     with Pymonik():
         assert add.invoke(1, 2).get() == 3
+
+
+def test_relative_files_of_the_configuration_lie_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    keys = {"certificate_authority": "pki/ca.pem", "client_key": "/k.pem"}
+    path = Path(configuration(tmp_path, **keys, client_certificate="~/c.pem", endpoint="host:1"))
+    for name in (str(path), f"../{path.name}", f"~/{path.name}"):
+        monkeypatch.setenv("AKCONFIG", name)
+        found = Connection.find(endpoint=None)
+        authority = Path(found.certificate_authority)
+        assert authority.resolve() == (tmp_path / "pki" / "ca.pem").resolve()
+        assert (found.client_certificate, found.client_key) == ("~/c.pem", "/k.pem")
+        assert found.endpoint == "host:1"
+
+
+@pytest.mark.parametrize("name", CERTIFICATES)
+def test_a_file_that_is_missing_is_told_with_what_names_it(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def told(**given: str) -> str:
+        with pytest.raises(BackendError) as caught:
+            Connection.find(endpoint="host:1", **given).channel()
+        return str(caught.value)
+
+    path = configuration(tmp_path, **{name: "none.pem"})
+    monkeypatch.setenv("AKCONFIG", path)
+    beside = str(tmp_path / "none.pem")
+    why = "cannot be read: No such file or directory"
+    assert told() == f"{name} {beside!r} (set by {path!r}, which AKCONFIG names) {why}"
+    monkeypatch.setenv(f"AK_{name.upper()}", "v.pem")
+    assert told() == f"{name} 'v.pem' (set by AK_{name.upper()}) {why}"
+    assert told(**{name: "a.pem"}) == f"{name} 'a.pem' {why}"
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/", "~nobody-of-that-name/x.pem"])
+def test_what_is_no_file_is_no_certificate(path: str) -> None:
+    with pytest.raises(BackendError, match="cannot be read: "):
+        Connection.find(endpoint="host:1", certificate_authority=path).channel()
 
 
 def test_the_nearest_endpoint_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,9 +175,6 @@ def test_certificates_of_another_cluster_do_not_switch_tls_on_and_that_is_told(
     caplog.clear()
     assert Connection.find(endpoint=None).target == ("far:1", True)
     assert not caplog.text
-
-
-CERTIFICATES = ("certificate_authority", "client_certificate", "client_key")
 
 
 @pytest.mark.parametrize("name", CERTIFICATES)
@@ -281,6 +350,22 @@ def test_certificate_and_key_may_be_one_file(mutual: Secured, tmp_path: Path, ho
         assert add.invoke(1, 2).get() == 3
 
 
+def locked(mutual: Secured, folder: Path) -> str:
+    """Write the user's key with a password."""
+    how = BestAvailableEncryption(b"x")
+    data = mutual.user.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how)
+    (folder / "locked.pem").write_bytes(data)
+    return str(folder / "locked.pem")
+
+
+def cut(path: str, folder: Path) -> str:
+    """Write a PEM file without the middle of its text."""
+    lines = Path(path).read_text().splitlines()
+    made = folder / f"cut-{Path(path).name}"
+    made.write_text("\n".join([lines[0], "AAAA", lines[-1]]))
+    return str(made)
+
+
 def wrong(mutual: Secured, tmp_path: Path) -> dict[str, tuple[dict[str, str], str]]:
     stranger = issue(tmp_path, "stranger")
     garbage = tmp_path / "garbage.pem"
@@ -299,6 +384,27 @@ def wrong(mutual: Secured, tmp_path: Path) -> dict[str, tuple[dict[str, str], st
             {"certificate_authority": mutual.ca, "client_key": right["client_key"]},
             "without client_certificate",
         ),
+        "certificate alone": (
+            {**right, "client_key": ""},
+            "user.crt' holds no private key: give client_key= beside it",
+        ),
+        "locked key": ({**right, "client_key": locked(mutual, tmp_path)}, "has a password"),
+        "cut key": (
+            {**right, "client_key": cut(right["client_key"], tmp_path)},
+            "client_key '.*' is damaged",
+        ),
+        "cut certificate": (
+            {**right, "client_certificate": cut(right["client_certificate"], tmp_path)},
+            "client_certificate '.*' is damaged",
+        ),
+        "cut authority": (
+            {**right, "certificate_authority": cut(mutual.ca, tmp_path)},
+            "certificate_authority '.*' is damaged",
+        ),
+        "p12 and key": (
+            {**right, "client_certificate": mutual.p12()},
+            "holds its key, and goes without client_key=",
+        ),
         "garbage p12": (
             {"certificate_authority": mutual.ca, "client_certificate": str(garbage)},
             "neither PEM nor P12",
@@ -311,6 +417,12 @@ def wrong(mutual: Secured, tmp_path: Path) -> dict[str, tuple[dict[str, str], st
 
 
 WRONG = (
+    "certificate alone",
+    "locked key",
+    "cut key",
+    "cut certificate",
+    "cut authority",
+    "p12 and key",
     "missing authority",
     "garbage authority",
     "missing key",

@@ -49,3 +49,21 @@ def test_mutual_tls_wants_a_certificate_and_knows_its_name(tmp_path: Path) -> No
         ):
             ArmoniKVersions(channel).list_versions()
         assert code(refused.value) == "UNAVAILABLE"
+
+
+def test_files_that_are_no_pair_are_told_in_a_sentence(tmp_path: Path) -> None:
+    authority = issue(tmp_path, "authority")
+    server, other = issue(tmp_path, "server", authority), issue(tmp_path, "other", authority)
+    certificate, key, garbage = server.certificate_file, server.key_file, tmp_path / "garbage"
+    garbage.write_text("no PEM")
+    for tls, says in (
+        (Tls(tmp_path / "none", key), "certificate '.*none' cannot be read: No such file"),
+        (Tls(certificate, tmp_path / "none"), "key '.*none' cannot be read: No such file"),
+        (Tls(certificate, tmp_path), "key '.*' cannot be read: Is a directory"),
+        (Tls(garbage, key), "certificate '.*garbage' and key '.*' are no PEM files of one pair"),
+        (Tls(certificate, other.key_file), "are no PEM files of one pair"),
+        (Tls(certificate, key, tmp_path / "none"), "client CA '.*none' cannot be read"),
+        (Tls(certificate, key, garbage), "client CA '.*garbage' holds no PEM certificate"),
+    ):
+        with pytest.raises(OSError, match=says):
+            tls.credentials()

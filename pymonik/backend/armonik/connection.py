@@ -1,8 +1,8 @@
 """Connections: where a control plane is, and how to speak to it.
 
-Enters: arguments, `AK_…` variables, and the YAML file that `AKCONFIG` names; the nearest wins,
-field by field. Leaves: a gRPC channel with the limits lifted. Whether somebody answers there is for
-the first request to find out: see `session`.
+Enters: arguments, and what `akconfig` finds beside them; the nearest wins, field by field. Leaves:
+a gRPC channel with the limits lifted. Whether somebody answers there is for the first request to
+find out: see `session`.
 """
 
 from __future__ import annotations
@@ -10,37 +10,19 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
 
-from pymonik.backend.armonik.credentials import channel_credentials
+from pymonik.backend.armonik import akconfig
+from pymonik.backend.armonik.credentials import GivenFile, channel_credentials
 from pymonik.errors import BackendError
 from pymonik.foreign import demand_printable, redacted
 
 logger = logging.getLogger("pymonik.armonik")
 
-Layer = Mapping[str, str | None]
-
-_VARIABLES = {
-    "endpoint": ("AK_ENDPOINT", "GrpcClient__Endpoint"),
-    "certificate_authority": ("AK_CERTIFICATE_AUTHORITY", "GrpcClient__CaCert"),
-    "client_certificate": (
-        "AK_CLIENT_CERTIFICATE",
-        "GrpcClient__CertPem",
-        "GrpcClient__CertP12",
-    ),
-    "client_key": ("AK_CLIENT_KEY", "GrpcClient__KeyPem"),
-    "target_name": ("AK_TARGET_NAME", "GrpcClient__OverrideTargetName"),
-}
-_CERTIFICATES = ("certificate_authority", "client_certificate", "client_key")
-# Bytes of the file that AKCONFIG names; real ones have a few hundred.
-_CONFIGURATION = 1 << 20
-# What PyYAML raises besides its own errors: dates, numbers and nesting that cannot be.
-_MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -66,20 +48,28 @@ class Connection:
     target_name: str = ""
     # Whether an endpoint without a scheme is spoken to by TLS.
     is_secure: bool = False
+    # Where settings stand that are no arguments.
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @classmethod
     def find(cls, **given: str | None) -> Connection:
         """Put a connection together of arguments, variables and the AKCONFIG file."""
-        layers = [_of_file(os.environ.get("AKCONFIG")), _of_variables(os.environ), given]
+        layers = [
+            akconfig.of_file(os.environ.get("AKCONFIG")),
+            akconfig.of_variables(os.environ),
+            akconfig.of_arguments(given),
+        ]
         values: dict[str, str] = {}
+        sources: dict[str, str] = {}
         for layer in layers:
-            values.update({name: value for name, value in layer.items() if value})
+            values.update(layer.values)
+            sources.update({name: layer.sources.get(name, "") for name in layer.values})
         for name, value in values.items():
             try:
                 demand_printable(name, value)
             except ValueError as error:
                 raise BackendError(str(error)) from None
-        found = cls(**values, is_secure=False)
+        found = cls(**values, is_secure=False, sources=sources)
         if not found.endpoint.strip():
             raise BackendError(
                 'no endpoint: give Pymonik(endpoint="host:port"), or set AK_ENDPOINT, or let '
@@ -97,8 +87,11 @@ class Connection:
             return "unix:" + text.removeprefix("unix://").removeprefix("unix:"), False
         try:
             url = urlsplit(text)
-        except ValueError as error:  # brackets that are no address
-            raise BackendError(f"endpoint {redacted(self.endpoint)!r}: {error}") from error
+        except ValueError:  # brackets that are no address
+            raise BackendError(
+                f"endpoint {redacted(self.endpoint)!r} names no host: write host:port, and of an "
+                "address of IPv6 [address]:port"
+            ) from None
         if url.scheme not in ("http", "https"):
             raise BackendError(
                 f"endpoint {redacted(self.endpoint)!r}: its scheme is http, https or unix"
@@ -110,28 +103,30 @@ class Connection:
         target, is_secure = self.target
         if not is_secure:
             return grpc.insecure_channel(target, options=OPTIONS)
-        credentials = channel_credentials(
-            self.certificate_authority, self.client_certificate, self.client_key
-        )
+        credentials = channel_credentials(*map(self.file, akconfig.FILES))
         options = list(OPTIONS)
         if self.target_name:
             options.append(("grpc.ssl_target_name_override", self.target_name))
         return grpc.secure_channel(target, credentials, options=options)
 
+    def file(self, setting: str) -> GivenFile:
+        """Return the file that a setting names."""
+        return GivenFile(setting, getattr(self, setting), self.sources.get(setting, ""))
 
-def _wants_tls(found: Connection, layers: Sequence[Layer]) -> bool:
+
+def _wants_tls(found: Connection, layers: Sequence[akconfig.Layer]) -> bool:
     """Return whether an endpoint without a scheme is spoken to by TLS: with certificates.
 
     layers: the farthest first. Certificates of a farther one that names another endpoint are those
     of another cluster. Nothing that was given is left aside in silence.
     """
     endpoint = found.endpoint.strip()
-    nearest = max(number for number, layer in enumerate(layers) if layer.get("endpoint"))
+    nearest = max(number for number, layer in enumerate(layers) if "endpoint" in layer.values)
     is_plain = endpoint.startswith(("http://", "unix:"))
     is_secure, unused = False, ""
     for number, layer in enumerate(layers):
-        named = layer.get("endpoint") or endpoint
-        given = [name for name in _CERTIFICATES if layer.get(name)]
+        named = layer.values.get("endpoint", endpoint)
+        given = [name for name in akconfig.FILES if name in layer.values]
         is_ours = number >= nearest or _place(named) == _place(endpoint)
         if is_plain and given and number >= nearest:
             raise BackendError(
@@ -154,53 +149,6 @@ def _place(endpoint: str) -> str:
     return endpoint.strip().partition("://")[2].strip("/").lower() or endpoint.strip("/ ").lower()
 
 
-def _of_file(path: str | None) -> Layer:
-    if not path:
-        return {}
-    import yaml
-
-    try:
-        text = _read_small(path)
-    except OSError as error:
-        raise BackendError(f"AKCONFIG names {path!r}, which cannot be read: {error}") from error
-    try:
-        found = yaml.safe_load(text.decode())
-    except (yaml.YAMLError, *_MALFORMED) as error:
-        told = str(error) or type(error).__name__
-        raise BackendError(f"AKCONFIG names {path!r}, which is no YAML: {told}") from error
-    if not isinstance(found, dict):
-        raise BackendError(f"AKCONFIG names {path!r}, which holds no keys such as endpoint")
-    # The file is shared with other tools: it may have keys of theirs.
-    layer = {name: found.get(name) for name in _VARIABLES}
-    for name, value in layer.items():
-        if value is not None and not isinstance(value, str):
-            kind = type(value).__name__
-            raise BackendError(f"AKCONFIG names {path!r}: its {name} is a text, not a {kind}")
-    return {name: value for name, value in layer.items() if value}
-
-
-def _read_small(path: str) -> bytes:
-    """Read a file of settings; raises OSError when it is none, such as a device without an end."""
-    file = Path(path)
-    if file.exists() and not file.is_file():
-        raise OSError("it is no regular file")
-    with open(file, "rb") as stream:
-        data = stream.read(_CONFIGURATION + 1)
-    if len(data) > _CONFIGURATION:
-        raise OSError(f"it has more than {_CONFIGURATION} bytes")
-    return data
-
-
-def _of_variables(variables: Mapping[str, str]) -> Layer:
-    found = {}
-    for name, candidates in _VARIABLES.items():
-        for candidate in candidates:
-            if variables.get(candidate):
-                found[name] = variables[candidate]
-                break
-    return found
-
-
 def _host(endpoint: str, url: Any) -> str:
     if not url.hostname:
         raise BackendError(f"endpoint {redacted(endpoint)!r} names no host: write host:port")
@@ -208,10 +156,12 @@ def _host(endpoint: str, url: Any) -> str:
 
 
 def _port(endpoint: str, url: Any) -> int:
-    try:
-        port = url.port
-    except ValueError as error:
-        raise BackendError(f"endpoint {redacted(endpoint)!r}: {error}") from error
-    if port is None:
-        port = 443 if url.scheme == "https" else 80
-    return int(port)
+    _, colon, text = url.netloc.rpartition("@")[2].rpartition("]")[2].rpartition(":")
+    if not colon:
+        return 443 if url.scheme == "https" else 80
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 16):
+        raise BackendError(
+            f"endpoint {redacted(endpoint)!r}: {text!r} is no port: write host:port, with a number "
+            "from 1 to 65535"
+        )
+    return int(text)

@@ -10,6 +10,7 @@ import os
 import ssl
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 
@@ -26,60 +27,102 @@ _BUNDLES = (
 )
 
 
+# Bytes of a file of certificates: the authorities of a whole system have half a megabyte.
+_LIMIT = 16 << 20
+
+
+class GivenFile(NamedTuple):
+    """A file that a setting names. source: where it is set; "" for an argument."""
+
+    setting: str
+    path: str = ""
+    source: str = ""
+
+    def __str__(self) -> str:
+        """Name it as errors do."""
+        return f"{self.setting} {self.path!r}" + (f" (set by {self.source})" if self.source else "")
+
+    def read(self) -> bytes | None:
+        """Return what stands in it; None when none is given."""
+        if not self.path:
+            return None
+        try:
+            return read_regular(self.path, _LIMIT)
+        except OSError as error:
+            raise BackendError(f"{self} cannot be read: {error.strerror or error}") from error
+
+
+def read_regular(path: str, limit: int) -> bytes:
+    """Read a file of settings; raises OSError when it is none, such as a device without an end."""
+    try:
+        file = Path(path).expanduser()
+    except RuntimeError as error:  # ~nobody
+        raise OSError(str(error)) from error
+    if file.exists() and not file.is_file():
+        raise OSError("it is no regular file")
+    with open(file, "rb") as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(f"it has more than {limit} bytes")
+    return data
+
+
 def channel_credentials(
-    authority_path: str, certificate_path: str, key_path: str
+    authority: GivenFile, certificate: GivenFile, key: GivenFile
 ) -> grpc.ChannelCredentials:
     """Return the credentials of a channel; raises BackendError for a file that does not fit."""
-    authority = authorities(authority_path)
-    certificate = _read("client_certificate", certificate_path)
-    key = _read("client_key", key_path)
-    if key and not certificate:
-        raise BackendError("client_key is given without client_certificate: a pair is needed")
-    if certificate and not key:
-        certificate, key = _pair(certificate_path, certificate)
-    _check_pem("client_certificate", certificate_path, certificate, b"CERTIFICATE")
-    _check_pem("client_key", key_path, key, b"PRIVATE KEY")
-    _check_match(certificate_path, certificate, key_path, key)
-    return grpc.ssl_channel_credentials(authority, key, certificate)
+    trusted = authorities(authority)
+    chain, private = certificate.read(), key.read()
+    if private is not None and chain is None:
+        raise BackendError(f"{key} is given without client_certificate=: TLS needs both")
+    if chain is not None and private is None:
+        chain, private = _pair(certificate, chain)
+    elif chain is not None and private is not None:
+        _check_pem(certificate, chain, b"CERTIFICATE")
+        _check_pem(key, private, b"PRIVATE KEY")
+    if chain is not None and private is not None:
+        _check_match(certificate, chain, key if key.path else certificate, private)
+    return grpc.ssl_channel_credentials(trusted, private, chain)
 
 
-def authorities(path: str) -> bytes | None:
+def authorities(file: GivenFile) -> bytes | None:
     """Return the certificates that are trusted; None leaves the choice to gRPC."""
-    given = _read("certificate_authority", path)
-    _check_pem("certificate_authority", path, given, b"CERTIFICATE")
-    if given is not None:
-        try:
-            ssl.create_default_context(cadata=given.decode())
-        except (ssl.SSLError, UnicodeDecodeError) as error:
-            raise BackendError(f"certificate_authority {path!r} cannot be read: {error}") from error
-    return given or _system_bundle()
+    given = file.read()
+    if given is None:
+        return _system_bundle()
+    _check_pem(file, given, b"CERTIFICATE")
+    try:
+        ssl.create_default_context(cadata=given.decode())
+    except (ssl.SSLError, UnicodeDecodeError) as error:
+        raise BackendError(
+            f"{file} is damaged: it holds no certificate that can be read"
+        ) from error
+    return given
 
 
-def expiry_of(path: str) -> str:
+def expiry_of(file: GivenFile) -> str:
     """Return when a client's own certificate expired; "" when it has not, or there is none."""
-    data = _read("client_certificate", path)
+    data = file.read()
     if not data:
         return ""
     # Only for who has a certificate: it takes a tenth of a second to import.
     from cryptography.x509 import load_pem_x509_certificate
 
-    certificate, _ = _pair(path, data)
+    certificate = data if _is_pem(data) else _pair(file, data)[0]
     end = load_pem_x509_certificate(certificate).not_valid_after_utc
     return f"{end:%Y-%m-%d %H:%M} UTC" if end < datetime.now(timezone.utc) else ""
 
 
-def _read(what: str, path: str) -> bytes | None:
-    if not path:
-        return None
-    try:
-        return Path(path).expanduser().read_bytes()
-    except OSError as error:
-        raise BackendError(f"{what} is {path!r}, which cannot be read: {error}") from error
+def _is_pem(data: bytes) -> bool:
+    return b"-----BEGIN" in data
 
 
-def _pair(path: str, data: bytes) -> tuple[bytes, bytes]:
+def _pair(file: GivenFile, data: bytes) -> tuple[bytes, bytes]:
     """Take certificate and key out of one file: P12 without a password, or PEM with both."""
-    if b"-----BEGIN" in data:
+    if _is_pem(data):
+        _check_pem(file, data, b"CERTIFICATE")
+        if b"PRIVATE KEY-----" not in data:
+            raise BackendError(f"{file} holds no private key: give client_key= beside it")
         return data, data
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
@@ -91,42 +134,40 @@ def _pair(path: str, data: bytes) -> tuple[bytes, bytes]:
     try:
         bundle = pkcs12.load_pkcs12(data, b"")
     except ValueError as error:
-        raise BackendError(
-            f"client_certificate {path!r} is neither PEM nor P12 without a password: {error}"
-        ) from error
+        raise BackendError(f"{file} is neither PEM nor P12 without a password: {error}") from error
     if bundle.cert is None or bundle.key is None:
-        raise BackendError(f"client_certificate {path!r} holds no certificate with its key")
+        raise BackendError(f"{file} holds no certificate with its key")
     return (
         bundle.cert.certificate.public_bytes(Encoding.PEM),
         bundle.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()),
     )
 
 
-def _check_pem(what: str, path: str, data: bytes | None, kind: bytes) -> None:
-    if data is not None and kind + b"-----" not in data:
-        name = path or "the file of client_certificate"
-        raise BackendError(f"{what}: {name!r} holds no PEM {kind.decode().lower()}")
+def _check_pem(file: GivenFile, data: bytes, kind: bytes) -> None:
+    if kind + b"-----" not in data:
+        hint = "" if _is_pem(data) else "; a P12 file holds its key, and goes without client_key="
+        hint = hint if file.setting == "client_certificate" else ""
+        raise BackendError(f"{file} holds no PEM {kind.decode().lower()}{hint}")
 
 
-def _check_match(
-    certificate_path: str, certificate: bytes | None, key_path: str, key: bytes | None
-) -> None:
-    if certificate is None or key is None:
-        return
+def _check_match(certificate: GivenFile, chain: bytes, key: GivenFile, private: bytes) -> None:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
     from cryptography.x509 import load_pem_x509_certificate
 
     try:
-        ours = load_pem_private_key(key, None).public_key()
-        theirs = load_pem_x509_certificate(certificate).public_key()
-    except (ValueError, TypeError) as error:
+        theirs = load_pem_x509_certificate(chain).public_key()
+    except ValueError as error:
         raise BackendError(
-            f"client_certificate {certificate_path!r} or its key cannot be read: {error}"
+            f"{certificate} is damaged: it holds no certificate that can be read"
         ) from error
+    try:
+        ours = load_pem_private_key(private, None).public_key()
+    except TypeError as error:
+        raise BackendError(f"the key of {key} has a password: give one without") from error
+    except ValueError as error:
+        raise BackendError(f"{key} is damaged: it holds no private key that can be read") from error
     if ours != theirs:
-        raise BackendError(
-            f"client_key {key_path!r} is not the key of client_certificate {certificate_path!r}"
-        )
+        raise BackendError(f"{key} is not the key of {certificate}")
 
 
 def _system_bundle() -> bytes | None:

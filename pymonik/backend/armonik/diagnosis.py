@@ -55,7 +55,7 @@ def _proxy(host: str) -> str:
 
 
 def _secured(connection: Connection, plain: socket.socket, host: str) -> str:
-    authority = authorities(connection.certificate_authority)
+    authority = authorities(connection.file("certificate_authority"))
     context = ssl.create_default_context(cadata=authority.decode() if authority else None)
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # gRPC is less strict
     context.set_alpn_protocols(["h2"])
@@ -92,7 +92,7 @@ def _secured(connection: Connection, plain: socket.socket, host: str) -> str:
 
 def untaken_certificate(connection: Connection) -> str:
     """Return why the certificate that we have shown was not taken: the likely cause."""
-    end = expiry_of(connection.client_certificate)
+    end = expiry_of(connection.file("client_certificate"))
     if end:
         name = connection.client_certificate
         return f"the client_certificate {name!r} has expired, on {end}: renew it"

@@ -33,8 +33,9 @@ logger = logging.getLogger("pymonik.armonik")
 # The first request of a client finds out whether anybody is there: in seconds.
 FIRST = 5.0
 _LONGEST_PAUSE = 5.0
-# Pauses longer than that come after some seconds without an answer.
-SILENCE = 2.0
+# Pauses longer than that come after some seconds without an answer; the second one is for requests
+# that are given up after `FIRST`: for who waits for a first word, a second is long.
+SILENCE, _FIRST_SILENCE = 2.0, 0.5
 # A request that is under way for so long is told of, in seconds, beyond what its bytes may take.
 QUIET = 5.0
 # Bytes a second of the slowest line that is waited for, and of one that is not worth a word.
@@ -230,8 +231,9 @@ class RpcClient:
 
     def pauses(self, patience: float) -> Iterator[float | None]:
         """Return pauses between tries; whoever waits is told, once, what they are waiting for."""
+        silence = SILENCE if patience > FIRST else _FIRST_SILENCE
         for pause in pauses(patience):
-            if (pause or 0) > SILENCE and patience > FIRST and not self._is_silent:
+            if (pause or 0) > silence and not self._is_silent:
                 self._is_silent = True
                 text = "control plane %s does not answer: asking again, for up to %g s"
                 logger.warning(text, self.endpoint, patience)

@@ -1,0 +1,89 @@
+"""What says where a control plane is, beside arguments: `AK_…` variables, and the AKCONFIG file.
+
+Enters: the environment, and the YAML file that its AKCONFIG names. Leaves: layers of settings, each
+with its source, so that an error names the place where it is to be mended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pymonik.backend.armonik.credentials import read_regular
+from pymonik.errors import BackendError
+
+VARIABLES = {
+    "endpoint": ("AK_ENDPOINT", "GrpcClient__Endpoint"),
+    "certificate_authority": ("AK_CERTIFICATE_AUTHORITY", "GrpcClient__CaCert"),
+    "client_certificate": (
+        "AK_CLIENT_CERTIFICATE",
+        "GrpcClient__CertPem",
+        "GrpcClient__CertP12",
+    ),
+    "client_key": ("AK_CLIENT_KEY", "GrpcClient__KeyPem"),
+    "target_name": ("AK_TARGET_NAME", "GrpcClient__OverrideTargetName"),
+}
+FILES = ("certificate_authority", "client_certificate", "client_key")
+# Bytes of the file that AKCONFIG names; real ones have a few hundred.
+_LIMIT = 1 << 20
+# What PyYAML raises besides its own errors: dates, numbers and nesting that cannot be.
+_MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Settings of one source that are not empty; `sources`: where each of them stands."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+def of_arguments(given: Mapping[str, str | None]) -> Layer:
+    """Return what a program has given: it knows where."""
+    return Layer({name: value for name, value in given.items() if value})
+
+
+def of_variables(variables: Mapping[str, str]) -> Layer:
+    """Return what variables say; of several for one setting the first counts."""
+    sources = {
+        name: next(filter(variables.get, candidates), "") for name, candidates in VARIABLES.items()
+    }
+    sources = {name: variable for name, variable in sources.items() if variable}
+    return Layer({name: variables[variable] for name, variable in sources.items()}, sources)
+
+
+def of_file(path: str | None) -> Layer:
+    """Return what the file of AKCONFIG says; raises BackendError when it is none."""
+    if not path:
+        return Layer()
+    import yaml
+
+    source = f"{path!r}, which AKCONFIG names"
+    try:
+        text = read_regular(path, _LIMIT)
+    except OSError as error:
+        raise BackendError(f"AKCONFIG names {path!r}, which cannot be read: {error}") from error
+    try:
+        found = yaml.safe_load(text.decode())
+    except (yaml.YAMLError, *_MALFORMED) as error:
+        told = str(error) or type(error).__name__
+        raise BackendError(f"AKCONFIG names {path!r}, which is no YAML: {told}") from error
+    if not isinstance(found, dict):
+        raise BackendError(f"AKCONFIG names {path!r}, which holds no keys such as endpoint")
+    # The file is shared with other tools: it may have keys of theirs.
+    values = {name: found[name] for name in VARIABLES if found.get(name)}
+    for name, value in values.items():
+        if not isinstance(value, str):
+            kind = type(value).__name__
+            raise BackendError(f"AKCONFIG names {path!r}: its {name} is a text, not a {kind}")
+        if name in FILES:
+            values[name] = _beside(path, value)
+    return Layer(values, dict.fromkeys(values, source))
+
+
+def _beside(path: str, name: str) -> str:
+    """Return the path of a file that the file at `path` names: relative ones begin beside it."""
+    if name.startswith("~"):
+        return name
+    return str(Path(path).expanduser().parent / name)
