@@ -20,7 +20,7 @@ from pymonik.analysis.shape import argument_names, in_argument
 from pymonik.capture.dependencies import brought_by, imported, package_of
 from pymonik.environment.value import Environment
 from pymonik.files.materialize import is_placing
-from pymonik.graph.columns import Column, Nested
+from pymonik.graph.columns import Column, Template
 from pymonik.graph.ir import Call, Graph, Put
 from pymonik.plan.plan import Plan
 from pymonik.settings import GIB, MIB, settings
@@ -130,7 +130,7 @@ def _in_slots(slots: Iterable[Any]) -> Iterator[str]:
             yield slot
         elif isinstance(slot, tuple):
             yield from _in_slots(slot)
-        elif isinstance(slot, Nested):
+        elif isinstance(slot, Template):
             # A file that travels with its bytes: where it lies here is of no account.
             inner = [] if is_placing(slot.content) else [slot.content]
             yield from _in_slots([*inner, *slot.slots])

@@ -75,7 +75,9 @@ def figures(plan: Plan) -> Figures:
 def _unit_depth(plan: Plan) -> int:
     ends: dict[int, int] = {}
     for unit in plan.units:
-        ends[id(unit.cell)] = 1 + max((ends.get(id(cell), 0) for cell in unit.needs), default=0)
+        ends[id(unit.outputs)] = 1 + max(
+            (ends.get(id(outputs), 0) for outputs in unit.needs), default=0
+        )
     return max(ends.values(), default=0)
 
 

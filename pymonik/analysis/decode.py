@@ -19,7 +19,7 @@ from pymonik.capture.function import Code
 from pymonik.capture.snapshot import ModuleSnapshot
 from pymonik.environment.value import WITHHELD, Environment
 from pymonik.errors import GraphFileError
-from pymonik.graph.columns import Const, Each, Immediates, ListOf, Nested, Range, Ref
+from pymonik.graph.columns import Const, Immediates, ListOf, Range, Ref, Template, Values
 from pymonik.graph.ir import Call, CallSpec, External, Graph, Put
 from pymonik.graph.passes import PASSES
 from pymonik.graph.target import Target
@@ -201,7 +201,7 @@ class Reader:
         if node.place is not None:
             _number(node.place, most=None)
         if _flag(entry["wanted"]):
-            node.anchor = weakref.ref(node)  # as long as the graph is there
+            node.liveness = weakref.ref(node)  # as long as the graph is there
         return node
 
     def _external(self, entry: dict[str, Any]) -> External:
@@ -225,7 +225,7 @@ class Reader:
         values = list(map(self._slot, _list(value)))
         if len(values) != n:
             raise ValueError(f"a column of {len(values)} in a map of {n}")
-        return {"immediates": Immediates, "each": Each}[kind](values)
+        return {"immediates": Immediates, "each": Values}[kind](values)
 
     def _made(self, place: Any, index: Any) -> Call:
         """Return a node, of which a value is used, from 0 on."""
@@ -249,7 +249,7 @@ class Reader:
             return ListOf(tuple([self._run(*run) for run in _list(value)]))
         if kind == "nested":
             content, slots = value
-            return Nested(self._content_at(content), tuple(map(self._slot, _list(slots))))
+            return Template(self._content_at(content), tuple(map(self._slot, _list(slots))))
         if kind == "tuple":
             made = tuple(map(self._slot, _list(value)))
             return self.immediates.setdefault((tuple, literal(made)), made)

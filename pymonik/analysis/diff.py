@@ -15,7 +15,7 @@ from pymonik.analysis.pairs import name_of, paired
 from pymonik.analysis.shape import folded
 from pymonik.capture.fingerprint import changed_parts, content_digest, parameters_of, parts_of
 from pymonik.environment.value import is_alike
-from pymonik.graph.columns import Const, ListOf, Nested, Range, Ref, spelled
+from pymonik.graph.columns import Const, ListOf, Range, Ref, Template, spelled
 from pymonik.graph.ir import Graph, Map, Put, inputs
 from pymonik.humanize import counted, literal
 from pymonik.values.content import Content
@@ -215,7 +215,7 @@ def _shown(slot: Any) -> str:
     if isinstance(slot, ListOf):
         names = ", ".join(name_of(node) for node, _ in slot.runs[:3])
         return f"{counted(len(slot), 'value')} of {names}"
-    if isinstance(slot, Nested):
+    if isinstance(slot, Template):
         return f"{slot.content.size:,} bytes around {counted(len(slot.slots), 'value')}"
     text = literal(slot)
     return text if len(text) <= 40 else text[:39] + "…"

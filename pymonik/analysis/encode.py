@@ -16,7 +16,7 @@ from pymonik.capture.fingerprint import content_digest, parameters_of, parts_of
 from pymonik.capture.freeze import pickled_types
 from pymonik.errors import GraphFileError
 from pymonik.foreign import without_credentials
-from pymonik.graph.columns import Const, Immediates, ListOf, Nested, Range, Ref
+from pymonik.graph.columns import Const, Immediates, ListOf, Range, Ref, Template
 from pymonik.graph.ir import CallSpec, External, Graph, Put
 from pymonik.plan.plan import Source
 from pymonik.values.content import Content
@@ -201,7 +201,7 @@ class Writer:
         if isinstance(slot, ListOf):
             runs = [[self._place(node), r.start, r.stop, r.step] for node, r in slot.runs]
             return {"bundle": runs}
-        if isinstance(slot, Nested):
+        if isinstance(slot, Template):
             own = self._content(slot.content, len(slot.slots))
             return {"nested": [own, list(map(self._slot, slot.slots))]}
         return self._immediate(slot)

@@ -99,15 +99,15 @@ def _units(plan: Plan, clock: _Clock, gathers: bool = False) -> list[SimulatedUn
     element: dict[int, float] = {}
     for node, locations in plan.locations:
         seconds = sum(clock.seconds(step.spec) for step in node.steps)
-        element.update((id(cell), seconds) for cell in locations[0].cells)
+        element.update((id(outputs), seconds) for outputs in locations[0].unit_outputs)
     optimize = plan.source.optimize if plan.source is not None else True
     units = bounded(plan.units, optimize) if gathers else plan.units
-    places = {id(unit.cell): number for number, unit in enumerate(units)}
+    places = {id(unit.outputs): number for number, unit in enumerate(units)}
     return [
         SimulatedUnit(
-            element.get(id(unit.cell), 0.0),
+            element.get(id(unit.outputs), 0.0),
             unit.n,
-            tuple(places[id(cell)] for cell in unit.needs if id(cell) in places),
+            tuple(places[id(outputs)] for outputs in unit.needs if id(outputs) in places),
             unit.options.partition_id or "",
             unit.options.priority or 1,
         )

@@ -50,7 +50,7 @@ class DryRunBackend:
         slots = workers or self.assumed_slots or settings().default_slots
         self._ended = _NothingComes()
         # Records stay expected: who waits for one is ended, not told that it is lost.
-        arrivals = EngineArrivals(self._ended, [], lambda cell: True)
+        arrivals = EngineArrivals(self._ended, [], lambda outputs: True)
         self.traits = traits_of(_NAME, slots, arrivals, SessionObjects(_NAME))
 
     def submit(self, plan: Plan) -> None:
@@ -68,7 +68,7 @@ class DryRunBackend:
         """Return that nothing was sent, and nothing has ended."""
         return 0, 0
 
-    def cancel(self, cell: Outputs | None = None) -> bool:
+    def cancel(self, outputs: Outputs | None = None) -> bool:
         """Return that it will not run."""
         return True
 

@@ -202,14 +202,14 @@ class InlineBackend:
         done = self._state.done
         return done, done + self._state.unfinished
 
-    def cancel(self, cell: Outputs | None = None) -> bool:
+    def cancel(self, outputs: Outputs | None = None) -> bool:
         """Stop what an exception has left, or what another thread, or a task, still runs."""
-        if cell is None:
+        if outputs is None:
             self._cancel_all(ABANDONED)
             return True
         with self._changed:
-            is_open = self._state.has_open(cell)
-            self._tell(UnitCancelled(cell))
+            is_open = self._state.has_open(outputs)
+            self._tell(UnitCancelled(outputs))
             return is_open
 
     def _cancel_all(self, reason: str) -> None:

@@ -1,7 +1,7 @@
 """The objects of an embedded engine that have an id: outcomes of units, and what was stored.
 
-Enters: cells and contents. Leaves: ids, and the objects again. What is stored stays as long as the
-engine; an outcome as long as somebody has its handle.
+Enters: outputs and contents. Leaves: ids, and the objects again. What is stored stays as long as
+the engine; an outcome as long as somebody has its handle.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ class SessionObjects(Observer):
     def __init__(self, session_id: str) -> None:
         self.session_id = session_id
         self._cells: WeakValueDictionary[str, Outputs] = WeakValueDictionary()
-        # Told by number: the address of a cell that is gone may be that of another one.
+        # Told by number: the address of outputs that are gone may be that of others.
         self._names: WeakKeyDictionary[Outputs, str] = WeakKeyDictionary()
         self._numbers = itertools.count()
         self._handed_out: dict[str, Outputs] = {}
         self._contents: dict[str, Content] = {}
         self._seen: WeakSet[Content] = WeakSet()
 
-    def result_id(self, cell: Outputs, output: int, place: int) -> str:
+    def result_id(self, outputs: Outputs, output: int, place: int) -> str:
         """Return the id of a value of a unit."""
-        name = self._names.get(cell)
+        name = self._names.get(outputs)
         if name is None:
             # Two threads may ask at once: one of their numbers stays.
-            name = self._names.setdefault(cell, f"{self.session_id}-{next(self._numbers)}")
-            self._cells[name] = cell
-        return value_id(name, cell, output, place)
+            name = self._names.setdefault(outputs, f"{self.session_id}-{next(self._numbers)}")
+            self._cells[name] = outputs
+        return value_id(name, outputs, output, place)
 
     def store(self, content: Content, again: bool = False) -> str:
         """Keep a content; give its id. Nothing travels, so that `again` makes no difference."""
@@ -56,17 +56,17 @@ class SessionObjects(Observer):
 
     def made(self, unit: Unit, units: Sequence[Unit], bindings: Sequence[Any]) -> None:
         """Keep the values of sub-tasks for which ids were handed out, as long as the engine."""
-        self._handed_out.update((u.result_id, u.cell) for u in units if u.result_id is not None)
+        self._handed_out.update((u.result_id, u.outputs) for u in units if u.result_id is not None)
 
     def find(self, id: str) -> Content | Sequence[Sequence[Any]] | None:
         """Return the object of an id: a content, or the columns of a unit that ended."""
         name, output, place = stored_in(id)
-        cell = self._cell(name)
-        if cell is None:
+        outputs = self._cell(name)
+        if outputs is None:
             return self._contents.get(id)
-        if cell.missing:
+        if outputs.missing:
             return None
-        return cell.columns if output is None else [[cell.columns[output][place]]]
+        return outputs.columns if output is None else [[outputs.columns[output][place]]]
 
     def _cell(self, name: str) -> Outputs | None:
         return self._cells.get(name) or self._handed_out.get(name)
@@ -76,8 +76,12 @@ class SessionObjects(Observer):
         if result_id in self._contents:
             return ValueLocation(content=self._contents[result_id])
         name, output, place = stored_in(result_id)
-        cell = self._cell(name)
-        return ValueLocation((cell,), cell.n, output or 0, place) if cell is not None else None
+        outputs = self._cell(name)
+        return (
+            ValueLocation((outputs,), outputs.n, output or 0, place)
+            if outputs is not None
+            else None
+        )
 
     def fetch(self, name: str) -> Content | Sequence[Sequence[Any]]:
         """Return the object of an id; raises LookupError."""

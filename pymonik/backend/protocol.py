@@ -43,7 +43,7 @@ class Backend(Protocol):
     def progress(self) -> tuple[int, int]:
         """Return how many units have ended, and how many were sent."""
 
-    def cancel(self, cell: Outputs | None = None) -> bool:
+    def cancel(self, outputs: Outputs | None = None) -> bool:
         """Stop a unit, or all that is unfinished; return whether it will not run to its end."""
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class Arrivals(Protocol):
     def failures(self) -> list[Failure]:
         """The failures that have come so far."""
 
-    def expects(self, cell: Outputs) -> bool:
+    def expects(self, outputs: Outputs) -> bool:
         """Return whether a unit, or a fetch, will still bring records of outputs."""
 
     def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
@@ -79,7 +79,7 @@ class Arrivals(Protocol):
 class StoresObjects(Protocol):
     """Keeps objects under ids that tasks, and other handles, find them by."""
 
-    def result_id(self, cell: Outputs, output: int, place: int) -> str:
+    def result_id(self, outputs: Outputs, output: int, place: int) -> str:
         """Return the id under which a value of a unit is stored; "" when it is not."""
 
     def located(self, result_id: str) -> ValueLocation | None:

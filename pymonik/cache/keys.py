@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from pymonik.capture.fingerprint import content_digest, deciding, parts_of
 from pymonik.capture.source import ModuleSource
 from pymonik.capture.source_closure import closure
-from pymonik.graph.columns import ListOf, Nested, Ref
+from pymonik.graph.columns import ListOf, Ref, Template
 from pymonik.graph.ir import Call, CallSpec, External, Put
 from pymonik.humanize import literal
 from pymonik.values.content import IMMEDIATE, Content
@@ -96,7 +96,7 @@ class Keys:
         if kind is ListOf:
             made = [self._output(node, i) for node, indexes in slot.runs for i in indexes]
             return None if None in made else f"list {made}"
-        if kind is Nested:
+        if kind is Template:
             inner = [self._slot(one) for one in slot.slots]
             filled = self._content(slot.content, len(slot.slots))
             return None if None in inner else f"nested {filled} {inner}"

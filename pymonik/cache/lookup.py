@@ -78,8 +78,8 @@ class CacheLookup:
 
     def expect(self, cut: SplicedGraph) -> None:
         """Note what is computed now, and is to be known: the graph was sent."""
-        for key, (node, index), anchor in cut.misses:
-            self._made[key] = ((node, index), anchor)
+        for key, (node, index), liveness in cut.misses:
+            self._made[key] = ((node, index), liveness)
             if self.store is not None:
                 about = {
                     "task": node.spec.name,
@@ -87,7 +87,7 @@ class CacheLookup:
                     "arguments": self._keys.arguments_of(node, index),
                 }
                 with self._lock:
-                    self._open.append((key, (node, index), anchor, about))
+                    self._open.append((key, (node, index), liveness, about))
 
     def keep(self, at_once: bool = True) -> None:
         """Store the values that have come; unless at_once, not more often than once a second."""

@@ -12,12 +12,12 @@ from typing import Any, Protocol
 
 from pymonik.graph.columns import (
     Const,
-    Each,
     Gather,
     ListOf,
-    Nested,
     Range,
     Ref,
+    Template,
+    Values,
 )
 from pymonik.graph.ir import Call, External, Graph, StandIn, original_of
 from pymonik.values.location import ScatteredLocation
@@ -42,7 +42,7 @@ class Element(Call):
     element: int
 
 
-class _Anchor:
+class _Liveness:
     __slots__ = ("__weakref__",)
 
 
@@ -86,8 +86,8 @@ class SplicedGraph:
         found = [None if key is None else self._known.find(key) for key in keys]
         hits = len(found) - found.count(None)
         if not hits:
-            kept, anchor = self._anchored(node)
-            self.misses += [(k, (kept, i), anchor) for i, k in enumerate(keys) if k is not None]
+            kept, liveness = self._kept_alive(node)
+            self.misses += [(k, (kept, i), liveness) for i, k in enumerate(keys) if k is not None]
             return [kept]
         self.hits += hits
         self._shared += [
@@ -97,12 +97,12 @@ class SplicedGraph:
         parts: list[Place] = []
         for index, place in enumerate(found):
             if place is None:
-                call, anchor = self._anchored(_element(node, index))
+                call, liveness = self._kept_alive(_element(node, index))
                 left.append(call)
                 place = call, 0
                 key = keys[index]
                 if key is not None:
-                    self.misses.append((key, place, anchor))
+                    self.misses.append((key, place, liveness))
             parts.append(place)
         original = original_of(node)
         self._aliases.pop(original, None)  # nobody makes its value as a whole
@@ -110,16 +110,16 @@ class SplicedGraph:
         self._spliced.append((original, parts))
         return left
 
-    def _anchored(self, node: Call) -> tuple[Call, Any]:
+    def _kept_alive(self, node: Call) -> tuple[Call, Any]:
         """Return a node with what keeps its values wanted: somebody will ask for them."""
-        anchor = node.anchor() if node.anchor is not None else None
-        if anchor is not None:
-            return node, anchor
-        anchor = _Anchor()
+        liveness = node.liveness() if node.liveness is not None else None
+        if liveness is not None:
+            return node, liveness
+        liveness = _Liveness()
         if type(node) is Call:
             node = self._stand_in(node, node.args)
-        node.anchor = weakref.ref(anchor)
-        return node, anchor
+        node.liveness = weakref.ref(liveness)
+        return node, liveness
 
     def _stand_in(self, node: Call, args: tuple[Any, ...]) -> Call:
         made = self._aliases[original_of(node)] = StandIn(node, node.spec, args)
@@ -143,8 +143,8 @@ class SplicedGraph:
             return column if value is column.value else Const(value)
         if not any(id(source) in self._parts for source, _ in column.outputs(n)):
             return column
-        if kind in (Range, Gather, Each):
-            return Each([self._slot(column.at(i), n) for i in range(n)])
+        if kind in (Range, Gather, Values):
+            return Values([self._slot(column.at(i), n) for i in range(n)])
         return column
 
     def _slot(self, slot: Any, n: Any = None) -> Any:
@@ -153,10 +153,10 @@ class SplicedGraph:
             return Ref(*self._parts[id(slot.node)][slot.index])
         if kind is ListOf and any(id(node) in self._parts for node, _ in slot.runs):
             return ListOf(tuple(run for node, run in slot.runs for run in self._runs(node, run)))
-        if kind is Nested:
+        if kind is Template:
             inner = tuple([self._slot(one) for one in slot.slots])
             same = all(new is old for new, old in zip(inner, slot.slots))
-            return slot if same else Nested(slot.content, inner)
+            return slot if same else Template(slot.content, inner)
         return slot
 
     def _runs(self, node: Any, indexes: range) -> list[tuple[Any, range]]:
@@ -179,6 +179,6 @@ def _element(node: Call, index: int) -> Call:
     args = tuple([column.at(index) for column in node.args])
     call = Element(node.spec, args, None, node.site, node.lasti)
     call.element = index
-    call.anchor = node.anchor
+    call.liveness = node.liveness
     call.place = node.place
     return call

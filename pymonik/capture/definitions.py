@@ -206,7 +206,7 @@ class Definitions:
         module, _, qualname = head.id.partition("#")[0].partition(":")
         shipped = sys.modules.get("pymonik.capture.importer")
         if shipped is not None and module != "__main__":
-            found = shipped.WORLDS.lookup(module, qualname)
+            found = shipped.IMPORTER.lookup(module, qualname)
             if found is not None:
                 return found
         found = found_at(f"{module}:{qualname}")

@@ -39,9 +39,9 @@ class Interner:
         # Frozen copies of large objects live as long as the objects themselves.
         self._large: dict[int, tuple[weakref.ref[Any], Content]] = {}
         self.new_bytes = 0
-        from pymonik.capture.snapshot import Editions  # not for `import pymonik`
+        from pymonik.capture.snapshot import ModuleSnapshots  # not for `import pymonik`
 
-        self.editions = Editions()
+        self.editions = ModuleSnapshots()
         # The modules that what was frozen comes from.
         self.origins: set[str] = set()
 

@@ -34,7 +34,7 @@ class ModuleSet:
 
     def __init__(self, sources: dict[str, ModuleSource] | None = None) -> None:
         self.sources = sources or {}
-        self.aside: dict[str, types.ModuleType] = {}
+        self.inactive: dict[str, types.ModuleType] = {}
         # Modules that cannot be imported here: what they define goes by value.
         self.failed: set[str] = set()
 
@@ -56,10 +56,10 @@ class SnapshotImporter:
         """Let the modules of an edition be those that imports find."""
         if content is self._content:
             return self._current
-        world = self._base if content is None else self._world_of(content)
-        self._switch(world)
+        module_set = self._base if content is None else self._world_of(content)
+        self._switch(module_set)
         self._content = content
-        return world
+        return module_set
 
     @contextmanager
     def at_home(self, content: Content | None) -> Iterator[None]:
@@ -85,7 +85,9 @@ class SnapshotImporter:
         if known is None:
             sources = _sources(content)
             # An edition that has grown is the same edition.
-            agreeing = (world for world in self._known.values() if world.agrees(sources))
+            agreeing = (
+                module_set for module_set in self._known.values() if module_set.agrees(sources)
+            )
             known = self._known[content.digest] = next(agreeing, None) or ModuleSet()
             known.sources = {**known.sources, **sources}
         self._known.move_to_end(content.digest)
@@ -93,16 +95,16 @@ class SnapshotImporter:
             self._known.popitem(last=False)
         return known
 
-    def _switch(self, world: ModuleSet) -> None:
-        before, self._current = self._current, world
-        for name in {**before.sources, **world.sources}:
+    def _switch(self, module_set: ModuleSet) -> None:
+        before, self._current = self._current, module_set
+        for name in {**before.sources, **module_set.sources}:
             module = sys.modules.pop(name, None)
-            if module is not None and before is not world:
-                before.aside[name] = module
+            if module is not None and before is not module_set:
+                before.inactive[name] = module
             elif module is not None and _is_shipped(module):
                 sys.modules[name] = module
-        sys.modules.update(world.aside)
-        world.aside = {}
+        sys.modules.update(module_set.inactive)
+        module_set.inactive = {}
         importlib.invalidate_caches()
 
     def find_spec(
@@ -124,8 +126,8 @@ class SnapshotImporter:
 
     def lookup(self, module: str, qualname: str) -> Any:
         """Return what the edition that runs has under a name; None when it has nothing there."""
-        world = self._current
-        if module not in world.sources or module in world.failed:
+        module_set = self._current
+        if module not in module_set.sources or module in module_set.failed:
             return None
         before = set(sys.modules)
         try:
@@ -186,8 +188,8 @@ def _is_shipped(module: types.ModuleType) -> bool:
     return hasattr(getattr(module, "__loader__", None), "pymonik_shipped")
 
 
-WORLDS = SnapshotImporter()
-at_home = WORLDS.at_home
+IMPORTER = SnapshotImporter()
+at_home = IMPORTER.at_home
 
 
 @pickled
@@ -196,14 +198,14 @@ def local_object(module: str, qualname: str, make: Any, *parts: Any) -> Any:
 
     What travels by value and what a module defines are one where the module came along.
     """
-    found = WORLDS.lookup(module, qualname)
+    found = IMPORTER.lookup(module, qualname)
     return found if found is not None else make(*parts)
 
 
 @pickled
 def set_function(function: Any, state: Any) -> None:
     """Complete a function that was made; leave one that a module here has defined."""
-    if WORLDS.lookup(function.__module__, function.__qualname__) is not function:
+    if IMPORTER.lookup(function.__module__, function.__qualname__) is not function:
         from pymonik.capture.namespaces import complete_in
 
         complete_in(function, state)

@@ -53,7 +53,7 @@ class ModuleSnapshot:
         return self._content
 
 
-class Editions:
+class ModuleSnapshots:
     """The current edition of one client; `changed` is called when another follows."""
 
     def __init__(self) -> None:

@@ -36,7 +36,7 @@ class ExecutionTrace(Observer):
     submissions: list[Plan] = field(default_factory=list)
     handles: list[Any] = field(default_factory=list)
     units: list[tuple[Unit, Unit | None]] = field(default_factory=list)
-    # By the cells of units: the tail units, which make some of their values, and the seconds spent.
+    # By the outputs of units: the tail units that make some of their values, and the seconds spent.
     tail_units: dict[int, set[int]] = field(default_factory=dict)
     seconds: dict[int, float] = field(default_factory=dict)
     # When each submission began, and when the last piece of it ended.
@@ -44,15 +44,15 @@ class ExecutionTrace(Observer):
 
     def ended(self, executor: int, unit: Unit, elements: int, seconds: float) -> None:
         """Note what a piece took."""
-        self.seconds[id(unit.cell)] = self.seconds.get(id(unit.cell), 0.0) + seconds
+        self.seconds[id(unit.outputs)] = self.seconds.get(id(unit.outputs), 0.0) + seconds
         if self.times:
             self.times[-1][1] = time.perf_counter()
 
     def made(self, unit: Unit, units: Sequence[Unit], bindings: Sequence[Any]) -> None:
         """Note what calls of a unit recorded."""
         self.units += [(made, unit) for made in units]
-        self.tail_units.setdefault(id(unit.cell), set()).update(
-            id(units[number].cell) for _, _, number, *_ in bindings
+        self.tail_units.setdefault(id(unit.outputs), set()).update(
+            id(units[number].outputs) for _, _, number, *_ in bindings
         )
 
     def submitted(self, plan: Plan) -> None:
@@ -64,8 +64,8 @@ class ExecutionTrace(Observer):
         self.times.append([time.perf_counter()] * 2)
         self.units += [(unit, None) for unit in plan.units]
         for node in plan.source.graph.nodes:
-            anchor = getattr(node, "anchor", None)
-            self.handles.append(anchor() if anchor is not None else None)
+            liveness = getattr(node, "liveness", None)
+            self.handles.append(liveness() if liveness is not None else None)
 
     @property
     def makespan(self) -> float:
@@ -77,7 +77,9 @@ class ExecutionTrace(Observer):
         sums: dict[str, list[float]] = {}
         for plan in self.submissions:
             for node, locations in plan.locations:
-                spent = sum(self.seconds.get(id(cell), 0.0) for cell in locations[0].cells)
+                spent = sum(
+                    self.seconds.get(id(outputs), 0.0) for outputs in locations[0].unit_outputs
+                )
                 for step in node.steps:  # a fused unit tells no step from another
                     name = fingerprint(step.spec.code.function, packages=False)
                     entry = sums.setdefault(name, [0.0, 0.0])
@@ -100,29 +102,29 @@ class ExecutionTrace(Observer):
 
     def tasks(self) -> list[SessionTask]:
         """Return the units that ran, as a cluster would tell of them."""
-        parents = {id(unit.cell): parent for unit, parent in self.units}
+        parents = {id(unit.outputs): parent for unit, parent in self.units}
         return [self._task(unit, parents) for unit, _ in self.units]
 
     def _task(self, unit: Unit, parents: dict[int, Unit | None]) -> SessionTask:
         ancestors: list[Unit] = []
-        above = parents[id(unit.cell)]
+        above = parents[id(unit.outputs)]
         while above is not None:
             ancestors.insert(0, above)
-            above = parents.get(id(above.cell))
+            above = parents.get(id(above.outputs))
         # What makes values of its parent promises the parent's own output, as on a cluster.
-        outputs = [unit.cell]
-        if ancestors and id(unit.cell) in self.tail_units.get(id(ancestors[-1].cell), ()):
-            outputs.append(ancestors[-1].cell)
-        records = [record for column in unit.cell.columns for record in column]
-        failures = [*(r for r in records if type(r) is Failure), *unit.cell.errors]
+        made = [unit.outputs]
+        if ancestors and id(unit.outputs) in self.tail_units.get(id(ancestors[-1].outputs), ()):
+            made.append(ancestors[-1].outputs)
+        records = [record for column in unit.outputs.columns for record in column]
+        failures = [*(r for r in records if type(r) is Failure), *unit.outputs.errors]
         return SessionTask(
-            id=str(id(unit.cell)),
+            id=str(id(unit.outputs)),
             name=unit.name,
-            status=_status(failures, unit.cell.missing),
-            inputs=tuple(dict.fromkeys(str(id(cell)) for cell in unit.needs)),
-            outputs=tuple(str(id(cell)) for cell in outputs),
-            ancestors=tuple(str(id(one.cell)) for one in ancestors),
-            seconds=self.seconds.get(id(unit.cell)),
+            status=_status(failures, unit.outputs.missing),
+            inputs=tuple(dict.fromkeys(str(id(outputs)) for outputs in unit.needs)),
+            outputs=tuple(str(id(outputs)) for outputs in made),
+            ancestors=tuple(str(id(one.outputs)) for one in ancestors),
+            seconds=self.seconds.get(id(unit.outputs)),
             facts=tuple(
                 (name, str(value))
                 for name, value in (

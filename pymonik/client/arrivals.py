@@ -2,7 +2,7 @@
 
 Enters: a question that is answered once values are there. Leaves: nothing, or an error: too late,
 lost, or what broke the backend. Which values are asked for is the business of `waiter`, filling
-cells that of backends.
+outputs that of backends.
 """
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ class ArrivalWait:
             return False
         if location.record(place) is not PENDING:
             return False
-        cell, _ = location.locate(place)
+        outputs, _ = location.locate(place)
         # In this order: what nobody expects any more may have come meanwhile.
         arrivals = self._engine.opened().traits.arrivals
-        return not arrivals.expects(cell) and location.record(place) is PENDING
+        return not arrivals.expects(outputs) and location.record(place) is PENDING
 
 
 def lost(node: Any, index: int = 0) -> LostValueError:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pymonik.client.engine import LazyBackend
 from pymonik.client.state import ClientState
-from pymonik.graph.columns import Each
+from pymonik.graph.columns import Values
 from pymonik.graph.ir import Call, Put, inputs
 from pymonik.record.handle import ResultHandle
 from pymonik.record.recorder import Recorder
@@ -55,8 +55,8 @@ class Canceller:
             # A flush that finds the value known claims it under the same lock: see `cache.splice`.
             if not renounce(node, index):
                 return False
-            cell, _ = node.location.locate(place)
-            is_stopped = self._engine.opened().cancel(cell)
+            outputs, _ = node.location.locate(place)
+            is_stopped = self._engine.opened().cancel(outputs)
             # The value may have come while its backend was asked.
             record = node.location.record(place)
             return is_stopped and (record is PENDING or _was_cancelled(record))
@@ -101,10 +101,10 @@ def _give_up_element(node: Call, index: int, failure: Failure) -> None:
     Nor will what depends on it. The column is made once, since all elements may be given up.
     """
     first, *others = node.args
-    slots = first.values if type(first) is Each else None
+    slots = first.values if type(first) is Values else None
     if type(slots) is not list:
         slots = [first.at(i) for i in range(node.n or 0)]
-        node.args = (Each(slots), *others)
+        node.args = (Values(slots), *others)
     slots[index] = failure
 
 
@@ -114,20 +114,20 @@ def renounce(node: Any, index: int) -> bool:
     Equal pure calls share a value: it is wanted until all of them were cancelled.
     """
     location, offset = node.location.at(node.offset + index)
-    cell, place = location.locate(offset)
-    renounced = cell.renounced.setdefault((location.output, place), set())
+    outputs, place = location.locate(offset)
+    renounced = outputs.renounced.setdefault((location.output, place), set())
     renounced.add(id(node))
     if len(renounced) < location.claims.get(node.offset, 1):
         return False
     # What a unit makes of this value later is cancelled with it: its steps are a chain.
-    cell.unwanted.add((location.output, place))
-    for later in range(location.output + 1, len(cell.columns)):
-        if (later, place) in cell.loose:
+    outputs.unwanted.add((location.output, place))
+    for later in range(location.output + 1, len(outputs.columns)):
+        if (later, place) in outputs.loose:
             break
-        cell.unwanted.add((later, place))
+        outputs.unwanted.add((later, place))
     return all(
-        record is not PENDING or (stored, other) in cell.unwanted
-        for stored, records in enumerate(cell.columns)
+        record is not PENDING or (stored, other) in outputs.unwanted
+        for stored, records in enumerate(outputs.columns)
         for other, record in enumerate(records)
     )
 

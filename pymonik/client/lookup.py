@@ -35,7 +35,7 @@ def handle_of(
         put = Put(named.content, name, External.where)
         put.location = known_at(named.content)
         return handle_to(put, 0, client)
-    node = External(name, named.length, Location(named.cells, named.chunk, named.output))
+    node = External(name, named.length, Location(named.unit_outputs, named.chunk, named.output))
     if named.length is None:
         return handle_to(node, named.start, client)
     indexes = range(named.start, named.start + named.length)

@@ -97,7 +97,7 @@ class Notifier:
         """Call back once the value of a call that was sent is there, or was lost."""
         node = handle._node
         location, index = node.location.at(node.offset + handle._index)
-        cell, place = location.locate(index)
+        outputs, place = location.locate(index)
 
         # Several threads may find at once that it has ended: who takes the call, makes it.
         calls = [partial(_call, callback, handle)]
@@ -124,7 +124,7 @@ class Notifier:
         unsure = (arrived, node, handle._index)
 
         def add() -> bool:
-            if not cell.watch(output, place, arrived):
+            if not outputs.watch(output, place, arrived):
                 return False
             if not is_wanted[0]:  # it is looked for below
                 return True

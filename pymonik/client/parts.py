@@ -1,7 +1,7 @@
 """How a client is put together: each part is given what it needs, and knows nothing of the rest.
 
     recorder ─────> compiler ──> submitter ──> the backend
-        ^           (names, known values)        │ fills cells
+        ^           (names, known values)        │ fills outputs
         │                                        v
     handles ──> waiter, async_waiter <── arrivals, notifier
 

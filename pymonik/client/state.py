@@ -10,7 +10,7 @@ need (`tests/client/test_locks.py` has threads do so):
    it twice: a finalizer of the user's runs wherever garbage is collected. It is held while a
    cluster is spoken to, so a wait with a time does not ask for it: see `flusher`.
 3. `LazyBackend.opening`: held while the backend is opened, so that there is one.
-4. `Arrivals.changed`, a condition of the backend: held by who fills cells, and by who waits for
+4. `Arrivals.changed`, a condition of the backend: held by who fills outputs, and by who waits for
    them. It wakes all waits of a client.
 5. Locks under which nothing else is taken: `Flushers` (which thread flushes), `Callbacks` (whether
    their thread runs), `Blocks` (how many are open), `CacheLookup` (values to be kept).

@@ -48,8 +48,8 @@ class StoredValues:
         if type(node) is Put:
             return objects.store(node.content)
         location, index = location.at(node.offset + handle._index)
-        cell, place = location.locate(index)
-        return objects.result_id(cell, location.output or 0, place)
+        outputs, place = location.locate(index)
+        return objects.result_id(outputs, location.output or 0, place)
 
     def of_result(self, owner: Any, result_id: str, session_id: str) -> ResultHandle[Any]:
         """Return the handle, of an owner, of a value by its id: see `ResultHandle`."""

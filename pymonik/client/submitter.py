@@ -89,7 +89,7 @@ class Submitter:
         """Compile what is pending and send it, without waiting.
 
         Other threads record meanwhile: their calls go with the next flush. What they use of this
-        one is wanted, since their arguments hold the anchors (see `graph.columns`).
+        one is wanted, since their arguments hold the liveness (see `graph.columns`).
         """
         if not self._recorder.pending and not self._names.are_late():
             return
@@ -196,7 +196,7 @@ def _fail_unsent(plan: Plan, backend: Backend, error: BaseException) -> None:
     arrivals = backend.traits.arrivals
     with arrivals.changed:
         for unit in plan.units:
-            if unit.cell.missing and not arrivals.expects(unit.cell):
+            if unit.outputs.missing and not arrivals.expects(unit.outputs):
                 why = f"it was not sent: {error!r}"
-                due += unit.cell.fail(Failure("cancelled", why, unit.name))
+                due += unit.outputs.fail(Failure("cancelled", why, unit.name))
     call_back(due)

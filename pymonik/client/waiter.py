@@ -46,16 +46,18 @@ class Waiter:
         for node, indexes, _ in runs:
             location = self._locator.locate(node, timeout, end)
             moved = range(indexes.start + node.offset, indexes.stop + node.offset, indexes.step)
-            cells = [cell for cell in location.cells_of(moved) if cell.missing]
-            if cells:
+            unit_outputs = [outputs for outputs in location.outputs_of(moved) if outputs.missing]
+            if unit_outputs:
                 self._engine.opened().want(location.split(moved))
-            if cells or PENDING in location.records(moved):
-                waits.append((node, location, moved, cells))
-        for node, location, moved, cells in waits:
+            if unit_outputs or PENDING in location.records(moved):
+                waits.append((node, location, moved, unit_outputs))
+        for node, location, moved, unit_outputs in waits:
 
-            def is_over(cells: Any = cells, location: Any = location, moved: range = moved) -> bool:
-                while cells and not cells[-1].missing:
-                    cells.pop()
+            def is_over(
+                unit_outputs: Any = unit_outputs, location: Any = location, moved: range = moved
+            ) -> bool:
+                while unit_outputs and not unit_outputs[-1].missing:
+                    unit_outputs.pop()
                 return PENDING not in location.records(moved)
 
             def awaited(

@@ -26,7 +26,7 @@ from armonik.protogen.client import (
 )
 
 from pymonik.emulator.engine import Engine
-from pymonik.emulator.gate import Interceptor, handlers
+from pymonik.emulator.interceptor import Interceptor, handlers
 from pymonik.emulator.services import cluster
 from pymonik.emulator.services.events import Events
 from pymonik.emulator.services.results import Results

@@ -19,18 +19,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pymonik.emulator.agents.keeper import WorkerSettings
 from pymonik.emulator.agents.pool import Pool
+from pymonik.emulator.agents.supervisor import WorkerSettings
 from pymonik.emulator.control_plane import HOST, Tls, listen, methods, services
 from pymonik.emulator.counters import Counters
 from pymonik.emulator.engine import Engine
 from pymonik.emulator.faults import Faults
-from pymonik.emulator.gate import BODY_LIMIT, Interceptor
 from pymonik.emulator.habits import Habits
+from pymonik.emulator.health import Health
+from pymonik.emulator.interceptor import BODY_LIMIT, Interceptor
 from pymonik.emulator.overhead import Overhead
 from pymonik.emulator.state import ClusterSettings, generation
 from pymonik.emulator.state.events import Expire, Idle
-from pymonik.emulator.vitals import Health
 
 log = logging.getLogger("pymonik.emulator")
 
@@ -219,7 +219,7 @@ class Emulator:
             self.faults,
             latency=self.latency,
             body_limit=BODY_LIMIT,
-            vitals=Health(self.max_errors, forgiving=forgiving, exhausted=self._exit_later),
+            health=Health(self.max_errors, forgiving=forgiving, exhausted=self._exit_later),
             database=self.engine.database,
             habits=self.habits,
             sleep=self.sleep,

@@ -1,6 +1,6 @@
 """Columns: what stands for one argument of all calls of a map.
 
-`Const`, `Immediates`, `Each`, `Range`, `Gather`, and `Same`: the value of an earlier step of the
+`Const`, `Immediates`, `Values`, `Range`, `Gather`, and `Same`: the value of an earlier step of the
 same element, in a fused map, where it is a slot value, too.
 
 Enters: slot values, and nodes. Leaves: what is asked of all of them, by the same verbs as slot
@@ -16,11 +16,11 @@ from typing import Any
 from pymonik.graph.slots import (
     SLOTS,
     ListOf,
-    Nested,
     NodeRun,
     Ref,
     Spelling,
     Target,
+    Template,
     contents_of,
     refs_of,
     release,
@@ -32,14 +32,14 @@ from pymonik.values.content import Content
 __all__ = [
     "Column",
     "Const",
-    "Each",
     "Gather",
     "Immediates",
     "ListOf",
-    "Nested",
     "Range",
     "Ref",
     "Same",
+    "Template",
+    "Values",
     "contents_of",
     "refs_of",
     "release",
@@ -93,7 +93,7 @@ class Column:
         return (type(self), *(spelled(slot, spelling) for slot in self.own()))
 
     def release(self) -> None:
-        """Let go of the anchors: its call stands in a graph from now on."""
+        """Let go of the liveness: its call stands in a graph from now on."""
 
 
 class Const(Column):
@@ -131,7 +131,7 @@ class Const(Column):
         return ((content, n) for content in contents_of(self.value))
 
     def release(self) -> None:
-        """Let go of the anchors: its call stands in a graph from now on."""
+        """Let go of the liveness: its call stands in a graph from now on."""
         release(self.value)
 
 
@@ -157,7 +157,7 @@ class Immediates(Column):
         return iter(())
 
 
-class Each(Column):
+class Values(Column):
     """A slot value of any kind for each element: blobs, gathers, bundles."""
 
     __slots__ = ("values",)
@@ -189,10 +189,10 @@ class Each(Column):
 
     def replaced(self, target: Target) -> Column:
         """Return it with the outputs it names replaced by others."""
-        return Each([substitute(slot, target) for slot in self.values])
+        return Values([substitute(slot, target) for slot in self.values])
 
     def release(self) -> None:
-        """Let go of the anchors: its call stands in a graph from now on."""
+        """Let go of the liveness: its call stands in a graph from now on."""
         for slot in self.values:
             release(slot)
 
@@ -200,13 +200,13 @@ class Each(Column):
 class Range(Column):
     """Element i gets output `start + i * step` of a node."""
 
-    __slots__ = ("anchor", "node", "start", "step")
+    __slots__ = ("liveness", "node", "start", "step")
 
-    def __init__(self, node: Any, start: int, step: int, anchor: Any = None) -> None:
+    def __init__(self, node: Any, start: int, step: int, liveness: Any = None) -> None:
         self.node = node
         self.start = start
         self.step = step
-        self.anchor = anchor
+        self.liveness = liveness
 
     @property
     def whole(self) -> Any:
@@ -215,7 +215,7 @@ class Range(Column):
 
     def at(self, index: int) -> Any:
         """Return the slot value of one element."""
-        return Ref(self.node, self.start + index * self.step, self.anchor)
+        return Ref(self.node, self.start + index * self.step, self.liveness)
 
     def outputs(self, n: int) -> Iterable[NodeRun]:
         """Return the outputs that `n` elements need."""
@@ -236,8 +236,8 @@ class Range(Column):
         return (Range, spelling.output(self.node, self.start), self.step)
 
     def release(self) -> None:
-        """Let go of the anchors: its call stands in a graph from now on."""
-        self.anchor = None
+        """Let go of the liveness: its call stands in a graph from now on."""
+        self.liveness = None
 
 
 class Gather(Column):

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pymonik.graph.columns import Column, Const, Each, Gather, Immediates, Range
+from pymonik.graph.columns import Column, Const, Gather, Immediates, Range, Values
 from pymonik.graph.slots import SLOTS, Ref
 from pymonik.values.content import Content
 
@@ -104,7 +104,7 @@ class Call:
 
     __slots__ = (
         "__weakref__",
-        "anchor",
+        "liveness",
         "args",
         "location",
         "ids",
@@ -126,7 +126,7 @@ class Call:
         # A code object and an instruction: the line is worked out only when it is asked for.
         self.site = site
         self.lasti = lasti
-        self.anchor: ref[Any] | None = None
+        self.liveness: ref[Any] | None = None
         # The name of a call or a whole map, or names of elements by their places.
         self.label: str | dict[int, str] | None = None
         # Ids that were handed out for values before they exist, by their places: see `Subtasks`.
@@ -140,9 +140,9 @@ class Call:
     def wanted(self) -> bool:
         """Return whether somebody can still ask for the value.
 
-        Its anchor is held by handles, and by the arguments of calls that no flush has taken yet.
+        Its liveness is held by handles, and by the arguments of calls that no flush has taken yet.
         """
-        return self.is_named or (self.anchor is not None and self.anchor() is not None)
+        return self.is_named or (self.liveness is not None and self.liveness() is not None)
 
     @property
     def is_named(self) -> bool:
@@ -176,7 +176,7 @@ class StandIn(Call):
     def __init__(self, call: Call, spec: CallSpec, args: tuple[Any, ...]) -> None:
         super().__init__(spec, args, call.n, call.site, call.lasti)
         self.original = original_of(call)
-        self.anchor, self.label, self.ids = call.anchor, call.label, call.ids
+        self.liveness, self.label, self.ids = call.liveness, call.label, call.ids
         self.place = call.place
 
 
@@ -374,7 +374,7 @@ class Graph:
 def taken(nodes: Iterable[Any]) -> Graph:
     """Return the graph of recorded nodes, which are the calls that a flush takes.
 
-    What they use of each other stands in the graph: they hold no anchors any more. What keeps a
+    What they use of each other stands in the graph: they hold no liveness any more. What keeps a
     value wanted is then its handle or its name, or a call that was recorded since.
     """
     graph = Graph(tuple(nodes), {})
@@ -383,14 +383,14 @@ def taken(nodes: Iterable[Any]) -> Graph:
             for argument in node.args:
                 kind = type(argument)
                 if kind is Ref:  # the usual case
-                    argument.anchor = None
+                    argument.liveness = None
                 elif kind in _ARGUMENTS:
                     argument.release()
     return graph
 
 
 # What an argument can be beside an immediate or a content.
-_ARGUMENTS = SLOTS | {Const, Immediates, Each, Range, Gather}
+_ARGUMENTS = SLOTS | {Const, Immediates, Values, Range, Gather}
 
 
 def _calls(node: Any) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pymonik.graph.columns import Const, Gather, Immediates, ListOf, Nested, Range, Ref, Same
+from pymonik.graph.columns import Const, Gather, Immediates, ListOf, Range, Ref, Same, Template
 from pymonik.humanize import literal
 from pymonik.values.content import Content
 
@@ -117,7 +117,7 @@ def _slot(slot: Any, numbers: dict[int, str]) -> str:
         return name if whole else f"{name}[{slot.index}]"
     if kind is ListOf:
         return "[" + ", ".join(_runs(slot.runs, numbers)) + "]"
-    if kind is Nested:
+    if kind is Template:
         return f"#{slot.content.size}B(" + ", ".join(_slot(s, numbers) for s in slot.slots) + ")"
     if kind is Content:
         return f"#{slot.size}B"

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Mapping
 from typing import Any
 
-from pymonik.graph.columns import Const, Each, Immediates, ListOf, Nested, Range, Ref, Same
+from pymonik.graph.columns import Const, Immediates, ListOf, Range, Ref, Same, Template, Values
 from pymonik.graph.ir import Graph, Map, Step, sources_of
 from pymonik.graph.slots import Target
 
@@ -50,7 +50,7 @@ def uses(node: Map) -> dict[int, bool]:
                 _note(column.node, in_step, found)
             elif kind is Const and alone:
                 _note_slot(column.value, 0, node.n, found)
-            elif kind is Each:
+            elif kind is Values:
                 for index, slot in enumerate(column.values):
                     _note_slot(slot, index, node.n, found)
             elif kind is not Immediates and kind is not Same:
@@ -64,7 +64,7 @@ def _note_slot(slot: Any, index: int, n: int, found: dict[int, bool]) -> None:
     kind = type(slot)
     if kind is Ref:
         _note(slot.node, slot.index == index and getattr(slot.node, "n", 0) == n, found)
-    elif kind is Nested:
+    elif kind is Template:
         for inner in slot.slots:
             _note_slot(inner, index, n, found)
     elif kind is ListOf:

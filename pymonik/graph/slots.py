@@ -1,7 +1,7 @@
 """Slot values: what stands for one argument of one call.
 
 An immediate (itself), a `Content`, a `Ref` to one output, a `ListOf` of outputs (arrives as a
-list), or `Nested` (a content with holes for others).
+list), or `Template` (a content with holes for others).
 
 Enters: what recording captured. Leaves: what is asked of it, one verb for each thing: which outputs
 it needs (`outputs`, `add_sources`), the same with other nodes in their places (`replaced`), what is
@@ -9,8 +9,8 @@ captured in it (`contents`), and what is equal for equal ones (`spelled`). Immed
 which are no classes of ours, are asked through the functions at the end.
 
 An argument of a recorded call is a use of the value that it names, wherever the handle goes: it
-holds the *anchor* of that value, by which the flush sees what is wanted (see `ir.Call`). Once a
-flush has taken the call, its graph shows the use, and `release` lets go of the anchor.
+holds the *liveness* of that value, by which the flush sees what is wanted (see `ir.Call`). Once a
+flush has taken the call, its graph shows the use, and `release` lets go of the liveness.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class Spelling(Protocol):
 
 
 class Ref:
-    """One output of a node, and the anchor of its value until a flush has taken the call."""
+    """One output of a node, and the liveness of its value until a flush has taken the call."""
 
-    __slots__ = ("anchor", "index", "node")
+    __slots__ = ("liveness", "index", "node")
 
-    def __init__(self, node: Any, index: int, anchor: Any = None) -> None:
+    def __init__(self, node: Any, index: int, liveness: Any = None) -> None:
         self.node = node
         self.index = index
-        self.anchor = anchor
+        self.liveness = liveness
 
     def outputs(self) -> Iterable[NodeRun]:
         """Return the outputs it needs."""
@@ -74,18 +74,18 @@ class Ref:
         return spelling.output(self.node, self.index)
 
     def release(self) -> None:
-        """Let go of the anchors: its call stands in a graph from now on."""
-        self.anchor = None
+        """Let go of the liveness: its call stands in a graph from now on."""
+        self.liveness = None
 
 
 class ListOf:
-    """Outputs that arrive as one list: runs of (node, range of indexes), and their anchors."""
+    """Outputs that arrive as one list: runs of (node, range of indexes), and their liveness."""
 
-    __slots__ = ("anchors", "runs")
+    __slots__ = ("liveness_of", "runs")
 
-    def __init__(self, runs: tuple[NodeRun, ...], anchors: Any = ()) -> None:
+    def __init__(self, runs: tuple[NodeRun, ...], liveness_of: Any = ()) -> None:
         self.runs = runs
-        self.anchors = anchors
+        self.liveness_of = liveness_of
 
     def __len__(self) -> int:
         return sum(len(indexes) for _, indexes in self.runs)
@@ -112,11 +112,11 @@ class ListOf:
         return (ListOf, *(spelling.outputs(node, indexes) for node, indexes in self.runs))
 
     def release(self) -> None:
-        """Let go of the anchors: its call stands in a graph from now on."""
-        self.anchors = ()
+        """Let go of the liveness: its call stands in a graph from now on."""
+        self.liveness_of = ()
 
 
-class Nested:
+class Template:
     """A content with numbered holes, and the slot values that go there."""
 
     __slots__ = ("content", "slots")
@@ -136,9 +136,9 @@ class Nested:
             if type(slot) in SLOTS:
                 slot.add_sources(found)
 
-    def replaced(self, target: Target) -> Nested:
+    def replaced(self, target: Target) -> Template:
         """Return it with the outputs it names replaced by others."""
-        return Nested(self.content, tuple([substitute(slot, target) for slot in self.slots]))
+        return Template(self.content, tuple([substitute(slot, target) for slot in self.slots]))
 
     def contents(self) -> Iterator[Content]:
         """Return what is captured in it."""
@@ -149,15 +149,15 @@ class Nested:
     def spelled(self, spelling: Spelling) -> Any:
         """Return what is equal for equal ones."""
         inner = [spelled(slot, spelling) for slot in self.slots]
-        return (Nested, spelling.content(self.content, len(self.slots)), *inner)
+        return (Template, spelling.content(self.content, len(self.slots)), *inner)
 
     def release(self) -> None:
-        """Let go of the anchors: its call stands in a graph from now on."""
+        """Let go of the liveness: its call stands in a graph from now on."""
         for slot in self.slots:
             release(slot)
 
 
-SLOTS = frozenset({Ref, ListOf, Nested})
+SLOTS = frozenset({Ref, ListOf, Template})
 
 
 # ----- the same of any slot value: immediates and contents name no output
@@ -188,7 +188,7 @@ def spelled(slot: Any, spelling: Spelling) -> Any:
 
 
 def release(slot: Any) -> None:
-    """Let go of the anchors that a slot value holds."""
+    """Let go of the liveness that a slot value holds."""
     if type(slot) in SLOTS:
         slot.release()
 

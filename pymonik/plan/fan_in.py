@@ -5,7 +5,7 @@ bytes, and the task's agent fetches them one after the other. So above a limit, 
 a `FanInUnit` is a task that runs nothing, and puts the records of many packs into one. A tree of
 them stands between a unit and its inputs; units with the same inputs share it.
 
-Enters: units. Leaves: units, those with too many inputs made anew over the same cell.
+Enters: units. Leaves: units, those with too many inputs made anew over the same outputs.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from pymonik.values.outputs import Outputs
 from pymonik.wire.program import Program, Run, StepCode, with_runs
 
 NAME = "gather"
-# By cell and output: the cell of a gather, and where the output begins there.
+# By outputs and output: the outputs of a gather, and where the output begins there.
 Places = dict[tuple[Outputs, int], tuple[Outputs, int]]
-# (output, element, cell, its output, its place): a value that another unit will make.
+# (output, element, outputs, its output, its place): a value that another unit will make.
 Hole = tuple[int, int, Outputs, int, int]
 PASS_ON = StepCode(
     function=None,
@@ -80,34 +80,34 @@ class FanIn:
         return unit
 
     def holes(self, holes: Sequence[Hole], options: TaskOptions) -> Sequence[Hole]:
-        """Return holes that few cells fill."""
+        """Return holes that few outputs fill."""
         while places := self._places((hole[2] for hole in holes), options):
             moved = []
-            for output, element, cell, out, place in holes:
-                gather, at = places[cell, out]
+            for output, element, outputs, out, place in holes:
+                gather, at = places[outputs, out]
                 moved.append((output, element, gather, 0, at + place))
             holes = moved
         return holes
 
     def _places(self, needs: Iterable[Outputs], options: TaskOptions) -> Places:
-        """Gather cells when they are too many; give where their outputs begin, else nothing."""
+        """Gather outputs when they are too many; give where their outputs begin, else nothing."""
         places: Places = {}
-        cells = list(dict.fromkeys(needs))
-        if len(cells) <= self._limit:
+        unit_outputs = list(dict.fromkeys(needs))
+        if len(unit_outputs) <= self._limit:
             return places
-        for start in range(0, len(cells), self._limit):
-            group = tuple(cells[start : start + self._limit])
+        for start in range(0, len(unit_outputs), self._limit):
+            group = tuple(unit_outputs[start : start + self._limit])
             gather, at = self._gather(group, options), 0
-            for cell in group:
-                for output in range(len(cell.columns)):
-                    places[cell, output] = gather.cell, at
-                    at += cell.n
+            for outputs in group:
+                for output in range(len(outputs.columns)):
+                    places[outputs, output] = gather.outputs, at
+                    at += outputs.n
         return places
 
-    def _gather(self, cells: tuple[Outputs, ...], options: TaskOptions) -> FanInUnit:
-        key = (options.partition_id, options.priority, cells)
+    def _gather(self, unit_outputs: tuple[Outputs, ...], options: TaskOptions) -> FanInUnit:
+        key = (options.partition_id, options.priority, unit_outputs)
         if key not in self._known:
-            self._known[key] = _gather(cells, options)
+            self._known[key] = _gather(unit_outputs, options)
             self.made.append(self._known[key])
         return self._known[key]
 
@@ -123,15 +123,15 @@ def bounded(units: Sequence[Unit], optimize: Any) -> list[Unit]:
     return found
 
 
-def _gather(cells: tuple[Outputs, ...], options: TaskOptions) -> FanInUnit:
+def _gather(unit_outputs: tuple[Outputs, ...], options: TaskOptions) -> FanInUnit:
     runs = [
-        (number, output, 0, 1, cell.n)
-        for number, cell in enumerate(cells)
-        for output in range(len(cell.columns))
+        (number, output, 0, 1, outputs.n)
+        for number, outputs in enumerate(unit_outputs)
+        for output in range(len(outputs.columns))
     ]
     n = sum(run[4] for run in runs)
     program = Program([PASS_ON._replace(columns=(("r", runs),))], n)
-    return FanInUnit(0, program, cells, Outputs(n, 1), options, NAME, wanted=False)
+    return FanInUnit(0, program, unit_outputs, Outputs(n, 1), options, NAME, wanted=False)
 
 
 def _over(unit: Unit, places: Places) -> Unit:
@@ -139,13 +139,15 @@ def _over(unit: Unit, places: Places) -> Unit:
     inputs: list[Any] = [
         places[source, 0][0] if isinstance(source, Outputs) else source for source in unit.inputs
     ]
-    cells = {at: source for at, source in enumerate(unit.inputs) if isinstance(source, Outputs)}
+    unit_outputs = {
+        at: source for at, source in enumerate(unit.inputs) if isinstance(source, Outputs)
+    }
     first = {id(source): position for position, source in reversed(list(enumerate(inputs)))}
 
     def moved(run: Run) -> Run:
         source, output, start, step, count = run
-        cell, at = places[cells[source], output]
-        return first[id(cell)], 0, at + start, step, count
+        outputs, at = places[unit_outputs[source], output]
+        return first[id(outputs)], 0, at + start, step, count
 
     made = copy(unit)
     made.inputs = tuple(inputs)

@@ -1,7 +1,7 @@
 """The inputs of a unit: what its columns need from elsewhere, by position.
 
 Enters: columns, and a range of elements. Leaves: the columns of a program (see `wire.program`),
-and the blobs and cells they name. Where values are found is told by `Lowered`.
+and the blobs and outputs they name. Where values are found is told by `Lowered`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from pymonik.errors import GraphError
-from pymonik.graph.columns import Const, Each, Gather, Immediates, ListOf, Nested, Range, Ref, Same
+from pymonik.graph.columns import (
+    Const,
+    Gather,
+    Immediates,
+    ListOf,
+    Range,
+    Ref,
+    Same,
+    Template,
+    Values,
+)
 from pymonik.graph.ir import External, Map, Put
 from pymonik.values.content import Content
 from pymonik.values.location import Location, ScatteredLocation
@@ -71,7 +81,7 @@ class Inputs:
             return ("r", self.runs(column.node, indexes))
         return self.each(column, start, stop)
 
-    def each(self, column: Each, start: int, stop: int) -> Any:
+    def each(self, column: Values, start: int, stop: int) -> Any:
         """Return what fills a parameter with values of their own, some of other calls."""
         if all(type(value) is Ref and type(value.node) is not Put for value in column.values):
             refs = column.values[start:stop]
@@ -96,7 +106,7 @@ class Inputs:
             return ("c", self.item(slot))
         if kind is ListOf:
             return ("b", [part for node, run in slot.runs for part in self.bundle(node, run)])
-        if kind is Nested:
+        if kind is Template:
             return ("n", self.item(slot.content), [self.slot(inner) for inner in slot.slots])
         if kind is Same:
             return ("p", slot.step)
@@ -114,15 +124,15 @@ class Inputs:
         if type(location) is ScatteredLocation:
             return [self.run_at(*location.at(offset + index)) for index in indexes]
         if len(indexes) == 1:
-            cell, place = location.locate(offset + indexes[0])
-            return [(self.position(cell), output, place, 1, 1)]
+            outputs, place = location.locate(offset + indexes[0])
+            return [(self.position(outputs), output, place, 1, 1)]
         runs: list[Run] = []
         step, left, at = indexes.step, len(indexes), offset + indexes.start
         while left:
-            cell, place = location.locate(at)
-            room = (cell.n - 1 - place) // step if step > 0 else place // -step
+            outputs, place = location.locate(at)
+            room = (outputs.n - 1 - place) // step if step > 0 else place // -step
             count = min(left, room + 1)
-            runs.append((self.position(cell), output, place, step, count))
+            runs.append((self.position(outputs), output, place, step, count))
             left -= count
             at += count * step
         return runs
@@ -135,8 +145,8 @@ class Inputs:
         runs: list[Run] = []
         source = first = count = -1
         for index in indexes:
-            cell, place = location.locate(offset + index)
-            position = self.position(cell)
+            outputs, place = location.locate(offset + index)
+            position = self.position(outputs)
             if position == source and place == first + count:
                 count += 1
                 continue
@@ -147,8 +157,8 @@ class Inputs:
 
     def run_at(self, location: Location, index: int) -> Run:
         """Return the run of a single output."""
-        cell, place = location.locate(index)
-        return (self.position(cell), location.output or 0, place, 1, 1)
+        outputs, place = location.locate(index)
+        return (self.position(outputs), location.output or 0, place, 1, 1)
 
     def location(self, node: Any) -> tuple[Location, int, int]:
         """Return where the values of a node will be found: location, offset there, output."""

@@ -46,12 +46,12 @@ def failed_inputs(unit: Unit) -> dict[int, Columns]:
     return found
 
 
-def _holds_failures(cell: Outputs) -> bool:
-    if not cell.columns:
-        return bool(cell.errors)
+def _holds_failures(outputs: Outputs) -> bool:
+    if not outputs.columns:
+        return bool(outputs.errors)
     return any(
         not plain and any(type(record) is Failure for record in column)
-        for plain, column in zip(cell.plain, cell.columns)
+        for plain, column in zip(outputs.plain, outputs.columns)
     )
 
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from pymonik.capture.freeze import pickled_types
-from pymonik.graph.columns import Const, Each, Nested, Same
+from pymonik.graph.columns import Const, Same, Template, Values
 from pymonik.graph.ir import Call, CallSpec, Graph, Map, Put, Step, inputs, line_of, original_of
 from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan
@@ -87,29 +87,29 @@ class _Lowering:
             for number, step in enumerate(node.steps)
         ]
         stored = [number for number, row in enumerate(rows) if row.keep is not False]
-        cells = [
+        unit_outputs = [
             Outputs(min(chunk, node.n - start), len(stored)) for start in range(0, node.n, chunk)
         ]
         if len(stored) > 1 and node.n > 1:
-            _note_loose(node, stored, cells)
+            _note_loose(node, stored, unit_outputs)
         shared: Shared | None = None
         wanted, options = any(s.is_wanted for s in node.steps), self._inherited(node.spec.options)
         name, spec = node.name, node.spec
         costs = [step.spec.options.cost for step in node.steps]
         seconds = sum(cost for cost in costs if cost is not None) if None not in costs else None
-        for place, cell in enumerate(cells):
+        for place, outputs in enumerate(unit_outputs):
             needed = Inputs(self)
             # Functions come first: they stand at the same positions in all units of the map.
             functions = [needed.item(step.spec.code.content) for step in node.steps]
             if shared is None:
                 shared = Shared(list(map(self._shared, node.steps, functions)))
             start = place * chunk
-            own = tuple([row.own(needed, start, start + cell.n) for row in rows])
+            own = tuple([row.own(needed, start, start + outputs.n) for row in rows])
             unit = Unit(
                 len(self.units),
-                Program.of(shared, own, cell.n),
+                Program.of(shared, own, outputs.n),
                 tuple(needed.sources),
-                cell,
+                outputs,
                 options,
                 name,
                 spec,
@@ -125,9 +125,9 @@ class _Lowering:
                 if unit.modules is not None:
                     self.add_blob(unit.modules)
             self.units.append(unit)
-        outputs = {number: place for place, number in enumerate(stored)}
+        columns = {number: place for place, number in enumerate(stored)}
         locations = [
-            Location(cells, chunk, outputs.get(number)) for number in range(len(node.steps))
+            Location(unit_outputs, chunk, columns.get(number)) for number in range(len(node.steps))
         ]
         self.locations[id(node)] = locations[-1]
         self.bound.append((node, locations))
@@ -213,13 +213,13 @@ class _Row:
         )
 
 
-def _note_loose(node: Map, stored: Sequence[int], cells: Sequence[Outputs]) -> None:
+def _note_loose(node: Map, stored: Sequence[int], unit_outputs: Sequence[Outputs]) -> None:
     """Note which elements of a stored step use nothing of the one before: not all need be a chain.
 
     Maps are fused where each element uses its own of the other, or none.
     """
     found: dict[Outputs, set[tuple[int, int]]] = {}
-    chunk = cells[0].n
+    chunk = unit_outputs[0].n
     for output, (before, last) in enumerate(pairwise(stored), 1):
         for number in range(before + 1, last + 1):
             columns, earlier = node.steps[number].columns, number - 1
@@ -227,19 +227,19 @@ def _note_loose(node: Map, stored: Sequence[int], cells: Sequence[Outputs]) -> N
                 continue  # all of them do
             for index in range(node.n):
                 if not any(_uses_step(column, index, earlier) for column in columns):
-                    places = found.setdefault(cells[index // chunk], set())
+                    places = found.setdefault(unit_outputs[index // chunk], set())
                     places.add((output, index % chunk))
-    for cell, places in found.items():
-        cell.loose = places
+    for outputs, places in found.items():
+        outputs.loose = places
 
 
 def _uses_step(column: Any, index: int, step: int) -> bool:
     """Return whether an element of a column is, or holds, what a step makes for the element."""
-    slots = [column.values[index] if type(column) is Each else column]
+    slots = [column.values[index] if type(column) is Values else column]
     for slot in slots:
         if type(slot) is Same and slot.step == step:
             return True
-        if type(slot) is Nested:
+        if type(slot) is Template:
             slots += slot.slots
         elif type(slot) is Const:
             slots.append(slot.value)

@@ -1,4 +1,4 @@
-"""Sending: work out the steps of units, against a ledger of what is stored already.
+"""Sending: work out the steps of units, against a table of what is stored already.
 
 Enters: units, contents, names. Leaves: steps, and the objects where the outcomes of the units will
 be. Sends nothing, and asks nobody.
@@ -44,10 +44,10 @@ from pymonik.wire.envelope import AssemblePayload, Parts, TaskPayload
 
 @dataclass
 class StoredObjects:
-    """What is stored: contents by digest, outcomes of units by their cells."""
+    """What is stored: contents by digest, outcomes of units by their outputs."""
 
     contents: dict[bytes, Object] = field(default_factory=dict)
-    cells: WeakKeyDictionary[Outputs, Object] = field(default_factory=WeakKeyDictionary)
+    outputs: WeakKeyDictionary[Outputs, Object] = field(default_factory=WeakKeyDictionary)
     numbers: int = 0
     # The working directories of environments, archived, by their hashes.
     folders: dict[str, Content] = field(default_factory=dict)
@@ -57,16 +57,18 @@ class StoredObjects:
     def forget_unsent(self) -> None:
         """Forget what a failed submission has not stored."""
         self.contents = {digest: o for digest, o in list(self.contents.items()) if o.id}
-        for cell, stored in self.outcomes():
+        for outputs, stored in self.outcomes():
             if not stored.id:
-                self.cells.pop(cell, None)
+                self.outputs.pop(outputs, None)
 
     def outcomes(self) -> list[tuple[Outputs, Object]]:
-        """Return the cells, and where their outcomes are, as of one moment."""
+        """Return the outputs, and where their outcomes are, as of one moment."""
         # Other threads add some meanwhile: `items` would stumble over them.
-        cells = [ref() for ref in self.cells.keyrefs()]
-        found = [(cell, self.cells.get(cell)) for cell in cells if cell is not None]
-        return [(cell, stored) for cell, stored in found if stored is not None]
+        unit_outputs = [ref() for ref in self.outputs.keyrefs()]
+        found = [
+            (outputs, self.outputs.get(outputs)) for outputs in unit_outputs if outputs is not None
+        ]
+        return [(outputs, stored) for outputs, stored in found if stored is not None]
 
 
 @dataclass(frozen=True)
@@ -110,19 +112,19 @@ class Sending:
 def sending(
     units: Sequence[Unit],
     contents: Iterable[Content],
-    ledger: StoredObjects,
-    facts: SubmissionContext,
+    stored_objects: StoredObjects,
+    context: SubmissionContext,
     tables: Mapping[str, dict[str, ValueLocation]] | None = None,
     extra: Iterable[Object] = (),
 ) -> Sending:
     """Work out the steps; `extra` are further objects to be stored, `tables` tell of values."""
-    outputs = [(unit, output_of(unit, ledger, facts)) for unit in units]
+    outputs = [(unit, output_of(unit, stored_objects, context)) for unit in units]
     objects = [*extra]
     for content in contents:
-        _content(content, ledger, objects)
-    entries = [_entry(unit, output, ledger, facts, objects) for unit, output in outputs]
+        _content(content, stored_objects, objects)
+    entries = [_entry(unit, output, stored_objects, context, objects) for unit, output in outputs]
     for title, told in (tables or {}).items():
-        objects.append(_table(title, told, ledger, objects))
+        objects.append(_table(title, told, stored_objects, objects))
     objects += [entry.order for entry in entries]
     limits = settings()
     big = [o for o in objects if o.size > limits.request_bytes // 4]
@@ -137,25 +139,25 @@ def sending(
     return Sending(steps, outputs)
 
 
-def output_of(unit: Unit, ledger: StoredObjects, facts: SubmissionContext) -> Object:
+def output_of(unit: Unit, stored_objects: StoredObjects, context: SubmissionContext) -> Object:
     """Return where the outcome of a unit will be: told once, the same from then on."""
-    known = ledger.cells.get(unit.cell)
+    known = stored_objects.outputs.get(unit.outputs)
     if known is not None:  # declared by a submission that was refused
         return known
-    ledger.numbers += 1
+    stored_objects.numbers += 1
     if unit.result_id is not None:  # declared by the task that has handed it out
         stamp = envelope.stamp_of(unit.result_id)
         output = Object(unit.name, stamp, id=unit.result_id)
     else:
-        output = Object(unit.name, envelope.stamp_of(facts.session_id, ledger.numbers))
-    ledger.cells[unit.cell] = output
+        output = Object(unit.name, envelope.stamp_of(context.session_id, stored_objects.numbers))
+    stored_objects.outputs[unit.outputs] = output
     return output
 
 
 def _content(
-    content: Content, ledger: StoredObjects, objects: list[Object], name: str = "blob"
+    content: Content, stored_objects: StoredObjects, objects: list[Object], name: str = "blob"
 ) -> Object:
-    known = ledger.contents.get(content.digest)
+    known = stored_objects.contents.get(content.digest)
     if known is None:
         known = Object(
             name,
@@ -163,25 +165,28 @@ def _content(
             envelope.content_size(content),
             lambda: envelope.seal_content(content),
         )
-        ledger.contents[content.digest] = known
+        stored_objects.contents[content.digest] = known
         objects.append(known)
     return known
 
 
 def _cell(
-    cell: Outputs, ledger: StoredObjects, facts: SubmissionContext, objects: list[Object]
+    outputs: Outputs,
+    stored_objects: StoredObjects,
+    context: SubmissionContext,
+    objects: list[Object],
 ) -> Object:
     """Return where an outcome is; what failed without leaving a trace is stored for its users."""
-    known = ledger.cells.get(cell)
+    known = stored_objects.outputs.get(outputs)
     if known is not None:
         return known
-    ledger.numbers += 1
-    stamp = envelope.stamp_of(facts.session_id, ledger.numbers)
-    if cell.missing:  # of another session: only when steps are counted, not sent
+    stored_objects.numbers += 1
+    stamp = envelope.stamp_of(context.session_id, stored_objects.numbers)
+    if outputs.missing:  # of another session: only when steps are counted, not sent
         return Object("", stamp)
-    parts = envelope.seal_pack(stamp, cell.columns, cell.errors)
+    parts = envelope.seal_pack(stamp, outputs.columns, outputs.errors)
     known = Object("outcome", stamp, envelope.size_of(parts), lambda: parts)
-    ledger.cells[cell] = known
+    stored_objects.outputs[outputs] = known
     objects.append(known)
     return known
 
@@ -189,67 +194,69 @@ def _cell(
 def _entry(
     unit: Unit,
     output: Object,
-    ledger: StoredObjects,
-    facts: SubmissionContext,
+    stored_objects: StoredObjects,
+    context: SubmissionContext,
     objects: list[Object],
 ) -> TaskSubmission:
     inputs = [
-        _cell(source, ledger, facts, objects)
+        _cell(source, stored_objects, context, objects)
         if isinstance(source, Outputs)
-        else _content(source, ledger, objects)
+        else _content(source, stored_objects, objects)
         for source in unit.inputs
     ]
     if unit.modules is not None:
-        inputs.append(_content(unit.modules, ledger, objects, "modules"))
-    folder = _folder(unit.environment, ledger)
+        inputs.append(_content(unit.modules, stored_objects, objects, "modules"))
+    folder = _folder(unit.environment, stored_objects)
     if folder is not None:
-        inputs.append(_content(folder, ledger, objects, "working_dir"))
+        inputs.append(_content(folder, stored_objects, objects, "working_dir"))
     digests = tuple(source.digest for source in inputs)
     # No dependency is named twice: two contents of a unit may be equal.
     unique, placement = (
         tuple(dict.fromkeys(inputs)),
-        placement_of(unit.options, unit.name, facts.application),
+        placement_of(unit.options, unit.name, context.application),
     )
     if isinstance(unit, FanInUnit):
         gathered = AssemblePayload(
             unit.name,
             unit.columns(),
-            unit.cell.errors,
+            unit.outputs.errors,
             list(unit.holes()),
             digests,
             output.digest,
-            facts.reports_error,
+            context.reports_error,
         )
         return TaskSubmission(order_object(gathered), output, unique, placement)
     order = TaskPayload(
         program=unit.payload,
         name=unit.name,
         n=unit.n,
-        outputs=len(unit.cell.columns),
+        outputs=len(unit.outputs.columns),
         digests=digests,
         stamp=output.digest,
         limited=unit.limited,
         environment=unit.environment.to_wire() if unit.environment else None,
         has_folder=folder is not None,
-        slots=facts.slots,
-        optimize=facts.optimize,
+        slots=context.slots,
+        optimize=context.optimize,
         has_modules=unit.modules is not None,
-        versions=facts.versions,
-        logs=facts.logs and (facts.logs if unit.wanted else "note"),
-        reports_error=facts.reports_error or not unit.cell.columns or unit.cell is facts.tail_unit,
+        versions=context.versions,
+        logs=context.logs and (context.logs if unit.wanted else "note"),
+        reports_error=context.reports_error
+        or not unit.outputs.columns
+        or unit.outputs is context.tail_unit,
     )
     return TaskSubmission(
         order_object(order, "" if output.name else unit.name), output, unique, placement
     )
 
 
-def _folder(environment: Any, ledger: StoredObjects) -> Content | None:
+def _folder(environment: Any, stored_objects: StoredObjects) -> Content | None:
     """Return the archive of an environment's working directory, made once."""
     if not environment or not environment.working_hash:
         return None
-    known = ledger.folders.get(environment.working_hash)
+    known = stored_objects.folders.get(environment.working_hash)
     if known is None:
-        known = ledger.folders[environment.working_hash] = Content(environment.archive())
+        known = stored_objects.folders[environment.working_hash] = Content(environment.archive())
     return known
 
 
@@ -261,22 +268,26 @@ def order_object(order: Any, unit: str = "") -> Object:
 
 
 def _table(
-    title: str, told: dict[str, ValueLocation], ledger: StoredObjects, objects: list[Object]
+    title: str, told: dict[str, ValueLocation], stored_objects: StoredObjects, objects: list[Object]
 ) -> Object:
     """Return the object that tells others where values are."""
     stored: dict[str, tuple[tuple[Object, int, int], ...]] = {}
     for name, what in told.items():
         if what.content is not None:
-            stored[name] = ((_content(what.content, ledger, objects, name), 0, 0),)
-        elif all(cell in ledger.cells for cell in what.cells):  # else it failed before it was sent
-            stored[name] = tuple((ledger.cells[c], c.n, len(c.columns)) for c in what.cells)
+            stored[name] = ((_content(what.content, stored_objects, objects, name), 0, 0),)
+        elif all(
+            outputs in stored_objects.outputs for outputs in what.unit_outputs
+        ):  # else it failed before it was sent
+            stored[name] = tuple(
+                (stored_objects.outputs[c], c.n, len(c.columns)) for c in what.unit_outputs
+            )
         if title == NAMES and name in stored and [n <= 1 for _, n, _ in stored[name]] == [True]:
             stored[name][0][0].name = result_name(name)
 
     def parts() -> Parts:
         # One list for all values of a unit: a pickle has it once.
         lists = {
-            places: [(o.any_id, o.digest, n, outputs) for o, n, outputs in places]
+            places: [(o.any_id, o.digest, n, columns) for o, n, columns in places]
             for places in stored.values()
         }
         return envelope.seal_names(
@@ -288,7 +299,7 @@ def _table(
         )
 
     table = Object(title, size=envelope.size_of(parts()), parts=parts)
-    ledger.tables.append(table)
+    stored_objects.tables.append(table)
     return table
 
 

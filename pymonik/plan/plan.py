@@ -153,12 +153,14 @@ class Plan:
 def _placed(location: Location, start: int, length: int | None) -> ValueLocation:
     if length is None:
         return _element(location, start)
-    return ValueLocation(tuple(location.cells), location.chunk, location.output or 0, start, length)
+    return ValueLocation(
+        tuple(location.unit_outputs), location.chunk, location.output or 0, start, length
+    )
 
 
 def _element(location: Location, index: int) -> ValueLocation:
-    cell, place = location.locate(index)
-    return ValueLocation((cell,), cell.n, location.output or 0, place)
+    outputs, place = location.locate(index)
+    return ValueLocation((outputs,), outputs.n, location.output or 0, place)
 
 
 def _requests(plan: Plan) -> Iterator[Request]:
@@ -168,20 +170,20 @@ def _requests(plan: Plan) -> Iterator[Request]:
     from pymonik.plan.sizes import size_of
     from pymonik.wire.envelope import stamp_of
 
-    ledger = sending.StoredObjects()
-    own = {id(unit.cell) for unit in plan.units}
+    stored_objects = sending.StoredObjects()
+    own = {id(unit.outputs) for unit in plan.units}
     for unit in plan.units:
-        for cell in unit.needs:
-            if id(cell) not in own:  # stored by an earlier submission
-                ledger.cells[cell] = steps.Object("", stamp_of(), id="stored")
+        for outputs in unit.needs:
+            if id(outputs) not in own:  # stored by an earlier submission
+                stored_objects.outputs[outputs] = steps.Object("", stamp_of(), id="stored")
     for content in plan.stored:
         stored = steps.Object("blob", content.digest, content.size, id="stored")
-        ledger.contents[content.digest] = stored
-    facts = sending.SubmissionContext(versions=plan.versions, application=sending.application())
+        stored_objects.contents[content.digest] = stored
+    context = sending.SubmissionContext(versions=plan.versions, application=sending.application())
     if plan.source is not None:
-        facts = replace(facts, slots=plan.source.target.slots, optimize=plan.source.optimize)
-    units = fan_in.bounded(plan.units, facts.optimize)
-    sent = sending.sending(units, plan.blobs, ledger, facts, plan.tables())
+        context = replace(context, slots=plan.source.target.slots, optimize=plan.source.optimize)
+    units = fan_in.bounded(plan.units, context.optimize)
+    sent = sending.sending(units, plan.blobs, stored_objects, context, plan.tables())
     for step in sent.steps:
         kind = type(step).__name__.lower()
         count = (

@@ -61,10 +61,10 @@ class _Template:
         columns = tuple([needed.slot(slot) for slot in slots])
         places = None if spec.pure else seeds.folded(spec.root, [call.place])
         own = ((columns, is_wanted, self.site, None, places),)
-        cell = Outputs(1, 1 if is_wanted else 0)
+        outputs = Outputs(1, 1 if is_wanted else 0)
         program, sources = Program.of(self.shared, own, 1), tuple(needed.sources)
         where = spec.environment
-        unit = Unit(0, program, sources, cell, self.options, self.name, spec, where, is_wanted)
+        unit = Unit(0, program, sources, outputs, self.options, self.name, spec, where, is_wanted)
         unit.seconds, unit.surroundings = self.seconds, spec.surroundings
         if spec.snapshot is not None:
             unit.modules = spec.snapshot.content()
@@ -72,7 +72,7 @@ class _Template:
                 lowering.add_blob(unit.modules)
         step = Step(spec, tuple(map(Const, slots)), (call,), is_wanted)
         node = Map((step,), 1, self.chunk)
-        location = Location([cell], self.chunk or 1, 0 if is_wanted else None)
+        location = Location([outputs], self.chunk or 1, 0 if is_wanted else None)
         graph = Graph((node,), {}, self.notes)
         blobs = tuple(lowering.blobs.values())
         return Plan((unit,), blobs, {}, 1, graph, ((node, [location]),))

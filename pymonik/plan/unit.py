@@ -18,11 +18,11 @@ from pymonik.wire.program import Program
 
 
 class Unit:
-    """What one task runs: a program, its inputs by position, and the cell of its outcome."""
+    """What one task runs: a program, its inputs by position, and the outputs of its outcome."""
 
     __slots__ = (
         "_payload",
-        "cell",
+        "outputs",
         "environment",
         "inputs",
         "limited",
@@ -46,7 +46,7 @@ class Unit:
         number: int,
         program: Program | bytes,
         inputs: tuple[Content | Outputs, ...],
-        cell: Outputs,
+        outputs: Outputs,
         options: TaskOptions,
         name: str,
         spec: Any = None,
@@ -55,10 +55,10 @@ class Unit:
     ) -> None:
         self.number = number
         self.inputs = inputs
-        self.cell = cell
+        self.outputs = outputs
         self.options = options
         self.name = name
-        self.n = cell.n
+        self.n = outputs.n
         self.spec = spec
         self.environment = environment
         # Seconds that an element is expected to take, None where nobody has said; and those of the
@@ -105,7 +105,7 @@ class Unit:
 
     @property
     def needs(self) -> Iterator[Outputs]:
-        """The cells of other units it waits for."""
+        """The outputs of other units it waits for."""
         return (source for source in self.inputs if type(source) is Outputs)
 
     def __repr__(self) -> str:
@@ -115,7 +115,7 @@ class Unit:
 class ValueLocation(NamedTuple):
     """Where a value with a name is: a content, or an element of an output; or `length` of them."""
 
-    cells: tuple[Outputs, ...] = ()
+    unit_outputs: tuple[Outputs, ...] = ()
     chunk: int = 1
     output: int = 0
     start: int = 0

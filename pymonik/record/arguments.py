@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from pymonik.capture.function import LONG, SMALL, Interner, is_immediate_tuple
 from pymonik.errors import NoClientError
-from pymonik.graph.columns import Const, Each, Immediates, ListOf, Nested, Range, Ref
+from pymonik.graph.columns import Const, Immediates, ListOf, Range, Ref, Template, Values
 from pymonik.graph.ir import Put
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
@@ -20,7 +20,7 @@ from pymonik.settings import settings
 from pymonik.values.content import IMMEDIATE, Content
 
 # Slot values that are no arguments of a user: captured already.
-_CAPTURED = frozenset({Content, Nested, ListOf, Ref})
+_CAPTURED = frozenset({Content, Template, ListOf, Ref})
 
 
 def _keep_all() -> None:
@@ -83,7 +83,7 @@ class Arguments:
             self._flush_captures()
         if not handles_in:
             return content
-        return Nested(content, tuple(map(self.slot_in, handles_in)))
+        return Template(content, tuple(map(self.slot_in, handles_in)))
 
     def slot_in(self, lazy: Any) -> Any:
         """Return the slot value that stands for what was met in an object: a handle, or a file."""
@@ -92,7 +92,7 @@ class Arguments:
         from pymonik.files.materialize import Placing
 
         placing, _ = self.interner.freeze(Placing(lazy), lazy.source_path)
-        return Nested(placing, (self.file(lazy),))
+        return Template(placing, (self.file(lazy),))
 
     def file(self, mat: Any, again: bool = False) -> Content:
         """Freeze a file or folder, once; again: read it in any case. Raises FileNotFoundError."""
@@ -121,7 +121,7 @@ class Arguments:
             return node.content
         # While it is recorded, and until a flush takes it: another thread may flush in between,
         # and the handle may be gone by then.
-        return Ref(node, lazy._index, lazy._anchor or lazy)
+        return Ref(node, lazy._index, lazy._liveness or lazy)
 
     def column(self, values: Sequence[Any], name: str) -> Any:
         """Capture one argument of all elements."""
@@ -131,7 +131,7 @@ class Arguments:
         argument = self.argument
         if kinds == {ResultHandle} and _is_run(values):
             first = self.slot_of_lazy(values[0])
-            return Range(first.node, first.index, 1, first.anchor)
+            return Range(first.node, first.index, 1, first.liveness)
         from pymonik.capture.definitions import one_moment  # not for `import pymonik`
 
         # An object that stands in many rows is captured once: they were all given at one moment.
@@ -145,7 +145,7 @@ class Arguments:
                 captured.append(slot)
         if all(slot is captured[0] for slot in captured) and type(captured[0]) is Content:
             return Const(captured[0])
-        return Each(captured)
+        return Values(captured)
 
 
 def _any_long(kinds: set[type], values: Sequence[Any]) -> bool:

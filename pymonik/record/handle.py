@@ -73,13 +73,13 @@ class ResultHandle(Generic[T_co]):
     1.27
     """
 
-    __slots__ = ("__weakref__", "_anchor", "_client", "_index", "_node")
+    __slots__ = ("__weakref__", "_liveness", "_client", "_index", "_node")
     __pymonik_role__: ClassVar[str] = "lazy"
 
     def __init__(self, result_id: str, session_id: str, pymonik_instance: Any) -> None:
         found = pymonik_instance.stored.of_result(pymonik_instance, result_id, session_id)
         self._client: Owner = found._client
-        self._node, self._index, self._anchor = found._node, found._index, found._anchor
+        self._node, self._index, self._liveness = found._node, found._index, found._liveness
 
     def wait(self, timeout: float | timedelta | None = None) -> ResultHandle[T_co]:
         """Send what is pending and wait until this value exists or its call has failed.
@@ -239,13 +239,13 @@ class ResultHandle(Generic[T_co]):
         )
 
 
-def handle_to(node: Any, index: int, client: Any, anchor: Any = None) -> ResultHandle[Any]:
-    """Make the handle to a value of a node; `anchor` is what all handles of its map hold."""
+def handle_to(node: Any, index: int, client: Any, liveness: Any = None) -> ResultHandle[Any]:
+    """Make the handle to a value of a node; `liveness` is what all handles of its map hold."""
     handle: ResultHandle[Any] = _new(ResultHandle)
     handle._node = node
     handle._index = index
     handle._client = client
-    handle._anchor = anchor
+    handle._liveness = liveness
     return handle
 
 

@@ -23,7 +23,7 @@ T = TypeVar("T")
 class MultiResultHandle(Generic[T]):
     """Handles that behave like a list; as an argument of a task it arrives as a list of values.
 
-    `runs` are (node, indexes, anchor): a whole map is one run, whatever its length.
+    `runs` are (node, indexes, liveness): a whole map is one run, whatever its length.
 
     >>> with Pymonik():
     ...     powers = Task(pow).map_invoke([(2, n) for n in range(6)])
@@ -40,10 +40,10 @@ class MultiResultHandle(Generic[T]):
         self.extend(list(handles))
 
     @classmethod
-    def of_run(cls, node: Any, indexes: range, client: Any, anchor: Any) -> MultiResultHandle[T]:
+    def of_run(cls, node: Any, indexes: range, client: Any, liveness: Any) -> MultiResultHandle[T]:
         """Make the handle of a run of one node."""
         handles: MultiResultHandle[T] = cls(client=client)
-        handles._runs.append((node, indexes, anchor))
+        handles._runs.append((node, indexes, liveness))
         return handles
 
     @property
@@ -104,11 +104,11 @@ class MultiResultHandle(Generic[T]):
         self._join(handle._client)
         index = handle._index
         if self._runs:
-            node, indexes, anchor = self._runs[-1]
+            node, indexes, liveness = self._runs[-1]
             if node is handle._node and indexes.step == 1 and indexes.stop == index:
-                self._runs[-1] = (node, range(indexes.start, index + 1), anchor)
+                self._runs[-1] = (node, range(indexes.start, index + 1), liveness)
                 return
-        keep = handle._anchor if handle._anchor is not None else handle
+        keep = handle._liveness if handle._liveness is not None else handle
         self._runs.append((handle._node, range(index, index + 1), keep))
 
     def extend(self, handles: Iterable[ResultHandle[T]]) -> None:
@@ -156,14 +156,14 @@ class MultiResultHandle(Generic[T]):
         return sum(len(indexes) for _, indexes, _ in self._runs)
 
     def __iter__(self) -> Iterator[ResultHandle[T]]:
-        for node, indexes, anchor in self._runs:
+        for node, indexes, liveness in self._runs:
             for index in indexes:
-                yield self._handle(node, index, anchor)
+                yield self._handle(node, index, liveness)
 
-    def _handle(self, node: Any, index: int, anchor: Any) -> ResultHandle[T]:
-        if isinstance(anchor, ResultHandle):
-            return anchor
-        return handle_to(node, index, self._client, anchor)
+    def _handle(self, node: Any, index: int, liveness: Any) -> ResultHandle[T]:
+        if isinstance(liveness, ResultHandle):
+            return liveness
+        return handle_to(node, index, self._client, liveness)
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> ResultHandle[T]: ...
@@ -178,17 +178,17 @@ class MultiResultHandle(Generic[T]):
         if not -count <= operator.index(index) < count:
             raise IndexError(f"there is no handle {index!r} here: there are {count}")
         position = range(count)[index]
-        for node, indexes, anchor in self._runs:
+        for node, indexes, liveness in self._runs:
             if position < len(indexes):
-                return self._handle(node, indexes[position], anchor)
+                return self._handle(node, indexes[position], liveness)
             position -= len(indexes)
         raise AssertionError("a position below the length is in one of the runs")
 
     def _slice(self, index: slice) -> MultiResultHandle[T]:
         part: MultiResultHandle[T] = MultiResultHandle(client=self._client)
         if len(self._runs) == 1:
-            node, indexes, anchor = self._runs[0]
-            part._runs.append((node, indexes[index], anchor))
+            node, indexes, liveness = self._runs[0]
+            part._runs.append((node, indexes[index], liveness))
         else:
             part.extend(list(self)[index])
         return part

@@ -17,7 +17,7 @@ from copy import copy
 from typing import Any, TypeVar
 
 from pymonik.errors import OptionsError
-from pymonik.graph.columns import Const, Nested
+from pymonik.graph.columns import Const, Template
 from pymonik.graph.ir import Call, CallSpec, Put
 from pymonik.record.arguments import Arguments, ScopeState
 from pymonik.record.builtin_tasks import builtin, calling, identity, unpacked
@@ -81,7 +81,7 @@ class Recorder:
         """
         node = Call(spec, args, None, site, lasti)
         handle: ResultHandle[Any] = handle_to(node, 0, owner)
-        node.anchor = weakref.ref(handle)
+        node.liveness = weakref.ref(handle)
         if label is not None:
             node.label = label
             self.names[label] = handle
@@ -101,10 +101,10 @@ class Recorder:
         label: str | None = None,
     ) -> MultiResultHandle[Any]:
         """Append a map; give the handles of its values."""
-        anchor = Liveness()
+        liveness = Liveness()
         node = Call(spec, columns, n, site, lasti)
-        node.anchor = weakref.ref(anchor)
-        handles: MultiResultHandle[Any] = MultiResultHandle.of_run(node, range(n), owner, anchor)
+        node.liveness = weakref.ref(liveness)
+        handles: MultiResultHandle[Any] = MultiResultHandle.of_run(node, range(n), owner, liveness)
         if not n:
             node.location = known_at(PENDING)
             return handles
@@ -143,7 +143,7 @@ class Recorder:
             raise OptionsError("files are put in place for the task that takes them: pass, not put")
         if handles_in:
             slots = tuple(map(self.arguments.slot_of_lazy, handles_in))
-            handle = self.builtin_call(owner, identity, (Nested(content, slots),))
+            handle = self.builtin_call(owner, identity, (Template(content, slots),))
             return handle.named(name) if name else handle
         frame = _users_frame()
         node = Put(content, name, f"{frame.f_code.co_filename}:{frame.f_lineno}")

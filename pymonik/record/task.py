@@ -17,7 +17,7 @@ from pymonik._pickled import pickled, public
 from pymonik.capture.function import SMALL
 from pymonik.environment.parse import environment_of
 from pymonik.errors import NoClientError, TaskDefinitionError
-from pymonik.graph.columns import Const, Nested
+from pymonik.graph.columns import Const, Template
 from pymonik.record.arguments import Arguments
 from pymonik.record.builtin_tasks import (
     builtin,
@@ -318,5 +318,5 @@ def _name_of(func: Any) -> str:
     return str(name)
 
 
-def _nested(arguments: Arguments, code: Any) -> Nested:
-    return Nested(code.content, tuple(map(arguments.slot_in, code.handles_in)))
+def _nested(arguments: Arguments, code: Any) -> Template:
+    return Template(code.content, tuple(map(arguments.slot_in, code.handles_in)))

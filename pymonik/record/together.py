@@ -13,14 +13,14 @@ from typing import Any
 
 from pymonik.capture.function import SMALL
 from pymonik.capture.sharing import do_share, noting
-from pymonik.graph.columns import Each, ListOf, Nested, Ref
+from pymonik.graph.columns import ListOf, Ref, Template, Values
 from pymonik.record.arguments import Arguments
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
 from pymonik.values.content import Content, Hole
 
 # What holds nothing that two arguments could share, or is no object yet.
-_LIGHT = SMALL | {str, bytes, ResultHandle, MultiResultHandle, Content, Nested, ListOf, Ref}
+_LIGHT = SMALL | {str, bytes, ResultHandle, MultiResultHandle, Content, Template, ListOf, Ref}
 
 
 def captured(
@@ -72,21 +72,21 @@ def captured_columns(
 
 def whole_rows(capture: Arguments, columns: Sequence[Any], rows: dict[int, Any], n: int) -> Any:
     """Return a column of whole rows: `rows`, and the others out of their columns."""
-    return Each([
+    return Values([
         rows[i] if i in rows else row_of(capture, [column.at(i) for column in columns])
         for i in range(n)
     ])  # fmt: skip
 
 
-def row_of(capture: Arguments, slots: Sequence[Any]) -> Nested:
+def row_of(capture: Arguments, slots: Sequence[Any]) -> Template:
     """Return a row whose values are captured already."""
     filled = [
         slot
-        if type(slot) in (Content, Nested, ListOf, Ref)
+        if type(slot) in (Content, Template, ListOf, Ref)
         else capture.interner.freeze(slot, "an argument")[0]
         for slot in slots
     ]
-    return Nested(_holes(len(filled)), tuple(filled))
+    return Template(_holes(len(filled)), tuple(filled))
 
 
 @cache

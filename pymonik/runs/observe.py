@@ -100,12 +100,12 @@ class ObservedBackend(Observer):
         """Note units that a task made."""
         self._record.units += len(units)
 
-    def cancel(self, cell: Outputs | None = None) -> bool:
+    def cancel(self, outputs: Outputs | None = None) -> bool:
         """Note what will not run to its end where all is cancelled, and cancel it."""
-        if cell is None:
+        if outputs is None:
             done, total = self._backend.progress()
             self._record.unfinished += total - done
-        return self._backend.cancel(cell)
+        return self._backend.cancel(outputs)
 
     def close(self) -> None:
         """Close the backend, and keep the record of what was submitted to it."""
@@ -157,7 +157,7 @@ class ObservedBackend(Observer):
 
 def _was_cut_off(unit: Unit) -> bool:
     """Return whether a unit has not run to its end, since its submission was interrupted."""
-    records = chain(*unit.cell.columns, unit.cell.errors)
+    records = chain(*unit.outputs.columns, unit.outputs.errors)
     return any(type(record) is Failure and _is_cancel(record) for record in records)
 
 

@@ -14,15 +14,15 @@ from pymonik.values.outputs import Outputs
 
 
 class Location:
-    """Finds the record of an element of one step: its unit's cell, and the place there.
+    """Finds the record of an element of one step: its unit's outputs, and the place there.
 
     `claims` counts the calls that share a value, by the offset of their node, where it is not one.
     """
 
-    __slots__ = ("cells", "chunk", "claims", "output")
+    __slots__ = ("unit_outputs", "chunk", "claims", "output")
 
-    def __init__(self, cells: Sequence[Outputs], chunk: int, output: int | None) -> None:
-        self.cells = cells
+    def __init__(self, unit_outputs: Sequence[Outputs], chunk: int, output: int | None) -> None:
+        self.unit_outputs = unit_outputs
         self.chunk = chunk
         self.output = output
         self.claims: dict[int, int] = {}
@@ -33,29 +33,29 @@ class Location:
 
     def reclaim(self, index: int) -> None:
         """Note that an element is wanted again, by a call of a later submission."""
-        cell, place = self.locate(index)
-        cell.unwanted.discard((self.output or 0, place))
+        outputs, place = self.locate(index)
+        outputs.unwanted.discard((self.output or 0, place))
 
     def locate(self, index: int) -> tuple[Outputs, int]:
-        """Return the cell of an element and its place in it."""
-        return self.cells[index // self.chunk], index % self.chunk
+        """Return the outputs of an element and its place in it."""
+        return self.unit_outputs[index // self.chunk], index % self.chunk
 
     def record(self, index: int) -> Any:
         """Return the record of an element, `PENDING` if there is none yet."""
-        cell = self.cells[index // self.chunk]
+        outputs = self.unit_outputs[index // self.chunk]
         if self.output is None:
-            return PENDING if cell.missing else None
-        return cell.columns[self.output][index % self.chunk]
+            return PENDING if outputs.missing else None
+        return outputs.columns[self.output][index % self.chunk]
 
-    def cells_of(self, indexes: range) -> Sequence[Outputs]:
-        """Return the cells that hold a range of elements."""
+    def outputs_of(self, indexes: range) -> Sequence[Outputs]:
+        """Return the outputs that hold a range of elements."""
         if not indexes:
             return ()
         first, last = sorted((indexes[0] // self.chunk, indexes[-1] // self.chunk))
-        return self.cells[first : last + 1]
+        return self.unit_outputs[first : last + 1]
 
     def parts(self, indexes: range) -> Iterator[tuple[Outputs, range]]:
-        """Return the cells that hold a range of elements, each with their places in it."""
+        """Return the outputs that hold a range of elements, each with their places in it."""
         if indexes.step < 0:
             indexes = indexes[::-1]
         while indexes:
@@ -63,7 +63,7 @@ class Location:
             base, step = number * self.chunk, indexes.step
             count = -(-(base + self.chunk - indexes[0]) // step)
             here, indexes = indexes[:count], indexes[count:]
-            yield self.cells[number], range(here[0] - base, here[-1] - base + 1, step)
+            yield self.unit_outputs[number], range(here[0] - base, here[-1] - base + 1, step)
 
     def at(self, index: int) -> tuple[Location, int]:
         """Return the location that really has an element, and its place there."""
@@ -80,7 +80,7 @@ class Location:
         found: list[Any] = []
         for number in range(indexes.start // self.chunk, -(-indexes.stop // self.chunk)):
             base = number * self.chunk
-            column = self.cells[number].columns[self.output]
+            column = self.unit_outputs[number].columns[self.output]
             found += column[max(0, indexes.start - base) : indexes.stop - base]
         return found
 
@@ -88,7 +88,10 @@ class Location:
         """Return whether all records of the range are immediates."""
         if self.output is None:
             return False
-        return all(cell.plain[self.output] and not cell.missing for cell in self.cells_of(indexes))
+        return all(
+            outputs.plain[self.output] and not outputs.missing
+            for outputs in self.outputs_of(indexes)
+        )
 
 
 class ScatteredLocation(Location):
@@ -121,7 +124,7 @@ class ScatteredLocation(Location):
         location, place = self.at(index)
         return location.record(place)
 
-    def cells_of(self, indexes: range) -> Sequence[Outputs]:
+    def outputs_of(self, indexes: range) -> Sequence[Outputs]:
         """Return the outputs that hold a range of elements, each once."""
         return list(dict.fromkeys(self.locate(index)[0] for index in indexes))
 
@@ -136,10 +139,10 @@ class ScatteredLocation(Location):
 
 def known_at(record: Any) -> Location:
     """Return a location that holds one record already: a cancelled call, an object put."""
-    cell = Outputs(1, 1)
-    cell.fill(0, [[record]])
-    cell.settle(1)
-    return _KnownLocation([cell], 1, 0)
+    outputs = Outputs(1, 1)
+    outputs.fill(0, [[record]])
+    outputs.settle(1)
+    return _KnownLocation([outputs], 1, 0)
 
 
 class _KnownLocation(Location):
@@ -148,16 +151,16 @@ class _KnownLocation(Location):
     __slots__ = ()
 
     def locate(self, index: int) -> tuple[Outputs, int]:
-        return self.cells[0], 0
+        return self.unit_outputs[0], 0
 
     def record(self, index: int) -> Any:
-        return self.cells[0].columns[0][0]
+        return self.unit_outputs[0].columns[0][0]
 
-    def cells_of(self, indexes: range) -> Sequence[Outputs]:
-        return self.cells if indexes else ()
+    def outputs_of(self, indexes: range) -> Sequence[Outputs]:
+        return self.unit_outputs if indexes else ()
 
     def parts(self, indexes: range) -> Iterator[tuple[Outputs, range]]:
-        yield from ((self.cells[0], range(1)) for _ in indexes[:1])
+        yield from ((self.unit_outputs[0], range(1)) for _ in indexes[:1])
 
     def records(self, indexes: range) -> list[Any]:
         return [self.record(0)] * len(indexes)

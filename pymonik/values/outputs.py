@@ -1,8 +1,8 @@
 """The outcome of units, as it comes: `Outputs` for each, with a record for each value.
 
 Enters: records, from a backend, in any order. Leaves: records, to handles, and calls of callbacks.
-Threads: a backend fills cells under its own lock `changed`; readers look without it, since a record
-is set once and lists do not shrink.
+Threads: a backend fills outputs under its own lock `changed`; readers look without it, since a
+record is set once and lists do not shrink.
 """
 
 from __future__ import annotations
@@ -129,9 +129,9 @@ class Outputs:
 _OF_SEVERAL = re.compile(r"(.+)\.(\d+)\.(\d+)")
 
 
-def value_id(stored: str, cell: Outputs, output: int, place: int) -> str:
+def value_id(stored: str, outputs: Outputs, output: int, place: int) -> str:
     """Return the id of a value: that of what it is stored in, and where there, among several."""
-    return stored if cell.n * len(cell.columns) == 1 else f"{stored}.{output}.{place}"
+    return stored if outputs.n * len(outputs.columns) == 1 else f"{stored}.{output}.{place}"
 
 
 def stored_in(id: str) -> tuple[str, int | None, int]:

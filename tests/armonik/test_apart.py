@@ -103,10 +103,10 @@ def test_neighbours_asked_for_one_by_one_are_read_ahead(
     with connect() as client:
         values = blocks(8)
         assert [values[i].get()[0] for i in range(2)] == [0, 1]
-        cell = values[0]._node.location.cells[0]
+        outputs = values[0]._node.location.unit_outputs[0]
         with client.parts.engine.backend.traits.arrivals.changed:  # type: ignore[union-attr]
             assert client.parts.engine.backend.traits.arrivals.changed.wait_for(
-                lambda: not cell.missing, 60
+                lambda: not outputs.missing, 60
             )  # type: ignore[union-attr]
         assert [value.get()[0] for value in values] == list(range(8))
         assert downloads(cluster) == (9, 8.0)

@@ -38,9 +38,11 @@ def downloads(cluster: Emulator) -> int:
 def all_here(client: Pymonik, handles: Any) -> bool:
     """Wait until the records of handles are here, without asking for them."""
     changed = client.parts.engine.backend.traits.arrivals.changed  # type: ignore[union-attr]
-    cells = [handle._node.location.locate(handle._index)[0] for handle in handles]
+    unit_outputs = [handle._node.location.locate(handle._index)[0] for handle in handles]
     with changed:
-        return bool(changed.wait_for(lambda: not any(cell.missing for cell in cells), 60))
+        return bool(
+            changed.wait_for(lambda: not any(outputs.missing for outputs in unit_outputs), 60)
+        )
 
 
 def ended(client: Pymonik, count: int) -> bool:

@@ -96,8 +96,8 @@ class FakeBackend:
     def want(self, wanted: Iterable[Any]) -> None:
         self.wanted += wanted
 
-    def expects(self, cell: Outputs) -> bool:
-        return id(cell) not in self.lost and any(unit.cell is cell for unit in self.units)
+    def expects(self, outputs: Outputs) -> bool:
+        return id(outputs) not in self.lost and any(unit.outputs is outputs for unit in self.units)
 
     def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
         with self.changed:
@@ -113,8 +113,8 @@ class FakeBackend:
             self.stored.append(content)
         return f"id-{content.size}"
 
-    def result_id(self, cell: Outputs, output: int, place: int) -> str:
-        number = next(number for number, unit in enumerate(self.units) if unit.cell is cell)
+    def result_id(self, outputs: Outputs, output: int, place: int) -> str:
+        number = next(number for number, unit in enumerate(self.units) if unit.outputs is outputs)
         return f"id-{number}-{place}"
 
     def located(self, result_id: str) -> Any:
@@ -124,12 +124,14 @@ class FakeBackend:
         return self.names.get(name)
 
     def progress(self) -> tuple[int, int]:
-        return sum(not unit.cell.missing for unit in self.units), len(self.units)
+        return sum(not unit.outputs.missing for unit in self.units), len(self.units)
 
-    def cancel(self, cell: Outputs | None = None) -> bool:
-        self.cancelled.append(cell)
-        for unit in self.units if cell is None else ():
-            self.end(unit.cell, partial(unit.cell.fail, Failure("cancelled", "all of it", "")))
+    def cancel(self, outputs: Outputs | None = None) -> bool:
+        self.cancelled.append(outputs)
+        for unit in self.units if outputs is None else ():
+            self.end(
+                unit.outputs, partial(unit.outputs.fail, Failure("cancelled", "all of it", ""))
+            )
         return True
 
     def drain(self) -> None:
@@ -140,16 +142,16 @@ class FakeBackend:
 
     def answer(self, *columns: list[Any], unit: int = 0) -> None:
         """End a unit with its records."""
-        cell = self.units[unit].cell
+        outputs = self.units[unit].outputs
 
         def fill() -> list[Callable[[], None]]:
-            due: list[Callable[[], None]] = cell.fill(0, columns)
-            cell.settle(cell.n)
+            due: list[Callable[[], None]] = outputs.fill(0, columns)
+            outputs.settle(outputs.n)
             return due
 
-        self.end(cell, fill)
+        self.end(outputs, fill)
 
-    def end(self, cell: Outputs, fill: Callable[[], list[Callable[[], None]]]) -> None:
+    def end(self, outputs: Outputs, fill: Callable[[], list[Callable[[], None]]]) -> None:
         """End a unit as backends do: fill under the condition, wake, call back without it."""
         with self.changed:
             due = fill()

@@ -49,7 +49,7 @@ def test_a_call_that_was_sent_is_stopped_by_its_backend() -> None:
     handle = double.invoke(1, pymonik=alone.scope)
     alone.flush()
     assert alone.canceller.cancel_call(handle)
-    assert alone.backend.cancelled == [alone.backend.units[0].cell]
+    assert alone.backend.cancelled == [alone.backend.units[0].outputs]
 
 
 def test_a_call_that_has_ended_stays_as_it_is() -> None:
@@ -87,7 +87,7 @@ def test_a_unit_goes_on_while_one_of_its_calls_is_wanted() -> None:
     assert not canceller.cancel_call(handles[0])
     assert alone.backend.cancelled == []
     assert canceller.cancel_call(handles[1])
-    assert alone.backend.cancelled == [unit.cell]
+    assert alone.backend.cancelled == [unit.outputs]
 
 
 def test_a_call_that_ends_while_it_is_stopped_was_not_cancelled(
@@ -97,7 +97,7 @@ def test_a_call_that_ends_while_it_is_stopped_was_not_cancelled(
     handle = double.invoke(1, pymonik=alone.scope)
     alone.flush()
 
-    def cancel(cell: Any) -> bool:
+    def cancel(outputs: Any) -> bool:
         alone.backend.answer([2])
         return True
 

@@ -44,7 +44,7 @@ def test_what_is_lost_is_told_of_when_no_plan_is_on_its_way() -> None:
     alone, called = Alone(), []  # type: tuple[Alone, list[Any]]
     handle = double.invoke(1, pymonik=alone.scope)
     alone.flush()
-    alone.backend.lost.add(id(alone.backend.units[0].cell))
+    alone.backend.lost.add(id(alone.backend.units[0].outputs))
     alone.state.plans_under_way = 1
     alone.notifier.call_when_done(handle, called.append)
     CALLBACKS.drain()
@@ -134,6 +134,6 @@ def test_a_coroutine_is_told_that_its_value_is_lost() -> None:
     alone = Alone()
     handle = double.invoke(1, pymonik=alone.scope)
     alone.flush()
-    alone.backend.lost.add(id(alone.backend.units[0].cell))
+    alone.backend.lost.add(id(alone.backend.units[0].outputs))
     with pytest.raises(LostValueError):
         asyncio.run(async_waiter(alone).value(handle))

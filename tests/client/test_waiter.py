@@ -78,7 +78,7 @@ def test_what_nobody_expects_is_an_error_at_once() -> None:
     alone = Waits()
     handle = double.invoke(1, pymonik=alone.scope)
     alone.flush()
-    alone.backend.lost.add(id(alone.backend.units[0].cell))
+    alone.backend.lost.add(id(alone.backend.units[0].outputs))
     for ask in (
         lambda: alone.waiter.value(handle, None),
         lambda: alone.waiter.is_done(handle),

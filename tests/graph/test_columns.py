@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pymonik.graph.columns import Column, Const, Each, Gather, Immediates, Range, Same
-from pymonik.graph.slots import ListOf, Nested, Ref, contents_of, refs_of, spelled, substitute
+from pymonik.graph.columns import Column, Const, Gather, Immediates, Range, Same, Values
+from pymonik.graph.slots import ListOf, Ref, Template, contents_of, refs_of, spelled, substitute
 from pymonik.values.content import Content
 
 
@@ -22,13 +22,13 @@ SLOTS: dict[str, Any] = {
     "content": BLOB,
     "ref": Ref(ONE, 2),
     "list": ListOf(((ONE, range(3)), (TWO, range(1, 2)))),
-    "nested": Nested(FRAME, (Ref(TWO, 0), BLOB, 5, ListOf(((ONE, range(1, 3)),)))),
+    "nested": Template(FRAME, (Ref(TWO, 0), BLOB, 5, ListOf(((ONE, range(1, 3)),)))),
 }
 N = 3
 COLUMNS: dict[str, Column] = {
     **{f"the same {name}": Const(slot) for name, slot in SLOTS.items()},
     "immediates": Immediates([1, 2, 3]),
-    "each": Each([SLOTS["ref"], SLOTS["nested"], SLOTS["content"]]),
+    "each": Values([SLOTS["ref"], SLOTS["nested"], SLOTS["content"]]),
     "range": Range(ONE, 4, 2),
     "gather": Gather(TWO, [2, 0, 2]),
 }
@@ -96,11 +96,11 @@ def test_equal_columns_are_spelled_alike_and_others_are_not(column: Column) -> N
     hash(spelled(column, Names()))
 
 
-def test_to_release_lets_go_of_every_anchor() -> None:
+def test_to_release_lets_go_of_every_value() -> None:
     ref, some, run = Ref(ONE, 0, "a"), ListOf(((ONE, range(2)),), "b"), Range(ONE, 0, 1, "c")
-    for column in (Const(Nested(FRAME, (ref, 5))), Each([some, BLOB, 1]), run, Immediates([1])):
+    for column in (Const(Template(FRAME, (ref, 5))), Values([some, BLOB, 1]), run, Immediates([1])):
         column.release()
-    assert (ref.anchor, some.anchors, run.anchor) == (None, (), None)
+    assert (ref.liveness, some.liveness_of, run.liveness) == (None, (), None)
 
 
 def test_a_step_before_stands_for_itself() -> None:

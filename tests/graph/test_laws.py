@@ -193,7 +193,7 @@ def test_without_passes_each_call_is_one_unit(steps: list[Step], mask: int) -> N
 def canonical(client: Pymonik) -> list[Any]:
     """Give the plan of a client with units, blobs and external cells numbered as they come."""
     plan = client.plan()
-    numbers: dict[int, Any] = {id(unit.cell): place for place, unit in enumerate(plan.units)}
+    numbers: dict[int, Any] = {id(unit.outputs): place for place, unit in enumerate(plan.units)}
 
     def name(source: Any) -> Any:
         digest = getattr(source, "digest", None)

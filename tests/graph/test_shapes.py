@@ -85,7 +85,7 @@ def test_a_chain_of_a_thousand_is_one_unit() -> None:
         (unit,) = plan.units
         assert len(unit.program.steps) == 1000
         # Only the end is wanted: one value is stored, and none travels on the way.
-        assert (len(unit.cell.columns), unit.inputs) == (1, ())
+        assert (len(unit.outputs.columns), unit.inputs) == (1, ())
 
 
 @pytest.mark.parametrize("length", [2, 3, 50])

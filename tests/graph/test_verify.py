@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pymonik.errors import GraphError
-from pymonik.graph.columns import Const, Each, Gather, Immediates, Range, Ref, Same
+from pymonik.graph.columns import Const, Gather, Immediates, Range, Ref, Same, Values
 from pymonik.graph.ir import CallSpec, Graph, Map, Step
 from pymonik.graph.passes import run_passes
 from pymonik.graph.target import Target
@@ -91,7 +91,9 @@ FOLDED = {
     ),
     "step 1 runs elsewhere than the steps before it": lambda g: with_step(g, elsewhere),
     "step 0 has a column of 3, the map is 4 long": lambda g: with_column(g, Immediates([1, 2, 3])),
-    "step 0 has a column of 5, the map is 4 long": lambda g: with_column(g, Each([1, 2, 3, 4, 5])),
+    "step 0 has a column of 5, the map is 4 long": lambda g: with_column(
+        g, Values([1, 2, 3, 4, 5])
+    ),
     "step 0 uses step 0, which is not before it": lambda g: with_column(g, Same(0)),
     "step 1 uses step 1, which is not before it": lambda g: with_column(g, Same(1), 1),
     "step 1 uses step -1, which is not before it": lambda g: with_column(g, Same(-1), 1),
@@ -132,7 +134,7 @@ def test_a_nested_use_is_looked_at_too(graphs: tuple[Graph, Graph]) -> None:
     folded = graphs[1]
     far = Map(first(folded).steps, first(folded).n)
     with pytest.raises(GraphError, match="not made before it"):
-        verify(with_column(folded, Each([Ref(far, i) for i in range(4)])))
+        verify(with_column(folded, Values([Ref(far, i) for i in range(4)])))
 
 
 def test_the_report_names_the_pass_and_shows_the_lines_around(

@@ -28,7 +28,7 @@ def columns(unit: Unit, step: int = 0) -> tuple[Any, ...]:
 
 def places(unit: Unit, column: Any, plan: Plan) -> list[tuple[int, int]]:
     """Say which unit, and which place there, each value of a column of runs comes from."""
-    numbers = {id(u.cell): u.number for u in plan.units}
+    numbers = {id(u.outputs): u.number for u in plan.units}
     kind, runs = column
     assert kind in "rb"
     return [

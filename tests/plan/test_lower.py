@@ -62,7 +62,7 @@ def test_a_whole_map_as_a_list_is_one_run_a_unit() -> None:
         (unit,) = units_of(plan, "total")
         runs = [(0, 0, 0, 1, 4), (1, 0, 0, 1, 4), (2, 0, 0, 1, 2)]
         assert columns(unit) == (("b", runs),)
-        assert list(unit.needs) == [u.cell for u in units_of(plan, "inc")]
+        assert list(unit.needs) == [u.outputs for u in units_of(plan, "inc")]
         del s
 
 
@@ -125,8 +125,8 @@ def test_a_unit_needs_only_units_before_it() -> None:
             row = [add.invoke(row[i - 1], row[i], pmk_chunk_size=2) for i in range(6)]
         made: set[int] = set()
         for unit in compiled(client).units:
-            assert all(id(cell) in made for cell in unit.needs)
-            made.add(id(unit.cell))
+            assert all(id(outputs) in made for outputs in unit.needs)
+            made.add(id(unit.outputs))
 
 
 def test_wanted_bits_are_cut_along_the_units() -> None:
@@ -151,12 +151,12 @@ def test_values_nobody_asks_for_are_not_stored() -> None:
             ("total", True),
             ("note", True),
         ]
-        assert [len(unit.cell.columns) for unit in units] == [1, 1, 1]
+        assert [len(unit.outputs.columns) for unit in units] == [1, 1, 1]
         del ends
     with recording() as client:
         note.invoke("effect")
         (unit,) = compiled(client).units
-        assert (unit.program.outputs, unit.cell.columns) == ([], [])
+        assert (unit.program.outputs, unit.outputs.columns) == ([], [])
 
 
 def test_the_elements_of_a_map_are_numbered_and_single_calls_are_not() -> None:

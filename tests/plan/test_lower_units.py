@@ -103,11 +103,11 @@ def test_values_of_an_earlier_submission_are_inputs_like_any_other() -> None:
         ys = root.map_invoke(xs[1:5], pmk_chunk_size=4)
         s = total.invoke([xs[0], *ys, xs[5]])
         plan = compiled(client)
-        own = {id(unit.cell) for unit in plan.units}
+        own = {id(unit.outputs) for unit in plan.units}
         first, last = plan.units
         assert columns(first) == (("r", [(0, 0, 1, 1, 2), (1, 0, 0, 1, 2)]),)
-        assert [id(cell) in own for cell in first.needs] == [False, False]
-        assert [id(cell) in own for cell in last.needs] == [False, True, False]
+        assert [id(outputs) in own for outputs in first.needs] == [False, False]
+        assert [id(outputs) in own for outputs in last.needs] == [False, True, False]
         client.flush()
         assert s.get() == 1 + 6 + sum(i * i for i in range(2, 6))
 

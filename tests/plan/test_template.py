@@ -93,10 +93,14 @@ def told(plan: Plan) -> Any:
         (unit.options, unit.environment, unit.wanted, unit.seconds, unit.limited, unit.path),
         (id(unit.spec), id(unit.modules), id(unit.surroundings), unit.result_id, unit.task),
         [
-            (location.chunk, location.output, [id(c) == id(unit.cell) for c in location.cells])
+            (
+                location.chunk,
+                location.output,
+                [id(c) == id(unit.outputs) for c in location.unit_outputs],
+            )
             for location in locations
         ],
-        (unit.cell.n, unit.cell.columns, unit.cell.missing, unit.cell.plain),
+        (unit.outputs.n, unit.outputs.columns, unit.outputs.missing, unit.outputs.plain),
         ([id(blob) for blob in plan.blobs], plan.named, plan.calls, plan.names, plan.stored),
         (show(plan.graph), plan.graph.notes, plan.graph.aliases, node.n, node.chunk, node.depth),
         (id(step.spec), step.wanted, list(map(id, step.origins)), list(map(type, step.columns))),
@@ -177,7 +181,7 @@ def test_nothing_is_kept_alive_by_a_template() -> None:
         handle: Any = identity.invoke([1, 2])
         assert handle.get() == [1, 2]
         node = handle._node
-        of_now = [weakref.ref(thing) for thing in (node.location.cells[0], node, node.spec)]
+        of_now = [weakref.ref(thing) for thing in (node.location.unit_outputs[0], node, node.spec)]
         specs = client.parts.recorder.specs
         specs.options = TaskOptions(priority=2)  # those of before are forgotten
         del handle, node

@@ -88,8 +88,8 @@ def test_a_callback_that_is_noted_after_its_unit_has_ended_without_a_record_is_c
     host = client.parts.engine.opened()._host  # type: ignore[attr-defined]
     fill, watch = Outputs.fill, host.watch
 
-    def lose(cell: Outputs, start: int, columns: Any) -> Any:
-        return fill(cell, start, [[PENDING] * len(column) for column in columns])
+    def lose(outputs: Outputs, start: int, columns: Any) -> Any:
+        return fill(outputs, start, [[PENDING] * len(column) for column in columns])
 
     monkeypatch.setattr(Outputs, "fill", lose)
     monkeypatch.setattr(Outputs, "tell", lambda *news: None)

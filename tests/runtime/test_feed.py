@@ -78,13 +78,13 @@ def test_a_list_of_outputs_objects_put_among_them() -> None:
 
 def test_a_content_with_holes() -> None:
     from pymonik import MultiResultHandle
-    from pymonik.graph.columns import Nested
+    from pymonik.graph.columns import Template
     from tests.graph.programs import TASKS, recorded, recording
 
     with recording() as client:
         a, row = TASKS["inc"].invoke(1), TASKS["inc"].map_invoke(range(2))
         end = TASKS["note"].invoke("x", {"a": a, "row": MultiResultHandle(row), "again": [a]})
-        (slot,) = [s for s in recorded(client).nodes[-1].args if isinstance(s, Nested)]
+        (slot,) = [s for s in recorded(client).nodes[-1].args if isinstance(s, Template)]
         assert len(slot.slots) == 2
         del end
     column = ("n", slot.content, [("v", 7), ("b", [(0, 0, 0, 1, 2)])])

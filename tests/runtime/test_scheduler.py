@@ -15,7 +15,7 @@ def test_ready_units_go_to_idle_executors_in_order() -> None:
     assert machine.add(a, b, c) == ["0: a[0:3]", "1: b[0:1]"]
     assert machine.end(1, b, 0, 1) == ["1: c[0:1]"]
     assert machine.end(0, a, 0, 3) == []
-    assert a.cell.columns == [["a0", "a1", "a2"]]
+    assert a.outputs.columns == [["a0", "a1", "a2"]]
     assert machine.state.unfinished == 1
 
 
@@ -60,9 +60,9 @@ def test_a_part_of_a_unit_does_not_free_what_waits_for_it() -> None:
     b = unit("b", 4, a)
     machine.add(a, b)
     assert machine.report(0, a, 0, 3) == []
-    assert a.cell.missing == 1
+    assert a.outputs.missing == 1
     assert machine.end(0, a, 3, 4) == ["0: b[0:4]"]
-    assert a.cell.columns == [["a0", "a1", "a2", "a3"]]
+    assert a.outputs.columns == [["a0", "a1", "a2", "a3"]]
 
 
 def test_units_of_known_short_calls_are_given_several_at_a_time() -> None:
@@ -99,7 +99,7 @@ def test_what_is_handed_back_is_cut_for_all_executors() -> None:
     assert machine.add(a) == ["0: a[0:100]"]
     assert machine.end(0, a, 0, 20) == ["0: a[20:40]", "1: a[40:60]"]
     assert machine.ready() == ["a[60:80]", "a[80:100]"]
-    assert (a.cell.missing, machine.state.unfinished) == (80, 1)
+    assert (a.outputs.missing, machine.state.unfinished) == (80, 1)
 
 
 def test_pieces_may_end_in_any_order() -> None:
@@ -111,9 +111,9 @@ def test_pieces_may_end_in_any_order() -> None:
     assert machine.end(1, a, 4, 6) == ["1: a[6:8]"]
     assert machine.end(1, a, 6, 8) == ["1: a[8:10]"]
     assert machine.end(1, a, 8, 10) == []
-    assert PENDING in a.cell.columns[0]
+    assert PENDING in a.outputs.columns[0]
     assert machine.end(0, a, 2, 4) == ["0: b[0:1]"]
-    assert a.cell.columns == [[f"a{i}" for i in range(10)]]
+    assert a.outputs.columns == [[f"a{i}" for i in range(10)]]
 
 
 def test_a_single_element_is_handed_back_whole() -> None:
@@ -138,8 +138,8 @@ def test_failures_of_values_nobody_stores_are_kept() -> None:
     machine.add(silent)
     broken = failure("silent")
     machine.end(0, silent, 0, 2, columns=[], errors=[broken])
-    assert (machine.state.failures, silent.cell.errors) == ([broken], [broken])
-    assert (silent.cell.columns, silent.cell.missing) == ([], 0)
+    assert (machine.state.failures, silent.outputs.errors) == ([broken], [broken])
+    assert (silent.outputs.columns, silent.outputs.missing) == ([], 0)
 
 
 def test_a_callback_is_due_once_when_its_record_comes() -> None:
@@ -147,12 +147,12 @@ def test_a_callback_is_due_once_when_its_record_comes() -> None:
     a = unit("a", 3)
     machine.add(a)
     called: list[Any] = []
-    assert a.cell.watch(0, 1, lambda: called.append(1))
+    assert a.outputs.watch(0, 1, lambda: called.append(1))
     machine.report(0, a, 0, 1)
     machine.call_back()
     assert called == []
     machine.end(0, a, 1, 3)
     assert called == [1]
-    assert not a.cell.watch(0, 2, lambda: called.append(2)), "it is there already"
+    assert not a.outputs.watch(0, 2, lambda: called.append(2)), "it is there already"
     machine.call_back()
     assert called == [1]

@@ -16,7 +16,7 @@ def test_a_unit_that_waits_is_cancelled_before_it_runs() -> None:
     assert machine.add(a, b, c) == ["0: a[0:1]"]
     assert machine.cancel(b)
     assert machine.kills == []
-    assert [record.kind for record in b.cell.columns[0]] == ["cancelled"] * 2
+    assert [record.kind for record in b.outputs.columns[0]] == ["cancelled"] * 2
     # What depends on it runs, to find the failure among its inputs.
     assert machine.ready() == ["c[0:1]"]
 
@@ -29,7 +29,7 @@ def test_a_unit_that_runs_is_stopped_by_ending_its_executor() -> None:
     assert machine.cancel(a)
     assert machine.kills == [0]
     assert machine.die(0, None) == ["b[0:1]"]
-    kinds = [getattr(record, "kind", record) for record in a.cell.columns[0]]
+    kinds = [getattr(record, "kind", record) for record in a.outputs.columns[0]]
     assert kinds == ["a0", "cancelled", "cancelled"]
 
 
@@ -42,7 +42,7 @@ def test_cancelling_again_is_still_true_and_cancelling_what_ended_is_false() -> 
     machine.start(1)
     machine.end(1, b, 0, 1)
     assert not machine.cancel(b)
-    assert b.cell.columns == [["b0"]]
+    assert b.outputs.columns == [["b0"]]
 
 
 LATE = {
@@ -60,8 +60,8 @@ def test_what_arrives_after_a_cancel_changes_nothing(event: str) -> None:
     machine.add(a)
     machine.cancel(a)
     LATE[event](machine, a)
-    assert [record.kind for record in a.cell.columns[0]] == ["cancelled"] * 4
-    assert (a.cell.missing, machine.ready(), machine.given()) == (0, [], [])
+    assert [record.kind for record in a.outputs.columns[0]] == ["cancelled"] * 4
+    assert (a.outputs.missing, machine.ready(), machine.given()) == (0, [], [])
     assert machine.state.unfinished == 0
 
 
@@ -72,8 +72,8 @@ def test_what_arrives_after_the_end_of_everything_changes_nothing(event: str) ->
     machine.add(a)
     machine.tell(AllFailed(failure("everything", "cancelled")))
     LATE[event](machine, a)
-    assert [record.kind for record in a.cell.columns[0]] == ["cancelled"] * 4
-    assert (a.cell.missing, machine.ready(), machine.given()) == (0, [], [])
+    assert [record.kind for record in a.outputs.columns[0]] == ["cancelled"] * 4
+    assert (a.outputs.missing, machine.ready(), machine.given()) == (0, [], [])
 
 
 def test_all_that_is_unfinished_can_end_with_one_failure() -> None:
@@ -84,5 +84,5 @@ def test_all_that_is_unfinished_can_end_with_one_failure() -> None:
     machine.report(0, a, 0, 1)
     over = failure("every unfinished task", "cancelled")
     machine.tell(AllFailed(over))
-    assert [u.cell.columns[0] for u in (a, b, c)] == [["a0", over], [over], [over]]
+    assert [u.outputs.columns[0] for u in (a, b, c)] == [["a0", over], [over], [over]]
     assert (machine.state.unfinished, machine.ready()) == (0, [])

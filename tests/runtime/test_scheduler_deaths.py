@@ -26,7 +26,7 @@ def test_a_death_charges_the_running_call_and_places_the_rest_anew() -> None:
     assert (running.attempts, running.failed_calls) == ({(2, 0): 1}, {})
     assert machine.start(1) == ["1: a[2:4]"]
     assert machine.end(1, a, 2, 4) == ["1: b[0:1]"]
-    assert a.cell.columns == [["a0", "a1", "a2", "a3"]], "what was reported has not run again"
+    assert a.outputs.columns == [["a0", "a1", "a2", "a3"]], "what was reported has not run again"
 
 
 def test_what_a_dead_executor_held_goes_before_what_waited() -> None:
@@ -127,7 +127,7 @@ def test_what_the_journal_of_a_dead_executor_holds_does_not_run_again() -> None:
     machine.report(0, a, 0, 1)
     machine.tell(JournalRead(0, a.number, 0, ["a0", "a1", "a2"]))
     assert machine.die(0, a, 3) == ["a[3:5]"]
-    assert a.cell.columns == [["a0", "a1", "a2", PENDING, PENDING]]
+    assert a.outputs.columns == [["a0", "a1", "a2", PENDING, PENDING]]
 
 
 def test_a_journal_of_several_outputs_is_read_by_columns() -> None:
@@ -136,7 +136,7 @@ def test_a_journal_of_several_outputs_is_read_by_columns() -> None:
     machine.add(a)
     machine.tell(JournalRead(0, a.number, 0, [["x0", "y0"], ["x1", "y1"]]))
     assert machine.die(0, a, 2) == ["a[2:3]"]
-    assert a.cell.columns == [["x0", "x1", PENDING], ["y0", "y1", PENDING]]
+    assert a.outputs.columns == [["x0", "x1", PENDING], ["y0", "y1", PENDING]]
 
 
 def test_a_journal_that_begins_behind_what_was_reported_is_not_taken() -> None:
@@ -147,7 +147,7 @@ def test_a_journal_that_begins_behind_what_was_reported_is_not_taken() -> None:
     machine.report(0, a, 0, 1)
     machine.tell(JournalRead(0, a.number, 2, ["a2", "a3"]))
     assert machine.die(0, a, 4) == ["a[1:5]"]
-    assert a.cell.columns == [["a0", *[PENDING] * 4]]
+    assert a.outputs.columns == [["a0", *[PENDING] * 4]]
 
 
 def test_a_complete_journal_finishes_the_unit() -> None:
@@ -166,12 +166,12 @@ def test_steps_that_ended_are_told_to_the_next_executor_and_values_to_who_waits(
     a = unit("a", 2, max_retries=1, steps=[step(abs, name="a"), step(abs, name="b")])
     assert machine.add(a) == ["0: a[0:2]"]
     machine.tell(JournalSeen(0, a.number, 0, [[1, 2]], [(3,)]))
-    assert a.cell.columns == [[1, 3], [2, PENDING]]
-    assert a.cell.missing == 2  # told of, and not counted: the report comes later
+    assert a.outputs.columns == [[1, 3], [2, PENDING]]
+    assert a.outputs.missing == 2  # told of, and not counted: the report comes later
     machine.tell(JournalRead(0, a.number, 0, [[1, 2]], [(3,)]))
     machine.tell(ExecutorLost(0, (a.number, 1, 1), "signal 9"))
     piece = next(iter(machine.state.ready))
-    assert (piece.start, piece.stop, a.cell.missing) == (1, 2, 1)
+    assert (piece.start, piece.stop, a.outputs.missing) == (1, 2, 1)
     assert piece.attempts_before == ({(1, 1): 1}, {}, {(1, 0): (3,)})
 
 
@@ -191,7 +191,7 @@ def test_an_executor_that_dies_with_a_doomed_call_fails_the_unit() -> None:
     for executor in range(3):
         assert machine.start(executor)[0] == f"{executor}: a[0:3]"
         machine.die(executor, a, 0)
-    assert [record.kind for record in a.cell.columns[0]] == ["died"] * 3
+    assert [record.kind for record in a.outputs.columns[0]] == ["died"] * 3
     assert machine.start(3) == ["3: b[0:1]"]
 
 
@@ -202,8 +202,8 @@ def test_a_fault_fails_what_had_not_ended_and_leaves_the_executor() -> None:
     machine.add(a, b, after)
     machine.report(0, a, 0, 2)
     machine.tell(PieceFaulted(0, a.number, "IndexError: 7", "the traceback"))
-    assert a.cell.columns[0][:2] == ["a0", "a1"]
-    first, second = a.cell.columns[0][2:]
+    assert a.outputs.columns[0][:2] == ["a0", "a1"]
+    first, second = a.outputs.columns[0][2:]
     assert (first.kind, first.task, first.traceback) == ("error", "a", "the traceback")
     assert first is second, "one fault, one failure"
     assert machine.given() == ["0: b[0:1]"]
@@ -216,9 +216,9 @@ def test_a_unit_that_nothing_can_bring_to_its_end_fails_when_the_rest_has_ended(
     waiting = unit("waiting", 1, lost)
     machine.add(waiting, a)
     machine.tell(RoundOver())
-    assert waiting.cell.columns == [[PENDING]], "something still runs"
+    assert waiting.outputs.columns == [[PENDING]], "something still runs"
     machine.end(0, a, 0, 1)
     machine.tell(RoundOver())
-    [[record]] = waiting.cell.columns
+    [[record]] = waiting.outputs.columns
     assert (record.kind, machine.state.unfinished) == ("error", 0)
     assert "nothing that runs" in record.message

@@ -17,10 +17,10 @@ def test_a_delegated_element_ends_when_the_unit_behind_it_does() -> None:
     columns = [["a0", None, "a2"]]
     plan = ([sub], [(0, 1, 0, 0, 1)])
     assert machine.end(0, a, 0, 3, columns=columns, plan=plan) == ["0: sub[0:2]"]
-    assert a.cell.columns == [["a0", PENDING, "a2"]]
-    assert a.cell.missing == 1
+    assert a.outputs.columns == [["a0", PENDING, "a2"]]
+    assert a.outputs.missing == 1
     assert machine.end(0, sub, 0, 2) == ["0: after[0:1]"]
-    assert a.cell.columns == [["a0", "sub1", "a2"]]
+    assert a.outputs.columns == [["a0", "sub1", "a2"]]
 
 
 def test_delegation_goes_as_deep_as_it_likes() -> None:
@@ -35,7 +35,7 @@ def test_delegation_goes_as_deep_as_it_likes() -> None:
         assert given == [f"0: inner{depth}[0:1]"]
         running = inner
     assert machine.end(0, running, 0, 1) == []
-    assert outer.cell.columns == [["inner40"]]
+    assert outer.outputs.columns == [["inner40"]]
     assert machine.state.unfinished == 0
 
 
@@ -46,7 +46,7 @@ def test_a_failure_of_a_sub_task_is_the_failure_of_what_delegated_to_it() -> Non
     machine.end(0, a, 0, 1, columns=[[None]], plan=([sub], [(0, 0, 0, 0, 0)]))
     broken = failure("sub")
     machine.end(0, sub, 0, 1, columns=[[broken]])
-    assert a.cell.columns == [[broken]]
+    assert a.outputs.columns == [[broken]]
     assert machine.state.failures == [broken]
 
 
@@ -58,9 +58,9 @@ def test_two_outputs_of_an_element_are_waited_for_both() -> None:
     plan = (list(subs), [(0, 0, 0, 0, 0), (1, 0, 1, 0, 0)])
     assert machine.end(0, a, 0, 1, columns=[[None], [None]], plan=plan) == ["0: sub[0:1]"]
     machine.end(0, subs[0], 0, 1)
-    assert a.cell.missing == 1
+    assert a.outputs.missing == 1
     machine.end(0, subs[1], 0, 1)
-    assert (a.cell.missing, a.cell.columns) == (0, [["sub0"], ["rest0"]])
+    assert (a.outputs.missing, a.outputs.columns) == (0, [["sub0"], ["rest0"]])
 
 
 def test_calls_made_and_not_returned_run_too() -> None:
@@ -68,7 +68,7 @@ def test_calls_made_and_not_returned_run_too() -> None:
     a, sub = unit("a"), unit("sub")
     machine.add(a)
     assert machine.end(0, a, 0, 1, plan=([sub], [])) == ["0: sub[0:1]"]
-    assert (a.cell.missing, machine.state.unfinished) == (0, 1)
+    assert (a.outputs.missing, machine.state.unfinished) == (0, 1)
 
 
 def test_elements_behind_a_delegated_one_are_handed_back() -> None:
@@ -81,4 +81,4 @@ def test_elements_behind_a_delegated_one_are_handed_back() -> None:
     machine.end(0, sub, 0, 1)
     machine.end(0, a, 2, 3)
     machine.end(0, a, 3, 4)
-    assert a.cell.columns == [["a0", "sub0", "a2", "a3"]]
+    assert a.outputs.columns == [["a0", "sub0", "a2", "a3"]]

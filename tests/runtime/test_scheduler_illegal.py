@@ -74,7 +74,7 @@ def test_an_illegal_move_is_refused_with_its_history_and_changes_nothing(name: s
     ]
     [piece] = machine.state.executors[0]
     assert label(piece) == "a[1:4]"
-    assert piece.running.unit.cell.columns == [["a0", *[PENDING] * 3]]
+    assert piece.running.unit.outputs.columns == [["a0", *[PENDING] * 3]]
     assert (machine.state.executors[1], machine.ready(), machine.due) == ([], [], [])
 
 

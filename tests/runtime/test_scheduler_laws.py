@@ -67,7 +67,7 @@ class ModuleSet:
         assert not set(held) & set(self.reported), "an element that was reported runs again"
         for pieces in self.state.executors.values():
             for piece in pieces:
-                assert not any(cell.missing for cell in piece.running.unit.needs)
+                assert not any(outputs.missing for outputs in piece.running.unit.needs)
 
     def step(self) -> None:
         """Let one thing happen."""
@@ -127,8 +127,8 @@ def test_every_element_ends_once_whatever_happens(graph: Any, executors: int, se
     assert world.state.unfinished == 0
     assert max(world.reported.values()) == 1
     for of in units:
-        (column,) = of.cell.columns
-        assert of.cell.missing == 0
+        (column,) = of.outputs.columns
+        assert of.outputs.missing == 0
         assert PENDING not in column
         # Delegated elements hold what the unit behind them made, to any depth.
         assert all(record.startswith(f"{of.name}{i}") for i, record in enumerate(column))

@@ -66,9 +66,9 @@ def unit(
     retries = options.get("max_retries", 0)
     steps = [s._replace(max_retries=retries) for s in steps or [step(abs, name=name)]]
     program = Program(tuple(steps), n)
-    cell = Outputs(n, len(program.outputs))
-    sources = tuple(source.cell for source in inputs)
-    return Unit(0, program, sources, cell, TaskOptions(**options), name)
+    outputs = Outputs(n, len(program.outputs))
+    sources = tuple(source.outputs for source in inputs)
+    return Unit(0, program, sources, outputs, TaskOptions(**options), name)
 
 
 class Machine:
@@ -130,8 +130,8 @@ class Machine:
 
     def cancel(self, of: Unit) -> bool:
         """Cancel a unit; tell whether it was open."""
-        is_open = self.state.has_open(of.cell)
-        self.tell(UnitCancelled(of.cell))
+        is_open = self.state.has_open(of.outputs)
+        self.tell(UnitCancelled(of.outputs))
         return is_open
 
     def die(
@@ -159,7 +159,7 @@ def label(piece: UnitSlice) -> str:
 
 def records(of: Unit, start: int, stop: int) -> list[list[Any]]:
     """Give the records a unit makes for elements: "a0", "a1", …"""
-    return [[f"{of.name}{i}" for i in range(start, stop)] for _ in of.cell.columns]
+    return [[f"{of.name}{i}" for i in range(start, stop)] for _ in of.outputs.columns]
 
 
 def failure(name: str, kind: str = "error", **given: Any) -> Failure:

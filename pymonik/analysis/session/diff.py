@@ -50,11 +50,11 @@ def _tasks(plan: Plan) -> Iterator[SessionTask]:
         if not placement.partition:
             placement = placement._replace(partition=(*partitions, settings().partition)[0])
         yield SessionTask(
-            id=str(id(unit.cell)),
+            id=str(id(unit.outputs)),
             name=unit.name,
             status="waiting",
-            inputs=tuple(dict.fromkeys(str(id(cell)) for cell in unit.needs)),
-            outputs=(str(id(unit.cell)),),
+            inputs=tuple(dict.fromkeys(str(id(outputs)) for outputs in unit.needs)),
+            outputs=(str(id(unit.outputs)),),
             facts=facts_of(placement),
         )
 

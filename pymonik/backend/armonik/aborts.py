@@ -5,8 +5,8 @@ calls may need it. So for each aborted result: was it the task's own failure, th
 tells; or that of an input, then calls that need the input fail with its story, and a unit that can
 still make other values is sent once more, with the failure stored in place of the input.
 
-Enters: ids of aborted results. Leaves: cells filled with failures, and units sent again. Works on a
-thread of its own, since it asks the control plane.
+Enters: ids of aborted results. Leaves: outputs filled with failures, and units sent again. Works on
+a thread of its own, since it asks the control plane.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class AbortHandler:
             ended_too = not cells_again.isdisjoint(map(id, unit.needs))
             if ended_too or (id_ in results and not self._end(unit, results[id_])):
                 again.append(unit)
-                cells_again.add(id(unit.cell))
+                cells_again.add(id(unit.outputs))
         for unit in again:
             self._tracker.again(unit)
         if again:
@@ -226,15 +226,15 @@ class AbortHandler:
     def _lose(self, unit: Unit, result: Any) -> None:
         told = self._explain(unit, result)
         if isinstance(told, Failure):
-            errors = [] if unit.cell.columns else [told]
+            errors = [] if unit.outputs.columns else [told]
             self._tracker.lost(unit, failed_columns(unit, told), errors)
             return
         columns, errors = told
         shape = [len(column) for column in columns]
-        if shape != [unit.n] * len(unit.cell.columns):
+        if shape != [unit.n] * len(unit.outputs.columns):
             first = verdict.first_failure(columns, errors)
             assert first is not None
-            columns, errors = failed_columns(unit, first), [] if unit.cell.columns else [first]
+            columns, errors = failed_columns(unit, first), [] if unit.outputs.columns else [first]
         self._tracker.lost(unit, columns, errors)
 
     def _explain(self, unit: Unit, result: Any) -> Any:

@@ -91,13 +91,13 @@ class ClusterBackend:
         """Return how many units have ended, and how many were sent."""
         return self._tracker.ended, self._tracker.sent
 
-    def cancel(self, cell: Outputs | None = None) -> bool:
+    def cancel(self, outputs: Outputs | None = None) -> bool:
         """Stop a unit, or the session; True when it will not run to its end."""
-        if cell is None:
+        if outputs is None:
             self._cancel_all(ABANDONED)
             return True
         with self._sender.abort_handler.sending:
-            stored = self._tracker.ledger.cells.get(cell)
+            stored = self._tracker.stored_objects.outputs.get(outputs)
             unit = self._tracker.open.get(stored.id) if stored is not None else None
             if unit is None or stored is None:
                 return False

@@ -60,7 +60,7 @@ class SubtaskDrain:
         """Note a plan that is about to be sent: there is more to wait for."""
         self.is_over = False
         if self._logs:
-            self._unread += [unit.cell for unit in plan.units if unit.wanted]
+            self._unread += [unit.outputs for unit in plan.units if unit.wanted]
 
     def drain(self) -> None:
         """Wait for sub-tasks, and fetch the failures that nobody has asked for."""

@@ -1,10 +1,10 @@
 """Fetching: records come from the cluster when somebody wants them, some of them a little ahead.
 
-Enters: elements that are wanted, and word of units that are stored. Leaves: filled cells. Each pack
-is fetched once, several at a time. One `get` fetches one pack. From its second step on, a loop of
-`get` finds the next values here already: of the units behind the last one wanted, those that
-somebody can ask for are fetched ahead, up to a window of bytes. Large values are no part of their
-packs: see `apart`.
+Enters: elements that are wanted, and word of units that are stored. Leaves: filled outputs. Each
+pack is fetched once, several at a time. One `get` fetches one pack. From its second step on, a
+loop of `get` finds the next values here already: of the units behind the last one wanted, those
+that somebody can ask for are fetched ahead, up to a window of bytes. Large values are no part of
+their packs: see `large_values.py`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ class Fetcher:
         fetch_value: Callable[[Outputs, Value], None],
         broken: Callable[[BaseException], None],
     ) -> None:
-        self.apart = LargeValues(lambda cell, value: self._work(self._fetch_value, cell, value))
+        self.apart = LargeValues(
+            lambda outputs, value: self._work(self._fetch_value, outputs, value)
+        )
         self.places: WeakKeyDictionary[Outputs, Place] = WeakKeyDictionary()
         # What was asked for while its unit was on its way: handles know sooner than we do where
         # values will be.
@@ -66,23 +68,23 @@ class Fetcher:
         self._ahead: dict[int, int] = {}
         self._pool: ThreadPoolExecutor | None = None
 
-    def expect(self, cell: Outputs, place: Place) -> None:
+    def expect(self, outputs: Outputs, place: Place) -> None:
         """Take note of a unit that was sent."""
-        self.places[cell] = place
-        self._cells[place.number] = cell
-        if cell in self._early:
-            self._early.discard(cell)
-            self._ask(cell)
+        self.places[outputs] = place
+        self._cells[place.number] = outputs
+        if outputs in self._early:
+            self._early.discard(outputs)
+            self._ask(outputs)
 
     def want(self, wanted: Iterable[Wanted]) -> None:
         """Fetch values as soon as they are stored, and some of those behind them."""
         with self._lock:
             before = self._front
             for location, indexes in wanted:
-                for cell, places in location.parts(indexes):
-                    if cell.missing:
-                        self._ask(cell)
-                        self.apart.want(cell, location.output, places, alone=len(indexes) == 1)
+                for outputs, places in location.parts(indexes):
+                    if outputs.missing:
+                        self._ask(outputs)
+                        self.apart.want(outputs, location.output, places, alone=len(indexes) == 1)
             if before is not None and self._front is not None and self._front > before:
                 self._reads_on = self._front <= before + AHEAD_UNITS
                 self._ahead = {n: size for n, size in self._ahead.items() if n > self._front}
@@ -90,34 +92,34 @@ class Fetcher:
 
     def fetch_rest(self) -> None:
         """Fetch all that is stored and not here; called under the lock."""
-        for cell, place in list(self.places.items()):
+        for outputs, place in list(self.places.items()):
             place.asked = True
             if place.state == STORED:
-                self._start(cell, place)
+                self._start(outputs, place)
 
     @property
     def is_fetching(self) -> bool:
         """Return whether packs are on their way."""
         return any(place.state == FETCHING for place in list(self.places.values()))
 
-    def _ask(self, cell: Outputs) -> None:
-        place = self.places.get(cell)
+    def _ask(self, outputs: Outputs) -> None:
+        place = self.places.get(outputs)
         if place is None:
-            self._early.add(cell)
+            self._early.add(outputs)
         else:
             place.asked = True
             self._front = max(place.number, self._front or 0)
             if place.state == STORED:
-                self._start(cell, place)
+                self._start(outputs, place)
 
-    def stored(self, cell: Outputs) -> None:
+    def stored(self, outputs: Outputs) -> None:
         """Take note that an outcome is stored; called under the lock."""
-        place = self.places.get(cell)
+        place = self.places.get(outputs)
         if place is None or place.state != OPEN:
             return
         place.state = STORED
         if place.asked or self._is_near(place):
-            self._start(cell, place)
+            self._start(outputs, place)
 
     def _is_near(self, place: Place) -> bool:
         front = self._front
@@ -130,17 +132,17 @@ class Fetcher:
 
     def _read_ahead(self, front: int) -> None:
         for number in range(front + 1, front + 1 + AHEAD_UNITS):
-            cell = self._cells.get(number)
-            place = self.places.get(cell) if cell is not None else None
-            if cell is None or place is None or place.state != STORED:
+            outputs = self._cells.get(number)
+            place = self.places.get(outputs) if outputs is not None else None
+            if outputs is None or place is None or place.state != STORED:
                 continue
             if self._is_near(place):
-                self._start(cell, place)
+                self._start(outputs, place)
 
-    def _start(self, cell: Outputs, place: Place) -> None:
+    def _start(self, outputs: Outputs, place: Place) -> None:
         place.state = FETCHING
         self._ahead[place.number] = 0
-        self._work(self._run, cell, place)
+        self._work(self._run, outputs, place)
 
     def _work(self, function: Callable[..., None], *args: object) -> None:
         if self._pool is None:
@@ -162,13 +164,13 @@ class Fetcher:
             problem.__cause__ = error
             self._broken(problem)
 
-    def _run(self, cell: Outputs, place: Place) -> None:
+    def _run(self, outputs: Outputs, place: Place) -> None:
         with self._lock:
             # How large a pack is shows when it is here: those that came meanwhile may be enough.
             if not place.asked and self._is_full():
                 place.state = STORED
                 return
-        size = self._fetch(cell, place)
+        size = self._fetch(outputs, place)
         with self._lock:
             if self._front is not None and place.number > self._front:
                 self._ahead[place.number] = size

@@ -53,7 +53,7 @@ class LargeValues:
         self._ahead: dict[Key, int] = {}
 
     def leave(
-        self, cell: Outputs, number: int, columns: Sequence[Sequence[Any]]
+        self, outputs: Outputs, number: int, columns: Sequence[Sequence[Any]]
     ) -> Sequence[Sequence[Any]]:
         """Take note of a pack; give its columns, pending where a value lies apart."""
         values = {
@@ -63,43 +63,45 @@ class LargeValues:
             if type(record) is OutOfLine
             for key in [Key(number, place, output)]
         }
-        asked = self._asked.pop(cell, [])
+        asked = self._asked.pop(outputs, [])
         if not values:
             return columns
-        self._packs[cell] = dict(sorted(values.items()))
-        self._cells[number] = cell
+        self._packs[outputs] = dict(sorted(values.items()))
+        self._cells[number] = outputs
         for wanted in asked:
-            self.want(cell, *wanted)
+            self.want(outputs, *wanted)
         return [
             [PENDING if type(record) is OutOfLine else record for record in column]
             for column in columns
         ]
 
-    def holds(self, cell: Outputs) -> bool:
+    def holds(self, outputs: Outputs) -> bool:
         """Return whether values of a unit lie apart from its pack, which has come."""
-        return cell in self._packs
+        return outputs in self._packs
 
-    def want(self, cell: Outputs, output: int | None, places: range, alone: bool = False) -> None:
+    def want(
+        self, outputs: Outputs, output: int | None, places: range, alone: bool = False
+    ) -> None:
         """Fetch values of a unit; `alone`: one was asked for, and more may follow."""
-        values = self._packs.get(cell)
+        values = self._packs.get(outputs)
         if values is None:
-            if cell.missing:
-                self._asked.setdefault(cell, []).append((output, places, alone))
+            if outputs.missing:
+                self._asked.setdefault(outputs, []).append((output, places, alone))
             return
         number = next(iter(values)).number
-        outputs = range(len(cell.columns)) if output is None else (output,)
-        keys = [Key(number, place, of) for place in places for of in outputs]
+        columns = range(len(outputs.columns)) if output is None else (output,)
+        keys = [Key(number, place, of) for place in places for of in columns]
         wanted = [values[key] for key in keys if key in values]
         for value in wanted:
-            self._start(cell, value)
+            self._start(outputs, value)
         if alone and len(wanted) == 1:
             self._read_ahead(wanted[0].key)
 
-    def _start(self, cell: Outputs, value: Value) -> None:
+    def _start(self, outputs: Outputs, value: Value) -> None:
         self._ahead.pop(value.key, None)
         if value.state == LEFT:
             value.state = FETCHING
-            self._fetch(cell, value)
+            self._fetch(outputs, value)
 
     def _read_ahead(self, key: Key) -> None:
         last, self._last = self._last, key
@@ -108,20 +110,20 @@ class LargeValues:
             return
         self._ahead = {k: size for k, size in self._ahead.items() if k > key}
         room = AHEAD_BYTES - sum(self._ahead.values())
-        for cell, value in self._behind(key):
+        for outputs, value in self._behind(key):
             if room <= 0:
                 return
             if value.state == LEFT:
-                self._start(cell, value)
+                self._start(outputs, value)
                 self._ahead[value.key] = value.apart.size
                 room -= value.apart.size
 
     def _behind(self, key: Key) -> Iterator[tuple[Outputs, Value]]:
         for number in range(key.number, key.number + AHEAD_UNITS):
-            cell = self._cells.get(number)
-            values = self._packs.get(cell) if cell is not None else None
-            if cell is None or values is None:
+            outputs = self._cells.get(number)
+            values = self._packs.get(outputs) if outputs is not None else None
+            if outputs is None or values is None:
                 continue
             keys = list(values)
             for at in keys[bisect_right(keys, key) :]:
-                yield cell, values[at]
+                yield outputs, values[at]

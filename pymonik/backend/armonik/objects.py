@@ -32,10 +32,10 @@ class ClusterObjects:
         self._sender = sender
         self._shared = SharedCache(session, tracker, lambda ids: sender.listen().ask(ids))
 
-    def result_id(self, cell: Outputs, output: int, place: int) -> str:
+    def result_id(self, outputs: Outputs, output: int, place: int) -> str:
         """Return the id of a value of a unit; "" when it is not stored."""
-        stored = self._tracker.ledger.cells.get(cell)
-        return value_id(stored.id, cell, output, place) if stored is not None else ""
+        stored = self._tracker.stored_objects.outputs.get(outputs)
+        return value_id(stored.id, outputs, output, place) if stored is not None else ""
 
     def store(self, content: Content, again: bool = False) -> str:
         """Store an object now."""
@@ -43,7 +43,7 @@ class ClusterObjects:
 
     def holds(self, content: Content) -> bool:
         """Return whether a content is stored in this session."""
-        return content.digest in self._tracker.ledger.contents
+        return content.digest in self._tracker.stored_objects.contents
 
     def find(self, wanted: Mapping[str, str]) -> Mapping[str, ValueLocation]:
         """Return where values of keys are that other programs of this session have made."""
@@ -58,16 +58,16 @@ class ClusterObjects:
         id, stamp, n, _ = stored[0]
         if not n:
             return ValueLocation(content=self._find_content(name, id, stamp))
-        cells = tuple(adopted(self._tracker, name, *place) for place in stored)
+        unit_outputs = tuple(adopted(self._tracker, name, *place) for place in stored)
         self._sender.listen().ask([id for id, *_ in stored])
-        return ValueLocation(cells, chunk, output, start, length)
+        return ValueLocation(unit_outputs, chunk, output, start, length)
 
     def located(self, result_id: str) -> ValueLocation | None:
         """Return where the value of an id is, whoever made it."""
         id, output, place = stored_in(result_id)
-        for cell, stored in self._tracker.ledger.outcomes():
+        for outputs, stored in self._tracker.stored_objects.outcomes():
             if stored.id == id:
-                return ValueLocation((cell,), cell.n, output or 0, place)
+                return ValueLocation((outputs,), outputs.n, output or 0, place)
         told = self._session.statuses([id]).get(id)
         if told is None:
             return None
@@ -77,9 +77,9 @@ class ClusterObjects:
                 return ValueLocation(content=content)
         # Nothing more is known of it: its name stands for the stamp of who submitted it.
         shape = place + 1, (output or 0) + 1
-        cell = adopted(self._tracker, told.name, id, envelope.stamp_of(id), *shape)
+        outputs = adopted(self._tracker, told.name, id, envelope.stamp_of(id), *shape)
         self._sender.listen().ask([id])
-        return ValueLocation((cell,), cell.n, output or 0, place)
+        return ValueLocation((outputs,), outputs.n, output or 0, place)
 
     def _content_of(self, id: str) -> Content | None:
         """Return what is stored as an object, None of a unit; what PymoniK did not write are bytes.
@@ -93,7 +93,9 @@ class ClusterObjects:
         if opened.kind != envelope.CONTENT:
             return None
         content = envelope.content_of(opened)
-        self._tracker.ledger.contents.setdefault(content.digest, Object("", content.digest, id=id))
+        self._tracker.stored_objects.contents.setdefault(
+            content.digest, Object("", content.digest, id=id)
+        )
         return content
 
     def _find_content(self, name: str, id: str, digest: bytes) -> Content:
@@ -103,6 +105,6 @@ class ClusterObjects:
         for found in ids:
             opened = self._session.open_result(found)
             if opened.kind == envelope.CONTENT and opened.claim == digest:
-                self._tracker.ledger.contents[digest] = Object(name, digest, id=found)
+                self._tracker.stored_objects.contents[digest] = Object(name, digest, id=found)
                 return envelope.content_named(opened, digest)
         raise ClusterError(f"the object named {name!r} is gone from session {self._session.id}")

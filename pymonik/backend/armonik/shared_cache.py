@@ -1,7 +1,7 @@
 """Values of this session that other programs have made: found by the keys of their calls.
 
 Enters: keys, and the tables that programs store beside the units they send. Leaves: where the
-values are, as cells like those of units sent from here. A value that failed, or that is gone, is
+values are, as outputs like those of units sent from here. A value that failed, or that is gone, is
 not found: it is made anew.
 """
 
@@ -53,18 +53,18 @@ class SharedCache:
         told = {key: self._told[key] for key in wanted if key in self._told}
         # What a key stands for is one element of one unit.
         units = {places[0][0]: (wanted[key], *places[0]) for key, (places, *_) in told.items()}
-        cells = self._cells_of(units)
+        unit_outputs = self._cells_of(units)
         found = {}
         for key, (places, chunk, output, start, length) in told.items():
-            cell = cells.get(places[0][0])
-            if cell is None:
+            outputs = unit_outputs.get(places[0][0])
+            if outputs is None:
                 del self._told[key]
             else:
-                found[key] = ValueLocation((cell,), chunk, output, start, length)
+                found[key] = ValueLocation((outputs,), chunk, output, start, length)
         return found
 
     def _read_tables(self) -> None:
-        own = {table.id for table in self._tracker.ledger.tables}
+        own = {table.id for table in self._tracker.stored_objects.tables}
         for table in self._session.tables(VALUES, self._newest):
             self._newest = table.created_at
             if table.result_id in own or table.result_id in self._read:
@@ -78,21 +78,21 @@ class SharedCache:
     def _cells_of(
         self, units: Mapping[str, tuple[str, str, bytes, int, int]]
     ) -> dict[str, Outputs]:
-        cells = {id: cell for id in units if (cell := self._cells.get(id)) is not None}
-        results = self._session.statuses([id for id in units if id not in cells])
+        unit_outputs = {id: outputs for id in units if (outputs := self._cells.get(id)) is not None}
+        results = self._session.statuses([id for id in units if id not in unit_outputs])
         stored = [id for id, r in results.items() if r.status == RESULT_STATUS_COMPLETED]
         # Without an owner, what is to make it may never be submitted.
         still_open = [i for i, r in results.items() if r.status not in ENDED and r.owner_task_id]
         for id, pack in self._packs({id: units[id] for id in stored}).items():
-            cells[id] = self._cells[id] = adopted(self._tracker, *units[id])
-            place = self._tracker.fetcher.places[cells[id]]
+            unit_outputs[id] = self._cells[id] = adopted(self._tracker, *units[id])
+            place = self._tracker.fetcher.places[unit_outputs[id]]
             self._tracker.stored(id)
-            self._tracker.fetched_records(cells[id], place, *pack)
+            self._tracker.fetched_records(unit_outputs[id], place, *pack)
         for id in still_open:
-            cells[id] = self._cells[id] = adopted(self._tracker, *units[id])
+            unit_outputs[id] = self._cells[id] = adopted(self._tracker, *units[id])
         if still_open:
             self._listen(still_open)
-        return cells
+        return unit_outputs
 
     def _packs(self, units: Mapping[str, tuple[str, str, bytes, int, int]]) -> dict[str, Pack]:
         """Fetch packs, several at a time; those in which something failed are left out."""
@@ -115,11 +115,11 @@ class SharedCache:
 
 
 def adopted(
-    tracker: SubmissionTracker, name: str, id: str, stamp: bytes, n: int, outputs: int
+    tracker: SubmissionTracker, name: str, id: str, stamp: bytes, n: int, columns: int
 ) -> Outputs:
-    """Return a cell for the outcome of a unit that another program has sent."""
-    cell = Outputs(n, outputs)
-    unit = Unit(0, Program((), n), (), cell, DEFAULTS, name)
-    output = tracker.ledger.cells[cell] = Object(name, stamp, id=id)
+    """Return the outputs for the outcome of a unit that another program has sent."""
+    outputs = Outputs(n, columns)
+    unit = Unit(0, Program((), n), (), outputs, DEFAULTS, name)
+    output = tracker.stored_objects.outputs[outputs] = Object(name, stamp, id=id)
     tracker.expect([(unit, output)])
-    return cell
+    return outputs

@@ -49,12 +49,12 @@ class Sender:
     """Sends units of one client, one plan at a time."""
 
     def __init__(
-        self, session: Session, tracker: SubmissionTracker, facts: SubmissionContext
+        self, session: Session, tracker: SubmissionTracker, context: SubmissionContext
     ) -> None:
         self.abort_handler = AbortHandler(tracker, session, self._send_again, threading.RLock())
         self._session = session
         self._tracker = tracker
-        self._facts = facts
+        self._context = context
         self._watcher: EventWatcher | None = None
         # Guards `_watcher`; taken under `changed`, never the other way round.
         self._listening = threading.Lock()
@@ -91,7 +91,7 @@ class Sender:
     def _expired(self) -> ClusterError:
         """Make the error of a session that is gone, with all that was to come of it."""
         units = list(self._tracker.open.values())
-        lost = counted(sum(unit.cell.missing for unit in units), "value")
+        lost = counted(sum(unit.outputs.missing for unit in units), "value")
         names = list(dict.fromkeys(unit.name for unit in units))
         more = ", …" if len(names) > _NAMED else ""
         line = self._session.line
@@ -139,8 +139,8 @@ class Sender:
             units = list(plan.units)
             try:
                 self._check_partitions(units)
-                self._facts = replace(self._facts, versions=plan.versions)
-                units = bounded(self._without_lost(units), self._facts.optimize)
+                self._context = replace(self._context, versions=plan.versions)
+                units = bounded(self._without_lost(units), self._context.optimize)
                 self.send(units, plan.blobs, plan.tables())
             except BaseException as error:
                 self._fail_unsent([*plan.units, *units], error)
@@ -159,7 +159,7 @@ class Sender:
         self.listen()
         for attempt in range(_REFUSALS + 1):
             outside = self._tracker.open_inputs(units)
-            work = sending(units, blobs, self._tracker.ledger, self._facts, tables)
+            work = sending(units, blobs, self._tracker.stored_objects, self._context, tables)
             self._session.store.uploaded = 0
             self._to_upload = work.size
             try:
@@ -198,17 +198,17 @@ class Sender:
 
     def store(self, content: Content, again: bool) -> Object:
         """Store an object by itself, unless it is stored already; give where it is."""
-        ledger = self._tracker.ledger
+        stored_objects = self._tracker.stored_objects
         with self.abort_handler.sending:
             if again:
-                ledger.contents.pop(content.digest, None)
+                stored_objects.contents.pop(content.digest, None)
             try:
-                work = sending((), (content,), ledger, self._facts)
+                work = sending((), (content,), stored_objects, self._context)
                 dispatch(work.steps, self._session.store)
             except BaseException:
-                ledger.forget_unsent()
+                stored_objects.forget_unsent()
                 raise
-            return ledger.contents[content.digest]
+            return stored_objects.contents[content.digest]
 
     def _check_partitions(self, units: Sequence[Unit]) -> None:
         # A cluster would queue them all the same, and nobody would ever take them.
@@ -267,31 +267,31 @@ class Sender:
         return []
 
     def _stored_inputs(self, units: Sequence[Unit]) -> dict[str, Object]:
-        ledger = self._tracker.ledger
-        ours = {id(unit.cell) for unit in units}
+        stored_objects = self._tracker.stored_objects
+        ours = {id(unit.outputs) for unit in units}
         found: dict[str, Object] = {}
         for unit in units:
             for source in unit.inputs:
                 if isinstance(source, Content):
-                    known = ledger.contents.get(source.digest)
+                    known = stored_objects.contents.get(source.digest)
                 else:
-                    known = ledger.cells.get(source) if id(source) not in ours else None
+                    known = stored_objects.outputs.get(source) if id(source) not in ours else None
                 if known is not None and known.id:
                     found[known.id] = known
         return found
 
     def _forget(self, stored: Object) -> None:
         """Let an object that is gone be stored anew by who needs it."""
-        ledger = self._tracker.ledger
-        if ledger.contents.get(stored.digest) is stored:
-            del ledger.contents[stored.digest]
-        for cell in [cell for cell, known in ledger.outcomes() if known is stored]:
-            ledger.cells.pop(cell, None)
-            place = self._tracker.fetcher.places.get(cell)
-            if cell.missing and place is not None:
+        stored_objects = self._tracker.stored_objects
+        if stored_objects.contents.get(stored.digest) is stored:
+            del stored_objects.contents[stored.digest]
+        for outputs in [outputs for outputs, known in stored_objects.outcomes() if known is stored]:
+            stored_objects.outputs.pop(outputs, None)
+            place = self._tracker.fetcher.places.get(outputs)
+            if outputs.missing and place is not None:
                 failure = Failure("lost", "its value is gone from the cluster", stored.name)
-                columns = [[failure] * cell.n for _ in cell.columns]
-                self._tracker.fetched_records(cell, place, columns, [])
+                columns = [[failure] * outputs.n for _ in outputs.columns]
+                self._tracker.fetched_records(outputs, place, columns, [])
 
     def _look_again(self, outside: list[str], units: Sequence[Unit]) -> None:
         """Look at inputs that were open when their users were sent.
@@ -303,11 +303,14 @@ class Sender:
         aborted = {id for id, how in ended.items() if how != "stored"}
         if not aborted:
             return
-        cells = self._tracker.ledger.cells
+        unit_outputs = self._tracker.stored_objects.outputs
         users = [
-            cells[unit.cell].id
+            unit_outputs[unit.outputs].id
             for unit in units
-            if any(cell in cells and cells[cell].id in aborted for cell in unit.needs)
+            if any(
+                outputs in unit_outputs and unit_outputs[outputs].id in aborted
+                for outputs in unit.needs
+            )
         ]
         owners = [r.owner_task_id for r in self._session.statuses(users).values()]
         self._session.cancel_tasks([owner for owner in owners if owner])
@@ -315,12 +318,12 @@ class Sender:
     def _fail_unsent(self, units: Sequence[Unit], error: BaseException) -> None:
         """Let nobody wait for what was not sent; cancel the part of it that was."""
         text = f"it was not sent: {error}"
-        cells = self._tracker.ledger.cells
-        sent = [cells[unit.cell].id for unit in units if unit.cell in cells]
+        unit_outputs = self._tracker.stored_objects.outputs
+        sent = [unit_outputs[unit.outputs].id for unit in units if unit.outputs in unit_outputs]
         for unit in units:
-            if unit.cell.missing:
+            if unit.outputs.missing:
                 self._tracker.lost(unit, failed_columns(unit, cancelled(unit, text)), [])
-        self._tracker.ledger.forget_unsent()
+        self._tracker.stored_objects.forget_unsent()
         self._cancel([id for id in sent if id])
 
     def _cancel(self, ids: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """The books of a session: which units are open, where outcomes are, and what has come of them.
 
-Enters: word of what was sent, stored, lost or fetched, from several threads. Leaves: filled cells,
-callbacks that are due, and `changed` notified. Sends nothing.
+Enters: word of what was sent, stored, lost or fetched, from several threads. Leaves: filled
+outputs, callbacks that are due, and `changed` notified. Sends nothing.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class SubmissionTracker:
         self, fetch: Callable[[Outputs, Place], int], fetch_value: Callable[[Outputs, Value], None]
     ) -> None:
         self.changed = Waiters()
-        self.ledger = StoredObjects()
+        self.stored_objects = StoredObjects()
         self.fetcher = Fetcher(self.changed, fetch, fetch_value, self.break_down)
         self.failures: list[Failure] = []
         # Those that came here only as what they did to calls below them, by their marks.
@@ -78,9 +78,9 @@ class SubmissionTracker:
                     continue
                 self.sent += 1
                 place = Place(output.id, output.digest, next(self._ticks), unit.wanted)
-                earlier = self.fetcher.places.get(unit.cell)
+                earlier = self.fetcher.places.get(unit.outputs)
                 place.asked = earlier is not None and earlier.asked
-                self.fetcher.expect(unit.cell, place)
+                self.fetcher.expect(unit.outputs, place)
                 self.open[output.id] = unit
 
     def stored(self, id: str) -> None:
@@ -90,11 +90,11 @@ class SubmissionTracker:
             if unit is None:
                 return
             self.ended += 1
-            if unit.cell.columns:
-                self.fetcher.stored(unit.cell)
+            if unit.outputs.columns:
+                self.fetcher.stored(unit.outputs)
             else:  # nobody asks for its values; that it failed is told in the end
-                del self.fetcher.places[unit.cell]
-                unit.cell.settle(unit.cell.missing)
+                del self.fetcher.places[unit.outputs]
+                unit.outputs.settle(unit.outputs.missing)
             self.changed.notify_all()
 
     def cancel(self, reason: str) -> list[str]:
@@ -109,34 +109,34 @@ class SubmissionTracker:
     def lost(self, unit: Unit, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]) -> None:
         """Note that nothing is stored of a unit: its records are all there is."""
         with self.changed:
-            stored = self.ledger.cells.pop(unit.cell, None)
+            stored = self.stored_objects.outputs.pop(unit.outputs, None)
             if stored is not None and self.open.pop(stored.id, None) is not None:
                 self.ended += 1
-            self.fetcher.places.pop(unit.cell, None)
-            self.gone[unit.cell] = next(self._ticks)
-            if not unit.cell.missing:
+            self.fetcher.places.pop(unit.outputs, None)
+            self.gone[unit.outputs] = next(self._ticks)
+            if not unit.outputs.missing:
                 return
-            due = self._fill(unit.cell, columns, errors)
+            due = self._fill(unit.outputs, columns, errors)
         call_back(due)
 
     def fetched_records(
         self,
-        cell: Outputs,
+        outputs: Outputs,
         place: Place,
         columns: Sequence[Sequence[Any]],
         errors: Sequence[Failure],
     ) -> None:
         """Note the records of a unit."""
         with self.changed:
-            if self.fetcher.places.get(cell) is not place:
+            if self.fetcher.places.get(outputs) is not place:
                 return
-            del self.fetcher.places[cell]
+            del self.fetcher.places[outputs]
             self.fetched += 1
-            columns = self.fetcher.apart.leave(cell, place.number, columns)
-            due = self._fill(cell, columns, errors)
+            columns = self.fetcher.apart.leave(outputs, place.number, columns)
+            due = self._fill(outputs, columns, errors)
         call_back(due)
 
-    def fetched_value(self, cell: Outputs, value: Value, record: Any) -> None:
+    def fetched_value(self, outputs: Outputs, value: Value, record: Any) -> None:
         """Note a value that lay apart from its pack."""
         with self.changed:
             if value.state == HERE:
@@ -144,43 +144,43 @@ class SubmissionTracker:
             value.state = HERE
             if type(record) is Failure:
                 self.failures.append(record)
-            due = cell.put(value.key.output, value.key.place, record)
+            due = outputs.put(value.key.output, value.key.place, record)
             self.changed.notify_all()
         call_back(due)
 
     def again(self, unit: Unit) -> None:
         """Forget where the outcome of a unit was to be: it is sent once more."""
         with self.changed:
-            stored = self.ledger.cells.pop(unit.cell, None)
+            stored = self.stored_objects.outputs.pop(unit.outputs, None)
             if stored is not None and self.open.pop(stored.id, None) is not None:
                 self.sent -= 1
 
     def _fill(
-        self, cell: Outputs, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]
+        self, outputs: Outputs, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]
     ) -> list[Callback]:
         found = [r for column in columns for r in column if type(r) is Failure]
         self.failures += [record for record in (*found, *errors) if not record.path]
         for record in found:
             if record.path:
                 self._passed_on.setdefault(record.mark, record)
-        cell.errors += errors
-        due = cell.fill(0, columns)
-        if not self.fetcher.apart.holds(cell):
+        outputs.errors += errors
+        due = outputs.fill(0, columns)
+        if not self.fetcher.apart.holds(outputs):
             # None are left, unless a record was lost: who asks for its value now is told so.
-            due += cell.give_up()
+            due += outputs.give_up()
         left = 0
         if any(PENDING in column for column in columns):
             left = sum(PENDING in element for element in zip(*columns))
-        cell.settle(cell.missing - left)
+        outputs.settle(outputs.missing - left)
         self.changed.notify_all()
         return due
 
     # ----- asking
 
-    def expects(self, cell: Outputs) -> bool:
+    def expects(self, outputs: Outputs) -> bool:
         """Return whether records of a unit are still to come here."""
         with self.changed:
-            return cell in self.fetcher.places or self.fetcher.apart.holds(cell)
+            return outputs in self.fetcher.places or self.fetcher.apart.holds(outputs)
 
     def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
         """Look at outputs under the lock under which they are filled."""
@@ -202,7 +202,7 @@ class SubmissionTracker:
         """
         if self.problem is not None or not self.open:
             return False
-        return self.changed.count > 0 or any(unit.cell.callbacks for unit in self.open.values())
+        return self.changed.count > 0 or any(unit.outputs.callbacks for unit in self.open.values())
 
     def is_awaited(self) -> bool:
         """Return whether somebody has asked for a value that has not come."""
@@ -212,37 +212,37 @@ class SubmissionTracker:
             if self.problem is not None:  # who asks is told of that
                 return False
             places = self.fetcher.places
-            found = (places.get(unit.cell) for unit in self.open.values())
+            found = (places.get(unit.outputs) for unit in self.open.values())
             return any(place is not None and place.asked for place in found)
 
-    def is_open(self, cell: Outputs) -> bool:
+    def is_open(self, outputs: Outputs) -> bool:
         """Return whether the outcome of a unit is still to come."""
-        place = self.fetcher.places.get(cell)
+        place = self.fetcher.places.get(outputs)
         return place is not None and place.state == OPEN
 
     def open_units(self) -> list[tuple[str, Unit]]:
         """Return the units that were sent and have not ended, by their results, in order."""
         with self.changed:
             places = self.fetcher.places
-            return sorted(self.open.items(), key=lambda item: places[item[1].cell].number)
+            return sorted(self.open.items(), key=lambda item: places[item[1].outputs].number)
 
     def was_lost_under(self, unit: Unit) -> bool:
         """Return whether an input of an open unit was lost after the unit had been sent."""
         with self.changed:
-            place = self.fetcher.places.get(unit.cell)
+            place = self.fetcher.places.get(unit.outputs)
             if place is None:  # it has ended since the caller saw it open
                 return False
-            return any(self.gone.get(cell, 0) > place.number for cell in unit.needs)
+            return any(self.gone.get(outputs, 0) > place.number for outputs in unit.needs)
 
     def open_inputs(self, units: Sequence[Unit]) -> list[str]:
         """Return the results that units wait for, beyond those that they make themselves."""
         with self.changed:
-            ours = {id(unit.cell) for unit in units}
+            ours = {id(unit.outputs) for unit in units}
             found = {
-                self.fetcher.places[cell].id: None
+                self.fetcher.places[outputs].id: None
                 for unit in units
-                for cell in unit.needs
-                if id(cell) not in ours and self.is_open(cell)
+                for outputs in unit.needs
+                if id(outputs) not in ours and self.is_open(outputs)
             }
         return list(found)
 
@@ -251,8 +251,8 @@ class SubmissionTracker:
         due: list[Callback] = []
         with self.changed:
             self.problem = self.problem or problem
-            for cell in list(self.fetcher.places):
-                due += cell.give_up()
+            for outputs in list(self.fetcher.places):
+                due += outputs.give_up()
             self.changed.notify_all()
         call_back(due)
 
@@ -268,4 +268,4 @@ def cancelled(unit: Unit, why: str = "it was cancelled") -> Failure:
 
 def failed_columns(unit: Unit, failure: Failure) -> list[list[Any]]:
     """Return columns in which every value is one failure."""
-    return [[failure] * unit.n for _ in unit.cell.columns]
+    return [[failure] * unit.n for _ in unit.outputs.columns]

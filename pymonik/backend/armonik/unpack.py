@@ -31,7 +31,7 @@ class RecordReader:
         # What workers have said of versions that differ.
         self._told: set[str] = set()
 
-    def _fetch(self, cell: Outputs, place: Place) -> int:
+    def _fetch(self, outputs: Outputs, place: Place) -> int:
         size = 0
         try:
             opened = self._session.open_result(place.id)
@@ -41,15 +41,15 @@ class RecordReader:
             size = opened.body.nbytes + sum(buffer.nbytes for buffer in opened.buffers)
             columns, errors, logs = envelope.pack_of(opened)
             if is_known:
-                cell.demand(columns)
+                outputs.demand(columns)
             else:
-                columns = _as_promised(cell, columns, place.id)
+                columns = _as_promised(outputs, columns, place.id)
         except (ClusterError, WireError) as error:
             if isinstance(error, ClusterError) and not isinstance(error, StaleError):
                 self.tracker.break_down(error)
                 return size
-            failure = self._lost(cell, error)
-            columns = [[failure] * cell.n for _ in cell.columns]
+            failure = self._lost(outputs, error)
+            columns = [[failure] * outputs.n for _ in outputs.columns]
             errors, logs = [], []
         for log in logs:
             if log[0] != VERSIONS:
@@ -57,35 +57,35 @@ class RecordReader:
             elif log[2] not in self._told:  # each worker tells of it
                 self._told.add(log[2])
                 relay(*log)
-        self.tracker.fetched_records(cell, place, columns, errors)
+        self.tracker.fetched_records(outputs, place, columns, errors)
         return size
 
-    def _lost(self, cell: Outputs, why: Exception) -> Failure:
-        stored = self.tracker.ledger.cells.get(cell)
+    def _lost(self, outputs: Outputs, why: Exception) -> Failure:
+        stored = self.tracker.stored_objects.outputs.get(outputs)
         name = stored.name if stored is not None and stored.name else "?"
         return Failure("lost", f"its value is gone from the cluster: {why}", name)
 
-    def _fetch_value(self, cell: Outputs, value: Value) -> None:
+    def _fetch_value(self, outputs: Outputs, value: Value) -> None:
         record: Content | Failure
         try:
             opened = self._session.open_result(value.apart.id)
             record = envelope.content_named(opened, value.apart.digest)
         except (StaleError, WireError) as error:
-            record = self._lost(cell, error)
+            record = self._lost(outputs, error)
         except ClusterError as error:
             self.tracker.break_down(error)
             return
-        self.tracker.fetched_value(cell, value, record)
+        self.tracker.fetched_value(outputs, value, record)
 
 
-def _as_promised(cell: Outputs, columns: list[list[Any]], id: str) -> list[list[Any]]:
-    """Take of a pack of which only the id was known what its cell has room for."""
-    output, place = len(cell.columns) - 1, cell.n - 1
+def _as_promised(outputs: Outputs, columns: list[list[Any]], id: str) -> list[list[Any]]:
+    """Take of a pack of which only the id was known what its outputs have room for."""
+    output, place = len(outputs.columns) - 1, outputs.n - 1
     several = f"{id}.{output}.{place}" if output or place else id
     try:
         record = only_record(columns, several)
     except LookupError as error:
         raise WireError(str(error)) from None
-    made: list[list[Any]] = [[None] * cell.n for _ in cell.columns]
+    made: list[list[Any]] = [[None] * outputs.n for _ in outputs.columns]
     made[output][place] = record
     return made

@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from pymonik.emulator.agents.keeper import WorkerSettings
+from pymonik.emulator.agents.supervisor import WorkerSettings
 from pymonik.emulator.agents.worker import WorkerProcess
 
 

@@ -19,13 +19,13 @@ from armonik.protogen.worker import agent_service_pb2
 
 from pymonik.emulator.agents.assignment import Broken, TaskAssignment
 from pymonik.emulator.agents.caller import Caller, Unhealthy
-from pymonik.emulator.agents.keeper import WorkerKeeper, WorkerSettings
 from pymonik.emulator.agents.service import Agent
+from pymonik.emulator.agents.supervisor import WorkerSettings, WorkerSupervisor
 from pymonik.emulator.agents.worker import WorkerProcess
 from pymonik.emulator.counters import Count
 from pymonik.emulator.engine import Engine
 from pymonik.emulator.faults import LoseAgent, OfWorker
-from pymonik.emulator.gate import Interceptor, handlers
+from pymonik.emulator.interceptor import Interceptor, handlers
 from pymonik.emulator.services.convert import options_message
 from pymonik.emulator.state import events
 from pymonik.emulator.state.instructions import Poison, Proceed, Run
@@ -60,20 +60,20 @@ class Pod:
         self._settings = settings
         self._agent = Agent()
         self._closing = threading.Event()
-        self._keeper = WorkerKeeper(name, folder, settings, self._closing)
+        self._supervisor = WorkerSupervisor(name, folder, settings, self._closing)
         self._caller = Caller(settings, self._closing)
         self._thread = threading.Thread(target=self._live, name=f"pod {name}", daemon=True)
 
     @property
     def worker_pid(self) -> int | None:
         """The process id of the worker, if one runs."""
-        worker = self._keeper.worker
+        worker = self._supervisor.worker
         return worker.pid if worker is not None and worker.alive else None
 
     @property
     def log_file(self) -> Path:
         """Where the output of the worker goes, unless it is inherited."""
-        return self._keeper.log_file
+        return self._supervisor.log_file
 
     def start(self) -> None:
         """Open the agent's socket and begin to live."""
@@ -97,7 +97,7 @@ class Pod:
 
     def kill_worker(self) -> None:
         """Kill the worker process, as an out-of-memory killer would."""
-        worker = self._keeper.worker
+        worker = self._supervisor.worker
         if worker is not None:
             worker.kill()
 
@@ -114,13 +114,13 @@ class Pod:
     def _live(self) -> None:
         try:
             while not self._closing.is_set():
-                self._keeper.ensure()
+                self._supervisor.ensure()
                 task_id = self._engine.queues.pop(self.partition)
                 if task_id is None:
                     return
                 self._handle(task_id)
         finally:
-            self._keeper.end()
+            self._supervisor.end()
 
     def _handle(self, task_id: str) -> None:
         taken = self._engine.report(events.Acquire(task_id, self.name))
@@ -147,16 +147,16 @@ class Pod:
 
     def _run(self, assignment: TaskAssignment) -> events.Event | None:
         task_id = assignment.task.id
-        worker = self._keeper.worker
-        if self._keeper.failure:
-            return events.Fail(task_id, f"No worker starts: {self._keeper.failure}")
+        worker = self._supervisor.worker
+        if self._supervisor.failure:
+            return events.Fail(task_id, f"No worker starts: {self._supervisor.failure}")
         self._closing.wait(self._engine.overhead.per_task)
         try:
             assignment.prefetch()
             if Proceed(task_id) not in self._engine.report(events.Start(task_id)):
                 return None
             if worker is None or not worker.healthy(self._settings.probe_timeout):
-                self._keeper.end()
+                self._supervisor.end()
                 return events.Release(task_id)
             self._agent.assignment = assignment
             return self._process(worker, assignment)
@@ -181,7 +181,7 @@ class Pod:
         try:
             reply = self._caller.call(worker, request, task.options.max_duration)
         except Unhealthy as error:
-            self._keeper.end()
+            self._supervisor.end()
             return self._after_silence(task.id, error)
         except grpc.FutureCancelledError:
             if self._closing.is_set():
@@ -219,7 +219,7 @@ class Pod:
 
     def _lose(self, task_id: str, seconds: float) -> None:
         """Leave a task as it is until the queue delivers its message again, to somebody else."""
-        self._keeper.end()
+        self._supervisor.end()
         error = f"Task {task_id} has been retried because pod {self.name} seems to have crashed"
 
         def redeliver() -> None:

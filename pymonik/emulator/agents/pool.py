@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from pymonik.emulator.agents.keeper import WorkerSettings
 from pymonik.emulator.agents.pod import Pod
+from pymonik.emulator.agents.supervisor import WorkerSettings
 from pymonik.emulator.engine import Engine
-from pymonik.emulator.gate import Interceptor
+from pymonik.emulator.interceptor import Interceptor
 
 
 class Pool:

@@ -9,7 +9,7 @@ from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_CREATED
 
 from pymonik.emulator.agents.assignment import TaskAssignment
 from pymonik.emulator.engine import Refused
-from pymonik.emulator.gate import HANDLER_THREW
+from pymonik.emulator.interceptor import HANDLER_THREW
 from pymonik.emulator.services.convert import options_of, stamp
 from pymonik.emulator.services.tasks import new_tasks
 from pymonik.emulator.state import events

@@ -162,7 +162,7 @@ def _transition(
     if session.status in allowed:
         return session
     if session.status is SessionStatus.CLOSED and verb in ("paused", "resumed"):
-        raise world.fault(f"a closed session cannot be {verb}: '{session_id}'")
+        raise world.server_error(f"a closed session cannot be {verb}: '{session_id}'")
     raise Refusal(
         "FAILED_PRECONDITION",
         f"The session transition is invalid: '{session_id}' is {session.status.name} "

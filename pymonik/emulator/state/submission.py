@@ -21,7 +21,7 @@ def submit(world: World, event: events.SubmitTasks) -> None:
     session = world.tables.sessions.get(event.session_id)
     if session is None:
         code = world.settings.generation.unknown_session_at_submit
-        raise world.fault(f"Session was not found: '{event.session_id}'", code)
+        raise world.server_error(f"Session was not found: '{event.session_id}'", code)
     defaults = admit(world, session, event.options, session.client_open, "Client")
     tasks = with_merged_options(world, event.tasks, defaults)
     scrutinize(world, session, (event.options, *(t.options for t in event.tasks)), tasks)
@@ -43,10 +43,10 @@ def admit(
     if options is not None:
         world.check_texts(options.texts)
         if options.max_duration is None:
-            raise world.fault("task_options without max_duration")
+            raise world.server_error("task_options without max_duration")
     merged = merge(options, session.options, world.settings.generation)
     if merged.partition not in session.partitions:
-        raise world.fault(
+        raise world.server_error(
             f"partition '{merged.partition}' is not in session '{session.id}': "
             f"it has {list(session.partitions)}"
         )
@@ -70,7 +70,7 @@ def with_merged_options(
         if task.options is not None:
             world.check_texts(task.options.texts)
             if task.options.max_duration is None:
-                raise world.fault(f"options of task {len(merged)} without max_duration")
+                raise world.server_error(f"options of task {len(merged)} without max_duration")
         options = merge(task.options, defaults, world.settings.generation)
         merged.append(replace(task, options=options))
     return merged
@@ -82,7 +82,7 @@ def check_shape(world: World, tasks: Iterable[events.NewTask]) -> None:
         inputs = (*task.dependencies, task.payload_id)
         if len(set(inputs)) != len(inputs):
             twice = next(i for i in inputs if inputs.count(i) > 1)
-            raise world.fault(
+            raise world.server_error(
                 f"result '{twice}' is listed twice among the dependencies and payload of one task"
             )
 
@@ -95,7 +95,7 @@ def check_inputs(
     found = {i: find(i) for i in inputs}
     missing = [i for i, result in found.items() if result is None]
     if missing:
-        raise world.fault(
+        raise world.server_error(
             f"Some dependencies do not exist in the ResultTable: {', '.join(missing)}",
             world.settings.generation.unknown_input,
         )

@@ -74,7 +74,7 @@ class World:
             raise Refusal("NOT_FOUND", f"Result was not found: '{result_id}'")
         return result
 
-    def fault(self, reason: str, code: str = "UNKNOWN") -> Refusal:
+    def server_error(self, reason: str, code: str = "UNKNOWN") -> Refusal:
         """Describe a server fault: a cluster says UNKNOWN and no more, strict mode says why."""
         opaque = code == "UNKNOWN" and not self.settings.strict
         return Refusal(code, OPAQUE if opaque else reason)
@@ -83,7 +83,7 @@ class World:
         """Refuse a text that PostgreSQL refuses: one with a NUL character."""
         for text in texts:
             if "\0" in text:
-                raise self.fault(f"{text!r} holds a NUL character, which no database keeps")
+                raise self.server_error(f"{text!r} holds a NUL character, which no database keeps")
 
     def require_strict(self, condition: object, reason: str) -> None:
         """Refuse, in strict mode, what a cluster would leave hanging or silently ignore."""

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.columns import Const, Each, ListOf, Nested, Range, Ref, Same
+from pymonik.graph.columns import Const, ListOf, Range, Ref, Same, Template, Values
 from pymonik.graph.ir import Graph, Map, Step
 from pymonik.graph.rewrite import rewrite, uses
 from pymonik.values.content import Content, Hole
@@ -141,10 +141,10 @@ def _column(column: Any, first: int, last: dict[int, int], n: int) -> Any:
         if slot is value:
             return column
         return slot if type(slot) is Same else Const(slot)
-    if kind is Each:
+    if kind is Values:
         slots = [_slot(value, first, last) for value in column.values]
         changed = not all(map(operator.is_, slots, column.values))
-        return Each(slots) if changed else column
+        return Values(slots) if changed else column
     return column
 
 
@@ -155,12 +155,12 @@ def _slot(slot: Any, first: int, last: dict[int, int]) -> Any:
         return slot if step is None else Same(step)
     if kind is Same:
         return Same(first + slot.step)
-    if kind is Nested:
+    if kind is Template:
         slots = tuple([_slot(inner, first, last) for inner in slot.slots])
-        return slot if all(map(operator.is_, slots, slot.slots)) else Nested(slot.content, slots)
+        return slot if all(map(operator.is_, slots, slot.slots)) else Template(slot.content, slots)
     if kind is ListOf and any(id(node) in last for node, _ in slot.runs):
         refs = [Ref(node, index) for node, indexes in slot.runs for index in indexes]
-        return Nested(_list_of(len(refs)), tuple([_slot(ref, first, last) for ref in refs]))
+        return Template(_list_of(len(refs)), tuple([_slot(ref, first, last) for ref in refs]))
     return slot
 
 

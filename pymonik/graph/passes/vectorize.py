@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from pymonik.graph.columns import (
     Column,
     Const,
-    Each,
     Gather,
     Immediates,
     Range,
     Ref,
+    Values,
     substitute,
 )
 from pymonik.graph.ir import Call, Graph, Map, Put, Step, inputs
@@ -122,7 +122,7 @@ def _columns(members: list[Call], target_of: Any) -> tuple[Column, ...]:
 
 def _moved(column: Any, target_of: Any) -> Column:
     # A map over handles of single calls, or over a slice: a range once the calls are a map.
-    if type(column) is Each and set(map(type, column.values)) == {Ref}:
+    if type(column) is Values and set(map(type, column.values)) == {Ref}:
         return _folded(column.values, target_of)
     return column.replaced(target_of)  # type: ignore[no-any-return]
 
@@ -136,7 +136,7 @@ def _folded(slots: Sequence[Any], target_of: Any) -> Column:
         return Const(first)
     if kinds == {Ref}:
         return _gathered([target_of(slot.node, slot.index) for slot in slots])
-    return Each([substitute(slot, target_of) for slot in slots])
+    return Values([substitute(slot, target_of) for slot in slots])
 
 
 def _all_are(slots: Sequence[Any], first: Any) -> bool:
@@ -148,7 +148,7 @@ def _gathered(targets: list[tuple[Any, int]]) -> Column:
     node, start = targets[0]
     nodes, indexes = zip(*targets)
     if not all(map(operator.is_, nodes, repeat(node))):
-        return Each([Ref(*target) for target in targets])
+        return Values([Ref(*target) for target in targets])
     step = indexes[1] - start
     if step == 0 and indexes.count(start) == len(indexes):
         return Const(Ref(node, start))

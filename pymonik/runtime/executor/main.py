@@ -55,7 +55,7 @@ class Executor:
         self._inbox: deque[Any] = deque()
         self._functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)
         self._modules: Content | None = None
-        self._world: Any = None
+        self._module_set: Any = None
         self._page = page
         self._hosting: Any = None
         # Takes the process to the surroundings of calls, where it is told of them.
@@ -249,13 +249,13 @@ class Executor:
     def _enter(self, modules: Content | None) -> None:
         """Let imports find the modules that came with a unit."""
         if modules is not self._modules:
-            from pymonik.capture.importer import WORLDS
+            from pymonik.capture.importer import IMPORTER
 
             self._modules = modules
-            self._world = WORLDS.enter(modules)
+            self._module_set = IMPORTER.enter(modules)
 
     def _function(self, content: Content) -> Any:
-        return self._functions.get((self._world, content.key), content.size, content.load)
+        return self._functions.get((self._module_set, content.key), content.size, content.load)
 
     def _caches(self) -> dict[str, CacheInfo]:
         return {"functions": self._functions.info, "contents": self._decoder.info}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pymonik.capture.function import Code
 from pymonik.errors import OptionsError, WaitInTaskError
-from pymonik.graph.columns import Nested
+from pymonik.graph.columns import Template
 from pymonik.graph.ir import CallSpec, Put, taken
 from pymonik.record.arguments import Arguments, ScopeState
 from pymonik.record.builtin_tasks import identity
@@ -206,7 +206,7 @@ class Subtasks(Recorder, Scope):
         if type(value) in IMMEDIATE:
             return None
         slot = self.arguments.argument(value, "the value") if _may_hold_handles(value) else None
-        if type(slot) is Nested or type(value) is MultiResultHandle:
+        if type(slot) is Template or type(value) is MultiResultHandle:
             return self.builtin_call(self, identity, (slot,))
         if type(value) is list and slot is not None and type(slot) is not Content:
             return self.builtin_call(self, identity, (slot,))
@@ -245,7 +245,7 @@ class Subtasks(Recorder, Scope):
     def nested(self, content: Content, slots: list[Any]) -> Any:
         """Return the handle of a content whose holes are filled with values that come later."""
         captured = tuple(self.arguments.argument(value, "an argument") for value in slots)
-        handle = self.builtin_call(self, identity, (Nested(content, captured),))
+        handle = self.builtin_call(self, identity, (Template(content, captured),))
         self._kept += self.recorded
         self.recorded.clear()
         return handle
@@ -292,13 +292,13 @@ def wire_plan(subtasks: Any) -> Any:
     if made is None:
         return None
     plan, bindings = made
-    numbers = {id(unit.cell): number for number, unit in enumerate(plan.units)}
+    numbers = {id(unit.outputs): number for number, unit in enumerate(plan.units)}
     units = [
         (
             unit.payload,
             [numbers.get(id(i), i) for i in unit.inputs],
             unit.n,
-            len(unit.cell.columns),
+            len(unit.outputs.columns),
             unit.options,
             unit.name,
             unit.environment,
@@ -310,6 +310,6 @@ def wire_plan(subtasks: Any) -> Any:
     bound = []
     for output, element, handle in bindings:
         node = handle._node
-        cell, place = node.location.locate(node.offset + handle._index)
-        bound.append((output, element, numbers[id(cell)], node.location.output, place))
+        outputs, place = node.location.locate(node.offset + handle._index)
+        bound.append((output, element, numbers[id(outputs)], node.location.output, place))
     return units, bound, plan.calls

@@ -140,21 +140,21 @@ class Host:
         """Run an action on the thread of this host."""
         self._do(action)
 
-    def expects(self, cell: Outputs) -> bool:
+    def expects(self, outputs: Outputs) -> bool:
         """Return whether a unit has not ended, or was not taken by the thread yet."""
         # In this order: what is coming is open before it counts as taken.
         is_coming = self._submitted != self._taken
-        return not self._is_drained and (is_coming or self.state.has_open(cell))
+        return not self._is_drained and (is_coming or self.state.has_open(outputs))
 
-    def cancel(self, cell: Outputs) -> bool:
+    def cancel(self, outputs: Outputs) -> bool:
         """Stop a unit; True when it will not run to its end."""
         answer: list[bool] = []
         asked = threading.Event()
 
         def ask() -> None:
             try:
-                is_open = self.state.has_open(cell)
-                self._loop.tell(UnitCancelled(cell))
+                is_open = self.state.has_open(outputs)
+                self._loop.tell(UnitCancelled(outputs))
                 answer.append(is_open)
             finally:
                 asked.set()

@@ -49,13 +49,13 @@ class LocalSubtasks:
         units: those that the bindings number. added: those that run here, some or all of them.
         """
         self._state.add(added)
-        running.children += [unit.cell for unit in added]
+        running.children += [unit.outputs for unit in added]
         for output, element, *_ in bindings:
             running.bound[element] = running.bound.get(element, 0) + 1
             if output is not None:
                 columns[output][element - start] = PENDING
         for output, element, number, place_output, place in bindings:
-            self.watch(running, output, element, units[number].cell, place_output, place)
+            self.watch(running, output, element, units[number].outputs, place_output, place)
         return len({element for _, element, *_ in bindings})
 
     def watch(
@@ -63,13 +63,13 @@ class LocalSubtasks:
         running: UnitState,
         output: int | None,
         element: int,
-        cell: Outputs,
+        outputs: Outputs,
         out: int,
         place: int,
     ) -> None:
         """Let a value of a unit stand for an output of another."""
-        cell.watch(
-            out, place, lambda: self.arrived(running, output, element, cell.columns[out][place])
+        outputs.watch(
+            out, place, lambda: self.arrived(running, output, element, outputs.columns[out][place])
         )
 
     def arrived(self, running: UnitState, output: int | None, element: int, record: Any) -> None:
@@ -77,12 +77,12 @@ class LocalSubtasks:
         if not self._state.is_open(running):
             return
         if output is not None:
-            columns = running.unit.cell.columns
-            running.unit.cell.plain[output] &= type(record) in IMMEDIATE
+            columns = running.unit.outputs.columns
+            running.unit.outputs.plain[output] &= type(record) in IMMEDIATE
             columns[output][element] = record
-            self._state.call_back(running.unit.cell.due())
+            self._state.call_back(running.unit.outputs.due())
         elif type(record) is Failure:
-            running.unit.cell.errors.append(record)
+            running.unit.outputs.errors.append(record)
         running.bound[element] -= 1
         if not running.bound[element]:
             del running.bound[element]

@@ -30,11 +30,11 @@ def plan_of(wire: Any) -> Any:
     from pymonik.plan.unit import Unit  # executors, which make plans but no units, start without
 
     units: list[Unit] = []
-    cells = [Outputs(entry[2], entry[3]) for entry in wire[0]]
-    for entry, cell in zip(wire[0], cells):
+    unit_outputs = [Outputs(entry[2], entry[3]) for entry in wire[0]]
+    for entry, outputs in zip(wire[0], unit_outputs):
         payload, inputs, _, _, options, name, environment, limited, result_id = entry
-        sources = tuple(cells[i] if type(i) is int else i for i in inputs)
-        unit = Unit(0, payload, sources, cell, options, name, environment=environment)
+        sources = tuple(unit_outputs[i] if type(i) is int else i for i in inputs)
+        unit = Unit(0, payload, sources, outputs, options, name, environment=environment)
         unit.limited, unit.result_id = limited, result_id
         units.append(unit)
     return units, wire[1]

@@ -61,7 +61,7 @@ def _checked(state: SchedulerState, event: ElementsReported | PieceEnded) -> Uni
     if start != piece.start or not start <= stop <= piece.stop:
         left = f"[{piece.start}:{piece.stop}]"
         raise IllegalMove(f"of unit {event.unit} executor {event.executor} has left {left}")
-    outputs, count = len(piece.running.unit.cell.columns), stop - start
+    outputs, count = len(piece.running.unit.outputs.columns), stop - start
     if list(map(len, event.columns)) != [count] * outputs:
         shape = f"{outputs} columns of {count}"
         raise IllegalMove(f"unit {event.unit} has records of other than {shape} values")
@@ -84,7 +84,7 @@ def journal_read(state: SchedulerState, event: JournalRead) -> None:
         return
     if number in state.units and element > piece.start:
         fresh = entries[piece.start - first :]
-        outputs = len(piece.running.unit.cell.columns)
+        outputs = len(piece.running.unit.outputs.columns)
         columns = [list(fresh)] if outputs == 1 else [list(c) for c in zip(*fresh)]
         report = ElementsReported(event.executor, number, piece.start, element, columns, [])
         _take(state, piece, report)
@@ -98,17 +98,17 @@ def journal_seen(state: SchedulerState, event: JournalSeen) -> None:
     if piece is None or event.unit not in state.units:
         return
     unit = piece.running.unit
-    outputs = len(unit.cell.columns)
+    outputs = len(unit.outputs.columns)
     for element, entry in enumerate(entries, first):
         for output, record in enumerate([entry] if outputs == 1 else entry):
-            unit.cell.tell(output, element, record)
+            unit.outputs.tell(output, element, record)
     stored = {step: output for output, step in enumerate(unit.program.outputs)}
     for place, step in enumerate(event.steps):
         keep = unit.program.steps[place].keep
         element = first + len(entries)
         if step and (keep is True or (keep and keep[element])):
-            unit.cell.tell(stored[place], element, step[0])
-    state.call_back(unit.cell.due())
+            unit.outputs.tell(stored[place], element, step[0])
+    state.call_back(unit.outputs.due())
 
 
 def executor_lost(state: SchedulerState, event: ExecutorLost) -> None:

@@ -28,10 +28,10 @@ def rank(units: Sequence[Unit], seconds: Callable[[Unit], float | None]) -> None
     behind: dict[int, float] = {}
     for unit in reversed(units):
         known = seconds(unit)
-        unit.path = (_UNKNOWN if known is None else known) + behind.get(id(unit.cell), 0.0)
-        for cell in unit.needs:
-            if behind.get(id(cell), 0.0) < unit.path:
-                behind[id(cell)] = unit.path
+        unit.path = (_UNKNOWN if known is None else known) + behind.get(id(unit.outputs), 0.0)
+        for outputs in unit.needs:
+            if behind.get(id(outputs), 0.0) < unit.path:
+                behind[id(outputs)] = unit.path
 
 
 class Ranked:

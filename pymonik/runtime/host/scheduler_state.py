@@ -48,7 +48,7 @@ class SchedulerState:
         self.done = 0
         self.observers: list[Observer] = []
         self.units: dict[int, UnitState] = {}
-        self.by_cell: dict[int, UnitState] = {}
+        self.by_outputs: dict[int, UnitState] = {}
         # By outputs that are not complete: the units that wait for them.
         self.dependents: dict[int, list[UnitState]] = {}
         self.subtasks = onward(self)
@@ -66,9 +66,9 @@ class SchedulerState:
 
     # ----- asking
 
-    def has_open(self, cell: Outputs) -> bool:
+    def has_open(self, outputs: Outputs) -> bool:
         """Return whether a unit that has not ended fills outputs; from any thread."""
-        return id(cell) in self.by_cell
+        return id(outputs) in self.by_outputs
 
     def is_open(self, running: UnitState) -> bool:
         """Return whether a unit has not ended."""
@@ -87,7 +87,7 @@ class SchedulerState:
         """Take units, in an order in which they could run; some can at once."""
         units = [*units]
         for unit in units:
-            if id(unit.cell) in self.by_cell:
+            if id(unit.outputs) in self.by_outputs:
                 raise IllegalMove(f"{unit!r} is here already")
         if not self.is_depth_first:
             rank(units, self.ready.seconds)
@@ -96,12 +96,12 @@ class SchedulerState:
             unit.number = self._numbers
             self._numbers += 1
             running = self.units[unit.number] = UnitState(unit)
-            self.by_cell[id(unit.cell)] = running
+            self.by_outputs[id(unit.outputs)] = running
             self.unfinished += 1
-            for cell in unit.needs:
-                if cell.missing:
+            for outputs in unit.needs:
+                if outputs.missing:
                     running.waiting += 1
-                    self.dependents.setdefault(id(cell), []).append(running)
+                    self.dependents.setdefault(id(outputs), []).append(running)
             if not running.waiting:
                 pieces.append(UnitSlice(running, 0, unit.n))
         self._enqueue(pieces)
@@ -110,28 +110,28 @@ class SchedulerState:
         self, running: UnitState, start: int, columns: Sequence[Any], errors: list[Failure]
     ) -> None:
         """Take records of elements, from `start` on."""
-        cell = running.unit.cell
+        outputs = running.unit.outputs
         if errors:
             self.note(errors)
-            cell.errors += errors
+            outputs.errors += errors
         for records in columns:
             if not IMMEDIATE.issuperset(map(type, records)):
                 self.note([r for r in records if type(r) is Failure and not r.path])
-        due = cell.fill(start, columns)
+        due = outputs.fill(start, columns)
         if due:
             self.call_back(due)
 
     def fail_piece(self, piece: UnitSlice, failure: Failure) -> None:
         """Let the elements of a piece that have no record yet end with one failure."""
         self.note([failure])
-        cell, start, stop = piece.running.unit.cell, piece.start, piece.stop
+        outputs, start, stop = piece.running.unit.outputs, piece.start, piece.stop
         columns = [
             [failure if record is PENDING else record for record in column[start:stop]]
-            for column in cell.columns
+            for column in outputs.columns
         ]
         if not columns:
-            cell.errors.append(failure)
-        self.call_back(cell.fill(start, columns))
+            outputs.errors.append(failure)
+        self.call_back(outputs.fill(start, columns))
         self.settle(piece.running, stop - start)
         self.propagate()
 
@@ -147,28 +147,28 @@ class SchedulerState:
 
     def settle(self, running: UnitState, count: int) -> None:
         """Note that elements of a unit have ended."""
-        cell = running.unit.cell
-        cell.settle(count)
-        if not cell.missing and not running.cancelled:
+        outputs = running.unit.outputs
+        outputs.settle(count)
+        if not outputs.missing and not running.cancelled:
             self.finish(running)
 
     def fail(self, running: UnitState, failure: Failure) -> None:
         """Let a unit end with one failure, where it has no records."""
-        self.call_back(running.unit.cell.fail(failure))
+        self.call_back(running.unit.outputs.fail(failure))
         self.finish(running)
 
     def finish(self, running: UnitState) -> None:
         """Note that a unit has ended."""
-        cell = running.unit.cell
+        outputs = running.unit.outputs
         if self.units.pop(running.unit.number, None) is None:
             return
-        self.by_cell.pop(id(cell), None)
+        self.by_outputs.pop(id(outputs), None)
         # None are left, unless a record was lost: who asks for its value now is told so.
-        if cell.callbacks:
-            self.call_back(cell.give_up())
+        if outputs.callbacks:
+            self.call_back(outputs.give_up())
         self.unfinished -= 1
         self.done += 1
-        self.complete.append(cell)
+        self.complete.append(outputs)
 
     def propagate(self) -> None:
         """Queue the units whose last input has come."""

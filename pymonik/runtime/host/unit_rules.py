@@ -59,9 +59,9 @@ def unit_cancelled(state: SchedulerState, event: UnitCancelled) -> None:
     cancel(state, event.outputs)
 
 
-def cancel(state: SchedulerState, cell: Outputs) -> None:
+def cancel(state: SchedulerState, outputs: Outputs) -> None:
     """Stop a unit, and those that its calls have recorded; nothing where it has ended."""
-    running = state.by_cell.get(id(cell))
+    running = state.by_outputs.get(id(outputs))
     if running is None or running.cancelled:
         return
     running.cancelled = True
@@ -118,10 +118,10 @@ def withdraw(state: SchedulerState) -> tuple[list[Unit], list[UnitSlice], list[U
     begun: list[UnitState] = []
     for running in list(state.units.values()):
         unit = running.unit
-        if id(running) in given or running.bound or unit.cell.missing < unit.n:
+        if id(running) in given or running.bound or unit.outputs.missing < unit.n:
             begun.append(running)
             continue
-        del state.units[unit.number], state.by_cell[id(unit.cell)]
+        del state.units[unit.number], state.by_outputs[id(unit.outputs)]
         state.unfinished -= 1
         whole.append(unit)
     open_ = set(map(id, begun))

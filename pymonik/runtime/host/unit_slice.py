@@ -30,7 +30,7 @@ class UnitState:
     cancelled: bool = False
     # Elements whose values other units will make, and how many of their outputs are missing.
     bound: dict[int, int] = field(default_factory=dict)
-    # The cells of units that its calls have recorded.
+    # The outputs of units that its calls have recorded.
     children: list[Outputs] = field(default_factory=list)
 
     def charge(self, element: int, step: int, reason: str, stack: str = "") -> Failure | None:

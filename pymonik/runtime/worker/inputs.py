@@ -1,4 +1,4 @@
-"""The inputs of a task: files of the folder it shares with its agent, made into contents and cells.
+"""The inputs of a task: files of the folder it shares with its agent, made contents and outputs.
 
 Enters: digests that the order expects, ids of the task's dependencies. Leaves: sources by position.
 Contents are kept across tasks, by digest, within a budget of bytes: an executor that has seen one
@@ -70,8 +70,8 @@ def _read(opened: Envelope, cache: ContentCache) -> Content | Outputs:
     if opened.kind == envelope.CONTENT:
         return cache.content(opened)
     columns, errors = envelope.records_of(opened)
-    cell = Outputs(len(columns[0]) if columns else 1, len(columns))
-    cell.fill(0, columns)
-    cell.settle(cell.n)
-    cell.errors += errors
-    return cell
+    outputs = Outputs(len(columns[0]) if columns else 1, len(columns))
+    outputs.fill(0, columns)
+    outputs.settle(outputs.n)
+    outputs.errors += errors
+    return outputs

@@ -55,15 +55,15 @@ def _large(record: Any, limit: int) -> Content | None:
 
 def bring(unit: Unit, store: AgentStore, cache: ContentCache) -> None:
     """Put the values that a unit uses, and that lie apart, into its inputs."""
-    if not any(_has_apart(cell) for cell in unit.needs):
+    if not any(_has_apart(outputs) for outputs in unit.needs):
         return
     places: dict[OutOfLine, list[tuple[Outputs, int, int]]] = {}
     for source, output, place in unit.program.uses():
-        cell = unit.inputs[source]
-        assert isinstance(cell, Outputs)
-        record = cell.columns[output][place]
+        outputs = unit.inputs[source]
+        assert isinstance(outputs, Outputs)
+        record = outputs.columns[output][place]
         if type(record) is OutOfLine:
-            places.setdefault(record, []).append((cell, output, place))
+            places.setdefault(record, []).append((outputs, output, place))
     found: dict[OutOfLine, Any] = {apart: cache.find(apart.digest) for apart in places}
     missing = [apart for apart, content in found.items() if content is None]
     is_there = store.bring({apart.id: apart.size for apart in missing})
@@ -74,9 +74,9 @@ def bring(unit: Unit, store: AgentStore, cache: ContentCache) -> None:
             else Failure("lost", "its value is gone from the cluster", "?")
         )
     for apart, wanted in places.items():
-        for cell, output, place in wanted:
-            cell.columns[output][place] = found[apart]
+        for outputs, output, place in wanted:
+            outputs.columns[output][place] = found[apart]
 
 
-def _has_apart(cell: Outputs) -> bool:
-    return any(type(record) is OutOfLine for column in cell.columns for record in column)
+def _has_apart(outputs: Outputs) -> bool:
+    return any(type(record) is OutOfLine for column in outputs.columns for record in column)

@@ -48,7 +48,7 @@ class _Binding:
     running: UnitState
     output: int | None
     element: int
-    cell: Outputs
+    outputs: Outputs
     out: int
     place: int
     is_open: bool = True
@@ -101,7 +101,7 @@ class AgentSubtasks(LocalSubtasks):
         self._units += whole
         pending = [b for b in self._bindings if b.is_open]
         for binding in pending:  # all of them, before any value that is left counts as one
-            if binding.cell.columns[binding.out][binding.place] is not PENDING:
+            if binding.outputs.columns[binding.out][binding.place] is not PENDING:
                 self._arrived(binding)
             binding.is_open = False
         for binding in pending:
@@ -116,22 +116,24 @@ class AgentSubtasks(LocalSubtasks):
 
     def cancel(self, root: Outputs) -> None:
         """Stop all that runs for a task, if it is still the one that runs."""
-        if self._root is not None and self._root.cell is root:
+        if self._root is not None and self._root.outputs is root:
             self._spreads = True
-            for cell in (root, *self._cells):
-                cancel(self._state, cell)
+            for outputs in (root, *self._cells):
+                cancel(self._state, outputs)
 
     def take(self) -> Spawned:
         """Return what the task has left behind."""
         assert self._root is not None
-        left, cell = Spawned(self._units), self._root.cell
+        left, outputs = Spawned(self._units), self._root.outputs
         # Those of sub-tasks that ran here, and whose values are none of this task's.
-        seen = {id(record) for records in (*cell.columns, cell.errors) for record in records}
-        cell.errors += [f for f in self._state.failures if id(f) not in seen]
-        holes = {cell: self._resolved(cell) for cell in self._holes}
-        left.holes = holes.pop(cell, [])
+        seen = {id(record) for records in (*outputs.columns, outputs.errors) for record in records}
+        outputs.errors += [f for f in self._state.failures if id(f) not in seen]
+        holes = {outputs: self._resolved(outputs) for outputs in self._holes}
+        left.holes = holes.pop(outputs, [])
         needed = {source for unit in self._units for source in unit.needs}
-        left.partials = [(cell, open_) for cell, open_ in holes.items() if open_ and cell in needed]
+        left.partials = [
+            (outputs, open_) for outputs, open_ in holes.items() if open_ and outputs in needed
+        ]
         self._forget()
         return left
 
@@ -158,15 +160,15 @@ class AgentSubtasks(LocalSubtasks):
         for output, element, number, out, place in leaving:
             if output is not None:
                 columns[output][element - start] = None
-                hole = (units[number].cell, out, place)
-                self._holes.setdefault(running.unit.cell, {})[output, element] = hole
+                hole = (units[number].outputs, out, place)
+                self._holes.setdefault(running.unit.outputs, {})[output, element] = hole
         if not staying:
             return 0
         here = [unit for number, unit in enumerate(units) if number in staying]
         self._expanded = running
         if self._began is None:
             self._began = time.monotonic()
-        self._cells += [unit.cell for unit in here]
+        self._cells += [unit.outputs for unit in here]
         bound = [b for b in bindings if b[2] in staying]
         return self.run_here(running, units, here, bound, start, columns)
 
@@ -184,14 +186,14 @@ class AgentSubtasks(LocalSubtasks):
         running: UnitState,
         output: int | None,
         element: int,
-        cell: Outputs,
+        outputs: Outputs,
         out: int,
         place: int,
     ) -> None:
         """Let a value of a unit stand for an output of another."""
-        binding = _Binding(running, output, element, cell, out, place)
+        binding = _Binding(running, output, element, outputs, out, place)
         self._bindings.append(binding)
-        cell.watch(out, place, lambda: self._arrived(binding))
+        outputs.watch(out, place, lambda: self._arrived(binding))
 
     # ----- inside
 
@@ -201,7 +203,7 @@ class AgentSubtasks(LocalSubtasks):
         What runs cannot be handed out, and all else leaves when it has ended. So they are such as
         are known to be short, and one call of which nothing is known, if a value waits for it.
         """
-        numbers = {id(unit.cell): number for number, unit in enumerate(units)}
+        numbers = {id(unit.outputs): number for number, unit in enumerate(units)}
         needed = {number for _, _, number, _, _ in bindings}
         for number in range(len(units) - 1, -1, -1):  # what a unit needs comes before it
             if number in needed:
@@ -213,7 +215,9 @@ class AgentSubtasks(LocalSubtasks):
         for number, unit in enumerate(units):
             known = seconds[number]
             is_short = is_probe if known is None else known <= settings().unit_seconds
-            fed = all(numbers[id(cell)] in staying for cell in unit.needs if id(cell) in numbers)
+            fed = all(
+                numbers[id(outputs)] in staying for outputs in unit.needs if id(outputs) in numbers
+            )
             if is_short and fed and self._is_ours(unit):
                 staying.add(number)
         return staying
@@ -242,43 +246,43 @@ class AgentSubtasks(LocalSubtasks):
         if binding.is_open:
             binding.is_open = False
             b = binding
-            self.arrived(b.running, b.output, b.element, b.cell.columns[b.out][b.place])
+            self.arrived(b.running, b.output, b.element, b.outputs.columns[b.out][b.place])
 
     def _leave(self, binding: _Binding) -> None:
         if binding.output is not None:
-            cell = binding.running.unit.cell
-            hole = (binding.cell, binding.out, binding.place)
-            self._holes.setdefault(cell, {})[binding.output, binding.element] = hole
-            cell.columns[binding.output][binding.element] = None
+            outputs = binding.running.unit.outputs
+            hole = (binding.outputs, binding.out, binding.place)
+            self._holes.setdefault(outputs, {})[binding.output, binding.element] = hole
+            outputs.columns[binding.output][binding.element] = None
 
     def _hand_out(self, rest: UnitSlice) -> None:
         """Keep elements that were not run, as units of their own."""
         unit, count = rest.running.unit, rest.stop - rest.start
-        holes = self._holes.setdefault(unit.cell, {})
+        holes = self._holes.setdefault(unit.outputs, {})
         size = -(-count // self._parts(unit, count))
         # The last first: where elements differ, it is mostly the later ones that take longer.
         for start in reversed(range(rest.start, rest.stop, size)):
             stop = min(start + size, rest.stop)
-            cell = Outputs(stop - start, len(unit.cell.columns))
+            outputs = Outputs(stop - start, len(unit.outputs.columns))
             program = cut(unit.program, start, stop)
-            part = Unit(0, program, unit.inputs, cell, unit.options, unit.name)
+            part = Unit(0, program, unit.inputs, outputs, unit.options, unit.name)
             part.environment, part.modules = unit.environment, unit.modules
             self._units.append(part)
-            for output in range(len(cell.columns)):
-                for place in range(cell.n):
-                    holes[output, start + place] = (cell, output, place)
-        unit.cell.fill(rest.start, [[None] * count for _ in unit.cell.columns])
+            for output in range(len(outputs.columns)):
+                for place in range(outputs.n):
+                    holes[output, start + place] = (outputs, output, place)
+        unit.outputs.fill(rest.start, [[None] * count for _ in unit.outputs.columns])
         self._state.settle(rest.running, count)
 
     def _parts(self, unit: Unit, count: int) -> int:
         each = self._state.ready.seconds(unit)
         return parts_of_rest(count, each, settings().unit_seconds)
 
-    def _resolved(self, cell: Outputs) -> list[Hole]:
-        """Fill the holes of a cell whose values have come meanwhile; give the others."""
+    def _resolved(self, outputs: Outputs) -> list[Hole]:
+        """Fill the holes of outputs whose values have come meanwhile; give the others."""
         open_: list[Hole] = []
-        leaving = {id(unit.cell) for unit in self._units}
-        for (output, element), (child, out, place) in self._holes[cell].items():
+        leaving = {id(unit.outputs) for unit in self._units}
+        for (output, element), (child, out, place) in self._holes[outputs].items():
             while id(child) not in leaving:
                 further = self._holes.get(child, {}).get((out, place))
                 if further is None:
@@ -287,5 +291,5 @@ class AgentSubtasks(LocalSubtasks):
             if id(child) in leaving:
                 open_.append((output, element, child, out, place))
             else:
-                cell.columns[output][element] = child.columns[out][place]
+                outputs.columns[output][element] = child.columns[out][place]
         return open_

@@ -82,7 +82,7 @@ class WorkerTask:
         left = self._run_unit(order, unit, hosted, context)
         if left.holes or left.units:
             return self._delegate(order, unit, left, inputs)
-        return self._answer(order, unit.cell.columns, unit.cell.errors)
+        return self._answer(order, unit.outputs.columns, unit.outputs.errors)
 
     def _compare(self, order: TaskPayload) -> None:
         """Note which packages of pickled data the client has in other versions."""
@@ -92,10 +92,12 @@ class WorkerTask:
             self._differ.append((VERSIONS, logging.WARNING, sentence, {}, ""))
 
     def _unit(self, order: TaskPayload, inputs: Sequence[Content | Outputs]) -> Unit:
-        cell = Outputs(order.n, order.outputs)
+        outputs = Outputs(order.n, order.outputs)
         sources = tuple(inputs[: order.own_inputs])
         environment = Environment.from_wire(order.environment) if order.environment else None
-        unit = Unit(0, order.program, sources, cell, DEFAULTS, order.name, environment=environment)
+        unit = Unit(
+            0, order.program, sources, outputs, DEFAULTS, order.name, environment=environment
+        )
         unit.limited = order.limited
         if order.has_modules:
             modules = inputs[order.own_inputs]
@@ -111,7 +113,7 @@ class WorkerTask:
         host.submit([unit])
 
         def stop() -> None:  # the call has ended: by its answer, or because it was cancelled
-            host.call_soon(lambda: subtasks.cancel(unit.cell))
+            host.call_soon(lambda: subtasks.cancel(unit.outputs))
 
         if not context.add_callback(stop):
             stop()
@@ -176,11 +178,11 @@ class WorkerTask:
         """Submit what the calls of this task have recorded, and let it make what is missing."""
         # The client has named it after this task: who makes it instead tells its own name.
         output = Object("", order.stamp, id=self._request.expected_output_keys[0])
-        ledger = self._known_inputs(order, inputs)
+        stored_objects = self._known_inputs(order, inputs)
         tail_unit = _heir(unit, left)
         if tail_unit is not None:
-            ledger.cells[tail_unit] = output
-        facts = SubmissionContext(
+            stored_objects.outputs[tail_unit] = output
+        context = SubmissionContext(
             session_id=order.stamp.hex(),
             slots=order.slots,
             optimize=order.optimize,
@@ -193,70 +195,76 @@ class WorkerTask:
         fan_in = FanIn(order.optimize)
         units = [fan_in.bounded(made) for made in left.units]
         holes = left.holes if tail_unit is not None else fan_in.holes(left.holes, DEFAULTS)
-        partials = list(self._partials(left, ledger, facts, fan_in))
-        work = sending([*fan_in.made, *units, *partials], (), ledger, facts)
+        partials = list(self._partials(left, stored_objects, context, fan_in))
+        work = sending([*fan_in.made, *units, *partials], (), stored_objects, context)
         dispatch(work.steps, self._store)
         if tail_unit is None and not holes:
-            return self._answer(order, unit.cell.columns, unit.cell.errors)
+            return self._answer(order, unit.outputs.columns, unit.outputs.errors)
         self._note_logs(self._logs(order))
         if tail_unit is None:
-            self._submit_assembly(order, unit, holes, ledger, output)
-        self._note(unit.cell.columns, unit.cell.errors)
+            self._submit_assembly(order, unit, holes, stored_objects, output)
+        self._note(unit.outputs.columns, unit.outputs.errors)
         self._store.notify()
         return None
 
     def _partials(
-        self, left: Spawned, ledger: StoredObjects, facts: SubmissionContext, fan_in: FanIn
+        self,
+        left: Spawned,
+        stored_objects: StoredObjects,
+        context: SubmissionContext,
+        fan_in: FanIn,
     ) -> Iterator[Partial]:
         """Return the units that complete what is there in part.
 
         Where one value is all there is, none is needed: what makes it stands for the other.
         """
-        by_cell = {unit.cell: unit for unit in left.units}
+        by_outputs = {unit.outputs: unit for unit in left.units}
         asked = self._request.task_options
         options = replace(DEFAULTS, partition_id=asked.partition_id, priority=asked.priority)
-        for cell, holes in left.partials:
-            maker = by_cell.get(holes[0][2])
-            if maker is not None and _is_whole(cell, holes) and maker.result_id is None:
-                ledger.cells[cell] = output_of(maker, ledger, facts)
+        for outputs, holes in left.partials:
+            maker = by_outputs.get(holes[0][2])
+            if maker is not None and _is_whole(outputs, holes) and maker.result_id is None:
+                stored_objects.outputs[outputs] = output_of(maker, stored_objects, context)
             else:
-                yield Partial(cell, fan_in.holes(holes, options), options)
+                yield Partial(outputs, fan_in.holes(holes, options), options)
 
     def _known_inputs(
         self, order: TaskPayload, inputs: Sequence[Content | Outputs]
     ) -> StoredObjects:
-        """Return the ledger of this task: its own inputs are stored already."""
-        ledger = StoredObjects()
+        """Return the table of this task: its own inputs are stored already."""
+        stored_objects = StoredObjects()
         ids = dict(zip(dict.fromkeys(order.digests), self._request.data_dependencies))
         for digest, source in zip(order.digests, inputs):
             stored = Object("", digest, id=ids[digest])
             if isinstance(source, Outputs):
-                ledger.cells[source] = stored
+                stored_objects.outputs[source] = stored
             else:
-                ledger.contents[digest] = stored
+                stored_objects.contents[digest] = stored
         if order.has_folder and isinstance(inputs[-1], Content):
             wire = Environment.from_wire(order.environment)
-            ledger.folders[wire.working_hash] = inputs[-1]
-        return ledger
+            stored_objects.folders[wire.working_hash] = inputs[-1]
+        return stored_objects
 
     def _submit_assembly(
         self,
         order: TaskPayload,
         unit: Unit,
         holes: Sequence[Hole],
-        ledger: StoredObjects,
+        stored_objects: StoredObjects,
         output: Object,
     ) -> None:
-        sources = list(dict.fromkeys(ledger.cells[cell] for _, _, cell, _, _ in holes))
+        sources = list(
+            dict.fromkeys(stored_objects.outputs[outputs] for _, _, outputs, _, _ in holes)
+        )
         numbers = {id(source): number for number, source in enumerate(sources)}
-        columns = move_out_of_line(order.name, unit.cell.columns, self._store)
+        columns = move_out_of_line(order.name, unit.outputs.columns, self._store)
         assembly = AssemblePayload(
             order.name,
             [list(column) for column in columns],
-            unit.cell.errors,
+            unit.outputs.errors,
             [
-                (to, element, numbers[id(ledger.cells[cell])], out, place)
-                for to, element, cell, out, place in holes
+                (to, element, numbers[id(stored_objects.outputs[outputs])], out, place)
+                for to, element, outputs, out, place in holes
             ],
             tuple(source.digest for source in sources),
             order.stamp,
@@ -271,17 +279,17 @@ class WorkerTask:
 
 def _heir(unit: Unit, left: Spawned) -> Outputs | None:
     """Return the sub-task whose whole pack is the pack of this task, if there is one."""
-    if not _is_whole(unit.cell, left.holes):
+    if not _is_whole(unit.outputs, left.holes):
         return None
-    cell = left.holes[0][2]
+    outputs = left.holes[0][2]
     # Not one with an id of its own, under which somebody may ask for it.
-    has_id = any(made.cell is cell and made.result_id is not None for made in left.units)
-    return None if has_id else cell
+    has_id = any(made.outputs is outputs and made.result_id is not None for made in left.units)
+    return None if has_id else outputs
 
 
-def _is_whole(cell: Outputs, holes: Sequence[Hole]) -> bool:
-    """Return whether a cell is a single value that a unit of a single value makes."""
-    if cell.n != 1 or len(cell.columns) != 1 or cell.errors or len(holes) != 1:
+def _is_whole(outputs: Outputs, holes: Sequence[Hole]) -> bool:
+    """Return whether outputs are a single value that a unit of a single value makes."""
+    if outputs.n != 1 or len(outputs.columns) != 1 or outputs.errors or len(holes) != 1:
         return False
     maker = holes[0][2]
     return maker.n == 1 and len(maker.columns) == 1

@@ -31,8 +31,8 @@ from pymonik.emulator.faults import (
     met,
 )
 from pymonik.emulator.habits import Habits
+from pymonik.emulator.health import Health
 from pymonik.emulator.state.world import OPAQUE
-from pymonik.emulator.vitals import Health
 
 BODY_LIMIT = 30_000_000
 """Kestrel's default limit of a unary request body; streams are not limited."""
@@ -50,7 +50,7 @@ class Interceptor:
     prefix: str = ""
     latency: float = 0.0
     body_limit: int | None = None
-    vitals: Health | None = None
+    health: Health | None = None
     database: Database | None = None
     habits: Habits = field(default_factory=Habits)
     sleep: Callable[[float], None] = time.sleep
@@ -77,16 +77,16 @@ class Interceptor:
 
     def leave(self, method: str, actions: Sequence[Action], context: Any) -> None:
         """Let an answer out, or lose it."""
-        if self.vitals is not None:
-            self.vitals.success()
+        if self.health is not None:
+            self.health.success()
         for action in actions:
             if isinstance(action, DropAfter):
                 abort(context, action.code, f"{method} dropped after its effect (fault)")
 
     def refuse(self, refused: Refused, context: Any) -> NoReturn:
         """Answer with the status of a refusal."""
-        if self.vitals is not None and refused.code == "UNKNOWN":
-            self.vitals.fault()
+        if self.health is not None and refused.code == "UNKNOWN":
+            self.health.fault()
         abort(context, refused.code, refused.reason)
 
     def read(

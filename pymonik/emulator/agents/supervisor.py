@@ -33,7 +33,7 @@ class WorkerSettings:
     inherit_output: bool = False
 
 
-class WorkerKeeper:
+class WorkerSupervisor:
     """The worker process of a pod, if there is one."""
 
     def __init__(
