@@ -14,6 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import REPOSITORY, script_environment
 
 PAGE = REPOSITORY / "docs" / "graph.md"
@@ -34,7 +36,7 @@ def printed(command: str, folder: Path) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     return done.stdout
 
@@ -69,6 +71,7 @@ def without_numbers(text: str) -> list[str]:
     return found
 
 
+@pytest.mark.timeout(240)  # it starts a dozen programs, one after the other
 def test_the_commands_of_the_page_print_what_it_says(tmp_path: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert without_numbers(filled(page, tmp_path)) == without_numbers(page)
