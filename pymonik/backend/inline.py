@@ -158,7 +158,7 @@ class InlineBackend:
             self._subtasks,
             restore,
         )
-        around = moved(self._surroundings, unit, restore)
+        around = moved(self._surroundings, unit, restore, hosting.contexts)
         with at_home(unit.modules), as_captured(), served(), around:
             self._report(unit, run(job, hosting))
         restore.expect({})

@@ -17,12 +17,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from pymonik.system.arithmetic import Arithmetic, arithmetic, glance, kept
+
 # A warnings filter in plain types: action, message, category, module, line.
 Filter = tuple[str, Any, str, Any, int]
 
 
 class Surroundings(NamedTuple):
-    """Working folder, variables, module path, arguments, warnings filters, recursion limit."""
+    """Folder, variables, module path, arguments, warnings filters, recursion limit, arithmetic."""
 
     folder: str
     variables: Mapping[str, str]
@@ -30,6 +32,7 @@ class Surroundings(NamedTuple):
     argv: tuple[str, ...]
     filters: tuple[Filter, ...]
     recursion: int
+    arithmetic: Arithmetic
 
 
 class Changes(NamedTuple):
@@ -44,6 +47,7 @@ class Changes(NamedTuple):
     argv: tuple[str, ...] | None = None
     filters: tuple[Filter, ...] | None = None
     recursion: int | None = None
+    arithmetic: Arithmetic | None = None
 
 
 NO_CHANGES = Changes()
@@ -58,6 +62,7 @@ def surroundings() -> Surroundings:
         tuple(map(str, sys.argv)),
         tuple(map(_plain, warnings.filters)),
         sys.getrecursionlimit(),
+        arithmetic(),
     )
 
 
@@ -86,12 +91,12 @@ class SurroundingsWatch:
         # The mapping behind os.environ, where there is one: comparing it decodes nothing.
         raw = getattr(os.environ, "_data", os.environ)
         limit = sys.getrecursionlimit()
-        return raw, _folder(), sys.path, sys.argv, warnings.filters, limit
+        return raw, _folder(), sys.path, sys.argv, warnings.filters, limit, glance()
 
 
 def _copy(seen: tuple[Any, ...]) -> tuple[Any, ...]:
-    raw, folder, path, argv, filters, limit = seen
-    return dict(raw), folder, list(path), list(argv), list(filters), limit
+    raw, folder, path, argv, filters, limit, settings = seen
+    return dict(raw), folder, list(path), list(argv), list(filters), limit, kept(settings)
 
 
 def applied(changes: Changes | None, base: Surroundings) -> Surroundings:

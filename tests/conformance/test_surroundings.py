@@ -6,9 +6,11 @@ import os
 import sys
 import time
 import warnings
+from decimal import ROUND_UP, Decimal, Inexact, localcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pymonik import task
@@ -258,3 +260,64 @@ def test_what_a_package_adds_within_itself_stays(connect: Connect) -> None:
     with connect(workers=1):
         assert vendored.map_invoke(range(3), pmk_chunk_size=3).get() == [True, True, True]
     sys.path[:] = before
+
+
+# ----- arithmetic
+
+
+@task
+def seventh() -> str:
+    return str(Decimal(1) / 7)
+
+
+@task
+def over_zero() -> float:
+    return float(np.float64(1) / np.float64(0))
+
+
+def test_decimals_are_as_exact_as_where_the_call_was_made(connect: Connect) -> None:
+    with connect():
+        before = seventh.invoke()
+        with localcontext() as context:
+            context.prec = 5
+            short = seventh.invoke()
+            context.rounding = ROUND_UP
+            up = seventh.invoke()
+            context.traps[Inexact] = True
+            trapped = seventh.invoke()
+        found = [h.get() for h in (before, short, up, seventh.invoke())]
+        assert found == [str(Decimal(1) / 7), "0.14286", "0.14286", str(Decimal(1) / 7)]
+        assert isinstance(trapped.exception(), Inexact)
+
+
+def test_errors_of_floats_are_handled_as_where_the_call_was_made(connect: Connect) -> None:
+    with connect():
+        with np.errstate(divide="ignore"):
+            ignored = over_zero.invoke()
+        with np.errstate(divide="raise"):
+            raised = over_zero.invoke()
+        assert ignored.get() == float("inf")
+        assert isinstance(raised.exception(), FloatingPointError)
+
+
+SETTINGS = """
+from decimal import Decimal, getcontext
+from pymonik import Pymonik, task
+
+getcontext().prec = 3
+
+@task
+def third(digits=None):
+    if digits:
+        getcontext().prec = digits
+    return str(Decimal(1) / 3)
+
+with Pymonik(workers=1):
+    values = [third.invoke(digits).get() for digits in (None, 7, None)]
+print(*values, Decimal(1) / 3)
+"""
+
+
+def test_what_a_script_has_set_holds_for_all_of_its_calls(run_script: Any, backend: str) -> None:
+    done = run_script(SETTINGS, backend)
+    assert done.stdout == "0.333 0.3333333 0.333 0.333\n", done.stderr

@@ -13,6 +13,7 @@ from typing import Any
 
 from pymonik.capture.definition_versions import as_seen_by, known_by
 from pymonik.capture.shown import SHOWN
+from pymonik.runtime.executor.call_contexts import CallContexts
 from pymonik.runtime.executor.context import context
 from pymonik.runtime.executor.feed import ArgumentReader
 from pymonik.runtime.executor.resume import Noted
@@ -30,7 +31,7 @@ class ExecutionServices:
     worker: its name, for errors. functions: gives the function of a content, cached. page:
     where the host reads element, step and deadline (see `wire.journal`). passed: what is not the
     failure of a call, but ends the run. subtasks: where calls recorded by tasks go. restore: undoes
-    what a call did to the process.
+    what a call did to the process. contexts: those that calls run in.
     """
 
     worker: str
@@ -39,6 +40,7 @@ class ExecutionServices:
     passed: tuple[type[BaseException], ...]
     subtasks: Subtasks
     restore: Restorer
+    contexts: CallContexts = field(default_factory=CallContexts)
 
 
 @dataclass
@@ -81,19 +83,23 @@ def caller(
         getters = [_seeing(function, getter) for getter in getters]
     plain = len(getters) - len(step.keywords)
     names = step.keywords
+    new_context = hosting.contexts.new
 
     if len(getters) == 1 and not names and not step.context:
         only = getters[0]
-        return lambda element, made: function()(only(element, made))
+        return lambda element, made: new_context().run(function(), only(element, made))
 
     def call(element: int, made: Sequence[Any]) -> Any:
         values = [get(element, made) for get in getters]
         if step.context:
             values.insert(0, context())
-            return function()(*values[: plain + 1], **dict(zip(names, values[plain + 1 :])))
+            keywords = dict(zip(names, values[plain + 1 :]))
+            return new_context().run(function(), *values[: plain + 1], **keywords)
         if names:
-            return function()(*values[:plain], **dict(zip(names, values[plain:])))
-        return function()(*values)
+            return new_context().run(
+                function(), *values[:plain], **dict(zip(names, values[plain:]))
+            )
+        return new_context().run(function(), *values)
 
     return call
 

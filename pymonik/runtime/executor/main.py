@@ -192,6 +192,7 @@ class Executor:
             sys.path.insert(0, folder)
         from pymonik.capture.shown import SHOWN
         from pymonik.record.current import CURRENT, close_here, open_here
+        from pymonik.runtime.executor.call_contexts import CallContexts
         from pymonik.runtime.executor.calls import ExecutionServices
         from pymonik.runtime.executor.context import serve
         from pymonik.runtime.executor.logs import forward, use_level
@@ -223,12 +224,15 @@ class Executor:
             self._functions = ByteCache("functions", FUNCTION_BYTES)
         use_level(level)
         restore.rebase()
+        contexts = CallContexts()
         if surroundings is not None:
             from pymonik.runtime.executor.surroundings import Mover
 
             restore.settle({n: value for n, value in variables if n not in fixed})
-            self._mover = Mover(surroundings, restore, fixed, folder, path is None)
-        self._hosting = ExecutionServices(worker, self._function, self._page, (), subtasks, restore)
+            self._mover = Mover(surroundings, restore, fixed, folder, path is None, contexts)
+        self._hosting = ExecutionServices(
+            worker, self._function, self._page, (), subtasks, restore, contexts
+        )
         self.send("ready", os.getpid())
 
     def _is_outdated(self) -> bool:

@@ -12,7 +12,9 @@ import sys
 from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING
 
+from pymonik.runtime.executor.call_contexts import CallContexts
 from pymonik.runtime.executor.state import Restorer
+from pymonik.system.arithmetic import DEFAULT
 from pymonik.system.surroundings import (
     NO_CHANGES,
     Changes,
@@ -33,7 +35,7 @@ class Mover:
 
     base: those of the engine. fixed: the variables that an environment has set, which stay.
     folder: the working directory that it has brought along. path: whether it has a module path of
-    its own.
+    its own. contexts: of calls.
     """
 
     def __init__(
@@ -43,18 +45,22 @@ class Mover:
         fixed: Container[str],
         folder: str | None,
         path: bool,
+        contexts: CallContexts,
     ) -> None:
         self._base = base
         self._restore = restore
         self._fixed = fixed
         self._folder = folder
         self._has_path = path
+        self._contexts = contexts
         self._path = list(sys.path)
         self._last = NO_CHANGES
 
     def move(self, changes: Changes | None) -> None:
         """Be in the surroundings of a unit."""
-        _set_small(applied(changes, self._base))
+        wanted = applied(changes, self._base)
+        _set_small(wanted)
+        self._contexts.use(None if wanted.arithmetic == DEFAULT else wanted.arithmetic)
         changes = changes or NO_CHANGES
         if changes == self._last:
             return
@@ -73,7 +79,9 @@ class Mover:
 
 
 @contextlib.contextmanager
-def moved(watch: SurroundingsWatch | None, unit: Unit, restore: Restorer) -> Iterator[None]:
+def moved(
+    watch: SurroundingsWatch | None, unit: Unit, restore: Restorer, contexts: CallContexts
+) -> Iterator[None]:
     """Be in the surroundings of a unit for as long as the block runs, in the user's own process."""
     if watch is None or watch.changes() is unit.surroundings:
         yield
@@ -86,6 +94,7 @@ def moved(watch: SurroundingsWatch | None, unit: Unit, restore: Restorer) -> Ite
         if back.path is not None:
             restore.use_path(wanted.path)
         _set_small(wanted)
+        contexts.use(wanted.arithmetic)
         yield
     finally:
         restore.use_path(path)

@@ -1,0 +1,33 @@
+"""Contexts of calls: what a call sets of context variables is not there for the next one.
+
+Enters: how calls are to compute. Leaves: a context for each of them. The contexts of `decimal` and
+of NumPy's errors are such variables: a call finds them as they were where it was recorded.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextvars import Context, copy_context
+
+from pymonik.system.arithmetic import Arithmetic, set_arithmetic
+
+
+class CallContexts:
+    """Makes a context for each call."""
+
+    def __init__(self) -> None:
+        self._arithmetic: Arithmetic | None = None
+
+    def use(self, arithmetic: Arithmetic | None) -> None:
+        """Let calls compute with these settings; None: with those of this thread."""
+        self._arithmetic = arithmetic
+
+    def new(self) -> Context:
+        """Return the context of the next call."""
+        context = copy_context()
+        if self._arithmetic is not None:
+            context.run(set_arithmetic, self._arithmetic)
+        elif (decimal := sys.modules.get("decimal")) is not None:
+            # What stands in the variable can be changed itself: `getcontext().prec = 50`.
+            context.run(decimal.setcontext, decimal.getcontext().copy())
+        return context

@@ -1,0 +1,84 @@
+"""What arithmetic is set to: the context of `decimal`, and what NumPy does about errors of floats.
+
+Enters: this thread. Leaves: its settings in plain types, which another process can take over. Both
+belong to the context of a thread, and either module may not be loaded: then nothing was set.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NamedTuple
+
+_FIELDS = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
+
+
+class Arithmetic(NamedTuple):
+    """Settings that differ from what a new process has; None where none do.
+
+    decimals: fields of a context, and the names of the signals that are trapped. float_errors: what
+    NumPy does about each kind of error.
+    """
+
+    decimals: tuple[Any, ...] | None = None
+    float_errors: tuple[tuple[str, str], ...] | None = None
+
+
+DEFAULT = Arithmetic()
+_FLOAT_ERRORS = (("divide", "warn"), ("invalid", "warn"), ("over", "warn"), ("under", "ignore"))
+
+
+def arithmetic() -> Arithmetic:
+    """Return the settings of this thread."""
+    decimals = float_errors = None
+    if (module := sys.modules.get("decimal")) is not None:
+        found = _fields(module.getcontext())
+        decimals = None if found == _fields(module.DefaultContext) else found
+    numpy: Any = sys.modules.get("numpy")
+    if hasattr(numpy, "geterr"):  # not while it is being imported
+        errors = tuple(sorted(numpy.geterr().items()))
+        float_errors = None if errors == _FLOAT_ERRORS else errors
+    return Arithmetic(decimals, float_errors)
+
+
+def glance() -> tuple[Any, ...]:
+    """Return what differs when settings do, as fast as can be; see `kept` for a copy of it."""
+    prec = rounding = traps = None
+    if (module := sys.modules.get("decimal")) is not None:
+        context = module.getcontext()
+        prec, rounding, traps = context.prec, context.rounding, context.traps
+    variable = getattr(sys.modules.get("numpy._core.umath"), "_extobj_contextvar", None)
+    if variable is not None:  # NumPy 2: immutable, and another one when it is set
+        return prec, rounding, traps, variable.get(None)
+    numpy: Any = sys.modules.get("numpy")
+    return prec, rounding, traps, numpy.geterr() if hasattr(numpy, "geterr") else None
+
+
+def kept(seen: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Copy what `glance` has returned."""
+    prec, rounding, traps, errors = seen
+    return prec, rounding, None if traps is None else dict(traps), errors
+
+
+def set_arithmetic(wanted: Arithmetic) -> None:
+    """Let this context compute with settings; modules that none are given for are not loaded."""
+    if wanted.decimals is not None or "decimal" in sys.modules:
+        import decimal
+
+        context = decimal.DefaultContext.copy()
+        if wanted.decimals is not None:
+            *fields, traps = wanted.decimals
+            for name, value in zip(_FIELDS, fields):
+                setattr(context, name, value)
+            for signal in context.traps:
+                context.traps[signal] = signal.__name__ in traps
+        context.clear_flags()
+        decimal.setcontext(context)
+    if wanted.float_errors is not None or hasattr(sys.modules.get("numpy"), "seterr"):
+        import numpy
+
+        numpy.seterr(**dict(wanted.float_errors or _FLOAT_ERRORS))  # type: ignore[arg-type]
+
+
+def _fields(context: Any) -> tuple[Any, ...]:
+    traps = tuple(sorted(signal.__name__ for signal, on in context.traps.items() if on))
+    return *(getattr(context, name) for name in _FIELDS), traps
