@@ -36,6 +36,9 @@ _TAG = 0x4B4D5950
 _FDS_A_MESSAGE = 16
 # A buffer that malloc has at hand: the kernel maps larger ones anew for each message, at 8 µs.
 _CHUNK = 1 << 16
+# Worked out once: `socket` has these as members of enums, at a microsecond for each comparison.
+_ROOM = socket.CMSG_SPACE(_FDS_A_MESSAGE * array.array("i").itemsize)
+_CUT_OFF = int(socket.MSG_CTRUNC)
 
 
 class _Contents(dict[int, Content]):
@@ -98,14 +101,17 @@ class Encoder:
         self._fresh: list[int] = []
         self._dead: list[int] = []
         self._numbers = itertools.count()
+        self._table: dict[type, Callable[[Any], Any]] = {
+            MemoryFile: self._file,
+            Content: self._content,
+        }
 
     def encode(self, message: object) -> tuple[bytes, list[MemoryFile]]:
         """Return the bytes of a frame and the memory files that go with it."""
         dead, self._dead = self._dead, []
         buffer = io.BytesIO()
-        buffer.write(b"\0" * _HEADER.size)
-        pickler = pickle.Pickler(buffer, protocol=5)
-        pickler.dispatch_table = {MemoryFile: self._file, Content: self._content}
+        pickler = pickle.Pickler(buffer, 5)
+        pickler.dispatch_table = self._table
         self._files = []
         self._fresh = []
         try:
@@ -119,9 +125,8 @@ class Encoder:
             raise
         # The frame holds its files from here on: kept, they would outlive it until the next one.
         files, self._files = self._files, []
-        frame = buffer.getbuffer()
-        _HEADER.pack_into(frame, 0, len(frame) - _HEADER.size, len(files), _TAG)
-        return bytes(frame), files
+        body = buffer.getvalue()
+        return _HEADER.pack(len(body), len(files), _TAG) + body, files
 
     def _file(self, file: MemoryFile) -> Any:
         self._files.append(file)
@@ -160,10 +165,15 @@ class Decoder:
         """What is kept of the contents that arrived."""
         return self._contents.info
 
-    def feed(self, data: bytes, fds: list[int]) -> list[Any]:
+    def feed(self, data: bytes, fds: Sequence[int]) -> list[Any]:
         """Take what arrived; give the messages that are complete."""
+        if fds:
+            self._files.extend(map(self._take, fds))
+        elif not self._data and len(data) >= _HEADER.size:
+            length, files, tag = _HEADER.unpack_from(data)
+            if length == len(data) - _HEADER.size and tag == _TAG and not files:
+                return [self._load(memoryview(data)[_HEADER.size :], 0)]  # the usual case
         self._data += data
-        self._files.extend(map(self._take, fds))
         messages = []
         at = 0
         while len(self._data) - at >= _HEADER.size:
@@ -181,7 +191,7 @@ class Decoder:
         return messages
 
     def _load(self, body: memoryview, files: int) -> Any:
-        arrived = [self._files.popleft() for _ in range(files)]
+        arrived = [self._files.popleft() for _ in range(files)] if files else ()
         with _ARRIVING, body:
             _Arriving.files = arrived
             _Arriving.contents = self._contents
@@ -196,13 +206,14 @@ _ARRIVING = fork_safe(threading.Lock())
 
 def receive(sock: socket.socket) -> tuple[bytes, list[int]]:
     """Read what there is; no bytes at all mean that the other side has closed."""
+    data, ancillary, flags, _ = sock.recvmsg(_CHUNK, _ROOM)
+    if not ancillary and not flags & _CUT_OFF:
+        return data, []  # the usual case
     fds = array.array("i")
-    space = socket.CMSG_SPACE(_FDS_A_MESSAGE * fds.itemsize)
-    data, ancillary, flags, _ = sock.recvmsg(_CHUNK, space)
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
-    if flags & socket.MSG_CTRUNC:  # the kernel has dropped some: their frame would never be whole
+    if flags & _CUT_OFF:  # the kernel has dropped some: their frame would never be whole
         for fd in fds:
             os.close(fd)
         raise WireError(

@@ -24,20 +24,16 @@ import socket
 import sys
 import threading
 import time
-import traceback
 from collections import deque
 from typing import Any
 
 from pymonik.runtime.executor import mappings as kept
-from pymonik.values.content import Content
-from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache, CacheInfo
+from pymonik.wire.byte_cache import CacheInfo
 from pymonik.wire.frames import Decoder, Encoder, receive, send_part
 from pymonik.wire.journal import Page
 
 # Seconds that removing temporary folders may take once the host is gone.
 _CLEANING = 2.0
-# Characters of a text that describes a fault.
-_TEXT_LIMIT = 3000
 
 
 class Executor:
@@ -53,20 +49,12 @@ class Executor:
         self._late: deque[Any] = deque()
         self._asking = threading.Lock()
         self._inbox: deque[Any] = deque()
-        self._functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)
-        self._modules: Content | None = None
-        self._module_set: Any = None
         self._page = page
-        self._hosting: Any = None
-        # Takes the process to the surroundings of calls, where it is told of them.
-        self._mover: Any = None
+        # Runs units, once a host has said for what: loaded by then.
+        self._runner: Any = None
         self._began = time.time()
-        # What calls leave for the end of this process, and whether its host knows of it.
-        self._remains: Any = None
-        self._is_bound = False
         # Whether it was told that it is to serve another host, and cannot.
         self._is_stale = False
-        self._spares = [os.dup(fd) for fd in (0, 1, 2)]
 
     def serve(self) -> None:
         """Run units until the socket closes."""
@@ -75,11 +63,11 @@ class Executor:
             if kind == "run":
                 for entry in () if self._is_stale else what:
                     try:
-                        self._run(*entry)
+                        self._runner.run(*entry)
                     except BaseException as error:
-                        self._fault(entry[0], error)
+                        self._runner.fault(entry[0], error)
             elif kind == "hello":
-                self._is_stale = self._hosting is not None and self._is_outdated()
+                self._is_stale = self._runner is not None and self._is_outdated()
                 if self._is_stale:
                     self.send("stale")
                 else:
@@ -121,8 +109,8 @@ class Executor:
         """
         if self._sock.fileno() < 0:  # in a fork, which has none
             return
-        if self._hosting is not None:
-            self._finish_lines()
+        if self._runner is not None:
+            self._runner.finish_lines()
         self._sock.detach()
 
     def leave_to_parent(self) -> None:
@@ -133,7 +121,7 @@ class Executor:
         self._sock.close()
         if signal.getsignal(signal.SIGINT) is _nothing:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        if self._hosting is not None:
+        if self._runner is not None:
             self._fall_back()
 
     def send(self, *message: Any) -> None:
@@ -153,6 +141,9 @@ class Executor:
 
     def _push(self, message: Any) -> None:
         frame, files = self._encoder.encode(message)
+        if not files:
+            self._sock.sendall(frame)
+            return
         view = memoryview(frame)
         while view:
             sent, files = send_part(self._sock, view, files)
@@ -178,8 +169,8 @@ class Executor:
 
         Another host may use this process after the first: what is loaded stays, and nothing else.
         """
-        if self._hosting is not None:
-            self._hosting.restore()
+        if self._runner is not None:
+            self._runner.services.restore()
         if path is not None:
             sys.path[:] = path
         if surroundings is not None:
@@ -193,19 +184,18 @@ class Executor:
         from pymonik.capture.shown import SHOWN
         from pymonik.record.current import CURRENT, close_here, open_here
         from pymonik.runtime.executor.call_contexts import CallContexts
-        from pymonik.runtime.executor.calls import ExecutionServices
         from pymonik.runtime.executor.context import serve
         from pymonik.runtime.executor.logs import forward, use_level
         from pymonik.runtime.executor.pools import serve as serve_pools
-        from pymonik.runtime.executor.remains import Remains
         from pymonik.runtime.executor.state import STATE, Restorer, use_token
         from pymonik.runtime.executor.subtasks import Subtasks
+        from pymonik.runtime.executor.unit_runner import UnitRunner
 
         use_token(token)
         serve()
         subtasks = Subtasks(slots, isolates_delegating, optimize)
-        if self._hosting is not None:
-            close_here(self._hosting.subtasks)
+        if self._runner is not None:
+            close_here(self._runner.services.subtasks)
         CURRENT.set(subtasks)
         open_here(subtasks)
         SHOWN.space = vars(sys.modules["__main__"])
@@ -215,24 +205,22 @@ class Executor:
         STATE.extension_name = extension
         STATE.fetch = self._fetch
         STATE.caches = self._caches
-        if self._hosting is None:
-            self._finish_lines, self._fall_back = forward(self.send)
+        if self._runner is None:
+            finish_lines, self._fall_back = forward(self.send)
             restore = Restorer(True)
-            self._remains = Remains()
+            runner = UnitRunner(self._page, self.send, finish_lines)
         else:
-            restore = self._hosting.restore
-            self._functions = ByteCache("functions", FUNCTION_BYTES)
+            restore, runner = self._runner.services.restore, self._runner
         use_level(level)
         restore.rebase()
-        contexts = CallContexts()
+        contexts, mover = CallContexts(), None
         if surroundings is not None:
             from pymonik.runtime.executor.surroundings import Mover
 
             restore.settle({n: value for n, value in variables if n not in fixed})
-            self._mover = Mover(surroundings, restore, fixed, folder, path is None, contexts)
-        self._hosting = ExecutionServices(
-            worker, self._function, self._page, (), subtasks, restore, contexts
-        )
+            mover = Mover(surroundings, restore, fixed, folder, path is None, contexts)
+        runner.begin(worker, subtasks, restore, contexts, mover)
+        self._runner = runner
         self.send("ready", os.getpid())
 
     def _is_outdated(self) -> bool:
@@ -250,94 +238,8 @@ class Executor:
                     return True
         return False
 
-    def _enter(self, modules: Content | None) -> None:
-        """Let imports find the modules that came with a unit."""
-        if modules is not self._modules:
-            from pymonik.capture.importer import IMPORTER
-
-            self._modules = modules
-            self._module_set = IMPORTER.enter(modules)
-
-    def _function(self, content: Content) -> Any:
-        return self._functions.get((self._module_set, content.key), content.size, content.load)
-
     def _caches(self) -> dict[str, CacheInfo]:
-        return {"functions": self._functions.info, "contents": self._decoder.info}
-
-    def _run(
-        self,
-        number: int,
-        payload: bytes,
-        inputs: list[Any],
-        start: int,
-        stop: int,
-        extras: Any,
-        environment: Any,
-        modules: Content | None,
-        task: tuple[str, bytes] | None,
-        surroundings: Any,
-    ) -> None:
-        from pymonik.runtime.executor.calls import Assignment
-        from pymonik.runtime.executor.run import run
-        from pymonik.runtime.executor.state import STATE
-        from pymonik.runtime.executor.subtasks import wire_plan
-        from pymonik.wire.program import Program
-
-        STATE.task = task
-
-        self._page.begin(number, start)
-        began = time.perf_counter()
-        STATE.environment = environment
-        if self._mover is not None:
-            self._mover.move(surroundings)
-        self._enter(modules)
-        program = Program.load(payload)
-        job = Assignment(program, inputs, start, stop, *(extras or ()))
-        for report in run(job, self._hosting):
-            told = (number, report.start, report.stop, report.columns, report.errors)
-            if not report.last:
-                self.send("report", *told)
-                self._page.begin(number, report.stop)
-                continue
-            self._finish_lines()
-            STATE.end()
-            seconds = time.perf_counter() - began
-            if not self._is_bound and self._remains:
-                self._is_bound = True
-                self.send("bound")
-            self.send("end", *told, seconds, wire_plan(self._hosting.subtasks))
-        self._settle()
-
-    def _fault(self, number: int, error: BaseException) -> None:
-        """Tell of what was raised outside of the calls of a unit: the unit fails, and nothing else.
-
-        What had ended goes along: the page is about to be used for the next unit.
-        """
-        from pymonik.runtime.executor.state import STATE
-
-        journal = tuple(self._page.journal())
-        self._hosting.subtasks.reset()
-        self._finish_lines()
-        STATE.end()
-        said = "".join(traceback.format_exception_only(type(error), error)).strip()
-        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        self.send("fault", number, journal, said[-_TEXT_LIMIT:], trace[-_TEXT_LIMIT:])
-        self._hosting.restore()
-        self._settle()
-
-    def _settle(self) -> None:
-        """Be ready for the next unit."""
-        self._page.begin(-1, 0)
-        self._streams()
-        kept.sweep()
-
-    def _streams(self) -> None:
-        """Put back the standard streams a task has closed: another file must not become stdout."""
-        for fd, spare in enumerate(self._spares):
-            try:
-                os.fstat(fd)
-            except OSError:
-                os.dup2(spare, fd)
+        return {"functions": self._runner.functions.info, "contents": self._decoder.info}
 
 
 def _end_with(lifeline: int) -> None:

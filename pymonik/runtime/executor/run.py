@@ -40,12 +40,14 @@ def run(job: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
     start = stop = job.start
     for stop in range(job.start + 1, job.stop + 1):
         runner.element(stop - 1)
+        if stop == job.stop:  # told at once: the journal would have it for no longer than that
+            break
         # What was recorded leaves with the last report: nothing may be told before it.
         noted = subtasks.has_work or (not runner.errors and page.add(runner.last()))
         now = time.monotonic()
         if stop == job.start + 1:
             first = now
-        if (noted and now - reported < limits.report_seconds) or stop == job.stop:
+        if noted and now - reported < limits.report_seconds:
             continue
         if subtasks.has_work or now - began > limits.unit_seconds:
             break
@@ -71,12 +73,14 @@ class _Runner:
         self.steps = program.steps
         self.outputs = {number: place for place, number in enumerate(program.outputs)}
         self.uses = [0] * len(self.steps)
-        for step in self.steps:
-            for column in step.columns:
-                for source in steps_in(column):
-                    self.uses[source] += 1
         # A step that is tried again needs its arguments again: then nothing is handed over.
-        self.retried = any(step.retries for step in self.steps)
+        self.retried = False
+        if len(self.steps) > 1:
+            self.retried = any(step.retries for step in self.steps)
+            for step in self.steps:
+                for column in step.columns:
+                    for source in steps_in(column):
+                        self.uses[source] += 1
         self.calls = [caller(step, self.feed, hosting) for step in self.steps]
         self.columns: list[list[Any]] = [[] for _ in self.outputs]
         self.errors: list[Failure] = []
@@ -290,6 +294,8 @@ class _Runner:
     def report(self, start: int, stop: int, last: bool = False) -> Report:
         """Hand out the records made since the last report."""
         report = Report(start, stop, self.columns, self.errors, last)
+        if last:
+            return report
         self.columns = [[] for _ in self.outputs]
         self.errors = []
         self.element = self._fast() or self._element

@@ -1,0 +1,159 @@
+"""Running the units that a host has sent: from an entry of a message to the reports of it.
+
+Enters: entries of `run` messages. Leaves: reports, by `send`; or a fault, where something other
+than a call has failed. Calling the user's code is the business of `run`, sockets that of `main`.
+Loaded with the settings of the first host; all that a unit needs is imported by then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from pymonik.capture.importer import IMPORTER
+from pymonik.runtime.executor import mappings as kept
+from pymonik.runtime.executor.call_contexts import CallContexts
+from pymonik.runtime.executor.calls import Assignment, ExecutionServices
+from pymonik.runtime.executor.remains import Remains
+from pymonik.runtime.executor.run import run
+from pymonik.runtime.executor.state import STATE, Restorer
+from pymonik.runtime.executor.subtasks import Subtasks, wire_plan
+from pymonik.values.content import Content
+from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache
+from pymonik.wire.journal import Page
+from pymonik.wire.program import Program
+
+# Characters of a text that describes a fault.
+_TEXT_LIMIT = 3000
+
+
+class UnitRunner:
+    """Runs one unit after the other, for one host at a time.
+
+    page: tells the host what runs. send: sends it a message. finish_lines: hands on what tasks have
+    printed, half a line too. Loaded functions are kept as long as the host is the same.
+    """
+
+    services: ExecutionServices
+
+    def __init__(
+        self, page: Page, send: Callable[..., None], finish_lines: Callable[[], None]
+    ) -> None:
+        self.finish_lines = finish_lines
+        self._page = page
+        self._send = send
+        self._modules: Content | None = None
+        self._module_set: Any = None
+        # Takes the process to the surroundings of calls, where it is told of them.
+        self._mover: Any = None
+        # What calls leave for the end of this process, and whether its host knows of it.
+        self._remains = Remains()
+        self._is_bound = False
+        self._streams = _StandardStreams()
+
+    def begin(
+        self,
+        worker: str,
+        subtasks: Subtasks,
+        restore: Restorer,
+        contexts: CallContexts,
+        mover: Any,
+    ) -> None:
+        """Serve a host from now on."""
+        self.functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)
+        self._mover = mover
+        self.services = ExecutionServices(
+            worker, self._load, self._page, (), subtasks, restore, contexts
+        )
+
+    def _load(self, content: Content) -> Any:
+        return self.functions.get((self._module_set, content.key), content.size, content.load)
+
+    def run(
+        self,
+        number: int,
+        payload: bytes,
+        inputs: list[Any],
+        start: int,
+        stop: int,
+        extras: Any,
+        environment: Any,
+        modules: Content | None,
+        task: tuple[str, bytes] | None,
+        surroundings: Any,
+    ) -> None:
+        """Run elements of a unit, and report."""
+        STATE.task = task
+        self._page.begin(number, start)
+        began = time.perf_counter()
+        STATE.environment = environment
+        if self._mover is not None:
+            self._mover.move(surroundings)
+        if modules is not self._modules:  # let imports find those that came with the unit
+            self._modules, self._module_set = modules, IMPORTER.enter(modules)
+        job = Assignment(Program.load(payload), inputs, start, stop, *(extras or ()))
+        for report in run(job, self.services):
+            told = (number, report.start, report.stop, report.columns, report.errors)
+            if not report.last:
+                self._send("report", *told)
+                self._page.begin(number, report.stop)
+                continue
+            self.finish_lines()
+            STATE.end()
+            seconds = time.perf_counter() - began
+            if not self._is_bound and self._remains:
+                self._is_bound = True
+                self._send("bound")
+            self._send("end", *told, seconds, wire_plan(self.services.subtasks))
+        self._settle()
+
+    def fault(self, number: int, error: BaseException) -> None:
+        """Tell of what was raised outside of the calls of a unit: the unit fails, and nothing else.
+
+        What had ended goes along: the page is about to be used for the next unit. Where a task has
+        removed all modules, nothing runs here any more: the process ends, and others take over.
+        """
+        if __name__ not in sys.modules:
+            raise error
+        journal = tuple(self._page.journal())
+        self.services.subtasks.reset()
+        self.finish_lines()
+        STATE.end()
+        said = "".join(traceback.format_exception_only(type(error), error)).strip()
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        self._send("fault", number, journal, said[-_TEXT_LIMIT:], trace[-_TEXT_LIMIT:])
+        self.services.restore()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Be ready for the next unit."""
+        self._page.begin(-1, 0)
+        self._streams.put_back()
+        kept.sweep()
+
+
+class _StandardStreams:
+    """The descriptors of the standard streams, which a task may close.
+
+    Another file would get their numbers, and what is printed: they are put back.
+    """
+
+    def __init__(self) -> None:
+        self._spares = [os.dup(fd) for fd in (0, 1, 2)]
+        # One look at all three: asked for no event, it tells of those that are not open.
+        self._poller = select.poll()
+        for fd in (0, 1, 2):
+            self._poller.register(fd, 0)
+
+    def put_back(self) -> None:
+        """Open those again that were closed."""
+        for fd, event in self._poller.poll(0):
+            if event & select.POLLNVAL:
+                with contextlib.suppress(OSError):  # the system may open no more files
+                    os.dup2(self._spares[fd], fd)
