@@ -19,7 +19,8 @@ class ShownNames:
 
     def __init__(self) -> None:
         self.space: dict[str, Any] | None = None
-        self._function: Any = None
+        # The one that was entered last.
+        self.function: Any = None
         self._names: list[str] = []
 
     def show(self, id: str, obj: Any) -> None:
@@ -38,9 +39,9 @@ class ShownNames:
 
     def enter(self, function: Any) -> None:
         """Show what a function of the script sees."""
-        if self.space is None or function is self._function:
+        if self.space is None or function is self.function:
             return
-        self._function = function
+        self.function = function
         inner = getattr(function, "func", function)
         space = getattr(inner, "__globals__", None)
         if space is None or space.get("__name__") != "__main__":

@@ -163,3 +163,47 @@ def test_a_doomed_call_does_not_run_and_its_neighbours_do() -> None:
         steps_of(1, ("s", [0, 1, 2])), 3, functions=local(note), failed_calls={(1, 0): verdict}
     )
     assert (first, second, third, ran) == (0, verdict, 2, [0, 2])
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 3), (1, 2)])
+def test_elements_that_are_all_alike_end_with_the_unit(start: int, stop: int) -> None:
+    alike = step(lambda x, y: x + y, ("v", 1), ("v", 2), name="f")
+    (report,) = reports(alike, 3, start=start, stop=stop)
+    assert report.columns == [[3] * (stop - start)]
+    (report,) = reports(step(lambda: 4, name="f"), 3, start=start, stop=stop)
+    assert report.columns == [[4] * (stop - start)]
+
+
+def test_a_value_that_is_not_plain_is_no_end_of_the_plain_ones() -> None:
+    def made(x: int) -> Any:
+        if x == 2:
+            raise ValueError(x)
+        return [x] if x % 2 else x
+
+    (column,) = records(step(made, ("s", list(range(6))), name="f"), 6)
+    assert [column[0], column[4]] == [0, 4]
+    assert loaded(column[1::2]) == [[1], [3], [5]]
+    assert isinstance(column[2], Failure)
+
+
+@pytest.mark.parametrize("odd", [1, 2])
+def test_steps_go_on_behind_one_whose_value_is_not_plain(odd: int) -> None:
+    """Whichever step makes a list, and whichever raises, the others get what they should."""
+
+    def grow(x: Any) -> Any:
+        return [x] if odd == 1 else x + 1
+
+    def back(x: Any) -> Any:
+        if odd == 2:
+            raise ValueError(x)
+        return x[0] + 1
+
+    steps = steps_of(4, ("s", [7, 8]))
+    functions = local(grow, back, lambda x: x, lambda x: x)
+    columns = records(steps, 2, functions=functions)
+    if odd == 1:
+        assert [loaded(columns[0]), *columns[1:]] == [[[7], [8]], *[[8, 9]] * 3]
+    else:
+        assert columns[0] == [8, 9]
+        assert [type(record) for column in columns[1:] for record in column] == [Failure] * 6
+        assert columns[3][1].path == ("s1", "s2", "s3")

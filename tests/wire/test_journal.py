@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from pymonik.values.content import Content
-from pymonik.wire.journal import GONE, Journal, Page, open_page
+from pymonik.wire.journal import _NUMBERS, ELEMENTS, GONE, Journal, Page, open_page
 
 Pages = tuple[Page, Page]
 
@@ -92,7 +92,71 @@ def test_a_page_that_was_written_over_says_what_can_be_read(pages: Pages) -> Non
     executor, host = pages
     executor.begin(7, 0)
     executor.add("first")
-    at = executor.numbers[4]
+    at = _NUMBERS + executor._elements.end
     executor.add("second")
-    executor._bytes[64 + at : 64 + at + 4] = b"\xff\xff\xff\xff"
+    executor._bytes[at : at + 8] = b"\xff" * 8
     assert host.journal() == Journal(7, 0, ["first"], [])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0, -1, 2**63 - 1, -(2**63)],
+        [0.0, -0.0, float("inf"), 5e-324],
+        [True, False, True],
+        [None, None],
+        [1, True, 2.0, None, "text"],
+        [1, 2, 2**63, 3],
+        [None, 1],
+        ["text", 1, 2],
+    ],
+    ids=repr,
+)
+def test_what_is_noted_comes_back_as_it_was(pages: Pages, values: list[object]) -> None:
+    executor, host = pages
+    executor.begin(7, 0)
+    for value in values:
+        assert executor.add(value)
+        assert executor.note((value,))
+    journal = host.journal()
+    assert list(map(repr, journal.entries)) == list(map(repr, values))
+    assert journal.steps == [(values[-1],)]
+    for value in values:
+        executor.note((value,))
+    assert list(map(repr, host.journal().steps)) == [repr((v,)) for v in (values[-1], *values)]
+
+
+def test_numbers_are_noted_without_a_pickle(pages: Pages) -> None:
+    executor, host = pages
+    executor.begin(7, 0)
+    count = 0
+    while executor.add(count):
+        count += 1
+    assert (count, executor.numbers[ELEMENTS + 1]) == (((1 << 18) - _NUMBERS) // 16, 0)
+    assert host.journal().entries == list(range(count))
+    executor.begin(7, count)
+    assert executor.add(count)
+    assert host.journal() == Journal(7, count, [count], [])
+
+
+def test_a_number_that_was_written_over_is_not_read(pages: Pages) -> None:
+    executor, host = pages
+    executor.begin(7, 0)
+    for value in range(10, 20):
+        executor.add(value)
+    executor.note((1,))
+    at = _NUMBERS + 16 * 4
+    executor._bytes[at : at + 8] = (13).to_bytes(8, "little")
+    assert host.journal() == Journal(7, 0, [10, 11, 12, 13], [])
+
+
+def test_what_earlier_units_noted_in_the_same_place_is_not_read(pages: Pages) -> None:
+    executor, host = pages
+    executor.begin(7, 0)
+    for value in range(10):
+        executor.add(value)
+    ended = executor.numbers[ELEMENTS]
+    executor.begin(8, 0)
+    executor.add(1)
+    executor.numbers[ELEMENTS] = ended  # somebody has written over it
+    assert host.journal() == Journal(8, 0, [1], [])

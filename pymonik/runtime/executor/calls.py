@@ -74,16 +74,15 @@ class Assignment:
 
 
 def caller(
-    step: StepCode, feed: ArgumentReader, hosting: ExecutionServices
+    step: StepCode, feed: ArgumentReader, function: LoadedFunction
 ) -> Callable[[int, Sequence[Any]], Any]:
     """Return what calls one step for one element, given what the steps before it have made."""
-    function = _Function(hosting, feed.content(step.function))
     getters = [feed.getter(column) for column in step.columns]
     if function.content.has_definitions:
         getters = [_seeing(function, getter) for getter in getters]
     plain = len(getters) - len(step.keywords)
     names = step.keywords
-    new_context = hosting.contexts.new
+    new_context = function.hosting.contexts.new
 
     if len(getters) == 1 and not names and not step.context:
         only = getters[0]
@@ -104,7 +103,7 @@ def caller(
     return call
 
 
-def _seeing(function: _Function, getter: Any) -> Any:
+def _seeing(function: LoadedFunction, getter: Any) -> Any:
     """Load an argument with classes as the function knows them, whoever made it and when."""
 
     def get(element: int, made: Sequence[Any]) -> Any:
@@ -114,13 +113,13 @@ def _seeing(function: _Function, getter: Any) -> Any:
     return get
 
 
-class _Function:
+class LoadedFunction:
     """A function that is loaded when it is first called, so that failing to load fails the call."""
 
-    __slots__ = ("_classes", "_hosting", "_value", "content")
+    __slots__ = ("_classes", "_value", "content", "hosting")
 
     def __init__(self, hosting: ExecutionServices, content: Content) -> None:
-        self._hosting = hosting
+        self.hosting = hosting
         self.content = content
         self._value: Any = None
         self._classes: dict[str, Any] | None = None
@@ -133,7 +132,9 @@ class _Function:
         return self._classes
 
     def __call__(self) -> Any:
+        """Return it, loaded."""
         if self._value is None:
-            self._value = self._hosting.functions(self.content)
-        SHOWN.enter(self._value)
+            self._value = self.hosting.functions(self.content)
+        if SHOWN.function is not self._value:
+            SHOWN.enter(self._value)
         return self._value

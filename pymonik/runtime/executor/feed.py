@@ -61,7 +61,7 @@ class ArgumentReader:
         if kind == "s":
             return lambda i, made: what[i]
         if kind == "p":
-            return lambda i, made: made[what].take()
+            return lambda i, made: _taken(made[what])
         if kind == "m":
             return lambda i, made: self.getter(what[i])(0, made)
         if kind == "r":
@@ -80,7 +80,7 @@ class ArgumentReader:
         kind, what = column[0], column[1]
         records: Sequence[Any] = ()
         if kind == "p":
-            records = made[what].noted
+            records = made[what].noted if type(made[what]) is OpValue else ()
         elif kind == "m":
             yield from self.failures(what[element], 0, made)
         elif kind == "b":
@@ -130,6 +130,11 @@ def _failing(failure: Failure) -> Getter:
         raise UpstreamFailed(failure, is_own=True)
 
     return get
+
+
+def _taken(made: Any) -> Any:
+    """Return what a step takes of what an earlier one has made: an immediate, or an `OpValue`."""
+    return made.take() if type(made) is OpValue else made
 
 
 class OpValue:

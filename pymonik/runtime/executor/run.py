@@ -12,12 +12,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
 from pymonik.runtime.executor import state as running
-from pymonik.runtime.executor.calls import Assignment, ExecutionServices, Report, caller
+from pymonik.runtime.executor.calls import (
+    Assignment,
+    ExecutionServices,
+    LoadedFunction,
+    Report,
+    caller,
+)
 from pymonik.runtime.executor.feed import ArgumentReader, OpValue, UpstreamFailed, held
+from pymonik.runtime.executor.plain import NOTHING, PlainElements, PlainSteps, are_plain
 from pymonik.runtime.executor.results import failure_of, frozen
 from pymonik.runtime.executor.resume import over, steps_in
 from pymonik.runtime.executor.sharing import is_uniquely_owned
@@ -25,6 +33,7 @@ from pymonik.settings import settings
 from pymonik.values import seeds
 from pymonik.values.content import IMMEDIATE
 from pymonik.values.outcome import Failure
+from pymonik.wire.journal import DEADLINE, ELEMENT, STEP
 from pymonik.wire.program import StepCode, element_of, site_of
 
 # Elements, and the part of `unit_seconds`, after which they tell how long the others will take.
@@ -35,19 +44,18 @@ _TELLING_PART = 0.25
 def run(job: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
     """Run a job; give reports as they are due."""
     runner = _Runner(job, hosting)
-    limits, page, subtasks = settings(), hosting.page, hosting.subtasks
-    began = reported = first = time.monotonic()
+    limits, subtasks = settings(), hosting.subtasks
+    began = reported = first = until = time.monotonic()
     start = stop = job.start
-    for stop in range(job.start + 1, job.stop + 1):
-        runner.element(stop - 1)
-        if stop == job.stop:  # told at once: the journal would have it for no longer than that
+    while stop < job.stop:
+        stop, is_noted = runner.advance(stop, until)
+        if stop == job.stop:
             break
-        # What was recorded leaves with the last report: nothing may be told before it.
-        noted = subtasks.has_work or (not runner.errors and page.add(runner.last()))
         now = time.monotonic()
         if stop == job.start + 1:
             first = now
-        if noted and now - reported < limits.report_seconds:
+        until = reported + limits.report_seconds
+        if is_noted and now < until:
             continue
         if subtasks.has_work or now - began > limits.unit_seconds:
             break
@@ -59,6 +67,7 @@ def run(job: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
                 break
         yield runner.report(start, stop)
         start, reported = stop, now
+        until = reported + limits.report_seconds
     yield runner.report(start, stop, last=True)
 
 
@@ -72,68 +81,90 @@ class _Runner:
         program = job.program
         self.steps = program.steps
         self.outputs = {number: place for place, number in enumerate(program.outputs)}
-        self.uses = [0] * len(self.steps)
         # A step that is tried again needs its arguments again: then nothing is handed over.
-        self.retried = False
-        if len(self.steps) > 1:
-            self.retried = any(step.retries for step in self.steps)
-            for step in self.steps:
-                for column in step.columns:
-                    for source in steps_in(column):
-                        self.uses[source] += 1
-        self.calls = [caller(step, self.feed, hosting) for step in self.steps]
+        self.retried = any(step.retries for step in self.steps)
         self.columns: list[list[Any]] = [[] for _ in self.outputs]
         self.errors: list[Failure] = []
         self.noting = False
-        self.element = self._fast() or self._element
+        self._functions: dict[Any, LoadedFunction] = {}
+        self._plain_elements: PlainElements | None = None
+        self._plain_steps: PlainSteps | None = None
+        if not are_plain(job, self.steps):
+            assert self.calls  # made now: what is wrong with them is no fault of a call
+        elif len(self.steps) > 1:
+            self._plain_steps = PlainSteps(self.steps, hosting, self._function, self.outputs)
+        elif self.steps[0].keep is True:
+            self._plain_elements = PlainElements(job, hosting, self._function(self.steps[0]))
 
-    def _fast(self) -> Callable[[int], None] | None:
-        """Return a shorter way for the commonest unit: one plain step, stored, without limits."""
-        step, job = self.steps[0], self.job
-        if len(self.steps) > 1 or step.keep is not True or step.limit or step.context:
-            return None
-        if step.keywords or step.retries or job.attempts or job.failed_calls or job.noted:
-            return None
-        if any(column[0] not in "vs" for column in step.columns):
-            return None
-        call = self.calls[0]
-        numbers, state, pending = self.hosting.page.numbers, running.STATE, self.hosting.subtasks
-        append, is_due = self.columns[0].append, self.hosting.restore.is_due
-        state.begin(step, job.start, 1)
+    @cached_property
+    def calls(self) -> list[Callable[[int, Sequence[Any]], Any]]:
+        """What calls each step for an element."""
+        return [caller(step, self.feed, self._function(step)) for step in self.steps]
 
-        def element(number: int) -> None:
-            numbers[0] = state.index = number
-            try:
-                value = call(number, ())
-            except BaseException as error:
-                self._element(number, error)
-                return
-            if type(value) in IMMEDIATE and not pending.recorded:
-                append(value)
+    @cached_property
+    def uses(self) -> list[int]:
+        """How often the value of each step is used by others of its element."""
+        uses = [0] * len(self.steps)
+        for step in self.steps if len(uses) > 1 else ():
+            for column in step.columns:
+                for source in steps_in(column):
+                    uses[source] += 1
+        return uses
+
+    def _function(self, step: StepCode) -> LoadedFunction:
+        known = self._functions.get(step.function)
+        if known is None:
+            content = self.feed.content(step.function)
+            known = self._functions[step.function] = LoadedFunction(self.hosting, content)
+        return known
+
+    def advance(self, number: int, until: float) -> tuple[int, bool]:
+        """Run elements from `number` on, until the time, or one that the page has no room for.
+
+        Return the number of the next one, and whether the page has taken all of them.
+        """
+        page, subtasks = self.hosting.page, self.hosting.subtasks
+        plain = self._plain_elements
+        while True:
+            if plain is None:
+                self._element(number)
+                number += 1
             else:
-                made = [self._store(0, number, value, 0)]
-                if pending.diverted is not None:
-                    self._divert(number, 0, made)
-            if is_due():
-                self.hosting.restore()
-                running.clean_up()
+                number, is_noted, value, error = plain(
+                    number, self.columns[0], time.monotonic, until
+                )
+                if error is None and value is NOTHING:
+                    return number, is_noted
+                self._element(number - 1, value, error)
+            if number == self.job.stop:  # told at once: the journal would have it for no longer
+                return number, True
+            # What was recorded leaves with the last report: nothing may be told before it.
+            is_noted = subtasks.has_work or (not self.errors and page.add(self.last()))
+            if not is_noted or time.monotonic() >= until:
+                return number, is_noted
 
-        return element
-
-    def _element(self, number: int, raised: BaseException | None = None) -> None:
-        """Run all steps for one element; `raised` is what its first step raised already."""
-        made: list[OpValue] = []
-        self.hosting.page.numbers[0] = number
+    def _element(
+        self, number: int, given: Any = NOTHING, raised: BaseException | None = None
+    ) -> None:
+        """Run all steps for one element; the first may have given a value, or raised an error."""
+        made: list[Any] = []
+        self.hosting.page.numbers[ELEMENT] = number
         self.noting = len(self.steps) > 1
-        noted, failed_calls = self.job.noted, self.job.failed_calls
-        ended = over(self.steps, number, noted, failed_calls) if noted else {}
-        for place, step in enumerate(self.steps):
+        noted = self.job.noted
+        ended = over(self.steps, number, noted, self.job.failed_calls) if noted else {}
+        first = 0
+        if self._plain_steps is not None:
+            first, self.noting, given, raised = self._plain_steps(number, made, self.columns)
+        for place in range(first, len(self.steps)):
             if ended and place in ended:
                 made.append(self._again(place, number, ended[place]))
                 continue
-            outcome = self._step(number, place, step, made, raised)
-            raised = None
-            made.append(self._store(place, number, outcome, self.uses[place]))
+            if given is NOTHING:
+                given = self._step(number, place, self.steps[place], made, raised)
+            elif self.hosting.restore.is_due():
+                self.hosting.restore()
+            made.append(self._store(place, number, given, self.uses[place]))
+            given, raised = NOTHING, None
             if running.LEFT:
                 running.clean_up()
             if self.hosting.subtasks.diverted is not None:
@@ -163,7 +194,7 @@ class _Runner:
         number: int,
         place: int,
         step: StepCode,
-        made: Sequence[OpValue],
+        made: Sequence[Any],
         raised: BaseException | None,
     ) -> Any:
         """Return the value of a step, or its `Failure`."""
@@ -174,9 +205,9 @@ class _Runner:
         died = self.job.attempts.get(key, 0)
         for attempt in range(1, step.retries + 2):
             running.STATE.begin(step, number, attempt + died)
-            hosting.page.numbers[1] = place
+            hosting.page.numbers[STEP] = place
             if step.limit is not None:
-                hosting.page.numbers[2] = time.monotonic_ns() + int(step.limit * 1e9)
+                hosting.page.numbers[DEADLINE] = time.monotonic_ns() + int(step.limit * 1e9)
             try:
                 if raised is not None:
                     error, raised = raised, None
@@ -196,7 +227,7 @@ class _Runner:
                 return failure_of(error, step, number, attempts, hosting.worker, hosting.passed)
             finally:
                 if step.limit is not None:
-                    hosting.page.numbers[2] = 0
+                    hosting.page.numbers[DEADLINE] = 0
                 if hosting.restore.is_due():
                     hosting.restore()
         raise AssertionError("a step ends within its attempts")
@@ -248,7 +279,7 @@ class _Runner:
             hosting = self.hosting
             return failure_of(error, self.steps[place], number, 1, hosting.worker, hosting.passed)
 
-    def _divert(self, number: int, place: int, made: list[OpValue]) -> None:
+    def _divert(self, number: int, place: int, made: list[Any]) -> None:
         """Record the steps behind a delegated one: they belong to the graph it returned."""
         subtasks = self.hosting.subtasks
         handles: list[Any] = [None] * place + [subtasks.take_diverted()]
@@ -275,7 +306,7 @@ class _Runner:
         output = self.outputs.get(place)
         self.hosting.subtasks.bind(output, number, handle)
 
-    def _residual(self, column: Any, number: int, made: list[OpValue], handles: list[Any]) -> Any:
+    def _residual(self, column: Any, number: int, made: list[Any], handles: list[Any]) -> Any:
         """Return the argument of a step that runs later: a handle, or the value at hand."""
         if column[0] == "p" and handles[column[1]] is not None:
             return handles[column[1]]
@@ -298,7 +329,6 @@ class _Runner:
             return report
         self.columns = [[] for _ in self.outputs]
         self.errors = []
-        self.element = self._fast() or self._element
         return report
 
 

@@ -1,0 +1,164 @@
+"""Plain steps, which most are: they take immediates, make immediates, and have no limits.
+
+Enters: the steps of a unit that are plain. Leaves: their records, and what is not plain after all,
+an error or a value of another kind, for `run` to go on with. All that is done around each call in
+general is done here, too, in a tenth of the time: about 0.5 µs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice, repeat
+from typing import TYPE_CHECKING, Any
+
+from pymonik.capture.shown import SHOWN
+from pymonik.runtime.executor import state as running
+from pymonik.runtime.executor.calls import Assignment, ExecutionServices, LoadedFunction
+from pymonik.values.content import IMMEDIATE
+
+if TYPE_CHECKING:
+    from pymonik.wire.program import StepCode
+
+# Of a step that was not run here.
+NOTHING = object()
+
+
+def are_plain(job: Assignment, steps: Sequence[StepCode]) -> bool:
+    """Return whether steps are plain, and none of an earlier attempt is known."""
+    if job.attempts or job.failed_calls or job.noted:
+        return False
+    return all(
+        not (step.limit or step.retries or step.context or step.keywords)
+        and all(column[0] in "vsp" for column in step.columns)
+        for step in steps
+    )
+
+
+class PlainElements:
+    """Calls the only step of a unit for element after element, each once and in order."""
+
+    def __init__(
+        self, job: Assignment, hosting: ExecutionServices, function: LoadedFunction
+    ) -> None:
+        step = job.program.steps[0]
+        self._hosting = hosting
+        self._load = function
+        self._stop = job.stop
+        self._rows: Iterator[tuple[Any, ...]] = (
+            zip(*(_values(column, job) for column in step.columns))
+            if step.columns
+            else repeat((), job.stop - job.start)
+        )
+        running.STATE.begin(step, job.start, 1)
+
+    def __call__(
+        self,
+        number: int,
+        column: list[Any],
+        clock: Callable[[], float],
+        until: float,
+    ) -> tuple[int, bool, Any, BaseException | None]:
+        """Run elements from `number` on, until the time: append their values to the column.
+
+        Return the number of the next one, whether the page has taken all of them, and what the
+        last one has made where that is not plain: its value, or the error that it has raised.
+        """
+        hosting, load, function, stop = self._hosting, self._load, None, self._stop
+        new_context = hosting.contexts.new
+        numbers, state, recorded = hosting.page.numbers, running.STATE, hosting.subtasks.recorded
+        append, add, is_due = column.append, hosting.page.add, hosting.restore.is_due
+        for args in self._rows:
+            numbers[0] = state.index = number
+            number += 1
+            try:
+                if function is None or SHOWN.function is not function:
+                    function = load()
+                value = new_context().run(function, *args)
+            except BaseException as error:
+                return number, False, NOTHING, error
+            if type(value) not in IMMEDIATE or recorded:
+                return number, False, value, None
+            append(value)
+            is_noted = number == stop or add(value)  # the last one is told at once
+            if is_due():
+                hosting.restore()
+                running.clean_up()
+            if not is_noted or clock() >= until:
+                return number, is_noted, NOTHING, None
+        return number, True, NOTHING, None
+
+
+def _values(column: Any, job: Assignment) -> Iterator[Any]:
+    """Return what fills a parameter of the elements of a job, one after the other."""
+    kind, what = column
+    if kind == "v":
+        return repeat(what, job.stop - job.start)
+    return islice(what, job.start, job.stop)
+
+
+class PlainSteps:
+    """Calls the steps of a unit for one element, one after the other, as far as they are plain."""
+
+    def __init__(
+        self,
+        steps: Sequence[StepCode],
+        hosting: ExecutionServices,
+        functions: Callable[[StepCode], LoadedFunction],
+        outputs: dict[int, int],
+    ) -> None:
+        self._hosting = hosting
+        self._steps = [
+            (step, functions(step), _source(step), outputs.get(place))
+            for place, step in enumerate(steps)
+        ]
+
+    def __call__(
+        self, number: int, made: list[Any], columns: Sequence[list[Any]]
+    ) -> tuple[int, bool, Any, BaseException | None]:
+        """Run steps, which append what they make; return the place of the first that is left.
+
+        Also: whether the page has taken what they made, and the value or the error of the first
+        that is left, where it was run.
+        """
+        hosting, numbers = self._hosting, self._hosting.page.numbers
+        state, recorded = running.STATE, hosting.subtasks.recorded
+        note, is_due = hosting.page.note, hosting.restore.is_due
+        new_context = hosting.contexts.new
+        # What was recorded leaves with the last report: nothing may be told before it.
+        is_noted = not hosting.subtasks.has_work
+        for place, (step, load, source, output) in enumerate(self._steps):
+            numbers[1] = place
+            state.begin(step, number, 1)
+            try:
+                if source is not None:
+                    value = new_context().run(load(), made[source])
+                else:
+                    args = [_argument(column, number, made) for column in step.columns]
+                    value = new_context().run(load(), *args)
+            except BaseException as error:
+                return place, is_noted, NOTHING, error
+            if is_due():
+                hosting.restore()
+            if type(value) not in IMMEDIATE or recorded:
+                return place, is_noted, value, None
+            made.append(value)
+            if output is not None:
+                keep = step.keep
+                kept = keep is True or bool(keep[number])  # type: ignore[index]
+                columns[output].append(value if kept else None)
+            if running.LEFT:
+                running.clean_up()
+            is_noted = is_noted and note((value,))
+        return len(self._steps), is_noted, NOTHING, None
+
+
+def _source(step: StepCode) -> int | None:
+    """Return the step whose value is the only argument; None where there is another kind of it."""
+    if len(step.columns) == 1 and step.columns[0][0] == "p":
+        return int(step.columns[0][1])
+    return None
+
+
+def _argument(column: Any, number: int, made: Sequence[Any]) -> Any:
+    kind, what = column
+    return what if kind == "v" else what[number] if kind == "s" else made[what]
