@@ -30,7 +30,13 @@ def rewrite(graph: Graph, changed: Mapping[int, Map], notes: tuple[str, ...]) ->
     return Graph(tuple(nodes), graph.aliases, notes)
 
 
+# Columns that name no node: a step of a chain has mostly no others.
+_OWN = frozenset({Same, Immediates})
+
+
 def _moved_step(step: Step, target_of: Target) -> Step:
+    if _OWN.issuperset(map(type, step.columns)):
+        return step
     columns = tuple([column.replaced(target_of) for column in step.columns])
     if all(map(operator.is_, columns, step.columns)):
         return step

@@ -62,6 +62,8 @@ class _Lowering:
         self.used: set[int] = set()
         self.limit = settings().blob_size
         self.retry_contents: dict[Any, Content] = {}
+        # What steps share is one for all steps of a spec: a chain has thousands.
+        self.codes: dict[tuple[int, int], tuple[Any, ...]] = {}
         self.lines: dict[tuple[int, int], str] = {}
 
     def plan(self) -> Plan:
@@ -139,8 +141,15 @@ class _Lowering:
         return step.wanted if step.is_wanted else False
 
     def _shared(self, step: Step, function: Any) -> tuple[Any, ...]:
-        """Return what a step shares with the same step of other units."""
-        spec, options = step.spec, step.spec.options
+        """Return what a step shares with the same step of other units, and others of its spec."""
+        key = (id(step.spec), function if type(function) is int else -1)
+        known = self.codes.get(key)
+        if known is None:
+            known = self.codes[key] = self._code(step.spec, function)
+        return known
+
+    def _code(self, spec: CallSpec, function: Any) -> tuple[Any, ...]:
+        options = spec.options
         return (
             function,
             spec.name,
@@ -170,7 +179,7 @@ class _Lowering:
         """Return the call site: one text when all calls have the same, else one for each."""
         first, origins = step.origins[0], step.origins
         code, lasti = first.site, first.lasti
-        if all(o.lasti == lasti and o.site is code for o in origins):
+        if len(origins) == 1 or all(o.lasti == lasti and o.site is code for o in origins):
             return self._line(code, lasti)
         return [self._line(origin.site, origin.lasti) for origin in origins]
 
@@ -197,7 +206,7 @@ class _Row:
         self.sites = sites
         self.based = step.origins[0].n is not None
         self.elements: list[int | None] | None = None
-        if set(map(type, step.origins)) != {Call}:
+        if type(step.origins[0]) is not Call or set(map(type, step.origins)) != {Call}:
             # Elements of maps that became single calls keep their numbers.
             self.elements = [getattr(origin, "element", None) for origin in step.origins]
         self.places = _places(step)
@@ -255,4 +264,6 @@ def _places(step: Step) -> Any:
     """Return where the seeds of a step come from; a pure task has none."""
     if step.spec.pure:
         return None
+    if len(step.origins) == 1:
+        return seeds.of_call(step.spec.root, step.origins[0].place)
     return seeds.folded(step.spec.root, [origin.place for origin in step.origins])

@@ -43,13 +43,18 @@ def root_of(seed: int) -> bytes:
     return _hashed(b"client" + seed.to_bytes(seed.bit_length() // 8 + 1, "big"))
 
 
+def of_call(root: bytes, place: Any) -> Place:
+    """Return the place of a call; one that is a number is that of a call of the root itself."""
+    return (root, place) if type(place) is int else place
+
+
 def folded(root: bytes, places: list[Any]) -> Places:
     """Return the places of calls that became one map, in few bytes where they are a row.
 
     Places that are numbers are those of calls of the root itself.
     """
     if set(map(type, places)) != {int}:
-        places = [(root, place) if type(place) is int else place for place in places]
+        places = [of_call(root, place) for place in places]
         return places[0] if len(places) == 1 else places
     first = places[0]
     if len(places) == 1:

@@ -104,16 +104,26 @@ def _reason(node: Map, needs: Collection[int], use: _Use) -> str:
         return "not used element by element"
     if use.shared:
         return "several consumers"
-    if not all(key in needs for key in chain.needs if key != id(node)):
+    # Of most chains the head needs but this one. It is asked of each link: no generators here.
+    if len(chain.needs) > 1 and not all(key in needs for key in chain.needs if key != id(node)):
         return _SIDE
     consumer, producer = chain.maps[-1].spec, node.spec
     if consumer is not producer and consumer.place != producer.place:
         return "other partition, priority or environment"
-    if any(step.spec.delegates for step in node.steps):
-        return "it may delegate"
-    if any(step.ids for step in (*node.steps, *chain.maps[-1].steps)):
+    for step in node.steps:
+        if step.spec.delegates:
+            return "it may delegate"
+    # Those behind the last one of a chain were looked at when they joined it.
+    if _has_ids(node) or (len(chain.maps) == 1 and _has_ids(chain.maps[0])):
         return "an id was handed out for its value"
     return ""
+
+
+def _has_ids(node: Map) -> bool:
+    for step in node.steps:
+        if step.ids:
+            return True
+    return False
 
 
 def _joined(chain: _Chain) -> Map:
@@ -131,6 +141,9 @@ def _joined(chain: _Chain) -> Map:
 
 def _column(column: Any, first: int, last: dict[int, int], n: int) -> Any:
     kind = type(column)
+    if kind is Const and n == 1 and type(column.value) is Ref:  # a link of a chain
+        step = last.get(id(column.value.node))
+        return column if step is None else Same(step)
     if kind is Same:
         return Same(first + column.step) if first else column
     if kind is Range and id(column.node) in last:
