@@ -7,9 +7,6 @@ it can do at once decides what the passes do.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pymonik.client.client_settings import ClientSettings
@@ -21,8 +18,8 @@ from pymonik.record.recorder import Recorder
 
 if TYPE_CHECKING:
     from pymonik.graph.target import Target
+    from pymonik.plan.maker import PlanMaker
     from pymonik.plan.plan import Plan
-    from pymonik.plan.template import Templates
 
 
 class Compiler:
@@ -45,50 +42,39 @@ class Compiler:
         self._settings = settings
         self._names = names
         self._known = known
-        # Of calls like those that were compiled before; loaded with the passes.
-        self.templates: Templates | None = None
+        self._maker: PlanMaker | None = None
+
+    @property
+    def maker(self) -> PlanMaker:
+        """What makes the plans, loaded here by the first flush."""
+        if self._maker is None:
+            # While executors start: it is half of what there is to load.
+            from pymonik.plan.maker import PlanMaker
+
+            self._maker = PlanMaker()
+        return self._maker
 
     def compile(self, graph: Graph) -> Plan:
         """Return the plan of a graph, whose calls get their numbers here."""
-        # Loaded by the first flush, while executors start: half of what there is to load.
-        from pymonik.graph.passes import run_passes
-        from pymonik.graph.target import Target
-        from pymonik.plan.lower import lower
-        from pymonik.plan.plan import Plan, Source
-        from pymonik.plan.template import Templates
-
-        if self.templates is None:
-            self.templates = Templates()
+        maker = self.maker
         self._recorder.number()
         traits, optimize = self._engine.opened().traits, self._settings.optimize
-        target = Target(
-            slots=traits.slots,
-            isolates_delegating=traits.isolates_delegating,
-            known=dict(traits.durations),
-        )
+        known = dict(traits.durations)
+        target = maker.target(traits.slots, traits.isolates_delegating, known)
         try:
-            unknown = self._known.without(graph)
-            plan = self.templates.plan(unknown, optimize)
-            if plan is None:
-                with _collecting_later():
-                    plan = lower(run_passes(unknown, target, optimize))
-                self.templates.note(unknown, optimize, plan)
+            plan = maker.make(self._known.without(graph), target, optimize)
         except Exception:  # whatever objects of the user do when they are looked at
             if not self._refuse_culprits(graph, target):
                 raise
             return self.compile(graph)
         partitions, seed = tuple(self._settings.partitions), self._settings.given_seed
-        return Plan(
-            plan.units,
-            plan.blobs,
-            plan.named,
-            plan.calls,
-            plan.graph,
-            plan.locations,
-            source=Source(graph, target, optimize, partitions, seed),
+        holds = traits.objects.holds
+        return maker.complete(
+            plan,
+            (graph, target, optimize, partitions, seed),
             names=self._names.to_tell(graph),
             kept=self._known.kept if target.isolates_delegating else (),
-            stored=tuple([blob for blob in plan.blobs if traits.objects.holds(blob)]),
+            stored=tuple([blob for blob in plan.blobs if holds(blob)]) if plan.blobs else (),
             versions=self._versions() if target.isolates_delegating else (),
         )
 
@@ -108,15 +94,3 @@ class Compiler:
         from pymonik.environment.versions import versions_of
 
         return tuple(versions_of(set(origins)).items())
-
-
-@contextmanager
-def _collecting_later() -> Iterator[None]:
-    """Put garbage collection off: a compiler makes many objects at once, and none in a cycle."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -57,5 +57,7 @@ class Names:
 
     def _untold(self) -> list[NamedValue]:
         """Return names that no plan has told of, with the values that they are of."""
+        if not self._given:  # the usual case
+            return []
         names = list(self._given.items())
         return [named_value(name, h) for name, h in names if name not in self._told]

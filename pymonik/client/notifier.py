@@ -74,6 +74,8 @@ class Notifier:
 
     def watch_sent(self) -> None:
         """Watch for the callbacks of calls that were sent or dropped meanwhile."""
+        if not self.unsent:  # what is added from now on was not sent before
+            return
         with self._state.lock:
             # Looked at once: the next flush may send some of them as soon as the lock is free.
             is_sent = [handle._node.location is not None for handle, _ in self.unsent]

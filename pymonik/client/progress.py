@@ -72,9 +72,12 @@ def watching(
     backend: Backend, on_progress: Callable[[Progress], object] | None
 ) -> AbstractContextManager[None]:
     """Show progress while the block waits."""
-    if on_progress is None and not (sys.stderr is not None and sys.stderr.isatty()):
-        return _NOBODY
-    return _watching(backend, on_progress)
+    return _watching(backend, on_progress) if is_watched(on_progress) else _NOBODY
+
+
+def is_watched(on_progress: Callable[[Progress], object] | None) -> bool:
+    """Return whether anybody looks: a function, or who sits before a terminal."""
+    return on_progress is not None or (sys.stderr is not None and sys.stderr.isatty())
 
 
 @contextmanager

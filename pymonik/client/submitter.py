@@ -18,7 +18,7 @@ from pymonik.client.compiler import Compiler
 from pymonik.client.engine import LazyBackend
 from pymonik.client.known_values import KnownValues
 from pymonik.client.names import Names
-from pymonik.client.progress import Progress, watching
+from pymonik.client.progress import Progress, is_watched, watching
 from pymonik.client.state import ClientState
 from pymonik.errors import NoClientError
 from pymonik.graph.ir import Call, taken
@@ -36,6 +36,7 @@ logger = logging.getLogger("pymonik")
 
 # A machine with more cores than that starts the rest of its executors a little later.
 _AT_ONCE = 64
+_NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 @dataclass
@@ -95,7 +96,7 @@ class Submitter:
             return
         try:
             # Whoever is told of the progress may use the client: it is waited for without the lock.
-            with ExitStack() as around, self._turn(), self._state.lock:
+            with self._around() as around, self._turn(), self._state.lock:
                 self._flush(around)
         finally:  # also of what could not be sent: it has ended, too
             try:
@@ -114,15 +115,19 @@ class Submitter:
         """Return what is pending at one moment."""
         return self._recorder.pending[:]
 
+    def _around(self) -> AbstractContextManager[ExitStack | None]:
+        """Return what holds those that look on until a flush is over: nothing where nobody does."""
+        return ExitStack() if is_watched(self._on_progress) else _NOTHING
+
     def _turn(self) -> AbstractContextManager[object]:
         """Return what is held while calls run in this very thread: one client does at a time."""
         if not self._engine.traits.shares_process:
-            return nullcontext()
+            return _NOTHING
         from pymonik.backend.inline import TURN
 
         return TURN
 
-    def _flush(self, around: ExitStack) -> None:
+    def _flush(self, around: ExitStack | None) -> None:
         self._recorder.specs.moment = object()
         nodes = self.take()
         # A finalizer of the user's may flush where this thread compiles: it comes too early.
@@ -133,10 +138,8 @@ class Submitter:
         began = time.perf_counter()
         self._known.keep()
         backend = self._engine.opened()
-        prestarts = backend.traits.prestarts
-        if prestarts is not None and self._recorder.specs.environment is None:
-            calls = (node.n or 1 for node in nodes[:_AT_ONCE] if type(node) is Call)
-            prestarts.prepare(sum(calls))
+        if not self.stats.submissions:
+            self._prestart(backend, nodes)
         self._state.is_compiling = True
         try:
             plan = self._compiler.compile(taken(nodes))
@@ -148,18 +151,24 @@ class Submitter:
                 self._state.is_compiling = False
                 if nodes:
                     self._note(plan, time.perf_counter() - began)
-                around.enter_context(watching(backend, self._on_progress))
+                if around is not None:
+                    around.enter_context(watching(backend, self._on_progress))
                 self._send(plan, backend)
             finally:
                 self._state.plans_under_way -= 1
         finally:
             self._state.is_compiling = False
 
+    def _prestart(self, backend: Backend, nodes: list[Any]) -> None:
+        """Let executors start for the first plan, while it is being compiled."""
+        prestarts = backend.traits.prestarts
+        if prestarts is not None and self._recorder.specs.environment is None:
+            calls = (node.n or 1 for node in nodes[:_AT_ONCE] if type(node) is Call)
+            prestarts.prepare(sum(calls))
+
     def _bind(self, plan: Plan, count: int) -> None:
         """Let nodes know where their values will be; `count` of them are pending no more."""
-        from pymonik.plan.lower import bind
-
-        bind(plan.graph, plan)
+        self._compiler.maker.bind(plan)
         self.stats.reused += self._known.bind()
         del self._recorder.pending[:count]
         self._recorder.arguments.interner.new_bytes = 0
@@ -167,7 +176,8 @@ class Submitter:
     def _send(self, plan: Plan, backend: Backend) -> None:
         try:
             backend.submit(plan)
-            self._names.told(plan.names)
+            if plan.names:
+                self._names.told(plan.names)
         except BaseException as error:
             _fail_unsent(plan, backend, error)
             if self._state.is_closed and isinstance(error, Exception):

@@ -137,12 +137,12 @@ def test_a_template_gives_the_plan_that_compiling_gives(
         if len(graph.nodes) != 1:  # dropped together with its arguments
             return
         plans.append(compiler.compile(graph))
-    hits = compiler.templates.hits
+    hits = compiler.maker.templates.hits
     made = compiler.compile(graph)
-    assert compiler.templates.hits == hits + bool(made.units)
-    compiler.templates = Templates()
+    assert compiler.maker.templates.hits == hits + bool(made.units)
+    compiler.maker.templates = Templates()
     anew = compiler.compile(graph)
-    assert compiler.templates.hits == 0
+    assert compiler.maker.templates.hits == 0
     if anew.units:
         assert told(made) == told(anew)
     else:  # pure, and nobody wants it
@@ -153,7 +153,7 @@ def test_one_call_after_the_other_is_compiled_once() -> None:
     with Pymonik(backend="inline") as client:
         for n in range(20):
             assert square.invoke(n).get() == n * n
-        assert client.parts.compiler.templates.hits == 19
+        assert client.parts.compiler.maker.templates.hits == 19
         assert client.stats.submissions == 20
 
 
@@ -165,7 +165,7 @@ def test_calls_of_two_lines_tell_their_own() -> None:
             client.flush()
             handles.append(square.invoke("here"))
             client.flush()
-        assert client.parts.compiler.templates.hits == 2
+        assert client.parts.compiler.maker.templates.hits == 2
         lines = {
             str(h.exception().__cause__).rpartition("test_template.py:")[2] for h in handles[1::2]
         }

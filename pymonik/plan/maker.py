@@ -1,0 +1,69 @@
+"""Making plans: one place for what turns a graph into a plan, loaded by the first flush.
+
+Enters: graphs, and what they are compiled for. Leaves: plans, made by a template of a call that was
+compiled before, or by passes and lowering. What a client adds is the business of its `compiler`.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from pymonik.graph.ir import Graph
+from pymonik.graph.passes import run_passes
+from pymonik.graph.target import Target
+from pymonik.plan.lower import bind, lower
+from pymonik.plan.plan import Plan, Source
+from pymonik.plan.template import Templates
+
+
+class PlanMaker:
+    """Makes the plans of one client."""
+
+    def __init__(self) -> None:
+        # Of calls like those that were compiled before.
+        self.templates = Templates()
+
+    def target(self, slots: int, isolates_delegating: bool, known: Mapping[str, float]) -> Target:
+        """Return what graphs are compiled for: see `Target`."""
+        return Target(slots=slots, known=known, isolates_delegating=isolates_delegating)
+
+    def make(self, graph: Graph, target: Target, optimize: Any) -> Plan:
+        """Return the plan of a graph."""
+        plan = self.templates.plan(graph, optimize)
+        if plan is None:
+            with _collecting_later():
+                plan = lower(run_passes(graph, target, optimize))
+            self.templates.note(graph, optimize, plan)
+        return plan
+
+    def complete(self, plan: Plan, source: tuple[Any, ...], **facts: Any) -> Plan:
+        """Return a plan with what its client adds: the fields of its `Source`, and of its own."""
+        return Plan(
+            plan.units,
+            plan.blobs,
+            plan.named,
+            plan.calls,
+            plan.graph,
+            plan.locations,
+            Source(*source),
+            **facts,
+        )
+
+    def bind(self, plan: Plan) -> None:
+        """Let the nodes of a plan know where their values will be."""
+        bind(plan.graph, plan)
+
+
+@contextmanager
+def _collecting_later() -> Iterator[None]:
+    """Put garbage collection off: a compiler makes many objects at once, and none in a cycle."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
