@@ -39,6 +39,21 @@ class Waiter:
             lambda: all(map(is_settled, handles)), timeout, end, lambda: first_open(handles)
         )
 
+    def _wait_for_one(self, handle: ResultHandle[Any], timeout: float | None) -> None:
+        """Wait for a handle, as `wait_for` does for several."""
+        node, end = handle._node, end_of(timeout)
+        location, index = self._locator.locate(node, timeout, end).at(node.offset + handle._index)
+        if location.record(index) is PENDING:
+            self._engine.opened().want([(location, range(index, index + 1))])
+
+            def is_over() -> bool:
+                return location.record(index) is not PENDING
+
+            def awaited() -> tuple[Any, int] | None:
+                return None if is_over() else (node, handle._index)
+
+            self._arrivals.wait(is_over, timeout, end, awaited)
+
     def wait_for_runs(self, runs: Any, timeout: float | None) -> None:
         """Wait for runs of handles, together no longer than `timeout`."""
         end = end_of(timeout)
@@ -76,7 +91,7 @@ class Waiter:
         location = node.location
         record = PENDING if location is None else location.record(node.offset + handle._index)
         if record is PENDING:
-            self.wait_for([handle], timeout)
+            self._wait_for_one(handle, timeout)
             record = node.location.record(node.offset + handle._index)
         if record is None and self._arrivals.is_lost(node, handle._index):
             raise lost(node, handle._index)

@@ -93,18 +93,19 @@ class HostLoop:
         while self.tasks:
             self._is_news |= self.tasks.popleft()() is not NO_NEWS
         self._settle()
-        kills, self._kills = self._kills, []
-        for number in kills:
-            self._pool.kill(number, "cancelled")
+        if self._kills:
+            kills, self._kills = self._kills, []
+            for number in kills:
+                self._pool.kill(number, "cancelled")
         pause = self.autoscaler.adjust() if self._state.ready else None
         self.tell(RoundOver())
         if self._due:
             self._settle()
         if self.tasks:
             return False
-        given = self._state.executors.values()
-        self._is_limited = any(p.running.unit.limited for pieces in given for p in pieces)
-        self._patience = _TICK if self._is_limited else _LOOK if any(given) else pause
+        given = [piece for pieces in self._state.executors.values() for piece in pieces]
+        self._is_limited = any([piece.running.unit.limited for piece in given])
+        self._patience = _TICK if self._is_limited else _LOOK if given else pause
         if not self._is_news and self._state.done == self._told:
             return False
         self._is_news, self._told = False, self._state.done
@@ -177,7 +178,8 @@ class HostLoop:
 
     def tell(self, event: Event) -> None:
         """Tell the scheduler of an event, and do what it asks for, now or later in the round."""
-        self._carry_out(self._scheduler.handle(event))
+        if instructions := self._scheduler.handle(event):
+            self._carry_out(instructions)
 
     def _carry_out(self, instructions: Sequence[Instruction]) -> None:
         for instruction in instructions:
@@ -190,7 +192,8 @@ class HostLoop:
 
     def _settle(self) -> None:
         """Call back whoever waits for a value that has come."""
-        self._carry_out(self._scheduler.take())
+        if self._state.out:
+            self._carry_out(self._scheduler.take())
         while self._due or self._state.complete:
             due, self._due = self._due, []
             call_back(due)
