@@ -52,8 +52,8 @@ def __getattr__(name: str) -> Any:
     if name in _LATER:
         import importlib
 
-        found = globals()[name] = getattr(importlib.import_module(_LATER[name]), name)
-        return found
+        value = globals()[name] = getattr(importlib.import_module(_LATER[name]), name)
+        return value
     raise AttributeError(f"module 'pymonik' has no attribute {name!r}")
 
 

@@ -86,6 +86,6 @@ def public(thing: T) -> T:
 
 def __getattr__(name: str) -> Any:
     if name in HOMES:
-        found = globals()[name] = getattr(importlib.import_module(HOMES[name]), name)
-        return found
+        value = globals()[name] = getattr(importlib.import_module(HOMES[name]), name)
+        return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

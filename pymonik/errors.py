@@ -23,7 +23,7 @@
     ├── RunNotFound (LookupError)         no recorded run has this id
     ├── WireError (ValueError)            a stored object is not ours, or of another version
     ├── ClusterError (ConnectionError)    a control plane refuses what it was asked, or fails at it
-    │   └── ClusterUnreachable            nobody answers at the endpoint, or not in time
+    │   └── ClusterUnreachable            nothing answers at the endpoint, or not in time
     └── TaskFailed                        a call failed where it ran
         ├── TaskTimeout (TimeoutError)    it ran longer than its `max_duration`
         ├── ExecutorDied                  the process that ran it died, `max_retries` times over
@@ -128,8 +128,8 @@ class ClusterError(PymonikError, ConnectionError):
     """A control plane cannot be reached, or refuses what it was asked.
 
     Attributes: `code`, the gRPC status that it answered with, or ""; `http_status`, that of a proxy
-    that answered in its place, or 0; `is_outage`, whether nobody could be asked any more, and what
-    was sent goes on without this client.
+    that answered in its place, or 0; `is_outage`, whether no server could be asked any more, and
+    what was sent goes on without this client.
     """
 
     code = ""
@@ -138,7 +138,7 @@ class ClusterError(PymonikError, ConnectionError):
 
 
 class ClusterUnreachable(ClusterError):
-    """Nobody answers at the endpoint, or not in time: the message names it, and what to check."""
+    """Nothing answers at the endpoint, or not in time: the message names it, and what to check."""
 
 
 class TaskFailed(PymonikError):

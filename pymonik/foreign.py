@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-# Bytes of a text that a cluster is told: it copies some of them to every dependent of a task.
+# Bytes of a text that a cluster is sent: it copies some of them to every dependent of a task.
 STORED = 16 << 10
 _REFUSED = re.compile("[\0\ud800-\udfff]")
 _CUT = " … "
@@ -24,18 +24,18 @@ def harmless(text: str, lines: bool = False) -> str:
     """
     if text.isprintable():
         return text
-    kept = "\n\t" if lines else ""
-    return "".join([c if c.isprintable() or c in kept else _escape(c) for c in text])
+    allowed = "\n\t" if lines else ""
+    return "".join([c if c.isprintable() or c in allowed else _escape(c) for c in text])
 
 
 def storable(text: str, limit: int = STORED) -> str:
     """Return a text that messages and databases take: what they refuse is shown as an escape.
 
     PostgreSQL refuses NUL, UTF-8 has no lone surrogates. limit: bytes; the middle is cut out first,
-    since the end of an error tells as much as its beginning. Idempotent.
+    since the end of an error says as much as its beginning. Idempotent.
     """
     if _REFUSED.search(text):
-        text = _REFUSED.sub(lambda found: _escape(found[0]), text)
+        text = _REFUSED.sub(lambda match: _escape(match[0]), text)
     if len(text) * 4 <= limit or len(data := text.encode()) <= limit:
         return text
     half = (limit - len(_CUT.encode())) // 2
@@ -57,9 +57,11 @@ def demand_printable(what: str, text: str) -> str:
 
     A line break in one would begin another.
     """
-    found = first_unprintable(text)
-    if found:
-        raise ValueError(f"{what}: {harmless(redacted(text))!r} has a control character ({found})")
+    found_character = first_unprintable(text)
+    if found_character:
+        raise ValueError(
+            f"{what}: {harmless(redacted(text))!r} has a control character ({found_character})"
+        )
     return text
 
 

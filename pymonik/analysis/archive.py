@@ -68,8 +68,8 @@ def opened(path: str | Path, what: str) -> Iterator[Archive]:
         with zipfile.ZipFile(path) as file:
             yield Archive(file, os.path.getsize(path))
     except OSError as error:
-        told = error.strerror or str(error)
-        raise GraphFileError(f"{path} cannot be read: {harmless(told)}") from error
+        reason = error.strerror or str(error)
+        raise GraphFileError(f"{path} cannot be read: {harmless(reason)}") from error
     except GraphFileError:
         raise
     except MALFORMED as error:

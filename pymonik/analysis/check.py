@@ -56,7 +56,7 @@ def check(
     """
     graph: Graph = plan.source.graph if plan.source is not None else plan.graph
     partitions = plan.source.partitions if plan.source is not None else ()
-    found: dict[tuple[str, str, str], Finding] = {}
+    unique: dict[tuple[str, str, str], Finding] = {}
     rules = (
         _huge_values(graph),
         _paths(graph),
@@ -67,8 +67,8 @@ def check(
     )
     for findings in rules:
         for finding in findings:
-            found.setdefault((finding.rule, finding.text, finding.site), finding)
-    return sorted(found.values(), key=lambda finding: finding.level)
+            unique.setdefault((finding.rule, finding.text, finding.site), finding)
+    return sorted(unique.values(), key=lambda finding: finding.level)
 
 
 def _recorded(graph: Graph) -> Iterator[Call]:
@@ -157,23 +157,23 @@ def _environments(graph: Graph) -> Iterator[Finding]:
         environment: Environment | None = spec.environment
         if environment is None or not environment.python:
             continue
-        here = platform.python_version()
-        if Version(here) not in SpecifierSet(environment.python):
+        running = platform.python_version()
+        if Version(running) not in SpecifierSet(environment.python):
             text = (
-                f"{spec.name} asks for Python {environment.python}, this is {here}: functions and "
-                "values travel between equal minor versions only"
+                f"{spec.name} asks for Python {environment.python}, this is {running}: functions "
+                "and values travel between equal minor versions only"
             )
             yield Finding("error", "Python version", text, node.where)
 
 
 def _partitions(graph: Graph, partitions: tuple[str, ...]) -> Iterator[Finding]:
-    known = partitions or (settings().partition,)
+    allowed = partitions or (settings().partition,)
     for spec, node in _specs(graph):
         name = spec.options.partition_id
-        if name and name not in known:
+        if name and name not in allowed:
             text = (
                 f"{spec.name} wants the partition {name!r}, the session has "
-                f"{', '.join(map(repr, known))}: add it to Pymonik(partition=[…])"
+                f"{', '.join(map(repr, allowed))}: add it to Pymonik(partition=[…])"
             )
             yield Finding("error", "partition", text, node.where)
 

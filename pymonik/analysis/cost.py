@@ -102,7 +102,7 @@ def cost_of_units(
     hours = {name: count * simulated.makespan / 3600 for name, count in used.items()}
     durations = summed_durations(durations)
     assumed = sum(one.work for one in durations if one.source == "assumed")
-    kept = total * simulated.makespan
+    slot_seconds = total * simulated.makespan
     return Cost(
         figures=figures,
         slots=used,
@@ -110,7 +110,7 @@ def cost_of_units(
         span=longest,
         bound=max(longest, work / total),
         makespan=simulated.makespan,
-        use=sum(simulated.busy.values()) / kept if kept else 0.0,
+        use=sum(simulated.busy.values()) / slot_seconds if slot_seconds else 0.0,
         pod_hours=hours,
         money=None if price is None else price * sum(hours.values()),
         known=1 - assumed / work if work else 1.0,

@@ -31,7 +31,7 @@ from pymonik.values.location import Location, known_at
 from pymonik.values.options import DEFAULTS, ExceptionTypes, TaskOptions, names_of
 from pymonik.values.outputs import Outputs
 
-# Calls and bytes of more than this nobody has recorded: a file of a few bytes could ask for them.
+# No program records more calls and bytes than this: a file of a few bytes could ask for them.
 _CALLS, _SLOTS, _BYTES = 5_000_000, 1_000_000, 1 << 50
 _PLAIN = (int, float, str, bool, type(None))
 
@@ -57,7 +57,7 @@ class Reader:
         ]
         for content, entry in zip(self.contents, data["contents"]):
             remember(content, _text(entry["digest"]))
-        self.editions: dict[int, ModuleSnapshot] = {}
+        self.snapshots: dict[int, ModuleSnapshot] = {}
         self.specs = [self._spec(entry) for entry in _list(data["specs"])]
         self.nodes: list[Any] = []
         # One object for equal immediates, as a constant in a loop is: so they fold as they did.
@@ -140,9 +140,9 @@ class Reader:
         retry_on = options.pop("retry_on", None)
         if retry_on is not None and self.archive is not None:
             names = tuple(map(_text, _list(entry["retry_on"])))
-            kept = ExceptionTypes(names, self._content_at(retry_on))
+            types = ExceptionTypes(names, self._content_at(retry_on))
             is_default = list(names) == names_of(DEFAULTS.retry_on)
-            options["retry_on"] = DEFAULTS.retry_on if is_default else kept
+            options["retry_on"] = DEFAULTS.retry_on if is_default else types
         return TaskOptions(**options)
 
     def _environment(self, entry: dict[str, Any]) -> Environment | None:
@@ -174,10 +174,10 @@ class Reader:
         return self.variables[name]
 
     def _snapshot(self, number: int | None) -> ModuleSnapshot | None:
-        """Return the edition of a content, one for all: calls of one share units."""
-        if number is not None and number not in self.editions:
-            self.editions[number] = ModuleSnapshot.of_content(self._content_at(number))
-        return None if number is None else self.editions[number]
+        """Return the snapshot of a content, one for all: calls of one share units."""
+        if number is not None and number not in self.snapshots:
+            self.snapshots[number] = ModuleSnapshot.of_content(self._content_at(number))
+        return None if number is None else self.snapshots[number]
 
     def _content_at(self, number: Any) -> Content:
         return self.contents[_number(number, most=_SLOTS)]

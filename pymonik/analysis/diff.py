@@ -50,7 +50,7 @@ def diff(before: Graph, after: Graph, seeds: Seeds = (None, None)) -> list[Chang
     old, new = folded(before).nodes, folded(after).nodes
     pairs = paired(old, new)
     matched = {id(other): id(one) for one, other in pairs if one is not None and other is not None}
-    # Equal ones are one change: a line of a loop is told once.
+    # Equal ones are one change: a line of a loop is listed once.
     counts: dict[Change, int] = {}
     for one, other in pairs:
         change = _change(one, other, old, new, matched, seeds)
@@ -169,8 +169,8 @@ def _column_reasons(
     if different:
         first = different[0]
         was, now = before.at(first), after.at(first)
-        some = not is_one and len(different) < n
-        where = f" of {len(different):,} of {n:,} calls" if some else ""
+        is_partial = not is_one and len(different) < n
+        where = f" of {len(different):,} of {n:,} calls" if is_partial else ""
         if _shown(was) == _shown(now):
             yield f"argument {name}{where}: {_shown(now)}, but not the same"
             return
@@ -178,7 +178,7 @@ def _column_reasons(
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Compare what was spelled: "" is a content that nobody kept, and may be any."""
+    """Compare what was spelled: "" is a content that was not kept, and may be any."""
     if isinstance(one, tuple) and isinstance(other, tuple):
         return len(one) == len(other) and all(map(_alike, one, other))
     return bool(one == other) or "" in (one, other)

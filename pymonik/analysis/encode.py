@@ -134,25 +134,27 @@ class Writer:
     def _environment(self, environment: Environment) -> list[Any]:
         """Return what is demanded, without what opens doors: values of variables, credentials.
 
-        A variable stands with the number of its value, so that those of others are told apart.
+        A variable stands with the number of its value, so that equal names of others stay apart.
         """
         version, packages, variables, *rest = environment.to_wire()
         numbers = []
         for name, value in variables:
-            known = self.values.setdefault(name, {})
-            numbers.append([name, known.setdefault(value, len(known))])
+            numbered = self.values.setdefault(name, {})
+            numbers.append([name, numbered.setdefault(value, len(numbered))])
         return [version, list(map(without_credentials, packages)), numbers, *rest]
 
     def _folder(self, environment: Environment | None) -> int | None:
         """Return the working folder of an environment as it is now: it may be gone when it runs."""
         if self.is_brief or not environment or not environment.working_hash:
             return None
-        known = self.folders.get(environment.working_hash)
-        if known is None:
+        content = self.folders.get(environment.working_hash)
+        if content is None:
             from pymonik.files.materialize import content_of_bytes
 
-            known = self.folders[environment.working_hash] = content_of_bytes(environment.archive())
-        return self._content(known)
+            content = self.folders[environment.working_hash] = content_of_bytes(
+                environment.archive()
+            )
+        return self._content(content)
 
     def _options(self, options: TaskOptions) -> dict[str, Any]:
         given: dict[str, Any] = {}

@@ -30,19 +30,19 @@ def paired(old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
 
     Those that only `old` has come first.
     """
-    found: list[Pair] = []
+    pairs: list[Pair] = []
     ours, theirs = _by_name(old), _by_name(new)
     for key in dict.fromkeys([*ours, *theirs]):
-        found += _aligned(ours.get(key, []), theirs.get(key, []))
+        pairs += _aligned(ours.get(key, []), theirs.get(key, []))
     places = {id(node): place for place, node in enumerate(new)}
-    return sorted(found, key=lambda pair: places.get(id(pair[1]), -1))
+    return sorted(pairs, key=lambda pair: places.get(id(pair[1]), -1))
 
 
 def _by_name(nodes: Sequence[Any]) -> dict[Any, list[Any]]:
-    found: dict[Any, list[Any]] = {}
+    groups: dict[Any, list[Any]] = {}
     for node in nodes:
-        found.setdefault((name_of(node), isinstance(node, Put)), []).append(node)
-    return found
+        groups.setdefault((name_of(node), isinstance(node, Put)), []).append(node)
+    return groups
 
 
 def _aligned(old: list[Any], new: list[Any]) -> Iterator[Pair]:

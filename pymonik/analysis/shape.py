@@ -79,8 +79,8 @@ def to_networkx(graph: Graph) -> networkx.DiGraph[int]:
                 kind = "external" if isinstance(source, External) else "earlier"
                 result.add_node(earlier, **{**_attributes(source), "kind": kind})
             edge = (numbers[id(source)], place)
-            known = result.edges[edge]["values"] if result.has_edge(*edge) else 0
-            result.add_edge(*edge, values=known + values)
+            before = result.edges[edge]["values"] if result.has_edge(*edge) else 0
+            result.add_edge(*edge, values=before + values)
     return result
 
 

@@ -56,7 +56,8 @@ def workers(given: Any) -> int | None:
         raise OptionsError(f"workers takes a whole number of at least 1, not {given!r}")
     text = steering("workers")
     if not text:
-        return given  # type: ignore[no-any-return]
+        count: int | None = given
+        return count
     if not text.isdecimal() or not int(text):
         raise BackendError(f"PYMONIK_WORKERS is {text!r}: give a whole number of at least 1")
     return int(text)

@@ -28,7 +28,7 @@ class DryRunEnd(SystemExit):
 
 
 class _NothingComes(threading.Condition):
-    """Ends whoever waits, also one who missed the first end: another thread, a bare `except`."""
+    """Ends every thread that waits, also one that missed the first end: by a bare `except`."""
 
     plan = Plan()
 
@@ -42,7 +42,7 @@ class DryRunBackend:
     # Of all dry runs of this process, for who recorded a script: an end can be caught on its way.
     sent: ClassVar[list[Plan]] = []
     # Whether the end of a script is told; who recorded it shows the plan instead.
-    tells: ClassVar[bool] = True
+    shows_requests: ClassVar[bool] = True
     # Slots where neither the script nor a variable says how many; None: those of a cluster.
     assumed_slots: ClassVar[int | None] = None
 
@@ -57,12 +57,12 @@ class DryRunBackend:
         """Keep the plan, and end the script."""
         self.sent.append(plan)
         self._ended.plan = plan
-        if self.tells:
+        if self.shows_requests:
             logger.warning("the dry run ends here, nothing was sent: %r", plan)
         raise DryRunEnd(plan)
 
     def want(self, wanted: Iterable[Wanted]) -> None:
-        """Bring nothing: who waits is ended."""
+        """Bring nothing: the wait ends the program."""
 
     def progress(self) -> tuple[int, int]:
         """Return that nothing was sent, and nothing has ended."""

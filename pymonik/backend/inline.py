@@ -168,15 +168,15 @@ class InlineBackend:
     def _report(self, unit: Unit, reports: Iterable[Report]) -> None:
         began = time.perf_counter()
         for report in reports:
-            told = (_SELF, unit.number, report.start, report.stop, report.columns, report.errors)
+            args = (_SELF, unit.number, report.start, report.stop, report.columns, report.errors)
             if report.last:
                 seconds = time.perf_counter() - began
                 plan = plan_of(wire_plan(self._subtasks))
                 with self._changed:
-                    self._tell(PieceEnded(*told, seconds, plan))
+                    self._tell(PieceEnded(*args, seconds, plan))
             else:
                 with self._changed:
-                    self._tell(ElementsReported(*told))
+                    self._tell(ElementsReported(*args))
 
     def _call_back(self) -> None:
         while self._due or self._state.complete:

@@ -23,7 +23,7 @@ _NAME = "local"
 
 
 class _HostArrivals(EngineArrivals):
-    """Outputs are filled by who runs the loop of the host, without a lock: looked at there, too."""
+    """The thread that runs the host's loop fills outputs, without a lock: looked at there, too."""
 
     def __init__(self, host: Host) -> None:
         super().__init__(host.changed, host.state.failures, host.expects)

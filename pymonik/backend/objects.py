@@ -85,7 +85,7 @@ class SessionObjects(Observer):
 
     def fetch(self, name: str) -> Content | Sequence[Sequence[Any]]:
         """Return the object of an id; raises LookupError."""
-        found = self.find(name)
-        if found is None:
+        value = self.find(name)
+        if value is None:
             raise LookupError(f"there is no object {name!r} here, or not yet")
-        return found
+        return value

@@ -83,7 +83,7 @@ class StoresObjects(Protocol):
         """Return the id under which a value of a unit is stored; "" when it is not."""
 
     def located(self, result_id: str) -> ValueLocation | None:
-        """Return where the value of an id is, whoever made it; None when there is no such id."""
+        """Return where a value is by its id, whichever program made it; None without such an id."""
 
     def store(self, content: Content, again: bool = False) -> str:
         """Store an object now, unless it is stored and not to be sent `again`; give its id."""

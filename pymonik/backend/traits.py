@@ -29,7 +29,7 @@ class Traits:
 
 _LOCAL = "no cluster is configured: the embedded engine runs on this machine, %d at a time"
 
-# A dry run tells what a cluster would be sent.
+# A dry run shows what a cluster would be sent.
 TRAITS = {
     traits.name: traits
     for traits in (

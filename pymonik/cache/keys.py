@@ -26,6 +26,7 @@ from pymonik.values.content import IMMEDIATE, Content
 Parts = dict[str, str]
 # Of keys: raised when they are made of something else, so that values of before are not found.
 FORMAT = 2
+# Characters of an argument that `pymonik cache` shows.
 _SHOWN = 60
 
 
@@ -39,15 +40,15 @@ class Keys:
 
     def of(self, node: Call) -> list[str | None]:
         """Return the keys of the elements of a node: one for a single call."""
-        known = self._nodes.get(node)
-        if known is None:
-            known = self._nodes[node] = self._made(node)
-        return known
+        key = self._nodes.get(node)
+        if key is None:
+            key = self._nodes[node] = self._made(node)
+        return key
 
     def code_of(self, spec: CallSpec) -> Parts:
         """Return what the code of a task is known by, part by part."""
-        known = self._codes.get(spec)
-        if known is None:
+        cached = self._codes.get(spec)
+        if cached is None:
             if spec.version is None:
                 if spec.code.whole is None and not spec.code.is_current():
                     raise LookupError(f"what {spec.name} uses was changed since it was captured")
@@ -57,11 +58,11 @@ class Keys:
                 parts = {f"version of {spec.name}": str(spec.version)}
             if spec.environment:
                 parts["environment"] = spec.environment.digest
-            known = self._codes[spec] = parts
-        return known
+            cached = self._codes[spec] = parts
+        return cached
 
     def arguments_of(self, node: Call, index: int) -> list[str]:
-        """Tell of the arguments of a call, so that two can be told apart."""
+        """Describe the arguments of a call, so that two can be distinguished."""
         slots = [slot if node.n is None else slot.at(index) for slot in node.args]
         return [
             (literal(slot) if type(slot) in IMMEDIATE else self._slot(slot) or "?")[:_SHOWN]

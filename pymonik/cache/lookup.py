@@ -28,6 +28,7 @@ logger = logging.getLogger("pymonik.reuse")
 
 Elsewhere = Callable[[Mapping[str, str]], Mapping[str, Any]]
 
+# Seconds between two looks at what has come, while values are waited for one by one.
 _PAUSE = 1.0
 
 
@@ -95,9 +96,9 @@ class CacheLookup:
             return
         self._last = time.monotonic()
         with self._lock:
-            known, self._open = self._open, []
+            entries, self._open = self._open, []
         left = []
-        for entry in known:
+        for entry in entries:
             key, (node, index), _, about = entry
             record = PENDING if node.location is None else node.location.record(node.offset + index)
             if record is PENDING:

@@ -49,8 +49,8 @@ class _Liveness:
 class SplicedGraph:
     """One graph without its known calls; calls with other arguments stand in for their users."""
 
-    def __init__(self, known: KeySource, graph: Graph) -> None:
-        self._known = known
+    def __init__(self, source: KeySource, graph: Graph) -> None:
+        self._known = source
         self._parts: dict[int, list[Place]] = {}
         self._spliced: list[tuple[Call, list[Place]]] = []
         self._shared: list[Place] = []
@@ -60,7 +60,7 @@ class SplicedGraph:
         nodes: list[Any] = []
         for node in graph.nodes:
             if isinstance(node, Call):
-                keys = known.keys_of(node)  # of the arguments as they were recorded
+                keys = source.keys_of(node)  # of the arguments as they were recorded
                 changed = self._renamed(node)
                 nodes += self._look_up(changed, keys) if is_cached(node) else [changed]
             else:
@@ -83,19 +83,19 @@ class SplicedGraph:
         return tuple((key, place) for key, place, _ in self.misses)
 
     def _look_up(self, node: Call, keys: list[str | None]) -> list[Call]:
-        found = [None if key is None else self._known.find(key) for key in keys]
-        hits = len(found) - found.count(None)
+        cached = [None if key is None else self._known.find(key) for key in keys]
+        hits = len(cached) - cached.count(None)
         if not hits:
-            kept, liveness = self._kept_alive(node)
-            self.misses += [(k, (kept, i), liveness) for i, k in enumerate(keys) if k is not None]
-            return [kept]
+            own, liveness = self._kept_alive(node)
+            self.misses += [(k, (own, i), liveness) for i, k in enumerate(keys) if k is not None]
+            return [own]
         self.hits += hits
         self._shared += [
-            place for place in found if place and isinstance(place[0], (Call, External))
+            place for place in cached if place and isinstance(place[0], (Call, External))
         ]
         left: list[Call] = []
         parts: list[Place] = []
-        for index, place in enumerate(found):
+        for index, place in enumerate(cached):
             if place is None:
                 call, liveness = self._kept_alive(_element(node, index))
                 left.append(call)

@@ -36,7 +36,7 @@ _LINE, _LAST_DAY = 1 << 20, 2e11
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """What is told of a value: its task, what its key was made of, when it was made and used."""
+    """The header of a value: its task, what its key was made of, when it was made and used."""
 
     key: str
     task: str
@@ -53,7 +53,7 @@ class ValueStore:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or default_folder()
         # What was told of values that cannot be kept: once is enough.
-        self._told: set[str] = set()
+        self._header_in: set[str] = set()
 
     def get(self, key: str) -> Content | None:
         """Return the value of a key; None when it is not known."""
@@ -63,7 +63,7 @@ class ValueStore:
             with open(private.open_ours(path), "rb") as file:
                 data = file.read()
             start = data.index(b"\n") + 1
-            if _told(data[:start]) is None:
+            if _header_in(data[:start]) is None:
                 return None
             opened = envelope.unseal(memoryview(data)[start:])
             content = envelope.content_of(opened)
@@ -101,8 +101,8 @@ class ValueStore:
                 part.unlink()
 
     def _warn(self, text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
+        if text not in self._header_in:
+            self._header_in.add(text)
             logger.warning("%s", text)
 
     def prune(self) -> None:
@@ -127,18 +127,20 @@ class ValueStore:
 
     def entries(self) -> list[CacheEntry]:
         """Return what is kept, the newest first."""
-        found = []
+        entries = []
         for path, status in self._files():
             try:
                 with open(private.open_ours(path), "rb") as file:
-                    told = _told(file.readline(_LINE))
+                    header = _header_in(file.readline(_LINE))
             except (OSError, ValueError, RecursionError):
                 continue
-            if told is not None:
-                parts = told.get("code", {}), tuple(told.get("arguments", ()))
-                times = told["made"], status.st_mtime
-                found.append(CacheEntry(path.name, told["task"], status.st_size, *times, *parts))
-        return sorted(found, key=lambda entry: -entry.made)
+            if header is not None:
+                parts = header.get("code", {}), tuple(header.get("arguments", ()))
+                times = header["made"], status.st_mtime
+                entries.append(
+                    CacheEntry(path.name, header["task"], status.st_size, *times, *parts)
+                )
+        return sorted(entries, key=lambda entry: -entry.made)
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
         with contextlib.suppress(OSError):
@@ -150,22 +152,22 @@ class ValueStore:
                     yield path, path.stat()
 
 
-def _told(line: bytes) -> dict[str, Any] | None:
-    """Return what is told of a value; None when another PymoniK wrote it, ValueError when none."""
-    told = json.loads(line)
-    if not isinstance(told, dict):
-        raise ValueError("what is told of it is no object")
-    if told.get("format") != FORMAT:
+def _header_in(line: bytes) -> dict[str, Any] | None:
+    """Return the header of a value, None when another PymoniK wrote it; raises ValueError."""
+    header = json.loads(line)
+    if not isinstance(header, dict):
+        raise ValueError("its header is no object")
+    if header.get("format") != FORMAT:
         return None
-    code, arguments = told.get("code", {}), told.get("arguments", [])
+    code, arguments = header.get("code", {}), header.get("arguments", [])
     if type(code) is not dict or type(arguments) is not list:
-        raise ValueError("what is told of it has other fields")
-    texts = (told.get("task"), *arguments, *code, *code.values())
-    if type(told.get("made")) not in (int, float) or not 0 <= told["made"] < _LAST_DAY:
-        raise ValueError("what is told of it has no time")
+        raise ValueError("its header has other fields")
+    texts = (header.get("task"), *arguments, *code, *code.values())
+    if type(header.get("made")) not in (int, float) or not 0 <= header["made"] < _LAST_DAY:
+        raise ValueError("its header has no time")
     if not all(type(text) is str for text in texts):
-        raise ValueError("what is told of it has other fields")
-    return told
+        raise ValueError("its header has other fields")
+    return header
 
 
 def default_folder() -> Path:

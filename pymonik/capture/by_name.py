@@ -37,13 +37,13 @@ def is_importable(value: Any, kind: Any) -> bool:
         return False
     from pymonik.capture.local_modules import is_local
 
-    found: Any = sys.modules[module]
+    current: Any = sys.modules[module]
     try:
         for part in value.__qualname__.split("."):
-            found = getattr(found, part)
+            current = getattr(current, part)
     except Exception:  # a module that imports parts of itself when asked
         return False
-    return found is value and not is_local(module)
+    return current is value and not is_local(module)
 
 
 def package_of(module: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import cloudpickle
 
-from pymonik.capture.definition_record import known
+from pymonik.capture.definition_record import record_of
 from pymonik.capture.local_modules import is_local
 
 _BY_NAME = cloudpickle.cloudpickle._should_pickle_by_reference
@@ -21,8 +21,8 @@ def travels_from(module: str | None) -> bool:
     """Return whether no worker can import a module, so that what it defines goes by value."""
     if module is None or module == "__main__" or is_local(module):
         return True
-    found = sys.modules.get(module)
-    return found is not None and is_made(found)
+    loaded = sys.modules.get(module)
+    return loaded is not None and is_made(loaded)
 
 
 def travels(thing: Any) -> bool:
@@ -30,7 +30,7 @@ def travels(thing: Any) -> bool:
     module = thing.__module__
     if module == "builtins":
         return False
-    return travels_from(module) or known(thing) is not None or not is_importable(thing)
+    return travels_from(module) or record_of(thing) is not None or not is_importable(thing)
 
 
 def is_importable(thing: Any) -> bool:
@@ -39,7 +39,7 @@ def is_importable(thing: Any) -> bool:
 
 
 def is_made(module: types.ModuleType) -> bool:
-    """Return whether a module was made by the program, and nobody else can import it."""
+    """Return whether a module was made by the program, and can be imported nowhere else."""
     if getattr(module, "__spec__", None) is not None or hasattr(module, "__file__"):
         return False
     # One with a dot is made by the package that it is in, wherever that is imported; Cython has

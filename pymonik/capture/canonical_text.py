@@ -4,7 +4,7 @@ Enters: any value, functions and classes among them. Leaves: a text. Pickles of 
 differ from run to run, so all that a value can reach is read instead, in order: code objects
 without file names and lines (`code_text`), with each name that they use and what it stands for;
 classes with all that is in them; objects by what they are pickled by; sets in order. What can be
-imported is named. Where two values cannot be told to be equal, their texts differ: one is then
+imported is named. Where two values are not surely equal, their texts differ: one is then
 computed once too often, never taken for the other.
 """
 
@@ -152,5 +152,5 @@ class TextWriter(ValueWriter):
                 self._write(f"member {name}")
                 self.of(value)
         if isinstance(kind, abc.ABCMeta):
-            self.of({found for ref in registry_of(kind) if (found := ref()) is not None})
+            self.of({registered for ref in registry_of(kind) if (registered := ref()) is not None})
         self._write("end")

@@ -34,15 +34,15 @@ _copyreg: Any = copyreg
 
 
 def registry_of(cls: type) -> set[weakref.ref[type]]:
-    """Return the classes that an abstract class was told are its subclasses."""
-    found: set[weakref.ref[type]] = _abc._get_dump(cls)[0]
-    return found
+    """Return the classes that were registered as subclasses of an abstract class."""
+    registry: set[weakref.ref[type]] = _abc._get_dump(cls)[0]
+    return registry
 
 
 def name_slots(cls: type) -> list[str]:
     """Return the slots of a class as `pickle` finds them, which it notes in the class itself."""
-    found: list[str] = _copyreg._slotnames(cls)
-    return found
+    names: list[str] = _copyreg._slotnames(cls)
+    return names
 
 
 @pickled
@@ -64,7 +64,7 @@ def state_of(cls: type) -> dict[str, Any]:
 def reduce_class(cls: type, identity: str, travels: Travels, hints: dict[str, Any]) -> Any:
     """Return how a pickle makes a class: a skeleton, noted under `identity`, then its attributes.
 
-    travels: tells whether a class goes by value; the hooks of others do run. hints: what its
+    travels: whether a class goes by value; the hooks of others do run. hints: what its
     annotations name.
     """
     name_slots(cls)
@@ -117,17 +117,17 @@ def new_class(
 @contextmanager
 def _without_hooks(bases: list[type]) -> Iterator[None]:
     """Let making a subclass tell none of these; the caller holds the lock of definitions."""
-    kept = [
+    removed = [
         (base, vars(base)["__init_subclass__"])
         for base in bases
         if "__init_subclass__" in vars(base)
     ]
-    for base, _ in kept:
+    for base, _ in removed:
         type.__setattr__(base, "__init_subclass__", classmethod(_nothing))
     try:
         yield
     finally:
-        for base, hook in kept:
+        for base, hook in removed:
             type.__setattr__(base, "__init_subclass__", hook)
 
 

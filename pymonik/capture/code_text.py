@@ -117,7 +117,7 @@ def docstring(code: types.CodeType) -> str | None:
 class CodeWriter:
     """Writes code objects; hears of names that usually compute nothing.
 
-    write: takes tokens. constant: writes a constant. told: takes a name and whether only code that
+    write: takes tokens. constant: writes a constant. named: takes a name and whether only code that
     looks at its own names can see it.
     """
 
@@ -125,16 +125,16 @@ class CodeWriter:
         self,
         write: Callable[[str], object],
         constant: Callable[[Any], None],
-        told: Callable[[str, bool], None],
+        named: Callable[[str, bool], None],
     ) -> None:
         self._write = write
         self._constant = constant
-        self._told = told
+        self._named = named
 
     def code(self, code: types.CodeType, unnamed: frozenset[str] = frozenset()) -> None:
         """Write a code object.
 
-        unnamed: names of its module that stand for functions; what they are called is told, not
+        unnamed: names of its module that stand for functions; what they are called is reported, not
         written.
         """
         parameters = code.co_argcount + code.co_kwonlyargcount
@@ -147,13 +147,13 @@ class CodeWriter:
         attributes = _attributes(code) if unnamed else frozenset(code.co_names)
         for name in code.co_names:
             if name in unnamed and name not in attributes:
-                self._told(name, False)
+                self._named(name, False)
                 name = "…"
             self._write(name)
         # A parameter that an inner function uses is a cell, too: it is written above.
         locals_ = (*code.co_varnames[parameters:], *code.co_cellvars, *code.co_freevars)
         for name in locals_:
-            self._told(name, False)
+            self._named(name, False)
         self._constants(code, unnamed)
 
     def _constants(self, code: types.CodeType, unnamed: frozenset[str]) -> None:
@@ -161,14 +161,14 @@ class CodeWriter:
         before: Any = None
         for index, constant in enumerate(code.co_consts):
             if isinstance(constant, types.CodeType):
-                self._told(constant.co_name, False)
-                self._told(getattr(constant, "co_qualname", ""), True)
+                self._named(constant.co_name, False)
+                self._named(getattr(constant, "co_qualname", ""), True)
                 self.code(constant, unnamed)
             elif index == 0 and constant == docstring(code) and constant is not None:
-                self._told(constant, True)
+                self._named(constant, True)
                 self._write("None")
             elif _is_qualname(constant, before):
-                self._told(constant, True)
+                self._named(constant, True)
             else:
                 self._constant(constant)
             before = constant

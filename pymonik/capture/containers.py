@@ -29,6 +29,7 @@ _FEW, _MANY = 50, 20_000
 _FEW_BYTES = 1 << 14
 # Objects that are pickled to be compared: a data frame takes 100 us.
 _PICKLED = 50
+# Compared by identity alone.
 _LEAVES = IMMEDIATE | {types.ModuleType, types.FunctionType, types.BuiltinFunctionType}
 _CONTAINERS: tuple[Any, ...] = (OrderedDict, dict, list, tuple, set, frozenset, deque)
 _BOUND = (types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType)
@@ -36,7 +37,7 @@ _REDUCE = ("__reduce__", "__reduce_ex__", "__getstate__")
 
 
 class ContainerWatch:
-    """What containers held: `hold` tells whether they hold the same."""
+    """What containers held: `hold` says whether they hold the same."""
 
     __slots__ = ("_few", "_many", "_moment")
 
@@ -137,8 +138,8 @@ class _Slots:
         return self._count
 
     def __iter__(self) -> Iterator[Any]:
-        found = self._get(self._obj)
-        return iter(found if self._count > 1 else (found,))
+        values = self._get(self._obj)
+        return iter(values if self._count > 1 else (values,))
 
 
 def _seen_by(function: types.FunctionType) -> Iterable[Any]:
@@ -167,7 +168,7 @@ def parts_of(obj: Any, kind: Any) -> list[Any]:
     """Return what can be changed of an object: it as a container, and its attributes."""
     try:
         return _parts(obj, kind)
-    except Exception:  # whatever objects of the user do when they are looked at: pickling tells
+    except Exception:  # objects of the user may do anything when looked at: pickling reports it
         return []
 
 
@@ -188,8 +189,8 @@ def _parts(obj: Any, kind: Any) -> list[Any]:
 def _is_pickled_by_attributes(kind: Any) -> bool:
     if kind is types.SimpleNamespace:
         return True
-    found = (vars(base).get("__pymonik_role__") for base in kind.__mro__)
-    if any(role is not None for role in found):
+    roles = (vars(base).get("__pymonik_role__") for base in kind.__mro__)
+    if any(role is not None for role in roles):
         return False
     own = (getattr(kind, name, None) is getattr(object, name, None) for name in _REDUCE)
     return all(own)

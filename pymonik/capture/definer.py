@@ -16,7 +16,7 @@ import cloudpickle
 from pymonik.capture import class_parts
 from pymonik.capture.by_value import travels, travels_from
 from pymonik.capture.definition_maker import needed
-from pymonik.capture.definition_record import DefinitionRecord, Taken, found_at, known
+from pymonik.capture.definition_record import DefinitionRecord, Taken, found_at, record_of
 from pymonik.capture.definitions import TABLE
 from pymonik.capture.namespaces import Namespace, is_variable, reduce_cell
 from pymonik.capture.pickler import Pickler
@@ -55,7 +55,7 @@ class _Definer(Pickler):
                 self.is_single = True
                 return object.__new__, (type(obj),), vars_of(obj) or None
         if type(obj) in PROCESS_OWN:  # of the class, such as a lock for all of its objects
-            record = known(obj)
+            record = record_of(obj)
             return PROCESS_OWN[type(obj)](obj) if record is None else self._refer(record)
         if type(obj) is top and isinstance(obj, enum.Enum):
             return class_parts.reduce_member(obj)
@@ -84,10 +84,10 @@ class _Definer(Pickler):
 
     def _shared(self, value: Any, name: str) -> DefinitionRecord | None:
         """Return what a method sees a definition of its own, so that all that see it share it."""
-        found = super()._shared(value, name)
-        if found is None and is_shareable(value) and found_at(name) is value:
+        shared = super()._shared(value, name)
+        if shared is None and is_shareable(value) and found_at(name) is value:
             return TABLE.record_of(value, name)
-        return found
+        return shared
 
 
 def define(record: DefinitionRecord) -> Taken:

@@ -62,20 +62,20 @@ class DefinitionMaker:
         if id in self.skeletons:
             return self.skeletons[id]
         reference = (id, closure(id, self.by_id))
-        found = self.table.found(*reference)
-        if found is None:
+        made = self.table.found(*reference)
+        if made is None:
             head = header_of(self.by_id[id])
-            found = self.table.here(head) if head.named else None
-            if found is not None:
-                return found
+            made = self.table.here(head) if head.named else None
+            if made is not None:
+                return made
             for name in head.before:
                 self.get(name)
             if id in self.skeletons:  # one of these needs it in turn, and has made it
                 return self.skeletons[id]
-            found = self.skeletons[id] = pickle.loads(head.data)
-            self.table.note_made(reference, found)
+            made = self.skeletons[id] = pickle.loads(head.data)
+            self.table.note_made(reference, made)
             self.made.append(reference)
-        return found
+        return made
 
 
 class _Current(threading.local):

@@ -17,7 +17,7 @@ from pymonik.capture.watch import ObjectWatch
 from pymonik.values.content import Definition
 
 # Of definitions that are kept: those of a notebook that is used for a long time.
-KEPT = 2048
+MAX_RECORDS = 2048
 # The outline of what exists once in its module, such as a sentinel, and has no state.
 SINGLE = b"single"
 
@@ -37,7 +37,7 @@ class Header(NamedTuple):
     data: bytes
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=MAX_RECORDS)
 def header_of(definition: Definition) -> Header:
     """Return what is in a definition."""
     return Header(*pickle.loads(memoryview(definition)[len(Definition.MAGIC) :]))
@@ -117,7 +117,7 @@ class Taken(NamedTuple):
 RECORDS: OrderedDict[int, DefinitionRecord] = OrderedDict()
 
 
-def known(obj: Any) -> DefinitionRecord | None:
+def record_of(obj: Any) -> DefinitionRecord | None:
     """Return the record of an object, if it has one."""
     return RECORDS.get(id(obj))
 
@@ -142,10 +142,10 @@ def closure(id: str, by_id: dict[str, Definition]) -> tuple[Definition, ...]:
 def found_at(name: str) -> Any:
     """Return what a module that is loaded here has under "module:qualname", None if nothing."""
     module, _, qualname = name.partition(":")
-    found: Any = sys.modules.get(module)
+    current: Any = sys.modules.get(module)
     if not qualname:  # its variables themselves
-        return getattr(found, "__dict__", None)
+        return getattr(current, "__dict__", None)
     for part in qualname.split("."):
-        found = vars(found).get(part) if hasattr(found, "__dict__") else None
-    is_task = getattr(type(found), "__pymonik_role__", None) == "task"
-    return found.__pymonik_function__ if is_task else found
+        current = vars(current).get(part) if hasattr(current, "__dict__") else None
+    is_task = getattr(type(current), "__pymonik_role__", None) == "task"
+    return current.__pymonik_function__ if is_task else current

@@ -35,15 +35,15 @@ def is_live(buffer: Any) -> bool:
 def known_by(buffers: Sequence[Any]) -> dict[str, Any]:
     """Return the classes that a content was loaded with, by their ids."""
     parts = {header_of(b).id: b for b in buffers if type(b) is Definition}
-    found = {name: TABLE.found(name, closure(name, parts)) for name in parts}
-    return {name: obj for name, obj in found.items() if obj is not None}
+    objects = {name: TABLE.found(name, closure(name, parts)) for name in parts}
+    return {name: obj for name, obj in objects.items() if obj is not None}
 
 
 @contextmanager
-def as_seen_by(known: dict[str, Any]) -> Iterator[None]:
+def as_seen_by(classes: dict[str, Any]) -> Iterator[None]:
     """Let classes be those that a function was loaded with, where it knows them."""
     outer = TABLE.forced.objects
-    TABLE.forced.objects = {**outer, **known} if outer else known
+    TABLE.forced.objects = {**outer, **classes} if outer else classes
     try:
         yield
     finally:

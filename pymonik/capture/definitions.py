@@ -6,7 +6,7 @@ class has changed. What comes back names it, and gets the object that this proce
 name: the user's own class stays the one there is.
 
 A definition's data name others by their ids alone, so that they may need each other in circles;
-what a reference carries is all of them, and which version is meant is told by their bytes.
+what a reference carries is all of them, and which version is meant is decided by their bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pymonik.capture import class_parts
 from pymonik.capture.as_captured import are_live
 from pymonik.capture.definition_maker import DefinitionMaker, Reference
 from pymonik.capture.definition_record import (
-    KEPT,
+    MAX_RECORDS,
     RECORDS,
     SINGLE,
     DefinitionRecord,
@@ -33,8 +33,8 @@ from pymonik.capture.definition_record import (
     closure,
     found_at,
     header_of,
-    known,
     own_header,
+    record_of,
 )
 from pymonik.capture.shown import SHOWN
 from pymonik.capture.watch import ObjectWatch
@@ -72,6 +72,8 @@ class Definitions:
         self.define: Callable[[DefinitionRecord], Taken]
         # Versions that stand for classes in a thread: see `definition_versions`.
         self.forced = _Forced()
+        # Guards the tables: any thread captures calls and loads contents. Its thread may take it
+        # again: pickling a class may define others.
         self.lock = fork_safe(threading.RLock())
         self._records = RECORDS
         self._own: dict[str, DefinitionRecord] = {}
@@ -98,7 +100,7 @@ class Definitions:
             return record
 
     def _forget_some(self) -> None:
-        while len(self._records) > KEPT:
+        while len(self._records) > MAX_RECORDS:
             _, gone = self._records.popitem(last=False)
             if self._own.get(gone.id) is gone:
                 del self._own[gone.id]
@@ -164,14 +166,14 @@ class Definitions:
         forced = self.forced.objects.get(id)
         if forced is not None:
             return forced
-        found = self.found(id, parts)
-        if found is None:
+        obj = self.found(id, parts)
+        if obj is None:
             with self.lock:
-                found = self._made.get((id, parts))
-                if found is None:
-                    found = self._found_or_made(id, parts)
-        SHOWN.show(id, found)
-        return found
+                obj = self._made.get((id, parts))
+                if obj is None:
+                    obj = self._found_or_made(id, parts)
+        SHOWN.show(id, obj)
+        return obj
 
     def found(self, id: str, parts: tuple[Definition, ...]) -> Any:
         """Return the object that a reference means here, if it is there."""
@@ -183,9 +185,9 @@ class Definitions:
     def _found_or_made(self, id: str, parts: tuple[Definition, ...]) -> Any:
         head = own_header(id, parts)
         if head.named:
-            found = self.here(head)
-            if found is not None:
-                return found
+            obj = self.here(head)
+            if obj is not None:
+                return obj
         return DefinitionMaker(self, parts).make(id, parts)
 
     def is_here(self, head: Header) -> bool:
@@ -206,17 +208,17 @@ class Definitions:
         module, _, qualname = head.id.partition("#")[0].partition(":")
         shipped = sys.modules.get("pymonik.capture.importer")
         if shipped is not None and module != "__main__":
-            found = shipped.IMPORTER.lookup(module, qualname)
-            if found is not None:
-                return found
-        found = found_at(f"{module}:{qualname}")
-        if found is None or known(found) is not None:
+            obj = shipped.IMPORTER.lookup(module, qualname)
+            if obj is not None:
+                return obj
+        obj = found_at(f"{module}:{qualname}")
+        if obj is None or record_of(obj) is not None:
             return None
-        outline = class_parts.outline(found) if isinstance(found, type) else SINGLE
+        outline = class_parts.outline(obj) if isinstance(obj, type) else SINGLE
         if outline != head.outline:
             return None
-        self._records[id(found)] = self._own[head.id] = DefinitionRecord(found, head.id, True, True)
-        return found
+        self._records[id(obj)] = self._own[head.id] = DefinitionRecord(obj, head.id, True, True)
+        return obj
 
     def note_made(self, reference: Reference, obj: Any) -> None:
         """Keep what was made here of definitions."""
@@ -226,7 +228,7 @@ class Definitions:
         record.definition = next(part for part in reference[1] if header_of(part).id == head.id)
         self._made[reference] = obj
         self._records[id(obj)] = record
-        while len(self._made) > KEPT:
+        while len(self._made) > MAX_RECORDS:
             self._made.popitem(last=False)
         self._forget_some()
 

@@ -25,13 +25,13 @@ def imported(function: Callable[..., Any]) -> set[str]:
     Those its globals name and those its code imports, also by way of helpers that travel along;
     neither the standard library nor what travels with the function.
     """
-    found: set[str] = set()
+    modules: set[str] = set()
     for reached in reachable(function):
-        found.update(_in_code(reached.__code__))
-        found.update(_in_globals(reached))
-    if not found and getattr(function, "__module__", None):
-        found.add(str(function.__module__))
-    tops = {name.partition(".")[0] for name in found}
+        modules.update(_in_code(reached.__code__))
+        modules.update(_in_globals(reached))
+    if not modules and getattr(function, "__module__", None):
+        modules.add(str(function.__module__))
+    tops = {name.partition(".")[0] for name in modules}
     return {top for top in tops if top not in sys.stdlib_module_names and _is_elsewhere(top)}
 
 

@@ -1,7 +1,7 @@
 """Fingerprints of functions: the same in every run, another when what a call computes may change.
 
 Enters: a function. Leaves: one digest of all that it can reach, which decides; and a digest for
-each part of it, which tells people what has changed: its own code, helpers that travel along,
+each part of it, which shows people what has changed: its own code, helpers that travel along,
 global values, packages, Python. How values are written is told in `canonical_text`.
 """
 
@@ -25,7 +25,7 @@ Parts = dict[str, str]
 # The part that decides whether two functions are equal, whatever the others are called.
 WHOLE = "code and the places of what it uses"
 # How parts are called that are named for people.
-_TELLING = ("code of ", "global ", "closure ", "bound arguments")
+_SPECIFIC = ("code of ", "global ", "closure ", "bound arguments")
 # Of pickles, in bytes: each opcode is looked at.
 _SMALL = 1 << 16
 
@@ -65,17 +65,17 @@ def deciding(parts: Parts) -> Parts:
     """Return the parts that tell functions apart; the others say where they differ."""
     if WHOLE not in parts:
         return parts
-    return {name: part for name, part in parts.items() if not name.startswith(_TELLING)}
+    return {name: part for name, part in parts.items() if not name.startswith(_SPECIFIC)}
 
 
 def changed_parts(before: Parts, after: Parts) -> list[str]:
     """Return the names of the parts in which two functions differ; none when only names changed."""
     differing = [part for part in sorted({*before, *after}) if before.get(part) != after.get(part)]
     if WHOLE in before and before.get(WHOLE) == after.get(WHOLE):
-        return [part for part in differing if not part.startswith(_TELLING)]
+        return [part for part in differing if not part.startswith(_SPECIFIC)]
     # The whole is told of where nothing smaller is: values or helpers have changed places.
-    told = any(part.startswith(_TELLING) for part in differing)
-    return [part for part in differing if part != WHOLE or not told]
+    is_specific = any(part.startswith(_SPECIFIC) for part in differing)
+    return [part for part in differing if part != WHOLE or not is_specific]
 
 
 def parts_of(
@@ -86,31 +86,33 @@ def parts_of(
     whole: what was noted when the function was captured.
     """
     if isinstance(function, StoredFunction):
-        some = function.parts.items()
-        return {name: p for name, p in some if packages or not name.startswith("package ")}
+        named = function.parts.items()
+        return {name: p for name, p in named if packages or not name.startswith("package ")}
     whole = whole or whole_of(function)
-    parts = {WHOLE: whole.digest, **_told_of(function)}
+    parts = {WHOLE: whole.digest, **_parts_of(function)}
     if packages:  # to ask for versions is slow where many are installed
         from pymonik.capture.dependencies import versions
 
-        found = versions(function, whole.packages)
-        parts.update((f"package {name}", version) for name, version in found.items())
+        packages_used = versions(function, whole.packages)
+        parts.update((f"package {name}", version) for name, version in packages_used.items())
     parts["python"] = f"{sys.version_info[0]}.{sys.version_info[1]}"
     return parts
 
 
-def _told_of(function: Callable[..., Any]) -> Parts:
+def _parts_of(function: Callable[..., Any]) -> Parts:
     """Return a digest by name of the functions and values that a function uses."""
-    found: dict[str, set[str]] = {}
+    digests_of: dict[str, set[str]] = {}
     functions = reachable(function)
     for reached in functions:
-        found.setdefault(f"code of {reached.__qualname__}", set()).add(_digest(code_text(reached)))
+        digests_of.setdefault(f"code of {reached.__qualname__}", set()).add(
+            _digest(code_text(reached))
+        )
         for name, value in values_of(reached):
-            found.setdefault(name, set()).add(_digest(text(value)))
+            digests_of.setdefault(name, set()).add(_digest(text(value)))
     # Two functions may have one name, and so may values that they use.
     parts = {
-        name: _digest(repr(sorted(some))) if len(some) > 1 else next(iter(some))
-        for name, some in found.items()
+        name: _digest(repr(sorted(digests))) if len(digests) > 1 else next(iter(digests))
+        for name, digests in digests_of.items()
     }
     if isinstance(function, functools.partial):
         parts["bound arguments"] = _digest(text((function.args, function.keywords)))
@@ -135,9 +137,9 @@ def content_digest(content: Content, slots: int = 0) -> str:
     in each run: it is loaded, and its value is read. Where a class in it has been changed since,
     what is loaded is not what was captured: its bytes are compared. slots: how many holes it has.
     """
-    known = _KNOWN.get(content)
-    if known is None:
-        known = content.digest.hex()
+    digest = _KNOWN.get(content)
+    if digest is None:
+        digest = content.digest.hex()
         if content.has_definitions or b"cloudpickle" in content.data or _holds_set(content.data):
             try:
                 value = content.load([f"slot {i}" for i in range(slots)])
@@ -145,13 +147,13 @@ def content_digest(content: Content, slots: int = 0) -> str:
             except Exception:  # whatever a class of the user does when it is made without a call
                 logger.debug("a value cannot be read again: its bytes are compared", exc_info=True)
             else:  # asked after it was read: another thread may change a class meanwhile
-                known = read if are_current(content.buffers) else known
-        _KNOWN[content] = known
-    return known
+                digest = read if are_current(content.buffers) else digest
+        _KNOWN[content] = digest
+    return digest
 
 
 def parameters_of(function: Callable[..., Any], context: bool = False) -> tuple[str, ...]:
-    """Return the names of the parameters, none when it does not tell."""
+    """Return the names of the parameters, none when it has no signature."""
     if isinstance(function, StoredFunction):
         return function.parameters
     import inspect

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SMALL = frozenset({int, float, bool, type(None), complex, type(Ellipsis)})
 # Longer strings are contents, so that equal ones are stored and sent once.
 LONG = 4096
+# Bytes of each of the three parts of a buffer that are hashed.
 _PART = 1024
 # Stands for a global that is not there yet.
 _MISSING: Any = object()
@@ -41,7 +42,7 @@ class Interner:
         self.new_bytes = 0
         from pymonik.capture.snapshot import ModuleSnapshots  # not for `import pymonik`
 
-        self.editions = ModuleSnapshots()
+        self.snapshots = ModuleSnapshots()
         # The modules that what was frozen comes from.
         self.origins: set[str] = set()
 
@@ -74,9 +75,9 @@ class Interner:
                 "or make it inside the task."
             ) from error
         if modules:
-            found = self.editions.note(modules)
+            sources = self.snapshots.note(modules)
             if needed is not None:
-                needed.update(found)
+                needed.update(sources)
         remembered = self._large.get(id(obj))
         if remembered is not None and remembered[1].equals(data, raw):
             return remembered[1], handles_in
@@ -87,9 +88,9 @@ class Interner:
 
     def _intern(self, data: bytes, raw: list[memoryview]) -> Content:
         key = (data, *map(_sample, raw))
-        known = self._known.get(key)
-        if known is not None and known.equals(data, raw):
-            return known
+        interned = self._known.get(key)
+        if interned is not None and interned.equals(data, raw):
+            return interned
         content = Content(data, [freeze_buffer(view) for view in raw])
         self._known[key] = content
         self.new_bytes += content.size
@@ -105,7 +106,7 @@ class Interner:
 
 
 def _sample(view: memoryview) -> Any:
-    """Return what tells most buffers apart at no cost: their size and a hash of three parts."""
+    """Return what distinguishes most buffers at no cost: their size and a hash of three parts."""
     if type(view.obj) is Definition:  # it knows its hash, and mostly is the same object
         return view.obj
     middle, end = view.nbytes // 2, view.nbytes - _PART
@@ -231,8 +232,8 @@ def capture_function(
 ) -> Code:
     """Freeze a function with the globals and closure it needs.
 
-    noted: if it has fewer bytes, note what tells it from others, too: objects that it uses may
-    change before the flush.
+    noted: if it has fewer bytes, note what distinguishes it from others, too: objects that it uses
+    may change before the flush.
     """
     modules: set[str] = set()
     used: list[Any] = []
@@ -272,5 +273,5 @@ def prepare_classes(function: Callable[..., Any]) -> None:
             if issubclass(type(value), type) and travels(value):
                 try:
                     define_class(value)
-                except Exception:  # told by the pickler, with the path that leads there
+                except Exception:  # reported by the pickler, with the path that leads there
                     return

@@ -27,30 +27,30 @@ def add_names_in_classes(function: types.FunctionType, reduced: Any) -> None:
 
     Their bodies load names in another way than functions do, which cloudpickle does not look for.
     """
-    known = reduced[2][1]["__globals__"]
+    variables = reduced[2][1]["__globals__"]
     for name in _names_in_classes(function.__code__):
         if name in function.__globals__:
-            known.setdefault(name, function.__globals__[name])
+            variables.setdefault(name, function.__globals__[name])
 
 
 @functools.lru_cache(maxsize=4096)
 def _names_in_classes(code: types.CodeType) -> tuple[str, ...]:
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
-            found.update(dict.fromkeys(_names_in_classes(inner)))
+            names.update(dict.fromkeys(_names_in_classes(inner)))
             if not inner.co_flags & inspect.CO_OPTIMIZED:  # the body of a class
                 loads = (i.argval for i in dis.get_instructions(inner) if i.opname in _LOADS)
-                found.update(dict.fromkeys(loads))
-    return tuple(name for name in found if name != "__name__")
+                names.update(dict.fromkeys(loads))
+    return tuple(name for name in names if name != "__name__")
 
 
 def named(obj: Any, reduced: Any) -> Any:
     """Have what a local module defines be the one of that module, where the module came along."""
-    found: Any = sys.modules.get(obj.__module__)
+    current: Any = sys.modules.get(obj.__module__)
     for part in obj.__qualname__.split("."):
-        found = getattr(found, part, None)
-    if getattr(found, "__pymonik_function__", found) is not obj:
+        current = getattr(current, part, None)
+    if getattr(current, "__pymonik_function__", current) is not obj:
         return reduced
     make, parts, state, *rest = reduced
     if make in (MAKE_FUNCTION, function_in):

@@ -1,7 +1,7 @@
 """Modules that came with the tasks: imported from their sources, where no file of them is.
 
-Enters: the sources of an edition, when a unit of it begins. Leaves: modules in `sys.modules`, those
-of the edition that runs. Each edition has modules of its own, so that a file that was edited is
+Enters: the sources of a snapshot, when a unit of it begins. Leaves: modules in `sys.modules`, those
+of the snapshot that runs. Each snapshot has modules of its own, so that a file that was edited is
 imported anew, and two clients with different files of one name do not meet.
 """
 
@@ -25,12 +25,12 @@ from pymonik.capture.source import ModuleSource
 from pymonik.values.content import Content
 
 logger = logging.getLogger("pymonik")
-# Editions whose modules are kept, though another one runs.
-_KEPT = 8
+# Snapshots whose modules are kept, though another one runs.
+_MAX_KEPT = 8
 
 
 class ModuleSet:
-    """The modules of one edition: their sources, and those that are set aside while others run."""
+    """The modules of one snapshot: their sources, and those that are set aside while others run."""
 
     def __init__(self, sources: dict[str, ModuleSource] | None = None) -> None:
         self.sources = sources or {}
@@ -45,7 +45,7 @@ class ModuleSet:
 
 # Neither this nor the loader is an ABC of `importlib.abc`, which loads twenty modules an executor.
 class SnapshotImporter:
-    """Finds modules in the edition that runs; `functions` is a cache for each edition."""
+    """Finds modules in the snapshot that runs; `functions` is a cache for each snapshot."""
 
     def __init__(self) -> None:
         self._base = self._current = ModuleSet()
@@ -53,19 +53,19 @@ class SnapshotImporter:
         self._content: Content | None = None
 
     def enter(self, content: Content | None) -> ModuleSet:
-        """Let the modules of an edition be those that imports find."""
+        """Let the modules of a snapshot be those that imports find."""
         if content is self._content:
             return self._current
-        module_set = self._base if content is None else self._world_of(content)
+        module_set = self._base if content is None else self._module_set_of(content)
         self._switch(module_set)
         self._content = content
         return module_set
 
     @contextmanager
     def at_home(self, content: Content | None) -> Iterator[None]:
-        """Take the modules of an edition for those of this process, which recorded the calls.
+        """Take the modules of a snapshot for those of this process, which recorded the calls.
 
-        One that nobody finds here, as those of a graph out of a file, is imported from its source.
+        One that is not found here, as those of a graph out of a file, is imported from its source.
         """
         before = self._current
         self._current = ModuleSet(_sources(content) if content is not None else None)
@@ -78,22 +78,22 @@ class SnapshotImporter:
                 sys.meta_path.remove(self)
             self._current = before
 
-    def _world_of(self, content: Content) -> ModuleSet:
+    def _module_set_of(self, content: Content) -> ModuleSet:
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
-        known = self._known.get(content.digest)
-        if known is None:
+        cached = self._known.get(content.digest)
+        if cached is None:
             sources = _sources(content)
-            # An edition that has grown is the same edition.
+            # A snapshot that has grown is the same snapshot.
             agreeing = (
                 module_set for module_set in self._known.values() if module_set.agrees(sources)
             )
-            known = self._known[content.digest] = next(agreeing, None) or ModuleSet()
-            known.sources = {**known.sources, **sources}
+            cached = self._known[content.digest] = next(agreeing, None) or ModuleSet()
+            cached.sources = {**cached.sources, **sources}
         self._known.move_to_end(content.digest)
-        while len(self._known) > _KEPT:
+        while len(self._known) > _MAX_KEPT:
             self._known.popitem(last=False)
-        return known
+        return cached
 
     def _switch(self, module_set: ModuleSet) -> None:
         before, self._current = self._current, module_set
@@ -110,7 +110,7 @@ class SnapshotImporter:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: Any = None
     ) -> ModuleSpec | None:
-        """Find a module of the edition that runs."""
+        """Find a module of the snapshot that runs."""
         source = self._current.sources.get(fullname)
         if source is None:
             return None
@@ -125,24 +125,24 @@ class SnapshotImporter:
         return spec
 
     def lookup(self, module: str, qualname: str) -> Any:
-        """Return what the edition that runs has under a name; None when it has nothing there."""
+        """Return what the snapshot that runs has under a name; None when it has nothing there."""
         module_set = self._current
         if module not in module_set.sources or module in module_set.failed:
             return None
         before = set(sys.modules)
         try:
-            found: Any = importlib.import_module(module)
+            obj: Any = importlib.import_module(module)
         except Exception as error:  # what was pickled serves as well, whatever the module lacks
             logger.debug("%s cannot be imported here: %r", module, error)
             self._forget(module, before)
             return None
         try:
             for part in qualname.split("."):
-                found = getattr(found, part)
+                obj = getattr(obj, part)
         except AttributeError as error:
             logger.debug("%s.%s is not to be had here: %r", module, qualname, error)
             return None
-        return getattr(found, "__pymonik_function__", found)
+        return getattr(obj, "__pymonik_function__", obj)
 
     def _forget(self, module: str, before: set[str]) -> None:
         """Leave nothing of a package whose import failed: half of it would be taken for all."""
@@ -175,8 +175,8 @@ class _Loader:
     def exec_module(self, module: types.ModuleType) -> None:
         exec(self.get_code(module.__name__), vars(module))
         if self._source.set_here:
-            kept = pickle.loads(self._source.set_here)
-            for name, (data, buffers) in kept.items():
+            overrides = pickle.loads(self._source.set_here)
+            for name, (data, buffers) in overrides.items():
                 setattr(module, name, Content(data, buffers).load())
 
 
@@ -198,8 +198,8 @@ def local_object(module: str, qualname: str, make: Any, *parts: Any) -> Any:
 
     What travels by value and what a module defines are one where the module came along.
     """
-    found = IMPORTER.lookup(module, qualname)
-    return found if found is not None else make(*parts)
+    obj = IMPORTER.lookup(module, qualname)
+    return obj if obj is not None else make(*parts)
 
 
 @pickled

@@ -51,7 +51,7 @@ def always() -> list[str]:
     names = [name for name in _listed() if not name.startswith("-")]
     for name in list(names):
         folders = getattr(spec_of(name), "submodule_search_locations", None)
-        names += [found.name for found in pkgutil.walk_packages(folders or [], name + ".", str)]
+        names += [info.name for info in pkgutil.walk_packages(folders or [], name + ".", str)]
     return names
 
 
@@ -121,8 +121,8 @@ def _is_beside_nothing(name: str, file: str) -> bool:
     """Return whether a module was loaded from a file that no import finds, as plug-ins are."""
     if not file.endswith(".py") or "." in name or file.startswith(_installed()):
         return False
-    found = PathFinder.find_spec(name)
-    return found is None or found.origin is None or not _is_same_file(found.origin, file)
+    spec = PathFinder.find_spec(name)
+    return spec is None or spec.origin is None or not _is_same_file(spec.origin, file)
 
 
 def _is_same_file(one: str, other: str) -> bool:

@@ -50,16 +50,16 @@ def _defined_in(space: dict[str, Any]) -> tuple[list[types.FunctionType], list[t
     for value in list(space.values()):
         if issubclass(type(value), type):  # a stand-in may raise when it is asked
             methods += list(_methods(value)) if value.__module__ == module else []
-        elif (found := _function_of(value)) is not None and found.__globals__ is space:
-            functions.append(found)
+        elif (function := _function_of(value)) is not None and function.__globals__ is space:
+            functions.append(function)
     return functions, methods
 
 
 def _methods(cls: type) -> Iterator[types.FunctionType]:
     for value in list(vars(cls).values()):
         for part in (value, *(getattr(value, name, None) for name in ("fget", "fset", "fdel"))):
-            if (found := _function_of(part)) is not None:
-                yield found
+            if (function := _function_of(part)) is not None:
+                yield function
 
 
 def _function_of(value: Any) -> types.FunctionType | None:
@@ -111,9 +111,9 @@ def function_in(code: types.CodeType, space: dict[str, Any], *rest: Any) -> type
 def complete_in(function: types.FunctionType, state: Any) -> None:
     """Complete it."""
     space = function.__globals__
-    kept = space["__builtins__"]
+    builtins = space["__builtins__"]
     cloudpickle.cloudpickle._function_setstate(function, state)
-    space["__builtins__"] = kept
+    space["__builtins__"] = builtins
 
 
 def is_variable(cell: types.CellType) -> bool:

@@ -19,7 +19,7 @@ import cloudpickle
 from pymonik.capture import class_parts
 from pymonik.capture.arrays import reduce_array
 from pymonik.capture.by_value import is_importable, is_made, travels, travels_from
-from pymonik.capture.definition_record import DefinitionRecord, known
+from pymonik.capture.definition_record import DefinitionRecord, record_of
 from pymonik.capture.definitions import TABLE, defined
 from pymonik.capture.function_parts import MAKE_FUNCTION, add_names_in_classes, named
 from pymonik.capture.local_modules import is_local
@@ -62,8 +62,8 @@ def _role_of(kind: Any) -> Any:
     if type(kind) is type:
         return getattr(kind, "__pymonik_role__", None)
     # A metaclass may answer every question: only what stands in a class counts.
-    found = (vars(base).get("__pymonik_role__") for base in kind.__mro__)
-    return next((role for role in found if role is not None), None)
+    roles = (vars(base).get("__pymonik_role__") for base in kind.__mro__)
+    return next((role for role in roles if role is not None), None)
 
 
 def _is_plain(obj: Any, kind: Any) -> bool:
@@ -109,7 +109,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         # The first three are met with every object of a class of the script: in this order.
         if obj is defined:
             return NotImplemented
-        if kind is type and (record := known(obj)) is not None:
+        if kind is type and (record := record_of(obj)) is not None:
             self.origins.add(obj.__module__)
             return self._refer(record)
         if type(kind) is type and _is_plain(obj, kind):
@@ -152,7 +152,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def _reduce_type(self, cls: Any) -> Any:
         self.origins.add(cls.__module__)
-        if (record := known(cls)) is not None:
+        if (record := record_of(cls)) is not None:
             return self._refer(record)
         if travels(cls):
             return self._refer(TABLE.record_of(cls))
@@ -208,12 +208,12 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         """Return what stands for a cell in all functions that have it: an empty one, or a name."""
         if id(cell) not in self._cells:
             record = self._cell_record(cell, function)
-            known = types.CellType() if record is None else self._stand_in(record)
-            self._cells[id(cell)] = cell, known
+            stand_in = types.CellType() if record is None else self._stand_in(record)
+            self._cells[id(cell)] = cell, stand_in
         return self._cells[id(cell)][1]
 
     def _cell_record(self, cell: Any, function: Any) -> DefinitionRecord | None:
-        return known(cell)
+        return record_of(cell)
 
     def _stand_in(self, record: DefinitionRecord) -> SharedGlobal:
         return self._stand_ins.setdefault(id(record), SharedGlobal(record))
@@ -249,9 +249,9 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
                 values[name] = self._stand_in(record)
 
     def _shared(self, value: Any, name: str) -> DefinitionRecord | None:
-        if type(value) in PROCESS_OWN:  # also of a module that nobody has registered
+        if type(value) in PROCESS_OWN:  # also of a module that is not registered
             return TABLE.record_of(value, name)
-        record = known(value)
+        record = record_of(value)
         return None if record is None or isinstance(value, type) else record
 
 
@@ -265,7 +265,7 @@ class SharedGlobal:
 
 
 def _reduce_code(code: types.CodeType) -> Any:
-    """Take code apart as cloudpickle does, and keep where it is from: tracebacks tell it.
+    """Take code apart as cloudpickle does, and keep where it is from: tracebacks show it.
 
     Since 3.1.3 cloudpickle leaves that out, so that its pickles do not depend on it; keys of ours
     do not either way (see `fingerprint`).

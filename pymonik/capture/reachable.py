@@ -31,7 +31,7 @@ def reachable(function: Callable[..., Any]) -> list[types.FunctionType]:
     """List the functions that travel with a function by value, itself first."""
     from pymonik.capture.local_modules import is_local
 
-    found: dict[int, types.FunctionType] = {}
+    functions: dict[int, types.FunctionType] = {}
     open_ones: list[Any] = [function]
     while open_ones:
         current = open_ones.pop()
@@ -43,12 +43,12 @@ def reachable(function: Callable[..., Any]) -> list[types.FunctionType]:
             current = current.__pymonik_function__
         if type(current) in (types.MethodType, staticmethod, classmethod):
             current = current.__func__
-        if type(current) is not types.FunctionType or id(current) in found:
+        if type(current) is not types.FunctionType or id(current) in functions:
             continue
         module = current.__module__
         if current is not function and not (module in (None, "__main__") or is_local(module)):
             continue
-        found[id(current)] = current
+        functions[id(current)] = current
         names = set(global_names(current.__code__))
         seen = [current.__globals__[n] for n in names if n in current.__globals__]
         for value in seen:
@@ -58,4 +58,4 @@ def reachable(function: Callable[..., Any]) -> list[types.FunctionType]:
         open_ones += [cell_value(cell) for cell in current.__closure__ or ()]
         wrapped = getattr(current, "__wrapped__", None)
         open_ones += [wrapped] if wrapped is not None else []
-    return list(found.values())
+    return list(functions.values())

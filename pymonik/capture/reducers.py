@@ -1,4 +1,4 @@
-"""Reducers: objects that `pickle` has no right answer for, though all that they are can be told.
+"""Reducers: objects that `pickle` has no right answer for, though they can be described.
 
 Enters: an object, met by the pickler. Leaves: how it is made again: dispatchers of `functools`,
 views of memory, caches, modules made at run time, what exists once in its module.
@@ -22,6 +22,7 @@ from pymonik.capture.by_value import travels_from
 from pymonik.capture.definition_record import found_at
 from pymonik.values.content import IMMEDIATE
 
+# `Py_TPFLAGS_HEAPTYPE`: a class that was made at run time.
 HEAP_TYPE = 1 << 9
 _OF_MODULES = frozenset({"__builtins__", "__loader__", "__spec__", "__cached__"})
 
@@ -85,7 +86,7 @@ def _name_in(obj: Any, *modules: str) -> str | None:
 
 
 def is_shareable(value: Any) -> bool:
-    """Return whether it matters that all who see an object see the same one."""
+    """Return whether it matters that all holders of an object hold the same one."""
     kind = type(value)
     if kind in (list, dict, set, bytearray):
         return True
@@ -132,7 +133,7 @@ PROCESS_OWN: dict[Any, Callable[[Any], Any]] = {
 
 
 def _reduce_cached(obj: Any) -> Any:
-    """Carry a function with a cache, which begins empty, where nobody can import it."""
+    """Carry a function with a cache, which begins empty, where it cannot be imported."""
     function = obj.__wrapped__
     if not isinstance(function, types.FunctionType):
         return NotImplemented

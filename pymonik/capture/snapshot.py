@@ -1,8 +1,8 @@
-"""Editions: the sources of local modules that the calls of one client need, as of one moment.
+"""Snapshots: the sources of local modules that the calls of one client need, as of one moment.
 
 Enters: names of modules that were met in pickles and in code. Leaves: a `ModuleSnapshot` for each
 state of the files: it grows while they stay as they are, and another one follows when one has
-changed. Calls of different editions never share a unit. Which modules are local is the business of
+changed. Calls of different snapshots never share a unit. Which modules are local is the business of
 `local_modules`, what is in them of `source_closure`.
 """
 
@@ -28,7 +28,7 @@ class ModuleSnapshot:
 
     @classmethod
     def of_content(cls, content: Content) -> ModuleSnapshot:
-        """Return an edition that was made elsewhere, and grows no more."""
+        """Return a snapshot that was made elsewhere, and grows no more."""
         snapshot = cls()
         snapshot._content = content
         return snapshot
@@ -54,13 +54,13 @@ class ModuleSnapshot:
 
 
 class ModuleSnapshots:
-    """The current edition of one client; `changed` is called when another follows."""
+    """The current snapshot of one client; `changed` is called when another follows."""
 
     def __init__(self) -> None:
         self.current = ModuleSnapshot()
         self.changed: Callable[[], None] = lambda: None
         self._named = False
-        # Two threads that meet a changed module must not make an edition each: one would be lost.
+        # Two threads that meet a changed module must not make a snapshot each: one would be lost.
         self._lock = fork_safe(threading.RLock())
 
     def note(self, names: Iterable[str]) -> Iterable[str]:
@@ -73,7 +73,7 @@ class ModuleSnapshots:
                 if self.current.sources.get(name) != source:
                     note_text(source.file, source.text)
             if found and not self.current.agrees(found):
-                # Modules of one edition may import each other: all are looked at again.
+                # Modules of one snapshot may import each other: all are looked at again.
                 self.current = ModuleSnapshot(closure([*self.current.sources, *found]))
                 self.changed()
             self.current.add(found)

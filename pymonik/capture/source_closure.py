@@ -21,19 +21,19 @@ from pymonik.capture.source import ModuleSource, named
 
 def closure(names: Iterable[str]) -> dict[str, ModuleSource]:
     """Return the sources of local modules, and of those that they import; others are left out."""
-    found: dict[str, ModuleSource] = {}
+    sources: dict[str, ModuleSource] = {}
     open_ones = list(names)
     while open_ones:
         name = open_ones.pop()
-        if name in found or name == "__main__":
+        if name in sources or name == "__main__":
             continue
         source = source_of(name)
         if source is None:
             continue
-        found[name] = source
+        sources[name] = source
         package = name if source.is_package else name.rpartition(".")[0]
         open_ones += (name.rpartition(".")[0], *_imports(source.text, package))
-    return found
+    return sources
 
 
 def source_of(name: str) -> ModuleSource | None:
@@ -60,10 +60,10 @@ _TEXTS: dict[str, tuple[ModuleSpec, str]] = {}
 
 
 def _loaded_text(name: str, spec: ModuleSpec) -> str:
-    known = _TEXTS.get(name)
-    if known is None or known[0] is not spec:
-        known = _TEXTS[name] = (spec, _text_of(spec))
-    return known[1]
+    cached = _TEXTS.get(name)
+    if cached is None or cached[0] is not spec:
+        cached = _TEXTS[name] = (spec, _text_of(spec))
+    return cached[1]
 
 
 def _text_of(spec: ModuleSpec) -> str:
@@ -79,14 +79,14 @@ def _text_of(spec: ModuleSpec) -> str:
 
 @lru_cache(maxsize=512)
 def _imports(text: str, package: str) -> tuple[str, ...]:
-    found: list[str] = []
+    modules: list[str] = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            modules += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = [alias.name for alias in node.names]
-            found += named(node.module or "", node.level, names, package)
-    return tuple(dict.fromkeys(found))
+            modules += named(node.module or "", node.level, names, package)
+    return tuple(dict.fromkeys(modules))
 
 
 def _set_by_hand(module: Any, text: str) -> bytes:
@@ -104,17 +104,17 @@ def _set_by_hand(module: Any, text: str) -> bytes:
         return b""
     from pymonik.capture import freeze as pickling
 
-    kept = {}
+    overrides = {}
     for name, value in changed.items():
         try:
             data, raw, handles_in = pickling.freeze(value)
         except Exception:  # a lock, an open file: the module there makes its own, or has none
             continue
         if not handles_in:
-            kept[name] = (data, [bytes(view) for view in raw])
+            overrides[name] = (data, [bytes(view) for view in raw])
     import pickle
 
-    return pickle.dumps(kept, protocol=5) if kept else b""
+    return pickle.dumps(overrides, protocol=5) if overrides else b""
 
 
 def _same(value: Any, literal: Any) -> bool:
@@ -128,7 +128,7 @@ def _same(value: Any, literal: Any) -> bool:
 def _literals(text: str) -> tuple[tuple[str, Any], ...]:
     """Return the names that a module assigns once, at its top, and the literals they get."""
     counts: dict[str, int] = {}
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -137,10 +137,10 @@ def _literals(text: str) -> tuple[tuple[str, Any], ...]:
         target, value = _assignment(statement)
         if target is not None and counts[target] == 1:
             try:
-                found[target] = ast.literal_eval(value)
+                values[target] = ast.literal_eval(value)
             except ValueError:
                 continue
-    return tuple(found.items())
+    return tuple(values.items())
 
 
 def _assignment(statement: ast.stmt) -> tuple[str | None, Any]:

@@ -161,20 +161,20 @@ class ValueWriter:
     def _set(self, values: Any) -> None:
         """Write the elements in the order of their texts, each as if it were met first."""
         lists = (self._tokens, self._names, self._hidden, self._spaces)
-        marks = [len(kept) for kept in lists]
+        marks = [len(tokens) for tokens in lists]
         met = len(self._met)
         elements = []
         for value in values:
             self.of(value)
-            elements.append([kept[mark:] for kept, mark in zip(lists, marks)])
-            for kept, mark in zip(lists, marks):
-                del kept[mark:]
+            elements.append([tokens[mark:] for tokens, mark in zip(lists, marks)])
+            for tokens, mark in zip(lists, marks):
+                del tokens[mark:]
             while len(self._met) > met:
                 self._met.popitem()
         self._write(f"{type(values).__name__} {{")
         for element in sorted(elements):
-            for kept, added in zip(lists, element):
-                kept += added
+            for tokens, added in zip(lists, element):
+                tokens += added
         self._write("}")
 
     def _cell(self, cell: types.CellType) -> None:

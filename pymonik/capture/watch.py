@@ -33,14 +33,14 @@ Look = Callable[[], Iterable[Any]]
 
 
 class ObjectWatch:
-    """What an object held: `holds` tells whether it holds the same."""
+    """What an object held: `holds` says whether it holds the same."""
 
     __slots__ = ("_arrays", "_epoch", "_looks", "_pickled", "_seen")
 
     def __init__(
         self, obj: Any, travels: Callable[[Any], bool], names: Iterable[str] | None = None
     ) -> None:
-        """Look at an object; travels: tells which functions and classes go by value.
+        """Look at an object; travels: which functions and classes go by value.
 
         names: of the variables of a module, those to look at.
         """

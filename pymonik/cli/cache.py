@@ -16,6 +16,7 @@ from pymonik.humanize import counted, size_text
 
 _OUTPUT = click.Choice(["text", "json"])
 _HEADING = ("key", "task", "size", "made", "used", "arguments")
+# Characters of a key that are shown: enough to distinguish them, as with commits.
 _KEY = 10
 
 
@@ -30,13 +31,13 @@ def cache() -> None:
 @click.option("-o", "--output", type=_OUTPUT, default="text")
 def list_values(task: str | None, most: int, output: str) -> None:
     """List what is kept, of all tasks or of one."""
-    found = [entry for entry in ValueStore().entries() if task in (None, entry.task)]
+    entries = [entry for entry in ValueStore().entries() if task in (None, entry.task)]
     if output == "json":
-        return print_json([asdict(entry) for entry in found[:most]])
-    total = size_text(sum(entry.size for entry in found))
-    say(f"{counted(len(found), 'value')}, {total} in {default_folder()}")
-    if found:
-        say(table([_HEADING, *map(_row, found[:most])]))
+        return print_json([asdict(entry) for entry in entries[:most]])
+    total = size_text(sum(entry.size for entry in entries))
+    say(f"{counted(len(entries), 'value')}, {total} in {default_folder()}")
+    if entries:
+        say(table([_HEADING, *map(_row, entries[:most])]))
     return None
 
 

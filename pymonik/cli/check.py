@@ -12,16 +12,16 @@ from pymonik.analysis.check import check as find
 from pymonik.analysis.session.check import check_tasks
 from pymonik.cli.dry_run import ScriptFailed
 from pymonik.cli.graph import nothing, print_json
-from pymonik.cli.quantities import Pairs, known_tasks, seconds_by_task
+from pymonik.cli.quantities import Pairs, check_task_names, seconds_by_task
 from pymonik.cli.runs import remembered
-from pymonik.cli.tables import say, told
+from pymonik.cli.tables import indented, say
 from pymonik.cli.targets import (
     ANYWHERE,
     cluster,
     named,
     session_partitions,
+    session_records,
     source,
-    tasks_known,
 )
 from pymonik.errors import PymonikError
 from pymonik.foreign import harmless
@@ -48,12 +48,12 @@ def check(
     Of a session on a cluster: what has failed, what waits in vain, partitions, limits.
     """
     durations = seconds_by_task(seconds)
-    known = None if module else tasks_known(script, endpoint)
-    if known is not None:
-        known_tasks(durations, {task.name for task in known[0]})
+    session = None if module else session_records(script, endpoint)
+    if session is not None:
+        check_task_names(durations, {task.name for task in session[0]})
         return _tell(
             script,
-            check_tasks(*known, session_partitions(script, endpoint), durations),
+            check_tasks(*session, session_partitions(script, endpoint), durations),
             output,
             strict,
             "arguments, paths, modules and environments of a session are not known, nor checked",
@@ -64,25 +64,25 @@ def check(
         if not isinstance(failure.error, PymonikError):
             say(str(failure), err=True)
             sys.exit(1)
-        found = [Finding("error", "recording", str(failure.error), failure.site)]
+        findings = [Finding("error", "recording", str(failure.error), failure.site)]
     else:
         if recording.plan is None:
             return nothing(script, output)
-        known_tasks(durations, recording.tasks)
-        found = find(recording.plan, durations, remembered())
-    return _tell(script, found, output, strict)
+        check_task_names(durations, recording.tasks)
+        findings = find(recording.plan, durations, remembered())
+    return _tell(script, findings, output, strict)
 
 
-def _tell(script: str, found: list[Finding], output: str, strict: bool, note: str = "") -> None:
+def _tell(script: str, findings: list[Finding], output: str, strict: bool, note: str = "") -> None:
     """Print findings, and end with 1 where there is an error."""
     if output == "json":
-        data = {"script": script, "findings": [asdict(finding) for finding in found]}
+        data = {"script": script, "findings": [asdict(finding) for finding in findings]}
         print_json({**data, "note": note} if note else data)
     else:
-        for finding in found:
+        for finding in findings:
             say(f"{finding.level}: {finding.rule} at {harmless(finding.site)}")
-            say(f"  {told(finding.text)}")
-        say(f"{script}: {counted(len(found), 'finding')}")
+            say(f"  {indented(finding.text)}")
+        say(f"{script}: {counted(len(findings), 'finding')}")
         say(f"note: {note}" if note else "", nl=bool(note))
-    if any(finding.level == "error" or strict for finding in found):
+    if any(finding.level == "error" or strict for finding in findings):
         sys.exit(1)

@@ -23,7 +23,7 @@ from pymonik.cli.quantities import (
     COUNT,
     SECONDS,
     Pairs,
-    known_tasks,
+    check_task_names,
     number,
     seconds_by_task,
 )
@@ -115,7 +115,7 @@ def cost(
             return nothing(script, output)
         given.update(slots=_of_partitions(rooms, recording.plans), remembered=remembered())
         made = in_turn([estimate(plan, **given) for plan in recording.plans])
-    known_tasks(durations, [one.task for one in made.durations])
+    check_task_names(durations, [one.task for one in made.durations])
     _tell(script, made, recording, where, limits, output)
     return None
 
@@ -147,12 +147,12 @@ def _of_partitions(rooms: dict[str, int], plans: Sequence[Plan]) -> dict[str, in
 def _limits(fail_over: tuple[dict[str, str], ...], price: float | None) -> dict[str, str]:
     """Read limits; one that could never be broken is wrong usage."""
     limits = {name: text for pairs in fail_over for name, text in pairs.items()}
-    hint, known = "--fail-over", ", ".join(_GATES)
+    hint, choices = "--fail-over", ", ".join(_GATES)
     for name, text in limits.items():
         if not name:
             raise click.BadParameter(f"{text!r} is not of the form tasks=200", param_hint=hint)
         if name not in _GATES:
-            raise click.BadParameter(f"there is no figure {name!r}: {known}", param_hint=hint)
+            raise click.BadParameter(f"there is no figure {name!r}: {choices}", param_hint=hint)
         number(text, _GATES[name][0], hint)
     if "money" in limits and price is None:
         raise click.BadParameter("money needs the --price of a pod-hour", param_hint=hint)
@@ -172,8 +172,8 @@ def _tell(
         say(f"{script}: estimated for {where}\n\n{cost_text(made)}")
         if recording.ran is not None:
             say(f"\nit ran here in {seconds_text(recording.ran.makespan)}")
-        told = subtasks_text(recording) or _not_counted(recording)
-        say(f"\n{told}" if told else "", nl=bool(told))
+        note = subtasks_text(recording) or _not_counted(recording)
+        say(f"\n{note}" if note else "", nl=bool(note))
     for text in broken:
         say(f"over: {text}", err=True)
     if broken:
@@ -189,13 +189,13 @@ def _not_counted(recording: Recording) -> str:
 def _broken(cost: Cost, name: str, text: str) -> str:
     """Say by how much a limit is broken, and which line of the script does most of it."""
     units, figure = _GATES[name]
-    limit, found = number(text, units, "--fail-over"), figure(cost)
-    if found <= limit:
+    limit, value = number(text, units, "--fail-over"), figure(cost)
+    if value <= limit:
         return ""
     shown = {id(SECONDS): seconds_text, id(BYTES): size_text}.get(id(units), "{:,.6g}".format)
     culprit = max(cost.sites, key=lambda site: _share(site, name), default=None)
     most = f"; most of it: {culprit.task} at {culprit.site}" if culprit is not None else ""
-    return f"{name} {shown(found)}, allowed {shown(limit)}{most}"
+    return f"{name} {shown(value)}, allowed {shown(limit)}{most}"
 
 
 def _share(site: Site, name: str) -> float:

@@ -94,17 +94,17 @@ def execute(script: str, args: Sequence[str] = (), module: bool = False) -> Reco
 
     A failure after that is told, and what was submitted is kept all the same.
     """
-    with trace_execution() as kept, _as_main(script, args, module), redirect_stdout(sys.stderr):
+    with trace_execution() as trace, _as_main(script, args, module), redirect_stdout(sys.stderr):
         try:
             _run(script, args, module)
         except SystemExit as ended:
-            if ended.code not in (None, 0) and not kept.sources:
+            if ended.code not in (None, 0) and not trace.sources:
                 raise ScriptFailed(_last_words(ended), ended) from None
         except Exception as error:
-            if not kept.sources:
+            if not trace.sources:
                 raise ScriptFailed(own_traceback(error), error, _site(error, script)) from None
             print(own_traceback(error), file=sys.stderr)  # noqa: T201 -- as python would
-        return Recording(script, kept.whole, None, tuple(kept.plans), kept)
+        return Recording(script, trace.whole, None, tuple(trace.plans), trace)
 
 
 def _run(script: str, args: Sequence[str], module: bool) -> None:
@@ -137,8 +137,8 @@ def _call(name: str, args: Sequence[str]) -> None:
     for part in path.split("."):
         function = getattr(function, part)
     with Pymonik():
-        kept = getattr(function, "invoke", function)(*args)
-    del kept
+        result = getattr(function, "invoke", function)(*args)
+    del result
 
 
 def _run_script(script: str) -> None:
@@ -158,14 +158,14 @@ def _as_main(script: str, args: Sequence[str], module: bool) -> Iterator[None]:
     home = (
         os.getcwd() if module or is_function(script) else os.path.dirname(os.path.abspath(script))
     )
-    kept: tuple[Any, ...] = (sys.argv, sys.path[:], sys.modules["__main__"])
+    saved: tuple[Any, ...] = (sys.argv, sys.path[:], sys.modules["__main__"])
     sys.argv = [script, *args]
     sys.path.insert(0, home)
     sys.modules["__main__"] = main
     try:
         yield
     finally:
-        sys.argv, sys.path[:], sys.modules["__main__"] = kept
+        sys.argv, sys.path[:], sys.modules["__main__"] = saved
 
 
 @contextmanager
@@ -173,11 +173,11 @@ def _dry() -> Iterator[None]:
     """Let clients record, and send nothing."""
     backend = os.environ.get("PYMONIK_BACKEND")
     os.environ["PYMONIK_BACKEND"] = "dry-run"
-    DryRunBackend.tells = False
+    DryRunBackend.shows_requests = False
     try:
         yield
     finally:
-        DryRunBackend.tells = True
+        DryRunBackend.shows_requests = True
         os.environ.pop("PYMONIK_BACKEND")
         if backend is not None:
             os.environ["PYMONIK_BACKEND"] = backend

@@ -80,7 +80,7 @@ class ExecutionTrace(Observer):
                 spent = sum(
                     self.seconds.get(id(outputs), 0.0) for outputs in locations[0].unit_outputs
                 )
-                for step in node.steps:  # a fused unit tells no step from another
+                for step in node.steps:  # a fused unit does not time its steps
                     name = fingerprint(step.spec.code.function, packages=False)
                     entry = sums.setdefault(name, [0.0, 0.0])
                     entry[0] += spent / len(node.steps)
@@ -149,31 +149,31 @@ def _for_cluster(source: Source) -> Source:
 
 
 class _Between:
-    """A backend, and who takes note of what is submitted to it."""
+    """A backend, and the trace that notes what is submitted to it."""
 
-    def __init__(self, backend: backends.Backend, kept: ExecutionTrace) -> None:
+    def __init__(self, backend: backends.Backend, trace: ExecutionTrace) -> None:
         self._backend = backend
-        self._kept = kept
+        self._trace = trace
         self.traits = backend.traits
         self.want, self.progress = backend.want, backend.progress
         self.cancel, self.close = backend.cancel, backend.close
         if backend.traits.pieces is not None:
-            backend.traits.pieces.observe(kept)
+            backend.traits.pieces.observe(trace)
 
     def submit(self, plan: Plan) -> None:
-        self._kept.submitted(plan)
+        self._trace.submitted(plan)
         self._backend.submit(plan)
 
 
 @contextmanager
 def trace_execution() -> Iterator[ExecutionTrace]:
     """Run clients on the embedded engine, and keep what they submit."""
-    kept = ExecutionTrace()
+    trace = ExecutionTrace()
     before = os.environ.get("PYMONIK_BACKEND")
     os.environ["PYMONIK_BACKEND"] = "local"
-    OBSERVERS.append(lambda backend: _Between(backend, kept))
+    OBSERVERS.append(lambda backend: _Between(backend, trace))
     try:
-        yield kept
+        yield trace
     finally:
         OBSERVERS.pop()
         if before is None:

@@ -95,9 +95,9 @@ def show(
     SCRIPT may also be `module:function`, a file of `graph save`, a past run (its id, or `last`) or
     the id of a session on a cluster, whoever submitted it: its tasks as they stand now.
     """
-    found = None if module else seen(script, endpoint)
-    if found is not None:
-        return _show_seen(found, output, form, save, opens)
+    inspected = None if module else seen(script, endpoint)
+    if inspected is not None:
+        return _show_seen(inspected, output, form, save, opens)
     recording = recorded(script, args, module, execute)
     plan = recording.plan
     if plan is None:
@@ -115,16 +115,16 @@ def show(
             say(f"after {name}:\n{text_of(stage)}\n")
     if explain:
         say(f"{explained(plan)}\n")
-    told = "as written" if view == "logical" else "as it will be submitted"
-    told = "as it ran here" if view == "units" and recording.ran else told
-    say(f"{script}: {told}\n")
+    what = "as written" if view == "logical" else "as it will be submitted"
+    what = "as it ran here" if view == "units" and recording.ran else what
+    say(f"{script}: {what}\n")
     click.echo(terminal(drawn, columns(), colour=has_colour()))
     if any(box.wanted for box in drawn.boxes):
         say("\n* its values can be asked for")
     say()
     say(figures_text(counts))
-    more = subtasks_text(recording)
-    say(f"\n{more}" if more else "", nl=bool(more))
+    subtasks = subtasks_text(recording)
+    say(f"\n{subtasks}" if subtasks else "", nl=bool(subtasks))
     return None
 
 
@@ -158,17 +158,19 @@ def _as_data(
 
 
 def _show_seen(
-    found: Inspected, output: str, form: str | None, save: str | None, opens: bool
+    inspected: Inspected, output: str, form: str | None, save: str | None, opens: bool
 ) -> None:
-    drawn = found.drawing
+    drawn = inspected.drawing
     if form or save or opens:
-        stage = Stage(found.kind, "", drawn)
-        return _deliver(drawn, lambda: page(found.title, [stage], found.figures), form, save, opens)
+        stage = Stage(inspected.kind, "", drawn)
+        return _deliver(
+            drawn, lambda: page(inspected.title, [stage], inspected.figures), form, save, opens
+        )
     if output == "json":
-        return print_json({found.kind: found.id, "pending": False, **described(drawn)})
-    say(f"{found.title}\n")
+        return print_json({inspected.kind: inspected.id, "pending": False, **described(drawn)})
+    say(f"{inspected.title}\n")
     click.echo(terminal(drawn, columns(), colour=has_colour()))
-    say(f"\n{table(found.figures)}")
+    say(f"\n{table(inspected.figures)}")
     return None
 
 
@@ -204,10 +206,10 @@ def _deliver(
 
 def _format_of(path: str) -> str:
     ending = Path(path).suffix.lstrip(".").lower()
-    known = {"mmd": "mermaid", "gv": "dot", "txt": "terminal", "htm": "html"}
-    form = known.get(ending, ending)
+    endings_of = {"mmd": "mermaid", "gv": "dot", "txt": "terminal", "htm": "html"}
+    form = endings_of.get(ending, ending)
     if form not in FORMATS:
-        endings = ", ".join(sorted({*FORMATS, *known} - {"terminal", "mermaid"}))
+        endings = ", ".join(sorted({*FORMATS, *endings_of} - {"terminal", "mermaid"}))
         raise click.BadParameter(f"{path!r} names no format: end it in one of {endings}")
     return form
 

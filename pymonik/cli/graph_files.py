@@ -23,11 +23,11 @@ from pymonik.cli.graph import nothing, print_json
 from pymonik.cli.tables import say
 from pymonik.cli.targets import (
     ANYWHERE,
-    Known,
+    SessionRecords,
     cluster,
     recorded,
+    session_records,
     source,
-    tasks_known,
     written,
 )
 from pymonik.client.client import Pymonik
@@ -63,9 +63,9 @@ def save(
             f"{file} is there, and is no saved graph: FILE, which is written, comes before SCRIPT",
             param_hint="FILE",
         )
-    known = None if module else tasks_known(script, endpoint, as_seen=True)
-    if known is not None:
-        return _save_tasks(known, file, output)
+    session = None if module else session_records(script, endpoint, as_seen=True)
+    if session is not None:
+        return _save_tasks(session, file, output)
     recording = recorded(script, args, module, execute)
     plan = recording.plan
     if plan is None:
@@ -83,15 +83,15 @@ def save(
     return None
 
 
-def _save_tasks(known: Known, file: str, output: str) -> None:
+def _save_tasks(session: SessionRecords, file: str, output: str) -> None:
     try:
-        save_tasks(*known, file)
+        save_tasks(*session, file)
     except OSError as error:
         raise click.ClickException(str(error)) from error
     if output == "json":
-        print_json({"file": file, "tasks": len(known[0])})
+        print_json({"file": file, "tasks": len(session[0])})
     else:
-        say(f"wrote {file}: the wiring of {counted(len(known[0]), 'task')}")
+        say(f"wrote {file}: the wiring of {counted(len(session[0]), 'task')}")
 
 
 @click.command()
@@ -110,12 +110,12 @@ def diff(
     quotes; or the id of a session on a cluster, of which only the wiring can be compared.
     """
     names = (before, after)
-    known = [tasks_known(text, endpoint) for text in names]
+    sessions = [session_records(text, endpoint) for text in names]
     recordings = [
-        recorded(*_words(text), execute=execute) if found is None else None
-        for text, found in zip(names, known)
+        recorded(*_words(text), execute=execute) if session is None else None
+        for text, session in zip(names, sessions)
     ]
-    changes, notes = _compared(recordings, known)
+    changes, notes = _compared(recordings, sessions)
     if output == "json":
         print_json({"changes": [asdict(change) for change in changes], "notes": notes})
     else:
@@ -135,7 +135,7 @@ def diff(
 
 
 def _compared(
-    recordings: list[Recording | None], known: list[Known | None]
+    recordings: list[Recording | None], sessions: list[SessionRecords | None]
 ) -> tuple[list[Change], list[str]]:
     """Compare graphs, or where a session has none, tasks; say what could not be compared."""
     one, other = recordings
@@ -143,8 +143,10 @@ def _compared(
         return compare(_graph(one), _graph(other), (_seed(one), _seed(other))), []
     notes = ["of a session only the wiring is known: arguments and code are not compared"]
     sides = [
-        found if found is not None else (tasks_of_plans(recording.plans if recording else ()), {})
-        for recording, found in zip(recordings, known)
+        session
+        if session is not None
+        else (tasks_of_plans(recording.plans if recording else ()), {})
+        for recording, session in zip(recordings, sessions)
     ]
     if one is not None or other is not None:
         # What tasks make themselves is in no recording.
@@ -152,10 +154,10 @@ def _compared(
         sides = [([t for t in tasks if not t.ancestors], objects) for tasks, objects in sides]
         plans = [plan for recording in recordings if recording for plan in recording.plans]
         slots = {plan.source.target.slots for plan in plans if plan.source is not None}
-        some = " and ".join(counted(number, "slot") for number in sorted(slots))
-        if some:  # how calls are batched depends on it
+        counts = " and ".join(counted(number, "slot") for number in sorted(slots))
+        if counts:  # how calls are batched depends on it
             notes.append(
-                f"a recording is compiled for {some}: PYMONIK_WORKERS=… sets the session's"
+                f"a recording is compiled for {counts}: PYMONIK_WORKERS=… sets the session's"
             )
         if made:
             notes.append(f"{counted(made, 'sub-task')} of the session are left out")
@@ -213,7 +215,7 @@ def submit(
     )
     values: dict[str, Any] = {}
     failed: list[str] = []
-    sys.argv[0] = file  # what `pymonik runs` tells of
+    sys.argv[0] = file  # what `pymonik runs` shows
     try:
         with client:
             client.pending.extend(loaded.graph.nodes)
@@ -221,8 +223,8 @@ def submit(
             client.flush()
             session = client.session_id
             for name, nodes in _wanted(loaded.graph).items() if not detach else ():
-                found = [_values(node, client, name, failed) for node in nodes]
-                values[name] = found[0] if len(nodes) == 1 else found
+                outcomes = [_values(node, client, name, failed) for node in nodes]
+                values[name] = outcomes[0] if len(nodes) == 1 else outcomes
     except Exception as error:  # what a task raised, or why it could not run
         say(f"{type(error).__name__}: {error}", err=True)
         sys.exit(1)
@@ -240,12 +242,12 @@ def submit(
 
 def _wanted(graph: Graph) -> dict[str, list[Any]]:
     """Return the calls whose values can be asked for, those of one line under one name."""
-    found: dict[str, list[Any]] = {}
+    nodes: dict[str, list[Any]] = {}
     for node in graph.nodes:
         if not isinstance(node, Put) and node.wanted:
             name = node.label if isinstance(node.label, str) else node.spec.name
-            found.setdefault(f"{name} at {node.where}", []).append(node)
-    return found
+            nodes.setdefault(f"{name} at {node.where}", []).append(node)
+    return nodes
 
 
 def _values(node: Any, client: Pymonik, name: str, failed: list[str]) -> Any:
@@ -254,14 +256,14 @@ def _values(node: Any, client: Pymonik, name: str, failed: list[str]) -> Any:
     failed: takes the texts of the errors.
     """
     handles = [handle_to(node, index, client) for index in range(node.n or 1)]
-    found: list[Any] = []
+    outcomes: list[Any] = []
     for handle in handles:
         error = handle.exception()
         if error is not None:
             place = f"[{handle._index}]" if node.n is not None else ""
             failed.append(f"{name}{place}: {type(error).__name__}: {error}")
-        found.append(handle.get() if error is None else error)
-    return found[0] if node.n is None else found
+        outcomes.append(handle.get() if error is None else error)
+    return outcomes[0] if node.n is None else outcomes
 
 
 def _plain(value: Any) -> Any:

@@ -35,7 +35,7 @@ class Pairs(_Base):
 
 def seconds_by_task(given: Iterable[dict[str, str]]) -> dict[str, float]:
     """Read `--seconds`, whose pairs need a name."""
-    pairs = [pair for some in given for pair in some.items()]
+    pairs = [pair for each in given for pair in each.items()]
     for name, text in pairs:
         if not name:
             raise click.BadParameter(
@@ -44,7 +44,7 @@ def seconds_by_task(given: Iterable[dict[str, str]]) -> dict[str, float]:
     return {name: number(text, SECONDS, "--seconds") for name, text in pairs}
 
 
-def known_tasks(seconds: Iterable[str], tasks: Iterable[str]) -> None:
+def check_task_names(seconds: Iterable[str], tasks: Iterable[str]) -> None:
     """Refuse seconds of a task that is not there: they would count for nothing."""
     names = sorted(set(tasks))
     for name in seconds:
@@ -58,8 +58,8 @@ def number(text: str, units: dict[str, float], option: str) -> float:
     """Read a number with one of the units; anything else is wrong usage."""
     match = re.fullmatch(r"((?:\d[\d_]*\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-z]*)", text.lower())
     if match is None or match[2] not in units:
-        known = ", ".join(filter(None, units))
+        choices = ", ".join(filter(None, units))
         raise click.BadParameter(
-            f"{text!r} is no number from 0, alone or with one of {known}", param_hint=option
+            f"{text!r} is no number from 0, alone or with one of {choices}", param_hint=option
         )
     return float(match[1].replace("_", "")) * units[match[2]]

@@ -13,7 +13,7 @@ import rich_click as click
 
 from pymonik.capture.fingerprint import fingerprint
 from pymonik.cli.graph import print_json
-from pymonik.cli.tables import columns, say, table, told, write_text
+from pymonik.cli.tables import columns, indented, say, table, write_text
 from pymonik.cli.targets import cluster, past, session
 from pymonik.draw.model import Drawing
 from pymonik.draw.terminal import terminal
@@ -49,12 +49,12 @@ def list_runs(most: int, output: str) -> None:
     """List past runs."""
     try:
         with RunStore.existing() as store:
-            found = store.list(most)
+            records = store.list(most)
     except RunNotFound as error:
         raise click.ClickException(str(error)) from error
     if output == "json":
-        return print_json([asdict(record) for record in found])
-    say(table([_HEADING, *map(_row, found)]))
+        return print_json([asdict(record) for record in records])
+    say(table([_HEADING, *map(_row, records)]))
     return None
 
 
@@ -85,7 +85,7 @@ def show_run(run: str, output: str) -> None:
         say(f"\nits cluster knows the times: pymonik graph show {record.id} --endpoint …")
     for failure in record.failures:
         where = harmless(f"{failure['task']} at {failure['site']}")
-        say(f"\n{where}: {told(failure['text'])}")
+        say(f"\n{where}: {indented(failure['text'])}")
     return None
 
 
@@ -118,10 +118,10 @@ def trace(run: str, output: str, endpoint: str | None) -> None:
         raise click.BadParameter(
             f"{output!r} names no format: end it in .json or .html", param_hint="--output"
         )
-    known = past(run)
+    recorded = past(run)
     record = None
-    if endpoint is not None or known is None or (known.is_remote and not known.spans):
-        record = of_session(known.id if known is not None else run, endpoint)
+    if endpoint is not None or recorded is None or (recorded.is_remote and not recorded.spans):
+        record = of_session(recorded.id if recorded is not None else run, endpoint)
     record = record or found(run)
     if not record.spans and record.is_remote:
         raise click.UsageError(
@@ -132,7 +132,7 @@ def trace(run: str, output: str, endpoint: str | None) -> None:
 
 
 def of_session(session_id: str, endpoint: str | None) -> RunRecord | None:
-    """Make the record of a run of what a cluster tells of a session."""
+    """Make the record of a run of what a cluster knows of a session."""
     seen = session(session_id, endpoint)
     if seen is None:
         return None
@@ -162,14 +162,16 @@ def remembered() -> Callable[[Any], float | None]:
         store = RunStore.existing()
     except RunNotFound:
         return lambda spec: None
-    known: dict[int, float | None] = {}
+    seconds_of: dict[int, float | None] = {}
 
     def seconds(spec: Any) -> float | None:
-        if id(spec) not in known:
+        if id(spec) not in seconds_of:
             try:
-                known[id(spec)] = store.seconds(fingerprint(spec.code.function, packages=False))
+                seconds_of[id(spec)] = store.seconds(
+                    fingerprint(spec.code.function, packages=False)
+                )
             except RunNotFound:  # the database is damaged
-                known[id(spec)] = None
-        return known[id(spec)]
+                seconds_of[id(spec)] = None
+        return seconds_of[id(spec)]
 
     return seconds

@@ -95,8 +95,8 @@ def note_slips(args: Iterable[str]) -> None:
 
 
 def _meant(name: str) -> str | None:
-    found: Sequence[str] = get_close_matches(name, _options(), 1, _ALIKE)
-    return found[0] if found else None
+    matches: Sequence[str] = get_close_matches(name, _options(), 1, _ALIKE)
+    return matches[0] if matches else None
 
 
 def _options() -> list[str]:

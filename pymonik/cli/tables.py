@@ -13,6 +13,7 @@ from pymonik.analysis.counts import Figures, Requests
 from pymonik.foreign import harmless
 from pymonik.humanize import counted, size_text
 
+# Wider lines are hard to read, however wide the terminal is.
 _WIDEST = 120
 
 
@@ -32,11 +33,11 @@ def figures_text(figures: Figures) -> str:
 
 
 def say(text: str = "", err: bool = False, nl: bool = True) -> None:
-    """Print a text of any number of lines, whoever has chosen the words in it."""
+    """Print a text of any number of lines, which may hold words of others."""
     click.echo(harmless(text, lines=True), err=err, nl=nl)
 
 
-def told(text: str) -> str:
+def indented(text: str) -> str:
     """Return what somebody else said, for a line that is indented: its own lines are more so."""
     return harmless(text, lines=True).replace("\n", "\n    ")
 

@@ -34,8 +34,8 @@ from pymonik.runs.observe import failures_text
 from pymonik.runs.record import RunRecord
 from pymonik.runs.store import RunStore
 
-# What a cluster tells of a session: its tasks, and its objects by their ids.
-Known = tuple[list[SessionTask], dict[str, SessionObject]]
+# What a cluster knows of a session: its tasks, and its objects by their ids.
+SessionRecords = tuple[list[SessionTask], dict[str, SessionObject]]
 # Options of ours may follow the script; those that are not ours are the script's.
 ANYWHERE = {"ignore_unknown_options": True}
 
@@ -145,7 +145,7 @@ def _loaded(path: str) -> Plan:
         raise click.BadParameter(str(error), param_hint="SCRIPT") from error
 
 
-def _tasks_of_file(path: str) -> Known:
+def _tasks_of_file(path: str) -> SessionRecords:
     try:
         return load_tasks(path)
     except GraphFileError as error:
@@ -172,8 +172,8 @@ def seen(name: str, endpoint: str | None) -> Inspected | None:
         )
         return Inspected(f"{run.script}: run {run.id}", "run", run.id, drawing_of(run), figures)
     name = session_of(name)
-    found = session(name, endpoint)
-    return _drawn(f"session {name}", "session", name, found) if found is not None else None
+    state = session(name, endpoint)
+    return _drawn(f"session {name}", "session", name, state) if state is not None else None
 
 
 def session_of(name: str) -> str:
@@ -182,7 +182,7 @@ def session_of(name: str) -> str:
     return run.id if run is not None and run.is_remote else name
 
 
-def session(name: str, endpoint: str | None) -> Known | None:
+def session(name: str, endpoint: str | None) -> SessionRecords | None:
     """Return the tasks and objects of the session of that name, where a cluster is configured.
 
     A file in which those of a session were saved stands for it.
@@ -217,7 +217,9 @@ def session_partitions(name: str, endpoint: str | None) -> list[str] | None:
         raise click.ClickException(str(error)) from error
 
 
-def tasks_known(name: str, endpoint: str | None, *, as_seen: bool = False) -> Known | None:
+def session_records(
+    name: str, endpoint: str | None, *, as_seen: bool = False
+) -> SessionRecords | None:
     """Return the tasks of a session, unless the name has a graph: of a script, a file or a run.
 
     as_seen: of a run, prefer what the cluster of `endpoint` knows of its tasks to its graph.
@@ -250,8 +252,8 @@ def past(name: str) -> RunRecord | None:
         return None
 
 
-def _drawn(title: str, kind: str, id: str, found: Known) -> Inspected:
-    tasks, objects = found
+def _drawn(title: str, kind: str, id: str, state: SessionRecords) -> Inspected:
+    tasks, objects = state
     counts = Counter(task.status for task in tasks)
     spent = [task.seconds for task in tasks if task.seconds is not None]
     figures = [

@@ -63,13 +63,13 @@ class ArrivalWait:
         left = timeout if end is None else max(0.0, end - time.monotonic())
         backend = self._engine.opened()
         arrivals = backend.traits.arrivals
-        found: list[tuple[Any, int]] = []
+        unexpected: list[tuple[Any, int]] = []
 
         def is_lost() -> bool:
             value = awaited()
             if value is not None and self.is_lost(*value):
-                found.append(value)
-            return bool(found)
+                unexpected.append(value)
+            return bool(unexpected)
 
         with watching(backend, self._on_progress), arrivals.changed:
             if not arrivals.changed.wait_for(
@@ -77,20 +77,20 @@ class ArrivalWait:
             ):
                 raise late(timeout, awaited())
             if not is_over():
-                raise arrivals.problem or lost(*found[0])
+                raise arrivals.problem or lost(*unexpected[0])
         self._arrived()
 
     def is_lost(self, node: Any, index: int) -> bool:
         """Return whether a value has not come, and nothing will bring it."""
         location, place = node.location.at(node.offset + index)
-        if location.output is None:  # nobody seemed to want it when its call was sent
+        if location.output is None:  # it was not wanted when its call was sent
             return True
         if self._state.plans_under_way:  # its unit may be among theirs: their end tells
             return False
         if location.record(place) is not PENDING:
             return False
         outputs, _ = location.locate(place)
-        # In this order: what nobody expects any more may have come meanwhile.
+        # In this order: what is not expected any more may have come meanwhile.
         arrivals = self._engine.opened().traits.arrivals
         return not arrivals.expects(outputs) and location.record(place) is PENDING
 
@@ -98,13 +98,13 @@ class ArrivalWait:
 def lost(node: Any, index: int = 0) -> LostValueError:
     """Make the error of a wait for what nothing will bring."""
     return LostValueError(
-        f"{_told(node, index)} will not come: no call that is pending, no unit that runs and no "
-        "fetch will bring it. This is a fault of PymoniK, please report it; the call can be "
+        f"{_described(node, index)} will not come: no call that is pending, no unit that runs and "
+        "no fetch will bring it. This is a fault of PymoniK, please report it; the call can be "
         "recorded again"
     )
 
 
-def _told(node: Any, index: int) -> str:
+def _described(node: Any, index: int) -> str:
     name, place = value_name(node, index)
     return f"the value of {name!r}{place}, recorded at {node.where},"
 
@@ -116,7 +116,7 @@ def end_of(timeout: float | None) -> float | None:
 
 def late(timeout: float | None, awaited: tuple[Any, int] | None = None) -> TimeoutError:
     """Make the error of a wait that was given up; awaited: the node and the index of a value."""
-    what = _told(*awaited) if awaited is not None else "it"
+    what = _described(*awaited) if awaited is not None else "it"
     return TimeoutError(f"{what} was not there after {timeout:g} s; nothing is lost: wait again")
 
 

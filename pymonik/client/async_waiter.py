@@ -1,7 +1,7 @@
 """Waiting in an event loop: coroutines go on when values have come, and the loop is not blocked.
 
 Enters: handles, in a coroutine. Leaves: their values, or handles in the order in which their calls
-end. The event loop is told by a callback like any other (`notifier`), from whichever thread.
+end. The event loop is woken by a callback like any other (`notifier`), from whichever thread.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class AsyncWaiter:
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[Any], Any], value: Any) -> None:
-    """Call a function in an event loop, from any thread, unless who waited there has gone away."""
+    """Call a function in an event loop, from any thread, unless the loop has been closed."""
     with contextlib.suppress(RuntimeError):  # the loop is closed
         loop.call_soon_threadsafe(function, value)
 

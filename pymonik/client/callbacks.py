@@ -22,7 +22,12 @@ class Callbacks:
 
     def __init__(self, name: str = "pymonik-callbacks") -> None:
         self._name = name
+        self._reset()
+
+    def _reset(self) -> None:
+        """Begin anew: in a child of a fork, what was put is its parent's to call."""
         self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        # Guards the start of the thread.
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -63,15 +68,11 @@ class Callbacks:
                 logger.exception("a callback failed")
             del call  # it may hold the last of a client
 
-    def _after_fork(self) -> None:
-        """Begin anew: the thread has stayed behind, and what was put is its parent's to call."""
-        # The lock and the queue may be held in the parent.
-        self.__init__(self._name)  # type: ignore[misc]
-
 
 CALLBACKS = Callbacks()
 # What ends clients that were collected: started when one is opened, a finalizer may start nothing.
 ENDINGS = Callbacks("pymonik-endings")
 if hasattr(os, "register_at_fork"):
     for each in (CALLBACKS, ENDINGS):
-        os.register_at_fork(after_in_child=each._after_fork)
+        # The thread has stayed behind, and the parent may hold the lock and the queue.
+        os.register_at_fork(after_in_child=each._reset)

@@ -22,7 +22,7 @@ from pymonik.values.outcome import PENDING, Failure
 class Canceller:
     """Cancels calls, under the lock of the flush: one under way decides first what it sends.
 
-    dropped: lets those be told who wait for calls that were dropped before they were sent.
+    dropped: ends the waits for calls that were dropped before they were sent.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ def _give_up_element(node: Call, index: int, failure: Failure) -> None:
 
 
 def renounce(node: Any, index: int) -> bool:
-    """Note that a value of a sent call is not wanted; tell whether nothing else of its unit is.
+    """Note that a value of a sent call is not wanted; return whether nothing else of its unit is.
 
     Equal pure calls share a value: it is wanted until all of them were cancelled.
     """

@@ -167,7 +167,7 @@ class Pymonik(Scope):
             self.parts.lifetime.abandon(error)
 
     def __del__(self) -> None:
-        """Let a thread end what nobody can close any more.
+        """Let a thread end what no code can close any more.
 
         It is called in any thread, amid anything: it takes no lock, and sends nothing.
         """
@@ -208,7 +208,8 @@ class Pymonik(Scope):
         ...     client.lookup("rates").get()
         [0.01, 0.02]
         """
-        return self.parts.names.lookup(self, name)  # type: ignore[no-any-return]
+        handle: ResultHandle[Any] | MultiResultHandle[Any] = self.parts.names.lookup(self, name)
+        return handle
 
     def upload_materialize(self, mat: Materialize, force_upload: bool = False) -> Materialize:
         """Send a file or folder now, ahead of the calls that take it; give it with its `result_id`.

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pymonik.client.cached_values import CachedValues
 from pymonik.client.client_settings import ClientSettings
 from pymonik.client.engine import LazyBackend
-from pymonik.client.known_values import KnownValues
 from pymonik.client.names import Names
 from pymonik.graph.ir import Graph
 from pymonik.record.recorder import Recorder
@@ -35,13 +35,13 @@ class Compiler:
         engine: LazyBackend,
         settings: ClientSettings,
         names: Names,
-        known: KnownValues,
+        cached_values: CachedValues,
     ) -> None:
         self._recorder = recorder
         self._engine = engine
         self._settings = settings
         self._names = names
-        self._known = known
+        self._cached_values = cached_values
         self._maker: PlanMaker | None = None
 
     @property
@@ -62,7 +62,7 @@ class Compiler:
         known = dict(traits.durations)
         target = maker.target(traits.slots, traits.isolates_delegating, known)
         try:
-            plan = maker.make(self._known.without(graph), target, optimize)
+            plan = maker.make(self._cached_values.without(graph), target, optimize)
         except Exception:  # whatever objects of the user do when they are looked at
             if not self._refuse_culprits(graph, target):
                 raise
@@ -72,8 +72,8 @@ class Compiler:
         return maker.complete(
             plan,
             (graph, target, optimize, partitions, seed),
-            names=self._names.to_tell(graph),
-            kept=self._known.kept if target.isolates_delegating else (),
+            names=self._names.to_send(graph),
+            kept=self._cached_values.kept if target.isolates_delegating else (),
             stored=tuple([blob for blob in plan.blobs if holds(blob)]) if plan.blobs else (),
             versions=self._versions() if target.isolates_delegating else (),
         )

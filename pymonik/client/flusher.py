@@ -15,7 +15,7 @@ from pymonik.system.forks import fork_safe
 
 
 class Flushers:
-    """Lets a thread flush for all who wait until a time, one at a time."""
+    """Lets a thread flush for all waits with a timeout, one at a time."""
 
     def __init__(self) -> None:
         # Held to look at the thread under way, and to start another one.
@@ -45,7 +45,7 @@ class Flushers:
 
 
 class _Flusher(threading.Thread):
-    """One flush, in the context of who asked for it first."""
+    """One flush, in the context of the thread that asked for it first."""
 
     def __init__(self, flush: Callable[[], None]) -> None:
         super().__init__(name="pymonik-flush", daemon=True)

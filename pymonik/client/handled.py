@@ -1,7 +1,7 @@
 """Failures that a user has seen, with all that led to them: they do not come back at the end.
 
 Enters: values that were asked for, and the records found there. Leaves: whether a failure was
-handled. A call that could not run because of others tells of one of them: who handles it handles
+handled. A call that could not run because of others shows one of them: who handles it handles
 the rest, too, and often holds no handle by which to look at them.
 """
 
@@ -24,14 +24,14 @@ class Handled:
         self._below: dict[tuple[int, int], tuple[Any, int]] = {}
 
     def look(self, record: Any, node: Any, index: int) -> None:
-        """Note that a user was told of a record."""
+        """Note that a user has seen a record."""
         if type(record) is Failure:
             self._marks.update((record.mark, *record.beside))
             if record.path:
                 self._below[id(node), index] = (node, index)
 
     def unseen(self, failures: Iterable[Failure]) -> Iterator[Failure]:
-        """Return the failures that nobody was told of."""
+        """Return the failures that no user has seen."""
         left = [f for f in failures if f.kind != "cancelled" and f.mark not in self._marks]
         if not left:
             return

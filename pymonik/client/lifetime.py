@@ -13,11 +13,11 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from pymonik.client.arrivals import ArrivalWait
+from pymonik.client.cached_values import CachedValues
 from pymonik.client.callbacks import CALLBACKS, ENDINGS
 from pymonik.client.client_settings import ClientSettings
 from pymonik.client.engine import LazyBackend
 from pymonik.client.handled import Handled
-from pymonik.client.known_values import KnownValues
 from pymonik.client.notifier import Notifier
 from pymonik.client.state import ClientState
 from pymonik.client.submitter import Submitter
@@ -52,7 +52,7 @@ class Lifetime:
         arrivals: ArrivalWait,
         notifier: Notifier,
         handled: Handled,
-        known: KnownValues,
+        cached_values: CachedValues,
     ) -> None:
         self._scope = scope
         self._state = state
@@ -63,12 +63,12 @@ class Lifetime:
         self._arrivals = arrivals
         self._notifier = notifier
         self._handled = handled
-        self._known = known
+        self._cached_values = cached_values
 
     def begin(self) -> None:
         """Let the client serve threads that have none of their own, now that it is open."""
         scope = self._scope()
-        if scope is not None:  # else what is sent was recorded by a client that nobody has any more
+        if scope is not None:  # else what is sent was recorded by a client that was collected
             open_here(scope)
         _OPEN[self] = None
         ENDINGS.start()
@@ -134,8 +134,8 @@ class Lifetime:
         self._state.is_closing = self._state.is_closed = True
         dropped = self._unsent()
         if dropped:
-            told = f"{counted(dropped, 'call')} never sent"
-            logger.warning("%s: the block was left early", told)
+            lost = f"{counted(dropped, 'call')} never sent"
+            logger.warning("%s: the block was left early", lost)
         self._recorder.pending.clear()
         is_ours = self._engine.is_of_this_process  # in a fork of it, the work is that of others
         if self._engine.backend is not None and is_ours and not was_closed:
@@ -149,12 +149,12 @@ class Lifetime:
             logger.warning("nothing is cancelled: what was sent goes on without this client")
             return
         if done < total:
-            told = counted(total - done, "unit")
-            logger.warning("cancelling what has not ended: %s", told)
+            open_units = counted(total - done, "unit")
+            logger.warning("cancelling what has not ended: %s", open_units)
         backend.cancel()
 
     def abandon_collected(self) -> None:
-        """Let a thread end what nobody can close any more; takes no lock, and sends nothing."""
+        """Let a thread end what no code can close any more; takes no lock, and sends nothing."""
         is_open = self._engine.backend is not None and not self._state.is_closed
         if is_open and self._engine.is_of_this_process:  # else no thread runs: it is the parent's
             ENDINGS.put(self._end_collected)
@@ -167,7 +167,7 @@ class Lifetime:
             self.abandon(None)
 
     def end_early(self) -> None:
-        """Leave nothing open of what nobody closes, as a block does that is left early."""
+        """Leave nothing open of a client left unclosed, as a block that is left early does."""
         engine = self._engine
         if engine.backend is None or not engine.traits.is_remote or not engine.is_of_this_process:
             return
@@ -178,7 +178,7 @@ class Lifetime:
             self.abandon(None)
 
     def is_idle(self) -> bool:
-        """Return whether all that was sent has ended, and all who wait for it were told."""
+        """Return whether all that was sent has ended, and all waits and callbacks for it, too."""
         done, total = self._engine.opened().progress()
         return done == total and not self._notifier.watches and not self._state.plans_under_way
 
@@ -197,7 +197,7 @@ class Lifetime:
         return self._settings.detach
 
     def _let_go(self) -> None:
-        self._known.keep()
+        self._cached_values.keep()
         scope = self._scope()
         if scope is not None:
             close_here(scope)
@@ -214,7 +214,7 @@ class Lifetime:
 
 
 def _end_open_clients() -> None:
-    """End the sessions of clients that were made without a block: nobody else would."""
+    """End the sessions of clients that were made without a block: nothing else would."""
     for reference in _OPEN.keyrefs():
         lifetime = reference()
         if lifetime is not None:

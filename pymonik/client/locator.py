@@ -56,8 +56,9 @@ class Locator:
     def _flush_by(
         self, node: Any, timeout: float | None, end: float | None, is_sent: Callable[[], bool]
     ) -> None:
-        # An engine of this process answers at once, and may run the calls in this very thread.
-        # Who holds the lock already, such as a finalizer that runs amid a flush, waits for nobody.
+        # An engine of this process answers at once, and may run the calls in this very thread. Who
+        # holds the lock already, such as a finalizer that runs amid a flush, waits for no other
+        # thread.
         if end is None or not self._engine.opened().traits.is_remote or self._state.is_held_here:
             self._flush()
         elif not self._flushers.flush_by(self._flush, end, is_sent):

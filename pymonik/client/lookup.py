@@ -44,16 +44,16 @@ def handle_of(
 
 def handles_of(nodes: Iterable[Any], client: Any) -> dict[str, Any]:
     """Return handles of the values that have names, in a graph that was read from a file."""
-    found: dict[str, Any] = {}
+    handles: dict[str, Any] = {}
     for node in nodes:
         if isinstance(node.label, dict):
-            found.update((name, handle_to(node, i, client)) for i, name in node.label.items())
+            handles.update((name, handle_to(node, i, client)) for i, name in node.label.items())
         elif node.label is not None and type(node) is not Put and node.n is not None:
             indexes = range(node.n)
-            found[node.label] = MultiResultHandle.of_run(node, indexes, client, Liveness())
+            handles[node.label] = MultiResultHandle.of_run(node, indexes, client, Liveness())
         elif node.label is not None:
-            found[node.label] = handle_to(node, 0, client)
-    return found
+            handles[node.label] = handle_to(node, 0, client)
+    return handles
 
 
 def value_name(node: Any, index: int) -> tuple[str, str]:

@@ -1,8 +1,8 @@
-"""The names of values: those given here, and whether other programs of the session were told.
+"""The names of values: those given here, and which of them the session has been sent.
 
 Enters: names that a recorder has noted, and questions for a name. Leaves: the names that go with a
-plan, and handles of values, whichever program has named them. What a handle from elsewhere is, is
-told in `lookup`.
+plan, and handles of values, whichever program has named them. What a handle from elsewhere is
+stands in `lookup`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pymonik.graph.ir import Graph, NamedValue
 
 
 class Names:
-    """The names of one client, and which of them a plan has told of.
+    """The names of one client, and which of them went with a plan.
 
     given: handles by the names of their values; another thread may name more at any time, so it is
     copied before it is walked.
@@ -25,7 +25,7 @@ class Names:
     def __init__(self, given: dict[str, Any], opened: Callable[[], Backend]) -> None:
         self._given = given
         self._opened = opened
-        self._told: set[str] = set()
+        self._sent: set[str] = set()
 
     def lookup(self, owner: Any, name: str) -> Any:
         """Return the handle of a value by its name, one of `owner`. Raises KeyError."""
@@ -36,28 +36,28 @@ class Names:
         if named is None:
             raise KeyError(f"no value named {name!r} in session {traits.session_id}")
         handle = self._given[name] = handle_of(named, name, owner)
-        self._told.add(name)
+        self._sent.add(name)
         return handle
 
-    def to_tell(self, graph: Graph) -> tuple[NamedValue, ...]:
-        """Return the names to be told with a graph: of its values, and of values sent before."""
-        untold = self._untold()
-        if not untold:
+    def to_send(self, graph: Graph) -> tuple[NamedValue, ...]:
+        """Return the names to send with a graph: of its values, and of values sent before."""
+        unsent = self._unsent()
+        if not unsent:
             return ()
-        here = set(map(id, graph.nodes))
-        return tuple([n for n in untold if n.node.location is not None or id(n.node) in here])
+        sent_now = set(map(id, graph.nodes))
+        return tuple([n for n in unsent if n.node.location is not None or id(n.node) in sent_now])
 
     def are_late(self) -> bool:
-        """Return whether values were named after they had been sent, for the next plan to tell."""
-        return any(named.node.location is not None for named in self._untold())
+        """Return whether values were named after they had been sent, for the next plan to send."""
+        return any(named.node.location is not None for named in self._unsent())
 
-    def told(self, names: Iterable[NamedValue]) -> None:
+    def mark_sent(self, names: Iterable[NamedValue]) -> None:
         """Note the names that went with a plan, which was sent."""
-        self._told.update(named.name for named in names)
+        self._sent.update(named.name for named in names)
 
-    def _untold(self) -> list[NamedValue]:
-        """Return names that no plan has told of, with the values that they are of."""
+    def _unsent(self) -> list[NamedValue]:
+        """Return names that went with no plan yet, with the values that they are of."""
         if not self._given:  # the usual case
             return []
         names = list(self._given.items())
-        return [named_value(name, h) for name, h in names if name not in self._told]
+        return [named_value(name, h) for name, h in names if name not in self._sent]

@@ -43,8 +43,8 @@ class Notifier:
         self.unsent: list[tuple[ResultHandle[Any], Callback]] = []
         # The values that callbacks wait for; changed from any thread, so copied to be walked.
         self.watches: dict[object, tuple[Any, int]] = {}
-        # Those of them that nobody has seen a unit or a fetch for yet.
-        self._unsure: list[tuple[Callable[[], None], Any, int]] = []
+        # Those of them for which no unit or fetch was seen yet.
+        self._unplanned: list[tuple[Callable[[], None], Any, int]] = []
 
     def call_when_done(self, handle: ResultHandle[Any], callback: Callback) -> None:
         """Call back once a call has ended."""
@@ -52,7 +52,7 @@ class Notifier:
             raise OptionsError(f"add_done_callback takes a function, not {callback!r}")
         if (
             handle._node.location is None
-        ):  # else nobody need wait for a submission that is under way
+        ):  # else no wait for a submission that is under way is needed
             with self._state.lock:
                 if handle._node.location is None:
                     if self._state.is_closed:  # dropped: it has ended, too
@@ -123,7 +123,7 @@ class Notifier:
             return
         backend = self._engine.opened()
         is_wanted = [False]
-        unsure = (arrived, node, handle._index)
+        entry = (arrived, node, handle._index)
 
         def add() -> bool:
             if not outputs.watch(output, place, arrived):
@@ -131,27 +131,27 @@ class Notifier:
             if not is_wanted[0]:  # it is looked for below
                 return True
             # A host does this when it has time, maybe behind the end of the unit.
-            self._unsure.append(unsure)
+            self._unplanned.append(entry)
             if self._state.plans_under_way:  # its end looks
                 return True
             with contextlib.suppress(ValueError):  # it has looked
-                self._unsure.remove(unsure)
+                self._unplanned.remove(entry)
             return not self._arrivals.is_lost(node, handle._index)
 
         backend.traits.arrivals.watch(add, arrived)
         backend.want([location_of(handle)])
         is_wanted[0] = True
-        self._unsure.append(unsure)
+        self._unplanned.append(entry)
         self._tell_lost()
 
     def _tell_lost(self) -> None:
         """Call back for values that nothing will bring: to ask for them then is an error.
 
-        While a plan is on its way nobody can tell: its end looks at what was left.
+        While a plan is on its way that is unknown: its end looks at what was left.
         """
-        while self._unsure and not self._state.plans_under_way:
+        while self._unplanned and not self._state.plans_under_way:
             with contextlib.suppress(IndexError):  # another thread was there first
-                arrived, node, index = self._unsure.pop()
+                arrived, node, index = self._unplanned.pop()
                 if self._arrivals.is_lost(node, index):
                     arrived()
 

@@ -20,12 +20,12 @@ from pymonik import backend as backends
 from pymonik.backend import Backend
 from pymonik.client.arrivals import ArrivalWait
 from pymonik.client.async_waiter import AsyncWaiter
+from pymonik.client.cached_values import CachedValues
 from pymonik.client.cancel import Canceller
 from pymonik.client.client_settings import ClientSettings
 from pymonik.client.compiler import Compiler
 from pymonik.client.engine import LazyBackend, open_engine
 from pymonik.client.handled import Handled
-from pymonik.client.known_values import KnownValues
 from pymonik.client.lifetime import Lifetime
 from pymonik.client.locator import Locator
 from pymonik.client.lookup import HandleViews
@@ -55,13 +55,13 @@ class ClientParts:
         self._surroundings = SurroundingsWatch() if engine.traits.is_here else None
         self.recorder = recorder = self._new_recorder()
         self.names = names = Names(recorder.names, engine.opened)
-        known, on_progress = KnownValues(recorder.specs, engine), settings.on_progress
+        cached, on_progress = CachedValues(recorder.specs, engine), settings.on_progress
         handled = Handled()
-        self.compiler = compiler = Compiler(recorder, engine, settings, names, known)
-        self.arrivals = arrivals = ArrivalWait(state, engine, on_progress, known.keep_later)
+        self.compiler = compiler = Compiler(recorder, engine, settings, names, cached)
+        self.arrivals = arrivals = ArrivalWait(state, engine, on_progress, cached.keep_later)
         self.notifier = notifier = Notifier(state, engine, arrivals)
         self.submitter = submitter = Submitter(
-            state, recorder, compiler, engine, names, known, on_progress, notifier.flushed
+            state, recorder, compiler, engine, names, cached, on_progress, notifier.flushed
         )
         locator = Locator(state, recorder.pending, engine, submitter.flush)
         self.waiter = waiter = Waiter(engine, locator, arrivals, handled)
@@ -72,7 +72,7 @@ class ClientParts:
         self.stored = StoredValues(state, recorder.arguments, engine, locator)
         self.views = HandleViews()
         self.lifetime = Lifetime(
-            scope, state, settings, recorder, submitter, engine, arrivals, notifier, handled, known
+            scope, state, settings, recorder, submitter, engine, arrivals, notifier, handled, cached
         )
 
     def _new_recorder(self) -> Recorder:

@@ -1,6 +1,6 @@
 """Progress while waiting: a bar when stderr is a terminal, a callback for programs.
 
-Enters: a backend's counts. Leaves: `Progress` values; nothing where nobody looks.
+Enters: a backend's counts. Leaves: `Progress` values; nothing without a callback.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 # A wait shorter than this shows no bar.
 _PATIENCE = 0.5
+# Seconds between two looks at the counts.
 _TICK = 0.1
-# Where nobody looks: it holds nothing, and serves all waits.
-_NOBODY = nullcontext()
+# Without a callback: it holds nothing, and serves all waits.
+_NO_LOCK = nullcontext()
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def watching(
     backend: Backend, on_progress: Callable[[Progress], object] | None
 ) -> AbstractContextManager[None]:
     """Show progress while the block waits."""
-    return _watching(backend, on_progress) if is_watched(on_progress) else _NOBODY
+    return _watching(backend, on_progress) if is_watched(on_progress) else _NO_LOCK
 
 
 def is_watched(on_progress: Callable[[Progress], object] | None) -> bool:

@@ -17,7 +17,7 @@ need (`tests/client/test_locks.py` has threads do so):
 
 Recording takes none of them: `pending` is only appended to, see `record.recorder`. No lock is held
 while anything of the user's is called on purpose: callbacks have a thread of their own, and so has
-who is told of the progress.
+the callback of the progress.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class ClientState(ScopeState):
 
     def __init__(self) -> None:
         super().__init__()
+        # The second in the order above; taken again by its thread.
         self.lock = fork_safe(threading.RLock())
         # Whether a thread is between taking what is pending and handing a plan to the backend.
         # Read and written under the lock.

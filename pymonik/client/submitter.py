@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pymonik.capture.held_bytes import begin_epoch
+from pymonik.client.cached_values import CachedValues
 from pymonik.client.compiler import Compiler
 from pymonik.client.engine import LazyBackend
-from pymonik.client.known_values import KnownValues
 from pymonik.client.names import Names
 from pymonik.client.progress import Progress, is_watched, watching
 from pymonik.client.state import ClientState
@@ -53,7 +53,7 @@ class Stats:
 class Submitter:
     """Sends what is pending, one thread at a time.
 
-    flushed: lets those be told who wait for calls that were sent meanwhile; called without the lock
+    flushed: looks at waits for calls that were sent meanwhile; called without the lock
     of the flush, after each.
     """
 
@@ -64,7 +64,7 @@ class Submitter:
         compiler: Compiler,
         engine: LazyBackend,
         names: Names,
-        known: KnownValues,
+        cached_values: CachedValues,
         on_progress: Callable[[Progress], object] | None,
         flushed: Callable[[], None],
     ) -> None:
@@ -74,7 +74,7 @@ class Submitter:
         self._compiler = compiler
         self._engine = engine
         self._names = names
-        self._known = known
+        self._cached_values = cached_values
         self._on_progress = on_progress
         self._flushed = flushed
 
@@ -95,7 +95,7 @@ class Submitter:
         if not self._recorder.pending and not self._names.are_late():
             return
         try:
-            # Whoever is told of the progress may use the client: it is waited for without the lock.
+            # The callback of the progress may use the client: it is waited for without the lock.
             with self._around() as around, self._turn(), self._state.lock:
                 self._flush(around)
         finally:  # also of what could not be sent: it has ended, too
@@ -136,7 +136,7 @@ class Submitter:
         if not (nodes or self._names.are_late()):
             return
         began = time.perf_counter()
-        self._known.keep()
+        self._cached_values.keep()
         backend = self._engine.opened()
         if not self.stats.submissions:
             self._prestart(backend, nodes)
@@ -169,7 +169,7 @@ class Submitter:
     def _bind(self, plan: Plan, count: int) -> None:
         """Let nodes know where their values will be; `count` of them are pending no more."""
         self._compiler.maker.bind(plan)
-        self.stats.reused += self._known.bind()
+        self.stats.reused += self._cached_values.bind()
         del self._recorder.pending[:count]
         self._recorder.arguments.interner.new_bytes = 0
 
@@ -177,7 +177,7 @@ class Submitter:
         try:
             backend.submit(plan)
             if plan.names:
-                self._names.told(plan.names)
+                self._names.mark_sent(plan.names)
         except BaseException as error:
             _fail_unsent(plan, backend, error)
             if self._state.is_closed and isinstance(error, Exception):
@@ -192,7 +192,7 @@ class Submitter:
         stats.compile_seconds += seconds
 
     def _wake_waits(self) -> None:
-        """Let those look again who have waited while a plan was on its way."""
+        """Wake the waits that began while a plan was on its way."""
         backend = self._engine.backend
         if backend is not None:
             changed = backend.traits.arrivals.changed
@@ -201,7 +201,7 @@ class Submitter:
 
 
 def _fail_unsent(plan: Plan, backend: Backend, error: BaseException) -> None:
-    """Let nobody wait for units that the backend has not taken, whatever the reason."""
+    """Fail units that the backend has not taken, whatever the reason."""
     due: list[Callable[[], None]] = []
     arrivals = backend.traits.arrivals
     with arrivals.changed:

@@ -19,7 +19,7 @@ from pymonik.values.outcome import PENDING, Failure, value_of
 
 
 class Waiter:
-    """Waits for values. handled: notes the failures that users were told of."""
+    """Waits for values. handled: notes the failures that users have seen."""
 
     def __init__(
         self, engine: LazyBackend, locator: Locator, arrivals: ArrivalWait, handled: Handled
@@ -101,17 +101,17 @@ class Waiter:
     def values(self, runs: Any, timeout: float | None) -> list[Any]:
         """Return the values of runs of handles."""
         self.wait_for_runs(runs, timeout)
-        found: list[Any] = []
+        result: list[Any] = []
         for node, indexes, _ in runs:
             moved = range(indexes.start + node.offset, indexes.stop + node.offset, indexes.step)
             records = node.location.records(moved)
             if node.location.is_plain(moved):
-                found += records
+                result += records
                 continue
             for index, record in zip(indexes, records):
                 self._handled.look(record, node, index)
-            found += map(value_of, records)
-        return found
+            result += map(value_of, records)
+        return result
 
     def is_done(self, handle: ResultHandle[Any]) -> bool:
         """Return whether a call has ended."""
@@ -159,6 +159,6 @@ class Waiter:
 
 
 def demand_same_client(handles: list[ResultHandle[Any]]) -> None:
-    """Refuse handles of several clients, which nobody waits for together."""
+    """Refuse handles of several clients, which cannot be waited for together."""
     if any(handle._client is not handles[0]._client for handle in handles):
         raise NoClientError("as_completed takes the handles of one client")

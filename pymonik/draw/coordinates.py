@@ -67,8 +67,8 @@ class _Placement:
             mean = sum(self.at[other] * pull for other, pull in near) / weight if near else 0.0
             wishes.append((mean if near else self.at[place]) - offset)
             weights.append(weight or 0.01)
-        for place, offset, found in zip(layer, offsets, _rising(wishes, weights)):
-            self.at[place] = found + offset
+        for place, offset, at in zip(layer, offsets, _rising(wishes, weights)):
+            self.at[place] = at + offset
 
     def _straighten(self) -> None:
         """Put the bends of a long line below one another, as far as their neighbours let them."""

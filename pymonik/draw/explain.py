@@ -35,12 +35,12 @@ def stages(plan: Plan) -> list[Stage]:
     recorded = next(iter(made.values()))
     numbers = {id(node): place for place, node in enumerate(recorded.nodes)}
     result: list[Stage] = []
-    known = 0
+    shown = 0
     before, drawn = None, Drawing((), ())
     for name, graph in made.items():
         fold = len(graph.nodes) > _CALL_BY_CALL
-        notes = graph.notes[known:]
-        known = len(graph.notes)
+        notes = graph.notes[shown:]
+        shown = len(graph.notes)
         if before is None or [*map(id, graph.nodes)] != before:
             drawn, before = drawing(graph, fold, numbers), [*map(id, graph.nodes)]
         result.append(Stage(name, purpose(name), drawn, notes))
@@ -50,11 +50,11 @@ def stages(plan: Plan) -> list[Stage]:
 def explained(plan: Plan) -> str:
     """Tell what each pass did: its purpose, its reasons, and the graph if it changed."""
     parts = []
-    before, known = "", 0
+    before, shown = "", 0
     for name, graph in graphs(plan).items():
         text = show(graph)
-        reasons = _shortened([f"  - {note}" for note in graph.notes[known:]])
-        known = len(graph.notes)
+        reasons = _shortened([f"  - {note}" for note in graph.notes[shown:]])
+        shown = len(graph.notes)
         body = "\n".join(_shortened(text.splitlines())) if text != before else "(as before)"
         parts.append("\n".join([f"{name}: {purpose(name)}", *reasons, body]))
         before = text

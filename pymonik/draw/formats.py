@@ -16,6 +16,7 @@ from pymonik.draw.model import Box, Drawing, Link, brief
 from pymonik.draw.svg import svg
 from pymonik.draw.terminal import terminal, units_text
 
+# Of the JSON: raised when a field changes its meaning.
 _VERSION = 1
 # What a status looks like: the colours of boxes, and of their edges.
 _COLOURS = {
@@ -42,10 +43,10 @@ def dot(drawing: Drawing) -> str:
     lines = ["digraph pymonik {", '  node [shape=box style=rounded fontname="sans-serif"]']
     for number, box in enumerate(drawing.boxes):
         label = "\\n".join(map(_quoted, lines_of(box)))
-        more = f' tooltip="{_quoted(" ".join(box.sites))}"' if box.sites else ""
-        more += " peripheries=2" if box.count > 1 else ""
-        more += _coloured(box) or (" style=bold" if box.wanted else "")
-        lines.append(f'  n{number} [label="{label}"{more}]')
+        attributes = f' tooltip="{_quoted(" ".join(box.sites))}"' if box.sites else ""
+        attributes += " peripheries=2" if box.count > 1 else ""
+        attributes += _coloured(box) or (" style=bold" if box.wanted else "")
+        lines.append(f'  n{number} [label="{label}"{attributes}]')
     lines += [f"  n{link.source} -> n{link.target}{_of_link(link)}" for link in drawing.links]
     return "\n".join([*lines, "}"])
 
@@ -62,10 +63,10 @@ def _quoted(text: str) -> str:
 
 
 def _of_link(link: Link) -> str:
-    told = [f"{link.values:,}"] if link.values > 1 else []
-    told += [link.kind] if link.kind != "values" else []
+    words = [f"{link.values:,}"] if link.values > 1 else []
+    words += [link.kind] if link.kind != "values" else []
     style = " style=dashed" if link.kind == "made" else ""
-    return f' [label="{" ".join(told)}"{style}]' if told else ""
+    return f' [label="{" ".join(words)}"{style}]' if words else ""
 
 
 def mermaid(drawing: Drawing) -> str:
@@ -83,8 +84,8 @@ def mermaid(drawing: Drawing) -> str:
     for status, (fill, edge) in _COLOURS.items():
         if status in used:
             lines.append(f"  classDef {status} fill:{fill},stroke:{edge},color:#1c2430")
-            some = [f"n{n}" for n, box in enumerate(drawing.boxes) if box.status == status]
-            lines.append(f"  class {','.join(some)} {status}")
+            members = [f"n{n}" for n, box in enumerate(drawing.boxes) if box.status == status]
+            lines.append(f"  class {','.join(members)} {status}")
     return "\n".join(lines)
 
 
@@ -117,8 +118,8 @@ def graphml(drawing: Drawing) -> str:
             status=box.status,
         )
     for link in drawing.links:
-        known = graph.get_edge_data(link.source, link.target, {}).get("values", 0)
-        graph.add_edge(link.source, link.target, values=known + link.values, kind=link.kind)
+        before = graph.get_edge_data(link.source, link.target, {}).get("values", 0)
+        graph.add_edge(link.source, link.target, values=before + link.values, kind=link.kind)
     file = io.BytesIO()
     networkx.write_graphml(graph, file)
     return file.getvalue().decode()

@@ -64,14 +64,14 @@ def page(
             for stage in stages
         ],
     }
-    here = files("pymonik.draw") / "page"
-    template = Template((here / "page.html").read_text(encoding="utf-8"))
+    folder = files("pymonik.draw") / "page"
+    template = Template((folder / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=escape(harmless(title)),
-        style=(here / "page.css").read_text(encoding="utf-8"),
+        style=(folder / "page.css").read_text(encoding="utf-8"),
         # Inside a script element nothing may look like the end of it.
         data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
-        script="\n".join((here / name).read_text(encoding="utf-8") for name in _SCRIPTS),
+        script="\n".join((folder / name).read_text(encoding="utf-8") for name in _SCRIPTS),
     )
 
 

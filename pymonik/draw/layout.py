@@ -19,6 +19,7 @@ Place = int | tuple[int, int]
 Wire = tuple[Place, Place]
 # Beyond this many places, a sweep more costs more than it makes clearer.
 MANY = 2_000
+# How often the layers are walked through, to order boxes so that few wires cross.
 _SWEEPS = 24
 
 

@@ -46,8 +46,8 @@ def _with_runs_folded(drawing: Drawing, likeness: Callable[[Box], object]) -> Dr
                 run_of[number] = first
                 break
     sizes = Counter(run_of)
-    kept = [first if sizes[first] >= _RUN else number for number, first in enumerate(run_of)]
-    return _grouped(drawing, kept)
+    groups = [first if sizes[first] >= _RUN else number for number, first in enumerate(run_of)]
+    return _grouped(drawing, groups)
 
 
 def _is_last(
@@ -57,7 +57,7 @@ def _is_last(
     drawing: Drawing,
     likeness: Callable[[Box], object],
 ) -> bool:
-    """Return whether nobody alike was or could be joined behind `before` but `number`."""
+    """Return whether `number` alone, of all boxes alike, was or could be joined behind `before`."""
     like = likeness(drawing.boxes[number])
     return not any(other != number and likeness(drawing.boxes[other]) == like for other in targets)
 
@@ -173,6 +173,6 @@ def components(drawing: Drawing) -> list[Drawing]:
     members: dict[int, list[int]] = {}
     for number in range(len(group)):
         members.setdefault(root(number), []).append(number)
-    joined = sorted((some for some in members.values() if len(some) > 1), key=len, reverse=True)
-    lone = [some[0] for some in members.values() if len(some) == 1]
-    return [_cut(drawing, some) for some in (*joined, lone) if some]
+    joined = sorted((each for each in members.values() if len(each) > 1), key=len, reverse=True)
+    lone = [each[0] for each in members.values() if len(each) == 1]
+    return [_cut(drawing, each) for each in (*joined, lone) if each]

@@ -88,8 +88,8 @@ Text = tuple[list[str], list[str]]
 def _width(place: Place, texts: list[Text]) -> float:
     if isinstance(place, tuple):
         return 2.0
-    names, more = texts[place]
-    return 2 * PAD + CHARACTER * max(*(0.88 * len(line) for line in more), *map(len, names), 1)
+    names, details = texts[place]
+    return 2 * PAD + CHARACTER * max(*(0.88 * len(line) for line in details), *map(len, names), 1)
 
 
 def _height(text: Text) -> float:
@@ -130,12 +130,14 @@ def _wires(
                 f"M{x:.1f} {start:.1f}V{floor:.1f}C{x:.1f} {middle:.1f} {y:.1f} {middle:.1f} "
                 f"{y:.1f} {to:.1f}"
             )
-    paths = (f'<path class="{kind}" d="{"".join(some)}"/>' for kind, some in lines.items() if some)
+    paths = (
+        f'<path class="{kind}" d="{"".join(parts)}"/>' for kind, parts in lines.items() if parts
+    )
     return "".join(paths)
 
 
 def _card(box: Box, text: Text, left: float, top: float, width: float, hue: int) -> str:
-    names, more = text
+    names, details = text
     height = _height(text)
     # What another program makes looks like what was made before: it is not of this graph.
     kind = "earlier" if box.kind == "external" else box.kind
@@ -147,7 +149,7 @@ def _card(box: Box, text: Text, left: float, top: float, width: float, hue: int)
         for dx, dy in cards
     )
     middle = left + width / 2
-    lines = [(name, "name") for name in names] + [(line, "more") for line in more]
+    lines = [(name, "name") for name in names] + [(line, "more") for line in details]
     rows = "".join(
         f'<text class="{kind}" x="{middle:.1f}" y="{top + PAD / 2 + LINE * (row + 0.72):.1f}" '
         f'text-anchor="middle">{escape(line)}</text>'

@@ -25,14 +25,14 @@ def with_subtasks(drawing: Drawing, tasks: Sequence[SessionTask]) -> Drawing:
     """Add what tasks made themselves to the drawing of what was recorded, below their makers."""
     whole = drawing_of_tasks(tasks, {})
     inner = {link.target for link in whole.links if link.kind != "values"}
-    known = {title: n for n, box in reversed([*enumerate(drawing.boxes)]) for title in box.titles}
+    numbers = {title: n for n, box in reversed([*enumerate(drawing.boxes)]) for title in box.titles}
     boxes, places = [*drawing.boxes], {}
     for number, box in enumerate(whole.boxes):
         if number in inner:
             places[number] = len(boxes)
             boxes.append(box)
-        elif box.titles[-1] in known:
-            places[number] = known[box.titles[-1]]
+        elif box.titles[-1] in numbers:
+            places[number] = numbers[box.titles[-1]]
     links = (
         replace(link, source=places[link.source], target=places[link.target])
         for link in whole.links
@@ -84,10 +84,10 @@ class _Boxes:
         titles: dict[str, list[str]] = {}
         for name, title in object_titles(names).items():
             titles.setdefault(title, []).extend(names[name])
-        for title, some in titles.items():
-            self.shelves.update(dict.fromkeys(some, len(self.boxes)))
-            size = self._size(some)
-            self.boxes.append(Box((title,), len(some), kind="object", reads=size))
+        for title, ids in titles.items():
+            self.shelves.update(dict.fromkeys(ids, len(self.boxes)))
+            size = self._size(ids)
+            self.boxes.append(Box((title,), len(ids), kind="object", reads=size))
 
     def _size(self, ids: Sequence[str]) -> int:
         return sum(self.graph.objects[id].size for id in ids if id in self.graph.objects)

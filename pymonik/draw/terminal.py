@@ -13,6 +13,7 @@ from pymonik.draw.layout import Layout, Place
 from pymonik.draw.model import EMPTY, Box, Drawing, brief
 from pymonik.draw.summary import components, summarized
 
+# Columns between two boxes of a row.
 _GAP = 3
 _NARROW = (30, 22, 16, 12)
 # Green, red, blue, grey, yellow.

@@ -37,10 +37,10 @@ def _say(text: str) -> None:
 def run(emulator: Emulator, say: Callable[[str], None] = _say, outage: Span | None = None) -> None:
     """Serve until SIGINT or SIGTERM comes, then stop cleanly."""
     # A handler may come at any instruction: a lock, as in an event, could be held here already.
-    told: SimpleQueue[int] = SimpleQueue()
+    signals: SimpleQueue[int] = SimpleQueue()
 
     def end(number: int, frame: FrameType | None) -> None:
-        told.put(number)
+        signals.put(number)
 
     earlier = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -53,7 +53,7 @@ def run(emulator: Emulator, say: Callable[[str], None] = _say, outage: Span | No
                 begin = threading.Timer(outage[0], emulator.database_away, (outage[1],))
                 begin.daemon = True
                 begin.start()
-            told.get()
+            signals.get()
     except OSError as error:
         raise SystemExit(f"pymonik emulator: {error}") from error
     finally:

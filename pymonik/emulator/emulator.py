@@ -109,6 +109,7 @@ class Emulator:
         )
         self._services = services(self.engine, self.partitions, self.chunk_size, self.sleep)
         self._closing = threading.Event()
+        # Guards the start and stop of the server: a control plane that has failed restarts itself.
         self._lifecycle = threading.Lock()
         self._server: Any = None
         self._clock: threading.Thread | None = None

@@ -88,6 +88,7 @@ class Engine:
         self._toil = toil
         self._machine = Machine(settings)
         self._late_rows = LateRows()
+        # One event at a time: the machine leaves locks to its owner.
         self._lock = threading.RLock()
 
     def apply(self, event: Event) -> list[Instruction]:

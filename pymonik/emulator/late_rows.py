@@ -52,14 +52,14 @@ class LateRows:
         )
 
 
-def _visible(kept: dict[str, deque[tuple[float, Row]]], now: float) -> dict[str, Row]:
+def _visible(history: dict[str, deque[tuple[float, Row]]], now: float) -> dict[str, Row]:
     """Forget the states that have passed; return the oldest of each record that has not."""
-    for row_id, states in list(kept.items()):
+    for row_id, states in list(history.items()):
         while states and states[0][0] <= now:
             states.popleft()
         if not states:
-            del kept[row_id]
-    return {row_id: states[0][1] for row_id, states in kept.items()}
+            del history[row_id]
+    return {row_id: states[0][1] for row_id, states in history.items()}
 
 
 def _overlaid(late: Mapping[str, Row], rows: MutableMapping[str, Row]) -> MutableMapping[str, Row]:

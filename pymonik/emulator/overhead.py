@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# Until a submission takes effect, and for each of its tasks; until a message arrives.
 SUBMISSION = 0.6
 SUBMITTED_TASK = 0.02
 MESSAGE = 1.0

@@ -15,6 +15,7 @@ class Queues:
     """Messages by partition: bigger priorities first, then first come, first served."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        # Guards the heaps; pods wait on it for messages.
         self._changed = threading.Condition()
         self._heaps: dict[str, list[Message]] = {}
         self._on_their_way: dict[str, list[tuple[float, Message]]] = {}

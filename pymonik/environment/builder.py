@@ -92,6 +92,7 @@ class Environments:
         self._cache = Cache((cache or cache_folder()) / "environments", limit)
         self._tools: set[Uv] = set()
         self._token = secrets.token_hex(6)
+        # Guards the tables below; environments are built without it, which may take minutes.
         self._lock = threading.Lock()
         self._built: dict[str, Built] = {}
         self._held: dict[str, Held] = {}
@@ -108,11 +109,11 @@ class Environments:
         """
         digest = environment.digest
         with self._lock:
-            known = self._built.get(digest)
+            cached = self._built.get(digest)
             until, message = self._failed.get(digest, (0.0, ""))
         # Somebody may have emptied the cache under our feet.
-        if known is not None and os.path.exists(known.python):
-            return known
+        if cached is not None and os.path.exists(cached.python):
+            return cached
         if time.monotonic() < until:
             raise EnvironmentBuildError(message)
         try:
@@ -198,8 +199,8 @@ class Environments:
         archive = content
 
         def unpack(empty: Path) -> None:
-            found = extract(archive, empty)
-            if found != environment.working_hash:
+            digest = extract(archive, empty)
+            if digest != environment.working_hash:
                 raise ValueError("its working directory was damaged on its way: the hash differs")
 
         key = _key("folder", environment.working_hash, self._token)

@@ -21,12 +21,12 @@ def meets(text: str) -> bool:
 
 def installed() -> dict[str, str]:
     """Return canonical name → version of what can be imported here; the first on the path wins."""
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for distribution in metadata.distributions():
         name, version = distribution.metadata["Name"], distribution.version
         if name and _is_version(version):
-            found.setdefault(canonicalize_name(name), version)
-    return found
+            versions.setdefault(canonicalize_name(name), version)
+    return versions
 
 
 def _meets(requirement: Requirement, extra: str, seen: set[tuple[str, str]]) -> bool:

@@ -83,7 +83,7 @@ def uv_environ(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def uv_flags(environ: Mapping[str, str]) -> list[str]:
-    """Return what pip was told that uv takes on its command line only."""
+    """Return the settings of pip that uv takes on its command line only."""
     spoken = any(environ.get(name) for name in ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL"))
     no_index = _flag(pip_settings(environ).get("no-index", ""))
     return ["--no-index"] if no_index and not spoken else []

@@ -114,8 +114,8 @@ def read(spec: object, base: str | os.PathLike[str] | None) -> Environment:
         problems = [_sentence(problem) for problem in error.errors()]
         raise EnvironmentSpecError("bad environment: " + "\n  and: ".join(problems)) from None
     except (RuntimeError, OSError, ValueError) as error:  # a home that is none, nesting, a loop
-        told = str(error) or type(error).__name__
-        raise EnvironmentSpecError(f"bad environment: {redacted(told)}") from None
+        reason = str(error) or type(error).__name__
+        raise EnvironmentSpecError(f"bad environment: {redacted(reason)}") from None
     return Environment(
         packages=checked.pip,
         variables=tuple(sorted(checked.env_variables.items())),

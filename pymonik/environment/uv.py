@@ -88,12 +88,12 @@ def _find() -> str:
 
         return os.fsdecode(uv.find_uv_bin())
     except (ImportError, FileNotFoundError):
-        found = shutil.which("uv")
-    if found is None:
+        path = shutil.which("uv")
+    if path is None:
         raise EnvironmentBuildError(
             "this worker has no uv, which builds environments: install the 'uv' package in it"
         )
-    return found
+    return path
 
 
 def _message(arguments: tuple[str, ...], done: subprocess.CompletedProcess[str]) -> str:

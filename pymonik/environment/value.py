@@ -126,10 +126,10 @@ def merge(client: Environment, task: Environment) -> Environment:
     if not task or not client:
         return task or client
     named = {package_name(package) for package in task.packages}
-    kept = [package for package in client.packages if package_name(package) not in named]
+    inherited = [package for package in client.packages if package_name(package) not in named]
     folder = task if task.working_hash else client
     return Environment(
-        packages=tuple(sorted({*kept, *task.packages})),
+        packages=tuple(sorted({*inherited, *task.packages})),
         variables=tuple(sorted({**dict(client.variables), **dict(task.variables)}.items())),
         python=task.python or client.python,
         working_hash=folder.working_hash,

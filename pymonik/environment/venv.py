@@ -85,9 +85,9 @@ def resolve(folder: Path, packages: Sequence[str], uv: Uv) -> list[str]:
     )
     wanted.write_text("".join(f"{package}\n" for package in packages))
     overrides.write_text(_NO_PYMONIK)
-    here = installed()
+    present = installed()
     # uv prefers the versions that its output file names already, as in a lock file.
-    chosen.write_text("".join(f"{name}=={version}\n" for name, version in sorted(here.items())))
+    chosen.write_text("".join(f"{name}=={version}\n" for name, version in sorted(present.items())))
     uv(
         "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python", sys.executable,
         "--override", str(overrides), "--output-file", str(chosen), str(wanted),
@@ -101,13 +101,13 @@ def resolve(folder: Path, packages: Sequence[str], uv: Uv) -> list[str]:
     return [
         f"{line} {hashes[name]}" if (name := package_name(canonical(line))) in hashes else line
         for line in lines
-        if line and not line.startswith(("#", "-")) and not _is_here(line, here)
+        if line and not line.startswith(("#", "-")) and not _is_here(line, present)
     ]
 
 
 def worker_fingerprint() -> str:
     """Describe what a venv built now would lie over: interpreter, folders, distributions."""
-    found = sorted(
+    packages = sorted(
         f"{folder}:{name}"
         for folder in layers()
         if os.path.isdir(folder)
@@ -115,7 +115,7 @@ def worker_fingerprint() -> str:
         if name.endswith((".dist-info", ".egg-info"))
     )
     interpreter = [sys.executable, sys.base_prefix, sys.version, platform.platform()]
-    return "\n".join([*interpreter, *layers(), *found])
+    return "\n".join([*interpreter, *layers(), *packages])
 
 
 def layers() -> list[str]:
@@ -157,9 +157,9 @@ def _site_packages(venv: Path) -> Path:
     return Path(sysconfig.get_path("purelib", scheme, vars=base))
 
 
-def _is_here(line: str, here: dict[str, str]) -> bool:
+def _is_here(line: str, present: dict[str, str]) -> bool:
     pin = _PIN.match(line)
-    return pin is not None and here.get(package_name(canonical(pin.group(1)))) == pin.group(2)
+    return pin is not None and present.get(package_name(canonical(pin.group(1)))) == pin.group(2)
 
 
 def _check(python: Path) -> None:

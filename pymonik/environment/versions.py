@@ -17,15 +17,15 @@ VERSIONS = "pymonik.versions"
 # PymoniK itself has a wire version.
 _OURS = frozenset({"__main__", "pymonik", "None"})
 # Of what its client and this worker differ in, as it was told: (module, there, here).
-_told: set[tuple[str, str, str]] = set()
+_reported: set[tuple[str, str, str]] = set()
 
 
 def python_mismatch(client: tuple[int, int], worker: tuple[int, int] | None = None) -> str | None:
     """Return what is wrong and what to do when the minor versions differ; `worker` is this one."""
-    here = sys.version_info[:2] if worker is None else worker
-    if client == here:
+    running = sys.version_info[:2] if worker is None else worker
+    if client == running:
         return None
-    theirs, ours = ".".join(map(str, client)), ".".join(map(str, here))
+    theirs, ours = ".".join(map(str, client)), ".".join(map(str, running))
     return (
         f"the client runs Python {theirs}, the worker {ours}, and their pickles do not fit: "
         f"run the client with Python {ours}, or use a partition whose workers have {theirs}"
@@ -35,8 +35,8 @@ def python_mismatch(client: tuple[int, int], worker: tuple[int, int] | None = No
 def versions_of(modules: Iterable[str]) -> dict[str, str]:
     """Return top-level module → version of its distribution; what has none is left out."""
     names = {str(module).partition(".")[0] for module in modules} - sys.stdlib_module_names - _OURS
-    found = {name: _version(name) for name in sorted(names)}
-    return {name: version for name, version in found.items() if version}
+    versions = {name: _version(name) for name in sorted(names)}
+    return {name: version for name, version in versions.items() if version}
 
 
 def differences(client: Mapping[str, str], pinned: Iterable[str] = ()) -> list[str]:
@@ -48,9 +48,9 @@ def differences(client: Mapping[str, str], pinned: Iterable[str] = ()) -> list[s
     asked = {name.replace("-", "_") for name in pinned}
     for name, ours in versions_of(client).items():
         theirs = client[name]
-        if theirs == ours or name in asked or (name, theirs, ours) in _told:
+        if theirs == ours or name in asked or (name, theirs, ours) in _reported:
             continue
-        _told.add((name, theirs, ours))
+        _reported.add((name, theirs, ours))
         sentences.append(
             f"{name} is {theirs} on the client and {ours} on the worker, and pickled data uses it: "
             f"ask for '{name}=={theirs}' in environment= if results differ"

@@ -96,12 +96,12 @@ def _replace(mat: Materialize, content: Content, target: Path, lock: Lock) -> No
         if mat.is_directory:
             part.mkdir(0o755)
             _mark(part)
-            found = extract(content, part)
+            digest = extract(content, part)
         else:
-            found = _write(content, part, DEFAULT_MODE if mat.mode is None else mat.mode)
-        if found != mat.content_hash:
+            digest = _write(content, part, DEFAULT_MODE if mat.mode is None else mat.mode)
+        if digest != mat.content_hash:
             raise MaterializeError(
-                f"{_story(mat, target)}: the content has hash {found[:12]}, "
+                f"{_story(mat, target)}: the content has hash {digest[:12]}, "
                 f"not {mat.content_hash[:12]}: it is damaged, or belongs elsewhere"
             )
         if os.path.isabs(mat.worker_path):
@@ -155,7 +155,7 @@ def _identity(path: Path) -> str:
 
 def _mark(file: Path | int) -> None:
     """Mark a new file or folder as one of ours."""
-    with contextlib.suppress(OSError, AttributeError):  # then its inode alone tells
+    with contextlib.suppress(OSError, AttributeError):  # then its inode alone decides
         os.setxattr(file, _MARK, secrets.token_hex(8).encode())
 
 

@@ -10,6 +10,7 @@ import os
 import stat
 from pathlib import Path
 
+# Whoever may write to these files chooses what is unpickled.
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 FOLDER, FILE = 0o700, 0o600
 

@@ -21,7 +21,9 @@ from pathlib import Path
 from pymonik.errors import SourceChangedError, TreeError
 
 FILE, FOLDER, LINK = "f", "d", "l"
+# Permissions alone: set-user-id and the like do not travel.
 MODE_BITS = 0o777
+# Bytes read at once: whole files may not fit into memory.
 CHUNK = 1 << 20
 
 Skip = Callable[[os.DirEntry[str]], bool]
@@ -92,8 +94,8 @@ def archive_of(folder: str | os.PathLike[str], expected: str, skip: Skip | None 
 def entries(folder: str | os.PathLike[str], skip: Skip | None = None) -> Iterator[TreeEntry]:
     """Yield the members of a folder sorted by their encoded names, so parents first."""
     root = os.path.realpath(folder)
-    found = [_entry(item, root) for item in _walk(root, skip)]
-    yield from sorted(found, key=lambda entry: entry.name.encode())
+    items = [_entry(item, root) for item in _walk(root, skip)]
+    yield from sorted(items, key=lambda entry: entry.name.encode())
 
 
 def skip_scratch(item: os.DirEntry[str]) -> bool:
@@ -147,10 +149,12 @@ def is_inside(path: str, root: str) -> bool:
 
 def _count(digest: TreeDigest, entry: TreeEntry, content: bytes | None = None) -> None:
     if entry.kind == FILE:
-        told = _file_digest(entry.path) if content is None else hashlib.sha256(content).digest()
+        content_digest = (
+            _file_digest(entry.path) if content is None else hashlib.sha256(content).digest()
+        )
     else:
-        told = entry.target.encode()
-    digest.add(entry.name, entry.kind, entry.mode, told)
+        content_digest = entry.target.encode()
+    digest.add(entry.name, entry.kind, entry.mode, content_digest)
 
 
 def _content(entry: TreeEntry) -> bytes:

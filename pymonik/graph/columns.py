@@ -75,7 +75,7 @@ class Column:
         """Return the outputs that `n` elements need."""
         return ()
 
-    def add_sources(self, found: dict[int, Any]) -> None:
+    def add_sources(self, sources: dict[int, Any]) -> None:
         """Add the nodes it needs, by id."""
 
     def replaced(self, target: Target) -> Column:
@@ -116,10 +116,10 @@ class Const(Column):
         """Return the outputs that `n` elements need."""
         return refs_of(self.value)
 
-    def add_sources(self, found: dict[int, Any]) -> None:
+    def add_sources(self, sources: dict[int, Any]) -> None:
         """Add the nodes it needs, by id."""
         if type(self.value) in SLOTS:
-            self.value.add_sources(found)
+            self.value.add_sources(sources)
 
     def replaced(self, target: Target) -> Column:
         """Return it with the outputs it names replaced by others."""
@@ -179,13 +179,13 @@ class Values(Column):
         for slot in self.values:
             yield from refs_of(slot)
 
-    def add_sources(self, found: dict[int, Any]) -> None:
+    def add_sources(self, sources: dict[int, Any]) -> None:
         """Add the nodes it needs, by id."""
         for slot in self.values:
             if type(slot) is Ref:  # the usual case
-                found[id(slot.node)] = slot.node
+                sources[id(slot.node)] = slot.node
             elif type(slot) in SLOTS:
-                slot.add_sources(found)
+                slot.add_sources(sources)
 
     def replaced(self, target: Target) -> Column:
         """Return it with the outputs it names replaced by others."""
@@ -222,9 +222,9 @@ class Range(Column):
         # A step of 0 cannot arise: such a column is a constant.
         return ((self.node, range(self.start, self.start + n * self.step, self.step)),)
 
-    def add_sources(self, found: dict[int, Any]) -> None:
+    def add_sources(self, sources: dict[int, Any]) -> None:
         """Add the nodes it needs, by id."""
-        found[id(self.node)] = self.node
+        sources[id(self.node)] = self.node
 
     def replaced(self, target: Target) -> Column:
         """Return it with the outputs it names replaced by others."""
@@ -267,9 +267,9 @@ class Gather(Column):
         """Return the outputs that `n` elements need."""
         return ((self.node, range(index, index + 1)) for index in self.indexes)
 
-    def add_sources(self, found: dict[int, Any]) -> None:
+    def add_sources(self, sources: dict[int, Any]) -> None:
         """Add the nodes it needs, by id."""
-        found[id(self.node)] = self.node
+        sources[id(self.node)] = self.node
 
     def replaced(self, target: Target) -> Column:
         """Return it with the outputs it names replaced by others."""

@@ -403,18 +403,18 @@ def _calls(node: Any) -> int:
 
 def inputs(node: Any) -> Iterable[Any]:
     """Return the nodes a node needs, each once, in the order met."""
-    found: dict[int, Any] = {}
+    sources: dict[int, Any] = {}
     if isinstance(node, Map):
         for step in node.steps:
             for column in step.columns:
-                column.add_sources(found)
+                column.add_sources(sources)
     elif isinstance(node, Call):
         for argument in node.args:  # slot values of a call, columns of a map
             if type(argument) is Ref:  # the usual case
-                found[id(argument.node)] = argument.node
+                sources[id(argument.node)] = argument.node
             elif type(argument) in _ARGUMENTS:
-                argument.add_sources(found)
-    return found.values()
+                argument.add_sources(sources)
+    return sources.values()
 
 
 def externals(graph: Graph) -> Iterable[External]:
@@ -425,6 +425,6 @@ def externals(graph: Graph) -> Iterable[External]:
 
 def sources_of(column: Column) -> Iterable[Any]:
     """Return the nodes a column needs, each once."""
-    found: dict[int, Any] = {}
-    column.add_sources(found)
-    return found.values()
+    sources: dict[int, Any] = {}
+    column.add_sources(sources)
+    return sources.values()

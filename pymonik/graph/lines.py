@@ -105,8 +105,8 @@ def _immediates(values: Any) -> str:
 
 def _each(first: Sequence[Any], n: int, numbers: dict[int, str]) -> str:
     shown = [_slot(slot, numbers) for slot in first]
-    more = [f"… {n - _SHOWN} more"] if n > _SHOWN else []
-    return "‹" + ", ".join([*shown, *more]) + "›"
+    rest = [f"… {n - _SHOWN} more"] if n > _SHOWN else []
+    return "‹" + ", ".join([*shown, *rest]) + "›"
 
 
 def _slot(slot: Any, numbers: dict[int, str]) -> str:

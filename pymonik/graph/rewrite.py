@@ -45,7 +45,7 @@ def _moved_step(step: Step, target_of: Target) -> Step:
 
 def uses(node: Map) -> dict[int, bool]:
     """Return the maps that a map uses, by id: True where element i uses element i and no other."""
-    found: dict[int, bool] = {}
+    in_steps: dict[int, bool] = {}
     alone = node.n == 1
     for step in node.steps:
         column: Any
@@ -53,32 +53,32 @@ def uses(node: Map) -> dict[int, bool]:
             kind = type(column)
             if kind is Range:
                 in_step = column.start == 0 and column.step == 1 and column.node.n == node.n
-                _note(column.node, in_step, found)
+                _note(column.node, in_step, in_steps)
             elif kind is Const and alone:
-                _note_slot(column.value, 0, node.n, found)
+                _note_slot(column.value, 0, node.n, in_steps)
             elif kind is Values:
                 for index, slot in enumerate(column.values):
-                    _note_slot(slot, index, node.n, found)
+                    _note_slot(slot, index, node.n, in_steps)
             elif kind is not Immediates and kind is not Same:
                 for source in sources_of(column):
-                    _note(source, False, found)
-    return found
+                    _note(source, False, in_steps)
+    return in_steps
 
 
-def _note_slot(slot: Any, index: int, n: int, found: dict[int, bool]) -> None:
+def _note_slot(slot: Any, index: int, n: int, in_steps: dict[int, bool]) -> None:
     """Note what one of `n` elements uses: values of its own place in maps as long, or others."""
     kind = type(slot)
     if kind is Ref:
-        _note(slot.node, slot.index == index and getattr(slot.node, "n", 0) == n, found)
+        _note(slot.node, slot.index == index and getattr(slot.node, "n", 0) == n, in_steps)
     elif kind is Template:
         for inner in slot.slots:
-            _note_slot(inner, index, n, found)
+            _note_slot(inner, index, n, in_steps)
     elif kind is ListOf:
         for source, indexes in slot.runs:
             own = len(indexes) == 1 and indexes[0] == index
-            _note(source, own and getattr(source, "n", 0) == n, found)
+            _note(source, own and getattr(source, "n", 0) == n, in_steps)
 
 
-def _note(source: Any, in_step: bool, found: dict[int, bool]) -> None:
+def _note(source: Any, in_step: bool, in_steps: dict[int, bool]) -> None:
     if type(source) is Map:
-        found[id(source)] = in_step and found.get(id(source), True)
+        in_steps[id(source)] = in_step and in_steps.get(id(source), True)

@@ -20,8 +20,8 @@ from pymonik.graph.ir import Call, External, Graph, Map, Put
 def show(graph: Graph) -> str:
     """Print a graph, one line a node."""
     numbers = {id(node): f"%{place}" for place, node in enumerate(graph.nodes)}
-    for other, kept in graph.aliases.items():
-        numbers[id(other)] = numbers.get(id(kept), "%?")
+    for other, target in graph.aliases.items():
+        numbers[id(other)] = numbers.get(id(target), "%?")
     return "\n".join(harmless(_line(node, numbers)) for node in graph.nodes)
 
 

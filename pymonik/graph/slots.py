@@ -56,9 +56,9 @@ class Ref:
         """Return the outputs it needs."""
         return ((self.node, range(self.index, self.index + 1)),)
 
-    def add_sources(self, found: dict[int, Any]) -> None:
+    def add_sources(self, sources: dict[int, Any]) -> None:
         """Add the nodes it needs, by id."""
-        found[id(self.node)] = self.node
+        sources[id(self.node)] = self.node
 
     def replaced(self, target: Target) -> Ref:
         """Return it with the outputs it names replaced by others."""
@@ -94,10 +94,10 @@ class ListOf:
         """Return the outputs it needs."""
         return self.runs
 
-    def add_sources(self, found: dict[int, Any]) -> None:
+    def add_sources(self, sources: dict[int, Any]) -> None:
         """Add the nodes it needs, by id."""
         for node, _ in self.runs:
-            found[id(node)] = node
+            sources[id(node)] = node
 
     def replaced(self, target: Target) -> ListOf:
         """Return it with the outputs it names replaced by others."""
@@ -130,11 +130,11 @@ class Template:
         for slot in self.slots:
             yield from refs_of(slot)
 
-    def add_sources(self, found: dict[int, Any]) -> None:
+    def add_sources(self, sources: dict[int, Any]) -> None:
         """Add the nodes it needs, by id."""
         for slot in self.slots:
             if type(slot) in SLOTS:
-                slot.add_sources(found)
+                slot.add_sources(sources)
 
     def replaced(self, target: Target) -> Template:
         """Return it with the outputs it names replaced by others."""

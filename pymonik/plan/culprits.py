@@ -31,7 +31,7 @@ def refuse_culprits(nodes: Sequence[Any], target: Target, optimize: Any, calling
     """
     good: list[Any] = []
     parts = [list(nodes)]
-    found = 0
+    count = 0
     while parts:
         part = parts.pop()
         try:
@@ -44,10 +44,10 @@ def refuse_culprits(nodes: Sequence[Any], target: Target, optimize: Any, calling
             if type(part[0]) is not Call or _is_refused(part[0]):
                 raise
             _refuse(part[0], error, calling)
-            found += 1
+            count += 1
         # A culprit stays, too: what depends on it is none for that.
         good += part
-    return found
+    return count
 
 
 def _is_refused(node: Call) -> bool:

@@ -115,12 +115,12 @@ class FanIn:
 def bounded(units: Sequence[Unit], optimize: Any) -> list[Unit]:
     """Return units that have few inputs, those that they need before them."""
     fan_in = FanIn(optimize)
-    found: list[Unit] = []
+    result: list[Unit] = []
     for unit in units:
-        known = len(fan_in.made)
+        before = len(fan_in.made)
         bound = fan_in.bounded(unit)
-        found += [*fan_in.made[known:], bound]
-    return found
+        result += [*fan_in.made[before:], bound]
+    return result
 
 
 def _gather(unit_outputs: tuple[Outputs, ...], options: TaskOptions) -> FanInUnit:

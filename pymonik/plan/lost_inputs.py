@@ -39,11 +39,11 @@ def propagate_failures(
 
 def failed_inputs(unit: Unit) -> dict[int, Columns]:
     """Return the columns of a unit's inputs that are known to hold failures, by position."""
-    found: dict[int, Columns] = {}
+    failed: dict[int, Columns] = {}
     for position, source in enumerate(unit.inputs):
         if isinstance(source, Outputs) and not source.missing and _holds_failures(source):
-            found[position] = source.columns or [source.errors[:1] * source.n]
-    return found
+            failed[position] = source.columns or [source.errors[:1] * source.n]
+    return failed
 
 
 def _holds_failures(outputs: Outputs) -> bool:

@@ -37,11 +37,11 @@ def bind(graph: Graph, plan: Plan) -> None:
     for node, locations in plan.locations:
         for step, location in zip(node.steps, locations):
             _bind_step(step, location)
-    for other, kept in graph.aliases.items():
-        assert kept.location is not None  # it stays in the graph, which was bound above
-        other.location, other.offset = kept.location, kept.offset
-        if original_of(kept) is not other:  # else it only stands in for that
-            kept.location.share(kept.offset)
+    for other, target in graph.aliases.items():
+        assert target.location is not None  # it stays in the graph, which was bound above
+        other.location, other.offset = target.location, target.offset
+        if original_of(target) is not other:  # else it only stands in for that
+            target.location.share(target.offset)
 
 
 def _bind_step(step: Step, location: Location) -> None:
@@ -186,10 +186,10 @@ class _Lowering:
     def _line(self, code: Any, lasti: int) -> str:
         # Working a line out walks the line table of its function: once for each place is enough.
         key = (id(code), lasti)
-        known = self.lines.get(key)
-        if known is None:
-            known = self.lines[key] = line_of(code, lasti)
-        return known
+        line = self.lines.get(key)
+        if line is None:
+            line = self.lines[key] = line_of(code, lasti)
+        return line
 
     def add_blob(self, content: Content) -> None:
         self.blobs[id(content)] = content

@@ -65,10 +65,10 @@ class StoredObjects:
         """Return the outputs, and where their outcomes are, as of one moment."""
         # Other threads add some meanwhile: `items` would stumble over them.
         unit_outputs = [ref() for ref in self.outputs.keyrefs()]
-        found = [
+        entries = [
             (outputs, self.outputs.get(outputs)) for outputs in unit_outputs if outputs is not None
         ]
-        return [(outputs, stored) for outputs, stored in found if stored is not None]
+        return [(outputs, stored) for outputs, stored in entries if stored is not None]
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,8 @@ def sending(
     for content in contents:
         _content(content, stored_objects, objects)
     entries = [_entry(unit, output, stored_objects, context, objects) for unit, output in outputs]
-    for title, told in (tables or {}).items():
-        objects.append(_table(title, told, stored_objects, objects))
+    for title, table in (tables or {}).items():
+        objects.append(_table(title, table, stored_objects, objects))
     objects += [entry.order for entry in entries]
     limits = settings()
     big = [o for o in objects if o.size > limits.request_bytes // 4]
@@ -133,17 +133,17 @@ def sending(
     declared = [output for _, output in outputs if not output.id] + big
     if declared:
         steps.append(Declare(declared))
-    steps += [Create(some) for some in packed(small, limits.request_bytes, lambda o: o.size)]
+    steps += [Create(batch) for batch in packed(small, limits.request_bytes, lambda o: o.size)]
     steps += [Stream(o) for o in big]
     steps += _submissions(entries)
     return Sending(steps, outputs)
 
 
 def output_of(unit: Unit, stored_objects: StoredObjects, context: SubmissionContext) -> Object:
-    """Return where the outcome of a unit will be: told once, the same from then on."""
-    known = stored_objects.outputs.get(unit.outputs)
-    if known is not None:  # declared by a submission that was refused
-        return known
+    """Return where the outcome of a unit will be: chosen once, the same from then on."""
+    declared = stored_objects.outputs.get(unit.outputs)
+    if declared is not None:  # declared by a submission that was refused
+        return declared
     stored_objects.numbers += 1
     if unit.result_id is not None:  # declared by the task that has handed it out
         stamp = envelope.stamp_of(unit.result_id)
@@ -157,17 +157,17 @@ def output_of(unit: Unit, stored_objects: StoredObjects, context: SubmissionCont
 def _content(
     content: Content, stored_objects: StoredObjects, objects: list[Object], name: str = "blob"
 ) -> Object:
-    known = stored_objects.contents.get(content.digest)
-    if known is None:
-        known = Object(
+    stored = stored_objects.contents.get(content.digest)
+    if stored is None:
+        stored = Object(
             name,
             content.digest,
             envelope.content_size(content),
             lambda: envelope.seal_content(content),
         )
-        stored_objects.contents[content.digest] = known
-        objects.append(known)
-    return known
+        stored_objects.contents[content.digest] = stored
+        objects.append(stored)
+    return stored
 
 
 def _cell(
@@ -177,18 +177,18 @@ def _cell(
     objects: list[Object],
 ) -> Object:
     """Return where an outcome is; what failed without leaving a trace is stored for its users."""
-    known = stored_objects.outputs.get(outputs)
-    if known is not None:
-        return known
+    stored = stored_objects.outputs.get(outputs)
+    if stored is not None:
+        return stored
     stored_objects.numbers += 1
     stamp = envelope.stamp_of(context.session_id, stored_objects.numbers)
     if outputs.missing:  # of another session: only when steps are counted, not sent
         return Object("", stamp)
     parts = envelope.seal_pack(stamp, outputs.columns, outputs.errors)
-    known = Object("outcome", stamp, envelope.size_of(parts), lambda: parts)
-    stored_objects.outputs[outputs] = known
-    objects.append(known)
-    return known
+    stored = Object("outcome", stamp, envelope.size_of(parts), lambda: parts)
+    stored_objects.outputs[outputs] = stored
+    objects.append(stored)
+    return stored
 
 
 def _entry(
@@ -254,10 +254,10 @@ def _folder(environment: Any, stored_objects: StoredObjects) -> Content | None:
     """Return the archive of an environment's working directory, made once."""
     if not environment or not environment.working_hash:
         return None
-    known = stored_objects.folders.get(environment.working_hash)
-    if known is None:
-        known = stored_objects.folders[environment.working_hash] = Content(environment.archive())
-    return known
+    archive = stored_objects.folders.get(environment.working_hash)
+    if archive is None:
+        archive = stored_objects.folders[environment.working_hash] = Content(environment.archive())
+    return archive
 
 
 def order_object(order: Any, unit: str = "") -> Object:
@@ -268,11 +268,14 @@ def order_object(order: Any, unit: str = "") -> Object:
 
 
 def _table(
-    title: str, told: dict[str, ValueLocation], stored_objects: StoredObjects, objects: list[Object]
+    title: str,
+    locations: dict[str, ValueLocation],
+    stored_objects: StoredObjects,
+    objects: list[Object],
 ) -> Object:
-    """Return the object that tells others where values are."""
+    """Return the object by which other programs find values."""
     stored: dict[str, tuple[tuple[Object, int, int], ...]] = {}
-    for name, what in told.items():
+    for name, what in locations.items():
         if what.content is not None:
             stored[name] = ((_content(what.content, stored_objects, objects, name), 0, 0),)
         elif all(
@@ -294,7 +297,7 @@ def _table(
             {
                 name: (lists[places], what.chunk, what.output, what.start, what.length)
                 for name, places in stored.items()
-                for what in [told[name]]
+                for what in [locations[name]]
             }
         )
 
@@ -307,8 +310,8 @@ def _submissions(entries: Sequence[TaskSubmission]) -> Iterator[Submit]:
     limits = settings()
     entries = consumers_first(entries)
     for start in range(0, len(entries), limits.submit_units):
-        some = entries[start : start + limits.submit_units]
-        for part in packed(some, limits.request_bytes, lambda e: 78 + 38 * len(e.inputs)):
+        batch = entries[start : start + limits.submit_units]
+        for part in packed(batch, limits.request_bytes, lambda e: 78 + 38 * len(e.inputs)):
             common = Counter(entry.placement for entry in part).most_common(1)
             yield Submit(part, common[0][0])
 
@@ -336,6 +339,6 @@ def placement_of(options: TaskOptions, unit: str = "", application: str = "") ->
 
 
 def application() -> str:
-    """Return the name of the program that runs, for who looks at a cluster."""
+    """Return the name of the program that runs, for tools that list the tasks of a cluster."""
     script = os.path.basename(getattr(sys.modules.get("__main__"), "__file__", None) or "")
     return storable(script.removesuffix(".py") or "python")

@@ -93,41 +93,43 @@ class Plan:
         """Return where the values with names will be found."""
         named = [one for one in self.names if not isinstance(one.node, Put)]
         locations = self._locations_of({id(one.node) for one in named})
-        found = {name: ValueLocation(content=content) for name, content in self.named.items()}
+        places = {name: ValueLocation(content=content) for name, content in self.named.items()}
         for name, node, start, length in named:
             # A value that was sent before it had its name is where it was put then.
             location, offset = locations.get(id(node), (node.location, node.offset))
             if location is not None and location.output is not None:
-                found[name] = _placed(location, offset + start, length)
-        return found
+                places[name] = _placed(location, offset + start, length)
+        return places
 
     def tables(self) -> dict[str, dict[str, ValueLocation]]:
-        """Return what other programs are told of: where values with names are, and with keys."""
+        """Return what other programs may look up: where values with names are, and with keys."""
         from pymonik.plan.requests import NAMES, VALUES
 
         locations = self._locations_of({id(node) for _, (node, _) in self.kept})
-        kept = {
+        values = {
             key: _element(location, offset + index)
             for key, (node, index) in self.kept
             for location, offset in [locations.get(id(node), (None, 0))]
             if location is not None and location.output is not None
         }
-        told = {NAMES: self.places(), VALUES: kept}
-        return {title: table for title, table in told.items() if table}
+        tables = {NAMES: self.places(), VALUES: values}
+        return {title: table for title, table in tables.items() if table}
 
     def _locations_of(self, nodes: set[int]) -> dict[int, tuple[Location, int]]:
-        found: dict[int, tuple[Location, int]] = {}
+        result: dict[int, tuple[Location, int]] = {}
         if not nodes:
-            return found
+            return result
         aliases = self.graph.aliases.items() if self.graph is not None else ()
-        nodes |= {id(kept) for other, kept in aliases if id(other) in nodes}
+        nodes |= {id(target) for other, target in aliases if id(other) in nodes}
         for node, locations in self.locations:
             for step, location in zip(node.steps, locations):
                 for offset, origin in enumerate(step.origins):
                     if id(origin) in nodes:
-                        found[id(origin)] = (location, offset)
-        found.update({id(other): found[id(kept)] for other, kept in aliases if id(kept) in found})
-        return found
+                        result[id(origin)] = (location, offset)
+        result.update(
+            {id(other): result[id(target)] for other, target in aliases if id(target) in result}
+        )
+        return result
 
     @property
     def size(self) -> int:

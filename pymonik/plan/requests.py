@@ -53,12 +53,12 @@ class Object:
 
     @property
     def any_id(self) -> str:
-        """Its id, or something as long that is nobody else's."""
+        """Its id, or a unique text of the same length."""
         return self.id or f"{NO_ID[0]}{id(self):035d}"
 
 
 class Placement(NamedTuple):
-    """What a cluster is told of a task's options; the others are for compilers and hosts."""
+    """The options of a task that a cluster is sent; the others are for compilers and hosts."""
 
     partition: str = ""
     priority: int = 1
@@ -121,16 +121,16 @@ Step = Declare | Create | Stream | Submit
 
 def packed(items: Sequence[Any], limit: int, size: Callable[[Any], int]) -> Iterator[list[Any]]:
     """Split items into as few requests as their order allows."""
-    some: list[Any] = []
+    batch: list[Any] = []
     total = 0
     for item in items:
-        if some and total + size(item) > limit:
-            yield some
-            some, total = [], 0
-        some.append(item)
+        if batch and total + size(item) > limit:
+            yield batch
+            batch, total = [], 0
+        batch.append(item)
         total += size(item)
-    if some:
-        yield some
+    if batch:
+        yield batch
 
 
 def consumers_first(entries: Sequence[TaskSubmission]) -> list[TaskSubmission]:

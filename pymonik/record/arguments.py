@@ -96,13 +96,13 @@ class Arguments:
 
     def file(self, mat: Any, again: bool = False) -> Content:
         """Freeze a file or folder, once; again: read it in any case. Raises FileNotFoundError."""
-        known = self._files.get(mat.content_hash)
-        if known is None or again:
+        content = self._files.get(mat.content_hash)
+        if content is None or again:
             from pymonik.files.materialize import content_of
 
-            known = self._files[mat.content_hash] = content_of(mat)
-            self.interner.new_bytes += known.size
-        return known
+            content = self._files[mat.content_hash] = content_of(mat)
+            self.interner.new_bytes += content.size
+        return content
 
     def slot_of_lazy(self, lazy: Any) -> Any:
         """Return the slot value that stands for a handle, or for several."""
@@ -135,13 +135,13 @@ class Arguments:
         from pymonik.capture.definitions import one_moment  # not for `import pymonik`
 
         # An object that stands in many rows is captured once: they were all given at one moment.
-        known: dict[int, Any] = {}
+        slots: dict[int, Any] = {}
         captured = []
         with one_moment():
             for i, value in enumerate(values):
-                slot = known.get(id(value), known)
-                if slot is known:
-                    slot = known[id(value)] = argument(value, f"{name} of element {i}")
+                slot = slots.get(id(value), slots)
+                if slot is slots:
+                    slot = slots[id(value)] = argument(value, f"{name} of element {i}")
                 captured.append(slot)
         if all(slot is captured[0] for slot in captured) and type(captured[0]) is Content:
             return Const(captured[0])

@@ -160,9 +160,9 @@ class PymonikContext:
         had is logged as an error, and is None. Raises RuntimeError outside of a task.
         """
         services = self._engine("retrieve_object")
-        known = check_exists and not force_retrieve and self.object_exists_locally(result_id)
+        is_present = check_exists and not force_retrieve and self.object_exists_locally(result_id)
         try:
-            if not known:
+            if not is_present:
                 services.retrieve(result_id)
             path = services.path_of(result_id)
             return services.load(result_id) if auto_unpickle else path.read_bytes()

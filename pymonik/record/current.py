@@ -45,8 +45,8 @@ def open_here(recorder: Any) -> None:
 
 def open_recorders() -> list[Any]:
     """Return the recorders that serve threads without a current one."""
-    found = (reference() for reference in _OPEN.keyrefs())
-    return [recorder for recorder in found if recorder is not None]
+    recorders = (reference() for reference in _OPEN.keyrefs())
+    return [recorder for recorder in recorders if recorder is not None]
 
 
 def close_here(recorder: Any) -> None:

@@ -53,7 +53,7 @@ def in_seconds(timeout: float | timedelta | None) -> float | None:
 
 
 def compared(other: object) -> bool:
-    """Answer whether a handle is equal to what is no handle: nobody knows, but for `None`."""
+    """Answer whether a handle is equal to what is no handle: unknown, but for `None`."""
     if other is None or getattr(type(other), "__pymonik_role__", "") == "lazy":
         return False
     return _cannot_compare(None)
@@ -77,9 +77,9 @@ class ResultHandle(Generic[T_co]):
     __pymonik_role__: ClassVar[str] = "lazy"
 
     def __init__(self, result_id: str, session_id: str, pymonik_instance: Any) -> None:
-        found = pymonik_instance.stored.of_result(pymonik_instance, result_id, session_id)
-        self._client: Owner = found._client
-        self._node, self._index, self._liveness = found._node, found._index, found._liveness
+        handle = pymonik_instance.stored.of_result(pymonik_instance, result_id, session_id)
+        self._client: Owner = handle._client
+        self._node, self._index, self._liveness = handle._node, handle._index, handle._liveness
 
     def wait(self, timeout: float | timedelta | None = None) -> ResultHandle[T_co]:
         """Send what is pending and wait until this value exists or its call has failed.
@@ -101,7 +101,8 @@ class ResultHandle(Generic[T_co]):
         ...     Task(pow).invoke(2, 3).get(timeout=60)
         8
         """
-        return self._client.waiter.value(self, in_seconds(timeout))  # type: ignore[no-any-return]
+        value: T_co = self._client.waiter.value(self, in_seconds(timeout))
+        return value
 
     def done(self) -> bool:
         """Send what is pending and tell whether the call has ended, without waiting."""
@@ -171,10 +172,12 @@ class ResultHandle(Generic[T_co]):
 
     def __getitem__(self, key: Any) -> ResultHandle[Any]:
         """Return a handle to `value[key]`, worked out where the value is."""
-        return self._client.recorder.item(self, key)  # type: ignore[no-any-return]
+        item: ResultHandle[Any] = self._client.recorder.item(self, key)
+        return item
 
     def __await__(self) -> Generator[Any, None, T_co]:
-        return (yield from self._client.async_waiter.value(self).__await__())  # type: ignore[no-any-return]
+        value: T_co = yield from self._client.async_waiter.value(self).__await__()
+        return value
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not ResultHandle:

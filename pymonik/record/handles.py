@@ -71,7 +71,8 @@ class MultiResultHandle(Generic[T]):
         """
         if self._client is None:
             return []
-        return self._client.waiter.values(self._runs, in_seconds(timeout))  # type: ignore[no-any-return]
+        values: list[T] = self._client.waiter.values(self._runs, in_seconds(timeout))
+        return values
 
     def as_completed(self, timeout: float | timedelta | None = None) -> Completed[T]:
         """Return the handles in the order in which their calls end, as `pymonik.as_completed`."""
@@ -208,8 +209,8 @@ class MultiResultHandle(Generic[T]):
 
     def index(self, handle: object, start: int = 0, stop: int = sys.maxsize) -> int:
         """Return where a handle stands; raises ValueError when it is not here."""
-        here = range(len(self))[start:stop]
-        position = next((at for at in self._positions(handle) if at in here), None)
+        wanted = range(len(self))[start:stop]
+        position = next((at for at in self._positions(handle) if at in wanted), None)
         if position is None:
             raise ValueError(f"{handle!r} is not here")
         return position

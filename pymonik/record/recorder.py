@@ -148,13 +148,13 @@ class Recorder:
         frame = _users_frame()
         node = Put(content, name, f"{frame.f_code.co_filename}:{frame.f_lineno}")
         node.location = known_at(content)
-        kept: ResultHandle[T] = handle_to(node, 0, owner)
+        made: ResultHandle[T] = handle_to(node, 0, owner)
         if name is not None:
-            self.names[name] = kept
+            self.names[name] = made
             self.pending.append(node)
             if self.state.is_closed:
                 self.state.check_open()
-        return kept
+        return made
 
     # ----- derived values
 
@@ -178,7 +178,7 @@ class Recorder:
         return tuple([self.builtin_call(handle._client, unpacked, args) for args in calls])
 
     def name(self, handle: ResultHandle[Any], name: str) -> None:
-        """Name a value, whether it was sent or not: who has its handle keeps it."""
+        """Name a value, whether it was sent or not; a name keeps a value wanted."""
         _demand_name(name)
         with self._naming():  # other threads may name elements of the same map
             self._name(handle, name)
@@ -196,10 +196,10 @@ class Recorder:
             node.label = name
             return
         # Elements have names of their own; a name that the whole map has already goes to all.
-        known = node.label
-        if isinstance(known, str):
-            known = {index: f"{known}[{index}]" for index in range(node.n)}
-        node.label = {**(known or {}), handle._index: name}
+        label = node.label
+        if isinstance(label, str):
+            label = {index: f"{label}[{index}]" for index in range(node.n)}
+        node.label = {**(label or {}), handle._index: name}
 
     def delegate(self, handle: Any) -> None:
         """Let the value of a call stand for the value of the running task: here there is none."""

@@ -28,7 +28,7 @@ _OWN = ("pymonik.", "_operator")
 
 
 def _accept(environment: Any) -> None:
-    """Take any environment: inside a task, whoever runs the sub-tasks sees to it."""
+    """Take any environment: inside a task, the engine of the sub-tasks checks it."""
 
 
 class CallSpecs:
@@ -62,7 +62,7 @@ class CallSpecs:
         self._root = root
         self._codes: dict[int, tuple[Any, Code]] = {}
         self._specs: dict[Any, CallSpec] = {}
-        interner.editions.changed = self._specs.clear
+        interner.snapshots.changed = self._specs.clear
 
     @property
     def options(self) -> TaskOptions:
@@ -81,13 +81,13 @@ class CallSpecs:
         surroundings = self._surroundings.changes() if self._surroundings is not None else None
         key: Any = (id(task), id(code), width, keywords, given, id(surroundings))
         try:
-            known = self._specs.get(key)
+            spec = self._specs.get(key)
         except TypeError:  # ArmoniK's own options have no hash: made anew each time
-            known, key = None, None
-        if known is None:
+            spec, key = None, None
+        if spec is None:
             if len(self._specs) > _KEPT_SPECS:  # options of each call's own, such as its labels
                 self._specs.clear()
-            known = CallSpec(
+            spec = CallSpec(
                 task.func_name,
                 code,
                 width,
@@ -96,7 +96,7 @@ class CallSpecs:
                 task.pure,
                 task.require_context,
                 self._environment_for(task),
-                self._interner.editions.current,
+                self._interner.snapshots.current,
                 task.cache,
                 task.version,
                 self._root,
@@ -106,8 +106,8 @@ class CallSpecs:
             self.looks_up = self.looks_up or task.cache
             if key is not None:
                 # Another thread may have made one meanwhile: calls alike share theirs.
-                known = self._specs.setdefault(key, known)
-        return known
+                spec = self._specs.setdefault(key, spec)
+        return spec
 
     def _environment_for(self, task: TaskDefinition) -> Any:
         if task.environment is None:
@@ -121,17 +121,17 @@ class CallSpecs:
 
     def code_for(self, task: TaskDefinition) -> Code:
         """Return the captured function of a task; capture again when what it sees has changed."""
-        known = self._codes.get(id(task))
-        if known is not None and known[1].is_current(self.moment):
-            return known[1]
+        cached = self._codes.get(id(task))
+        if cached is not None and cached[1].is_current(self.moment):
+            return cached[1]
         if len(self._codes) > _KEPT_CODES:  # tasks made by the thousand, such as bound methods
             self._codes.clear()
             self._specs.clear()
         is_own = task.__module__.startswith(_OWN)
         noted = sys.maxsize if task.cache else _NOTED if task.pure and not is_own else 0
         code = capture_function(task.func, task.func_name, self._interner, noted)
-        if known is not None:  # what it has captured may be large: nothing may keep it
-            for key in [k for k, spec in list(self._specs.items()) if spec.code is known[1]]:
+        if cached is not None:  # what it has captured may be large: nothing may keep it
+            for key in [k for k, spec in list(self._specs.items()) if spec.code is cached[1]]:
                 self._specs.pop(key, None)
         self._codes[id(task)] = (task, code)
         return code

@@ -276,9 +276,11 @@ class Task(Generic[P, R]):
 
 def _client(given: Any) -> Scope:
     if given is None:
-        return current_recorder()  # type: ignore[no-any-return]
+        current: Scope = current_recorder()
+        return current
     if getattr(type(given), "__pymonik_role__", "") == "recorder":
-        return given  # type: ignore[no-any-return]
+        scope: Scope = given
+        return scope
     hint = ""
     if isinstance(given, Iterable):
         hint = "; a map takes one list, of argument tuples: map_invoke(zip(first, second))"

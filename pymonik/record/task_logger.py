@@ -9,10 +9,11 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from pymonik.system.safe_logging import LoggerAdapter
 from pymonik.wire.logs import place_prefix
 
 
-class TaskLogger(logging.LoggerAdapter):  # type: ignore[type-arg]
+class TaskLogger(LoggerAdapter):
     """A logger whose methods take further keywords: `ctx.logger.info("read", rows=12)`.
 
     The keywords are kept apart in the record (`record.pymonik`) and shown behind the message.

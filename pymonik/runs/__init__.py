@@ -1,1 +1,1 @@
-"""Past runs: watched while they run (`watch`), kept in a database (`store`), told as traces."""
+"""Past runs: watched while they run (`watch`), kept in a database (`store`), shown as traces."""

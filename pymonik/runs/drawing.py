@@ -25,7 +25,7 @@ def drawing_of(record: RunRecord) -> Drawing:
         part = Drawing.of(data)
         first = len(boxes)
         links += [Link(a.source + first, a.target + first, a.values) for a in part.links]
-        boxes += [_told(box, ends, work.get("; ".join(box.titles))) for box in part.boxes]
+        boxes += [_with_outcome(box, ends, work.get("; ".join(box.titles))) for box in part.boxes]
     return Drawing(tuple(boxes), tuple(links))
 
 
@@ -69,7 +69,7 @@ def _work(record: RunRecord) -> dict[str, list[float]]:
     return work
 
 
-def _told(box: Box, ends: dict[str, str], work: list[float] | None) -> Box:
+def _with_outcome(box: Box, ends: dict[str, str], work: list[float] | None) -> Box:
     status = _status(box.titles, ends)
     if not work or not work[1]:
         return replace(box, status=status)

@@ -38,10 +38,10 @@ _TOLD = 5
 class ObservedBackend(Observer):
     """A backend, watched: does what the backend does, and takes notes."""
 
-    def __init__(self, backend: Backend, keeps: bool = True, tells: bool = False) -> None:
+    def __init__(self, backend: Backend, records: bool = True, reports: bool = False) -> None:
         self._backend = backend
-        self._keeps = keeps
-        self._tells = tells
+        self._records = records
+        self._reports = reports
         self._began = time.perf_counter()
         # By the unit's name: the specs of its steps, the seconds spent on it, the elements run.
         self._work: dict[str, list[Any]] = {}
@@ -114,12 +114,12 @@ class ObservedBackend(Observer):
         if not record.submissions:
             return
         record.seconds = time.perf_counter() - self._began
-        # One failure is told of wherever it had an effect, by its mark.
+        # One failure is reported wherever it had an effect, by its mark.
         record.failed = len({f.mark for f in self.traits.arrivals.failures if not _is_cancel(f)})
-        if self._tells:
+        if self._reports:
             sys.stderr.write(f"{summary(record)}\n")
         try:
-            if self._keeps:
+            if self._records:
                 self._keep()
         except Exception as error:  # a full disk, a locked or broken database
             logger.warning("this run is not recorded, it is in no other way affected: %s", error)
@@ -147,7 +147,7 @@ class ObservedBackend(Observer):
         durations = [
             (fingerprint(spec.code.function, packages=False), spec.name, each, count)
             for specs, seconds, count in self._work.values()
-            # A fused unit tells no step from another: each gets an equal share.
+            # A fused unit does not time its steps: each gets an equal share.
             for spec, each in ((spec, seconds / max(1, count) / len(specs)) for spec in specs)
             if count
         ]
@@ -166,10 +166,10 @@ def _is_cancel(failure: Failure) -> bool:
 
 
 def watched(backend: Backend) -> Backend:
-    """Watch a backend, unless `PYMONIK_RUNS` is "off" and nobody wants to be told."""
-    keeps = steering("runs") != OFF
-    tells = steering("verbose") not in ("", "0")
-    return ObservedBackend(backend, keeps, tells) if keeps or tells else backend
+    """Watch a backend, unless `PYMONIK_RUNS` is "off" and no summary is wanted."""
+    records = steering("runs") != OFF
+    reports = steering("verbose") not in ("", "0")
+    return ObservedBackend(backend, records, reports) if records or reports else backend
 
 
 def failures_text(record: RunRecord) -> str:

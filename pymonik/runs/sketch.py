@@ -67,15 +67,15 @@ def sketch(plan: Plan) -> dict[str, Any]:
 
 
 def _sources(node: Map) -> list[tuple[Any, int]]:
-    found: list[tuple[Any, int]] = []
+    sources: list[tuple[Any, int]] = []
     for step in node.steps:
         for column in step.columns:
             if column.whole is not None:
-                found.append((column.whole, node.n))
+                sources.append((column.whole, node.n))
                 continue
             slots = column.own()
-            found += _of_slots(slots[:: max(1, -(-len(slots) // _LOOKED_AT))])
-    return found
+            sources += _of_slots(slots[:: max(1, -(-len(slots) // _LOOKED_AT))])
+    return sources
 
 
 def _of_slots(slots: Sequence[Any]) -> list[tuple[Any, int]]:

@@ -25,6 +25,7 @@ from pymonik.foreign import harmless
 from pymonik.runs.record import OFF, RunRecord
 from pymonik.settings import steering
 
+# Runs that stay, the newest; seconds to wait for another program that writes.
 _KEPT = 200
 _PATIENCE = 1.0
 # Bytes of the details of one run: what a row inflates to is bounded, whoever wrote it.
@@ -157,11 +158,11 @@ class RunStore:
         """Return the newest runs without their details; those that are damaged are left out."""
         names = ", ".join(_COLUMNS)
         rows = self._rows(f"SELECT {names} FROM runs ORDER BY started DESC LIMIT ?", (most,))
-        found = []
+        records = []
         for row in rows:
             with contextlib.suppress(ValueError):
-                found.append(_record(dict(zip(_COLUMNS, row))))
-        return found
+                records.append(_record(dict(zip(_COLUMNS, row))))
+        return records
 
     def find(self, name: str) -> RunRecord:
         """Return a run by its id, the beginning of it, or "last"; raises RunNotFound."""
@@ -171,8 +172,8 @@ class RunStore:
             query, values = "ORDER BY started DESC LIMIT 1", []
         rows = self._rows(f"SELECT {names} FROM runs {query}", values)
         if len(rows) != 1:
-            told = "there are several runs" if rows else "there is no run"
-            raise RunNotFound(f"{told} {name!r}: `pymonik runs list` names them")
+            problem = "there are several runs" if rows else "there is no run"
+            raise RunNotFound(f"{problem} {name!r}: `pymonik runs list` names them")
         row = dict(zip((*_COLUMNS, "detail"), rows[0]))
         try:
             inflated = zlib.decompressobj().decompress(row.pop("detail"), _INFLATED)
@@ -184,8 +185,12 @@ class RunStore:
         """Return what a call took in earlier runs, None if nothing is known."""
         query = "SELECT seconds FROM durations WHERE fingerprint = ?"
         rows = self._rows(query, (fingerprint,))
-        found = rows[0][0] if rows else None
-        return float(found) if isinstance(found, (int, float)) and 0 <= found < _LAST_DAY else None
+        seconds = rows[0][0] if rows else None
+        return (
+            float(seconds)
+            if isinstance(seconds, (int, float)) and 0 <= seconds < _LAST_DAY
+            else None
+        )
 
     def _rows(self, query: str, values: Sequence[Any]) -> Sequence[Any]:
         try:

@@ -34,8 +34,8 @@ background:hsl(var(--h) 55% var(--l));border-radius:2px}
 def without_overlaps(spans: Sequence[Span]) -> list[Span]:
     """Let no two spans of a worker overlap, which runs one at a time, in the order of `spans`.
 
-    Pieces are told when their end was heard of: of several in one message, all but the last ended
-    before that. So each ends, at the latest, when the next one of its worker begins.
+    Pieces are recorded when the host reads of their end: of several in one message, all but the
+    last ended before that. So each ends, at the latest, when the next one of its worker begins.
     """
     limits: dict[int, float] = {}
     moved: list[Span] = []
@@ -57,8 +57,8 @@ def chrome(record: RunRecord) -> str:
         events.append({"name": "thread_name", "ph": "M", "pid": 1, "tid": lane, "args": named})
     for worker, name, begin, seconds, elements in without_overlaps(record.spans):
         place = {"pid": 1, "tid": worker, "ts": begin * 1e6, "dur": seconds * 1e6}
-        told = {"args": {"elements": elements}}
-        events.append({"name": name, "cat": "unit", "ph": "X", **place, **told})
+        details = {"args": {"elements": elements}}
+        events.append({"name": name, "cat": "unit", "ph": "X", **place, **details})
     return json.dumps({"traceEvents": events, "displayTimeUnit": "ms"}, indent=1)
 
 
@@ -85,10 +85,10 @@ def timeline(record: RunRecord) -> str:
         f'<li style="--h:{hue}">{_escaped(name)}</li>' for name, hue in list(colours.items())[:24]
     )
     what = f"{counted(record.calls, 'call')} in {counted(record.units, 'unit')}"
-    told = f"{what}, {record.seconds:.3g} s, {record.id}"
+    summary = f"{what}, {record.seconds:.3g} s, {record.id}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8">'
-        f"<title>{_escaped(record.script)}</title><style>{_STYLE}</style><h1>{_escaped(record.script)}</h1><p>{_escaped(told)}</p>"
+        f"<title>{_escaped(record.script)}</title><style>{_STYLE}</style><h1>{_escaped(record.script)}</h1><p>{_escaped(summary)}</p>"
         f'<svg viewBox="0 0 {_WIDTH} {height}" role="img">{_axis(end, scale, height)}{names}{bars}'
         f"</svg><ul>{key}</ul></html>"
     )

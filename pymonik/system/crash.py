@@ -31,7 +31,7 @@ def python_stack(fd: int, root: str) -> str:
     except OSError:
         return ""
     # `faulthandler` writes ASCII: other characters of file names are escaped.
-    text = _ESCAPED.sub(lambda found: chr(int(found[1] or found[2] or found[3], 16)), text)
+    text = _ESCAPED.sub(lambda match: chr(int(match[1] or match[2] or match[3], 16)), text)
     # Of what follows a blank line, only the stack is about this crash.
     heading, _, rest = text.partition("\n\n")
     own = os.path.join(root, "pymonik", "")

@@ -76,7 +76,7 @@ class DeferredSignals:
 def _handlers() -> list[tuple[int, Any]]:
     """Return the signals that have handlers, and these: looked through only where any is new."""
     global _SEEN
-    found = [*map(_signal.getsignal, _NUMBERS)]
-    if found != _SEEN[0]:
-        _SEEN = found, [pair for pair in zip(_NUMBERS, found) if callable(pair[1])]
+    handlers = [*map(_signal.getsignal, _NUMBERS)]
+    if handlers != _SEEN[0]:
+        _SEEN = handlers, [pair for pair in zip(_NUMBERS, handlers) if callable(pair[1])]
     return _SEEN[1]

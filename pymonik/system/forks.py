@@ -1,7 +1,7 @@
 """Forks: in a child of `os.fork`, a lock that another thread held would be held for ever.
 
 Enters: locks. Leaves: the same, which are free in a child. What they guard was made by threads that
-the child does not have: it is told so, or makes its own.
+the child does not have: it refuses to use them, or makes its own.
 """
 
 from __future__ import annotations

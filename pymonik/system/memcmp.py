@@ -37,6 +37,7 @@ _release = ctypes.pythonapi.PyBuffer_Release
 _release.argtypes, _release.restype = (ctypes.POINTER(_Buffer),), None
 _memcmp = ctypes.CDLL(None).memcmp
 _memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+# `PyBUF_SIMPLE`: contiguous bytes, which need not be writable.
 _SIMPLE = 0
 
 

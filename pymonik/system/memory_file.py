@@ -49,7 +49,7 @@ class MemoryFile:
         return file
 
     def map(self) -> mmap.mmap | bytearray:
-        """Map it privately: writes stay with whoever maps it. Copied when too many are mapped."""
+        """Map it privately: writes stay in that mapping. Copied when too many are mapped."""
         if MemoryFile.has_room():
             return _Mapping(
                 self.fd, self.size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE

@@ -1,7 +1,7 @@
 """Loggers and calls of user code for threads of ours: whatever user code raises there ends none.
 
 A handler, a filter, a replaced stream may raise anything, `SystemExit` too. In a thread on which
-others wait that would be the end of them all. What cannot be handed on is told once, on stderr.
+others wait that would be the end of them all. What cannot be handed on is written once, to stderr.
 """
 
 from __future__ import annotations
@@ -10,14 +10,19 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-# What was told already: by what could not be handed on, and the error.
-_TOLD: set[tuple[str, str]] = set()
+if TYPE_CHECKING:
+    LoggerAdapter = logging.LoggerAdapter[logging.Logger]
+else:  # it takes a parameter since Python 3.11 only
+    LoggerAdapter = logging.LoggerAdapter
+
+# What was written already: by what could not be handed on, and the error.
+_REPORTED: set[tuple[str, str]] = set()
 
 
-class SafeLogger(logging.LoggerAdapter):  # type: ignore[type-arg]  # generic since Python 3.11 only
-    """Logs, or tells once on stderr that it cannot."""
+class SafeLogger(LoggerAdapter):
+    """Logs, or says once on stderr that it cannot."""
 
     def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
         """Log a message."""
@@ -32,12 +37,12 @@ def safe_logger(name: str) -> SafeLogger:
 
 
 def safely(what: str, call: Callable[..., object], *args: Any, **kwargs: Any) -> None:
-    """Call what may run code of the user; tell once of what it raises."""
+    """Call what may run code of the user; write what it raises to stderr, once."""
     try:
         call(*args, **kwargs)
     except BaseException as error:  # SystemExit would end the thread, and say nothing
         with contextlib.suppress(BaseException):
             key = what, repr(error)
-            if key not in _TOLD and sys.stderr is not None:
-                _TOLD.add(key)
+            if key not in _REPORTED and sys.stderr is not None:
+                _REPORTED.add(key)
                 sys.stderr.write(f"{what} could not be handed on: {error!r}\n")

@@ -37,8 +37,8 @@ def note_source(file: str, scope: dict[str, Any] | None = None) -> None:
         stamp: int | None = os.stat(file).st_mtime_ns
     except (OSError, ValueError):  # not there, or no name of a file
         stamp = None
-    known = _LINES.get(file)
-    if known is not None and stamp in (known[0], None):
+    cached = _LINES.get(file)
+    if cached is not None and stamp in (cached[0], None):
         return
     with _lock:  # linecache is not made for several threads
         linecache.checkcache(file)
@@ -61,10 +61,10 @@ def with_source_lines(trace: str) -> str:
     is read, whatever the text names.
     """
     lines = trace.split("\n")
-    found: list[str] = []
+    result: list[str] = []
     at = 0
     while at < len(lines):
-        found.append(lines[at])
+        result.append(lines[at])
         frame = _FRAME.fullmatch(lines[at])
         at += 1
         if frame is None:
@@ -77,18 +77,18 @@ def with_source_lines(trace: str) -> str:
         indent = frame["lead"] + "    "
         if source and not (shown and shown[0][len(indent) :].strip() == source):
             shown = [indent + source]
-        found += shown
+        result += shown
         at = below
-    return "\n".join(found)
+    return "\n".join(result)
 
 
 def _line_of(file: str, number: int, is_shown: bool) -> str:
     """Return a line of a file of the user's, "" when it is not known, or somebody else's."""
-    known = _LINES.get(file)
-    if known is None and not is_shown and file in _loaded_files():
+    cached = _LINES.get(file)
+    if cached is None and not is_shown and file in _loaded_files():
         note_source(file)
-        known = _LINES.get(file)
-    lines = known[1] if known is not None else []
+        cached = _LINES.get(file)
+    lines = cached[1] if cached is not None else []
     return lines[number - 1].strip() if 0 < number <= len(lines) else ""
 
 

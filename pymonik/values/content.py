@@ -30,6 +30,7 @@ class Definition(bytes):
     MAGIC: ClassVar[bytes] = b"PYMKDEF\1"
 
 
+# What fills the holes of the pickle that this thread loads.
 _slots = threading.local()
 
 

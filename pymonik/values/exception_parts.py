@@ -180,14 +180,14 @@ class Pruning:
 
     def _group(self, members: Any) -> list[Any]:
         """Prune the members of a group; one that cannot be rebuilt has its words stand for it."""
-        more = len(members) - MEMBERS
-        kept = members if more <= 0 else members[: MEMBERS - 1]
-        share = max(_LEAST, self._limit // (2 * len(kept)))  # half is for what is around
-        found = [self._piece("args", member, share) for member in kept]
-        if more > 0:
-            self._left.append(f"{more + 1:,} members were left behind")
-            found.append(TaskFailed(f"{more + 1:,} more exceptions"))
-        return found
+        excess = len(members) - MEMBERS
+        retained = members if excess <= 0 else members[: MEMBERS - 1]
+        share = max(_LEAST, self._limit // (2 * len(retained)))  # half is for what is around
+        pieces = [self._piece("args", member, share) for member in retained]
+        if excess > 0:
+            self._left.append(f"{excess + 1:,} members were left behind")
+            pieces.append(TaskFailed(f"{excess + 1:,} more exceptions"))
+        return pieces
 
     def _member(self, member: BaseException, limit: int) -> Any:
         text = traceback.format_exception_only(type(member), member)[-1].strip()[:TEXT]

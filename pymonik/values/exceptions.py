@@ -69,14 +69,14 @@ def _linked(error: BaseException) -> Iterator[tuple[str, BaseException]]:
     """Return what an exception was raised from, as a traceback shows it."""
     seen = {id(error)}
     for _ in range(_LINKS):
-        found, relation = error.__cause__, "cause"
-        if found is None and not error.__suppress_context__:
-            found, relation = error.__context__, "context"
-        if found is None or id(found) in seen:
+        linked, relation = error.__cause__, "cause"
+        if linked is None and not error.__suppress_context__:
+            linked, relation = error.__context__, "context"
+        if linked is None or id(linked) in seen:
             return
-        yield relation, found
-        seen.add(id(found))
-        error = found
+        yield relation, linked
+        seen.add(id(linked))
+        error = linked
 
 
 def _pickled(error: BaseException, freeze: Freeze) -> tuple[Content | None, str]:
@@ -148,11 +148,11 @@ def _chain(links: list[Any]) -> tuple[str, BaseException | None]:
     """Rebuild what an exception was raised from: the relation to it, and the first link."""
     relation, origin = "", None
     for link in reversed([ExceptionLink(*fields) for fields in links]):
-        found = _loaded(link.content)
-        if not isinstance(found, BaseException):
-            found = TaskFailed(f"{link.text} (it cannot be rebuilt here)")
-        raise_from(found, relation, origin)
-        relation, origin = link.relation, found
+        rebuilt = _loaded(link.content)
+        if not isinstance(rebuilt, BaseException):
+            rebuilt = TaskFailed(f"{link.text} (it cannot be rebuilt here)")
+        raise_from(rebuilt, relation, origin)
+        relation, origin = link.relation, rebuilt
     return relation, origin
 
 

@@ -62,8 +62,8 @@ class Location:
             number = indexes[0] // self.chunk
             base, step = number * self.chunk, indexes.step
             count = -(-(base + self.chunk - indexes[0]) // step)
-            here, indexes = indexes[:count], indexes[count:]
-            yield self.unit_outputs[number], range(here[0] - base, here[-1] - base + 1, step)
+            own, indexes = indexes[:count], indexes[count:]
+            yield self.unit_outputs[number], range(own[0] - base, own[-1] - base + 1, step)
 
     def at(self, index: int) -> tuple[Location, int]:
         """Return the location that really has an element, and its place there."""
@@ -77,12 +77,12 @@ class Location:
         """Return the records of a range of elements."""
         if self.output is None or indexes.step != 1:
             return [self.record(index) for index in indexes]
-        found: list[Any] = []
+        records: list[Any] = []
         for number in range(indexes.start // self.chunk, -(-indexes.stop // self.chunk)):
             base = number * self.chunk
             column = self.unit_outputs[number].columns[self.output]
-            found += column[max(0, indexes.start - base) : indexes.stop - base]
-        return found
+            records += column[max(0, indexes.start - base) : indexes.stop - base]
+        return records
 
     def is_plain(self, indexes: range) -> bool:
         """Return whether all records of the range are immediates."""

@@ -17,6 +17,7 @@ from pymonik.system.source_lines import with_source_lines
 from pymonik.values.content import Content
 from pymonik.values.exceptions import Arrived, raise_from, unpacked
 
+# Tasks that the path of a failure names: the ends of a long one say most.
 _PATH_LIMIT = 20
 
 
@@ -38,7 +39,7 @@ class OutOfLine(NamedTuple):
     size: int
 
 
-# Failures that a record tells of beside its own: each takes 16 bytes of it.
+# Failures that a record names beside its own: each takes 16 bytes of it.
 _BESIDE = 1000
 
 
@@ -136,8 +137,8 @@ class Failure:
         if self.path:
             lines.append("on the way: " + " → ".join(map(harmless, self.path)))
         if trace:
-            known = f" (worker {self.worker})" if self.worker not in ("", "?") else ""
-            lines.append(f"remote traceback{known}:\n{trace}")
+            place = f" (worker {self.worker})" if self.worker not in ("", "?") else ""
+            lines.append(f"remote traceback{place}:\n{trace}")
         return harmless("\n".join(lines), lines=True)
 
 

@@ -135,9 +135,9 @@ def value_id(stored: str, outputs: Outputs, output: int, place: int) -> str:
 
 
 def stored_in(id: str) -> tuple[str, int | None, int]:
-    """Return what a value is stored in: its id, and output and place there, if they are told."""
-    found = _OF_SEVERAL.fullmatch(id)
-    return (found[1], int(found[2]), int(found[3])) if found else (id, None, 0)
+    """Return what a value is stored in: its id, and output and place there, if the id has them."""
+    match = _OF_SEVERAL.fullmatch(id)
+    return (match[1], int(match[2]), int(match[3])) if match else (id, None, 0)
 
 
 def only_record(columns: Sequence[Sequence[Any]], id: str) -> Any:
@@ -152,7 +152,7 @@ def only_record(columns: Sequence[Sequence[Any]], id: str) -> Any:
 
 
 def call_back(due: Iterable[Callback]) -> None:
-    """Call who waited for values; one that raises keeps none of the others from being called."""
+    """Call the callbacks of values; one that raises keeps none of the others from being called."""
     for callback in due:
         try:
             callback()

@@ -17,6 +17,7 @@ from typing import Any
 from pymonik.errors import OptionsError
 from pymonik.system.blake import blake2b
 
+# Bytes: 128 bits, as the entropy of NumPy's `SeedSequence` has by default.
 SIZE = 16
 
 Place = tuple[bytes, int] | bytes

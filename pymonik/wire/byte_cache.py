@@ -39,18 +39,18 @@ class ByteCache(Generic[T]):
 
     def find(self, key: Hashable) -> T | None:
         """Return the value of a key, if it is there."""
-        known = self._values.get(key)
-        if known is None:
+        entry = self._values.get(key)
+        if entry is None:
             return None
         self._hits += 1
         self._values.move_to_end(key)
-        return known[0]
+        return entry[0]
 
     def get(self, key: Hashable, size: int, make: Callable[[], T]) -> T:
         """Return the value of a key, made when it is not there; size: its bytes."""
-        known = self.find(key)
-        if known is not None:
-            return known
+        value = self.find(key)
+        if value is not None:
+            return value
         made = make()
         self._misses += 1
         self._values[key] = (made, size)

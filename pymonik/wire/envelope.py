@@ -25,7 +25,9 @@ from pymonik.values.content import IMMEDIATE, Content, digest_of, freeze_buffer
 from pymonik.values.outcome import Failure, OutOfLine
 from pymonik.wire import records
 
+# Raised when stored bytes of before are not read any more.
 WIRE_VERSION = 2
+# Bytes: with 160 bits no two objects of a cluster ever have one digest by accident.
 DIGEST_SIZE = 20
 ORDER, CONTENT, PACK, ASSEMBLY, NAMES = range(1, 6)
 
@@ -34,7 +36,7 @@ _LENGTH = struct.Struct("<Q")
 _MAGIC = b"PYMK"
 MAGIC_SIZE = len(_MAGIC)
 
-# What may be told of a value in a pack; no value of a unit that has ended is pending.
+# What a record in a pack may be; no value of a unit that has ended is pending.
 RECORDS = IMMEDIATE | {tuple, Content, Failure, OutOfLine}
 
 Parts = list[memoryview]
@@ -219,11 +221,11 @@ def checked(envelope: Envelope) -> Envelope:
     """Work the digest out; raises WireError when the bytes are not those that were written."""
     if envelope.is_checked:
         return envelope
-    found = digest_of([envelope.body, *envelope.buffers])
-    if found != envelope.claim:
+    digest = digest_of([envelope.body, *envelope.buffers])
+    if digest != envelope.claim:
         raise WireError(
             "the bytes of a stored object have changed: their digest is "
-            f"{found.hex()}, and {envelope.claim.hex()} was written; nothing of it is read"
+            f"{digest.hex()}, and {envelope.claim.hex()} was written; nothing of it is read"
         )
     return envelope._replace(is_checked=True)
 
@@ -248,7 +250,7 @@ def content_named(envelope: Envelope, digest: bytes) -> Content:
 
 
 def records_of(envelope: Envelope) -> tuple[list[list[Any]], list[Failure]]:
-    """Return the columns of a pack, and the errors of values that nobody asked for."""
+    """Return the columns of a pack, and the errors of values that are not stored."""
     columns, errors, _ = pack_of(envelope)
     return columns, errors
 

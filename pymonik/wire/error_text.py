@@ -22,15 +22,17 @@ from pymonik.foreign import storable
 from pymonik.values.outcome import Failure
 from pymonik.wire import records
 
+# Bytes: a cluster keeps the text in the row of the task, and copies it to its dependents.
 LIMIT = 4096
 _ANY_MARK = "\npymonik:"
 _MARK = _ANY_MARK + "2:"
+# Characters that are for people; the rest is for the client.
 _PEOPLE = 1000
 # Deflate makes a thousand bytes of one: nothing that we wrote within LIMIT takes more.
 _INFLATED = 4 << 20
 
 
-def verdict(columns: Sequence[Sequence[Any]], errors: Sequence[Failure]) -> str | None:
+def dumps(columns: Sequence[Sequence[Any]], errors: Sequence[Failure]) -> str | None:
     """Return the text for records that are all failures; None when it would be too long."""
     failures = list(_failures(columns, errors))
     if not failures:
@@ -41,15 +43,15 @@ def verdict(columns: Sequence[Sequence[Any]], errors: Sequence[Failure]) -> str 
     text = _text(people, columns, errors)
     if (text is None or len(text) > LIMIT) and len(failures) == 1:
         # A single failure may lose the head of its traceback, not its type.
-        for kept in (1500, 600, 0):
-            short = replace(first, traceback=first.traceback[-kept:] if kept else "")
+        for length in (1500, 600, 0):
+            short = replace(first, traceback=first.traceback[-length:] if length else "")
             text = _text(people, *_replaced(columns, errors, short))
             if text is not None and len(text) <= LIMIT:
                 break
     return text if text is not None and len(text.encode(errors="replace")) <= LIMIT else None
 
 
-def read(text: str) -> tuple[list[list[Any]], list[Failure]] | None:
+def loads(text: str) -> tuple[list[list[Any]], list[Failure]] | None:
     """Return the records in an error text, which others may have put words around."""
     _, mark, rest = text.rpartition(_MARK)
     if not mark:
@@ -57,18 +59,18 @@ def read(text: str) -> tuple[list[list[Any]], list[Failure]] | None:
     try:
         inflating = zlib.decompressobj()
         packed = base64.b64decode(rest.split(None, 1)[0], validate=True)
-        told = records.loads(inflating.decompress(packed, _INFLATED))
-        columns, errors = told
+        loaded = records.loads(inflating.decompress(packed, _INFLATED))
+        columns, errors = loaded
         failures = list(_all(columns, errors))
     except (binascii.Error, zlib.error, WireError, IndexError, TypeError, ValueError):
-        return None  # cut off on its way: the words before the mark still tell
+        return None  # cut off on its way: the words before the mark still say it
     if not failures or not all(type(failure) is Failure for failure in failures):
         return None
     return columns, errors
 
 
 def broken_marks(text: str) -> str:
-    """Return a text in which no mark of ours stands, whoever wrote it."""
+    """Return a text in which no mark of ours stands, whatever it held."""
     return text.replace(_ANY_MARK, _ANY_MARK.replace(":", " :"))
 
 

@@ -136,18 +136,18 @@ class Encoder:
         if not self._remember or content.size <= settings().blob_size:
             return Content, (content.data, content.buffers)
         key = id(content)
-        known = self._known.get(key)
-        if known is not None and known[0]() is content:
-            return _known_content, (known[1],)
+        entry = self._known.get(key)
+        if entry is not None and entry[0]() is content:
+            return _known_content, (entry[1],)
         number = next(self._numbers)
         self._fresh.append(key)
         self._known[key] = (weakref.ref(content, lambda ref: self._forget(key, ref)), number)
         return _new_content, (number, content.data, content.buffers)
 
     def _forget(self, key: int, ref: weakref.ref[Content]) -> None:
-        known = self._known.get(key)
-        if known is not None and known[0] is ref:
-            self._dead.append(known[1])
+        entry = self._known.get(key)
+        if entry is not None and entry[0] is ref:
+            self._dead.append(entry[1])
             del self._known[key]
 
 
@@ -201,6 +201,7 @@ class Decoder:
                 _Arriving.files = ()
 
 
+# Guards `_Arriving`, where unpickling finds the files of the frame that is loaded.
 _ARRIVING = fork_safe(threading.Lock())
 
 
@@ -258,8 +259,8 @@ def send_part(
     """Send what the socket takes; give the number of bytes, and the files that are still to go."""
     if not files:
         return sock.send(view), files
-    some = array.array("i", [file.fd for file in files[:_FDS_A_MESSAGE]])
+    descriptors = array.array("i", [file.fd for file in files[:_FDS_A_MESSAGE]])
     left = files[_FDS_A_MESSAGE:]
     # More to come: keep bytes back for them to travel with.
     part = view[:1] if left else view
-    return sock.sendmsg([part], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, some)]), left
+    return sock.sendmsg([part], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]), left

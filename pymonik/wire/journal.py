@@ -1,6 +1,6 @@
 """The page that an executor shares with its host: what it runs now, and what it has just finished.
 
-The executor writes, the host reads: now and then, so that a value is told of while the next call
+The executor writes, the host reads: now and then, so that a value is known while the next call
 runs, and after the executor's death, so that what had ended does not run again. The journal has the
 records of elements that ended since the last report; behind it stand the steps of the element that
 runs now, overwritten when that ends. Both are a log each (`wire.log`).
@@ -111,24 +111,24 @@ class Page:
         return self._steps.add(GONE if _is_large(step[0]) else step)
 
     def journal(self) -> Journal:
-        """Return what has ended; nobody writes any more."""
+        """Return what has ended; the executor writes no more."""
         numbers = self.numbers.tolist()
         return _parsed(numbers, self._copy())
 
     def peek(self) -> Journal | None:
         """Return what has ended while the executor writes on; None when there is nothing new."""
         numbers = self.numbers.tolist()
-        kept = numbers[UNIT:]
-        if kept == self._seen or not any(numbers[ELEMENTS:FIRST]):
+        numbered = numbers[UNIT:]
+        if numbered == self._seen or not any(numbers[ELEMENTS:FIRST]):
             return None
         data = self._copy()
-        if self.numbers.tolist()[UNIT:] != kept:  # it was written meanwhile: the next look will do
+        if self.numbers.tolist()[UNIT:] != numbered:  # written meanwhile: the next look will do
             return None
-        self._seen = kept
+        self._seen = numbered
         return _parsed(numbers, data)
 
     def look_anew(self) -> None:
-        """Let the next look tell of all there is: units have other numbers from now on."""
+        """Let the next look give all there is: units have other numbers from now on."""
         self._seen = []
 
     def _copy(self) -> bytes:

@@ -25,7 +25,8 @@ Log = tuple[str, int, str, dict[str, Any], str]
 def relay(name: str, level: int, text: str, fields: dict[str, Any], trace: str) -> None:
     """Log here what was logged there; write here what was printed there.
 
-    A handler that raises, or a stream that is closed, is no trouble of the tasks: it is told once.
+    A handler that raises, or a stream that is closed, is no trouble of the tasks: it is logged
+    once.
     """
     safely(f"what tasks log as {name!r}", _relay, name, level, text, fields, trace)
 
@@ -48,7 +49,7 @@ def _relay(name: str, level: int, text: str, fields: dict[str, Any], trace: str)
 
 
 def place_prefix(fields: Mapping[str, Any]) -> str:
-    """Return what stands before a text to tell which call it is of: "task[element]: "."""
+    """Return what stands before a text to say which call it is of: "task[element]: "."""
     if not fields.get("task"):
         return ""
     element, attempt = fields.get("element"), fields.get("attempt", 1)

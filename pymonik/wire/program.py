@@ -62,6 +62,7 @@ class StepCode(NamedTuple):
 
 _SHARED = StepCode._fields.index("columns")
 _KEEP = StepCode._fields.index("keep") - _SHARED
+# Shared parts that an executor keeps loaded.
 _KNOWN_SHARED = 512
 
 

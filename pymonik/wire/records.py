@@ -299,8 +299,8 @@ class _Reader:
         return freeze_buffer(memoryview(self._bytes(part)))
 
     def _make_failure(self, fields: Any) -> Failure:
-        *told, exception = self._all(fields)
-        failure = Failure(**dict(zip(_FAILURE, told, strict=True)), exception=exception)
+        *values, exception = self._all(fields)
+        failure = Failure(**dict(zip(_FAILURE, values, strict=True)), exception=exception)
         texts = [getattr(failure, name) for name in _TEXTS]
         if not (
             all(type(text) is str for text in (*texts, *failure.path, *failure.beside))

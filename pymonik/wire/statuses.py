@@ -14,7 +14,7 @@ class Cause(Enum):
 
     REQUEST = "what was asked"
     STATE = "what was asked for is gone, or is not in the state it should be in"
-    WAY = "the way there, or nobody answers in time"
+    WAY = "the way there, or nothing answers in time"
     SERVER = "the server itself, at this request or at all while its database is away"
 
 
@@ -54,7 +54,7 @@ STATUSES = {
     "PERMISSION_DENIED": GrpcStatus("this user may not do that: ask for the permission"),
     "UNIMPLEMENTED": GrpcStatus(_UNKNOWN_REQUEST),
 }
-# Of the others, such as OUT_OF_RANGE, nobody has made sense yet: they are refusals.
+# The others, such as OUT_OF_RANGE, have no use that is known here: they are refusals.
 _OTHER = GrpcStatus("it failed")
 
 

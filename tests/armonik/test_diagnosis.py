@@ -134,8 +134,8 @@ def test_who_waits_for_a_silent_control_plane_is_told_once(
 
     line = RpcClient("far:5001")
     with caplog.at_level(logging.WARNING, "pymonik.armonik"):
-        assert line.again(method, None, 100.0) == "first"
-        assert line.again(method, None, 100.0) == "second"
+        assert line.retry(method, None, 100.0) == "first"
+        assert line.retry(method, None, 100.0) == "second"
     told = [record.getMessage() for record in caplog.records]
     assert told == ["control plane far:5001 does not answer: asking again, for up to 100 s"] * 2
 

@@ -143,7 +143,7 @@ def test_an_end_that_the_stream_does_not_tell_makes_it_silent() -> None:
 def test_an_end_that_the_stream_tells_a_little_later_is_no_silence() -> None:
     polling = spoken()
     polling.looked(20.0, 0.0, ["a"], True, False)
-    polling.told("a", is_news=False)
+    polling.reported("a", is_news=False)
     assert not polling.is_silent(100.0)
 
 
@@ -157,9 +157,9 @@ def test_a_stream_that_is_busy_with_its_snapshot_is_not_silent() -> None:
 def test_a_stream_that_tells_an_end_first_is_trusted_again() -> None:
     polling = spoken()
     polling.takes_over()
-    polling.told("a", is_news=False)
+    polling.reported("a", is_news=False)
     assert polling.is_polling
-    polling.told("b", is_news=True)
+    polling.reported("b", is_news=True)
     assert not polling.is_polling
 
 

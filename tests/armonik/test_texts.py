@@ -140,10 +140,10 @@ def test_many_names_never_make_a_message_that_is_too_large(char: str) -> None:
 @given(LONG, TEXTS)
 def test_any_text_comes_back_in_an_answer_and_in_its_records(text: str, name: str) -> None:
     failure = Failure("error", text[:3000], name, name, 3, name, 1, text[:3000])
-    told = error_text.verdict([[failure]], [])
+    told = error_text.dumps([[failure]], [])
     if told is not None:  # else it is stored as a pack
         check(ProcessReply(output=Output(error=Output.Error(details=error_text.short(told)))))
-        read = error_text.read(error_text.short(told))
+        read = error_text.loads(error_text.short(told))
         assert read is not None
         assert read[0][0][0].message == text[:3000]
     check(ProcessReply(output=Output(error=Output.Error(details=error_text.short(text)))))

@@ -22,8 +22,7 @@ from pymonik.runtime.worker import inputs as agent_inputs
 from pymonik.values.content import Content, digest_of
 from pymonik.values.exceptions import packed
 from pymonik.values.outcome import Failure, OutOfLine
-from pymonik.wire import envelope, records
-from pymonik.wire import error_text as verdict
+from pymonik.wire import envelope, error_text, records
 from tests.armonik.conftest import Connect
 
 IMMEDIATES = st.recursive(
@@ -221,26 +220,26 @@ def test_a_mark_in_what_a_task_says_is_no_mark(version: int) -> None:
     failed = Failure(
         "error", FORGED.format(version), "f", exception=packed(ValueError("own"), freeze)[0]
     )
-    text = verdict.verdict([[failed]], [])
+    text = error_text.dumps([[failed]], [])
     assert text is not None
-    told = verdict.read(text)
+    told = error_text.loads(text)
     assert told is not None
     ((got,),), errors = told
     assert (got.message, got.mark, errors) == (failed.message, failed.mark, [])
     assert type(got.error()) is ValueError
     cut = text[: text.rindex("\npymonik:")]  # a cluster may shorten it
-    assert verdict.read(cut) is None
+    assert error_text.loads(cut) is None
 
 
 def test_an_error_text_is_inflated_within_bounds() -> None:
     bomb = base64.b64encode(zlib.compress(b'"' + b" " * (1 << 26), 9)).decode()
-    assert verdict.read(f"x\npymonik:2:{bomb}") is None
+    assert error_text.loads(f"x\npymonik:2:{bomb}") is None
 
 
 def test_records_of_an_error_text_are_failures() -> None:
     body, _ = records.dumps(([[1]], []))
     text = base64.b64encode(zlib.compress(body)).decode()
-    assert verdict.read(f"x\npymonik:2:{text}") is None
+    assert error_text.loads(f"x\npymonik:2:{text}") is None
 
 
 # ----- digests

@@ -159,7 +159,7 @@ def test_what_cannot_be_sent_again_is_told_to_who_waits(
         backend: Any = client.parts.engine.opened()
         unit = next(iter(backend._tracker.open.values()))
         monkeypatch.setattr(backend._sender, "send", refuse)
-        backend._tracker.again(unit)
+        backend._tracker.reopen(unit)
         with pytest.raises(ClusterError, match="no tasks today"):
             backend._sender._send_again([unit])
         assert "no tasks today" in str(user.value())

@@ -23,8 +23,7 @@ from pymonik.runtime.executor.feed import ArgumentReader, UpstreamFailed
 from pymonik.values.content import Content
 from pymonik.values.exceptions import packed
 from pymonik.values.outcome import PENDING, Failure
-from pymonik.wire import envelope
-from pymonik.wire import error_text as verdict
+from pymonik.wire import envelope, error_text
 from pymonik.wire.program import Program, StepCode, cut
 
 FUNCTION = Content(pickle.dumps(len))
@@ -115,10 +114,10 @@ def failure_of(error: Exception, traceback: str = "") -> Failure:
 
 def test_a_verdict_keeps_the_exception_and_is_read_among_other_words() -> None:
     failed = failure_of(ValueError("no"), "Traceback…")
-    text = verdict.verdict([[failed]], [])
+    text = error_text.dumps([[failed]], [])
     assert text is not None
     assert text.startswith("no\ntask 'f', called at x.py:1")
-    told = verdict.read(f"Task 123 failed:\n{text}\nand more words")
+    told = error_text.loads(f"Task 123 failed:\n{text}\nand more words")
     assert told is not None
     assert isinstance(told[0][0][0].error(), ValueError)
     assert told[0][0][0].traceback == "Traceback…"
@@ -126,25 +125,25 @@ def test_a_verdict_keeps_the_exception_and_is_read_among_other_words() -> None:
 
 def test_a_long_traceback_is_shortened_but_not_the_type() -> None:
     noise = "".join(chr(33 + (i * 7919) % 90) for i in range(20_000))
-    text = verdict.verdict([[failure_of(KeyError("k"), noise)]], [])
+    text = error_text.dumps([[failure_of(KeyError("k"), noise)]], [])
     assert text is not None
-    assert len(text.encode()) <= verdict.LIMIT
-    told = verdict.read(text)
+    assert len(text.encode()) <= error_text.LIMIT
+    told = error_text.loads(text)
     assert told is not None
     assert isinstance(told[0][0][0].error(), KeyError)
 
 
 def test_what_does_not_fit_is_no_verdict() -> None:
     big = ValueError(np.random.default_rng(1).bytes(6000))
-    assert verdict.verdict([[failure_of(big)]], []) is None
-    assert verdict.verdict([[]], []) is None
+    assert error_text.dumps([[failure_of(big)]], []) is None
+    assert error_text.dumps([[]], []) is None
 
 
 @pytest.mark.parametrize(
     "text", ["", "killed", "x\npymonik:1:", "x\npymonik:1:AAAA", "x\npymonik:1:?"]
 )
 def test_other_texts_are_no_verdicts(text: str) -> None:
-    assert verdict.read(text) is None
+    assert error_text.loads(text) is None
 
 
 # ----- blame and cut programs, against what runs

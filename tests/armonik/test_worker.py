@@ -30,8 +30,7 @@ from pymonik.runtime.worker.logs import Clef
 from pymonik.runtime.worker.server import target_of
 from pymonik.runtime.worker.servicer import Servicer
 from pymonik.values.content import Content
-from pymonik.wire import envelope
-from pymonik.wire import error_text as verdict
+from pymonik.wire import envelope, error_text
 from tests.armonik.conftest import WORKER, Connect, started
 from tests.conformance.programs import add, inc, note, pass_gate, square
 from tests.conftest import REPOSITORY, Gate, Ledger, script_environment
@@ -467,7 +466,7 @@ def test_an_engine_that_has_failed_is_not_asked_again() -> None:
 
 
 def test_an_answer_is_cut_to_the_bytes_it_may_have() -> None:
-    text = verdict.short("é" * verdict.LIMIT)
-    assert verdict.LIMIT - 8 < len(text.encode()) <= verdict.LIMIT
+    text = error_text.short("é" * error_text.LIMIT)
+    assert error_text.LIMIT - 8 < len(text.encode()) <= error_text.LIMIT
     assert text.startswith("éé")
     assert text.endswith("éé")

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from pymonik.client.cached_values import CachedValues
 from pymonik.client.client_settings import ClientSettings
 from pymonik.client.compiler import Compiler
-from pymonik.client.known_values import KnownValues
 from pymonik.client.names import Names
 from pymonik.graph.ir import taken
 from pymonik.values.options import DEFAULTS
@@ -41,9 +41,11 @@ class Compiles(Alone):
     def __init__(self, **given: Any) -> None:
         super().__init__()
         self.names = Names(self.recorder.names, self.engine.opened)
-        self.known = KnownValues(self.recorder.specs, self.engine)
+        self.cached_values = CachedValues(self.recorder.specs, self.engine)
         self.settings = settings_with(**given)
-        self.compiler = Compiler(self.recorder, self.engine, self.settings, self.names, self.known)
+        self.compiler = Compiler(
+            self.recorder, self.engine, self.settings, self.names, self.cached_values
+        )
 
     def compile(self) -> Any:
         return self.compiler.compile(taken(self.recorder.pending[:]))
@@ -80,7 +82,7 @@ def test_a_plan_knows_what_it_was_made_of() -> None:
 def test_names_that_a_plan_has_told_of_are_told_once() -> None:
     alone = Compiles()
     double.invoke(1, pymonik=alone.scope, pmk_name="two")
-    alone.names.told(alone.compile().names)
+    alone.names.mark_sent(alone.compile().names)
     assert alone.compile().names == ()
     assert not alone.names.are_late()
 
@@ -107,6 +109,6 @@ def test_the_cache_is_made_when_a_task_wants_it() -> None:
     alone = Compiles()
     double.invoke(1, pymonik=alone.scope)
     alone.compile()
-    assert alone.known._cache is None
-    assert alone.known.kept == ()
-    assert alone.known.bind() == 0
+    assert alone.cached_values._cache is None
+    assert alone.cached_values.kept == ()
+    assert alone.cached_values.bind() == 0

@@ -31,7 +31,7 @@ class Ends(Submits):
             self.arrivals,
             self.notifier,
             Handled(),
-            self.known,
+            self.cached_values,
         )
 
 

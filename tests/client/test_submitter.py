@@ -27,7 +27,7 @@ class Submits(Compiles):
             self.compiler,
             self.engine,
             self.names,
-            self.known,
+            self.cached_values,
             None,
             lambda: self.ended.append(not self.state.is_held_here),
         )

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pymonik.analysis.session.tasks import SessionTask
-from pymonik.cli.tables import table, told
+from pymonik.cli.tables import indented, table
 from pymonik.draw.formats import FORMATS
 from pymonik.draw.html import Stage, page
 from pymonik.draw.model import Box, Drawing, Link
@@ -94,7 +94,7 @@ def test_tasks_of_a_session_are_harmless() -> None:
 def test_tables_and_what_others_said_keep_their_lines() -> None:
     assert len(table([(NASTY, "a"), ("b", NASTY)]).splitlines()) == 2
     assert not CONTROL.search(table([(NASTY, "a")]))
-    assert all(line.startswith("    ") for line in told(f"a\n{NASTY}").splitlines()[1:])
+    assert all(line.startswith("    ") for line in indented(f"a\n{NASTY}").splitlines()[1:])
 
 
 def test_the_story_of_a_failure_moves_no_cursor() -> None:

@@ -108,7 +108,7 @@ def test_versions_are_found_by_module(loaded: object) -> None:
 def test_a_package_that_differs_is_told_once(
     loaded: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(env_versions, "_told", set())
+    monkeypatch.setattr(env_versions, "_reported", set())
     client = {"pmk_demo": "2.0", "no_such_module": "0"}
     assert differences(client, ["pmk-demo"]) == [], "what was asked for is right"
     (sentence,) = differences(client)

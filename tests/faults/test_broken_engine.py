@@ -100,15 +100,15 @@ def test_what_cannot_be_taken_of_an_executor_fails_its_call_and_nothing_else(
     client: Pymonik, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parent = Task(lambda x: talk.invoke(x), func_name="parent")
-    started, asked = LocalSubtasks.expand, [None]
+    started, asked = LocalSubtasks.spawn, [None]
 
-    def expand(self: LocalSubtasks, *args: Any) -> int:
+    def spawn(self: LocalSubtasks, *args: Any) -> int:
         if asked:
             asked.pop()
             raise RuntimeError("a bug of the host")
         return started(self, *args)
 
-    monkeypatch.setattr(LocalSubtasks, "expand", expand)
+    monkeypatch.setattr(LocalSubtasks, "expand", spawn)
     error = parent.invoke(1).exception(PATIENCE)
     assert isinstance(error, PymonikError)
     assert parent.invoke(2).get(PATIENCE) == 2

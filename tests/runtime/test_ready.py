@@ -78,13 +78,13 @@ def test_the_executor_that_was_idle_for_longest_is_spare_but_not_a_new_one() -> 
     made.add(inside("b", ONE))
     end(made, 1)
     end(made, 0)
-    assert made.state.ready.spare(TWO) == 0, "it was used before the other"
-    assert made.state.ready.spare(None) == 1
+    assert made.state.ready.least_recently_used_idle(TWO) == 0, "it was used before the other"
+    assert made.state.ready.least_recently_used_idle(None) == 1
     made.tell(ExecutorStarted(2, TWO))
     made.tell(UnitsAdded([inside("c", TWO)]))
     made.tell(ExecutorLost(0, None, "dismissed"))
     made.tell(ExecutorLost(1, None, "dismissed"))
-    assert made.state.ready.spare(ONE) is None
+    assert made.state.ready.least_recently_used_idle(ONE) is None
 
 
 def test_environments_that_turn_out_to_be_one_share_executors() -> None:

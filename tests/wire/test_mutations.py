@@ -206,12 +206,12 @@ def contents_of(columns: list[list[Any]]) -> Iterator[Content]:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_an_error_text_tells_failures_or_words(unloaded: None, seed: int) -> None:
     failure = Failure("error", "no", "f", "s.py:3", 4, "w", 1, "Traceback …", path=("f", "g"))
-    text = error_text.verdict([[failure, failure]], [failure])
+    text = error_text.dumps([[failure, failure]], [failure])
     assert text is not None
     chance = random.Random(seed)
     for _ in range(10 * CHANGES):
         changed = changed_bytes(text.encode(), chance).decode(errors="replace")
-        told = error_text.read(changed)
+        told = error_text.loads(changed)
         found = [] if told is None else [*told[0][0], *told[1]]
         assert all(type(one) is Failure for one in found)
         assert isinstance(error_text.words(changed), str)

@@ -34,27 +34,27 @@ def check_tasks(
     groups: dict[str, list[SessionTask]] = {}
     for task in tasks:
         groups.setdefault(session.titles[task.id], []).append(task)
-    found = [
+    findings = [
         *_ends(groups),
         *_waits(groups, session),
         *_limits(groups, seconds or {}),
         *(_partitions(groups, partitions) if partitions is not None else ()),
     ]
-    return sorted(found, key=lambda finding: finding.level)
+    return sorted(findings, key=lambda finding: finding.level)
 
 
 def _ends(groups: Groups) -> Iterator[Finding]:
     for name, tasks in groups.items():
         for level, status in (("error", "failed"), ("warning", "cancelled")):
-            some = [task for task in tasks if task.status == status]
-            if some:
-                error = next((task.error for task in some if task.error), "")
-                text = f"{len(some):,} of {counted(len(tasks), 'task')} of {name}: {status}"
+            ended = [task for task in tasks if task.status == status]
+            if ended:
+                error = next((task.error for task in ended if task.error), "")
+                text = f"{len(ended):,} of {counted(len(tasks), 'task')} of {name}: {status}"
                 yield Finding(level, status, f"{text}{f', {error}' if error else ''}", _SITE)
 
 
 def _waits(groups: Groups, session: TaskGraph) -> Iterator[Finding]:
-    """Find what waits for a result that will never come: nobody makes it, or who did has failed."""
+    """Find what waits for a result that will never come: no task makes it, or its maker failed."""
     for name, tasks in groups.items():
         reasons: dict[tuple[str, str], int] = {}
         for task in (task for task in tasks if task.status == "waiting"):
@@ -97,7 +97,7 @@ def _partitions(groups: Groups, partitions: Sequence[str]) -> Iterator[Finding]:
     for name, tasks in groups.items():
         wanted = {dict(task.facts).get("partition", "") for task in tasks}
         for partition in sorted(wanted - {*partitions, ""}):
-            known = ", ".join(map(repr, partitions)) or "none"
+            choices = ", ".join(map(repr, partitions)) or "none"
             text = f"{name} wants the partition {partition!r}, which its session lacks, or its "
-            text += f"cluster: there are {known}"
+            text += f"cluster: there are {choices}"
             yield Finding("error", "partition", text, _SITE)

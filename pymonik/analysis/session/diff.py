@@ -25,7 +25,7 @@ Wiring = tuple[Sequence[SessionTask], Mapping[str, SessionObject]]
 
 
 def facts_of(placement: Placement) -> tuple[tuple[str, str], ...]:
-    """Return the options of a task that a cluster is told of, those that are set."""
+    """Return the options of a task that a cluster is sent, those that are set."""
     is_named = placement.application_namespace != APPLICATION
     shown = {
         "partition": placement.partition,
@@ -124,9 +124,9 @@ def _reasons(old: _Group, new: _Group) -> Iterator[str]:
         if _shares(was, old) != _shares(now, new):
             yield f"option {name}: {_text(was)} before, {_text(now)} now"
     for kind, name in dict.fromkeys([*old.feeds, *new.feeds]):
-        many, more = old.feeds[kind, name], new.feeds[kind, name]
-        if Fraction(many, old.count) != Fraction(more, new.count):
-            yield f"{kind} {name}: {many:,} before, {more:,} now"
+        before, after = old.feeds[kind, name], new.feeds[kind, name]
+        if Fraction(before, old.count) != Fraction(after, new.count):
+            yield f"{kind} {name}: {before:,} before, {after:,} now"
 
 
 def _shares(values: Counter[str], group: _Group) -> dict[str, Fraction]:
@@ -153,10 +153,10 @@ def _sizes(
 def _users(name: str, groups: Mapping[str, _Group]) -> tuple[str, ...]:
     """Return the names of what a group leads to, directly or not, in order."""
     reached = {name}
-    while more := {
+    while reached_now := {
         user
         for user, group in groups.items()
         if user not in reached and any(source in reached for _, source in group.feeds)
     }:
-        reached |= more
+        reached |= reached_now
     return tuple(user for user in groups if user in reached and user != name)

@@ -39,10 +39,10 @@ def load_tasks(path: str) -> tuple[list[SessionTask], dict[str, SessionObject]]:
 
     with archive.opened(path, "file of tasks") as file:
         data = file.json(NAME)
-        found = (data.get("kind"), data.get("format"))
-        if found != (_KIND, _FORMAT):
+        header = (data.get("kind"), data.get("format"))
+        if header != (_KIND, _FORMAT):
             raise GraphFileError(
-                f"{path} has format {found[1]!r:.40}, this PymoniK reads {_FORMAT}: use the one "
+                f"{path} has format {header[1]!r:.40}, this PymoniK reads {_FORMAT}: use the one "
                 "that wrote it"
             )
         tasks = TypeAdapter(list[SessionTask]).validate_python(data["tasks"])

@@ -16,7 +16,7 @@ from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.session import Session
 from pymonik.plan.requests import ORDER, Placement
 from pymonik.plan.sizes import SESSION_TAG, TAG
-from pymonik.wire import error_text as verdict
+from pymonik.wire import error_text
 
 _STATUS = {
     "COMPLETED": "done",
@@ -53,18 +53,18 @@ def partitions_of(session_id: str, **connection: str | None) -> list[str]:
     session = Session(Connection.find(**connection))
     try:
         session.join(session_id)
-        known = session.list_partitions()
-        return [name for name in session.partition_ids if name in known]
+        listed = session.list_partitions()
+        return [name for name in session.partition_ids if name in listed]
     finally:
         session.disconnect()
 
 
-def _tasks(found: list[Any], objects: dict[str, SessionObject]) -> list[SessionTask]:
+def _tasks(rows: list[Any], objects: dict[str, SessionObject]) -> list[SessionTask]:
     # Of a task that was tried again, the last attempt stands for all; others know it by the first.
     last: dict[str, Any] = {}
-    first = {task.id: task.initial_task_id or task.id for task in found}
+    first = {task.id: task.initial_task_id or task.id for task in rows}
     attempts: dict[str, int] = {}
-    for task in sorted(found, key=lambda task: task.created_at.ToNanoseconds()):
+    for task in sorted(rows, key=lambda task: task.created_at.ToNanoseconds()):
         attempts[first[task.id]] = attempts.get(first[task.id], 0) + 1
         last[first[task.id]] = task
     return [_task(task, objects, first, attempts[id], id) for id, task in last.items()]
@@ -89,7 +89,7 @@ def _task(
         seconds=_seconds(task),
         facts=_facts(task.options),
         # Whoever submitted it: what its error text carries besides words is not unpickled.
-        error=verdict.words(task.output.error),
+        error=error_text.words(task.output.error),
         attempts=attempts,
         worker=task.pod_hostname or task.owner_pod_id,
         started=task.started_at.ToNanoseconds() / 1e9,

@@ -107,7 +107,7 @@ class TaskGraph:
         names: dict[object, set[str]] = {}
         for id, task in self.tasks.items():
             names.setdefault((self.levels[id], task.facts), set()).add(task.name)
-        many = {key for key, some in names.items() if len(some) > _NUMBERED}
+        many = {key for key, numbers in names.items() if len(numbers) > _NUMBERED}
         return {
             id: plain(task.name) if (self.levels[id], task.facts) in many else task.name
             for id, task in self.tasks.items()
@@ -127,9 +127,9 @@ def object_titles(names: Collection[str]) -> dict[str, str]:
 
 def without_ids(name: str) -> str:
     """Return what a name says besides ids; clients of earlier versions give each result some."""
-    told = _EARLIER.fullmatch(name)
-    if told:
-        return f"function {told[2]}" if told[1] == "function" else told[2]
+    match = _EARLIER.fullmatch(name)
+    if match:
+        return f"function {match[2]}" if match[1] == "function" else match[2]
     put = _PUT.fullmatch(name)
     name = put[1] if put else name
     return "" if _GUID.fullmatch(name) else name

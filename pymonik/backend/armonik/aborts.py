@@ -15,6 +15,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
@@ -40,7 +41,7 @@ from pymonik.humanize import counted
 from pymonik.plan.lost_inputs import failed_inputs, propagate_failures
 from pymonik.plan.unit import Unit
 from pymonik.values.outcome import Failure
-from pymonik.wire import error_text as verdict
+from pymonik.wire import error_text
 from pymonik.wire.program import site_of
 
 logger = logging.getLogger("pymonik.armonik")
@@ -73,7 +74,7 @@ class AbortHandler:
         self._session = session
         self._send = send
         # What the cluster said of tasks that could not answer themselves.
-        self.told: list[str] = []
+        self.reported: list[str] = []
         # Held while units are pruned and sent, so that none is sent behind our back.
         self.sending = sending
         # Results that ended badly, or of which there is no record: (id, whether it is gone).
@@ -104,7 +105,7 @@ class AbortHandler:
                 self._thread.start()
 
     def close(self) -> None:
-        """End the thread, after all that it was told of; another one starts when it is needed."""
+        """End the thread, after all that it was given; another one starts when it is needed."""
         with self._taking:
             if self._thread is not None:
                 self._lost.put(None)
@@ -116,20 +117,20 @@ class AbortHandler:
             try:
                 first = self._lost.get(timeout=_CASCADE if suspects else None)
             except queue.Empty:
-                self._guarded(lambda ids=suspects: self._cancel_stuck(ids))  # type: ignore[misc]
+                self._guarded(partial(self._cancel_stuck, suspects))
                 suspects = []
                 continue
-            found = [first]
+            entries = [first]
             while not self._lost.empty():
-                found.append(self._lost.get())
-            lost = [entry for entry in found if entry is not None]
+                entries.append(self._lost.get())
+            lost = [entry for entry in entries if entry is not None]
             ids = {id for id, _ in lost}
             gone = {id for id, is_gone in lost if is_gone}
             if ids:
-                self._guarded(lambda ids=ids, gone=gone: self.settle(ids, gone))  # type: ignore[misc]
+                self._guarded(partial(self.settle, ids, gone))
             with self._taking:
                 self._known -= ids
-            if None in found:
+            if None in entries:
                 return
             suspects = [
                 id for id, u in self._tracker.open_units() if self._tracker.was_lost_under(u)
@@ -169,7 +170,7 @@ class AbortHandler:
                 again.append(unit)
                 cells_again.add(id(unit.outputs))
         for unit in again:
-            self._tracker.again(unit)
+            self._tracker.reopen(unit)
         if again:
             logger.info("an input was lost: %s sent again without it", counted(len(again), "task"))
             self._send(again)
@@ -190,7 +191,7 @@ class AbortHandler:
 
         Gives their rows, None for those that the cluster has no record of.
         """
-        found: dict[str, Any] = {}
+        all_rows: dict[str, Any] = {}
         asked: set[str] = set()
         wanted = set(ids)
         while wanted:
@@ -200,10 +201,10 @@ class AbortHandler:
                 if row is not None and row.status == RESULT_STATUS_COMPLETED:
                     self._tracker.stored(result_id)
                 elif result_id in ids or (row is not None and row.status in ENDED):
-                    found[result_id] = row
-            units = [self._tracker.open[id] for id in found if id in self._tracker.open]
+                    all_rows[result_id] = row
+            units = [self._tracker.open[id] for id in all_rows if id in self._tracker.open]
             wanted = set(self._tracker.open_inputs(units)) - asked
-        return found
+        return all_rows
 
     def _rows(self, ids: set[str], ended: Collection[str]) -> dict[str, Any]:
         """Ask about results, until the rows of those say so that have `ended`: rows may be late."""
@@ -224,15 +225,15 @@ class AbortHandler:
         self._tracker.lost(unit, columns, errors)
 
     def _lose(self, unit: Unit, result: Any) -> None:
-        told = self._explain(unit, result)
-        if isinstance(told, Failure):
-            errors = [] if unit.outputs.columns else [told]
-            self._tracker.lost(unit, failed_columns(unit, told), errors)
+        explained = self._explain(unit, result)
+        if isinstance(explained, Failure):
+            errors = [] if unit.outputs.columns else [explained]
+            self._tracker.lost(unit, failed_columns(unit, explained), errors)
             return
-        columns, errors = told
+        columns, errors = explained
         shape = [len(column) for column in columns]
         if shape != [unit.n] * len(unit.outputs.columns):
-            first = verdict.first_failure(columns, errors)
+            first = error_text.first_failure(columns, errors)
             assert first is not None
             columns, errors = failed_columns(unit, first), [] if unit.outputs.columns else [first]
         self._tracker.lost(unit, columns, errors)
@@ -249,13 +250,13 @@ class AbortHandler:
         except StaleError:
             return Failure("lost", "its task is gone: it has expired", unit.name, where)
         text = task.output.error or task.status_message
-        told = verdict.read(text)
-        if told is not None:
-            return told
+        records = error_text.loads(text)
+        if records is not None:
+            return records
         if task.status in (TASK_STATUS_CANCELLED, TASK_STATUS_CANCELLING) or not text:
             return Failure("cancelled", text or "it was cancelled", unit.name, where)
         kind = "timeout" if task.status == TASK_STATUS_TIMEOUT else "died"
-        self.told.append(text)
+        self.reported.append(text)
         text = f"the cluster ended its task {task.id}: {text}"
         return Failure(kind, text, unit.name, where, worker=task.pod_hostname)
 

@@ -70,7 +70,7 @@ class ClusterBackend:
             transfer=sender,
         )
         self._is_cancelled = False
-        # Whether nobody answers any more.
+        # Whether nothing answers any more.
         self._is_gone = False
         # Values can be fetched as long as there are handles, which hold the client, and it this;
         # threads that fetch hold the tracker.
@@ -101,9 +101,9 @@ class ClusterBackend:
             unit = self._tracker.open.get(stored.id) if stored is not None else None
             if unit is None or stored is None:
                 return False
-            found = self._session.statuses([stored.id]).values()  # nothing, where it has expired
+            rows = self._session.statuses([stored.id]).values()  # nothing, where it has expired
             self._tracker.lost(unit, failed_columns(unit, cancelled(unit)), [])
-            self._session.cancel_tasks([r.owner_task_id for r in found if r.owner_task_id])
+            self._session.cancel_tasks([r.owner_task_id for r in rows if r.owner_task_id])
             return True
 
     def _cancel_all(self, reason: str) -> None:
@@ -122,7 +122,7 @@ class ClusterBackend:
             self._is_gone = True
             endpoint = self._session.line.endpoint
             units = counted(len(ids), "unit")
-            logger.warning("%s not cancelled: nobody answers at %s", units, endpoint)
+            logger.warning("%s not cancelled: nothing answers at %s", units, endpoint)
         except ClusterError as error:  # what has brought us here is worth more
             logger.warning("%s not cancelled: %s", counted(len(ids), "unit"), error)
 

@@ -22,6 +22,7 @@ class Breaker:
     """Closed while the server answers; open from a failure to the next good answer."""
 
     def __init__(self) -> None:
+        # Guards all of this; threads whose turn to ask has not come wait on it.
         self._changed = threading.Condition()
         self._pause = 0.0
         self._retry_at = 0.0

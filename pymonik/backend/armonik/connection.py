@@ -69,13 +69,13 @@ class Connection:
                 demand_printable(name, value)
             except ValueError as error:
                 raise BackendError(str(error)) from None
-        found = cls(**values, is_secure=False, sources=sources)
-        if not found.endpoint.strip():
+        connection = cls(**values, is_secure=False, sources=sources)
+        if not connection.endpoint.strip():
             raise BackendError(
                 'no endpoint: give Pymonik(endpoint="host:port"), or set AK_ENDPOINT, or let '
                 "AKCONFIG name a file with an endpoint"
             )
-        return replace(found, is_secure=_wants_tls(found, layers))
+        return replace(connection, is_secure=_wants_tls(connection, layers))
 
     @property
     def target(self) -> tuple[str, bool]:
@@ -114,13 +114,13 @@ class Connection:
         return GivenFile(setting, getattr(self, setting), self.sources.get(setting, ""))
 
 
-def _wants_tls(found: Connection, layers: Sequence[akconfig.Layer]) -> bool:
+def _wants_tls(connection: Connection, layers: Sequence[akconfig.Layer]) -> bool:
     """Return whether an endpoint without a scheme is spoken to by TLS: with certificates.
 
     layers: the farthest first. Certificates of a farther one that names another endpoint are those
     of another cluster. Nothing that was given is left aside in silence.
     """
-    endpoint = found.endpoint.strip()
+    endpoint = connection.endpoint.strip()
     nearest = max(number for number, layer in enumerate(layers) if "endpoint" in layer.values)
     is_plain = endpoint.startswith(("http://", "unix:"))
     is_secure, unused = False, ""

@@ -1,4 +1,4 @@
-"""Diagnosis: why nobody answers at an endpoint.
+"""Diagnosis: why nothing answers at an endpoint.
 
 gRPC says little, and the same of a closed port, a missing certificate and a proxy. Enters: a
 connection over which the first request has failed. Leaves: a sentence that says what stands in the
@@ -15,6 +15,7 @@ from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.credentials import authorities, expiry_of
 from pymonik.foreign import redacted
 
+# For a plain socket: a cluster that is there takes the connection in milliseconds.
 _SECONDS = 2.0
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 _BYPASSES = ("no_grpc_proxy", "no_proxy")

@@ -85,8 +85,8 @@ class Downloader:
         if row is None:
             raise StaleError(f"the cluster has no record of it any more (result {id})")
         if row.status in (RESULT_STATUS_ABORTED, RESULT_STATUS_DELETED):
-            told = "deleted" if row.status == RESULT_STATUS_DELETED else "aborted"
-            raise StaleError(f"the cluster has {told} it (result {id})")
+            fate = "deleted" if row.status == RESULT_STATUS_DELETED else "aborted"
+            raise StaleError(f"the cluster has {fate} it (result {id})")
 
     def download(self, id: str) -> bytearray:
         """Return the data of a result."""

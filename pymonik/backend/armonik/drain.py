@@ -20,8 +20,7 @@ from pymonik.humanize import counted
 from pymonik.plan.plan import Plan
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
-from pymonik.wire import envelope
-from pymonik.wire import error_text as verdict
+from pymonik.wire import envelope, error_text
 from pymonik.wire.logs import relay
 
 logger = logging.getLogger("pymonik.armonik")
@@ -63,7 +62,7 @@ class SubtaskDrain:
             self._unread += [unit.outputs for unit in plan.units if unit.wanted]
 
     def drain(self) -> None:
-        """Wait for sub-tasks, and fetch the failures that nobody has asked for."""
+        """Wait for sub-tasks, and fetch failures of values that were not asked for."""
         if not self._tracker.sent or self.is_over or self._is_left:
             return
         tell = time.monotonic() + _SILENCE
@@ -96,7 +95,7 @@ class SubtaskDrain:
                 self._tracker.failures += self._failures_of(status)
 
     def _notes(self, title: str) -> Iterator[envelope.Pack]:
-        """Return what tasks have noted under a title; what cannot be read is told, and left out."""
+        """Return what tasks have noted under a title; log, and leave out, what cannot be read."""
         for result in self._session.list_results(name=[title]):
             try:
                 yield envelope.pack_of(self._session.open_result(result.result_id))
@@ -104,15 +103,15 @@ class SubtaskDrain:
                 logger.warning("what a task has noted (%s) is left out: %s", title, error)
 
     def _failures_of(self, status: str) -> list[Failure]:
-        """Return the failures of sub-tasks that no value of ours has told of."""
-        found: list[Failure] = []
-        told = self._sender.abort_handler.told
+        """Return the failures of sub-tasks that no value of ours has shown."""
+        failures: list[Failure] = []
+        reported = self._sender.abort_handler.reported
         for task in self._session.failed_tasks(status):
-            records = verdict.read(task.error)
-            failure = verdict.first_failure(*records) if records is not None else None
+            records = error_text.loads(task.error)
+            failure = error_text.first_failure(*records) if records is not None else None
             if failure is not None:
-                found.append(failure)
-            elif task.created_by and not any(t in task.error or task.error in t for t in told):
-                told.append(task.error)
-                found.append(Failure("died", f"the cluster ended it: {task.error}", task.id))
-        return found
+                failures.append(failure)
+            elif task.created_by and not any(t in task.error or task.error in t for t in reported):
+                reported.append(task.error)
+                failures.append(Failure("died", f"the cluster ended it: {task.error}", task.id))
+        return failures

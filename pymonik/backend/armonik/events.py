@@ -35,7 +35,7 @@ _ASK_SESSION = 1.0
 
 @dataclass(frozen=True)
 class Listeners:
-    """What a watcher asks its owner, and whom it tells.
+    """What a watcher asks its owner, and what it calls.
 
     open_ids: what is to end. is_awaited: whether somebody waits. heard: takes how results have
     ended, and gives those whose end is news. gone: takes ids without records. expired: makes the
@@ -66,7 +66,7 @@ class EventWatcher:
         self._polling = Polling(time.monotonic())
         self._stream: Any = None
         self._is_replacing = False
-        self._is_told = False
+        self._is_reported = False
         # Ids that were not listed, and since when.
         self._missing: dict[str, float] = {}
         # Whoever was ill may have forgotten its subscriptions.
@@ -77,7 +77,7 @@ class EventWatcher:
             ).start()
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        """Let who waits know when this thread ends before its time, whatever ended it."""
+        """End all waits when this thread ends before its time, whatever ended it."""
         try:
             work()
         except ClusterError as error:
@@ -105,7 +105,7 @@ class EventWatcher:
             stream.cancel()
 
     def expects(self) -> None:
-        """Take note that results were declared, whose ends are to be told."""
+        """Take note that results were declared, whose ends the stream is to report."""
         with self._lock:
             self._polling.expects(time.monotonic())
         self._wake.set()
@@ -150,11 +150,11 @@ class EventWatcher:
             return 0.0
         with self._lock:
             self._polling.opened(time.monotonic())
-        told = self._line.explain(self._session.events.GetEvents, error)
-        if has_spoken or is_transient(told):  # cut on its way, with whatever status: see proxies
+        cause = self._line.explain(self._session.events.GetEvents, error)
+        if has_spoken or is_transient(cause):  # cut on its way, with whatever status: see proxies
             return min(pause, 10.0)
-        if is_fault(told):
-            self._line.note(told)
+        if is_fault(cause):
+            self._line.note(cause)
             return pause
         self._tell(f"no events ({code_of(error)})")
         return RECHECK_MOST
@@ -182,7 +182,7 @@ class EventWatcher:
         if how is not None:
             is_news = bool(self._to.heard({update.result_id: how}))
             with self._lock:
-                self._polling.told(update.result_id, is_news)
+                self._polling.reported(update.result_id, is_news)
 
     # ----- looking
 
@@ -209,10 +209,10 @@ class EventWatcher:
     def _look(self) -> None:
         began = time.monotonic()
         ids = list(self._to.open_ids())
-        found = self._session.statuses(ids) if ids else {}
-        ended = {id: ENDED[r.status] for id, r in found.items() if r.status in ENDED}
+        rows = self._session.statuses(ids) if ids else {}
+        ended = {id: ENDED[r.status] for id, r in rows.items() if r.status in ENDED}
         news = self._to.heard(ended)
-        self._note_missing([id for id in ids if id not in found])
+        self._note_missing([id for id in ids if id not in rows])
         with self._lock:
             now = time.monotonic()
             # Of what is open now: some may have been declared while it was looked.
@@ -235,8 +235,8 @@ class EventWatcher:
             self._to.broken(error)
 
     def _tell(self, why: str) -> None:
-        if not self._is_told:
-            self._is_told = True
+        if not self._is_reported:
+            self._is_reported = True
             text = "%s of session %s: asking for results instead, as often as once a second"
             logger.warning(text, why, self._session.id)
 
@@ -244,7 +244,7 @@ class EventWatcher:
         """Ask how results are; pass on, and give, what has ended."""
         if not ids:
             return {}
-        found = self._session.statuses(ids)
-        ended = {id: ENDED[r.status] for id, r in found.items() if r.status in ENDED}
+        rows = self._session.statuses(ids)
+        ended = {id: ENDED[r.status] for id, r in rows.items() if r.status in ENDED}
         self._to.heard(ended)
         return ended

@@ -23,6 +23,7 @@ from pymonik.values.outputs import Outputs
 logger = logging.getLogger("pymonik.armonik")
 
 OPEN, STORED, FETCHING = "open", "stored", "fetching"
+# Requests under way at once: each thread waits for one answer.
 THREADS = 8
 
 
@@ -148,14 +149,14 @@ class Fetcher:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(THREADS, "pymonik-fetch")
         try:
-            self._pool.submit(self._told, function, *args)
+            self._pool.submit(self._explained, function, *args)
         except RuntimeError as error:  # no thread can be started, or the interpreter ends
             problem = ClusterError(f"a value cannot be fetched: {error}")
             problem.__cause__ = error
             self._broken(problem)
 
-    def _told(self, function: Callable[..., None], *args: object) -> None:
-        """Run it; what nobody has thought of is told to who waits, else they would for ever."""
+    def _explained(self, function: Callable[..., None], *args: object) -> None:
+        """Run it; an unforeseen error is raised in those that wait, who else would for ever."""
         try:
             function(*args)
         except Exception as error:

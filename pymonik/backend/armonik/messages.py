@@ -42,6 +42,7 @@ from pymonik.plan.sizes import HOURS, RETRIES
 
 # How many ids one filter names: servers nest an expression as deep as that.
 FILTER_IDS = 100
+# Rows of results have a few hundred bytes: a page of them stays below 4 MiB.
 PAGE = 5_000
 # The long form of a task names all its inputs.
 TASK_PAGE = 1_000

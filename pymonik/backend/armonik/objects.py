@@ -50,11 +50,11 @@ class ClusterObjects:
         return self._shared.find(wanted)
 
     def lookup(self, name: str) -> ValueLocation | None:
-        """Return where the value of a name is, whoever made it."""
-        told = self._session.names().get(name)
-        if told is None:
+        """Return where the value of a name is, whichever program made it."""
+        entry = self._session.names().get(name)
+        if entry is None:
             return None
-        stored, chunk, output, start, length = told
+        stored, chunk, output, start, length = entry
         id, stamp, n, _ = stored[0]
         if not n:
             return ValueLocation(content=self._find_content(name, id, stamp))
@@ -63,21 +63,21 @@ class ClusterObjects:
         return ValueLocation(unit_outputs, chunk, output, start, length)
 
     def located(self, result_id: str) -> ValueLocation | None:
-        """Return where the value of an id is, whoever made it."""
+        """Return where the value of an id is, whichever program made it."""
         id, output, place = stored_in(result_id)
         for outputs, stored in self._tracker.stored_objects.outcomes():
             if stored.id == id:
                 return ValueLocation((outputs,), outputs.n, output or 0, place)
-        told = self._session.statuses([id]).get(id)
-        if told is None:
+        row = self._session.statuses([id]).get(id)
+        if row is None:
             return None
-        if told.status == RESULT_STATUS_COMPLETED and output is None:
+        if row.status == RESULT_STATUS_COMPLETED and output is None:
             content = self._content_of(id)
             if content is not None:
                 return ValueLocation(content=content)
         # Nothing more is known of it: its name stands for the stamp of who submitted it.
         shape = place + 1, (output or 0) + 1
-        outputs = adopted(self._tracker, told.name, id, envelope.stamp_of(id), *shape)
+        outputs = adopted(self._tracker, row.name, id, envelope.stamp_of(id), *shape)
         self._sender.listen().ask([id])
         return ValueLocation((outputs,), outputs.n, output or 0, place)
 
@@ -102,9 +102,9 @@ class ClusterObjects:
         """Fetch an object that was put; its id is not told where both were stored at once."""
         ids = [] if id.startswith(NO_ID[0]) else [id]
         ids = ids or [r.result_id for r in self._session.list_results(name=[result_name(name)])]
-        for found in ids:
-            opened = self._session.open_result(found)
+        for result_id in ids:
+            opened = self._session.open_result(result_id)
             if opened.kind == envelope.CONTENT and opened.claim == digest:
-                self._tracker.stored_objects.contents[digest] = Object(name, digest, id=found)
+                self._tracker.stored_objects.contents[digest] = Object(name, digest, id=result_id)
                 return envelope.content_named(opened, digest)
         raise ClusterError(f"the object named {name!r} is gone from session {self._session.id}")

@@ -35,7 +35,7 @@ class Opening:
         self._sessions = sessions
         self._tag = uuid.uuid4().hex
         # Whether an answer was lost: there may be sessions that nobody knows.
-        self._is_unsure = False
+        self._is_ambiguous = False
 
     def create(self, partitions: Sequence[str]) -> str:
         """Create the session; return its id."""
@@ -48,7 +48,7 @@ class Opening:
         try:
             return self._created(request)
         except BaseException:  # also Ctrl-C, while the answer was on its way
-            self._is_unsure = True
+            self._is_ambiguous = True
             self.drop_others("")
             raise
 
@@ -58,14 +58,14 @@ class Opening:
             failures = self._line.breaker.failures
             try:
                 answer = self._line.once(self._sessions.CreateSession, request, deadline)
-                return answer.session_id  # type: ignore[no-any-return]
+                return str(answer.session_id)
             except ClusterError as error:
                 if not is_ambiguous(error):
                     raise
-                self._is_unsure = True
-                found = self._tagged(FIRST)
-                if found:
-                    return found[0]
+                self._is_ambiguous = True
+                sessions = self._tagged(FIRST)
+                if sessions:
+                    return sessions[0]
                 # Of a server that fails at this request alone, no more is asked.
                 is_hopeless = is_fault(error) and self._line.breaker.failures <= failures + 1
                 if is_hopeless or pause is None or self._line.closing.wait(pause):
@@ -74,14 +74,14 @@ class Opening:
 
     def drop_others(self, ours: str) -> None:
         """Cancel sessions of the tag that are not ours: an answer was lost, or came too late."""
-        if not self._is_unsure:
+        if not self._is_ambiguous:
             return
-        self._is_unsure = False
+        self._is_ambiguous = False
         try:
             for id in self._tagged(_SEARCH):
                 if id != ours:
                     request = sessions_common_pb2.CancelSessionRequest(session_id=id)
-                    self._line.again(self._sessions.CancelSession, request, _SEARCH)
+                    self._line.retry(self._sessions.CancelSession, request, _SEARCH)
         except StaleError:  # it has ended meanwhile
             pass
         except ClusterError as error:
@@ -92,4 +92,4 @@ class Opening:
         request = messages.list_sessions(SESSION_TAG, self._tag)
         answer = self._line.read(self._sessions.ListSessions, request, patience)
         running = messages.SESSION_RUNNING
-        return [found.session_id for found in answer.sessions if found.status == running]
+        return [session.session_id for session in answer.sessions if session.status == running]

@@ -48,8 +48,8 @@ class Polling:
         self._took = 0.0
         # Until when all looks so far would last, one every `POLL_MOST`.
         self._spent_until = now
-        self._untold: set[str] = set()
-        self._untold_since = 0.0
+        self._unreported: set[str] = set()
+        self._unreported_since = 0.0
         self._renew = RENEW
         self._renewed_at = now
 
@@ -60,11 +60,11 @@ class Polling:
         self._has_spoken = False
         if self._silent_since is None and self._has_open:
             self._silent_since = now
-        self._untold.clear()
+        self._unreported.clear()
         self._renewed_at = now
 
     def expects(self, now: float) -> None:
-        """Something was sent: its end is to be told."""
+        """Something was sent: the stream is to report its end."""
         if not self._has_open:  # as good as a look: there was nothing to see until now
             self._looked_at = now
         self._has_open = True
@@ -73,15 +73,15 @@ class Polling:
             self._silent_since = now
 
     def spoke(self, now: float) -> None:
-        """Note that the stream has told something."""
+        """Note that the stream has reported something."""
         self._has_spoken = True
         self._spoke_at = now
         self._silent_since = None
         self._recheck = RECHECK
 
-    def told(self, id: str, is_news: bool) -> None:
-        """Note that the stream has told an end; is_news: no look had found it before."""
-        self._untold.discard(id)
+    def reported(self, id: str, is_news: bool) -> None:
+        """Note that the stream has reported an end; is_news: no look had found it before."""
+        self._unreported.discard(id)
         if is_news:
             self.is_polling = False
             self._renew = RENEW
@@ -104,8 +104,8 @@ class Polling:
         if not has_open:
             self._silent_since = None
         if ended:
-            self._untold_since = now
-            self._untold.update(ended)
+            self._unreported_since = now
+            self._unreported.update(ended)
 
     # ----- what is to be done
 
@@ -120,8 +120,8 @@ class Polling:
             return self._looked_at + WORD
         if self._silent_since is not None:
             return max(self._silent_since, self._looked_at) + WORD
-        if self._untold:
-            return self._untold_since + WORD
+        if self._unreported:
+            return self._unreported_since + WORD
         return max(self._spoke_at, self._looked_at) + self._recheck
 
     def is_silent(self, now: float) -> bool:
@@ -129,13 +129,13 @@ class Polling:
         if self._silent_since is not None:
             return now >= self._silent_since + WORD
         # What it says now may be a long snapshot, with the end in question further behind.
-        is_quiet = self._spoke_at <= self._untold_since
-        return bool(self._untold) and is_quiet and now >= self._untold_since + WORD
+        is_quiet = self._spoke_at <= self._unreported_since
+        return bool(self._unreported) and is_quiet and now >= self._unreported_since + WORD
 
     def takes_over(self) -> None:
         """Ask for results from now on."""
         self.is_polling = True
-        self._untold.clear()
+        self._unreported.clear()
 
     def is_to_renew(self, now: float) -> bool:
         """Return whether another stream is to be tried; asked while polling."""

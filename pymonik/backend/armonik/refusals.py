@@ -47,10 +47,10 @@ def explain(endpoint: str, method: Any, error: Any) -> ClusterError:
         text = f"{where}: a proxy on the way {_PROXY_ADVICE[status]} (HTTP {status})"
     else:
         text = f"{where}: {status_of(code).advice} ({code}: {details})"
-    told = _KINDS.get(status_of(code).cause, ClusterError)(text)
-    told.code = code
-    told.http_status = status
-    return told
+    refusal = _KINDS.get(status_of(code).cause, ClusterError)(text)
+    refusal.code = code
+    refusal.http_status = status
+    return refusal
 
 
 def is_transient(error: ClusterError) -> bool:
@@ -71,8 +71,8 @@ def is_ambiguous(error: ClusterError) -> bool:
 
 def http_status(error: Any) -> int:
     """Return the HTTP status that came in place of an answer, 0 when it was none."""
-    found = _PROXY.search(error.details() or "")
-    return int(found[1]) if found else 0
+    match = _PROXY.search(error.details() or "")
+    return int(match[1]) if match else 0
 
 
 def name_of(method: Callable[..., Any]) -> str:

@@ -85,15 +85,15 @@ class RpcClient:
 
     def read(self, method: Any, request: Any, patience: float | None = None) -> Any:
         """Call, and call again while the trouble may pass: for what only reads."""
-        return self._again(method, lambda: request, patience, 0, is_read=True)
+        return self._retry(method, lambda: request, patience, 0, is_read=True)
 
-    def again(self, method: Any, request: Any, patience: float | None = None, size: int = 0) -> Any:
+    def retry(self, method: Any, request: Any, patience: float | None = None, size: int = 0) -> Any:
         """Call, and call again: for what changes something, and can be repeated."""
-        return self._again(method, lambda: request, patience, size, is_read=False)
+        return self._retry(method, lambda: request, patience, size, is_read=False)
 
     def send(self, method: Any, request: Callable[[], Any], size: int = 0) -> Any:
         """Send a part of a submission, maybe a stream, and send it again, as `again` does."""
-        return self._again(method, request, None, size, is_read=False, call=self._sending)
+        return self._retry(method, request, None, size, is_read=False, call=self._sending)
 
     def send_once(self, method: Any, request: Any, deadline: float) -> Any:
         """Send a part of a submission once."""
@@ -119,7 +119,7 @@ class RpcClient:
         for call in list(self._sent):
             call.cancel()
 
-    def _again(
+    def _retry(
         self,
         method: Any,
         request: Callable[[], Any],
@@ -183,9 +183,9 @@ class RpcClient:
         try:
             yield
         except grpc.RpcError as error:
-            told = self.explain(method, error)
-            self.note(told)
-            raise told from None
+            explained = self.explain(method, error)
+            self.note(explained)
+            raise explained from None
         except BaseException:
             self.breaker.gave_up()
             raise
@@ -230,7 +230,7 @@ class RpcClient:
         return explain(self.endpoint, method, error)
 
     def pauses(self, patience: float) -> Iterator[float | None]:
-        """Return pauses between tries; whoever waits is told, once, what they are waiting for."""
+        """Return pauses between tries; once, log what is being waited for."""
         silence = SILENCE if patience > FIRST else _FIRST_SILENCE
         for pause in pauses(patience):
             if (pause or 0) > silence and not self._is_silent:

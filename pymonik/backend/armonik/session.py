@@ -73,17 +73,17 @@ class Session:
 
     def open(self, names: Sequence[str]) -> int:
         """Check the partitions and create the session; give the pods that are reserved for it."""
-        known = {p.id: p for p in self._first(self._list_partitions)}
+        partitions = {p.id: p for p in self._first(self._list_partitions)}
         names = list(dict.fromkeys(names)) or [settings().partition]
         for name in names:
-            if name not in known:
-                choices = ", ".join(map(repr, known)) or "none"
+            if name not in partitions:
+                choices = ", ".join(map(repr, partitions)) or "none"
                 raise PartitionError(
                     f"no partition {name!r} on {self.line.endpoint}: it has {choices}; "
                     "say which with Pymonik(partition=…)"
                 )
         self._begin(self._opening.create(names), names)
-        return sum(known[name].pod_reserved for name in names)
+        return sum(partitions[name].pod_reserved for name in names)
 
     def is_known(self) -> bool:
         """Return whether the control plane still has this session."""
@@ -95,7 +95,7 @@ class Session:
         return True
 
     def _first(self, ask: Callable[[], Any]) -> Any:
-        """Ask for the first time; when nobody answers, look why."""
+        """Ask for the first time; when nothing answers, find out why."""
         try:
             return ask()
         except ClusterUnreachable as error:
@@ -117,23 +117,24 @@ class Session:
 
     def _list_partitions(self, patience: float = FIRST) -> Sequence[Any]:
         request = messages.list_partitions()
-        found = self.line.read(self.partitions.ListPartitions, request, patience)
-        return found.partitions  # type: ignore[no-any-return]
+        answer = self.line.read(self.partitions.ListPartitions, request, patience)
+        partitions: Sequence[Any] = answer.partitions
+        return partitions
 
     def join(self, session_id: str) -> int:
         """Join an existing session; give the pods that are reserved for it."""
         request = sessions_common_pb2.GetSessionRequest(session_id=storable(session_id))
         try:
-            found = self._first(
+            session = self._first(
                 lambda: self.line.read(self.sessions.GetSession, request, FIRST).session
             )
         except StaleError as error:
             raise BackendError(
                 f"no session {session_id!r} on {self.line.endpoint}: it may have expired"
             ) from error
-        self._begin(session_id, list(found.partition_ids))
-        known = {p.id: p.pod_reserved for p in self._list_partitions()}
-        return sum(known.get(name, 0) for name in found.partition_ids)
+        self._begin(session_id, list(session.partition_ids))
+        reserved = {p.id: p.pod_reserved for p in self._list_partitions()}
+        return sum(reserved.get(name, 0) for name in session.partition_ids)
 
     def _begin(self, session_id: str, partition_ids: Sequence[str]) -> None:
         self.id = self.store.session_id = self._downloads.session_id = session_id
@@ -148,7 +149,7 @@ class Session:
         request = sessions_common_pb2.StopSubmissionRequest(
             session_id=self.id, client=True, worker=False
         )
-        self.line.again(self.sessions.StopSubmission, request, FIRST)
+        self.line.retry(self.sessions.StopSubmission, request, FIRST)
 
     def end(self) -> None:
         """Close the session: only once all of its tasks have ended."""
@@ -161,7 +162,7 @@ class Session:
     def _try(self, method: Any, kind: Any) -> None:
         self._opening.drop_others(self.id)
         try:
-            self.line.again(method, kind(session_id=self.id), FIRST)
+            self.line.retry(method, kind(session_id=self.id), FIRST)
         except StaleError:  # it had its effect already
             pass
 
@@ -186,12 +187,12 @@ class Session:
         if len(ids) > 10 * messages.FILTER_IDS:
             wanted = set(ids)
             return {r.result_id: r for r in self.list_results() if r.result_id in wanted}
-        found = {}
+        rows = {}
         for start in range(0, len(ids), messages.FILTER_IDS):
-            some = ids[start : start + messages.FILTER_IDS]
-            listed = self.list_results(patience, result_id=some)
-            found.update({r.result_id: r for r in listed})
-        return found
+            batch = ids[start : start + messages.FILTER_IDS]
+            listed = self.list_results(patience, result_id=batch)
+            rows.update({r.result_id: r for r in listed})
+        return rows
 
     def list_results(
         self, patience: float | None = None, since: Any = None, **equal: Sequence[str]
@@ -220,19 +221,19 @@ class Session:
         return self.events.GetEvents(request)
 
     def names(self) -> dict[str, Any]:
-        """Return where the values with names are, as the clients of this session told."""
-        found: dict[str, Any] = {}
+        """Return where the values with names are, as the clients of this session stored it."""
+        names: dict[str, Any] = {}
         for result in self.tables(NAMES):
             try:
-                found.update(envelope.names_of(self.open_result(result.result_id)))
+                names.update(envelope.names_of(self.open_result(result.result_id)))
             except WireError as error:  # the other tables still tell
                 logger.warning("names in %s are left out: %s", result.result_id, error)
-        return found
+        return names
 
     def tables(self, title: str, since: Any = None) -> list[Any]:
         """Return the tables of a title, the oldest first; `since`: those made then or later."""
-        told = self.list_results(name=[title], since=since)
-        return sorted(told, key=lambda result: result.created_at.ToNanoseconds())
+        tables = self.list_results(name=[title], since=since)
+        return sorted(tables, key=lambda result: result.created_at.ToNanoseconds())
 
     def download(self, id: str) -> bytearray:
         """Return the data of a result whose row says that it is there."""
@@ -252,7 +253,7 @@ class Session:
         if not ids:
             return
         request = tasks_common_pb2.CancelTasksRequest(task_ids=ids)
-        self.line.again(self.tasks.CancelTasks, request)
+        self.line.retry(self.tasks.CancelTasks, request)
 
     def unfinished(self) -> tuple[int, Mapping[str, int]]:
         """Count tasks of the session that have not ended, and all by status."""
@@ -271,7 +272,7 @@ class Session:
         return sum(item.count for item in answer.status if item.status in running)
 
     def all_tasks(self) -> Iterator[Any]:
-        """Return all that is known of the tasks of the session, whoever submitted them."""
+        """Return all that is known of the tasks of the session, of whichever program."""
         page = seen = 0
         while True:
             request = messages.list_all_tasks(self.id, page)
@@ -286,7 +287,8 @@ class Session:
         """Return tasks of the session that failed in one way, the oldest first."""
         number = TaskStatus.Value(f"TASK_STATUS_{status}")
         request = messages.list_tasks(self.id, number)
-        return self.line.read(self.tasks.ListTasks, request).tasks  # type: ignore[no-any-return]
+        tasks: Sequence[Any] = self.line.read(self.tasks.ListTasks, request).tasks
+        return tasks
 
 
 def slots_of(reserved: int) -> int:

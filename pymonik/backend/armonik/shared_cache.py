@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -41,7 +42,7 @@ class SharedCache:
         self._session = session
         self._tracker = tracker
         self._listen = listen
-        self._told: dict[str, Any] = {}
+        self._locations: dict[str, Any] = {}
         self._read: set[str] = set()
         # When the newest table that was read was made: older ones are not listed again.
         self._newest: Any = None
@@ -50,18 +51,18 @@ class SharedCache:
     def find(self, wanted: Mapping[str, str]) -> dict[str, ValueLocation]:
         """Return where values are, of some keys with the names of their tasks."""
         self._read_tables()
-        told = {key: self._told[key] for key in wanted if key in self._told}
+        entries = {key: self._locations[key] for key in wanted if key in self._locations}
         # What a key stands for is one element of one unit.
-        units = {places[0][0]: (wanted[key], *places[0]) for key, (places, *_) in told.items()}
+        units = {places[0][0]: (wanted[key], *places[0]) for key, (places, *_) in entries.items()}
         unit_outputs = self._cells_of(units)
-        found = {}
-        for key, (places, chunk, output, start, length) in told.items():
+        locations = {}
+        for key, (places, chunk, output, start, length) in entries.items():
             outputs = unit_outputs.get(places[0][0])
             if outputs is None:
-                del self._told[key]
+                del self._locations[key]
             else:
-                found[key] = ValueLocation((outputs,), chunk, output, start, length)
-        return found
+                locations[key] = ValueLocation((outputs,), chunk, output, start, length)
+        return locations
 
     def _read_tables(self) -> None:
         own = {table.id for table in self._tracker.stored_objects.tables}
@@ -71,7 +72,9 @@ class SharedCache:
                 continue
             self._read.add(table.result_id)
             try:
-                self._told.update(envelope.names_of(self._session.open_result(table.result_id)))
+                self._locations.update(
+                    envelope.names_of(self._session.open_result(table.result_id))
+                )
             except (StaleError, WireError) as error:  # it is gone, or of another Python
                 logger.debug("values are not looked for in %s: %s", table.result_id, error)
 
@@ -96,7 +99,7 @@ class SharedCache:
 
     def _packs(self, units: Mapping[str, tuple[str, str, bytes, int, int]]) -> dict[str, Pack]:
         """Fetch packs, several at a time; those in which something failed are left out."""
-        found: dict[str, Pack] = {}
+        packs: dict[str, Pack] = {}
 
         def fetch(id: str) -> None:
             try:
@@ -108,10 +111,10 @@ class SharedCache:
                 logger.debug("a value that was made already is made anew: %s", error)
                 return
             if not errors and not any(type(r) is Failure for c in columns for r in c):
-                found[id] = columns, errors
+                packs[id] = columns, errors
 
-        self._session.store.at_once([lambda id=id: fetch(id) for id in units])  # type: ignore[misc]
-        return found
+        self._session.store.at_once([partial(fetch, id) for id in units])
+        return packs
 
 
 def adopted(

@@ -24,6 +24,7 @@ from pymonik.settings import settings
 from pymonik.wire import envelope
 from pymonik.wire.envelope import Parts
 
+# Streams under way at once, each in a thread of its own.
 _UPLOADS = 8
 # How long a submission whose answer was lost may take to become visible, in seconds.
 _SETTLING = 30.0
@@ -145,10 +146,10 @@ class ClusterStore:
             # A rollback, or the rest of the work, may still go on when the client gives up.
             self.line.closing.wait(0.2 if pause is None else max(0.1, pause))
             answer = self.line.read(self.tasks.CountTasksByStatus, request)
-            found = sum(item.count for item in answer.status)
-            if found >= count:
+            arrived = sum(item.count for item in answer.status)
+            if arrived >= count:
                 return True
-            nothing = nothing + 1 if not found else 0
+            nothing = nothing + 1 if not arrived else 0
             if nothing == 3:
                 return False
         raise ClusterError(

@@ -1,6 +1,6 @@
 """Sending: units go to the session, and what stands in their way is cleared.
 
-Enters: units and contents. Leaves: units open in the books, or ended with failures. Three things
+Enters: units and contents. Leaves: units open in the tracker, or ended with failures. Three things
 can stand in the way: an input that has failed already (its users fail here, or are sent with the
 failure stored in its place); a refusal, because an input was aborted while the plan was under way;
 and an input aborted just before its users were known, for whom the control plane would do nothing.
@@ -67,7 +67,7 @@ class Sender:
         return self._session.store.uploaded, self._to_upload
 
     def _listen_on(self) -> None:
-        """Let nobody wait for what is open while nobody listens: see `close`."""
+        """Listen while anything is open: see `close`."""
         if self._tracker.open:
             self.listen()
 
@@ -93,18 +93,18 @@ class Sender:
         units = list(self._tracker.open.values())
         lost = counted(sum(unit.outputs.missing for unit in units), "value")
         names = list(dict.fromkeys(unit.name for unit in units))
-        more = ", …" if len(names) > _NAMED else ""
+        ellipsis = ", …" if len(names) > _NAMED else ""
         line = self._session.line
         return ClusterError(
             f"control plane {line.endpoint} has no session {self._session.id} any more: its "
             f"database was lost, or its records have expired. Lost with it: {lost}, of "
-            f"{', '.join(names[:_NAMED])}{more}"
+            f"{', '.join(names[:_NAMED])}{ellipsis}"
         )
 
     def close(self) -> None:
-        """Stop listening once nobody waits for what goes on without this client.
+        """Stop listening once no thread waits for what goes on without this client.
 
-        Who waits from then on begins anew: `listen` is called where waits begin.
+        A wait from then on begins anew: `listen` is called where waits begin.
         """
         self._is_closed = True
         self._stop_unless(self._tracker.has_waiters)
@@ -178,7 +178,7 @@ class Sender:
             self._look_again(outside, units)
 
     def _send_again(self, units: Sequence[Unit]) -> None:
-        """Send units once more; where that fails, nobody is to wait for them."""
+        """Send units once more; where that fails, their values fail."""
         try:
             self.send(units)
         except BaseException as error:
@@ -211,24 +211,24 @@ class Sender:
             return stored_objects.contents[content.digest]
 
     def _check_partitions(self, units: Sequence[Unit]) -> None:
-        # A cluster would queue them all the same, and nobody would ever take them.
-        known = self._session.partition_ids
-        for name in {unit.options.partition_id for unit in units} - {None, *known}:
+        # A cluster would queue them all the same, and no pod would ever take them.
+        allowed = self._session.partition_ids
+        for name in {unit.options.partition_id for unit in units} - {None, *allowed}:
             raise PartitionError(
                 f"partition {name!r} is not one of this session: it has "
-                f"{', '.join(map(repr, known))}; name all with Pymonik(partition=[…])"
+                f"{', '.join(map(repr, allowed))}; name all with Pymonik(partition=[…])"
             )
 
     def _without_lost(self, units: Sequence[Unit]) -> list[Unit]:
         """Let units fail whose values all need an input that has failed already."""
-        kept = []
+        sendable = []
         for unit in units:
             columns = _lost(unit)
             if columns is None:
-                kept.append(unit)
+                sendable.append(unit)
             else:
                 self._tracker.lost(unit, columns, [])
-        return kept
+        return sendable
 
     def _put_right(self, work: Sending, refusal: StaleError) -> list[Unit] | None:
         """Find the inputs that a refusal is about; give the units to send again, None if none.
@@ -245,16 +245,16 @@ class Sender:
         self.abort_handler.settle(set(filter(self._tracker.open.__contains__, gone)))
         for name in gone:
             self._forget(stored[name])
-        kept = []
+        sendable = []
         for unit, output in units:
             columns = _lost(unit)
             if columns is None:
-                kept.append(unit)
+                sendable.append(unit)
             else:
                 pack = envelope.seal_pack(output.digest, columns, [])
                 self._session.store.stream(output.id, pack)
                 self._tracker.lost(unit, columns, [])
-        return kept
+        return sendable
 
     def _gone(self, inputs: Sequence[str], refusal: StaleError) -> list[str]:
         """Return the inputs that a refusal is about, once their rows say so: these may be late."""
@@ -269,23 +269,23 @@ class Sender:
     def _stored_inputs(self, units: Sequence[Unit]) -> dict[str, Object]:
         stored_objects = self._tracker.stored_objects
         ours = {id(unit.outputs) for unit in units}
-        found: dict[str, Object] = {}
+        objects: dict[str, Object] = {}
         for unit in units:
             for source in unit.inputs:
                 if isinstance(source, Content):
-                    known = stored_objects.contents.get(source.digest)
+                    stored = stored_objects.contents.get(source.digest)
                 else:
-                    known = stored_objects.outputs.get(source) if id(source) not in ours else None
-                if known is not None and known.id:
-                    found[known.id] = known
-        return found
+                    stored = stored_objects.outputs.get(source) if id(source) not in ours else None
+                if stored is not None and stored.id:
+                    objects[stored.id] = stored
+        return objects
 
     def _forget(self, stored: Object) -> None:
-        """Let an object that is gone be stored anew by who needs it."""
+        """Let an object that is gone be stored anew with the next unit that needs it."""
         stored_objects = self._tracker.stored_objects
         if stored_objects.contents.get(stored.digest) is stored:
             del stored_objects.contents[stored.digest]
-        for outputs in [outputs for outputs, known in stored_objects.outcomes() if known is stored]:
+        for outputs in [outputs for outputs, entry in stored_objects.outcomes() if entry is stored]:
             stored_objects.outputs.pop(outputs, None)
             place = self._tracker.fetcher.places.get(outputs)
             if outputs.missing and place is not None:
@@ -297,7 +297,7 @@ class Sender:
         """Look at inputs that were open when their users were sent.
 
         One that was aborted in between has ended no task that came after it: such tasks would wait
-        for ever. They are cancelled, and come back by way of the aftermath.
+        for ever. They are cancelled, and come back by way of the abort handler.
         """
         ended = self.listen().ask(outside)
         aborted = {id for id, how in ended.items() if how != "stored"}
@@ -316,7 +316,7 @@ class Sender:
         self._session.cancel_tasks([owner for owner in owners if owner])
 
     def _fail_unsent(self, units: Sequence[Unit], error: BaseException) -> None:
-        """Let nobody wait for what was not sent; cancel the part of it that was."""
+        """Fail what was not sent; cancel the part of it that was."""
         text = f"it was not sent: {error}"
         unit_outputs = self._tracker.stored_objects.outputs
         sent = [unit_outputs[unit.outputs].id for unit in units if unit.outputs in unit_outputs]

@@ -64,9 +64,9 @@ class SubmissionTracker:
         self.fetched = 0
 
     def unknown_roots(self) -> list[Failure]:
-        """Return failures of which only calls below them have told."""
-        known = {failure.mark for failure in self.failures}
-        return [failure for mark, failure in self._passed_on.items() if mark not in known]
+        """Return failures that are known only from the calls that needed them."""
+        reported = {failure.mark for failure in self.failures}
+        return [failure for mark, failure in self._passed_on.items() if mark not in reported]
 
     # ----- units
 
@@ -148,7 +148,7 @@ class SubmissionTracker:
             self.changed.notify_all()
         call_back(due)
 
-    def again(self, unit: Unit) -> None:
+    def reopen(self, unit: Unit) -> None:
         """Forget where the outcome of a unit was to be: it is sent once more."""
         with self.changed:
             stored = self.stored_objects.outputs.pop(unit.outputs, None)
@@ -158,9 +158,9 @@ class SubmissionTracker:
     def _fill(
         self, outputs: Outputs, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]
     ) -> list[Callback]:
-        found = [r for column in columns for r in column if type(r) is Failure]
-        self.failures += [record for record in (*found, *errors) if not record.path]
-        for record in found:
+        failures = [r for column in columns for r in column if type(r) is Failure]
+        self.failures += [record for record in (*failures, *errors) if not record.path]
+        for record in failures:
             if record.path:
                 self._passed_on.setdefault(record.mark, record)
         outputs.errors += errors
@@ -212,8 +212,8 @@ class SubmissionTracker:
             if self.problem is not None:  # who asks is told of that
                 return False
             places = self.fetcher.places
-            found = (places.get(unit.outputs) for unit in self.open.values())
-            return any(place is not None and place.asked for place in found)
+            entries = (places.get(unit.outputs) for unit in self.open.values())
+            return any(place is not None and place.asked for place in entries)
 
     def is_open(self, outputs: Outputs) -> bool:
         """Return whether the outcome of a unit is still to come."""
@@ -238,16 +238,16 @@ class SubmissionTracker:
         """Return the results that units wait for, beyond those that they make themselves."""
         with self.changed:
             ours = {id(unit.outputs) for unit in units}
-            found = {
+            ids = {
                 self.fetcher.places[outputs].id: None
                 for unit in units
                 for outputs in unit.needs
                 if id(outputs) not in ours and self.is_open(outputs)
             }
-        return list(found)
+        return list(ids)
 
     def break_down(self, problem: BaseException) -> None:
-        """Let everyone who waits know that values will not come: callbacks have no other end."""
+        """End all waits for values that will not come: callbacks have no other end."""
         due: list[Callback] = []
         with self.changed:
             self.problem = self.problem or problem

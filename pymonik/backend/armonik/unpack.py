@@ -29,7 +29,7 @@ class RecordReader:
         self._session = session
         self.tracker = SubmissionTracker(self._fetch, self._fetch_value)
         # What workers have said of versions that differ.
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def _fetch(self, outputs: Outputs, place: Place) -> int:
         size = 0
@@ -54,8 +54,8 @@ class RecordReader:
         for log in logs:
             if log[0] != VERSIONS:
                 relay(*log)
-            elif log[2] not in self._told:  # each worker tells of it
-                self._told.add(log[2])
+            elif log[2] not in self._reported:  # each worker reports it
+                self._reported.add(log[2])
                 relay(*log)
         self.tracker.fetched_records(outputs, place, columns, errors)
         return size

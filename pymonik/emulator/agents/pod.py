@@ -36,6 +36,7 @@ log = logging.getLogger("pymonik.emulator.pod")
 AGENT_MESSAGE_LIMIT = 4 * 1024 * 1024
 """What grpc-dotnet lets an agent receive in one message."""
 
+# Seconds between two looks whether the session of a poisoned task has ended.
 POISON_POLL = 0.05
 
 
@@ -59,6 +60,7 @@ class Pod:
         self._gate = gate
         self._settings = settings
         self._agent = Agent()
+        # Set by any thread; the pod's own sees it between two steps, its caller within a probe.
         self._closing = threading.Event()
         self._supervisor = WorkerSupervisor(name, folder, settings, self._closing)
         self._caller = Caller(settings, self._closing)

@@ -32,7 +32,9 @@ CHANNEL_OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 20),
     ("grpc.max_reconnect_backoff_ms", 200),
 )
+# Seconds between two health checks of a worker that starts.
 POLL = 0.1
+# Bytes of the end of a worker's log that an error quotes.
 TAIL = 2_000
 
 

@@ -54,9 +54,9 @@ class Partitions:
         return partitions.GetPartitionResponse(partition=partition.message())
 
     def ListPartitions(self, request: Any, context: Any) -> Any:
-        total, found = listed(request, partition_field, lambda _: self._partitions.values())
+        total, page = listed(request, partition_field, lambda _: self._partitions.values())
         return partitions.ListPartitionsResponse(
-            partitions=[partition.message() for partition in found],
+            partitions=[partition.message() for partition in page],
             page=request.page,
             page_size=request.page_size,
             total=total,
@@ -91,13 +91,13 @@ class Applications:
             )
             for o in options
         }
-        total, found = listed(request, application_field, lambda _: distinct)
+        total, page = listed(request, application_field, lambda _: distinct)
         return applications.ListApplicationsResponse(
             applications=[
                 applications.ApplicationRaw(
                     name=a.name, namespace=a.namespace, version=a.version, service=a.service
                 )
-                for a in found
+                for a in page
             ],
             page=request.page,
             page_size=request.page_size,

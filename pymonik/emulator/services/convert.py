@@ -20,6 +20,7 @@ from pymonik.emulator.state import (
     TaskStatus,
 )
 
+# Nanoseconds of a second, which `Duration` and `Timestamp` count.
 NANO = 1_000_000_000
 MICRO = 1_000_000
 """The database keeps dates in microseconds."""

@@ -23,14 +23,14 @@ def listed(
     _validate(request)
     matches = compile_filter(request.filters, resolve)
     keys = [resolve(field).get for field in _sort_fields(request.sort)]
-    found = [record for record in records(matches) if matches(record)]
+    matching = [record for record in records(matches) if matches(record)]
     if not request.page_size:
-        return len(found), []
+        return len(matching), []
     descending = request.sort.direction == DESCENDING
     for key in reversed(keys):
-        found.sort(key=_sortable(key), reverse=descending)
+        matching.sort(key=_sortable(key), reverse=descending)
     start = request.page * request.page_size
-    return len(found), found[start : start + request.page_size]
+    return len(matching), matching[start : start + request.page_size]
 
 
 def narrow(

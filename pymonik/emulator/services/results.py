@@ -27,18 +27,18 @@ class Results:
 
     def GetResult(self, request: Any, context: Any) -> Any:
         with self._engine.querying() as tables:
-            found = result_message(_existing(tables.results, request.result_id))
-        return messages.GetResultResponse(result=found)
+            result = result_message(_existing(tables.results, request.result_id))
+        return messages.GetResultResponse(result=result)
 
     def ListResults(self, request: Any, context: Any) -> Any:
         with self._engine.querying() as tables:
             by_id = (RESULT_ID, tables.results)
             by_session = (RESULT_SESSION, tables.results_of)
-            total, found = listed(
+            total, page = listed(
                 request, result_field, lambda matches: narrow(matches, by_id, by_session)
             )
             return messages.ListResultsResponse(
-                results=map(result_message, found),
+                results=map(result_message, page),
                 page=request.page,
                 page_size=request.page_size,
                 total=total,
@@ -46,11 +46,11 @@ class Results:
 
     def GetOwnerTaskId(self, request: Any, context: Any) -> Any:
         with self._engine.querying() as tables:
-            found = [tables.results[i] for i in request.result_id if i in tables.results]
+            results = [tables.results[i] for i in request.result_id if i in tables.results]
             # The engine answers names where ids belong.
             owners = [
                 messages.GetOwnerTaskIdResponse.MapResultTask(result_id=r.name, task_id=r.owner)
-                for r in found
+                for r in results
             ]
         return messages.GetOwnerTaskIdResponse(session_id=request.session_id, result_task=owners)
 

@@ -36,9 +36,9 @@ class Sessions:
 
     def ListSessions(self, request: Any, context: Any) -> Any:
         with self._engine.reading() as tables:
-            total, found = listed(request, session_field, lambda _: tables.sessions.values())
+            total, page = listed(request, session_field, lambda _: tables.sessions.values())
             return messages.ListSessionsResponse(
-                sessions=map(session_message, found),
+                sessions=map(session_message, page),
                 page=request.page,
                 page_size=request.page_size,
                 total=total,

@@ -52,9 +52,9 @@ class Tasks:
 
     def ListTasks(self, request: Any, context: Any) -> Any:
         with self._engine.querying() as tables:
-            total, found = listed(request, task_field, lambda m: _worth_testing(tables, m))
+            total, page = listed(request, task_field, lambda m: _worth_testing(tables, m))
             return messages.ListTasksResponse(
-                tasks=[summary_message(t, with_error=request.with_errors) for t in found],
+                tasks=[summary_message(t, with_error=request.with_errors) for t in page],
                 page=request.page,
                 page_size=request.page_size,
                 total=total,
@@ -62,9 +62,9 @@ class Tasks:
 
     def ListTasksDetailed(self, request: Any, context: Any) -> Any:
         with self._engine.querying() as tables:
-            total, found = listed(request, task_field, lambda m: _worth_testing(tables, m))
+            total, page = listed(request, task_field, lambda m: _worth_testing(tables, m))
             return messages.ListTasksDetailedResponse(
-                tasks=[detailed_message(t, with_error=request.with_errors) for t in found],
+                tasks=[detailed_message(t, with_error=request.with_errors) for t in page],
                 page=request.page,
                 page_size=request.page_size,
                 total=total,
@@ -73,29 +73,29 @@ class Tasks:
     def CountTasksByStatus(self, request: Any, context: Any) -> Any:
         matches = compile_filter(request.filters, task_field)
         with self._engine.querying() as tables:
-            found = (task for task in _worth_testing(tables, matches) if matches(task))
-            counts = Counter(task.status.value for task in found)
+            counted = (task for task in _worth_testing(tables, matches) if matches(task))
+            counts = Counter(task.status.value for task in counted)
         return messages.CountTasksByStatusResponse(
             status=[StatusCount(status=s, count=n) for s, n in sorted(counts.items())]
         )
 
     def GetResultIds(self, request: Any, context: Any) -> Any:
         with self._engine.querying() as tables:
-            found = [tables.tasks[i] for i in request.task_id if i in tables.tasks]
+            rows = [tables.tasks[i] for i in request.task_id if i in tables.tasks]
             return messages.GetResultIdsResponse(
                 task_results=[
                     messages.GetResultIdsResponse.MapTaskResult(
                         task_id=task.id, result_ids=task.outputs
                     )
-                    for task in found
+                    for task in rows
                 ]
             )
 
     def CancelTasks(self, request: Any, context: Any) -> Any:
         self._engine.apply(events.CancelTasks(tuple(request.task_ids)))
         with self._engine.reading() as tables:
-            found = [tables.tasks[i] for i in request.task_ids if i in tables.tasks]
-            return messages.CancelTasksResponse(tasks=map(summary_message, found))
+            rows = [tables.tasks[i] for i in request.task_ids if i in tables.tasks]
+            return messages.CancelTasksResponse(tasks=map(summary_message, rows))
 
 
 def new_tasks(request: Any) -> tuple[events.NewTask, ...]:

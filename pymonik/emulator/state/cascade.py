@@ -43,8 +43,8 @@ def terminate(world: World, task_ids: Iterable[str], reason: str) -> None:
 
 def _known(world: World, task_ids: Iterable[str]) -> list[TaskRecord]:
     tasks = world.tables.tasks
-    found = (tasks.get(task_id) for task_id in task_ids)
-    return [task for task in found if task is not None and task.status in YIELDING]
+    rows = (tasks.get(task_id) for task_id in task_ids)
+    return [task for task in rows if task is not None and task.status in YIELDING]
 
 
 def _owed(world: World, task: TaskRecord, owners: set[str]) -> list[Result]:

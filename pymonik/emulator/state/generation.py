@@ -60,5 +60,5 @@ def generation(name: str) -> Generation:
     try:
         return GENERATIONS[name]
     except KeyError:
-        known = ", ".join(GENERATIONS)
-        raise ValueError(f"unknown server generation {name!r}: choose one of {known}") from None
+        choices = ", ".join(GENERATIONS)
+        raise ValueError(f"unknown server generation {name!r}: choose one of {choices}") from None

@@ -16,9 +16,9 @@ def create(world: World, event: events.CreateSession) -> None:
     options = _validated(world, event.options)
     world.check_texts(options.texts)
     partitions = tuple(p for p in event.partitions if p) or (world.settings.default_partition,)
-    known = set(world.settings.partitions)
+    configured = set(world.settings.partitions)
     for partition in (*partitions, options.partition):
-        if partition not in known:
+        if partition not in configured:
             raise _no_partition(world, f"'{partition}'")
     # PostgreSQL takes a partition that is listed twice; with MongoDB it is refused.
     if world.settings.strict and len(set(partitions)) != len(partitions):
@@ -115,9 +115,9 @@ def cancel(world: World, event: events.CancelSession) -> None:
 def purge(world: World, event: events.PurgeSession) -> None:
     """Delete the data of a session first, and only then look whether that was allowed."""
     allowed = {SessionStatus.CLOSED, SessionStatus.CANCELLED}
-    known = world.tables.sessions.get(event.session_id)
+    record = world.tables.sessions.get(event.session_id)
     world.require_strict(
-        known is None or known.status in allowed,
+        record is None or record.status in allowed,
         f"session '{event.session_id}' is not closed: a cluster would delete its data, then refuse",
     )
     for result in world.tables.results_of[event.session_id].values():

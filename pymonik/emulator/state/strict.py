@@ -98,7 +98,7 @@ def production_faults(
     if not world.settings.strict:
         return []
     stored = {item.result_id for item in event.stored}
-    known = stored - {new.id for new in event.created}
+    existing = stored - {new.id for new in event.created}
     return [
         *(
             f"expected output '{i}' was neither sent nor delegated: it would stay CREATED for ever"
@@ -112,7 +112,7 @@ def production_faults(
         ),
         *(
             f"data was sent for '{i}', which does not exist: it would be lost"
-            for i in sorted(known)
+            for i in sorted(existing)
             if i not in world.tables.results
         ),
     ]

@@ -92,8 +92,8 @@ def check_inputs(
 ) -> None:
     """Refuse inputs that do not exist, and (where the server looks) those that never will."""
     inputs = dict.fromkeys(i for task in tasks for i in (*task.dependencies, task.payload_id))
-    found = {i: find(i) for i in inputs}
-    missing = [i for i, result in found.items() if result is None]
+    results = {i: find(i) for i in inputs}
+    missing = [i for i, result in results.items() if result is None]
     if missing:
         raise world.server_error(
             f"Some dependencies do not exist in the ResultTable: {', '.join(missing)}",
@@ -102,7 +102,7 @@ def check_inputs(
     if not world.settings.generation.refuses_dead_inputs:
         return
     dead = (ResultStatus.ABORTED, ResultStatus.DELETED)
-    invalid = [i for i, result in found.items() if result is not None and result.status in dead]
+    invalid = [i for i, result in results.items() if result is not None and result.status in dead]
     if invalid:
         raise Refusal(
             "FAILED_PRECONDITION",

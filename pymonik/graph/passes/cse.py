@@ -24,18 +24,18 @@ def cse(graph: Graph, target: Target) -> Graph:
     first: dict[Any, Call] = {}
     aliases = dict(graph.aliases)
     names = _Names(aliases)
-    kept: list[Any] = []
+    nodes: list[Any] = []
     notes = list(graph.notes)
     for node in graph.nodes:
         if isinstance(node, Call) and node.spec.pure and not node.is_named:
             key = (node.spec, node.n, tuple([spelled(arg, names) for arg in node.args]))
-            known = first.setdefault(key, node)
-            if known is not node:
-                aliases[original_of(node)] = known
-                notes.append(f"shared {node.spec.name} ({node.where}): equal to {known.where}")
+            original = first.setdefault(key, node)
+            if original is not node:
+                aliases[original_of(node)] = original
+                notes.append(f"shared {node.spec.name} ({node.where}): equal to {original.where}")
                 continue
-        kept.append(node)
-    return Graph(tuple(kept), aliases, tuple(notes))
+        nodes.append(node)
+    return Graph(tuple(nodes), aliases, tuple(notes))
 
 
 class _Names:

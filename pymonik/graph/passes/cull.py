@@ -19,19 +19,21 @@ def cull(graph: Graph, target: Target) -> Graph:
         return graph
     needed: set[int] = set()
     aliases = dict(graph.aliases)
-    kept: list[Any] = []
+    nodes: list[Any] = []
     notes = list(graph.notes)
     for node in reversed(graph.nodes):
         if _droppable(node) and id(node) not in needed:
-            notes.append(f"culled {node.spec.name} ({node.where}): pure, and nobody needs it")
+            notes.append(
+                f"culled {node.spec.name} ({node.where}): pure, and its value is not needed"
+            )
             aliases.pop(original_of(node), None)
             continue
-        kept.append(node)
+        nodes.append(node)
         sources = inputs(node)
         if aliases:
             sources = [aliases.get(source, source) for source in sources]
         needed.update(map(id, sources))
-    return Graph(tuple(reversed(kept)), aliases, tuple(notes))
+    return Graph(tuple(reversed(nodes)), aliases, tuple(notes))
 
 
 def _droppable(node: Any) -> bool:

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 _SIDE = "its consumer needs values that are made at the same time"
 # Of a chain of thousands, so many are told of one by one.
-_TOLD = 200
+_NOTES = 200
 
 
-def _told(node: Map, into: Map) -> str:
+def _note_of(node: Map, into: Map) -> str:
     return f"fused {node.name} into {into.name}: single consumer"
 
 
@@ -84,8 +84,8 @@ def _sweep(graph: Graph) -> tuple[list[_Chain], list[str], list[str]]:
         else:
             chain = use.chain
             # Telling costs more than fusing: a chain of thousands is told of by its number.
-            known = len(fused) < _TOLD
-            fused.append(_told(node, chain.maps[-1]) if known else "")
+            is_noted = len(fused) < _NOTES
+            fused.append(_note_of(node, chain.maps[-1]) if is_noted else "")
         chain.maps.append(node)
         chain.needs = needs
         for key, aligned in needs.items():
@@ -184,7 +184,7 @@ def _list_of(count: int) -> Content:
 
 
 def _brief(notes: list[str]) -> tuple[str, ...]:
-    if len(notes) <= _TOLD:
+    if len(notes) <= _NOTES:
         return tuple(notes)
-    told = [note for note in notes if note][:_TOLD]
-    return (*told, f"… {len(notes) - len(told)} more of fuse")
+    shown = [note for note in notes if note][:_NOTES]
+    return (*shown, f"… {len(notes) - len(shown)} more of fuse")

@@ -39,7 +39,7 @@ def vectorize(graph: Graph, target: Target) -> Graph:
     places, aliases = groups.places, graph.aliases
     nodes: list[Any] = [node for node in graph.nodes if isinstance(node, Put)]
     maps: dict[int, Map] = {}
-    wanted_aliases = {id(kept) for other, kept in aliases.items() if other.wanted}
+    wanted_aliases = {id(into) for other, into in aliases.items() if other.wanted}
 
     def target_of(node: Any, index: int) -> tuple[Any, int]:
         node = aliases.get(node, node) if aliases else node

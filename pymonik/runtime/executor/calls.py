@@ -16,7 +16,7 @@ from pymonik.capture.shown import SHOWN
 from pymonik.runtime.executor.call_contexts import CallContexts
 from pymonik.runtime.executor.context import context
 from pymonik.runtime.executor.feed import ArgumentReader
-from pymonik.runtime.executor.resume import Noted
+from pymonik.runtime.executor.resume import CompletedOps
 from pymonik.runtime.executor.state import Restorer
 from pymonik.runtime.executor.subtasks import Subtasks
 from pymonik.values.content import Content
@@ -61,7 +61,7 @@ class Report:
 class Assignment:
     """A range of elements of a program to run now.
 
-    attempts, failed_calls, noted: what came of earlier attempts, by (element, step).
+    attempts, failed_calls, completed_ops: what came of earlier attempts, by (element, step).
     """
 
     program: Program
@@ -70,7 +70,7 @@ class Assignment:
     stop: int
     attempts: dict[tuple[int, int], int] = field(default_factory=dict)
     failed_calls: dict[tuple[int, int], Failure] = field(default_factory=dict)
-    noted: Noted = field(default_factory=dict)
+    completed_ops: CompletedOps = field(default_factory=dict)
 
 
 def caller(

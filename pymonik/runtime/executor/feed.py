@@ -50,8 +50,8 @@ class ArgumentReader:
 
     def content(self, item: Any) -> Content:
         """Return the content of an item: itself, or the input at its position."""
-        found = self.sources[item] if type(item) is int else item
-        return found  # type: ignore[no-any-return]
+        content: Content = self.sources[item] if type(item) is int else item
+        return content
 
     def getter(self, column: Any) -> Getter:
         """Make the getter of one argument."""
@@ -86,8 +86,8 @@ class ArgumentReader:
         elif kind == "b":
             records = self.records(what)
         elif kind == "r":
-            found = self.records(what)
-            records = found[:1] if len(found) == 1 else found[element : element + 1]
+            failed = self.records(what)
+            records = failed[:1] if len(failed) == 1 else failed[element : element + 1]
         elif kind == "n":
             for slot in column[2]:
                 yield from self.failures(slot, 0, made)
@@ -95,18 +95,18 @@ class ArgumentReader:
 
     def records(self, runs: Sequence[Any]) -> list[Any]:
         """Return the records that runs name, in order."""
-        found: list[Any] = []
+        records: list[Any] = []
         for run in runs:
             if run[0] == "c":  # an object put, among the handles of a list
-                found.append(self.content(run[1]))
+                records.append(self.content(run[1]))
                 continue
             source, output, start, step, count = run
             column = self.sources[source][output]
             if step == 1:
-                found += column[start : start + count]
+                records += column[start : start + count]
             else:
-                found += [column[start + k * step] for k in range(count)]
-        return found
+                records += [column[start + k * step] for k in range(count)]
+        return records
 
     def _run_getter(self, runs: Sequence[Any]) -> Getter:
         records = self.records(runs)
@@ -138,7 +138,7 @@ def _taken(made: Any) -> Any:
 
 
 class OpValue:
-    """The value of a step inside a unit: handed over as itself only when nobody else can see it."""
+    """The value of a step inside a unit: handed over as itself only when nothing else sees it."""
 
     __slots__ = ("_record", "_value", "uses")
 

@@ -43,7 +43,7 @@ class Forward(logging.Handler):
             )
             plain = {_text(key): _plain(value) for key, value in fields.items()}
             name, level = _text(record.name), int.__int__(record.levelno)
-        except Exception:  # a record that cannot be told must not fail the call that logged it
+        except Exception:  # a record that cannot be handed on must not fail the call that logged it
             self.handleError(record)
             return
         self._forward("log", name, level, text, plain, trace)
@@ -92,10 +92,10 @@ class Printed(io.TextIOBase):
     def write(self, text: str) -> int:
         """Take text; whole lines go on at once."""
         text = _text(text)
-        here = place()
-        if self._text and here != self._place:
+        current = place()
+        if self._text and current != self._place:
             self.finish()
-        self._place = here
+        self._place = current
         lines, newline, rest = (self._text + text).rpartition("\n")
         # Of a line that is written over and over, such as a bar of progress, the last state counts.
         self._text = rest[rest.rfind("\r", 0, -1) + 1 :] if "\r" in rest else rest
@@ -114,7 +114,7 @@ class Printed(io.TextIOBase):
 
     def fileno(self) -> int:
         """Return the descriptor of the stream itself."""
-        return self._original.fileno()  # type: ignore[no-any-return]
+        return int(self._original.fileno())
 
     @property
     def buffer(self) -> Any:

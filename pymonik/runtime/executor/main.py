@@ -43,22 +43,24 @@ class Executor:
         self._sock = sock
         self._decoder = Decoder(kept.received)
         self._encoder = Encoder(remember=False)
+        # Guards the socket: calls, threads of theirs and log handlers send.
         self._sending = threading.Lock()
         # The thread that sends, and what came in between by itself.
         self._sender = 0
         self._late: deque[Any] = deque()
+        # One question at a time: answers have no number.
         self._asking = threading.Lock()
         self._inbox: deque[Any] = deque()
         self._page = page
         # Runs units, once a host has said for what: loaded by then.
         self._runner: Any = None
         self._began = time.time()
-        # Whether it was told that it is to serve another host, and cannot.
+        # Whether another host has asked for this process, which cannot serve it.
         self._is_stale = False
 
     def serve(self) -> None:
         """Run units until the socket closes."""
-        while self._inbox or self._hear():
+        while self._inbox or self._receive():
             kind, what = self._inbox.popleft()
             if kind == "run":
                 for entry in () if self._is_stale else what:
@@ -73,8 +75,8 @@ class Executor:
                 else:
                     self._hello(**what)
 
-    def _hear(self) -> bool:
-        """Wait for messages; False when there is nobody left to send any."""
+    def _receive(self) -> bool:
+        """Wait for messages; False when the host has closed the socket."""
         arrived: list[Any] = []
         while not arrived:
             data, fds = receive(self._sock)
@@ -93,13 +95,13 @@ class Executor:
         with self._asking:
             self.send("ask", result_id)
             while True:
-                for place, (kind, found) in enumerate(self._inbox):
+                for place, (kind, obj) in enumerate(self._inbox):
                     if kind == "object":
                         del self._inbox[place]
-                        if found is None:
+                        if obj is None:
                             raise LookupError(f"there is no object {result_id!r} here, or not yet")
-                        return found
-                if not self._hear():
+                        return obj
+                if not self._receive():
                     raise LookupError("the engine has ended")
 
     def fall_silent(self) -> None:
@@ -114,9 +116,9 @@ class Executor:
         self._sock.detach()
 
     def leave_to_parent(self) -> None:
-        """Be an ordinary process, in a fork of this one: nobody listens to it.
+        """Be an ordinary process, in a fork of this one: no host listens to it.
 
-        The host hears of the death of the parent by its socket: nobody else may hold it open.
+        The host sees by the socket that the parent has died: no other process may hold it open.
         """
         self._sock.close()
         if signal.getsignal(signal.SIGINT) is _nothing:
@@ -126,12 +128,12 @@ class Executor:
 
     def send(self, *message: Any) -> None:
         """Send one message; the socket blocks, so that a slow host slows the executor down."""
-        here = threading.get_ident()
-        if self._sender == here:  # a finalizer has logged in the middle of it
+        thread = threading.get_ident()
+        if self._sender == thread:  # a finalizer has logged in the middle of it
             self._late.append(message)
             return
         with self._sending:
-            self._sender = here
+            self._sender = thread
             try:
                 self._push(message)
                 while self._late:
@@ -255,14 +257,14 @@ def _end_with(lifeline: int) -> None:
 
 
 def _clean_up() -> None:
-    """Remove the folders of this process: nobody else is left to do it."""
+    """Remove the folders of this process: no host is left to do it."""
     running = sys.modules.get("pymonik.runtime.executor.state")
     if running is not None and running.has_folders():
         running.sweep(running.folder_token())
 
 
 def _nothing(number: int, frame: Any) -> None:
-    """Do nothing: who presses Ctrl-C means the program, which ends its executors itself."""
+    """Do nothing: Ctrl-C is meant for the program, which ends its executors itself."""
 
 
 def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:

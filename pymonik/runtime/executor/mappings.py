@@ -37,7 +37,7 @@ class ReusableMapping(MemoryFile):
         self._kept: mmap.mmap | None = None
 
     def map(self) -> mmap.mmap | bytearray:
-        """Map it privately: the mapping of before, where nobody holds it or has written to it."""
+        """Map it privately: the mapping of before, where it is neither held nor written to."""
         if self.size < _SMALLEST:
             return super().map()
         self.let_go()
@@ -51,9 +51,13 @@ class ReusableMapping(MemoryFile):
 
     def let_go(self) -> None:
         """Forget the mapping, unless it can be handed out again."""
-        kept, self._kept = self._kept, None
-        if kept is not None and sys.getrefcount(kept) == _ALONE and is_untouched(kept, self.size):
-            self._kept = kept
+        mapping, self._kept = self._kept, None
+        if (
+            mapping is not None
+            and sys.getrefcount(mapping) == _ALONE
+            and is_untouched(mapping, self.size)
+        ):
+            self._kept = mapping
 
 
 def _alone() -> int:
@@ -74,7 +78,7 @@ def sweep() -> None:
 
 
 def is_untouched(mapping: mmap.mmap, size: int) -> bool:
-    """Return whether nobody has written to a private mapping of a file; in doubt no."""
+    """Return whether a private mapping of a file was never written to; in doubt no."""
     from pymonik.system.memcmp import address_of  # with the first of them: it loads ctypes
 
     first = address_of(mapping) // mmap.PAGESIZE
@@ -82,7 +86,7 @@ def is_untouched(mapping: mmap.mmap, size: int) -> bool:
     try:
         with open(_PAGES, "rb", buffering=0) as pages:
             entries = os.pread(pages.fileno(), length, first * _ENTRY)
-    except OSError:  # no Linux, or a system that tells nobody
+    except OSError:  # no Linux, or a system that does not say
         return False
     last = {byte & _TOLD for byte in set(entries[_ENTRY - 1 :: _ENTRY])}
     # A page is not there yet, or it is the file's; a copy of its own belongs to no file.

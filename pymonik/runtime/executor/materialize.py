@@ -28,7 +28,8 @@ from pymonik.runtime.executor import state as running
 # been touched. A change within a tick of the clock leaves no trace, so what is fresh is not kept.
 _seen: dict[str, tuple[Any, list[tuple[Any, ...]]]] = {}
 _FRESH_NS = 100_000_000
-_KEPT = 1024
+# Files that are remembered at most.
+_MAX_KEPT = 1024
 # The absolute paths that the call that runs uses; how long it waits for one more, in seconds.
 _USED: list[str] = []
 _PATIENCE = 60.0
@@ -111,9 +112,9 @@ def is_there(mat: Materialize) -> bool:
 
 
 def _refuse_two(mat: Materialize, target: str) -> None:
-    there = running.PLACED.setdefault(target, mat.content_hash)
+    placed = running.PLACED.setdefault(target, mat.content_hash)
     running.DIRTY.append("placed")
-    if there != mat.content_hash:
+    if placed != mat.content_hash:
         raise MaterializeError(
             f"the task takes two different files at {mat.worker_path!r}: give each its own place"
         )
@@ -127,7 +128,7 @@ def _remember(mat: Materialize, target: str) -> None:
     signature = _signature(target)
     if any(time.time_ns() - entry[-1] < _FRESH_NS for entry in signature):
         return
-    if len(_seen) >= _KEPT:
+    if len(_seen) >= _MAX_KEPT:
         _seen.clear()
     _seen[target] = ((mat.content_hash, mat.mode), signature)
 

@@ -50,5 +50,5 @@ class Output:
 
 
 def _loggers() -> list[tuple[str, logging.Logger]]:
-    known = logging.getLogger().manager.loggerDict
-    return [(name, one) for name, one in list(known.items()) if isinstance(one, logging.Logger)]
+    loggers = logging.getLogger().manager.loggerDict
+    return [(name, one) for name, one in list(loggers.items()) if isinstance(one, logging.Logger)]

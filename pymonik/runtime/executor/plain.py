@@ -25,7 +25,7 @@ NOTHING = object()
 
 def are_plain(job: Assignment, steps: Sequence[StepCode]) -> bool:
     """Return whether steps are plain, and none of an earlier attempt is known."""
-    if job.attempts or job.failed_calls or job.noted:
+    if job.attempts or job.failed_calls or job.completed_ops:
         return False
     return all(
         not (step.limit or step.retries or step.context or step.keywords)

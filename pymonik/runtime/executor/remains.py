@@ -63,11 +63,11 @@ def _open_files() -> set[tuple[int, int]]:
 
     Memory files, and others without a name, are no files of a user.
     """
-    found = set()
+    files = set()
     with contextlib.suppress(OSError):
         for name in os.listdir(_FILES):
             with contextlib.suppress(OSError):  # the listing itself, which is closed
                 status = os.fstat(int(name))
                 if stat.S_ISREG(status.st_mode) and status.st_nlink:
-                    found.add((status.st_dev, status.st_ino))
-    return found
+                    files.add((status.st_dev, status.st_ino))
+    return files

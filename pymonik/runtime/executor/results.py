@@ -16,6 +16,7 @@ from pymonik.values.exceptions import packed
 from pymonik.values.outcome import Failure
 from pymonik.wire.program import StepCode, element_of, site_of
 
+# Characters of a text in a failure: every call that depends on it carries them along.
 _TEXT_LIMIT = 3000
 
 
@@ -81,13 +82,13 @@ def frozen(
         if isinstance(error, passed):
             raise
         try:
-            told = f"{pickling.explain(value, 'value')}: {error}"
-        except BaseException as again:  # what is asked of the value to tell more may raise, too
-            if isinstance(again, passed):
+            reason = f"{pickling.explain(value, 'value')}: {error}"
+        except BaseException as second:  # what is asked of the value to tell more may raise, too
+            if isinstance(second, passed):
                 raise
-            told = f"value (a {type(value).__qualname__}): {type(error).__name__}"
+            reason = f"value (a {type(value).__qualname__}): {type(error).__name__}"
         problem = TypeError(
-            f"the value that {step.name!r} returned cannot be pickled: {told}. Return what it is "
+            f"the value that {step.name!r} returned cannot be pickled: {reason}. Return what it is "
             "made of: of a generator, a list"
         )
         problem.__cause__ = error
@@ -100,7 +101,7 @@ def frozen(
 
 
 def _stays(file: Any, name: str) -> TypeError:
-    """Make the error of a task that returns a file: who took it would find nothing in place."""
+    """Make the error of a task that returns a file: its consumer would find no file there."""
     return TypeError(
         f"the value that {name!r} returned holds materialize({file.path!r}, …): a task cannot "
         "return a file, which stays where the task ran. Return its bytes, and let the next task "

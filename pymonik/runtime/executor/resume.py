@@ -12,23 +12,26 @@ from typing import Any
 
 from pymonik.wire.program import StepCode
 
-Noted = dict[tuple[int, int], tuple[Any, ...]]
+CompletedOps = dict[tuple[int, int], tuple[Any, ...]]
 
 
 def over(
-    steps: Sequence[StepCode], element: int, noted: Noted, failed_calls: Collection[tuple[int, int]]
+    steps: Sequence[StepCode],
+    element: int,
+    completed_ops: CompletedOps,
+    failed_calls: Collection[tuple[int, int]],
 ) -> dict[int, tuple[Any, ...]]:
     """Return the steps of an element that are over, and their records."""
-    found: dict[int, tuple[Any, ...]] = {}
+    ended: dict[int, tuple[Any, ...]] = {}
     needed: set[int] = set()
     for place in range(len(steps) - 1, -1, -1):
-        step, known = steps[place], noted.get((element, place))
-        kept = step.keep is True or bool(step.keep and step.keep[element])
-        if known is not None and (known or not (kept or place in needed)):
-            found[place] = known
+        step, record = steps[place], completed_ops.get((element, place))
+        is_stored = step.keep is True or bool(step.keep and step.keep[element])
+        if record is not None and (record or not (is_stored or place in needed)):
+            ended[place] = record
         elif (element, place) not in failed_calls:
             needed.update(source for column in step.columns for source in steps_in(column))
-    return found
+    return ended
 
 
 def steps_in(column: Any) -> Iterator[int]:

@@ -18,6 +18,7 @@ from pymonik.runtime.executor.state import process_folder
 from pymonik.values.content import Content
 from pymonik.values.outcome import value_of
 
+# Bytes of retrieved objects that stay on the disk.
 LIMIT = 1 << 30
 
 Found = Content | Sequence[Sequence[Any]]
@@ -39,13 +40,13 @@ def path_of(result_id: str) -> Path:
 
 def retrieve(result_id: str, fetch: Fetch) -> None:
     """Bring an object here, into its file; raises LookupError, and the error of a failed call."""
-    found = fetch(result_id)
-    if isinstance(found, Content) and is_bytes(found):
+    obj = fetch(result_id)
+    if isinstance(obj, Content) and is_bytes(obj):
         _plain.add(result_id)
-        raw = bytes(found.load())
+        raw = bytes(obj.load())
     else:
         _plain.discard(result_id)
-        raw = _pickled(found)
+        raw = _pickled(obj)
     path = path_of(result_id)
     _make_room(path.parent, len(raw))
     part = path.with_name(f".{path.name}")
@@ -59,13 +60,13 @@ def load(result_id: str) -> Any:
     return raw if result_id in _plain else pickle.loads(raw)
 
 
-def _pickled(found: Found) -> bytes:
-    if isinstance(found, Content):
-        if not found.buffers:
-            return found.data
-        value: Any = found.load()
+def _pickled(obj: Found) -> bytes:
+    if isinstance(obj, Content):
+        if not obj.buffers:
+            return obj.data
+        value: Any = obj.load()
     else:
-        values = [value_of(record) for column in found for record in column]
+        values = [value_of(record) for column in obj for record in column]
         value = values[0] if len(values) == 1 else values
     from pymonik.capture import freeze
 

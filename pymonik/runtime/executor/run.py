@@ -5,7 +5,7 @@ ended, at most every `report_seconds`; the last one says how far the unit came, 
 recorded inside. A unit past its second stops early, and sooner when its elements show that the rest
 would take another: it is for the host to place anew.
 
-Knows no socket and no backend. Which host called is told by `ExecutionServices` (`job`).
+Knows no socket and no backend. What differs between hosts is in `ExecutionServices` (`calls`).
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from pymonik.values.outcome import Failure
 from pymonik.wire.journal import DEADLINE, ELEMENT, STEP
 from pymonik.wire.program import StepCode, element_of, site_of
 
-# Elements, and the part of `unit_seconds`, after which they tell how long the others will take.
-_TELLING = 4
-_TELLING_PART = 0.25
+# Elements, and the part of `unit_seconds`, after which the others are estimated from them.
+_SAMPLE = 4
+_SAMPLE_PART = 0.25
 
 
 def run(job: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
@@ -60,7 +60,7 @@ def run(job: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
         if subtasks.has_work or now - began > limits.unit_seconds:
             break
         done, elapsed = stop - job.start, now - began
-        if done >= _TELLING and elapsed > _TELLING_PART * limits.unit_seconds:
+        if done >= _SAMPLE and elapsed > _SAMPLE_PART * limits.unit_seconds:
             # The first element is left out: it has imported what the others use.
             seconds = (now - first) / (done - 1) * (job.stop - stop)
             if seconds > limits.unit_seconds:
@@ -138,7 +138,7 @@ class _Runner:
                 self._element(number - 1, value, error)
             if number == self.job.stop:  # told at once: the journal would have it for no longer
                 return number, True
-            # What was recorded leaves with the last report: nothing may be told before it.
+            # What was recorded leaves with the last report: nothing may be reported before it.
             is_noted = subtasks.has_work or (not self.errors and page.add(self.last()))
             if not is_noted or time.monotonic() >= until:
                 return number, is_noted
@@ -150,14 +150,16 @@ class _Runner:
         made: list[Any] = []
         self.hosting.page.numbers[ELEMENT] = number
         self.noting = len(self.steps) > 1
-        noted = self.job.noted
-        ended = over(self.steps, number, noted, self.job.failed_calls) if noted else {}
+        completed_ops = self.job.completed_ops
+        ended = (
+            over(self.steps, number, completed_ops, self.job.failed_calls) if completed_ops else {}
+        )
         first = 0
         if self._plain_steps is not None:
             first, self.noting, given, raised = self._plain_steps(number, made, self.columns)
         for place in range(first, len(self.steps)):
             if ended and place in ended:
-                made.append(self._again(place, number, ended[place]))
+                made.append(self._resume(place, number, ended[place]))
                 continue
             if given is NOTHING:
                 given = self._step(number, place, self.steps[place], made, raised)
@@ -174,18 +176,18 @@ class _Runner:
                 self._note(made[-1].noted)
 
     def _note(self, noted: tuple[Any, ...]) -> None:
-        """Note a step that ended; none behind one that failed, or whose calls are not told yet."""
+        """Note a step that ended; none behind one that failed, or has calls to report yet."""
         failed = bool(noted) and type(noted[0]) is Failure
         lost = failed or self.hosting.subtasks.has_work
         self.noting = not lost and self.hosting.page.note(noted)
 
-    def _again(self, place: int, number: int, noted: tuple[Any, ...]) -> OpValue:
+    def _resume(self, place: int, number: int, noted: tuple[Any, ...]) -> OpValue:
         """Take what a step has made in an executor that died since."""
         record = noted[0] if noted else None
         output, keep = self.outputs.get(place), self.steps[place].keep
         if output is not None:
-            kept = keep is True or bool(keep and keep[number])
-            self.columns[output].append(record if kept else None)
+            is_stored = keep is True or bool(keep and keep[number])
+            self.columns[output].append(record if is_stored else None)
         self._note(noted)
         return OpValue(None, record, self.uses[place])
 
@@ -236,17 +238,17 @@ class _Runner:
         """Keep the value of a step: as a record where it is stored or used twice."""
         output = self.outputs.get(place)
         keep = self.steps[place].keep
-        kept = output is not None and (keep is True or bool(keep[number]))  # type: ignore[index]
+        is_stored = output is not None and (keep is True or bool(keep and keep[number]))
         if type(value) in IMMEDIATE and not self.hosting.subtasks.recorded:
             if output is not None:
-                self.columns[output].append(value if kept else None)
+                self.columns[output].append(value if is_stored else None)
             return OpValue(None, value, uses)
         record = value
         lazy = getattr(type(value), "__pymonik_role__", "") == "lazy"
         if (lazy or self.hosting.subtasks.recorded) and type(value) is not Failure:
             record = value = self._diverted(value, place, number)
         if type(value) not in IMMEDIATE and type(value) is not Failure:
-            if kept or uses > 1:
+            if is_stored or uses > 1:
                 record = self._frozen(value, place, number)
             elif uses == 1 and not self.retried and is_uniquely_owned(value):
                 if output is not None:  # stored for other elements: this one keeps its place
@@ -257,7 +259,7 @@ class _Runner:
             else:
                 record = None
         if output is not None:
-            self.columns[output].append(record if kept or type(record) is Failure else None)
+            self.columns[output].append(record if is_stored or type(record) is Failure else None)
         elif type(record) is Failure and not record.path:
             self.errors.append(record)
         return OpValue(None, record, uses)
@@ -338,5 +340,5 @@ def _retried(step: StepCode) -> Any:
         return Exception
     try:
         return step.retry_on.load()
-    except Exception:  # whatever a class of the user does: the error of the call is told instead
+    except Exception:  # a class of the user may do anything: the call's error is reported
         return ()

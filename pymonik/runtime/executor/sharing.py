@@ -1,6 +1,6 @@
 """Sharing: whether an object may be handed from one step of a unit to the next as itself.
 
-Enters: a value that one step has made for another. Leaves: yes, when provably nobody else can ever
+Enters: a value that one step has made for another. Leaves: yes, when provably nothing else can ever
 see it; in doubt no, and the value is pickled as between processes.
 """
 
@@ -14,7 +14,7 @@ from pymonik.values.content import IMMEDIATE
 
 
 def is_uniquely_owned(value: Any) -> bool:
-    """Return whether nobody but its only consumer can ever see an object.
+    """Return whether only its one consumer can ever see an object.
 
     True for a list or dict of immediates and an array that owns its memory, when the count of
     references says that the task kept none.

@@ -55,7 +55,7 @@ class State:
         self.index = 0
         self.attempt = 1
         self.worker = ""
-        # That of the embedded engine; in a worker, the request of the task tells it.
+        # That of the embedded engine; in a worker, the request of the task has it.
         self.session_id = ""
         # The environment that the units of now were given, None where they were given none.
         self.environment: Any = None
@@ -88,7 +88,8 @@ class State:
         """The place of the call in its map, None for a single call."""
         base = self.step.base
         if isinstance(base, list):
-            return base[self.index]  # type: ignore[no-any-return]
+            element: int = base[self.index]
+            return element
         return None if base is None else base + self.index
 
     @property
@@ -276,7 +277,7 @@ class Restorer:
         PLACED.clear()
         if _OWN:
             _remove_own_folder()
-        # Without the hook nobody tells: then every call is followed by a look.
+        # Without the hook every call is followed by a look.
         DIRTY[:] = [] if self._watch else ["unwatched"]
 
     def _is_changed(self) -> bool:

@@ -68,7 +68,11 @@ class Subtasks(Recorder, Scope):
         super().__init__(state, arguments, specs)
         self.recorder = self.canceller = self.stored = self.views = self
         self.waiter = self.async_waiter = self.notifier = cast("Any", _NoWaiting())
-        self._slots, self._solo, self._optimize = slots, isolates_delegating, optimize
+        self._slots, self._isolates_delegating, self._optimize = (
+            slots,
+            isolates_delegating,
+            optimize,
+        )
         self.recorded = self.pending
         self.diverted: ResultHandle[Any] | None = None
         self._delegated: Any = None
@@ -97,7 +101,9 @@ class Subtasks(Recorder, Scope):
         if type(node) is Put:
             node = self._made_of_put(node)
         if node.location is not None:
-            raise WaitInTaskError("the call was made by another task, and sent: it has told its id")
+            raise WaitInTaskError(
+                "the call was made by another task, which sent it and reported its id"
+            )
         node.ids = node.ids or {}
         if index not in node.ids:
             node.ids[index] = self._new_id(node.spec.name)
@@ -267,7 +273,7 @@ class Subtasks(Recorder, Scope):
         from pymonik.graph.target import Target
         from pymonik.plan.lower import bind, lower
 
-        target = Target(slots=self._slots, isolates_delegating=self._solo)
+        target = Target(slots=self._slots, isolates_delegating=self._isolates_delegating)
         try:
             plan = lower(run_passes(taken(nodes), target, self._optimize))
         except Exception:  # whatever objects of the user do when they are looked at

@@ -1,4 +1,4 @@
-"""Hiring: how many executors a host keeps, and in which environments they live.
+"""The autoscaler: how many executors a host keeps, and in which environments they live.
 
 Enters: what the units that are ready need. Leaves: executors started, and idle ones dismissed when
 others need their room. Which of them runs what is left to `scheduler`.
@@ -32,7 +32,7 @@ class Autoscaler:
         environments: HostEnvironments,
         tell: Callable[[Event], None],
     ) -> None:
-        """Look at a state, and tell its scheduler of what happens here."""
+        """Look at a state, and send its scheduler the events that happen here."""
         self._size = size
         self._state = state
         self._tell = tell
@@ -42,7 +42,7 @@ class Autoscaler:
     def adjust(self) -> float | None:
         """Start executors while there is work for them, in the environments of that work.
 
-        Return the seconds after which to look again, None when news will tell.
+        Return the seconds after which to look again, None when an event will say.
         """
         ready = self._state.ready
         pauses = []
@@ -90,7 +90,7 @@ class Autoscaler:
         """Make room for one more executor: one that is idle in another environment has to go."""
         if len(self._pool) < 2 * self._size:
             return True
-        spare = self._state.ready.spare(environment)
+        spare = self._state.ready.least_recently_used_idle(environment)
         if spare is None:
             return False
         left = self._state.ready.environment_of(spare)

@@ -15,7 +15,7 @@ from pymonik.runtime.host.leadership import Leadership
 
 
 class Changed(threading.Condition):
-    """Wakes who waits only when what it waits for is true: the host looks on its behalf."""
+    """Wakes a thread only when what it waits for is true: the host looks on its behalf."""
 
     def __init__(self, leadership: Leadership) -> None:
         super().__init__()
@@ -25,13 +25,13 @@ class Changed(threading.Condition):
     def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
         """Wait until `predicate()` is true, as a condition does."""
         if timeout is not None and timeout <= 0:
-            if not (found := predicate()):
+            if not (result := predicate()):
                 self._leadership.give_up()
-            return found
+            return result
         end = None if timeout is None else time.monotonic() + timeout
-        found = self._lead(predicate, end)
-        if found:
-            return found
+        result = self._lead(predicate, end)
+        if result:
+            return result
         self._awaited.append(predicate)
         try:
             left = None if end is None else max(0.0, end - time.monotonic())
@@ -53,7 +53,7 @@ class Changed(threading.Condition):
             self._acquire_restore(state)  # type: ignore[attr-defined]
 
     def notify_all(self) -> None:
-        """Let everybody look again: also who runs the loop."""
+        """Let every waiting thread look again: also the one that runs the loop."""
         super().notify_all()
         self._leadership.look_again()
 

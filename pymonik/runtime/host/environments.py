@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 logger = safe_logger("pymonik.environments")
 
-Told = Callable[["Environment", "Built | EnvironmentBuildError"], None]
+Notify = Callable[["Environment", "Built | EnvironmentBuildError"], None]
 
 
 def own_folder_of(environment: Environment) -> bytes:
@@ -36,7 +36,7 @@ class HostEnvironments:
 
     def __init__(
         self,
-        tell: Told,
+        tell: Notify,
         folders: Callable[[Environment], Any] = own_folder_of,
         environments: Environments | None = None,
     ) -> None:
@@ -100,7 +100,7 @@ class HostEnvironments:
             logger.info("%r is ready: %.1f s", environment, result.seconds)
         except EnvironmentBuildError as error:
             result = error
-        except BaseException as error:  # a folder that has changed: nobody may wait for ever
+        except BaseException as error:  # a folder that has changed: no unit may wait for ever
             result = EnvironmentBuildError(f"{environment!r} could not be built: {error}")
             result.__cause__ = error
         self._tell(environment, result)

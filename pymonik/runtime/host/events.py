@@ -114,7 +114,7 @@ class PieceFaulted:
 
 @dataclass(slots=True)
 class UnitCancelled:
-    """Nobody wants a unit any more."""
+    """The values of a unit are not wanted any more."""
 
     outputs: Outputs
 
@@ -141,7 +141,7 @@ class CallbacksMade:
 
 @dataclass(slots=True)
 class RoundOver:
-    """All that had happened was told: what can run is to be given out."""
+    """All events of a round were sent: what can run is to be given out."""
 
 
 Event = (

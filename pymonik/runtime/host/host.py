@@ -46,12 +46,13 @@ _ALIVE: weakref.WeakSet[Host] = weakref.WeakSet()
 class Host:
     """Executors, in the environments that units need, and the units they run.
 
-    workers: how many run at once; as many more may be idle, in other environments. slots, solo,
-    optimize: for the compiler of sub-tasks. onward: what becomes of the work that units leave
-    behind. find: gives the objects that tasks ask for by id. environments, folders: where
-    environments are built, and the archives of their working directories are, if not here.
-    session_id: what tasks are told, where no request does. surroundings: those that executors
-    begin with, if units say how theirs differ. keeps: whether executors outlive it, for a while.
+    workers: how many run at once; as many more may be idle, in other environments. slots,
+    isolates_delegating, optimize: for the compiler of sub-tasks. onward: what becomes of the work
+    that units leave behind. find: gives the objects that tasks ask for by id. environments,
+    folders: where environments are built, and the archives of their working directories are, if not
+    here. session_id: what `ctx.session_id` is, where no request says. surroundings: those that
+    executors begin with, if units say how theirs differ. keeps: whether executors outlive it, for a
+    while.
     """
 
     def __init__(
@@ -90,7 +91,10 @@ class Host:
         announce = self.changed.announce
         self._loop = HostLoop(scheduler, self._pool, self._environments, find, announce)
         self._thread: threading.Thread | None = None
+        # Guards the start and the end of the thread, and what is submitted.
         self._lock = fork_safe(threading.Lock())
+        # Of who does what is left once the engine has ended: any thread, which a callback may bring
+        # here again.
         self._draining = threading.RLock()
         self._submitted = self._taken = 0
         self._closing = False
@@ -121,7 +125,7 @@ class Host:
     def progress(self) -> tuple[int, int]:
         """Return how many units have ended, and how many there are."""
         # What was submitted counts before the thread has taken it: a client that asks whether all
-        # is done must not be told of an empty engine. What broke the engine is never taken.
+        # is done must not see an empty engine. What broke the engine is never taken.
         coming = 0 if self._is_drained else self._submitted - self._taken
         done = self.state.done
         return done, done + self.state.unfinished + coming
@@ -209,7 +213,7 @@ class Host:
                 thread.start()
                 self._thread = thread  # only now: the system may have none to spare
                 return
-        if over is not None:  # nobody runs it any more: it ends as the engine did
+        if over is not None:  # no thread runs it any more: it ends as the engine did
             self._drain(over)
             return
         if self._pool.is_asleep:
@@ -230,7 +234,7 @@ class Host:
                 self._loop.turn()
                 self._leadership.rest()
             over = _closed()
-        except BaseException as error:  # whoever waits is to be told, whatever it was
+        except BaseException as error:  # all waits are to end with it, whatever it was
             logger.exception("the engine failed")
             over = Failure("died", f"the engine failed: {error!r}", "?")
         finally:

@@ -27,7 +27,7 @@ class KillExecutor:
 
 @dataclass(slots=True)
 class CallBack:
-    """Call who waits for a value that has come; tell of it by `CallbacksMade`."""
+    """Call the callback of a value that has come; `CallbacksMade` says when it is done."""
 
     callback: Callback
 

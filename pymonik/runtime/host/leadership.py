@@ -3,7 +3,7 @@
 Enters: the loop's turns, and threads that wait. Leaves: turns run, by one thread at a time. Who
 waits while nothing else is under way runs the loop itself: what it waits for need not be handed
 from thread to thread. The host's own thread rests meanwhile, and is called back when there is
-something to do that nobody waits for. (Schmidt et al.: Leader/Followers, PLoP 2000.)
+something to do that no thread waits for. (Schmidt et al.: Leader/Followers, PLoP 2000.)
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pymonik.system.forks import fork_safe
 # Seconds after a wait in which the next one is expected: a program waits for one call after the
 # other. What an idle executor says by itself may be heard that much late.
 _EXPECTED = 0.02
-# How often the host's thread looks then whether there is something to do that nobody waits for:
+# How often the host's thread looks then whether there is something to do that no thread waits for:
 # units that are sent without a wait begin that much late.
 _NAP, _LONG_NAP = 0.001, 0.004
 # Frames that a turn may need on top of those of who waits: a user's own recursion must not be what
@@ -47,7 +47,7 @@ class Leadership:
         self._turn, self._wake, self._is_busy = turn, wake, is_busy
         self._held = fork_safe(threading.Lock())
         self._held.acquire()
-        # Free when the host's thread is called back; held by nobody in particular.
+        # Free when the host's thread is called back; held by no thread in particular.
         self._called = fork_safe(threading.Lock())
         self._called.acquire()
         self._waited = float("-inf")
@@ -88,13 +88,13 @@ class Leadership:
         return time.monotonic() - self._waited < _EXPECTED
 
     def lead(self, is_over: Callable[[], Any], end: float | None) -> Any:
-        """Run the loop until a wait is over, if nobody else does.
+        """Run the loop until a wait is over, if no other thread does.
 
         Return what `is_over` has said, None where this thread has not led to the end of its wait.
         """
         if self.leads_here:
-            if found := is_over():
-                return found
+            if result := is_over():
+                return result
             raise BackendError(
                 "a value is waited for by what runs amid the engine's own work, such as a "
                 "finalizer or a log handler, and would never come: wait for it in another thread"
@@ -109,15 +109,15 @@ class Leadership:
                 return None
             self._leader, self._is_lent, self._is_asked = threading.get_ident(), True, False
             try:
-                # It may have come before this thread led, and was told to nobody.
-                if found := is_over():
-                    return found
+                # It may have come before this thread led, and woke no thread.
+                if result := is_over():
+                    return result
                 while not (signals.waiting or self._has_ended):
                     news = self._take_turn(end)
                     # In this order: who asks while it is looked is answered by the next look.
                     asked, self._is_asked = self._is_asked, False
-                    if (news or asked) and (found := is_over()):
-                        return found
+                    if (news or asked) and (result := is_over()):
+                        return result
                     if self._error is not None or (end is not None and time.monotonic() >= end):
                         break
             finally:
@@ -135,7 +135,7 @@ class Leadership:
     def _take_turn(self, end: float | None) -> bool:
         try:
             return self._turn(end)
-        except BaseException as error:  # not of who waits: told to all who do, by the host's thread
+        except BaseException as error:  # of no wait in particular: raised in all, by the host
             self._error = error
             return False
 

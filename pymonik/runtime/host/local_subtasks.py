@@ -27,7 +27,7 @@ class LocalSubtasks:
     def __init__(self, state: SchedulerState) -> None:
         self._state = state
 
-    def expand(self, running: UnitState, plan: Any, start: int, columns: Sequence[Any]) -> int:
+    def spawn(self, running: UnitState, plan: Any, start: int, columns: Sequence[Any]) -> int:
         """Add the units that calls recorded, and let their values stand for outputs of this one."""
         units, bindings = plan
         inherit(units, running.unit)

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 logger = safe_logger("pymonik.host")
 
 # How often the deadlines of running calls are looked at, where calls have a `max_duration`: they
-# are told in tenths of a second, and end that much late.
+# are given in tenths of a second, and end that much late.
 _TICK = 0.02
-# How often the pages of busy executors are looked at: a value is told of that much late. Executors
+# How often the pages of busy executors are looked at: a value is noticed that much late. Executors
 # report as often (`runtime.executor.run`).
 _LOOK = 0.05
 # What an action gives that changes nothing for those who wait.
@@ -89,7 +89,7 @@ class HostLoop:
         Return whether anything has changed for those who wait.
         """
         if not self.tasks:
-            self._hear(end)
+            self._receive(end)
         while self.tasks:
             self._is_news |= self.tasks.popleft()() is not NO_NEWS
         self._settle()
@@ -112,7 +112,7 @@ class HostLoop:
         self._announce()
         return True
 
-    def _hear(self, end: float | None) -> None:
+    def _receive(self, end: float | None) -> None:
         """Wait for what executors say, and take it."""
         was_busy = any(self._state.executors.values())
         patience = self._patience
@@ -161,12 +161,12 @@ class HostLoop:
         if kind == "report":
             self.tell(ElementsReported(number, *message[1:]))
         elif kind == "end":
-            told = (*message[1:-1], plan_of(message[-1]))
-            self.tell(PieceEnded(number, *told))
+            fields = (*message[1:-1], plan_of(message[-1]))
+            self.tell(PieceEnded(number, *fields))
         elif kind == "fault":
-            unit, journal, *told = message[1:]
+            unit, journal, *fields = message[1:]
             self.tell(JournalRead(number, *journal))
-            self.tell(PieceFaulted(number, unit, *told))
+            self.tell(PieceFaulted(number, unit, *fields))
         elif kind == "ask":
             self._pool.send(number, "object", self._find(message[1]))
         elif kind == "log":
@@ -191,7 +191,7 @@ class HostLoop:
                 self._kills.append(instruction.executor)
 
     def _settle(self) -> None:
-        """Call back whoever waits for a value that has come."""
+        """Call the callbacks of a value that has come."""
         if self._state.out:
             self._carry_out(self._scheduler.take())
         while self._due or self._state.complete:
@@ -200,7 +200,7 @@ class HostLoop:
             self.tell(CallbacksMade())
 
     def end(self, over: Failure) -> None:
-        """Do what was asked for last, and let nobody wait for what will not come."""
+        """Do what was asked for last, and end the waits for what will not come."""
         while self.tasks:
             try:
                 self.tasks.popleft()()

@@ -1,4 +1,4 @@
-"""What a host and its executors tell each other: units, plans of sub-tasks, log records.
+"""What a host and its executors send each other: units, plans of sub-tasks, log records.
 
 Enters: pieces of units, and what tasks recorded. Leaves: plain types for a frame, and units again
 on the other side. How frames travel is the business of `frames`.

@@ -1,4 +1,4 @@
-"""Those who look on while units run, such as who records the run: told, and asked nothing."""
+"""Observers of the units that run, such as the recorder of a run: notified, never asked."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """Told of what happens, where it happens: it must be quick, and touch nothing.
+    """Notified in the thread in which things happen: it must be quick, and change nothing.
 
-    Overrides what it wants to be told.
+    Overrides what it wants to be notified of.
     """
 
     def ended(self, executor: int, unit: Unit, elements: int, seconds: float) -> None:

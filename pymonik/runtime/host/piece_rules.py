@@ -28,7 +28,7 @@ def executor_started(state: SchedulerState, event: ExecutorStarted) -> None:
 def elements_reported(state: SchedulerState, event: ElementsReported) -> None:
     """Take the records of elements that ended."""
     piece = _checked(state, event)
-    if event.unit in state.units:  # else it was cancelled meanwhile: its values are told already
+    if event.unit in state.units:  # else it was cancelled meanwhile
         _take(state, piece, event)
 
 
@@ -39,12 +39,12 @@ def piece_ended(state: SchedulerState, event: PieceEnded) -> None:
     if event.unit not in state.units:
         return
     running, start, stop = piece.running, event.start, event.stop
-    state.ready.learn(running.unit.name, event.seconds, stop - piece.first)
+    state.ready.observe_duration(running.unit.name, event.seconds, stop - piece.first)
     for observer in state.observers:
         observer.ended(event.executor, running.unit, stop - piece.first, event.seconds)
     bound = 0
     if event.plan is not None:
-        bound = state.subtasks.expand(running, event.plan, start, event.columns)
+        bound = state.subtasks.spawn(running, event.plan, start, event.columns)
     state.fill(running, start, event.columns, event.errors)
     state.settle(running, stop - start - bound)
     if stop < piece.stop:
@@ -53,7 +53,7 @@ def piece_ended(state: SchedulerState, event: PieceEnded) -> None:
 
 
 def _checked(state: SchedulerState, event: ElementsReported | PieceEnded) -> UnitSlice:
-    """Return the piece that an executor tells of; raise IllegalMove where it cannot be so."""
+    """Return the piece that an executor reports on; raises IllegalMove where it has none such."""
     piece = state.piece_of(event.executor, event.unit)
     if piece is None:
         raise IllegalMove(f"executor {event.executor} has no piece of unit {event.unit}")
@@ -88,11 +88,13 @@ def journal_read(state: SchedulerState, event: JournalRead) -> None:
         columns = [list(fresh)] if outputs == 1 else [list(c) for c in zip(*fresh)]
         report = ElementsReported(event.executor, number, piece.start, element, columns, [])
         _take(state, piece, report)
-    piece.running.noted.update({(element, place): step for place, step in enumerate(event.steps)})
+    piece.running.completed_ops.update(
+        {(element, place): step for place, step in enumerate(event.steps)}
+    )
 
 
 def journal_seen(state: SchedulerState, event: JournalSeen) -> None:
-    """Tell who waits of what has ended and was not reported yet: a report will follow."""
+    """Fill in what has ended and was not reported yet: a report will follow."""
     first, entries = event.first, event.entries
     piece = state.piece_of(event.executor, event.unit)
     if piece is None or event.unit not in state.units:
@@ -124,7 +126,7 @@ def executor_lost(state: SchedulerState, event: ExecutorLost) -> None:
                 break
         else:
             piece, element, step = pieces[0], pieces[0].start, 0
-        failure = piece.running.charge(element, step, event.reason, event.stack)
+        failure = piece.running.attribute_death(element, step, event.reason, event.stack)
         if failure is not None:
             pieces.remove(piece)
             state.fail_piece(piece, failure)

@@ -61,8 +61,8 @@ class ExecutorReserve(Protocol):
 class ExecutorPool:
     """Executors and their sockets; each has a number, and none is used again.
 
-    size: how many are busy at once. hello: what all of them are told first. reserve: where those
-    are taken from, and left to, that other hosts may use, too.
+    size: how many are busy at once. hello: the settings that all of them are sent first. reserve:
+    where those are taken from, and left to, that other hosts may use, too.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class ExecutorPool:
         return number
 
     def adopt(self, number: int, process: Process) -> None:
-        """Listen to an executor from now on, under a number of this staff."""
+        """Listen to an executor from now on, under a number of this pool."""
         process.number = number
         self._processes[number] = process
         self._register(process)
@@ -148,7 +148,7 @@ class ExecutorPool:
         return process
 
     def bind(self, number: int) -> None:
-        """Let an executor end with this staff: calls have left something for its end."""
+        """Let an executor end with this pool: calls have left something for its end."""
         self._origins.pop(number, None)
 
     def release(self, busy: Container[int]) -> None:
@@ -219,7 +219,7 @@ class ExecutorPool:
                 yield process.number, journal
 
     def kill(self, number: int, reason: str) -> None:
-        """End one at once; its death is heard of later."""
+        """End one at once; `poll` gives its death later."""
         if number in self._processes:
             self._processes[number].kill(reason)
 

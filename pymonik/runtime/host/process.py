@@ -91,7 +91,7 @@ class Process:
     def _greet(self, number: int, hello: dict[str, Any]) -> None:
         self.number = number
         # Whether it has said to this host that it is there, and whether it has said anything else.
-        # Before, its page may tell of a unit of another host, which had the same number.
+        # Before, its page may hold a unit of another host, which had the same number.
         self.ready = self.proven = False
         self.kill_reason = ""
         self.send("hello", {**hello, "token": self._token})
@@ -185,8 +185,8 @@ class Process:
         _ALIVE.discard(self)
         sweep(self._token)
         if code < 0:
-            known = -code in {number.value for number in signal.Signals}
-            return f"signal {-code}" + (f", {signal.Signals(-code).name}" if known else "")
+            is_named = -code in {number.value for number in signal.Signals}
+            return f"signal {-code}" + (f", {signal.Signals(-code).name}" if is_named else "")
         return f"exit code {code}"
 
 

@@ -27,8 +27,8 @@ def rank(units: Sequence[Unit], seconds: Callable[[Unit], float | None]) -> None
     """
     behind: dict[int, float] = {}
     for unit in reversed(units):
-        known = seconds(unit)
-        unit.path = (_UNKNOWN if known is None else known) + behind.get(id(unit.outputs), 0.0)
+        expected = seconds(unit)
+        unit.path = (_UNKNOWN if expected is None else expected) + behind.get(id(unit.outputs), 0.0)
         for outputs in unit.needs:
             if behind.get(id(outputs), 0.0) < unit.path:
                 behind[id(outputs)] = unit.path
@@ -67,8 +67,8 @@ class Ranked:
 
     def keep(self, pieces: Iterable[UnitSlice]) -> None:
         """Forget all but some of the pieces."""
-        kept = {*map(id, pieces)}
-        self._heap = [entry for entry in self._heap if id(entry[3]) in kept]
+        retained = {*map(id, pieces)}
+        self._heap = [entry for entry in self._heap if id(entry[3]) in retained]
         heapify(self._heap)
 
     def _push(self, number: int, piece: UnitSlice) -> None:

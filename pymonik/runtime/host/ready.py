@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # An executor gets more than one piece when it would be done with all of them sooner than this. It
 # is some thirty units of the least size that is worth one (60 µs, the aim of `benchmarks/metg.py`):
-# the way to the host and back does not count then, and nobody notices that a piece is late by it.
+# the way to the host and back does not count then, and a piece that is late by it is not noticed.
 _AHEAD_SECONDS = 0.002
 # A piece is not cut below that: a message each way, and what the scheduler does for it (see there),
 # is then less than a hundredth of it.
@@ -31,7 +31,7 @@ _CUT_SECONDS = 0.1
 _PIECES_A_SLOT = 2
 
 
-class Ready:
+class ReadyQueues:
     """Queues of pieces by environment; None is that of the host itself.
 
     executors: what each was given. slots: how many may be busy at once, where there are more.
@@ -79,7 +79,7 @@ class Ready:
         self._queues.clear()
 
     def _queue(self, piece: UnitSlice) -> Ranked:
-        key = self.same(piece.running.unit.environment)
+        key = self.resolve(piece.running.unit.environment)
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = Ranked()
@@ -97,7 +97,7 @@ class Ready:
         for piece in self._queues.pop(environment, ()):
             self.append(piece)
 
-    def same(self, environment: Any) -> Any:
+    def resolve(self, environment: Any) -> Any:
         """Return where pieces that need an environment run: one that is the same, if known."""
         return self._same.get(environment, environment) if environment else None
 
@@ -132,7 +132,7 @@ class Ready:
             unfinished = busy + len(self._queues[environment])
         return min(self.slots, unfinished) - len(living)
 
-    def spare(self, environment: Any) -> int | None:
+    def least_recently_used_idle(self, environment: Any) -> int | None:
         """Return the executor of another environment that has been idle for longest, if any is.
 
         One that has just been started for pieces that wait is left to them.
@@ -214,10 +214,10 @@ class Ready:
         each = self.durations.get(piece.running.unit.name, 1.0)
         return each * (piece.stop - piece.start)
 
-    def learn(self, name: str, seconds: float, count: int) -> None:
+    def observe_duration(self, name: str, seconds: float, count: int) -> None:
         """Note how long elements of a unit took."""
         each = seconds / max(1, count)
-        known = self.durations.get(name)
+        average = self.durations.get(name)
         # A half: after four pieces what was before counts for a sixteenth, and one that was slow
         # by chance is forgotten as soon.
-        self.durations[name] = each if known is None else 0.5 * (known + each)
+        self.durations[name] = each if average is None else 0.5 * (average + each)

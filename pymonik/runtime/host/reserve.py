@@ -1,7 +1,7 @@
 """Executors that no host uses now: kept for a while, for the next client of this process.
 
 Enters: executors that are idle when their host ends. Leaves: the same, for a host that would start
-others just like them, with all that they have imported; or their end in order, when nobody has
+others just like them, with all that they have imported; or their end in order, when no host has
 wanted them for `PYMONIK_KEEP_EXECUTORS` seconds. What a task has left behind is undone as between
 two tasks. A program that ends takes them along, however it ends: see `process`.
 """
@@ -27,7 +27,7 @@ from pymonik.system.safe_logging import safe_logger
 logger = safe_logger("pymonik.host")
 
 
-class _Kept(NamedTuple):
+class _Spare(NamedTuple):
     """An executor, what it was started with, and until when it is kept."""
 
     origin: Hashable
@@ -46,13 +46,13 @@ class Reserve:
         # Guards all below. Executors are ended without it: that takes as long as they like.
         self._changed = fork_safe(threading.Condition())
         # In the order in which they were kept, which is that of their ends, too.
-        self._kept: deque[_Kept] = deque()
+        self._spares: deque[_Spare] = deque()
         # Ends those whose time has come; there is none while nothing is kept.
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._spares)
 
     def keep(self, origin: Hashable, process: Process) -> bool:
         """Take over an idle executor; False when it is to end now."""
@@ -67,25 +67,25 @@ class Reserve:
                 except RuntimeError:  # the system has no thread left
                     return False
                 self._thread = thread
-            self._kept.append(_Kept(origin, process, time.monotonic() + seconds))
+            self._spares.append(_Spare(origin, process, time.monotonic() + seconds))
             self._changed.notify()
             return True
 
     def take(self, origin: Hashable) -> Process | None:
         """Return an executor that was started with the same, None when there is none."""
         with self._changed:
-            for kept in reversed(self._kept):
-                if kept.origin == origin and kept.process.is_alive():
-                    self._kept.remove(kept)
-                    return kept.process
+            for spare in reversed(self._spares):
+                if spare.origin == origin and spare.process.is_alive():
+                    self._spares.remove(spare)
+                    return spare.process
         return None
 
     def close(self) -> None:
         """End all of them, in order; none is kept any more."""
         with self._changed:
             self._is_closed = True
-            left = [kept.process for kept in self._kept]
-            self._kept.clear()
+            left = [spare.process for spare in self._spares]
+            self._spares.clear()
             thread = self._thread
             self._changed.notify()
         _end(left)
@@ -94,7 +94,7 @@ class Reserve:
 
     def forget(self) -> None:
         """Leave all of them to the process that this one was forked from."""
-        self._kept.clear()
+        self._spares.clear()
         self._thread = None
 
     def _run(self) -> None:
@@ -102,10 +102,10 @@ class Reserve:
             with self._changed:
                 late = self._late()
                 if not late:
-                    if not self._kept:
+                    if not self._spares:
                         self._thread = None
                         return
-                    left = self._kept[0].until - time.monotonic()
+                    left = self._spares[0].until - time.monotonic()
                     self._changed.wait(min(left, threading.TIMEOUT_MAX))
                     continue
             _end(late)
@@ -113,8 +113,8 @@ class Reserve:
     def _late(self) -> list[Process]:
         """Take out those whose time has come, and those that are too many."""
         now, late = time.monotonic(), []
-        while self._kept and (self._kept[0].until <= now or len(self._kept) > self._most):
-            late.append(self._kept.popleft().process)
+        while self._spares and (self._spares[0].until <= now or len(self._spares) > self._most):
+            late.append(self._spares.popleft().process)
         return late
 
 

@@ -1,7 +1,7 @@
 """The scheduler of a host: which executor runs which elements of which unit next.
 
 An event in, the list of instructions out; no socket, no clock, no process, no lock: one event at a
-time, told by the thread that leads (`leadership`). A unit is run in pieces, ranges of its elements:
+time, by the thread that leads (`leadership`). A unit is run in pieces, ranges of its elements:
 all of them at first; what an executor hands back, or leaves behind when it dies, is cut and queued
 again.
 
@@ -52,7 +52,7 @@ def _nothing(event: Any) -> tuple[()]:
 
 
 # Rules, and what history keeps of their events: numbers only, since values are not to live longer
-# than their handles. Events that tell of nothing new it leaves out.
+# than their handles. Events without news are left out.
 RULES: dict[type[Any], tuple[Rule, Callable[[Any], tuple[Any, ...]] | None]] = {
     events.UnitsAdded: (unit_rules.units_added, _nothing),
     events.ExecutorStarted: (piece_rules.executor_started, _executor),
@@ -85,9 +85,9 @@ class Scheduler:
         try:
             rule(state, event)
         except IllegalMove as move:
-            told = _line(kind, () if numbers_of is None else numbers_of(event))
+            line = _line(kind, () if numbers_of is None else numbers_of(event))
             before = "".join(f"\n  {_line(*entry)}" for entry in state.history)
-            raise IllegalMove(f"{told}: {move}; before that:{before}") from None
+            raise IllegalMove(f"{line}: {move}; before that:{before}") from None
         if numbers_of is not None:
             state.history.append((kind, numbers_of(event)))
         return self.take() if state.out else ()

@@ -14,21 +14,21 @@ from pymonik.plan.unit import Unit
 from pymonik.runtime.host.instructions import CallBack, Instruction
 from pymonik.runtime.host.observer import Observer
 from pymonik.runtime.host.ranked import rank
-from pymonik.runtime.host.ready import Ready
+from pymonik.runtime.host.ready import ReadyQueues
 from pymonik.runtime.host.subtasks import SubtaskHandler
 from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
 from pymonik.values.content import IMMEDIATE
 from pymonik.values.outcome import PENDING, Failure
 from pymonik.values.outputs import Callback, Outputs
 
-# Failures nobody looks at are told of when the client closes: of more than these, nobody reads.
+# Failures that nobody looked at are logged when the client closes: more than these help nobody.
 _FAILURES = 1000
 # A few rounds of a host with some executors: enough to see how it came to a move.
 _HISTORY = 32
 
 
 class IllegalMove(RuntimeError):
-    """What the scheduler was told cannot have happened; its text has what came before."""
+    """An event that cannot have happened; its text has the events before."""
 
 
 class SchedulerState:
@@ -40,7 +40,7 @@ class SchedulerState:
 
     def __init__(self, onward: Callable[[SchedulerState], SubtaskHandler]) -> None:
         """Begin with nothing; onward: makes what takes the work that units leave behind."""
-        self.ready = Ready()
+        self.ready = ReadyQueues()
         self.executors = self.ready.executors
         self.out: list[Instruction] = []
         self.failures: list[Failure] = []
@@ -136,12 +136,12 @@ class SchedulerState:
         self.propagate()
 
     def note(self, failures: Sequence[Failure]) -> None:
-        """Keep failures for who may want to know of the first that nobody has looked at."""
+        """Keep failures: closing a client raises the first that nobody has looked at."""
         room = _FAILURES - len(self.failures)
         self.failures += failures[: max(0, room)]
 
     def call_back(self, due: Sequence[Callback]) -> None:
-        """Let the host call those who wait."""
+        """Let the host call those that wait."""
         if due:
             self.out += map(CallBack, due)
 
@@ -163,7 +163,7 @@ class SchedulerState:
         if self.units.pop(running.unit.number, None) is None:
             return
         self.by_outputs.pop(id(outputs), None)
-        # None are left, unless a record was lost: who asks for its value now is told so.
+        # None are left, unless a record was lost: a wait for its value now ends with that error.
         if outputs.callbacks:
             self.call_back(outputs.give_up())
         self.unfinished -= 1

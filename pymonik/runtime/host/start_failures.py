@@ -1,7 +1,7 @@
 """Executors that end before they did anything: when the next may be started, and when to give up.
 
 Enters: their ends, by environment. Leaves: pauses, and the problem that units of an environment are
-told of. Nothing is started here.
+reported. Nothing is started here.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ class StartFailures:
         Those that were under way when another one ended count with it: what takes several at
         once, such as a lack of memory, is one try.
         """
-        known = self._troubles.get(environment, _Trouble())
-        if number < known.started:
+        before = self._troubles.get(environment, _Trouble())
+        if number < before.started:
             return
-        pause = min(2 * known.pause, _LONGEST_PAUSE)
+        pause = min(2 * before.pause, _LONGEST_PAUSE)
         self._troubles[environment] = _Trouble(
-            known.tries + tries, reason, pause, time.monotonic() + pause, started
+            before.tries + tries, reason, pause, time.monotonic() + pause, started
         )
 
     def give_up(self, environment: Environment | None) -> None:

@@ -1,7 +1,7 @@
 """What executors begin with: variables, module path, threads; and which of them begin alike.
 
 Enters: this process as it is now, and what it was when its client was made. Leaves: parts of what
-an executor is told first, and the key by which another host finds one that began with the same.
+an executor is sent first, and the key by which another host finds one that began with the same.
 """
 
 from __future__ import annotations

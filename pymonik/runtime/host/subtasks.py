@@ -32,7 +32,7 @@ def inherit(units: Sequence[Unit], parent: Unit) -> None:
 class SubtaskHandler(Protocol):
     """Takes what a unit leaves behind."""
 
-    def expand(self, running: UnitState, plan: Any, start: int, columns: Sequence[Any]) -> int:
+    def spawn(self, running: UnitState, plan: Any, start: int, columns: Sequence[Any]) -> int:
         """Take units and bindings; give the number of elements that have not ended yet."""
 
     def return_rest(self, rest: UnitSlice) -> None:

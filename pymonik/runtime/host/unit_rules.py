@@ -29,14 +29,14 @@ def units_added(state: SchedulerState, event: UnitsAdded) -> None:
 
 
 def callbacks_made(state: SchedulerState, event: CallbacksMade) -> None:
-    """Queue what is free by what those did who were called back."""
+    """Queue what became free by what callbacks did."""
     state.propagate()
 
 
 def round_over(state: SchedulerState, event: RoundOver) -> None:
     """Give out what can run; let units fail that nothing will bring to an end.
 
-    What these wait for runs nowhere. Nobody would be told of it otherwise, and wait for ever.
+    What these wait for runs nowhere. Waits for their values would otherwise never end.
     """
     given = state.ready.assign()
     if given:
@@ -55,7 +55,7 @@ def round_over(state: SchedulerState, event: RoundOver) -> None:
 
 
 def unit_cancelled(state: SchedulerState, event: UnitCancelled) -> None:
-    """Stop a unit that nobody wants."""
+    """Stop a unit whose values nobody wants."""
     cancel(state, event.outputs)
 
 
@@ -95,7 +95,7 @@ def environment_failed(state: SchedulerState, event: EnvironmentFailed) -> None:
     state.ready.forget(event.environment)
     for running in list(state.units.values()):
         unit = running.unit
-        if state.ready.same(unit.environment) == event.environment:
+        if state.ready.resolve(unit.environment) == event.environment:
             failure = failure_of(event.error, unit.program.steps[0], 0, 1, "")
             state.note([failure])
             state.fail(running, failure)

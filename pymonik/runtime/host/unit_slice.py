@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pymonik.plan.unit import Unit
-from pymonik.runtime.executor.resume import Noted
+from pymonik.runtime.executor.resume import CompletedOps
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
 from pymonik.wire.program import element_of, site_of
@@ -26,14 +26,16 @@ class UnitState:
     attempts: dict[tuple[int, int], int] = field(default_factory=dict)
     failed_calls: dict[tuple[int, int], Failure] = field(default_factory=dict)
     # Steps of elements that ended in executors which died later: see `resume`.
-    noted: Noted = field(default_factory=dict)
+    completed_ops: CompletedOps = field(default_factory=dict)
     cancelled: bool = False
     # Elements whose values other units will make, and how many of their outputs are missing.
     bound: dict[int, int] = field(default_factory=dict)
     # The outputs of units that its calls have recorded.
     children: list[Outputs] = field(default_factory=list)
 
-    def charge(self, element: int, step: int, reason: str, stack: str = "") -> Failure | None:
+    def attribute_death(
+        self, element: int, step: int, reason: str, stack: str = ""
+    ) -> Failure | None:
         """Blame a call for the death of its executor; it fails when it was tried often enough.
 
         Return its failure when it had failed before: then it was not to run, and an executor that
@@ -83,5 +85,5 @@ class UnitSlice:
     @property
     def attempts_before(self) -> Any:
         """What the executor must know of earlier attempts, None when there were none."""
-        known = (self.running.attempts, self.running.failed_calls, self.running.noted)
-        return known if any(known) else None
+        history = (self.running.attempts, self.running.failed_calls, self.running.completed_ops)
+        return history if any(history) else None

@@ -24,18 +24,19 @@ from pymonik.wire.statuses import code_of, status_of
 
 # Well below the 4 MiB that an agent takes in one message.
 MESSAGE_BYTES = 3 << 20
+# What an id takes in a message at most, with its tag and its length.
 _NAME_BYTES = 128
 # Seconds between tries of what may be asked twice; then the task is given back.
 _PAUSES = (0.05, 0.2, 1.0, 4.0)
 # Seconds that an agent has for a request, and bytes a second of the slowest storage that it may
 # have to wait for: an agent that stands still must not hold a worker for ever.
 _DEADLINE, _SLOWEST = 60.0, 1 << 20
-# Bytes that are waited for where nobody knows how many come.
+# Bytes to expect where the size of an answer is unknown.
 UNKNOWN = 1 << 30
 
 
 class AgentLostError(Exception):
-    """The agent does not answer: nobody knows what it has taken of this task."""
+    """The agent does not answer: what it has taken of this task is unknown."""
 
 
 class AgentStore:
@@ -52,14 +53,14 @@ class AgentStore:
         """Return an id for each name."""
         kind = messages.CreateResultsMetaDataRequest
         ids: list[str] = []
-        for some in packed(names, MESSAGE_BYTES, lambda name: len(name.encode()) + _NAME_BYTES):
+        for batch in packed(names, MESSAGE_BYTES, lambda name: len(name.encode()) + _NAME_BYTES):
             request = kind(
                 communication_token=self._request.communication_token,
                 session_id=self._request.session_id,
-                results=[kind.ResultCreate(name=name) for name in some],
+                results=[kind.ResultCreate(name=name) for name in batch],
             )
-            # Asked twice, it leaves rows that nobody refers to.
-            answer = self._again(self._agent.CreateResultsMetaData, request)
+            # Asked twice, it leaves rows that nothing refers to.
+            answer = self._retry(self._agent.CreateResultsMetaData, request)
             ids += [made.result_id for made in answer.results]
         return ids
 
@@ -84,12 +85,12 @@ class AgentStore:
     def submit(self, step: Submit) -> None:
         """Submit sub-tasks."""
         kind = messages.SubmitTasksRequest
-        for some in packed(step.entries, MESSAGE_BYTES, _entry_size):
+        for batch in packed(step.entries, MESSAGE_BYTES, _entry_size):
             request = kind(
                 communication_token=self._request.communication_token,
                 session_id=self._request.session_id,
                 task_options=self._options(step.placement),
-                task_creations=self._creations(some, step.placement),
+                task_creations=self._creations(batch, step.placement),
             )
             try:
                 self._agent.SubmitTasks(request, timeout=deadline_of(request.ByteSize()))
@@ -124,7 +125,7 @@ class AgentStore:
             engine_type=placement.engine_type,
         )
 
-    def bring(self, sizes: Mapping[str, int]) -> set[str]:
+    def fetch_files(self, sizes: Mapping[str, int]) -> set[str]:
         """Let the agent write completed results into the folder; give those that there are.
 
         sizes: bytes of what is asked for, by ids.
@@ -134,18 +135,18 @@ class AgentStore:
         size = sum(sizes.values())  # they come at the same time, over one line
         get = self._agent.GetResourceData
         answers = [get.future(request, timeout=deadline_of(size)) for request in requests]
-        found = set()
+        brought = set()
         for id, request, answer in zip(sizes, requests, answers):
             try:
                 if answer.exception() is not None:
-                    self._again(get, request, size)
-                found.add(id)
+                    self._retry(get, request, size)
+                brought.add(id)
             except grpc.RpcError as error:
                 if code_of(error) != "NOT_FOUND":
                     raise
-        return found
+        return brought
 
-    def _again(self, method: Any, request: Any, size: int = 0) -> Any:
+    def _retry(self, method: Any, request: Any, size: int = 0) -> Any:
         """Ask, and ask again while the trouble may pass: for what may be asked twice.
 
         size: bytes that the agent moves for it, beyond those of the request.
@@ -167,13 +168,13 @@ class AgentStore:
     def notify(self) -> None:
         """Tell the agent which files are there."""
         kind = messages.NotifyResultDataRequest
-        for some in packed(self._written, MESSAGE_BYTES // _NAME_BYTES, lambda file: 1):
+        for batch in packed(self._written, MESSAGE_BYTES // _NAME_BYTES, lambda file: 1):
             session_id = self._request.session_id
-            ids = [kind.ResultIdentifier(session_id=session_id, result_id=id) for id, _ in some]
+            ids = [kind.ResultIdentifier(session_id=session_id, result_id=id) for id, _ in batch]
             token = self._request.communication_token
             request = kind(communication_token=token, ids=ids)
             # The agent stores the files before it answers.
-            self._again(self._agent.NotifyResultData, request, sum(size for _, size in some))
+            self._retry(self._agent.NotifyResultData, request, sum(size for _, size in batch))
         self._written = []
 
 

@@ -40,7 +40,7 @@ class Hosts:
         self._name = name
         self._environments = Environments()
         self._hosts: OrderedDict[Any, Hosted] = OrderedDict()
-        if not memory.is_told():
+        if not memory.is_measurable():
             logger.warning("this system has no /proc: executors that grow are not replaced")
         # The working directory of the task that runs, archived: there is one task at a time.
         self._folder: Content | None = None
@@ -49,10 +49,10 @@ class Hosts:
         """Return the host for an order; `folder`: the archive of its working directory."""
         self._folder = folder
         key = (order.slots, order.optimize)
-        known = self._hosts.get(key)
-        if known is not None and known.host.is_over:  # it has failed: the next one need not
-            known = None
-        if known is None:
+        hosted = self._hosts.get(key)
+        if hosted is not None and hosted.host.is_over:  # it has failed: the next one need not
+            hosted = None
+        if hosted is None:
             made: list[AgentSubtasks] = []
 
             def subtasks_of(state: SchedulerState) -> AgentSubtasks:
@@ -70,11 +70,11 @@ class Hosts:
                 folders=self._folder_of,
                 extension="pymonik.runtime.worker.objects",
             )
-            known = self._hosts[key] = Hosted(host, made[0])
+            hosted = self._hosts[key] = Hosted(host, made[0])
             while len(self._hosts) > _MOST:
                 self._hosts.popitem(last=False)[1].host.close()
         self._hosts.move_to_end(key)
-        return known
+        return hosted
 
     def _folder_of(self, environment: Environment) -> bytes | None:
         return self._folder.data if self._folder is not None else None

@@ -19,6 +19,7 @@ from pymonik.wire import envelope
 from pymonik.wire.byte_cache import ByteCache
 from pymonik.wire.envelope import Envelope
 
+# Of contents that are kept from one task to the next.
 CACHE_BYTES = 1 << 30
 
 
@@ -62,8 +63,8 @@ def open_file(folder: str, id: str, digest: bytes = b"") -> Envelope:
     with open(path, "rb") as file:
         opened = envelope.opened(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
     # An input of which its user knew nothing but the id goes by that.
-    known = digest and digest != envelope.stamp_of(id)
-    return envelope.named(opened, digest, f"input {id}") if known else opened
+    is_named = digest and digest != envelope.stamp_of(id)
+    return envelope.named(opened, digest, f"input {id}") if is_named else opened
 
 
 def _read(opened: Envelope, cache: ContentCache) -> Content | Outputs:

@@ -28,8 +28,8 @@ def move_out_of_line(name: str, columns: Columns, store: AgentStore) -> Columns:
     if sum(map(len, columns)) == 1:
         return columns
     limit = settings().apart_size
-    found = [[_large(record, limit) for record in column] for column in columns]
-    contents = {content.digest: content for large in found for content in large if content}
+    large_columns = [[_large(record, limit) for record in column] for column in columns]
+    contents = {content.digest: content for large in large_columns for content in large if content}
     if not contents:
         return columns
     ids = store.create([(name, envelope.seal_content(content)) for content in contents.values()])
@@ -39,7 +39,7 @@ def move_out_of_line(name: str, columns: Columns, store: AgentStore) -> Columns:
     }
     return [
         [apart[content.digest] if content else record for record, content in zip(column, large)]
-        for column, large in zip(columns, found)
+        for column, large in zip(columns, large_columns)
     ]
 
 
@@ -53,7 +53,7 @@ def _large(record: Any, limit: int) -> Content | None:
     return None
 
 
-def bring(unit: Unit, store: AgentStore, cache: ContentCache) -> None:
+def fetch_out_of_line(unit: Unit, store: AgentStore, cache: ContentCache) -> None:
     """Put the values that a unit uses, and that lie apart, into its inputs."""
     if not any(_has_apart(outputs) for outputs in unit.needs):
         return
@@ -64,18 +64,18 @@ def bring(unit: Unit, store: AgentStore, cache: ContentCache) -> None:
         record = outputs.columns[output][place]
         if type(record) is OutOfLine:
             places.setdefault(record, []).append((outputs, output, place))
-    found: dict[OutOfLine, Any] = {apart: cache.find(apart.digest) for apart in places}
-    missing = [apart for apart, content in found.items() if content is None]
-    is_there = store.bring({apart.id: apart.size for apart in missing})
+    contents: dict[OutOfLine, Any] = {apart: cache.find(apart.digest) for apart in places}
+    missing = [apart for apart, content in contents.items() if content is None]
+    is_there = store.fetch_files({apart.id: apart.size for apart in missing})
     for apart in missing:
-        found[apart] = (
+        contents[apart] = (
             cache.content(open_file(store.folder, apart.id, apart.digest))
             if apart.id in is_there
             else Failure("lost", "its value is gone from the cluster", "?")
         )
     for apart, wanted in places.items():
         for outputs, output, place in wanted:
-            outputs.columns[output][place] = found[apart]
+            outputs.columns[output][place] = contents[apart]
 
 
 def _has_apart(outputs: Outputs) -> bool:

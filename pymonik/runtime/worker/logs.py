@@ -70,11 +70,11 @@ class Collector(logging.Handler):
 
     def _cut(self, text: str) -> str:
         """Take the middle out of a long text: the end of a traceback tells most."""
-        more = len(text) - self._line
-        if more <= 0:
+        excess = len(text) - self._line
+        if excess <= 0:
             return text
         half = self._line // 2
-        note = f"… {more} more characters are in the worker's own log …"
+        note = f"… {excess} more characters are in the worker's own log …"
         return f"{text[:half]}{note}{text[-half:]}"
 
     def take(self) -> list[Log]:

@@ -17,7 +17,7 @@ def available(files: tuple[str, ...] = _LIMITS) -> int:
     return min([machine, *(limit for limit in map(_limit, files) if limit)])
 
 
-def is_told() -> bool:
+def is_measurable() -> bool:
     """Return whether this system says how much memory a process has."""
     return os.path.exists("/proc/self/statm")
 

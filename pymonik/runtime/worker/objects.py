@@ -58,14 +58,14 @@ def fetch(target: str, order: bytes, result_id: str) -> Content | Sequence[Seque
         except grpc.RpcError as error:
             raise LookupError(f"the agent does not give {result_id!r}: {error.details()}") from None
     try:
-        found = _read(request.data_folder, result_id)
+        stored = _read(request.data_folder, result_id)
     finally:
         if not is_input:  # its value gets a file of its own, of the same name
             with contextlib.suppress(OSError):
                 os.unlink(path)
-    if isinstance(found, Content):
-        return found
-    columns = found if output is None else [[only_record(found, asked_for)]]
+    if isinstance(stored, Content):
+        return stored
+    columns = stored if output is None else [[only_record(stored, asked_for)]]
     return [
         [fetch(target, order, r.id) if type(r) is OutOfLine else r for r in column]
         for column in columns

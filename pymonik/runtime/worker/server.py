@@ -1,7 +1,7 @@
 """The worker: a process beside an ArmoniK agent, which runs the tasks that the agent gives it.
 
 Enters: the variables that ArmoniK sets in a pod. Leaves: a server on the worker's socket, until it
-is told to stop. What it answers is the business of `servicer`.
+gets a signal to stop. What it answers is the business of `servicer`.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ def run_pymonik_worker() -> None:
 
     _log_to_stdout()
     # A handler may come at any instruction: a lock, as in an event, could be held here already.
-    told: SimpleQueue[int] = SimpleQueue()
+    signals: SimpleQueue[int] = SimpleQueue()
     grace = {signal.SIGTERM: settings().stop_seconds, signal.SIGINT: 0.0}
 
     def stop(number: int, frame: FrameType | None) -> None:
-        told.put(number)
+        signals.put(number)
 
     for kind in grace:
         signal.signal(kind, stop)
@@ -78,7 +78,7 @@ def run_pymonik_worker() -> None:
             os.umask(outer)
         server.start()
         logger.info("worker %d listens on %s", os.getpid(), address)
-        number = told.get()
+        number = signals.get()
         logger.info("worker %d stops", os.getpid())
         server.stop(grace[signal.Signals(number)]).wait()
         hosts.close()
@@ -117,7 +117,7 @@ def _remove_dead_socket(address: str) -> None:
         line.settimeout(1.0)
         try:
             line.connect(path)
-        except ConnectionRefusedError:  # nobody listens any more
+        except ConnectionRefusedError:  # the agent listens no more
             os.unlink(path)
             return
         except OSError as error:

@@ -1,6 +1,6 @@
 """The worker's side of ArmoniK's worker/agent protocol: one task at a time, from order to answer.
 
-Enters: `Process` requests. Leaves: answers: ok, or an error text. What a task is and does is told
+Enters: `Process` requests. Leaves: answers: ok, or an error text. What a task is and does stands
 by `task`. User code runs in executors, under hosts: health checks are answered meanwhile, and
 nothing that a task does can harm more than its executor.
 """
@@ -20,7 +20,7 @@ from pymonik.runtime.worker.agent import AgentLostError, AgentStore
 from pymonik.runtime.worker.hosts import Hosts
 from pymonik.runtime.worker.inputs import ContentCache
 from pymonik.runtime.worker.task import WorkerTask
-from pymonik.wire import error_text as verdict
+from pymonik.wire import error_text
 
 logger = logging.getLogger("pymonik.worker")
 
@@ -52,14 +52,14 @@ class Servicer:
                 error = task.run(self._agent_target, context)
             except AgentLostError as problem:
                 logger.warning("task %s is given back: %s", request.task_id, problem)
-                text = verdict.short(verdict.broken_marks(str(problem)))
+                text = error_text.short(error_text.broken_marks(str(problem)))
                 context.abort(grpc.StatusCode.UNAVAILABLE, text)
             except Exception as problem:
                 logger.exception("task %s could not be run", request.task_id)
                 last = traceback.format_exception(problem)[-3:]
                 text = f"the worker could not run the task: {problem}\n{''.join(last)}"
-                error = verdict.broken_marks(text)
+                error = error_text.broken_marks(text)
             self._hosts.replace_grown()
         if error is not None:
-            return ProcessReply(output=Output(error=Output.Error(details=verdict.short(error))))
+            return ProcessReply(output=Output(error=Output.Error(details=error_text.short(error))))
         return ProcessReply(output=Output(ok=Empty()))

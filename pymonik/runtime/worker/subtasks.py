@@ -71,7 +71,7 @@ class AgentSubtasks(LocalSubtasks):
         self._bindings: list[_Binding] = []
         self._units: list[Unit] = []
         self._holes: dict[Outputs, dict[tuple[int, int], tuple[Outputs, int, int]]] = {}
-        self._expanded: UnitState | None = None
+        self._spawned: UnitState | None = None
 
     # ----- a task begins, and ends
 
@@ -93,7 +93,7 @@ class AgentSubtasks(LocalSubtasks):
         return max(0.0, self._began + settings().unit_seconds - time.monotonic())
 
     def spread(self) -> None:
-        """Begin nothing more: what nobody has begun is left for the cluster."""
+        """Begin nothing more: what has not begun is left for the cluster."""
         self._spreads = True
         if not self._cells:  # no calls were made: the unit itself runs to its own end
             return
@@ -138,12 +138,12 @@ class AgentSubtasks(LocalSubtasks):
         return left
 
     def _forget(self) -> None:
-        self._root, self._expanded, self._began = None, None, None
+        self._root, self._spawned, self._began = None, None, None
         self._cells, self._bindings, self._units, self._holes = [], [], [], {}
 
-    # ----- what the scheduler tells
+    # ----- called by the scheduler
 
-    def expand(self, running: UnitState, plan: Any, start: int, columns: Sequence[Any]) -> int:
+    def spawn(self, running: UnitState, plan: Any, start: int, columns: Sequence[Any]) -> int:
         """Take units and bindings; give the number of elements that have not ended yet."""
         units, bindings = plan
         staying = set() if self._spreads else self._staying(units, bindings)
@@ -164,17 +164,17 @@ class AgentSubtasks(LocalSubtasks):
                 self._holes.setdefault(running.unit.outputs, {})[output, element] = hole
         if not staying:
             return 0
-        here = [unit for number, unit in enumerate(units) if number in staying]
-        self._expanded = running
+        local = [unit for number, unit in enumerate(units) if number in staying]
+        self._spawned = running
         if self._began is None:
             self._began = time.monotonic()
-        self._cells += [unit.outputs for unit in here]
+        self._cells += [unit.outputs for unit in local]
         bound = [b for b in bindings if b[2] in staying]
-        return self.run_here(running, units, here, bound, start, columns)
+        return self.run_here(running, units, local, bound, start, columns)
 
     def return_rest(self, rest: UnitSlice) -> None:
         """Take elements that were not run: because of what they have recorded, or of their time."""
-        if not self._spreads and self._expanded is rest.running:
+        if not self._spreads and self._spawned is rest.running:
             self._state.ready.append(rest)  # behind what they wait for
             return
         if not self._spreads:
@@ -209,12 +209,12 @@ class AgentSubtasks(LocalSubtasks):
             if number in needed:
                 needed.update(numbers[id(c)] for c in units[number].needs if id(c) in numbers)
         seconds = [self._seconds(unit) for unit in units]
-        unknown = [number for number, known in enumerate(seconds) if known is None]
+        unknown = [number for number, expected in enumerate(seconds) if expected is None]
         is_probe = len(unknown) == 1 and units[unknown[0]].n == 1 and unknown[0] in needed
         staying: set[int] = set()
         for number, unit in enumerate(units):
-            known = seconds[number]
-            is_short = is_probe if known is None else known <= settings().unit_seconds
+            expected = seconds[number]
+            is_short = is_probe if expected is None else expected <= settings().unit_seconds
             fed = all(
                 numbers[id(outputs)] in staying for outputs in unit.needs if id(outputs) in numbers
             )
@@ -238,7 +238,7 @@ class AgentSubtasks(LocalSubtasks):
         )
 
     def _spread_soon(self) -> None:
-        # Once the scheduler has taken in what it was told: `spread` looks at all of its units.
+        # Once the scheduler has handled the event: `spread` looks at all of its units.
         self._spreads = True
         self._state.call_back([self.spread])
 

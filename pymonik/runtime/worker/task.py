@@ -29,21 +29,21 @@ from pymonik.plan.unit import Unit
 from pymonik.runtime.worker.agent import AgentStore
 from pymonik.runtime.worker.hosts import Hosted, Hosts
 from pymonik.runtime.worker.inputs import ContentCache, open_file, read_inputs
-from pymonik.runtime.worker.large_values import bring, move_out_of_line
+from pymonik.runtime.worker.large_values import fetch_out_of_line, move_out_of_line
 from pymonik.runtime.worker.logs import COLLECTOR
 from pymonik.runtime.worker.subtasks import Spawned
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
-from pymonik.wire import envelope
-from pymonik.wire import error_text as verdict
+from pymonik.wire import envelope, error_text
 from pymonik.wire.envelope import AssemblePayload, TaskPayload
 from pymonik.wire.logs import Log
 
 FAILURES = "pymonik:failures"
 LOGS = "pymonik:logs"
 logger = logging.getLogger("pymonik.worker")
+# Failures in one note: the client logs the first few.
 _NOTED = 20
 # How often it is looked whether the beat of a task that makes calls is over.
 _LOOK = 0.05
@@ -61,7 +61,7 @@ class WorkerTask:
 
     def run(self, agent_target: str, context: Any) -> str | None:
         """Run it; give the text of its error, None when it ended well."""
-        COLLECTOR.take()  # what the last task has left behind is nobody's
+        COLLECTOR.take()  # what the last task left behind belongs to no task
         request = self._request
         opened = open_file(request.data_folder, request.payload_id)
         if opened.minor != sys.version_info.minor:
@@ -77,7 +77,7 @@ class WorkerTask:
         folder = inputs[-1] if order.has_folder else None
         hosted = self._hosts.host_for(order, folder if isinstance(folder, Content) else None)
         unit = self._unit(order, inputs)
-        bring(unit, self._store, self._cache)
+        fetch_out_of_line(unit, self._store, self._cache)
         unit.task = (agent_target, request.SerializeToString())
         left = self._run_unit(order, unit, hosted, context)
         if left.holes or left.units:
@@ -136,7 +136,7 @@ class WorkerTask:
         """Store the records, or give up with an error when they are nothing but failures."""
         logs = self._logs(order)
         if order.reports_error and _all_failed(columns, errors) and not logs:
-            text = verdict.verdict(columns, errors)
+            text = error_text.dumps(columns, errors)
             if text is not None:
                 return text
         output = self._request.expected_output_keys
@@ -163,7 +163,7 @@ class WorkerTask:
             self._store.create([(LOGS, note)])
 
     def _note(self, columns: Sequence[Any], errors: Sequence[Failure]) -> None:
-        """Let the client find failures that nobody may ever ask for."""
+        """Let the client find failures of values that are never fetched."""
         roots = [r for column in columns for r in column if type(r) is Failure and not r.path]
         roots += [error for error in errors if not error.path]
         if roots:
@@ -176,10 +176,11 @@ class WorkerTask:
         self, order: TaskPayload, unit: Unit, left: Spawned, inputs: Sequence[Content | Outputs]
     ) -> str | None:
         """Submit what the calls of this task have recorded, and let it make what is missing."""
-        # The client has named it after this task: who makes it instead tells its own name.
+        # The client has named it after this task: the task that makes it instead is named after its
+        # own function.
         output = Object("", order.stamp, id=self._request.expected_output_keys[0])
         stored_objects = self._known_inputs(order, inputs)
-        tail_unit = _heir(unit, left)
+        tail_unit = _tail_unit_of(unit, left)
         if tail_unit is not None:
             stored_objects.outputs[tail_unit] = output
         context = SubmissionContext(
@@ -277,7 +278,7 @@ class WorkerTask:
         self._store.submit(Submit([entry], placement))
 
 
-def _heir(unit: Unit, left: Spawned) -> Outputs | None:
+def _tail_unit_of(unit: Unit, left: Spawned) -> Outputs | None:
     """Return the sub-task whose whole pack is the pack of this task, if there is one."""
     if not _is_whole(unit.outputs, left.holes):
         return None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pymonik.cache.splice import SplicedGraph
 
 
-class KnownValues:
+class CachedValues:
     """What one client knows of values, and the last graph that was cut by it.
 
     specs: tell whether a task was called whose values may be known. Graphs are cut under the lock
@@ -48,13 +48,13 @@ class KnownValues:
 
     def _made_elsewhere(self, wanted: Mapping[str, str]) -> dict[str, Any]:
         shared = self._engine.opened().traits.shared
-        found = shared.find(wanted) if shared is not None else {}
-        # Nobody asks these handles for their values: they stand for where these are.
-        return {key: handle_of(named, wanted[key], None) for key, named in found.items()}
+        locations = shared.find(wanted) if shared is not None else {}
+        # These handles are never asked for values: they stand for where these are.
+        return {key: handle_of(named, wanted[key], None) for key, named in locations.items()}
 
     @property
     def kept(self) -> Any:
-        """What a plan tells a cluster to keep: keys of values, and where these will be."""
+        """What a plan has a cluster keep: keys of values, and where these will be."""
         return self._cut.kept if self._cut is not None else ()
 
     def bind(self) -> int:
