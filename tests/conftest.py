@@ -19,7 +19,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis.database import InMemoryExampleDatabase
 
 from pymonik.backend.armonik.connection import Connection
-from pymonik.emulator import Emulator, Habits
+from pymonik.emulator import Emulator, Quirks
 from pymonik.record.current import open_recorders
 from pymonik.settings import settings, variable
 
@@ -211,20 +211,20 @@ def script_environment(**extra: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": path, **extra}
 
 
-def emulated(habits: Habits) -> Emulator:
+def emulated(quirks: Quirks) -> Emulator:
     """Return an emulator of all partitions that the tests name."""
     return Emulator(
         partitions={"pymonik": 2, "my_pymonik_partition": 1, "a": 1, "b": 1},
         worker=[sys.executable, "-m", "pymonik.runtime.worker.server"],
         environment={"PYTHONPATH": str(REPOSITORY)},
-        habits=habits,
+        quirks=quirks,
     )
 
 
 @pytest.fixture(scope="session")
 def emulated_cluster() -> Iterator[Emulator]:
     """One emulated cluster for all tests of this process; it starts with the first of them."""
-    with emulated(Habits()) as running:
+    with emulated(Quirks()) as running:
         yield running
 
 
@@ -238,13 +238,13 @@ class Target:
 
 @pytest.fixture(scope="session")
 def target_cluster(pytestconfig: pytest.Config) -> Iterator[Target]:
-    """Give the cluster of `--endpoint`, or an emulated one with the habits of a real one."""
+    """Give the cluster of `--endpoint`, or an emulated one with the quirks of a real one."""
     endpoint = pytestconfig.getoption("--endpoint")
     if endpoint:
         yield Target(endpoint, pytestconfig.getoption("--partition"))
         return
     # Rows were seen to be up to 90 ms late; a third of it takes the same ways, and less time.
-    with emulated(Habits(late_rows=(0.0, 0.03), repeated_created=True)) as running:
+    with emulated(Quirks(late_rows=(0.0, 0.03), repeated_created=True)) as running:
         yield Target(running.endpoint)
 
 

@@ -23,7 +23,7 @@ from pymonik.emulator.faults import (
     SilentStream,
     SlowUpload,
 )
-from pymonik.emulator.habits import Habits
+from pymonik.emulator.quirks import Quirks
 
 __all__ = [
     "Count",
@@ -35,9 +35,9 @@ __all__ = [
     "Emulator",
     "FailUpload",
     "Faults",
-    "Habits",
     "KillWorker",
     "LoseAgent",
+    "Quirks",
     "RacedByAbort",
     "SilentStream",
     "SlowUpload",

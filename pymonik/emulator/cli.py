@@ -25,7 +25,7 @@ from pymonik.emulator.arguments import (
 )
 from pymonik.emulator.control_plane import Tls
 from pymonik.emulator.emulator import Emulator
-from pymonik.emulator.habits import Habits
+from pymonik.emulator.quirks import Quirks
 from pymonik.emulator.state import GENERATIONS
 
 
@@ -68,13 +68,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     partitions = dict(arguments.pop("partition") or [("pymonik", 1)])
     worker = arguments.pop("worker")
     outage = arguments.pop("database_away")
-    habits = {name: arguments.pop(name) for name in HABITS}
+    quirks = {name: arguments.pop(name) for name in QUIRKS}
     tls = _tls(arguments.pop("certificate"), arguments.pop("key"), arguments.pop("client_ca"))
     run(
         Emulator(
             partitions=partitions,
             worker=shlex.split(worker) if worker else None,
-            habits=Habits(**habits),
+            quirks=Quirks(**quirks),
             tls=tls,
             inherit_output=True,
             **arguments,
@@ -141,19 +141,19 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="time from one too many of them to its exit (10)",
     )
-    _add_habits(parser)
+    _add_quirks(parser)
     add("--certificate", metavar="PEM", help="server certificate: switches TLS on")
     add("--key", metavar="PEM", help="key of the server certificate")
     add("--client-ca", metavar="PEM", help="CA of client certificates: makes the TLS mutual")
     return parser
 
 
-HABITS = tuple(field.name for field in fields(Habits))
-"""The options that `Habits` has fields for."""
+QUIRKS = tuple(field.name for field in fields(Quirks))
+"""The options that `Quirks` has fields for."""
 
 
-def _add_habits(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("habits of a real engine, off by default").add_argument
+def _add_quirks(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("quirks of a real engine, off by default").add_argument
     add(
         "--late-rows",
         type=argument(parse_lag),

@@ -108,7 +108,9 @@ def methods(served: Services) -> set[str]:
     }
 
 
-def listen(served: Services, gate: Interceptor, port: int, tls: Tls | None) -> tuple[Any, int]:
+def listen(
+    served: Services, interceptor: Interceptor, port: int, tls: Tls | None
+) -> tuple[Any, int]:
     """Make a server, not started yet, and return it with its port."""
     server = grpc.server(
         ThreadPoolExecutor(THREADS, thread_name_prefix="control plane"),
@@ -121,7 +123,7 @@ def listen(served: Services, gate: Interceptor, port: int, tls: Tls | None) -> t
         ),
     )
     server.add_generic_rpc_handlers(
-        tuple(handlers(service, implementation, gate) for service, implementation in served)
+        tuple(handlers(service, implementation, interceptor) for service, implementation in served)
     )
     credentials = None if tls is None else tls.credentials()
     address = f"{HOST}:{port}"

@@ -10,24 +10,24 @@ import threading
 
 
 class Database:
-    """There, until it is told to go away."""
+    """Answers, until it is made to go away."""
 
     def __init__(self) -> None:
-        self._there = threading.Event()
-        self._there.set()
+        self._answers = threading.Event()
+        self._answers.set()
         self._lock = threading.Lock()
         self._outage = 0
 
     @property
     def is_away(self) -> bool:
         """Whether it does not answer at present."""
-        return not self._there.is_set()
+        return not self._answers.is_set()
 
     def go_away(self, seconds: float | None = None) -> None:
         """Stop answering, for so many seconds or until `come_back`."""
         with self._lock:
             self._outage += 1
-            self._there.clear()
+            self._answers.clear()
             outage = self._outage
         if seconds is not None:
             timer = threading.Timer(seconds, self._end, (outage,))
@@ -36,14 +36,14 @@ class Database:
 
     def come_back(self) -> None:
         """Answer again."""
-        self._there.set()
+        self._answers.set()
 
     def wait(self) -> None:
         """Wait until it answers."""
-        self._there.wait()
+        self._answers.wait()
 
     def _end(self, outage: int) -> None:
         # A later outage is not ended by the timer of an earlier one.
         with self._lock:
             if outage == self._outage:
-                self._there.set()
+                self._answers.set()

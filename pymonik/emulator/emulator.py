@@ -25,10 +25,10 @@ from pymonik.emulator.control_plane import HOST, Tls, listen, methods, services
 from pymonik.emulator.counters import Counters
 from pymonik.emulator.engine import Engine
 from pymonik.emulator.faults import Faults
-from pymonik.emulator.habits import Habits
 from pymonik.emulator.health import Health
 from pymonik.emulator.interceptor import BODY_LIMIT, Interceptor
 from pymonik.emulator.overhead import Overhead
+from pymonik.emulator.quirks import Quirks
 from pymonik.emulator.state import ClusterSettings, generation
 from pymonik.emulator.state.events import Expire, Idle
 
@@ -51,7 +51,7 @@ class Emulator:
     messages and submissions take time in proportion (see `overhead`).
     ``idle_grace`` is how long a session must be quiet before strict mode fails tasks that nothing
     can start. ``retention`` is the age at which records are
-    lost, None for never. ``habits`` are switched on, now or later. With ``max_errors`` more
+    lost, None for never. ``quirks`` are switched on, now or later. With ``max_errors`` more
     answers of UNKNOWN than good ones the control plane exits ``exit_delay`` seconds later. Limits
     and probes default to those of the reference deployment.
     """
@@ -76,7 +76,7 @@ class Emulator:
     probe_timeout: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     inherit_output: bool = False
-    habits: Habits = field(default_factory=Habits)
+    quirks: Quirks = field(default_factory=Quirks)
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
@@ -96,7 +96,10 @@ class Emulator:
             max_priority=AMQP_PRIORITY if given is None and self.strict else given,
         )
         self.engine = Engine(
-            settings, toil=self._toil, habits=self.habits, overhead=Overhead(self.task_overhead)
+            settings,
+            database_load=self._database_load,
+            quirks=self.quirks,
+            overhead=Overhead(self.task_overhead),
         )
         self._worker_settings = WorkerSettings(
             argv=self.worker or [sys.executable, "-m", "pymonik", "worker"],
@@ -132,8 +135,8 @@ class Emulator:
     def start(self) -> Emulator:
         """Listen, and start the workers in the background."""
         self.start_control_plane()
-        agent_gate = Interceptor(self.counters, self.faults, prefix="Agent.")
-        self._pool = Pool(self.partitions, self.engine, agent_gate, self._worker_settings)
+        agent_interceptor = Interceptor(self.counters, self.faults, prefix="Agent.")
+        self._pool = Pool(self.partitions, self.engine, agent_interceptor, self._worker_settings)
         self._pool.start()
         self._clock = threading.Thread(target=self._tick, name="emulator clock", daemon=True)
         self._clock.start()
@@ -167,7 +170,7 @@ class Emulator:
         """Serve clients, on the port of before if there was one."""
         with self._lifecycle:
             if self._server is None:
-                made = listen(self._services, self._gate(), self.port, self.tls)
+                made = listen(self._services, self._interceptor(), self.port, self.tls)
                 self._server, self.port = made
                 self._server.start()
 
@@ -213,7 +216,7 @@ class Emulator:
         """Lose every record older than this, as the database of a deployment does after a day."""
         self.engine.apply(Expire(time.time() - seconds))
 
-    def _gate(self) -> Interceptor:
+    def _interceptor(self) -> Interceptor:
         forgiving = generation(self.generation).errors_are_forgiven
         return Interceptor(
             self.counters,
@@ -222,7 +225,7 @@ class Emulator:
             body_limit=BODY_LIMIT,
             health=Health(self.max_errors, forgiving=forgiving, exhausted=self._exit_later),
             database=self.engine.database,
-            habits=self.habits,
+            quirks=self.quirks,
             sleep=self.sleep,
         )
 
@@ -238,7 +241,7 @@ class Emulator:
         if not self._closing.wait(self.exit_delay):
             self.stop_control_plane()
 
-    def _toil(self, updates: int) -> None:
+    def _database_load(self, updates: int) -> None:
         if self.submission_cost and updates:
             self.sleep(self.submission_cost * updates)
 

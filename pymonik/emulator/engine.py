@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pymonik.emulator.database import Database
-from pymonik.emulator.habits import Habits
 from pymonik.emulator.late_rows import LateRows
 from pymonik.emulator.overhead import Overhead
 from pymonik.emulator.queues import Queues
+from pymonik.emulator.quirks import Quirks
 from pymonik.emulator.state import (
     ClusterSettings,
     Machine,
@@ -71,12 +71,12 @@ class Engine:
         settings: ClusterSettings,
         *,
         clock: Callable[[], float] = time.time,
-        toil: Callable[[int], None] = lambda updates: None,
-        habits: Habits | None = None,
+        database_load: Callable[[int], None] = lambda updates: None,
+        quirks: Quirks | None = None,
         overhead: Overhead | None = None,
     ) -> None:
         self.settings = settings
-        self.habits = habits or Habits()
+        self.quirks = quirks or Quirks()
         self.overhead = overhead or Overhead()
         self.database = Database()
         self.objects = ObjectStorage()
@@ -85,7 +85,7 @@ class Engine:
         self.touched: dict[str, float] = {}
         self.interrupt: Callable[[str, str], None] = lambda pod, task_id: None
         self._clock = clock
-        self._toil = toil
+        self._database_load = database_load
         self._machine = Machine(settings)
         self._late_rows = LateRows()
         # One event at a time: the machine leaves locks to its owner.
@@ -99,7 +99,7 @@ class Engine:
                 self._carry_out(instruction, event)
         for instruction in instructions:
             if isinstance(instruction, DatabaseLoad):
-                self._toil(instruction.units * instruction.inputs)
+                self._database_load(instruction.units * instruction.inputs)
             elif isinstance(instruction, Refuse):
                 raise Refused(instruction.code, instruction.reason)
         return instructions
@@ -117,12 +117,12 @@ class Engine:
 
     @contextmanager
     def querying(self) -> Iterator[Tables]:
-        """Look at the records as a request for them does: late, if that is a habit."""
+        """Look at the records as a request for them does: late, if that is a quirk."""
         with self._lock:
             yield self._late_rows.view(self._machine.tables, self._clock())
 
     def _handle(self, event: Event, now: float) -> list[Instruction]:
-        late = self.habits.late_rows
+        late = self.quirks.late_rows
         if not any(late) or not isinstance(event, REPORTS):
             return self._machine.handle(event, now)
         before: dict[str, Result | TaskRecord] = {}
@@ -158,7 +158,7 @@ class Engine:
             case notice:
                 self.touched[notice.session_id] = self._clock()
                 self.watchers.publish(notice)
-                if self.habits.repeated_created:
+                if self.quirks.repeated_created:
                     self._repeat_created(notice)
 
     def _repeat_created(self, notice: Notice) -> None:

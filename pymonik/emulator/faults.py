@@ -3,7 +3,7 @@
     emulator.faults.add("SubmitTasks", DropAfter(), at=2)
 
 drops the second answer of SubmitTasks from now on. Methods are named as in `counters`. A fault is
-a value; what carries it out is the gate in front of each service, or the pod for `KillWorker` and
+a value; what carries it out is the interceptor of each service, or the pod for `KillWorker` and
 `LoseAgent`.
 """
 
@@ -101,7 +101,7 @@ OfStream = CutStream | SilentStream | SlowUpload | FailUpload
 Action = Delay | DropBefore | DropAfter | OfStream | RacedByAbort | OfWorker
 
 
-met: ContextVar[Sequence[Action]] = ContextVar("met", default=())
+CURRENT_FAULTS: ContextVar[Sequence[Action]] = ContextVar("current_faults", default=())
 """The faults that the request at hand meets, for the services that carry some of them out."""
 
 

@@ -22,7 +22,7 @@ class Health:
         self._exhausted = exhausted
         self._failed = False
 
-    def fault(self) -> None:
+    def record_error(self) -> None:
         """Record a fault."""
         with self._lock:
             self._errors += 1
@@ -31,7 +31,7 @@ class Health:
         if fails:
             self._exhausted()
 
-    def success(self) -> None:
+    def record_success(self) -> None:
         """Record a success."""
         if self._forgiving and self._errors:
             with self._lock:

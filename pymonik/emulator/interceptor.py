@@ -19,6 +19,7 @@ from pymonik.emulator.counters import Count, Counters
 from pymonik.emulator.database import Database
 from pymonik.emulator.engine import Refused
 from pymonik.emulator.faults import (
+    CURRENT_FAULTS,
     Action,
     CutStream,
     Delay,
@@ -28,10 +29,9 @@ from pymonik.emulator.faults import (
     Faults,
     SilentStream,
     SlowUpload,
-    met,
 )
-from pymonik.emulator.habits import Habits
 from pymonik.emulator.health import Health
+from pymonik.emulator.quirks import Quirks
 from pymonik.emulator.state.world import OPAQUE
 
 BODY_LIMIT = 30_000_000
@@ -43,7 +43,7 @@ HANDLER_THREW = "Exception was thrown by handler."
 
 @dataclass(slots=True)
 class Interceptor:
-    """One gate serves all methods of a server."""
+    """One interceptor serves all methods of a server."""
 
     counters: Counters
     faults: Faults
@@ -52,14 +52,14 @@ class Interceptor:
     body_limit: int | None = None
     health: Health | None = None
     database: Database | None = None
-    habits: Habits = field(default_factory=Habits)
+    quirks: Quirks = field(default_factory=Quirks)
     sleep: Callable[[float], None] = time.sleep
 
     def enter(self, method: str, size: int, context: Any) -> list[Action]:
         """Let a request in; return the faults it has still to meet."""
         self.counters.add(method, Count(1, size))
         actions = self.faults.take(method)
-        if self.habits.silent_streams and method == "GetEvents":
+        if self.quirks.silent_streams and method == "GetEvents":
             actions.append(SilentStream())
         if self.latency:
             self.sleep(self.latency)
@@ -78,7 +78,7 @@ class Interceptor:
     def leave(self, method: str, actions: Sequence[Action], context: Any) -> None:
         """Let an answer out, or lose it."""
         if self.health is not None:
-            self.health.success()
+            self.health.record_success()
         for action in actions:
             if isinstance(action, DropAfter):
                 abort(context, action.code, f"{method} dropped after its effect (fault)")
@@ -86,7 +86,7 @@ class Interceptor:
     def refuse(self, refused: Refused, context: Any) -> NoReturn:
         """Answer with the status of a refusal."""
         if self.health is not None and refused.code == "UNKNOWN":
-            self.health.fault()
+            self.health.record_error()
         abort(context, refused.code, refused.reason)
 
     def read(
@@ -134,43 +134,47 @@ def abort(context: Any, code: str, reason: str) -> NoReturn:
     raise AssertionError("unreachable: abort raises")
 
 
-def handlers(service: Any, implementation: object, gate: Interceptor) -> Any:
+def handlers(service: Any, implementation: object, interceptor: Interceptor) -> Any:
     """Bind an object to a service descriptor."""
     methods = {
-        method.name: _handler(method, getattr(implementation, method.name), gate)
+        method.name: _handler(method, getattr(implementation, method.name), interceptor)
         for method in service.methods
         if hasattr(implementation, method.name)
     }
     return grpc.method_handlers_generic_handler(service.full_name, methods)
 
 
-def _handler(method: Any, behaviour: Callable[[Any, Any], Any], gate: Interceptor) -> Any:
-    name = gate.prefix + method.name
+def _handler(method: Any, behaviour: Callable[[Any, Any], Any], interceptor: Interceptor) -> Any:
+    name = interceptor.prefix + method.name
     parse = GetMessageClass(method.input_type).FromString
     if method.client_streaming:
-        return grpc.stream_unary_rpc_method_handler(_stream_unary(name, parse, behaviour, gate))
+        return grpc.stream_unary_rpc_method_handler(
+            _stream_unary(name, parse, behaviour, interceptor)
+        )
     if method.server_streaming:
-        return grpc.unary_stream_rpc_method_handler(_unary_stream(name, parse, behaviour, gate))
-    return grpc.unary_unary_rpc_method_handler(_unary_unary(name, parse, behaviour, gate))
+        return grpc.unary_stream_rpc_method_handler(
+            _unary_stream(name, parse, behaviour, interceptor)
+        )
+    return grpc.unary_unary_rpc_method_handler(_unary_unary(name, parse, behaviour, interceptor))
 
 
 def _unary_unary(
     name: str,
     parse: Callable[[bytes], Any],
     behaviour: Callable[[Any, Any], Any],
-    gate: Interceptor,
+    interceptor: Interceptor,
 ) -> Callable[[bytes, Any], bytes]:
     def call(raw: bytes, context: Any) -> bytes:
-        actions = gate.enter(name, len(raw), context)
-        meeting = met.set(actions)
+        actions = interceptor.enter(name, len(raw), context)
+        token = CURRENT_FAULTS.set(actions)
         try:
             answer: bytes = behaviour(parse(raw), context).SerializeToString()
         except Refused as refused:
-            gate.refuse(refused, context)
+            interceptor.refuse(refused, context)
         finally:
-            met.reset(meeting)
-        gate.counters.add(name, Count(response_bytes=len(answer)))
-        gate.leave(name, actions, context)
+            CURRENT_FAULTS.reset(token)
+        interceptor.counters.add(name, Count(response_bytes=len(answer)))
+        interceptor.leave(name, actions, context)
         return answer
 
     return call
@@ -180,17 +184,17 @@ def _stream_unary(
     name: str,
     parse: Callable[[bytes], Any],
     behaviour: Callable[[Any, Any], Any],
-    gate: Interceptor,
+    interceptor: Interceptor,
 ) -> Callable[[Iterator[bytes], Any], bytes]:
     def call(messages: Iterator[bytes], context: Any) -> bytes:
-        actions = gate.enter(name, 0, context)
+        actions = interceptor.enter(name, 0, context)
         try:
-            requests = map(parse, gate.read(name, messages, actions, context))
+            requests = map(parse, interceptor.read(name, messages, actions, context))
             answer: bytes = behaviour(requests, context).SerializeToString()
         except Refused as refused:
-            gate.refuse(refused, context)
-        gate.counters.add(name, Count(response_bytes=len(answer)))
-        gate.leave(name, actions, context)
+            interceptor.refuse(refused, context)
+        interceptor.counters.add(name, Count(response_bytes=len(answer)))
+        interceptor.leave(name, actions, context)
         return answer
 
     return call
@@ -200,14 +204,14 @@ def _unary_stream(
     name: str,
     parse: Callable[[bytes], Any],
     behaviour: Callable[[Any, Any], Any],
-    gate: Interceptor,
+    interceptor: Interceptor,
 ) -> Callable[[bytes, Any], Iterator[bytes]]:
     def call(raw: bytes, context: Any) -> Iterator[bytes]:
-        actions = gate.enter(name, len(raw), context)
+        actions = interceptor.enter(name, len(raw), context)
         try:
-            yield from gate.write(name, behaviour(parse(raw), context), actions, context)
+            yield from interceptor.write(name, behaviour(parse(raw), context), actions, context)
         except Refused as refused:
-            gate.refuse(refused, context)
-        gate.leave(name, actions, context)
+            interceptor.refuse(refused, context)
+        interceptor.leave(name, actions, context)
 
     return call

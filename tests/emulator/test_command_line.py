@@ -152,7 +152,7 @@ def test_a_port_is_a_number_that_there_is() -> None:
             parse_port(wrong)
 
 
-def test_habits_are_switched_on_by_options() -> None:
+def test_quirks_are_switched_on_by_options() -> None:
     options = ("--late-rows", "3600000", "--embedded-data")
     worker = ("--partition", "main=1", "--worker", shlex.join([sys.executable, str(WORKER)]))
     with served(*options, *worker) as (_, url), Client(url.removeprefix("http://")) as client:

@@ -8,12 +8,13 @@ by `drain`.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import time
 import weakref
 from collections.abc import Iterable
 from typing import Any
 
-from pymonik.backend.armonik.census import TaskCensus
 from pymonik.backend.armonik.drain import SubtaskDrain
 from pymonik.backend.armonik.objects import ClusterObjects
 from pymonik.backend.armonik.session import Session
@@ -30,6 +31,9 @@ from pymonik.values.location import Wanted
 from pymonik.values.outputs import Outputs
 
 logger = logging.getLogger("pymonik.armonik")
+
+# Seconds between two counts of the running tasks.
+_CENSUS = 2.0
 
 
 class ClusterBackend:
@@ -141,3 +145,23 @@ class ClusterBackend:
             logger.warning("the session was not closed: %s", error)
         finally:
             self._session.let_go("client")
+
+
+class TaskCensus:
+    """Counts the tasks that run: see `protocol.CountsRunning`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        # When to count the running tasks again, and how many there were.
+        self._last = (0.0, 0)
+
+    def running(self) -> int:
+        """Return the tasks that run.
+
+        The cluster is asked every two seconds at most, and only while somebody looks.
+        """
+        if time.monotonic() >= self._last[0]:
+            with contextlib.suppress(ClusterError):
+                self._last = (0.0, self._session.running())
+            self._last = (time.monotonic() + _CENSUS, self._last[1])
+        return self._last[1]

@@ -49,7 +49,7 @@ class Pod:
         partition: str,
         folder: Path,
         engine: Engine,
-        gate: Interceptor,
+        interceptor: Interceptor,
         settings: WorkerSettings,
     ) -> None:
         self.name = name
@@ -57,7 +57,7 @@ class Pod:
         self._folder = folder
         self._cache = folder / "cache"
         self._engine = engine
-        self._gate = gate
+        self._interceptor = interceptor
         self._settings = settings
         self._agent = Agent()
         # Set by any thread; the pod's own sees it between two steps, its caller within a probe.
@@ -88,7 +88,7 @@ class Pod:
             ),
         )
         service = agent_service_pb2.DESCRIPTOR.services_by_name["Agent"]
-        self._server.add_generic_rpc_handlers((handlers(service, self._agent, self._gate),))
+        self._server.add_generic_rpc_handlers((handlers(service, self._agent, self._interceptor),))
         self._server.add_insecure_port(f"unix:{self._folder / 'agent.sock'}")
         self._server.start()
         self._thread.start()
@@ -175,7 +175,7 @@ class Pod:
         if not task.options.max_duration:  # gRPC might take a quick reply all the same
             return events.TimeOut(task.id)
         request = self._request(assignment)
-        self._gate.counters.add("Worker.Process", Count(1, request.ByteSize()))
+        self._interceptor.counters.add("Worker.Process", Count(1, request.ByteSize()))
         planned = self._planned_kill()
         kill = None if planned is None else threading.Timer(planned.after, worker.kill)
         if kill is not None:
@@ -200,7 +200,7 @@ class Pod:
         if isinstance(planned, LoseAgent):
             self._lose(task.id, planned.seconds)
             return None
-        self._gate.counters.add("Worker.Process", Count(response_bytes=reply.ByteSize()))
+        self._interceptor.counters.add("Worker.Process", Count(response_bytes=reply.ByteSize()))
         match reply.output.WhichOneof("type"):
             case "ok":
                 return assignment.success()
@@ -216,7 +216,7 @@ class Pod:
         )
 
     def _planned_kill(self) -> OfWorker | None:
-        planned = self._gate.faults.take("Worker.Process")
+        planned = self._interceptor.faults.take("Worker.Process")
         return next((action for action in planned if isinstance(action, OfWorker)), None)
 
     def _lose(self, task_id: str, seconds: float) -> None:

@@ -20,7 +20,7 @@ class Pool:
         self,
         workers: Mapping[str, int],
         engine: Engine,
-        gate: Interceptor,
+        interceptor: Interceptor,
         settings: WorkerSettings,
     ) -> None:
         self._engine = engine
@@ -30,7 +30,7 @@ class Pool:
         names = [(p, f"{p}-{number}") for p, n in workers.items() for number in range(n)]
         for index, (partition, name) in enumerate(names):
             folder = self.folder / str(index)
-            self._pods[name] = Pod(name, partition, folder, engine, gate, settings)
+            self._pods[name] = Pod(name, partition, folder, engine, interceptor, settings)
         engine.interrupt = self._interrupt
 
     def start(self) -> None:

@@ -111,7 +111,7 @@ class Results:
     def DownloadResultData(self, request: Any, context: Any) -> Iterator[Any]:
         with self._engine.querying() as tables:
             object_id = _existing(tables.results, request.result_id).object_id
-        embedded = self._engine.habits.embedded_data and not object_id
+        embedded = self._engine.quirks.embedded_data and not object_id
         chunks = () if embedded else self._chunks(object_id)
         return (messages.DownloadResultDataResponse(data_chunk=chunk) for chunk in chunks)
 

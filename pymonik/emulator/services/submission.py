@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from pymonik.emulator.engine import Engine, Refused
-from pymonik.emulator.faults import RacedByAbort, met
+from pymonik.emulator.faults import CURRENT_FAULTS, RacedByAbort
 from pymonik.emulator.state import ResultStatus, events
 from pymonik.emulator.state.instructions import ResultChanged
 
@@ -22,18 +22,18 @@ def under_way(
     context: Any,
     sleep: Callable[[float], None] = time.sleep,
 ) -> events.SubmitTasks:
-    """Let faults and habits have their turn; return the submission as it takes effect."""
+    """Let faults and quirks have their turn; return the submission as it takes effect."""
     inputs = {i for task in event.tasks for i in (*task.dependencies, task.payload_id)}
     alive = _are_alive(engine, inputs)
-    races = [action for action in met.get() if isinstance(action, RacedByAbort)]
+    races = [action for action in CURRENT_FAULTS.get() if isinstance(action, RacedByAbort)]
     if alive:
         for race in races:
             _await_abort(engine, event.session_id, inputs, race.within)
     if engine.overhead.per_task:
         sleep(engine.overhead.of_submission(len(event.tasks)))
-    if engine.habits.rolled_back_submissions and not context.is_active():
+    if engine.quirks.rolled_back_submissions and not context.is_active():
         raise Refused("CANCELLED", "the client went away: the submission is rolled back")
-    raced = bool(races) or engine.habits.raced_submissions
+    raced = bool(races) or engine.quirks.raced_submissions
     return replace(event, inputs_checked=alive and raced)
 
 

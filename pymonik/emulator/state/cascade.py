@@ -1,4 +1,4 @@
-"""How the end of a task reaches what depends on it.
+"""How the end of a task reaches what depends on it, and the rule of CancelTasks, which begins it.
 
 Outputs that the ended tasks own and that were never produced become ABORTED; tasks that wait for
 them become ERROR with the text of the root cause; and so on until nothing changes.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pymonik.emulator.state import events
+from pymonik.emulator.state.instructions import Stop
 from pymonik.emulator.state.records import Result, TaskRecord
-from pymonik.emulator.state.status import ResultStatus, TaskStatus
+from pymonik.emulator.state.status import FINAL, HELD, ResultStatus, TaskStatus
 from pymonik.emulator.state.world import World
 
 WAITING = frozenset({TaskStatus.CREATING, TaskStatus.PENDING})
@@ -39,6 +41,19 @@ def terminate(world: World, task_ids: Iterable[str], reason: str) -> None:
                 if result.owner:
                     dependents.update(dict.fromkeys(result.dependents))
         frontier = _known(world, dependents)
+
+
+def cancel_tasks(world: World, event: events.CancelTasks) -> None:
+    """Cancel the tasks that are known and not final; ignore the others."""
+    for task_id in event.task_ids:
+        task = world.tables.tasks.get(task_id)
+        if task is None or task.status in FINAL:
+            continue
+        if task.status in HELD:
+            world.out.append(Stop(task.id, task.pod))
+        world.set_task(task, TaskStatus.CANCELLING)
+    listed = ", ".join(event.task_ids)
+    terminate(world, event.task_ids, f"Client requested cancellation of tasks {listed}")
 
 
 def _known(world: World, task_ids: Iterable[str]) -> list[TaskRecord]:

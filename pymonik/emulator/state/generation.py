@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """Status codes and habits of one server version."""
+    """Status codes and behaviour of one server version."""
 
     name: str
     core: str

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pymonik.emulator.state import (
-    cancelling,
+    cascade,
     events,
     execution,
     idle,
@@ -36,7 +36,7 @@ RULES: dict[type[Any], Callable[[World, Any], None]] = {
     events.ImportResults: results.import_objects,
     events.DeleteResults: results.delete,
     events.SubmitTasks: submission.submit,
-    events.CancelTasks: cancelling.cancel_tasks,
+    events.CancelTasks: cascade.cancel_tasks,
     events.Acquire: execution.acquire,
     events.Start: execution.start,
     events.Offer: execution.offer,

@@ -15,7 +15,7 @@ from pymonik import Pymonik, task
 from pymonik.backend.armonik import breaker, download, polling, rpc
 from pymonik.backend.armonik.breaker import Breaker
 from pymonik.emulator import Delay, DropBefore, Emulator
-from pymonik.emulator.habits import Habits
+from pymonik.emulator.quirks import Quirks
 from pymonik.errors import Cancelled, ClusterError, PartitionError, ValueLost
 from tests.armonik.conftest import Connect, started
 from tests.conformance.programs import add, identity, inc, pass_gate, square
@@ -36,11 +36,11 @@ def fail_behind(path: str) -> Any:
 
 
 @pytest.fixture
-def habits(cluster: Emulator) -> Iterator[Habits]:
-    """The habits of the shared cluster, switched off in the end."""
-    yield cluster.habits
-    for field in fields(Habits):
-        setattr(cluster.habits, field.name, getattr(Habits(), field.name))
+def quirks(cluster: Emulator) -> Iterator[Quirks]:
+    """The quirks of the shared cluster, switched off in the end."""
+    yield cluster.quirks
+    for field in fields(Quirks):
+        setattr(cluster.quirks, field.name, getattr(Quirks(), field.name))
 
 
 # ----- late rows
@@ -48,10 +48,10 @@ def habits(cluster: Emulator) -> Iterator[Habits]:
 
 @pytest.mark.parametrize("is_embedded", [False, True], ids=["no-data", "empty-data"])
 def test_values_whose_rows_are_late_come(
-    connect: Connect, habits: Habits, is_embedded: bool
+    connect: Connect, quirks: Quirks, is_embedded: bool
 ) -> None:
-    habits.late_rows, habits.embedded_data = (0.05, 0.2), is_embedded
-    habits.repeated_created = True
+    quirks.late_rows, quirks.embedded_data = (0.05, 0.2), is_embedded
+    quirks.repeated_created = True
     with connect() as client:
         assert [square.invoke(i).get() for i in range(10)] == [i * i for i in range(10)]
         assert isinstance(fail.invoke("late").exception(), ValueError)
@@ -59,9 +59,9 @@ def test_values_whose_rows_are_late_come(
 
 
 def test_the_error_of_a_task_whose_row_is_late_comes_with_its_story(
-    connect: Connect, habits: Habits
+    connect: Connect, quirks: Quirks
 ) -> None:
-    habits.late_rows = (0.2, 0.4)
+    quirks.late_rows = (0.2, 0.4)
     with connect():
         below = inc.invoke(fail.invoke("root"), pmk_name="below")
         error = below.exception()
@@ -95,9 +95,9 @@ def test_a_refusal_is_understood_though_rows_of_inputs_are_late(gate: Gate) -> N
         gate.open()
         until(lambda: "ABORTED" in statuses(emulator))
 
-    late = Habits(late_rows=(1.0, 1.0), repeated_created=True)
+    late = Quirks(late_rows=(1.0, 1.0), repeated_created=True)
     with (
-        started(sleep=until_aborted, habits=late) as emulator,
+        started(sleep=until_aborted, quirks=late) as emulator,
         Pymonik(emulator.endpoint, optimize=False) as client,
     ):
         lost, fresh = fail_behind.invoke(gate.path), inc.invoke(1)
@@ -121,12 +121,12 @@ def statuses(emulator: Emulator) -> set[str]:
 
 def test_values_come_past_a_stream_that_says_nothing(
     connect: Connect,
-    habits: Habits,
+    quirks: Quirks,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(polling, "WORD", 0.2)
-    habits.silent_streams = True
+    quirks.silent_streams = True
     with connect():
         for number in range(3):
             assert square.invoke(inc.invoke(number)).get() == (number + 1) ** 2
@@ -142,9 +142,9 @@ def nap(seconds: float) -> float:
 
 
 def test_a_call_past_a_silent_stream_costs_about_two_requests_a_second(
-    cluster: Emulator, connect: Connect, habits: Habits
+    cluster: Emulator, connect: Connect, quirks: Quirks
 ) -> None:
-    habits.silent_streams = True
+    quirks.silent_streams = True
     with connect():
         assert inc.invoke(1).get() == 2
         cluster.counters.reset()

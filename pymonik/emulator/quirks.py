@@ -1,7 +1,7 @@
-"""Habits of a real engine that its rules do not promise, each to be switched on by itself.
+"""Quirks of a real engine that its rules do not promise, each to be switched on by itself.
 
 They were seen on ArmoniK.Core with PostgreSQL and NATS; a client has to live with all of them. A
-habit holds for the whole emulator until it is changed (``emulator.habits.late_rows = …``); what
+quirk holds for the whole emulator until it is changed (``emulator.quirks.late_rows = …``); what
 shall happen to a certain call only is a fault (`faults`).
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Habits:
+class Quirks:
     """What is switched on; times are in seconds, and by default nothing is.
 
     ``late_rows`` is the least and the most by which reads lag behind events: whoever asks right

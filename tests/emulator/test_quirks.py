@@ -1,4 +1,4 @@
-"""What a real engine does beyond its rules: each habit by itself."""
+"""What a real engine does beyond its rules: each quirk by itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from armonik.common import ResultStatus, Task, TaskStatus
 from armonik.protogen.client.tasks_service_pb2_grpc import TasksStub
 from armonik.protogen.common.tasks_common_pb2 import SubmitTasksRequest
 
-from pymonik.emulator import Delay, Emulator, Habits, RacedByAbort, SilentStream
+from pymonik.emulator import Delay, Emulator, Quirks, RacedByAbort, SilentStream
 from pymonik.emulator.engine import Engine, Refused
 from pymonik.emulator.services.submission import under_way
 from pymonik.emulator.state import ClusterSettings, events
@@ -34,18 +34,18 @@ HOUR = (3_600.0, 3_600.0)
 
 
 @pytest.fixture(scope="module")
-def habitual() -> Iterator[Emulator]:
+def quirky() -> Iterator[Emulator]:
     with emulator() as started:
         yield started
 
 
 @pytest.fixture
-def client(habitual: Emulator) -> Iterator[Client]:
-    with Client(habitual.endpoint) as client:
+def client(quirky: Emulator) -> Iterator[Client]:
+    with Client(quirky.endpoint) as client:
         yield client
-    defaults = Habits()
-    for name in Habits.__slots__:
-        setattr(habitual.habits, name, getattr(defaults, name))
+    defaults = Quirks()
+    for name in Quirks.__slots__:
+        setattr(quirky.quirks, name, getattr(defaults, name))
 
 
 def completed(client: Client) -> tuple[str, str]:
@@ -57,8 +57,8 @@ def completed(client: Client) -> tuple[str, str]:
     return task, output
 
 
-def test_after_an_event_late_rows_are_read_as_they_were(habitual: Emulator, client: Client) -> None:
-    habitual.habits.late_rows = HOUR
+def test_after_an_event_late_rows_are_read_as_they_were(quirky: Emulator, client: Client) -> None:
+    quirky.quirks.late_rows = HOUR
     task, output = completed(client)
     assert client.status(output) == ResultStatus.CREATED
     listed = {result.result_id: result.status for result in client.all_results()}
@@ -70,30 +70,30 @@ def test_after_an_event_late_rows_are_read_as_they_were(habitual: Emulator, clie
     assert code(late.value) == "NOT_FOUND"
 
 
-def test_late_rows_can_be_read_in_the_end(habitual: Emulator, client: Client) -> None:
-    habitual.habits.late_rows = (0.0, 0.09)
+def test_late_rows_can_be_read_in_the_end(quirky: Emulator, client: Client) -> None:
+    quirky.quirks.late_rows = (0.0, 0.09)
     _, output = completed(client)
     eventually(lambda: client.status(output) == ResultStatus.COMPLETED)
     assert client.results.download_result_data(output, client.session) == b"x"
 
 
-def test_embedded_data_of_a_late_row_is_empty(habitual: Emulator, client: Client) -> None:
-    habitual.habits.late_rows, habitual.habits.embedded_data = HOUR, True
+def test_embedded_data_of_a_late_row_is_empty(quirky: Emulator, client: Client) -> None:
+    quirky.quirks.late_rows, quirky.quirks.embedded_data = HOUR, True
     _, output = completed(client)
     assert client.results.download_result_data(output, client.session) == b""
 
 
-def test_what_a_client_did_itself_is_not_late(habitual: Emulator, client: Client) -> None:
-    habitual.habits.late_rows = HOUR
+def test_what_a_client_did_itself_is_not_late(quirky: Emulator, client: Client) -> None:
+    quirky.quirks.late_rows = HOUR
     (result,) = client.declare("result")
     client.results.upload_result_data(result, client.session, b"x")
     assert client.status(result) == ResultStatus.COMPLETED
 
 
 def test_created_is_repeated_when_an_output_gets_its_owner_and_behind_its_end(
-    habitual: Emulator, client: Client
+    quirky: Emulator, client: Client
 ) -> None:
-    habitual.habits.repeated_created = True
+    quirky.quirks.repeated_created = True
     (output,) = client.declare("output")
     stream = subscribe(client, NEW_RESULT, RESULT_STATUS)
     seen = statuses(stream, output)
@@ -109,14 +109,14 @@ def test_created_is_repeated_when_an_output_gets_its_owner_and_behind_its_end(
 
 
 @pytest.mark.parametrize(
-    ("habits", "faults", "said"),
-    [(Habits(silent_streams=True), [], 0), (Habits(), [SilentStream(after=2)], 2)],
+    ("quirks", "faults", "said"),
+    [(Quirks(silent_streams=True), [], 0), (Quirks(), [SilentStream(after=2)], 2)],
 )
 def test_a_silent_stream_stays_open_and_says_nothing_more(
-    habits: Habits, faults: list[SilentStream], said: int
+    quirks: Quirks, faults: list[SilentStream], said: int
 ) -> None:
     with (
-        emulator(partitions={"main": 0}, habits=habits) as started,
+        emulator(partitions={"main": 0}, quirks=quirks) as started,
         Client(started.endpoint) as client,
     ):
         for fault in faults:
@@ -186,8 +186,8 @@ def test_a_submission_can_be_raced_by_the_abort_of_its_input(gate: Gate) -> None
 
 
 def test_an_input_that_is_dead_already_is_refused_race_or_not() -> None:
-    habits = Habits(raced_submissions=True)
-    with emulator(strict=False, habits=habits) as started, Client(started.endpoint) as client:
+    quirks = Quirks(raced_submissions=True)
+    with emulator(strict=False, quirks=quirks) as started, Client(started.endpoint) as client:
         failing, output = client.run("error", text="too early")
         client.ended(failing)
         for fault in ([], [RacedByAbort()]):
@@ -212,7 +212,7 @@ def test_a_submission_whose_client_gave_up_is_rolled_back() -> None:
     cluster = Cluster()
     again = events.SubmitTasks("s", (events.NewTask("again", "payload", (), ("out",)),))
     assert under_way(cluster.engine, again, Caller(is_there=False)) == again
-    cluster.engine.habits.rolled_back_submissions = True
+    cluster.engine.quirks.rolled_back_submissions = True
     assert under_way(cluster.engine, again, Caller(is_there=True)) == again
     with pytest.raises(Refused) as refused:
         under_way(cluster.engine, again, Caller(is_there=False))
@@ -226,8 +226,8 @@ def test_the_server_sees_that_a_client_gave_up() -> None:
         arrived.set()
         go_on.wait()
 
-    habits = Habits(rolled_back_submissions=True)
-    slow = emulator(partitions={"main": 0}, habits=habits, sleep=sleep)
+    quirks = Quirks(rolled_back_submissions=True)
+    slow = emulator(partitions={"main": 0}, quirks=quirks, sleep=sleep)
     with slow as started, Client(started.endpoint) as client:
         payload, (output,) = client.program("concat"), client.declare("output")
         started.faults.add("SubmitTasks", Delay(1.0))
@@ -251,8 +251,8 @@ class Cluster:
     def __init__(self) -> None:
         self.now = 0.0
         settings = ClusterSettings(("main",), "main")
-        habits = Habits(late_rows=(1.0, 2.0))
-        self.engine = Engine(settings, clock=lambda: self.now, habits=habits)
+        quirks = Quirks(late_rows=(1.0, 2.0))
+        self.engine = Engine(settings, clock=lambda: self.now, quirks=quirks)
         for event in (
             events.CreateSession("s", OPTIONS, ("main",)),
             events.CreateResults("s", (events.NewResult("payload", "p", b"p", 1),)),
