@@ -20,11 +20,11 @@ from pymonik.analysis.shape import argument_names, in_argument
 from pymonik.capture.dependencies import brought_by, imported, package_of
 from pymonik.environment.value import Environment
 from pymonik.files.materialize import is_placing
-from pymonik.graph.columns import Column, Template
+from pymonik.graph.columns import Column
 from pymonik.graph.ir import Call, Graph, Put
+from pymonik.graph.slots import contents_of
 from pymonik.plan.plan import Plan
 from pymonik.settings import GIB, MIB, settings
-from pymonik.values.content import Content
 
 # A captured value above this deserves a second look: it travels, and stays in memory, as a whole.
 _HUGE = GIB
@@ -130,12 +130,10 @@ def _in_slots(slots: Iterable[Any]) -> Iterator[str]:
             yield slot
         elif isinstance(slot, tuple):
             yield from _in_slots(slot)
-        elif isinstance(slot, Template):
+        for content in contents_of(slot):
             # A file that travels with its bytes: where it lies here is of no account.
-            inner = [] if is_placing(slot.content) else [slot.content]
-            yield from _in_slots([*inner, *slot.slots])
-        elif isinstance(slot, Content) and len(slot.data) <= _SEARCHED:
-            yield from texts_in(slot.data)
+            if len(content.data) <= _SEARCHED and not is_placing(content):
+                yield from texts_in(content.data)
 
 
 def _modules(graph: Graph) -> Iterator[Finding]:

@@ -19,9 +19,10 @@ from pymonik.capture.function import Code
 from pymonik.capture.snapshot import ModuleSnapshot
 from pymonik.environment.value import WITHHELD, Environment
 from pymonik.errors import GraphFileError
-from pymonik.graph.columns import Const, Immediates, ListOf, Range, Ref, Template, Values
+from pymonik.graph.columns import Const, Immediates, Range, Values
 from pymonik.graph.ir import Call, CallSpec, External, Graph, Put
 from pymonik.graph.passes import PASSES
+from pymonik.graph.slots import ListOf, Ref, Template
 from pymonik.graph.target import Target
 from pymonik.graph.verify import verify
 from pymonik.humanize import literal

@@ -6,7 +6,7 @@ node stands for which is left to `pairs`; functions are compared part by part, b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import zip_longest
 from typing import Any
@@ -15,8 +15,9 @@ from pymonik.analysis.pairs import name_of, paired
 from pymonik.analysis.shape import folded
 from pymonik.capture.fingerprint import changed_parts, content_digest, parameters_of, parts_of
 from pymonik.environment.value import is_alike
-from pymonik.graph.columns import Const, ListOf, Range, Ref, Template, spelled
 from pymonik.graph.ir import Graph, Map, Put, inputs
+from pymonik.graph.slots import NodeRun, visit
+from pymonik.graph.spelling import Spelling
 from pymonik.humanize import counted, literal
 from pymonik.values.content import Content
 from pymonik.values.options import names_of
@@ -153,28 +154,25 @@ def _column_reasons(
     name: str, before: Any, after: Any, sizes: tuple[int, int], matched: dict[int, int]
 ) -> Iterator[str]:
     n = min(sizes)
-    if isinstance(before, Range) and isinstance(after, Range):
-        # A range says it all without being written out.
-        same = (before.start, before.step) == (after.start, after.step)
-        if matched.get(id(after.node)) != id(before.node) or not same:
+    old, new = _Matched({}), _Matched(matched)
+    if before.is_run and after.is_run:  # it says it all without being written out
+        if before.accept(old, n) != after.accept(new, n):
             yield f"argument {name}: comes from elsewhere"
         return
-    old, new = _Matched({}), _Matched(matched)
-    is_one = isinstance(before, Const) and isinstance(after, Const)
+    is_one = before.is_constant and after.is_constant
     different = [
         element
         for element in range(1 if is_one else n)
-        if not _alike(spelled(before.at(element), old), spelled(after.at(element), new))
+        if not _alike(visit(before.at(element), old), visit(after.at(element), new))
     ]
     if different:
-        first = different[0]
-        was, now = before.at(first), after.at(first)
+        was, now = (visit(column.at(different[0]), _SHOWN) for column in (before, after))
         is_partial = not is_one and len(different) < n
         where = f" of {len(different):,} of {n:,} calls" if is_partial else ""
-        if _shown(was) == _shown(now):
-            yield f"argument {name}{where}: {_shown(now)}, but not the same"
+        if was == now:
+            yield f"argument {name}{where}: {now}, but not the same"
             return
-        yield f"argument {name}{where}: {_shown(was)} before, {_shown(now)} now"
+        yield f"argument {name}{where}: {was} before, {now} now"
 
 
 def _alike(one: Any, other: Any) -> bool:
@@ -184,13 +182,13 @@ def _alike(one: Any, other: Any) -> bool:
     return bool(one == other) or "" in (one, other)
 
 
-class _Matched:
-    """What slot values of two graphs must agree on: a `Spelling`; nodes stand for those matched."""
+class _Matched(Spelling):
+    """What slot values of two graphs must agree on: nodes stand for those matched."""
 
     def __init__(self, matched: dict[int, int]) -> None:
         self._matched = matched
 
-    def content(self, content: Content, holes: int) -> Any:
+    def content(self, content: Content, holes: int = 0) -> Any:
         """Return what is equal for equal contents of two graphs."""
         return content_digest(content, holes)
 
@@ -198,7 +196,7 @@ class _Matched:
         """Return which value of which node it is."""
         return self._matched.get(id(node), id(node)), index
 
-    def outputs(self, node: Any, indexes: range) -> Any:
+    def part(self, node: Any, indexes: range) -> Any:
         """Return which values of which node they are."""
         return self._matched.get(id(node), id(node)), indexes
 
@@ -207,15 +205,34 @@ class _Matched:
         return type(value), literal(value)
 
 
-def _shown(slot: Any) -> str:
-    if isinstance(slot, Content):
-        return f"{slot.size:,} bytes ({content_digest(slot)[:8]})"
-    if isinstance(slot, Ref):
-        return f"{name_of(slot.node)}[{slot.index}]" if slot.node.n != 1 else name_of(slot.node)
-    if isinstance(slot, ListOf):
-        names = ", ".join(name_of(node) for node, _ in slot.runs[:3])
-        return f"{counted(len(slot), 'value')} of {names}"
-    if isinstance(slot, Template):
-        return f"{slot.content.size:,} bytes around {counted(len(slot.slots), 'value')}"
-    text = literal(slot)
-    return text if len(text) <= 40 else text[:39] + "…"
+class _Shown:
+    """What a reader is shown of a slot value: a visitor."""
+
+    def immediate(self, value: Any) -> str:
+        """Show a plain value, a long one shortened."""
+        text = literal(value)
+        return text if len(text) <= 40 else text[:39] + "…"
+
+    def content(self, content: Content) -> str:
+        """Show how large it is, and its digest."""
+        return f"{content.size:,} bytes ({content_digest(content)[:8]})"
+
+    def output(self, node: Any, index: int) -> str:
+        """Show whose value it is."""
+        return f"{name_of(node)}[{index}]" if node.n != 1 else name_of(node)
+
+    def outputs(self, runs: Sequence[NodeRun]) -> str:
+        """Show how many values there are, and whose the first ones are."""
+        names = ", ".join(name_of(node) for node, _ in runs[:3])
+        return f"{counted(sum(len(run) for _, run in runs), 'value')} of {names}"
+
+    def template(self, content: Content, slots: Sequence[Any]) -> str:
+        """Show how large the content is, and how many values go into it."""
+        return f"{content.size:,} bytes around {counted(len(slots), 'value')}"
+
+    def earlier(self, step: int) -> str:
+        """Show which step it is of."""
+        return f"step {step}"
+
+
+_SHOWN = _Shown()

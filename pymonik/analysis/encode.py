@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pymonik.capture.fingerprint import content_digest, parameters_of, parts_of
 from pymonik.capture.freeze import pickled_types
 from pymonik.errors import GraphFileError
 from pymonik.foreign import without_credentials
-from pymonik.graph.columns import Const, Immediates, ListOf, Range, Ref, Template
+from pymonik.graph.columns import visit_arguments
 from pymonik.graph.ir import CallSpec, External, Graph, Put
+from pymonik.graph.slots import NodeRun, visit
 from pymonik.plan.plan import Source
 from pymonik.values.content import Content
 from pymonik.values.options import TaskOptions, names_of
@@ -94,11 +96,10 @@ class Writer:
             return {"put": self._content(node.content), "label": node.label, "site": node.where}
         if isinstance(node, External):
             return {"external": node.name, "n": node.n}
-        slots = map(self._slot, node.args) if node.n is None else map(self._column, node.args)
         return {
             "spec": self._spec(node.spec),
             "n": node.n,
-            "args": list(slots),
+            "args": list(visit_arguments(node.args, node.n, self)),
             "site": node.where,
             "wanted": node.wanted,
             "label": node.label,
@@ -185,32 +186,57 @@ class Writer:
             )
         return place
 
-    def _column(self, column: Any) -> dict[str, Any]:
-        if isinstance(column, Range):
-            return {"range": [self._place(column.node), column.start, column.step]}
-        if isinstance(column, Const):
-            return {"const": self._slot(column.value)}
-        name = "immediates" if isinstance(column, Immediates) else "each"
-        return {name: list(map(self._slot, column.values))}
+    # ----- arguments: a visitor of slot values and columns
 
-    def _slot(self, slot: Any) -> Any:
-        if isinstance(slot, Content):
-            return {"content": self._content(slot)}
-        if isinstance(slot, Ref) and isinstance(slot.node, Put):
-            return {"content": self._content(slot.node.content)}
-        if isinstance(slot, Ref):
-            return {"ref": [self._place(slot.node), slot.index]}
-        if isinstance(slot, ListOf):
-            runs = [[self._place(node), r.start, r.stop, r.step] for node, r in slot.runs]
-            return {"bundle": runs}
-        if isinstance(slot, Template):
-            own = self._content(slot.content, len(slot.slots))
-            return {"nested": [own, list(map(self._slot, slot.slots))]}
-        return self._immediate(slot)
+    def content(self, content: Content) -> dict[str, Any]:
+        """Write the number of a content."""
+        return {"content": self._content(content)}
 
-    def _immediate(self, value: Any) -> Any:
+    def output(self, node: Any, index: int) -> dict[str, Any]:
+        """Write the place of a node, and which of its outputs it is."""
+        if isinstance(node, Put):
+            return self.content(node.content)
+        return {"ref": [self._place(node), index]}
+
+    def outputs(self, runs: Sequence[NodeRun]) -> dict[str, Any]:
+        """Write the runs of a list."""
+        return {"bundle": [[self._place(node), r.start, r.stop, r.step] for node, r in runs]}
+
+    def template(self, content: Content, slots: Sequence[Any]) -> dict[str, Any]:
+        """Write a content, and what goes into its holes."""
+        return {"nested": [self._content(content, len(slots)), self._all(slots)]}
+
+    def earlier(self, step: int) -> NoReturn:
+        """Refuse: a graph as recorded has no steps."""
+        raise GraphFileError("a graph is kept as it was recorded, not as it was compiled")
+
+    def const(self, slot: Any) -> dict[str, Any]:
+        """Write what is the same for all elements."""
+        return {"const": visit(slot, self)}
+
+    def immediates(self, values: Sequence[Any]) -> dict[str, Any]:
+        """Write the values of all elements."""
+        return {"immediates": self._all(values)}
+
+    def each(self, slots: Sequence[Any]) -> dict[str, Any]:
+        """Write the slot values of all elements."""
+        return {"each": self._all(slots)}
+
+    def run(self, node: Any, indexes: range) -> dict[str, Any]:
+        """Write the place of a node, and its outputs at equal distances."""
+        return {"range": [self._place(node), indexes.start, indexes.step]}
+
+    def gather(self, node: Any, indexes: Sequence[int]) -> dict[str, Any]:
+        """Write outputs one by one."""
+        return {"each": [self.output(node, index) for index in indexes]}
+
+    def _all(self, slots: Sequence[Any]) -> list[Any]:
+        return [visit(slot, self) for slot in slots]
+
+    def immediate(self, value: Any) -> Any:
+        """Write a plain value, as JSON has it or in a word of ours."""
         if isinstance(value, tuple):
-            return {"tuple": list(map(self._immediate, value))}
+            return {"tuple": list(map(self.immediate, value))}
         if type(value) is int and value.bit_length() > _BITS:
             return {"int": hex(value)}
         if type(value) is float and not math.isfinite(value):  # no numbers of JSON
@@ -218,5 +244,5 @@ class Writer:
         if isinstance(value, bytes):
             return {"bytes": base64.b64encode(value).decode()}
         if isinstance(value, complex):
-            return {"complex": [self._immediate(value.real), self._immediate(value.imag)]}
+            return {"complex": [self.immediate(value.real), self.immediate(value.imag)]}
         return {"ellipsis": True} if value is ... else value

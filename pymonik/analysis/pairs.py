@@ -14,6 +14,7 @@ from typing import Any
 
 from pymonik.capture.fingerprint import content_digest
 from pymonik.graph.ir import Put
+from pymonik.graph.spelling import Spelling
 from pymonik.humanize import literal
 from pymonik.values.content import Content
 
@@ -64,13 +65,13 @@ def _given(node: Any) -> Any:
     """Return what is equal for nodes that are given the same, values of tasks by their names."""
     if isinstance(node, Put):
         return content_digest(node.content)
-    return tuple(column.spelled(_GIVEN) for step in node.steps for column in step.columns)
+    return tuple(column.accept(_GIVEN, node.n) for step in node.steps for column in step.columns)
 
 
-class _Given:
-    """What nodes are given: a `Spelling` in which values of tasks have the names of these."""
+class _Given(Spelling):
+    """What nodes are given: values of tasks have the names of these."""
 
-    def content(self, content: Content, holes: int) -> Any:
+    def content(self, content: Content, holes: int = 0) -> Any:
         """Return what is equal for equal contents of two graphs."""
         return content_digest(content, holes)
 
@@ -78,7 +79,7 @@ class _Given:
         """Return whose value it is, and which."""
         return name_of(node), index
 
-    def outputs(self, node: Any, indexes: range) -> Any:
+    def part(self, node: Any, indexes: range) -> Any:
         """Return whose values they are, and how many."""
         return name_of(node), len(indexes)
 

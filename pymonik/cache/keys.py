@@ -18,8 +18,8 @@ from weakref import WeakKeyDictionary
 from pymonik.capture.fingerprint import content_digest, deciding, parts_of
 from pymonik.capture.source import ModuleSource
 from pymonik.capture.source_closure import closure
-from pymonik.graph.columns import ListOf, Ref, Template
 from pymonik.graph.ir import Call, CallSpec, External, Put
+from pymonik.graph.slots import NodeRun, visit
 from pymonik.humanize import literal
 from pymonik.values.content import IMMEDIATE, Content
 
@@ -31,7 +31,7 @@ _SHOWN = 60
 
 
 class Keys:
-    """Return keys; remembers those of calls and of code."""
+    """Return keys; remembers those of calls and of code. A visitor of slot values: see `slots`."""
 
     def __init__(self) -> None:
         self._nodes: WeakKeyDictionary[Call, list[str | None]] = WeakKeyDictionary()
@@ -65,7 +65,7 @@ class Keys:
         """Describe the arguments of a call, so that two can be distinguished."""
         slots = [slot if node.n is None else slot.at(index) for slot in node.args]
         return [
-            (literal(slot) if type(slot) in IMMEDIATE else self._slot(slot) or "?")[:_SHOWN]
+            (literal(slot) if type(slot) in IMMEDIATE else visit(slot, self) or "?")[:_SHOWN]
             for slot in slots
         ]
 
@@ -85,37 +85,42 @@ class Keys:
             return [None] * count
 
     def _key(self, head: str, slots: Sequence[Any]) -> str | None:
-        parts = [self._slot(slot) for slot in slots]
+        parts = [visit(slot, self) for slot in slots]
         return None if None in parts else _digest(head + repr(parts))
 
-    def _slot(self, slot: Any) -> str | None:
-        kind = type(slot)
-        if kind is Content:
-            return self._content(slot)
-        if kind is Ref:
-            return self._output(slot.node, slot.index)
-        if kind is ListOf:
-            made = [self._output(node, i) for node, indexes in slot.runs for i in indexes]
-            return None if None in made else f"list {made}"
-        if kind is Template:
-            inner = [self._slot(one) for one in slot.slots]
-            filled = self._content(slot.content, len(slot.slots))
-            return None if None in inner else f"nested {filled} {inner}"
+    def immediate(self, value: Any) -> str | None:
+        """Name a plain value; None for what is none."""
+        kind = type(value)
         if kind in IMMEDIATE or kind is tuple:
-            return f"{kind.__name__}:{literal(slot)}"
+            return f"{kind.__name__}:{literal(value)}"
         return None
 
-    def _output(self, node: Any, index: int) -> str | None:
+    def content(self, content: Content, holes: int = 0) -> str:
+        """Name a content by its value, and by the code of the objects in it."""
+        modules = self._modules_of(content, self._snapshot)
+        return content_digest(content, holes) + "".join(f" {p}" for p in sorted(modules.items()))
+
+    def output(self, node: Any, index: int) -> str | None:
+        """Name an output by the key of its call."""
         if type(node) is Put:
-            return self._content(node.content)
+            return self.content(node.content)
         if type(node) is External:  # nobody here knows what it was made of
             return None
         return self.of(node)[index]
 
-    def _content(self, content: Content, holes: int = 0) -> str:
-        """Name a content by its value, and by the code of the objects in it."""
-        modules = self._modules_of(content, self._snapshot)
-        return content_digest(content, holes) + "".join(f" {p}" for p in sorted(modules.items()))
+    def outputs(self, runs: Sequence[NodeRun]) -> str | None:
+        """Name a list of outputs by the keys of their calls."""
+        made = [self.output(node, i) for node, indexes in runs for i in indexes]
+        return None if None in made else f"list {made}"
+
+    def template(self, content: Content, slots: Sequence[Any]) -> str | None:
+        """Name a content, and what goes into its holes."""
+        inner = [visit(slot, self) for slot in slots]
+        filled = self.content(content, len(slots))
+        return None if None in inner else f"nested {filled} {inner}"
+
+    def earlier(self, step: int) -> None:
+        """Return None: what is recorded has no steps."""
 
     def _modules_of(self, content: Content, snapshot: Any) -> Parts:
         """Return the local modules that a pickle names, with all they import.

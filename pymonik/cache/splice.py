@@ -8,18 +8,12 @@ map of which some elements are known leaves single calls for the rest.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from pymonik.graph.columns import (
-    Const,
-    Gather,
-    ListOf,
-    Range,
-    Ref,
-    Template,
-    Values,
-)
+from pymonik.graph.columns import Values
 from pymonik.graph.ir import Call, External, Graph, StandIn, original_of
+from pymonik.graph.slots import NodeRun, Ref, Replacement, same, substitute
 from pymonik.values.location import ScatteredLocation
 
 Place = tuple[Any, int]
@@ -130,40 +124,43 @@ class SplicedGraph:
     def _renamed(self, node: Call) -> Call:
         if not self._parts:
             return node
-        change = self._slot if node.n is None else self._column
-        args = tuple([change(argument, node.n) for argument in node.args])
-        if any(new is not old for new, old in zip(args, node.args)):
-            return self._stand_in(node, args)
-        return node
+        reused = _Reused(self._parts)
+        if node.n is None:
+            args = tuple([substitute(slot, reused) for slot in node.args])
+        else:
+            args = tuple([column.replaced(reused, node.n) for column in node.args])
+        return node if same(args, node.args) else self._stand_in(node, args)
 
-    def _column(self, column: Any, n: Any) -> Any:
-        kind = type(column)
-        if kind is Const:
-            value = self._slot(column.value, n)
-            return column if value is column.value else Const(value)
-        if not any(id(source) in self._parts for source, _ in column.outputs(n)):
-            return column
-        if kind in (Range, Gather, Values):
-            return Values([self._slot(column.at(i), n) for i in range(n)])
-        return column
 
-    def _slot(self, slot: Any, n: Any = None) -> Any:
-        kind = type(slot)
-        if kind is Ref and id(slot.node) in self._parts:
-            return Ref(*self._parts[id(slot.node)][slot.index])
-        if kind is ListOf and any(id(node) in self._parts for node, _ in slot.runs):
-            return ListOf(tuple(run for node, run in slot.runs for run in self._runs(node, run)))
-        if kind is Template:
-            inner = tuple([self._slot(one) for one in slot.slots])
-            same = all(new is old for new, old in zip(inner, slot.slots))
-            return slot if same else Template(slot.content, inner)
-        return slot
+class _Reused(Replacement):
+    """Outputs of calls that were taken out are found elsewhere, each on its own.
 
-    def _runs(self, node: Any, indexes: range) -> list[tuple[Any, range]]:
+    parts: where they are, by the ids of these calls.
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: Mapping[int, Sequence[Place]]) -> None:
+        self._parts = parts
+
+    def output(self, node: Any, index: int) -> Ref | None:
+        """Return an output where it is; None where it is still made."""
         parts = self._parts.get(id(node))
-        if parts is None:
-            return [(node, indexes)]
-        return [(other, range(at, at + 1)) for other, at in (parts[i] for i in indexes)]
+        return None if parts is None else Ref(*parts[index])
+
+    def column(self, node: Any, indexes: Sequence[int]) -> Values | None:
+        """Return the column of outputs where they are; None where they are still made."""
+        parts = self._parts.get(id(node))
+        return None if parts is None else Values([Ref(*parts[index]) for index in indexes])
+
+    def covers(self, node: Any) -> bool:
+        """Return whether a call was taken out."""
+        return id(node) in self._parts
+
+    def outputs(self, node: Any, indexes: range) -> Iterator[NodeRun]:
+        """Return outputs of a list where they are."""
+        parts = self._parts[id(node)]
+        return ((other, range(at, at + 1)) for other, at in (parts[i] for i in indexes))
 
 
 def is_cached(node: Call) -> bool:

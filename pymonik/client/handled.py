@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pymonik.graph.columns import refs_of
 from pymonik.graph.ir import Call
+from pymonik.graph.slots import refs_of
 from pymonik.values.outcome import PENDING, Failure
 
 

@@ -4,59 +4,60 @@
 same element, in a fused map, where it is a slot value, too.
 
 Enters: slot values, and nodes. Leaves: what is asked of all of them, by the same verbs as slot
-values are (`slots`), and the slot value of an element (`at`). What a node is, is the business of
-`ir`; how arguments are written, of `lines`, `analysis.encode` and `plan.inputs`.
+values are (`slots`), and the slot value of an element (`at`), or the column of some (`take`). What
+a node is, is the business of `ir`; how columns are made of slot values, of `compact`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from pymonik.graph.slots import (
     SLOTS,
-    ListOf,
     NodeRun,
     Ref,
-    Spelling,
-    Target,
-    Template,
+    Replacement,
+    Slot,
+    SlotVisitor,
     contents_of,
     refs_of,
     release,
-    spelled,
-    substitute,
+    same,
+    steps_of,
+    visit,
 )
 from pymonik.values.content import Content
 
-__all__ = [
-    "Column",
-    "Const",
-    "Gather",
-    "Immediates",
-    "ListOf",
-    "Range",
-    "Ref",
-    "Same",
-    "Template",
-    "Values",
-    "contents_of",
-    "refs_of",
-    "release",
-    "spelled",
-    "substitute",
-]
+
+class ColumnVisitor(SlotVisitor, Protocol):
+    """A format of columns, and of the slot values in them."""
+
+    def const(self, slot: Any) -> Any:
+        """Write the same slot value for every element."""
+
+    def immediates(self, values: Sequence[Any]) -> Any:
+        """Write an immediate for each element."""
+
+    def each(self, slots: Sequence[Any]) -> Any:
+        """Write a slot value for each element."""
+
+    def run(self, node: Any, indexes: range) -> Any:
+        """Write outputs of a node at equal distances, one for each element."""
+
+    def gather(self, node: Any, indexes: Sequence[int]) -> Any:
+        """Write outputs of a node in any order, one for each element."""
 
 
 class Column:
     """An argument of all calls of a map; these are the verbs of a column that names no node."""
 
     __slots__ = ()
-
-    @property
-    def whole(self) -> Any:
-        """The node whose outputs it is made of, None where there is no such one."""
-        return None
+    # The node whose outputs it is made of, None where there is no such one.
+    node: Any = None
+    # Whether it is the same for all elements, or outputs of one node at equal distances.
+    is_constant = False
+    is_run = False
 
     @property
     def length(self) -> int | None:
@@ -71,15 +72,23 @@ class Column:
         """Return the slot value of one element."""
         return self.own()[index]
 
+    def take(self, start: int, stop: int) -> Column:
+        """Return the column of the elements from start to stop."""
+        return self
+
     def outputs(self, n: int) -> Iterable[NodeRun]:
         """Return the outputs that `n` elements need."""
         return ()
 
+    def uses(self, n: int) -> Iterable[tuple[Any, bool]]:
+        """Return the nodes whose outputs `n` elements need: see `Slot.uses`."""
+        return ((node, False) for node, _ in self.outputs(n))
+
     def add_sources(self, sources: dict[int, Any]) -> None:
         """Add the nodes it needs, by id."""
 
-    def replaced(self, target: Target) -> Column:
-        """Return it with the outputs it names replaced by others."""
+    def replaced(self, by: Replacement, n: int) -> Any:
+        """Return it with the outputs it names replaced by others: itself where none is."""
         return self
 
     def contents(self, n: int) -> Iterator[tuple[Content, int]]:
@@ -88,9 +97,14 @@ class Column:
             for content in contents_of(slot):
                 yield content, 1
 
-    def spelled(self, spelling: Spelling) -> Any:
-        """Return what is equal for equal ones."""
-        return (type(self), *(spelled(slot, spelling) for slot in self.own()))
+    def steps(self) -> Iterable[int]:
+        """Return the earlier steps of its map whose values it needs."""
+        for slot in self.own():
+            yield from steps_of(slot)
+
+    def accept(self, visitor: ColumnVisitor, n: int) -> Any:
+        """Return it, for `n` elements, as a visitor writes it."""
+        raise NotImplementedError
 
     def release(self) -> None:
         """Let go of the liveness: its call stands in a graph from now on."""
@@ -100,43 +114,54 @@ class Const(Column):
     """The same slot value for every element."""
 
     __slots__ = ("value",)
+    is_constant = True
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
     def own(self) -> Sequence[Any]:
-        """Return the slot values that are written out in it."""
+        """Return the one slot value."""
         return (self.value,)
 
     def at(self, index: int) -> Any:
-        """Return the slot value of one element."""
+        """Return the one slot value."""
         return self.value
 
     def outputs(self, n: int) -> Iterable[NodeRun]:
-        """Return the outputs that `n` elements need."""
+        """Return the outputs that all elements need."""
         return refs_of(self.value)
 
+    def uses(self, n: int) -> Iterable[tuple[Any, bool]]:
+        """Return the nodes it needs; one element alone may be in step with what it uses."""
+        return self.value.uses(n, 0 if n == 1 else -1) if type(self.value) in SLOTS else ()
+
     def add_sources(self, sources: dict[int, Any]) -> None:
-        """Add the nodes it needs, by id."""
+        """Add the nodes that all elements need."""
         if type(self.value) in SLOTS:
             self.value.add_sources(sources)
 
-    def replaced(self, target: Target) -> Column:
-        """Return it with the outputs it names replaced by others."""
-        value = substitute(self.value, target)
-        return self if value is self.value else Const(value)
+    def replaced(self, by: Replacement, n: int) -> Column:
+        """Return the column of what stands for the outputs."""
+        value = self.value.replaced(by) if type(self.value) in _SLOTS else self.value
+        if value is self.value:
+            return self
+        return value if isinstance(value, Same) else Const(value)
 
     def contents(self, n: int) -> Iterator[tuple[Content, int]]:
-        """Return what is captured in it, and how many of `n` elements use each."""
+        """Return what is captured in it: all elements use it."""
         return ((content, n) for content in contents_of(self.value))
 
+    def accept(self, visitor: ColumnVisitor, n: int) -> Any:
+        """Return the slot value as a visitor writes it."""
+        return visitor.const(self.value)
+
     def release(self) -> None:
-        """Let go of the liveness: its call stands in a graph from now on."""
+        """Let go of the liveness of its slot value."""
         release(self.value)
 
 
-class Immediates(Column):
-    """An immediate for each element."""
+class _Written(Column):
+    """A slot value for each element, written out."""
 
     __slots__ = ("values",)
 
@@ -149,58 +174,86 @@ class Immediates(Column):
         return len(self.values)
 
     def own(self) -> Sequence[Any]:
-        """Return the slot values that are written out in it."""
+        """Return the slot values."""
         return self.values
+
+    def take(self, start: int, stop: int) -> Column:
+        """Return the column of the slot values from start to stop."""
+        return type(self)(self.values[start:stop])
+
+
+class Immediates(_Written):
+    """An immediate for each element: none of them is looked at but by formats."""
+
+    __slots__ = ()
 
     def contents(self, n: int) -> Iterator[tuple[Content, int]]:
-        """Return what is captured in it, and how many of `n` elements use each."""
+        """Return none."""
         return iter(())
 
+    def steps(self) -> Iterable[int]:
+        """Return none."""
+        return ()
 
-class Values(Column):
-    """A slot value of any kind for each element: blobs, gathers, bundles."""
+    def accept(self, visitor: ColumnVisitor, n: int) -> Any:
+        """Return the immediates as a visitor writes them."""
+        return visitor.immediates(self.values)
 
-    __slots__ = ("values",)
 
-    def __init__(self, values: Sequence[Any]) -> None:
-        self.values = values
+class Values(_Written):
+    """A slot value of any kind for each element: blobs, outputs of several nodes, lists."""
 
-    @property
-    def length(self) -> int:
-        """How many elements it has."""
-        return len(self.values)
-
-    def own(self) -> Sequence[Any]:
-        """Return the slot values that are written out in it."""
-        return self.values
+    __slots__ = ()
 
     def outputs(self, n: int) -> Iterator[NodeRun]:
-        """Return the outputs that `n` elements need."""
+        """Return the outputs of each slot value."""
         for slot in self.values:
             yield from refs_of(slot)
 
+    def uses(self, n: int) -> Iterator[tuple[Any, bool]]:
+        """Return the nodes of each slot value."""
+        for index, slot in enumerate(self.values):
+            if type(slot) in SLOTS:
+                yield from slot.uses(n, index)
+
     def add_sources(self, sources: dict[int, Any]) -> None:
-        """Add the nodes it needs, by id."""
+        """Add the nodes of each slot value."""
         for slot in self.values:
             if type(slot) is Ref:  # the usual case
                 sources[id(slot.node)] = slot.node
             elif type(slot) in SLOTS:
                 slot.add_sources(sources)
 
-    def replaced(self, target: Target) -> Column:
-        """Return it with the outputs it names replaced by others."""
-        return Values([substitute(slot, target) for slot in self.values])
+    def replaced(self, by: Replacement, n: int) -> Column:
+        """Return the column of what stands for the outputs of each slot value."""
+        values = [slot.replaced(by) if type(slot) in _SLOTS else slot for slot in self.values]
+        return self if same(values, self.values) else Values(values)
+
+    def accept(self, visitor: ColumnVisitor, n: int) -> Any:
+        """Return the slot values as a visitor writes them."""
+        return visitor.each(self.values)
 
     def release(self) -> None:
-        """Let go of the liveness: its call stands in a graph from now on."""
+        """Let go of the liveness of each slot value."""
         for slot in self.values:
             release(slot)
 
 
-class Range(Column):
+class _OfNode(Column):
+    """Outputs of one node, one for each element."""
+
+    __slots__ = ("node",)
+
+    def add_sources(self, sources: dict[int, Any]) -> None:
+        """Add the node."""
+        sources[id(self.node)] = self.node
+
+
+class Range(_OfNode):
     """Element i gets output `start + i * step` of a node."""
 
-    __slots__ = ("liveness", "node", "start", "step")
+    __slots__ = ("liveness", "start", "step")
+    is_run = True
 
     def __init__(self, node: Any, start: int, step: int, liveness: Any = None) -> None:
         self.node = node
@@ -208,51 +261,49 @@ class Range(Column):
         self.step = step
         self.liveness = liveness
 
-    @property
-    def whole(self) -> Any:
-        """The node whose outputs it is made of."""
-        return self.node
+    def indexes(self, n: int) -> range:
+        """Return the indexes of the outputs that `n` elements get."""
+        # A step of 0 cannot arise: such a column is a constant.
+        return range(self.start, self.start + n * self.step, self.step)
 
     def at(self, index: int) -> Any:
-        """Return the slot value of one element."""
+        """Return the output that one element gets."""
         return Ref(self.node, self.start + index * self.step, self.liveness)
 
+    def take(self, start: int, stop: int) -> Column:
+        """Return the outputs of the elements from start to stop."""
+        return Range(self.node, self.start + start * self.step, self.step)
+
     def outputs(self, n: int) -> Iterable[NodeRun]:
-        """Return the outputs that `n` elements need."""
-        # A step of 0 cannot arise: such a column is a constant.
-        return ((self.node, range(self.start, self.start + n * self.step, self.step)),)
+        """Return the outputs, which are one run."""
+        return ((self.node, self.indexes(n)),)
 
-    def add_sources(self, sources: dict[int, Any]) -> None:
-        """Add the nodes it needs, by id."""
-        sources[id(self.node)] = self.node
+    def uses(self, n: int) -> Iterable[tuple[Any, bool]]:
+        """Return the node; a range of all its outputs is in step with it."""
+        is_all = self.start == 0 and self.step == 1 and getattr(self.node, "n", 0) == n
+        return ((self.node, is_all),)
 
-    def replaced(self, target: Target) -> Column:
-        """Return it with the outputs it names replaced by others."""
-        node, start = target(self.node, self.start)
-        return self if node is self.node else Range(node, start, self.step)
+    def replaced(self, by: Replacement, n: int) -> Any:
+        """Return the column of what stands for the outputs."""
+        return by.column(self.node, self.indexes(n)) or self
 
-    def spelled(self, spelling: Spelling) -> Any:
-        """Return what is equal for equal ones."""
-        return (Range, spelling.output(self.node, self.start), self.step)
+    def accept(self, visitor: ColumnVisitor, n: int) -> Any:
+        """Return the outputs as a visitor writes them."""
+        return visitor.run(self.node, self.indexes(n))
 
     def release(self) -> None:
-        """Let go of the liveness: its call stands in a graph from now on."""
+        """Let go of its anchor."""
         self.liveness = None
 
 
-class Gather(Column):
+class Gather(_OfNode):
     """Element i gets output `indexes[i]` of a node: its values in another order, some of them."""
 
-    __slots__ = ("indexes", "node")
+    __slots__ = ("indexes",)
 
     def __init__(self, node: Any, indexes: Sequence[int]) -> None:
         self.node = node
         self.indexes = indexes
-
-    @property
-    def whole(self) -> Any:
-        """The node whose outputs it is made of."""
-        return self.node
 
     @property
     def length(self) -> int:
@@ -260,30 +311,31 @@ class Gather(Column):
         return len(self.indexes)
 
     def at(self, index: int) -> Any:
-        """Return the slot value of one element."""
+        """Return the output that one element gets."""
         return Ref(self.node, self.indexes[index])
 
+    def take(self, start: int, stop: int) -> Column:
+        """Return the outputs of the elements from start to stop."""
+        return Gather(self.node, self.indexes[start:stop])
+
     def outputs(self, n: int) -> Iterator[NodeRun]:
-        """Return the outputs that `n` elements need."""
+        """Return the outputs one by one."""
         return ((self.node, range(index, index + 1)) for index in self.indexes)
 
-    def add_sources(self, sources: dict[int, Any]) -> None:
-        """Add the nodes it needs, by id."""
-        sources[id(self.node)] = self.node
+    def uses(self, n: int) -> Iterable[tuple[Any, bool]]:
+        """Return the node, which it is not in step with."""
+        return ((self.node, False),)
 
-    def replaced(self, target: Target) -> Column:
-        """Return it with the outputs it names replaced by others."""
-        node, offset = target(self.node, 0)
-        if node is self.node:
-            return self
-        return Gather(node, [offset + i for i in self.indexes] if offset else self.indexes)
+    def replaced(self, by: Replacement, n: int) -> Any:
+        """Return the column of what stands for the outputs."""
+        return by.column(self.node, self.indexes) or self
 
-    def spelled(self, spelling: Spelling) -> Any:
-        """Return what is equal for equal ones."""
-        return (Gather, spelling.output(self.node, 0), *self.indexes)
+    def accept(self, visitor: ColumnVisitor, n: int) -> Any:
+        """Return the outputs as a visitor writes them."""
+        return visitor.gather(self.node, self.indexes)
 
 
-class Same(Column):
+class Same(Slot, Column):
     """Element i gets what an earlier step of a fused map made for element i."""
 
     __slots__ = ("step",)
@@ -292,9 +344,56 @@ class Same(Column):
         self.step = step
 
     def at(self, index: int) -> Any:
-        """Return the slot value of one element."""
+        """Return itself: it is a slot value, too."""
         return self
 
-    def spelled(self, spelling: Spelling) -> Any:
-        """Return what is equal for equal ones."""
-        return (Same, self.step)
+    def outputs(self, n: int = 0) -> Iterable[NodeRun]:
+        """Return none: the value is made by the same map."""
+        return ()
+
+    def uses(self, n: int = 0, index: int = 0) -> Iterable[tuple[Any, bool]]:
+        """Return none: the value is made by the same map."""
+        return ()
+
+    def replaced(self, by: Replacement, n: int = 0) -> Any:
+        """Return the step where it stands now."""
+        return Same(by.first_step + self.step) if by.first_step else self
+
+    def contents(self, n: int = 0) -> Iterator[Any]:
+        """Return none."""
+        return iter(())
+
+    def steps(self) -> Iterable[int]:
+        """Return the step."""
+        return (self.step,)
+
+    def accept(self, visitor: SlotVisitor, n: int = 0) -> Any:
+        """Return the earlier step as a visitor writes it."""
+        return visitor.earlier(self.step)
+
+
+# Columns that never name a node.
+NAMELESS = frozenset({Same, Immediates})
+# All slot values that are classes of ours.
+_SLOTS = SLOTS | {Same}
+# What can name an output, or hold what is captured, among arguments of calls and maps.
+ARGUMENTS = SLOTS | {Const, Immediates, Values, Range, Gather}
+
+
+def sources_of(arguments: Iterable[Any]) -> dict[int, Any]:
+    """Return the nodes that slot values, or columns, need, by id, in the order met."""
+    sources: dict[int, Any] = {}
+    for argument in arguments:
+        kind = type(argument)
+        if kind is Ref:  # the usual case
+            sources[id(argument.node)] = argument.node
+        elif kind in ARGUMENTS:
+            argument.add_sources(sources)
+    return sources
+
+
+def visit_arguments(arguments: Iterable[Any], n: int | None, visitor: ColumnVisitor) -> list[Any]:
+    """Return the arguments of a call (`n` is None), or of a map, as a visitor writes them."""
+    if n is None:
+        return [visit(slot, visitor) for slot in arguments]
+    return [column.accept(visitor, n) for column in arguments]

@@ -16,8 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pymonik.graph.columns import Column, Const, Gather, Immediates, Range, Values
-from pymonik.graph.slots import SLOTS, Ref
+from pymonik.graph.columns import ARGUMENTS, Column, sources_of
 from pymonik.values.content import Content
 
 if TYPE_CHECKING:
@@ -381,16 +380,9 @@ def taken(nodes: Iterable[Any]) -> Graph:
     for node in graph.nodes:
         if type(node) is Call:
             for argument in node.args:
-                kind = type(argument)
-                if kind is Ref:  # the usual case
-                    argument.liveness = None
-                elif kind in _ARGUMENTS:
+                if type(argument) in ARGUMENTS:
                     argument.release()
     return graph
-
-
-# What an argument can be beside an immediate or a content.
-_ARGUMENTS = SLOTS | {Const, Immediates, Values, Range, Gather}
 
 
 def _calls(node: Any) -> int:
@@ -403,28 +395,12 @@ def _calls(node: Any) -> int:
 
 def inputs(node: Any) -> Iterable[Any]:
     """Return the nodes a node needs, each once, in the order met."""
-    sources: dict[int, Any] = {}
     if isinstance(node, Map):
-        for step in node.steps:
-            for column in step.columns:
-                column.add_sources(sources)
-    elif isinstance(node, Call):
-        for argument in node.args:  # slot values of a call, columns of a map
-            if type(argument) is Ref:  # the usual case
-                sources[id(argument.node)] = argument.node
-            elif type(argument) in _ARGUMENTS:
-                argument.add_sources(sources)
-    return sources.values()
+        return sources_of(c for step in node.steps for c in step.columns).values()
+    return sources_of(node.args).values() if isinstance(node, Call) else ()
 
 
 def externals(graph: Graph) -> Iterable[External]:
     """Return the values of other programs that a graph uses, each once."""
     used = (source for node in graph.nodes for source in inputs(node))
     return {id(source): source for source in used if type(source) is External}.values()
-
-
-def sources_of(column: Column) -> Iterable[Any]:
-    """Return the nodes a column needs, each once."""
-    sources: dict[int, Any] = {}
-    column.add_sources(sources)
-    return sources.values()

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pymonik.graph.columns import Const, Gather, Immediates, ListOf, Range, Ref, Same, Template
+from pymonik.graph.columns import visit_arguments
+from pymonik.graph.slots import NodeRun, visit
 from pymonik.humanize import literal
 from pymonik.values.content import Content
 
@@ -20,12 +21,13 @@ _RUNS = 12
 
 def put_line(node: Any, numbers: dict[int, str]) -> str:
     """Return the line of an object that was put."""
-    return f"{numbers[id(node)]} = put {_slot(node.content, numbers)}{_label(node)}"
+    return f"{numbers[id(node)]} = put {_Arguments(numbers).content(node.content)}{_label(node)}"
 
 
 def call_line(node: Any, numbers: dict[int, str]) -> str:
     """Return the line of a call, or a map, as it was recorded."""
-    inner = _named(node.spec, _recorded_args(node, numbers))
+    visitor = _Arguments(numbers, n=node.n or 1)
+    inner = _named(node.spec, [*visit_arguments(node.args, node.n, visitor)])
     shape = "" if node.n is None else f"map[{node.n}] "
     mark = " *" if node.wanted else ""
     return f"{numbers[id(node)]} = {shape}{node.spec.name}({inner}){mark}{_label(node)}"
@@ -48,9 +50,9 @@ def _shape(node: Any) -> str:
 
 def _steps(node: Any, number: str, numbers: dict[int, str]) -> str:
     texts = []
-    numbers[id(Same)] = number  # what `Same` is short for, in this line
+    visitor = _Arguments(numbers, number, node.n)
     for place, step in enumerate(node.steps):
-        args = [_column(column, number, numbers, node.n) for column in step.columns]
+        args = [column.accept(visitor, node.n) for column in step.columns]
         call = f"{step.spec.name}({_named(step.spec, args)}){_mark(step.wanted)}"
         last = place == len(node.steps) - 1
         texts.append(call if last else f"{number}.{place} = {call}")
@@ -69,82 +71,87 @@ def _mark(wanted: bool | bytes) -> str:
     return " *" if all(wanted) else " ?" if any(wanted) else ""
 
 
-def _recorded_args(node: Any, numbers: dict[int, str]) -> list[str]:
-    if node.n is None:
-        return [_slot(slot, numbers) for slot in node.args]
-    return [_column(column, "", numbers, node.n) for column in node.args]
+class _Arguments:
+    """Writes slot values and columns of one node: a visitor of both.
+
+    number: what the node itself is called, n: how many elements it has.
+    """
+
+    def __init__(self, numbers: dict[int, str], number: str = "", n: int = 1) -> None:
+        self._numbers = numbers
+        self._number = number
+        self._n = n
+
+    def immediate(self, value: Any) -> str:
+        """Write a plain value, a long one shortened."""
+        text = literal(value)
+        return text if len(text) <= 24 else text[:20] + "…" + text[-1]
+
+    def content(self, content: Content) -> str:
+        """Write how large it is."""
+        return f"#{content.size}B"
+
+    def output(self, node: Any, index: int) -> str:
+        """Write the node, and which of its outputs it is where it has several."""
+        return self._name(node) if _is_single(node) else f"{self._name(node)}[{index}]"
+
+    def outputs(self, runs: Sequence[NodeRun]) -> str:
+        """Write the runs of a list; of many the first ones and the last."""
+        if len(runs) <= _RUNS:
+            return "[" + ", ".join(self._run(*run) for run in runs) + "]"
+        first = [self._run(*run) for run in runs[:3]]
+        return "[" + ", ".join([*first, f"… {len(runs) - 4} more", self._run(*runs[-1])]) + "]"
+
+    def template(self, content: Content, slots: Sequence[Any]) -> str:
+        """Write how large the content is, and what goes into its holes."""
+        return f"#{content.size}B(" + ", ".join(visit(slot, self) for slot in slots) + ")"
+
+    def earlier(self, step: int) -> str:
+        """Write the step of this node."""
+        return f"{self._number}.{step}"
+
+    def const(self, slot: Any) -> str:
+        """Write the slot value."""
+        return str(visit(slot, self))
+
+    def immediates(self, values: Sequence[Any]) -> str:
+        """Write the first few; of integers that follow one another the ends."""
+        if not values:
+            return "‹›"
+        first, last = values[0], values[-1]
+        if all(type(value) is int for value in (first, last)) and list(values) == list(
+            range(first, first + len(values))
+        ):
+            return f"{literal(first)}:{literal(first + len(values))}"
+        shown = [literal(value)[:12] for value in values[:3]]
+        return "‹" + ", ".join([*shown, *(["…"] if len(values) > 3 else [])]) + "›"
+
+    def each(self, slots: Sequence[Any]) -> str:
+        """Write the first few, and how many more there are."""
+        return self._list([visit(slot, self) for slot in slots[:_SHOWN]])
+
+    def run(self, node: Any, indexes: range) -> str:
+        """Write the node, and the slice of its outputs."""
+        return f"{self._name(node)}{_slice(indexes)}"
+
+    def gather(self, node: Any, indexes: Sequence[int]) -> str:
+        """Write the first few outputs, and how many more there are."""
+        return self._list([self.output(node, index) for index in indexes[:_SHOWN]])
+
+    def _list(self, first: list[str]) -> str:
+        rest = [f"… {self._n - _SHOWN} more"] if self._n > _SHOWN else []
+        return "‹" + ", ".join([*first, *rest]) + "›"
+
+    def _run(self, node: Any, indexes: range) -> str:
+        return f"*{self._name(node)}" if _is_single(node) else f"*{self.run(node, indexes)}"
+
+    def _name(self, node: Any) -> str:
+        """Return what a node is called: by its place here, or outside of the graph."""
+        return self._numbers.get(id(node), getattr(node, "outside", "%ext"))
 
 
-def _column(column: Any, number: str, numbers: dict[int, str], n: int) -> str:
-    kind = type(column)
-    if kind is Const:
-        return _slot(column.value, numbers)
-    if kind is Same:
-        return f"{number}.{column.step}"
-    if kind is Range:
-        run = range(column.start, column.start + n * column.step, column.step)
-        return f"{_name(column.node, numbers)}{_slice(run)}"
-    if kind is Immediates:
-        return _immediates(column.values)
-    if kind is Gather:
-        return _each([Ref(column.node, i) for i in column.indexes[:_SHOWN]], n, numbers)
-    return _each(column.values[:_SHOWN], len(column.values), numbers)
-
-
-def _immediates(values: Any) -> str:
-    if not values:
-        return "‹›"
-    first, last = values[0], values[-1]
-    if all(type(value) is int for value in (first, last)) and list(values) == list(
-        range(first, first + len(values))
-    ):
-        return f"{literal(first)}:{literal(first + len(values))}"
-    shown = [literal(value)[:12] for value in values[:3]]
-    return "‹" + ", ".join([*shown, *(["…"] if len(values) > 3 else [])]) + "›"
-
-
-def _each(first: Sequence[Any], n: int, numbers: dict[int, str]) -> str:
-    shown = [_slot(slot, numbers) for slot in first]
-    rest = [f"… {n - _SHOWN} more"] if n > _SHOWN else []
-    return "‹" + ", ".join([*shown, *rest]) + "›"
-
-
-def _slot(slot: Any, numbers: dict[int, str]) -> str:
-    kind = type(slot)
-    if kind is Ref:
-        name = _name(slot.node, numbers)
-        whole = getattr(slot.node, "n", None) in (None, 1)
-        return name if whole else f"{name}[{slot.index}]"
-    if kind is ListOf:
-        return "[" + ", ".join(_runs(slot.runs, numbers)) + "]"
-    if kind is Template:
-        return f"#{slot.content.size}B(" + ", ".join(_slot(s, numbers) for s in slot.slots) + ")"
-    if kind is Content:
-        return f"#{slot.size}B"
-    if kind is Same:
-        return f"{numbers[id(Same)]}.{slot.step}"
-    text = literal(slot)
-    return text if len(text) <= 24 else text[:20] + "…" + text[-1]
-
-
-def _runs(runs: Sequence[tuple[Any, range]], numbers: dict[int, str]) -> list[str]:
-    """Return the runs of a bundle; of many the first ones and the last."""
-    if len(runs) <= _RUNS:
-        return [_run(node, run, numbers) for node, run in runs]
-    shown = [_run(node, run, numbers) for node, run in (*runs[:3], runs[-1])]
-    return [*shown[:3], f"… {len(runs) - 4} more", shown[3]]
-
-
-def _run(node: Any, run: range, numbers: dict[int, str]) -> str:
-    name = _name(node, numbers)
-    if getattr(node, "n", None) in (None, 1):
-        return f"*{name}"
-    return f"*{name}{_slice(run)}"
-
-
-def _name(node: Any, numbers: dict[int, str]) -> str:
-    """Return what a node is called: by its place here, or outside of the graph."""
-    return numbers.get(id(node), getattr(node, "outside", "%ext"))
+def _is_single(node: Any) -> bool:
+    return getattr(node, "n", None) in (None, 1)
 
 
 def _slice(run: range) -> str:

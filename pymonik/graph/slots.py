@@ -4,9 +4,10 @@ An immediate (itself), a `Content`, a `Ref` to one output, a `ListOf` of outputs
 list), or `Template` (a content with holes for others).
 
 Enters: what recording captured. Leaves: what is asked of it, one verb for each thing: which outputs
-it needs (`outputs`, `add_sources`), the same with other nodes in their places (`replaced`), what is
-captured in it (`contents`), and what is equal for equal ones (`spelled`). Immediates and contents,
-which are no classes of ours, are asked through the functions at the end.
+it needs (`outputs`, `add_sources`), the same with others in their places (`replaced`), what is
+captured in it (`contents`), and how it is written in some format (`accept`): a format is a visitor,
+and stands where it is used. Immediates and contents, which are no classes of ours, are asked
+through the functions at the end.
 
 An argument of a recorded call is a use of the value that it names, wherever the handle goes: it
 holds the *liveness* of that value, by which the flush sees what is wanted (see `ir.Call`). Once a
@@ -15,34 +16,107 @@ flush has taken the call, its graph shows the use, and `release` lets go of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import operator
+import pickle
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
-from pymonik.values.content import Content
+from pymonik.values.content import IMMEDIATE, Content, Hole
 
 # Outputs of a node, by their indexes.
 NodeRun = tuple[Any, range]
-# Gives the output that is to stand where another one is named.
-Target = Callable[[Any, int], tuple[Any, int]]
 
 
-class Spelling(Protocol):
-    """Says what is equal for equal parts of an argument: see `spelled`."""
-
-    def content(self, content: Content, holes: int) -> Any:
-        """Spell a content that has so many holes."""
-
-    def output(self, node: Any, index: int) -> Any:
-        """Spell one output of a node."""
-
-    def outputs(self, node: Any, indexes: range) -> Any:
-        """Spell a run of outputs, in a list."""
+class SlotVisitor(Protocol):
+    """A format of slot values: says how each kind is written. See `visit`."""
 
     def immediate(self, value: Any) -> Any:
-        """Spell a plain value."""
+        """Write a plain value, or a failure that stands for one."""
+
+    def content(self, content: Content) -> Any:
+        """Write a captured value."""
+
+    def output(self, node: Any, index: int) -> Any:
+        """Write one output of a node."""
+
+    def outputs(self, runs: Sequence[NodeRun]) -> Any:
+        """Write a list of outputs."""
+
+    def template(self, content: Content, slots: Sequence[Any]) -> Any:
+        """Write a captured value with the slot values that go into its holes."""
+
+    def earlier(self, step: int) -> Any:
+        """Write the value of an earlier step of the same element, in a fused map."""
 
 
-class Ref:
+class Replacement:
+    """What is to stand where outputs of some nodes are named; as it is, nothing is replaced."""
+
+    __slots__ = ()
+    # How many steps stand before those of the map that is looked at, in the map that it becomes.
+    first_step = 0
+
+    def output(self, node: Any, index: int) -> Any:
+        """Return the slot value that stands for one output; None where it stays."""
+
+    def column(self, node: Any, indexes: Sequence[int]) -> Any:
+        """Return the column that stands for one output an element; None where they stay."""
+
+    def covers(self, node: Any) -> bool:
+        """Return whether others stand for the outputs of a node: only then `outputs` is asked."""
+        return False
+
+    def outputs(self, node: Any, indexes: range) -> Iterable[NodeRun] | None:
+        """Return the outputs that stand for some in a list; None where they are no outputs."""
+
+
+class Slot:
+    """The verbs of a slot value that names no output and has nothing captured in it."""
+
+    __slots__ = ()
+    # The node whose one output it is, None where there is no such one.
+    node: Any = None
+
+    def outputs(self) -> Iterable[NodeRun]:
+        """Return the outputs it needs."""
+        return ()
+
+    def uses(self, n: int, index: int) -> Iterable[tuple[Any, bool]]:
+        """Return the nodes whose outputs it needs, maybe several times.
+
+        index: which of `n` elements it is of: True where it needs the output of its own place in a
+        map as long, and no other.
+        """
+        return [
+            (node, run.start == index and len(run) == 1 and getattr(node, "n", 0) == n)
+            for node, run in self.outputs()
+        ]
+
+    def add_sources(self, sources: dict[int, Any]) -> None:
+        """Add the nodes it needs, by id."""
+
+    def replaced(self, by: Replacement) -> Any:
+        """Return it with the outputs it names replaced by others: itself where none is."""
+        return self
+
+    def contents(self) -> Iterable[Content]:
+        """Return what is captured in it."""
+        return ()
+
+    def steps(self) -> Iterable[int]:
+        """Return the earlier steps of the same element whose values it needs."""
+        return ()
+
+    def accept(self, visitor: SlotVisitor) -> Any:
+        """Return it as a visitor writes it."""
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """Let go of the liveness: its call stands in a graph from now on."""
+
+
+class Ref(Slot):
     """One output of a node, and the liveness of its value until a flush has taken the call."""
 
     __slots__ = ("liveness", "index", "node")
@@ -53,32 +127,32 @@ class Ref:
         self.liveness = liveness
 
     def outputs(self) -> Iterable[NodeRun]:
-        """Return the outputs it needs."""
+        """Return the output it is."""
         return ((self.node, range(self.index, self.index + 1)),)
 
+    def uses(self, n: int, index: int) -> Iterable[tuple[Any, bool]]:
+        """Return the node whose output it is."""
+        return ((self.node, self.index == index and getattr(self.node, "n", 0) == n),)
+
     def add_sources(self, sources: dict[int, Any]) -> None:
-        """Add the nodes it needs, by id."""
+        """Add the node whose output it is."""
         sources[id(self.node)] = self.node
 
-    def replaced(self, target: Target) -> Ref:
-        """Return it with the outputs it names replaced by others."""
-        node, index = target(self.node, self.index)
-        return self if node is self.node and index == self.index else Ref(node, index)
+    def replaced(self, by: Replacement) -> Any:
+        """Return what stands for the output."""
+        made = by.output(self.node, self.index)
+        return self if made is None else made
 
-    def contents(self) -> Iterable[Content]:
-        """Return what is captured in it."""
-        return ()
-
-    def spelled(self, spelling: Spelling) -> Any:
-        """Return what is equal for equal ones."""
-        return spelling.output(self.node, self.index)
+    def accept(self, visitor: SlotVisitor) -> Any:
+        """Return the output as a visitor writes it."""
+        return visitor.output(self.node, self.index)
 
     def release(self) -> None:
-        """Let go of the liveness: its call stands in a graph from now on."""
+        """Let go of its anchor."""
         self.liveness = None
 
 
-class ListOf:
+class ListOf(Slot):
     """Outputs that arrive as one list: runs of (node, range of indexes), and their liveness."""
 
     __slots__ = ("liveness_of", "runs")
@@ -91,32 +165,36 @@ class ListOf:
         return sum(len(indexes) for _, indexes in self.runs)
 
     def outputs(self) -> Iterable[NodeRun]:
-        """Return the outputs it needs."""
+        """Return the outputs in the list."""
         return self.runs
 
     def add_sources(self, sources: dict[int, Any]) -> None:
-        """Add the nodes it needs, by id."""
+        """Add the nodes whose outputs are in the list."""
         for node, _ in self.runs:
             sources[id(node)] = node
 
-    def replaced(self, target: Target) -> ListOf:
-        """Return it with the outputs it names replaced by others."""
-        return ListOf(_merge_runs(self.runs, target))
+    def replaced(self, by: Replacement) -> Slot:
+        """Return the list of what stands for the outputs; runs that now follow on are one."""
+        runs: list[NodeRun] = []
+        for node, indexes in self.runs:
+            new = by.outputs(node, indexes) if by.covers(node) else ((node, indexes),)
+            if new is None:
+                slots = [Ref(node, i).replaced(by) for node, run in self.runs for i in run]
+                return Template(list_of_holes(len(slots)), tuple(slots))
+            runs += new
+        merged = _merged(runs)
+        return self if merged == self.runs else ListOf(merged)
 
-    def contents(self) -> Iterable[Content]:
-        """Return what is captured in it."""
-        return ()
-
-    def spelled(self, spelling: Spelling) -> Any:
-        """Return what is equal for equal ones."""
-        return (ListOf, *(spelling.outputs(node, indexes) for node, indexes in self.runs))
+    def accept(self, visitor: SlotVisitor) -> Any:
+        """Return the list as a visitor writes it."""
+        return visitor.outputs(self.runs)
 
     def release(self) -> None:
-        """Let go of the liveness: its call stands in a graph from now on."""
+        """Let go of its liveness."""
         self.liveness_of = ()
 
 
-class Template:
+class Template(Slot):
     """A content with numbered holes, and the slot values that go there."""
 
     __slots__ = ("content", "slots")
@@ -126,41 +204,73 @@ class Template:
         self.slots = slots
 
     def outputs(self) -> Iterator[NodeRun]:
-        """Return the outputs it needs."""
+        """Return the outputs that go into its holes."""
         for slot in self.slots:
             yield from refs_of(slot)
 
     def add_sources(self, sources: dict[int, Any]) -> None:
-        """Add the nodes it needs, by id."""
+        """Add the nodes whose outputs go into its holes."""
         for slot in self.slots:
             if type(slot) in SLOTS:
                 slot.add_sources(sources)
 
-    def replaced(self, target: Target) -> Template:
-        """Return it with the outputs it names replaced by others."""
-        return Template(self.content, tuple([substitute(slot, target) for slot in self.slots]))
+    def replaced(self, by: Replacement) -> Template:
+        """Return the content with what stands for the outputs in its holes."""
+        slots = tuple([substitute(slot, by) for slot in self.slots])
+        return self if same(slots, self.slots) else Template(self.content, slots)
 
     def contents(self) -> Iterator[Content]:
-        """Return what is captured in it."""
+        """Return the content, and what is captured in its holes."""
         yield self.content
         for slot in self.slots:
             yield from contents_of(slot)
 
-    def spelled(self, spelling: Spelling) -> Any:
-        """Return what is equal for equal ones."""
-        inner = [spelled(slot, spelling) for slot in self.slots]
-        return (Template, spelling.content(self.content, len(self.slots)), *inner)
+    def steps(self) -> Iterator[int]:
+        """Return the earlier steps whose values go into its holes."""
+        for slot in self.slots:
+            yield from steps_of(slot)
+
+    def accept(self, visitor: SlotVisitor) -> Any:
+        """Return it as a visitor writes it."""
+        return visitor.template(self.content, self.slots)
 
     def release(self) -> None:
-        """Let go of the liveness: its call stands in a graph from now on."""
+        """Let go of the liveness in its holes."""
         for slot in self.slots:
             release(slot)
 
 
+# Slot values that may name an output, or hold what is captured.
 SLOTS = frozenset({Ref, ListOf, Template})
+# What names none.
+VALUES = IMMEDIATE | {tuple, Content}
+# What an argument can only be when it was captured before.
+CAPTURED = SLOTS | {Content}
+
+
+@lru_cache(maxsize=64)
+def list_of_holes(count: int) -> Content:
+    """Return the content of a list of holes: what a list is where not all in it are outputs."""
+    return Content(pickle.dumps([Hole(number) for number in range(count)], protocol=5))
+
+
+@lru_cache(maxsize=64)
+def tuple_of_holes(count: int) -> Content:
+    """Return the content of a tuple of holes."""
+    return Content(pickle.dumps(tuple(map(Hole, range(count))), protocol=5))
 
 
 # ----- the same of any slot value: immediates and contents name no output
+
+
+def visit(slot: Any, visitor: SlotVisitor) -> Any:
+    """Return a slot value as a visitor writes it."""
+    kind = type(slot)
+    if kind in IMMEDIATE:  # most of them
+        return visitor.immediate(slot)
+    if isinstance(slot, Slot):
+        return slot.accept(visitor)
+    return visitor.content(slot) if kind is Content else visitor.immediate(slot)
 
 
 def refs_of(slot: Any) -> Iterable[NodeRun]:
@@ -168,45 +278,46 @@ def refs_of(slot: Any) -> Iterable[NodeRun]:
     return slot.outputs() if type(slot) in SLOTS else ()
 
 
-def substitute(slot: Any, target: Target) -> Any:
-    """Return a slot value with every output it names replaced by another."""
-    return slot.replaced(target) if type(slot) in SLOTS else slot
+def substitute(slot: Any, by: Replacement) -> Any:
+    """Return a slot value with the outputs it names replaced by others."""
+    return slot.replaced(by) if isinstance(slot, Slot) else slot
 
 
 def contents_of(slot: Any) -> Iterable[Content]:
     """Return what is captured in a slot value."""
-    if type(slot) in SLOTS:
-        return slot.contents()  # type: ignore[no-any-return]
+    if isinstance(slot, Slot):
+        return slot.contents()
     return (slot,) if isinstance(slot, Content) else ()
 
 
-def spelled(slot: Any, spelling: Spelling) -> Any:
-    """Return what is equal for equal slot values; it can be hashed where all parts can."""
-    if hasattr(slot, "spelled"):
-        return slot.spelled(spelling)
-    return spelling.content(slot, 0) if type(slot) is Content else spelling.immediate(slot)
+def steps_of(slot: Any) -> Iterable[int]:
+    """Return the earlier steps of the same element whose values a slot value needs."""
+    return slot.steps() if isinstance(slot, Slot) else ()
+
+
+def same(one: Iterable[Any], other: Iterable[Any]) -> bool:
+    """Return whether two sequences as long hold the very same objects."""
+    return all(map(operator.is_, one, other))
 
 
 def release(slot: Any) -> None:
     """Let go of the liveness that a slot value holds."""
-    if type(slot) in SLOTS:
+    if isinstance(slot, Slot):
         slot.release()
 
 
-def _merge_runs(
-    runs: Iterable[tuple[Any, range]], target: Callable[[Any, int], tuple[Any, int]]
-) -> tuple[tuple[Any, range], ...]:
-    merged: list[tuple[Any, range]] = []
+def _merged(runs: Iterable[NodeRun]) -> tuple[NodeRun, ...]:
+    """Return runs, each with those behind it that go on where it ends."""
+    merged: list[NodeRun] = []
     for node, indexes in runs:
         if not indexes:
             continue
-        new, first = target(node, indexes[0])
         step = indexes.step if len(indexes) > 1 else 1
-        run = range(first, first + len(indexes) * step, step)
-        if merged and merged[-1][0] is new and _follows(merged[-1][1], run):
+        run = range(indexes[0], indexes[0] + len(indexes) * step, step)
+        if merged and merged[-1][0] is node and _follows(merged[-1][1], run):
             last = merged.pop()[1]
             run = range(last.start, run.start + len(run) * run.step, run.step)
-        merged.append((new, run))
+        merged.append((node, run))
     return tuple(merged)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from pymonik.errors import GraphError
-from pymonik.graph.columns import Same
 from pymonik.graph.ir import Call, External, Graph, Map, Put, inputs
 
 
@@ -59,8 +58,9 @@ def _step_shape(node: Map, number: int, step: Any) -> Iterator[str]:
         length = column.length
         if length is not None and length != node.n:
             yield f"step {number} has a column of {length}, the map is {node.n} long"
-        if isinstance(column, Same) and not 0 <= column.step < number:
-            yield f"step {number} uses step {column.step}, which is not before it"
+        for earlier in column.steps():
+            if not 0 <= earlier < number:
+                yield f"step {number} uses step {earlier}, which is not before it"
         for source, indexes in column.outputs(node.n):
             size = source.n if isinstance(source, (Map, External)) else None
             if size is not None and indexes and not 0 <= min(indexes) <= max(indexes) < size:

@@ -10,18 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from pymonik.errors import GraphError
-from pymonik.graph.columns import (
-    Const,
-    Gather,
-    Immediates,
-    ListOf,
-    Range,
-    Ref,
-    Same,
-    Template,
-    Values,
-)
+from pymonik.graph.columns import Column
 from pymonik.graph.ir import External, Map, Put
+from pymonik.graph.slots import NodeRun, visit
 from pymonik.values.content import Content
 from pymonik.values.location import Location, ScatteredLocation
 from pymonik.values.outcome import Failure
@@ -64,53 +55,62 @@ class Inputs:
         self.lowering.add_blob(content)
         return self.position(content)
 
-    def column(self, column: Any, start: int, stop: int) -> Any:
+    def column(self, column: Column, start: int, stop: int) -> Any:
         """Return what fills a parameter of the elements from start to stop."""
-        kind = type(column)
-        if kind is Immediates:
-            return ("s", list(column.values[start:stop]))
-        if kind is Const:
-            return self.slot(column.value)
-        if kind is Same:
-            return ("p", column.step)
-        if kind is Gather:
-            return ("r", self.gathered(column.node, column.indexes[start:stop]))
-        if kind is Range:
-            first = column.start + start * column.step
-            indexes = range(first, first + (stop - start) * column.step, column.step)
-            return ("r", self.runs(column.node, indexes))
-        return self.each(column, start, stop)
+        return column.take(start, stop).accept(self, stop - start)
 
-    def each(self, column: Values, start: int, stop: int) -> Any:
-        """Return what fills a parameter with values of their own, some of other calls."""
-        if all(type(value) is Ref and type(value.node) is not Put for value in column.values):
-            refs = column.values[start:stop]
-            return (
-                "r",
-                [
-                    run
-                    for ref in refs
-                    for run in self.runs(ref.node, range(ref.index, ref.index + 1))
-                ],
-            )
-        return ("m", [self.slot(value) for value in column.values[start:stop]])
+    # ----- what fills a parameter: a visitor of columns and slot values
 
-    def slot(self, slot: Any) -> Any:
-        """Return what fills a parameter of one call."""
-        kind = type(slot)
-        if kind is Ref:
-            if type(slot.node) is Put:
-                return ("c", self.item(slot.node.content))
-            return ("r", self.runs(slot.node, range(slot.index, slot.index + 1)))
-        if kind is Content:
-            return ("c", self.item(slot))
-        if kind is ListOf:
-            return ("b", [part for node, run in slot.runs for part in self.bundle(node, run)])
-        if kind is Template:
-            return ("n", self.item(slot.content), [self.slot(inner) for inner in slot.slots])
-        if kind is Same:
-            return ("p", slot.step)
-        return ("x", slot) if kind is Failure else ("v", slot)
+    def immediate(self, value: Any) -> Any:
+        """Fill it with a plain value, or with a failure that stands for one."""
+        return ("x", value) if type(value) is Failure else ("v", value)
+
+    def content(self, content: Content) -> Any:
+        """Fill it with a captured value."""
+        return ("c", self.item(content))
+
+    def output(self, node: Any, index: int) -> Any:
+        """Fill it with an output."""
+        if type(node) is Put:
+            return self.content(node.content)
+        return ("r", self.runs(node, range(index, index + 1)))
+
+    def outputs(self, runs: Sequence[NodeRun]) -> Any:
+        """Fill it with a list of outputs."""
+        return ("b", [part for node, indexes in runs for part in self.bundle(node, indexes)])
+
+    def template(self, content: Content, slots: Sequence[Any]) -> Any:
+        """Fill it with a captured value, whose holes are filled."""
+        return ("n", self.item(content), [visit(slot, self) for slot in slots])
+
+    def earlier(self, step: int) -> Any:
+        """Fill it with what an earlier step has made."""
+        return ("p", step)
+
+    def const(self, slot: Any) -> Any:
+        """Fill it with the same for all elements."""
+        return visit(slot, self)
+
+    def immediates(self, values: Sequence[Any]) -> Any:
+        """Fill it with plain values."""
+        return ("s", list(values))
+
+    def each(self, slots: Sequence[Any]) -> Any:
+        """Fill it with values of any kind: where all of them are outputs, with one list of runs."""
+        filled = [visit(slot, self) for slot in slots]
+        if all(each[0] == "r" for each in filled):
+            return ("r", [run for _, runs in filled for run in runs])
+        return ("m", filled)
+
+    def run(self, node: Any, indexes: range) -> Any:
+        """Fill it with outputs at equal distances."""
+        return ("r", self.runs(node, indexes))
+
+    def gather(self, node: Any, indexes: Sequence[int]) -> Any:
+        """Fill it with outputs in any order."""
+        return ("r", self.gathered(node, indexes))
+
+    # ----- where they are found
 
     def bundle(self, node: Any, indexes: range) -> Iterable[Any]:
         """Return what fills a parameter with elements of a node."""

@@ -13,8 +13,8 @@ from itertools import pairwise
 from typing import Any
 
 from pymonik.capture.freeze import pickled_types
-from pymonik.graph.columns import Const, Same, Template, Values
 from pymonik.graph.ir import Call, CallSpec, Graph, Map, Put, Step, inputs, line_of, original_of
+from pymonik.graph.slots import steps_of
 from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit
@@ -232,27 +232,14 @@ def _note_loose(node: Map, stored: Sequence[int], unit_outputs: Sequence[Outputs
     for output, (before, last) in enumerate(pairwise(stored), 1):
         for number in range(before + 1, last + 1):
             columns, earlier = node.steps[number].columns, number - 1
-            if any(type(column) is Same and column.step == earlier for column in columns):
+            if any(column.length is None and earlier in column.steps() for column in columns):
                 continue  # all of them do
             for index in range(node.n):
-                if not any(_uses_step(column, index, earlier) for column in columns):
+                if not any(earlier in steps_of(column.at(index)) for column in columns):
                     places = found.setdefault(unit_outputs[index // chunk], set())
                     places.add((output, index % chunk))
     for outputs, places in found.items():
         outputs.loose = places
-
-
-def _uses_step(column: Any, index: int, step: int) -> bool:
-    """Return whether an element of a column is, or holds, what a step makes for the element."""
-    slots = [column.values[index] if type(column) is Values else column]
-    for slot in slots:
-        if type(slot) is Same and slot.step == step:
-            return True
-        if type(slot) is Template:
-            slots += slot.slots
-        elif type(slot) is Const:
-            slots.append(slot.value)
-    return False
 
 
 def _may_ask(spec: CallSpec) -> bool:

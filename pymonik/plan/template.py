@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from pymonik.graph.columns import Const, substitute
+from pymonik.graph.columns import Const
 from pymonik.graph.ir import Call, CallSpec, Graph, Map, Step
+from pymonik.graph.slots import Replacement, substitute, visit
 from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit
@@ -25,6 +26,8 @@ from pymonik.wire.program import Program
 
 # Places in a program from which calls of one spec are made: a loop has one.
 _PLACES = 8
+# The graph has one node: nothing in it names another.
+_NOTHING = Replacement()
 
 
 class _Blobs:
@@ -55,10 +58,10 @@ class _Template:
     def plan_of(self, call: Call, is_wanted: bool) -> Plan:
         """Return the plan of a call: see `plan.lower`, which makes those of all graphs."""
         spec, lowering = call.spec, _Blobs(self.limit)
-        slots = [substitute(slot, _itself) for slot in call.args]
+        slots = [substitute(slot, _NOTHING) for slot in call.args]
         needed = Inputs(lowering)
         needed.item(spec.code.content)  # first, as in all units
-        columns = tuple([needed.slot(slot) for slot in slots])
+        columns = tuple([visit(slot, needed) for slot in slots])
         places = None if spec.pure else seeds.folded(spec.root, [call.place])
         own = ((columns, is_wanted, self.site, None, places),)
         outputs = Outputs(1, 1 if is_wanted else 0)
@@ -76,10 +79,6 @@ class _Template:
         graph = Graph((node,), {}, self.notes)
         blobs = tuple(lowering.blobs.values())
         return Plan((unit,), blobs, {}, 1, graph, ((node, [location]),))
-
-
-def _itself(node: Any, index: int) -> tuple[Any, int]:
-    return node, index
 
 
 class Templates:

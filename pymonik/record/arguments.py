@@ -12,15 +12,13 @@ from weakref import WeakValueDictionary
 
 from pymonik.capture.function import LONG, SMALL, Interner, is_immediate_tuple
 from pymonik.errors import NoClientError
-from pymonik.graph.columns import Const, Immediates, ListOf, Range, Ref, Template, Values
+from pymonik.graph.columns import Const, Immediates, Range, Values
 from pymonik.graph.ir import Put
+from pymonik.graph.slots import CAPTURED, ListOf, Ref, Template
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
 from pymonik.settings import settings
 from pymonik.values.content import IMMEDIATE, Content
-
-# Slot values that are no arguments of a user: captured already.
-_CAPTURED = frozenset({Content, Template, ListOf, Ref})
 
 
 def _keep_all() -> None:
@@ -72,7 +70,7 @@ class Arguments:
             return value
         if kind is ResultHandle or kind is MultiResultHandle:
             return self.slot_of_lazy(value)
-        if (kind is tuple and is_immediate_tuple(value)) or kind in _CAPTURED:
+        if (kind is tuple and is_immediate_tuple(value)) or kind in CAPTURED:
             return value
         if kind is list and len(value) > 1 and set(map(type, value)) == {ResultHandle}:
             # A list of nothing but handles is what a MultiResultHandle is: no pickle around it.

@@ -17,8 +17,9 @@ from copy import copy
 from typing import Any, TypeVar
 
 from pymonik.errors import OptionsError
-from pymonik.graph.columns import Const, Template
+from pymonik.graph.columns import Const
 from pymonik.graph.ir import Call, CallSpec, Put
+from pymonik.graph.slots import Template
 from pymonik.record.arguments import Arguments, ScopeState
 from pymonik.record.builtin_tasks import builtin, calling, identity, unpacked
 from pymonik.record.handle import ResultHandle, handle_to

@@ -17,7 +17,8 @@ from pymonik._pickled import pickled, public
 from pymonik.capture.function import SMALL
 from pymonik.environment.parse import environment_of
 from pymonik.errors import NoClientError, TaskDefinitionError
-from pymonik.graph.columns import Const, Template
+from pymonik.graph.columns import Const
+from pymonik.graph.slots import Template
 from pymonik.record.arguments import Arguments
 from pymonik.record.builtin_tasks import (
     builtin,

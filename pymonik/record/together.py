@@ -6,21 +6,19 @@ then all of them are one argument, a pickle in which shared objects stay shared.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
 from pymonik.capture.function import SMALL
 from pymonik.capture.sharing import do_share, noting
-from pymonik.graph.columns import ListOf, Ref, Template, Values
+from pymonik.graph.columns import Values
+from pymonik.graph.slots import CAPTURED, Template, tuple_of_holes
 from pymonik.record.arguments import Arguments
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
-from pymonik.values.content import Content, Hole
 
 # What holds nothing that two arguments could share, or is no object yet.
-_LIGHT = SMALL | {str, bytes, ResultHandle, MultiResultHandle, Content, Template, ListOf, Ref}
+_LIGHT = SMALL | CAPTURED | {str, bytes, ResultHandle, MultiResultHandle}
 
 
 def captured(
@@ -81,15 +79,7 @@ def whole_rows(capture: Arguments, columns: Sequence[Any], rows: dict[int, Any],
 def row_of(capture: Arguments, slots: Sequence[Any]) -> Template:
     """Return a row whose values are captured already."""
     filled = [
-        slot
-        if type(slot) in (Content, Template, ListOf, Ref)
-        else capture.interner.freeze(slot, "an argument")[0]
+        slot if type(slot) in CAPTURED else capture.interner.freeze(slot, "an argument")[0]
         for slot in slots
     ]
-    return Template(_holes(len(filled)), tuple(filled))
-
-
-@cache
-def _holes(count: int) -> Content:
-    """Return a tuple of holes."""
-    return Content(pickle.dumps(tuple(map(Hole, range(count))), protocol=5))
+    return Template(tuple_of_holes(len(filled)), tuple(filled))

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pymonik.analysis.shape import captured
-from pymonik.graph.columns import refs_of
 from pymonik.graph.ir import Map
+from pymonik.graph.slots import refs_of
 from pymonik.plan.plan import Plan
 
 # Of a plan with more, the first are kept.
@@ -70,8 +70,8 @@ def _sources(node: Map) -> list[tuple[Any, int]]:
     sources: list[tuple[Any, int]] = []
     for step in node.steps:
         for column in step.columns:
-            if column.whole is not None:
-                sources.append((column.whole, node.n))
+            if column.node is not None:
+                sources.append((column.node, node.n))
                 continue
             slots = column.own()
             sources += _of_slots(slots[:: max(1, -(-len(slots) // _LOOKED_AT))])

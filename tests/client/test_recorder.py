@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from pymonik.errors import CaptureError, NoClientError, OptionsError
-from pymonik.graph.columns import Ref
+from pymonik.graph.slots import Ref
 from pymonik.record.arguments import Arguments, ScopeState
 from pymonik.record.recorder import Recorder
 from pymonik.record.signature import Signature

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pymonik.graph.columns import Same, refs_of
+from pymonik.graph.columns import Same
 from pymonik.graph.ir import Call, Graph, Map, Put, inputs
+from pymonik.graph.slots import refs_of
 
 
 def seconds(node: Any) -> float:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from pymonik.errors import GraphError
-from pymonik.graph.columns import Const, Gather, Immediates, Range, Ref, Same, Values
+from pymonik.graph.columns import Const, Gather, Immediates, Range, Same, Values
 from pymonik.graph.ir import CallSpec, Graph, Map, Step
 from pymonik.graph.passes import run_passes
+from pymonik.graph.slots import Ref
 from pymonik.graph.target import Target
 from pymonik.graph.verify import verify
 from pymonik.values.options import TaskOptions

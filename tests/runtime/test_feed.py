@@ -78,7 +78,7 @@ def test_a_list_of_outputs_objects_put_among_them() -> None:
 
 def test_a_content_with_holes() -> None:
     from pymonik import MultiResultHandle
-    from pymonik.graph.columns import Template
+    from pymonik.graph.slots import Template
     from tests.graph.programs import TASKS, recorded, recording
 
     with recording() as client:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pymonik.graph.columns import visit_arguments
 from pymonik.graph.ir import Call, Graph, original_of
-from pymonik.graph.slots import Ref, spelled
+from pymonik.graph.spelling import Spelling
 from pymonik.humanize import literal
 from pymonik.values.content import Content
 
@@ -28,7 +29,7 @@ def cse(graph: Graph, target: Target) -> Graph:
     notes = list(graph.notes)
     for node in graph.nodes:
         if isinstance(node, Call) and node.spec.pure and not node.is_named:
-            key = (node.spec, node.n, tuple([spelled(arg, names) for arg in node.args]))
+            key = (node.spec, node.n, tuple(visit_arguments(node.args, node.n, names)))
             original = first.setdefault(key, node)
             if original is not node:
                 aliases[original_of(node)] = original
@@ -38,21 +39,21 @@ def cse(graph: Graph, target: Target) -> Graph:
     return Graph(tuple(nodes), aliases, tuple(notes))
 
 
-class _Names:
-    """What calls must agree on to be equal: a `Spelling` of their arguments."""
+class _Names(Spelling):
+    """What arguments must agree on to be equal."""
 
     def __init__(self, aliases: dict[Call, Call]) -> None:
         self._aliases = aliases
 
-    def content(self, content: Content, holes: int) -> Any:
+    def content(self, content: Content, holes: int = 0) -> Any:
         """Return it: contents are interned, so that equal ones are one object."""
         return content
 
     def output(self, node: Any, index: int) -> Any:
         """Return which output of which of equal calls it is."""
-        return Ref, self._aliases.get(node, node), index
+        return "output", self._aliases.get(node, node), index
 
-    def outputs(self, node: Any, indexes: range) -> Any:
+    def part(self, node: Any, indexes: range) -> Any:
         """Return which outputs they are."""
         return self._aliases.get(node, node), indexes
 

@@ -8,16 +8,13 @@ many steps.
 
 from __future__ import annotations
 
-import operator
-import pickle
-from collections.abc import Collection
-from functools import lru_cache
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.columns import Const, ListOf, Range, Ref, Same, Template, Values
+from pymonik.graph.columns import Same
 from pymonik.graph.ir import Graph, Map, Step
 from pymonik.graph.rewrite import rewrite, uses
-from pymonik.values.content import Content, Hole
+from pymonik.graph.slots import Replacement
 
 if TYPE_CHECKING:
     from pymonik.graph.target import Target
@@ -130,57 +127,40 @@ def _joined(chain: _Chain) -> Map:
     """Make one map of a chain: values that flow inside it are those of earlier steps."""
     steps: list[Step] = []
     last: dict[int, int] = {}
+    inside = _Inside(last)
     for node in reversed(chain.maps):
-        first = len(steps)
+        inside.first_step = len(steps)
         for step in node.steps:
-            columns = tuple([_column(column, first, last, node.n) for column in step.columns])
+            columns = tuple([column.replaced(inside, node.n) for column in step.columns])
             steps.append(Step(step.spec, columns, step.origins, step.wanted))
         last[id(node)] = len(steps) - 1
     return chain.maps[0].of_steps(tuple(steps))
 
 
-def _column(column: Any, first: int, last: dict[int, int], n: int) -> Any:
-    kind = type(column)
-    if kind is Const and n == 1 and type(column.value) is Ref:  # a link of a chain
-        step = last.get(id(column.value.node))
-        return column if step is None else Same(step)
-    if kind is Same:
-        return Same(first + column.step) if first else column
-    if kind is Range and id(column.node) in last:
-        return Same(last[id(column.node)])
-    if kind is Const and n == 1:
-        value = column.value
-        slot = _slot(value, first, last)
-        if slot is value:
-            return column
-        return slot if type(slot) is Same else Const(slot)
-    if kind is Values:
-        slots = [_slot(value, first, last) for value in column.values]
-        changed = not all(map(operator.is_, slots, column.values))
-        return Values(slots) if changed else column
-    return column
+class _Inside(Replacement):
+    """Steps of one map stand for the outputs of maps that have joined it.
 
+    last: the last steps of these maps, by their ids. They are used element by element.
+    """
 
-def _slot(slot: Any, first: int, last: dict[int, int]) -> Any:
-    kind = type(slot)
-    if kind is Ref:
-        step = last.get(id(slot.node))
-        return slot if step is None else Same(step)
-    if kind is Same:
-        return Same(first + slot.step)
-    if kind is Template:
-        slots = tuple([_slot(inner, first, last) for inner in slot.slots])
-        return slot if all(map(operator.is_, slots, slot.slots)) else Template(slot.content, slots)
-    if kind is ListOf and any(id(node) in last for node, _ in slot.runs):
-        refs = [Ref(node, index) for node, indexes in slot.runs for index in indexes]
-        return Template(_list_of(len(refs)), tuple([_slot(ref, first, last) for ref in refs]))
-    return slot
+    __slots__ = ("_last", "first_step")
 
+    def __init__(self, last: Mapping[int, int]) -> None:
+        self._last = last
+        self.first_step = 0
 
-@lru_cache(maxsize=64)
-def _list_of(count: int) -> Content:
-    """Return the content of a list of holes: what a list of handles is where a step makes some."""
-    return Content(pickle.dumps([Hole(number) for number in range(count)], protocol=5))
+    def output(self, node: Any, index: int) -> Same | None:
+        """Return the step; None for what has not joined."""
+        step = self._last.get(id(node))
+        return None if step is None else Same(step)
+
+    def column(self, node: Any, indexes: Sequence[int]) -> Same | None:
+        """Return the step; None for what has not joined."""
+        return self.output(node, 0)
+
+    def covers(self, node: Any) -> bool:
+        """Return whether a map has joined: what its steps make are no outputs."""
+        return id(node) in self._last
 
 
 def _brief(notes: list[str]) -> tuple[str, ...]:

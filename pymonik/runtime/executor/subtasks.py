@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pymonik.capture.function import Code
 from pymonik.errors import OptionsError, WaitInTaskError
-from pymonik.graph.columns import Template
 from pymonik.graph.ir import CallSpec, Put, taken
+from pymonik.graph.slots import SLOTS, Template
 from pymonik.record.arguments import Arguments, ScopeState
 from pymonik.record.builtin_tasks import identity
 from pymonik.record.handle import ResultHandle
-from pymonik.record.handles import MultiResultHandle
 from pymonik.record.recorder import Recorder
 from pymonik.record.scope import Scope
 from pymonik.record.specs import CallSpecs
@@ -212,11 +211,7 @@ class Subtasks(Recorder, Scope):
         if type(value) in IMMEDIATE:
             return None
         slot = self.arguments.argument(value, "the value") if _may_hold_handles(value) else None
-        if type(slot) is Template or type(value) is MultiResultHandle:
-            return self.builtin_call(self, identity, (slot,))
-        if type(value) is list and slot is not None and type(slot) is not Content:
-            return self.builtin_call(self, identity, (slot,))
-        return None
+        return self.builtin_call(self, identity, (slot,)) if type(slot) in SLOTS else None
 
     def take_diverted(self) -> ResultHandle[Any]:
         """Return the handle that stands for the value of the call that just ended."""
