@@ -62,8 +62,10 @@ HOMES = {
     "new_dispatcher": "pymonik.capture.reducers",
     "new_dispatching_method": "pymonik.capture.reducers",
     "new_variable": "pymonik.capture.reducers",
+    "pointer_type": "pymonik.capture.c_types",
     "shaped_view": "pymonik.capture.reducers",
     "subimported": "pymonik.capture.reducers",
+    "new_type_name": "pymonik.capture.type_names",
     # Arrays of NumPy.
     "new_array": "pymonik.capture.arrays",
     "new_masked_array": "pymonik.capture.arrays",

@@ -16,7 +16,8 @@ from .conftest import script_environment
 
 # A script that freezes all kinds of things, and prints the names of ours that stand in the pickles.
 SCRIPT = """
-import abc, contextvars, enum, functools, sys, threading, types
+import abc, contextvars, ctypes, enum, functools, sys, threading, types
+from typing import NewType
 import numpy
 from pymonik import Pymonik, TaskOptions, get_context, materialize, task
 from pymonik.errors import TaskFailed
@@ -88,7 +89,7 @@ with Pymonik(backend="inline") as client:
               local_one.local, memoryview(b"abcdefgh").cast("i"), TaskOptions(priority=1),
               ExceptionTypes((), Content(b"N.")), TaskFailed, remembered, dispatching,
               materialize("local_one.py", "there.py"), numpy.ma.ones(1000),
-              numpy.ones((2, 1000))[:, ::2]]
+              numpy.ones((2, 1000))[:, ::2], NewType("Id", int), ctypes.POINTER(ctypes.c_int)]
     for name in ("call", "call_in", "call_row", "call_row_in", "call_whole", "call_whole_in",
                  "identity", "unpacked"):
         things.append(getattr(builtin_tasks, name))

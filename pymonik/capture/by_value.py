@@ -14,6 +14,7 @@ import cloudpickle
 from pymonik.capture.definition_record import record_of
 from pymonik.capture.local_modules import is_local
 
+_MADE_IN_C = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 _BY_NAME = cloudpickle.cloudpickle._should_pickle_by_reference
 
 
@@ -28,7 +29,7 @@ def travels_from(module: str | None) -> bool:
 def travels(thing: Any) -> bool:
     """Return whether a class or function goes by value."""
     module = thing.__module__
-    if module == "builtins":
+    if module == "builtins" or (isinstance(thing, type) and thing.__flags__ & _MADE_IN_C):
         return False
     return travels_from(module) or record_of(thing) is not None or not is_importable(thing)
 

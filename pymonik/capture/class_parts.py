@@ -19,11 +19,13 @@ from typing import Any
 from pymonik._pickled import pickled
 from pymonik.system.blake import blake2b
 
-_MADE_BY_SLOTS = types.MemberDescriptorType
 # What Python or a library makes anew for each class, and keeps for itself.
 _NOT_STATE = frozenset({"__slotnames__", "_abc_impl", "__dict__", "__weakref__"})
-# What must be known when a class is made; the rest is set on it.
-_FIRST = ("__module__", "__qualname__", "__doc__", "__slots__", "__orig_bases__")
+# What must be known when a class is made; the rest is set on it. The last are of structures of C.
+_FIRST = (
+    "__module__", "__qualname__", "__doc__", "__slots__", "__orig_bases__",
+    "_pack_", "_align_", "_anonymous_",
+)  # fmt: skip
 _VALUE_TYPES = (int, str, float, complex, bytes, tuple)
 Travels = Callable[[Any], bool]
 
@@ -57,8 +59,14 @@ def state_of(cls: type) -> dict[str, Any]:
     return {
         name: value
         for name, value in vars(cls).items()
-        if name not in _NOT_STATE and type(value) is not _MADE_BY_SLOTS
+        if name not in _NOT_STATE and not _is_place(type(value))
     }
+
+
+def _is_place(kind: type) -> bool:
+    """Return whether making a class makes such a descriptor: of a slot, of a field of C."""
+    is_field = kind.__module__ == "_ctypes" and kind.__name__ == "CField"
+    return is_field or kind is types.MemberDescriptorType
 
 
 def reduce_class(cls: type, identity: str, travels: Travels, hints: dict[str, Any]) -> Any:
@@ -106,7 +114,10 @@ def new_class(
             cls = type.__new__(kind, name, bases, dict(first))
         else:
             try:
-                cls = maker.__new__(kind, name, bases, dict(first))
+                # What `ctypes` knows of a class is only complete once that is initialized, too.
+                is_of_c = any(one.__module__ == "_ctypes" for one in kind.__mro__)
+                make = type.__call__ if is_of_c else maker.__new__
+                cls = make(kind, name, bases, dict(first))
             except Exception:  # a hook that wants keywords of the class statement, or a body
                 cls = type.__new__(kind, name, bases, dict(first))
     for note in NOTE[-1:]:
@@ -139,15 +150,24 @@ def _nothing(cls: type, /, **keywords: Any) -> None:
 def complete_class(cls: type, parts: tuple[Any, dict[str, Any], list[Any], dict[str, Any]]) -> None:
     """Complete a class."""
     _, state, registered, hints = parts
+    set_attribute = _native_setter(type(cls))
     for name, value in state.items():
-        type.__setattr__(cls, name, value)
+        set_attribute(cls, name, value)
     if "__firstlineno__" in state:  # setting another attribute of the class removes it
-        type.__setattr__(cls, "__firstlineno__", state["__firstlineno__"])
+        set_attribute(cls, "__firstlineno__", state["__firstlineno__"])
     for other in registered:
         if other is not None:
             _abc.ABCMeta.register(cls, other)
     for show in SHOW:
         show(cls, hints)
+
+
+def _native_setter(kind: Any) -> Callable[[type, str, Any], None]:
+    """Return how attributes are set past hooks of Python: that of `ctypes` lays out fields."""
+    found = (vars(base).get("__setattr__") for base in type.__dict__["__mro__"].__get__(kind))
+    native = (one for one in found if type(one) is types.WrapperDescriptorType)
+    setter: Callable[[type, str, Any], None] = next(native)
+    return setter
 
 
 # ----- members of enumerations

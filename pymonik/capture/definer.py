@@ -21,6 +21,7 @@ from pymonik.capture.definitions import TABLE
 from pymonik.capture.namespaces import Namespace, is_variable, reduce_cell
 from pymonik.capture.pickler import Pickler
 from pymonik.capture.reducers import PROCESS_OWN, hinted, is_shareable, single_name, vars_of
+from pymonik.capture.type_names import is_type_name, reduce_type_name
 
 
 class _Definer(Pickler):
@@ -51,6 +52,9 @@ class _Definer(Pickler):
             if type(obj) in PROCESS_OWN:
                 self.is_single = True
                 return PROCESS_OWN[type(obj)](obj)
+            if is_type_name(type(obj)):
+                self.is_single = True
+                return reduce_type_name(obj)
             if single_name(obj, type(obj)) is not None:
                 self.is_single = True
                 return object.__new__, (type(obj),), vars_of(obj) or None
@@ -98,6 +102,8 @@ def define(record: DefinitionRecord) -> Taken:
     cloudpickle.Pickler.__init__(pickler, file, protocol=5)
     is_space = record.is_namespace
     pickler.dump(Namespace(record.id, record.obj, record.names) if is_space else record.obj)
+    if is_type_name(type(record.obj)):
+        pickler.before = pickler.used
     return Taken(
         file.getvalue(),
         pickler.used,

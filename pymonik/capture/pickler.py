@@ -19,6 +19,7 @@ import cloudpickle
 from pymonik.capture import class_parts
 from pymonik.capture.arrays import reduce_array
 from pymonik.capture.by_value import is_importable, is_made, travels, travels_from
+from pymonik.capture.c_types import reduce_c_type
 from pymonik.capture.definition_record import DefinitionRecord, record_of
 from pymonik.capture.definitions import TABLE, defined
 from pymonik.capture.function_parts import MAKE_FUNCTION, add_names_in_classes, named
@@ -38,6 +39,7 @@ from pymonik.capture.reducers import (
     vars_of,
 )
 from pymonik.capture.source import imported_by
+from pymonik.capture.type_names import is_type_name
 from pymonik.system.source_lines import note_source
 from pymonik.values.content import Definition, slot_value
 from pymonik.values.exception_parts import reduced as reduced_exception
@@ -151,6 +153,11 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return defined, (name, [pickle.PickleBuffer(part) for part in parts])
 
     def _reduce_type(self, cls: Any) -> Any:
+        if (
+            "_ctypes" in (cls.__module__, type(cls).__module__)
+            and (reduced := reduce_c_type(cls)) is not None
+        ):
+            return reduced
         self.origins.add(cls.__module__)
         if (record := record_of(cls)) is not None:
             return self._refer(record)
@@ -173,6 +180,9 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if isinstance(obj, enum.Enum):
             if travels(kind) and kind._member_map_.get(obj._name_) is obj:
                 return class_parts.member_named, (kind, obj._name_)
+        elif is_type_name(kind):
+            if travels_from(obj.__module__) or record_of(obj) is not None:
+                return self._refer(TABLE.record_of(obj, f"{obj.__module__}:{obj.__name__}"))
         elif (name := single_name(obj, kind)) is not None:
             module = sys.modules[name.partition(":")[0]]
             if module.__name__ != "__main__" and not travels_from(module.__name__):

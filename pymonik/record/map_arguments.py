@@ -36,6 +36,8 @@ class Elements:
         self._name = signature.name
         # Rows that a generator gave, whose arguments share objects.
         self._whole: dict[int, Any] = {}
+        # Whether the first of single values has items: it may have been meant as arguments.
+        self._has_items = False
         rows = self._rows(args_list)
         self.n = len(rows)
         arguments = self._transposed(rows, keywords)
@@ -67,6 +69,7 @@ class Elements:
 
     def _captured_row(self, number: int, row: Any) -> Any:
         if type(row) is not tuple:
+            self._has_items = self._has_items or hasattr(row, "__len__")
             return self._captured(row, 0, 1)
         if SMALL.issuperset(map(type, row)):  # most rows: nothing to capture
             return row
@@ -97,7 +100,8 @@ class Elements:
                 "others are not like it: give argument tuples everywhere, or single values"
             )
         if rows:
-            self._check((rows[0],), keywords, _AS_TUPLE if hasattr(rows[0], "__len__") else "")
+            has_items = self._has_items or hasattr(rows[0], "__len__")
+            self._check((rows[0],), keywords, _AS_TUPLE if has_items else "")
         return [rows]
 
     def _check(self, row: tuple[Any, ...], keywords: dict[str, Any], hint: str) -> None:

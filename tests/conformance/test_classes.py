@@ -452,6 +452,75 @@ with Pymonik():
     assert write.invoke([1, "a", Thing()]).get() == ["int 1", "other", "thing"]
     assert far(lambda reader: [reader.read(1), reader.read("")], Reader()) == ["int 1", "other"]
 """,
+    "new types, and variables of types": """
+from typing import Any, Callable, Generic, Literal, NewType, Optional, ParamSpec, TypedDict, TypeVar
+import typing
+Id = NewType("Id", int)
+Key = NewType("Key", Id)
+P = ParamSpec("P")
+class Base: pass
+T = TypeVar("T", bound=Base)
+class Wrap(Generic[P]):
+    def __init__(self, function: Callable[P, Any]): self.function = function
+    def __call__(self, *args: P.args): return self.function(*args)
+class Node(Base, Generic[T]):
+    def __init__(self, id: Id, inner: Optional[T] = None): self.id, self.inner = Id(id), inner
+    def key(self) -> Key: return Key(self.id)
+class Row(TypedDict, total=False):
+    id: Id
+@task
+def use(node, row: Row):
+    hints = typing.get_type_hints(Node.key)
+    return node.key(), hints["return"] is Key, Key.__supertype__ is Id, Wrap(len)([1]), T.__bound__
+with Pymonik():
+    assert use.invoke(Node(3), Row(id=Id(1))).get() == (3, True, True, 1, Base)
+    made_of = Node[Base], list[Id], Optional[Id], Callable[P, T], Literal["a"]
+    for hint in (Id, Key, P, T, Row, *made_of):
+        assert same.invoke(hint).get() == hint, hint
+    assert same.invoke([T, {"id": Id}]).get()[0] is T and type(same.invoke(Node(1)).get()) is Node
+    def local():
+        U = TypeVar("U")
+        class Pair(Generic[U]): pass
+        return U, Pair
+    U, Pair = local()
+    assert same.invoke(U).get() is U and same.invoke(Pair[U]).get() == Pair[U]
+""",
+    "structures and arrays of C": """
+import ctypes
+class Point(ctypes.Structure):
+    _fields_ = [("x", ctypes.c_int), ("y", ctypes.c_double)]
+    def total(self): return self.x + self.y
+class Packed(ctypes.BigEndianStructure):
+    _pack_ = 1
+    _fields_ = [("flags", ctypes.c_uint16, 3), ("values", ctypes.c_float * 2)]
+class Either(ctypes.Union):
+    _anonymous_ = ["point"]
+    _fields_ = [("point", Point), ("bytes", ctypes.c_char * 16)]
+class Link(ctypes.Structure): pass
+Link._fields_ = [("next", ctypes.POINTER(Link)), ("n", ctypes.c_int)]
+class Named(Point):
+    _fields_ = [("name", ctypes.c_char * 4)]
+def described(thing): return type(thing).__name__, ctypes.sizeof(thing), bytes(thing)
+@task
+def total(points): return sum(point.total() for point in points)
+@task
+def chained(n):
+    first, second = Link(None, n), Link(None, 5)
+    first.next = ctypes.pointer(second)
+    return first.next.contents.n
+with Pymonik():
+    points = (Point * 2)(Point(1, 2.5), Point(3, 4))
+    assert total.invoke(points).get() == 10.5 and chained.invoke(1).get() == 5
+    packed, either = Packed(), Either()
+    packed.flags, packed.values[1], either.x = 5, 2.5, 7
+    numbers = (ctypes.c_double * 3)(1, 2, 3)
+    things = (points, packed, either, Named(1, 2, b"abc"), ctypes.c_int(4), numbers)
+    for thing in things:
+        assert far(described, thing) == described(thing), thing
+        assert type(same.invoke(thing).get()) is type(thing), thing
+    assert same.invoke(either).get().x == 7 and list(same.invoke(numbers).get()) == [1, 2, 3]
+    assert same.invoke(ctypes.POINTER(Point)).get() is ctypes.POINTER(Point)
+""",
     "a metaclass that answers every question": """
 class Yes(type):
     def __getattr__(cls, name): return "lazy" if name.startswith("__pymonik") else (lambda *a: name)

@@ -309,8 +309,9 @@ def test_rows_that_do_not_fit_tell_how_to_pass_them_as_one(client: Pymonik, rows
 
 @pytest.mark.parametrize("rows", [[[1, 2]], [np.ones(2)]], ids=["lists", "arrays"])
 def test_lists_that_do_not_fit_tell_how_to_spread_them(client: Pymonik, rows: Any) -> None:
-    with pytest.raises(SignatureError, match=r"\[tuple\(row\) for row in rows\]"):
-        add.map_invoke(rows)
+    for given in (rows, iter(rows)):
+        with pytest.raises(SignatureError, match=r"\[tuple\(row\) for row in rows\]"):
+            add.map_invoke(given)
 
 
 @pytest.mark.recorded
