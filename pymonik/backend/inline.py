@@ -69,6 +69,10 @@ class _NoPage:
         """Nobody will ask: the caller lives as long as the call."""
         return True
 
+    def add_plain(self, record: Any) -> bool:
+        """Leave it to `add`."""
+        return False
+
     def note(self, step: Any) -> bool:
         """Nobody will ask."""
         return False

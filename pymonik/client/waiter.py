@@ -13,6 +13,7 @@ from pymonik.client.arrivals import ArrivalWait, end_of, first_open, is_settled,
 from pymonik.client.engine import LazyBackend
 from pymonik.client.handled import Handled
 from pymonik.client.locator import Locator
+from pymonik.client.open_records import OpenRecords
 from pymonik.errors import NoClientError
 from pymonik.record.handle import ResultHandle
 from pymonik.values.outcome import PENDING, Failure, value_of
@@ -61,29 +62,14 @@ class Waiter:
         for node, indexes, _ in runs:
             location = self._locator.locate(node, timeout, end)
             moved = range(indexes.start + node.offset, indexes.stop + node.offset, indexes.step)
-            unit_outputs = [outputs for outputs in location.outputs_of(moved) if outputs.missing]
-            if unit_outputs:
+            is_coming = any(outputs.missing for outputs in location.outputs_of(moved))
+            if is_coming:
                 self._engine.opened().want(location.split(moved))
-            if unit_outputs or PENDING in location.records(moved):
-                waits.append((node, location, moved, unit_outputs))
-        for node, location, moved, unit_outputs in waits:
-
-            def is_over(
-                unit_outputs: Any = unit_outputs, location: Any = location, moved: range = moved
-            ) -> bool:
-                while unit_outputs and not unit_outputs[-1].missing:
-                    unit_outputs.pop()
-                return PENDING not in location.records(moved)
-
-            def awaited(
-                node: Any = node, location: Any = location, moved: range = moved
-            ) -> tuple[Any, int] | None:
-                records = location.records(moved)
-                if PENDING not in records:
-                    return None
-                return node, moved[records.index(PENDING)] - node.offset
-
-            self._arrivals.wait(is_over, timeout, end, awaited)
+            open_ones = OpenRecords(node, location, moved)
+            if is_coming or not open_ones.is_none():
+                waits.append(open_ones)
+        for open_ones in waits:
+            self._arrivals.wait(open_ones.is_none, timeout, end, open_ones.first)
 
     def value(self, handle: ResultHandle[Any], timeout: float | None) -> Any:
         """Return the value of a handle."""

@@ -83,11 +83,16 @@ class Outputs:
             self.missing -= 1
         return self.due() if self.callbacks else []
 
-    def tell(self, output: int, position: int, record: Any) -> None:
-        """Take one record before the report that has it, if nothing is there yet."""
-        if self.columns[output][position] is PENDING:
-            self.plain[output] &= type(record) in IMMEDIATE
-            self.columns[output][position] = record
+    def tell(self, output: int, position: int, records: Sequence[Any]) -> None:
+        """Take records from a position on before the report that has them; what is here stays."""
+        column = self.columns[output]
+        here = column[position : position + len(records)]
+        if PENDING not in here:
+            return
+        first = here.index(PENDING)  # they come in order: those before it were told already
+        fresh = [new if old is PENDING else old for new, old in zip(records[first:], here[first:])]
+        self.plain[output] &= IMMEDIATE.issuperset(map(type, fresh))
+        column[position + first : position + len(here)] = fresh
 
     def settle(self, count: int) -> None:
         """Note that `count` more elements have ended."""

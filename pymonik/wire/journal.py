@@ -67,6 +67,8 @@ class Page:
         self.numbers = self._bytes[:_NUMBERS].cast("q")
         self._elements = Log(self._bytes[_NUMBERS:], self.numbers[ELEMENTS:STEPS])
         self._steps = Log(self._bytes[_NUMBERS:], self.numbers[STEPS:FIRST])
+        # Notes an element of a unit of one step, where its record can be noted as it is.
+        self.add_plain = self._elements.add_plain
         # Whether the log of steps has any, or is to be begun behind the elements of now.
         self._has_steps = False
         self._seen: list[int] = []

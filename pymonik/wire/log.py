@@ -137,20 +137,21 @@ class LogReader:
         self.checksum = chain ^ last
 
     def _read_plain(self, data: bytes, places: range, kind: int, check: int) -> None:
-        whole = memoryview(data)[: len(data) // _WORD * _WORD]
-        words, floats = whole.cast("q"), whole.cast("d")
-        for place in places:
-            word = words[place]
-            if words[place + 1] != word ^ (check + place):
+        part = memoryview(data)[places.start * _WORD : places.stop * _WORD]
+        words = part.cast("q").tolist()
+        values: list[Any] = part.cast("d").tolist()[::2] if kind == _KINDS[float] else words[::2]
+        checks = range(check + places.start, check + places.stop, 2)
+        for place, (word, other, own) in enumerate(zip(words[::2], words[1::2], checks)):
+            if word ^ own != other:
+                self.plain = _as_kind(values[:place], kind)
                 raise ValueError("an entry is not what was written")
-            if kind == _KINDS[int]:
-                self.plain.append(word)
-            elif kind == _KINDS[float]:
-                self.plain.append(floats[place])
-            elif kind == _KINDS[bool]:
-                self.plain.append(bool(word))
-            else:
-                self.plain.append(None)
+        self.plain = _as_kind(values, kind)
+
+
+def _as_kind(values: list[Any], kind: int) -> list[Any]:
+    if kind == _KINDS[bool]:
+        return list(map(bool, values))
+    return [None] * len(values) if kind == _KINDS[NoneType] else values
 
 
 def _check(key: int, kind: int) -> int:

@@ -32,6 +32,9 @@ class Page:
         self.steps.clear()
         return True
 
+    def add_plain(self, record: Any) -> bool:
+        return type(record) is int and self.add(record)
+
     def note(self, step: Any) -> bool:
         self.steps.append(step)
         return True

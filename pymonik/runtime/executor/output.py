@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 
 
 class Output:
@@ -23,18 +24,28 @@ class Output:
         self._tasks = logging.getLogger("pymonik.task")
         self._tasks_level = self._tasks.level
 
-    def is_changed(self) -> bool:
-        """Return whether a call has changed any of it."""
-        root, tasks = self._root, self._tasks
-        return (
-            sys.stdout is not self._out
-            or sys.stderr is not self._err
-            or root.handlers != self._handlers
-            or root.level != self._level
-            or root.manager.disable != self._disable
-            or tasks.level != self._tasks_level
-            or tasks.disabled
-        )
+    def watch(self) -> Callable[[], bool]:
+        """Return what tells whether a call has changed any of it: asked after each call.
+
+        In one function, of its own variables, as it takes as long as all else around a small call.
+        """
+        out, err, root, handlers = self._out, self._err, self._root, self._handlers
+        level, tasks, tasks_level = self._level, self._tasks, self._tasks_level
+        # What the property `disable` shows, without the call.
+        manager, disable = vars(root.manager), vars(root.manager).get("_disable")
+
+        def is_changed() -> bool:
+            return (
+                sys.stdout is not out
+                or sys.stderr is not err
+                or root.handlers != handlers
+                or root.level != level
+                or tasks.level != tasks_level
+                or tasks.disabled
+                or manager.get("_disable") != disable
+            )
+
+        return is_changed
 
     def put_back(self) -> None:
         """Make it what it was."""

@@ -15,6 +15,7 @@ from pymonik.capture.shown import SHOWN
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.calls import Assignment, ExecutionServices, LoadedFunction
 from pymonik.values.content import IMMEDIATE
+from pymonik.wire.journal import ELEMENT, STEP
 
 if TYPE_CHECKING:
     from pymonik.wire.program import StepCode
@@ -43,7 +44,6 @@ class PlainElements:
         step = job.program.steps[0]
         self._hosting = hosting
         self._load = function
-        self._stop = job.stop
         self._rows: Iterator[tuple[Any, ...]] = (
             zip(*(_values(column, job) for column in step.columns))
             if step.columns
@@ -63,12 +63,12 @@ class PlainElements:
         Return the number of the next one, whether the page has taken all of them, and what the
         last one has made where that is not plain: its value, or the error that it has raised.
         """
-        hosting, load, function, stop = self._hosting, self._load, None, self._stop
-        new_context = hosting.contexts.new
-        numbers, state, recorded = hosting.page.numbers, running.STATE, hosting.subtasks.recorded
-        append, add, is_due = column.append, hosting.page.add, hosting.restore.is_due
+        hosting, load, function = self._hosting, self._load, None
+        page, numbers, state = hosting.page, hosting.page.numbers, running.STATE
+        add_plain, append, is_due = page.add_plain, column.append, hosting.restore.is_due
+        recorded, new_context = hosting.subtasks.recorded, hosting.contexts.new
         for args in self._rows:
-            numbers[0] = state.index = number
+            numbers[ELEMENT] = state.index = number
             number += 1
             try:
                 if function is None or SHOWN.function is not function:
@@ -76,10 +76,13 @@ class PlainElements:
                 value = new_context().run(function, *args)
             except BaseException as error:
                 return number, False, NOTHING, error
-            if type(value) not in IMMEDIATE or recorded:
-                return number, False, value, None
+            # What is noted as it is has to be immediate: one question for both, of most values.
+            is_noted = not recorded and add_plain(value)
+            if not is_noted:
+                if recorded or type(value) not in IMMEDIATE:
+                    return number, False, value, None
+                is_noted = page.add(value)
             append(value)
-            is_noted = number == stop or add(value)  # the last one is told at once
             if is_due():
                 hosting.restore()
                 running.clean_up()
@@ -127,7 +130,7 @@ class PlainSteps:
         # What was recorded leaves with the last report: nothing may be told before it.
         is_noted = not hosting.subtasks.has_work
         for place, (step, load, source, output) in enumerate(self._steps):
-            numbers[1] = place
+            numbers[STEP] = place
             state.begin(step, number, 1)
             try:
                 if source is not None:

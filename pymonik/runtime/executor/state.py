@@ -228,8 +228,7 @@ class Restorer:
         self._original = self._variables = dict(os.environ)
         self._raw: dict[Any, Any] = {}
         self._folder = self._home = _folder()
-        self._output = Output()
-        self._path = ModulePath()
+        self._remember()
         self._watch = watch
         if watch:
             sys.addaudithook(_note)
@@ -238,8 +237,7 @@ class Restorer:
         """Let folder and output of now be what calls find, and the variables of the beginning."""
         self._variables = self._original
         self._folder = self._home = _folder()
-        self._output = Output()
-        self._path = ModulePath()
+        self._remember()
         self._put_back()
 
     def use_path(self, path: Sequence[str]) -> None:
@@ -263,14 +261,18 @@ class Restorer:
         self._put_back()
         self()
 
+    def _remember(self) -> None:
+        self._output, self._path = Output(), ModulePath()
+        self._is_output_changed = self._output.watch()
+
     def is_due(self) -> bool:
         """Return whether a call has changed anything that is to be put back."""
-        return bool(DIRTY) or self._output.is_changed() or self._path.is_changed()
+        return bool(DIRTY) or self._is_output_changed() or self._path.is_changed()
 
     def __call__(self) -> None:
         """Put back what the last call has changed."""
         self._path.put_back()
-        if self._output.is_changed():
+        if self._is_output_changed():
             self._output.put_back()
         if self._watch or self._is_changed():
             self._put_back()

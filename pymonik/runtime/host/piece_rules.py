@@ -101,15 +101,15 @@ def journal_seen(state: SchedulerState, event: JournalSeen) -> None:
         return
     unit = piece.running.unit
     outputs = len(unit.outputs.columns)
-    for element, entry in enumerate(entries, first):
-        for output, record in enumerate([entry] if outputs == 1 else entry):
-            unit.outputs.tell(output, element, record)
+    columns = [entries] if outputs == 1 else [list(column) for column in zip(*entries)]
+    for output, records in enumerate(columns):
+        unit.outputs.tell(output, first, records)
     stored = {step: output for output, step in enumerate(unit.program.outputs)}
     for place, step in enumerate(event.steps):
         keep = unit.program.steps[place].keep
         element = first + len(entries)
         if step and (keep is True or (keep and keep[element])):
-            unit.outputs.tell(stored[place], element, step[0])
+            unit.outputs.tell(stored[place], element, [step[0]])
     state.call_back(unit.outputs.due())
 
 

@@ -17,7 +17,6 @@ from pymonik.runtime.host.ranked import rank
 from pymonik.runtime.host.ready import ReadyQueues
 from pymonik.runtime.host.subtasks import SubtaskHandler
 from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
-from pymonik.values.content import IMMEDIATE
 from pymonik.values.outcome import PENDING, Failure
 from pymonik.values.outputs import Callback, Outputs
 
@@ -114,10 +113,10 @@ class SchedulerState:
         if errors:
             self.note(errors)
             outputs.errors += errors
-        for records in columns:
-            if not IMMEDIATE.issuperset(map(type, records)):
-                self.note([r for r in records if type(r) is Failure and not r.path])
         due = outputs.fill(start, columns)
+        for is_plain, records in zip(outputs.plain, columns):
+            if not is_plain:
+                self.note([r for r in records if type(r) is Failure and not r.path])
         if due:
             self.call_back(due)
 
