@@ -23,6 +23,9 @@ _NAME_LENGTH = 64
 # The tables that tell other programs of a session where values are: by names, by keys.
 NAMES = "pymonik:names"
 VALUES = "pymonik:values"
+# Notes of tasks, which their client reads in the end: failures and logs in no pack that it fetched.
+FAILURES = "pymonik:failures"
+LOGS = "pymonik:logs"
 # The name of what a task is to do; "order of price" where it makes what another has promised.
 ORDER = "order"
 # The namespace of applications that no user has named: their name is that of the script, their

@@ -18,6 +18,7 @@ from pymonik.backend.armonik.tracker import SubmissionTracker
 from pymonik.errors import WireError
 from pymonik.humanize import counted
 from pymonik.plan.plan import Plan
+from pymonik.plan.requests import FAILURES, LOGS
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
 from pymonik.wire import envelope, error_text
@@ -25,8 +26,6 @@ from pymonik.wire.logs import relay
 
 logger = logging.getLogger("pymonik.armonik")
 
-FAILURES = "pymonik:failures"
-LOGS = "pymonik:logs"
 # Seconds after which a client says what it waits for in the end.
 _SILENCE = 60.0
 

@@ -8,25 +8,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 from pymonik.environment.value import Environment, package_name
 from pymonik.environment.versions import VERSIONS, differences, python_mismatch
-from pymonik.plan.dispatch import dispatch
-from pymonik.plan.fan_in import FanIn, Hole
-from pymonik.plan.make_requests import (
-    StoredObjects,
-    SubmissionContext,
-    order_object,
-    output_of,
-    sending,
-)
-from pymonik.plan.partial import Partial
-from pymonik.plan.requests import Object, Placement, Submit, TaskSubmission
+from pymonik.plan.requests import FAILURES, LOGS
 from pymonik.plan.unit import Unit
 from pymonik.runtime.worker.agent import AgentStore
+from pymonik.runtime.worker.delegation import Delegation
 from pymonik.runtime.worker.hosts import Hosted, Hosts
 from pymonik.runtime.worker.inputs import ContentCache, open_file, read_inputs
 from pymonik.runtime.worker.large_values import fetch_out_of_line, move_out_of_line
@@ -40,8 +30,6 @@ from pymonik.wire import envelope, error_text
 from pymonik.wire.envelope import AssemblePayload, TaskPayload
 from pymonik.wire.logs import Log
 
-FAILURES = "pymonik:failures"
-LOGS = "pymonik:logs"
 logger = logging.getLogger("pymonik.worker")
 # Failures in one note: the client logs the first few.
 _NOTED = 20
@@ -170,130 +158,18 @@ class WorkerTask:
             note = envelope.seal_pack(bytes(envelope.DIGEST_SIZE), [], roots[:_NOTED])
             self._store.create([(FAILURES, note)])
 
-    # ----- delegating
-
     def _delegate(
         self, order: TaskPayload, unit: Unit, left: Spawned, inputs: Sequence[Content | Outputs]
     ) -> str | None:
         """Submit what the calls of this task have recorded, and let it make what is missing."""
-        # The client has named it after this task: the task that makes it instead is named after its
-        # own function.
-        output = Object("", order.stamp, id=self._request.expected_output_keys[0])
-        stored_objects = self._known_inputs(order, inputs)
-        tail_unit = _tail_unit_of(unit, left)
-        if tail_unit is not None:
-            stored_objects.outputs[tail_unit] = output
-        context = SubmissionContext(
-            session_id=order.stamp.hex(),
-            slots=order.slots,
-            optimize=order.optimize,
-            reports_error=False,
-            tail_unit=tail_unit if order.reports_error else None,
-            logs=order.logs and "note",
-            versions=order.versions,
-            application=self._request.task_options.application_name,
-        )
-        fan_in = FanIn(order.optimize)
-        units = [fan_in.bounded(made) for made in left.units]
-        holes = left.holes if tail_unit is not None else fan_in.holes(left.holes, DEFAULTS)
-        partials = list(self._partials(left, stored_objects, context, fan_in))
-        work = sending([*fan_in.made, *units, *partials], (), stored_objects, context)
-        dispatch(work.steps, self._store)
-        if tail_unit is None and not holes:
+        delegation = Delegation(self._request, self._store, order, unit)
+        if not delegation.submit(left, inputs):
             return self._answer(order, unit.outputs.columns, unit.outputs.errors)
         self._note_logs(self._logs(order))
-        if tail_unit is None:
-            self._submit_assembly(order, unit, holes, stored_objects, output)
+        delegation.submit_assembly()
         self._note(unit.outputs.columns, unit.outputs.errors)
         self._store.notify()
         return None
-
-    def _partials(
-        self,
-        left: Spawned,
-        stored_objects: StoredObjects,
-        context: SubmissionContext,
-        fan_in: FanIn,
-    ) -> Iterator[Partial]:
-        """Return the units that complete what is there in part.
-
-        Where one value is all there is, none is needed: what makes it stands for the other.
-        """
-        by_outputs = {unit.outputs: unit for unit in left.units}
-        asked = self._request.task_options
-        options = replace(DEFAULTS, partition_id=asked.partition_id, priority=asked.priority)
-        for outputs, holes in left.partials:
-            maker = by_outputs.get(holes[0][2])
-            if maker is not None and _is_whole(outputs, holes) and maker.result_id is None:
-                stored_objects.outputs[outputs] = output_of(maker, stored_objects, context)
-            else:
-                yield Partial(outputs, fan_in.holes(holes, options), options)
-
-    def _known_inputs(
-        self, order: TaskPayload, inputs: Sequence[Content | Outputs]
-    ) -> StoredObjects:
-        """Return the table of this task: its own inputs are stored already."""
-        stored_objects = StoredObjects()
-        ids = dict(zip(dict.fromkeys(order.digests), self._request.data_dependencies))
-        for digest, source in zip(order.digests, inputs):
-            stored = Object("", digest, id=ids[digest])
-            if isinstance(source, Outputs):
-                stored_objects.outputs[source] = stored
-            else:
-                stored_objects.contents[digest] = stored
-        if order.has_folder and isinstance(inputs[-1], Content):
-            wire = Environment.from_wire(order.environment)
-            stored_objects.folders[wire.working_hash] = inputs[-1]
-        return stored_objects
-
-    def _submit_assembly(
-        self,
-        order: TaskPayload,
-        unit: Unit,
-        holes: Sequence[Hole],
-        stored_objects: StoredObjects,
-        output: Object,
-    ) -> None:
-        sources = list(
-            dict.fromkeys(stored_objects.outputs[outputs] for _, _, outputs, _, _ in holes)
-        )
-        numbers = {id(source): number for number, source in enumerate(sources)}
-        columns = move_out_of_line(order.name, unit.outputs.columns, self._store)
-        assembly = AssemblePayload(
-            order.name,
-            [list(column) for column in columns],
-            unit.outputs.errors,
-            [
-                (to, element, numbers[id(stored_objects.outputs[outputs])], out, place)
-                for to, element, outputs, out, place in holes
-            ],
-            tuple(source.digest for source in sources),
-            order.stamp,
-        )
-        task = order_object(assembly)
-        (task.id,) = self._store.create([("assemble", task.parts() if task.parts else [])])
-        options = self._request.task_options
-        placement = Placement(options.partition_id, options.priority)
-        entry = TaskSubmission(task, output, tuple(sources), placement)
-        self._store.submit(Submit([entry], placement))
-
-
-def _tail_unit_of(unit: Unit, left: Spawned) -> Outputs | None:
-    """Return the sub-task whose whole pack is the pack of this task, if there is one."""
-    if not _is_whole(unit.outputs, left.holes):
-        return None
-    outputs = left.holes[0][2]
-    # Not one with an id of its own, under which somebody may ask for it.
-    has_id = any(made.outputs is outputs and made.result_id is not None for made in left.units)
-    return None if has_id else outputs
-
-
-def _is_whole(outputs: Outputs, holes: Sequence[Hole]) -> bool:
-    """Return whether outputs are a single value that a unit of a single value makes."""
-    if outputs.n != 1 or len(outputs.columns) != 1 or outputs.errors or len(holes) != 1:
-        return False
-    maker = holes[0][2]
-    return maker.n == 1 and len(maker.columns) == 1
 
 
 def _assemble(
