@@ -160,50 +160,41 @@ def count_tasks(session_id: str, **labels: str) -> Any:
 
 def list_tasks(session_id: str, status: int) -> Any:
     """Ask for the tasks of a session in one status, the oldest first."""
-    created = tasks_fields_pb2.TaskField(
-        task_summary_field=tasks_fields_pb2.TaskSummaryField(
-            field=tasks_fields_pb2.TASK_SUMMARY_ENUM_FIELD_CREATED_AT
-        )
-    )
-    return tasks_common_pb2.ListTasksRequest(
-        page=0,
-        page_size=100,
-        filters=_tasks(session_id, {}, status),
-        sort=tasks_common_pb2.ListTasksRequest.Sort(field=created, direction=_ASCENDING),
-        with_errors=True,
-    )
+    return _listing(0, 100, "CREATED_AT", _tasks(session_id, {}, status))
 
 
 def list_all_tasks(session_id: str, page: int) -> Any:
     """Ask for all that is known of the tasks of a session."""
-    by_id = tasks_fields_pb2.TaskField(
-        task_summary_field=tasks_fields_pb2.TaskSummaryField(
-            field=tasks_fields_pb2.TASK_SUMMARY_ENUM_FIELD_TASK_ID
-        )
-    )
+    return _listing(page, TASK_PAGE, "TASK_ID", _tasks(session_id, {}))
+
+
+def _listing(page: int, size: int, order: str, filters: Any) -> Any:
     return tasks_common_pb2.ListTasksRequest(
         page=page,
-        page_size=TASK_PAGE,
-        filters=_tasks(session_id, {}),
-        sort=tasks_common_pb2.ListTasksRequest.Sort(field=by_id, direction=_ASCENDING),
+        page_size=size,
+        filters=filters,
+        sort=tasks_common_pb2.ListTasksRequest.Sort(
+            field=_summary_field(order), direction=_ASCENDING
+        ),
         with_errors=True,
     )
 
 
-def _tasks(session_id: str, labels: Mapping[str, str], status: int | None = None) -> Any:
-    def summary(name: str) -> Any:
-        number = getattr(tasks_fields_pb2, f"TASK_SUMMARY_ENUM_FIELD_{name}")
-        return tasks_fields_pb2.TaskField(
-            task_summary_field=tasks_fields_pb2.TaskSummaryField(field=number)
-        )
+def _summary_field(name: str) -> Any:
+    number = getattr(tasks_fields_pb2, f"TASK_SUMMARY_ENUM_FIELD_{name}")
+    return tasks_fields_pb2.TaskField(
+        task_summary_field=tasks_fields_pb2.TaskSummaryField(field=number)
+    )
 
+
+def _tasks(session_id: str, labels: Mapping[str, str], status: int | None = None) -> Any:
     def equal(field: Any, text: str) -> Any:
         return tasks_filters_pb2.FilterField(
             field=field,
             filter_string=operators.FilterString(value=storable(text), operator=_EQUAL),
         )
 
-    conditions = [equal(summary("SESSION_ID"), session_id)]
+    conditions = [equal(_summary_field("SESSION_ID"), session_id)]
     for key, text in labels.items():
         generic = tasks_fields_pb2.TaskOptionGenericField(field=key)
         conditions.append(
@@ -215,7 +206,7 @@ def _tasks(session_id: str, labels: Mapping[str, str], status: int | None = None
             operator=operators.FILTER_STATUS_OPERATOR_EQUAL,
         )
         conditions.append(
-            tasks_filters_pb2.FilterField(field=summary("STATUS"), filter_status=is_status)
+            tasks_filters_pb2.FilterField(field=_summary_field("STATUS"), filter_status=is_status)
         )
     return tasks_filters_pb2.Filters(
         **{"or": [tasks_filters_pb2.FiltersAnd(**{"and": conditions})]}

@@ -11,7 +11,7 @@ from pymonik.emulator.agents.assignment import TaskAssignment
 from pymonik.emulator.engine import Refused
 from pymonik.emulator.interceptor import HANDLER_THREW
 from pymonik.emulator.services.convert import options_of, stamp
-from pymonik.emulator.services.tasks import new_tasks
+from pymonik.emulator.services.tasks import new_tasks, task_infos
 from pymonik.emulator.state import events
 
 
@@ -54,15 +54,7 @@ class Agent:
                 raise Refused("UNKNOWN", f"{HANDLER_THREW} ({refused.reason})") from refused
         return messages.SubmitTasksResponse(
             communication_token=assignment.token,
-            task_infos=[
-                messages.SubmitTasksResponse.TaskInfo(
-                    task_id=task.id,
-                    expected_output_ids=task.outputs,
-                    data_dependencies=task.dependencies,
-                    payload_id=task.payload_id,
-                )
-                for task in tasks
-            ],
+            task_infos=task_infos(messages.SubmitTasksResponse, tasks),
         )
 
     def GetResourceData(self, request: Any, context: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from armonik.protogen.common import tasks_common_pb2 as messages
@@ -32,15 +32,7 @@ class Tasks:
         event = events.SubmitTasks(request.session_id, tasks, options)
         self._engine.apply(under_way(self._engine, event, context, self._sleep))
         return messages.SubmitTasksResponse(
-            task_infos=[
-                messages.SubmitTasksResponse.TaskInfo(
-                    task_id=task.id,
-                    expected_output_ids=task.outputs,
-                    data_dependencies=task.dependencies,
-                    payload_id=task.payload_id,
-                )
-                for task in tasks
-            ]
+            task_infos=task_infos(messages.SubmitTasksResponse, tasks)
         )
 
     def GetTask(self, request: Any, context: Any) -> Any:
@@ -51,20 +43,23 @@ class Tasks:
             return messages.GetTaskResponse(task=detailed_message(task))
 
     def ListTasks(self, request: Any, context: Any) -> Any:
-        with self._engine.querying() as tables:
-            total, page = listed(request, task_field, lambda m: _worth_testing(tables, m))
-            return messages.ListTasksResponse(
-                tasks=[summary_message(t, with_error=request.with_errors) for t in page],
-                page=request.page,
-                page_size=request.page_size,
-                total=total,
-            )
+        def written(task: TaskRecord) -> Any:
+            return summary_message(task, with_error=request.with_errors)
+
+        return self._page(request, messages.ListTasksResponse, written)
 
     def ListTasksDetailed(self, request: Any, context: Any) -> Any:
+        def written(task: TaskRecord) -> Any:
+            return detailed_message(task, with_error=request.with_errors)
+
+        return self._page(request, messages.ListTasksDetailedResponse, written)
+
+    def _page(self, request: Any, response: Any, written: Callable[[TaskRecord], Any]) -> Any:
+        """Return the page of tasks that a request asks for, each written in one of two ways."""
         with self._engine.querying() as tables:
             total, page = listed(request, task_field, lambda m: _worth_testing(tables, m))
-            return messages.ListTasksDetailedResponse(
-                tasks=[detailed_message(t, with_error=request.with_errors) for t in page],
+            return response(
+                tasks=list(map(written, page)),
                 page=request.page,
                 page_size=request.page_size,
                 total=total,
@@ -110,6 +105,19 @@ def new_tasks(request: Any) -> tuple[events.NewTask, ...]:
         )
         for creation in request.task_creations
     )
+
+
+def task_infos(response: Any, tasks: Sequence[events.NewTask]) -> list[Any]:
+    """Write what a SubmitTasks response, of either protocol, says of each new task."""
+    return [
+        response.TaskInfo(
+            task_id=task.id,
+            expected_output_ids=task.outputs,
+            data_dependencies=task.dependencies,
+            payload_id=task.payload_id,
+        )
+        for task in tasks
+    ]
 
 
 def _worth_testing(tables: Tables, matches: Filter) -> list[TaskRecord]:
