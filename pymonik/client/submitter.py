@@ -128,7 +128,7 @@ class Submitter:
         return TURN
 
     def _flush(self, around: ExitStack | None) -> None:
-        self._recorder.specs.moment = object()
+        self._recorder.specs.begin_moment()
         nodes = self.take()
         # A finalizer of the user's may flush where this thread compiles: it comes too early.
         if self._state.is_compiling or self._state.is_closed:

@@ -64,6 +64,12 @@ class CallSpecs:
         self._specs: dict[Any, CallSpec] = {}
         interner.snapshots.changed = self._specs.clear
 
+    def begin_moment(self) -> None:
+        """Let the next calls look at what takes a while: a flush has ended what was before."""
+        self.moment = object()
+        if self._surroundings is not None:
+            self._surroundings.look_again()
+
     @property
     def options(self) -> TaskOptions:
         """The defaults of all calls; specs made with others are forgotten when they change."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import logging
 import os
 import re
 import sys
@@ -24,7 +25,10 @@ Filter = tuple[str, Any, str, Any, int]
 
 
 class Surroundings(NamedTuple):
-    """Folder, variables, module path, arguments, warnings filters, recursion limit, arithmetic."""
+    """Folder, variables, module path, arguments, warnings filters, recursion limit, and more.
+
+    levels: those that loggers have of their own, by their names; of the root, "".
+    """
 
     folder: str
     variables: Mapping[str, str]
@@ -33,6 +37,7 @@ class Surroundings(NamedTuple):
     filters: tuple[Filter, ...]
     recursion: int
     arithmetic: Arithmetic
+    levels: tuple[tuple[str, int], ...]
 
 
 class Changes(NamedTuple):
@@ -48,9 +53,12 @@ class Changes(NamedTuple):
     filters: tuple[Filter, ...] | None = None
     recursion: int | None = None
     arithmetic: Arithmetic | None = None
+    levels: tuple[tuple[str, int], ...] | None = None
 
 
 NO_CHANGES = Changes()
+# Loggers whose levels are no business of the user's tasks.
+_OURS = "pymonik"
 
 
 def surroundings() -> Surroundings:
@@ -63,6 +71,7 @@ def surroundings() -> Surroundings:
         tuple(map(_plain, warnings.filters)),
         sys.getrecursionlimit(),
         arithmetic(),
+        _levels(),
     )
 
 
@@ -75,13 +84,22 @@ class SurroundingsWatch:
         self._known: dict[Changes, Changes] = {}
         self._current: Changes | None = None
         self._seen = _copy(self._look())
+        self._levels = self.base.levels
+        self._is_due = False
+
+    def look_again(self) -> None:
+        """Let the next call look at what takes a while: the levels of loggers."""
+        self._is_due = True
 
     def changes(self) -> Changes | None:
         """Return what is different now, None for nothing: one object as long as it is the same."""
         seen = self._look()
-        if seen != self._seen:
+        is_due, self._is_due = self._is_due, False
+        if seen != self._seen or (is_due and self._levels != _levels()):
             self._seen = _copy(seen)
-            changes = difference(self.base, surroundings())
+            now = surroundings()
+            self._levels = now.levels
+            changes = difference(self.base, now)
             same = changes == NO_CHANGES
             self._current = None if same else self._known.setdefault(changes, changes)
         return self._current
@@ -91,12 +109,13 @@ class SurroundingsWatch:
         # The mapping behind os.environ, where there is one: comparing it decodes nothing.
         raw = getattr(os.environ, "_data", os.environ)
         limit = sys.getrecursionlimit()
-        return raw, _folder(), sys.path, sys.argv, warnings.filters, limit, glance()
+        small = limit, logging.root.level, glance()
+        return raw, _folder(), sys.path, sys.argv, warnings.filters, *small
 
 
 def _copy(seen: tuple[Any, ...]) -> tuple[Any, ...]:
-    raw, folder, path, argv, filters, limit, settings = seen
-    return dict(raw), folder, list(path), list(argv), list(filters), limit, kept(settings)
+    raw, folder, path, argv, filters, *small, settings = seen
+    return dict(raw), folder, list(path), list(argv), list(filters), *small, kept(settings)
 
 
 def applied(changes: Changes | None, base: Surroundings) -> Surroundings:
@@ -126,6 +145,16 @@ def set_filters(plain: tuple[Filter, ...]) -> None:
         current[:] = filters
         with warnings.catch_warnings():
             pass  # makes what was decided by the old filters be decided anew
+
+
+def _levels() -> tuple[tuple[str, int], ...]:
+    loggers = list(logging.root.manager.loggerDict.items())
+    own = [
+        (name, one.level)
+        for name, one in loggers
+        if isinstance(one, logging.Logger) and one.level and not name.startswith(_OURS)
+    ]
+    return ("", logging.root.level), *sorted(own)
 
 
 def _folder() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -321,3 +322,34 @@ print(*values, Decimal(1) / 3)
 def test_what_a_script_has_set_holds_for_all_of_its_calls(run_script: Any, backend: str) -> None:
     done = run_script(SETTINGS, backend)
     assert done.stdout == "0.333 0.3333333 0.333 0.333\n", done.stderr
+
+
+# ----- logging
+
+
+@task
+def logs() -> list[bool]:
+    loggers = logging.getLogger("mine.own"), logging.getLogger()
+    for logger in loggers:
+        logger.info("told")
+    return [logger.isEnabledFor(logging.INFO) for logger in loggers]
+
+
+def test_levels_of_loggers_are_those_of_the_program(
+    connect: Connect, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, root = logging.getLogger("mine.own"), logging.getLogger()
+    monkeypatch.setattr(own, "level", logging.NOTSET)  # put back at the end
+    monkeypatch.setattr(root, "level", logging.WARNING)
+    for _ in range(2):  # executors of the first client may serve the second
+        with connect(workers=1):
+            assert logs.invoke().get() == [False, False]
+            own.setLevel(logging.INFO)
+            assert logs.invoke().get() == [True, False]
+            root.setLevel(logging.DEBUG)
+            assert logs.invoke().get() == [True, True]
+            own.setLevel(logging.NOTSET)
+            root.setLevel(logging.WARNING)
+            assert logs.invoke().get() == [False, False]
+    told = [r.name for r in caplog.records if r.name in ("mine.own", "root")]
+    assert told == ["mine.own", "mine.own", "root"] * 2

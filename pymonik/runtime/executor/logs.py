@@ -132,7 +132,26 @@ class Printed(io.TextIOBase):
 def use_level(level: int) -> None:
     """Log from a level on; what is logged by `ctx.logger` goes whatever its level."""
     logging.getLogger().setLevel(level)
+    _LEVELS.pop("", None)
     logging.getLogger("pymonik.task").setLevel(logging.DEBUG)
+
+
+# Loggers that have a level because those of the program have: by their names.
+_LEVELS: dict[str, int] = {}
+
+
+def use_levels(levels: tuple[tuple[str, int], ...]) -> bool:
+    """Log as the program does, "" being the root; return whether that changes anything."""
+    wanted = dict(levels)
+    if wanted == _LEVELS:
+        return False
+    for name in _LEVELS.keys() - wanted.keys():
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    for name, level in wanted.items():
+        logging.getLogger(name or None).setLevel(level)
+    _LEVELS.clear()
+    _LEVELS.update(wanted)
+    return True
 
 
 def forward(send: Callable[..., None]) -> tuple[Callable[[], None], Callable[[], None]]:

@@ -240,6 +240,10 @@ class Restorer:
         self._remember()
         self._put_back()
 
+    def use_output(self) -> None:
+        """Let text go where it goes now, and be logged from the levels of now on."""
+        self._output = Output()
+
     def use_path(self, path: Sequence[str]) -> None:
         """Let imports look there from now on."""
         sys.path[:] = path

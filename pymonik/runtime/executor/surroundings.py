@@ -13,6 +13,7 @@ from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING
 
 from pymonik.runtime.executor.call_contexts import CallContexts
+from pymonik.runtime.executor.logs import use_levels
 from pymonik.runtime.executor.state import Restorer
 from pymonik.system.arithmetic import DEFAULT
 from pymonik.system.surroundings import (
@@ -61,6 +62,8 @@ class Mover:
         wanted = applied(changes, self._base)
         _set_small(wanted)
         self._contexts.use(None if wanted.arithmetic == DEFAULT else wanted.arithmetic)
+        if use_levels(wanted.levels):
+            self._restore.use_output()
         changes = changes or NO_CHANGES
         if changes == self._last:
             return
