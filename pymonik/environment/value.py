@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 from pymonik._pickled import pickled
 from pymonik.errors import EnvironmentMismatch
 from pymonik.foreign import demand_printable, redacted, without_credentials
+from pymonik.system.forks import fork_safe_property
 
 WIRE_VERSION = 1
 """Grows when `Environment.to_wire` changes shape."""
@@ -60,7 +60,7 @@ class Environment:
         """Return the value as plain tuples and strings; the working directory goes by its hash."""
         return (WIRE_VERSION, self.packages, self.variables, self.python, self.working_hash)
 
-    @cached_property
+    @fork_safe_property
     def digest(self) -> str:
         """Name the demands: equal environments have equal digests, on every machine."""
         import hashlib

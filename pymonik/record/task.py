@@ -37,6 +37,7 @@ from pymonik.record.recorder import Recorder
 from pymonik.record.scope import Scope
 from pymonik.record.signature import NOT_GIVEN, OURS, Signature
 from pymonik.record.together import captured
+from pymonik.system.forks import fork_safe_property
 from pymonik.values.options import TaskOptions, demand, merge
 
 P = ParamSpec("P")
@@ -113,7 +114,7 @@ class Task(Generic[P, R]):
         self.__module__ = getattr(func, "__module__", None) or __name__
         self.__wrapped__ = func
 
-    @functools.cached_property
+    @fork_safe_property
     def _signature(self) -> Signature:
         # Taken at the first call: a task that names itself is unpickled before its function is
         # complete, and would be seen without its defaults.

@@ -73,6 +73,12 @@ class Page:
         self._has_steps = False
         self._seen: list[int] = []
 
+    def leave(self) -> None:
+        """Write where nobody reads, in a fork: the page is that of its parent."""
+        self._map = mmap.mmap(-1, _SIZE)
+        self._bytes = memoryview(self._map)
+        self.numbers = self._bytes[:_NUMBERS].cast("q")
+
     def close(self) -> None:
         """Let go of the mapping."""
         self._elements.close()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import traceback
+from importlib import import_module
+from importlib.util import spec_from_loader
 from typing import Any
 
 import pytest
@@ -136,3 +139,99 @@ with Pymonik(backend="local", workers=1):
 """
     done = run_script(source)
     assert done.stdout == "True 1\n", done.stderr
+
+
+@pytest.mark.parametrize("pmk_retries", [0, 1])  # the short way through a unit, and the long one
+def test_a_fork_of_a_task_ends_with_the_call_and_answers_nothing(
+    client: Pymonik, pmk_retries: int
+) -> None:
+    @task
+    def forked(how: str) -> Any:
+        pid = os.fork()
+        if pid:
+            return how, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if how == "raises":
+            raise ValueError("in the fork")
+        if how == "exits":
+            raise SystemExit(3)
+        return "of the fork"
+
+    ends = {"returns": 0, "raises": 1, "exits": 3}
+    handles = forked.map_invoke(list(ends), pmk_retries=pmk_retries, pmk_chunk_size=3)
+    assert handles.get() == list(ends.items())
+    assert client.stats.units == 1
+
+
+def test_a_fork_while_a_value_is_pickled_answers_nothing(client: Pymonik) -> None:
+    class Forking:
+        """Ends with an exit code that tells how its fork did."""
+
+        def __reduce__(self) -> Any:
+            pid = os.fork()
+            return int, (os.waitpid(pid, 0)[1] if pid else 99,)
+
+    assert Task(lambda _: Forking(), func_name="forking").map_invoke(range(3)).get() == [0, 0, 0]
+
+
+def test_a_fork_imports_anew_what_another_thread_was_importing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A child of a fork would wait for ever for one that is half imported."""
+    began, go_on = threading.Event(), threading.Event()
+    name, parent = "imported_by_another_thread", os.getpid()
+
+    class Slow:
+        """Finds the one module, which takes long in this process."""
+
+        def find_spec(self, wanted: str, path: Any, target: Any = None) -> Any:
+            return spec_from_loader(wanted, self) if wanted == name else None  # type: ignore[arg-type]
+
+        def create_module(self, spec: Any) -> None: ...
+
+        def exec_module(self, module: Any) -> None:
+            if os.getpid() == parent:
+                began.set()
+                assert go_on.wait(PATIENCE)
+
+    monkeypatch.setattr(sys, "meta_path", [Slow(), *sys.meta_path])
+    importing = threading.Thread(target=import_module, args=(name,))
+    importing.start()
+    assert began.wait(PATIENCE)
+
+    def child(tell: object) -> None:
+        signal.alarm(PATIENCE)
+        tell(import_module(name).__name__)  # type: ignore[operator]
+
+    assert in_a_fork(child) == name
+    go_on.set()
+    importing.join()
+    del sys.modules[name]
+
+
+def test_a_fork_computes_what_another_thread_was_computing_once(client: Pymonik) -> None:
+    """Before Python 3.12 all tasks share the lock of a property that is worked out once."""
+    lock = getattr(vars(Task)["_signature"], "lock", threading.RLock())
+
+    def child(tell: object) -> None:
+        signal.alarm(PATIENCE)
+        fresh = Task(lambda x: x, func_name="fresh")
+        try:
+            fresh.invoke(1, pymonik=client).get()
+        except BackendError as error:
+            tell(str(error))  # type: ignore[operator]
+
+    same.invoke(1).wait()
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            held.set()
+            over.wait(PATIENCE)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(PATIENCE)
+    told = in_a_fork(child)
+    over.set()
+    holder.join()
+    assert "forked" in told

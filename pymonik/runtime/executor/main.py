@@ -121,10 +121,12 @@ class Executor:
         The host sees by the socket that the parent has died: no other process may hold it open.
         """
         self._sock.close()
+        self._page.leave()
         if signal.getsignal(signal.SIGINT) is _nothing:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         if self._runner is not None:
             self._fall_back()
+            self._runner.services.restore.end_with_call()
 
     def send(self, *message: Any) -> None:
         """Send one message; the socket blocks, so that a slow host slows the executor down."""

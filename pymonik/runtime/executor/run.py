@@ -219,6 +219,7 @@ class _Runner:
                 failures = (self.feed.failures(c, number, made) for c in step.columns)
                 return upstream.failure_of(step.name, chain.from_iterable(failures))
             except BaseException as error:
+                hosting.restore.end_if_fork(error)
                 if isinstance(error, hosting.passed):
                     raise
                 hosting.subtasks.drop_call()

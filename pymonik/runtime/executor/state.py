@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from pymonik.runtime.executor.fork import end_fork
 from pymonik.runtime.executor.module_path import ModulePath
 from pymonik.runtime.executor.output import Output
 from pymonik.values import seeds
@@ -230,6 +231,7 @@ class Restorer:
         self._folder = self._home = _folder()
         self._remember()
         self._watch = watch
+        self._is_fork = False
         if watch:
             sys.addaudithook(_note)
 
@@ -273,8 +275,22 @@ class Restorer:
         """Return whether a call has changed anything that is to be put back."""
         return bool(DIRTY) or self._is_output_changed() or self._path.is_changed()
 
+    def end_with_call(self) -> None:
+        """Let this process, a fork that a call has made, end where the call does.
+
+        The call itself ends in the parent: nothing that its fork returns is the value.
+        """
+        self._is_fork = True
+        self._is_output_changed = lambda: True  # which makes it due: calls are asked no more
+
+    def end_if_fork(self, error: BaseException | None = None) -> None:
+        """End this process when it is a fork of an executor; error: what the call raised in it."""
+        if self._is_fork:
+            end_fork(error)
+
     def __call__(self) -> None:
         """Put back what the last call has changed."""
+        self.end_if_fork()
         self._path.put_back()
         if self._is_output_changed():
             self._output.put_back()

@@ -99,6 +99,7 @@ class UnitRunner:
             self._modules, self._module_set = modules, IMPORTER.enter(modules)
         job = Assignment(Program.load(payload), inputs, start, stop, *(extras or ()))
         for report in run(job, self.services):
+            self.services.restore.end_if_fork()  # made while a value was pickled
             told = (number, report.start, report.stop, report.columns, report.errors)
             if not report.last:
                 self._send("report", *told)
@@ -121,6 +122,7 @@ class UnitRunner:
         """
         if __name__ not in sys.modules:
             raise error
+        self.services.restore.end_if_fork(error)
         journal = tuple(self._page.journal())
         self.services.subtasks.reset()
         self.finish_lines()
