@@ -81,7 +81,9 @@ class SplicedGraph:
         hits = len(cached) - cached.count(None)
         if not hits:
             own, liveness = self._kept_alive(node)
-            self.misses += [(k, (own, i), liveness) for i, k in enumerate(keys) if k is not None]
+            # Of equal calls one stays in the graph: it is the recorded ones that know where it is.
+            made = original_of(own)
+            self.misses += [(k, (made, i), liveness) for i, k in enumerate(keys) if k is not None]
             return [own]
         self.hits += hits
         self._shared += [

@@ -18,7 +18,7 @@ from tests.conftest import PATIENCE, Gate, Ledger, script_environment
 from tests.environment.tmpfs import tmpfs
 
 from .conftest import HERE, Connect
-from .programs import pass_gate
+from .programs import pass_gate, total
 
 # Of the embedded engines: a cluster keeps values within a session.
 
@@ -247,6 +247,16 @@ def test_a_version_stands_for_the_code(client: Pymonik, ledger: Ledger) -> None:
     other = Task(lambda x: x + 100, func_name="f", pure=True, cache=True, version=1)
     newer = Task(lambda x: x + 100, func_name="f", pure=True, cache=True, version=2)
     assert [t.invoke(1).get() for t in (first, other, newer)] == [2, 2, 101]
+
+
+def test_equal_calls_that_nobody_holds_are_one_and_known_later(
+    client: Pymonik, ledger: Ledger
+) -> None:
+    square = counted(ledger)
+    both = total.invoke([square.invoke(2), square.invoke(2)])
+    assert both.get() == 8
+    assert square.invoke(2).get() == 4
+    assert len(ledger.lines()) == 1
 
 
 def test_a_failure_is_not_kept(client: Pymonik, ledger: Ledger) -> None:
