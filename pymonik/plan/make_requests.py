@@ -39,7 +39,8 @@ from pymonik.values.content import Content
 from pymonik.values.options import TaskOptions
 from pymonik.values.outputs import Outputs
 from pymonik.wire import envelope
-from pymonik.wire.envelope import AssemblePayload, Parts, TaskPayload
+from pymonik.wire.envelope import Parts
+from pymonik.wire.payloads import AssemblePayload, TaskPayload
 
 
 @dataclass

@@ -31,6 +31,7 @@ from pymonik.runtime.worker.server import target_of
 from pymonik.runtime.worker.servicer import Servicer
 from pymonik.values.content import Content
 from pymonik.wire import envelope, error_text
+from pymonik.wire.payloads import TaskPayload
 from tests.armonik.conftest import WORKER, Connect, started
 from tests.conformance.programs import add, inc, note, pass_gate, square
 from tests.conftest import REPOSITORY, Gate, Ledger, script_environment
@@ -364,7 +365,7 @@ def answer(folder: Path, payload: bytes, **files: bytes) -> str:
 
 def order(**fields: Any) -> bytes:
     given = {"program": b"", "name": "f", "n": 1, "outputs": 1, "digests": (), "stamp": bytes(20)}
-    parts = envelope.seal_order(envelope.TaskPayload(**{**given, **fields}))
+    parts = envelope.seal_order(TaskPayload(**{**given, **fields}))
     return b"".join(parts)
 
 

@@ -31,7 +31,7 @@ from pymonik.runtime.worker.subtasks import Spawned
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS
 from pymonik.values.outputs import Outputs
-from pymonik.wire.envelope import AssemblePayload, TaskPayload
+from pymonik.wire.payloads import AssemblePayload, TaskPayload
 
 
 class Delegation:

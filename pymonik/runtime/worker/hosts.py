@@ -18,7 +18,7 @@ from pymonik.runtime.worker.subtasks import AgentSubtasks
 from pymonik.settings import settings
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
-from pymonik.wire.envelope import TaskPayload
+from pymonik.wire.payloads import TaskPayload
 
 logger = logging.getLogger("pymonik.worker")
 

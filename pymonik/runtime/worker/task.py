@@ -27,8 +27,8 @@ from pymonik.values.options import DEFAULTS
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
 from pymonik.wire import envelope, error_text
-from pymonik.wire.envelope import AssemblePayload, TaskPayload
 from pymonik.wire.logs import Log
+from pymonik.wire.payloads import AssemblePayload, TaskPayload
 
 logger = logging.getLogger("pymonik.worker")
 # Failures in one note: the client logs the first few.
