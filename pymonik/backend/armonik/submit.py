@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from pymonik.backend.armonik.aborts import AbortHandler
 from pymonik.backend.armonik.download import late
-from pymonik.backend.armonik.events import EventWatcher, Listeners
+from pymonik.backend.armonik.events import EventWatcher
 from pymonik.backend.armonik.messages import ENDED
 from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.session import Session
+from pymonik.backend.armonik.subscription import Subscription
 from pymonik.backend.armonik.tracker import SubmissionTracker, cancelled, failed_columns
 from pymonik.errors import ClusterError, PartitionError
 from pymonik.humanize import counted
@@ -41,8 +42,6 @@ logger = logging.getLogger("pymonik.armonik")
 _REFUSALS = 5
 # How long rows are looked at for the reason of a refusal that names none of them, in seconds.
 _UNNAMED = 0.5
-# How many calls an error names whose values are lost.
-_NAMED = 5
 
 
 class Sender:
@@ -51,85 +50,26 @@ class Sender:
     def __init__(
         self, session: Session, tracker: SubmissionTracker, context: SubmissionContext
     ) -> None:
+        # The lock is held while units are sent: by clients' threads, and by that of the handler,
+        # which sends some again.
         self.abort_handler = AbortHandler(tracker, session, self._send_again, threading.RLock())
         self._session = session
         self._tracker = tracker
         self._context = context
-        self._watcher: EventWatcher | None = None
-        # Guards `_watcher`; taken under `changed`, never the other way round.
-        self._listening = threading.Lock()
-        self._is_closed = False
+        self._subscription = Subscription(session, tracker, self.abort_handler)
         self._to_upload = 0
-        tracker.changed.begun = self._listen_on
 
     def upload(self) -> tuple[int, int]:
         """Return the bytes of the submission under way that were sent, and all of its bytes."""
         return self._session.store.uploaded, self._to_upload
 
-    def _listen_on(self) -> None:
-        """Listen while anything is open: see `close`."""
-        if self._tracker.open:
-            self.listen()
-
     def listen(self) -> EventWatcher:
         """Return the watcher of the session; it starts with the first need of it."""
-        with self._listening:
-            if self._watcher is None:
-                listeners = Listeners(
-                    open_ids=lambda: list(self._tracker.open),
-                    is_awaited=self._tracker.is_awaited,
-                    heard=self._heard,
-                    gone=self.abort_handler.gone,
-                    expired=self._expired,
-                    broken=self._tracker.break_down,
-                    is_over=lambda: self._is_closed and self._stop_unless(self._tracker.is_awaited),
-                )
-                self._watcher = EventWatcher(self._session, listeners)
-            self._watcher.wanted()
-            return self._watcher
-
-    def _expired(self) -> ClusterError:
-        """Make the error of a session that is gone, with all that was to come of it."""
-        units = list(self._tracker.open.values())
-        lost = counted(sum(unit.outputs.missing for unit in units), "value")
-        names = list(dict.fromkeys(unit.name for unit in units))
-        ellipsis = ", …" if len(names) > _NAMED else ""
-        line = self._session.line
-        return ClusterError(
-            f"control plane {line.endpoint} has no session {self._session.id} any more: its "
-            f"database was lost, or its records have expired. Lost with it: {lost}, of "
-            f"{', '.join(names[:_NAMED])}{ellipsis}"
-        )
+        return self._subscription.listen()
 
     def close(self) -> None:
-        """Stop listening once no thread waits for what goes on without this client.
-
-        A wait from then on begins anew: `listen` is called where waits begin.
-        """
-        self._is_closed = True
-        self._stop_unless(self._tracker.has_waiters)
-
-    def _stop_unless(self, is_needed: Callable[[], bool]) -> bool:
-        # Waits begin under `changed`: either they are seen here, or they find nobody listening.
-        with self._tracker.changed, self._listening:
-            if is_needed():
-                return False
-            if self._watcher is not None:
-                self._watcher.close()
-                self._watcher = None
-            self.abort_handler.close()
-            return True
-
-    def _heard(self, ended: dict[str, str]) -> list[str]:
-        """Take note of ends; give those that are news."""
-        news = [id for id in ended if id in self._tracker.open]
-        for id in news:
-            if ended[id] == "stored":
-                self._tracker.stored(id)
-        aborted = [id for id in news if ended[id] != "stored"]
-        if aborted:
-            self.abort_handler.aborted(aborted)
-        return news
+        """Stop listening once no thread waits for what goes on without this client."""
+        self._subscription.close()
 
     # ----- sending
 

@@ -1,0 +1,101 @@
+"""The subscription of a client to its session: from the first wait to the last.
+
+Enters: ends of results, from the thread that watches the session. Leaves: outputs that are stored
+or aborted. A session that is gone ends everything that was to come of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from pymonik.backend.armonik.aborts import AbortHandler
+from pymonik.backend.armonik.events import EventWatcher, Listeners
+from pymonik.backend.armonik.session import Session
+from pymonik.backend.armonik.tracker import SubmissionTracker
+from pymonik.errors import ClusterError
+from pymonik.humanize import counted
+
+# How many calls an error names whose values are lost.
+_NAMED = 5
+
+
+class Subscription:
+    """Listens to the session while anything is awaited, from whichever thread."""
+
+    def __init__(
+        self, session: Session, tracker: SubmissionTracker, abort_handler: AbortHandler
+    ) -> None:
+        self._session = session
+        self._tracker = tracker
+        self._abort_handler = abort_handler
+        self._watcher: EventWatcher | None = None
+        # Guards `_watcher`; taken under `changed`, never the other way round.
+        self._listening = threading.Lock()
+        self._is_closed = False
+        tracker.changed.begun = self._listen_on
+
+    def _listen_on(self) -> None:
+        """Listen while anything is open: see `close`."""
+        if self._tracker.open:
+            self.listen()
+
+    def listen(self) -> EventWatcher:
+        """Return the watcher of the session; it starts with the first need of it."""
+        with self._listening:
+            if self._watcher is None:
+                listeners = Listeners(
+                    open_ids=lambda: list(self._tracker.open),
+                    is_awaited=self._tracker.is_awaited,
+                    heard=self._heard,
+                    gone=self._abort_handler.gone,
+                    expired=self._expired,
+                    broken=self._tracker.break_down,
+                    is_over=lambda: self._is_closed and self._stop_unless(self._tracker.is_awaited),
+                )
+                self._watcher = EventWatcher(self._session, listeners)
+            self._watcher.wanted()
+            return self._watcher
+
+    def _expired(self) -> ClusterError:
+        """Make the error of a session that is gone, with all that was to come of it."""
+        units = list(self._tracker.open.values())
+        lost = counted(sum(unit.outputs.missing for unit in units), "value")
+        names = list(dict.fromkeys(unit.name for unit in units))
+        ellipsis = ", …" if len(names) > _NAMED else ""
+        line = self._session.line
+        return ClusterError(
+            f"control plane {line.endpoint} has no session {self._session.id} any more: its "
+            f"database was lost, or its records have expired. Lost with it: {lost}, of "
+            f"{', '.join(names[:_NAMED])}{ellipsis}"
+        )
+
+    def close(self) -> None:
+        """Stop listening once no thread waits for what goes on without this client.
+
+        A wait from then on begins anew: `listen` is called where waits begin.
+        """
+        self._is_closed = True
+        self._stop_unless(self._tracker.has_waiters)
+
+    def _stop_unless(self, is_needed: Callable[[], bool]) -> bool:
+        # Waits begin under `changed`: either they are seen here, or they find nobody listening.
+        with self._tracker.changed, self._listening:
+            if is_needed():
+                return False
+            if self._watcher is not None:
+                self._watcher.close()
+                self._watcher = None
+            self._abort_handler.close()
+            return True
+
+    def _heard(self, ended: dict[str, str]) -> list[str]:
+        """Take note of ends; give those that are news."""
+        news = [id for id in ended if id in self._tracker.open]
+        for id in news:
+            if ended[id] == "stored":
+                self._tracker.stored(id)
+        aborted = [id for id in news if ended[id] != "stored"]
+        if aborted:
+            self._abort_handler.aborted(aborted)
+        return news
