@@ -204,9 +204,10 @@ class _Row:
         self.columns = step.columns
         self.keep = keep
         self.sites = sites
-        self.based = step.origins[0].n is not None
+        first, kinds = step.origins[0], map(type, step.origins)
+        self.based = first.n is not None
         self.elements: list[int | None] | None = None
-        if type(step.origins[0]) is not Call or set(map(type, step.origins)) != {Call}:
+        if not self.based and (type(first) is not Call or set(kinds) != {Call}):
             # Elements of maps that became single calls keep their numbers.
             self.elements = [getattr(origin, "element", None) for origin in step.origins]
         self.places = _places(step)

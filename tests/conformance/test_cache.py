@@ -284,6 +284,17 @@ def test_an_element_keeps_its_number_when_others_are_known(client: Pymonik) -> N
     assert error.__cause__.element == 2  # type: ignore[union-attr]
 
 
+def test_an_element_of_a_map_over_known_values_has_its_number(client: Pymonik) -> None:
+    double = Task(lambda x: 2 * x, func_name="double", pure=True, cache=True)
+    inverse = Task(lambda x: 1 / (x - 6), func_name="inverse")
+    double.map_invoke(range(5)).get()
+    handles = inverse.map_invoke(double.map_invoke(range(5)), pmk_chunk_size=2)
+    error = handles[3].exception()
+    assert error is not None
+    assert error.__cause__.element == 3  # type: ignore[union-attr]
+    assert handles[4].get() == 0.5
+
+
 @pytest.mark.asynchronous
 def test_a_value_on_its_way_is_waited_for_and_not_cancelled_under_others(
     client: Pymonik, gate: Gate
