@@ -28,7 +28,7 @@ from pymonik.graph.verify import verify
 from pymonik.humanize import literal
 from pymonik.plan.plan import Source
 from pymonik.values.content import Content, freeze_buffer
-from pymonik.values.location import Location, known_at
+from pymonik.values.location import Location
 from pymonik.values.options import DEFAULTS, ExceptionTypes, TaskOptions, names_of
 from pymonik.values.outputs import Outputs
 
@@ -190,17 +190,16 @@ class Reader:
             return self._external(entry)
         label, site = _label(entry["label"]), _text(entry["site"])
         if "put" in entry:
-            put = Put(self._content_at(entry["put"]), label if label is None else str(label), site)
-            put.location = known_at(put.content)
-            return put
+            return Put(self._content_at(entry["put"]), label if label is None else str(label), site)
         n = entry["n"]
         if n is not None:
             _number(n, most=_CALLS)
         args = tuple([self._argument(given, n) for given in _list(entry["args"])])
-        node = Call(self.specs[_number(entry["spec"], most=_SLOTS)], args, n, site, 0)
-        node.label, node.place = label, entry.get("place")
-        if node.place is not None:
-            _number(node.place, most=None)
+        place = entry.get("place")
+        if place is not None:
+            _number(place, most=None)
+        spec = self.specs[_number(entry["spec"], most=_SLOTS)]
+        node = Call(spec, args, n, site, 0, label, place)
         if _flag(entry["wanted"]):
             node.liveness = weakref.ref(node)  # as long as the graph is there
         return node

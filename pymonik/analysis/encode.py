@@ -58,6 +58,7 @@ class Writer:
         # The numbers of values of variables, by name.
         self.values: dict[str, dict[str, int]] = {}
         graph: Graph = source.graph
+        self.aliases = graph.aliases
         self.data: dict[str, Any] = {
             "kind": KIND,
             "format": FORMAT,
@@ -176,6 +177,7 @@ class Writer:
         return self.numbers[id(content)]
 
     def _place(self, node: Any) -> int:
+        node = self.aliases.get(node, node)
         place = self.places.get(id(node))
         if place is None and isinstance(node, (Put, External)):  # without a name: in no graph
             place = self._append(node)

@@ -21,7 +21,6 @@ from pymonik.capture.definition_versions import are_here
 from pymonik.graph.ir import Call, Graph, Put
 from pymonik.system.forks import fork_safe
 from pymonik.values.content import Content
-from pymonik.values.location import known_at
 from pymonik.values.outcome import PENDING, Failure
 
 logger = logging.getLogger("pymonik.reuse")
@@ -51,6 +50,8 @@ class CacheLookup:
 
     def without(self, graph: Graph) -> SplicedGraph:
         """Return the graph without known calls."""
+        for original, call in graph.aliases.items():
+            self._keys.let_stand(call, original)
         self._look_elsewhere(graph)
         return SplicedGraph(self, graph)
 
@@ -64,9 +65,7 @@ class CacheLookup:
         content = self.store.get(key) if self.store is not None else None
         if content is None or not are_here(content.buffers):
             return None
-        put = Put(content, None, "")
-        put.location = known_at(content)
-        return put, 0
+        return Put(content, None, ""), 0
 
     def _look_elsewhere(self, graph: Graph) -> None:
         cached = [n for n in graph.nodes if isinstance(n, Call) and is_cached(n)]

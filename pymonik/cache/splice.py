@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from pymonik.graph.columns import Values
-from pymonik.graph.ir import Call, External, Graph, StandIn, original_of
+from pymonik.graph.ir import Call, Element, External, Graph, StandIn, original_of
 from pymonik.graph.slots import NodeRun, Ref, Replacement, same, substitute
 from pymonik.values.location import ScatteredLocation
 
@@ -27,13 +27,6 @@ class KeySource(Protocol):
 
     def find(self, key: str) -> Place | None:
         """Return where the value of a key is, if it is known."""
-
-
-class Element(Call):
-    """A single call that was an element of a map."""
-
-    __slots__ = ("element",)
-    element: int
 
 
 class _Liveness:
@@ -80,7 +73,8 @@ class SplicedGraph:
         cached = [None if key is None else self._known.find(key) for key in keys]
         hits = len(cached) - cached.count(None)
         if not hits:
-            own, liveness = self._kept_alive(node)
+            liveness, held = _kept_alive(node)
+            own = node if held is None else self._stand_in(node, node.args, held)
             # Of equal calls one stays in the graph: it is the recorded ones that know where it is.
             made = original_of(own)
             self.misses += [(k, (made, i), liveness) for i, k in enumerate(keys) if k is not None]
@@ -93,7 +87,8 @@ class SplicedGraph:
         parts: list[Place] = []
         for index, place in enumerate(cached):
             if place is None:
-                call, liveness = self._kept_alive(_element(node, index))
+                liveness, held = _kept_alive(node)
+                call = Element(node, index, held or node.liveness)
                 left.append(call)
                 place = call, 0
                 key = keys[index]
@@ -106,19 +101,8 @@ class SplicedGraph:
         self._spliced.append((original, parts))
         return left
 
-    def _kept_alive(self, node: Call) -> tuple[Call, Any]:
-        """Return a node with what keeps its values wanted: somebody will ask for them."""
-        liveness = node.liveness() if node.liveness is not None else None
-        if liveness is not None:
-            return node, liveness
-        liveness = _Liveness()
-        if type(node) is Call:
-            node = self._stand_in(node, node.args)
-        node.liveness = weakref.ref(liveness)
-        return node, liveness
-
-    def _stand_in(self, node: Call, args: tuple[Any, ...]) -> Call:
-        made = self._aliases[original_of(node)] = StandIn(node, node.spec, args)
+    def _stand_in(self, node: Call, args: tuple[Any, ...], held: Any = None) -> Call:
+        made = self._aliases[original_of(node)] = StandIn(node, node.spec, args, held)
         return made
 
     # ----- users of what was taken out
@@ -171,13 +155,13 @@ def is_cached(node: Call) -> bool:
     return node.spec.cache and node.label is None
 
 
-def _element(node: Call, index: int) -> Call:
-    """Make a single call of an element of a map; a single call is itself."""
-    if node.n is None:
-        return node
-    args = tuple([column.at(index) for column in node.args])
-    call = Element(node.spec, args, None, node.site, node.lasti)
-    call.element = index
-    call.liveness = node.liveness
-    call.place = node.place
-    return call
+def _kept_alive(node: Call) -> tuple[Any, Any]:
+    """Return what keeps the values of a node wanted: somebody will ask for them.
+
+    With a reference to it where it is another than that of the node, which is gone.
+    """
+    liveness = node.liveness() if node.liveness is not None else None
+    if liveness is not None:
+        return liveness, None
+    liveness = _Liveness()
+    return liveness, weakref.ref(liveness)

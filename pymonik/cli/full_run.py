@@ -97,8 +97,10 @@ class ExecutionTrace(Observer):
         """All submissions as if they had been one; None without any."""
         if not self.sources:
             return None
-        nodes = tuple(node for source in self.sources for node in source.graph.nodes)
-        return compiled(replace(_for_cluster(self.sources[0]), graph=Graph(nodes, {})))
+        graphs = [source.graph for source in self.sources]
+        nodes = tuple(node for graph in graphs for node in graph.nodes)
+        aliases = {original: call for graph in graphs for original, call in graph.aliases.items()}
+        return compiled(replace(_for_cluster(self.sources[0]), graph=Graph(nodes, aliases)))
 
     def tasks(self) -> list[SessionTask]:
         """Return the units that ran, as a cluster would tell of them."""

@@ -11,7 +11,6 @@ from typing import Any
 
 from pymonik.client.engine import LazyBackend
 from pymonik.client.state import ClientState
-from pymonik.graph.columns import Values
 from pymonik.graph.ir import Call, Put, inputs
 from pymonik.record.handle import ResultHandle
 from pymonik.record.recorder import Recorder
@@ -68,23 +67,21 @@ class Canceller:
         if self._state.is_compiling:  # a finalizer of the user's, where this thread compiles
             return False
         recorder.number()  # what is taken out must not move the places of others
-        if node.n and not node.args:
-            recorder.give_argument(node)
-        cancel_pending(recorder.pending, node, handle._index)
+        cancel_pending(recorder, node, handle._index)
         self._dropped()
         return True
 
 
-def cancel_pending(pending: list[Any], node: Call, index: int) -> None:
+def cancel_pending(recorder: Recorder, node: Call, index: int) -> None:
     """Drop a call that was not sent, and those that depend on it."""
     failure = Failure(
         "cancelled", "it was cancelled before it was sent", node.spec.name, node.where
     )
     if node.n is not None and node.n > 1:
-        _give_up_element(node, index, failure)
+        recorder.give_up(node, index, failure)
         return
     gone = {id(node): node}
-    for later in pending:
+    for later in recorder.pending:
         if type(later) is Call and any(id(source) in gone for source in inputs(later)):
             gone[id(later)] = later
     for dropped in gone.values():
@@ -92,20 +89,7 @@ def cancel_pending(pending: list[Any], node: Call, index: int) -> None:
         dropped.location = known_at(
             failure if dropped is node else failure.below(dropped.spec.name)
         )
-        pending.remove(dropped)
-
-
-def _give_up_element(node: Call, index: int, failure: Failure) -> None:
-    """Return an element of a map the failure for an argument: it stays, and will not run.
-
-    Nor will what depends on it. The column is made once, since all elements may be given up.
-    """
-    first, *others = node.args
-    slots = first.values if type(first) is Values else None
-    if type(slots) is not list:
-        slots = [first.at(i) for i in range(node.n or 0)]
-        node.args = (Values(slots), *others)
-    slots[index] = failure
+        recorder.pending.remove(dropped)
 
 
 def renounce(node: Any, index: int) -> bool:

@@ -64,9 +64,10 @@ class Compiler:
         try:
             plan = maker.make(self._cached_values.without(graph), target, optimize)
         except Exception:  # whatever objects of the user do when they are looked at
-            if not self._refuse_culprits(graph, target):
+            refused = self._refuse_culprits(graph, target)
+            if refused is None:
                 raise
-            return self.compile(graph)
+            return self.compile(refused)
         partitions, seed = tuple(self._settings.partitions), self._settings.given_seed
         holds = traits.objects.holds
         return maker.complete(
@@ -78,13 +79,13 @@ class Compiler:
             versions=self._versions() if target.isolates_delegating else (),
         )
 
-    def _refuse_culprits(self, graph: Graph, target: Target) -> bool:
-        """Let the calls fail on which compiling fails; False when it was something else."""
+    def _refuse_culprits(self, graph: Graph, target: Target) -> Graph | None:
+        """Let the calls fail on which compiling fails; None when it was something else."""
         from pymonik.plan.culprits import refuse_culprits
         from pymonik.record.builtin_tasks import calling
 
         code = self._recorder.specs.code_for(calling(False))
-        return bool(refuse_culprits(graph.nodes, target, self._settings.optimize, code))
+        return refuse_culprits(graph, target, self._settings.optimize, code)
 
     def _versions(self) -> tuple[tuple[str, str], ...]:
         """Return the versions of the packages that pickled data names: clusters may differ."""

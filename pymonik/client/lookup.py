@@ -13,7 +13,7 @@ from pymonik.graph.ir import External, NamedValue, Put
 from pymonik.record.handle import ResultHandle, handle_to
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.recorder import Liveness
-from pymonik.values.location import Location, known_at
+from pymonik.values.location import Location
 from pymonik.values.outcome import PENDING, Failure
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ def handle_of(
 ) -> ResultHandle[Any] | MultiResultHandle[Any]:
     """Make the handle of a value, or of several."""
     if named.content is not None:
-        put = Put(named.content, name, External.where)
-        put.location = known_at(named.content)
-        return handle_to(put, 0, client)
+        return handle_to(Put(named.content, name, External.where), 0, client)
     node = External(name, named.length, Location(named.unit_outputs, named.chunk, named.output))
     if named.length is None:
         return handle_to(node, named.start, client)

@@ -44,7 +44,7 @@ class Names:
         unsent = self._unsent()
         if not unsent:
             return ()
-        sent_now = set(map(id, graph.nodes))
+        sent_now = {*map(id, graph.nodes), *map(id, graph.aliases)}
         return tuple([n for n in unsent if n.node.location is not None or id(n.node) in sent_now])
 
     def are_late(self) -> bool:

@@ -21,7 +21,7 @@ from pymonik.client.names import Names
 from pymonik.client.progress import Progress, is_watched, watching
 from pymonik.client.state import ClientState
 from pymonik.errors import NoClientError
-from pymonik.graph.ir import Call, taken
+from pymonik.graph.ir import Call
 from pymonik.record.recorder import Recorder
 from pymonik.settings import settings as limits
 from pymonik.values.outcome import Failure
@@ -84,7 +84,7 @@ class Submitter:
 
         self._state.check_open()
         with self._state.lock:
-            return PlanView.of(self._compiler.compile(taken(self.take())))
+            return PlanView.of(self._compiler.compile(self._recorder.graph(self.take())))
 
     def flush(self) -> None:
         """Compile what is pending and send it, without waiting.
@@ -142,7 +142,7 @@ class Submitter:
             self._prestart(backend, nodes)
         self._state.is_compiling = True
         try:
-            plan = self._compiler.compile(taken(nodes))
+            plan = self._compiler.compile(self._recorder.graph(nodes))
             if self._state.is_closed:  # abandoned by another thread: what was dropped is not sent
                 return
             self._state.plans_under_way += 1  # before others see where values will be
@@ -170,7 +170,7 @@ class Submitter:
         """Let nodes know where their values will be; `count` of them are pending no more."""
         self._compiler.maker.bind(plan)
         self.stats.reused += self._cached_values.bind()
-        del self._recorder.pending[:count]
+        self._recorder.sent(count)
         self._recorder.arguments.interner.new_bytes = 0
 
     def _send(self, plan: Plan, backend: Backend) -> None:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import operator
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from copy import copy
 from typing import Any, TypeVar
 
 from pymonik.errors import OptionsError
-from pymonik.graph.columns import Const
-from pymonik.graph.ir import Call, CallSpec, Put
+from pymonik.graph.columns import Const, Values
+from pymonik.graph.ir import Call, CallSpec, Graph, Put, StandIn, taken
 from pymonik.graph.slots import Template
 from pymonik.record.arguments import Arguments, ScopeState
 from pymonik.record.builtin_tasks import builtin, calling, identity, unpacked
@@ -64,6 +63,8 @@ class Recorder:
         self.names: dict[str, Any] = {}
         self._naming = naming
         self._numbered = 0
+        # Pending maps, and the failures of elements that were given up, by their numbers.
+        self._given_up: dict[Call, dict[int, Any]] = {}
 
     # ----- recording: the hot path
 
@@ -80,11 +81,10 @@ class Recorder:
 
         Once it stands in `pending`, another thread may send it: all else is done before.
         """
-        node = Call(spec, args, None, site, lasti)
+        node = Call(spec, args, None, site, lasti, label)
         handle: ResultHandle[Any] = handle_to(node, 0, owner)
         node.liveness = weakref.ref(handle)
         if label is not None:
-            node.label = label
             self.names[label] = handle
         self.pending.append(node)
         if self.state.is_closed:
@@ -103,14 +103,12 @@ class Recorder:
     ) -> MultiResultHandle[Any]:
         """Append a map; give the handles of its values."""
         liveness = Liveness()
-        node = Call(spec, columns, n, site, lasti)
-        node.liveness = weakref.ref(liveness)
+        node = Call(spec, columns, n, site, lasti, label, liveness=weakref.ref(liveness))
         handles: MultiResultHandle[Any] = MultiResultHandle.of_run(node, range(n), owner, liveness)
         if not n:
             node.location = known_at(PENDING)
             return handles
         if label is not None:
-            node.label = label
             self.names[label] = handles
         self.pending.append(node)
         if self.state.is_closed:
@@ -126,11 +124,38 @@ class Recorder:
                 number += 1
         self._numbered = number
 
-    def give_argument(self, node: Call) -> None:
-        """Let a map without arguments take its function for one: each element has it then."""
-        node.args = (Const(node.spec.code.content),)
-        node.spec = copy(node.spec)
-        node.spec.code, node.spec.width = self.specs.code_for(calling(node.spec.context)), 1
+    def graph(self, nodes: Sequence[Any]) -> Graph:
+        """Return the graph of recorded nodes, which are the calls that a flush takes."""
+        if not self._given_up:
+            return taken(nodes)
+        stand_ins = {node: self._stand_in(node, given) for node, given in self._given_up.items()}
+        return taken(nodes, stand_ins)
+
+    def sent(self, count: int) -> None:
+        """Note that the first nodes that were pending are pending no more."""
+        if self._given_up:
+            for node in self.pending[:count]:
+                self._given_up.pop(node, None)
+        del self.pending[:count]
+
+    def give_up(self, node: Call, index: int, failure: Any) -> None:
+        """Give an element of a pending map its failure for an argument: it will not run.
+
+        Nor will what depends on it. The map stays as it was recorded: see `graph`.
+        """
+        self._given_up.setdefault(node, {})[index] = failure
+
+    def _stand_in(self, node: Call, failures: dict[int, Any]) -> StandIn:
+        """Return a map in which elements take failures for their first argument.
+
+        One without arguments takes its function for one, and calls that.
+        """
+        spec, args = node.spec, node.args
+        if not args:
+            code = self.specs.code_for(calling(spec.context))
+            spec, args = spec.changed(code=code, width=1), (Const(spec.code.content),)
+        slots = [failures[i] if i in failures else args[0].at(i) for i in range(node.n or 0)]
+        return StandIn(node, spec, (Values(slots), *args[1:]))
 
     # ----- objects
 
@@ -148,7 +173,6 @@ class Recorder:
             return handle.named(name) if name else handle
         frame = _users_frame()
         node = Put(content, name, f"{frame.f_code.co_filename}:{frame.f_lineno}")
-        node.location = known_at(content)
         made: ResultHandle[T] = handle_to(node, 0, owner)
         if name is not None:
             self.names[name] = made

@@ -269,16 +269,18 @@ class Subtasks(Recorder, Scope):
         from pymonik.plan.lower import bind, lower
 
         target = Target(slots=self._slots, isolates_delegating=self._isolates_delegating)
+        graph = taken(nodes)
         try:
-            plan = lower(run_passes(taken(nodes), target, self._optimize))
+            plan = lower(run_passes(graph, target, self._optimize))
         except Exception:  # whatever objects of the user do when they are looked at
             from pymonik.plan.culprits import refuse_culprits
             from pymonik.record.builtin_tasks import calling
 
             code = self.specs.code_for(calling(False))
-            if not refuse_culprits(nodes, target, self._optimize, code):
+            refused = refuse_culprits(graph, target, self._optimize, code)
+            if refused is None:
                 raise
-            plan = lower(run_passes(taken(nodes), target, self._optimize))
+            plan = lower(run_passes(refused, target, self._optimize))
         bind(plan.graph, plan)
         return plan, bindings
 
