@@ -61,7 +61,7 @@ class _Lowering:
         self.bound: list[tuple[Map, list[Location]]] = []
         self.used: set[int] = set()
         self.limit = settings().blob_size
-        self.retry_contents: dict[Any, Content] = {}
+        self.retry_contents: dict[Any, Content | None] = {}
         # What steps share is one for all steps of a spec: a chain has thousands.
         self.codes: dict[tuple[int, int], tuple[Any, ...]] = {}
         self.lines: dict[tuple[int, int], str] = {}
@@ -95,7 +95,7 @@ class _Lowering:
         if len(stored) > 1 and node.n > 1:
             _note_loose(node, stored, unit_outputs)
         shared: Shared | None = None
-        wanted, options = any(s.is_wanted for s in node.steps), self._inherited(node.spec.options)
+        wanted, options = any(s.is_wanted for s in node.steps), _inherited(node.spec.options)
         name, spec = node.name, node.spec
         costs = [step.spec.options.cost for step in node.steps]
         seconds = sum(cost for cost in costs if cost is not None) if None not in costs else None
@@ -142,37 +142,17 @@ class _Lowering:
 
     def _shared(self, step: Step, function: Any) -> tuple[Any, ...]:
         """Return what a step shares with the same step of other units, and others of its spec."""
-        key = (id(step.spec), function if type(function) is int else -1)
+        spec = step.spec
+        key = (id(spec), function if type(function) is int else -1)
         known = self.codes.get(key)
         if known is None:
-            known = self.codes[key] = self._code(step.spec, function)
+            retry_on = self._retry_on(spec.options.retry_on)
+            known = self.codes[key] = shared_fields(spec, function, retry_on)
         return known
 
-    def _code(self, spec: CallSpec, function: Any) -> tuple[Any, ...]:
-        options = spec.options
-        return (
-            function,
-            spec.name,
-            spec.keywords,
-            spec.context,
-            options.seconds,
-            options.retries or 0,
-            options.max_retries or 0,
-            self._retry_on(options.retry_on),
-            self._inherited(options) if _may_ask(spec) else None,
-        )
-
-    def _inherited(self, options: TaskOptions) -> TaskOptions:
-        """Return options that can be pickled anywhere: exception types go as contents instead."""
-        if options.retry_on is None or options.retry_on == DEFAULTS.retry_on:
-            return options
-        return replace(options, retry_on=None)
-
     def _retry_on(self, kinds: Any) -> Content | None:
-        if kinds is None or kinds == DEFAULTS.retry_on:
-            return None
         if kinds not in self.retry_contents:
-            self.retry_contents[kinds] = pickled_types(kinds)
+            self.retry_contents[kinds] = retried_types(kinds)
         return self.retry_contents[kinds]
 
     def _sites(self, step: Step) -> Any:
@@ -241,6 +221,34 @@ def _note_loose(node: Map, stored: Sequence[int], unit_outputs: Sequence[Outputs
                     places.add((output, index % chunk))
     for outputs, places in found.items():
         outputs.loose = places
+
+
+def shared_fields(spec: CallSpec, function: Any, retry_on: Content | None) -> tuple[Any, ...]:
+    """Return the part of a step that it shares with others of its spec: see `StepCode`."""
+    options = spec.options
+    return (
+        function,
+        spec.name,
+        spec.keywords,
+        spec.context,
+        options.seconds,
+        options.retries or 0,
+        options.max_retries or 0,
+        retry_on,
+        _inherited(options) if _may_ask(spec) else None,
+    )
+
+
+def retried_types(kinds: Any) -> Content | None:
+    """Return exception types as a content; None where they are those of calls without options."""
+    return None if kinds is None or kinds == DEFAULTS.retry_on else pickled_types(kinds)
+
+
+def _inherited(options: TaskOptions) -> TaskOptions:
+    """Return options that can be pickled anywhere: exception types go as contents instead."""
+    if options.retry_on is None or options.retry_on == DEFAULTS.retry_on:
+        return options
+    return replace(options, retry_on=None)
 
 
 def _may_ask(spec: CallSpec) -> bool:

@@ -120,6 +120,11 @@ class Content:
         return (Content, (self.data, tuple(plain)))
 
     @property
+    def is_shared(self) -> bool:
+        """Return whether some of it lies in memory files, which go by descriptor."""
+        return any(type(buffer) is MemoryFile for buffer in self.buffers)
+
+    @property
     def has_definitions(self) -> bool:
         """Whether objects of classes are in it that travel by value."""
         return any(type(buffer) is Definition for buffer in self.buffers)

@@ -6,7 +6,10 @@ records of elements that ended since the last report; behind it stand the steps 
 runs now, overwritten when that ends. Both are a log each (`wire.log`).
 
     numbers: element · step · deadline (ns, 0: none) · unit (-1: none) · two of the elements ·
-             two of the steps · the first element of the journal · how often it was begun
+             two of the steps · the first element of the journal · how often it was begun ·
+             bytes of the log of graphs that run where they were made, which has the other half of
+             the page (`wire.activation_log`) · whether other executors have nothing to do, which
+             the host writes
 
 An executor may die of writing where it should not. The checksums of both logs begin with the unit
 and its first element: nothing is unpickled, or taken for another's, that was not noted here.
@@ -21,16 +24,18 @@ import struct
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from pymonik.system.memory_file import MemoryFile, open_memory_file
+from pymonik.system.memory_file import open_memory_file
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
+from pymonik.wire.activation_log import ActivationLog
 from pymonik.wire.log import Log, LogReader
 
 logger = logging.getLogger("pymonik.host")
 
-_NUMBERS = 80
+_NUMBERS = 96
 _SIZE = 1 << 18
-ELEMENT, STEP, DEADLINE, UNIT, ELEMENTS, _, STEPS, _, FIRST, BEGUN = range(10)
+_WITH_LOG = 2 * _SIZE
+ELEMENT, STEP, DEADLINE, UNIT, ELEMENTS, _, STEPS, _, FIRST, BEGUN, LOG, IDLE = range(12)
 # A step that ended, and whose value is nowhere but in the executor's memory.
 GONE: tuple[Any, ...] = ()
 _BEGUN = struct.Struct("<qq")
@@ -42,19 +47,21 @@ class Journal(NamedTuple):
     """What a page says has ended.
 
     unit: its number. first: the first element of `entries`, the records of elements. steps: of the
-    element behind them, in order, each a tuple with a record, or `GONE`.
+    element behind them, in order, each a tuple with a record, or `GONE`. log: of a graph that it
+    has recorded, see `wire.activation_log`.
     """
 
     unit: int
     first: int
     entries: list[Any]
     steps: list[tuple[Any, ...]]
+    log: bytes = b""
 
 
 def open_page() -> int:
     """Open a new page; give its descriptor."""
     fd = open_memory_file()
-    os.ftruncate(fd, _SIZE)
+    os.ftruncate(fd, _WITH_LOG)
     return fd
 
 
@@ -62,13 +69,14 @@ class Page:
     """The page, mapped in this process."""
 
     def __init__(self, fd: int) -> None:
-        self._map = mmap.mmap(fd, _SIZE)
+        self._map = mmap.mmap(fd, _WITH_LOG)
         self._bytes = memoryview(self._map)
         self.numbers = self._bytes[:_NUMBERS].cast("q")
-        self._elements = Log(self._bytes[_NUMBERS:], self.numbers[ELEMENTS:STEPS])
-        self._steps = Log(self._bytes[_NUMBERS:], self.numbers[STEPS:FIRST])
+        self._elements = Log(self._bytes[_NUMBERS:_SIZE], self.numbers[ELEMENTS:STEPS])
+        self._steps = Log(self._bytes[_NUMBERS:_SIZE], self.numbers[STEPS:FIRST])
         # Notes an element of a unit of one step, where its record can be noted as it is.
         self.add_plain = self._elements.add_plain
+        self.log = ActivationLog(self.numbers, LOG, self._bytes[_SIZE:])
         # Whether the log of steps has any, or is to be begun behind the elements of now.
         self._has_steps = False
         self._seen: list[int] = []
@@ -83,6 +91,7 @@ class Page:
         """Let go of the mapping."""
         self._elements.close()
         self._steps.close()
+        self.log.close()
         self.numbers.release()
         self._bytes.release()
         self._map.close()
@@ -94,7 +103,7 @@ class Page:
         self._steps.begin(0, 0)
         self._has_steps = False
         self.numbers[ELEMENT] = self.numbers[FIRST] = first
-        self.numbers[STEP] = self.numbers[DEADLINE] = 0
+        self.numbers[STEP] = self.numbers[DEADLINE] = self.numbers[LOG] = 0
         self.numbers[UNIT] = unit
 
     def add(self, record: Any) -> bool:
@@ -104,8 +113,8 @@ class Page:
             self._steps.begin(0, 0)
         if self._elements.add_plain(record):
             return True
-        is_large = any(map(_is_large, record)) if type(record) is list else _is_large(record)
-        return not is_large and self._elements.add(record)
+        records = record if type(record) is list else [record]
+        return not any(map(_is_large, records)) and self._elements.add(record)
 
     def note(self, step: tuple[Any, ...]) -> bool:
         """Note one more step of the element that runs; False when no more can be noted of it."""
@@ -121,26 +130,33 @@ class Page:
     def journal(self) -> Journal:
         """Return what has ended; the executor writes no more."""
         numbers = self.numbers.tolist()
-        return _parsed(numbers, self._copy())
+        log = bytes(self._bytes[_SIZE:][: max(0, numbers[LOG])])
+        return _parsed(numbers, self._copy())._replace(log=log)
 
     def peek(self) -> Journal | None:
         """Return what has ended while the executor writes on; None when there is nothing new."""
         numbers = self.numbers.tolist()
-        numbered = numbers[UNIT:]
+        numbered = numbers[UNIT:LOG]
         if numbered == self._seen or not any(numbers[ELEMENTS:FIRST]):
             return None
         data = self._copy()
-        if self.numbers.tolist()[UNIT:] != numbered:  # written meanwhile: the next look will do
+        if self.numbers.tolist()[UNIT:LOG] != numbered:  # written meanwhile: the next look will do
             return None
         self._seen = numbered
         return _parsed(numbers, data)
+
+    def tell_idle(self, is_idle: bool) -> None:
+        """Tell the executor whether others have nothing to do."""
+        self.numbers[IDLE] = is_idle
 
     def look_anew(self) -> None:
         """Let the next look give all there is: units have other numbers from now on."""
         self._seen = []
 
     def _copy(self) -> bytes:
-        return bytes(self._bytes[_NUMBERS:])  # 20 µs: finding out how much of it matters costs more
+        return bytes(
+            self._bytes[_NUMBERS:_SIZE]
+        )  # 20 µs: finding out how much of it matters costs more
 
 
 def _key(unit: int, first: int) -> int:
@@ -161,5 +177,5 @@ def _parsed(numbers: list[int], data: bytes) -> Journal:
 
 def _is_large(record: Any) -> bool:
     if type(record) is Content:
-        return any(type(buffer) is MemoryFile for buffer in record.buffers)
+        return record.is_shared
     return type(record) is Failure and record.exception is not None

@@ -20,7 +20,7 @@ class Page:
     """What a unit tells its host of the running call; `room` is how many records it takes."""
 
     def __init__(self, room: int = 1 << 30) -> None:
-        self.numbers = [0] * 8
+        self.numbers = [0] * 12
         self.room = room
         self.noted: list[Any] = []
         self.steps: list[Any] = []

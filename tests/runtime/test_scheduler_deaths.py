@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+
+from pymonik.runtime.executor.resume import Death
 from pymonik.runtime.host.events import (
     AllFailed,
     ExecutorLost,
@@ -222,3 +225,30 @@ def test_a_unit_that_nothing_can_bring_to_its_end_fails_when_the_rest_has_ended(
     [[record]] = waiting.outputs.columns
     assert (record.kind, machine.state.unfinished) == ("error", 0)
     assert "nothing that runs" in record.message
+
+
+def test_the_log_of_a_graph_is_told_to_the_next_executor_who_charges_the_call_in_it() -> None:
+    machine, log = Machine(1), struct.pack("<qq", 1, 0) + b"entries"
+    a = unit("a", 3, max_retries=0)
+    assert machine.add(a) == ["0: a[0:3]"]
+    machine.tell(JournalRead(0, a.number, 0, [1], (), log))
+    machine.tell(ExecutorLost(0, None, "cancelled"))  # because of another unit
+    assert next(iter(machine.state.ready)).attempts_before == ({}, {}, {}, {(1, 0): Death(log)})
+    assert machine.start(1) == ["1: a[1:3]"]
+    machine.tell(JournalRead(1, a.number, 1, [], (), log))
+    machine.tell(ExecutorLost(1, (a.number, 1, 0), "signal 9", "a stack"))
+    death = Death(log, "signal 9", "a stack")
+    assert next(iter(machine.state.ready)).attempts_before == ({}, {}, {}, {(1, 0): death})
+    # It dies again, and has not gone on: then the call whose graph it is is to blame.
+    assert machine.start(2) == ["2: a[1:3]"]
+    machine.tell(ExecutorLost(2, (a.number, 1, 0), "signal 9"))
+    assert list(next(iter(machine.state.ready)).attempts_before[1]) == [(1, 0)]
+
+
+def test_the_log_of_a_call_that_has_ended_is_forgotten() -> None:
+    machine = Machine(1)
+    a = unit("a", 2, max_retries=1)
+    machine.add(a)
+    machine.tell(JournalRead(0, a.number, 0, [1], (), struct.pack("<qq", 0, 0)))
+    machine.die(0, a, 1)
+    assert next(iter(machine.state.ready)).attempts_before == ({(1, 0): 1}, {}, {})

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import pymonik.runtime.executor.attempts as attempts_module
 import pymonik.runtime.executor.run as module
 from pymonik.runtime.executor.calls import Report
 
@@ -19,6 +20,7 @@ from .units import content, step
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(module, "time", made)
+    monkeypatch.setattr(attempts_module, "time", made)
     return made
 
 

@@ -9,19 +9,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pymonik.capture.definition_versions import as_seen_by, known_by
 from pymonik.capture.shown import SHOWN
 from pymonik.runtime.executor.call_contexts import CallContexts
 from pymonik.runtime.executor.context import context
+from pymonik.runtime.executor.durations import Durations
 from pymonik.runtime.executor.feed import ArgumentReader
-from pymonik.runtime.executor.resume import CompletedOps
+from pymonik.runtime.executor.resume import CompletedOps, Death, Deaths
 from pymonik.runtime.executor.state import Restorer
 from pymonik.runtime.executor.subtasks import Subtasks
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.wire.program import Program, StepCode
+
+
+class GraphRunner(Protocol):
+    """Runs what a call has recorded: see `lazy_tasks`.
+
+    errors: failures of calls whose values nobody has asked for.
+    """
+
+    errors: list[Failure]
+
+    def run(self, step: StepCode, at: tuple[int, int], value: Any, rest: int, spent: float) -> Any:
+        """Run what a call has just recorded; give the record of its value."""
+
+    def restore(self, at: tuple[int, int], death: Death) -> bool:
+        """Take what an executor has left when it died; False when that is nothing."""
+
+    def go_on(self, step: StepCode, number: int) -> Any:
+        """Run what was taken; give the record of the call's value."""
 
 
 @dataclass
@@ -31,7 +50,8 @@ class ExecutionServices:
     worker: its name, for errors. functions: gives the function of a content, cached. page:
     where the host reads element, step and deadline (see `wire.journal`). passed: what is not the
     failure of a call, but ends the run. subtasks: where calls recorded by tasks go. restore: undoes
-    what a call did to the process. contexts: those that calls run in.
+    what a call did to the process. contexts: those that calls run in. lazy: gives what runs graphs
+    that calls record, where that is done here. durations: of calls.
     """
 
     worker: str
@@ -41,6 +61,8 @@ class ExecutionServices:
     subtasks: Subtasks
     restore: Restorer
     contexts: CallContexts = field(default_factory=CallContexts)
+    lazy: Callable[[], GraphRunner] | None = None
+    durations: Durations = field(default_factory=Durations)
 
 
 @dataclass
@@ -61,7 +83,7 @@ class Report:
 class Assignment:
     """A range of elements of a program to run now.
 
-    attempts, failed_calls, completed_ops: what came of earlier attempts, by (element, step).
+    attempts, failed_calls, completed_ops, deaths: of earlier attempts, by (element, step).
     """
 
     program: Program
@@ -71,6 +93,12 @@ class Assignment:
     attempts: dict[tuple[int, int], int] = field(default_factory=dict)
     failed_calls: dict[tuple[int, int], Failure] = field(default_factory=dict)
     completed_ops: CompletedOps = field(default_factory=dict)
+    deaths: Deaths = field(default_factory=dict)
+
+    @property
+    def was_tried(self) -> bool:
+        """Return whether executors have died of it, or with it."""
+        return bool(self.attempts or self.failed_calls or self.completed_ops or self.deaths)
 
 
 def caller(
@@ -80,27 +108,32 @@ def caller(
     getters = [feed.getter(column) for column in step.columns]
     if function.content.has_definitions:
         getters = [_seeing(function, getter) for getter in getters]
-    plain = len(getters) - len(step.keywords)
-    names = step.keywords
+    if len(getters) == 1 and not step.keywords and not step.context:
+        new_context, only = function.hosting.contexts.new, getters[0]
+        return lambda element, made: new_context().run(function(), only(element, made))
+    apply = applied(function, step.keywords, step.context)
+    return lambda element, made: apply([get(element, made) for get in getters])
+
+
+def applied(
+    function: LoadedFunction, names: Sequence[str], is_told: bool
+) -> Callable[[list[Any]], Any]:
+    """Return what calls a function with a list of values, the last ones under their names.
+
+    is_told: whether it takes its context first.
+    """
     new_context = function.hosting.contexts.new
 
-    if len(getters) == 1 and not names and not step.context:
-        only = getters[0]
-        return lambda element, made: new_context().run(function(), only(element, made))
+    def apply(values: list[Any]) -> Any:
+        if is_told:
+            values = [context(), *values]
+        plain = len(values) - len(names)
+        named = dict(zip(names, values[plain:]))
+        return new_context().run(function(), *values[:plain], **named)
 
-    def call(element: int, made: Sequence[Any]) -> Any:
-        values = [get(element, made) for get in getters]
-        if step.context:
-            values.insert(0, context())
-            keywords = dict(zip(names, values[plain + 1 :]))
-            return new_context().run(function(), *values[: plain + 1], **keywords)
-        if names:
-            return new_context().run(
-                function(), *values[:plain], **dict(zip(names, values[plain:]))
-            )
-        return new_context().run(function(), *values)
-
-    return call
+    if is_told or names:
+        return apply
+    return lambda values: new_context().run(function(), *values)
 
 
 def _seeing(function: LoadedFunction, getter: Any) -> Any:

@@ -223,7 +223,7 @@ class Executor:
 
             restore.settle({n: value for n, value in variables if n not in fixed})
             mover = Mover(surroundings, restore, fixed, folder, path is None, contexts)
-        runner.begin(worker, subtasks, restore, contexts, mover)
+        runner.begin(worker, subtasks, restore, contexts, mover, is_lazy=optimize is True)
         self._runner = runner
         self.send("ready", os.getpid())
 

@@ -26,7 +26,7 @@ NOTHING = object()
 
 def are_plain(job: Assignment, steps: Sequence[StepCode]) -> bool:
     """Return whether steps are plain, and none of an earlier attempt is known."""
-    if job.attempts or job.failed_calls or job.completed_ops:
+    if job.was_tried:
         return False
     return all(
         not (step.limit or step.retries or step.context or step.keywords)
@@ -44,6 +44,8 @@ class PlainElements:
         step = job.program.steps[0]
         self._hosting = hosting
         self._load = function
+        # When the last element has begun.
+        self.began = 0.0
         self._rows: Iterator[tuple[Any, ...]] = (
             zip(*(_values(column, job) for column in step.columns))
             if step.columns
@@ -67,6 +69,7 @@ class PlainElements:
         page, numbers, state = hosting.page, hosting.page.numbers, running.STATE
         add_plain, append, is_due = page.add_plain, column.append, hosting.restore.is_due
         recorded, new_context = hosting.subtasks.recorded, hosting.contexts.new
+        self.began = clock()
         for args in self._rows:
             numbers[ELEMENT] = state.index = number
             number += 1
@@ -86,7 +89,8 @@ class PlainElements:
             if is_due():
                 hosting.restore()
                 running.clean_up()
-            if not is_noted or clock() >= until:
+            self.began = now = clock()
+            if not is_noted or now >= until:
                 return number, is_noted, NOTHING, None
         return number, True, NOTHING, None
 

@@ -100,6 +100,14 @@ def frozen(
     return Content(data, [freeze_buffer(view) for view in raw])
 
 
+def death_of(step: StepCode, number: int, tries: int, reason: str, stack: str) -> Failure:
+    """Make the failure of a call that has killed its executor once too often."""
+    retries = step.max_retries
+    said = f"the process that ran it died ({reason}), and max_retries is {retries}"
+    place = (step.name, site_of(step, number), element_of(step, number))
+    return Failure("died", said, *place, attempts=tries, traceback=stack)
+
+
 def _stays(file: Any, name: str) -> TypeError:
     """Make the error of a task that returns a file: its consumer would find no file there."""
     return TypeError(

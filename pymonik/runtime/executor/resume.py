@@ -8,11 +8,26 @@ its executor: the step runs again only for a consumer that does.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymonik.wire.program import StepCode
 
 CompletedOps = dict[tuple[int, int], tuple[Any, ...]]
+
+
+class Death(NamedTuple):
+    """What a dead executor has left of the graph that a call had recorded.
+
+    log: see `wire.activation_log`. reason: how it died of a call of that graph; "" if of none.
+    stack: where in Python it was.
+    """
+
+    log: bytes
+    reason: str = ""
+    stack: str = ""
+
+
+Deaths = dict[tuple[int, int], Death]
 
 
 def over(

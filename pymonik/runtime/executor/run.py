@@ -17,9 +17,11 @@ from itertools import chain
 from typing import Any
 
 from pymonik.runtime.executor import state as running
+from pymonik.runtime.executor.attempts import attempt
 from pymonik.runtime.executor.calls import (
     Assignment,
     ExecutionServices,
+    GraphRunner,
     LoadedFunction,
     Report,
     caller,
@@ -31,9 +33,9 @@ from pymonik.runtime.executor.resume import over, steps_in
 from pymonik.runtime.executor.sharing import is_uniquely_owned
 from pymonik.settings import settings
 from pymonik.values import seeds
-from pymonik.values.content import IMMEDIATE
+from pymonik.values.content import IMMEDIATE, Content
 from pymonik.values.outcome import Failure
-from pymonik.wire.journal import DEADLINE, ELEMENT, STEP
+from pymonik.wire.journal import ELEMENT, STEP
 from pymonik.wire.program import StepCode, element_of, site_of
 
 # Elements, and the part of `unit_seconds`, after which the others are estimated from them.
@@ -68,6 +70,8 @@ def run(job: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
         yield runner.report(start, stop)
         start, reported = stop, now
         until = reported + limits.report_seconds
+    if not runner.has_spread and hosting.lazy is not None:
+        runner.learn((time.monotonic() - began) / max(1, stop - job.start))
     yield runner.report(start, stop, last=True)
 
 
@@ -86,6 +90,8 @@ class _Runner:
         self.columns: list[list[Any]] = [[] for _ in self.outputs]
         self.errors: list[Failure] = []
         self.noting = False
+        # When the element that runs has begun, and whether any has recorded calls.
+        self.began, self.has_spread = 0.0, False
         self._functions: dict[Any, LoadedFunction] = {}
         self._plain_elements: PlainElements | None = None
         self._plain_steps: PlainSteps | None = None
@@ -127,6 +133,7 @@ class _Runner:
         plain = self._plain_elements
         while True:
             if plain is None:
+                self.began = time.monotonic()
                 self._element(number)
                 number += 1
             else:
@@ -135,6 +142,7 @@ class _Runner:
                 )
                 if error is None and value is NOTHING:
                     return number, is_noted
+                self.began = plain.began
                 self._element(number - 1, value, error)
             if number == self.job.stop:  # told at once: the journal would have it for no longer
                 return number, True
@@ -200,40 +208,25 @@ class _Runner:
         raised: BaseException | None,
     ) -> Any:
         """Return the value of a step, or its `Failure`."""
-        hosting, key = self.hosting, (number, place)
+        key = (number, place)
         failed_calls = self.job.failed_calls.get(key)
         if failed_calls is not None:
             return failed_calls
-        died = self.job.attempts.get(key, 0)
-        for attempt in range(1, step.retries + 2):
-            running.STATE.begin(step, number, attempt + died)
-            hosting.page.numbers[STEP] = place
-            if step.limit is not None:
-                hosting.page.numbers[DEADLINE] = time.monotonic_ns() + int(step.limit * 1e9)
-            try:
-                if raised is not None:
-                    error, raised = raised, None
-                    raise error
-                return self.calls[place](number, made)
-            except UpstreamFailed as upstream:
-                failures = (self.feed.failures(c, number, made) for c in step.columns)
-                return upstream.failure_of(step.name, chain.from_iterable(failures))
-            except BaseException as error:
-                hosting.restore.end_if_fork(error)
-                if isinstance(error, hosting.passed):
-                    raise
-                hosting.subtasks.drop_call()
-                if attempt <= step.retries and isinstance(error, _retried(step)):
-                    running.clean_up()
-                    continue
-                attempts = attempt + died
-                return failure_of(error, step, number, attempts, hosting.worker, hosting.passed)
-            finally:
-                if step.limit is not None:
-                    hosting.page.numbers[DEADLINE] = 0
-                if hosting.restore.is_due():
-                    hosting.restore()
-        raise AssertionError("a step ends within its attempts")
+        self.hosting.page.numbers[STEP] = place
+        if raised is None and (death := self.job.deaths.get(key)) is not None:
+            lazy = self.hosting.lazy() if self.hosting.lazy is not None else None
+            if lazy is not None and lazy.restore(key, death):
+                return self._made_here(lazy, lazy.go_on(step, number))
+        call = self.calls[place]
+        return attempt(
+            step,
+            number,
+            self.job.attempts.get(key, 0),
+            self.hosting,
+            lambda: call(number, made),
+            lambda: chain.from_iterable(self.feed.failures(c, number, made) for c in step.columns),
+            raised,
+        )
 
     def _store(self, place: int, number: int, value: Any, uses: int) -> OpValue:
         """Keep the value of a step: as a record where it is stored or used twice."""
@@ -251,7 +244,12 @@ class _Runner:
         if type(value) not in IMMEDIATE and type(value) is not Failure:
             if is_stored or uses > 1:
                 record = self._frozen(value, place, number)
-            elif uses == 1 and not self.retried and is_uniquely_owned(value):
+            elif (
+                uses == 1
+                and not self.retried
+                and type(value) is not Content  # it stands for another, which a graph has made
+                and is_uniquely_owned(value)
+            ):
                 if output is not None:  # stored for other elements: this one keeps its place
                     self.columns[output].append(None)
                 return held(value)
@@ -272,15 +270,26 @@ class _Runner:
 
     def _diverted(self, value: Any, place: int, number: int) -> Any:
         """Hand over what the call has recorded; its value may hold what cannot travel."""
-        subtasks = self.hosting.subtasks
+        hosting, step = self.hosting, self.steps[place]
+        subtasks, is_leaving = hosting.subtasks, hosting.subtasks.has_work
         try:
-            return subtasks.divert(value)
+            value = subtasks.divert(value)
         except BaseException as error:
-            if isinstance(error, self.hosting.passed):
+            if isinstance(error, hosting.passed):
                 raise
             subtasks.drop_call()
-            hosting = self.hosting
-            return failure_of(error, self.steps[place], number, 1, hosting.worker, hosting.passed)
+            return failure_of(error, step, number, 1, hosting.worker, hosting.passed)
+        self.has_spread = True
+        if hosting.lazy is None or is_leaving or not subtasks.has_work:
+            return value
+        lazy, spent = hosting.lazy(), time.monotonic() - self.began
+        rest = self.job.stop - number - 1
+        return self._made_here(lazy, lazy.run(step, (number, place), value, rest, spent))
+
+    def _made_here(self, lazy: GraphRunner, record: Any) -> Any:
+        """Return the record that a graph has made; its other failures are told beside it."""
+        self.errors += lazy.errors
+        return record
 
     def _divert(self, number: int, place: int, made: list[Any]) -> None:
         """Record the steps behind a delegated one: they belong to the graph it returned."""
@@ -320,6 +329,11 @@ class _Runner:
             return self.hosting.subtasks.nested(self.feed.content(column[1]), slots)
         return self.feed.getter(column)(number, made)
 
+    def learn(self, seconds: float) -> None:
+        """Note how long an element took: its steps are taken for alike."""
+        for step in self.steps:
+            self.hosting.durations.learn(step.name, seconds / len(self.steps))
+
     def last(self) -> Any:
         """Return the records of the element that has just ended: alone when there is one output."""
         columns = self.columns
@@ -333,13 +347,3 @@ class _Runner:
         self.columns = [[] for _ in self.outputs]
         self.errors = []
         return report
-
-
-def _retried(step: StepCode) -> Any:
-    """Return the types of errors after which a step is tried again: none where they do not load."""
-    if step.retry_on is None:
-        return Exception
-    try:
-        return step.retry_on.load()
-    except Exception:  # a class of the user may do anything: the call's error is reported
-        return ()

@@ -7,17 +7,18 @@ what to do instead.
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from pymonik.capture.function import Code
+from pymonik.capture.function import Code, Interner
 from pymonik.errors import OptionsError, WaitInTaskError
 from pymonik.graph.ir import CallSpec, Put, taken
 from pymonik.graph.slots import SLOTS, Template
 from pymonik.record.arguments import Arguments, ScopeState
-from pymonik.record.builtin_tasks import identity
+from pymonik.record.builtin_tasks import builtin, identity, unpacked
 from pymonik.record.handle import ResultHandle
 from pymonik.record.recorder import Recorder
 from pymonik.record.scope import Scope
@@ -25,6 +26,8 @@ from pymonik.record.specs import CallSpecs
 from pymonik.runtime.executor import state as running
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS, TaskOptions, merge
+from pymonik.values.outcome import Failure
+from pymonik.wire.program import StepCode
 
 if TYPE_CHECKING:
     from pymonik.plan.plan import Plan
@@ -35,6 +38,10 @@ _HINT = (
 )
 
 
+# Options that specs are kept for; each is a hundred bytes, and its specs.
+_KEPT_OPTIONS = 256
+
+
 class _NoWaiting:
     """What a task has for a waiter and a notifier: every question is an error."""
 
@@ -43,15 +50,49 @@ class _NoWaiting:
 
 
 class InheritingSpecs(CallSpecs):
-    """Specs of sub-tasks: these inherit the options of the task that runs."""
+    """Specs of sub-tasks: these inherit the options of the task that runs.
+
+    Options that are equal are one here, so that a tree of calls shares its specs at all levels.
+    """
+
+    def __init__(self, interner: Interner, options: TaskOptions) -> None:
+        super().__init__(interner, options)
+        # Options by their addresses, with those equal that came first; specs by those.
+        self._first: dict[int, tuple[TaskOptions, TaskOptions]] = {}
+        self._equal: dict[TaskOptions, TaskOptions] = {}
+        self._tables: dict[int, dict[Any, CallSpec]] = {id(options): self._specs}
+        self._inherited = options
+        interner.snapshots.changed = self._forget
 
     def spec_for(self, task: Any, code: Code, width: int, keywords: Any, given: Any) -> CallSpec:
         """Return what all calls like this one share, made once for each task that runs."""
         step = running.STATE.step
         options = (step.options if step is not None else None) or DEFAULTS
-        if options is not self._options:
-            self.options = options
+        if options is not self._inherited:
+            self._inherit(options)
         return super().spec_for(task, code, width, keywords, given)
+
+    def _inherit(self, options: TaskOptions) -> None:
+        self._inherited = options
+        known = self._first.get(id(options))
+        if known is None:
+            if len(self._first) > _KEPT_OPTIONS:
+                self._forget()
+            known = self._first[id(options)] = (options, self._first_equal(options))
+        self._options = known[1]
+        self._specs = self._tables.setdefault(id(self._options), {})
+
+    def _first_equal(self, options: TaskOptions) -> TaskOptions:
+        try:
+            return self._equal.setdefault(options, options)
+        except TypeError:  # labels may have no hash
+            return options
+
+    def _forget(self) -> None:
+        self._specs = {}
+        self._first, self._equal = {}, {}
+        self._tables = {id(self._options): self._specs}
+        self._inherited = self._options
 
 
 class Subtasks(Recorder, Scope):
@@ -196,8 +237,6 @@ class Subtasks(Recorder, Scope):
         return None
 
     def _failure(self, message: str) -> Any:
-        from pymonik.values.outcome import Failure
-
         step = running.STATE.step
         state = running.STATE
         site = step.site if isinstance(step.site, str) else step.site[state.index]
@@ -225,9 +264,15 @@ class Subtasks(Recorder, Scope):
         self._bindings.append((output, element, handle))
 
     def residual(
-        self, step: Any, content: Content, args: list[Any], site: str, seed: bytes | None
+        self, step: StepCode, content: Content, args: list[Any], site: str, seed: bytes | None
     ) -> Any:
         """Record a step of the unit behind the graph it depends on."""
+        spec = self.spec_of(step, content, len(args))
+        slots = tuple(self.arguments.argument(value, "an argument") for value in args)
+        return self.record_again(spec, slots, site, seed)  # its own seed, wherever it runs
+
+    def spec_of(self, step: StepCode, content: Content, width: int) -> CallSpec:
+        """Return the spec of a call that is recorded again, as a step of a unit tells it."""
         code = Code.of_content(content)
         own = TaskOptions(
             max_duration=step.limit, retries=step.retries, max_retries=step.max_retries
@@ -235,10 +280,12 @@ class Subtasks(Recorder, Scope):
         options = merge(DEFAULTS, step.options, own)
         if step.retry_on is not None:
             options = replace(options, retry_on=step.retry_on.load())
-        spec = CallSpec(step.name, code, len(args), options, step.keywords, context=step.context)
-        slots = tuple(self.arguments.argument(value, "an argument") for value in args)
+        return CallSpec(step.name, code, width, options, step.keywords, context=step.context)
+
+    def record_again(self, spec: CallSpec, slots: tuple[Any, ...], site: str, place: Any) -> Any:
+        """Record a call with the slot values it has; place: where its seed is from."""
         handle = self.record_call(self, spec, slots, site, 0)
-        handle._node.place = seed  # its own, wherever it runs
+        handle._node.place = place
         self._kept += self.recorded
         self.recorded.clear()
         return handle
@@ -250,6 +297,30 @@ class Subtasks(Recorder, Scope):
         self._kept += self.recorded
         self.recorded.clear()
         return handle
+
+    def failed_call(self, failure: Failure) -> Any:
+        """Record a call that has failed; give its handle."""
+        handle = self.builtin_call(self, identity, (failure,))
+        self._kept += self.recorded
+        self.recorded.clear()
+        return handle
+
+    def take_recorded(self) -> tuple[list[Any], ResultHandle[Any] | None]:
+        """Return what a call has recorded, and the handle of its value if it hands that over."""
+        nodes, self._kept = self._kept, []
+        handle, self.diverted = self.diverted, None
+        return nodes, handle
+
+    def put_back(self, nodes: list[Any]) -> None:
+        """Let recorded calls leave with the unit."""
+        self._kept += nodes
+
+    def known_seconds(self, spec: CallSpec) -> float | None:
+        """Return how long a call takes, where the program says it or it only assembles values."""
+        assembling = (identity, unpacked, operator.getitem)
+        if any(spec.code is self.specs.code_for(builtin(function)) for function in assembling):
+            return 0.0
+        return spec.options.cost
 
     @property
     def has_work(self) -> bool:

@@ -8,6 +8,7 @@ Loaded with the settings of the first host; all that a unit needs is imported by
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import select
 import sys
@@ -64,13 +65,19 @@ class UnitRunner:
         restore: Restorer,
         contexts: CallContexts,
         mover: Any,
+        is_lazy: bool,
     ) -> None:
-        """Serve a host from now on."""
+        """Serve a host from now on.
+
+        is_lazy: whether graphs that calls record may run here: else each call is to be a task.
+        """
         self.functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)
         self._mover = mover
         self.services = ExecutionServices(
             worker, self._load, self._page, (), subtasks, restore, contexts
         )
+        if is_lazy:
+            self.services.lazy = functools.cache(functools.partial(_lazy_tasks, self.services))
 
     def _load(self, content: Content) -> Any:
         return self.functions.get((self._module_set, content.key), content.size, content.load)
@@ -159,3 +166,10 @@ class _StandardStreams:
             if event & select.POLLNVAL:
                 with contextlib.suppress(OSError):  # the system may open no more files
                     os.dup2(self._spares[fd], fd)
+
+
+def _lazy_tasks(services: ExecutionServices) -> Any:
+    """Return what runs graphs that calls record; executors in which none does start without."""
+    from pymonik.runtime.executor.lazy_tasks import LazyTasks
+
+    return LazyTasks(services)

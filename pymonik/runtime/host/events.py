@@ -66,8 +66,9 @@ class PieceEnded:
 class JournalRead:
     """What an executor that is dead, or has failed, had finished and could not report any more.
 
-    steps: those of the element behind `entries`, each a tuple of its record, if it has one. It was
-    read from memory that the executor shared: it may be of an earlier piece.
+    steps: those of the element behind `entries`, each a tuple of its record, if it has one. log: of
+    a graph that a call has recorded, see `wire.activation_log`. It was read from memory that the
+    executor shared: it may be of an earlier piece.
     """
 
     executor: int
@@ -75,6 +76,7 @@ class JournalRead:
     first: int
     entries: Sequence[Any]
     steps: Sequence[tuple[Any, ...]] = ()
+    log: bytes = b""
 
 
 @dataclass(slots=True)

@@ -70,7 +70,7 @@ class HostLoop:
         self._pool = pool
         self._find = find
         self._announce = announce
-        size = self._state.ready.slots
+        self._size = size = self._state.ready.slots
         self.autoscaler = Autoscaler(size, self._state, pool, environments, self.tell)
         # Instructions of the scheduler that wait for their place in a turn.
         self._due: list[Callback] = []
@@ -106,6 +106,8 @@ class HostLoop:
         given = [piece for pieces in self._state.executors.values() for piece in pieces]
         self._is_limited = any([piece.running.unit.limited for piece in given])
         self._patience = _TICK if self._is_limited else _LOOK if given else pause
+        busy = sum(map(bool, self._state.executors.values()))
+        self._pool.tell_idle(not self._state.ready and busy < self._size)
         if not self._is_news and self._state.done == self._told:
             return False
         self._is_news, self._told = False, self._state.done
@@ -154,7 +156,7 @@ class HostLoop:
         self._looked = time.monotonic()
         for number, journal in self._pool.peek():
             self._is_news = True
-            self.tell(JournalSeen(number, *journal))
+            self.tell(JournalSeen(number, *journal[:4]))
 
     def _take(self, number: int, message: Any) -> None:
         kind = message[0]

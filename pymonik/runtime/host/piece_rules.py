@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pymonik.plan.unit import Unit
+from pymonik.runtime.executor.resume import Death
 from pymonik.runtime.host.events import (
     ElementsReported,
     ExecutorLost,
@@ -13,8 +14,9 @@ from pymonik.runtime.host.events import (
     PieceFaulted,
 )
 from pymonik.runtime.host.scheduler_state import IllegalMove, SchedulerState
-from pymonik.runtime.host.unit_slice import UnitSlice
+from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
 from pymonik.values.outcome import Failure
+from pymonik.wire.activation_log import begun
 from pymonik.wire.program import site_of
 
 
@@ -91,6 +93,10 @@ def journal_read(state: SchedulerState, event: JournalRead) -> None:
     piece.running.completed_ops.update(
         {(element, place): step for place, step in enumerate(event.steps)}
     )
+    graph = begun(event.log)
+    is_over = graph is None or graph in piece.running.completed_ops or graph[0] < element
+    if graph is not None and not is_over:
+        piece.running.deaths[graph] = Death(event.log)
 
 
 def journal_seen(state: SchedulerState, event: JournalSeen) -> None:
@@ -126,12 +132,21 @@ def executor_lost(state: SchedulerState, event: ExecutorLost) -> None:
                 break
         else:
             piece, element, step = pieces[0], pieces[0].start, 0
-        failure = piece.running.attribute_death(element, step, event.reason, event.stack)
+        failure = _charged(piece.running, (element, step), event)
         if failure is not None:
             pieces.remove(piece)
             state.fail_piece(piece, failure)
     state.ready.put_back(piece for piece in pieces if piece.start < piece.stop)
     state.propagate()  # its journal may have ended a unit
+
+
+def _charged(running: UnitState, call: tuple[int, int], event: ExecutorLost) -> Failure | None:
+    """Blame a call for a death; where its graph ran, one of that, which the next executor knows."""
+    death = running.deaths.get(call)
+    if death is None or death.reason:  # of an earlier one, which was told of and has not gone on
+        return running.attribute_death(*call, event.reason, event.stack)
+    running.deaths[call] = death._replace(reason=event.reason, stack=event.stack)
+    return None
 
 
 def piece_faulted(state: SchedulerState, event: PieceFaulted) -> None:

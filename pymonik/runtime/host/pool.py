@@ -81,6 +81,7 @@ class ExecutorPool:
         self.failures = StartFailures()
         # Whether `poll` waits, or is about to: then `wake` is needed to end that.
         self.is_asleep = False
+        self._is_idle = False
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
@@ -133,7 +134,15 @@ class ExecutorPool:
         """Listen to an executor from now on, under a number of this pool."""
         process.number = number
         self._processes[number] = process
+        process.tell_idle(self._is_idle)
         self._register(process)
+
+    def tell_idle(self, is_idle: bool) -> None:
+        """Let executors know whether others have nothing to do: they hand out what they can."""
+        if is_idle != self._is_idle:
+            self._is_idle = is_idle
+            for process in self._processes.values():
+                process.tell_idle(is_idle)
 
     def _register(self, process: Process) -> None:
         process.listened = selectors.EVENT_READ

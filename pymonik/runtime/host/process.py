@@ -154,6 +154,10 @@ class Process:
             return None
         return self._page.peek()
 
+    def tell_idle(self, is_idle: bool) -> None:
+        """Tell it whether other executors have nothing to do."""
+        self._page.tell_idle(is_idle)
+
     def is_overdue(self) -> bool:
         """Return whether the running call is past its `max_duration`."""
         if not self.ready:

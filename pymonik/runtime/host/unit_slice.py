@@ -6,14 +6,14 @@ failure of a call that has killed too often. Who runs which piece is left to `sc
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pymonik.plan.unit import Unit
-from pymonik.runtime.executor.resume import CompletedOps
+from pymonik.runtime.executor.results import death_of
+from pymonik.runtime.executor.resume import CompletedOps, Deaths
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
-from pymonik.wire.program import element_of, site_of
 
 
 # One is made for every unit, and every piece: slots make them cheaper.
@@ -27,6 +27,8 @@ class UnitState:
     failed_calls: dict[tuple[int, int], Failure] = field(default_factory=dict)
     # Steps of elements that ended in executors which died later: see `resume`.
     completed_ops: CompletedOps = field(default_factory=dict)
+    # What was left of graphs that calls had recorded, in executors which died: see `lazy_tasks`.
+    deaths: Deaths = field(default_factory=dict)
     cancelled: bool = False
     # Elements whose values other units will make, and how many of their outputs are missing.
     bound: dict[int, int] = field(default_factory=dict)
@@ -49,24 +51,14 @@ class UnitState:
             return self.failed_calls[key]
         self.attempts[key] = tries = self.attempts.get(key, 0) + 1
         code = unit.program.steps[step]
-        retries = code.max_retries
         kind = "timeout" if reason == "timeout" and code.limit is not None else "died"
-        if kind == "died" and tries <= retries:
+        if kind == "died" and tries <= code.max_retries:
             return None
-        text = (
-            f"it ran longer than its max_duration of {code.limit:g} s"
-            if kind == "timeout"
-            else f"the process that ran it died ({reason}), and max_retries is {retries}"
-        )
-        self.failed_calls[key] = Failure(
-            kind,
-            text,
-            code.name,
-            site_of(code, element),
-            element_of(code, element),
-            attempts=tries,
-            traceback=stack,
-        )
+        failure = death_of(code, element, tries, reason, stack)
+        if kind == "timeout":
+            text = f"it ran longer than its max_duration of {code.limit:g} s"
+            failure = replace(failure, kind=kind, message=text)
+        self.failed_calls[key] = failure
         return None
 
 
@@ -85,5 +77,8 @@ class UnitSlice:
     @property
     def attempts_before(self) -> Any:
         """What the executor must know of earlier attempts, None when there were none."""
-        history = (self.running.attempts, self.running.failed_calls, self.running.completed_ops)
+        running = self.running
+        history = (running.attempts, running.failed_calls, running.completed_ops)
+        if running.deaths:
+            return (*history, running.deaths)
         return history if any(history) else None

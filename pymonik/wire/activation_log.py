@@ -1,0 +1,87 @@
+"""The log of calls that run where they were made: what an executor's death leaves of them.
+
+An executor that runs the graph which a call has recorded notes, in memory that it shares with its
+host, the graph and each value of it. The host reads that only when the executor has died, and hands
+it, unread, to the one that goes on in its place: no call runs again that had ended.
+
+    8 bytes: element · 8 bytes: step, of the call whose graph it is · entries
+    entry:   4 bytes: length · 4 bytes: checksum · the pickle
+
+It is a stack: what a graph has noted is cut off once it has its value. Checksums are a chain, as in
+`wire.journal`: an entry that was overwritten in part ends the log before it.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from typing import Any, NamedTuple
+from zlib import crc32
+
+_BEGUN = struct.Struct("<qq")
+_HEAD = struct.Struct("<II")
+
+
+class Mark(NamedTuple):
+    """Where a log ended: its bytes, and the checksum there."""
+
+    size: int
+    chain: int
+
+
+class ActivationLog:
+    """The log of one executor; `numbers[place]` is how many bytes of `area` it has."""
+
+    def __init__(self, numbers: memoryview, place: int, area: memoryview) -> None:
+        self._numbers, self._place, self._area = numbers, place, area
+        self.mark = Mark(0, 0)
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self._area.release()
+
+    def begin(self, element: int, step: int) -> None:
+        """Begin anew, for the graph that a call has recorded."""
+        self._numbers[self._place] = 0
+        head = _BEGUN.pack(element, step)
+        self._area[: _BEGUN.size] = head
+        self.cut(Mark(_BEGUN.size, crc32(head)))
+
+    def push(self, entry: Any) -> bool:
+        """Note an entry of plain types, records and contents; False where there is no room."""
+        data = pickle.dumps(entry, 5)
+        at, chain = self.mark
+        begin = at + _HEAD.size
+        end = begin + len(data)
+        if end > len(self._area):
+            return False
+        chain = crc32(data, chain)
+        _HEAD.pack_into(self._area, at, len(data), chain)
+        self._area[begin:end] = data
+        self.cut(Mark(end, chain))
+        return True
+
+    def cut(self, mark: Mark) -> None:
+        """Let the log end where it has ended before."""
+        self.mark = mark
+        self._numbers[self._place] = mark.size
+
+
+def begun(data: bytes) -> tuple[int, int] | None:
+    """Return whose graph a log is of, element and step; None where it says nothing."""
+    return _BEGUN.unpack_from(data) if len(data) >= _BEGUN.size else None
+
+
+def entries(data: bytes) -> list[Any]:
+    """Return the entries of a log, up to the first that is not what was written."""
+    found: list[Any] = []
+    at, chain = _BEGUN.size, crc32(data[: _BEGUN.size])
+    while at + _HEAD.size <= len(data):
+        size, checksum = _HEAD.unpack_from(data, at)
+        entry = data[at + _HEAD.size : at + _HEAD.size + size]
+        chain = crc32(entry, chain)
+        if chain != checksum or len(entry) != size:
+            break
+        found.append(pickle.loads(entry))
+        at += _HEAD.size + size
+    return found
