@@ -56,12 +56,12 @@ class Settings:
     verify: bool = False
     # A worker's executor above this is replaced between tasks; 0: half of the container's memory.
     executor_bytes: int = 0
-    # A worker told to stop lets its task end for so long: pods have 30 s by default.
+    # A worker that is to stop lets its task end for so long: pods have 30 s by default.
     stop_seconds: float = 20.0
     # Idle executors of the embedded engine are kept so long for the next client of the program:
     # long enough for blocks that follow one another, short enough to give their memory back.
     keep_executors: float = 10.0
-    # A control plane that does not answer is asked for so long before waiters are told.
+    # A control plane that does not answer is asked for so long before waits fail.
     patience: float = 120.0
     # Upper bound of concurrent calls when nothing better is known (a partition without pods).
     default_slots: int = 8

@@ -1,7 +1,7 @@
 """Backends: what carries out a plan. `choose` picks one, `open_backend` opens it.
 
 A backend knows units, outputs and contents; it knows no node, no pass and no user function. What
-all of them do, and what only some, is told by `protocol`; how they differ, by `traits`.
+all of them do, and what only some, stands in `protocol`; how they differ, by `traits`.
 """
 
 from __future__ import annotations

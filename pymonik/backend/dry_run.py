@@ -41,7 +41,7 @@ class DryRunBackend:
 
     # Of all dry runs of this process, for who recorded a script: an end can be caught on its way.
     sent: ClassVar[list[Plan]] = []
-    # Whether the end of a script is told; who recorded it shows the plan instead.
+    # Whether the requests are shown at the end; the command line shows the plan instead.
     shows_requests: ClassVar[bool] = True
     # Slots where neither the script nor a variable says how many; None: those of a cluster.
     assumed_slots: ClassVar[int | None] = None
@@ -49,7 +49,7 @@ class DryRunBackend:
     def __init__(self, workers: int | None) -> None:
         slots = workers or self.assumed_slots or settings().default_slots
         self._ended = _NothingComes()
-        # Records stay expected: who waits for one is ended, not told that it is lost.
+        # Records stay expected: a wait for one ends the program, it does not fail.
         arrivals = EngineArrivals(self._ended, [], lambda outputs: True)
         self.traits = traits_of(_NAME, slots, arrivals, SessionObjects(_NAME))
 

@@ -2,7 +2,7 @@
 
 Enters: keys of calls, and records once they have come. Leaves: where the values of keys are. Only
 tasks with `cache=True` are looked up; the keys of other pure calls serve as parts of keys. How
-known calls leave a graph is told in `splice`.
+known calls leave a graph stands in `splice`.
 """
 
 from __future__ import annotations

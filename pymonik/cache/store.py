@@ -1,6 +1,6 @@
 """Values kept on this machine, by key: files in the user's cache, bounded in bytes.
 
-Enters: keys, contents, and what is told of them. Leaves: contents. A file is written under another
+Enters: keys, contents, and their headers. Leaves: contents. A file is written under another
 name and renamed when whole, so that any number of processes may read and write; the ones used least
 recently go first. Whatever is wrong with a disk, a value is then just not known.
 
@@ -30,7 +30,7 @@ logger = logging.getLogger("pymonik.reuse")
 
 # Of files: those of another are not read, and go when room is made.
 FORMAT = 2
-# Bytes of what is told of a value, and the end of the times that a calendar has, in s since 1970.
+# Bytes of the header of a value, and the end of the times that a calendar has, in s since 1970.
 _LINE, _LAST_DAY = 1 << 20, 2e11
 
 
@@ -52,7 +52,7 @@ class ValueStore:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or default_folder()
-        # What was told of values that cannot be kept: once is enough.
+        # What was logged of values that cannot be kept: once is enough.
         self._header_in: set[str] = set()
 
     def get(self, key: str) -> Content | None:

@@ -17,18 +17,18 @@ def reduce_c_type(cls: Any) -> Any:
     import ctypes
 
     array, pointer = ctypes.Array, ctypes._Pointer
-    for known in (ctypes.Structure, ctypes.Union, array, pointer, ctypes._SimpleCData):
-        if type(known) is cls:
-            return type, (known,)
+    for base in (ctypes.Structure, ctypes.Union, array, pointer, ctypes._SimpleCData):
+        if type(base) is cls:
+            return type, (base,)
     inner = getattr(cls, "_type_", None)
     if issubclass(cls, array) and cls is not array and inner * cls._length_ is cls:
         return operator.mul, (inner, cls._length_)
     if issubclass(cls, pointer) and cls is not pointer and ctypes.POINTER(inner) is cls:
         return pointer_type, (inner,)
-    for there, back in (("__ctype_be__", "__ctype_le__"), ("__ctype_le__", "__ctype_be__")):
+    for swapped, back in (("__ctype_be__", "__ctype_le__"), ("__ctype_le__", "__ctype_be__")):
         native = getattr(cls, back, cls)
         if native is not cls and getattr(ctypes, native.__name__, None) is native:
-            return getattr, (native, there)
+            return getattr, (native, swapped)
     return None
 
 

@@ -2,7 +2,7 @@
 
 Enters: a class. Leaves: how a pickle makes it again, complete as it was: no hook runs a second time
 (`__init_subclass__`, `__set_name__`, a metaclass of the script), since what hooks did to the class
-is part of what it is. Who names classes, and when they have changed, is told in `definitions`.
+is part of what it is. Who names classes, and when they have changed, stands in `definitions`.
 """
 
 from __future__ import annotations
@@ -164,8 +164,8 @@ def complete_class(cls: type, parts: tuple[Any, dict[str, Any], list[Any], dict[
 
 def _native_setter(kind: Any) -> Callable[[type, str, Any], None]:
     """Return how attributes are set past hooks of Python: that of `ctypes` lays out fields."""
-    found = (vars(base).get("__setattr__") for base in type.__dict__["__mro__"].__get__(kind))
-    native = (one for one in found if type(one) is types.WrapperDescriptorType)
+    setters = (vars(base).get("__setattr__") for base in type.__dict__["__mro__"].__get__(kind))
+    native = (one for one in setters if type(one) is types.WrapperDescriptorType)
     setter: Callable[[type, str, Any], None] = next(native)
     return setter
 

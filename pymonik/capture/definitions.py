@@ -241,8 +241,8 @@ class Definitions:
             record.watch = ObjectWatch(record.obj, travels)
         for (_, parts), record in records.items():
             by_id = {header_of(part).id: part for part in parts}
-            found = [self._made.get((name, closure(name, by_id))) for name in sorted(by_id)]
-            members = [self._records.get(id(obj)) for obj in found if obj is not None]
+            objects = [self._made.get((name, closure(name, by_id))) for name in sorted(by_id)]
+            members = [self._records.get(id(obj)) for obj in objects if obj is not None]
             record.members = tuple(m for m in members if m is not None) or (record,)
             needs = header_of(record.definition).needs if record.definition is not None else ()
             record.needs = tuple(m for m in record.members if m.id in needs)

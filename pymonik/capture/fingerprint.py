@@ -2,7 +2,7 @@
 
 Enters: a function. Leaves: one digest of all that it can reach, which decides; and a digest for
 each part of it, which shows people what has changed: its own code, helpers that travel along,
-global values, packages, Python. How values are written is told in `canonical_text`.
+global values, packages, Python. How values are written stands in `canonical_text`.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def changed_parts(before: Parts, after: Parts) -> list[str]:
     differing = [part for part in sorted({*before, *after}) if before.get(part) != after.get(part)]
     if WHOLE in before and before.get(WHOLE) == after.get(WHOLE):
         return [part for part in differing if not part.startswith(_SPECIFIC)]
-    # The whole is told of where nothing smaller is: values or helpers have changed places.
+    # The whole is listed where nothing smaller is: values or helpers have changed places.
     is_specific = any(part.startswith(_SPECIFIC) for part in differing)
     return [part for part in differing if part != WHOLE or not is_specific]
 

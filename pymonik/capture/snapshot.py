@@ -68,13 +68,13 @@ class ModuleSnapshots:
         with self._lock:
             if not self._named:
                 self._named, names = True, [*names, *always()]
-            found = closure(names)
-            for name, source in found.items():
+            sources = closure(names)
+            for name, source in sources.items():
                 if self.current.sources.get(name) != source:
                     note_text(source.file, source.text)
-            if found and not self.current.agrees(found):
+            if sources and not self.current.agrees(sources):
                 # Modules of one snapshot may import each other: all are looked at again.
-                self.current = ModuleSnapshot(closure([*self.current.sources, *found]))
+                self.current = ModuleSnapshot(closure([*self.current.sources, *sources]))
                 self.changed()
-            self.current.add(found)
-            return found
+            self.current.add(sources)
+            return sources

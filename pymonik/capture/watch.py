@@ -44,8 +44,8 @@ class ObjectWatch:
 
         names: of the variables of a module, those to look at.
         """
-        found = _Found(obj, travels, names)
-        self._looks, self._arrays, self._pickled = found.looks(), found.arrays, found.pickled
+        seen = _Found(obj, travels, names)
+        self._looks, self._arrays, self._pickled = seen.looks(), seen.arrays, seen.pickled
         self._epoch = EPOCH.token
         # What was seen is kept, so that nothing else can come to have its identity.
         self._seen = list(self._look())

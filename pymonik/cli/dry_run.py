@@ -92,7 +92,7 @@ def record(script: str, args: Sequence[str] = (), module: bool = False) -> Recor
 def execute(script: str, args: Sequence[str] = (), module: bool = False) -> Recording:
     """Run a script to its end on the embedded engine; raises ScriptFailed before any call is sent.
 
-    A failure after that is told, and what was submitted is kept all the same.
+    A failure after that is shown, and what was submitted is kept all the same.
     """
     with trace_execution() as trace, _as_main(script, args, module), redirect_stdout(sys.stderr):
         try:

@@ -1,6 +1,6 @@
 """Compiling: a graph of what was recorded becomes a plan.
 
-Enters: a graph. Leaves: a plan, with all that a backend, or whoever looks at it, has to know. It is
+Enters: a graph. Leaves: a plan, with all that a backend, or a reader, has to know. It is
 sent by `submitter`. Nothing waits here, and nothing is sent; but the backend is opened, since what
 it can do at once decides what the passes do.
 """
@@ -59,8 +59,8 @@ class Compiler:
         maker = self.maker
         self._recorder.number()
         traits, optimize = self._engine.opened().traits, self._settings.optimize
-        known = dict(traits.durations)
-        target = maker.target(traits.slots, traits.isolates_delegating, known)
+        seconds = dict(traits.durations)
+        target = maker.target(traits.slots, traits.isolates_delegating, seconds)
         try:
             plan = maker.make(self._cached_values.without(graph), target, optimize)
         except Exception:  # whatever objects of the user do when they are looked at

@@ -109,7 +109,7 @@ class Notifier:
                 call = calls.pop()
             except IndexError:
                 return
-            CALLBACKS.put(call)  # before it counts as told: see `close`
+            CALLBACKS.put(call)  # before it counts as called: see `close`
             self.watches.pop(arrived, None)
             if self._state.is_closing:  # it waits for the last of them
                 changed = self._engine.opened().traits.arrivals.changed

@@ -16,7 +16,7 @@ from pymonik.draw.terminal import units_text
 
 # Pixels: of a character, of a line, inside a box, between boxes, between layers, of a page's edge.
 CHARACTER, LINE, PAD, GAP, FALL, EDGE = 7.4, 18.0, 12.0, 28.0, 46.0, 16.0
-# Hues far from each other, so that tasks are told apart.
+# Hues far from each other, so that tasks can be distinguished.
 _HUES = (212, 152, 28, 268, 340, 184, 48, 300, 100, 0)
 _STYLE = """
 .pmk text{font:12.5px ui-sans-serif,system-ui,sans-serif;fill:#1c2430}

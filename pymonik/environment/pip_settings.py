@@ -1,4 +1,4 @@
-"""Tells uv what the machine's administrator told pip.
+"""Gives uv the settings that the machine's administrator made for pip.
 
 In: pip's configuration files and `PIP_*` variables. Out: the variables and flags that say the same
 to uv. uv reads neither, so without this a worker behind a private index would look on the public

@@ -1,7 +1,7 @@
 """What a task needs around it: packages, variables, a working directory, a Python version.
 
 Enters: what was checked (`parse`), or a wire tuple. Leaves: an `Environment`, frozen, comparable
-and named by a digest; how it is built is told by `builder`.
+and named by a digest; how it is built stands in `builder`.
 """
 
 from __future__ import annotations

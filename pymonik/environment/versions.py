@@ -16,7 +16,7 @@ from importlib import metadata
 VERSIONS = "pymonik.versions"
 # PymoniK itself has a wire version.
 _OURS = frozenset({"__main__", "pymonik", "None"})
-# Of what its client and this worker differ in, as it was told: (module, there, here).
+# What client and worker differ in, as far as it was logged: (module, there, here).
 _reported: set[tuple[str, str, str]] = set()
 
 

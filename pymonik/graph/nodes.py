@@ -31,7 +31,7 @@ class ValueState:
     flush. place: where seeds come from (`values.seeds`), given before a call leaves the recorder.
 
     It is a part of the node object, since a call is recorded in about two microseconds. Who writes
-    it is told by `tests/graph/test_written.py`.
+    it stands in `tests/graph/test_written.py`.
     """
 
     __slots__ = ("ids", "label", "liveness", "location", "offset", "place")

@@ -1,7 +1,7 @@
 """Culprits: calls on which compiling fails, found and made to fail alone.
 
 Enters: a graph that does not compile. Leaves: the same graph, in which calls that end with the
-error stand for the culprits, so that what depends on them is told and all others run.
+error stand for the culprits, so that what depends on them fails with it and all others run.
 """
 
 from __future__ import annotations

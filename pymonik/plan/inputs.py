@@ -1,7 +1,7 @@
 """The inputs of a unit: what its columns need from elsewhere, by position.
 
 Enters: columns, and a range of elements. Leaves: the columns of a program (see `wire.program`),
-and the blobs and outputs they name. Where values are found is told by `Lowered`.
+and the blobs and outputs they name. Where values are found stands in `Lowered`.
 """
 
 from __future__ import annotations

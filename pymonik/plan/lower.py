@@ -144,11 +144,11 @@ class _Lowering:
         """Return what a step shares with the same step of other units, and others of its spec."""
         spec = step.spec
         key = (id(spec), function if type(function) is int else -1)
-        known = self.codes.get(key)
-        if known is None:
+        shared = self.codes.get(key)
+        if shared is None:
             retry_on = self._retry_on(spec.options.retry_on)
-            known = self.codes[key] = shared_fields(spec, function, retry_on)
-        return known
+            shared = self.codes[key] = shared_fields(spec, function, retry_on)
+        return shared
 
     def _retry_on(self, kinds: Any) -> Content | None:
         if kinds not in self.retry_contents:
@@ -208,7 +208,7 @@ def _note_loose(node: Map, stored: Sequence[int], unit_outputs: Sequence[Outputs
 
     Maps are fused where each element uses its own of the other, or none.
     """
-    found: dict[Outputs, set[tuple[int, int]]] = {}
+    loose: dict[Outputs, set[tuple[int, int]]] = {}
     chunk = unit_outputs[0].n
     for output, (before, last) in enumerate(pairwise(stored), 1):
         for number in range(before + 1, last + 1):
@@ -217,9 +217,9 @@ def _note_loose(node: Map, stored: Sequence[int], unit_outputs: Sequence[Outputs
                 continue  # all of them do
             for index in range(node.n):
                 if not any(earlier in steps_of(column.at(index)) for column in columns):
-                    places = found.setdefault(unit_outputs[index // chunk], set())
+                    places = loose.setdefault(unit_outputs[index // chunk], set())
                     places.add((output, index % chunk))
-    for outputs, places in found.items():
+    for outputs, places in loose.items():
         outputs.loose = places
 
 

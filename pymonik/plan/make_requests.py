@@ -1,7 +1,7 @@
 """Sending: work out the steps of units, against a table of what is stored already.
 
 Enters: units, contents, names. Leaves: steps, and the objects where the outcomes of the units will
-be. Sends nothing, and asks nobody.
+be. Sends nothing, and asks nothing.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class SubmissionContext:
     logs: str = ""
     # Versions of the packages that pickled data names, on the client.
     versions: tuple[tuple[str, str], ...] = ()
-    # The program that submits, for operators; "" where nobody is told.
+    # The program that submits, for operators; "" where it is not sent.
     application: str = ""
 
 
@@ -318,7 +318,7 @@ def _submissions(entries: Sequence[TaskSubmission]) -> Iterator[Submit]:
 
 
 def placement_of(options: TaskOptions, unit: str = "", application: str = "") -> Placement:
-    """Return what a cluster is told of options.
+    """Return what a cluster is sent of options.
 
     unit, application: what the task runs, and in which program: an operator finds it where a user
     has named no application.

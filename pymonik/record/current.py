@@ -14,8 +14,8 @@ from pymonik.errors import NoClientError
 
 # Recorders: their class stands above, since what it is pickled as is `current_recorder`.
 CURRENT: ContextVar[Any] = ContextVar("pymonik_current", default=None)
-# As keys, in order: several threads may open one client at once. Weak: a client that nobody has any
-# more ends its session, see `Pymonik.__del__`.
+# As keys, in order: several threads may open one client at once. Weak: a client that no variable
+# has any more ends its session, see `Pymonik.__del__`.
 _OPEN: WeakKeyDictionary[Any, None] = WeakKeyDictionary()
 
 

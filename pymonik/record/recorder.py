@@ -45,7 +45,7 @@ class Recorder:
     `pending` is only appended to.
 
     Who records names the owner, whom the handle is to ask for its value: it is not kept here, so
-    that a client that nobody has any more is collected at once, and ends its session.
+    that a client without references is collected at once, and ends its session.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _KEPT_CODES = 256
 _KEPT_SPECS = 1024
-# Bytes of a pure function that is told from others when it is captured: a key may depend on it, and
+# Bytes of a pure function whose parts are digested when it is captured: a key may depend on it, and
 # to read as many takes no longer than to pickle them.
 _NOTED = 1 << 16
 # Modules of the functions of `builtin_call`, which never change.

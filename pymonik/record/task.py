@@ -48,11 +48,11 @@ R = TypeVar("R")
 class Task(Generic[P, R]):
     """A function that runs where the graph runs.
 
-    func: any callable that can be pickled. func_name: how it is called in graphs and logs; a
-    lambda needs one. require_context: pass a `PymonikContext` first. pure: equal calls may be
-    shared and calls nobody needs dropped. cache: of a pure task, keep values and take those that
-    are known: in a store on this machine, or within the session of a cluster. version: stands for
-    the code when values are looked up; else they are made anew whenever it, or what it calls,
+    func: any callable that can be pickled. func_name: how it is called in graphs and logs; a lambda
+    needs one. require_context: pass a `PymonikContext` first. pure: equal calls may be shared, and
+    dropped where their values are not needed. cache: of a pure task, keep values and take those
+    that are known: in a store on this machine, or within the session of a cluster. version: stands
+    for the code when values are looked up; else they are made anew whenever it, or what it calls,
     changed. Raises TaskDefinitionError.
 
     >>> power = Task(pow, func_name="power")

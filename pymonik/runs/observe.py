@@ -130,10 +130,10 @@ class ObservedBackend(Observer):
         from pymonik.runs.store import RunStore
 
         record = self._record
-        told = list(self.traits.arrivals.failures)
+        reported = list(self.traits.arrivals.failures)
         # Of what was cancelled, one of each name tells it; what failed goes first.
-        failures = [failure for failure in told if not _is_cancel(failure)]
-        failures += {failure.task: failure for failure in told if _is_cancel(failure)}.values()
+        failures = [failure for failure in reported if not _is_cancel(failure)]
+        failures += {failure.task: failure for failure in reported if _is_cancel(failure)}.values()
         record.failures = [
             {
                 "task": f.task,

@@ -31,8 +31,8 @@ def arithmetic() -> Arithmetic:
     """Return the settings of this thread."""
     decimals = float_errors = None
     if (module := sys.modules.get("decimal")) is not None:
-        found = _fields(module.getcontext())
-        decimals = None if found == _fields(module.DefaultContext) else found
+        current = _fields(module.getcontext())
+        decimals = None if current == _fields(module.DefaultContext) else current
     numpy: Any = sys.modules.get("numpy")
     if hasattr(numpy, "geterr"):  # not while it is being imported
         errors = tuple(sorted(numpy.geterr().items()))

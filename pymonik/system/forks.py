@@ -45,9 +45,9 @@ def _free_all() -> None:
 def _forget_half_imported() -> None:
     """Let the child import anew what other threads were importing: it would wait for them."""
     locks = getattr(importlib._bootstrap, "_module_locks", {})
-    here = threading.get_ident()
+    thread = threading.get_ident()
     for name, reference in list(locks.items()):
-        if getattr(reference(), "owner", None) not in (None, here):
+        if getattr(reference(), "owner", None) not in (None, thread):
             sys.modules.pop(name, None)
             locks.pop(name, None)
 

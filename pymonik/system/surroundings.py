@@ -183,7 +183,7 @@ def _filter(plain: Filter) -> tuple[Any, ...] | None:
     action, message, name, module, line = plain
     place, _, path = name.partition(":")
     category: Any = None
-    with contextlib.suppress(Exception):  # a module that is not here, or fails: nobody warns of it
+    with contextlib.suppress(Exception):  # a module that is not here, or fails: no warning is lost
         category = importlib.import_module(place)
         for part in path.split("."):
             category = getattr(category, part)

@@ -23,7 +23,7 @@ Freeze = Callable[[Any], tuple[bytes, list[memoryview], list[Any]]]
 _AROUND = 1 << 10
 # Bytes of a character that is not of ASCII.
 _WIDEST = 4
-# Members of a group: what is behind them is told by the traceback.
+# Members of a group: what is behind them is in the traceback.
 MEMBERS = 32
 # Characters of the text of an exception that stands for it, and of what stands for a part.
 TEXT, _SHOWN = 500, 100

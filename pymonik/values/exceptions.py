@@ -2,7 +2,7 @@
 
 Enters: an exception. Leaves: a `Content` of it and of what it was raised from, each a pickle of its
 own, so that one that cannot be rebuilt takes none of the others along; and words on what could not
-travel. What one is taken apart into is told in `exception_parts`.
+travel. What one is taken apart into stands in `exception_parts`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pymonik.values.exception_parts import (
 
 # Bytes of one exception: a log line, not a data set. Beyond, its texts are cut.
 LIMIT = 16 << 10
-# Links of a chain: what is behind them is told by the traceback.
+# Links of a chain: what is behind them is in the traceback.
 _LINKS = 8
 
 

@@ -21,7 +21,7 @@ from pymonik.values.content import Content
 
 # Seconds of a century: a longer limit is none, and its deadline would not fit 64 bits of ns.
 _LONGEST = 100 * 365.25 * 86400.0
-# What a cluster is told where a call has no limit: it knows no infinity.
+# What a cluster is sent where a call has no limit: it knows no infinity.
 LIMIT_HOURS = 12
 
 

@@ -72,7 +72,9 @@ class Failure:
     def below(self, task: str, others: Iterable[Failure] = ()) -> Failure:
         """Return the record of a call that could not run because of this one, and others beside."""
         path = (*(self.path or (self.task,)), task)
-        if len(path) > _PATH_LIMIT:  # what lies between does not help, and is told to everybody
+        if (
+            len(path) > _PATH_LIMIT
+        ):  # what lies between does not help, and every dependent carries it
             path = (*path[: _PATH_LIMIT // 2], "…", *path[2 - _PATH_LIMIT // 2 :])
         marks = dict.fromkeys(self.beside)
         for other in others:

@@ -86,13 +86,15 @@ class Outputs:
     def tell(self, output: int, position: int, records: Sequence[Any]) -> None:
         """Take records from a position on before the report that has them; what is here stays."""
         column = self.columns[output]
-        here = column[position : position + len(records)]
-        if PENDING not in here:
+        present = column[position : position + len(records)]
+        if PENDING not in present:
             return
-        first = here.index(PENDING)  # they come in order: those before it were told already
-        fresh = [new if old is PENDING else old for new, old in zip(records[first:], here[first:])]
+        first = present.index(PENDING)  # they come in order: those before it are there already
+        fresh = [
+            new if old is PENDING else old for new, old in zip(records[first:], present[first:])
+        ]
         self.plain[output] &= IMMEDIATE.issuperset(map(type, fresh))
-        column[position + first : position + len(here)] = fresh
+        column[position + first : position + len(present)] = fresh
 
     def settle(self, count: int) -> None:
         """Note that `count` more elements have ended."""

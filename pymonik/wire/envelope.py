@@ -7,7 +7,7 @@
 Enters: contents, records, orders. Leaves: lists of bytes-like parts, joined only by who sends them;
 and back. The digest is that of body and buffers, worked out by who writes and by who reads: bytes
 that have changed on their way are found where they are read. A content is named by its digest, a
-pack by the stamp that its submitter chose: a task is told the names of its inputs, so that a mix-up
+pack by the stamp that its submitter chose: a task has the names of its inputs, so that a mix-up
 is found where it happens. Only a content is a pickle; all else are records. Signatures have their
 place, and are empty so far.
 """

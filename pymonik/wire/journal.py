@@ -82,7 +82,7 @@ class Page:
         self._seen: list[int] = []
 
     def leave(self) -> None:
-        """Write where nobody reads, in a fork: the page is that of its parent."""
+        """Write to a copy that no host reads, in a fork: the page is that of its parent."""
         self._map = mmap.mmap(-1, _SIZE)
         self._bytes = memoryview(self._map)
         self.numbers = self._bytes[:_NUMBERS].cast("q")

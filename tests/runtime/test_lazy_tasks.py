@@ -101,11 +101,11 @@ def test_calls_of_which_nothing_is_known_are_handed_out(monkeypatch: pytest.Monk
     assert host.run(two, 3).columns == [[None]]
     assert sum(unit.startswith("unknown") for unit in host.left()) >= 1
     for _ in range(3):
-        host.hosting.durations.learn("unknown", 1e-5)
+        host.hosting.durations.observe_duration("unknown", 1e-5)
     assert host.run(two, 3).columns == [[6]]
     assert host.left() == []
     for _ in range(3):
-        host.hosting.durations.learn("unknown", 1.0)
+        host.hosting.durations.observe_duration("unknown", 1.0)
     assert host.run(two, 3).columns == [[None]]
 
 
@@ -140,7 +140,7 @@ def test_one_call_that_was_slow_by_chance_changes_nothing() -> None:
     seen = Durations()
     assert seen.expected("f") is None
     for seconds in (5.0, 1e-5, 1e-5, 9.0):
-        seen.learn("f", seconds)
+        seen.observe_duration("f", seconds)
         assert seen.expected("f") == (5.0 if seconds == 5.0 else 1e-5)
 
 

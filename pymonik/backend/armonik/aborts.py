@@ -212,7 +212,7 @@ class AbortHandler:
         rows.update(self._session.statuses(list(ids)))
         for pause in late():
             behind = [id for id in ended if rows[id] is None or rows[id].status not in ENDED]
-            if not behind or self._session.line.closing.wait(pause):
+            if not behind or self._session.rpc.closing.wait(pause):
                 break
             rows.update(self._session.statuses(behind))
         return rows
@@ -264,7 +264,7 @@ class AbortHandler:
         """Ask about a task that has ended, until its row says so."""
         task = self._session.task(id)
         for pause in late():
-            if task.status not in _RUNNING or self._session.line.closing.wait(pause):
+            if task.status not in _RUNNING or self._session.rpc.closing.wait(pause):
                 break
             task = self._session.task(id)
         return task

@@ -65,14 +65,14 @@ def of_file(path: str | None) -> Layer:
     except OSError as error:
         raise BackendError(f"AKCONFIG names {path!r}, which cannot be read: {error}") from error
     try:
-        found = yaml.safe_load(text.decode())
+        loaded = yaml.safe_load(text.decode())
     except (yaml.YAMLError, *_MALFORMED) as error:
-        told = str(error) or type(error).__name__
-        raise BackendError(f"AKCONFIG names {path!r}, which is no YAML: {told}") from error
-    if not isinstance(found, dict):
+        reason = str(error) or type(error).__name__
+        raise BackendError(f"AKCONFIG names {path!r}, which is no YAML: {reason}") from error
+    if not isinstance(loaded, dict):
         raise BackendError(f"AKCONFIG names {path!r}, which holds no keys such as endpoint")
     # The file is shared with other tools: it may have keys of theirs.
-    values = {name: found[name] for name in VARIABLES if found.get(name)}
+    values = {name: loaded[name] for name in VARIABLES if loaded.get(name)}
     for name, value in values.items():
         if not isinstance(value, str):
             kind = type(value).__name__

@@ -1,6 +1,6 @@
 """The ArmoniK backend: plans go to a control plane, values come back when they are wanted.
 
-Enters: plans. Leaves: filled outputs. How a plan becomes requests is told by `plan.requests`; what
+Enters: plans. Leaves: filled outputs. How a plan becomes requests stands in `plan.requests`; what
 a lost result means, by `aborts`; when records are fetched, by `fetch`, and how they are read, by
 `unpack`; who is open, by `tracker`; which objects have ids, by `objects`; what is left in the end,
 by `drain`.
@@ -114,7 +114,7 @@ class ClusterBackend:
         """Cancel the session: all that is unfinished, sub-tasks of units that have ended, too."""
         self._drain.is_over = True
         ids = self._tracker.cancel(reason)
-        self._session.line.stop_sending()  # a thread may wait there for an answer
+        self._session.rpc.stop_sending()  # a thread may wait there for an answer
         try:
             if self._ends != "leave":
                 self._session.cancel()
@@ -124,7 +124,7 @@ class ClusterBackend:
                 self._session.cancel_tasks([owner for owner in owners if owner])
         except ClusterUnreachable:
             self._is_gone = True
-            endpoint = self._session.line.endpoint
+            endpoint = self._session.rpc.endpoint
             units = counted(len(ids), "unit")
             logger.warning("%s not cancelled: nothing answers at %s", units, endpoint)
         except ClusterError as error:  # what has brought us here is worth more
@@ -135,7 +135,7 @@ class ClusterBackend:
         self._tracker.failures += self._tracker.unknown_roots()
         self._sender.close()
         try:
-            if self._is_gone or self._is_cancelled:  # that was told
+            if self._is_gone or self._is_cancelled:  # that was logged
                 pass
             elif self._ends == "stop":
                 self._session.stop_submission()

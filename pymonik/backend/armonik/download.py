@@ -52,9 +52,9 @@ def late(seconds: float | None = None) -> Iterator[float]:
 class Downloader:
     """Downloads results of one session."""
 
-    def __init__(self, line: RpcClient, results: Any, row_of: Callable[[str], Any]) -> None:
+    def __init__(self, rpc: RpcClient, results: Any, row_of: Callable[[str], Any]) -> None:
         self.session_id = ""
-        self._line = line
+        self._rpc = rpc
         self._results = results
         self._row_of = row_of
 
@@ -74,7 +74,7 @@ class Downloader:
             except (StaleError, WireError) as error:
                 logger.debug("result %s: %s; reading it again", id, error)
                 pause = next(pauses, None)
-                if broken >= _DOWNLOADS or pause is None or self._line.closing.wait(pause):
+                if broken >= _DOWNLOADS or pause is None or self._rpc.closing.wait(pause):
                     raise
             if not broken and time.monotonic() >= ask_row:
                 self._demand_row(id)
@@ -92,11 +92,11 @@ class Downloader:
         """Return the data of a result."""
         size = _USUAL_SIZE
         patience = settings().patience
-        pauses = self._line.pauses(patience)
+        pauses = self._rpc.pauses(patience)
         end = time.monotonic() + patience
         while True:
             try:
-                return self._line.stream(
+                return self._rpc.stream(
                     self._results.DownloadResultData, self._request(id), size, end
                 )
             except ClusterError as error:
@@ -104,8 +104,8 @@ class Downloader:
                     continue  # the breaker makes the pause
                 pause = next(pauses) if is_transient(error) else None
                 if pause is None:
-                    raise self._line.given_up(error, patience) from None
-                if self._line.closing.wait(pause):
+                    raise self._rpc.given_up(error, patience) from None
+                if self._rpc.closing.wait(pause):
                     raise
                 size *= 4
 

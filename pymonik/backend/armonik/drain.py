@@ -76,7 +76,7 @@ class SubtaskDrain:
                     self._session.id,
                     counted(left, "task"),
                 )
-            self._session.line.closing.wait(pause)
+            self._session.rpc.closing.wait(pause)
         self.is_over = True
         if self._logs:
             self._tracker.fetch_rest()  # logs lie in packs, also in those that nobody has asked for

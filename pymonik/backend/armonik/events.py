@@ -57,7 +57,7 @@ class EventWatcher:
 
     def __init__(self, session: Session, listeners: Listeners) -> None:
         self._session = session
-        self._line = session.line
+        self._rpc = session.rpc
         self._to = listeners
         self._closing = threading.Event()
         self._wake = threading.Event()
@@ -70,7 +70,7 @@ class EventWatcher:
         # Ids that were not listed, and since when.
         self._missing: dict[str, float] = {}
         # Whoever was ill may have forgotten its subscriptions.
-        self._line.breaker.recovered = self._replace
+        self._rpc.breaker.recovered = self._replace
         for target in (self._read, self._look_on):
             threading.Thread(
                 target=self._guarded, args=(target,), name="pymonik-watch", daemon=True
@@ -92,13 +92,13 @@ class EventWatcher:
 
     @property
     def _is_closing(self) -> bool:
-        return self._closing.is_set() or self._line.closing.is_set()
+        return self._closing.is_set() or self._rpc.closing.is_set()
 
     def close(self) -> None:
         """Stop listening."""
         self._closing.set()
         self._wake.set()
-        self._line.breaker.recovered = lambda: None
+        self._rpc.breaker.recovered = lambda: None
         with self._lock:
             stream = self._stream
         if stream is not None:
@@ -122,8 +122,8 @@ class EventWatcher:
         while not self._closing.is_set():
             has_spoken = False
             try:
-                if self._line.breaker.is_open:  # it fails at everything now
-                    self._line.probe(settings().patience)
+                if self._rpc.breaker.is_open:  # it fails at everything now
+                    self._rpc.probe(settings().patience)
                 for event in self._opened():
                     pause, has_spoken = 0.1, True
                     self._take(event)
@@ -150,11 +150,11 @@ class EventWatcher:
             return 0.0
         with self._lock:
             self._polling.opened(time.monotonic())
-        cause = self._line.explain(self._session.events.GetEvents, error)
+        cause = self._rpc.explain(self._session.events.GetEvents, error)
         if has_spoken or is_transient(cause):  # cut on its way, with whatever status: see proxies
             return min(pause, 10.0)
         if is_fault(cause):
-            self._line.note(cause)
+            self._rpc.note(cause)
             return pause
         self._tell(f"no events ({code_of(error)})")
         return RECHECK_MOST
@@ -188,7 +188,7 @@ class EventWatcher:
 
     def _look_on(self) -> None:
         while not (self._closing.is_set() or self._to.is_over()):
-            self._line.tell_silence()
+            self._rpc.tell_silence()
             is_awaited = self._to.is_awaited()
             with self._lock:
                 now = time.monotonic()

@@ -99,7 +99,7 @@ class ClusterObjects:
         return content
 
     def _find_content(self, name: str, id: str, digest: bytes) -> Content:
-        """Fetch an object that was put; its id is not told where both were stored at once."""
+        """Fetch an object that was put; its id is unknown where both were stored at once."""
         ids = [] if id.startswith(NO_ID[0]) else [id]
         ids = ids or [r.result_id for r in self._session.list_results(name=[result_name(name)])]
         for result_id in ids:

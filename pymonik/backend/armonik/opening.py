@@ -30,8 +30,8 @@ _SEARCH = 2.0
 class Opening:
     """Creates one session."""
 
-    def __init__(self, line: RpcClient, sessions: Any) -> None:
-        self._line = line
+    def __init__(self, rpc: RpcClient, sessions: Any) -> None:
+        self._rpc = rpc
         self._sessions = sessions
         self._tag = uuid.uuid4().hex
         # Whether an answer was lost: there may be sessions that nobody knows.
@@ -54,10 +54,10 @@ class Opening:
 
     def _created(self, request: Any) -> str:
         deadline = deadline_of(patience=FIRST)
-        for pause in self._line.pauses(FIRST):
-            failures = self._line.breaker.failures
+        for pause in self._rpc.pauses(FIRST):
+            failures = self._rpc.breaker.failures
             try:
-                answer = self._line.once(self._sessions.CreateSession, request, deadline)
+                answer = self._rpc.once(self._sessions.CreateSession, request, deadline)
                 return str(answer.session_id)
             except ClusterError as error:
                 if not is_ambiguous(error):
@@ -67,8 +67,8 @@ class Opening:
                 if sessions:
                     return sessions[0]
                 # Of a server that fails at this request alone, no more is asked.
-                is_hopeless = is_fault(error) and self._line.breaker.failures <= failures + 1
-                if is_hopeless or pause is None or self._line.closing.wait(pause):
+                is_hopeless = is_fault(error) and self._rpc.breaker.failures <= failures + 1
+                if is_hopeless or pause is None or self._rpc.closing.wait(pause):
                     raise
         raise AssertionError("the last pause is None")
 
@@ -81,7 +81,7 @@ class Opening:
             for id in self._tagged(_SEARCH):
                 if id != ours:
                     request = sessions_common_pb2.CancelSessionRequest(session_id=id)
-                    self._line.retry(self._sessions.CancelSession, request, _SEARCH)
+                    self._rpc.retry(self._sessions.CancelSession, request, _SEARCH)
         except StaleError:  # it has ended meanwhile
             pass
         except ClusterError as error:
@@ -90,6 +90,6 @@ class Opening:
     def _tagged(self, patience: float) -> list[str]:
         """Return the ids of sessions that were created with the tag, and run."""
         request = messages.list_sessions(SESSION_TAG, self._tag)
-        answer = self._line.read(self._sessions.ListSessions, request, patience)
+        answer = self._rpc.read(self._sessions.ListSessions, request, patience)
         running = messages.SESSION_RUNNING
         return [session.session_id for session in answer.sessions if session.status == running]

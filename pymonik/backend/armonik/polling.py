@@ -5,7 +5,7 @@ its snapshot has come, in which there is always a result of ours. If none has co
 or if a look finds an end that the stream does not tell, results are asked for often, until a stream
 tells an end first.
 
-Enters: what the stream and the looks have told, and moments, in seconds. Leaves: the moment of the
+Enters: what the stream and the looks have shown, and moments, in seconds. Leaves: the moment of the
 next look. No clock, no thread: see `events`.
 """
 

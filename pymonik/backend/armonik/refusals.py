@@ -34,7 +34,7 @@ class StaleError(ClusterError):
     """What was asked for is gone, or is not in the state it should be in."""
 
 
-# Of other causes is what is told as a `ClusterError` and no more.
+# Other causes are a plain `ClusterError`.
 _KINDS = {Cause.STATE: StaleError, Cause.WAY: ClusterUnreachable}
 
 

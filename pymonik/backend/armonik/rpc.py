@@ -1,4 +1,4 @@
-"""The line to a control plane: the one place where requests are made, timed, and made again.
+"""The RPC client of a control plane: the one place where requests are made, timed, and repeated.
 
 Enters: a stub's method and a request. Leaves: the response, or a `ClusterError`. What only reads is
 asked again for a while, whatever the trouble; what changes something and may be repeated, too,
@@ -36,7 +36,7 @@ _LONGEST_PAUSE = 5.0
 # Pauses longer than that come after some seconds without an answer; the second one is for requests
 # that are given up after `FIRST`: for who waits for a first word, a second is long.
 SILENCE, _FIRST_SILENCE = 2.0, 0.5
-# A request that is under way for so long is told of, in seconds, beyond what its bytes may take.
+# A request that is under way for so long is logged, in seconds, beyond what its bytes may take.
 QUIET = 5.0
 # Bytes a second of the slowest line that is waited for, and of one that is not worth a word.
 _SLOWEST, _USUAL = 256 << 10, 4 << 20
@@ -55,14 +55,14 @@ class RpcClient:
         self.breaker = Breaker()
         # A request that only reads: tells a server that is ill from one that a request makes fail.
         self.probe: Callable[[float], object] = lambda patience: None
-        # How to come back to what was sent, for errors after which nobody is asked any more.
+        # How to come back to what was sent, for errors after which nothing is asked any more.
         self.way_back = ""
         self._fault: ClusterError | None = None
         self._is_silent = False
         # Requests of submissions that are under way, for who leaves without them.
         self._sent: set[Any] = set()
         self._is_stopped = False
-        # Requests under way: their names, and when they are to be told of.
+        # Requests under way: their names, and when they are to be logged.
         self._under_way: dict[int, tuple[str, float]] = {}
         self._numbers = itertools.count()
 
@@ -196,7 +196,7 @@ class RpcClient:
 
     def note(self, error: ClusterError) -> None:
         """Note what a failed request says of the server."""
-        if is_transient(error):  # nobody knows how the server is
+        if is_transient(error):  # how the server is remains unknown
             self.breaker.gave_up()
         elif not is_fault(error):  # a refusal is an answer
             self.breaker.passed()

@@ -53,20 +53,18 @@ class Session:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._channel = connection.channel()
-        self.line = RpcClient(redacted(connection.endpoint))
+        self.rpc = RpcClient(redacted(connection.endpoint))
         self.sessions = sessions_service_pb2_grpc.SessionsStub(self._channel)
         self.results = results_service_pb2_grpc.ResultsStub(self._channel)
         self.tasks = tasks_service_pb2_grpc.TasksStub(self._channel)
         self.events = events_service_pb2_grpc.EventsStub(self._channel)
         self.partitions = partitions_service_pb2_grpc.PartitionsStub(self._channel)
-        self._opening = Opening(self.line, self.sessions)
+        self._opening = Opening(self.rpc, self.sessions)
         self.id = ""
         self.partition_ids: Sequence[str] = ()
-        self.store = ClusterStore(self.line, self.results, self.tasks)
-        self._downloads = Downloader(
-            self.line, self.results, lambda id: self.statuses([id]).get(id)
-        )
-        self.line.probe = lambda patience: self._list_partitions(patience)
+        self.store = ClusterStore(self.rpc, self.results, self.tasks)
+        self._downloads = Downloader(self.rpc, self.results, lambda id: self.statuses([id]).get(id))
+        self.rpc.probe = lambda patience: self._list_partitions(patience)
         self._users = {"client", "values"}
 
     # ----- life
@@ -79,7 +77,7 @@ class Session:
             if name not in partitions:
                 choices = ", ".join(map(repr, partitions)) or "none"
                 raise PartitionError(
-                    f"no partition {name!r} on {self.line.endpoint}: it has {choices}; "
+                    f"no partition {name!r} on {self.rpc.endpoint}: it has {choices}; "
                     "say which with Pymonik(partition=…)"
                 )
         self._begin(self._opening.create(names), names)
@@ -89,7 +87,7 @@ class Session:
         """Return whether the control plane still has this session."""
         request = sessions_common_pb2.GetSessionRequest(session_id=self.id)
         try:
-            self.line.read(self.sessions.GetSession, request)
+            self.rpc.read(self.sessions.GetSession, request)
         except StaleError:
             return False
         return True
@@ -102,12 +100,12 @@ class Session:
             if error.http_status:  # a proxy has said why
                 raise
             why = diagnose(self._connection)
-            endpoint = self.line.endpoint
+            endpoint = self.rpc.endpoint
             raise ClusterUnreachable(f"control plane {endpoint} cannot be reached: {why}") from None
         except ClusterError as error:
             if error.http_status == 400 and self._connection.client_certificate:
                 why = untaken_certificate(self._connection)
-                text = f"control plane {self.line.endpoint}: a proxy on the way refuses the request"
+                text = f"control plane {self.rpc.endpoint}: a proxy on the way refuses the request"
                 error.args = (f"{text}: {why} (HTTP 400)",)
             raise
 
@@ -117,7 +115,7 @@ class Session:
 
     def _list_partitions(self, patience: float = FIRST) -> Sequence[Any]:
         request = messages.list_partitions()
-        answer = self.line.read(self.partitions.ListPartitions, request, patience)
+        answer = self.rpc.read(self.partitions.ListPartitions, request, patience)
         partitions: Sequence[Any] = answer.partitions
         return partitions
 
@@ -126,11 +124,11 @@ class Session:
         request = sessions_common_pb2.GetSessionRequest(session_id=storable(session_id))
         try:
             session = self._first(
-                lambda: self.line.read(self.sessions.GetSession, request, FIRST).session
+                lambda: self.rpc.read(self.sessions.GetSession, request, FIRST).session
             )
         except StaleError as error:
             raise BackendError(
-                f"no session {session_id!r} on {self.line.endpoint}: it may have expired"
+                f"no session {session_id!r} on {self.rpc.endpoint}: it may have expired"
             ) from error
         self._begin(session_id, list(session.partition_ids))
         reserved = {p.id: p.pod_reserved for p in self._list_partitions()}
@@ -139,7 +137,7 @@ class Session:
     def _begin(self, session_id: str, partition_ids: Sequence[str]) -> None:
         self.id = self.store.session_id = self._downloads.session_id = session_id
         self.partition_ids = partition_ids
-        self.line.way_back = (
+        self.rpc.way_back = (
             f"Session {session_id} goes on without this client: its values with names are had by "
             f"Pymonik.attach({session_id!r}).lookup(name)"
         )
@@ -149,7 +147,7 @@ class Session:
         request = sessions_common_pb2.StopSubmissionRequest(
             session_id=self.id, client=True, worker=False
         )
-        self.line.retry(self.sessions.StopSubmission, request, FIRST)
+        self.rpc.retry(self.sessions.StopSubmission, request, FIRST)
 
     def end(self) -> None:
         """Close the session: only once all of its tasks have ended."""
@@ -162,7 +160,7 @@ class Session:
     def _try(self, method: Any, kind: Any) -> None:
         self._opening.drop_others(self.id)
         try:
-            self.line.retry(method, kind(session_id=self.id), FIRST)
+            self.rpc.retry(method, kind(session_id=self.id), FIRST)
         except StaleError:  # it had its effect already
             pass
 
@@ -177,7 +175,7 @@ class Session:
 
     def disconnect(self) -> None:
         """Close the channel."""
-        self.line.closing.set()
+        self.rpc.closing.set()
         self._channel.close()
 
     # ----- asking
@@ -201,7 +199,7 @@ class Session:
         page = seen = 0
         while True:
             request = messages.list_results(self.id, page, since, **equal)
-            answer = self.line.read(self.results.ListResults, request, patience)
+            answer = self.rpc.read(self.results.ListResults, request, patience)
             yield from answer.results
             seen += len(answer.results)
             page += 1
@@ -246,18 +244,18 @@ class Session:
     def task(self, task_id: str) -> Any:
         """Return all that is known of a task."""
         request = tasks_common_pb2.GetTaskRequest(task_id=task_id)
-        return self.line.read(self.tasks.GetTask, request).task
+        return self.rpc.read(self.tasks.GetTask, request).task
 
     def cancel_tasks(self, ids: Sequence[str]) -> None:
         """Cancel tasks."""
         if not ids:
             return
         request = tasks_common_pb2.CancelTasksRequest(task_ids=ids)
-        self.line.retry(self.tasks.CancelTasks, request)
+        self.rpc.retry(self.tasks.CancelTasks, request)
 
     def unfinished(self) -> tuple[int, Mapping[str, int]]:
         """Count tasks of the session that have not ended, and all by status."""
-        answer = self.line.read(self.tasks.CountTasksByStatus, messages.count_tasks(self.id))
+        answer = self.rpc.read(self.tasks.CountTasksByStatus, messages.count_tasks(self.id))
         counts: Counter[str] = Counter()
         for item in answer.status:
             counts[TaskStatus.Name(item.status).removeprefix("TASK_STATUS_")] += item.count
@@ -267,7 +265,7 @@ class Session:
         """Count tasks that run now, without patience: somebody looks at a progress bar."""
         request = messages.count_tasks(self.id)
         end = time.monotonic()  # no wait for a turn
-        answer = self.line.once(self.tasks.CountTasksByStatus, request, 2.0, end)
+        answer = self.rpc.once(self.tasks.CountTasksByStatus, request, 2.0, end)
         running = {TaskStatus.TASK_STATUS_PROCESSING, TaskStatus.TASK_STATUS_PROCESSED}
         return sum(item.count for item in answer.status if item.status in running)
 
@@ -276,7 +274,7 @@ class Session:
         page = seen = 0
         while True:
             request = messages.list_all_tasks(self.id, page)
-            answer = self.line.read(self.tasks.ListTasksDetailed, request)
+            answer = self.rpc.read(self.tasks.ListTasksDetailed, request)
             yield from answer.tasks
             seen += len(answer.tasks)
             page += 1
@@ -287,7 +285,7 @@ class Session:
         """Return tasks of the session that failed in one way, the oldest first."""
         number = TaskStatus.Value(f"TASK_STATUS_{status}")
         request = messages.list_tasks(self.id, number)
-        tasks: Sequence[Any] = self.line.read(self.tasks.ListTasks, request).tasks
+        tasks: Sequence[Any] = self.rpc.read(self.tasks.ListTasks, request).tasks
         return tasks
 
 

@@ -35,8 +35,8 @@ _ENTRY_BYTES = 300
 class ClusterStore:
     """Takes the steps of plans; `uploaded` counts the bytes of objects."""
 
-    def __init__(self, line: RpcClient, results: Any, tasks: Any, session_id: str = "") -> None:
-        self.line = line
+    def __init__(self, rpc: RpcClient, results: Any, tasks: Any, session_id: str = "") -> None:
+        self.rpc = rpc
         self.results = results
         self.tasks = tasks
         self.session_id = session_id
@@ -49,7 +49,7 @@ class ClusterStore:
             session_id=self.session_id, results=[kind.ResultCreate(name=name) for name in names]
         )
         # Repeated, it leaves orphans, which harm nobody.
-        answer = self.line.send(self.results.CreateResultsMetaData, lambda: request)
+        answer = self.rpc.send(self.results.CreateResultsMetaData, lambda: request)
         return [result.result_id for result in answer.results]
 
     def create(self, items: Sequence[tuple[str, Parts]]) -> Sequence[str]:
@@ -58,14 +58,14 @@ class ClusterStore:
         results = [kind.ResultCreate(name=name, data=b"".join(parts)) for name, parts in items]
         request = kind(session_id=self.session_id, results=results)
         size = sum(map(envelope.size_of, (parts for _, parts in items)))
-        answer = self.line.send(self.results.CreateResults, lambda: request, size)
+        answer = self.rpc.send(self.results.CreateResults, lambda: request, size)
         self.uploaded += size
         return [result.result_id for result in answer.results]
 
     def stream(self, id: str, parts: Parts) -> None:
         """Send the data of a declared object."""
         size = envelope.size_of(parts)
-        self.line.send(self.results.UploadResultData, lambda: self._chunks(id, parts), size)
+        self.rpc.send(self.results.UploadResultData, lambda: self._chunks(id, parts), size)
 
     def _chunks(self, id: str, parts: Parts) -> Iterator[Any]:
         kind = results_common_pb2.UploadResultDataRequest
@@ -104,19 +104,19 @@ class ClusterStore:
         tag = uuid.uuid4().hex
         request = self._submission(step, tag)
         deadline = deadline_of(_ENTRY_BYTES * len(step.entries))
-        for pause in self.line.pauses(settings().patience):
+        for pause in self.rpc.pauses(settings().patience):
             try:
-                self.line.send_once(self.tasks.SubmitTasks, request, deadline)
+                self.rpc.send_once(self.tasks.SubmitTasks, request, deadline)
                 return
             except ClusterError as error:
                 if not is_ambiguous(error):
                     raise
-                failures = self.line.breaker.failures
+                failures = self.rpc.breaker.failures
                 if self._has_arrived(tag, len(step.entries)):
                     return
                 # Of a server that fails at this request alone, no more is asked.
-                is_hopeless = is_fault(error) and self.line.breaker.failures == failures
-                if is_hopeless or pause is None or self.line.closing.wait(pause):
+                is_hopeless = is_fault(error) and self.rpc.breaker.failures == failures
+                if is_hopeless or pause is None or self.rpc.closing.wait(pause):
                     raise
 
     def _submission(self, step: Submit, tag: str) -> Any:
@@ -142,10 +142,10 @@ class ClusterStore:
         """Find out what became of a submission without an answer: all of it, or nothing."""
         request = messages.count_tasks(self.session_id, **{TAG: tag})
         nothing = 0
-        for pause in self.line.pauses(_SETTLING):
+        for pause in self.rpc.pauses(_SETTLING):
             # A rollback, or the rest of the work, may still go on when the client gives up.
-            self.line.closing.wait(0.2 if pause is None else max(0.1, pause))
-            answer = self.line.read(self.tasks.CountTasksByStatus, request)
+            self.rpc.closing.wait(0.2 if pause is None else max(0.1, pause))
+            answer = self.rpc.read(self.tasks.CountTasksByStatus, request)
             arrived = sum(item.count for item in answer.status)
             if arrived >= count:
                 return True
@@ -153,5 +153,5 @@ class ClusterStore:
             if nothing == 3:
                 return False
         raise ClusterError(
-            f"{self.line.endpoint} took only a part of a submission and does not say what of it"
+            f"{self.rpc.endpoint} took only a part of a submission and does not say what of it"
         )

@@ -202,7 +202,7 @@ class Sender:
         for pause in late(None if is_named else _UNNAMED):
             rows = self._session.statuses(inputs)
             gone = [id for id in inputs if not _is_usable(rows.get(id))]
-            if gone or not inputs or self._session.line.closing.wait(pause):
+            if gone or not inputs or self._session.rpc.closing.wait(pause):
                 return gone
         return []
 

@@ -63,9 +63,9 @@ class Subscription:
         lost = counted(sum(unit.outputs.missing for unit in units), "value")
         names = list(dict.fromkeys(unit.name for unit in units))
         ellipsis = ", …" if len(names) > _NAMED else ""
-        line = self._session.line
+        rpc = self._session.rpc
         return ClusterError(
-            f"control plane {line.endpoint} has no session {self._session.id} any more: its "
+            f"control plane {rpc.endpoint} has no session {self._session.id} any more: its "
             f"database was lost, or its records have expired. Lost with it: {lost}, of "
             f"{', '.join(names[:_NAMED])}{ellipsis}"
         )

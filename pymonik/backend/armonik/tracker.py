@@ -92,7 +92,7 @@ class SubmissionTracker:
             self.ended += 1
             if unit.outputs.columns:
                 self.fetcher.stored(unit.outputs)
-            else:  # nobody asks for its values; that it failed is told in the end
+            else:  # its values are not asked for; that it failed is logged in the end
                 del self.fetcher.places[unit.outputs]
                 unit.outputs.settle(unit.outputs.missing)
             self.changed.notify_all()
@@ -166,7 +166,8 @@ class SubmissionTracker:
         outputs.errors += errors
         due = outputs.fill(0, columns)
         if not self.fetcher.apart.holds(outputs):
-            # None are left, unless a record was lost: who asks for its value now is told so.
+            # None are left, unless a record was lost: a wait for its value now ends with that
+            # error.
             due += outputs.give_up()
         left = 0
         if any(PENDING in column for column in columns):
@@ -209,7 +210,7 @@ class SubmissionTracker:
         if self.changed.count:
             return True
         with self.changed:
-            if self.problem is not None:  # who asks is told of that
+            if self.problem is not None:  # waits end with that
                 return False
             places = self.fetcher.places
             entries = (places.get(unit.outputs) for unit in self.open.values())

@@ -21,7 +21,7 @@ from pymonik.settings import settings
 Pass = Callable[[Graph, Target], Graph]
 
 PASSES: dict[str, Pass] = {
-    "cull": cull,  # first: nobody should look at what nobody needs
+    "cull": cull,  # first: no pass should look at what is not needed
     "cse": cse,  # before calls are folded: it compares single calls
     "vectorize": vectorize,  # from here on there are maps only
     "fuse": fuse,  # chains are seen best between wide nodes

@@ -1,4 +1,4 @@
-"""cull: drop pure calls that nobody needs.
+"""cull: drop pure calls whose values are not needed.
 
 Only a pure call may be dropped; an effectful one is a root, whether its value is wanted or not.
 """

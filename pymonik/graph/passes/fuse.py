@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pymonik.graph.target import Target
 
 _SIDE = "its consumer needs values that are made at the same time"
-# Of a chain of thousands, so many are told of one by one.
+# Of a chain of thousands, so many have a note of their own.
 _NOTES = 200
 
 
@@ -80,7 +80,7 @@ def _sweep(graph: Graph) -> tuple[list[_Chain], list[str], list[str]]:
             apart += [f"kept apart {node.name}: {reason}"] if reason else []
         else:
             chain = use.chain
-            # Telling costs more than fusing: a chain of thousands is told of by its number.
+            # Notes cost more than fusing: of a chain of thousands, the rest is a number.
             is_noted = len(fused) < _NOTES
             fused.append(_note_of(node, chain.maps[-1]) if is_noted else "")
         chain.maps.append(node)

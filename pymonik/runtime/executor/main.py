@@ -27,7 +27,7 @@ import time
 from collections import deque
 from typing import Any
 
-from pymonik.runtime.executor import mappings as kept
+from pymonik.runtime.executor import mappings
 from pymonik.wire.byte_cache import CacheInfo
 from pymonik.wire.frames import Decoder, Encoder, receive, send_part
 from pymonik.wire.journal import Page
@@ -41,7 +41,7 @@ class Executor:
 
     def __init__(self, sock: socket.socket, page: Page) -> None:
         self._sock = sock
-        self._decoder = Decoder(kept.received)
+        self._decoder = Decoder(mappings.received)
         self._encoder = Encoder(remember=False)
         # Guards the socket: calls, threads of theirs and log handlers send.
         self._sending = threading.Lock()

@@ -1,7 +1,7 @@
 """Mappings that are kept: a large argument of many calls is mapped once in an executor.
 
 Enters: memory files that arrived. Leaves: private mappings of them, a new one for each call as far
-as anyone can tell: one that nobody holds any more and nobody has written to is as good as new, and
+as anyone can tell: one that is neither held nor was written to is as good as new, and
 spares a page fault for every few pages (200 MB: 34 ms to map and read it anew, 10 ms to read it
 again). Linux tells which pages were written; elsewhere every call gets a new mapping.
 """

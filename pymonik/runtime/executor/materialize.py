@@ -3,7 +3,7 @@
 Enters: a `Materialize` and its bytes, as arguments come. Leaves: where it lies. Relative paths lie
 in a folder of the call's own, where it runs; `state` removes it after the call. Absolute paths are
 shared by all calls of a machine: a file stays as it is while one of them uses it. How a file is put
-in place whole is told by `files`.
+in place whole stands in `files`.
 """
 
 from __future__ import annotations

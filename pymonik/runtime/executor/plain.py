@@ -131,7 +131,7 @@ class PlainSteps:
         state, recorded = running.STATE, hosting.subtasks.recorded
         note, is_due = hosting.page.note, hosting.restore.is_due
         new_context = hosting.contexts.new
-        # What was recorded leaves with the last report: nothing may be told before it.
+        # What was recorded leaves with the last report: nothing may be reported before it.
         is_noted = not hosting.subtasks.has_work
         for place, (step, load, source, output) in enumerate(self._steps):
             numbers[STEP] = place
@@ -151,8 +151,8 @@ class PlainSteps:
             made.append(value)
             if output is not None:
                 keep = step.keep
-                kept = keep is True or bool(keep[number])  # type: ignore[index]
-                columns[output].append(value if kept else None)
+                is_stored = keep is True or bool(keep and keep[number])
+                columns[output].append(value if is_stored else None)
             if running.LEFT:
                 running.clean_up()
             is_noted = is_noted and note((value,))

@@ -1,6 +1,6 @@
 """Failing: what a call that raised leaves behind, and one whose value cannot travel.
 
-Enters: an exception, or a value, with the step it is of. Leaves: a `Failure` that can be told and,
+Enters: an exception, or a value, with the step it is of. Leaves: a `Failure` that can be shown and,
 where possible, raised again elsewhere, or the frozen value.
 """
 

@@ -118,11 +118,11 @@ class _Runner:
         return uses
 
     def _function(self, step: StepCode) -> LoadedFunction:
-        known = self._functions.get(step.function)
-        if known is None:
+        loaded = self._functions.get(step.function)
+        if loaded is None:
             content = self.feed.content(step.function)
-            known = self._functions[step.function] = LoadedFunction(self.hosting, content)
-        return known
+            loaded = self._functions[step.function] = LoadedFunction(self.hosting, content)
+        return loaded
 
     def advance(self, number: int, until: float) -> tuple[int, bool]:
         """Run elements from `number` on, until the time, or one that the page has no room for.
@@ -144,7 +144,7 @@ class _Runner:
                     return number, is_noted
                 self.began = plain.began
                 self._element(number - 1, value, error)
-            if number == self.job.stop:  # told at once: the journal would have it for no longer
+            if number == self.job.stop:  # reported at once: the journal would have it for no longer
                 return number, True
             # What was recorded leaves with the last report: nothing may be reported before it.
             is_noted = subtasks.has_work or (not self.errors and page.add(self.last()))

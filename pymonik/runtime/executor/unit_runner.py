@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pymonik.capture.importer import IMPORTER
-from pymonik.runtime.executor import mappings as kept
+from pymonik.runtime.executor import mappings
 from pymonik.runtime.executor.call_contexts import CallContexts
 from pymonik.runtime.executor.calls import Assignment, ExecutionServices
 from pymonik.runtime.executor.remains import Remains
@@ -51,7 +51,7 @@ class UnitRunner:
         self._send = send
         self._modules: Content | None = None
         self._module_set: Any = None
-        # Takes the process to the surroundings of calls, where it is told of them.
+        # Takes the process to the surroundings of calls, where the host sends them.
         self._mover: Any = None
         # What calls leave for the end of this process, and whether its host knows of it.
         self._remains = Remains()
@@ -107,9 +107,9 @@ class UnitRunner:
         job = Assignment(Program.load(payload), inputs, start, stop, *(extras or ()))
         for report in run(job, self.services):
             self.services.restore.end_if_fork()  # made while a value was pickled
-            told = (number, report.start, report.stop, report.columns, report.errors)
+            fields = (number, report.start, report.stop, report.columns, report.errors)
             if not report.last:
-                self._send("report", *told)
+                self._send("report", *fields)
                 self._page.begin(number, report.stop)
                 continue
             self.finish_lines()
@@ -118,7 +118,7 @@ class UnitRunner:
             if not self._is_bound and self._remains:
                 self._is_bound = True
                 self._send("bound")
-            self._send("end", *told, seconds, wire_plan(self.services.subtasks))
+            self._send("end", *fields, seconds, wire_plan(self.services.subtasks))
         self._settle()
 
     def fault(self, number: int, error: BaseException) -> None:
@@ -144,7 +144,7 @@ class UnitRunner:
         """Be ready for the next unit."""
         self._page.begin(-1, 0)
         self._streams.put_back()
-        kept.sweep()
+        mappings.sweep()
 
 
 class _StandardStreams:

@@ -43,7 +43,7 @@ def declare(target: str, order: bytes, name: str) -> str:
 def fetch(target: str, order: bytes, result_id: str) -> Content | Sequence[Sequence[Any]]:
     """Return the object of an id; raises LookupError.
 
-    What other programs have stored are bytes, and stay so: nobody has sent them to be loaded.
+    What other programs have stored are bytes, and stay so: they were not sent to be loaded.
     """
     request = ProcessRequest.FromString(order)
     asked_for, (result_id, output, _) = result_id, stored_in(result_id)
