@@ -49,7 +49,9 @@ def test_a_record_is_looked_at_a_few_times_however_often_somebody_asks() -> None
     assert asked == 200, "else the count says nothing"
 
 
-@pytest.mark.parametrize("record", [1, None, "text", Failure("error", "", "task")], ids=repr)
+@pytest.mark.parametrize(
+    "record", [1, None, "text", Failure("error", "", "task")], ids=["int", "None", "str", "failure"]
+)
 @pytest.mark.parametrize("seed", range(5))
 def test_the_first_that_is_missing_is_told(seed: int, record: Any) -> None:
     made, location = units(3, 2000)
