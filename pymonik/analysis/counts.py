@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pymonik.analysis.dag import dag_of_units
 from pymonik.analysis.shape import captured, depth_and_width, functions
 from pymonik.graph.ir import Graph
 from pymonik.plan.plan import Plan
@@ -63,22 +64,13 @@ def figures(plan: Plan) -> Figures:
         units=len(plan.units),
         depth=depth,
         width=width,
-        unit_depth=_unit_depth(plan),
+        unit_depth=dag_of_units(plan.units).depth,
         requests=_requests(plan),
         bytes_raw=raw,
         bytes_distinct=distinct,
         bytes_sent=plan.size,
         slots=plan.source.target.slots if plan.source is not None else 0,
     )
-
-
-def _unit_depth(plan: Plan) -> int:
-    ends: dict[int, int] = {}
-    for unit in plan.units:
-        ends[id(unit.outputs)] = 1 + max(
-            (ends.get(id(outputs), 0) for outputs in unit.needs), default=0
-        )
-    return max(ends.values(), default=0)
 
 
 def _requests(plan: Plan) -> tuple[Requests, ...]:

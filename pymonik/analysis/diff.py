@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import zip_longest
 from typing import Any
 
+from pymonik.analysis.dag import downstream
 from pymonik.analysis.pairs import name_of, paired
 from pymonik.analysis.shape import folded
 from pymonik.capture.fingerprint import changed_parts, content_digest, parameters_of, parts_of
@@ -86,13 +87,9 @@ def _site(node: Any) -> str:
 
 def _users(node: Any, nodes: tuple[Any, ...]) -> tuple[str, ...]:
     """Return the names of what uses a node, directly or not, in order."""
-    reached = {id(node)}
-    names: dict[str, None] = {}
-    for other in nodes:
-        if id(other) not in reached and any(id(source) in reached for source in inputs(other)):
-            reached.add(id(other))
-            names[name_of(other)] = None
-    return tuple(names)
+    things = {id(other): other for other in nodes}
+    users = downstream(id(node), things, lambda other: map(id, inputs(other)))
+    return tuple(dict.fromkeys(name_of(things[key]) for key in users))
 
 
 def _reasons(old: Any, new: Any, matched: dict[int, int]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from pymonik.analysis.cost import ASSUMED, Cost, Duration, Eager, Site, cost_of_units
 from pymonik.analysis.counts import Figures, figures
+from pymonik.analysis.dag import dag_of_units
 from pymonik.analysis.shape import captured, functions
 from pymonik.analysis.simulate import ARMONIK, Overheads, SimulatedUnit, schedule
 from pymonik.graph.ir import Call, CallSpec, Map, Put
@@ -102,17 +103,10 @@ def _units(plan: Plan, clock: _Clock, gathers: bool = False) -> list[SimulatedUn
         element.update((id(outputs), seconds) for outputs in locations[0].unit_outputs)
     optimize = plan.source.optimize if plan.source is not None else True
     units = bounded(plan.units, optimize) if gathers else plan.units
-    places = {id(unit.outputs): number for number, unit in enumerate(units)}
-    return [
-        SimulatedUnit(
-            element.get(id(unit.outputs), 0.0),
-            unit.n,
-            tuple(places[id(outputs)] for outputs in unit.needs if id(outputs) in places),
-            unit.options.partition_id or "",
-            unit.options.priority or 1,
-        )
-        for unit in units
-    ]
+    return dag_of_units(units).simulated(
+        lambda unit: element.get(id(unit.outputs), 0.0),
+        lambda unit: (unit.n, unit.options.partition_id or "", unit.options.priority or 1),
+    )
 
 
 def _durations(plan: Plan, clock: _Clock) -> Iterator[Duration]:

@@ -31,9 +31,7 @@ def check_tasks(
     task, by its name; otherwise the longest that one of its name took.
     """
     session = TaskGraph(tasks, objects)
-    groups: dict[str, list[SessionTask]] = {}
-    for task in tasks:
-        groups.setdefault(session.titles[task.id], []).append(task)
+    groups = session.by_title()
     findings = [
         *_ends(groups),
         *_waits(groups, session),

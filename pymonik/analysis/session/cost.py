@@ -6,7 +6,6 @@ lasted, the others as long as those of their name; requests are not known any mo
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 
@@ -31,12 +30,12 @@ def cost_of_tasks(
     clock = _SessionClock(session, seconds or {}, assumed)
     figures = _figures(tasks, session)
     return cost_of_units(
-        _units(tasks, session, clock),
+        _units(session, clock),
         slots,
         overheads,
         figures=figures,
-        durations=_durations(tasks, session, clock),
-        sites=_sites(tasks, session, clock),
+        durations=_durations(session, clock),
+        sites=_sites(session, clock),
         eager=Eager(len(tasks), 0, figures.bytes_raw, None),
         price=price,
     )
@@ -68,34 +67,24 @@ class _SessionClock:
         return "measured" if name in self.means else "assumed"
 
 
-def _units(
-    tasks: Sequence[SessionTask], session: TaskGraph, clock: _SessionClock
-) -> list[SimulatedUnit]:
-    order = sorted(tasks, key=lambda task: session.levels[task.id])
-    places = {task.id: place for place, task in enumerate(order)}
-    units = []
-    for task in order:
-        facts, parent = dict(task.facts), session.parent(task)
-        needs = {places[session.makers[i]] for i in task.inputs if i in session.makers}
-        needs |= {places[parent.id]} if parent is not None else set()
-        partition, priority = facts.get("partition", ""), int(facts.get("priority", "1"))
-        units.append(
-            SimulatedUnit(clock.seconds(task), 1, tuple(sorted(needs)), partition, priority)
-        )
-    return units
+def _units(session: TaskGraph, clock: _SessionClock) -> list[SimulatedUnit]:
+    def shape(task: SessionTask) -> tuple[int, str, int]:
+        facts = dict(task.facts)
+        return 1, facts.get("partition", ""), int(facts.get("priority", "1"))
+
+    return session.dag.in_order().simulated(clock.seconds, shape)
 
 
 def _figures(tasks: Sequence[SessionTask], session: TaskGraph) -> Figures:
-    widths = Counter(session.levels.values())
     used = [session.objects[i].size for t in tasks for i in t.inputs if i in session.objects]
     distinct = {i for t in tasks for i in t.inputs if i in session.objects}
     return Figures(
         written=len(tasks),
         calls=len(tasks),
         units=len(tasks),
-        depth=len(widths),
-        width=max(widths.values(), default=0),
-        unit_depth=len(widths),
+        depth=session.dag.depth,
+        width=session.dag.width,
+        unit_depth=session.dag.depth,
         requests=(),
         bytes_raw=sum(used),
         bytes_distinct=sum(session.objects[i].size for i in distinct),
@@ -104,26 +93,16 @@ def _figures(tasks: Sequence[SessionTask], session: TaskGraph) -> Figures:
     )
 
 
-def _durations(
-    tasks: Sequence[SessionTask], session: TaskGraph, clock: _SessionClock
-) -> Iterator[Duration]:
+def _durations(session: TaskGraph, clock: _SessionClock) -> Iterator[Duration]:
     """Return the mean of each name: those of single tasks would be as many as the tasks."""
-    lasted: dict[tuple[str, str], list[float]] = {}
-    for task in tasks:
-        key = (session.titles[task.id], clock.source(task))
-        lasted.setdefault(key, []).append(clock.seconds(task))
-    for (name, source), seconds in lasted.items():
-        yield Duration(name, mean(seconds), len(seconds), source)
+    groups = session.dag.groups(lambda task: (session.titles[task.id], clock.source(task)))
+    for (name, source), group in groups.items():
+        yield Duration(name, mean(map(clock.seconds, group)), len(group), source)
 
 
-def _sites(
-    tasks: Sequence[SessionTask], session: TaskGraph, clock: _SessionClock
-) -> Iterator[Site]:
+def _sites(session: TaskGraph, clock: _SessionClock) -> Iterator[Site]:
     """Return what each name causes: a cluster does not know the line of a program."""
-    groups: dict[str, list[SessionTask]] = {}
-    for task in tasks:
-        groups.setdefault(session.titles[task.id], []).append(task)
-    for name, group in groups.items():
+    for name, group in session.by_title().items():
         ids = {i for task in group for i in task.inputs if i in session.objects}
         size = sum(session.objects[i].size for i in ids)
         work = sum(map(clock.seconds, group))

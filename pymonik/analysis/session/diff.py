@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from pymonik.analysis.dag import downstream
 from pymonik.analysis.diff import Change
 from pymonik.analysis.session.tasks import SessionObject, SessionTask, TaskGraph, plain
 from pymonik.humanize import size_text
@@ -152,11 +153,4 @@ def _sizes(
 
 def _users(name: str, groups: Mapping[str, _Group]) -> tuple[str, ...]:
     """Return the names of what a group leads to, directly or not, in order."""
-    reached = {name}
-    while reached_now := {
-        user
-        for user, group in groups.items()
-        if user not in reached and any(source in reached for _, source in group.feeds)
-    }:
-        reached |= reached_now
-    return tuple(user for user in groups if user in reached and user != name)
+    return tuple(downstream(name, groups, lambda group: [source for _, source in group.feeds]))

@@ -10,6 +10,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from pymonik.analysis.dag import Dag
+
 # Of more names side by side, those that differ in their numbers only are one fan-out.
 _NUMBERED = 6
 _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -62,7 +64,8 @@ class TaskGraph:
         # Of the tasks that promised an output, the last descendant makes it: it was delegated to.
         order = sorted(tasks, key=lambda task: len(task.ancestors))
         self.makers = {output: task.id for task in order for output in task.outputs}
-        self.levels = self._levels()
+        self.dag = self._dag()
+        self.levels = dict(zip(self.tasks, self.dag.levels))
         self.titles = self._titles()
 
     def parent(self, task: SessionTask) -> SessionTask | None:
@@ -78,29 +81,20 @@ class TaskGraph:
         outputs = parent.outputs if parent is not None else ()
         return any(self.makers[output] == task.id for output in outputs)
 
-    def _levels(self) -> dict[str, int]:
-        """Return the depth of each task: below what it uses, and below who submitted it."""
-        users: dict[str, list[str]] = {id: [] for id in self.tasks}
-        missing: dict[str, int] = {}
-        for id, task in self.tasks.items():
-            sources = {self.makers[i] for i in task.inputs if i in self.makers}
+    def by_title(self) -> dict[str, list[SessionTask]]:
+        """Return the tasks of each title."""
+        return self.dag.groups(lambda task: self.titles[task.id])
+
+    def _dag(self) -> Dag[SessionTask]:
+        """Return what waits for what: a task for what it uses, and for who submitted it."""
+        tasks = list(self.tasks.values())
+        places = {task.id: place for place, task in enumerate(tasks)}
+        needs = []
+        for task in tasks:
+            sources = {places[self.makers[i]] for i in task.inputs if i in self.makers}
             parent = self.parent(task)
-            sources |= {parent.id} if parent is not None else set()
-            missing[id] = len(sources)
-            for source in sources:
-                users[source].append(id)
-        levels = {id: 0 for id, count in missing.items() if not count}
-        ready = list(levels)
-        while ready:
-            id = ready.pop()
-            for user in users[id]:
-                levels[user] = max(levels.get(user, 0), levels[id] + 1)
-                missing[user] -= 1
-                if not missing[user]:
-                    ready.append(user)
-        if len(levels) < len(self.tasks):
-            raise ValueError("tasks that wait for each other in a circle")
-        return levels
+            needs.append(sources | ({places[parent.id]} if parent is not None else set()))
+        return Dag(tasks, needs)
 
     def _titles(self) -> dict[str, str]:
         """Name tasks so that a fan-out has one name: many that differ in numbers lose these."""
