@@ -7,25 +7,40 @@ at each measure, so that no peer gains from having seen them.
 from __future__ import annotations
 
 import gc
+import math
 import statistics
 import time
 import tracemalloc
+from contextlib import contextmanager
+from functools import partial
 from itertools import count
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import metg
 from benchmarks.footprint import Footprint
-from benchmarks.kernels import add, cell, identity, increment, load_library, mix, nap, plus_one
+from benchmarks.kernels import (
+    add,
+    bytes_of,
+    cell,
+    identity,
+    increment,
+    load_library,
+    mix,
+    nap,
+    plus_one,
+)
 from benchmarks.peers import Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import numpy as np
 
     from benchmarks.peers import Peer
 
 TASKS = 50
+SHARERS = 200
 WIDTH = 8
 LIBRARY = "numpy"
 METG_SECONDS = 45.0
@@ -115,6 +130,18 @@ def chain_cost(peer: Peer, size: int) -> float:
     return seconds / size * 1e6
 
 
+def chain_part(part: int) -> Callable[[Peer, int], float]:
+    """Return a measure of the microseconds a link that one part of a chain's way takes."""
+
+    def measure(peer: Peer, size: int) -> float:
+        gc.collect()
+        value, seconds = peer.chain_parts(increment, 0, size)
+        expect(value, size)
+        return seconds[part] / size * 1e6
+
+    return measure
+
+
 def stencil_metg(peer: Peer, steps: int) -> float:
     """Return METG(50 %) in microseconds of a stencil `WIDTH` by `steps`."""
     first = list(range(WIDTH))
@@ -172,6 +199,41 @@ def comparisons(peer: Peer, size: int) -> float:
     seconds, equal = clock(lambda: all(mine == other for _ in range(TASKS)))
     expect(equal, True)
     return seconds
+
+
+def kind_cost(kind: str) -> Callable[[Peer, int], float]:
+    """Return a measure of how many times longer an array of a kind takes than a plain one."""
+
+    def measure(peer: Peer, size: int) -> float:
+        plain = new_array(size)
+        with of_kind(kind, plain) as array:
+            best = {id(one): math.inf for one in (plain, array)}
+            for _ in range(3):  # in turn, so that both see the same machine
+                for one in (plain, array):
+                    seconds, values = clock(partial(peer.share, bytes_of, one, SHARERS))
+                    expect(values, [one.nbytes + number for number in range(SHARERS)])
+                    best[id(one)] = min(best[id(one)], seconds)
+            return best[id(array)] / best[id(plain)]
+
+    return measure
+
+
+@contextmanager
+def of_kind(kind: str, plain: np.ndarray) -> Iterator[np.ndarray]:
+    """Lend an array of a kind that has the numbers of a plain one."""
+    import numpy as np
+
+    if kind != "memmap":
+        makers = {
+            "masked": lambda: np.ma.masked_array(plain, plain < 10),
+            "record": lambda: plain.astype([("x", np.float64)]).view(np.recarray),
+            "matrix": lambda: np.asmatrix(plain),
+        }
+        yield makers[kind]()
+        return
+    with NamedTemporaryFile() as file:
+        plain.tofile(file.name)
+        yield np.memmap(file.name, np.float64, "r")
 
 
 def roundtrip_rate(peer: Peer, size: int) -> float:

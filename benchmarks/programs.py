@@ -72,7 +72,8 @@ def compiling() -> Iterator[Program]:
 
 def running() -> Iterator[Program]:
     """Yield what small tasks cost, from recording to the last value."""
-    yield Program("map", "no-op map of 10^5", "/s", measures.map_rate, 10**5, 500, Budget(500_000))
+    bare = Budget(0.55, of=("map", "pool"))  # chunks cut by hand, and no word of any call
+    yield Program("map", "no-op map of 10^5", "/s", measures.map_rate, 10**5, 500, bare)
     yield Program(
         "loop", "10^4 invokes, then gets", "/s", measures.loop_rate, 10**4, 100, Budget(80_000)
     )
@@ -80,19 +81,22 @@ def running() -> Iterator[Program]:
     yield Program("single", "one call and its value", "µs", measures.single_cost, 1_000, 20, single)
     title = "20 × 0.1 s, then 1 s: times the bound"
     yield Program("unequal", title, "", measures.unequal_time, 20, 2, Budget(1.1))
-    yield Program(
-        "chain", "chain of 1 000, a link", "µs", measures.chain_cost, 1_000, 20, Budget(10)
-    )
-    yield Program("stencil", "METG(50 %), 8 × 200", "µs", measures.stencil_metg, 200, 3, Budget(60))
+    links, half = (1_000, 20), Budget(0.5, of=("chain", "threads"))
+    yield Program("chain", "chain of 1 000, a link", "µs", measures.chain_cost, *links, half)
+    for part, name in enumerate(("record", "compile and send", "run")):
+        measure = measures.chain_part(part)
+        yield Program(f"chain-{name.split()[0]}", f"a link: {name}", "µs", measure, *links)
+    cells = Budget(0.6, of=("stencil", "threads"))
+    yield Program("stencil", "METG(50 %), 8 × 200", "µs", measures.stencil_metg, 200, 3, cells)
 
 
 def moving() -> Iterator[Program]:
     """Yield what large arrays cost."""
-    like_threads = Budget(1.3, of=THREADS)
+    like_threads = Budget(1.5, of=THREADS)
     for name, way, title, budget in (
         ("broadcast", "broadcast", "one map", like_threads),
         ("broadcast-put", "broadcast_put", "put", like_threads),
-        ("broadcast-loop", "broadcast_loop", "50 invokes", Budget(1.3, THREADS, COMPARE)),
+        ("broadcast-loop", "broadcast_loop", "50 invokes", Budget(1.5, THREADS, COMPARE)),
     ):
         measure = measures.broadcast_time(way)
         yield Program(name, f"200 MB to 50 tasks, {title}", "s", measure, ARRAY, SMALL, budget)
@@ -114,8 +118,11 @@ def moving() -> Iterator[Program]:
         measures.roundtrip_rate,
         10**6,
         10_000,
-        Budget(2_500),
+        Budget(0.7, of=("roundtrip", "threads")),
     )
+    for kind in ("memmap", "masked", "record", "matrix"):
+        title, measure = f"8 MB, a {kind} array, 200 calls: × plain", measures.kind_cost(kind)
+        yield Program(kind, title, "", measure, 10**6, 10_000, Budget(1.2))
 
 
 PROGRAMS = {

@@ -81,6 +81,10 @@ class Peer:
         """Feed the value of each call to the next."""
         raise Unsupported
 
+    def chain_parts(self, function: Function, value: Any, length: int) -> tuple[Any, list[float]]:
+        """Do the same; return also the seconds to record, to compile and send, and to run."""
+        raise Unsupported
+
     def stencil(self, function: Function, row: list[int], steps: int, work: int) -> list[int]:
         """Compute a ring's cells from their three neighbours in the step before, `steps` times."""
         raise Unsupported
@@ -95,6 +99,10 @@ class Peer:
 
     def broadcast_loop(self, array: np.ndarray, tasks: int) -> list[float]:
         """Pass the array itself to one call after the other."""
+        raise Unsupported
+
+    def share(self, function: Function, array: np.ndarray, tasks: int) -> list[Any]:
+        """Pass an array of any kind, and a number, to one call after the other."""
         raise Unsupported
 
     def roundtrip(self, function: Function, arrays: list[np.ndarray]) -> list[np.ndarray]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
+from itertools import pairwise
+from time import perf_counter
 
 from benchmarks.kernels import identity, total
 from benchmarks.peers import Peer
@@ -49,6 +51,17 @@ class PymonikLocal(Peer):
             value = call.invoke(value)
         return value.get()
 
+    def chain_parts(self, function, value, length):
+        call, times = self.task(function), [perf_counter()]
+        for _ in range(length):
+            value = call.invoke(value)
+        times.append(perf_counter())
+        self.client.flush()
+        times.append(perf_counter())
+        found = value.get()
+        times.append(perf_counter())
+        return found, [after - before for before, after in pairwise(times)]
+
     def stencil(self, function, row, steps, work):
         call, width = self.task(function), len(row)
         for _ in range(steps):
@@ -66,6 +79,11 @@ class PymonikLocal(Peer):
     def broadcast_loop(self, array, tasks):
         call = self.task(total)
         handles = [call.invoke(array, offset) for offset in range(tasks)]
+        return [handle.get() for handle in handles]
+
+    def share(self, function, array, tasks):
+        call = self.task(function)
+        handles = [call.invoke(array, number) for number in range(tasks)]
         return [handle.get() for handle in handles]
 
     def roundtrip(self, function, arrays):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 import sys
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -91,3 +94,64 @@ def test_small_files_are_mapped_anew() -> None:
     os.write(fd, bytes(mmap.PAGESIZE))
     file = kept.ReusableMapping(fd, mmap.PAGESIZE)
     assert file.map() is not file.map()
+
+
+def written_directly(array: Any) -> None:
+    array[SIZE // 3] = 9
+
+
+def written_by_the_kernel(array: Any) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"\11")
+    os.readv(reader, [memoryview(array)[SIZE // 3 : SIZE // 3 + 1]])
+    os.close(reader)
+    os.close(writer)
+
+
+def written_by_a_thread(array: Any) -> None:
+    thread = threading.Thread(target=written_directly, args=(array,))
+    thread.start()
+    thread.join()
+
+
+def written_by_c(array: Any) -> None:
+    ctypes.memset(array.__array_interface__["data"][0] + SIZE // 3, 9, 1)
+
+
+@pytest.mark.parametrize(
+    "write", [written_directly, written_by_the_kernel, written_by_a_thread, written_by_c]
+)
+@pytest.mark.parametrize("looks", [1, 4])
+def test_a_write_after_many_reads_is_seen_however_it_is_done(
+    file: kept.ReusableMapping, write: Callable[[Any], None], looks: int
+) -> None:
+    for _ in range(looks):
+        _, array = first_of(file)
+        assert int(array.sum()) == 7 * SIZE
+        del array
+        file.let_go()
+        assert file._faults > 0, "the pages were looked at"
+    _, array = first_of(file)
+    before = kept.page_faults()
+    write(array)
+    assert kept.page_faults() > before
+    assert array[SIZE // 3] == 9
+    del array
+    _, array = first_of(file)
+    assert int(array.sum()) == 7 * SIZE
+
+
+def test_pages_are_looked_at_again_only_after_a_page_fault(
+    file: kept.ReusableMapping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, faults = [], [100]
+    monkeypatch.setattr(kept, "page_faults", lambda: faults[0])
+    real = kept.is_untouched
+    monkeypatch.setattr(kept, "is_untouched", lambda *args: looks.append(1) or real(*args))
+    for _ in range(10):
+        first_of(file)
+    assert len(looks) == 1
+    faults[0] += 1
+    for _ in range(10):
+        first_of(file)
+    assert len(looks) == 2

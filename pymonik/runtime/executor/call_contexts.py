@@ -7,6 +7,7 @@ of NumPy's errors are such variables: a call finds them as they were where it wa
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextvars import Context, copy_context
 
 from pymonik.system.arithmetic import Arithmetic, set_arithmetic
@@ -21,6 +22,14 @@ class CallContexts:
     def use(self, arithmetic: Arithmetic | None) -> None:
         """Let calls compute with these settings; None: with those of this thread."""
         self._arithmetic = arithmetic
+
+    def maker(self) -> Callable[[], Context]:
+        """Return what makes the contexts of calls, until somebody else has the turn.
+
+        A call may load `decimal`: what it sets is in its own context, and in no other yet.
+        """
+        is_bare = self._arithmetic is None and "decimal" not in sys.modules
+        return copy_context if is_bare else self.new
 
     def new(self) -> Context:
         """Return the context of the next call."""

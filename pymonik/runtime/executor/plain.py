@@ -68,7 +68,7 @@ class PlainElements:
         hosting, load, function = self._hosting, self._load, None
         page, numbers, state = hosting.page, hosting.page.numbers, running.STATE
         add_plain, append, is_due = page.add_plain, column.append, hosting.restore.is_due
-        recorded, new_context = hosting.subtasks.recorded, hosting.contexts.new
+        recorded, new_context = hosting.subtasks.recorded, hosting.contexts.maker()
         self.began = clock()
         for args in self._rows:
             numbers[ELEMENT] = state.index = number
@@ -130,7 +130,7 @@ class PlainSteps:
         hosting, numbers = self._hosting, self._hosting.page.numbers
         state, recorded = running.STATE, hosting.subtasks.recorded
         note, is_due = hosting.page.note, hosting.restore.is_due
-        new_context = hosting.contexts.new
+        new_context = hosting.contexts.maker()
         # What was recorded leaves with the last report: nothing may be reported before it.
         is_noted = not hosting.subtasks.has_work
         for place, (step, load, source, output) in enumerate(self._steps):

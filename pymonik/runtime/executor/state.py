@@ -269,11 +269,14 @@ class Restorer:
 
     def _remember(self) -> None:
         self._output, self._path = Output(), ModulePath()
-        self._is_output_changed = self._output.watch()
+        self._is_output_changed = is_output_changed = self._output.watch()
+        is_path_changed = self._path.is_changed
 
-    def is_due(self) -> bool:
-        """Return whether a call has changed anything that is to be put back."""
-        return bool(DIRTY) or self._is_output_changed() or self._path.is_changed()
+        def is_due() -> bool:
+            return bool(DIRTY) or is_output_changed() or is_path_changed()
+
+        # Whether a call has changed anything that is to be put back: asked after each.
+        self.is_due: Callable[[], bool] = is_due
 
     def end_with_call(self) -> None:
         """Let this process, a fork that a call has made, end where the call does.
