@@ -23,7 +23,8 @@
     ├── RunNotFound (LookupError)         no recorded run has this id
     ├── WireError (ValueError)            a stored object is not ours, or of another version
     ├── ClusterError (ConnectionError)    a control plane refuses what it was asked, or fails at it
-    │   └── ClusterUnreachable            nothing answers at the endpoint, or not in time
+    │   ├── ClusterUnreachable            nothing answers at the endpoint, or not in time
+    │   └── StaleError                    what was asked for is gone there, or has ended
     └── TaskFailed                        a call failed where it ran
         ├── TaskTimeout (TimeoutError)    it ran longer than its `max_duration`
         ├── ExecutorDied                  the process that ran it died, `max_retries` times over
@@ -139,6 +140,10 @@ class ClusterError(PymonikError, ConnectionError):
 
 class ClusterUnreachable(ClusterError):
     """Nothing answers at the endpoint, or not in time: the message names it, and what to check."""
+
+
+class StaleError(ClusterError):
+    """What was asked for is gone, such as a session, or is not in the state it should be in."""
 
 
 class TaskFailed(PymonikError):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pymonik.backend.armonik.refusals import StaleError
+from pymonik.errors import StaleError
 
 from .conftest import linux_only
 from .storm import program

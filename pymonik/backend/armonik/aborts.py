@@ -33,10 +33,9 @@ from armonik.protogen.common.task_status_pb2 import (
 
 from pymonik.backend.armonik.download import late
 from pymonik.backend.armonik.messages import ENDED
-from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.tracker import SubmissionTracker, failed_columns
-from pymonik.errors import ClusterError
+from pymonik.errors import ClusterError, StaleError
 from pymonik.humanize import counted
 from pymonik.plan.lost_inputs import failed_inputs, propagate_failures
 from pymonik.plan.unit import Unit

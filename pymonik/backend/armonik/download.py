@@ -21,9 +21,9 @@ from armonik.protogen.common.result_status_pb2 import (
     RESULT_STATUS_DELETED,
 )
 
-from pymonik.backend.armonik.refusals import StaleError, is_fault, is_transient
+from pymonik.backend.armonik.refusals import is_fault, is_transient
 from pymonik.backend.armonik.rpc import RpcClient
-from pymonik.errors import ClusterError, WireError
+from pymonik.errors import ClusterError, StaleError, WireError
 from pymonik.settings import settings
 from pymonik.wire import envelope
 from pymonik.wire.envelope import Envelope

@@ -10,12 +10,11 @@ import logging
 import time
 from collections.abc import Iterator
 
-from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.rpc import pauses
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.submit import Sender
 from pymonik.backend.armonik.tracker import SubmissionTracker
-from pymonik.errors import WireError
+from pymonik.errors import StaleError, WireError
 from pymonik.humanize import counted
 from pymonik.plan.plan import Plan
 from pymonik.plan.requests import FAILURES, LOGS

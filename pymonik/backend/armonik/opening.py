@@ -15,9 +15,9 @@ from typing import Any
 from armonik.protogen.common import sessions_common_pb2
 
 from pymonik.backend.armonik import messages
-from pymonik.backend.armonik.refusals import StaleError, is_ambiguous, is_fault
+from pymonik.backend.armonik.refusals import is_ambiguous, is_fault
 from pymonik.backend.armonik.rpc import FIRST, RpcClient, deadline_of
-from pymonik.errors import ClusterError
+from pymonik.errors import ClusterError, StaleError
 from pymonik.plan.requests import Placement
 from pymonik.plan.sizes import SESSION_TAG
 

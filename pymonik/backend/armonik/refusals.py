@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from pymonik.errors import ClusterError, ClusterUnreachable
+from pymonik.errors import ClusterError, ClusterUnreachable, StaleError
 from pymonik.foreign import harmless
 from pymonik.wire.statuses import Cause, code_of, status_of
 
@@ -28,10 +28,6 @@ _PROXY_ADVICE = {
     504: "gets no answer from the control plane behind it in time",
 }
 _PROXY = re.compile(r"http2 header with status: (\d{3})")
-
-
-class StaleError(ClusterError):
-    """What was asked for is gone, or is not in the state it should be in."""
 
 
 # Other causes are a plain `ClusterError`.

@@ -31,10 +31,16 @@ from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.diagnosis import diagnose, untaken_certificate
 from pymonik.backend.armonik.download import Downloader
 from pymonik.backend.armonik.opening import Opening
-from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.rpc import FIRST, RpcClient
 from pymonik.backend.armonik.store import ClusterStore
-from pymonik.errors import BackendError, ClusterError, ClusterUnreachable, PartitionError, WireError
+from pymonik.errors import (
+    BackendError,
+    ClusterError,
+    ClusterUnreachable,
+    PartitionError,
+    StaleError,
+    WireError,
+)
 from pymonik.foreign import redacted, storable
 from pymonik.plan.requests import NAMES
 from pymonik.settings import settings

@@ -16,10 +16,9 @@ from weakref import WeakValueDictionary
 from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
 
 from pymonik.backend.armonik.messages import ENDED
-from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.tracker import SubmissionTracker
-from pymonik.errors import WireError
+from pymonik.errors import StaleError, WireError
 from pymonik.plan.requests import VALUES, Object
 from pymonik.plan.unit import Unit, ValueLocation
 from pymonik.values.options import DEFAULTS

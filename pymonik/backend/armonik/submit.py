@@ -19,11 +19,10 @@ from pymonik.backend.armonik.aborts import AbortHandler
 from pymonik.backend.armonik.download import late
 from pymonik.backend.armonik.events import EventWatcher
 from pymonik.backend.armonik.messages import ENDED
-from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.subscription import Subscription
 from pymonik.backend.armonik.tracker import SubmissionTracker, cancelled, failed_columns
-from pymonik.errors import ClusterError, PartitionError
+from pymonik.errors import ClusterError, PartitionError, StaleError
 from pymonik.humanize import counted
 from pymonik.plan.dispatch import dispatch
 from pymonik.plan.fan_in import bounded

@@ -10,11 +10,10 @@ from typing import Any
 
 from pymonik.backend.armonik.fetch import Place
 from pymonik.backend.armonik.large_values import Value
-from pymonik.backend.armonik.refusals import StaleError
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.tracker import SubmissionTracker
 from pymonik.environment.versions import VERSIONS
-from pymonik.errors import ClusterError, WireError
+from pymonik.errors import ClusterError, StaleError, WireError
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs, only_record
