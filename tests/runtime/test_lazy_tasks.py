@@ -97,7 +97,7 @@ def test_a_call_that_needs_a_place_of_its_own_is_handed_out(
 
 
 def test_calls_of_which_nothing_is_known_are_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    host = Host(monkeypatch)
+    host = Host(monkeypatch, is_idle=True)
     assert host.run(two, 3).columns == [[None]]
     assert sum(unit.startswith("unknown") for unit in host.left()) >= 1
     for _ in range(3):
@@ -124,6 +124,24 @@ def size(array: Any) -> int:
 @task
 def large(n: int) -> Any:
     return [size.invoke(zeros.invoke(5)), size.invoke(zeros.invoke(n))]
+
+
+@task
+def combined(n: int) -> Any:
+    return unknown.invoke(add.invoke(n, n))
+
+
+@pytest.mark.parametrize("is_idle", [False, True])
+def test_what_a_graph_ends_with_runs_here_if_nothing_waits_for_somebody_idle(
+    monkeypatch: pytest.MonkeyPatch, is_idle: bool
+) -> None:
+    @task(cost=1e-6)
+    def beside(n: int) -> Any:
+        return add.invoke(combined.invoke(n), combined.invoke(n))
+
+    host = Host(monkeypatch, is_idle)
+    ran = host.run(beside, 3).columns == [[12]]
+    assert (ran, bool(host.left())) == (not is_idle, is_idle)
 
 
 def test_values_that_are_not_copied_into_a_log_are_handed_out(

@@ -35,7 +35,10 @@ _MOST = 64
 class Callee:
     """What all calls of a spec share in an executor. code: the shared part of a `StepCode`."""
 
-    __slots__ = ("apply", "code", "function", "name", "number", "pure", "seconds", "spec")
+    __slots__ = (
+        "apply", "code", "function", "has_definitions", "is_large", "name", "number", "pure",
+        "seconds", "spec",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Callee:
         content, self.name, keywords, context = code[:4]
         self.function = LoadedFunction(hosting, content)
         self.apply = applied(self.function, keywords, context)
+        self.has_definitions, self.is_large = content.has_definitions, content.is_shared
         # Its place among those that the log names.
         self.number = -1
 
@@ -71,7 +75,7 @@ class RecordedCall(NamedTuple):
     def call(self, values: Sequence[Any]) -> Any:
         """Call the function, given the records of earlier steps."""
         callee = self.callee
-        if not callee.function.content.has_definitions:
+        if not callee.has_definitions:
             return callee.apply([value_of(argument, values) for argument in self.args])
         with as_seen_by(callee.function.classes()):
             arguments = [value_of(argument, values) for argument in self.args]
@@ -207,10 +211,11 @@ def activation_of(
         for node in nodes:
             if type(node) is Put:
                 continue
-            _demand_small(node.spec.code.content)
             if not _is_plain(node, own) or len(steps) + (node.n or 1) > _MOST:
                 return None
             callee = callees.of(node.spec)
+            if callee.is_large:
+                return None
             if callee.pure and callee.seconds is None:
                 if id(callee) in pure:  # equal calls are one, which passes see to
                     return None

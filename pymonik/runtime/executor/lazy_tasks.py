@@ -5,9 +5,9 @@ over, calls recorded anew: what is left, for the host to hand out. So a tree of 
 in one process, a big one spreads, and neither recurses (Mohr, Kranz, Halstead: Lazy Task Creation,
 1990).
 
-Only calls that are known to be short run here, and one of which nothing is known where nothing else
-could run beside it. What has ended is noted in a log (`wire.activation_log`), with which another
-executor goes on if this one dies.
+Only calls that are known to be short run here, and those of which nothing is known where nothing
+else could run beside them, or nobody has time to. What has ended is noted in a log
+(`wire.activation_log`), with which another executor goes on if this one dies.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ from pymonik.wire.program import StepCode
 # Seconds after which what is left is handed out, if executors have nothing to do: to hand it out
 # costs a plan and some units, about a tenth of it. What is known to take longer does not run here.
 _BEAT = 0.005
+# What runs here where nobody has nothing to do: calls that wait behind it begin that much late.
+_AMONG_BUSY = 0.1
 # What an entry of the log says: a graph begins, a value has come, executors have died of a call.
 _GRAPH, _VALUE, _DIED = range(3)
 
@@ -168,8 +170,8 @@ class LazyTasks:
         if activation is not None:
             activation.value = record
             # Not begun where nothing of it would run: recording it anew has a price.
-            is_short = self._is_short(activation.steps[0].callee) or len(activation.steps) == 1
-            if (is_short or self._stack) and self._push(activation):
+            may_run = self._may_run(activation.steps[0].callee, len(activation.steps))
+            if (may_run or self._stack) and self._push(activation):
                 return None
         self._subtasks.put_back(nodes)
         return (record if handle is None else handle,)
@@ -184,7 +186,8 @@ class LazyTasks:
 
     def _must_leave(self, callee: Callee, limit: float) -> bool:
         """Return whether what is left is to be handed out now, before the next call."""
-        if self._gap is not None or not (self._is_short(callee) or self._is_alone(callee)):
+        left = len(self._stack[-1].steps) - len(self._stack[-1].values)
+        if self._gap is not None or not self._may_run(callee, left):
             return True
         elapsed = self._now - self._began
         if elapsed <= _BEAT:
@@ -198,19 +201,16 @@ class LazyTasks:
             self._until, self._depth = self._now + _BEAT, len(self._stack) // 2
         return len(self._stack) <= self._depth or self._now > self._until
 
-    def _is_short(self, callee: Callee) -> bool:
-        seconds = self._expected(callee)
-        return seconds is not None and seconds <= _BEAT
-
-    def _is_alone(self, callee: Callee) -> bool:
-        """Return whether a call of which nothing is known is all that could run now."""
-        if self._rest or self._expected(callee) is not None:
-            return False
-        return all(len(a.steps) - len(a.values) == 1 for a in self._stack)
-
-    def _expected(self, callee: Callee) -> float | None:
-        known = callee.seconds
-        return self._hosting.durations.expected(callee.name) if known is None else known
+    def _may_run(self, callee: Callee, left: int) -> bool:
+        """Return whether a call is to run here. left: how many its graph still has, with it."""
+        seconds, is_idle = callee.seconds, self._page.numbers[IDLE]
+        if seconds is None:
+            seconds = self._hosting.durations.expected(callee.name)
+        if seconds is not None:
+            return seconds <= (_BEAT if is_idle else _AMONG_BUSY)
+        if not is_idle:
+            return left == 1
+        return not self._rest and all(len(a.steps) - len(a.values) == 1 for a in self._stack)
 
     def _handed_out(self, *ended: Any) -> Any:
         """Record what is left; return the record of the value, None where a handle stands for it.
