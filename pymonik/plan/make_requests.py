@@ -6,25 +6,20 @@ be. Sends nothing, and asks nothing.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from pymonik.foreign import storable
 from pymonik.plan.fan_in import FanInUnit
+from pymonik.plan.placement import placement_of
 from pymonik.plan.requests import (
-    APPLICATION,
     NAMES,
     NO_ID,
     ORDER,
     Create,
     Declare,
     Object,
-    Placement,
     Step,
     Stream,
     Submit,
@@ -33,43 +28,14 @@ from pymonik.plan.requests import (
     packed,
     result_name,
 )
+from pymonik.plan.stored_objects import StoredObjects
 from pymonik.plan.unit import Unit, ValueLocation
 from pymonik.settings import settings
 from pymonik.values.content import Content
-from pymonik.values.options import TaskOptions
 from pymonik.values.outputs import Outputs
 from pymonik.wire import envelope
 from pymonik.wire.envelope import Parts
 from pymonik.wire.payloads import AssemblePayload, TaskPayload
-
-
-@dataclass
-class StoredObjects:
-    """What is stored: contents by digest, outcomes of units by their outputs."""
-
-    contents: dict[bytes, Object] = field(default_factory=dict)
-    outputs: WeakKeyDictionary[Outputs, Object] = field(default_factory=WeakKeyDictionary)
-    numbers: int = 0
-    # The working directories of environments, archived, by their hashes.
-    folders: dict[str, Content] = field(default_factory=dict)
-    # The tables that were stored.
-    tables: list[Object] = field(default_factory=list)
-
-    def forget_unsent(self) -> None:
-        """Forget what a failed submission has not stored."""
-        self.contents = {digest: o for digest, o in list(self.contents.items()) if o.id}
-        for outputs, stored in self.outcomes():
-            if not stored.id:
-                self.outputs.pop(outputs, None)
-
-    def outcomes(self) -> list[tuple[Outputs, Object]]:
-        """Return the outputs, and where their outcomes are, as of one moment."""
-        # Other threads add some meanwhile: `items` would stumble over them.
-        unit_outputs = [ref() for ref in self.outputs.keyrefs()]
-        entries = [
-            (outputs, self.outputs.get(outputs)) for outputs in unit_outputs if outputs is not None
-        ]
-        return [(outputs, stored) for outputs, stored in entries if stored is not None]
 
 
 @dataclass(frozen=True)
@@ -119,10 +85,10 @@ def sending(
     extra: Iterable[Object] = (),
 ) -> Sending:
     """Work out the steps; `extra` are further objects to be stored, `tables` tell of values."""
-    outputs = [(unit, output_of(unit, stored_objects, context)) for unit in units]
+    outputs = [(unit, stored_objects.output_of(unit, context.session_id)) for unit in units]
     objects = [*extra]
     for content in contents:
-        _content(content, stored_objects, objects)
+        stored_objects.content(content, objects)
     entries = [_entry(unit, output, stored_objects, context, objects) for unit, output in outputs]
     for title, table in (tables or {}).items():
         objects.append(_table(title, table, stored_objects, objects))
@@ -140,58 +106,6 @@ def sending(
     return Sending(steps, outputs)
 
 
-def output_of(unit: Unit, stored_objects: StoredObjects, context: SubmissionContext) -> Object:
-    """Return where the outcome of a unit will be: chosen once, the same from then on."""
-    declared = stored_objects.outputs.get(unit.outputs)
-    if declared is not None:  # declared by a submission that was refused
-        return declared
-    stored_objects.numbers += 1
-    if unit.result_id is not None:  # declared by the task that has handed it out
-        stamp = envelope.stamp_of(unit.result_id)
-        output = Object(unit.name, stamp, id=unit.result_id)
-    else:
-        output = Object(unit.name, envelope.stamp_of(context.session_id, stored_objects.numbers))
-    stored_objects.outputs[unit.outputs] = output
-    return output
-
-
-def _content(
-    content: Content, stored_objects: StoredObjects, objects: list[Object], name: str = "blob"
-) -> Object:
-    stored = stored_objects.contents.get(content.digest)
-    if stored is None:
-        stored = Object(
-            name,
-            content.digest,
-            envelope.content_size(content),
-            lambda: envelope.seal_content(content),
-        )
-        stored_objects.contents[content.digest] = stored
-        objects.append(stored)
-    return stored
-
-
-def _cell(
-    outputs: Outputs,
-    stored_objects: StoredObjects,
-    context: SubmissionContext,
-    objects: list[Object],
-) -> Object:
-    """Return where an outcome is; what failed without leaving a trace is stored for its users."""
-    stored = stored_objects.outputs.get(outputs)
-    if stored is not None:
-        return stored
-    stored_objects.numbers += 1
-    stamp = envelope.stamp_of(context.session_id, stored_objects.numbers)
-    if outputs.missing:  # of another session: only when steps are counted, not sent
-        return Object("", stamp)
-    parts = envelope.seal_pack(stamp, outputs.columns, outputs.errors)
-    stored = Object("outcome", stamp, envelope.size_of(parts), lambda: parts)
-    stored_objects.outputs[outputs] = stored
-    objects.append(stored)
-    return stored
-
-
 def _entry(
     unit: Unit,
     output: Object,
@@ -200,16 +114,16 @@ def _entry(
     objects: list[Object],
 ) -> TaskSubmission:
     inputs = [
-        _cell(source, stored_objects, context, objects)
+        stored_objects.outcome(source, context.session_id, objects)
         if isinstance(source, Outputs)
-        else _content(source, stored_objects, objects)
+        else stored_objects.content(source, objects)
         for source in unit.inputs
     ]
     if unit.modules is not None:
-        inputs.append(_content(unit.modules, stored_objects, objects, "modules"))
-    folder = _folder(unit.environment, stored_objects)
+        inputs.append(stored_objects.content(unit.modules, objects, "modules"))
+    folder = stored_objects.folder(unit.environment)
     if folder is not None:
-        inputs.append(_content(folder, stored_objects, objects, "working_dir"))
+        inputs.append(stored_objects.content(folder, objects, "working_dir"))
     digests = tuple(source.digest for source in inputs)
     # No dependency is named twice: two contents of a unit may be equal.
     unique, placement = (
@@ -251,16 +165,6 @@ def _entry(
     )
 
 
-def _folder(environment: Any, stored_objects: StoredObjects) -> Content | None:
-    """Return the archive of an environment's working directory, made once."""
-    if not environment or not environment.working_hash:
-        return None
-    archive = stored_objects.folders.get(environment.working_hash)
-    if archive is None:
-        archive = stored_objects.folders[environment.working_hash] = Content(environment.archive())
-    return archive
-
-
 def order_object(order: Any, unit: str = "") -> Object:
     """Return the object of an order; unit: the name of the unit, if no output will tell it."""
     parts = envelope.seal_order(order)
@@ -278,7 +182,7 @@ def _table(
     stored: dict[str, tuple[tuple[Object, int, int], ...]] = {}
     for name, what in locations.items():
         if what.content is not None:
-            stored[name] = ((_content(what.content, stored_objects, objects, name), 0, 0),)
+            stored[name] = ((stored_objects.content(what.content, objects, name), 0, 0),)
         elif all(
             outputs in stored_objects.outputs for outputs in what.unit_outputs
         ):  # else it failed before it was sent
@@ -315,31 +219,3 @@ def _submissions(entries: Sequence[TaskSubmission]) -> Iterator[Submit]:
         for part in packed(batch, limits.request_bytes, lambda e: 78 + 38 * len(e.inputs)):
             common = Counter(entry.placement for entry in part).most_common(1)
             yield Submit(part, common[0][0])
-
-
-def placement_of(options: TaskOptions, unit: str = "", application: str = "") -> Placement:
-    """Return what a cluster is sent of options.
-
-    unit, application: what the task runs, and in which program: an operator finds it where a user
-    has named no application.
-    """
-    name, version = options.application_name or "", options.application_version or ""
-    namespace, service = options.application_namespace or "", options.application_service or ""
-    if application and not (name or version or namespace or service):
-        name, namespace, service = application, APPLICATION, unit
-    return Placement(
-        storable(options.partition_id or ""),
-        options.priority or 1,
-        storable(name),
-        storable(version),
-        storable(namespace),
-        storable(service),
-        storable(options.engine_type or ""),
-        tuple(sorted((storable(k), storable(v)) for k, v in (options.options or {}).items())),
-    )
-
-
-def application() -> str:
-    """Return the name of the program that runs, for tools that list the tasks of a cluster."""
-    script = os.path.basename(getattr(sys.modules.get("__main__"), "__file__", None) or "")
-    return storable(script.removesuffix(".py") or "python")

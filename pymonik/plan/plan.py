@@ -166,13 +166,15 @@ def _element(location: Location, index: int) -> ValueLocation:
 
 
 def _requests(plan: Plan) -> Iterator[Request]:
-    from pymonik.plan import fan_in
-    from pymonik.plan import make_requests as sending
     from pymonik.plan import requests as steps
+    from pymonik.plan.fan_in import bounded
+    from pymonik.plan.make_requests import SubmissionContext, sending
+    from pymonik.plan.placement import application
     from pymonik.plan.sizes import size_of
+    from pymonik.plan.stored_objects import StoredObjects
     from pymonik.wire.envelope import stamp_of
 
-    stored_objects = sending.StoredObjects()
+    stored_objects = StoredObjects()
     own = {id(unit.outputs) for unit in plan.units}
     for unit in plan.units:
         for outputs in unit.needs:
@@ -181,11 +183,11 @@ def _requests(plan: Plan) -> Iterator[Request]:
     for content in plan.stored:
         stored = steps.Object("blob", content.digest, content.size, id="stored")
         stored_objects.contents[content.digest] = stored
-    context = sending.SubmissionContext(versions=plan.versions, application=sending.application())
+    context = SubmissionContext(versions=plan.versions, application=application())
     if plan.source is not None:
         context = replace(context, slots=plan.source.target.slots, optimize=plan.source.optimize)
-    units = fan_in.bounded(plan.units, context.optimize)
-    sent = sending.sending(units, plan.blobs, stored_objects, context, plan.tables())
+    units = bounded(plan.units, context.optimize)
+    sent = sending(units, plan.blobs, stored_objects, context, plan.tables())
     for step in sent.steps:
         kind = type(step).__name__.lower()
         count = (

@@ -20,7 +20,7 @@ from pymonik.backend.armonik import messages
 from pymonik.backend.armonik.rpc import RpcClient
 from pymonik.backend.armonik.store import ClusterStore
 from pymonik.foreign import STORED, storable
-from pymonik.plan.make_requests import placement_of
+from pymonik.plan.placement import placement_of
 from pymonik.plan.requests import Object, Submit, TaskSubmission, result_name
 from pymonik.runtime.worker.agent import AgentStore
 from pymonik.values.options import TaskOptions

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 import pymonik.plan.make_requests as sending_module
 from pymonik import Pymonik, Task
 from pymonik.backend.dry_run import DryRunBackend
-from pymonik.plan.make_requests import StoredObjects, SubmissionContext
+from pymonik.plan.make_requests import SubmissionContext
 from pymonik.plan.plan import Plan
 from pymonik.plan.requests import Submit
+from pymonik.plan.stored_objects import StoredObjects
 from pymonik.settings import settings as settings_of
 from tests.graph.programs import TASKS, recording
 from tests.graph.random_programs import STEPS, Lazy, Step, carry_out

@@ -17,7 +17,7 @@ from pymonik.analysis.diff import Change
 from pymonik.analysis.session.tasks import SessionObject, SessionTask, TaskGraph, plain
 from pymonik.humanize import size_text
 from pymonik.plan.fan_in import bounded
-from pymonik.plan.make_requests import placement_of
+from pymonik.plan.placement import placement_of
 from pymonik.plan.plan import Plan
 from pymonik.plan.requests import APPLICATION, Placement
 from pymonik.settings import settings

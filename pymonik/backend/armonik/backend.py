@@ -25,7 +25,8 @@ from pymonik.backend.protocol import ABANDONED, SessionTraits
 from pymonik.backend.traits import TRAITS
 from pymonik.errors import ClusterError, ClusterUnreachable
 from pymonik.humanize import counted
-from pymonik.plan.make_requests import SubmissionContext, application
+from pymonik.plan.make_requests import SubmissionContext
+from pymonik.plan.placement import application
 from pymonik.plan.plan import Plan
 from pymonik.values.location import Wanted
 from pymonik.values.outputs import Outputs

@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 
 from pymonik.backend.armonik.fetch import OPEN, Fetcher, Place
 from pymonik.backend.armonik.large_values import HERE, Value
-from pymonik.plan.make_requests import StoredObjects
 from pymonik.plan.requests import Object
+from pymonik.plan.stored_objects import StoredObjects
 from pymonik.plan.unit import Unit
 from pymonik.values.outcome import PENDING, Failure
 from pymonik.values.outputs import Callback, Outputs, call_back

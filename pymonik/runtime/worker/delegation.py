@@ -15,15 +15,10 @@ from typing import Any
 from pymonik.environment.value import Environment
 from pymonik.plan.dispatch import dispatch
 from pymonik.plan.fan_in import FanIn, Hole
-from pymonik.plan.make_requests import (
-    StoredObjects,
-    SubmissionContext,
-    order_object,
-    output_of,
-    sending,
-)
+from pymonik.plan.make_requests import SubmissionContext, order_object, sending
 from pymonik.plan.partial import Partial
 from pymonik.plan.requests import Object, Placement, Submit, TaskSubmission
+from pymonik.plan.stored_objects import StoredObjects
 from pymonik.plan.unit import Unit
 from pymonik.runtime.worker.agent import AgentStore
 from pymonik.runtime.worker.large_values import move_out_of_line
@@ -114,7 +109,7 @@ class Delegation:
         for outputs, holes in left.partials:
             maker = by_outputs.get(holes[0][2])
             if maker is not None and _is_whole(outputs, holes) and maker.result_id is None:
-                promised = output_of(maker, self._stored_objects, context)
+                promised = self._stored_objects.output_of(maker, context.session_id)
                 self._stored_objects.outputs[outputs] = promised
             else:
                 yield Partial(outputs, fan_in.holes(holes, options), options)

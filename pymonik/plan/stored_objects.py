@@ -1,0 +1,98 @@
+"""What is stored in a session: contents, outcomes of units, tables.
+
+Enters: units and contents, as requests for them are made. Leaves: the objects that they are stored
+as, each once. Asks nothing, and stores nothing: ids are noted by who does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pymonik.plan.requests import Object
+from pymonik.plan.unit import Unit
+from pymonik.values.content import Content
+from pymonik.values.outputs import Outputs
+from pymonik.wire import envelope
+
+
+@dataclass
+class StoredObjects:
+    """What is stored: contents by digest, outcomes of units by their outputs."""
+
+    contents: dict[bytes, Object] = field(default_factory=dict)
+    outputs: WeakKeyDictionary[Outputs, Object] = field(default_factory=WeakKeyDictionary)
+    numbers: int = 0
+    # The working directories of environments, archived, by their hashes.
+    folders: dict[str, Content] = field(default_factory=dict)
+    # The tables that were stored.
+    tables: list[Object] = field(default_factory=list)
+
+    def forget_unsent(self) -> None:
+        """Forget what a failed submission has not stored."""
+        self.contents = {digest: o for digest, o in list(self.contents.items()) if o.id}
+        for outputs, stored in self.outcomes():
+            if not stored.id:
+                self.outputs.pop(outputs, None)
+
+    def outcomes(self) -> list[tuple[Outputs, Object]]:
+        """Return the outputs, and where their outcomes are, as of one moment."""
+        # Other threads add some meanwhile: `items` would stumble over them.
+        unit_outputs = [ref() for ref in self.outputs.keyrefs()]
+        entries = [
+            (outputs, self.outputs.get(outputs)) for outputs in unit_outputs if outputs is not None
+        ]
+        return [(outputs, stored) for outputs, stored in entries if stored is not None]
+
+    def output_of(self, unit: Unit, session_id: str) -> Object:
+        """Return where the outcome of a unit will be: chosen once, the same from then on."""
+        declared = self.outputs.get(unit.outputs)
+        if declared is not None:  # declared by a submission that was refused
+            return declared
+        self.numbers += 1
+        if unit.result_id is not None:  # declared by the task that has handed it out
+            stamp = envelope.stamp_of(unit.result_id)
+            output = Object(unit.name, stamp, id=unit.result_id)
+        else:
+            output = Object(unit.name, envelope.stamp_of(session_id, self.numbers))
+        self.outputs[unit.outputs] = output
+        return output
+
+    def content(self, content: Content, objects: list[Object], name: str = "blob") -> Object:
+        """Return where a content is; one that is not stored yet is added to `objects`."""
+        stored = self.contents.get(content.digest)
+        if stored is None:
+            stored = Object(
+                name,
+                content.digest,
+                envelope.content_size(content),
+                lambda: envelope.seal_content(content),
+            )
+            self.contents[content.digest] = stored
+            objects.append(stored)
+        return stored
+
+    def outcome(self, outputs: Outputs, session_id: str, objects: list[Object]) -> Object:
+        """Return where an outcome is; what failed without a trace is added to `objects`."""
+        stored = self.outputs.get(outputs)
+        if stored is not None:
+            return stored
+        self.numbers += 1
+        stamp = envelope.stamp_of(session_id, self.numbers)
+        if outputs.missing:  # of another session: only when steps are counted, not sent
+            return Object("", stamp)
+        parts = envelope.seal_pack(stamp, outputs.columns, outputs.errors)
+        stored = Object("outcome", stamp, envelope.size_of(parts), lambda: parts)
+        self.outputs[outputs] = stored
+        objects.append(stored)
+        return stored
+
+    def folder(self, environment: Any) -> Content | None:
+        """Return the archive of an environment's working directory, made once."""
+        if not environment or not environment.working_hash:
+            return None
+        archive = self.folders.get(environment.working_hash)
+        if archive is None:
+            archive = self.folders[environment.working_hash] = Content(environment.archive())
+        return archive
