@@ -135,11 +135,12 @@ def combined(n: int) -> Any:
 def test_what_a_graph_ends_with_runs_here_if_nothing_waits_for_somebody_idle(
     monkeypatch: pytest.MonkeyPatch, is_idle: bool
 ) -> None:
-    @task(cost=1e-6)
+    @task
     def beside(n: int) -> Any:
         return add.invoke(combined.invoke(n), combined.invoke(n))
 
     host = Host(monkeypatch, is_idle)
+    host.hosting.durations.learn("combined", 1e-6)
     ran = host.run(beside, 3).columns == [[12]]
     assert (ran, bool(host.left())) == (not is_idle, is_idle)
 
