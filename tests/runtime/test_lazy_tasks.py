@@ -140,7 +140,7 @@ def test_what_a_graph_ends_with_runs_here_if_nothing_waits_for_somebody_idle(
         return add.invoke(combined.invoke(n), combined.invoke(n))
 
     host = Host(monkeypatch, is_idle)
-    host.hosting.durations.learn("combined", 1e-6)
+    host.hosting.durations.observe_duration("combined", 1e-6)
     ran = host.run(beside, 3).columns == [[12]]
     assert (ran, bool(host.left())) == (not is_idle, is_idle)
 

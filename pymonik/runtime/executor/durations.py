@@ -13,7 +13,7 @@ class Durations:
     def __init__(self) -> None:
         self._last: dict[str, tuple[float, ...]] = {}
 
-    def learn(self, name: str, seconds: float) -> None:
+    def observe_duration(self, name: str, seconds: float) -> None:
         """Note how long a call took."""
         self._last[name] = (*self._last.get(name, ())[-2:], seconds)
 

@@ -70,7 +70,7 @@ class LazyTasks:
         Where it is to run elsewhere, the calls that are left of it are recorded again, and
         `subtasks.diverted` is the handle of the value.
         """
-        self._hosting.durations.learn(step.name, spent)
+        self._hosting.durations.observe_duration(step.name, spent)
         self._begin(at)
         self._rest = rest
         if (ended := self._entered(step, value)) is None:
@@ -133,7 +133,7 @@ class LazyTasks:
             lambda: step.failures(values),
         )
         self._now = time.perf_counter()
-        self._hosting.durations.learn(code.name, self._now - began)
+        self._hosting.durations.observe_duration(code.name, self._now - began)
         if type(outcome) in IMMEDIATE and not self._subtasks.recorded:
             self._end(outcome)
             return None

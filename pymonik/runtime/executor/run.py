@@ -332,7 +332,7 @@ class _Runner:
     def learn(self, seconds: float) -> None:
         """Note how long an element took: its steps are taken for alike."""
         for step in self.steps:
-            self.hosting.durations.learn(step.name, seconds / len(self.steps))
+            self.hosting.durations.observe_duration(step.name, seconds / len(self.steps))
 
     def last(self) -> Any:
         """Return the records of the element that has just ended: alone when there is one output."""
