@@ -99,6 +99,8 @@ class Reader:
             slots=_number(target["slots"], least=1, most=_CALLS),
             chunk_size=None if chunk is None else _number(chunk, least=1, most=_CALLS),
             known={_text(name): _positive(time) for name, time in target["known"].items()},
+            isolates_delegating=_flag(target.get("isolates_delegating", False)),
+            grain=_number(target.get("grain", 0), least=0, most=_CALLS),
         )
 
     def _optimize(self) -> Any:

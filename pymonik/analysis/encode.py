@@ -66,6 +66,8 @@ class Writer:
                 "slots": source.target.slots,
                 "chunk_size": source.target.chunk_size,
                 "known": dict(source.target.known),
+                "isolates_delegating": source.target.isolates_delegating,
+                "grain": source.target.grain,
             },
             "optimize": source.optimize,
             "partitions": source.partitions,

@@ -13,6 +13,8 @@ class Traits:
     is_here: runs calls on this machine, ends with its client, keeps values in files here.
     is_remote: plans leave this process; `submit` then waits for others, in any thread.
     isolates_delegating: hands whole units over, so that calls that delegate need their own.
+    grain: the most small calls of several levels that make one unit, 0 for none: many where a unit
+    costs as much as a hundred small calls.
     shares_process: runs calls in the process of the client, with what is installed there.
     carries_out: runs calls at all; there is nothing to record of a backend that does not.
     greeting: what is logged when one opens; takes the number of calls that run at once.
@@ -22,11 +24,14 @@ class Traits:
     is_here: bool = False
     is_remote: bool = False
     isolates_delegating: bool = False
+    grain: int = 0
     shares_process: bool = False
     carries_out: bool = True
     greeting: str = ""
 
 
+# A beat of calls of a millisecond.
+_GRAIN = 1000
 _LOCAL = "no cluster is configured: the embedded engine runs on this machine, %d at a time"
 
 # A dry run shows what a cluster would be sent.
@@ -35,7 +40,7 @@ TRAITS = {
     for traits in (
         Traits("local", is_here=True, greeting=_LOCAL),
         Traits("inline", is_here=True, shares_process=True),
-        Traits("dry-run", isolates_delegating=True, carries_out=False),
-        Traits("armonik", is_remote=True, isolates_delegating=True),
+        Traits("dry-run", isolates_delegating=True, grain=_GRAIN, carries_out=False),
+        Traits("armonik", is_remote=True, isolates_delegating=True, grain=_GRAIN),
     )
 }

@@ -17,6 +17,7 @@ from typing import Any
 from pymonik import backend as backends
 from pymonik.analysis.file import compiled
 from pymonik.analysis.session.tasks import SessionTask
+from pymonik.backend.traits import TRAITS
 from pymonik.capture.fingerprint import fingerprint
 from pymonik.client.engine import OBSERVERS
 from pymonik.graph.ir import Graph
@@ -147,7 +148,8 @@ def _status(failures: Sequence[Failure], missing: int) -> str:
 
 def _for_cluster(source: Source) -> Source:
     slots = backends.workers(None) or settings().default_slots
-    return replace(source, target=Target(slots=slots, isolates_delegating=True))
+    target = Target(slots=slots, isolates_delegating=True, grain=TRAITS["armonik"].grain)
+    return replace(source, target=target)
 
 
 class _Between:

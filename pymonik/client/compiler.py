@@ -59,8 +59,8 @@ class Compiler:
         maker = self.maker
         self._recorder.number()
         traits, optimize = self._engine.opened().traits, self._settings.optimize
-        seconds = dict(traits.durations)
-        target = maker.target(traits.slots, traits.isolates_delegating, seconds)
+        seconds, isolates = dict(traits.durations), traits.isolates_delegating
+        target = maker.target(traits.slots, isolates, seconds, traits.grain)
         try:
             plan = maker.make(self._cached_values.without(graph), target, optimize)
         except Exception:  # whatever objects of the user do when they are looked at

@@ -31,6 +31,7 @@ from pymonik.graph.nodes import (
 from pymonik.graph.spec import CallSpec
 
 __all__ = [
+    "Block",
     "Call",
     "CallSpec",
     "Element",
@@ -86,6 +87,7 @@ class Map:
     """`n` elements, each a run of steps; units take `chunk` elements (0: not decided yet)."""
 
     __slots__ = ("__weakref__", "chunk", "depth", "n", "steps")
+    is_block = False
 
     def __init__(self, steps: tuple[Step, ...], n: int, chunk: int = 0, depth: int = 0) -> None:
         self.steps = steps
@@ -115,6 +117,11 @@ class Map:
         return "; ".join(names)
 
     @property
+    def values(self) -> int:
+        """How many values others can name: those of the last step."""
+        return self.n
+
+    @property
     def units(self) -> int:
         """How many units it makes."""
         return -(-self.n // (self.chunk or self.n)) if self.n else 0
@@ -129,6 +136,32 @@ class Map:
         return line_alone(self, _sources(self))
 
 
+class Block(Map):
+    """Calls that make one unit, whatever they use of each other: one element of many steps.
+
+    Others can name the value of each step: output k is that of step k.
+    """
+
+    __slots__ = ()
+    is_block = True
+
+    def __init__(self, steps: tuple[Step, ...], depth: int = 0) -> None:
+        super().__init__(steps, 1, 1, depth)
+
+    @property
+    def values(self) -> int:
+        """How many values others can name: those of all steps."""
+        return len(self.steps)
+
+    def of_steps(self, steps: tuple[Step, ...]) -> Block:
+        """Return this block with other steps."""
+        return Block(steps, self.depth)
+
+    def in_units(self, chunk: int) -> Block:
+        """Return the block: it is a unit."""
+        return self
+
+
 Node = Call | Put | External | Map
 
 
@@ -139,11 +172,13 @@ class Graph:
     `aliases` maps a recorded call to the one that makes its value: an equal one (by `cse`), or a
     `StandIn` of its own.
     `notes` are the reasons passes gave for their decisions.
+    `scattered` are recorded maps whose elements stand in several nodes, as calls of their own.
     """
 
     nodes: tuple[Any, ...]
     aliases: dict[Call, Call]
     notes: tuple[str, ...] = ()
+    scattered: tuple[tuple[Call, tuple[Call, ...]], ...] = ()
 
     @property
     def calls(self) -> int:

@@ -54,7 +54,7 @@ def _steps(node: Any, number: str, numbers: dict[int, str]) -> str:
     for place, step in enumerate(node.steps):
         args = [column.accept(visitor, node.n) for column in step.columns]
         call = f"{step.spec.name}({_named(step.spec, args)}){_mark(step.wanted)}"
-        last = place == len(node.steps) - 1
+        last = place == len(node.steps) - 1 and not node.is_block
         texts.append(call if last else f"{number}.{place} = {call}")
     return texts[0] if len(texts) == 1 else "{ " + "; ".join(texts) + " }"
 
@@ -93,6 +93,8 @@ class _Arguments:
 
     def output(self, node: Any, index: int) -> str:
         """Write the node, and which of its outputs it is where it has several."""
+        if _is_block(node):
+            return f"{self._name(node)}.{index}"
         return self._name(node) if _is_single(node) else f"{self._name(node)}[{index}]"
 
     def outputs(self, runs: Sequence[NodeRun]) -> str:
@@ -143,11 +145,17 @@ class _Arguments:
         return "‹" + ", ".join([*first, *rest]) + "›"
 
     def _run(self, node: Any, indexes: range) -> str:
+        if _is_block(node):
+            return ", ".join([f"*{self.output(node, index)}" for index in indexes])
         return f"*{self._name(node)}" if _is_single(node) else f"*{self.run(node, indexes)}"
 
     def _name(self, node: Any) -> str:
         """Return what a node is called: by its place here, or outside of the graph."""
         return self._numbers.get(id(node), getattr(node, "outside", "%ext"))
+
+
+def _is_block(node: Any) -> bool:
+    return getattr(node, "is_block", False)
 
 
 def _is_single(node: Any) -> bool:

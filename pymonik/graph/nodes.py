@@ -127,8 +127,16 @@ class Element(Call):
 
     __slots__ = ("element",)
 
-    def __init__(self, call: Call, index: int, liveness: ref[Any] | None) -> None:
-        args = tuple([column.at(index) for column in call.args])
+    def __init__(
+        self,
+        call: Call,
+        index: int,
+        liveness: ref[Any] | None,
+        args: tuple[Any, ...] | None = None,
+    ) -> None:
+        """Make one of a map; args: those it has, where the call is no map any more."""
+        if args is None:
+            args = tuple([column.at(index) for column in call.args])
         super().__init__(
             call.spec, args, None, call.site, call.lasti, place=call.place, liveness=liveness
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pymonik.graph.columns import NAMELESS
@@ -24,7 +25,7 @@ def rewrite(graph: Graph, changed: Mapping[int, Map], notes: tuple[str, ...]) ->
             moved = other.of_steps(tuple([_moved(step, moves, node.n) for step in other.steps]))
             new[id(node)] = moved, 0
             nodes.append(moved)
-    return Graph(tuple(nodes), graph.aliases, notes)
+    return replace(graph, nodes=tuple(nodes), notes=notes)
 
 
 def _moved(step: Step, moves: Moves, n: int) -> Step:

@@ -62,9 +62,16 @@ def _step_shape(node: Map, number: int, step: Any) -> Iterator[str]:
             if not 0 <= earlier < number:
                 yield f"step {number} uses step {earlier}, which is not before it"
         for source, indexes in column.outputs(node.n):
-            size = source.n if isinstance(source, (Map, External)) else None
+            size = _values(source)
             if size is not None and indexes and not 0 <= min(indexes) <= max(indexes) < size:
                 yield f"step {number} uses element {max(indexes)} of a map of {size}"
+
+
+def _values(source: Any) -> int | None:
+    """Return how many values of a node others can name, None where that is not known here."""
+    if isinstance(source, Map):
+        return source.values
+    return source.n if isinstance(source, External) else None
 
 
 def _report(graph: Graph, position: int, complaint: str, after: str) -> str:

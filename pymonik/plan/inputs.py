@@ -121,7 +121,7 @@ class Inputs:
     def runs(self, node: Any, indexes: range) -> list[Run]:
         """Cut a run of outputs along the units that make them."""
         location, offset, output = self.location(node)
-        if type(location) is ScatteredLocation:
+        if isinstance(location, ScatteredLocation):
             return [self.run_at(*location.at(offset + index)) for index in indexes]
         if len(indexes) == 1:
             outputs, place = location.locate(offset + indexes[0])
@@ -140,7 +140,7 @@ class Inputs:
     def gathered(self, node: Any, indexes: Sequence[int]) -> list[Run]:
         """Find outputs in any order; neighbours that follow one another make one run."""
         location, offset, output = self.location(node)
-        if type(location) is ScatteredLocation:
+        if isinstance(location, ScatteredLocation):
             return [self.run_at(*location.at(offset + index)) for index in indexes]
         runs: list[Run] = []
         source = first = count = -1
@@ -162,11 +162,11 @@ class Inputs:
 
     def location(self, node: Any) -> tuple[Location, int, int]:
         """Return where the values of a node will be found: location, offset there, output."""
-        if type(node) is Map:
+        if isinstance(node, Map):
             location, offset = self.lowering.locations[id(node)], 0
         else:
             location, offset = node.location, node.offset
-            if location.output is None and type(location) is not ScatteredLocation:
+            if location.output is None and not isinstance(location, ScatteredLocation):
                 name = node.name if type(node) is External else node.spec.name
                 raise GraphError(f"the value of {name} ({node.where}) was not kept")
         return location, offset, location.output if location.output is not None else 0

@@ -7,13 +7,24 @@ another unit becomes an input, by position. Does no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 from pymonik.capture.freeze import pickled_types
-from pymonik.graph.ir import Call, CallSpec, Graph, Map, Put, Step, inputs, line_of, original_of
+from pymonik.graph.ir import (
+    Block,
+    Call,
+    CallSpec,
+    Graph,
+    Map,
+    Put,
+    Step,
+    inputs,
+    line_of,
+    original_of,
+)
 from pymonik.graph.slots import steps_of
 from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan
@@ -21,7 +32,7 @@ from pymonik.plan.unit import Unit
 from pymonik.settings import settings
 from pymonik.values import seeds
 from pymonik.values.content import Content
-from pymonik.values.location import Location
+from pymonik.values.location import Location, ScatteredLocation, StepLocations
 from pymonik.values.options import DEFAULTS, TaskOptions
 from pymonik.values.outputs import Outputs
 from pymonik.wire.program import Program, Shared
@@ -37,6 +48,8 @@ def bind(graph: Graph, plan: Plan) -> None:
     for node, locations in plan.locations:
         for step, location in zip(node.steps, locations):
             _bind_step(step, location)
+    for call, elements in graph.scattered:
+        call.location, call.offset = ScatteredLocation([(one, 0) for one in elements]), 0
     for other, target in graph.aliases.items():
         assert target.location is not None  # it stays in the graph, which was bound above
         other.location, other.offset = target.location, target.offset
@@ -60,6 +73,8 @@ class _Lowering:
         self.locations: dict[int, Location] = {}
         self.bound: list[tuple[Map, list[Location]]] = []
         self.used: set[int] = set()
+        # The steps of blocks that others use, by block and number.
+        self.used_steps: set[tuple[int, int]] = set()
         self.limit = settings().blob_size
         self.retry_contents: dict[Any, Content | None] = {}
         # What steps share is one for all steps of a spec: a chain has thousands.
@@ -70,6 +85,8 @@ class _Lowering:
         maps = [node for node in self.graph.nodes if isinstance(node, Map)]
         for node in maps:
             self.used.update(map(id, inputs(node)))
+        if any(node.is_block for node in maps):
+            self.used_steps.update(_uses_of_blocks(maps))
         for node in maps:
             self._lower_map(node)
         named = {
@@ -92,7 +109,9 @@ class _Lowering:
         unit_outputs = [
             Outputs(min(chunk, node.n - start), len(stored)) for start in range(0, node.n, chunk)
         ]
-        if len(stored) > 1 and node.n > 1:
+        if node.is_block:
+            unit_outputs[0].loose = {(output, 0) for output in range(1, len(stored))}
+        elif len(stored) > 1 and node.n > 1:
             _note_loose(node, stored, unit_outputs)
         shared: Shared | None = None
         wanted, options = any(s.is_wanted for s in node.steps), _inherited(node.spec.options)
@@ -131,11 +150,14 @@ class _Lowering:
         locations = [
             Location(unit_outputs, chunk, columns.get(number)) for number in range(len(node.steps))
         ]
-        self.locations[id(node)] = locations[-1]
+        self.locations[id(node)] = StepLocations(locations) if node.is_block else locations[-1]
         self.bound.append((node, locations))
 
     def _keep(self, node: Map, number: int) -> bool | bytes:
-        if number == len(node.steps) - 1 and id(node) in self.used:
+        if node.is_block:
+            if (id(node), number) in self.used_steps:
+                return True
+        elif number == len(node.steps) - 1 and id(node) in self.used:
             return True
         step = node.steps[number]
         return step.wanted if step.is_wanted else False
@@ -173,6 +195,16 @@ class _Lowering:
 
     def add_blob(self, content: Content) -> None:
         self.blobs[id(content)] = content
+
+
+def _uses_of_blocks(maps: Sequence[Map]) -> Iterator[tuple[int, int]]:
+    """Return the steps of blocks that some maps use, by block and number."""
+    for node in maps:
+        for step in node.steps:
+            for column in step.columns:
+                for source, indexes in column.outputs(node.n):
+                    if type(source) is Block:
+                        yield from ((id(source), index) for index in indexes)
 
 
 class _Row:

@@ -26,9 +26,11 @@ class PlanMaker:
         # Of calls like those that were compiled before.
         self.templates = Templates()
 
-    def target(self, slots: int, isolates_delegating: bool, seconds: Mapping[str, float]) -> Target:
+    def target(
+        self, slots: int, isolates_delegating: bool, seconds: Mapping[str, float], grain: int
+    ) -> Target:
         """Return what graphs are compiled for: see `Target`."""
-        return Target(slots=slots, known=seconds, isolates_delegating=isolates_delegating)
+        return Target(slots, known=seconds, isolates_delegating=isolates_delegating, grain=grain)
 
     def make(self, graph: Graph, target: Target, optimize: Any) -> Plan:
         """Return the plan of a graph."""

@@ -137,6 +137,20 @@ class ScatteredLocation(Location):
         return False
 
 
+class StepLocations(ScatteredLocation):
+    """The values of all steps of a block: value k is that of step k."""
+
+    __slots__ = ("steps",)
+
+    def __init__(self, steps: Sequence[Location]) -> None:
+        super().__init__(())
+        self.steps = steps
+
+    def at(self, index: int) -> tuple[Location, int]:
+        """Return where the value of a step is, and its place there."""
+        return self.steps[index], 0
+
+
 def known_at(record: Any) -> Location:
     """Return a location that holds one record already: a cancelled call, an object put."""
     outputs = Outputs(1, 1)

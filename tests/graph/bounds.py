@@ -38,6 +38,12 @@ def work(graph: Graph) -> float:
     return sum(seconds(node) * elements(node) for node in calls(graph))
 
 
+def has_costs(graph: Graph) -> bool:
+    """Tell whether somebody has said how long a call takes."""
+    specs = [s.spec for node in calls(graph) for s in getattr(node, "steps", [node])]
+    return any(spec.options.cost is not None for spec in specs)
+
+
 def map_span(graph: Graph) -> float:
     """Give the longest path through maps taken whole."""
     ends: dict[int, float] = {}
@@ -57,7 +63,8 @@ def unit_span(graph: Graph) -> float:
             members = range(start, min(start + size, n))
             needed = _needed(node, members, graph, ends)
             found.append(max(needed, default=0.0) + seconds(node) * len(members))
-        ends[id(node)] = [found[i // size] for i in range(n)]
+        values = node.values if isinstance(node, Map) and node.is_block else n
+        ends[id(node)] = [found[min(i, n - 1) // size] for i in range(values)]
     return max((end for column in ends.values() for end in column), default=0.0)
 
 

@@ -27,7 +27,7 @@ from pymonik.graph.show import show
 from pymonik.graph.target import Target
 from pymonik.graph.verify import verify
 
-from .programs import LEDGER, TASKS, recorded, recording
+from .programs import GRAIN, LEDGER, TASKS, coarse, recorded, recording
 
 FOLDER = Path(__file__).parent / "golden"
 _INDENT = "    "
@@ -75,7 +75,7 @@ def write(name: str, pairs: list[Pair]) -> None:
 
 def compiled(name: str, pair: Pair) -> Pair:
     """Give the pair with the graphs that the passes make of its program now."""
-    target = Target(slots=pair.slots)
+    target = Target(slots=pair.slots, grain=GRAIN)
     with recording(pair.slots) as client:
         kept = _run(pair, client)
         graph = recorded(client)
@@ -105,7 +105,7 @@ def values(name: str, pair: Pair, with_pass: bool) -> tuple[dict[str, Any], list
     """
     passes = [*_before(name), *([name] if with_pass else [])]
     LEDGER.clear()
-    with Pymonik(backend="inline", workers=pair.slots, optimize=passes) as client:
+    with coarse(), Pymonik(backend="inline", workers=pair.slots, optimize=passes) as client:
         found = {key: _got(lazy) for key, lazy in _run(pair, client).items()}
     return found, sorted(LEDGER)
 

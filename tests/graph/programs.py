@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from pymonik import Pymonik, Task
+from pymonik.backend.traits import TRAITS
 from pymonik.graph.ir import Graph, taken
 from pymonik.record.current import CURRENT
 
@@ -56,6 +58,20 @@ def note(line: Any, value: Any = 0) -> Any:
 PURE = {f.__name__: Task(f, pure=True) for f in (root, scale, mean)}
 EFFECTFUL = {f.__name__: Task(f) for f in (inc, add, blend, total, note)}
 TASKS: dict[str, Task[..., Any]] = {**PURE, **EFFECTFUL}
+
+
+GRAIN = TRAITS["armonik"].grain
+
+
+@contextmanager
+def coarse() -> Iterator[None]:
+    """Let the inline engine make blocks, as a cluster does."""
+    known = TRAITS["inline"]
+    TRAITS["inline"] = replace(known, grain=GRAIN)
+    try:
+        yield
+    finally:
+        TRAITS["inline"] = known
 
 
 @contextmanager

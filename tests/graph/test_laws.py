@@ -23,12 +23,12 @@ from pymonik.graph.show import show
 from pymonik.graph.target import Target
 from pymonik.graph.verify import verify
 
-from .bounds import calls, map_span, unit_span, work
-from .programs import LEDGER, recorded, recording
+from .bounds import calls, has_costs, map_span, unit_span, work
+from .programs import GRAIN, LEDGER, coarse, recorded, recording
 from .random_programs import STEPS, TASKS, Failed, Lazy, Plain, Step, carry_out, keep
 
 OPTIONAL = [name for name in PASSES if name != "vectorize"]
-SUBSETS = [subset for n in range(5) for subset in combinations(OPTIONAL, n)]
+SUBSETS = [subset for n in range(len(OPTIONAL) + 1) for subset in combinations(OPTIONAL, n)]
 MASKS = st.integers(0, (1 << 16) - 1)
 SLOTS = st.integers(1, 5)
 examples = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -54,7 +54,7 @@ def outcome(handle: Any) -> Any:
     return handle.get() if error is None else Failed()
 
 
-@settings(examples, max_examples=20)
+@settings(examples, max_examples=12)
 @given(steps=STEPS, mask=MASKS, slots=SLOTS)
 def test_every_subset_of_passes_gives_the_same_values_and_effects(
     steps: list[Step], mask: int, slots: int
@@ -64,7 +64,7 @@ def test_every_subset_of_passes_gives_the_same_values_and_effects(
 
 @pytest.mark.thorough
 @pytest.mark.timeout(540)
-@settings(examples, max_examples=150)
+@settings(examples, max_examples=80)
 @given(steps=STEPS, mask=MASKS, slots=SLOTS)
 def test_every_subset_of_passes_gives_the_same_in_many_programs(
     steps: list[Step], mask: int, slots: int
@@ -80,7 +80,8 @@ def assert_same(steps: list[Step], mask: int, slots: int) -> None:
         client = Pymonik(backend="inline", workers=slots, optimize=subset)
         try:
             kept = keep(*carry_out(steps, Lazy(client)), mask)
-            client.flush()
+            with coarse():
+                client.flush()
             assert repr([outcome(handle) for handle in kept]) == repr(values), subset
             assert Counter(LEDGER) == effects, subset
         finally:
@@ -108,7 +109,7 @@ def test_the_local_engine_gives_the_same_values(
 def stages(graph: Graph, slots: int) -> Iterator[tuple[str, Graph, Graph]]:
     """Give each pass with the graph before it and after."""
     for name, run in PASSES.items():
-        after = run(graph, Target(slots=slots))
+        after = run(graph, Target(slots=slots, grain=GRAIN))
         yield name, graph, after
         graph = after
 
@@ -120,6 +121,13 @@ def assert_bound_never_rises(graph: Graph, slots: int) -> None:
             assert unit_span(after) <= unit_span(before) + 1e-9, name
         elif name == "fuse":
             assert map_span(after) <= map_span(before) + 1e-9
+        elif name == "cluster":
+            share = work(before) / slots
+            # Where nothing is known of durations, a unit of calls that were meant to run side by
+            # side costs at most what a greedy schedule may cost anyway (Brent 1974).
+            longest = unit_span(before)
+            bound = max(longest, share) if has_costs(before) else longest + share
+            assert unit_span(after) <= bound * (1 + 1e-9)
         else:
             bound = max(map_span(before), work(before) / slots)
             assert map_span(after) <= bound * (1 + 1e-9)
@@ -162,7 +170,7 @@ def test_a_pass_run_again_changes_nothing(steps: list[Step], mask: int, slots: i
     with recording(slots) as client:
         kept = keep(*carry_out(steps, Lazy(client)), mask)
         for name, _, after in stages(recorded(client), slots):
-            again = PASSES[name](after, Target(slots=slots))
+            again = PASSES[name](after, Target(slots=slots, grain=GRAIN))
             assert show(again) == show(after), name
         del kept
 
@@ -175,7 +183,7 @@ def test_what_passes_make_obeys_the_laws_of_the_ir(steps: list[Step], mask: int)
         graph = recorded(client)
         verify(graph)
         for subset in SUBSETS:
-            run_passes(graph, Target(), subset, lambda name, made: verify(made, name))
+            run_passes(graph, Target(grain=GRAIN), subset, lambda name, made: verify(made, name))
         del kept
 
 

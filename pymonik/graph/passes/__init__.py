@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pymonik.errors import OptionsError
 from pymonik.graph.ir import Graph
 from pymonik.graph.passes.batch import batch
+from pymonik.graph.passes.cluster import cluster
 from pymonik.graph.passes.cse import cse
 from pymonik.graph.passes.cull import cull
 from pymonik.graph.passes.fuse import fuse
@@ -25,6 +26,7 @@ PASSES: dict[str, Pass] = {
     "cse": cse,  # before calls are folded: it compares single calls
     "vectorize": vectorize,  # from here on there are maps only
     "fuse": fuse,  # chains are seen best between wide nodes
+    "cluster": cluster,  # what neither is wide nor a chain: small calls of several levels
     "batch": batch,  # last: it cuts what is left into units
 }
 # Without these a graph has no units: `optimize=False` is one call a unit, not no compilation.

@@ -4,7 +4,8 @@ With given durations units aim at one second; without, at two units a slot (an o
 its rest back), or one where calls of that name were short enough before, and on a cluster, where a
 unit more costs as much as a hundred small calls. Never more elements than n / slots, and less where
 that would make the longest path of the graph longer than max(span, work / slots), the bound below
-which no schedule can go.
+which no schedule can go; on a cluster, where no durations are given, than span + work / slots,
+above which no greedy one goes (Brent 1974): slots are a guess there.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ def batch(graph: Graph, target: Target) -> Graph:
     needs = _needs(maps)
     work = sum(cost * node.n for node, cost in zip(maps, unit))
     least = [1 if may else c for c, may in zip(chunks, free)]
-    bound = max(_longest(needs, unit, least), work / max(1, target.slots))
+    longest, share = _longest(needs, unit, least), work / max(1, target.slots)
+    bound = max(longest, share)
+    if target.isolates_delegating and all(cost is None for cost in seconds):
+        bound = longest + share
     while _longest(needs, unit, chunks) > bound * (1 + 1e-9):
         shrunk = [max(1, c // 2) if may else c for c, may in zip(chunks, free)]
         if shrunk == chunks:

@@ -120,9 +120,15 @@ class PlainSteps:
         ]
 
     def __call__(
-        self, number: int, made: list[Any], columns: Sequence[list[Any]]
+        self,
+        number: int,
+        made: list[Any],
+        columns: Sequence[list[Any]],
+        is_over: Callable[[int], bool] | None,
     ) -> tuple[int, bool, Any, BaseException | None]:
         """Run steps, which append what they make; return the place of the first that is left.
+
+        is_over: tells whether the steps from a place on are left for others.
 
         Also: whether the page has taken what they made, and the value or the error of the first
         that is left, where it was run.
@@ -134,6 +140,8 @@ class PlainSteps:
         # What was recorded leaves with the last report: nothing may be reported before it.
         is_noted = not hosting.subtasks.has_work
         for place, (step, load, source, output) in enumerate(self._steps):
+            if is_over is not None and is_over(place):
+                return place, is_noted, NOTHING, None
             numbers[STEP] = place
             state.begin(step, number, 1)
             try:

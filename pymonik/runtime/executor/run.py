@@ -101,6 +101,7 @@ class _Runner:
             self._plain_steps = PlainSteps(self.steps, hosting, self._function, self.outputs)
         elif self.steps[0].keep is True:
             self._plain_elements = PlainElements(job, hosting, self._function(self.steps[0]))
+        self._last_beside = _last_beside(self.steps) if program.n == 1 else 0
 
     @cached_property
     def calls(self) -> list[Callable[[int, Sequence[Any]], Any]]:
@@ -164,11 +165,17 @@ class _Runner:
         )
         first = 0
         if self._plain_steps is not None:
-            first, self.noting, given, raised = self._plain_steps(number, made, self.columns)
+            is_over = self._is_over if self._last_beside else None
+            first, self.noting, given, raised = self._plain_steps(
+                number, made, self.columns, is_over
+            )
         for place in range(first, len(self.steps)):
             if ended and place in ended:
                 made.append(self._resume(place, number, ended[place]))
                 continue
+            if given is NOTHING and raised is None and self._is_over(place):
+                self._hand_back(number, place, made)
+                return
             if given is NOTHING:
                 given = self._step(number, place, self.steps[place], made, raised)
             elif self.hosting.restore.is_due():
@@ -291,12 +298,36 @@ class _Runner:
         self.errors += lazy.errors
         return record
 
+    def _is_over(self, place: int) -> bool:
+        """Tell whether the steps from `place` on are for others: the beat is over, or will be.
+
+        Not where they are a chain, nor where it is known here only what earlier attempts have cost.
+        """
+        job, limits = self.job, settings()
+        if not 0 < place < self._last_beside:
+            return False
+        if job.attempts or job.failed_calls or job.completed_ops:
+            return False
+        elapsed = time.monotonic() - self.began
+        if place >= _SAMPLE and elapsed > _SAMPLE_PART * limits.unit_seconds:
+            elapsed = max(elapsed, elapsed / place * (len(self.steps) - place))
+        return elapsed > limits.unit_seconds
+
+    def _hand_back(self, number: int, place: int, made: list[Any]) -> None:
+        """Record the steps from `place` on as calls, which others can run at the same time."""
+        self.hosting.subtasks.each = (time.monotonic() - self.began) / place
+        self._record_rest(number, place, made, [None] * place)
+
     def _divert(self, number: int, place: int, made: list[Any]) -> None:
         """Record the steps behind a delegated one: they belong to the graph it returned."""
+        handle = self.hosting.subtasks.take_diverted()
+        self._bind(place, number, handle)
+        self._record_rest(number, place + 1, made, [None] * place + [handle])
+
+    def _record_rest(self, number: int, first: int, made: list[Any], handles: list[Any]) -> None:
+        """Record the steps from `first` on; handles: of those before it that were recorded."""
         subtasks = self.hosting.subtasks
-        handles: list[Any] = [None] * place + [subtasks.take_diverted()]
-        self._bind(place, number, handles[place])
-        for later in range(place + 1, len(self.steps)):
+        for later in range(first, len(self.steps)):
             step = self.steps[later]
             try:
                 args = [self._residual(c, number, made, handles) for c in step.columns]
@@ -305,8 +336,10 @@ class _Runner:
                 handles.append(None)
                 continue
             content = self.feed.content(step.function)
-            seed = seeds.seed_at(step.places, number, element_of(step, number))
-            handles.append(subtasks.residual(step, content, args, site_of(step, number), seed))
+            element = element_of(step, number)
+            seed = seeds.seed_at(step.places, number, element)
+            site = site_of(step, number)
+            handles.append(subtasks.residual(step, content, args, site, seed, element))
             made.append(OpValue(None, None, 0))
             if later in self.outputs:
                 self.columns[self.outputs[later]].append(None)
@@ -347,3 +380,11 @@ class _Runner:
         self.columns = [[] for _ in self.outputs]
         self.errors = []
         return report
+
+
+def _last_beside(steps: Sequence[StepCode]) -> int:
+    """Return the last step that can run beside the one before it; 0 where they are a chain."""
+    for place in range(len(steps) - 1, 1, -1):
+        if place - 1 not in [used for column in steps[place].columns for used in steps_in(column)]:
+            return place
+    return 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pymonik.capture.function import Code, Interner
 from pymonik.errors import OptionsError, WaitInTaskError
-from pymonik.graph.ir import CallSpec, Put, taken
+from pymonik.graph.ir import CallSpec, Element, Put, taken
 from pymonik.graph.slots import SLOTS, Template
 from pymonik.record.arguments import Arguments, ScopeState
 from pymonik.record.builtin_tasks import builtin, identity, unpacked
@@ -24,6 +24,7 @@ from pymonik.record.recorder import Recorder
 from pymonik.record.scope import Scope
 from pymonik.record.specs import CallSpecs
 from pymonik.runtime.executor import state as running
+from pymonik.settings import settings
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS, TaskOptions, merge
 from pymonik.values.outcome import Failure
@@ -40,6 +41,11 @@ _HINT = (
 
 # Options that specs are kept for; each is a hundred bytes, and its specs.
 _KEPT_OPTIONS = 256
+# What has no options of its own has those of its parent: see `runtime.host.subtasks.inherit`.
+_INHERITING = replace(DEFAULTS, priority=None)
+# What a unit hands back is cut for at least so many, and into units of that part of a beat: with
+# these a hundred idle pods are busy after two beats (see `runtime.worker.parts`).
+_SLOTS, _LEAST_BEAT = 16, 0.1
 
 
 class _NoWaiting:
@@ -115,6 +121,8 @@ class Subtasks(Recorder, Scope):
         )
         self.recorded = self.pending
         self.diverted: ResultHandle[Any] | None = None
+        # Seconds that a call takes of a unit that hands back what it has not begun.
+        self.each: float | None = None
         self._delegated: Any = None
         self._kept: list[Any] = []
         # The calls that store what the running call has put, by the addresses of the puts.
@@ -209,6 +217,7 @@ class Subtasks(Recorder, Scope):
     def reset(self) -> None:
         """Forget what all calls of a unit have recorded: it has failed outside of them."""
         self.drop_call()
+        self.each = None
         self._kept.clear()
         self._bindings.clear()
         self.diverted = None
@@ -264,12 +273,19 @@ class Subtasks(Recorder, Scope):
         self._bindings.append((output, element, handle))
 
     def residual(
-        self, step: StepCode, content: Content, args: list[Any], site: str, seed: bytes | None
+        self,
+        step: StepCode,
+        content: Content,
+        args: list[Any],
+        site: str,
+        seed: bytes | None,
+        element: int | None,
     ) -> Any:
-        """Record a step of the unit behind the graph it depends on."""
+        """Record a step of the unit that others are to run."""
         spec = self.spec_of(step, content, len(args))
         slots = tuple(self.arguments.argument(value, "an argument") for value in args)
-        return self.record_again(spec, slots, site, seed)  # its own seed, wherever it runs
+        # Its own seed, wherever it runs.
+        return self.record_again(spec, slots, site, seed, element)
 
     def spec_of(self, step: StepCode, content: Content, width: int) -> CallSpec:
         """Return the spec of a call that is recorded again, as a step of a unit tells it."""
@@ -277,14 +293,27 @@ class Subtasks(Recorder, Scope):
         own = TaskOptions(
             max_duration=step.limit, retries=step.retries, max_retries=step.max_retries
         )
-        options = merge(DEFAULTS, step.options, own)
+        options = merge(_INHERITING, step.options, own)
         if step.retry_on is not None:
             options = replace(options, retry_on=step.retry_on.load())
         return CallSpec(step.name, code, width, options, step.keywords, context=step.context)
 
-    def record_again(self, spec: CallSpec, slots: tuple[Any, ...], site: str, place: Any) -> Any:
-        """Record a call with the slot values it has; place: where its seed is from."""
+    def record_again(
+        self,
+        spec: CallSpec,
+        slots: tuple[Any, ...],
+        site: str,
+        place: Any,
+        element: int | None = None,
+    ) -> Any:
+        """Record a call with the slot values it has.
+
+        place: where its seed is from. element: its number in the map that it was of.
+        """
         handle = self.record_call(self, spec, slots, site, 0)
+        if element is not None:
+            node = handle._node
+            handle._node = self.recorded[-1] = Element(node, element, node.liveness, node.args)
         handle._node.place = place
         self._kept += self.recorded
         self.recorded.clear()
@@ -339,7 +368,11 @@ class Subtasks(Recorder, Scope):
         from pymonik.graph.target import Target
         from pymonik.plan.lower import bind, lower
 
-        target = Target(slots=self._slots, isolates_delegating=self._isolates_delegating)
+        slots, grain, each = self._slots, 0, self.each
+        if each is not None:
+            slots, self.each = max(slots, _SLOTS), None
+            grain = int(_LEAST_BEAT * settings().unit_seconds / max(each, 1e-6))
+        target = Target(slots=slots, isolates_delegating=self._isolates_delegating, grain=grain)
         graph = taken(nodes)
         try:
             plan = lower(run_passes(graph, target, self._optimize))
@@ -384,6 +417,7 @@ def wire_plan(subtasks: Any) -> Any:
     bound = []
     for output, element, handle in bindings:
         node = handle._node
-        outputs, place = node.location.locate(node.offset + handle._index)
-        bound.append((output, element, numbers[id(outputs)], node.location.output, place))
+        location, index = node.location.at(node.offset + handle._index)
+        outputs, place = location.locate(index)
+        bound.append((output, element, numbers[id(outputs)], location.output, place))
     return units, bound, plan.calls

@@ -7,6 +7,7 @@ A host runs it itself (`local_subtasks`); a worker of a cluster hands it to its 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -15,9 +16,14 @@ if TYPE_CHECKING:
 
 
 def inherit(units: Sequence[Unit], parent: Unit) -> None:
-    """Let sub-tasks have the modules and, under their own, the environment of their parent."""
+    """Let sub-tasks have the modules, the environment and the priority of their parent.
+
+    Its environment under their own; its priority where they have none.
+    """
     environment = parent.environment
     for unit in units:
+        if unit.options.priority is None:
+            unit.options = replace(unit.options, priority=parent.options.priority)
         unit.modules = unit.modules or parent.modules
         unit.surroundings = parent.surroundings
         if environment:

@@ -23,8 +23,9 @@ from pymonik.plan.unit import Unit
 from pymonik.runtime.worker.agent import AgentStore
 from pymonik.runtime.worker.large_values import move_out_of_line
 from pymonik.runtime.worker.subtasks import Spawned
+from pymonik.settings import settings
 from pymonik.values.content import Content
-from pymonik.values.options import DEFAULTS
+from pymonik.values.options import DEFAULTS, TaskOptions
 from pymonik.values.outputs import Outputs
 from pymonik.wire.payloads import AssemblePayload, TaskPayload
 
@@ -104,8 +105,7 @@ class Delegation:
         Where one value is all there is, none is needed: what makes it stands for the other.
         """
         by_outputs = {unit.outputs: unit for unit in left.units}
-        asked = self._request.task_options
-        options = replace(DEFAULTS, partition_id=asked.partition_id, priority=asked.priority)
+        options = placed_as(self._request.task_options)
         for outputs, holes in left.partials:
             maker = by_outputs.get(holes[0][2])
             if maker is not None and _is_whole(outputs, holes) and maker.result_id is None:
@@ -145,3 +145,12 @@ def _is_whole(outputs: Outputs, holes: Sequence[Hole]) -> bool:
         return False
     maker = holes[0][2]
     return maker.n == 1 and len(maker.columns) == 1
+
+
+def placed_as(asked: Any) -> TaskOptions:
+    """Return the options of work that a task leaves behind: it is placed as the task was.
+
+    asked: the options that the cluster has for the task.
+    """
+    priority = min(max(1, asked.priority), settings().max_priority)
+    return replace(DEFAULTS, partition_id=asked.partition_id, priority=priority)

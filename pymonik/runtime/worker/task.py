@@ -16,14 +16,13 @@ from pymonik.environment.versions import VERSIONS, differences, python_mismatch
 from pymonik.plan.requests import FAILURES, LOGS
 from pymonik.plan.unit import Unit
 from pymonik.runtime.worker.agent import AgentStore
-from pymonik.runtime.worker.delegation import Delegation
+from pymonik.runtime.worker.delegation import Delegation, placed_as
 from pymonik.runtime.worker.hosts import Hosted, Hosts
 from pymonik.runtime.worker.inputs import ContentCache, open_file, read_inputs
 from pymonik.runtime.worker.large_values import fetch_out_of_line, move_out_of_line
 from pymonik.runtime.worker.logs import COLLECTOR
 from pymonik.runtime.worker.subtasks import Spawned
 from pymonik.values.content import Content
-from pymonik.values.options import DEFAULTS
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
 from pymonik.wire import envelope, error_text
@@ -83,9 +82,9 @@ class WorkerTask:
         outputs = Outputs(order.n, order.outputs)
         sources = tuple(inputs[: order.own_inputs])
         environment = Environment.from_wire(order.environment) if order.environment else None
-        unit = Unit(
-            0, order.program, sources, outputs, DEFAULTS, order.name, environment=environment
-        )
+        # What it leaves behind is placed as it was.
+        options = placed_as(self._request.task_options)
+        unit = Unit(0, order.program, sources, outputs, options, order.name, None, environment)
         unit.limited = order.limited
         if order.has_modules:
             modules = inputs[order.own_inputs]

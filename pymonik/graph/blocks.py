@@ -1,0 +1,154 @@
+"""Blocks: elements of maps that are gathered into units, whatever they use of each other.
+
+Enters: a graph, and clusters of elements of some of its maps. Leaves: the graph with a `Block` for
+each cluster in place of these maps. All else stays, and names what is in blocks there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pymonik.graph.bands import Cluster
+from pymonik.graph.columns import Const, Same, Values
+from pymonik.graph.compact import Moves
+from pymonik.graph.elements import ElementGraph
+from pymonik.graph.ir import Block, Call, Element, Graph, Map, Step, inputs
+from pymonik.graph.slots import Ref, substitute
+
+
+@dataclass(frozen=True)
+class Clustered:
+    """Elements, their clusters, and a number that grows along the inputs of what is apart."""
+
+    elements: ElementGraph
+    clusters: dict[int, Cluster]
+    phase: int
+
+
+def in_blocks(graph: Graph, parts: Sequence[Clustered], phases: Mapping[int, int]) -> Graph:
+    """Return a graph with blocks in place of maps; phases: of the maps that stay, by their ids."""
+    return _Blocks(parts).graph_of(graph, phases)
+
+
+class _Places(Moves):
+    """Outputs where they are now: steps of blocks, of the block itself where it makes them.
+
+    steps: block and step, by the maps of the outputs and their places there. own: the steps of the
+    block that is being made. gone: the maps that went to blocks, by their ids.
+    """
+
+    __slots__ = ("first_step", "gone", "own", "steps")
+
+    def __init__(self, moved: Mapping[int, tuple[Any, int]], gone: Collection[int]) -> None:
+        super().__init__(moved)
+        self.gone = gone
+        self.steps: dict[tuple[int, int], tuple[Block, int]] = {}
+        self.own: dict[tuple[int, int], int] = {}
+        self.first_step = 0
+
+    def covers(self, node: Any) -> bool:
+        """Return whether the outputs of a map are elsewhere now."""
+        return id(node) in self.gone or super().covers(node)
+
+    def output(self, node: Any, index: int) -> Any:
+        """Return an output where it is now; None where it was before."""
+        key = (id(node), index)
+        if key in self.own:
+            return Same(self.own[key])
+        return Ref(*self.steps[key]) if key in self.steps else super().output(node, index)
+
+    def outputs(self, node: Any, indexes: range) -> Any:
+        """Return outputs of a list where they are now; None where some are steps of the block."""
+        if id(node) not in self.gone:
+            return super().outputs(node, indexes)
+        keys = [(id(node), index) for index in indexes]
+        if not self.own.keys().isdisjoint(keys):
+            return None
+        return [(block, range(step, step + 1)) for block, step in map(self.steps.__getitem__, keys)]
+
+    def column(self, node: Any, indexes: Sequence[int]) -> Any:
+        """Return the column of outputs where they are now; None where they were before."""
+        if id(node) not in self.gone:
+            return super().column(node, indexes)
+        return Values([self.output(node, index) for index in indexes])
+
+
+class _Blocks:
+    """The rewriting of one graph; values are named anew once the node that makes them is there."""
+
+    def __init__(self, parts: Sequence[Clustered]) -> None:
+        self._parts = parts
+        self._new: dict[int, tuple[Map, int]] = {}
+        self._places = _Places(self._new, {key for p in parts for key in p.elements.first})
+        self._calls: dict[tuple[int, int], Call] = {}
+        self._scattered: dict[int, Call] = {}
+
+    def graph_of(self, graph: Graph, phases: Mapping[int, int]) -> Graph:
+        """Return the new graph."""
+        # In a phase nothing that is apart needs anything else that is.
+        waiting: list[tuple[Any, Any, Any]] = []
+        nodes: list[Any] = []
+        for place, node in enumerate(graph.nodes):
+            if not isinstance(node, Map):
+                nodes.append(node)
+            elif id(node) not in self._places.gone:
+                waiting.append(((phases[id(node)], 0, place), node, None))
+        for number, part in enumerate(self._parts):
+            members: dict[Cluster, list[int]] = {}
+            for element, cluster in part.clusters.items():
+                members.setdefault(cluster, []).append(element)
+            for cluster, numbers in members.items():
+                key = (part.phase, 1, number, cluster)
+                waiting.append((key, part.elements, sorted(numbers)))
+        for _, what, numbers in sorted(waiting, key=lambda one: one[0]):
+            nodes.append(self._map(what) if numbers is None else self._block(what, numbers))
+        scattered = tuple(
+            (call, tuple([self._calls[key, index] for index in range(call.n or 0)]))
+            for key, call in self._scattered.items()
+        )
+        return replace(graph, nodes=tuple(nodes), scattered=graph.scattered + scattered)
+
+    def _map(self, node: Map) -> Map:
+        """Return a map that stays a map; one that names nothing new is itself."""
+        if not any(map(self._places.covers, inputs(node))):
+            return node
+        steps: list[Step] = []
+        for step in node.steps:
+            columns = tuple([column.replaced(self._places, node.n) for column in step.columns])
+            steps.append(Step(step.spec, columns, step.origins, step.wanted))
+        made = node.of_steps(tuple(steps))
+        self._new[id(node)] = made, 0
+        return made
+
+    def _block(self, elements: ElementGraph, numbers: Iterable[int]) -> Block:
+        """Return the block of some elements, in an order in which they could run."""
+        steps: list[Step] = []
+        places, depth = self._places, 0
+        for number in numbers:
+            node, index = elements.of[number]
+            places.first_step, depth = len(steps), max(depth, node.depth)
+            for step in node.steps:
+                slots = [substitute(column.at(index), places) for column in step.columns]
+                columns = [slot if type(slot) is Same else Const(slot) for slot in slots]
+                wanted = step.wanted if isinstance(step.wanted, bool) else bool(step.wanted[index])
+                steps.append(Step(step.spec, tuple(columns), (self._origin(step, index),), wanted))
+            places.own[id(node), index] = len(steps) - 1
+        block = Block(tuple(steps), depth)
+        places.steps.update({key: (block, step) for key, step in places.own.items()})
+        places.own, places.first_step = {}, 0
+        return block
+
+    def _origin(self, step: Step, index: int) -> Call:
+        """Return the call that one element of a step stands for."""
+        if len(step.origins) > 1:
+            return step.origins[index]
+        call = step.origins[0]
+        if call.n is None or call.n == 1:
+            return call
+        key = (id(call), index)
+        self._scattered[id(call)] = call
+        if key not in self._calls:
+            self._calls[key] = Element(call, index, call.liveness)
+        return self._calls[key]

@@ -1,0 +1,208 @@
+"""cluster: make several levels of a graph of small calls one unit.
+
+Where a level of a graph has few calls, such as a row of a stencil, units of one level are small,
+and each waits for those of the level before: the way there and back then costs more than the calls.
+Levels are taken together in bands, and bands cut into strips (`bands`), as high as the loss of
+parallelism allows: no path of units is longer than max(span, work / slots) where durations are
+given, and, where they are not, than span + work / slots, the length of any greedy schedule (Brent
+1974). A unit of such calls that turns out to be long hands back what it has not begun.
+
+Wide maps stay maps, which are cheaper a call, and so do calls that need a unit of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pymonik.graph.bands import Cluster, Grain, clusters
+from pymonik.graph.blocks import Clustered, in_blocks
+from pymonik.graph.elements import ElementGraph
+from pymonik.graph.ir import Graph, Map, inputs
+from pymonik.graph.paths import longest_of, path, seconds_of, span
+from pymonik.settings import settings
+
+if TYPE_CHECKING:
+    from pymonik.graph.target import Target
+
+# A level of more calls a slot makes units that are large enough, and cheaper: a map is cut faster
+# than blocks are made.
+_WIDE = 64
+# Of fewer levels there is nothing to win: a map and what gathers it have two.
+_LEVELS = 3
+# Blocks are worth it where there are a quarter fewer of them than units of single levels.
+_FEWER = 0.75
+# So many elements tell how high the bands of a large graph may be.
+_SAMPLE = 200
+# Of a graph of more elements, of which some stay apart, nobody looks for the longest path.
+_MOST = 20_000
+_HEIGHTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+
+
+def cluster(graph: Graph, target: Target) -> Graph:
+    """Make units of small calls of several levels."""
+    if not target.grain or any(isinstance(node, Map) and node.is_block for node in graph.nodes):
+        return graph
+    phases, is_given = _phases(graph, target), _is_given(graph)
+    found: list[Clustered] = []
+    for (phase, _), maps in _groups(graph, phases).items():
+        elements = ElementGraph(maps)
+        dealt = _clusters(elements, target, is_given)
+        if dealt is not None:
+            found.append(Clustered(elements, dealt, phase))
+    if not found:
+        return graph
+    made = in_blocks(graph, found, {key: phase for key, (phase, _) in phases.items()})
+    if len(found[0].elements.first) < len(phases) and not _is_short(graph, made, target, is_given):
+        return graph
+    notes = [
+        f"clustered {sum(part.elements.calls)} calls of {max(part.elements.levels) + 1} levels "
+        f"into {len(set(part.clusters.values()))} units"
+        for part in found
+    ]
+    return replace(made, notes=graph.notes + tuple(notes))
+
+
+def _is_given(graph: Graph) -> bool:
+    """Return whether somebody has said how long a call takes."""
+    maps = (node for node in graph.nodes if isinstance(node, Map))
+    return any(step.spec.options.cost is not None for node in maps for step in node.steps)
+
+
+def _is_short(graph: Graph, made: Graph, target: Target, is_given: bool) -> bool:
+    """Return whether the longest path of a graph keeps the bound that each of its parts keeps."""
+    maps = [node for node in graph.nodes if isinstance(node, Map)]
+    work = sum(seconds_of(node) * node.n for node in maps)
+    if sum(node.n for node in maps) > _MOST:
+        return False
+    before = ElementGraph(maps)
+    longest = path(before, range(len(before)))
+    return longest_of(made) <= _bound(longest, work, target, is_given)
+
+
+def _bound(longest: float, work: float, target: Target, is_given: bool) -> float:
+    share = work / max(1, target.slots)
+    return (max(longest, share) if is_given else longest + share) * (1 + 1e-9)
+
+
+def _phases(graph: Graph, target: Target) -> dict[int, tuple[int, Any]]:
+    """Return the phase and the place of each map, by its id.
+
+    The phase grows along the inputs wherever something else comes between: maps of a phase and a
+    place depend on each other directly, or not at all.
+    """
+    phases: dict[int, tuple[int, Any]] = {}
+    for node in graph.nodes:
+        if not isinstance(node, Map):
+            continue
+        place, phase = _place(node, target), 0
+        for source in inputs(node):
+            known = phases.get(id(source))
+            if known is not None:
+                phase = max(phase, known[0] + (place is None or known[1] != place))
+        phases[id(node)] = (phase, place)
+    return phases
+
+
+def _groups(graph: Graph, phases: dict[int, tuple[int, Any]]) -> dict[tuple[int, Any], list[Map]]:
+    """Return the maps that may share blocks, by phase and place."""
+    groups: dict[tuple[int, Any], list[Map]] = {}
+    for node in graph.nodes:
+        if isinstance(node, Map) and phases[id(node)][1] is not None:
+            groups.setdefault(phases[id(node)], []).append(node)
+    return groups
+
+
+def _place(node: Map, target: Target) -> Any:
+    """Return what calls must agree on to share a block; None for calls that stay as they are."""
+    slots = max(1, target.slots)
+    if not node.n or node.n * len(node.steps) > min(target.grain, _WIDE) * slots:
+        return None
+    known = target.known.get(node.name)
+    if known is not None and known > settings().unit_seconds / target.grain:
+        return None
+    if node.n > 1 and (target.chunk_size or node.spec.options.chunk_size):
+        return None
+    for step in node.steps:
+        first, spec = step.origins[0], step.spec
+        if step.ids or spec.delegates or (first.n is not None and (first.label or spec.cache)):
+            return None
+    options = node.spec.options
+    labels = tuple(sorted((options.options or {}).items()))
+    application = (
+        options.application_name,
+        options.application_version,
+        options.application_namespace,
+        options.application_service,
+        options.engine_type,
+    )
+    return (node.spec.place, labels, application)
+
+
+def _clusters(elements: ElementGraph, target: Target, is_given: bool) -> dict[int, Cluster] | None:
+    """Return the cluster of each element, None where units of single levels are as good."""
+    if max(elements.levels) + 1 < _LEVELS:
+        return None
+    cut = _Cut(elements, target, is_given)
+    for height in cut.heights():
+        found = cut.clusters(range(len(elements)), height)
+        if found is not None:
+            return found if len(set(found.values())) <= _FEWER * _apart(elements, target) else None
+    return None
+
+
+class _Cut:
+    """The ways to cut some elements into clusters that keep the limits."""
+
+    def __init__(self, elements: ElementGraph, target: Target, is_given: bool) -> None:
+        self._elements, self._target, self._is_given = elements, target, is_given
+        self._places = elements.places()
+        self._grain = Grain(max(1, target.slots), target.grain)
+
+    def heights(self) -> list[int]:
+        """Return heights of bands to try, the highest first that a part of the graph allows."""
+        some = self._sample()
+        allowed, failed = [1], 0
+        for height in _HEIGHTS:
+            if failed > 1 or height > 2 * max(self._elements.levels):
+                break
+            if self.clusters(some, height) is None:
+                failed += 1
+            else:
+                failed = 0
+                allowed.append(height)
+        return sorted(set(allowed), reverse=True)
+
+    def _sample(self) -> list[int]:
+        """Return the first elements of a graph by their levels, some hundreds of a large one."""
+        levels = self._elements.levels
+        counts = [0] * (max(levels) + 1)
+        for level in levels:
+            counts[level] += 1
+        left, last = max(_SAMPLE, 4 * max(counts)), 0
+        while last < len(counts) and left > 0:
+            left -= counts[last]
+            last += 1
+        return [number for number, level in enumerate(levels) if level < last]
+
+    def clusters(self, some: Sequence[int], height: int) -> dict[int, Cluster] | None:
+        """Return the clusters of bands so high, None where they break a limit."""
+        elements = self._elements
+        found = clusters(elements, some, self._places, height, self._grain)
+        sizes: dict[Cluster, int] = {}
+        for number, cluster in found.items():
+            sizes[cluster] = sizes.get(cluster, 0) + elements.calls[number]
+        single = max(elements.calls[number] for number in some)
+        if max(sizes.values()) > max(self._grain.calls, single):
+            return None
+        work = sum(elements.seconds[number] for number in some)
+        bound = _bound(path(elements, some), work, self._target, self._is_given)
+        return found if span(elements, found) <= bound else None
+
+
+def _apart(elements: ElementGraph, target: Target) -> int:
+    """Return how many units the maps of the elements would make, one a slot."""
+    slots = max(1, target.slots)
+    maps = {id(node): node for node, _ in elements.of}.values()
+    return sum(-(-node.n // max(1, node.n // slots)) for node in maps)
