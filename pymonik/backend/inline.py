@@ -22,6 +22,7 @@ from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.calls import Assignment, ExecutionServices, Report
 from pymonik.runtime.executor.context import serve
 from pymonik.runtime.executor.pools import served
+from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.subtasks import Subtasks, wire_plan
 from pymonik.runtime.executor.surroundings import moved, variables_of
@@ -151,7 +152,7 @@ class InlineBackend:
         unit = piece.running.unit
         inputs = [source.columns if type(source) is Outputs else source for source in unit.inputs]
         job = Assignment(Program.load(unit.payload), inputs, piece.start, piece.stop)
-        restore = running.Restorer(watch=False)
+        restore = Restorer(watch=False)
         restore.expect(variables_of(unit))
         running.STATE.environment = unit.environment
         hosting = ExecutionServices(
@@ -166,7 +167,7 @@ class InlineBackend:
         with at_home(unit.modules), as_captured(), served(), around:
             self._report(unit, run(job, hosting))
         restore.expect({})
-        running.DIRTY.clear()
+        running.CHANGES.clear()
         self._call_back()
 
     def _report(self, unit: Unit, reports: Iterable[Report]) -> None:

@@ -3,7 +3,7 @@
 The executor writes, the host reads: now and then, so that a value is known while the next call
 runs, and after the executor's death, so that what had ended does not run again. The journal has the
 records of elements that ended since the last report; behind it stand the steps of the element that
-runs now, overwritten when that ends. Both are a log each (`wire.log`).
+runs now, overwritten when that ends. Both are a log each (`wire.shared_log`).
 
     numbers: element · step · deadline (ns, 0: none) · unit (-1: none) · two of the elements ·
              two of the steps · the first element of the journal · how often it was begun ·
@@ -28,7 +28,7 @@ from pymonik.system.memory_file import open_memory_file
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.wire.activation_log import ActivationLog
-from pymonik.wire.log import Log, LogReader
+from pymonik.wire.shared_log import SharedLog, SharedLogReader
 
 logger = logging.getLogger("pymonik.host")
 
@@ -72,8 +72,8 @@ class Page:
         self._map = mmap.mmap(fd, _WITH_LOG)
         self._bytes = memoryview(self._map)
         self.numbers = self._bytes[:_NUMBERS].cast("q")
-        self._elements = Log(self._bytes[_NUMBERS:_SIZE], self.numbers[ELEMENTS:STEPS])
-        self._steps = Log(self._bytes[_NUMBERS:_SIZE], self.numbers[STEPS:FIRST])
+        self._elements = SharedLog(self._bytes[_NUMBERS:_SIZE], self.numbers[ELEMENTS:STEPS])
+        self._steps = SharedLog(self._bytes[_NUMBERS:_SIZE], self.numbers[STEPS:FIRST])
         # Notes an element of a unit of one step, where its record can be noted as it is.
         self.add_plain = self._elements.add_plain
         self.log = ActivationLog(self.numbers, LOG, self._bytes[_SIZE:])
@@ -165,7 +165,7 @@ def _key(unit: int, first: int) -> int:
 
 def _parsed(numbers: list[int], data: bytes) -> Journal:
     unit, first = numbers[UNIT], numbers[FIRST]
-    elements, steps = LogReader(), LogReader()
+    elements, steps = SharedLogReader(), SharedLogReader()
     try:
         elements.read(data, 0, numbers[ELEMENTS:STEPS], _key(unit, first))
         steps.read(data, elements.end, numbers[STEPS:FIRST], elements.checksum ^ _OF_STEPS)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.calls import Assignment, ExecutionServices, Report
+from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.subtasks import Subtasks
 from pymonik.values.content import Content
@@ -65,14 +66,14 @@ def reports(
     program = Program(tuple([steps] if isinstance(steps, StepCode) else steps), n)
     job = Assignment(program, sources, given.pop("start", 0), given.pop("stop", n), **given)
     subtasks = Subtasks(8, False, True)
-    restore = running.Restorer(watch=False)
+    restore = Restorer(watch=False)
     load = functions or (lambda function: function.load())
     hosting = ExecutionServices("here", load, page or Page(), (), subtasks, restore)
-    running.DIRTY.clear()
+    running.CHANGES.clear()
     try:
         return list(run(job, hosting))
     finally:
-        running.DIRTY.clear()
+        running.CHANGES.clear()
 
 
 def records(*args: Any, **given: Any) -> list[Any]:

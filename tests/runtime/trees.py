@@ -13,6 +13,7 @@ from pymonik.runtime.executor import lazy_tasks
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.calls import Assignment, ExecutionServices, Report
 from pymonik.runtime.executor.lazy_tasks import LazyTasks
+from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.resume import Death
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.subtasks import Subtasks, wire_plan
@@ -52,7 +53,7 @@ class Host:
         self.page.begin(0, 0)
         self.page.numbers[IDLE] = is_idle
         self.subtasks = Subtasks(2, False, True)
-        restore = running.Restorer(watch=False)
+        restore = Restorer(watch=False)
         load: Callable[[Any], Any] = functools.cache(lambda function: function.load())
         self.hosting = ExecutionServices("here", load, self.page, (), self.subtasks, restore)
         lazy = LazyTasks(self.hosting)
@@ -68,7 +69,7 @@ class Host:
             (report,) = run(job, self.hosting)
         finally:
             CURRENT.reset(token)
-            running.DIRTY.clear()
+            running.CHANGES.clear()
         return report
 
     def left(self) -> list[str]:

@@ -17,8 +17,8 @@ from pymonik.runtime.executor.call_contexts import CallContexts
 from pymonik.runtime.executor.context import context
 from pymonik.runtime.executor.durations import Durations
 from pymonik.runtime.executor.feed import ArgumentReader
+from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.resume import CompletedOps, Death, Deaths
-from pymonik.runtime.executor.state import Restorer
 from pymonik.runtime.executor.subtasks import Subtasks
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure

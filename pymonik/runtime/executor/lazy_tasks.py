@@ -177,7 +177,7 @@ class LazyTasks:
         return (record if handle is None else handle,)
 
     def _frozen(self, code: StepCode, value: Any) -> Any:
-        if running.LEFT:
+        if running.CLEANUPS:
             running.clean_up()
         if type(value) in IMMEDIATE or type(value) is Failure:
             return value

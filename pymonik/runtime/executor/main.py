@@ -191,7 +191,8 @@ class Executor:
         from pymonik.runtime.executor.context import serve
         from pymonik.runtime.executor.logs import forward, use_level
         from pymonik.runtime.executor.pools import serve as serve_pools
-        from pymonik.runtime.executor.state import STATE, Restorer, use_token
+        from pymonik.runtime.executor.restorer import Restorer
+        from pymonik.runtime.executor.state import STATE, use_token
         from pymonik.runtime.executor.subtasks import Subtasks
         from pymonik.runtime.executor.unit_runner import UnitRunner
 

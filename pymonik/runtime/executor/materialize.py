@@ -113,7 +113,7 @@ def is_there(mat: Materialize) -> bool:
 
 def _refuse_two(mat: Materialize, target: str) -> None:
     placed = running.PLACED.setdefault(target, mat.content_hash)
-    running.DIRTY.append("placed")
+    running.CHANGES.append("placed")
     if placed != mat.content_hash:
         raise MaterializeError(
             f"the task takes two different files at {mat.worker_path!r}: give each its own place"

@@ -161,7 +161,7 @@ class PlainSteps:
                 keep = step.keep
                 is_stored = keep is True or bool(keep and keep[number])
                 columns[output].append(value if is_stored else None)
-            if running.LEFT:
+            if running.CLEANUPS:
                 running.clean_up()
             is_noted = is_noted and note((value,))
         return len(self._steps), is_noted, NOTHING, None

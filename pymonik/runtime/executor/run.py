@@ -182,7 +182,7 @@ class _Runner:
                 self.hosting.restore()
             made.append(self._store(place, number, given, self.uses[place]))
             given, raised = NOTHING, None
-            if running.LEFT:
+            if running.CLEANUPS:
                 running.clean_up()
             if self.hosting.subtasks.diverted is not None:
                 self._divert(number, place, made)
@@ -344,7 +344,7 @@ class _Runner:
             if later in self.outputs:
                 self.columns[self.outputs[later]].append(None)
             self._bind(later, number, handles[later])
-        if running.DIRTY:  # values at hand may have been files, put in place to be recorded again
+        if running.CHANGES:  # values at hand may have been files, put in place to be recorded again
             self.hosting.restore()
 
     def _bind(self, place: int, number: int, handle: Any) -> None:

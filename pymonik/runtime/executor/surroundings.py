@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pymonik.runtime.executor.call_contexts import CallContexts
 from pymonik.runtime.executor.logs import use_levels
-from pymonik.runtime.executor.state import Restorer
+from pymonik.runtime.executor.restorer import Restorer
 from pymonik.system.arithmetic import DEFAULT
 from pymonik.system.surroundings import (
     NO_CHANGES,

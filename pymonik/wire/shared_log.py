@@ -29,7 +29,7 @@ _KIND_SHIFT = 28
 _CHECK_BITS = 29
 
 
-class Log:
+class SharedLog:
     """A log to append to, in `data`; `numbers` are the two that say how long it is."""
 
     def __init__(self, data: memoryview, numbers: memoryview) -> None:
@@ -106,7 +106,7 @@ class Log:
         return True
 
 
-class LogReader:
+class SharedLogReader:
     """What is read of a log: `plain` entries, and `pickled` ones behind them."""
 
     def __init__(self) -> None:
