@@ -6,9 +6,14 @@ Enters: code objects. Leaves: names of modules. Where modules lie is the busines
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
+
+# What imports a module whose name it is given, and what such a name is.
+_BY_NAME = frozenset(("import_module", "__import__"))
+_MODULE = re.compile(r"\.*[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 class ModuleSource(NamedTuple):
@@ -21,7 +26,10 @@ class ModuleSource(NamedTuple):
 
 
 def imported_by(code: types.CodeType, package: str) -> Iterator[str]:
-    """Return the modules that a code object imports when it runs, also from within."""
+    """Return the modules that a code object imports when it runs, also from within.
+
+    Those as well whose names are constants of code that imports by name.
+    """
     import dis
 
     if dis.opmap["IMPORT_NAME"] in code.co_code[::2]:
@@ -32,9 +40,13 @@ def imported_by(code: types.CodeType, package: str) -> Iterator[str]:
                 yield from named(instruction.argval, level, listed or (), package)
             elif instruction.opname.startswith("LOAD_"):
                 before.append(instruction.argval)
+    is_dynamic = not _BY_NAME.isdisjoint(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from imported_by(constant, package)
+        elif is_dynamic and isinstance(constant, str) and _MODULE.fullmatch(constant):
+            level = len(constant) - len(constant.lstrip("."))
+            yield from named(constant[level:], level, (), package)
 
 
 def named(module: str, level: int, listed: Iterable[str], package: str) -> Iterator[str]:

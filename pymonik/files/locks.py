@@ -12,6 +12,8 @@ import os
 from pathlib import Path
 from types import TracebackType
 
+from pymonik.files.private import make_folder_above
+
 
 class BusyError(Exception):
     """Somebody else has the lock, and the caller did not want to wait."""
@@ -22,7 +24,7 @@ class Lock:
 
     def __init__(self, path: Path, *, shared: bool = False, wait: bool = True) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder_above(path)
         operation = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
         self._descriptor = _lock(path, operation)
         # Whoever had the lock before may have removed its file: then ours is a lock on nothing.

@@ -107,11 +107,14 @@ def materialize(source: str | os.PathLike[str], worker_path: str | os.PathLike[s
 
 def _path_of(name: str, given: str | os.PathLike[str]) -> Path:
     try:
-        return Path(os.fsdecode(given))
+        text = os.fsdecode(given)
     except TypeError:
         raise TypeError(
             f"materialize takes a path as {name}, not {given!r} ({type(given).__name__})"
         ) from None
+    if "\0" in text:
+        raise ValueError(f"materialize takes a path as {name}: {text!r} has a NUL, which none has")
+    return Path(text)
 
 
 def read_source(mat: Materialize) -> bytes:

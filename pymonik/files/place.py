@@ -58,7 +58,10 @@ def target_of(mat: Materialize, root: Path) -> Path:
     """Return where `mat` belongs; a relative path that leaves `root` is a `MaterializeError`."""
     path = Path(mat.worker_path)
     if path.is_absolute():
-        return Path(os.path.normpath(path))
+        target = Path(os.path.normpath(path))
+        if not target.name:
+            raise MaterializeError(f"{mat.worker_path!r} is no place for a file: name one below it")
+        return target
     home = os.path.realpath(root)
     inside = os.path.normpath(os.path.join(home, path))
     parent = os.path.realpath(os.path.dirname(inside))

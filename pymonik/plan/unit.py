@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from pymonik.foreign import harmless
 from pymonik.humanize import counted
 from pymonik.system.surroundings import Changes
 from pymonik.values.content import Content
@@ -109,7 +110,8 @@ class Unit:
         return (source for source in self.inputs if type(source) is Outputs)
 
     def __repr__(self) -> str:
-        return f"<Unit {self.number}: {self.name} × {self.n}, {counted(len(self.inputs), 'input')}>"
+        name, inputs = harmless(self.name), counted(len(self.inputs), "input")
+        return f"<Unit {self.number}: {name} × {self.n}, {inputs}>"
 
 
 class ValueLocation(NamedTuple):

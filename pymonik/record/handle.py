@@ -21,6 +21,7 @@ from typing import (
 
 from pymonik._pickled import public
 from pymonik.errors import LazyValueError, OptionsError
+from pymonik.foreign import harmless
 from pymonik.record.owner import Owner
 
 T_co = TypeVar("T_co", covariant=True)
@@ -188,7 +189,7 @@ class ResultHandle(Generic[T_co]):
         return hash((id(self._node), self._index))
 
     def __repr__(self) -> str:
-        return f"<ResultHandle {self._client.views.describe(self)}>"
+        return f"<ResultHandle {harmless(self._client.views.describe(self))}>"
 
     def _repr_html_(self) -> str:
         return self._client.views.html(repr(self), [self._node])

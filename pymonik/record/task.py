@@ -17,6 +17,7 @@ from pymonik._pickled import pickled, public
 from pymonik.capture.function import SMALL
 from pymonik.environment.parse import environment_of
 from pymonik.errors import NoClientError, TaskDefinitionError
+from pymonik.foreign import harmless
 from pymonik.graph.columns import Const
 from pymonik.graph.slots import Template
 from pymonik.record.arguments import Arguments
@@ -273,7 +274,7 @@ class Task(Generic[P, R]):
         return _bound(self, instance)
 
     def __repr__(self) -> str:
-        return f"<Task {self.func_name}>"
+        return f"<Task {harmless(self.func_name)}>"
 
 
 def _client(given: Any) -> Scope:

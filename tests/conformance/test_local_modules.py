@@ -347,6 +347,26 @@ with Pymonik():
     assert script(source, {"model.py": "VALUE = 2 + 0\n"}) == ["(2, 2)"]
 
 
+def test_a_module_imported_by_its_name_travels_and_is_part_of_the_key(
+    script: Any, tmp_path: Path
+) -> None:
+    source = (
+        HEAD
+        + """
+import importlib
+@task(pure=True, cache=True)
+def use():
+    return importlib.import_module("shapes.units").FACTOR, __import__("model").VALUE
+with Pymonik():
+    print(use.invoke().get())
+"""
+    )
+    for value in (1, 2, 1):
+        files = {**PACKAGE, "model.py": f"VALUE = {value}\n# {value * 'x'}\n"}
+        shown = script(source, files, PYMONIK_CACHE=str(tmp_path / "values"))
+        assert shown == [f"(10, {value})"]
+
+
 NAMED = (
     HEAD
     + """

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pymonik import Pymonik, Task
 from pymonik.analysis.session.tasks import SessionTask
 from pymonik.cli.tables import indented, table
 from pymonik.draw.formats import FORMATS
@@ -131,3 +132,12 @@ def test_a_log_line_is_one_line_of_json_whatever_is_in_it() -> None:
 def test_credentials_are_no_part_of_a_message(text: str, stars: str, none: str) -> None:
     assert redacted(text) == stars
     assert without_credentials(text) == none
+
+
+def test_what_shows_itself_moves_no_cursor() -> None:
+    named = Task(abs, func_name=NASTY)
+    with Pymonik(backend="inline") as client:
+        handle = named.invoke(-1)
+        plan = client.plan()
+        for one in (named, handle, handle.wait(), *plan.units, *plan.graph.nodes):
+            assert not CONTROL.search(repr(one)), repr(one)

@@ -224,5 +224,7 @@ def test_paths_may_be_bytes_and_what_is_none_is_named(tmp_path: Path) -> None:
     assert (mat.source_path, mat.worker_path) == (str(tmp_path / "a"), "data/a")
     with pytest.raises(TypeError, match="a path as worker_path, not 3"):
         materialize(tmp_path / "a", 3)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"a path as worker_path: 'a\\x00b' has a NUL"):
+        materialize(tmp_path / "a", "a\0b")
     with pytest.raises(TypeError, match="a path as source, not None"):
         materialize(None, "a")  # type: ignore[arg-type]

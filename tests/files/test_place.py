@@ -227,6 +227,12 @@ def test_content_that_is_not_what_was_promised_changes_nothing(root: Path, tmp_p
     assert leftovers(root) == []
 
 
+@pytest.mark.parametrize("path", ["/", "//", "/x/.."])
+def test_the_root_of_all_files_is_no_place(root: Path, path: str) -> None:
+    with pytest.raises(MaterializeError, match="is no place for a file: name one below it"):
+        place(a_file(b"x", path), b"x", root)
+
+
 def test_an_error_names_the_source_and_the_place(root: Path) -> None:
     (root / "file").touch()
     with pytest.raises(MaterializeError, match=r"'/src' at '.*/file/a'") as caught:

@@ -13,6 +13,7 @@ import pytest
 from pymonik.cache.store import ValueStore
 from pymonik.files import private
 from pymonik.files.folder_cache import cache_folder
+from pymonik.files.locks import Lock
 from pymonik.runs.store import RunStore as Runs
 from pymonik.runtime.worker.server import _remove_dead_socket
 from pymonik.settings import settings
@@ -42,7 +43,9 @@ def test_what_is_kept_is_of_this_user_alone(
     monkeypatch.setenv("PYMONIK_RUNS", str(tmp_path / "data" / "runs"))
     with Runs.open():
         pass
-    folders = ["new", "new/values", "data", "data/runs"]
+    with Lock(tmp_path / "cache" / "locks" / "a"):
+        pass
+    folders = ["new", "new/values", "data", "data/runs", "cache", "cache/locks"]
     assert {mode(tmp_path / name) for name in folders} == {0o700}
     assert mode(tmp_path / "new/values/k") == mode(tmp_path / "data/runs/runs.sqlite") == 0o600
 

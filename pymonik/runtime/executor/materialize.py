@@ -121,7 +121,13 @@ def _refuse_two(mat: Materialize, target: str) -> None:
 
 
 def _was_right(mat: Materialize, target: str) -> bool:
-    return _seen.get(target) == ((mat.content_hash, mat.mode), _signature(target))
+    seen = _seen.get(target)
+    # In this order: what nobody has put there may be large.
+    return (
+        seen is not None
+        and seen[0] == (mat.content_hash, mat.mode)
+        and seen[1] == _signature(target)
+    )
 
 
 def _remember(mat: Materialize, target: str) -> None:
