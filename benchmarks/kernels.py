@@ -51,6 +51,12 @@ def cell(left: int, here: int, right: int, work: int) -> int:
     return mix(left, here, right)
 
 
+def joined(work: int, *values: int) -> int:
+    """Be one call of a pattern: spin, then join values so that swapping any two shows."""
+    spin(work)
+    return sum(place * value for place, value in enumerate(values, 1)) % MODULUS
+
+
 def total(array: np.ndarray, offset: int) -> float:
     """Read the whole array."""
     return float(array.sum()) + offset

@@ -17,7 +17,7 @@ from itertools import count
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import metg
+from benchmarks import metg, patterns
 from benchmarks.footprint import Footprint
 from benchmarks.kernels import (
     add,
@@ -25,6 +25,7 @@ from benchmarks.kernels import (
     cell,
     identity,
     increment,
+    joined,
     load_library,
     mix,
     nap,
@@ -148,14 +149,31 @@ def stencil_metg(peer: Peer, steps: int) -> float:
     last = first
     for _ in range(steps):
         last = [mix(last[i - 1], last[i], last[(i + 1) % WIDTH]) for i in range(WIDTH)]
+    return _metg(peer, lambda work: peer.stencil(cell, first, steps, work), last, steps)
+
+
+def pattern_metg(pattern: str) -> Callable[[Peer, int], float]:
+    """Return a measure of METG(50 %) in microseconds of a pattern, `WIDTH` by so many steps."""
+
+    def measure(peer: Peer, steps: int) -> float:
+        first, wiring = list(range(WIDTH)), patterns.wiring(pattern, WIDTH, steps)
+        last = first
+        for step in wiring:
+            last = [joined(1, *(last[place] for place in places)) for places in step]
+        return _metg(peer, lambda work: peer.pattern(joined, first, wiring, work), last, steps)
+
+    return measure
+
+
+def _metg(peer: Peer, call: Callable[[int], list[int]], wanted: list[int], steps: int) -> float:
+    """Search the granularity of a graph, `WIDTH` by `steps`, that is called with work a task."""
 
     def run(work: int) -> float:
-        seconds, row = clock(lambda: peer.stencil(cell, first, steps, work))
-        expect(row, last)
+        seconds, row = clock(lambda: call(work))
+        expect(row, wanted)
         return seconds
 
     kernel = metg.Kernel.calibrate()
-
     end = time.perf_counter() + METG_SECONDS
 
     def sample(work: int) -> metg.Sample:
@@ -164,6 +182,16 @@ def stencil_metg(peer: Peer, steps: int) -> float:
         return metg.measure(run, kernel, work, WIDTH * steps, peer.workers)
 
     return metg.search(sample, kernel) * 1e6
+
+
+def subtask_cost(peer: Peer, depth: int) -> float:
+    """Return microseconds a task of a tree that makes its tasks as it goes."""
+    seconds, value = clock(lambda: peer.subtasks(depth))
+    before, number = 0, 1
+    for _ in range(depth):
+        before, number = number, before + number
+    expect(value, before)
+    return seconds / (3 * number - 2) * 1e6
 
 
 def broadcast_time(way: str) -> Callable[[Peer, int], float]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import fresh, measures
 from benchmarks.budgets import Budget
+from benchmarks.patterns import PATTERNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,6 +89,12 @@ def running() -> Iterator[Program]:
         yield Program(f"chain-{name.split()[0]}", f"a link: {name}", "µs", measure, *links)
     cells = Budget(0.6, of=("stencil", "threads"))
     yield Program("stencil", "METG(50 %), 8 × 200", "µs", measures.stencil_metg, 200, 3, cells)
+    for pattern in PATTERNS:
+        name, title = f"metg-{pattern}", f"METG(50 %), {pattern} 8 × 50"
+        like_threads = Budget(0.6, of=(name, "threads"))
+        yield Program(name, title, "µs", measures.pattern_metg(pattern), 50, 3, like_threads)
+    title = "a sub-task in a tree of 7 750"
+    yield Program("subtasks", title, "µs", measures.subtask_cost, 17, 6, Budget(20))
 
 
 def moving() -> Iterator[Program]:

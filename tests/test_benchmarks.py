@@ -28,14 +28,17 @@ RECORDED = {
 }
 CALLS = {"record-call", "memory-call"}
 BLOCKS = {"block", "unequal"}
+# Tasks that make tasks, where a pool of two would wait for itself; and graphs of rows.
+SUBTASKS = {"subtasks"}
+PATTERNS = {name for name in PROGRAMS if name.startswith("metg-")}
 HANDLES = {"broadcast-put", "broadcast-loop", "compare"}
 LEFT_OUT = {
     "pymonik": set(),
-    "threads": RECORDED | CALLS | HANDLES,
-    "processes": RECORDED | CALLS | HANDLES,
-    "pool": RECORDED | CALLS | HANDLES | BLOCKS,
-    "joblib": RECORDED | CALLS | HANDLES | BLOCKS | {"loop", "single"},
-    "dask": RECORDED | HANDLES | BLOCKS,
+    "threads": RECORDED | CALLS | HANDLES | SUBTASKS,
+    "processes": RECORDED | CALLS | HANDLES | SUBTASKS,
+    "pool": RECORDED | CALLS | HANDLES | BLOCKS | SUBTASKS | PATTERNS,
+    "joblib": RECORDED | CALLS | HANDLES | BLOCKS | {"loop", "single"} | SUBTASKS | PATTERNS,
+    "dask": RECORDED | HANDLES | BLOCKS | SUBTASKS | PATTERNS,
 }
 
 

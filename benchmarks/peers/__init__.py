@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from benchmarks.patterns import Wiring
+
     Function = Callable[..., Any]
 
 PEERS = {
@@ -87,6 +89,14 @@ class Peer:
 
     def stencil(self, function: Function, row: list[int], steps: int, work: int) -> list[int]:
         """Compute a ring's cells from their three neighbours in the step before, `steps` times."""
+        raise Unsupported
+
+    def pattern(self, function: Function, row: list[int], wiring: Wiring, work: int) -> list[int]:
+        """Compute row after row; each value takes those of the row before that the wiring says."""
+        raise Unsupported
+
+    def subtasks(self, depth: int) -> int:
+        """Compute a Fibonacci number by tasks that make tasks, down to 0 and 1."""
         raise Unsupported
 
     def broadcast(self, array: np.ndarray, tasks: int) -> list[float]:

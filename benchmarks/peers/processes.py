@@ -64,6 +64,13 @@ class Processes(Peer):
             row = list(self.pool.map(function, left, row, right, repeat(work), chunksize=chunk))
         return row
 
+    def pattern(self, function, row, wiring, work):
+        chunk = -(-len(row) // self.workers)
+        for step in wiring:
+            columns = zip(*([row[i] for i in places] for places in step), strict=True)
+            row = list(self.pool.map(function, repeat(work), *columns, chunksize=chunk))
+        return row
+
     def broadcast(self, array, tasks):
         with shared(array) as name:
             found = self.pool.map(shared_total, repeat(name), repeat(array.size), range(tasks))

@@ -16,6 +16,20 @@ class Discard(Exception):
     """Leaves a client's block so that nothing recorded in it is sent."""
 
 
+@task
+def plus(left, right):
+    """Add two numbers."""
+    return left + right
+
+
+@task
+def fibonacci(number):
+    """Be a tree of tasks that do next to nothing."""
+    if number < 2:
+        return number
+    return plus.invoke(fibonacci.invoke(number - 1), fibonacci.invoke(number - 2), delegate=True)
+
+
 class PymonikLocal(Peer):
     """One client, kept open; a second one for calls that are only recorded."""
 
@@ -69,6 +83,15 @@ class PymonikLocal(Peer):
                 call.invoke(row[i - 1], row[i], row[(i + 1) % width], work) for i in range(width)
             ]
         return [handle.get() for handle in row]
+
+    def pattern(self, function, row, wiring, work):
+        call = self.task(function)
+        for step in wiring:
+            row = [call.invoke(work, *(row[i] for i in places)) for places in step]
+        return [handle.get() for handle in row]
+
+    def subtasks(self, depth):
+        return fibonacci.invoke(depth).get()
 
     def broadcast(self, array, tasks):
         return self.task(total).map_invoke([(array, offset) for offset in range(tasks)]).get()

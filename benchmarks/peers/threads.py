@@ -43,6 +43,12 @@ class Threads(Peer):
             row = list(self.pool.map(function, left, row, right, repeat(work)))
         return row
 
+    def pattern(self, function, row, wiring, work):
+        for step in wiring:
+            columns = zip(*([row[i] for i in places] for places in step), strict=True)
+            row = list(self.pool.map(function, repeat(work), *columns))
+        return row
+
     def broadcast(self, array, tasks):
         return list(self.pool.map(total, repeat(array), range(tasks)))
 
