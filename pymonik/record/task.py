@@ -150,10 +150,13 @@ class Task(Generic[P, R]):
         ...     add.invoke(1, add.invoke(2, 3)).get()
         6
         """
-        if self._signature.ours:
+        signature = self._signature
+        if signature.ours:
             pymonik, delegate, task_options = self._ours(kwargs, pymonik, delegate, task_options)
         scope = current_recorder() if pymonik is NOT_GIVEN else _client(pymonik)
         recorder: Recorder = scope.recorder
+        if delegate is NOT_GIVEN:  # compared: to ask it for its truth costs more than all here
+            delegate = False
         if recorder.state.is_closing or delegate:
             recorder.state.check(bool(delegate))
         label = None
@@ -164,16 +167,15 @@ class Task(Generic[P, R]):
                 demand(task_options)
             task_options, label = recorder.call_options(kwargs, task_options)
         count = len(args)
-        if kwargs or not self._signature.low <= count <= self._signature.high:
-            self._signature.check(args, kwargs)
+        if kwargs or not signature.low <= count <= signature.high:
+            signature.check(args, kwargs)
         frame = sys._getframe(1)
         keywords: tuple[str, ...] = tuple(kwargs) if kwargs else ()
         slots, shares = (*args, *kwargs.values()) if kwargs else args, False
         for value in slots:
             if type(value) not in SMALL:
-                slots, shares = captured(
-                    recorder.arguments, slots, lambda: self._labels(count, keywords)
-                )
+                labels = functools.partial(self._labels, count, keywords)
+                slots, shares = captured(recorder.arguments, slots, labels)
                 break
         specs = recorder.specs
         code = specs.code_for(self)

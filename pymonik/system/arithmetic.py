@@ -43,9 +43,12 @@ def arithmetic() -> Arithmetic:
 def glance() -> tuple[Any, ...]:
     """Return what differs when settings do, as fast as can be; see `kept` for a copy of it."""
     prec = rounding = traps = None
-    if (module := sys.modules.get("decimal")) is not None:
+    modules = sys.modules
+    if "decimal" in modules and (module := modules["decimal"]) is not None:
         context = module.getcontext()
         prec, rounding, traps = context.prec, context.rounding, context.traps
+    if "numpy" not in modules:
+        return prec, rounding, traps, None
     variable = getattr(sys.modules.get("numpy._core.umath"), "_extobj_contextvar", None)
     if variable is not None:  # NumPy 2: immutable, and another one when it is set
         return prec, rounding, traps, variable.get(None)
