@@ -16,6 +16,7 @@ class Traits:
     grain: the most small calls of several levels that make one unit, 0 for none: many where a unit
     costs as much as a hundred small calls.
     shares_process: runs calls in the process of the client, with what is installed there.
+    has_executors: runs calls in processes of this machine, which may be started ahead.
     carries_out: runs calls at all; there is nothing to record of a backend that does not.
     greeting: what is logged when one opens; takes the number of calls that run at once.
     """
@@ -26,6 +27,7 @@ class Traits:
     isolates_delegating: bool = False
     grain: int = 0
     shares_process: bool = False
+    has_executors: bool = False
     carries_out: bool = True
     greeting: str = ""
 
@@ -38,7 +40,7 @@ _LOCAL = "no cluster is configured: the embedded engine runs on this machine, %d
 TRAITS = {
     traits.name: traits
     for traits in (
-        Traits("local", is_here=True, greeting=_LOCAL),
+        Traits("local", is_here=True, has_executors=True, greeting=_LOCAL),
         Traits("inline", is_here=True, shares_process=True),
         Traits("dry-run", isolates_delegating=True, grain=_GRAIN, carries_out=False),
         Traits("armonik", is_remote=True, isolates_delegating=True, grain=_GRAIN),

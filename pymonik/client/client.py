@@ -122,7 +122,7 @@ class Pymonik(Scope):
     def create(self) -> Pymonik:
         """Open the backend; done by the first flush if it was not done before. Returns itself."""
         self.parts.state.check_open()
-        self.parts.engine.open()
+        self.parts.open()
         return self
 
     def close(self) -> None:

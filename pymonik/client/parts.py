@@ -94,6 +94,16 @@ class ClientParts:
         self._settings.endpoint = backends.endpoint(endpoint)
         self.engine.name = self._settings.backend_name
 
+    def open(self) -> None:
+        """Open the backend, of which a program that does so will need an executor."""
+        watch = self._surroundings
+        if self.engine.backend is None and self.engine.traits.has_executors and watch is not None:
+            from pymonik.runtime.host.ahead import start_ahead
+
+            if self._settings.environment is None:
+                start_ahead(watch.base, self._settings.workers)
+        self.engine.open()
+
     def _open(self, name: str) -> Backend:
         """Open a backend, for `LazyBackend`."""
         self.state.check_open()

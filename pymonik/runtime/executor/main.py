@@ -289,4 +289,7 @@ def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:
     # Registered first, it is called last: what follows `serve` is the end of any Python process.
     # What tasks have left for it, functions of `atexit`, finalizers, open files, has its turn.
     atexit.register(executor.fall_silent)
+    # All that the first unit needs, loaded before it comes: this process may be started ahead.
+    import pymonik.runtime.executor.unit_runner  # noqa: F401
+
     executor.serve()

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pymonik.errors import WireError
-from pymonik.runtime.host.process import Process
+from pymonik.runtime.host.process import Process, options_of
 from pymonik.runtime.host.start_failures import StartFailures
-from pymonik.runtime.host.start_state import available_cpus, module_path, origin_of, way_back
+from pymonik.runtime.host.start_state import module_path, origin_of, threads_of, way_back
 from pymonik.system.safe_logging import safe_logger
 from pymonik.wire.journal import Journal
 from pymonik.wire.logs import relay
@@ -112,13 +112,12 @@ class ExecutorPool:
             "level": logging.getLogger().getEffectiveLevel(),
             **self._hello,
         }
-        threads = max(1, available_cpus() // self._size)
+        threads, base = threads_of(self._size), self._hello.get("surroundings")
         may_be_shared = environment is None and self._reserve is not None
-        origin = origin_of(self._hello, threads) if may_be_shared else None
+        origin = origin_of(base, threads) if may_be_shared else None
         try:
-            process = self._taken(origin, number, hello) or Process(
-                number, environment, hello, threads, built
-            )
+            process = self._taken(origin) or Process(threads, options_of(base), environment, built)
+            process.greet(number, hello)
         except Exception as error:
             logger.warning("an executor could not be started: %s", error)
             self.failures.note(environment, number, self._started, str(error), 1)
@@ -148,13 +147,10 @@ class ExecutorPool:
         process.listened = selectors.EVENT_READ
         self._selector.register(process.socket, selectors.EVENT_READ, process)
 
-    def _taken(self, origin: Hashable, number: int, hello: dict[str, Any]) -> Process | None:
-        process = None
-        if origin is not None and self._reserve is not None:
-            process = self._reserve.take(origin)
-        if process is not None:
-            process.reuse(number, hello)
-        return process
+    def _taken(self, origin: Hashable) -> Process | None:
+        if origin is None or self._reserve is None:
+            return None
+        return self._reserve.take(origin)
 
     def bind(self, number: int) -> None:
         """Let an executor end with this pool: calls have left something for its end."""

@@ -31,6 +31,7 @@ _ALIVE: weakref.WeakSet[Process] = weakref.WeakSet()
 if TYPE_CHECKING:
     from pymonik.environment.builder import Built
     from pymonik.environment.value import Environment
+    from pymonik.system.surroundings import Surroundings
 
 _ROOT = os.path.dirname(PACKAGE)
 _BOOT = (
@@ -43,14 +44,19 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEX
 
 
 class Process:
-    """A running executor. environment: the one it lives in, None for that of the host."""
+    """A running executor, which serves a host once it is greeted.
+
+    threads: of the libraries in it. options: of its interpreter. environment: the one it lives in,
+    None for that of the host; built: how it lives there.
+    """
+
+    number: int
 
     def __init__(
         self,
-        number: int,
-        environment: Environment | None,
-        hello: dict[str, Any],
         threads: int,
+        options: Sequence[str],
+        environment: Environment | None = None,
         built: Built | None = None,
     ) -> None:
         self.environment = environment
@@ -79,28 +85,28 @@ class Process:
             self._crash = open_crash_file()
             ours.callback(os.close, self._crash)
             inherited = (end.fileno(), lifeline, page_fd, self._crash)
-            self._popen = _start(inherited, threads, built, options_of(hello))
+            self._popen = _start(inherited, threads, built, options)
             # Closed by `end`, or here and now if it did not start.
             self._ours = ours.pop_all()
         self.socket.setblocking(False)
         self.outbox = Outbox(self.socket)
         _ALIVE.add(self)
-        self.reused = False
-        self._greet(number, hello)
-
-    def _greet(self, number: int, hello: dict[str, Any]) -> None:
-        self.number = number
         # Whether it has said to this host that it is there, and whether it has said anything else.
         # Before, its page may hold a unit of another host, which had the same number.
         self.ready = self.proven = False
         self.kill_reason = ""
-        self.send("hello", {**hello, "token": self._token})
+        # Whether it has served a host, and another one before that.
+        self._is_greeted = self.reused = False
 
-    def reuse(self, number: int, hello: dict[str, Any]) -> None:
-        """Let it serve another host, under another number."""
-        self.reused = True
-        self._page.look_anew()
-        self._greet(number, hello)
+    def greet(self, number: int, hello: dict[str, Any]) -> None:
+        """Let it serve a host, under a number that it has there; it may have served another."""
+        self.reused, self._is_greeted = self._is_greeted, True
+        if self.reused:
+            self._page.look_anew()
+        self.number = number
+        self.ready = self.proven = False
+        self.kill_reason = ""
+        self.send("hello", {**hello, "token": self._token})
 
     def is_alive(self) -> bool:
         """Return whether the process runs."""
@@ -198,7 +204,7 @@ def _start(
     inherited: tuple[int, int, int, int],
     threads: int,
     built: Built | None,
-    options: Sequence[str] = (),
+    options: Sequence[str],
 ) -> subprocess.Popen[bytes]:
     """Start an interpreter. inherited: its socket, lifeline, page and crash file."""
     if sys.platform == "win32":
@@ -217,9 +223,9 @@ def _start(
     )
 
 
-def options_of(hello: dict[str, Any]) -> list[str]:
+def options_of(surroundings: Surroundings | None) -> list[str]:
     """Return the options of executors: -O, -W and -X hold for calls as they do for the program."""
-    if hello.get("surroundings") is None:
+    if surroundings is None:
         return []
     given: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     return given

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 import threading
 import time
 from collections import deque
@@ -19,7 +18,7 @@ from typing import NamedTuple
 
 from pymonik.runtime.host.pool import ExecutorPool, relay_logs
 from pymonik.runtime.host.process import Process
-from pymonik.runtime.host.start_state import available_cpus
+from pymonik.runtime.host.start_state import available_cpus, ends_without_us
 from pymonik.settings import settings
 from pymonik.system.forks import fork_safe
 from pymonik.system.safe_logging import safe_logger
@@ -58,7 +57,7 @@ class Reserve:
         """Take over an idle executor; False when it is to end now."""
         seconds = settings().keep_executors
         with self._changed:
-            if self._is_closed or not seconds or _ends_without_us():
+            if self._is_closed or not seconds or ends_without_us():
                 return False
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="pymonik-reserve", daemon=True)
@@ -70,6 +69,11 @@ class Reserve:
             self._spares.append(_Spare(origin, process, time.monotonic() + seconds))
             self._changed.notify()
             return True
+
+    def has(self, origin: Hashable) -> bool:
+        """Return whether an executor is here that was started with the same."""
+        with self._changed:
+            return any(one.origin == origin and one.process.is_alive() for one in self._spares)
 
     def take(self, origin: Hashable) -> Process | None:
         """Return an executor that was started with the same, None when there is none."""
@@ -116,15 +120,6 @@ class Reserve:
         while self._spares and (self._spares[0].until <= now or len(self._spares) > self._most):
             late.append(self._spares.popleft().process)
         return late
-
-
-def _ends_without_us() -> bool:
-    """Return whether this is a process of `multiprocessing`: it ends without what `atexit` knows.
-
-    Its executors would be killed with it, and not end in order.
-    """
-    processes = sys.modules.get("multiprocessing.process")
-    return processes is not None and processes.parent_process() is not None
 
 
 def _end(processes: Sequence[Process]) -> None:

@@ -18,16 +18,15 @@ if TYPE_CHECKING:
     from pymonik.system.surroundings import Surroundings
 
 
-def origin_of(hello: dict[str, Any], threads: int) -> Hashable:
+def origin_of(base: Surroundings | None, threads: int) -> Hashable:
     """Return what makes an executor what it is from its start on, None where it is not shared.
 
     Libraries read variables when they are loaded, and what is loaded depends on the path.
     """
-    base: Surroundings | None = hello.get("surroundings")
     if base is None:
         return None
     variables = frozenset(os.environ.items()), frozenset(base.variables.items())
-    return (*options_of(hello), threads, variables, base.path, tuple(module_path()))
+    return (*options_of(base), threads, variables, base.path, tuple(module_path()))
 
 
 def way_back(hello: dict[str, Any], built: Built | None) -> dict[str, Any]:
@@ -49,8 +48,22 @@ def module_path() -> list[str]:
     return [os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)]
 
 
+def threads_of(size: int) -> int:
+    """Return how many threads the libraries of an executor have, where `size` run at once."""
+    return max(1, available_cpus() // size)
+
+
 def available_cpus() -> int:
     """Return the number of CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def ends_without_us() -> bool:
+    """Return whether this is a process of `multiprocessing`: it ends without what `atexit` knows.
+
+    Its executors would be killed with it, and not end in order.
+    """
+    processes = sys.modules.get("multiprocessing.process")
+    return processes is not None and processes.parent_process() is not None
