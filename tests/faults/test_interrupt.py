@@ -164,3 +164,49 @@ def test_a_script_that_is_killed_leaves_no_temporary_folder(
     finish(process)
     wake.wait_for_the_end()
     assert not list((tmp_path / "tmp").iterdir())
+
+
+AT_A_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+settings = termios.tcgetattr(0)
+settings[3] |= termios.TOSTOP  # whoever writes to it in the background is stopped
+termios.tcsetattr(0, termios.TCSANOW, settings)
+from pymonik import Pymonik, task
+
+@task
+def look(session):
+    with open(terminal, "w") as stream:
+        stream.write("told")
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR))
+    except OSError:
+        return os.getpgid(0) == os.getpid(), os.getsid(0) == session
+    return "it has a terminal"
+
+terminal = os.ttyname(0)
+with Pymonik(backend="local", workers=1):
+    print(look.invoke(os.getsid(0)).get())
+"""
+
+
+def test_executors_have_no_terminal_though_they_share_the_session(tmp_path: Path) -> None:
+    here, there = os.openpty()
+    script = tmp_path / "script.py"
+    script.write_text(AT_A_TERMINAL)
+    try:
+        done = subprocess.run(
+            [sys.executable, str(script)],
+            env=script_environment(),
+            stdin=there,
+            capture_output=True,
+            text=True,
+            start_new_session=True,
+            timeout=PATIENCE,
+        )
+        shares = sys.version_info >= (3, 11)
+        assert done.stdout == f"(True, {shares})\n", done.stderr
+        assert os.read(here, 100) == b"told"
+    finally:
+        os.close(here)
+        os.close(there)

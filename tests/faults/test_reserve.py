@@ -232,7 +232,7 @@ def test_what_the_page_says_of_a_unit_of_another_host_is_not_read() -> None:
     process.ready = True
     assert process.call[0] == 0
     assert process.journal.entries == [13]
-    process.reuse(0, {})
+    process.greet(0, {})
     assert process.peek() is None
     assert process.journal.entries == []
     assert process.call[0] == -1
@@ -398,3 +398,44 @@ print(code, block() == first)
 """
     done = run_script(source)
     assert done.stdout == "0 True\n", done.stderr
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reserve]:
+    """Keep the executors of a test apart from those of others."""
+    made = Reserve()
+    for module in (host, reserves):
+        monkeypatch.setattr(module, "RESERVE", made)
+    yield made
+    made.close()
+
+
+def test_a_block_has_an_executor_before_its_first_call(own: Reserve) -> None:
+    with Pymonik(backend="local", workers=2):
+        [spare] = own._spares
+        assert pid.invoke().get(PATIENCE) == spare.process.pid
+    with Pymonik(backend="local", workers=2):  # there is one: no other is started
+        assert [one.process.pid for one in own._spares] == [spare.process.pid]
+
+
+def test_none_is_started_ahead_where_none_is_kept_or_no_block_is_opened(
+    own: Reserve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Pymonik(backend="local", workers=2)
+    pid.invoke(pymonik=client)
+    assert client.plan().units
+    client.cancel()
+    monkeypatch.setenv("PYMONIK_KEEP_EXECUTORS", "0")
+    settings.cache_clear()
+    with Pymonik(backend="local", workers=2):
+        assert not own._spares
+
+
+def test_one_that_was_started_ahead_serves_only_what_began_alike(
+    own: Reserve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Pymonik(backend="local", workers=2):
+        [spare] = own._spares
+        monkeypatch.setenv("ODD", "read when a library is loaded")
+        assert pid.invoke().get(PATIENCE) != spare.process.pid
+        assert [one.process.pid for one in own._spares] == [spare.process.pid]
