@@ -439,3 +439,20 @@ def test_one_that_was_started_ahead_serves_only_what_began_alike(
         monkeypatch.setenv("ODD", "read when a library is loaded")
         assert pid.invoke().get(PATIENCE) != spare.process.pid
         assert [one.process.pid for one in own._spares] == [spare.process.pid]
+
+
+def test_one_that_was_started_ahead_writes_to_no_other_stream(own: Reserve, tmp_path: Path) -> None:
+    @task
+    def write() -> None:
+        os.write(1, b"told")
+
+    with Pymonik(backend="local", workers=2):
+        saved = os.dup(1)
+        try:
+            with open(tmp_path / "out", "wb") as file:
+                os.dup2(file.fileno(), 1)
+            write.invoke().get(PATIENCE)
+        finally:
+            os.dup2(saved, 1)
+            os.close(saved)
+    assert (tmp_path / "out").read_text() == "told"

@@ -21,12 +21,23 @@ if TYPE_CHECKING:
 def origin_of(base: Surroundings | None, threads: int) -> Hashable:
     """Return what makes an executor what it is from its start on, None where it is not shared.
 
-    Libraries read variables when they are loaded, and what is loaded depends on the path.
+    Libraries read variables when they are loaded, and what is loaded depends on the path. Programs
+    that tasks start write to the streams that an executor was given.
     """
     if base is None:
         return None
     variables = frozenset(os.environ.items()), frozenset(base.variables.items())
-    return (*options_of(base), threads, variables, base.path, tuple(module_path()))
+    path = base.path, tuple(module_path())
+    return (*options_of(base), threads, variables, path, _stream(1), _stream(2))
+
+
+def _stream(fd: int) -> tuple[int, int] | None:
+    """Return what tells a file from others; None where the descriptor is closed."""
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def way_back(hello: dict[str, Any], built: Built | None) -> dict[str, Any]:
