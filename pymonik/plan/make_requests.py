@@ -92,7 +92,7 @@ def sending(
     entries = [_entry(unit, output, stored_objects, context, objects) for unit, output in outputs]
     for title, table in (tables or {}).items():
         objects.append(_table(title, table, stored_objects, objects))
-    objects += [entry.order for entry in entries]
+    objects += [entry.payload for entry in entries]
     limits = settings()
     big = [o for o in objects if o.size > limits.request_bytes // 4]
     small = [o for o in objects if o.size <= limits.request_bytes // 4]
@@ -140,8 +140,8 @@ def _entry(
             output.digest,
             context.reports_error,
         )
-        return TaskSubmission(order_object(gathered), output, unique, placement)
-    order = TaskPayload(
+        return TaskSubmission(payload_object(gathered), output, unique, placement)
+    payload = TaskPayload(
         program=unit.payload,
         name=unit.name,
         n=unit.n,
@@ -161,15 +161,15 @@ def _entry(
         or unit.outputs is context.tail_unit,
     )
     return TaskSubmission(
-        order_object(order, "" if output.name else unit.name), output, unique, placement
+        payload_object(payload, "" if output.name else unit.name), output, unique, placement
     )
 
 
-def order_object(order: Any, unit: str = "") -> Object:
-    """Return the object of an order; unit: the name of the unit, if no output will tell it."""
-    parts = envelope.seal_order(order)
+def payload_object(payload: Any, unit: str = "") -> Object:
+    """Return the object of a payload; unit: the name of the unit, if no output will tell it."""
+    parts = envelope.seal_payload(payload)
     name = f"{ORDER} of {unit}" if unit else ORDER
-    return Object(name, order.stamp, envelope.size_of(parts), lambda: parts)
+    return Object(name, payload.stamp, envelope.size_of(parts), lambda: parts)
 
 
 def _table(

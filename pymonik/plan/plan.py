@@ -17,7 +17,7 @@ from pymonik.settings import settings
 from pymonik.values.content import Content
 from pymonik.values.location import Location
 
-# An order's header, and a task's entry without its inputs, take less than that.
+# A payload's header, and a task's entry without its inputs, take less than that.
 _OVERHEAD = 1024
 
 

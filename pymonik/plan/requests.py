@@ -4,7 +4,7 @@ They are over `Object`s whose ids are known once the request that makes them was
 `make_requests` makes them, `dispatch` walks them.
 
     declare   the outputs of all units, and objects too big for a request
-    create    small objects and the orders of tasks, packed by bytes
+    create    small objects and the payloads of tasks, packed by bytes
     stream    one big object
     submit    at most 1 000 units, consumers first: none can start, and none fail, before the last
               request is in
@@ -81,9 +81,9 @@ def result_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class TaskSubmission:
-    """A task: its order, where its pack goes, what it needs, and how it is placed."""
+    """A task: its payload, where its pack goes, what it needs, and how it is placed."""
 
-    order: Object
+    payload: Object
     output: Object
     inputs: tuple[Object, ...]
     placement: Placement

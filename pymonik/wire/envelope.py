@@ -4,12 +4,12 @@
     number of buffers; then the signature, 8 bytes of length for the body and each buffer,
     the body, the buffers
 
-Enters: contents, records, orders. Leaves: lists of bytes-like parts, joined only by who sends them;
-and back. The digest is that of body and buffers, worked out by who writes and by who reads: bytes
-that have changed on their way are found where they are read. A content is named by its digest, a
-pack by the stamp that its submitter chose: a task has the names of its inputs, so that a mix-up
-is found where it happens. Only a content is a pickle; all else are records. Signatures have their
-place, and are empty so far.
+Enters: contents, records, payloads. Leaves: lists of bytes-like parts, joined only by who sends
+them; and back. The digest is that of body and buffers, worked out by who writes and by who reads:
+bytes that have changed on their way are found where they are read. A content is named by its
+digest, a pack by the stamp that its submitter chose: a task has the names of its inputs, so that a
+mix-up is found where it happens. Only a content is a pickle; all else are records. Signatures have
+their place, and are empty so far.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pymonik.wire.payloads import AssemblePayload, TaskPayload
 WIRE_VERSION = 2
 # Bytes: with 160 bits no two objects of a cluster ever have one digest by accident.
 DIGEST_SIZE = 20
-ORDER, CONTENT, PACK, ASSEMBLY, NAMES = range(1, 6)
+PAYLOAD, CONTENT, PACK, ASSEMBLY, NAMES = range(1, 6)
 
 _HEADER = struct.Struct(f"<4sBBBx{DIGEST_SIZE}s{DIGEST_SIZE}sHI")
 _LENGTH = struct.Struct("<Q")
@@ -110,10 +110,10 @@ def seal_pack(
     return seal(PACK, stamp, *records.dumps((list(columns), list(errors), list(logs))))
 
 
-def seal_order(order: TaskPayload | AssemblePayload) -> Parts:
+def seal_payload(payload: TaskPayload | AssemblePayload) -> Parts:
     """Put what a task is to do into an envelope."""
-    kind = ORDER if isinstance(order, TaskPayload) else ASSEMBLY
-    return seal(kind, order.stamp, *records.dumps(tuple(order)))
+    kind = PAYLOAD if isinstance(payload, TaskPayload) else ASSEMBLY
+    return seal(kind, payload.stamp, *records.dumps(tuple(payload)))
 
 
 def seal_names(places: dict[str, Any]) -> Parts:
@@ -224,14 +224,14 @@ def _is_pack(columns: list[Any], errors: list[Any], logs: list[Any]) -> bool:
     )
 
 
-def order_of(envelope: Envelope) -> TaskPayload | AssemblePayload:
+def payload_of(envelope: Envelope) -> TaskPayload | AssemblePayload:
     """Return what a task is to do."""
-    _expect(envelope, ORDER, ASSEMBLY)
-    kind = TaskPayload if envelope.kind == ORDER else AssemblePayload
+    _expect(envelope, PAYLOAD, ASSEMBLY)
+    kind = TaskPayload if envelope.kind == PAYLOAD else AssemblePayload
     try:
         return kind(*_load(envelope))
     except TypeError as error:
-        raise WireError(f"an order that PymoniK did not write: {error}") from None
+        raise WireError(f"a payload that PymoniK did not write: {error}") from None
 
 
 def names_of(envelope: Envelope) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Records as bytes, without pickle: what packs, tables, orders and error texts are made of.
+"""Records as bytes, without pickle: what packs, tables, payloads and error texts are made of.
 
 Enters: plain values (immediates, tuples, lists, dicts) with records among them: contents, failures,
 values apart. Leaves: one text of JSON and buffers beside it, or the values again. Reading runs

@@ -90,7 +90,7 @@ def test_any_text_goes_to_a_control_plane(text: str) -> None:
         Object(text, id="o"), Object(text, id="r"), (), placement_of(options_of(text))
     )
     plain = TaskSubmission(
-        entry.order, entry.output, (), placement_of(TaskOptions(), text, storable(text))
+        entry.payload, entry.output, (), placement_of(TaskOptions(), text, storable(text))
     )
     check(store._submission(Submit([entry, plain], entry.placement), "tag"))
     check(messages.task_options(plain.placement))

@@ -198,8 +198,8 @@ def test_a_pickle_in_place_of_records_is_not_run() -> None:
     reads = {
         envelope.PACK: envelope.pack_of,
         envelope.NAMES: envelope.names_of,
-        envelope.ORDER: envelope.order_of,
-        envelope.ASSEMBLY: envelope.order_of,
+        envelope.PAYLOAD: envelope.payload_of,
+        envelope.ASSEMBLY: envelope.payload_of,
     }
     for kind, read in reads.items():
         with pytest.raises(WireError, match="did not write"):

@@ -87,10 +87,10 @@ def stored() -> list[bytes]:
 
 
 READERS: dict[int, Callable[[envelope.Envelope], Any]] = {
-    envelope.ORDER: envelope.order_of,
+    envelope.PAYLOAD: envelope.payload_of,
     envelope.CONTENT: envelope.content_of,
     envelope.PACK: envelope.pack_of,
-    envelope.ASSEMBLY: envelope.order_of,
+    envelope.ASSEMBLY: envelope.payload_of,
     envelope.NAMES: envelope.names_of,
 }
 
@@ -137,7 +137,7 @@ def test_a_stored_object_is_what_was_written_or_is_refused(
                 assert plain(read(found)) == meant
             except WireError:
                 refused += 1
-    assert kinds >= {envelope.ORDER, envelope.CONTENT, envelope.PACK, envelope.NAMES}
+    assert kinds >= {envelope.PAYLOAD, envelope.CONTENT, envelope.PACK, envelope.NAMES}
     assert refused > CHANGES * len(stored) / 2
 
 

@@ -126,7 +126,7 @@ class ClusterStore:
             own = entry.placement != step.placement
             creations.append(
                 kind.TaskCreation(
-                    payload_id=entry.order.id,
+                    payload_id=entry.payload.id,
                     expected_output_keys=[entry.output.id],
                     data_dependencies=[source.id for source in entry.inputs],
                     task_options=messages.task_options(entry.placement) if own else None,

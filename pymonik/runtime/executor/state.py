@@ -21,16 +21,16 @@ CHANGES: list[str] = []
 class Extension(Protocol):
     """A module of an engine that serves the tasks of a cluster: what only it can ask its agent.
 
-    target, order: where the agent is, and the request that it sent.
+    target, raw_request: where the agent is, and the request that it sent.
     """
 
-    def session_of(self, order: bytes) -> str:
+    def session_of(self, raw_request: bytes) -> str:
         """Return the id of the session of a task."""
 
-    def declare(self, target: str, order: bytes, name: str) -> str:
+    def declare(self, target: str, raw_request: bytes, name: str) -> str:
         """Declare a result that a sub-task will make; return its id."""
 
-    def fetch(self, target: str, order: bytes, result_id: str) -> Any:
+    def fetch(self, target: str, raw_request: bytes, result_id: str) -> Any:
         """Return the object of an id; raises LookupError."""
 
     def task_handler(self, target: str, request: bytes) -> Any:

@@ -103,7 +103,7 @@ class AgentStore:
         for entry in entries:
             own = entry.placement != common
             yield messages.SubmitTasksRequest.TaskCreation(
-                payload_id=entry.order.id,
+                payload_id=entry.payload.id,
                 expected_output_keys=[entry.output.id],
                 data_dependencies=[source.id for source in entry.inputs],
                 task_options=self._options(entry.placement) if own else None,

@@ -15,7 +15,7 @@ from typing import Any
 from pymonik.environment.value import Environment
 from pymonik.plan.dispatch import dispatch
 from pymonik.plan.fan_in import FanIn, Hole
-from pymonik.plan.make_requests import SubmissionContext, order_object, sending
+from pymonik.plan.make_requests import SubmissionContext, payload_object, sending
 from pymonik.plan.partial import Partial
 from pymonik.plan.requests import Object, Placement, Submit, TaskSubmission
 from pymonik.plan.stored_objects import StoredObjects
@@ -33,36 +33,36 @@ from pymonik.wire.payloads import AssemblePayload, TaskPayload
 class Delegation:
     """What one task hands over to sub-tasks, and to which of them its own output."""
 
-    def __init__(self, request: Any, store: AgentStore, order: TaskPayload, unit: Unit) -> None:
+    def __init__(self, request: Any, store: AgentStore, payload: TaskPayload, unit: Unit) -> None:
         self._request = request
         self._store = store
-        self._order = order
+        self._payload = payload
         self._unit = unit
         # The client has named it after this task: the task that makes it instead is named after its
         # own function.
-        self._output = Object("", order.stamp, id=request.expected_output_keys[0])
+        self._output = Object("", payload.stamp, id=request.expected_output_keys[0])
         self._stored_objects = StoredObjects()
         # Values that sub-tasks make for outputs of this task; none where one makes all of them.
         self._holes: Sequence[Hole] = ()
 
     def submit(self, left: Spawned, inputs: Sequence[Content | Outputs]) -> bool:
         """Submit the sub-tasks; return whether they make what is missing, else nothing is."""
-        order, stored_objects = self._order, self._stored_objects
+        payload, stored_objects = self._payload, self._stored_objects
         self._note_inputs(inputs)
         tail_unit = _tail_unit_of(self._unit, left)
         if tail_unit is not None:
             stored_objects.outputs[tail_unit] = self._output
         context = SubmissionContext(
-            session_id=order.stamp.hex(),
-            slots=order.slots,
-            optimize=order.optimize,
+            session_id=payload.stamp.hex(),
+            slots=payload.slots,
+            optimize=payload.optimize,
             reports_error=False,
-            tail_unit=tail_unit if order.reports_error else None,
-            logs=order.logs and "note",
-            versions=order.versions,
+            tail_unit=tail_unit if payload.reports_error else None,
+            logs=payload.logs and "note",
+            versions=payload.versions,
             application=self._request.task_options.application_name,
         )
-        fan_in = FanIn(order.optimize)
+        fan_in = FanIn(payload.optimize)
         units = [fan_in.bounded(made) for made in left.units]
         if tail_unit is None:
             self._holes = fan_in.holes(left.holes, DEFAULTS)
@@ -75,12 +75,12 @@ class Delegation:
         """Submit the task that fills the holes of this one, where its output needs one."""
         if not self._holes:
             return
-        order, stored = self._order, self._stored_objects.outputs
+        payload, stored = self._payload, self._stored_objects.outputs
         sources = list(dict.fromkeys(stored[outputs] for _, _, outputs, _, _ in self._holes))
         numbers = {id(source): number for number, source in enumerate(sources)}
-        columns = move_out_of_line(order.name, self._unit.outputs.columns, self._store)
+        columns = move_out_of_line(payload.name, self._unit.outputs.columns, self._store)
         assembly = AssemblePayload(
-            order.name,
+            payload.name,
             [list(column) for column in columns],
             self._unit.outputs.errors,
             [
@@ -88,9 +88,9 @@ class Delegation:
                 for to, element, outputs, out, place in self._holes
             ],
             tuple(source.digest for source in sources),
-            order.stamp,
+            payload.stamp,
         )
-        task = order_object(assembly)
+        task = payload_object(assembly)
         (task.id,) = self._store.create([("assemble", task.parts() if task.parts else [])])
         options = self._request.task_options
         placement = Placement(options.partition_id, options.priority)
@@ -116,16 +116,16 @@ class Delegation:
 
     def _note_inputs(self, inputs: Sequence[Content | Outputs]) -> None:
         """Note that the inputs of this task are stored already."""
-        order, stored_objects = self._order, self._stored_objects
-        ids = dict(zip(dict.fromkeys(order.digests), self._request.data_dependencies))
-        for digest, source in zip(order.digests, inputs):
+        payload, stored_objects = self._payload, self._stored_objects
+        ids = dict(zip(dict.fromkeys(payload.digests), self._request.data_dependencies))
+        for digest, source in zip(payload.digests, inputs):
             stored = Object("", digest, id=ids[digest])
             if isinstance(source, Outputs):
                 stored_objects.outputs[source] = stored
             else:
                 stored_objects.contents[digest] = stored
-        if order.has_folder and isinstance(inputs[-1], Content):
-            wire = Environment.from_wire(order.environment)
+        if payload.has_folder and isinstance(inputs[-1], Content):
+            wire = Environment.from_wire(payload.environment)
             stored_objects.folders[wire.working_hash] = inputs[-1]
 
 

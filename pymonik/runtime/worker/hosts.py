@@ -1,6 +1,6 @@
 """The hosts of a worker: one for each way in which sub-tasks are compiled, usually one in all.
 
-Enters: orders. Leaves: the host that runs them, in the environments that they need.
+Enters: payloads. Leaves: the host that runs them, in the environments that they need.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class Hosts:
         # The working directory of the task that runs, archived: there is one task at a time.
         self._folder: Content | None = None
 
-    def host_for(self, order: TaskPayload, folder: Content | None = None) -> Hosted:
-        """Return the host for an order; `folder`: the archive of its working directory."""
+    def host_for(self, payload: TaskPayload, folder: Content | None = None) -> Hosted:
+        """Return the host for a payload; `folder`: the archive of its working directory."""
         self._folder = folder
-        key = (order.slots, order.optimize)
+        key = (payload.slots, payload.optimize)
         hosted = self._hosts.get(key)
         if hosted is not None and hosted.host.is_over:  # it has failed: the next one need not
             hosted = None
@@ -61,8 +61,8 @@ class Hosts:
 
             host = Host(
                 1,
-                order.slots,
-                order.optimize,
+                payload.slots,
+                payload.optimize,
                 self._name,
                 subtasks_of,
                 isolates_delegating=True,

@@ -1,8 +1,8 @@
 """The inputs of a task: files of the folder it shares with its agent, made contents and outputs.
 
-Enters: digests that the order expects, ids of the task's dependencies. Leaves: sources by position.
-Contents are kept across tasks, by digest, within a budget of bytes: an executor that has seen one
-is sent its number only.
+Enters: digests that the payload expects, ids of the task's dependencies. Leaves: sources by
+position. Contents are kept across tasks, by digest, within a budget of bytes: an executor that has
+seen one is sent its number only.
 """
 
 from __future__ import annotations

@@ -29,23 +29,23 @@ from pymonik.wire import envelope
 __all__ = ["declare", "fetch", "session_of", "task_handler"]
 
 
-def session_of(order: bytes) -> str:
+def session_of(raw_request: bytes) -> str:
     """Return the id of the session of a task."""
-    return str(ProcessRequest.FromString(order).session_id)
+    return str(ProcessRequest.FromString(raw_request).session_id)
 
 
-def declare(target: str, order: bytes, name: str) -> str:
+def declare(target: str, raw_request: bytes, name: str) -> str:
     """Declare a result that a sub-task of the running task will make; return its id."""
-    store = AgentStore(agent(target), ProcessRequest.FromString(order))
+    store = AgentStore(agent(target), ProcessRequest.FromString(raw_request))
     return store.declare([result_name(name)])[0]
 
 
-def fetch(target: str, order: bytes, result_id: str) -> Content | Sequence[Sequence[Any]]:
+def fetch(target: str, raw_request: bytes, result_id: str) -> Content | Sequence[Sequence[Any]]:
     """Return the object of an id; raises LookupError.
 
     What other programs have stored are bytes, and stay so: they were not sent to be loaded.
     """
-    request = ProcessRequest.FromString(order)
+    request = ProcessRequest.FromString(raw_request)
     asked_for, (result_id, output, _) = result_id, stored_in(result_id)
     if os.path.basename(result_id) != result_id or not result_id:
         raise LookupError(f"{result_id!r} is no id of a result")
@@ -67,7 +67,7 @@ def fetch(target: str, order: bytes, result_id: str) -> Content | Sequence[Seque
         return stored
     columns = stored if output is None else [[only_record(stored, asked_for)]]
     return [
-        [fetch(target, order, r.id) if type(r) is OutOfLine else r for r in column]
+        [fetch(target, raw_request, r.id) if type(r) is OutOfLine else r for r in column]
         for column in columns
     ]
 

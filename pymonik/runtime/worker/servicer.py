@@ -1,4 +1,4 @@
-"""The worker's side of ArmoniK's worker/agent protocol: one task at a time, from order to answer.
+"""The worker's side of ArmoniK's worker/agent protocol: one task at a time, from request to answer.
 
 Enters: `Process` requests. Leaves: answers: ok, or an error text. What a task is and does stands
 by `task`. User code runs in executors, under hosts: health checks are answered meanwhile, and

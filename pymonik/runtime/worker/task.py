@@ -1,6 +1,6 @@
 """One task in the hands of a worker.
 
-Enters: the request of the task, with the order and the inputs in files. Leaves: what the task has
+Enters: the request of the task, with the payload and the inputs in files. Leaves: what the task has
 promised, sent or delegated through the agent, and the text of its error if it has one.
 """
 
@@ -53,49 +53,49 @@ class WorkerTask:
         opened = open_file(request.data_folder, request.payload_id)
         if opened.minor != sys.version_info.minor:
             return python_mismatch((3, opened.minor))
-        order = envelope.order_of(opened)
+        payload = envelope.payload_of(opened)
         inputs = read_inputs(
-            request.data_folder, list(request.data_dependencies), order.digests, self._cache
+            request.data_folder, list(request.data_dependencies), payload.digests, self._cache
         )
-        if isinstance(order, AssemblePayload):
-            columns, errors = _assemble(order, inputs)
-            return self._answer(order, columns, errors)
-        self._compare(order)
-        folder = inputs[-1] if order.has_folder else None
-        hosted = self._hosts.host_for(order, folder if isinstance(folder, Content) else None)
-        unit = self._unit(order, inputs)
+        if isinstance(payload, AssemblePayload):
+            columns, errors = _assemble(payload, inputs)
+            return self._answer(payload, columns, errors)
+        self._compare(payload)
+        folder = inputs[-1] if payload.has_folder else None
+        hosted = self._hosts.host_for(payload, folder if isinstance(folder, Content) else None)
+        unit = self._unit(payload, inputs)
         fetch_out_of_line(unit, self._store, self._cache)
         unit.task = (agent_target, request.SerializeToString())
-        left = self._run_unit(order, unit, hosted, context)
+        left = self._run_unit(payload, unit, hosted, context)
         if left.holes or left.units:
-            return self._delegate(order, unit, left, inputs)
-        return self._answer(order, unit.outputs.columns, unit.outputs.errors)
+            return self._delegate(payload, unit, left, inputs)
+        return self._answer(payload, unit.outputs.columns, unit.outputs.errors)
 
-    def _compare(self, order: TaskPayload) -> None:
+    def _compare(self, payload: TaskPayload) -> None:
         """Note which packages of pickled data the client has in other versions."""
-        asked = Environment.from_wire(order.environment) if order.environment else Environment()
-        for sentence in differences(dict(order.versions), map(package_name, asked.packages)):
+        asked = Environment.from_wire(payload.environment) if payload.environment else Environment()
+        for sentence in differences(dict(payload.versions), map(package_name, asked.packages)):
             logger.warning(sentence)
             self._differ.append((VERSIONS, logging.WARNING, sentence, {}, ""))
 
-    def _unit(self, order: TaskPayload, inputs: Sequence[Content | Outputs]) -> Unit:
-        outputs = Outputs(order.n, order.outputs)
-        sources = tuple(inputs[: order.own_inputs])
-        environment = Environment.from_wire(order.environment) if order.environment else None
+    def _unit(self, payload: TaskPayload, inputs: Sequence[Content | Outputs]) -> Unit:
+        outputs = Outputs(payload.n, payload.outputs)
+        sources = tuple(inputs[: payload.own_inputs])
+        environment = Environment.from_wire(payload.environment) if payload.environment else None
         # What it leaves behind is placed as it was.
         options = placed_as(self._request.task_options)
-        unit = Unit(0, order.program, sources, outputs, options, order.name, None, environment)
-        unit.limited = order.limited
-        if order.has_modules:
-            modules = inputs[order.own_inputs]
+        unit = Unit(0, payload.program, sources, outputs, options, payload.name, None, environment)
+        unit.limited = payload.limited
+        if payload.has_modules:
+            modules = inputs[payload.own_inputs]
             unit.modules = modules if isinstance(modules, Content) else None
         return unit
 
-    def _run_unit(self, order: TaskPayload, unit: Unit, hosted: Hosted, context: Any) -> Spawned:
+    def _run_unit(self, payload: TaskPayload, unit: Unit, hosted: Hosted, context: Any) -> Spawned:
         host, subtasks = hosted
         options = self._request.task_options
         # As written, a program has a task for each call.
-        stays = order.optimize is not False
+        stays = payload.optimize is not False
         subtasks.begin(unit, stays, options.partition_id, options.priority)
         host.submit([unit])
 
@@ -116,32 +116,32 @@ class WorkerTask:
 
     def _answer(
         self,
-        order: TaskPayload | AssemblePayload,
+        payload: TaskPayload | AssemblePayload,
         columns: Sequence[Any],
         errors: Sequence[Failure],
     ) -> str | None:
         """Store the records, or give up with an error when they are nothing but failures."""
-        logs = self._logs(order)
-        if order.reports_error and _all_failed(columns, errors) and not logs:
+        logs = self._logs(payload)
+        if payload.reports_error and _all_failed(columns, errors) and not logs:
             text = error_text.dumps(columns, errors)
             if text is not None:
                 return text
         output = self._request.expected_output_keys
         if len(output) != 1:
             return f"the task has {len(output)} expected outputs, where units have one"
-        stored = move_out_of_line(order.name, columns, self._store)
-        packed = logs if isinstance(order, TaskPayload) and order.logs == "pack" else []
+        stored = move_out_of_line(payload.name, columns, self._store)
+        packed = logs if isinstance(payload, TaskPayload) and payload.logs == "pack" else []
         packed = [*packed, *self._differ]
-        self._store.stream(output[0], envelope.seal_pack(order.stamp, stored, errors, packed))
-        if isinstance(order, TaskPayload):
+        self._store.stream(output[0], envelope.seal_pack(payload.stamp, stored, errors, packed))
+        if isinstance(payload, TaskPayload):
             self._note(columns, errors)
-            self._note_logs(logs if order.logs == "note" else [])
+            self._note_logs(logs if payload.logs == "note" else [])
         self._store.notify()
         return None
 
-    def _logs(self, order: TaskPayload | AssemblePayload) -> list[Log]:
+    def _logs(self, payload: TaskPayload | AssemblePayload) -> list[Log]:
         """Return what the task has logged, if its client wants it."""
-        return COLLECTOR.take() if isinstance(order, TaskPayload) and order.logs else []
+        return COLLECTOR.take() if isinstance(payload, TaskPayload) and payload.logs else []
 
     def _note_logs(self, logs: Sequence[Log]) -> None:
         """Let the client find logs that are in no pack it fetches."""
@@ -158,13 +158,13 @@ class WorkerTask:
             self._store.create([(FAILURES, note)])
 
     def _delegate(
-        self, order: TaskPayload, unit: Unit, left: Spawned, inputs: Sequence[Content | Outputs]
+        self, payload: TaskPayload, unit: Unit, left: Spawned, inputs: Sequence[Content | Outputs]
     ) -> str | None:
         """Submit what the calls of this task have recorded, and let it make what is missing."""
-        delegation = Delegation(self._request, self._store, order, unit)
+        delegation = Delegation(self._request, self._store, payload, unit)
         if not delegation.submit(left, inputs):
-            return self._answer(order, unit.outputs.columns, unit.outputs.errors)
-        self._note_logs(self._logs(order))
+            return self._answer(payload, unit.outputs.columns, unit.outputs.errors)
+        self._note_logs(self._logs(payload))
         delegation.submit_assembly()
         self._note(unit.outputs.columns, unit.outputs.errors)
         self._store.notify()
@@ -172,13 +172,13 @@ class WorkerTask:
 
 
 def _assemble(
-    order: AssemblePayload, inputs: Sequence[Any]
+    payload: AssemblePayload, inputs: Sequence[Any]
 ) -> tuple[list[list[Any]], list[Failure]]:
-    errors = list(order.errors)
-    for output, element, number, out, place in order.holes:
+    errors = list(payload.errors)
+    for output, element, number, out, place in payload.holes:
         assert output is not None
-        order.columns[output][element] = inputs[number].columns[out][place]
-    return order.columns, errors
+        payload.columns[output][element] = inputs[number].columns[out][place]
+    return payload.columns, errors
 
 
 def _all_failed(columns: Sequence[Sequence[Any]], errors: Sequence[Failure]) -> bool:
