@@ -20,9 +20,8 @@ from pymonik.analysis.shape import argument_names, in_argument
 from pymonik.capture.dependencies import brought_by, imported, package_of
 from pymonik.environment.value import Environment
 from pymonik.files.materialize import is_placing
-from pymonik.graph.columns import Column
 from pymonik.graph.ir import Call, Graph, Put
-from pymonik.graph.slots import contents_of
+from pymonik.graph.verbs import Column, contents_of
 from pymonik.plan.plan import Plan
 from pymonik.settings import GIB, MIB, settings
 

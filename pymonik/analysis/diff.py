@@ -17,8 +17,9 @@ from pymonik.analysis.shape import folded
 from pymonik.capture.fingerprint import changed_parts, content_digest, parameters_of, parts_of
 from pymonik.environment.value import is_alike
 from pymonik.graph.ir import Graph, Map, Put, inputs
-from pymonik.graph.slots import NodeRun, visit
 from pymonik.graph.spelling import Spelling
+from pymonik.graph.verbs import visit
+from pymonik.graph.visitors import NodeRun
 from pymonik.humanize import counted, literal
 from pymonik.values.content import Content
 from pymonik.values.options import names_of

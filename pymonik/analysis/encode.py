@@ -17,9 +17,10 @@ from pymonik.capture.fingerprint import content_digest, parameters_of, parts_of
 from pymonik.capture.freeze import pickled_types
 from pymonik.errors import GraphFileError
 from pymonik.foreign import without_credentials
-from pymonik.graph.columns import visit_arguments
+from pymonik.graph.arguments import visit_arguments
 from pymonik.graph.ir import CallSpec, External, Graph, Put
-from pymonik.graph.slots import NodeRun, visit
+from pymonik.graph.verbs import visit
+from pymonik.graph.visitors import NodeRun
 from pymonik.plan.plan import Source
 from pymonik.values.content import Content
 from pymonik.values.options import TaskOptions, names_of

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.columns import Column
 from pymonik.graph.ir import Call, CallSpec, External, Graph, Map, Put, inputs
 from pymonik.graph.passes.vectorize import vectorize
-from pymonik.graph.slots import contents_of, refs_of
 from pymonik.graph.target import Target
+from pymonik.graph.verbs import Column, contents_of, refs_of
 from pymonik.values.content import Content
 
 if TYPE_CHECKING:

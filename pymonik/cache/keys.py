@@ -19,7 +19,8 @@ from pymonik.capture.fingerprint import content_digest, deciding, parts_of
 from pymonik.capture.source import ModuleSource
 from pymonik.capture.source_closure import closure
 from pymonik.graph.ir import Call, CallSpec, External, Put
-from pymonik.graph.slots import NodeRun, visit
+from pymonik.graph.verbs import visit
+from pymonik.graph.visitors import NodeRun
 from pymonik.humanize import literal
 from pymonik.values.content import IMMEDIATE, Content
 

@@ -13,7 +13,9 @@ from typing import Any, Protocol
 
 from pymonik.graph.columns import Values
 from pymonik.graph.ir import Call, Element, External, Graph, StandIn, original_of
-from pymonik.graph.slots import NodeRun, Ref, Replacement, same, substitute
+from pymonik.graph.slots import Ref
+from pymonik.graph.verbs import Replacement, same, substitute
+from pymonik.graph.visitors import NodeRun
 from pymonik.values.location import ScatteredLocation
 
 Place = tuple[Any, int]

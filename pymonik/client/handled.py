@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pymonik.graph.ir import Call
-from pymonik.graph.slots import refs_of
+from pymonik.graph.verbs import refs_of
 from pymonik.values.outcome import PENDING, Failure
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pymonik.graph.bands import Cluster
-from pymonik.graph.columns import Const, Same, Values
+from pymonik.graph.columns import Same, Values, constant
 from pymonik.graph.compact import Moves
 from pymonik.graph.elements import ElementGraph
 from pymonik.graph.ir import Block, Call, Element, Graph, Map, Step, inputs
-from pymonik.graph.slots import Ref, substitute
+from pymonik.graph.slots import Ref
+from pymonik.graph.verbs import substitute
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ class _Blocks:
             places.first_step, depth = len(steps), max(depth, node.depth)
             for step in node.steps:
                 slots = [substitute(column.at(index), places) for column in step.columns]
-                columns = [slot if type(slot) is Same else Const(slot) for slot in slots]
+                columns = [constant(slot) for slot in slots]
                 wanted = step.wanted if isinstance(step.wanted, bool) else bool(step.wanted[index])
                 steps.append(Step(step.spec, tuple(columns), (self._origin(step, index),), wanted))
             places.own[id(node), index] = len(steps) - 1

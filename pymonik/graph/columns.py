@@ -4,110 +4,27 @@
 same element, in a fused map, where it is a slot value, too.
 
 Enters: slot values, and nodes. Leaves: what is asked of all of them, by the same verbs as slot
-values are (`slots`), and the slot value of an element (`at`), or the column of some (`take`). What
+values are (`verbs`), and the slot value of an element (`at`), or the column of some (`take`). What
 a node is, is the business of `ir`; how columns are made of slot values, of `compact`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from pymonik.graph.slots import (
-    SLOTS,
-    NodeRun,
-    Ref,
+from pymonik.graph.slots import SLOTS, Ref
+from pymonik.graph.verbs import (
+    Column,
     Replacement,
     Slot,
-    SlotVisitor,
     contents_of,
     refs_of,
     release,
     same,
-    steps_of,
-    visit,
 )
+from pymonik.graph.visitors import ColumnVisitor, NodeRun, SlotVisitor
 from pymonik.values.content import Content
-
-
-class ColumnVisitor(SlotVisitor, Protocol):
-    """A format of columns, and of the slot values in them."""
-
-    def const(self, slot: Any) -> Any:
-        """Write the same slot value for every element."""
-
-    def immediates(self, values: Sequence[Any]) -> Any:
-        """Write an immediate for each element."""
-
-    def each(self, slots: Sequence[Any]) -> Any:
-        """Write a slot value for each element."""
-
-    def run(self, node: Any, indexes: range) -> Any:
-        """Write outputs of a node at equal distances, one for each element."""
-
-    def gather(self, node: Any, indexes: Sequence[int]) -> Any:
-        """Write outputs of a node in any order, one for each element."""
-
-
-class Column:
-    """An argument of all calls of a map; these are the verbs of a column that names no node."""
-
-    __slots__ = ()
-    # The node whose outputs it is made of, None where there is no such one.
-    node: Any = None
-    # Whether it is the same for all elements, or outputs of one node at equal distances.
-    is_constant = False
-    is_run = False
-
-    @property
-    def length(self) -> int | None:
-        """How many elements it has, None where it is as long as its map."""
-        return None
-
-    def own(self) -> Sequence[Any]:
-        """Return the slot values that are written out in it."""
-        return ()
-
-    def at(self, index: int) -> Any:
-        """Return the slot value of one element."""
-        return self.own()[index]
-
-    def take(self, start: int, stop: int) -> Column:
-        """Return the column of the elements from start to stop."""
-        return self
-
-    def outputs(self, n: int) -> Iterable[NodeRun]:
-        """Return the outputs that `n` elements need."""
-        return ()
-
-    def uses(self, n: int) -> Iterable[tuple[Any, bool]]:
-        """Return the nodes whose outputs `n` elements need: see `Slot.uses`."""
-        return ((node, False) for node, _ in self.outputs(n))
-
-    def add_sources(self, sources: dict[int, Any]) -> None:
-        """Add the nodes it needs, by id."""
-
-    def replaced(self, by: Replacement, n: int) -> Any:
-        """Return it with the outputs it names replaced by others: itself where none is."""
-        return self
-
-    def contents(self, n: int) -> Iterator[tuple[Content, int]]:
-        """Return what is captured in it, and how many of `n` elements use each."""
-        for slot in self.own():
-            for content in contents_of(slot):
-                yield content, 1
-
-    def steps(self) -> Iterable[int]:
-        """Return the earlier steps of its map whose values it needs."""
-        for slot in self.own():
-            yield from steps_of(slot)
-
-    def accept(self, visitor: ColumnVisitor, n: int) -> Any:
-        """Return it, for `n` elements, as a visitor writes it."""
-        raise NotImplementedError
-
-    def release(self) -> None:
-        """Let go of the liveness: its call stands in a graph from now on."""
 
 
 class Const(Column):
@@ -143,9 +60,7 @@ class Const(Column):
     def replaced(self, by: Replacement, n: int) -> Column:
         """Return the column of what stands for the outputs."""
         value = self.value.replaced(by) if type(self.value) in _SLOTS else self.value
-        if value is self.value:
-            return self
-        return value if isinstance(value, Same) else Const(value)
+        return self if value is self.value else constant(value)
 
     def contents(self, n: int) -> Iterator[tuple[Content, int]]:
         """Return what is captured in it: all elements use it."""
@@ -376,24 +291,8 @@ class Same(Slot, Column):
 NAMELESS = frozenset({Same, Immediates})
 # All slot values that are classes of ours.
 _SLOTS = SLOTS | {Same}
-# What can name an output, or hold what is captured, among arguments of calls and maps.
-ARGUMENTS = SLOTS | {Const, Immediates, Values, Range, Gather}
 
 
-def sources_of(arguments: Iterable[Any]) -> dict[int, Any]:
-    """Return the nodes that slot values, or columns, need, by id, in the order met."""
-    sources: dict[int, Any] = {}
-    for argument in arguments:
-        kind = type(argument)
-        if kind is Ref:  # the usual case
-            sources[id(argument.node)] = argument.node
-        elif kind in ARGUMENTS:
-            argument.add_sources(sources)
-    return sources
-
-
-def visit_arguments(arguments: Iterable[Any], n: int | None, visitor: ColumnVisitor) -> list[Any]:
-    """Return the arguments of a call (`n` is None), or of a map, as a visitor writes them."""
-    if n is None:
-        return [visit(slot, visitor) for slot in arguments]
-    return [column.accept(visitor, n) for column in arguments]
+def constant(slot: Any) -> Column:
+    """Return the column of a slot value that is the same for all elements."""
+    return slot if isinstance(slot, Same) else Const(slot)

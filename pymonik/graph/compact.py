@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
-from pymonik.graph.columns import Column, Const, Gather, Immediates, Range, Values
-from pymonik.graph.slots import VALUES, NodeRun, Ref, Replacement, same, substitute
+from pymonik.graph.columns import Const, Gather, Immediates, Range, Values
+from pymonik.graph.slots import VALUES, Ref
+from pymonik.graph.verbs import Column, Replacement, same, substitute
+from pymonik.graph.visitors import NodeRun
 from pymonik.values.content import Content
 
 

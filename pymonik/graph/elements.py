@@ -12,7 +12,7 @@ from typing import Any
 
 from pymonik.graph.columns import NAMELESS
 from pymonik.graph.ir import Map
-from pymonik.graph.slots import refs_of
+from pymonik.graph.verbs import refs_of
 
 
 class ElementGraph:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pymonik.graph.columns import ARGUMENTS, Column, sources_of
+from pymonik.graph.arguments import ARGUMENTS, sources_of
 from pymonik.graph.nodes import (
     Call,
     Element,
@@ -29,6 +29,7 @@ from pymonik.graph.nodes import (
     original_of,
 )
 from pymonik.graph.spec import CallSpec
+from pymonik.graph.verbs import Column
 
 __all__ = [
     "Block",

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pymonik.graph.columns import visit_arguments
-from pymonik.graph.slots import NodeRun, visit
+from pymonik.graph.arguments import visit_arguments
+from pymonik.graph.verbs import visit
+from pymonik.graph.visitors import NodeRun
 from pymonik.humanize import literal
 from pymonik.values.content import Content
 

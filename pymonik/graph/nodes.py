@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pymonik.graph.columns import sources_of
+from pymonik.graph.arguments import sources_of
 from pymonik.values.location import known_at
 
 if TYPE_CHECKING:

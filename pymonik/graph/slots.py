@@ -3,11 +3,7 @@
 An immediate (itself), a `Content`, a `Ref` to one output, a `ListOf` of outputs (arrives as a
 list), or `Template` (a content with holes for others).
 
-Enters: what recording captured. Leaves: what is asked of it, one verb for each thing: which outputs
-it needs (`outputs`, `add_sources`), the same with others in their places (`replaced`), what is
-captured in it (`contents`), and how it is written in some format (`accept`): a format is a visitor,
-and stands where it is used. Immediates and contents, which are no classes of ours, are asked
-through the functions at the end.
+Enters: what recording captured. Leaves: what is asked of it, by the verbs of `verbs`.
 
 An argument of a recorded call is a use of the value that it names, wherever the handle goes: it
 holds the *liveness* of that value, by which the flush sees what is wanted (see `ir.Call`). Once a
@@ -16,104 +12,23 @@ flush has taken the call, its graph shows the use, and `release` lets go of the 
 
 from __future__ import annotations
 
-import operator
 import pickle
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
+from pymonik.graph.verbs import (
+    Replacement,
+    Slot,
+    contents_of,
+    refs_of,
+    release,
+    same,
+    steps_of,
+    substitute,
+)
+from pymonik.graph.visitors import NodeRun, SlotVisitor
 from pymonik.values.content import IMMEDIATE, Content, Hole
-
-# Outputs of a node, by their indexes.
-NodeRun = tuple[Any, range]
-
-
-class SlotVisitor(Protocol):
-    """A format of slot values: says how each kind is written. See `visit`."""
-
-    def immediate(self, value: Any) -> Any:
-        """Write a plain value, or a failure that stands for one."""
-
-    def content(self, content: Content) -> Any:
-        """Write a captured value."""
-
-    def output(self, node: Any, index: int) -> Any:
-        """Write one output of a node."""
-
-    def outputs(self, runs: Sequence[NodeRun]) -> Any:
-        """Write a list of outputs."""
-
-    def template(self, content: Content, slots: Sequence[Any]) -> Any:
-        """Write a captured value with the slot values that go into its holes."""
-
-    def earlier(self, step: int) -> Any:
-        """Write the value of an earlier step of the same element, in a fused map."""
-
-
-class Replacement:
-    """What is to stand where outputs of some nodes are named; as it is, nothing is replaced."""
-
-    __slots__ = ()
-    # How many steps stand before those of the map that is looked at, in the map that it becomes.
-    first_step = 0
-
-    def output(self, node: Any, index: int) -> Any:
-        """Return the slot value that stands for one output; None where it stays."""
-
-    def column(self, node: Any, indexes: Sequence[int]) -> Any:
-        """Return the column that stands for one output an element; None where they stay."""
-
-    def covers(self, node: Any) -> bool:
-        """Return whether others stand for the outputs of a node: only then `outputs` is asked."""
-        return False
-
-    def outputs(self, node: Any, indexes: range) -> Iterable[NodeRun] | None:
-        """Return the outputs that stand for some in a list; None where they are no outputs."""
-
-
-class Slot:
-    """The verbs of a slot value that names no output and has nothing captured in it."""
-
-    __slots__ = ()
-    # The node whose one output it is, None where there is no such one.
-    node: Any = None
-
-    def outputs(self) -> Iterable[NodeRun]:
-        """Return the outputs it needs."""
-        return ()
-
-    def uses(self, n: int, index: int) -> Iterable[tuple[Any, bool]]:
-        """Return the nodes whose outputs it needs, maybe several times.
-
-        index: which of `n` elements it is of: True where it needs the output of its own place in a
-        map as long, and no other.
-        """
-        return [
-            (node, run.start == index and len(run) == 1 and getattr(node, "n", 0) == n)
-            for node, run in self.outputs()
-        ]
-
-    def add_sources(self, sources: dict[int, Any]) -> None:
-        """Add the nodes it needs, by id."""
-
-    def replaced(self, by: Replacement) -> Any:
-        """Return it with the outputs it names replaced by others: itself where none is."""
-        return self
-
-    def contents(self) -> Iterable[Content]:
-        """Return what is captured in it."""
-        return ()
-
-    def steps(self) -> Iterable[int]:
-        """Return the earlier steps of the same element whose values it needs."""
-        return ()
-
-    def accept(self, visitor: SlotVisitor) -> Any:
-        """Return it as a visitor writes it."""
-        raise NotImplementedError
-
-    def release(self) -> None:
-        """Let go of the liveness: its call stands in a graph from now on."""
 
 
 class Ref(Slot):
@@ -258,52 +173,6 @@ def list_of_holes(count: int) -> Content:
 def tuple_of_holes(count: int) -> Content:
     """Return the content of a tuple of holes."""
     return Content(pickle.dumps(tuple(map(Hole, range(count))), protocol=5))
-
-
-# ----- the same of any slot value: immediates and contents name no output
-
-
-def visit(slot: Any, visitor: SlotVisitor) -> Any:
-    """Return a slot value as a visitor writes it."""
-    kind = type(slot)
-    if kind in IMMEDIATE:  # most of them
-        return visitor.immediate(slot)
-    if isinstance(slot, Slot):
-        return slot.accept(visitor)
-    return visitor.content(slot) if kind is Content else visitor.immediate(slot)
-
-
-def refs_of(slot: Any) -> Iterable[NodeRun]:
-    """Return the outputs a slot value needs, as runs of (node, indexes)."""
-    return slot.outputs() if type(slot) in SLOTS else ()
-
-
-def substitute(slot: Any, by: Replacement) -> Any:
-    """Return a slot value with the outputs it names replaced by others."""
-    return slot.replaced(by) if isinstance(slot, Slot) else slot
-
-
-def contents_of(slot: Any) -> Iterable[Content]:
-    """Return what is captured in a slot value."""
-    if isinstance(slot, Slot):
-        return slot.contents()
-    return (slot,) if isinstance(slot, Content) else ()
-
-
-def steps_of(slot: Any) -> Iterable[int]:
-    """Return the earlier steps of the same element whose values a slot value needs."""
-    return slot.steps() if isinstance(slot, Slot) else ()
-
-
-def same(one: Iterable[Any], other: Iterable[Any]) -> bool:
-    """Return whether two sequences as long hold the very same objects."""
-    return all(map(operator.is_, one, other))
-
-
-def release(slot: Any) -> None:
-    """Let go of the liveness that a slot value holds."""
-    if isinstance(slot, Slot):
-        slot.release()
 
 
 def _merged(runs: Iterable[NodeRun]) -> tuple[NodeRun, ...]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pymonik.graph.slots import NodeRun, visit
+from pymonik.graph.verbs import visit
+from pymonik.graph.visitors import NodeRun
 from pymonik.values.content import Content
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from pymonik.errors import GraphError
-from pymonik.graph.columns import Column
 from pymonik.graph.ir import External, Map, Put
-from pymonik.graph.slots import NodeRun, visit
+from pymonik.graph.verbs import Column, visit
+from pymonik.graph.visitors import NodeRun
 from pymonik.values.content import Content
 from pymonik.values.location import Location, ScatteredLocation
 from pymonik.values.outcome import Failure

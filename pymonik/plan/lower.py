@@ -25,7 +25,7 @@ from pymonik.graph.ir import (
     line_of,
     original_of,
 )
-from pymonik.graph.slots import steps_of
+from pymonik.graph.verbs import steps_of
 from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from pymonik.graph.columns import Const
 from pymonik.graph.ir import Call, CallSpec, Graph, Map, Step
-from pymonik.graph.slots import Replacement, substitute, visit
+from pymonik.graph.verbs import Replacement, substitute, visit
 from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit

@@ -11,7 +11,7 @@ from typing import Any
 
 from pymonik.analysis.shape import captured
 from pymonik.graph.ir import Map
-from pymonik.graph.slots import refs_of
+from pymonik.graph.verbs import refs_of
 from pymonik.plan.plan import Plan
 
 # Of a plan with more, the first are kept.

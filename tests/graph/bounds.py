@@ -12,7 +12,7 @@ from typing import Any
 
 from pymonik.graph.columns import Same
 from pymonik.graph.ir import Call, Graph, Map, Put, inputs
-from pymonik.graph.slots import refs_of
+from pymonik.graph.verbs import refs_of
 
 
 def seconds(node: Any) -> float:

@@ -6,21 +6,20 @@ from typing import Any
 
 import pytest
 
-from pymonik.graph.columns import Column, Const, Gather, Immediates, Range, Same, Values
+from pymonik.graph.columns import Const, Gather, Immediates, Range, Same, Values
 from pymonik.graph.compact import Moves, column_of, compacted
-from pymonik.graph.slots import (
-    ListOf,
-    NodeRun,
-    Ref,
+from pymonik.graph.slots import ListOf, Ref, Template
+from pymonik.graph.spelling import Spelling
+from pymonik.graph.verbs import (
+    Column,
     Replacement,
-    Template,
     contents_of,
     refs_of,
     steps_of,
     substitute,
     visit,
 )
-from pymonik.graph.spelling import Spelling
+from pymonik.graph.visitors import NodeRun
 from pymonik.values.content import Content
 
 

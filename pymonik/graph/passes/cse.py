@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.columns import visit_arguments
+from pymonik.graph.arguments import visit_arguments
 from pymonik.graph.ir import Call, Graph, original_of
 from pymonik.graph.spelling import Spelling
 from pymonik.humanize import literal

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pymonik.graph.columns import Same
 from pymonik.graph.ir import Graph, Map, Step
 from pymonik.graph.rewrite import rewrite, uses
-from pymonik.graph.slots import Replacement
+from pymonik.graph.verbs import Replacement
 
 if TYPE_CHECKING:
     from pymonik.graph.target import Target

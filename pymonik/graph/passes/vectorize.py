@@ -10,10 +10,12 @@ from __future__ import annotations
 from itertools import count, repeat
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.columns import Column, Const, sources_of
+from pymonik.graph.arguments import sources_of
+from pymonik.graph.columns import Const
 from pymonik.graph.compact import Moves, column_of, compacted
 from pymonik.graph.ir import Call, Graph, Map, Put, Step
-from pymonik.graph.slots import VALUES, substitute
+from pymonik.graph.slots import VALUES
+from pymonik.graph.verbs import Column, substitute
 
 if TYPE_CHECKING:
     from pymonik.graph.target import Target

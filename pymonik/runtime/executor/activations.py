@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pymonik.capture.definition_versions import as_seen_by
-from pymonik.graph.columns import Const, Gather, Immediates, Range, Values
 from pymonik.graph.ir import Call, CallSpec, Put, line_of
-from pymonik.graph.slots import ListOf, Ref, Template
+from pymonik.graph.verbs import visit
+from pymonik.graph.visitors import NodeRun
 from pymonik.plan.lower import retried_types, shared_fields
 from pymonik.runtime.executor.calls import ExecutionServices, LoadedFunction, applied
 from pymonik.runtime.executor.feed import value_for
@@ -205,6 +205,7 @@ def activation_of(
     options of the call that has recorded it.
     """
     places: dict[int, int] = {}
+    arguments = _StepArguments(places)
     steps: list[RecordedCall] = []
     pure: set[int] = set()
     try:
@@ -220,10 +221,10 @@ def activation_of(
                 if id(callee) in pure:  # equal calls are one, which passes see to
                     return None
                 pure.add(id(callee))
-            steps_of_node = list(_steps(node, callee, callees.site(node), places))
+            steps_of_node = list(_steps(node, callee, callees.site(node), arguments))
             places[id(node)] = len(steps)
             steps += steps_of_node
-        place = None if root is None else _value_at(root[0], root[1], places)
+        place = None if root is None else arguments.output(*root)
     except _Elsewhere:
         return None
     if place is not None and place[0] != "p":
@@ -243,60 +244,60 @@ def _is_plain(node: Call, own: TaskOptions) -> bool:
     )
 
 
-def _steps(node: Call, callee: Callee, site: str, places: dict[int, int]) -> Iterator[RecordedCall]:
+def _steps(
+    node: Call, callee: Callee, site: str, arguments: _StepArguments
+) -> Iterator[RecordedCall]:
     place = None if callee.pure else node.place
     if node.n is None:
-        args = tuple([_argument(slot, places) for slot in node.args])
+        args = tuple([visit(slot, arguments) for slot in node.args])
         yield RecordedCall(callee, args, place, None, site)
         return
     for index in range(node.n):
-        row = tuple([_element(column, index, places) for column in node.args])
+        row = tuple([visit(column.at(index), arguments) for column in node.args])
         yield RecordedCall(callee, row, place, index, site)
 
 
-def _argument(slot: Any, places: dict[int, int]) -> Argument:
-    kind = type(slot)
-    if kind is Ref:
-        return _value_at(slot.node, slot.index, places)
-    if kind is ListOf:
-        return ("l", [_value_at(node, i, places) for node, run in slot.runs for i in run])
-    if kind is Template:
-        _demand_small(slot.content)
-        return ("n", slot.content, [_argument(inner, places) for inner in slot.slots])
-    if kind is Content:
-        _demand_small(slot)
-        return ("c", slot)
-    if kind is Failure:
+class _StepArguments:
+    """Writes slot values as arguments of steps: a visitor. places: first steps, by ids of nodes."""
+
+    def __init__(self, places: dict[int, int]) -> None:
+        self._places = places
+
+    def immediate(self, value: Any) -> Argument:
+        """Write a plain value."""
+        if type(value) is Failure:
+            raise _Elsewhere
+        return ("v", value)
+
+    def content(self, content: Content) -> Argument:
+        """Write a captured value."""
+        _demand_small(content)
+        return ("c", content)
+
+    def output(self, node: Any, index: int) -> Argument:
+        """Write the step that makes an output."""
+        if type(node) is Put:
+            return self.content(node.content)
+        first = self._places.get(id(node))
+        if first is None:
+            raise _Elsewhere
+        return ("p", first + index)
+
+    def outputs(self, runs: Sequence[NodeRun]) -> Argument:
+        """Write the steps that make a list of outputs."""
+        return ("l", [self.output(node, index) for node, run in runs for index in run])
+
+    def template(self, content: Content, slots: Sequence[Any]) -> Argument:
+        """Write a captured value, and what goes into its holes."""
+        _demand_small(content)
+        return ("n", content, [visit(slot, self) for slot in slots])
+
+    def earlier(self, step: int) -> Argument:
+        """Refuse: what is recorded has no steps."""
         raise _Elsewhere
-    return ("v", slot)
 
 
 def _demand_small(content: Content) -> None:
     """Leave graphs with large contents to the host: a log would copy them."""
     if content.is_shared:
         raise _Elsewhere
-
-
-def _element(column: Any, index: int, places: dict[int, int]) -> Argument:
-    kind = type(column)
-    if kind is Const:
-        return _argument(column.value, places)
-    if kind is Immediates:
-        return ("v", column.values[index])
-    if kind is Range:
-        return _value_at(column.node, column.start + index * column.step, places)
-    if kind is Gather:
-        return _value_at(column.node, column.indexes[index], places)
-    if kind is Values:
-        return _argument(column.values[index], places)
-    raise _Elsewhere
-
-
-def _value_at(node: Any, index: int, places: dict[int, int]) -> Argument:
-    if type(node) is Put:
-        _demand_small(node.content)
-        return ("c", node.content)
-    first = places.get(id(node))
-    if first is None:
-        raise _Elsewhere
-    return ("p", first + index)

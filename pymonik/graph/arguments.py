@@ -1,0 +1,36 @@
+"""Arguments: slot values of a call, or columns of a map, looked at together.
+
+Enters: the arguments of a node. Leaves: the nodes that they need, or what a visitor writes of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pymonik.graph.columns import Const, Gather, Immediates, Range, Values
+from pymonik.graph.slots import SLOTS, Ref
+from pymonik.graph.verbs import visit
+from pymonik.graph.visitors import ColumnVisitor
+
+# What can name an output, or hold what is captured, among arguments of calls and maps.
+ARGUMENTS = SLOTS | {Const, Immediates, Values, Range, Gather}
+
+
+def sources_of(arguments: Iterable[Any]) -> dict[int, Any]:
+    """Return the nodes that slot values, or columns, need, by id, in the order met."""
+    sources: dict[int, Any] = {}
+    for argument in arguments:
+        kind = type(argument)
+        if kind is Ref:  # the usual case
+            sources[id(argument.node)] = argument.node
+        elif kind in ARGUMENTS:
+            argument.add_sources(sources)
+    return sources
+
+
+def visit_arguments(arguments: Iterable[Any], n: int | None, visitor: ColumnVisitor) -> list[Any]:
+    """Return the arguments of a call (`n` is None), or of a map, as a visitor writes them."""
+    if n is None:
+        return [visit(slot, visitor) for slot in arguments]
+    return [column.accept(visitor, n) for column in arguments]
