@@ -24,7 +24,7 @@ _NOT_STATE = frozenset({"__slotnames__", "_abc_impl", "__dict__", "__weakref__"}
 # What must be known when a class is made; the rest is set on it. The last are of structures of C.
 _FIRST = (
     "__module__", "__qualname__", "__doc__", "__slots__", "__orig_bases__",
-    "_pack_", "_align_", "_anonymous_",
+    "__class__", "_pack_", "_align_", "_anonymous_",
 )  # fmt: skip
 _VALUE_TYPES = (int, str, float, complex, bytes, tuple)
 Travels = Callable[[Any], bool]

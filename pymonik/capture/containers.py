@@ -67,9 +67,12 @@ class ContainerWatch:
         while open_ones:
             obj = open_ones.pop()
             kind = type(obj)
-            if kind in _LEAVES or id(obj) in met or issubclass(kind, type):
+            if kind in _LEAVES or id(obj) in met:
                 continue
             met.add(id(obj))
+            if issubclass(kind, type):
+                self._few.add_class(obj)
+                continue
             if is_array(obj):
                 if (size := size_of(obj)) <= LIMIT:
                     held += size
@@ -107,6 +110,12 @@ class _Snapshot:
         self._views.append(container)
         if isinstance(container, dict):
             self._views.append(dict.values(container))
+
+    def add_class(self, cls: Any) -> None:
+        """Take a class of a module that travels as its source; others are definitions."""
+        if is_local(cls.__module__):
+            space = vars(cls)
+            self._views += [space, space.values()]
 
     def take(self) -> None:
         """Remember what they hold: kept, so that nothing else can come to have its identity."""

@@ -70,6 +70,9 @@ class DefinitionRecord:
     def note(self, taken: Taken, watch: ObjectWatch) -> None:
         """Be defined by what was pickled; watch: what the object held just before."""
         outline = SINGLE if taken.is_single else b""
+        # No more once its module was loaded again: that has another one under the name.
+        if self.is_own and self.named:
+            self.named = found_at(self.id.partition("#")[0]) is self.obj
         if isinstance(self.obj, type):
             outline = class_parts.outline(self.obj)
         needs = tuple(sorted({need.id for need in taken.needs}))

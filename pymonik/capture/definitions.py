@@ -76,6 +76,8 @@ class Definitions:
         # again: pickling a class may define others.
         self.lock = fork_safe(threading.RLock())
         self._records = RECORDS
+        # How often anything was captured.
+        self.count = 0
         self._own: dict[str, DefinitionRecord] = {}
         self._made: OrderedDict[Reference, Any] = OrderedDict()
 
@@ -156,6 +158,7 @@ class Definitions:
     def _define(self, record: DefinitionRecord) -> None:
         from pymonik.capture.by_value import travels
 
+        self.count += 1
         watch = ObjectWatch(record.obj, travels, record.names)
         record.note(self.define(record), watch)
 
@@ -180,7 +183,10 @@ class Definitions:
         own = self._own.get(id)
         if own is not None and are_live(parts, self.is_as_said):
             return own.obj
-        return self._made.get((id, parts))
+        obj = self._made.get((id, parts))
+        if obj is None or id.startswith("__main__:"):
+            return obj
+        return _shipped(own_header(id, parts)) or obj
 
     def _found_or_made(self, id: str, parts: tuple[Definition, ...]) -> Any:
         head = own_header(id, parts)
@@ -205,13 +211,10 @@ class Definitions:
         """Return what this process has under the name of a definition, if that is the same."""
         if not head.outline:  # what a class shares with functions: it is as it was there
             return None
-        module, _, qualname = head.id.partition("#")[0].partition(":")
-        shipped = sys.modules.get("pymonik.capture.importer")
-        if shipped is not None and module != "__main__":
-            obj = shipped.IMPORTER.lookup(module, qualname)
-            if obj is not None:
-                return obj
-        obj = found_at(f"{module}:{qualname}")
+        obj = _shipped(head)
+        if obj is not None:
+            return obj
+        obj = found_at(head.id.partition("#")[0])
         if obj is None or record_of(obj) is not None:
             return None
         outline = class_parts.outline(obj) if isinstance(obj, type) else SINGLE
@@ -246,6 +249,15 @@ class Definitions:
             record.members = tuple(m for m in members if m is not None) or (record,)
             needs = header_of(record.definition).needs if record.definition is not None else ()
             record.needs = tuple(m for m in record.members if m.id in needs)
+
+
+def _shipped(head: Header) -> Any:
+    """Return what a module that came along as its source has under a name, None if none has."""
+    importer = sys.modules.get("pymonik.capture.importer")
+    if importer is None or not (head.named and head.outline):
+        return None
+    module, _, qualname = head.id.partition("#")[0].partition(":")
+    return None if module == "__main__" else importer.IMPORTER.lookup(module, qualname)
 
 
 TABLE = Definitions()

@@ -43,6 +43,8 @@ class Interner:
         from pymonik.capture.snapshot import ModuleSnapshots  # not for `import pymonik`
 
         self.snapshots = ModuleSnapshots()
+        # How many definitions had been captured when modules were last looked at.
+        self._captured = 0
         # The modules that what was frozen comes from.
         self.origins: set[str] = set()
 
@@ -59,6 +61,7 @@ class Interner:
         records of the definitions it refers to.
         """
         from pymonik.capture import freeze as pickling
+        from pymonik.capture.definitions import TABLE
 
         modules: set[str] = set()
         reach: dict[int, Any] | None = None
@@ -78,6 +81,10 @@ class Interner:
             sources = self.snapshots.note(modules)
             if needed is not None:
                 needed.update(sources)
+        if TABLE.count != self._captured:
+            # A class has changed: so has what the program has set in its module, if that travels.
+            self._captured = TABLE.count
+            self.snapshots.note_again()
         remembered = self._large.get(id(obj))
         if remembered is not None and remembered[1].equals(data, raw):
             return remembered[1], handles_in

@@ -159,6 +159,17 @@ class _Loader:
     def __init__(self, source: ModuleSource) -> None:
         self._source = source
 
+    @property
+    def path(self) -> str:
+        """Where files beside the module are, on a machine that has them."""
+        return self._source.file
+
+    def get_resource_reader(self, fullname: str) -> Any:
+        """Let `importlib.resources` read these."""
+        from importlib.readers import FileReader
+
+        return FileReader(self)  # type: ignore[arg-type]
+
     def get_source(self, fullname: str) -> str:
         return self._source.text
 
@@ -174,10 +185,11 @@ class _Loader:
 
     def exec_module(self, module: types.ModuleType) -> None:
         exec(self.get_code(module.__name__), vars(module))
-        if self._source.set_here:
-            overrides = pickle.loads(self._source.set_here)
-            for name, (data, buffers) in overrides.items():
-                setattr(module, name, Content(data, buffers).load())
+        overrides = pickle.loads(self._source.set_here) if self._source.set_here else {}
+        for name, (data, buffers) in overrides.items():
+            within, _, attribute = name.rpartition(".")  # of a class of the module, or its own
+            place = getattr(module, within) if within else module
+            setattr(place, attribute, Content(data, buffers).load())
 
 
 def _sources(content: Content) -> dict[str, ModuleSource]:

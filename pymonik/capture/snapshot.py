@@ -63,6 +63,11 @@ class ModuleSnapshots:
         # Two threads that meet a changed module must not make a snapshot each: one would be lost.
         self._lock = fork_safe(threading.RLock())
 
+    def note_again(self) -> None:
+        """Look again at the modules that travel."""
+        if self.current.sources:
+            self.note(self.current.sources)
+
     def note(self, names: Iterable[str]) -> Iterable[str]:
         """Take note of modules that are needed; give those that travel, with all they import."""
         with self._lock:

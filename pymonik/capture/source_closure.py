@@ -13,9 +13,9 @@ import tokenize
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib.machinery import ModuleSpec
-from typing import Any
 
 from pymonik.capture.local_modules import is_local, lies_here, spec_of
+from pymonik.capture.set_here import set_by_program
 from pymonik.capture.source import ModuleSource, named
 
 
@@ -51,7 +51,7 @@ def source_of(name: str) -> ModuleSource | None:
         text = _text_of(spec) if module is None else _loaded_text(name, spec)
     except (OSError, SyntaxError, UnicodeDecodeError, ImportError):  # compiled, or not to be read
         return None
-    set_here = _set_by_hand(module, text) if module is not None else b""
+    set_here = set_by_program(module, text) if module is not None else b""
     return ModuleSource(text, spec.origin, is_package, set_here)
 
 
@@ -87,67 +87,3 @@ def _imports(text: str, package: str) -> tuple[str, ...]:
             names = [alias.name for alias in node.names]
             modules += named(node.module or "", node.level, names, package)
     return tuple(dict.fromkeys(modules))
-
-
-def _set_by_hand(module: Any, text: str) -> bytes:
-    """Pickle the names whose values here are not the literals that the source gives them.
-
-    `config.N = 100` in a script is meant for its tasks as well.
-    """
-    space = vars(module)
-    changed = {
-        name: space[name]
-        for name, literal in _literals(text)
-        if name in space and not name.startswith("_") and not _same(space[name], literal)
-    }
-    if not changed:
-        return b""
-    from pymonik.capture import freeze as pickling
-
-    overrides = {}
-    for name, value in changed.items():
-        try:
-            data, raw, handles_in = pickling.freeze(value)
-        except Exception:  # a lock, an open file: the module there makes its own, or has none
-            continue
-        if not handles_in:
-            overrides[name] = (data, [bytes(view) for view in raw])
-    import pickle
-
-    return pickle.dumps(overrides, protocol=5) if overrides else b""
-
-
-def _same(value: Any, literal: Any) -> bool:
-    try:
-        return type(value) is type(literal) and bool(value == literal)
-    except Exception:  # whatever an __eq__ of the user raises
-        return False
-
-
-@lru_cache(maxsize=512)
-def _literals(text: str) -> tuple[tuple[str, Any], ...]:
-    """Return the names that a module assigns once, at its top, and the literals they get."""
-    counts: dict[str, int] = {}
-    values: dict[str, Any] = {}
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            counts[node.id] = counts.get(node.id, 0) + 1
-    for statement in tree.body:
-        target, value = _assignment(statement)
-        if target is not None and counts[target] == 1:
-            try:
-                values[target] = ast.literal_eval(value)
-            except ValueError:
-                continue
-    return tuple(values.items())
-
-
-def _assignment(statement: ast.stmt) -> tuple[str | None, Any]:
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target: ast.expr = statement.targets[0]
-    elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-        target = statement.target
-    else:
-        return None, None
-    return (target.id, statement.value) if isinstance(target, ast.Name) else (None, None)

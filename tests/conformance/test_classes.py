@@ -452,6 +452,23 @@ with Pymonik():
     assert write.invoke([1, "a", Thing()]).get() == ["int 1", "other", "thing"]
     assert far(lambda reader: [reader.read(1), reader.read("")], Reader()) == ["int 1", "other"]
 """,
+    "an object that says to be of another class": """
+class Real:
+    n = 3
+class Proxy:
+    def __init__(self, real): self.real = real
+    @property
+    def __class__(self): return type(self.real)
+    def __reduce__(self): return Proxy, (self.real,)
+    def __getattr__(self, name):
+        if name.startswith("__"): raise AttributeError(name)
+        return getattr(self.real, name)
+@task
+def use(proxy): return isinstance(proxy, Real), type(proxy) is Proxy, proxy.n
+with Pymonik():
+    assert use.invoke(Proxy(Real())).get() == (True, True, 3)
+    assert type(same.invoke(Proxy(Real())).get()) is Proxy
+""",
     "new types, and variables of types": """
 from typing import Any, Callable, Generic, Literal, NewType, Optional, ParamSpec, TypedDict, TypeVar
 import typing

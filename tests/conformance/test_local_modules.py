@@ -231,6 +231,182 @@ with Pymonik() as client:
     assert script(source, files) == ["(2, 2, ['a', 'b']) (3, 3, ['a', 'b'])"]
 
 
+SETTINGS = """
+import threading
+from enum import Enum
+from typing import NamedTuple
+
+rate = 1
+debug: bool = False
+lock = threading.Lock()
+is_open, handle = False, None
+connected = False
+connection = None
+
+class Row(NamedTuple):
+    n: int = 1
+
+class Kind(Enum):
+    ONE = 1
+
+hook = None
+
+class Config:
+    rate = rate
+    names = ("a",)
+
+    def doubled(self):
+        return 2 * self.rate
+
+def configure(new_rate):
+    global rate, debug
+    rate, debug = new_rate, True
+
+def connect():
+    global connected, connection
+    connected, connection = True, threading.Lock()
+
+def current():
+    return rate, debug, connected, connection is not None
+"""
+
+
+def test_what_functions_of_a_module_set_holds_for_tasks(script: Any, backend: str) -> None:
+    source = (
+        HEAD
+        + """
+import settings
+@task
+def use():
+    return settings.current()
+with Pymonik() as client:
+    before = use.invoke().get()
+    settings.configure(5)
+    between = use.invoke().get()
+    settings.connect()  # what it has made stays here, and so does that it was made
+    print(before, between, use.invoke().get(), settings.current())
+"""
+    )
+    told = ["(1, False, False, False)", "(5, True, False, False)"]
+    here = "(5, True, True, True)"  # the inline engine uses the module itself
+    told += [here if backend == "inline" else told[1], here]
+    assert script(source, {"settings.py": SETTINGS}) == [" ".join(told)]
+
+
+def test_classes_of_a_module_that_are_changed_in_place(script: Any) -> None:
+    source = (
+        HEAD
+        + """
+import settings
+from settings import Config
+@task
+def by_class():
+    return Config().doubled(), Config.names
+@task
+def others():
+    is_one = settings.Kind(1) is settings.Kind.ONE
+    return settings.Row().n, is_one, settings.hook and settings.hook()
+@task
+def by_module(config):
+    return settings.Config().doubled(), settings.Config.names, type(config) is settings.Config
+with Pymonik() as client:
+    shown = []
+    def show():
+        shown.append(by_class.invoke().get())
+        assert by_module.invoke(Config()).get() == (*shown[-1], True)
+        assert shown[-1] == by_class.func()
+    show()
+    Config.rate = 5
+    show()
+    Config.names = ("a", "b")
+    show()
+    Config.doubled = lambda self: -self.rate
+    show()
+    assert others.invoke().get() == (1, True, None)
+    settings.hook = Config().doubled
+    assert others.invoke().get() == (1, True, -5)
+    print(*shown)
+"""
+    )
+    told = "(2, ('a',)) (10, ('a',)) (10, ('a', 'b')) (-5, ('a', 'b'))"
+    assert script(source, {"settings.py": SETTINGS}) == [told]
+
+
+def test_functions_and_classes_that_are_replaced_in_a_module(script: Any, backend: str) -> None:
+    source = (
+        HEAD
+        + """
+import warnings
+from unittest import mock
+import settings
+@task
+def use():
+    return settings.current(), settings.Config().doubled()
+class Other:
+    def doubled(self): return "other"
+class Held:
+    def __call__(self): return "held"
+    def __reduce__(self): raise TypeError("it stays here")
+with Pymonik() as client:
+    with mock.patch.object(settings, "current", lambda: "patched"):
+        first = use.invoke().get()
+        with mock.patch.object(settings, "Config", Other):
+            second = use.invoke().get()
+    third = use.invoke().get()
+    with mock.patch("settings.current", Held()), warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        fourth = use.invoke().get()
+    assert "settings.current was replaced by <__main__.Held" in str(told[0].message), told
+    print(first, second, fourth == (("held", 2) if IS_INLINE else third))
+"""
+    ).replace("IS_INLINE", str(backend == "inline"))
+    assert script(source, {"settings.py": SETTINGS}) == ["('patched', 2) ('patched', 'other') True"]
+
+
+def test_what_was_imported_before_a_module_was_loaded_again_stays(script: Any) -> None:
+    files = {"shapes.py": "N = 1\nclass Shape:\n    def area(self): return N\n"}
+    source = (
+        HEAD
+        + """
+import importlib, os, shapes
+from shapes import Shape
+@task
+def areas(): return Shape().area(), shapes.Shape().area()
+@task
+def area(shape): return shape.area(), type(shape) is shapes.Shape
+with Pymonik() as client:
+    assert areas.invoke().get() == (1, 1)
+    with open(shapes.__file__, "w") as file:
+        file.write("N = 2\\nclass Shape:\\n    def area(self): return -N\\n")
+    os.utime(shapes.__file__, (2e9, 2e9))
+    importlib.reload(shapes)
+    assert areas.invoke().get() == areas() == (2, -2), areas.invoke().get()
+    print([area.invoke(shape).get() for shape in (Shape(), shapes.Shape())])
+"""
+    )
+    assert script(source, files) == ["[(2, False), (-2, True)]"]
+
+
+def test_files_beside_a_module_are_found_by_it(script: Any, backend: str) -> None:
+    files = {
+        "pack/__init__.py": "",
+        "pack/data.txt": "hello",
+        "pack/reads.py": "import importlib.resources\n"
+        "def read(): return (importlib.resources.files('pack') / 'data.txt').read_text()\n",
+    }
+    source = (
+        HEAD
+        + """
+import pack.reads
+@task
+def use(): return pack.reads.read()
+with Pymonik() as client:
+    print(use.invoke().get())
+"""
+    )
+    assert script(source, files) == ["hello"]  # on the emulator, they lie on the same machine
+
+
 def test_tasks_of_a_module_and_their_sub_tasks(script: Any) -> None:
     files = {
         **PACKAGE,
