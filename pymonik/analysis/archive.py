@@ -64,6 +64,8 @@ class Archive:
 @contextlib.contextmanager
 def opened(path: str | Path, what: str) -> Iterator[Archive]:
     """Open an archive to read; what is wrong with it, or in it, is a GraphFileError."""
+    if os.path.exists(path) and not os.path.isfile(path):  # a device has no end
+        raise GraphFileError(f"{path} is no {what} that `pymonik graph save` wrote: it is no file")
     try:
         with zipfile.ZipFile(path) as file:
             yield Archive(file, os.path.getsize(path))

@@ -10,6 +10,7 @@ import importlib.machinery
 import importlib.util
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -67,10 +68,22 @@ def check_script(name: str) -> None:
         raise click.BadParameter(
             f"{name!r} is a folder, and has no __main__.py", param_hint="SCRIPT"
         )
+    if _is_endless(name):
+        raise click.BadParameter(f"{name!r} is a device, and no script", param_hint="SCRIPT")
     if name.endswith(".pmk"):
         raise click.BadParameter(
             f"{name} is no graph that `pymonik graph save` wrote", param_hint="SCRIPT"
         )
+
+
+def _is_endless(name: str) -> bool:
+    """Return whether a path is a device other than a terminal, or what stands for no input."""
+    found = os.stat(name)
+    is_device = stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode)
+    if not is_device or os.path.samestat(found, os.stat(os.devnull)):
+        return False
+    with open(name, "rb", buffering=0) as file:
+        return not file.isatty()
 
 
 def check_module(name: str) -> None:

@@ -335,3 +335,10 @@ def test_a_device_is_no_graph() -> None:
     for path in ("/dev/null", "/dev/zero", os.devnull):
         assert not is_file(path)
         assert not is_tasks_file(path)
+
+
+def test_a_device_is_no_file_to_load() -> None:
+    """Reading one would never end."""
+    for read in (load, load_tasks):
+        with pytest.raises(GraphFileError, match="it is no file"):
+            read("/dev/zero")

@@ -38,6 +38,8 @@ def words(done: subprocess.CompletedProcess[str]) -> str:
         (["check", SESSION], f"no run that is recorded here has the id '{SESSION}'"),
         (["show", "local-123"], "there is no run 'local-123': `pymonik runs list` names them"),
         (["show", "-m", "moons"], "there is no module 'moons' here"),
+        (["show", "/dev/zero"], "'/dev/zero' is a device, and no script"),
+        (["diff", "/dev/zero", "jobs.py"], "'/dev/zero' is a device, and no script"),
         (["show", "moons.io:orbit"], "there is no module 'moons' here"),
         (["show", "."], "'.' is a folder, and has no __main__.py"),
         (["show", "jobs.py", "--save", "moons/a.svg"], "moons/a.svg cannot be written: No such"),
