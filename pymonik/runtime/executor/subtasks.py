@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from pymonik.capture.function import Code, Interner
+from pymonik.capture.function import Code
 from pymonik.errors import OptionsError, WaitInTaskError
 from pymonik.graph.ir import CallSpec, Element, Put, taken
 from pymonik.graph.slots import SLOTS, Template
@@ -22,8 +22,8 @@ from pymonik.record.builtin_tasks import builtin, identity, unpacked
 from pymonik.record.handle import ResultHandle
 from pymonik.record.recorder import Recorder
 from pymonik.record.scope import Scope
-from pymonik.record.specs import CallSpecs
 from pymonik.runtime.executor import state as running
+from pymonik.runtime.executor.inheriting_specs import InheritingSpecs
 from pymonik.settings import settings
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS, TaskOptions, merge
@@ -39,8 +39,6 @@ _HINT = (
 )
 
 
-# Options that specs are kept for; each is a hundred bytes, and its specs.
-_KEPT_OPTIONS = 256
 # What has no options of its own has those of its parent: see `runtime.host.subtasks.inherit`.
 _INHERITING = replace(DEFAULTS, priority=None)
 # What a unit hands back is cut for at least so many, and into units of that part of a beat: with
@@ -53,52 +51,6 @@ class _NoWaiting:
 
     def __getattr__(self, name: str) -> NoReturn:
         raise WaitInTaskError(_HINT)
-
-
-class InheritingSpecs(CallSpecs):
-    """Specs of sub-tasks: these inherit the options of the task that runs.
-
-    Options that are equal are one here, so that a tree of calls shares its specs at all levels.
-    """
-
-    def __init__(self, interner: Interner, options: TaskOptions) -> None:
-        super().__init__(interner, options)
-        # Options by their addresses, with those equal that came first; specs by those.
-        self._first: dict[int, tuple[TaskOptions, TaskOptions]] = {}
-        self._equal: dict[TaskOptions, TaskOptions] = {}
-        self._tables: dict[int, dict[Any, CallSpec]] = {id(options): self._specs}
-        self._inherited = options
-        interner.snapshots.changed = self._forget
-
-    def spec_for(self, task: Any, code: Code, width: int, keywords: Any, given: Any) -> CallSpec:
-        """Return what all calls like this one share, made once for each task that runs."""
-        step = running.STATE.step
-        options = (step.options if step is not None else None) or DEFAULTS
-        if options is not self._inherited:
-            self._inherit(options)
-        return super().spec_for(task, code, width, keywords, given)
-
-    def _inherit(self, options: TaskOptions) -> None:
-        self._inherited = options
-        known = self._first.get(id(options))
-        if known is None:
-            if len(self._first) > _KEPT_OPTIONS:
-                self._forget()
-            known = self._first[id(options)] = (options, self._first_equal(options))
-        self._options = known[1]
-        self._specs = self._tables.setdefault(id(self._options), {})
-
-    def _first_equal(self, options: TaskOptions) -> TaskOptions:
-        try:
-            return self._equal.setdefault(options, options)
-        except TypeError:  # labels may have no hash
-            return options
-
-    def _forget(self) -> None:
-        self._specs = {}
-        self._first, self._equal = {}, {}
-        self._tables = {id(self._options): self._specs}
-        self._inherited = self._options
 
 
 class Subtasks(Recorder, Scope):

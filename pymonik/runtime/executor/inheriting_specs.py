@@ -1,0 +1,64 @@
+"""Specs of sub-tasks: what calls inside a task share, with the options of the task that runs.
+
+Enters: calls that are recorded inside a task. Leaves: their specs, one for all that are alike, so
+that a tree of calls of one task compiles as fast as a list of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymonik.capture.function import Code, Interner
+from pymonik.graph.ir import CallSpec
+from pymonik.record.specs import CallSpecs
+from pymonik.runtime.executor import state as running
+from pymonik.values.options import DEFAULTS, TaskOptions
+
+# Options that specs are kept for; each is a hundred bytes, and its specs.
+_KEPT_OPTIONS = 256
+
+
+class InheritingSpecs(CallSpecs):
+    """Specs of sub-tasks: these inherit the options of the task that runs.
+
+    Options that are equal are one here, so that a tree of calls shares its specs at all levels.
+    """
+
+    def __init__(self, interner: Interner, options: TaskOptions) -> None:
+        super().__init__(interner, options)
+        # Options by their addresses, with those equal that came first; specs by those.
+        self._first: dict[int, tuple[TaskOptions, TaskOptions]] = {}
+        self._equal: dict[TaskOptions, TaskOptions] = {}
+        self._tables: dict[int, dict[Any, CallSpec]] = {id(options): self._specs}
+        self._inherited = options
+        interner.snapshots.changed = self._forget
+
+    def spec_for(self, task: Any, code: Code, width: int, keywords: Any, given: Any) -> CallSpec:
+        """Return what all calls like this one share, made once for each task that runs."""
+        step = running.STATE.step
+        options = (step.options if step is not None else None) or DEFAULTS
+        if options is not self._inherited:
+            self._inherit(options)
+        return super().spec_for(task, code, width, keywords, given)
+
+    def _inherit(self, options: TaskOptions) -> None:
+        self._inherited = options
+        first = self._first.get(id(options))
+        if first is None:
+            if len(self._first) > _KEPT_OPTIONS:
+                self._forget()
+            first = self._first[id(options)] = (options, self._first_equal(options))
+        self._options = first[1]
+        self._specs = self._tables.setdefault(id(self._options), {})
+
+    def _first_equal(self, options: TaskOptions) -> TaskOptions:
+        try:
+            return self._equal.setdefault(options, options)
+        except TypeError:  # labels may have no hash
+            return options
+
+    def _forget(self) -> None:
+        self._specs = {}
+        self._first, self._equal = {}, {}
+        self._tables = {id(self._options): self._specs}
+        self._inherited = self._options
