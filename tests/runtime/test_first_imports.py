@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
+
+from pymonik import Pymonik, Task
 
 SCRIPT = """
 import sys
@@ -46,3 +49,8 @@ def test_little_is_loaded_before_the_first_value(run_script: Any) -> None:
     assert "pymonik.runtime.executor.run" in theirs
     assert theirs & (LATER | HEAVY | OF_CLIENTS) == set()
     assert len(theirs) <= MOST_THERE
+
+
+def test_garbage_is_collected_where_tasks_run() -> None:
+    with Pymonik(backend="local", workers=1):
+        assert Task(gc.isenabled).invoke().get()

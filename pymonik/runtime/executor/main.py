@@ -17,6 +17,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import faulthandler
+import gc
 import os
 import select
 import signal
@@ -288,6 +289,14 @@ def _leave_terminal() -> None:
         os.close(terminal)
 
 
+def _load() -> None:
+    """Load all that the first unit needs before it comes: this process may be started ahead."""
+    import pymonik.runtime.executor.logs
+    import pymonik.runtime.executor.pools
+    import pymonik.runtime.executor.surroundings
+    import pymonik.runtime.executor.unit_runner  # noqa: F401
+
+
 def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:
     """Serve on an inherited socket; called by the host's bootstrap line.
 
@@ -308,7 +317,6 @@ def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:
     # Registered first, it is called last: what follows `serve` is the end of any Python process.
     # What tasks have left for it, functions of `atexit`, finalizers, open files, has its turn.
     atexit.register(executor.fall_silent)
-    # All that the first unit needs, loaded before it comes: this process may be started ahead.
-    import pymonik.runtime.executor.unit_runner  # noqa: F401
-
+    _load()
+    gc.enable()  # the bootstrap line has put it off
     executor.serve()
