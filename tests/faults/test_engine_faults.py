@@ -35,13 +35,13 @@ def break_next(error: str) -> None:
 
     from pymonik.runtime.executor import run as unit
 
-    real = unit.are_plain
+    real = unit.plain_columns
 
     def broken(*_: Any) -> Any:
-        unit.are_plain = real
+        unit.plain_columns = real
         raise getattr(builtins, error)("a bug of the executor")
 
-    unit.are_plain = broken
+    unit.plain_columns = broken
 
 
 @pytest.fixture

@@ -207,3 +207,17 @@ def test_steps_go_on_behind_one_whose_value_is_not_plain(odd: int) -> None:
         assert columns[0] == [8, 9]
         assert [type(record) for column in columns[1:] for record in column] == [Failure] * 6
         assert columns[3][1].path == ("s1", "s2", "s3")
+
+
+@pytest.mark.parametrize("odd", [None, 2], ids=["plain", "not plain"])
+def test_values_of_other_units_are_taken_as_they_are(odd: int | None) -> None:
+    """From where a piece begins on; one alone is for all elements, and lists are copies."""
+    others = [[10, 20, 30, [1] if odd else 40]], [[7]]
+    columns = ("r", [(0, 0, 3, -1, 4)]), ("r", [(1, 0, 0, 1, 1)])
+    frozen = [[content(v) if type(v) is list else v for v in column] for column in others[0]]
+    pair = step(lambda value, same: f"{value} {same}", *columns, name="pair")
+    (column,) = records(pair, 4, frozen, list(others[1]), start=1)
+    assert column == ["30 7", "20 7", "10 7"]
+    steps = [pair, step(lambda text: text + "!", ("p", 0), name="cry")]
+    both = records(steps, 4, frozen, list(others[1]))
+    assert both[1] == [f"{value} 7!" for value in reversed(others[0][0])]

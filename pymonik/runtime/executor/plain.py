@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pymonik.capture.shown import SHOWN
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.calls import Assignment, ExecutionServices, LoadedFunction
+from pymonik.runtime.executor.feed import ArgumentReader
 from pymonik.values.content import IMMEDIATE
 from pymonik.wire.journal import ELEMENT, STEP
 
@@ -24,22 +25,45 @@ if TYPE_CHECKING:
 NOTHING = object()
 
 
-def are_plain(job: Assignment, steps: Sequence[StepCode]) -> bool:
-    """Return whether steps are plain, and none of an earlier attempt is known."""
+def plain_columns(
+    job: Assignment, steps: Sequence[StepCode], feed: ArgumentReader
+) -> list[list[Any]] | None:
+    """Return the columns of plain steps; None where some are not, or were tried before.
+
+    Values of other units stand in them as they are: immediates, which is what most of them are.
+    """
     if job.was_tried:
-        return False
-    return all(
-        not (step.limit or step.retries or step.context or step.keywords)
-        and all(column[0] in "vsp" for column in step.columns)
-        for step in steps
-    )
+        return None
+    found: list[list[Any]] = []
+    for step in steps:
+        if step.limit or step.retries or step.context or step.keywords:
+            return None
+        columns = [_plain(column, feed) for column in step.columns]
+        if None in columns:
+            return None
+        found.append(columns)
+    return found
+
+
+def _plain(column: Any, feed: ArgumentReader) -> Any:
+    kind = column[0]
+    if kind != "r":
+        return column if kind in "vsp" else None
+    records = feed.records(column[1])
+    if not IMMEDIATE.issuperset(map(type, records)):
+        return None
+    return ("v", records[0]) if len(records) == 1 else ("s", records)
 
 
 class PlainElements:
     """Calls the only step of a unit for element after element, each once and in order."""
 
     def __init__(
-        self, job: Assignment, hosting: ExecutionServices, function: LoadedFunction
+        self,
+        job: Assignment,
+        hosting: ExecutionServices,
+        function: LoadedFunction,
+        columns: Sequence[Any],
     ) -> None:
         step = job.program.steps[0]
         self._hosting = hosting
@@ -47,8 +71,8 @@ class PlainElements:
         # When the last element has begun.
         self.began = 0.0
         self._rows: Iterator[tuple[Any, ...]] = (
-            zip(*(_values(column, job) for column in step.columns))
-            if step.columns
+            zip(*(_values(column, job) for column in columns))
+            if columns
             else repeat((), job.stop - job.start)
         )
         running.STATE.begin(step, job.start, 1)
@@ -112,10 +136,11 @@ class PlainSteps:
         hosting: ExecutionServices,
         functions: Callable[[StepCode], LoadedFunction],
         outputs: dict[int, int],
+        columns: Sequence[list[Any]],
     ) -> None:
         self._hosting = hosting
         self._steps = [
-            (step, functions(step), _source(step), outputs.get(place))
+            (step, functions(step), columns[place], _source(step), outputs.get(place))
             for place, step in enumerate(steps)
         ]
 
@@ -139,7 +164,7 @@ class PlainSteps:
         new_context = hosting.contexts.maker()
         # What was recorded leaves with the last report: nothing may be reported before it.
         is_noted = not hosting.subtasks.has_work
-        for place, (step, load, source, output) in enumerate(self._steps):
+        for place, (step, load, taken, source, output) in enumerate(self._steps):
             if is_over is not None and is_over(place):
                 return place, is_noted, NOTHING, None
             numbers[STEP] = place
@@ -148,7 +173,7 @@ class PlainSteps:
                 if source is not None:
                     value = new_context().run(load(), made[source])
                 else:
-                    args = [_argument(column, number, made) for column in step.columns]
+                    args = [_argument(column, number, made) for column in taken]
                     value = new_context().run(load(), *args)
             except BaseException as error:
                 return place, is_noted, NOTHING, error

@@ -27,7 +27,7 @@ from pymonik.runtime.executor.calls import (
     caller,
 )
 from pymonik.runtime.executor.feed import ArgumentReader, OpValue, UpstreamFailed, held
-from pymonik.runtime.executor.plain import NOTHING, PlainElements, PlainSteps, are_plain
+from pymonik.runtime.executor.plain import NOTHING, PlainElements, PlainSteps, plain_columns
 from pymonik.runtime.executor.results import failure_of, frozen
 from pymonik.runtime.executor.resume import over, steps_in
 from pymonik.runtime.executor.sharing import is_uniquely_owned
@@ -95,12 +95,15 @@ class _Runner:
         self._functions: dict[Any, LoadedFunction] = {}
         self._plain_elements: PlainElements | None = None
         self._plain_steps: PlainSteps | None = None
-        if not are_plain(job, self.steps):
+        taken = plain_columns(job, self.steps, self.feed)
+        if taken is None:
             assert self.calls  # made now: what is wrong with them is no fault of a call
         elif len(self.steps) > 1:
-            self._plain_steps = PlainSteps(self.steps, hosting, self._function, self.outputs)
+            self._plain_steps = PlainSteps(self.steps, hosting, self._function, self.outputs, taken)
         elif self.steps[0].keep is True:
-            self._plain_elements = PlainElements(job, hosting, self._function(self.steps[0]))
+            self._plain_elements = PlainElements(
+                job, hosting, self._function(self.steps[0]), taken[0]
+            )
         self._last_beside = _last_beside(self.steps) if program.n == 1 else 0
 
     @cached_property
