@@ -99,7 +99,8 @@ def test_a_filter_that_raises_does_not_end_the_engine(
 def test_what_cannot_be_taken_of_an_executor_fails_its_call_and_nothing_else(
     client: Pymonik, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parent = Task(lambda x: talk.invoke(x), func_name="parent")
+    # With a priority of its own it cannot run where it is made.
+    parent = Task(lambda x: talk.invoke(x, pmk_priority=2), func_name="parent")
     started, asked = LocalSubtasks.spawn, [None]
 
     def spawn(self: LocalSubtasks, *args: Any) -> int:
@@ -108,7 +109,7 @@ def test_what_cannot_be_taken_of_an_executor_fails_its_call_and_nothing_else(
             raise RuntimeError("a bug of the host")
         return started(self, *args)
 
-    monkeypatch.setattr(LocalSubtasks, "expand", spawn)
+    monkeypatch.setattr(LocalSubtasks, "spawn", spawn)
     error = parent.invoke(1).exception(PATIENCE)
     assert isinstance(error, PymonikError)
     assert parent.invoke(2).get(PATIENCE) == 2
