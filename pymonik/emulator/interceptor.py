@@ -168,14 +168,11 @@ def _unary_unary(
         actions = interceptor.enter(name, len(raw), context)
         token = CURRENT_FAULTS.set(actions)
         try:
-            answer: bytes = behaviour(parse(raw), context).SerializeToString()
-        except Refused as refused:
-            interceptor.refuse(refused, context)
+            return _answered(
+                name, interceptor, actions, context, lambda: behaviour(parse(raw), context)
+            )
         finally:
             CURRENT_FAULTS.reset(token)
-        interceptor.counters.add(name, Count(response_bytes=len(answer)))
-        interceptor.leave(name, actions, context)
-        return answer
 
     return call
 
@@ -188,16 +185,27 @@ def _stream_unary(
 ) -> Callable[[Iterator[bytes], Any], bytes]:
     def call(messages: Iterator[bytes], context: Any) -> bytes:
         actions = interceptor.enter(name, 0, context)
-        try:
-            requests = map(parse, interceptor.read(name, messages, actions, context))
-            answer: bytes = behaviour(requests, context).SerializeToString()
-        except Refused as refused:
-            interceptor.refuse(refused, context)
-        interceptor.counters.add(name, Count(response_bytes=len(answer)))
-        interceptor.leave(name, actions, context)
-        return answer
+        requests = map(parse, interceptor.read(name, messages, actions, context))
+        return _answered(name, interceptor, actions, context, lambda: behaviour(requests, context))
 
     return call
+
+
+def _answered(
+    name: str,
+    interceptor: Interceptor,
+    actions: Sequence[Action],
+    context: Any,
+    behaviour: Callable[[], Any],
+) -> bytes:
+    """Return the one answer of a service, counted; its refusal ends the request."""
+    try:
+        answer: bytes = behaviour().SerializeToString()
+    except Refused as refused:
+        interceptor.refuse(refused, context)
+    interceptor.counters.add(name, Count(response_bytes=len(answer)))
+    interceptor.leave(name, actions, context)
+    return answer
 
 
 def _unary_stream(

@@ -18,18 +18,8 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
+from armonik.protogen.common import task_status_pb2 as statuses
 from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
-from armonik.protogen.common.task_status_pb2 import (
-    TASK_STATUS_CANCELLED,
-    TASK_STATUS_CANCELLING,
-    TASK_STATUS_CREATING,
-    TASK_STATUS_DISPATCHED,
-    TASK_STATUS_PENDING,
-    TASK_STATUS_PROCESSED,
-    TASK_STATUS_PROCESSING,
-    TASK_STATUS_SUBMITTED,
-    TASK_STATUS_TIMEOUT,
-)
 
 from pymonik.backend.armonik.download import late
 from pymonik.backend.armonik.messages import ENDED
@@ -50,12 +40,12 @@ logger = logging.getLogger("pymonik.armonik")
 _CASCADE = 2.0
 _NO_RECORD = "the cluster has no record of it any more: it has expired, or was deleted"
 _RUNNING = {
-    TASK_STATUS_CREATING,
-    TASK_STATUS_DISPATCHED,
-    TASK_STATUS_PENDING,
-    TASK_STATUS_PROCESSED,
-    TASK_STATUS_PROCESSING,
-    TASK_STATUS_SUBMITTED,
+    statuses.TASK_STATUS_CREATING,
+    statuses.TASK_STATUS_DISPATCHED,
+    statuses.TASK_STATUS_PENDING,
+    statuses.TASK_STATUS_PROCESSED,
+    statuses.TASK_STATUS_PROCESSING,
+    statuses.TASK_STATUS_SUBMITTED,
 }
 
 
@@ -252,9 +242,12 @@ class AbortHandler:
         records = error_text.loads(text)
         if records is not None:
             return records
-        if task.status in (TASK_STATUS_CANCELLED, TASK_STATUS_CANCELLING) or not text:
+        if (
+            task.status in (statuses.TASK_STATUS_CANCELLED, statuses.TASK_STATUS_CANCELLING)
+            or not text
+        ):
             return Failure("cancelled", text or "it was cancelled", unit.name, where)
-        kind = "timeout" if task.status == TASK_STATUS_TIMEOUT else "died"
+        kind = "timeout" if task.status == statuses.TASK_STATUS_TIMEOUT else "died"
         self.reported.append(text)
         text = f"the cluster ended its task {task.id}: {text}"
         return Failure(kind, text, unit.name, where, worker=task.pod_hostname)
