@@ -80,12 +80,17 @@ class Page:
         # Whether the log of steps has any, or is to be begun behind the elements of now.
         self._has_steps = False
         self._seen: list[int] = []
+        # The beginning that the last look was after, and how many elements it has read since then.
+        self._read = 0, 0
 
     def leave(self) -> None:
         """Write to a copy that no host reads, in a fork: the page is that of its parent."""
         self._map = mmap.mmap(-1, _SIZE)
         self._bytes = memoryview(self._map)
         self.numbers = self._bytes[:_NUMBERS].cast("q")
+        # A call that is running holds them: it is to find out that it is a fork, and writes before.
+        self._elements.move(self._bytes[_NUMBERS:], self.numbers[ELEMENTS:STEPS])
+        self._steps.move(self._bytes[_NUMBERS:], self.numbers[STEPS:FIRST])
 
     def close(self) -> None:
         """Let go of the mapping."""
@@ -134,7 +139,10 @@ class Page:
         return _parsed(numbers, self._copy())._replace(log=log)
 
     def peek(self) -> Journal | None:
-        """Return what has ended while the executor writes on; None when there is nothing new."""
+        """Return what has ended since the last look, while the executor writes on; None if nothing.
+
+        Of the elements those that are new, but for pickled ones: of these, as of the steps, all.
+        """
         numbers = self.numbers.tolist()
         numbered = numbers[UNIT:LOG]
         if numbered == self._seen or not any(numbers[ELEMENTS:FIRST]):
@@ -142,8 +150,11 @@ class Page:
         data = self._copy()
         if self.numbers.tolist()[UNIT:LOG] != numbered:  # written meanwhile: the next look will do
             return None
+        begun, read = self._read
+        journal = _parsed(numbers, data, read if begun == numbers[BEGUN] else 0)
         self._seen = numbered
-        return _parsed(numbers, data)
+        self._read = numbers[BEGUN], journal.first - numbers[FIRST] + len(journal.entries)
+        return journal
 
     def tell_idle(self, is_idle: bool) -> None:
         """Tell the executor whether others have nothing to do."""
@@ -151,28 +162,29 @@ class Page:
 
     def look_anew(self) -> None:
         """Let the next look give all there is: units have other numbers from now on."""
-        self._seen = []
+        self._seen, self._read = [], (0, 0)
 
     def _copy(self) -> bytes:
-        return bytes(
-            self._bytes[_NUMBERS:_SIZE]
-        )  # 20 µs: finding out how much of it matters costs more
+        # 20 µs: finding out how much of it matters costs more.
+        return bytes(self._bytes[_NUMBERS:_SIZE])
 
 
 def _key(unit: int, first: int) -> int:
     return crc32(_BEGUN.pack(unit, first))
 
 
-def _parsed(numbers: list[int], data: bytes) -> Journal:
+def _parsed(numbers: list[int], data: bytes, read: int = 0) -> Journal:
+    """Return what a page says, but for elements that were read before, as far as it can be."""
     unit, first = numbers[UNIT], numbers[FIRST]
-    elements, steps = SharedLogReader(), SharedLogReader()
+    elements, steps = SharedLogReader(read), SharedLogReader()
     try:
         elements.read(data, 0, numbers[ELEMENTS:STEPS], _key(unit, first))
         steps.read(data, elements.end, numbers[STEPS:FIRST], elements.checksum ^ _OF_STEPS)
     except Exception:  # user code has written over it: what cannot be read runs again
         logger.warning("the page of an executor holds what it did not write")
     entries = elements.plain + elements.pickled
-    return Journal(unit, first, entries, [*((record,) for record in steps.plain), *steps.pickled])
+    completed = [*((record,) for record in steps.plain), *steps.pickled]
+    return Journal(unit, first + elements.skipped, entries, completed)
 
 
 def _is_large(record: Any) -> bool:

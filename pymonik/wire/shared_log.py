@@ -33,6 +33,10 @@ class SharedLog:
     """A log to append to, in `data`; `numbers` are the two that say how long it is."""
 
     def __init__(self, data: memoryview, numbers: memoryview) -> None:
+        self.move(data, numbers)
+
+    def move(self, data: memoryview, numbers: memoryview) -> None:
+        """Be in other memory from now on, and empty: whoever holds this log writes there."""
         self._data = data
         self._words = data[: len(data) // _WORD * _WORD].cast("q")
         self._floats = self._words.cast("B").cast("d")
@@ -107,9 +111,14 @@ class SharedLog:
 
 
 class SharedLogReader:
-    """What is read of a log: `plain` entries, and `pickled` ones behind them."""
+    """What is read of a log: `plain` entries, and `pickled` ones behind them.
 
-    def __init__(self) -> None:
+    read: how many of the plain ones were read before; so many of them are `skipped`.
+    """
+
+    def __init__(self, read: int = 0) -> None:
+        self._known = read
+        self.skipped = 0
         self.plain: list[Any] = []
         self.pickled: list[Any] = []
         self.checksum = self.end = 0
@@ -122,7 +131,9 @@ class SharedLogReader:
         at = last * _WORD
         if not origin <= at <= at + size <= len(data):
             raise ValueError("it is longer than its memory")
-        self._read_plain(data, range(first, last, 2), kind, _check(key, kind))
+        self.skipped = min(self._known, (last - first) // 2)
+        places = range(first + 2 * self.skipped, last, 2)
+        self._read_plain(data, places, kind, _check(key, kind))
         chain = key
         self.end = _aligned(at + size)
         while size:

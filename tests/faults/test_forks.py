@@ -9,6 +9,7 @@ import threading
 import traceback
 from importlib import import_module
 from importlib.util import spec_from_loader
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,6 +160,28 @@ def test_a_fork_of_a_task_ends_with_the_call_and_answers_nothing(
     ends = {"returns": 0, "raises": 1, "exits": 3}
     handles = forked.map_invoke(list(ends), pmk_retries=pmk_retries, pmk_chunk_size=3)
     assert handles.get() == list(ends.items())
+    assert client.stats.units == 1
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_fork_that_returns_a_number_runs_no_other_call(
+    client: Pymonik, tmp_path: Path, steps: int
+) -> None:
+    @task
+    def forked(number: int) -> int:
+        with open(tmp_path / "ran", "a") as file:
+            file.write(f"{number}\n")
+        pid = os.fork()
+        if not pid:
+            return -1
+        assert os.waitpid(pid, 0)[1] == 0
+        return number + 10
+
+    handles = forked.map_invoke(range(4), pmk_chunk_size=4)
+    if steps == 2:
+        handles = same.map_invoke(handles, pmk_chunk_size=4)
+    assert handles.get() == [10, 11, 12, 13]
+    assert (tmp_path / "ran").read_text() == "0\n1\n2\n3\n"
     assert client.stats.units == 1
 
 

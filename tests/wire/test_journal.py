@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from pymonik.values.content import Content
-from pymonik.wire.journal import _NUMBERS, ELEMENTS, GONE, Journal, Page, open_page
+from pymonik.wire.journal import _NUMBERS, ELEMENT, ELEMENTS, GONE, Journal, Page, open_page
 
 Pages = tuple[Page, Page]
 
@@ -160,3 +160,38 @@ def test_what_earlier_units_noted_in_the_same_place_is_not_read(pages: Pages) ->
     executor.add(1)
     executor.numbers[ELEMENTS] = ended  # somebody has written over it
     assert host.journal() == Journal(8, 0, [1], [])
+
+
+def test_a_look_does_not_read_again_what_it_has_told(pages: Pages) -> None:
+    executor, host = pages
+    executor.begin(7, 3)
+    for value in (3, 4):
+        executor.add(value)
+    assert host.peek() == Journal(7, 3, [3, 4], [])
+    executor.add(5)
+    executor.note((6,))
+    assert host.peek() == Journal(7, 5, [5], [(6,)])
+    executor.add("six")
+    assert host.peek() == Journal(7, 6, ["six"], [])
+    executor.add("seven")
+    assert host.peek() == Journal(7, 6, ["six", "seven"], [])
+    assert host.journal() == Journal(7, 3, [3, 4, 5, "six", "seven"], [])
+    host.look_anew()
+    assert host.peek() == host.journal()
+    executor.begin(7, 8)
+    executor.add(8)
+    assert host.peek() == Journal(7, 8, [8], [])
+
+
+def test_a_fork_writes_where_its_parent_does_not(pages: Pages) -> None:
+    """What a call holds while it forks writes into the fork's own memory from then on."""
+    executor, host = pages
+    executor.begin(7, 0)
+    executor.add(1)
+    noted, held, numbers = host.journal(), executor.add_plain, host.numbers.tolist()
+    executor.leave()
+    assert held(2)
+    assert executor.add(3)
+    assert executor.note((4,))
+    executor.numbers[ELEMENT] = 9
+    assert (host.journal(), host.numbers.tolist()) == (noted, numbers)

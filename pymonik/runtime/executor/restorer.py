@@ -53,6 +53,7 @@ class Restorer:
     def use_output(self) -> None:
         """Let text go where it goes now, and be logged from the levels of now on."""
         self._output = Output()
+        self._is_output_changed = self._output.watch()
 
     def use_path(self, path: Sequence[str]) -> None:
         """Let imports look there from now on."""
@@ -76,15 +77,12 @@ class Restorer:
         self()
 
     def _remember(self) -> None:
-        self._output, self._path = Output(), ModulePath()
-        self._is_output_changed = is_output_changed = self._output.watch()
-        is_path_changed = self._path.is_changed
+        self.use_output()
+        self._path = ModulePath()
 
-        def is_due() -> bool:
-            return bool(CHANGES) or is_output_changed() or is_path_changed()
-
-        # Whether a call has changed anything that is to be put back: asked after each.
-        self.is_due: Callable[[], bool] = is_due
+    def is_due(self) -> bool:
+        """Return whether a call has changed anything that is to be put back: asked after each."""
+        return bool(CHANGES) or self._is_output_changed() or self._path.is_changed()
 
     def end_with_call(self) -> None:
         """Let this process, a fork that a call has made, end where the call does.
