@@ -47,9 +47,12 @@ class _Blobs:
 class _Template:
     """What the plans of calls alike share. It keeps no value, no argument and no spec alive."""
 
-    __slots__ = ("chunk", "limit", "name", "notes", "options", "seconds", "shared", "site")
+    __slots__ = (
+        "caller", "chunk", "limit", "name", "notes", "options", "seconds", "shared", "site"
+    )  # fmt: skip
 
-    def __init__(self, plan: Plan, limit: int) -> None:
+    def __init__(self, plan: Plan, limit: int, caller: Any) -> None:
+        self.caller = caller
         (unit,), (node,) = plan.units, plan.graph.nodes
         self.shared, self.site = unit.program.shared, unit.program.steps[0].site
         self.options, self.name, self.seconds = unit.options, unit.name, unit.seconds
@@ -96,8 +99,7 @@ class Templates:
         if call is None or not places:
             return None
         is_wanted = call.wanted
-        key = (call.site, call.lasti, is_wanted, optimize, settings().blob_size)
-        template = places.get(key)
+        template = places.get(_key(call, is_wanted, optimize))
         if template is None:
             return None
         self.hits += 1
@@ -111,8 +113,17 @@ class Templates:
         places = self._known.setdefault(call.spec, {})
         if len(places) >= _PLACES:
             places.clear()
-        limit, is_wanted = settings().blob_size, plan.units[0].wanted
-        places[call.site, call.lasti, is_wanted, optimize, limit] = _Template(plan, limit)
+        template = _Template(plan, settings().blob_size, call.site)
+        places[_key(call, plan.units[0].wanted, optimize)] = template
+
+
+def _key(call: Call, is_wanted: bool, optimize: Any) -> tuple[Any, ...]:
+    """Return what tells the templates of a spec apart.
+
+    The code that calls goes by its address, and is kept with the template: code has a hash, too,
+    which is that of all its instructions and constants, 0.2 ms for a long script.
+    """
+    return id(call.site), call.lasti, is_wanted, optimize, settings().blob_size
 
 
 def _single(graph: Graph) -> Call | None:

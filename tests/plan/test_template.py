@@ -157,6 +157,24 @@ def test_one_call_after_the_other_is_compiled_once() -> None:
         assert client.stats.submissions == 20
 
 
+class Unhashed(str):
+    """A line that says that it is hashed: what stands there is the code of a whole script."""
+
+    def __hash__(self) -> int:
+        raise AssertionError("the code that makes a call was hashed")
+
+
+def test_the_code_that_makes_calls_is_not_hashed(client: Pymonik) -> None:
+    compiler, site = client.parts.compiler, Unhashed("script.py:1")
+    hits = compiler.maker.templates.hits
+    for n in range(3):
+        handle = square.invoke(n, pymonik=client)
+        handle._node.site = site
+        compiler.compile(taken(client.parts.submitter.take()))
+        client.parts.recorder.pending.clear()
+    assert compiler.maker.templates.hits == hits + 2
+
+
 def test_calls_of_two_lines_tell_their_own() -> None:
     with Pymonik(backend="inline") as client:
         handles = []
