@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from pymonik.runtime.worker.parts import parts_of_rest
+from pymonik.plan.parts import parts_of_rest
 
 
 def two_a_slot(count: int, seconds: float, beat: float, slots: int) -> int:

@@ -41,6 +41,9 @@ from pymonik.wire.program import StepCode, element_of, site_of
 # Elements, and the part of `unit_seconds`, after which the others are estimated from them.
 _SAMPLE = 4
 _SAMPLE_PART = 0.25
+# A run of steps that is expected to end within so many hands none of them back: others would have
+# to fetch their inputs, and put the outcome together.
+_BEATS = 2
 
 
 def run(job: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
@@ -302,7 +305,7 @@ class _Runner:
         return record
 
     def _is_over(self, place: int) -> bool:
-        """Tell whether the steps from `place` on are for others: the beat is over, or will be.
+        """Tell whether the steps from `place` on are for others: else it takes too many beats.
 
         Not where they are a chain, nor where it is known here only what earlier attempts have cost.
         """
@@ -312,9 +315,9 @@ class _Runner:
         if job.attempts or job.failed_calls or job.completed_ops:
             return False
         elapsed = time.monotonic() - self.began
-        if place >= _SAMPLE and elapsed > _SAMPLE_PART * limits.unit_seconds:
-            elapsed = max(elapsed, elapsed / place * (len(self.steps) - place))
-        return elapsed > limits.unit_seconds
+        if elapsed < (_SAMPLE_PART if place >= _SAMPLE else 1.0) * limits.unit_seconds:
+            return False
+        return elapsed / place * len(self.steps) > _BEATS * limits.unit_seconds
 
     def _hand_back(self, number: int, place: int, made: list[Any]) -> None:
         """Record the steps from `place` on as calls, which others can run at the same time."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pymonik.capture.function import Code
 from pymonik.errors import OptionsError, WaitInTaskError
-from pymonik.graph.ir import CallSpec, Element, Put, taken
+from pymonik.graph.ir import CallSpec, Element, Graph, Put, inputs, taken
 from pymonik.graph.slots import SLOTS, Template
 from pymonik.record.arguments import Arguments, ScopeState
 from pymonik.record.builtin_tasks import builtin, identity, unpacked
@@ -41,9 +41,6 @@ _HINT = (
 
 # What has no options of its own has those of its parent: see `runtime.host.subtasks.inherit`.
 _INHERITING = replace(DEFAULTS, priority=None)
-# What a unit hands back is cut for at least so many, and into units of that part of a beat: with
-# these a hundred idle pods are busy after two beats (see `runtime.worker.parts`).
-_SLOTS, _LEAST_BEAT = 16, 0.1
 
 
 class _NoWaiting:
@@ -320,12 +317,11 @@ class Subtasks(Recorder, Scope):
         from pymonik.graph.target import Target
         from pymonik.plan.lower import bind, lower
 
-        slots, grain, each = self._slots, 0, self.each
-        if each is not None:
-            slots, self.each = max(slots, _SLOTS), None
-            grain = int(_LEAST_BEAT * settings().unit_seconds / max(each, 1e-6))
+        graph, slots, grain = taken(nodes), self._slots, 0
+        if self.each is not None:
+            slots, grain = _cut_of_rest(graph, self.each)
+            self.each = None
         target = Target(slots=slots, isolates_delegating=self._isolates_delegating, grain=grain)
-        graph = taken(nodes)
         try:
             plan = lower(run_passes(graph, target, self._optimize))
         except Exception:  # whatever objects of the user do when they are looked at
@@ -339,6 +335,22 @@ class Subtasks(Recorder, Scope):
             plan = lower(run_passes(refused, target, self._optimize))
         bind(plan.graph, plan)
         return plan, bindings
+
+
+def _cut_of_rest(graph: Graph, each: float) -> tuple[int, int]:
+    """Return for how many slots calls are cut that a unit hands back, and the most in a unit.
+
+    each: seconds that a call takes. A level is cut as the elements of a map are; a unit of several
+    levels lasts a beat.
+    """
+    from pymonik.plan.parts import parts_of_rest
+
+    levels: dict[int, int] = {}
+    for node in graph.nodes:
+        levels[id(node)] = 1 + max((levels.get(id(s), 0) for s in inputs(node)), default=0)
+    width = -(-len(graph.nodes) // max(levels.values()))
+    beat = settings().unit_seconds
+    return parts_of_rest(width, each, beat), max(1, int(beat / max(each, 1e-6)))
 
 
 def _may_hold_handles(value: Any) -> bool:

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pymonik.plan.fan_in import Hole
+from pymonik.plan.parts import parts_of_rest
 from pymonik.plan.unit import Unit
 from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.host.subtasks import inherit
 from pymonik.runtime.host.unit_rules import cancel, withdraw
 from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
-from pymonik.runtime.worker.parts import parts_of_rest
 from pymonik.settings import settings
 from pymonik.values.outcome import PENDING
 from pymonik.values.outputs import Outputs
