@@ -14,6 +14,8 @@ _REFUSED = re.compile("[\0\ud800-\udfff]")
 _CUT = " … "
 # In a URL; and where a text begins with them, as an endpoint without a scheme does.
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@|^[^/?#\s:@]+:[^/?#\s@]*@")
+# In what a path has made of a URL: one slash of two.
+_FOLDED = re.compile(r"(?<=:/)(?!/)[^/?#\s:@]*:[^/?#\s@]*@")
 
 
 def harmless(text: str, lines: bool = False) -> str:
@@ -67,7 +69,7 @@ def demand_printable(what: str, text: str) -> str:
 
 def redacted(text: str) -> str:
     """Return a text with stars for the user and password in every URL in it."""
-    return _CREDENTIALS.sub("***@", text) if "@" in text else text
+    return _FOLDED.sub("***@", _CREDENTIALS.sub("***@", text)) if "@" in text else text
 
 
 def without_credentials(text: str) -> str:

@@ -75,7 +75,7 @@ class _Spec(BaseModel):
     def _python(cls, value: object) -> str:
         if not isinstance(value, str):
             kind = type(value).__name__
-            raise ValueError(f"{value!r} is a {kind}: write it as text, since 3.10 is 3.1")
+            raise ValueError(f"{_shown(value)} is a {kind}: write it as text, since 3.10 is 3.1")
         text = demand_printable("python", value.strip())
         if _BARE_VERSION.fullmatch(text):
             text = f"=={text}.*" if text.count(".") < 2 else f"=={text}"
@@ -111,7 +111,7 @@ def read(spec: object, base: str | os.PathLike[str] | None) -> Environment:
         folder = checked.working_dir
         working_dir = str(folder.resolve()) if folder else ""
     except ValidationError as error:
-        problems = [_sentence(problem) for problem in error.errors()]
+        problems = [redacted(_sentence(problem)) for problem in error.errors()]
         raise EnvironmentSpecError("bad environment: " + "\n  and: ".join(problems)) from None
     except (RuntimeError, OSError, ValueError) as error:  # a home that is none, nesting, a loop
         reason = str(error) or type(error).__name__
@@ -156,7 +156,13 @@ def _sentence(problem: Any) -> str:
         shown = repr(given) if given is None or given is True or given is False else ""
         return f"{place}: {problem['msg'].lower()}, not {shown or type(given).__name__}"
     if problem["type"] == "path_type":
-        return f"{place}: {given!r} is not the path of a folder"
+        return f"{place}: {_shown(given)} is not the path of a folder"
     if problem["type"] == "path_not_directory":
         return f"{place}: there is no folder {str(given)!r}"
-    return f"{place}: {problem['msg'].lower()}, not {given!r} ({type(given).__name__})"
+    return f"{place}: {problem['msg'].lower()}, not {_shown(given)} ({type(given).__name__})"
+
+
+def _shown(value: object) -> str:
+    """Show a value that stands where it does not belong, but nothing that may hold others."""
+    is_plain = value is None or isinstance(value, (str, bytes, int, float))
+    return repr(value) if is_plain else "what was given"

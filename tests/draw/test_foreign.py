@@ -125,6 +125,7 @@ def test_a_log_line_is_one_line_of_json_whatever_is_in_it() -> None:
         ("git+https://tok@h, http://a:b@c", "git+https://***@h, http://***@c", "git+https://h, http://c"),
         ("https://joe:p@w@h/x", "https://***@h/x", "https://h/x"),
         ("joe:pw@host:1", "***@host:1", "host:1"),
+        ("no /a/https:/joe:pw@h/x", "no /a/https:/***@h/x", "no /a/https:/joe:pw@h/x"),
         ("six @ https://h/x@1", "six @ https://h/x@1", "six @ https://h/x@1"),
         ("joe@example.org wrote", "joe@example.org wrote", "joe@example.org wrote"),
     ],

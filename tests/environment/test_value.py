@@ -73,6 +73,10 @@ def test_values_of_variables_and_credentials_are_in_no_message(value: Any) -> No
         {"env_variables": value},
         {"pip": ["six @ https://joe:s3cr3t@x.test/six.whl\n"]},
         {"pip": ["six @@ https://joe:s3cr3t@x.test/six.whl"]},
+        {"python": "https://joe:s3cr3t@x.test"},
+        {"python": {"A": "s3cr3t"}},
+        {"working_dir": "https://joe:s3cr3t@x.test"},
+        {"working_dir": {"A": "s3cr3t"}},
     ):
         with pytest.raises(EnvironmentSpecError) as told:
             parse(spec)
