@@ -35,14 +35,14 @@ def emulator_settings() -> Mapping[str, Any]:
 
 @pytest.fixture(scope="session")
 def running_emulator(emulator_settings: Mapping[str, Any]) -> Iterator[Emulator]:
-    """Give the emulator that all tests share."""
+    """Return the emulator that all tests share."""
     with Emulator(**emulator_settings) as started:
         yield started
 
 
 @pytest.fixture
 def emulator(running_emulator: Emulator) -> Emulator:
-    """Give the shared emulator, with its counters at zero and no fault planned."""
+    """Return the shared emulator, with its counters at zero and no fault planned."""
     running_emulator.counters.reset()
     running_emulator.faults.clear()
     return running_emulator

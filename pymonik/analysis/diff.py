@@ -75,7 +75,7 @@ def _change(
 
 
 def _seed_reasons(node: Any, seeds: Seeds) -> Iterator[str]:
-    """Tell of another seed, where a call could draw numbers from it or make calls that do."""
+    """Find another seed, where a call could draw numbers from it or make calls that do."""
     specs = [] if isinstance(node, Put) else [step.spec for step in node.steps]
     was, now = ("none" if seed is None else seed for seed in seeds)
     if was != now and any(not s.pure and (s.context or s.delegates) for s in specs):

@@ -136,7 +136,7 @@ class InlineBackend:
             return self._tell(RoundOver())
 
     def _tell(self, event: Event) -> list[UnitSlice]:
-        """Tell the scheduler of an event; return what is to run. Nobody can be killed.
+        """Send the scheduler an event; return what is to run. Nothing can be killed.
 
         Called with `changed`: other threads may ask to be called back, or cancel.
         """

@@ -40,7 +40,7 @@ class SessionObjects(Observer):
         return value_id(name, outputs, output, place)
 
     def store(self, content: Content, again: bool = False) -> str:
-        """Keep a content; give its id. Nothing travels, so that `again` makes no difference."""
+        """Keep a content; return its id. Nothing travels, so that `again` makes no difference."""
         name = f"{self.session_id}-{content.digest.hex()}"
         self._contents[name] = content
         self._seen.add(content)

@@ -86,7 +86,7 @@ class StoresObjects(Protocol):
         """Return where a value is by its id, whichever program made it; None without such an id."""
 
     def store(self, content: Content, again: bool = False) -> str:
-        """Store an object now, unless it is stored and not to be sent `again`; give its id."""
+        """Store an object now, unless it is stored and not to be sent `again`; return its id."""
 
     def holds(self, content: Content) -> bool:
         """Return whether an earlier submission has stored a content, so that it travels no more."""
@@ -137,7 +137,7 @@ class Observable(Protocol):
     """Sees which executor runs what."""
 
     def observe(self, observer: Observer) -> None:
-        """Tell somebody of every piece that ends, and of every unit that tasks make."""
+        """Notify an observer of every piece that ends, and of every unit that tasks make."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -118,7 +118,7 @@ class ValueStore:
             total -= status.st_size
 
     def clear(self, task: str | None = None) -> int:
-        """Remove all values, or those of one task; give their number."""
+        """Remove all values, or those of one task; return their number."""
         doomed = [e.key for e in self.entries() if task in (None, e.task)]
         for key in doomed:
             with contextlib.suppress(OSError):

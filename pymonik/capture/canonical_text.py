@@ -40,7 +40,7 @@ def text(value: Any) -> str:
 
 
 def whole_text(function: Callable[..., Any]) -> tuple[str, set[str]]:
-    """Write a function with all that it can reach; give the packages that it imports from as well.
+    """Write a function with all that it can reach; return the packages that it imports, too.
 
     Names of functions and of local variables are written only when something may look at them:
     code that reads `__name__` or `locals()`, say, or a package that is given a function.

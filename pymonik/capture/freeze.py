@@ -41,7 +41,7 @@ def freeze(
     as_captured: bool = False,
     reach: dict[int, Any] | None = None,
 ) -> tuple[bytes, list[memoryview], list[Any]]:
-    """Pickle an object; give the pickle, its raw buffers and the handles inside.
+    """Pickle an object; return the pickle, its raw buffers and the handles inside.
 
     files: files to be shipped are given like handles. modules: takes the names of modules that are
     needed to load it or to run what is in it. origins: takes the names of modules that are met.
@@ -81,7 +81,7 @@ def pickled_types(types: tuple[type[BaseException], ...] | ExceptionTypes) -> Co
 
 
 def explain(obj: Any, name: str, _depth: int = 0) -> str:
-    """Find the part of an object that cannot be pickled; give its path, `args[0]['x'].lock`."""
+    """Find the part of an object that cannot be pickled; return its path, `args[0]['x'].lock`."""
     if _depth < 8:
         for path, part in _parts(obj, name):
             try:

@@ -55,7 +55,7 @@ class Interner:
         needed: set[str] | None = None,
         used: list[Any] | None = None,
     ) -> tuple[Content, list[Any]]:
-        """Freeze an object; give its content and the handles and files inside, in slot order.
+        """Freeze an object; return its content and the handles and files inside, in slot order.
 
         needed: takes the names of the local modules whose sources travel for it. used: takes the
         records of the definitions it refers to.

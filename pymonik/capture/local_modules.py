@@ -98,7 +98,7 @@ def _listed() -> tuple[str, ...]:
 
 
 def _in_settings(name: str) -> bool | None:
-    """Tell what the setting says of a module, the most exact entry; None when it says nothing."""
+    """Return what the setting says of a module, the most exact entry; None when it says nothing."""
     best, answer = "", None
     for entry in _listed():
         listed = entry.lstrip("-")

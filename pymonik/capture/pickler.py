@@ -69,7 +69,7 @@ def _role_of(kind: Any) -> Any:
 
 
 def _is_plain(obj: Any, kind: Any) -> bool:
-    """Tell at once of most objects with attributes that `pickle` itself knows what to do."""
+    """Return at once, of most objects with attributes, that `pickle` itself knows what to do."""
     return (
         bool(kind.__flags__ & HEAP_TYPE)
         and kind.__reduce_ex__ is object.__reduce_ex__

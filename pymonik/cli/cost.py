@@ -187,7 +187,7 @@ def _not_counted(recording: Recording) -> str:
 
 
 def _broken(cost: Cost, name: str, text: str) -> str:
-    """Say by how much a limit is broken, and which line of the script does most of it."""
+    """Return by how much a limit is broken, and which line of the script does most of it."""
     units, figure = _GATES[name]
     limit, value = number(text, units, "--fail-over"), figure(cost)
     if value <= limit:

@@ -96,7 +96,7 @@ def check_module(name: str) -> None:
 
 
 def note_slips(args: Iterable[str]) -> None:
-    """Say which options of the script look like one of ours, misspelt."""
+    """Return which options of the script look like one of ours, misspelt."""
     for word in args if "--" not in sys.argv else ():  # after that they are meant for the script
         name = word.partition("=")[0]
         meant = _meant(name) if name.startswith("--") else None

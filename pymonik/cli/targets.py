@@ -234,7 +234,7 @@ def session_records(
 
 
 def subtasks_text(recording: Recording) -> str:
-    """Say what tasks of a script that was executed made themselves; nothing when they made none."""
+    """Return what tasks of a script that was executed made themselves; "" for nothing."""
     tasks = recording.ran.tasks() if recording.ran is not None else []
     made = [task for task in tasks if task.ancestors]
     if not made:

@@ -109,7 +109,7 @@ class Pymonik(Scope):
 
     @classmethod
     def attach(cls, session_id: str, endpoint: str | None = None, **settings: Any) -> Pymonik:
-        """Join a session of another program, on a cluster, and give a client of it.
+        """Join a session of another program, on a cluster, and return a client of it.
 
         session_id: that program's `client.session_id`. settings: as for the constructor. Values
         with names are had by `lookup`; leaving the client leaves the session as it is. Raises
@@ -212,7 +212,7 @@ class Pymonik(Scope):
         return handle
 
     def upload_materialize(self, mat: Materialize, force_upload: bool = False) -> Materialize:
-        """Send a file or folder now, ahead of the calls that take it; give it with its `result_id`.
+        """Send a file or folder now, ahead of calls that take it; return it with its `result_id`.
 
         force_upload: read and send it again, even if it is there. Calls need none of this: files
         among their arguments are sent with them. Raises FileNotFoundError, SourceChangedError.

@@ -67,7 +67,7 @@ class HandleViews:
     """How handles of a client show themselves: nothing is sent for it."""
 
     def describe(self, handle: ResultHandle[Any]) -> str:
-        """Tell which value a handle is of, and what is known of it."""
+        """Return which value a handle is of, and what is known of it."""
         node = handle._node
         name, place = value_name(node, handle._index)
         if type(node) is Put:

@@ -65,7 +65,7 @@ class StoredValues:
         return handle_of(named, result_id, owner)  # type: ignore[return-value]  # one value
 
     def upload(self, mat: Materialize, force: bool) -> Materialize:
-        """Store a file or folder now; give it with its `result_id`.
+        """Store a file or folder now; return it with its `result_id`.
 
         force: read and send it again, even if it is there. Raises FileNotFoundError,
         SourceChangedError.

@@ -109,7 +109,7 @@ class Waiter:
         return is_settled(handle)
 
     def exception(self, handle: ResultHandle[Any], timeout: float | None) -> BaseException | None:
-        """Wait, and give the error of a call."""
+        """Wait, and return the error of a call."""
         self.wait_for([handle], timeout)
         record = handle._node.location.record(handle._node.offset + handle._index)
         self._handled.look(record, handle._node, handle._index)

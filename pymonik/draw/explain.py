@@ -48,7 +48,7 @@ def stages(plan: Plan) -> list[Stage]:
 
 
 def explained(plan: Plan) -> str:
-    """Tell what each pass did: its purpose, its reasons, and the graph if it changed."""
+    """Return what each pass did: its purpose, its reasons, and the graph if it changed."""
     parts = []
     before, shown = "", 0
     for name, graph in graphs(plan).items():
@@ -70,7 +70,7 @@ def _shortened(lines: list[str]) -> list[str]:
 
 
 def purpose(name: str) -> str:
-    """Say in a sentence what a pass is for, in the words of its own module."""
+    """Return in a sentence what a pass is for, in the words of its own module."""
     if name not in PASSES:
         return "the calls as they were written"
     document = sys.modules[PASSES[name].__module__].__doc__ or ""

@@ -91,7 +91,7 @@ def _text(box: Box, room: int) -> list[str]:
 
 
 def units_text(box: Box) -> str:
-    """Say how many units a box makes."""
+    """Return how many units a box makes, in words."""
     units = f"{box.units:,} unit{'s' * (box.units != 1)}"
     each = -(-box.count // box.units)
     return f"{units} of {each:,}" if box.count > 1 else units

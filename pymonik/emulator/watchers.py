@@ -64,7 +64,7 @@ class Watchers:
             watcher.put(notice)
 
     def silence(self) -> None:
-        """Tell those who watch now nothing more; their streams stay open."""
+        """Send those who watch now nothing more; their streams stay open."""
         with self._lock:
             for watchers in self._watchers.values():
                 for watcher in watchers:

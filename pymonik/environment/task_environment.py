@@ -107,7 +107,7 @@ class TaskEnvironment:
         return tuple(added)
 
     def install_package(self, package_name: str, version: str | None = None) -> bool:
-        """Install a package for this call alone; tell whether it is there now.
+        """Install a package for this call alone; return whether it is there now.
 
         version: a specifier, such as "==1.2". What goes wrong is logged, not raised: see `install`.
         """

@@ -40,7 +40,7 @@ def versions_of(modules: Iterable[str]) -> dict[str, str]:
 
 
 def differences(client: Mapping[str, str], pinned: Iterable[str] = ()) -> list[str]:
-    """Tell of packages that the client has in another version, of each once a process.
+    """Yield a sentence for each package that the client has in another version, once a process.
 
     client: what `versions_of` said there. pinned: distributions that were asked for, and are right.
     """

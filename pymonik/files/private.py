@@ -53,7 +53,7 @@ def demand_ours(path: Path, status: os.stat_result, to_read: bool = True) -> Non
 
 
 def open_ours(path: Path, flags: int = os.O_RDONLY) -> int:
-    """Open a file of this user and give its descriptor; a link, a pipe or a device is none.
+    """Open a file of this user and return its descriptor; a link, a pipe or a device is none.
 
     Raises PermissionError as `demand_ours` does. A file that is made is of this user alone.
     """

@@ -20,7 +20,7 @@ class ObjectStore(Protocol):
         """Return an id for each name."""
 
     def create(self, items: Sequence[tuple[str, Parts]]) -> Sequence[str]:
-        """Store objects under names; give their ids."""
+        """Store objects under names; return their ids."""
 
     def stream(self, id: str, parts: Parts) -> None:
         """Send the data of a declared object."""

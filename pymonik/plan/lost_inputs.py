@@ -21,7 +21,7 @@ Columns = Sequence[Sequence[Any]]
 def propagate_failures(
     program: Program, failed: Mapping[int, Columns]
 ) -> tuple[list[list[Any]], bool]:
-    """Follow failed inputs, by position; give the stored columns, and whether nothing is left."""
+    """Follow failed inputs, by position; return the stored columns, and whether nothing is left."""
     made: list[list[Any]] = []
     for step in program.steps:
         made.append([PENDING] * program.n)

@@ -179,7 +179,7 @@ class PymonikContext:
         return self.get_object_path(result_id).exists()
 
     def materialize_file(self, mat: Materialize) -> bool:
-        """Put an uploaded file or folder in place; tell whether it is there.
+        """Put an uploaded file or folder in place; return whether it is there.
 
         Files among the arguments are there without. Outside of a task nothing is done.
         """

@@ -54,7 +54,7 @@ def in_seconds(timeout: float | timedelta | None) -> float | None:
 
 
 def compared(other: object) -> bool:
-    """Answer whether a handle is equal to what is no handle: unknown, but for `None`."""
+    """Return whether a handle is equal to what is no handle: unknown, but for `None`."""
     if other is None or getattr(type(other), "__pymonik_role__", "") == "lazy":
         return False
     return _cannot_compare(None)
@@ -96,7 +96,7 @@ class ResultHandle(Generic[T_co]):
         return self
 
     def get(self, timeout: float | timedelta | None = None) -> T_co:
-        """Wait for the value and give it, or raise what the task raised.
+        """Wait for the value and return it, or raise what the task raised.
 
         >>> with Pymonik():
         ...     Task(pow).invoke(2, 3).get(timeout=60)
@@ -106,11 +106,11 @@ class ResultHandle(Generic[T_co]):
         return value
 
     def done(self) -> bool:
-        """Send what is pending and tell whether the call has ended, without waiting."""
+        """Send what is pending and return whether the call has ended, without waiting."""
         return self._client.waiter.is_done(self)
 
     def exception(self, timeout: float | timedelta | None = None) -> BaseException | None:
-        """Wait, and give the error of the call, or None if it has none.
+        """Wait, and return the error of the call, or None if it has none.
 
         >>> with Pymonik():
         ...     Task(divmod).invoke(1, 0).exception()
@@ -119,7 +119,7 @@ class ResultHandle(Generic[T_co]):
         return self._client.waiter.exception(self, in_seconds(timeout))
 
     def cancel(self) -> bool:
-        """Cancel the call and what depends on it; tell whether it will not run.
+        """Cancel the call and what depends on it; return whether it will not run.
 
         >>> with Pymonik():
         ...     Task(print).invoke("never printed").cancel()

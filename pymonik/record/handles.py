@@ -79,17 +79,17 @@ class MultiResultHandle(Generic[T]):
         return as_completed(self, timeout)
 
     def done(self) -> bool:
-        """Send what is pending and tell whether all calls have ended."""
+        """Send what is pending and return whether all calls have ended."""
         return all([handle.done() for handle in self])
 
     def cancel(self) -> bool:
-        """Cancel all calls; tell whether none of them will run."""
+        """Cancel all calls; return whether none of them will run."""
         # A unit stops with the last of its calls: what became of the first is known after that.
         stopped = [handle.cancel() for handle in self]
         return all(was or handle.cancel() for was, handle in zip(stopped, self))
 
     def exception(self, timeout: float | timedelta | None = None) -> list[BaseException | None]:
-        """Wait for all calls, and give the error of each, None where it has none.
+        """Wait for all calls, and return the error of each, None where it has none.
 
         >>> with Pymonik():
         ...     Task(int).map_invoke(["7", "seven"]).exception()

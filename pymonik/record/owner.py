@@ -46,7 +46,7 @@ class Waits(Protocol):
         """Wait for a call to end; return its error, None for a value."""
 
     def completed(self, handles: list[Any], timeout: float | None) -> Iterator[Any]:
-        """Give handles as they become done."""
+        """Return handles as they become done."""
 
 
 class WaitsAsync(Protocol):
@@ -56,7 +56,7 @@ class WaitsAsync(Protocol):
         """Return what `await` of a handle waits for."""
 
     def completed(self, handles: list[Any], timeout: float | None) -> AsyncIterator[Any]:
-        """Give handles as they become done."""
+        """Return handles as they become done."""
 
 
 class Notifies(Protocol):

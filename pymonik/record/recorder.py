@@ -77,7 +77,7 @@ class Recorder:
         lasti: int,
         label: str | None = None,
     ) -> ResultHandle[Any]:
-        """Append a call; give the handle of its value.
+        """Append a call; return the handle of its value.
 
         Once it stands in `pending`, another thread may send it: all else is done before.
         """
@@ -101,7 +101,7 @@ class Recorder:
         lasti: int,
         label: str | None = None,
     ) -> MultiResultHandle[Any]:
-        """Append a map; give the handles of its values."""
+        """Append a map; return the handles of its values."""
         liveness = Liveness()
         node = Call(spec, columns, n, site, lasti, label, liveness=weakref.ref(liveness))
         handles: MultiResultHandle[Any] = MultiResultHandle.of_run(node, range(n), owner, liveness)
@@ -160,7 +160,7 @@ class Recorder:
     # ----- objects
 
     def record_put(self, owner: Any, obj: T, name: str | None) -> ResultHandle[T]:
-        """Freeze an object; give its handle. Raises CaptureError."""
+        """Freeze an object; return its handle. Raises CaptureError."""
         self.state.check(False)
         if name is not None:
             _demand_name(name)
@@ -231,7 +231,7 @@ class Recorder:
         raise OptionsError("delegate=True is for calls made inside a task")
 
     def call_options(self, keywords: dict[str, Any], given: Any) -> tuple[Any, str | None]:
-        """Split `pmk_…` keywords off `keywords`; give the options of the call and its name."""
+        """Split `pmk_…` keywords off `keywords`; return the options of the call and its name."""
         ours = {key: keywords.pop(key) for key in list(keywords) if key.startswith("pmk_")}
         label = ours.pop("pmk_name", None)
         if label is not None:

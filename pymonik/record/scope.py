@@ -32,7 +32,7 @@ class Scope(Owner, Protocol):
         return current_recorder, ()
 
     def put(self, obj: T, name: str | None = None) -> ResultHandle[T]:
-        """Keep an object as it is now; give a handle that tasks take as an argument.
+        """Keep an object as it is now; return a handle that tasks take as an argument.
 
         obj: anything that can be pickled; later changes to it are not seen. name: under which it
         is stored and can be looked up. Raises CaptureError.
@@ -47,7 +47,7 @@ class Scope(Owner, Protocol):
     def put_many(
         self, objects: Iterable[T], names: Sequence[str] | None = None
     ) -> MultiResultHandle[T]:
-        """Keep several objects; give their handles, in order.
+        """Keep several objects; return their handles, in order.
 
         names: one for each object. Raises OptionsError when their numbers differ.
 

@@ -137,7 +137,7 @@ class Task(Generic[P, R]):
         task_options: TaskOptions | None = NOT_GIVEN,
         **kwargs: Any,
     ) -> ResultHandle[R]:
-        """Record a call and give the handle of its value.
+        """Record a call and return the handle of its value.
 
         pymonik: the client to record with, the current one unless given. delegate: inside a task,
         let this call's value be the value of that task. task_options, `pmk_…`: options of this
@@ -211,7 +211,7 @@ class Task(Generic[P, R]):
         task_options: TaskOptions | None = NOT_GIVEN,
         **kwargs: Any,
     ) -> MultiResultHandle[R]:
-        """Record a call for each element; give the handles of their values, in order.
+        """Record a call for each element; return the handles of their values, in order.
 
         args_list: a list, a generator, an array. A tuple is the arguments of a call, anything else
         a single one; so the rows of a 2-D array and of a data frame are tuples. Further

@@ -24,7 +24,7 @@ _LIGHT = SMALL | CAPTURED | {str, bytes, ResultHandle, MultiResultHandle}
 def captured(
     capture: Arguments, values: Sequence[Any], named: Callable[[], Sequence[str]]
 ) -> tuple[Any, bool]:
-    """Capture the arguments of a call; tell whether two of them share objects.
+    """Capture the arguments of a call; return whether two of them share objects.
 
     named: gives what the arguments are called in errors.
     """
@@ -51,7 +51,7 @@ def captured(
 def captured_columns(
     capture: Arguments, arguments: Sequence[Any], names: Sequence[str]
 ) -> tuple[tuple[Any, ...], Any]:
-    """Capture the arguments of a map; give their columns, and one of whole rows where some share.
+    """Capture the arguments of a map; return their columns, and one of whole rows where some share.
 
     A row whose arguments share nothing is put together of what was captured of each.
     """

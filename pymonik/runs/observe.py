@@ -173,13 +173,13 @@ def watched(backend: Backend) -> Backend:
 
 
 def failures_text(record: RunRecord) -> str:
-    """Tell how many calls failed, and how many units were interrupted."""
+    """Return how many calls failed, and how many units were interrupted, in words."""
     cut = f", {counted(record.unfinished, 'unit')} interrupted" if record.unfinished else ""
     return f"{record.failed:,}{cut}"
 
 
 def summary(record: RunRecord) -> str:
-    """Tell in a few lines what a run did."""
+    """Return in a few lines what a run did."""
     busy = sum(span[3] for span in record.spans)
     slots = max(1, record.workers) * max(record.seconds, 1e-9)
     work: dict[str, list[float]] = {}

@@ -155,7 +155,7 @@ class Pruning:
         return self._leave(name, piece, problem) if problem else piece
 
     def _problem(self, piece: Any, share: int) -> str:
-        """Tell why a part cannot travel, "" when it can."""
+        """Return why a part cannot travel, "" when it can."""
         try:
             data, raw, handles_in = self._freeze(piece)
             content = Content(data, [freeze_buffer(view) for view in raw])

@@ -244,7 +244,7 @@ def from_keywords(keywords: Mapping[str, Any], prefix: str = "") -> TaskOptions:
 
 
 def meant(keyword: str) -> str:
-    """Say how an option is written that was given like an argument; "" when it is none."""
+    """Return how an option is written that was given like an argument; "" when it is none."""
     is_option = _ALIASES.get(keyword, keyword) in ("name", *_NAMES)
     return f"; as an option of the call it is pmk_{keyword}=" if is_option else ""
 

@@ -64,7 +64,7 @@ class Outputs:
             )
 
     def fill(self, start: int, columns: Sequence[Sequence[Any]]) -> list[Callback]:
-        """Take the records of elements from `start` on; give the callbacks that are now due."""
+        """Take the records of elements from `start` on; return the callbacks that are now due."""
         count = 0
         for output, records in enumerate(columns):
             count = len(records)
@@ -77,7 +77,7 @@ class Outputs:
         return self.due() if self.callbacks else []
 
     def put(self, output: int, place: int, record: Any) -> list[Callback]:
-        """Take one record that was left pending; give the callbacks that are now due."""
+        """Take one record that was left pending; return the callbacks that are now due."""
         self.columns[output][place] = record
         if all(column[place] is not PENDING for column in self.columns):
             self.missing -= 1

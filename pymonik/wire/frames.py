@@ -166,7 +166,7 @@ class Decoder:
         return self._contents.info
 
     def feed(self, data: bytes, fds: Sequence[int]) -> list[Any]:
-        """Take what arrived; give the messages that are complete."""
+        """Take what arrived; return the messages that are complete."""
         if fds:
             self._files.extend(map(self._take, fds))
         elif not self._data and len(data) >= _HEADER.size:
@@ -256,7 +256,7 @@ class Outbox:
 def send_part(
     sock: socket.socket, view: memoryview, files: list[MemoryFile]
 ) -> tuple[int, list[MemoryFile]]:
-    """Send what the socket takes; give the number of bytes, and the files that are still to go."""
+    """Send what the socket takes; return the number of bytes, and the files still to go."""
     if not files:
         return sock.send(view), files
     descriptors = array.array("i", [file.fd for file in files[:_FDS_A_MESSAGE]])

@@ -59,7 +59,7 @@ class Journal(NamedTuple):
 
 
 def open_page() -> int:
-    """Open a new page; give its descriptor."""
+    """Open a new page; return its descriptor."""
     fd = open_memory_file()
     os.ftruncate(fd, _WITH_LOG)
     return fd
@@ -157,7 +157,7 @@ class Page:
         return journal
 
     def tell_idle(self, is_idle: bool) -> None:
-        """Tell the executor whether others have nothing to do."""
+        """Let the executor know whether others have nothing to do."""
         self.numbers[IDLE] = is_idle
 
     def look_anew(self) -> None:

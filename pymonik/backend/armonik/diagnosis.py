@@ -22,7 +22,7 @@ _BYPASSES = ("no_grpc_proxy", "no_proxy")
 
 
 def diagnose(connection: Connection) -> str:
-    """Say why the control plane of a connection cannot be reached."""
+    """Return why the control plane of a connection cannot be reached."""
     target, is_secure = connection.target
     if target.startswith("unix:"):
         path = target.removeprefix("unix:")

@@ -220,7 +220,7 @@ class EventWatcher:
             self._polling.looked(now, now - began, news, has_open, bool(self._missing))
 
     def _note_missing(self, ids: Sequence[str]) -> None:
-        """Tell of results that the cluster has lost, once it has not listed them for a while."""
+        """Report results that the cluster has lost, once it has not listed them for a while."""
         now = time.monotonic()
         self._missing = {id: self._missing.get(id, now) for id in ids}
         longest = now - min(self._missing.values(), default=now)
@@ -241,7 +241,7 @@ class EventWatcher:
             logger.warning(text, why, self._session.id)
 
     def ask(self, ids: list[str]) -> dict[str, str]:
-        """Ask how results are; pass on, and give, what has ended."""
+        """Ask how results are; pass on, and return, what has ended."""
         if not ids:
             return {}
         rows = self._session.statuses(ids)

@@ -55,7 +55,7 @@ class LargeValues:
     def leave(
         self, outputs: Outputs, number: int, columns: Sequence[Sequence[Any]]
     ) -> Sequence[Sequence[Any]]:
-        """Take note of a pack; give its columns, pending where a value lies apart."""
+        """Take note of a pack; return its columns, pending where a value lies apart."""
         values = {
             key: Value(key, record)
             for output, column in enumerate(columns)

@@ -76,7 +76,7 @@ class Session:
     # ----- life
 
     def open(self, names: Sequence[str]) -> int:
-        """Check the partitions and create the session; give the pods that are reserved for it."""
+        """Check the partitions and create the session; return the pods that are reserved for it."""
         partitions = {p.id: p for p in self._first(self._list_partitions)}
         names = list(dict.fromkeys(names)) or [settings().partition]
         for name in names:
@@ -126,7 +126,7 @@ class Session:
         return partitions
 
     def join(self, session_id: str) -> int:
-        """Join an existing session; give the pods that are reserved for it."""
+        """Join an existing session; return the pods that are reserved for it."""
         request = sessions_common_pb2.GetSessionRequest(session_id=storable(session_id))
         try:
             session = self._first(

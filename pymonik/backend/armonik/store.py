@@ -53,7 +53,7 @@ class ClusterStore:
         return [result.result_id for result in answer.results]
 
     def create(self, items: Sequence[tuple[str, Parts]]) -> Sequence[str]:
-        """Store objects under names; give their ids."""
+        """Store objects under names; return their ids."""
         kind = results_common_pb2.CreateResultsRequest
         results = [kind.ResultCreate(name=name, data=b"".join(parts)) for name, parts in items]
         request = kind(session_id=self.session_id, results=results)

@@ -170,7 +170,7 @@ class Sender:
         return sendable
 
     def _put_right(self, work: Sending, refusal: StaleError) -> list[Unit] | None:
-        """Find the inputs that a refusal is about; give the units to send again, None if none.
+        """Find the inputs that a refusal is about; return the units to send again, None if none.
 
         Later consumers were sent first, and may wait for units that will not run now: they find
         the failures stored in place of values.

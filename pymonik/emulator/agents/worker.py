@@ -113,7 +113,7 @@ class WorkerProcess:
         return self._stub.Process.future(request, timeout=seconds)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end of the process; tell whether it came."""
+        """Wait for the end of the process; return whether it came."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -16,7 +16,7 @@ DESCENDING = 2
 def listed(
     request: Any, resolve: Resolver, records: Callable[[Filter], Iterable[Record]]
 ) -> tuple[int, list[Record]]:
-    """Answer a List request: how many records match, and those of the page asked for.
+    """Return the answer to a List request: how many records match, and those of the page asked for.
 
     ``records`` gives the records worth testing. A page_size of 0 asks for the count alone.
     """

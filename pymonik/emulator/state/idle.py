@@ -45,7 +45,7 @@ def _fail(world: World, task: TaskRecord, reason: str) -> None:
 
 
 def _hopeless(world: World, task: TaskRecord) -> str:
-    """Say why one of the missing inputs will never come, or nothing."""
+    """Return why one of the missing inputs will never come, or nothing."""
     for result_id in sorted(task.remaining):
         result = world.tables.results.get(result_id)
         if result is None:

@@ -94,7 +94,7 @@ def _own_payloads(world: World, tasks: Sequence[events.NewTask]) -> None:
 def production_faults(
     world: World, task: TaskRecord, event: events.Succeed, delegated: set[str]
 ) -> list[str]:
-    """Say what is wrong with the outputs of a task that answered ok."""
+    """Return what is wrong with the outputs of a task that answered ok."""
     if not world.settings.strict:
         return []
     stored = {item.result_id for item in event.stored}

@@ -63,7 +63,7 @@ def fuse(graph: Graph, target: Target) -> Graph:
 
 
 def _sweep(graph: Graph) -> tuple[list[_Chain], list[str], list[str]]:
-    """Go once from the last map to the first; give the chains, and what was fused or kept apart."""
+    """Go once from the last map to the first; return the chains, and notes of what was done."""
     chains: list[_Chain] = []
     used: dict[int, _Use] = {}
     fused: list[str] = []
@@ -95,7 +95,7 @@ def _sweep(graph: Graph) -> tuple[list[_Chain], list[str], list[str]]:
 
 
 def _reason(node: Map, needs: Collection[int], use: _Use) -> str:
-    """Say why a map stays apart from the chain that uses it; nothing if it may join."""
+    """Return why a map stays apart from the chain that uses it; nothing if it may join."""
     chain = use.chain
     if not use.aligned:
         return "not used element by element"

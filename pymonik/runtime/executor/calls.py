@@ -34,13 +34,13 @@ class GraphRunner(Protocol):
     errors: list[Failure]
 
     def run(self, step: StepCode, at: tuple[int, int], value: Any, rest: int, spent: float) -> Any:
-        """Run what a call has just recorded; give the record of its value."""
+        """Run what a call has just recorded; return the record of its value."""
 
     def restore(self, at: tuple[int, int], death: Death) -> bool:
         """Take what an executor has left when it died; False when that is nothing."""
 
     def go_on(self, step: StepCode, number: int) -> Any:
-        """Run what was taken; give the record of the call's value."""
+        """Run what was taken; return the record of the call's value."""
 
 
 @dataclass

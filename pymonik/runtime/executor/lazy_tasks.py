@@ -62,7 +62,7 @@ class LazyTasks:
         self._depth = self._rest = 0
 
     def run(self, step: StepCode, at: tuple[int, int], value: Any, rest: int, spent: float) -> Any:
-        """Run what a call has just recorded; give the record of its value.
+        """Run what a call has just recorded; return the record of its value.
 
         at: element and step of the call. value: that of a call that does not hand it over. rest:
         elements that wait for this one. spent: seconds that the call took.
@@ -96,7 +96,7 @@ class LazyTasks:
         return True
 
     def go_on(self, step: StepCode, number: int) -> Any:
-        """Run what is on the stack; give the record of the value of a call, as `run` does."""
+        """Run what is on the stack; return the record of the value of a call, as `run` does."""
         self._began = self._now = time.perf_counter()
         self._until, limit = 0.0, settings().unit_seconds
         while True:

@@ -125,7 +125,7 @@ class Printed(io.TextIOBase):
         """Lines go on at once, and as text, in any case."""
 
     def writable(self) -> bool:
-        """Tell that it can be written to."""
+        """Return that it can be written to."""
         return True
 
 

@@ -47,7 +47,7 @@ _BEATS = 2
 
 
 def run(job: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
-    """Run a job; give reports as they are due."""
+    """Run a job; return reports as they are due."""
     runner = _Runner(job, hosting)
     limits, subtasks = settings(), hosting.subtasks
     began = reported = first = until = time.monotonic()
@@ -305,7 +305,7 @@ class _Runner:
         return record
 
     def _is_over(self, place: int) -> bool:
-        """Tell whether the steps from `place` on are for others: else it takes too many beats.
+        """Return whether the steps from `place` on are for others: else it takes too many beats.
 
         Not where they are a chain, nor where it is known here only what earlier attempts have cost.
         """

@@ -277,7 +277,7 @@ class Subtasks(Recorder, Scope):
         return handle
 
     def failed_call(self, failure: Failure) -> Any:
-        """Record a call that has failed; give its handle."""
+        """Record a call that has failed; return its handle."""
         handle = self.builtin_call(self, identity, (failure,))
         self._kept += self.recorded
         self.recorded.clear()

@@ -123,7 +123,7 @@ class UnitRunner:
         self._settle()
 
     def fault(self, number: int, error: BaseException) -> None:
-        """Tell of what was raised outside of the calls of a unit: the unit fails, and nothing else.
+        """Report what was raised outside of the calls of a unit: that unit fails, and nothing else.
 
         What had ended goes along: the page is about to be used for the next unit. Where a task has
         removed all modules, nothing runs here any more: the process ends, and others take over.

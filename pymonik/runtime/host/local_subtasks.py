@@ -44,7 +44,7 @@ class LocalSubtasks:
         start: int,
         columns: Sequence[Any],
     ) -> int:
-        """Add units; give the number of elements that wait for values of them.
+        """Add units; return the number of elements that wait for values of them.
 
         units: those that the bindings number. added: those that run here, some or all of them.
         """

@@ -152,7 +152,7 @@ class HostLoop:
                     self.tell(PieceFaulted(number, piece.running.unit.number, text))
 
     def _look(self) -> None:
-        """Tell of what has ended in executors that are busy with something long since."""
+        """Report what has ended in executors that are busy with something long since."""
         self._looked = time.monotonic()
         for number, journal in self._pool.peek():
             self._is_news = True
@@ -179,7 +179,7 @@ class HostLoop:
             self._pool.bind(number)
 
     def tell(self, event: Event) -> None:
-        """Tell the scheduler of an event, and do what it asks for, now or later in the round."""
+        """Send the scheduler an event, and do what it asks for, now or later in the round."""
         if instructions := self._scheduler.handle(event):
             self._carry_out(instructions)
 

@@ -96,7 +96,7 @@ class ExecutorPool:
         return [process.pid for process in list(self._processes.values())]
 
     def start(self, environment: Environment | None, built: Built | None) -> int | None:
-        """Start one in an environment; give its number, None when the system refuses.
+        """Start one in an environment; return its number, None when the system refuses.
 
         built: how, None in the environment of the host.
         """
@@ -251,7 +251,7 @@ class ExecutorPool:
                 process.kill("timeout")
 
     def finish(self, busy: Container[int]) -> Iterator[tuple[int, list[Any] | ExecutorExit]]:
-        """Let all but the busy ones end in order; give what they say until then."""
+        """Let all but the busy ones end in order; return what they say until then."""
         for number in list(self._processes):
             if number not in busy:
                 self.retire(number)

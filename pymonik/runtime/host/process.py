@@ -168,7 +168,7 @@ class Process:
         return self._page.peek()
 
     def tell_idle(self, is_idle: bool) -> None:
-        """Tell it whether other executors have nothing to do."""
+        """Let it know whether other executors have nothing to do."""
         self._page.tell_idle(is_idle)
 
     def is_overdue(self) -> bool:

@@ -20,7 +20,7 @@ _UNKNOWN = 1.0
 
 
 def rank(units: Sequence[Unit], seconds: Callable[[Unit], float | None]) -> None:
-    """Tell units how long the path is that begins with one of their elements, in seconds.
+    """Note in units how long the path is that begins with one of their elements, in seconds.
 
     units: in an order in which they can run. An element is what cannot be cut: a map of many short
     calls leaves room for a long one, which is to begin before it.

@@ -119,13 +119,13 @@ class ReadyQueues:
         self._environments[executor] = environment
 
     def remove_executor(self, executor: int) -> list[UnitSlice]:
-        """Forget an executor; give what it had."""
+        """Forget an executor; return what it had."""
         self._environments.pop(executor, None)
         self._used.pop(executor, None)
         return self.executors.pop(executor, [])
 
     def shortage(self, environment: Any, unfinished: int) -> int:
-        """Tell how many more executors an environment could do with, `slots` at most in all."""
+        """Return how many more executors an environment could do with, `slots` at most in all."""
         living = self._living(environment)
         if len(self._queues) > 1:
             busy = sum(1 for number in living if self.executors[number])

@@ -60,7 +60,7 @@ class SchedulerState:
         self._numbers = 0
 
     def observe(self, observer: Observer) -> None:
-        """Tell somebody of every piece that ends, and of every unit that tasks make."""
+        """Notify an observer of every piece that ends, and of every unit that tasks make."""
         self.observers.append(observer)
 
     # ----- asking

@@ -44,7 +44,7 @@ class StartFailures:
         self._troubles: dict[Any, _Trouble] = {}
 
     def problem(self, environment: Environment | None) -> str:
-        """Say why executors cannot be started in an environment, "" as long as they may be."""
+        """Return why executors cannot be started in an environment, "" as long as they may be."""
         trouble = self._troubles.get(environment)
         return trouble.reason if trouble is not None and trouble.tries >= _START_TRIES else ""
 

@@ -39,7 +39,7 @@ class SubtaskHandler(Protocol):
     """Takes what a unit leaves behind."""
 
     def spawn(self, running: UnitState, plan: Any, start: int, columns: Sequence[Any]) -> int:
-        """Take units and bindings; give the number of elements that have not ended yet."""
+        """Take units and bindings; return the number of elements that have not ended yet."""
 
     def return_rest(self, rest: UnitSlice) -> None:
         """Take elements that were not run."""

@@ -65,7 +65,7 @@ class AgentStore:
         return ids
 
     def create(self, items: Sequence[tuple[str, Parts]]) -> Sequence[str]:
-        """Write objects to files; give their ids."""
+        """Write objects to files; return their ids."""
         ids = self.declare([name for name, _ in items])
         for id, (_, parts) in zip(ids, items):
             self.stream(id, parts)

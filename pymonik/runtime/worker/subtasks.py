@@ -144,7 +144,7 @@ class AgentSubtasks(LocalSubtasks):
     # ----- called by the scheduler
 
     def spawn(self, running: UnitState, plan: Any, start: int, columns: Sequence[Any]) -> int:
-        """Take units and bindings; give the number of elements that have not ended yet."""
+        """Take units and bindings; return the number of elements that have not ended yet."""
         units, bindings = plan
         staying = set() if self._spreads else self._staying(units, bindings)
         inherit(units, running.unit)
@@ -279,7 +279,7 @@ class AgentSubtasks(LocalSubtasks):
         return parts_of_rest(count, each, settings().unit_seconds)
 
     def _resolved(self, outputs: Outputs) -> list[Hole]:
-        """Fill the holes of outputs whose values have come meanwhile; give the others."""
+        """Fill the holes of outputs whose values have come meanwhile; return the others."""
         open_: list[Hole] = []
         leaving = {id(unit.outputs) for unit in self._units}
         for (output, element), (child, out, place) in self._holes[outputs].items():

@@ -47,7 +47,7 @@ class WorkerTask:
         self._differ: list[Log] = []
 
     def run(self, agent_target: str, context: Any) -> str | None:
-        """Run it; give the text of its error, None when it ended well."""
+        """Run it; return the text of its error, None when it ended well."""
         COLLECTOR.take()  # what the last task left behind belongs to no task
         request = self._request
         opened = open_file(request.data_folder, request.payload_id)
