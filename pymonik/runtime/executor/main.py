@@ -271,24 +271,6 @@ def _nothing(number: int, frame: Any) -> None:
     """Do nothing: Ctrl-C is meant for the program, which ends its executors itself."""
 
 
-def _leave_terminal() -> None:
-    """Let go of the terminal of the program, in whose session this process is.
-
-    Nothing in here is to ask there for a password, or to be stopped for writing to it.
-    """
-    try:
-        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
-    except OSError:  # there is none
-        return
-    import fcntl
-    import termios
-
-    try:
-        fcntl.ioctl(terminal, termios.TIOCNOTTY)
-    finally:
-        os.close(terminal)
-
-
 def _load() -> None:
     """Load all that the first unit needs before it comes: this process may be started ahead."""
     import pymonik.runtime.executor.logs
@@ -306,7 +288,6 @@ def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:
     # A handler, where SIG_IGN would be inherited by the programs that tasks start.
     signal.signal(signal.SIGINT, _nothing)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
-    _leave_terminal()
     page = Page(page_fd)
     os.close(page_fd)
     sock = socket.socket(fileno=sock_fd)

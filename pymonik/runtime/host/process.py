@@ -41,12 +41,6 @@ _BOOT = (
 )
 # The package is found where this host found it: before all others, but for those of a venv.
 _HERE, _BEHIND = "sys.path[0] = {root!r}", "sys.path[0:1] = []; sys.path.append({root!r})"
-# It leads a process group, so that all it starts ends with it. Its session is that of the program:
-# Linux shares the cores out to sessions first (autogroups), and on a machine that is busy a wake-up
-# across two sessions is milliseconds late. Python 3.10 cannot set a group by itself.
-_GROUP: dict[str, Any] = (
-    {"process_group": 0} if sys.version_info >= (3, 11) else {"start_new_session": True}
-)
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -224,7 +218,7 @@ def _start(
         [sys.executable if built is None else built.python, *options, "-c", boot],
         stdin=subprocess.DEVNULL,
         pass_fds=inherited,
-        **_GROUP,
+        start_new_session=True,
         env=variables if built is None else built.child_environ(variables),
         cwd=None if built is None else built.working_dir,
     )
