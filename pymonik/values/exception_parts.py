@@ -62,9 +62,19 @@ def reduced(error: BaseException) -> Any:
     constructor takes what its author liked, which need not be what `args` hold.
     """
     own = [owner for owner in type(error).__mro__ if owner.__module__ != "builtins"]
-    if not own or any(name in vars(owner) for owner in own for name in _REDUCERS):
+    if not own and _missing_name(error) is None:
+        return NotImplemented
+    if any(name in vars(owner) for owner in own for name in _REDUCERS):
         return NotImplemented
     return ExceptionParts(error).__reduce__()
+
+
+def _missing_name(error: BaseException) -> str | None:
+    """Return the name that was not found, which `pickle` leaves behind."""
+    if getattr(type(error), "name", None) not in (NameError.name, AttributeError.name):
+        return None  # others, also of a class with a `name` of its own
+    name = getattr(error, "name", None)
+    return name if type(name) is str else None
 
 
 class ExceptionParts:
@@ -78,6 +88,8 @@ class ExceptionParts:
         taken: Any = _base_of(self.kind).__reduce__(error)
         self.made_of, self.args = taken[1], error.args
         self.state = dict(taken[2] or {}) if len(taken) > 2 else {}
+        if (missing := _missing_name(error)) is not None:
+            self.state["name"] = missing
         for owner in self.kind.__mro__:
             for name, member in vars(owner).items():
                 if type(member) is MemberDescriptorType and owner.__module__ != "builtins":

@@ -134,6 +134,19 @@ def test_an_exception_arrives_as_its_own_type(client: Pymonik, make: Any) -> Non
     assert (came.args, str(came)) == (error.args, str(error))
 
 
+def test_the_name_that_was_not_found_arrives(client: Pymonik) -> None:
+    @task
+    def looks(kind: str) -> Any:
+        return undefined_name if kind == "global" else getattr(kind, "undefined")  # type: ignore[name-defined] # noqa: B009,F821
+
+    for kind, error, name in (
+        ("global", NameError, "undefined_name"),
+        ("attribute", AttributeError, "undefined"),
+    ):
+        came = looks.invoke(kind).exception()
+        assert (type(came), came.name) == (error, name)  # type: ignore[union-attr]
+
+
 def test_what_could_not_travel_says_so(client: Pymonik) -> None:
     came: Any = raised(lambda: Rejected(7, lock=threading.Lock(), rows=np.zeros(100_000)))
     assert "lock" in repr(came.lock)
