@@ -22,7 +22,7 @@ class SessionObjects(Observer):
 
     def __init__(self, session_id: str) -> None:
         self.session_id = session_id
-        self._cells: WeakValueDictionary[str, Outputs] = WeakValueDictionary()
+        self._outputs: WeakValueDictionary[str, Outputs] = WeakValueDictionary()
         # Told by number: the address of outputs that are gone may be that of others.
         self._names: WeakKeyDictionary[Outputs, str] = WeakKeyDictionary()
         self._numbers = itertools.count()
@@ -36,7 +36,7 @@ class SessionObjects(Observer):
         if name is None:
             # Two threads may ask at once: one of their numbers stays.
             name = self._names.setdefault(outputs, f"{self.session_id}-{next(self._numbers)}")
-            self._cells[name] = outputs
+            self._outputs[name] = outputs
         return value_id(name, outputs, output, place)
 
     def store(self, content: Content, again: bool = False) -> str:
@@ -61,22 +61,22 @@ class SessionObjects(Observer):
     def find(self, id: str) -> Content | Sequence[Sequence[Any]] | None:
         """Return the object of an id: a content, or the columns of a unit that ended."""
         name, output, place = stored_in(id)
-        outputs = self._cell(name)
+        outputs = self._outputs_of(name)
         if outputs is None:
             return self._contents.get(id)
         if outputs.missing:
             return None
         return outputs.columns if output is None else [[outputs.columns[output][place]]]
 
-    def _cell(self, name: str) -> Outputs | None:
-        return self._cells.get(name) or self._handed_out.get(name)
+    def _outputs_of(self, name: str) -> Outputs | None:
+        return self._outputs.get(name) or self._handed_out.get(name)
 
     def located(self, result_id: str) -> ValueLocation | None:
         """Return where the value of an id is, or will be; None when there is no such id."""
         if result_id in self._contents:
             return ValueLocation(content=self._contents[result_id])
         name, output, place = stored_in(result_id)
-        outputs = self._cell(name)
+        outputs = self._outputs_of(name)
         return (
             ValueLocation((outputs,), outputs.n, output or 0, place)
             if outputs is not None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from pymonik.plan.requests import Create, Declare, Object, Step, Stream, Submit
+from pymonik.plan.requests import ClusterObject, Create, Declare, Step, Stream, Submit
 from pymonik.wire.envelope import Parts
 
 
@@ -67,17 +67,17 @@ def _upload(step: Create | Stream, store: ObjectStore) -> Callable[[], None]:
     return create if isinstance(step, Create) else stream
 
 
-def _parts(stored: Object) -> Parts:
+def _parts(stored: ClusterObject) -> Parts:
     assert stored.parts is not None
     return stored.parts()
 
 
-def _bind(objects: Sequence[Object], ids: Sequence[str]) -> None:
+def _bind(objects: Sequence[ClusterObject], ids: Sequence[str]) -> None:
     for stored, id in zip(objects, ids, strict=True):
         stored.id = id
 
 
-def _let_go(objects: Sequence[Object]) -> None:
+def _let_go(objects: Sequence[ClusterObject]) -> None:
     """Keep no bytes of what is stored."""
     for stored in objects:
         stored.parts = None

@@ -17,9 +17,9 @@ from pymonik.plan.requests import (
     NAMES,
     NO_ID,
     ORDER,
+    ClusterObject,
     Create,
     Declare,
-    Object,
     Step,
     Stream,
     Submit,
@@ -61,7 +61,7 @@ class Sending:
     """The steps of one plan, and where the outcomes of its units will be."""
 
     steps: list[Step]
-    outputs: list[tuple[Unit, Object]]
+    outputs: list[tuple[Unit, ClusterObject]]
 
     @property
     def size(self) -> int:
@@ -70,7 +70,7 @@ class Sending:
         streams = (step.object for step in self.steps if isinstance(step, Stream))
         return sum(o.size for o in (*creates, *streams))
 
-    def unsent(self) -> list[Object]:
+    def unsent(self) -> list[ClusterObject]:
         """Return the outputs of tasks that were not submitted."""
         open_steps = [s for s in self.steps if isinstance(s, Submit) and not s.is_done]
         return [entry.output for step in open_steps for entry in step.entries]
@@ -82,7 +82,7 @@ def sending(
     stored_objects: StoredObjects,
     context: SubmissionContext,
     tables: Mapping[str, dict[str, ValueLocation]] | None = None,
-    extra: Iterable[Object] = (),
+    extra: Iterable[ClusterObject] = (),
 ) -> Sending:
     """Work out the steps; `extra` are further objects to be stored, `tables` tell of values."""
     outputs = [(unit, stored_objects.output_of(unit, context.session_id)) for unit in units]
@@ -108,10 +108,10 @@ def sending(
 
 def _entry(
     unit: Unit,
-    output: Object,
+    output: ClusterObject,
     stored_objects: StoredObjects,
     context: SubmissionContext,
-    objects: list[Object],
+    objects: list[ClusterObject],
 ) -> TaskSubmission:
     inputs = [
         stored_objects.outcome(source, context.session_id, objects)
@@ -165,21 +165,21 @@ def _entry(
     )
 
 
-def payload_object(payload: Any, unit: str = "") -> Object:
+def payload_object(payload: Any, unit: str = "") -> ClusterObject:
     """Return the object of a payload; unit: the name of the unit, if no output will tell it."""
     parts = envelope.seal_payload(payload)
     name = f"{ORDER} of {unit}" if unit else ORDER
-    return Object(name, payload.stamp, envelope.size_of(parts), lambda: parts)
+    return ClusterObject(name, payload.stamp, envelope.size_of(parts), lambda: parts)
 
 
 def _table(
     title: str,
     locations: dict[str, ValueLocation],
     stored_objects: StoredObjects,
-    objects: list[Object],
-) -> Object:
+    objects: list[ClusterObject],
+) -> ClusterObject:
     """Return the object by which other programs find values."""
-    stored: dict[str, tuple[tuple[Object, int, int], ...]] = {}
+    stored: dict[str, tuple[tuple[ClusterObject, int, int], ...]] = {}
     for name, what in locations.items():
         if what.content is not None:
             stored[name] = ((stored_objects.content(what.content, objects, name), 0, 0),)
@@ -206,7 +206,7 @@ def _table(
             }
         )
 
-    table = Object(title, size=envelope.size_of(parts()), parts=parts)
+    table = ClusterObject(title, size=envelope.size_of(parts()), parts=parts)
     stored_objects.tables.append(table)
     return table
 

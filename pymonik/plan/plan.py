@@ -179,9 +179,9 @@ def _requests(plan: Plan) -> Iterator[Request]:
     for unit in plan.units:
         for outputs in unit.needs:
             if id(outputs) not in own:  # stored by an earlier submission
-                stored_objects.outputs[outputs] = steps.Object("", stamp_of(), id="stored")
+                stored_objects.outputs[outputs] = steps.ClusterObject("", stamp_of(), id="stored")
     for content in plan.stored:
-        stored = steps.Object("blob", content.digest, content.size, id="stored")
+        stored = steps.ClusterObject("blob", content.digest, content.size, id="stored")
         stored_objects.contents[content.digest] = stored
     context = SubmissionContext(versions=plan.versions, application=application())
     if plan.source is not None:

@@ -1,6 +1,6 @@
 """The requests that carry a plan.
 
-They are over `Object`s whose ids are known once the request that makes them was answered.
+They are over `ClusterObject`s whose ids are known once the request that makes them was answered.
 `make_requests` makes them, `dispatch` walks them.
 
     declare   the outputs of all units, and objects too big for a request
@@ -35,7 +35,7 @@ APPLICATION = "pymonik"
 NO_ID = "?" * 36
 
 
-class Object:
+class ClusterObject:
     """Something stored: an id once it is known, a digest, and its bytes until it was sent."""
 
     __slots__ = ("__weakref__", "digest", "id", "name", "parts", "size")
@@ -83,9 +83,9 @@ def result_name(name: str) -> str:
 class TaskSubmission:
     """A task: its payload, where its pack goes, what it needs, and how it is placed."""
 
-    payload: Object
-    output: Object
-    inputs: tuple[Object, ...]
+    payload: ClusterObject
+    output: ClusterObject
+    inputs: tuple[ClusterObject, ...]
     placement: Placement
 
 
@@ -93,21 +93,21 @@ class TaskSubmission:
 class Declare:
     """Get ids for objects whose data come later."""
 
-    objects: Sequence[Object]
+    objects: Sequence[ClusterObject]
 
 
 @dataclass(frozen=True)
 class Create:
     """Store small objects and get their ids."""
 
-    objects: Sequence[Object]
+    objects: Sequence[ClusterObject]
 
 
 @dataclass(frozen=True)
 class Stream:
     """Send the data of one declared object."""
 
-    object: Object
+    object: ClusterObject
 
 
 @dataclass

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pymonik.plan.requests import Create, Declare, Object, Placement, Step, Stream, TaskSubmission
+from pymonik.plan.requests import (
+    ClusterObject,
+    Create,
+    Declare,
+    Placement,
+    Step,
+    Stream,
+    TaskSubmission,
+)
 from pymonik.values.options import LIMIT_HOURS
 
 CHUNK = 1 << 20
@@ -47,7 +55,7 @@ def _text(text: str) -> int:
     return _field(len(text.encode())) if text else 0
 
 
-def _stream(stored: Object) -> int:
+def _stream(stored: ClusterObject) -> int:
     whole, rest = divmod(stored.size, CHUNK)
     return _field(2 * _field(_ID)) + whole * _field(CHUNK) + (_field(rest) if rest else 0)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from pymonik.plan.requests import Object
+from pymonik.plan.requests import ClusterObject
 from pymonik.plan.unit import Unit
 from pymonik.values.content import Content
 from pymonik.values.outputs import Outputs
@@ -21,13 +21,13 @@ from pymonik.wire import envelope
 class StoredObjects:
     """What is stored: contents by digest, outcomes of units by their outputs."""
 
-    contents: dict[bytes, Object] = field(default_factory=dict)
-    outputs: WeakKeyDictionary[Outputs, Object] = field(default_factory=WeakKeyDictionary)
+    contents: dict[bytes, ClusterObject] = field(default_factory=dict)
+    outputs: WeakKeyDictionary[Outputs, ClusterObject] = field(default_factory=WeakKeyDictionary)
     numbers: int = 0
     # The working directories of environments, archived, by their hashes.
     folders: dict[str, Content] = field(default_factory=dict)
     # The tables that were stored.
-    tables: list[Object] = field(default_factory=list)
+    tables: list[ClusterObject] = field(default_factory=list)
 
     def forget_unsent(self) -> None:
         """Forget what a failed submission has not stored."""
@@ -36,7 +36,7 @@ class StoredObjects:
             if not stored.id:
                 self.outputs.pop(outputs, None)
 
-    def outcomes(self) -> list[tuple[Outputs, Object]]:
+    def outcomes(self) -> list[tuple[Outputs, ClusterObject]]:
         """Return the outputs, and where their outcomes are, as of one moment."""
         # Other threads add some meanwhile: `items` would stumble over them.
         unit_outputs = [ref() for ref in self.outputs.keyrefs()]
@@ -45,7 +45,7 @@ class StoredObjects:
         ]
         return [(outputs, stored) for outputs, stored in entries if stored is not None]
 
-    def output_of(self, unit: Unit, session_id: str) -> Object:
+    def output_of(self, unit: Unit, session_id: str) -> ClusterObject:
         """Return where the outcome of a unit will be: chosen once, the same from then on."""
         declared = self.outputs.get(unit.outputs)
         if declared is not None:  # declared by a submission that was refused
@@ -53,17 +53,19 @@ class StoredObjects:
         self.numbers += 1
         if unit.result_id is not None:  # declared by the task that has handed it out
             stamp = envelope.stamp_of(unit.result_id)
-            output = Object(unit.name, stamp, id=unit.result_id)
+            output = ClusterObject(unit.name, stamp, id=unit.result_id)
         else:
-            output = Object(unit.name, envelope.stamp_of(session_id, self.numbers))
+            output = ClusterObject(unit.name, envelope.stamp_of(session_id, self.numbers))
         self.outputs[unit.outputs] = output
         return output
 
-    def content(self, content: Content, objects: list[Object], name: str = "blob") -> Object:
+    def content(
+        self, content: Content, objects: list[ClusterObject], name: str = "blob"
+    ) -> ClusterObject:
         """Return where a content is; one that is not stored yet is added to `objects`."""
         stored = self.contents.get(content.digest)
         if stored is None:
-            stored = Object(
+            stored = ClusterObject(
                 name,
                 content.digest,
                 envelope.content_size(content),
@@ -73,7 +75,9 @@ class StoredObjects:
             objects.append(stored)
         return stored
 
-    def outcome(self, outputs: Outputs, session_id: str, objects: list[Object]) -> Object:
+    def outcome(
+        self, outputs: Outputs, session_id: str, objects: list[ClusterObject]
+    ) -> ClusterObject:
         """Return where an outcome is; what failed without a trace is added to `objects`."""
         stored = self.outputs.get(outputs)
         if stored is not None:
@@ -81,9 +85,9 @@ class StoredObjects:
         self.numbers += 1
         stamp = envelope.stamp_of(session_id, self.numbers)
         if outputs.missing:  # of another session: only when steps are counted, not sent
-            return Object("", stamp)
+            return ClusterObject("", stamp)
         parts = envelope.seal_pack(stamp, outputs.columns, outputs.errors)
-        stored = Object("outcome", stamp, envelope.size_of(parts), lambda: parts)
+        stored = ClusterObject("outcome", stamp, envelope.size_of(parts), lambda: parts)
         self.outputs[outputs] = stored
         objects.append(stored)
         return stored

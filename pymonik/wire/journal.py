@@ -65,7 +65,7 @@ def open_page() -> int:
     return fd
 
 
-class Page:
+class JournalPage:
     """The page, mapped in this process."""
 
     def __init__(self, fd: int) -> None:

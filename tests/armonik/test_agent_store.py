@@ -18,7 +18,7 @@ from armonik.protogen.worker.agent_service_pb2_grpc import (
     add_AgentServicer_to_server,
 )
 
-from pymonik.plan.requests import Object, Placement, Submit, TaskSubmission
+from pymonik.plan.requests import ClusterObject, Placement, Submit, TaskSubmission
 from pymonik.runtime.worker.agent import AgentLostError, AgentStore
 
 LIMIT = 4 << 20
@@ -77,8 +77,8 @@ def test_many_sub_tasks_are_submitted_in_pieces(tmp_path: Path) -> None:
     own = Placement(
         "gpu", 3, "application", "1.0", "space", "service", "engine", (("a", "b" * 5000),)
     )
-    inputs = tuple(Object("input", id=ID) for _ in range(256))
-    order, output = Object("order", id=ID), Object("output", id=ID)
+    inputs = tuple(ClusterObject("input", id=ID) for _ in range(256))
+    order, output = ClusterObject("order", id=ID), ClusterObject("output", id=ID)
     entries = [
         TaskSubmission(
             order, output, inputs if number % 2 else (), own if number % 3 else Placement()
@@ -108,7 +108,7 @@ def test_only_what_exists_is_brought(tmp_path: Path) -> None:
 
     request = ProcessRequest(communication_token=ID, session_id=ID, data_folder=str(tmp_path))
     agent = SimpleNamespace(GetResourceData=GetResourceData())
-    assert AgentStore(agent, request).bring(dict.fromkeys(["here", "gone", "there"], 1)) == {
+    assert AgentStore(agent, request).fetch_files(dict.fromkeys(["here", "gone", "there"], 1)) == {
         "here",
         "there",
     }
@@ -118,7 +118,9 @@ def test_every_request_has_a_deadline_by_its_bytes(tmp_path: Path) -> None:
     agent, made = store(tmp_path)
     (id,) = made.create([("large", [memoryview(bytes(8 << 20))])])
     made.notify()
-    entry = TaskSubmission(Object("order", id=id), Object("output", id=ID), (), Placement())
+    entry = TaskSubmission(
+        ClusterObject("order", id=id), ClusterObject("output", id=ID), (), Placement()
+    )
     made.submit(Submit([entry], Placement()))
     declared, notified, submitted = agent.deadlines
     assert declared < submitted < declared + 1
@@ -139,14 +141,16 @@ def test_an_agent_that_stands_still_gives_the_task_back(
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     request = ProcessRequest(communication_token=ID, session_id=ID, data_folder=str(tmp_path))
-    entry = TaskSubmission(Object("order", id=ID), Object("output", id=ID), (), Placement())
+    entry = TaskSubmission(
+        ClusterObject("order", id=ID), ClusterObject("output", id=ID), (), Placement()
+    )
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         made = AgentStore(AgentStub(channel), request)
         made._written = [(ID, 1)]
         for ask in (
             lambda: made.declare(["a"]),
             lambda: made.submit(Submit([entry], Placement())),
-            lambda: made.bring({ID: 1}),
+            lambda: made.fetch_files({ID: 1}),
             made.notify,
         ):
             with pytest.raises(AgentLostError):

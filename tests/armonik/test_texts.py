@@ -21,7 +21,7 @@ from pymonik.backend.armonik.rpc import RpcClient
 from pymonik.backend.armonik.store import ClusterStore
 from pymonik.foreign import STORED, storable
 from pymonik.plan.placement import placement_of
-from pymonik.plan.requests import Object, Submit, TaskSubmission, result_name
+from pymonik.plan.requests import ClusterObject, Submit, TaskSubmission, result_name
 from pymonik.runtime.worker.agent import AgentStore
 from pymonik.values.options import TaskOptions
 from pymonik.values.outcome import Failure
@@ -87,7 +87,7 @@ def test_what_is_replaced_is_seen() -> None:
 def test_any_text_goes_to_a_control_plane(text: str) -> None:
     store = ClusterStore(RpcClient("nowhere"), None, None, "session")
     entry = TaskSubmission(
-        Object(text, id="o"), Object(text, id="r"), (), placement_of(options_of(text))
+        ClusterObject(text, id="o"), ClusterObject(text, id="r"), (), placement_of(options_of(text))
     )
     plain = TaskSubmission(
         entry.payload, entry.output, (), placement_of(TaskOptions(), text, storable(text))
@@ -118,9 +118,9 @@ class Agent:
 def test_any_text_goes_to_an_agent(text: str) -> None:
     agent = Agent()
     store = AgentStore(agent, ProcessRequest())
-    store.declare([Object(text).name] * 3)
+    store.declare([ClusterObject(text).name] * 3)
     entry = TaskSubmission(
-        Object(text, id="o"), Object(text, id="r"), (), placement_of(options_of(text))
+        ClusterObject(text, id="o"), ClusterObject(text, id="r"), (), placement_of(options_of(text))
     )
     store.submit(Submit([entry], placement_of(TaskOptions())))
     assert len(agent.sent) == 2
@@ -131,7 +131,7 @@ def test_any_text_goes_to_an_agent(text: str) -> None:
 @pytest.mark.parametrize("char", ["a", "\U0001f600"])
 def test_many_names_never_make_a_message_that_is_too_large(char: str) -> None:
     agent = Agent()
-    AgentStore(agent, ProcessRequest()).declare([Object(char * 64).name] * 50_000)
+    AgentStore(agent, ProcessRequest()).declare([ClusterObject(char * 64).name] * 50_000)
     assert sum(len(request.results) for request in agent.sent) == 50_000
     for request in agent.sent:
         assert request.ByteSize() <= FOUR_MIB

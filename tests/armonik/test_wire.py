@@ -17,7 +17,7 @@ from pymonik.backend.armonik.store import ClusterStore
 from pymonik.capture.freeze import freeze
 from pymonik.errors import WireError
 from pymonik.plan.lost_inputs import propagate_failures
-from pymonik.plan.requests import Declare, Object, Placement, Submit, TaskSubmission
+from pymonik.plan.requests import ClusterObject, Declare, Placement, Submit, TaskSubmission
 from pymonik.plan.sizes import TAG, TAG_LENGTH, size_of
 from pymonik.runtime.executor.feed import ArgumentReader, UpstreamFailed
 from pymonik.values.content import Content
@@ -244,9 +244,11 @@ def test_the_size_of_a_submission_is_that_of_its_message(
     placements: list[Placement], inputs: int
 ) -> None:
     store = ClusterStore(RpcClient("nowhere"), None, None, "s" * 36)
-    made = [Object("x", id="i" * 36) for _ in range(inputs)]
+    made = [ClusterObject("x", id="i" * 36) for _ in range(inputs)]
     entries = [
-        TaskSubmission(Object("o", id="o" * 36), Object("r", id="r" * 36), tuple(made), placement)
+        TaskSubmission(
+            ClusterObject("o", id="o" * 36), ClusterObject("r", id="r" * 36), tuple(made), placement
+        )
         for placement in placements
     ]
     submit = Submit(entries, placements[0])
@@ -257,7 +259,7 @@ def test_the_size_of_a_submission_is_that_of_its_message(
 def test_the_size_of_a_declaration_is_that_of_its_message(names: list[str]) -> None:
     from armonik.protogen.common.results_common_pb2 import CreateResultsMetaDataRequest as Request
 
-    objects = [Object(name) for name in names]
+    objects = [ClusterObject(name) for name in names]
     request = Request(
         session_id="s" * 36, results=[Request.ResultCreate(name=o.name) for o in objects]
     )

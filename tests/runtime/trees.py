@@ -17,7 +17,7 @@ from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.resume import Death
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.subtasks import Subtasks, wire_plan
-from pymonik.wire.journal import IDLE, Page, open_page
+from pymonik.wire.journal import IDLE, JournalPage, open_page
 from pymonik.wire.program import Program
 from tests.conformance.seams import until
 
@@ -48,7 +48,7 @@ class Host:
     def __init__(self, monkeypatch: Any, is_idle: bool = False) -> None:
         monkeypatch.setattr(lazy_tasks, "time", Ticks)
         fd = open_page()
-        self.page = Page(fd)
+        self.page = JournalPage(fd)
         os.close(fd)
         self.page.begin(0, 0)
         self.page.numbers[IDLE] = is_idle

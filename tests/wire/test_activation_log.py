@@ -8,22 +8,22 @@ from collections.abc import Iterator
 import pytest
 
 from pymonik.wire.activation_log import begun, entries
-from pymonik.wire.journal import Page, open_page
+from pymonik.wire.journal import JournalPage, open_page
 
-Pages = tuple[Page, Page]
+Pages = tuple[JournalPage, JournalPage]
 
 
 @pytest.fixture
 def pages() -> Iterator[Pages]:
     fd = open_page()
-    theirs, ours = Page(fd), Page(fd)
+    theirs, ours = JournalPage(fd), JournalPage(fd)
     os.close(fd)
     yield theirs, ours
     theirs.close()
     ours.close()
 
 
-def told(page: Page) -> list[object]:
+def told(page: JournalPage) -> list[object]:
     return entries(page.journal().log)
 
 

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 import pytest
 
 from pymonik.values.content import Content
-from pymonik.wire.journal import _NUMBERS, ELEMENT, ELEMENTS, GONE, Journal, Page, open_page
+from pymonik.wire.journal import _NUMBERS, ELEMENT, ELEMENTS, GONE, Journal, JournalPage, open_page
 
-Pages = tuple[Page, Page]
+Pages = tuple[JournalPage, JournalPage]
 
 
 @pytest.fixture
 def pages() -> Iterator[Pages]:
     """One page, as its executor and as its host see it."""
     fd = open_page()
-    theirs, ours = Page(fd), Page(fd)
+    theirs, ours = JournalPage(fd), JournalPage(fd)
     os.close(fd)
     yield theirs, ours
     theirs.close()

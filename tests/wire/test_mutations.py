@@ -33,7 +33,7 @@ from pymonik.values.outcome import PENDING, Failure
 from pymonik.values.outputs import Outputs
 from pymonik.wire import envelope, error_text
 from pymonik.wire.frames import Decoder, Encoder
-from pymonik.wire.journal import _NUMBERS, GONE, Journal, Page, open_page
+from pymonik.wire.journal import _NUMBERS, GONE, Journal, JournalPage, open_page
 from tests.armonik.conftest import started
 from tests.wire.mutations import changed_bytes, changed_field
 
@@ -245,7 +245,7 @@ def test_a_journal_tells_what_was_noted_as_far_as_it_can_be_read(
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     fd = open_page()
-    with closing(Page(fd)) as page:
+    with closing(JournalPage(fd)) as page:
         page.begin(7, 3)
         for entry in NOTED:
             assert page.add(entry)

@@ -1,4 +1,4 @@
-"""The aftermath of lost results: why one was aborted, and what can still be done.
+"""Lost results: why one was aborted, and what can still be done.
 
 A cluster that loses a result ends all tasks that need it, whole tasks, though only some of their
 calls may need it. So for each aborted result: was it the task's own failure, then the owner's error
@@ -89,7 +89,7 @@ class AbortHandler:
                     self._lost.put((id, is_gone))
             if self._thread is None:
                 self._thread = threading.Thread(
-                    target=self._run, name="pymonik-aftermath", daemon=True
+                    target=self._run, name="pymonik-aborts", daemon=True
                 )
                 self._thread.start()
 
@@ -151,13 +151,13 @@ class AbortHandler:
         """Let the units of aborted results end, or send them again; gone: those without a row."""
         results = self._with_causes(ids, gone)
         again: list[Unit] = []
-        cells_again: set[int] = set()
+        resent: set[int] = set()
         for id_, unit in self._tracker.open_units():
             # What waits for a unit that is sent again was ended together with it.
-            ended_too = not cells_again.isdisjoint(map(id, unit.needs))
+            ended_too = not resent.isdisjoint(map(id, unit.needs))
             if ended_too or (id_ in results and not self._end(unit, results[id_])):
                 again.append(unit)
-                cells_again.add(id(unit.outputs))
+                resent.add(id(unit.outputs))
         for unit in again:
             self._tracker.reopen(unit)
         if again:

@@ -63,7 +63,7 @@ class Fetcher:
         self._fetch = fetch
         self._fetch_value = fetch_value
         self._broken = broken
-        self._cells: WeakValueDictionary[int, Outputs] = WeakValueDictionary()
+        self._outputs: WeakValueDictionary[int, Outputs] = WeakValueDictionary()
         self._front: int | None = None
         self._reads_on = False
         self._ahead: dict[int, int] = {}
@@ -72,7 +72,7 @@ class Fetcher:
     def expect(self, outputs: Outputs, place: Place) -> None:
         """Take note of a unit that was sent."""
         self.places[outputs] = place
-        self._cells[place.number] = outputs
+        self._outputs[place.number] = outputs
         if outputs in self._early:
             self._early.discard(outputs)
             self._ask(outputs)
@@ -133,7 +133,7 @@ class Fetcher:
 
     def _read_ahead(self, front: int) -> None:
         for number in range(front + 1, front + 1 + AHEAD_UNITS):
-            outputs = self._cells.get(number)
+            outputs = self._outputs.get(number)
             place = self.places.get(outputs) if outputs is not None else None
             if outputs is None or place is None or place.state != STORED:
                 continue

@@ -46,7 +46,7 @@ class LargeValues:
     def __init__(self, fetch: Callable[[Outputs, Value], None]) -> None:
         self._fetch = fetch
         self._packs: WeakKeyDictionary[Outputs, dict[Key, Value]] = WeakKeyDictionary()
-        self._cells: WeakValueDictionary[int, Outputs] = WeakValueDictionary()
+        self._outputs: WeakValueDictionary[int, Outputs] = WeakValueDictionary()
         # What was asked of packs that have not come: arguments of `want`.
         self._asked: WeakKeyDictionary[Outputs, list[Any]] = WeakKeyDictionary()
         self._last: Key | None = None
@@ -67,7 +67,7 @@ class LargeValues:
         if not values:
             return columns
         self._packs[outputs] = dict(sorted(values.items()))
-        self._cells[number] = outputs
+        self._outputs[number] = outputs
         for wanted in asked:
             self.want(outputs, *wanted)
         return [
@@ -120,7 +120,7 @@ class LargeValues:
 
     def _behind(self, key: Key) -> Iterator[tuple[Outputs, Value]]:
         for number in range(key.number, key.number + AHEAD_UNITS):
-            outputs = self._cells.get(number)
+            outputs = self._outputs.get(number)
             values = self._packs.get(outputs) if outputs is not None else None
             if outputs is None or values is None:
                 continue

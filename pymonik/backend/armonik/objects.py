@@ -16,7 +16,7 @@ from pymonik.backend.armonik.submit import Sender
 from pymonik.backend.armonik.tracker import SubmissionTracker
 from pymonik.errors import ClusterError
 from pymonik.files.materialize import content_of_bytes
-from pymonik.plan.requests import NO_ID, Object, result_name
+from pymonik.plan.requests import NO_ID, ClusterObject, result_name
 from pymonik.plan.unit import ValueLocation
 from pymonik.values.content import Content
 from pymonik.values.outputs import Outputs, stored_in, value_id
@@ -94,7 +94,7 @@ class ClusterObjects:
             return None
         content = envelope.content_of(opened)
         self._tracker.stored_objects.contents.setdefault(
-            content.digest, Object("", content.digest, id=id)
+            content.digest, ClusterObject("", content.digest, id=id)
         )
         return content
 
@@ -105,6 +105,8 @@ class ClusterObjects:
         for result_id in ids:
             opened = self._session.open_result(result_id)
             if opened.kind == envelope.CONTENT and opened.claim == digest:
-                self._tracker.stored_objects.contents[digest] = Object(name, digest, id=result_id)
+                self._tracker.stored_objects.contents[digest] = ClusterObject(
+                    name, digest, id=result_id
+                )
                 return envelope.content_named(opened, digest)
         raise ClusterError(f"the object named {name!r} is gone from session {self._session.id}")

@@ -19,7 +19,7 @@ from pymonik.backend.armonik.messages import ENDED
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.tracker import SubmissionTracker
 from pymonik.errors import StaleError, WireError
-from pymonik.plan.requests import VALUES, Object
+from pymonik.plan.requests import VALUES, ClusterObject
 from pymonik.plan.unit import Unit, ValueLocation
 from pymonik.values.options import DEFAULTS
 from pymonik.values.outcome import Failure
@@ -45,7 +45,7 @@ class SharedCache:
         self._read: set[str] = set()
         # When the newest table that was read was made: older ones are not listed again.
         self._newest: Any = None
-        self._cells: WeakValueDictionary[str, Outputs] = WeakValueDictionary()
+        self._outputs: WeakValueDictionary[str, Outputs] = WeakValueDictionary()
 
     def find(self, wanted: Mapping[str, str]) -> dict[str, ValueLocation]:
         """Return where values are, of some keys with the names of their tasks."""
@@ -80,18 +80,20 @@ class SharedCache:
     def _cells_of(
         self, units: Mapping[str, tuple[str, str, bytes, int, int]]
     ) -> dict[str, Outputs]:
-        unit_outputs = {id: outputs for id in units if (outputs := self._cells.get(id)) is not None}
+        unit_outputs = {
+            id: outputs for id in units if (outputs := self._outputs.get(id)) is not None
+        }
         results = self._session.statuses([id for id in units if id not in unit_outputs])
         stored = [id for id, r in results.items() if r.status == RESULT_STATUS_COMPLETED]
         # Without an owner, what is to make it may never be submitted.
         still_open = [i for i, r in results.items() if r.status not in ENDED and r.owner_task_id]
         for id, pack in self._packs({id: units[id] for id in stored}).items():
-            unit_outputs[id] = self._cells[id] = adopted(self._tracker, *units[id])
+            unit_outputs[id] = self._outputs[id] = adopted(self._tracker, *units[id])
             place = self._tracker.fetcher.places[unit_outputs[id]]
             self._tracker.stored(id)
             self._tracker.fetched_records(unit_outputs[id], place, *pack)
         for id in still_open:
-            unit_outputs[id] = self._cells[id] = adopted(self._tracker, *units[id])
+            unit_outputs[id] = self._outputs[id] = adopted(self._tracker, *units[id])
         if still_open:
             self._listen(still_open)
         return unit_outputs
@@ -122,6 +124,6 @@ def adopted(
     """Return the outputs for the outcome of a unit that another program has sent."""
     outputs = Outputs(n, columns)
     unit = Unit(0, Program((), n), (), outputs, DEFAULTS, name)
-    output = tracker.stored_objects.outputs[outputs] = Object(name, stamp, id=id)
+    output = tracker.stored_objects.outputs[outputs] = ClusterObject(name, stamp, id=id)
     tracker.expect([(unit, output)])
     return outputs

@@ -29,7 +29,7 @@ from pymonik.plan.fan_in import bounded
 from pymonik.plan.lost_inputs import failed_inputs, propagate_failures
 from pymonik.plan.make_requests import Sending, SubmissionContext, sending
 from pymonik.plan.plan import Plan
-from pymonik.plan.requests import Object
+from pymonik.plan.requests import ClusterObject
 from pymonik.plan.unit import Unit
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
@@ -125,7 +125,7 @@ class Sender:
             if not self._tracker.is_cancelled:
                 raise
 
-    def _expect(self, outputs: Sequence[tuple[Unit, Object]]) -> None:
+    def _expect(self, outputs: Sequence[tuple[Unit, ClusterObject]]) -> None:
         with self._tracker.changed:
             self._check_uncancelled()
             self._tracker.expect(outputs)
@@ -135,7 +135,7 @@ class Sender:
         if self._tracker.is_cancelled:
             raise ClusterError(f"session {self._session.id} was cancelled by this client")
 
-    def store(self, content: Content, again: bool) -> Object:
+    def store(self, content: Content, again: bool) -> ClusterObject:
         """Store an object by itself, unless it is stored already; give where it is."""
         stored_objects = self._tracker.stored_objects
         with self.abort_handler.sending:
@@ -205,10 +205,10 @@ class Sender:
                 return gone
         return []
 
-    def _stored_inputs(self, units: Sequence[Unit]) -> dict[str, Object]:
+    def _stored_inputs(self, units: Sequence[Unit]) -> dict[str, ClusterObject]:
         stored_objects = self._tracker.stored_objects
         ours = {id(unit.outputs) for unit in units}
-        objects: dict[str, Object] = {}
+        objects: dict[str, ClusterObject] = {}
         for unit in units:
             for source in unit.inputs:
                 if isinstance(source, Content):
@@ -219,7 +219,7 @@ class Sender:
                     objects[stored.id] = stored
         return objects
 
-    def _forget(self, stored: Object) -> None:
+    def _forget(self, stored: ClusterObject) -> None:
         """Let an object that is gone be stored anew with the next unit that needs it."""
         stored_objects = self._tracker.stored_objects
         if stored_objects.contents.get(stored.digest) is stored:

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from pymonik.backend.armonik.fetch import OPEN, Fetcher, Place
 from pymonik.backend.armonik.large_values import HERE, Value
-from pymonik.plan.requests import Object
+from pymonik.plan.requests import ClusterObject
 from pymonik.plan.stored_objects import StoredObjects
 from pymonik.plan.unit import Unit
 from pymonik.values.outcome import PENDING, Failure
@@ -70,7 +70,7 @@ class SubmissionTracker:
 
     # ----- units
 
-    def expect(self, outputs: Iterable[tuple[Unit, Object]]) -> None:
+    def expect(self, outputs: Iterable[tuple[Unit, ClusterObject]]) -> None:
         """Note units that are about to be sent: their outputs are declared."""
         with self.changed:
             for unit, output in outputs:

@@ -31,7 +31,7 @@ from typing import Any
 from pymonik.runtime.executor import mappings
 from pymonik.wire.byte_cache import CacheInfo
 from pymonik.wire.frames import Decoder, Encoder, receive, send_part
-from pymonik.wire.journal import Page
+from pymonik.wire.journal import JournalPage
 
 # Seconds that removing temporary folders may take once the host is gone.
 _CLEANING = 2.0
@@ -40,7 +40,7 @@ _CLEANING = 2.0
 class Executor:
     """One child: a socket, a cache of functions, and the loop between them."""
 
-    def __init__(self, sock: socket.socket, page: Page) -> None:
+    def __init__(self, sock: socket.socket, page: JournalPage) -> None:
         self._sock = sock
         self._decoder = Decoder(mappings.received)
         self._encoder = Encoder(remember=False)
@@ -288,7 +288,7 @@ def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:
     # A handler, where SIG_IGN would be inherited by the programs that tasks start.
     signal.signal(signal.SIGINT, _nothing)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
-    page = Page(page_fd)
+    page = JournalPage(page_fd)
     os.close(page_fd)
     sock = socket.socket(fileno=sock_fd)
     for fd in (sock_fd, lifeline, crash_fd):

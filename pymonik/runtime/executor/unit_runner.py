@@ -28,7 +28,7 @@ from pymonik.runtime.executor.state import STATE
 from pymonik.runtime.executor.subtasks import Subtasks, wire_plan
 from pymonik.values.content import Content
 from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache
-from pymonik.wire.journal import Page
+from pymonik.wire.journal import JournalPage
 from pymonik.wire.program import Program
 
 # Characters of a text that describes a fault.
@@ -45,7 +45,7 @@ class UnitRunner:
     services: ExecutionServices
 
     def __init__(
-        self, page: Page, send: Callable[..., None], finish_lines: Callable[[], None]
+        self, page: JournalPage, send: Callable[..., None], finish_lines: Callable[[], None]
     ) -> None:
         self.finish_lines = finish_lines
         self._page = page

@@ -22,7 +22,7 @@ from pymonik.runtime.executor.state import sweep
 from pymonik.settings import PACKAGE
 from pymonik.system.crash import open_crash_file, python_stack
 from pymonik.wire.frames import Decoder, Encoder, Outbox, receive
-from pymonik.wire.journal import Journal, Page, open_page
+from pymonik.wire.journal import Journal, JournalPage, open_page
 
 _NOTHING = Journal(-1, 0, [], [])
 # All that were started and not ended: a fork of this process must not hold them open.
@@ -80,7 +80,7 @@ class Process:
             theirs.callback(os.close, lifeline)
             page_fd = open_page()
             theirs.callback(os.close, page_fd)
-            self._page = Page(page_fd)
+            self._page = JournalPage(page_fd)
             ours.callback(self._page.close)
             self._page.begin(-1, 0)
             self._crash = open_crash_file()

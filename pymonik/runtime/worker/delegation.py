@@ -17,7 +17,7 @@ from pymonik.plan.dispatch import dispatch
 from pymonik.plan.fan_in import FanIn, Hole
 from pymonik.plan.make_requests import SubmissionContext, payload_object, sending
 from pymonik.plan.partial import Partial
-from pymonik.plan.requests import Object, Placement, Submit, TaskSubmission
+from pymonik.plan.requests import ClusterObject, Placement, Submit, TaskSubmission
 from pymonik.plan.stored_objects import StoredObjects
 from pymonik.plan.unit import Unit
 from pymonik.runtime.worker.agent import AgentStore
@@ -40,7 +40,7 @@ class Delegation:
         self._unit = unit
         # The client has named it after this task: the task that makes it instead is named after its
         # own function.
-        self._output = Object("", payload.stamp, id=request.expected_output_keys[0])
+        self._output = ClusterObject("", payload.stamp, id=request.expected_output_keys[0])
         self._stored_objects = StoredObjects()
         # Values that sub-tasks make for outputs of this task; none where one makes all of them.
         self._holes: Sequence[Hole] = ()
@@ -119,7 +119,7 @@ class Delegation:
         payload, stored_objects = self._payload, self._stored_objects
         ids = dict(zip(dict.fromkeys(payload.digests), self._request.data_dependencies))
         for digest, source in zip(payload.digests, inputs):
-            stored = Object("", digest, id=ids[digest])
+            stored = ClusterObject("", digest, id=ids[digest])
             if isinstance(source, Outputs):
                 stored_objects.outputs[source] = stored
             else:

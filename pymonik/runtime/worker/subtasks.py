@@ -67,7 +67,7 @@ class AgentSubtasks(LocalSubtasks):
         self._partition, self._priority = "", 1
         self._began: float | None = None
         self._spreads = True
-        self._cells: list[Outputs] = []
+        self._local_outputs: list[Outputs] = []
         self._bindings: list[_Binding] = []
         self._units: list[Unit] = []
         self._holes: dict[Outputs, dict[tuple[int, int], tuple[Outputs, int, int]]] = {}
@@ -95,7 +95,7 @@ class AgentSubtasks(LocalSubtasks):
     def spread(self) -> None:
         """Begin nothing more: what has not begun is left for the cluster."""
         self._spreads = True
-        if not self._cells:  # no calls were made: the unit itself runs to its own end
+        if not self._local_outputs:  # no calls were made: the unit itself runs to its own end
             return
         whole, pieces, begun = withdraw(self._state)
         self._units += whole
@@ -118,7 +118,7 @@ class AgentSubtasks(LocalSubtasks):
         """Stop all that runs for a task, if it is still the one that runs."""
         if self._root is not None and self._root.outputs is root:
             self._spreads = True
-            for outputs in (root, *self._cells):
+            for outputs in (root, *self._local_outputs):
                 cancel(self._state, outputs)
 
     def take(self) -> Spawned:
@@ -139,7 +139,7 @@ class AgentSubtasks(LocalSubtasks):
 
     def _forget(self) -> None:
         self._root, self._spawned, self._began = None, None, None
-        self._cells, self._bindings, self._units, self._holes = [], [], [], {}
+        self._local_outputs, self._bindings, self._units, self._holes = [], [], [], {}
 
     # ----- called by the scheduler
 
@@ -168,7 +168,7 @@ class AgentSubtasks(LocalSubtasks):
         self._spawned = running
         if self._began is None:
             self._began = time.monotonic()
-        self._cells += [unit.outputs for unit in local]
+        self._local_outputs += [unit.outputs for unit in local]
         bound = [b for b in bindings if b[2] in staying]
         return self.run_here(running, units, local, bound, start, columns)
 
