@@ -223,3 +223,15 @@ def test_a_graph_goes_on_from_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_log_that_says_nothing_lets_the_call_run_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Host(monkeypatch).run(tree, 2, death=Death(b"")).columns == [[4]]
+
+
+@task
+def storing(n: int) -> Any:
+    from pymonik.record.current import current_recorder
+
+    current_recorder().put([n], name="kept")
+    return n
+
+
+def test_a_call_that_only_stores_an_object_has_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Host(monkeypatch).run(storing, 7).columns == [[7]]

@@ -110,6 +110,11 @@ class Activation:
         return self.value if self.root is None else self.values[self.root]
 
     @property
+    def left(self) -> int:
+        """How many steps have not ended."""
+        return len(self.steps) - len(self.values)
+
+    @property
     def is_tail(self) -> bool:
         """Return whether the step that runs makes the value of the call, and is the last one."""
         return self.root == len(self.values) == len(self.steps) - 1

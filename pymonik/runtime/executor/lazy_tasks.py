@@ -16,6 +16,7 @@ import time
 from typing import Any
 
 from pymonik.runtime.executor import state as running
+from pymonik.runtime.executor.activation_stack import ActivationStack
 from pymonik.runtime.executor.activations import (
     Activation,
     Callee,
@@ -26,13 +27,12 @@ from pymonik.runtime.executor.activations import (
 from pymonik.runtime.executor.attempts import attempt
 from pymonik.runtime.executor.calls import ExecutionServices
 from pymonik.runtime.executor.left_over import record_again
-from pymonik.runtime.executor.results import death_of, failure_of, frozen
+from pymonik.runtime.executor.results import failure_of, frozen
 from pymonik.runtime.executor.resume import Death
 from pymonik.settings import settings
-from pymonik.values.content import IMMEDIATE, Content
+from pymonik.values.content import IMMEDIATE
 from pymonik.values.options import DEFAULTS
 from pymonik.values.outcome import Failure
-from pymonik.wire.activation_log import entries
 from pymonik.wire.journal import IDLE
 from pymonik.wire.program import StepCode
 
@@ -41,8 +41,6 @@ from pymonik.wire.program import StepCode
 _BEAT = 0.005
 # What runs here where nobody has nothing to do: calls that wait behind it begin that much late.
 _AMONG_BUSY = 0.1
-# What an entry of the log says: a graph begins, a value has come, executors have died of a call.
-_GRAPH, _VALUE, _DIED = range(3)
 
 
 class LazyTasks:
@@ -50,13 +48,8 @@ class LazyTasks:
 
     def __init__(self, hosting: ExecutionServices) -> None:
         self._hosting, self._subtasks, self._page = hosting, hosting.subtasks, hosting.page
-        self._log = hosting.page.log
         self._callees = Callees(hosting)
-        # Activations, the innermost last; and callees that the log names, by their numbers.
-        self._stack: list[Activation] = []
-        self._logged: list[Callee] = []
-        # The activation of which the log does not say all, by its place in the stack.
-        self._gap: int | None = None
+        self._stack = ActivationStack(hosting)
         self.errors: list[Failure] = []
         self._began = self._now = self._until = 0.0
         self._depth = self._rest = 0
@@ -71,44 +64,32 @@ class LazyTasks:
         `subtasks.diverted` is the handle of the value.
         """
         self._hosting.durations.observe_duration(step.name, spent)
-        self._begin(at)
+        self._stack.begin(at)
         self._rest = rest
         if (ended := self._entered(step, value)) is None:
             return self.go_on(step, at[0])
+        self.errors = []
         return self._handed_out(ended[0])
 
     def restore(self, at: tuple[int, int], death: Death) -> bool:
         """Take what an executor has left when it died; False when that is nothing."""
-        self._begin(at)
-        callees: list[Callee] = []
-        for kind, *what in entries(death.log):
-            if kind == _GRAPH:
-                if not self._push(self._restored(callees, *what)):
-                    break
-            elif kind == _VALUE:
-                self._end(what[0])
-            else:
-                self._stack[-1].died = what[0]
-        if not self._stack:
-            return False
-        if death.reason and len(self._stack[-1].values) < len(self._stack[-1].steps):
-            self._charge(death)
-        return True
+        self._rest = 0
+        return self._stack.restore(at, death)
 
     def go_on(self, step: StepCode, number: int) -> Any:
         """Run what is on the stack; return the record of the value of a call, as `run` does."""
         self._began = self._now = time.perf_counter()
-        self._until, limit = 0.0, settings().unit_seconds
+        self._until, limit, stack = 0.0, settings().unit_seconds, self._stack
         while True:
-            top = self._stack[-1]
+            top = stack.activations[-1]
             at = len(top.values)
             if at == len(top.steps):
-                if len(self._stack) == 1:
+                if len(stack.activations) == 1:
                     record = top.result
                     break
-                self._pop()
+                stack.pop()
             elif at in top.unneeded:
-                self._end(None)
+                stack.end(None)
             elif self._must_leave(top.steps[at].callee, limit):
                 record = self._handed_out()
                 break
@@ -116,7 +97,7 @@ class LazyTasks:
                 record = self._handed_out(*ended)
                 break
         running.STATE.begin(step, number, 1)
-        self.errors = [failure for failure in self.errors if failure is not record]
+        self.errors = [failure for failure in stack.errors if failure is not record]
         return record
 
     # ----- running
@@ -135,14 +116,14 @@ class LazyTasks:
         self._now = time.perf_counter()
         self._hosting.durations.observe_duration(code.name, self._now - began)
         if type(outcome) in IMMEDIATE and not self._subtasks.recorded:
-            self._end(outcome)
+            self._stack.end(outcome)
             return None
         is_lazy = getattr(type(outcome), "__pymonik_role__", "") == "lazy"
         if type(outcome) is not Failure and (is_lazy or self._subtasks.recorded):
             outcome = self._diverted(code, outcome)
             if self._subtasks.has_work:
                 return self._entered(code, outcome)
-        self._end(self._frozen(code, outcome))
+        self._stack.end(self._frozen(code, outcome))
         return None
 
     def _diverted(self, code: StepCode, value: Any) -> Any:
@@ -167,11 +148,11 @@ class LazyTasks:
             activation = activation_of(nodes, root, self._callees, code.options or DEFAULTS)
         except Exception:  # whatever objects of the user do: the compiler finds the call it is of
             activation = None
-        if activation is not None:
+        if activation is not None and activation.steps:
             activation.value = record
             # Not begun where nothing of it would run: recording it anew has a price.
             may_run = self._may_run(activation.steps[0].callee, len(activation.steps))
-            if (may_run or self._stack) and self._push(activation):
+            if (may_run or self._stack.activations) and self._stack.push(activation):
                 return None
         self._subtasks.put_back(nodes)
         return (record if handle is None else handle,)
@@ -186,8 +167,8 @@ class LazyTasks:
 
     def _must_leave(self, callee: Callee, limit: float) -> bool:
         """Return whether what is left is to be handed out now, before the next call."""
-        left = len(self._stack[-1].steps) - len(self._stack[-1].values)
-        if self._gap is not None or not self._may_run(callee, left):
+        left = self._stack.activations[-1].left
+        if not self._stack.is_logged or not self._may_run(callee, left):
             return True
         elapsed = self._now - self._began
         if elapsed <= _BEAT:
@@ -197,9 +178,10 @@ class LazyTasks:
         if not self._page.numbers[IDLE]:
             return False
         # The youngest half ends here, unless that takes long: it is the smaller part of a tree.
+        depth = len(self._stack.activations)
         if not self._until:
-            self._until, self._depth = self._now + _BEAT, len(self._stack) // 2
-        return len(self._stack) <= self._depth or self._now > self._until
+            self._until, self._depth = self._now + _BEAT, depth // 2
+        return depth <= self._depth or self._now > self._until
 
     def _may_run(self, callee: Callee, left: int) -> bool:
         """Return whether a call is to run here. left: how many its graph still has, with it."""
@@ -210,92 +192,16 @@ class LazyTasks:
             return seconds <= (_BEAT if is_idle else _AMONG_BUSY)
         if not is_idle:
             return left == 1
-        return not self._rest and all(len(a.steps) - len(a.values) == 1 for a in self._stack)
+        return not self._rest and all(a.left == 1 for a in self._stack.activations)
 
     def _handed_out(self, *ended: Any) -> Any:
         """Record what is left; return the record of the value, None where a handle stands for it.
 
         ended: what stands for the value of the call that has just run.
         """
-        value = record_again(self._stack, self._subtasks, ended) if self._stack else ended[0]
+        stack = self._stack.activations
+        value = record_again(stack, self._subtasks, ended) if stack else ended[0]
         if getattr(type(value), "__pymonik_role__", "") != "lazy":
             return value
         self._subtasks.diverted = value
         return None
-
-    # ----- the stack and its log
-
-    def _begin(self, at: tuple[int, int]) -> None:
-        self._log.begin(*at)
-        self._stack.clear()
-        self._logged.clear()
-        self.errors = []
-        self._gap, self._rest = None, 0
-
-    def _push(self, activation: Activation) -> bool:
-        """Begin a graph; False where it cannot be noted."""
-        while self._stack and self._stack[-1].is_tail:  # it has nothing left to do but to hand on
-            self._log.cut(self._stack[-1].mark)
-            del self._logged[self._stack.pop().known :]
-        activation.mark, activation.known = self._log.mark, len(self._logged)
-        codes = [self._numbered(s.callee) for s in activation.steps if not self._names(s.callee)]
-        steps = [(step.callee.number, *step[1:]) for step in activation.steps]
-        if not self._log.push((_GRAPH, codes, steps, activation.root, activation.value)):
-            del self._logged[activation.known :]
-            return False
-        self._stack.append(activation)
-        return True
-
-    def _names(self, callee: Callee) -> bool:
-        return 0 <= callee.number < len(self._logged) and self._logged[callee.number] is callee
-
-    def _numbered(self, callee: Callee) -> tuple[Any, ...]:
-        callee.number = len(self._logged)
-        self._logged.append(callee)
-        return callee.code, callee.pure, callee.seconds
-
-    def _pop(self) -> None:
-        ended = self._stack.pop()
-        self._log.cut(ended.mark)
-        del self._logged[ended.known :]
-        if self._gap == len(self._stack):
-            self._gap = None
-        self._end(ended.result)
-
-    def _end(self, record: Any) -> None:
-        """Take the record of the step that ran."""
-        if type(record) is Failure and not record.path:
-            self.errors.append(record)
-        top = self._stack[-1]
-        top.values.append(record)
-        top.died = 0
-        if self._gap is None and (_is_shared(record) or not self._log.push((_VALUE, record))):
-            self._gap = len(self._stack) - 1
-
-    def _restored(
-        self,
-        callees: list[Callee],
-        codes: list[Any],
-        steps: list[Any],
-        root: int | None,
-        value: Any,
-    ) -> Activation:
-        callees += [Callee(code, pure, known, self._hosting) for code, pure, known in codes]
-        made = [RecordedCall(callees[number], *others) for number, *others in steps]
-        return Activation(made, root, value)
-
-    def _charge(self, death: Death) -> None:
-        """Blame the call that ran for the death; it fails when it was tried often enough."""
-        top = self._stack[-1]
-        code, tries = top.steps[len(top.values)].code(), top.died + 1
-        if tries > code.max_retries:
-            self._end(death_of(code, 0, tries, death.reason, death.stack))
-            return
-        top.died = tries
-        self._log.push((_DIED, tries))
-
-
-def _is_shared(record: Any) -> bool:
-    """Return whether a record is not to be copied into a log: some of it lies in memory files."""
-    content = record.exception if type(record) is Failure else record
-    return type(content) is Content and content.is_shared
