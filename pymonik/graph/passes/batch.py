@@ -4,8 +4,9 @@ With given durations units aim at one second; without, at two units a slot (an o
 its rest back), or one where calls of that name were short enough before, and on a cluster, where a
 unit more costs as much as a hundred small calls. Never more elements than n / slots, and less where
 that would make the longest path of the graph longer than max(span, work / slots), the bound below
-which no schedule can go; on a cluster, where no durations are given, than span + work / slots,
-above which no greedy one goes (Brent 1974): slots are a guess there.
+which no schedule can go. Where that would make each call a unit of its own on a cluster, and no
+durations are given, the bound is span + work / slots, above which no greedy schedule goes (Brent
+1974): slots are a guess there.
 """
 
 from __future__ import annotations
@@ -34,14 +35,21 @@ def batch(graph: Graph, target: Target) -> Graph:
     work = sum(cost * node.n for node, cost in zip(maps, unit))
     least = [1 if may else c for c, may in zip(chunks, free)]
     longest, share = _longest(needs, unit, least), work / max(1, target.slots)
-    bound = max(longest, share)
-    if target.isolates_delegating and all(cost is None for cost in seconds):
-        bound = longest + share
-    while _longest(needs, unit, chunks) > bound * (1 + 1e-9):
-        shrunk = [max(1, c // 2) if may else c for c, may in zip(chunks, free)]
-        if shrunk == chunks:
-            break
-        chunks = shrunk
+
+    def within(bound: float) -> list[int]:
+        wished = chunks
+        while _longest(needs, unit, wished) > bound * (1 + 1e-9):
+            shrunk = [max(1, c // 2) if may else c for c, may in zip(wished, free)]
+            if shrunk == wished:
+                break
+            wished = shrunk
+        return wished
+
+    bounded = within(max(longest, share))
+    is_known = any(cost is not None for cost in seconds)
+    if target.isolates_delegating and not is_known and _is_eager(chunks, bounded):
+        bounded = within(longest + share)
+    chunks = bounded
     # A unit a slot and a small one more are over sooner than all of them alike.
     even = [
         may and not (target.isolates_delegating and c == node.n // max(1, target.slots))
@@ -55,6 +63,11 @@ def batch(graph: Graph, target: Target) -> Graph:
     ]
     changed = {id(node): node.in_units(chunk) for node, chunk in zip(maps, chunks)}
     return rewrite(graph, changed, graph.notes + tuple(notes))
+
+
+def _is_eager(wished: list[int], chunks: list[int]) -> bool:
+    """Return whether a map of more calls than slots would be a unit a call."""
+    return any(chunk == 1 < wish for chunk, wish in zip(chunks, wished))
 
 
 def _given(node: Map, target: Target) -> int | None:
