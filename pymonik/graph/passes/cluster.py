@@ -144,21 +144,31 @@ def _clusters(elements: ElementGraph, target: Target, is_given: bool) -> dict[in
     """Return the cluster of each element, None where units of single levels are as good."""
     if max(elements.levels) + 1 < _LEVELS:
         return None
-    cut = _Cut(elements, target, is_given)
-    for height in cut.heights():
-        found = cut.clusters(range(len(elements)), height)
-        if found is not None:
-            return found if len(set(found.values())) <= _FEWER * _apart(elements, target) else None
-    return None
+    # Neighbours as they were recorded, as in the rows of a grid, or as they are used together.
+    orders = (range(len(elements)), elements.places())
+    cuts = [_Cut(elements, places, target, is_given).coarsest() for places in orders]
+    counted = [(len(set(found.values())), found) for found in cuts if found is not None]
+    count, found = min(counted, key=lambda one: one[0], default=(0, None))
+    return found if count <= _FEWER * _apart(elements, target) else None
 
 
 class _Cut:
     """The ways to cut some elements into clusters that keep the limits."""
 
-    def __init__(self, elements: ElementGraph, target: Target, is_given: bool) -> None:
+    def __init__(
+        self, elements: ElementGraph, places: Sequence[int], target: Target, is_given: bool
+    ) -> None:
         self._elements, self._target, self._is_given = elements, target, is_given
-        self._places = elements.places()
+        self._places = places
         self._grain = Grain(max(1, target.slots), target.grain)
+
+    def coarsest(self) -> dict[int, Cluster] | None:
+        """Return the clusters of the highest bands that are allowed, None where none are."""
+        for height in self.heights():
+            found = self.clusters(range(len(self._elements)), height)
+            if found is not None:
+                return found
+        return None
 
     def heights(self) -> list[int]:
         """Return heights of bands to try, the highest first that a part of the graph allows."""
