@@ -95,7 +95,7 @@ def test_json_has_the_drawing_and_the_figures(pymonik_command: Command) -> None:
 
 def test_the_view_of_units_says_how_calls_were_batched(pymonik_command: Command) -> None:
     done = pymonik_command("graph", "show", "--view", "units", "prices.py", prices=PRICES)
-    assert "9 units of 7" in done.stdout
+    assert "20 units of 3" in done.stdout
     assert "as it will be submitted" in done.stdout
 
 
@@ -103,7 +103,7 @@ def test_print_after_gives_the_text_of_a_pass(pymonik_command: Command) -> None:
     args = ("--print-after", "vectorize", "--print-after", "batch", "prices.py")
     done = pymonik_command("graph", "show", *args, prices=PRICES)
     assert "after vectorize:\n%0 = load('book') *\n%1 = map[60] price(%0, 0:60) *\n" in done.stdout
-    assert "after batch:\n%0 = load('book') *\n%1 = map[60/7] price(%0, 0:60) *\n" in done.stdout
+    assert "after batch:\n%0 = load('book') *\n%1 = map[60/3] price(%0, 0:60) *\n" in done.stdout
 
 
 @pytest.mark.parametrize("output", ["text", "json"])
@@ -202,7 +202,7 @@ def test_the_ending_of_a_file_names_the_format(pymonik_command: Command, tmp_pat
     args = ("prices.py", "--view", "units", "--save", "prices.mmd")
     done = pymonik_command("graph", "show", *args, prices=PRICES)
     assert (done.returncode, done.stdout) == (0, "")
-    assert "9 units of 7" in (tmp_path / "prices.mmd").read_text()
+    assert "20 units of 3" in (tmp_path / "prices.mmd").read_text()
 
 
 def test_an_ending_that_names_no_format_is_wrong_usage(pymonik_command: Command) -> None:
@@ -214,7 +214,7 @@ def test_an_ending_that_names_no_format_is_wrong_usage(pymonik_command: Command)
 def test_explain_gives_the_reasons(pymonik_command: Command) -> None:
     done = pymonik_command("graph", "show", "--explain", "prices.py", prices=PRICES)
     assert "vectorize: fold calls of equal spec and depth into maps\n" in done.stdout
-    assert "  - price: 60 calls in units of 7\n" in done.stdout
+    assert "  - price: 60 calls in units of 3\n" in done.stdout
 
 
 def test_open_hands_a_page_to_the_browser(
