@@ -145,6 +145,20 @@ def test_what_a_graph_ends_with_runs_here_if_nothing_waits_for_somebody_idle(
     assert (ran, bool(host.left())) == (not is_idle, is_idle)
 
 
+@pytest.mark.parametrize("is_idle", [False, True])
+def test_no_value_waits_for_a_call_of_which_nothing_is_known(
+    monkeypatch: pytest.MonkeyPatch, is_idle: bool
+) -> None:
+    @task
+    def leaves_behind(n: int) -> str:
+        unknown.invoke(n)
+        return "done"
+
+    host = Host(monkeypatch, is_idle)
+    assert host.run(leaves_behind, 3).columns == [["done"]]
+    assert host.left() == ["unknown × 1"]
+
+
 def test_values_that_are_not_copied_into_a_log_are_handed_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -151,7 +151,7 @@ class LazyTasks:
         if activation is not None and activation.steps:
             activation.value = record
             # Not begun where nothing of it would run: recording it anew has a price.
-            may_run = self._may_run(activation.steps[0].callee, len(activation.steps))
+            may_run = self._may_run(activation.steps[0].callee, activation)
             if (may_run or self._stack.activations) and self._stack.push(activation):
                 return None
         self._subtasks.put_back(nodes)
@@ -167,8 +167,8 @@ class LazyTasks:
 
     def _must_leave(self, callee: Callee, limit: float) -> bool:
         """Return whether what is left is to be handed out now, before the next call."""
-        left = self._stack.activations[-1].left
-        if not self._stack.is_logged or not self._may_run(callee, left):
+        top = self._stack.activations[-1]
+        if not self._stack.is_logged or not self._may_run(callee, top):
             return True
         elapsed = self._now - self._began
         if elapsed <= _BEAT:
@@ -183,16 +183,20 @@ class LazyTasks:
             self._until, self._depth = self._now + _BEAT, depth // 2
         return depth <= self._depth or self._now > self._until
 
-    def _may_run(self, callee: Callee, left: int) -> bool:
-        """Return whether a call is to run here. left: how many its graph still has, with it."""
+    def _may_run(self, callee: Callee, activation: Activation) -> bool:
+        """Return whether a call of a graph, on the stack or about to be, is to run here."""
         seconds, is_idle = callee.seconds, self._page.numbers[IDLE]
         if seconds is None:
             seconds = self._hosting.durations.expected(callee.name)
         if seconds is not None:
             return seconds <= (_BEAT if is_idle else _AMONG_BUSY)
+        stack = self._stack.activations
+        # A value that is there is not kept back by a call that may take for ever.
+        if activation.root is None or any(a.root is None for a in stack):
+            return False
         if not is_idle:
-            return left == 1
-        return not self._rest and all(a.left == 1 for a in self._stack.activations)
+            return activation.left == 1
+        return not self._rest and all(a.left == 1 for a in stack)
 
     def _handed_out(self, *ended: Any) -> Any:
         """Record what is left; return the record of the value, None where a handle stands for it.
