@@ -33,7 +33,7 @@ def open_engine(
     engine = open_backend(
         name,
         settings.workers,
-        settings.optimize,
+        _optimize(settings.optimize),
         surroundings=surroundings,
         endpoint=settings.endpoint,
         partitions=settings.partitions,
@@ -52,6 +52,18 @@ def open_engine(
     if observed.traits.greeting:
         logger.info(observed.traits.greeting, observed.traits.slots)
     return observed
+
+
+def _optimize(given: Any) -> Any:
+    """Return the passes of an engine. With observers, calls that tasks make are units of their own.
+
+    Those run in place, and unseen, where everything is to be optimized; not where passes are named.
+    """
+    if given is not True or not OBSERVERS:
+        return given
+    from pymonik.graph.passes import PASSES  # not for `import pymonik`
+
+    return tuple(PASSES)
 
 
 class LazyBackend:

@@ -87,6 +87,14 @@ def test_sub_tasks_hang_below_their_makers(pymonik_command: Command) -> None:
     assert {link["kind"] for link in made_by} == {"made", "delegated"}
 
 
+def test_sub_tasks_that_are_known_to_be_short_are_shown_as_the_others(
+    pymonik_command: Command,
+) -> None:
+    short = STEPS.replace("@task\ndef count", "@task(cost=1e-6)\ndef count")
+    made = shown(pymonik_command, steps=short.replace("cost=2", "cost=1e-6"))
+    assert sum(link["kind"] != "values" for link in made["links"]) == 4
+
+
 def test_the_view_of_units_is_what_ran(pymonik_command: Command) -> None:
     made = shown(pymonik_command, "--view", "units")
     assert {box["status"] for box in made["boxes"]} == {"done"}
