@@ -127,6 +127,20 @@ def proxy(cluster: Emulator) -> Iterator[Any]:
         one.close()
 
 
+class HangsUp(Proxy):
+    """Refuses some requests, and hangs up on all others."""
+
+    def _pass_on(self, client: socket.socket) -> None:
+        client.close()
+
+
+def test_what_a_proxy_has_said_counts_more_than_that_it_hangs_up(cluster: Emulator) -> None:
+    with closing(HangsUp(cluster.endpoint, 504, 1)) as refusing:
+        with pytest.raises(ClusterError, match=r"a proxy on the way .* \(HTTP 504\)"):
+            Pymonik(refusing.endpoint).create()
+        assert refusing.refused == 1
+
+
 @pytest.mark.parametrize("status", ADVICE)
 def test_a_proxy_that_refuses_is_told_as_such_with_the_likely_cause(
     proxy: Any, status: int

@@ -131,6 +131,7 @@ class RpcClient:
         patience = settings().patience if patience is None else patience
         end = time.monotonic() + patience
         pauses = self.pauses(patience)
+        refusal: ClusterError | None = None
         while True:
             try:
                 with self._asking(method, end, size):
@@ -138,8 +139,13 @@ class RpcClient:
                     return self._whole(method, answer)
             except ClusterError as error:
                 pause = self._pause_after(error, pauses, end, is_read)
+                if error.http_status:
+                    refusal = error
                 if pause is None:
-                    raise self.given_up(error, patience) from None
+                    # A connection that breaks says less than the proxy that refused before.
+                    is_mute = isinstance(error, ClusterUnreachable)
+                    last = refusal if refusal is not None and is_mute else error
+                    raise self.given_up(last, patience) from None
                 logger.debug("%s: %s, trying again", name_of(method), error.code)
             if self.closing.wait(pause):
                 raise ClusterError(f"{self.endpoint}: closed while {name_of(method)} was tried")
