@@ -26,24 +26,17 @@ from pymonik.runtime.executor.calls import (
     Report,
     caller,
 )
-from pymonik.runtime.executor.feed import ArgumentReader, OpValue, UpstreamFailed, held
+from pymonik.runtime.executor.feed import ArgumentReader, OpValue, held
 from pymonik.runtime.executor.plain import NOTHING, PlainElements, PlainSteps, plain_columns
+from pymonik.runtime.executor.residual import SAMPLE, SAMPLE_PART, ResidualSteps, last_beside
 from pymonik.runtime.executor.results import failure_of, frozen
 from pymonik.runtime.executor.resume import over, steps_in
 from pymonik.runtime.executor.sharing import is_uniquely_owned
 from pymonik.settings import settings
-from pymonik.values import seeds
 from pymonik.values.content import IMMEDIATE, Content
 from pymonik.values.outcome import Failure
 from pymonik.wire.journal import ELEMENT, STEP
-from pymonik.wire.program import StepCode, element_of, site_of
-
-# Elements, and the part of `unit_seconds`, after which the others are estimated from them.
-_SAMPLE = 4
-_SAMPLE_PART = 0.25
-# A run of steps that is expected to end within so many hands none of them back: others would have
-# to fetch their inputs, and put the outcome together.
-_BEATS = 2
+from pymonik.wire.program import StepCode
 
 
 def run(job: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
@@ -65,7 +58,7 @@ def run(job: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
         if subtasks.has_work or now - began > limits.unit_seconds:
             break
         done, elapsed = stop - job.start, now - began
-        if done >= _SAMPLE and elapsed > _SAMPLE_PART * limits.unit_seconds:
+        if done >= SAMPLE and elapsed > SAMPLE_PART * limits.unit_seconds:
             # The first element is left out: it has imported what the others use.
             seconds = (now - first) / (done - 1) * (job.stop - stop)
             if seconds > limits.unit_seconds:
@@ -107,12 +100,17 @@ class _Runner:
             self._plain_elements = PlainElements(
                 job, hosting, self._function(self.steps[0]), taken[0]
             )
-        self._last_beside = _last_beside(self.steps) if program.n == 1 else 0
+        # A map is cut by its elements: its steps stay together.
+        self._last_beside = last_beside(self.steps) if program.n == 1 else 0
 
     @cached_property
     def calls(self) -> list[Callable[[int, Sequence[Any]], Any]]:
         """What calls each step for an element."""
         return [caller(step, self.feed, self._function(step)) for step in self.steps]
+
+    @cached_property
+    def _residual(self) -> ResidualSteps:
+        return ResidualSteps(self.job, self.hosting, self.feed, self.outputs, self._store)
 
     @cached_property
     def uses(self) -> list[int]:
@@ -180,7 +178,7 @@ class _Runner:
                 made.append(self._resume(place, number, ended[place]))
                 continue
             if given is NOTHING and raised is None and self._is_over(place):
-                self._hand_back(number, place, made)
+                self._residual.hand_back(number, place, made, time.monotonic() - self.began)
                 return
             if given is NOTHING:
                 given = self._step(number, place, self.steps[place], made, raised)
@@ -191,7 +189,7 @@ class _Runner:
             if running.CLEANUPS:
                 running.clean_up()
             if self.hosting.subtasks.diverted is not None:
-                self._divert(number, place, made)
+                self._residual.divert(number, place, made)
                 return
             if self.noting:
                 self._note(made[-1].noted)
@@ -305,68 +303,10 @@ class _Runner:
         return record
 
     def _is_over(self, place: int) -> bool:
-        """Return whether the steps from `place` on are for others: else it takes too many beats.
-
-        Not where they are a chain, nor where it is known here only what earlier attempts have cost.
-        """
-        job, limits = self.job, settings()
+        """Return whether the steps from `place` on are for others."""
         if not 0 < place < self._last_beside:
             return False
-        if job.attempts or job.failed_calls or job.completed_ops:
-            return False
-        elapsed = time.monotonic() - self.began
-        if elapsed < (_SAMPLE_PART if place >= _SAMPLE else 1.0) * limits.unit_seconds:
-            return False
-        return elapsed / place * len(self.steps) > _BEATS * limits.unit_seconds
-
-    def _hand_back(self, number: int, place: int, made: list[Any]) -> None:
-        """Record the steps from `place` on as calls, which others can run at the same time."""
-        self.hosting.subtasks.each = (time.monotonic() - self.began) / place
-        self._record_rest(number, place, made, [None] * place)
-
-    def _divert(self, number: int, place: int, made: list[Any]) -> None:
-        """Record the steps behind a delegated one: they belong to the graph it returned."""
-        handle = self.hosting.subtasks.take_diverted()
-        self._bind(place, number, handle)
-        self._record_rest(number, place + 1, made, [None] * place + [handle])
-
-    def _record_rest(self, number: int, first: int, made: list[Any], handles: list[Any]) -> None:
-        """Record the steps from `first` on; handles: of those before it that were recorded."""
-        subtasks = self.hosting.subtasks
-        for later in range(first, len(self.steps)):
-            step = self.steps[later]
-            try:
-                args = [self._residual(c, number, made, handles) for c in step.columns]
-            except UpstreamFailed as upstream:
-                made.append(self._store(later, number, upstream.failure_of(step.name), 0))
-                handles.append(None)
-                continue
-            content = self.feed.content(step.function)
-            element = element_of(step, number)
-            seed = seeds.seed_at(step.places, number, element)
-            site = site_of(step, number)
-            handles.append(subtasks.residual(step, content, args, site, seed, element))
-            made.append(OpValue(None, None, 0))
-            if later in self.outputs:
-                self.columns[self.outputs[later]].append(None)
-            self._bind(later, number, handles[later])
-        if running.CHANGES:  # values at hand may have been files, put in place to be recorded again
-            self.hosting.restore()
-
-    def _bind(self, place: int, number: int, handle: Any) -> None:
-        output = self.outputs.get(place)
-        self.hosting.subtasks.bind(output, number, handle)
-
-    def _residual(self, column: Any, number: int, made: list[Any], handles: list[Any]) -> Any:
-        """Return the argument of a step that runs later: a handle, or the value at hand."""
-        if column[0] == "p" and handles[column[1]] is not None:
-            return handles[column[1]]
-        if column[0] == "m":
-            return self._residual(column[1][number], number, made, handles)
-        if column[0] == "n" and any(slot[0] == "p" for slot in column[-1]):
-            slots = [self._residual(slot, number, made, handles) for slot in column[-1]]
-            return self.hosting.subtasks.nested(self.feed.content(column[1]), slots)
-        return self.feed.getter(column)(number, made)
+        return self._residual.are_due(place, time.monotonic() - self.began)
 
     def learn(self, seconds: float) -> None:
         """Note how long an element took: its steps are taken for alike."""
@@ -386,11 +326,3 @@ class _Runner:
         self.columns = [[] for _ in self.outputs]
         self.errors = []
         return report
-
-
-def _last_beside(steps: Sequence[StepCode]) -> int:
-    """Return the last step that can run beside the one before it; 0 where they are a chain."""
-    for place in range(len(steps) - 1, 1, -1):
-        if place - 1 not in [used for column in steps[place].columns for used in steps_in(column)]:
-            return place
-    return 0

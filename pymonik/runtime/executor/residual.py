@@ -1,0 +1,113 @@
+"""Residual steps: those of an element that its unit leaves to others, recorded as calls.
+
+Enters: how far an element came. Leaves: calls among the sub-tasks of the unit, bound to the outputs
+that they stand for. They are left behind where a step has delegated, since they belong to the graph
+that it returned, and where they would take too long one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pymonik.runtime.executor import state as running
+from pymonik.runtime.executor.calls import Assignment, ExecutionServices
+from pymonik.runtime.executor.feed import ArgumentReader, OpValue, UpstreamFailed
+from pymonik.runtime.executor.resume import steps_in
+from pymonik.settings import settings
+from pymonik.values import seeds
+from pymonik.wire.program import StepCode, element_of, site_of
+
+# Steps, and the part of `unit_seconds`, after which the others are estimated from them; elements of
+# a unit are sampled alike.
+SAMPLE = 4
+SAMPLE_PART = 0.25
+# A run of steps that is expected to end within so many times `unit_seconds` hands none of them
+# back: others would have to fetch their inputs, and put the outcome together.
+_BEATS = 2
+
+
+class ResidualSteps:
+    """The steps of a job's elements that are left to others.
+
+    outputs: places of columns, by the steps that make them. store: what keeps the record of a step.
+    """
+
+    def __init__(
+        self,
+        job: Assignment,
+        hosting: ExecutionServices,
+        feed: ArgumentReader,
+        outputs: dict[int, int],
+        store: Callable[[int, int, Any, int], OpValue],
+    ) -> None:
+        self._job, self._hosting, self._feed = job, hosting, feed
+        self._outputs, self._store = outputs, store
+        self._steps = job.program.steps
+
+    def are_due(self, place: int, elapsed: float) -> bool:
+        """Return whether the steps from `place` on are for others: else it takes too many beats.
+
+        elapsed: seconds that those before have taken. Not where it is known here only what earlier
+        attempts have cost.
+        """
+        job, beat = self._job, settings().unit_seconds
+        if job.attempts or job.failed_calls or job.completed_ops:
+            return False
+        if elapsed < (SAMPLE_PART if place >= SAMPLE else 1.0) * beat:
+            return False
+        return elapsed / place * len(self._steps) > _BEATS * beat
+
+    def hand_back(self, number: int, place: int, made: list[Any], elapsed: float) -> None:
+        """Record the steps from `place` on as calls, which others can run at the same time."""
+        self._hosting.subtasks.each = elapsed / place
+        self._record(number, place, made, [None] * place)
+
+    def divert(self, number: int, place: int, made: list[Any]) -> None:
+        """Record the steps behind a delegated one: they belong to the graph it returned."""
+        handle = self._hosting.subtasks.take_diverted()
+        self._bind(place, number, handle)
+        self._record(number, place + 1, made, [None] * place + [handle])
+
+    def _record(self, number: int, first: int, made: list[Any], handles: list[Any]) -> None:
+        """Record the steps from `first` on; handles: of those before it that were recorded."""
+        subtasks = self._hosting.subtasks
+        for place in range(first, len(self._steps)):
+            step = self._steps[place]
+            try:
+                args = [self._argument(c, number, made, handles) for c in step.columns]
+            except UpstreamFailed as upstream:
+                made.append(self._store(place, number, upstream.failure_of(step.name), 0))
+                handles.append(None)
+                continue
+            content = self._feed.content(step.function)
+            element = element_of(step, number)
+            seed = seeds.seed_at(step.places, number, element)
+            site = site_of(step, number)
+            handles.append(subtasks.residual(step, content, args, site, seed, element))
+            made.append(self._store(place, number, None, 0))
+            self._bind(place, number, handles[place])
+        if running.CHANGES:  # values at hand may have been files, put in place to be recorded again
+            self._hosting.restore()
+
+    def _bind(self, place: int, number: int, handle: Any) -> None:
+        self._hosting.subtasks.bind(self._outputs.get(place), number, handle)
+
+    def _argument(self, column: Any, number: int, made: list[Any], handles: list[Any]) -> Any:
+        """Return the argument of a step that runs later: a handle, or the value at hand."""
+        if column[0] == "p" and handles[column[1]] is not None:
+            return handles[column[1]]
+        if column[0] == "m":
+            return self._argument(column[1][number], number, made, handles)
+        if column[0] == "n" and any(slot[0] == "p" for slot in column[-1]):
+            slots = [self._argument(slot, number, made, handles) for slot in column[-1]]
+            return self._hosting.subtasks.nested(self._feed.content(column[1]), slots)
+        return self._feed.getter(column)(number, made)
+
+
+def last_beside(steps: Sequence[StepCode]) -> int:
+    """Return the last step that can run beside the one before it; 0 where they are a chain."""
+    for place in range(len(steps) - 1, 1, -1):
+        if place - 1 not in [used for column in steps[place].columns for used in steps_in(column)]:
+            return place
+    return 0
