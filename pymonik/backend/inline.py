@@ -24,7 +24,7 @@ from pymonik.runtime.executor.context import serve
 from pymonik.runtime.executor.pools import served
 from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.run import run
-from pymonik.runtime.executor.subtasks import Subtasks, wire_plan
+from pymonik.runtime.executor.subtasks import Subtasks
 from pymonik.runtime.executor.surroundings import moved, variables_of
 from pymonik.runtime.host.events import (
     AllFailed,
@@ -176,7 +176,7 @@ class InlineBackend:
             args = (_SELF, unit.number, report.start, report.stop, report.columns, report.errors)
             if report.last:
                 seconds = time.perf_counter() - began
-                plan = plan_of(wire_plan(self._subtasks))
+                plan = plan_of(self._subtasks.wire_plan())
                 with self._changed:
                     self._tell(PieceEnded(*args, seconds, plan))
             else:

@@ -16,7 +16,7 @@ from pymonik.runtime.executor.lazy_tasks import LazyTasks
 from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.resume import Death
 from pymonik.runtime.executor.run import run
-from pymonik.runtime.executor.subtasks import Subtasks, wire_plan
+from pymonik.runtime.executor.subtasks import Subtasks
 from pymonik.wire.journal import IDLE, JournalPage, open_page
 from pymonik.wire.program import Program
 from tests.conformance.seams import until
@@ -74,5 +74,5 @@ class Host:
 
     def left(self) -> list[str]:
         """Return the units that are handed out: their names and sizes."""
-        made = wire_plan(self.subtasks)
+        made = self.subtasks.wire_plan()
         return [] if made is None else [f"{unit[5]} × {unit[2]}" for unit in made[0]]

@@ -6,14 +6,21 @@ that a tree of calls of one task compiles as fast as a list of them.
 
 from __future__ import annotations
 
+import operator
+from dataclasses import replace
 from typing import Any
 
 from pymonik.capture.function import Code, Interner
 from pymonik.graph.ir import CallSpec
+from pymonik.record.builtin_tasks import builtin, identity, unpacked
 from pymonik.record.specs import CallSpecs
 from pymonik.runtime.executor import state as running
-from pymonik.values.options import DEFAULTS, TaskOptions
+from pymonik.values.content import Content
+from pymonik.values.options import DEFAULTS, TaskOptions, merge
+from pymonik.wire.program import StepCode
 
+# What has no options of its own has those of its parent: see `runtime.host.subtasks.inherit`.
+_INHERITING = replace(DEFAULTS, priority=None)
 # Options that specs are kept for; each is a hundred bytes, and its specs.
 _KEPT_OPTIONS = 256
 
@@ -41,6 +48,13 @@ class InheritingSpecs(CallSpecs):
             self._inherit(options)
         return super().spec_for(task, code, width, keywords, given)
 
+    def known_seconds(self, spec: CallSpec) -> float | None:
+        """Return how long a call takes, where the program says it or it only assembles values."""
+        assembling = (identity, unpacked, operator.getitem)
+        if any(spec.code is self.code_for(builtin(function)) for function in assembling):
+            return 0.0
+        return spec.options.cost
+
     def _inherit(self, options: TaskOptions) -> None:
         self._inherited = options
         first = self._first.get(id(options))
@@ -62,3 +76,13 @@ class InheritingSpecs(CallSpecs):
         self._first, self._equal = {}, {}
         self._tables = {id(self._options): self._specs}
         self._inherited = self._options
+
+
+def spec_of_step(step: StepCode, content: Content, width: int) -> CallSpec:
+    """Return the spec of a call that is recorded again, as a step of a unit has it."""
+    code = Code.of_content(content)
+    own = TaskOptions(max_duration=step.limit, retries=step.retries, max_retries=step.max_retries)
+    options = merge(_INHERITING, step.options, own)
+    if step.retry_on is not None:
+        options = replace(options, retry_on=step.retry_on.load())
+    return CallSpec(step.name, code, width, options, step.keywords, context=step.context)

@@ -18,6 +18,7 @@ from pymonik.runtime.executor.activations import (
     sources,
     value_of,
 )
+from pymonik.runtime.executor.inheriting_specs import spec_of_step
 from pymonik.runtime.executor.subtasks import Subtasks
 from pymonik.values import seeds
 from pymonik.values.content import Content
@@ -57,7 +58,7 @@ def _recorded(step: RecordedCall, entries: list[Any], subtasks: Subtasks) -> Any
     place = seeds.seed_at(step.place, 0, step.base) if step.base is not None else step.place
     callee = step.callee
     if callee.spec is None:  # it was made where another executor has died
-        callee.spec = subtasks.spec_of(step.code(), callee.function.content, len(slots))
+        callee.spec = spec_of_step(step.code(), callee.function.content, len(slots))
         callee.spec.pure = callee.pure
     return subtasks.record_again(callee.spec, slots, step.site, place)
 

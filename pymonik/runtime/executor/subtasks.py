@@ -1,46 +1,39 @@
 """Calls made inside a task: recorded, compiled and lowered where they were made.
 
-Enters: `invoke`s of user code that runs. Leaves: a plan, and bindings that say which of its values
-stand for outputs of the unit. A worker never waits: asking for a value here is an error that says
-what to do instead.
+Enters: `invoke`s of user code that runs. Leaves: a plan (`subtask_plan`), and bindings that say
+which of its values stand for outputs of the unit. A worker never waits: asking for a value here is
+an error that says what to do instead.
 """
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from pymonik.capture.function import Code
 from pymonik.errors import OptionsError, WaitInTaskError
-from pymonik.graph.ir import CallSpec, Element, Graph, Put, inputs, taken
+from pymonik.graph.ir import CallSpec, Element, Put, taken
 from pymonik.graph.slots import SLOTS, Template
 from pymonik.record.arguments import Arguments, ScopeState
-from pymonik.record.builtin_tasks import builtin, identity, unpacked
+from pymonik.record.builtin_tasks import identity
 from pymonik.record.handle import ResultHandle
 from pymonik.record.recorder import Recorder
 from pymonik.record.scope import Scope
 from pymonik.runtime.executor import state as running
-from pymonik.runtime.executor.inheriting_specs import InheritingSpecs
-from pymonik.settings import settings
-from pymonik.values.content import Content
-from pymonik.values.options import DEFAULTS, TaskOptions, merge
+from pymonik.runtime.executor.inheriting_specs import InheritingSpecs, spec_of_step
+from pymonik.values.content import IMMEDIATE, Content
+from pymonik.values.options import DEFAULTS
 from pymonik.values.outcome import Failure
 from pymonik.wire.program import StepCode
 
 if TYPE_CHECKING:
     from pymonik.plan.plan import Plan
+    from pymonik.runtime.executor.subtask_plan import Binding
 
 _HINT = (
     "a task cannot wait for a sub-task: return its handle (the value of this task is then that "
     "value), or pass it to another task's invoke"
 )
-
-
-# What has no options of its own has those of its parent: see `runtime.host.subtasks.inherit`.
-_INHERITING = replace(DEFAULTS, priority=None)
 
 
 class _NoWaiting:
@@ -51,7 +44,13 @@ class _NoWaiting:
 
 
 class Subtasks(Recorder, Scope):
-    """The recorder of one executor; `recorded` are the calls the running call has made so far."""
+    """The recorder of one executor; `recorded` are the calls the running call has made so far.
+
+    User code sees a scope in it. The runner takes what was recorded after each call (`divert`), and
+    all of a unit at its end (`plan`). Both are of the thread that runs units.
+    """
+
+    specs: InheritingSpecs
 
     def __init__(
         self, slots: int, isolates_delegating: bool, optimize: bool | Iterable[str]
@@ -63,11 +62,8 @@ class Subtasks(Recorder, Scope):
         super().__init__(state, arguments, specs)
         self.recorder = self.canceller = self.stored = self.views = self
         self.waiter = self.async_waiter = self.notifier = cast("Any", _NoWaiting())
-        self._slots, self._isolates_delegating, self._optimize = (
-            slots,
-            isolates_delegating,
-            optimize,
-        )
+        self._slots, self._isolates_delegating = slots, isolates_delegating
+        self._optimize = optimize
         self.recorded = self.pending
         self.diverted: ResultHandle[Any] | None = None
         # Seconds that a call takes of a unit that hands back what it has not begun.
@@ -76,7 +72,7 @@ class Subtasks(Recorder, Scope):
         self._kept: list[Any] = []
         # The calls that store what the running call has put, by the addresses of the puts.
         self._made: dict[int, tuple[Put, Any]] = {}
-        self._bindings: list[tuple[int | None, int, ResultHandle[Any]]] = []
+        self._bindings: list[Binding] = []
 
     def flush(self) -> NoReturn:
         """Refuse: what a task records leaves with its unit."""
@@ -154,8 +150,6 @@ class Subtasks(Recorder, Scope):
             return True
         return False
 
-    # ----- what the runner asks
-
     def drop_call(self) -> None:
         """Forget what a failed call has recorded."""
         self.recorded.clear()
@@ -184,8 +178,7 @@ class Subtasks(Recorder, Scope):
             value = delegated
         handle = self._handle_of(value)
         self.number()
-        self._kept += self.recorded
-        self.recorded.clear()
+        self._keep()
         self._made.clear()
         if handle is None:
             return value
@@ -203,11 +196,9 @@ class Subtasks(Recorder, Scope):
     def _handle_of(self, value: Any) -> ResultHandle[Any] | None:
         if type(value) is ResultHandle:
             return value
-        from pymonik.values.content import IMMEDIATE
-
         if type(value) in IMMEDIATE:
             return None
-        slot = self.arguments.argument(value, "the value") if _may_hold_handles(value) else None
+        slot = self.arguments.argument(value, "the value")
         return self.builtin_call(self, identity, (slot,)) if type(slot) in SLOTS else None
 
     def take_diverted(self) -> ResultHandle[Any]:
@@ -231,21 +222,10 @@ class Subtasks(Recorder, Scope):
         element: int | None,
     ) -> Any:
         """Record a step of the unit that others are to run."""
-        spec = self.spec_of(step, content, len(args))
+        spec = spec_of_step(step, content, len(args))
         slots = tuple(self.arguments.argument(value, "an argument") for value in args)
         # Its own seed, wherever it runs.
         return self.record_again(spec, slots, site, seed, element)
-
-    def spec_of(self, step: StepCode, content: Content, width: int) -> CallSpec:
-        """Return the spec of a call that is recorded again, as a step of a unit tells it."""
-        code = Code.of_content(content)
-        own = TaskOptions(
-            max_duration=step.limit, retries=step.retries, max_retries=step.max_retries
-        )
-        options = merge(_INHERITING, step.options, own)
-        if step.retry_on is not None:
-            options = replace(options, retry_on=step.retry_on.load())
-        return CallSpec(step.name, code, width, options, step.keywords, context=step.context)
 
     def record_again(
         self,
@@ -264,24 +244,26 @@ class Subtasks(Recorder, Scope):
             node = handle._node
             handle._node = self.recorded[-1] = Element(node, element, node.liveness, node.args)
         handle._node.place = place
-        self._kept += self.recorded
-        self.recorded.clear()
+        self._keep()
         return handle
 
     def nested(self, content: Content, slots: list[Any]) -> Any:
         """Return the handle of a content whose holes are filled with values that come later."""
         captured = tuple(self.arguments.argument(value, "an argument") for value in slots)
         handle = self.builtin_call(self, identity, (Template(content, captured),))
-        self._kept += self.recorded
-        self.recorded.clear()
+        self._keep()
         return handle
 
     def failed_call(self, failure: Failure) -> Any:
         """Record a call that has failed; return its handle."""
         handle = self.builtin_call(self, identity, (failure,))
+        self._keep()
+        return handle
+
+    def _keep(self) -> None:
+        """Let the next call begin with nothing: what was recorded leaves with the unit."""
         self._kept += self.recorded
         self.recorded.clear()
-        return handle
 
     def take_recorded(self) -> tuple[list[Any], ResultHandle[Any] | None]:
         """Return what a call has recorded, and the handle of its value if it hands that over."""
@@ -293,95 +275,33 @@ class Subtasks(Recorder, Scope):
         """Let recorded calls leave with the unit."""
         self._kept += nodes
 
-    def known_seconds(self, spec: CallSpec) -> float | None:
-        """Return how long a call takes, where the program says it or it only assembles values."""
-        assembling = (identity, unpacked, operator.getitem)
-        if any(spec.code is self.specs.code_for(builtin(function)) for function in assembling):
-            return 0.0
-        return spec.options.cost
-
     @property
     def has_work(self) -> bool:
         """Return whether calls were recorded that have not left yet."""
         return bool(self._kept)
 
-    def plan(self) -> tuple[Plan, list[tuple[int | None, int, Any]]] | None:
+    def plan(self) -> tuple[Plan, list[Binding]] | None:
         """Compile what the unit's calls have recorded; None when they recorded nothing."""
         if not self._kept:
             return None
+        # Loaded by the executors in which tasks make calls: others start sooner without.
+        from pymonik.graph.target import Target
+        from pymonik.runtime.executor.subtask_plan import compile_recorded, target_of_rest
+
         self.names.clear()
         nodes, self._kept = self._kept, []
         bindings, self._bindings = self._bindings, []
-        # Loaded by the executors in which tasks make calls: others start sooner without.
-        from pymonik.graph.passes import run_passes
-        from pymonik.graph.target import Target
-        from pymonik.plan.lower import bind, lower
-
-        graph, slots, grain = taken(nodes), self._slots, 0
+        graph = taken(nodes)
+        target = Target(slots=self._slots, isolates_delegating=self._isolates_delegating)
         if self.each is not None:
-            slots, grain = _cut_of_rest(graph, self.each)
-            self.each = None
-        target = Target(slots=slots, isolates_delegating=self._isolates_delegating, grain=grain)
-        try:
-            plan = lower(run_passes(graph, target, self._optimize))
-        except Exception:  # whatever objects of the user do when they are looked at
-            from pymonik.plan.culprits import refuse_culprits
-            from pymonik.record.builtin_tasks import calling
+            target, self.each = target_of_rest(graph, target, self.each), None
+        return compile_recorded(graph, target, self._optimize, self.specs.code_for), bindings
 
-            code = self.specs.code_for(calling(False))
-            refused = refuse_culprits(graph, target, self._optimize, code)
-            if refused is None:
-                raise
-            plan = lower(run_passes(refused, target, self._optimize))
-        bind(plan.graph, plan)
-        return plan, bindings
+    def wire_plan(self) -> Any:
+        """Return the same plan as plain types, for a host."""
+        made = self.plan()
+        if made is None:
+            return None
+        from pymonik.runtime.executor.subtask_plan import as_plain
 
-
-def _cut_of_rest(graph: Graph, each: float) -> tuple[int, int]:
-    """Return for how many slots calls are cut that a unit hands back, and the most in a unit.
-
-    each: seconds that a call takes. A level is cut as the elements of a map are; a unit of several
-    levels lasts a beat.
-    """
-    from pymonik.plan.parts import parts_of_rest
-
-    levels: dict[int, int] = {}
-    for node in graph.nodes:
-        levels[id(node)] = 1 + max((levels.get(id(s), 0) for s in inputs(node)), default=0)
-    width = -(-len(graph.nodes) // max(levels.values()))
-    beat = settings().unit_seconds
-    return parts_of_rest(width, each, beat), max(1, int(beat / max(each, 1e-6)))
-
-
-def _may_hold_handles(value: Any) -> bool:
-    return type(value) not in (int, float, str, bytes, bool, type(None))
-
-
-def wire_plan(subtasks: Any) -> Any:
-    """Return the plan of what a unit recorded, as plain types: units name others by number."""
-    made = subtasks.plan()
-    if made is None:
-        return None
-    plan, bindings = made
-    numbers = {id(unit.outputs): number for number, unit in enumerate(plan.units)}
-    units = [
-        (
-            unit.payload,
-            [numbers.get(id(i), i) for i in unit.inputs],
-            unit.n,
-            len(unit.outputs.columns),
-            unit.options,
-            unit.name,
-            unit.environment,
-            unit.limited,
-            unit.result_id,
-        )
-        for unit in plan.units
-    ]
-    bound = []
-    for output, element, handle in bindings:
-        node = handle._node
-        location, index = node.location.at(node.offset + handle._index)
-        outputs, place = location.locate(index)
-        bound.append((output, element, numbers[id(outputs)], location.output, place))
-    return units, bound, plan.calls
+        return as_plain(*made)

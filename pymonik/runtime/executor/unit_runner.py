@@ -25,7 +25,7 @@ from pymonik.runtime.executor.remains import Remains
 from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.state import STATE
-from pymonik.runtime.executor.subtasks import Subtasks, wire_plan
+from pymonik.runtime.executor.subtasks import Subtasks
 from pymonik.values.content import Content
 from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache
 from pymonik.wire.journal import JournalPage
@@ -119,7 +119,7 @@ class UnitRunner:
             if not self._is_bound and self._remains:
                 self._is_bound = True
                 self._send("bound")
-            self._send("end", *fields, seconds, wire_plan(self.services.subtasks))
+            self._send("end", *fields, seconds, self.services.subtasks.wire_plan())
         self._settle()
 
     def fault(self, number: int, error: BaseException) -> None:
