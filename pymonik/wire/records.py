@@ -20,28 +20,29 @@ from __future__ import annotations
 
 import binascii
 import json
-import math
 import struct
-import sys
 from array import array
 from collections.abc import Sequence
 from itertools import chain
-from operator import itemgetter
 from typing import Any, NoReturn
 
 from pymonik.errors import WireError
 from pymonik.values.content import Content, Definition, freeze_buffer
 from pymonik.values.outcome import KINDS, PENDING, Failure, OutOfLine
+from pymonik.wire.json_values import (
+    ITEM_SIZES,
+    PLAIN,
+    are_plain,
+    array_of,
+    columns_of,
+    in_order,
+    is_plain,
+)
 
 # Bytes up to this size stand in the text: a buffer of its own costs a length and a view.
 _INLINE = 4096
-# Python may refuse to read integers of more than 640 digits from text: those go in hexadecimal.
-_WIDE = 1 << 2048
 # Lists of fewer items are written as they are: an array of its own would cost more.
 _MANY = 256
-# Bytes of an item, by the typecode of an array.
-_ITEMS = {"b": 1, "h": 2, "i": 4, "q": 8, "d": 8}
-_PLAIN = frozenset({int, float, str, bool, type(None)})
 _FAILURE = ("kind", "message", "task", "site", "element", "worker", "attempts", "traceback",
             "path", "mark", "lost", "beside")  # fmt: skip
 
@@ -82,7 +83,7 @@ class _Writer:
 
     def write(self, value: Any) -> Any:
         kind = type(value)
-        if kind in _PLAIN and _is_plain((value,), {kind}):
+        if kind in PLAIN and is_plain((value,), {kind}):
             return value
         write = _WRITERS.get(kind)
         if write is None:
@@ -100,7 +101,7 @@ class _Writer:
 
     def _all(self, values: Sequence[Any]) -> list[Any]:
         kinds = set(map(type, values))
-        return [*values] if _is_plain(values, kinds) else [self.write(value) for value in values]
+        return [*values] if is_plain(values, kinds) else [self.write(value) for value in values]
 
     def _bytes(self, value: bytes | memoryview) -> Any:
         if len(value) <= _INLINE:
@@ -115,13 +116,13 @@ class _Writer:
         """Write the items of a list; many alike at the speed of C."""
         kinds = set(map(type, value))
         if len(value) >= _MANY:
-            if kinds == {tuple} and (columns := _columns_of(value)):
+            if kinds == {tuple} and (columns := columns_of(value)):
                 return {"columns": [self._items(column) for column in columns]}
-            if (numbers := _array_of(value, kinds)) is not None:
+            if (numbers := array_of(value, kinds)) is not None:
                 return {"array": [numbers.typecode, self._bytes(memoryview(numbers).cast("B"))]}
-        if kinds == {tuple} and _are_plain(value):
+        if kinds == {tuple} and are_plain(value):
             return {"tuples": value}
-        return value if _is_plain(value, kinds) else [self.write(v) for v in value]
+        return value if is_plain(value, kinds) else [self.write(v) for v in value]
 
     def _content(self, value: Content) -> Any:
         return ["o", self._once(self.contents, value, self._parts)]
@@ -152,65 +153,6 @@ class _Writer:
 
     def _complex(self, value: complex) -> Any:
         return ["c", self.write(value.real), self.write(value.imag)]
-
-
-def _is_plain(values: Sequence[Any], kinds: set[type]) -> bool:
-    """Return whether JSON keeps values as they are: no wide integer, no NaN, no lone surrogate."""
-    if not kinds <= _PLAIN:
-        return False
-
-    def of(kind: type) -> Sequence[Any]:
-        return values if len(kinds) == 1 else [v for v in values if type(v) is kind]
-
-    if int in kinds and not -_WIDE < min(ints := of(int)) <= max(ints) < _WIDE:
-        return False
-    if float in kinds and any(map(math.isnan, of(float))):
-        return False
-    return str not in kinds or _is_text("".join(of(str)))
-
-
-def _are_plain(tuples: list[Any]) -> bool:
-    items = [*chain.from_iterable(tuples)]
-    return _is_plain(items, set(map(type, items)))
-
-
-def _columns_of(values: list[Any]) -> list[list[Any]]:
-    """Return the columns of tuples that have one length, none of others."""
-    width, *others = set(map(len, values))
-    if others:
-        return []
-    return [[*map(itemgetter(place), values)] for place in range(width)]
-
-
-def _array_of(values: list[Any], kinds: set[type]) -> array[Any] | None:
-    """Return numbers of one kind as an array, None of what does not fit into one exactly."""
-    if kinds == {float}:
-        return _in_order(array("d", values))
-    if kinds != {int}:
-        return None
-    low, high = min(values), max(values)
-    for code in "bhiq":
-        limit = 1 << 8 * _ITEMS[code] - 1
-        if -limit <= low and high < limit:
-            return _in_order(array(code, values))
-    return None
-
-
-def _in_order(numbers: array[Any]) -> array[Any]:
-    """Turn numbers round between the order of this machine and that of the format."""
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers
-
-
-def _is_text(value: str) -> bool:
-    if value.isascii():
-        return True
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # a surrogate: two of them would be read as one character
-        return False
-    return True
 
 
 _WRITERS: dict[type, Any] = {
@@ -246,7 +188,7 @@ class _Reader:
 
     def _read(self, value: Any) -> Any:
         if type(value) is not list:
-            return value if type(value) in _PLAIN else _refuse(value)
+            return value if type(value) in PLAIN else _refuse(value)
         kind, *rest = value
         return _READERS[kind](self, *rest)
 
@@ -261,27 +203,27 @@ class _Reader:
                 _refuse(items)
             return [*zip(*columns)]
         tuples = [tuple(item) for item in items["tuples"]]
-        if not _PLAIN.issuperset(map(type, chain.from_iterable(tuples))):
+        if not PLAIN.issuperset(map(type, chain.from_iterable(tuples))):
             _refuse(items)
         return tuples
 
     def _all(self, values: Any) -> list[Any]:
         if type(values) is not list:
             _refuse(values)
-        if _PLAIN.issuperset(map(type, values)):
+        if PLAIN.issuperset(map(type, values)):
             return values
-        return [v if type(v) in _PLAIN else self._read(v) for v in values]
+        return [v if type(v) in PLAIN else self._read(v) for v in values]
 
     def _numbers(self, code: Any, part: Any) -> list[Any]:
         if part[0] == "B":
             if part[1] in self._read_once:
                 _refuse(part)
             self._read_once.add(part[1])
-        numbers: array[Any] = array(code if code in _ITEMS else _refuse(code))
-        if numbers.itemsize != _ITEMS[code]:
-            raise ValueError(f"this machine has no numbers of {_ITEMS[code]} bytes as {code!r}")
+        numbers: array[Any] = array(code if code in ITEM_SIZES else _refuse(code))
+        if numbers.itemsize != ITEM_SIZES[code]:
+            raise ValueError(f"this machine has no numbers of {ITEM_SIZES[code]} bytes as {code!r}")
         numbers.frombytes(self._bytes(part))
-        return _in_order(numbers).tolist()
+        return in_order(numbers).tolist()
 
     def _bytes(self, value: Any) -> bytes | memoryview:
         kind, what = value
