@@ -20,13 +20,12 @@ from pymonik.runtime.executor.activation_stack import ActivationStack
 from pymonik.runtime.executor.activations import (
     Activation,
     Callee,
-    Callees,
     RecordedCall,
-    activation_of,
 )
 from pymonik.runtime.executor.attempts import attempt
 from pymonik.runtime.executor.calls import ExecutionServices
 from pymonik.runtime.executor.left_over import record_again
+from pymonik.runtime.executor.lowering import Callees, activation_of
 from pymonik.runtime.executor.results import failure_of, frozen
 from pymonik.runtime.executor.resume import Death
 from pymonik.settings import settings
