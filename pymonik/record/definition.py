@@ -1,13 +1,16 @@
 """What a recorder has to know of a task: its function, and how it is to be run.
 
-It is what `Task` is to the user without its methods; `builtin_tasks` has others of the kind.
+It is what `Task` is to the user without its methods; `builtin_tasks` has others of the kind. Here
+is checked, too, what users make tasks of.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from pymonik.errors import TaskDefinitionError
 from pymonik.values.options import TaskOptions
 
 
@@ -45,3 +48,47 @@ class TaskDefinition(Protocol):
     @property
     def environment(self) -> Any:
         """The environment that its calls run in, None for that of the client."""
+
+
+def check_definition(
+    func: Any, func_name: Any, require_context: Any, pure: Any, cache: Any, version: Any
+) -> None:
+    """Refuse what no task is made of; raises TaskDefinitionError."""
+    if getattr(type(func), "__pymonik_role__", "") == "task":
+        raise TaskDefinitionError(f"{func!r} is a task already: pass its function")
+    if not callable(func):
+        raise TaskDefinitionError(f"a task is made of a callable, not of {func!r}")
+    if inspect.iscoroutinefunction(func):
+        raise TaskDefinitionError(
+            f"{func!r} is a coroutine function: make it a plain one, that calls asyncio.run"
+        )
+    if isinstance(func, (staticmethod, classmethod)):
+        raise TaskDefinitionError("apply @task to the function, below @staticmethod")
+    for name, flag in (("require_context", require_context), ("pure", pure), ("cache", cache)):
+        if not isinstance(flag, bool):
+            raise TaskDefinitionError(f"{name} takes True or False, not {flag!r}")
+    if cache and not pure:
+        raise TaskDefinitionError(
+            "cache=True is for pure tasks: say @task(pure=True, cache=True) if the value "
+            "depends on the arguments alone and the call has no effects"
+        )
+    if version is not None and not cache:
+        raise TaskDefinitionError("version= means something with cache=True only")
+    if not isinstance(version, (str, int, float, type(None))):
+        raise TaskDefinitionError(f"version takes a number or a text, not {version!r}")
+    if not isinstance(func_name, (str, type(None))):
+        raise TaskDefinitionError(f"the name of a task is a text, not {func_name!r}")
+
+
+def name_of(func: Any) -> str:
+    """Return the name that a task of a function goes by, where it was given none."""
+    name = getattr(func, "__name__", None)
+    if name == "<lambda>":
+        raise TaskDefinitionError(
+            "a lambda has no name of its own: give one, Task(lambda …, func_name='add')"
+        )
+    if name is None:
+        raise TaskDefinitionError(
+            f"{func!r} has no name of its own: give one, Task(…, func_name='name')"
+        )
+    return str(name)

@@ -8,7 +8,6 @@ stands in `decorator`, what a map makes of its elements in `map_arguments`.
 from __future__ import annotations
 
 import functools
-import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
@@ -16,7 +15,7 @@ from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 from pymonik._pickled import pickled, public
 from pymonik.capture.function import SMALL
 from pymonik.environment.parse import environment_of
-from pymonik.errors import NoClientError, TaskDefinitionError
+from pymonik.errors import NoClientError
 from pymonik.foreign import harmless
 from pymonik.graph.columns import Const
 from pymonik.graph.slots import Template
@@ -31,6 +30,7 @@ from pymonik.record.builtin_tasks import (
 )
 from pymonik.record.context import PlainCall
 from pymonik.record.current import current_recorder
+from pymonik.record.definition import check_definition, name_of
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.map_arguments import Elements
@@ -78,34 +78,11 @@ class Task(Generic[P, R]):
         version: object = None,
         environment: Any = None,
     ) -> None:
-        if isinstance(func, Task):
-            raise TaskDefinitionError(f"{func!r} is a task already: pass its function")
-        if not callable(func):
-            raise TaskDefinitionError(f"a task is made of a callable, not of {func!r}")
-        if inspect.iscoroutinefunction(func):
-            raise TaskDefinitionError(
-                f"{func!r} is a coroutine function: make it a plain one, that calls asyncio.run"
-            )
-        if isinstance(func, (staticmethod, classmethod)):
-            raise TaskDefinitionError("apply @task to the function, below @staticmethod")
-        for name, flag in (("require_context", require_context), ("pure", pure), ("cache", cache)):
-            if not isinstance(flag, bool):
-                raise TaskDefinitionError(f"{name} takes True or False, not {flag!r}")
-        if cache and not pure:
-            raise TaskDefinitionError(
-                "cache=True is for pure tasks: say @task(pure=True, cache=True) if the value "
-                "depends on the arguments alone and the call has no effects"
-            )
-        if version is not None and not cache:
-            raise TaskDefinitionError("version= means something with cache=True only")
-        if not isinstance(version, (str, int, float, type(None))):
-            raise TaskDefinitionError(f"version takes a number or a text, not {version!r}")
-        if not isinstance(func_name, (str, type(None))):
-            raise TaskDefinitionError(f"the name of a task is a text, not {func_name!r}")
+        check_definition(func, func_name, require_context, pure, cache, version)
         self.cache = cache
         self.version = version
         self.func = func
-        self.func_name: str = func_name or _name_of(func)
+        self.func_name: str = func_name or name_of(func)
         self.require_context = require_context
         self.task_options = merge(task_options) if task_options is not None else None
         self.pure = pure
@@ -310,19 +287,6 @@ def _bound(task: Task[Any, Any], instance: Any) -> Task[Any, Any]:
         version=task.version,
         environment=task.environment,
     )
-
-
-def _name_of(func: Any) -> str:
-    name = getattr(func, "__name__", None)
-    if name == "<lambda>":
-        raise TaskDefinitionError(
-            "a lambda has no name of its own: give one, Task(lambda …, func_name='add')"
-        )
-    if name is None:
-        raise TaskDefinitionError(
-            f"{func!r} has no name of its own: give one, Task(…, func_name='name')"
-        )
-    return str(name)
 
 
 def _nested(arguments: Arguments, code: Any) -> Template:

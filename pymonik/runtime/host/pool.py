@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import selectors
-import socket
 import time
 from collections.abc import Container, Hashable, Iterator, Sized
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pymonik.errors import WireError
 from pymonik.runtime.host.process import Process, options_of
+from pymonik.runtime.host.sockets import ExecutorSockets
 from pymonik.runtime.host.start_failures import StartFailures
 from pymonik.runtime.host.start_state import module_path, origin_of, threads_of, way_back
 from pymonik.system.safe_logging import safe_logger
@@ -79,16 +78,16 @@ class ExecutorPool:
         self._origins: dict[int, Hashable] = {}
         self._started = 0
         self.failures = StartFailures()
-        # Whether `poll` waits, or is about to: then `wake` is needed to end that.
-        self.is_asleep = False
         self._is_idle = False
-        self._selector = selectors.DefaultSelector()
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._sockets = ExecutorSockets()
 
     def __len__(self) -> int:
         return len(self._processes) - len(self._leaving)
+
+    @property
+    def is_asleep(self) -> bool:
+        """Whether `poll` waits, or is about to: then `wake` is needed to end that."""
+        return self._sockets.is_asleep
 
     @property
     def pids(self) -> list[int]:
@@ -134,7 +133,7 @@ class ExecutorPool:
         process.number = number
         self._processes[number] = process
         process.tell_idle(self._is_idle)
-        self._register(process)
+        self._sockets.add(process)
 
     def tell_idle(self, is_idle: bool) -> None:
         """Let executors know whether others have nothing to do: they hand out what they can."""
@@ -142,10 +141,6 @@ class ExecutorPool:
             self._is_idle = is_idle
             for process in self._processes.values():
                 process.tell_idle(is_idle)
-
-    def _register(self, process: Process) -> None:
-        process.listened = selectors.EVENT_READ
-        self._selector.register(process.socket, selectors.EVENT_READ, process)
 
     def _taken(self, origin: Hashable) -> Process | None:
         if origin is None or self._reserve is None:
@@ -164,22 +159,21 @@ class ExecutorPool:
             if process is None or not is_idle or process.kill_reason or process.outbox:
                 continue
             assert self._reserve is not None
-            self._selector.unregister(process.socket)
+            self._sockets.remove(process)
             if self._reserve.keep(origin, process):
                 del self._processes[number]
             else:
-                self._register(process)
+                self._sockets.add(process)
 
     def send(self, number: int, *message: Any) -> None:
         """Send a message, or keep what the socket does not take now."""
         process = self._processes[number]
         process.send(*message)
-        self._listen(process)
+        self._sockets.update(process)
 
     def wake(self) -> None:
         """End the wait of `poll`, from any thread."""
-        with contextlib.suppress(OSError):
-            self._wake_writer.send(b"!")
+        self._sockets.wake()
 
     def poll(
         self, timeout: float | None, tasks: Sized = ()
@@ -191,16 +185,7 @@ class ExecutorPool:
         if self._leaving:
             left = self._end_the_late()
             timeout = left if timeout is None else min(left, timeout)
-        # In this order: whoever adds a task looks whether this sleeps, and wakes it.
-        self.is_asleep = True
-        arrived = self._selector.select(0 if tasks else timeout)
-        self.is_asleep = False
-        for key, _ in arrived:
-            process = key.data
-            if process is None:
-                with contextlib.suppress(BlockingIOError):
-                    self._wake_reader.recv(4096)
-                continue
+        for process in self._sockets.wait(timeout, tasks):
             messages = self._messages(process)
             if messages is None:
                 yield process.number, self._reap(process)
@@ -214,7 +199,7 @@ class ExecutorPool:
                     process.used = True
                     self.failures.forget(process.environment)
             yield process.number, messages
-            self._listen(process)
+            self._sockets.update(process)
 
     def peek(self) -> Iterator[tuple[int, Journal]]:
         """Give, by executor, what has been finished since the last report and look."""
@@ -265,9 +250,7 @@ class ExecutorPool:
         for process in self._processes.values():
             process.end()
         self._processes.clear()
-        self._selector.close()
-        self._wake_reader.close()
-        self._wake_writer.close()
+        self._sockets.close()
 
     def _messages(self, process: Process) -> list[Any] | None:
         if process.outbox:
@@ -281,14 +264,8 @@ class ExecutorPool:
             process.kill(f"it sent what cannot be read: {error!r}")
         return None
 
-    def _listen(self, process: Process) -> None:
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if process.outbox else 0)
-        if process.listened != events:
-            process.listened = events
-            self._selector.modify(process.socket, events, process)
-
     def _reap(self, process: Process) -> ExecutorExit:
-        self._selector.unregister(process.socket)
+        self._sockets.remove(process)
         del self._processes[process.number]
         self._leaving.pop(process.number, None)
         self._origins.pop(process.number, None)
