@@ -66,6 +66,10 @@ HOMES = {
     "shaped_view": "pymonik.capture.reducers",
     "subimported": "pymonik.capture.reducers",
     "new_type_name": "pymonik.capture.type_names",
+    "dead_proxy": "pymonik.capture.weak",
+    "dead_reference": "pymonik.capture.weak",
+    "weak_method": "pymonik.capture.weak",
+    "set_attributes": "pymonik.capture.answering",
     # Arrays of NumPy.
     "new_array": "pymonik.capture.arrays",
     "new_masked_array": "pymonik.capture.arrays",

@@ -16,7 +16,7 @@ from .conftest import script_environment
 
 # A script that freezes all kinds of things, and prints the names of ours that stand in the pickles.
 SCRIPT = """
-import abc, contextvars, ctypes, enum, functools, sys, threading, types
+import abc, contextvars, ctypes, enum, functools, sys, threading, types, weakref
 from typing import NewType
 import numpy
 from pymonik import Pymonik, TaskOptions, get_context, materialize, task
@@ -41,6 +41,13 @@ class Base(abc.ABC):
 
 class Color(enum.Enum):
     RED = 1
+
+class Answering:
+    def __init__(self): self.held = {}
+    def __getattr__(self, name): return self.held[name]
+    def own(self): return 1
+
+ANSWERING = Answering()
 
 class Odd(Exception):
     def __init__(self, first, second):
@@ -89,7 +96,9 @@ with Pymonik(backend="inline") as client:
               local_one.local, memoryview(b"abcdefgh").cast("i"), TaskOptions(priority=1),
               ExceptionTypes((), Content(b"N.")), TaskFailed, remembered, dispatching,
               materialize("local_one.py", "there.py"), numpy.ma.ones(1000),
-              numpy.ones((2, 1000))[:, ::2], NewType("Id", int), ctypes.POINTER(ctypes.c_int)]
+              numpy.ones((2, 1000))[:, ::2], NewType("Id", int), ctypes.POINTER(ctypes.c_int),
+              ANSWERING, weakref.proxy(set()), weakref.ref(set()),
+              weakref.WeakMethod(ANSWERING.own)]
     for name in ("call", "call_in", "call_row", "call_row_in", "call_whole", "call_whole_in",
                  "identity", "unpacked"):
         things.append(getattr(builtin_tasks, name))

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pymonik._pickled import pickled
+from pymonik.system.attributes import attribute
 from pymonik.system.blake import blake2b
 
 # What Python or a library makes anew for each class, and keeps for itself.
@@ -218,7 +219,7 @@ def outline(cls: type) -> bytes:
     """
     parts: list[Any] = [cls.__qualname__, sorted(base.__qualname__ for base in cls.__bases__)]
     for name, value in sorted(state_of(cls).items()):
-        function = getattr(value, "__func__", value) if not isinstance(value, type) else None
+        function = attribute(value, "__func__", value) if not isinstance(value, type) else None
         code = function.__code__.co_code if isinstance(function, types.FunctionType) else b""
         if not name.startswith("__") or code:
             parts += [name, code]

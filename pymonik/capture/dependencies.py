@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from pymonik.capture.local_modules import is_local
 from pymonik.capture.reachable import global_names, reachable
+from pymonik.system.attributes import attribute
 
 
 def imported(function: Callable[..., Any]) -> set[str]:
@@ -57,7 +58,7 @@ def _in_globals(function: types.FunctionType) -> Iterator[str]:
         if isinstance(value, types.ModuleType):
             yield value.__name__
         else:
-            yield getattr(value, "__module__", None) or ""
+            yield attribute(value, "__module__") or ""
 
 
 @functools.lru_cache(maxsize=1)

@@ -16,6 +16,7 @@ from pymonik.capture.definition_record import DefinitionRecord
 from pymonik.capture.definitions import TABLE
 from pymonik.capture.pickler import Pickler
 from pymonik.capture.sharing import reach_of
+from pymonik.system.attributes import attribute
 from pymonik.values.content import Content, freeze_buffer
 from pymonik.values.options import ExceptionTypes
 
@@ -100,7 +101,7 @@ def _parts(obj: Any, name: str) -> list[tuple[str, Any]]:
         return [(f"{name}{{…}}", value) for value in obj]
     if isinstance(obj, types.FunctionType):
         return _function_parts(obj, name)
-    attributes = getattr(obj, "__dict__", None)
+    attributes = attribute(obj, "__dict__")
     if isinstance(attributes, dict) and not isinstance(obj, (type, types.ModuleType)):
         return [(f"{name}.{key}", value) for key, value in attributes.items()]
     return []

@@ -19,6 +19,7 @@ import cloudpickle
 from pymonik._pickled import pickled
 from pymonik.capture.code_text import STORING, instructions, nested
 from pymonik.capture.reachable import global_names
+from pymonik.system.attributes import attribute
 
 # What code finds of its module without naming it.
 _BASIC = ("__package__", "__name__", "__path__", "__file__")
@@ -57,7 +58,7 @@ def _defined_in(space: dict[str, Any]) -> tuple[list[types.FunctionType], list[t
 
 def _methods(cls: type) -> Iterator[types.FunctionType]:
     for value in list(vars(cls).values()):
-        for part in (value, *(getattr(value, name, None) for name in ("fget", "fset", "fdel"))):
+        for part in (value, *(attribute(value, name) for name in ("fget", "fset", "fdel"))):
             if (function := _function_of(part)) is not None:
                 yield function
 

@@ -17,6 +17,7 @@ from typing import Any
 import cloudpickle
 
 from pymonik.capture import class_parts
+from pymonik.capture.answering import answers_all, reduce_answering
 from pymonik.capture.arrays import reduce_array
 from pymonik.capture.by_value import is_importable, is_made, travels, travels_from
 from pymonik.capture.c_types import reduce_c_type
@@ -74,6 +75,7 @@ def _is_plain(obj: Any, kind: Any) -> bool:
         bool(kind.__flags__ & HEAP_TYPE)
         and kind.__reduce_ex__ is object.__reduce_ex__
         and kind.__reduce__ is object.__reduce__
+        and not hasattr(kind, "__getattr__")
         and bool(getattr(obj, "__dict__", None))
         and not hasattr(kind, "__pymonik_role__")
         and kind not in REDUCERS
@@ -126,7 +128,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return obj.__pymonik_reduce__()
         if kind is types.FunctionType:
             return self._reduce_function(obj)
-        if isinstance(obj, type):
+        if issubclass(kind, type):
             return self._reduce_type(obj)
         self.origins.add(kind.__module__)
         if kind in REDUCERS:
@@ -188,7 +190,11 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             if module.__name__ != "__main__" and not travels_from(module.__name__):
                 return getattr, (module, name.partition(":")[2])
             return self._refer(TABLE.record_of(obj, name))
-        return reduced_exception(obj) if isinstance(obj, BaseException) else reduce_array(obj)
+        if isinstance(obj, BaseException):
+            return reduced_exception(obj)
+        if kind.__flags__ & HEAP_TYPE and answers_all(kind):
+            return reduce_answering(obj)
+        return reduce_array(obj)
 
     def _reduce_function(self, function: Any) -> Any:
         self.origins.add(function.__module__)

@@ -6,10 +6,12 @@ views of memory, caches, modules made at run time, what exists once in its modul
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
 import math
 import re
+import struct
 import sys
 import threading
 import types
@@ -18,8 +20,10 @@ from collections.abc import Callable
 from typing import Any
 
 from pymonik._pickled import pickled
+from pymonik.capture import weak
 from pymonik.capture.by_value import travels_from
 from pymonik.capture.definition_record import found_at
+from pymonik.system.attributes import attribute
 from pymonik.values.content import IMMEDIATE
 
 # `Py_TPFLAGS_HEAPTYPE`: a class that was made at run time.
@@ -29,7 +33,7 @@ _OF_MODULES = frozenset({"__builtins__", "__loader__", "__spec__", "__cached__"}
 
 def vars_of(obj: Any) -> dict[str, Any]:
     """Return the attributes of an object, but what every module has."""
-    space = dict(getattr(obj, "__dict__", ()))
+    space = dict(attribute(obj, "__dict__", ()))
     if isinstance(obj, types.ModuleType):
         space = {k: v for k, v in space.items() if k not in _OF_MODULES}
     return space
@@ -50,7 +54,7 @@ def single_name(obj: Any, kind: Any) -> str | None:
     module = kind.__module__
     if kind.__reduce__ is not object.__reduce__ or kind.__reduce_ex__ is not object.__reduce_ex__:
         return _name_it_gives(obj, kind, module) if travels_from(module) else None
-    if getattr(obj, "__dict__", None) or not _is_plain(kind):
+    if attribute(obj, "__dict__") or not _is_plain(kind):
         return None
     if any(vars(base).get("__slots__") for base in kind.__mro__) and travels_from(module):
         return None
@@ -126,6 +130,7 @@ PROCESS_OWN: dict[Any, Callable[[Any], Any]] = {
     threading.Semaphore: lambda obj: (threading.Semaphore, (obj._value,)),
     threading.BoundedSemaphore: lambda obj: (threading.BoundedSemaphore, (obj._initial_value,)),
     contextvars.ContextVar: _reduce_variable,
+    **weak.PROCESS_OWN,
 }
 
 
@@ -242,7 +247,26 @@ def shaped_view(
     return made.toreadonly() if readonly else made
 
 
+def _reduce_struct(obj: struct.Struct) -> Any:
+    return struct.Struct, (obj.format,)
+
+
+def _reduce_managed(obj: Any) -> Any:
+    """Carry what `contextlib.contextmanager` has made, as long as nobody has entered it.
+
+    As a decorator it is never entered itself, but made anew at each call.
+    """
+    parts = vars(obj)
+    if "func" not in parts:  # it was entered
+        return NotImplemented
+    return type(obj), (parts["func"], parts["args"], parts["kwds"])
+
+
 REDUCERS: dict[Any, Callable[[Any], Any]] = {
+    struct.Struct: _reduce_struct,
+    contextlib._GeneratorContextManager: _reduce_managed,
+    contextlib._AsyncGeneratorContextManager: _reduce_managed,
+    **weak.REDUCERS,
     functools._lru_cache_wrapper: _reduce_cached,
     functools.cached_property: _reduce_cached_property,
     functools.singledispatchmethod: _reduce_dispatching_method,

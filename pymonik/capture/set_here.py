@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pymonik.capture.held_bytes import pickle_of
+from pymonik.system.attributes import attribute
 
 
 class _Bindings(NamedTuple):
@@ -84,7 +85,7 @@ def _replaced(
         if isinstance(value, types.FunctionType):
             is_own = value.__globals__ is vars(module) and value.__code__.co_name == name
         else:
-            place = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+            place = attribute(value, "__module__"), attribute(value, "__qualname__")
             is_own = isinstance(value, type) and place == (module.__name__, within + name)
         if name in space and not is_own:
             found[within + name] = value

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pymonik.system.attributes import attribute
+
 # Objects by their ids: kept, so that no other comes to have the id of one.
 Reach = dict[int, Any]
 
@@ -48,7 +50,7 @@ def _can_change(obj: Any) -> bool:
         return False
     # What is compared by its value, and could not be if it changed, is as good as a copy of it.
     unhashed = kind.__hash__ is None or kind.__hash__ is object.__hash__
-    return unhashed or hasattr(obj, "__dict__")
+    return unhashed or attribute(obj, "__dict__") is not None
 
 
 def do_share(reaches: Iterable[Reach | None]) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 
 from pymonik.capture.by_name import PLAIN, bytes_of, is_importable, package_of, pickled, plain_items
 from pymonik.capture.code_text import CodeWriter, hashed, plain
+from pymonik.system.attributes import attribute
 
 _DICTS = {dict, types.MappingProxyType}
 _BUFFERS = (bytearray, memoryview, pickle.PickleBuffer)
@@ -200,11 +201,11 @@ class ValueWriter:
         except RecursionError:
             raise
         except Exception:  # whatever a reducer of the user raises
-            self._parts("opaque", kind, getattr(value, "__dict__", None))
+            self._parts("opaque", kind, attribute(value, "__dict__"))
             self._write(pickled(value))
             return
         if isinstance(reduced, str):
-            self._parts("global", kind, getattr(value, "__module__", None), reduced)
+            self._parts("global", kind, attribute(value, "__module__"), reduced)
             return
         parts = [list(part) if isinstance(part, Iterator) else part for part in reduced]
         self._parts("object", kind, *parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import time
 import warnings
@@ -353,3 +354,21 @@ def test_levels_of_loggers_are_those_of_the_program(
             assert logs.invoke().get() == [False, False]
     told = [r.name for r in caplog.records if r.name in ("mine.own", "root")]
     assert told == ["mine.own", "mine.own", "root"] * 2
+
+
+@task
+def executor() -> int:
+    return os.getpid()
+
+
+def test_a_default_timeout_of_sockets_ends_no_executor(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_VARIABLE", "of executors that start now")
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(30)
+    try:
+        with connect(workers=1):
+            assert len({executor.invoke().get() for _ in range(4)}) == 1
+    finally:
+        socket.setdefaulttimeout(before)

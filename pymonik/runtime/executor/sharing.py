@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 from pymonik.capture.function import is_immediate_tuple
+from pymonik.system.attributes import attribute
 from pymonik.values.content import IMMEDIATE
 
 
@@ -30,8 +31,8 @@ def is_uniquely_owned(value: Any) -> bool:
         )
     if kind is tuple:
         return is_immediate_tuple(value)
-    flags = getattr(value, "flags", None)
-    if kind.__module__ == "numpy" and flags is not None and getattr(value, "base", 0) is None:
+    flags = attribute(value, "flags")
+    if kind.__module__ == "numpy" and flags is not None and attribute(value, "base", 0) is None:
         return bool(flags.owndata) and not value.dtype.hasobject
     return False
 

@@ -75,6 +75,8 @@ class Process:
             self.socket, end = socket.socketpair()
             ours.enter_context(self.socket)
             theirs.enter_context(end)
+            # The program may have set a default timeout: then its descriptor does not block.
+            end.setblocking(True)
             lifeline, self._lifeline = os.pipe()
             ours.callback(os.close, self._lifeline)
             theirs.callback(os.close, lifeline)

@@ -1,0 +1,186 @@
+"""Objects that `pickle` has no right answer for arrive as what they were."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import weakref
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pytest
+
+from pymonik import Pymonik, task
+from pymonik.errors import CaptureError
+
+
+class Answering:
+    """Looks attributes up in what it holds: also `__setstate__`, before it holds anything."""
+
+    def __init__(self) -> None:
+        self.inner = {"key": 9}
+
+    def __getattr__(self, name: str) -> Any:
+        return self.inner[name]
+
+
+class AnsweringSlots:
+    __slots__ = ("inner", "never_set")
+
+    def __init__(self) -> None:
+        self.inner = {"key": 9}
+
+    def __getattr__(self, name: str) -> Any:
+        return self.inner[name]
+
+
+class AnsweringItems(dict[str, Any]):
+    __getattr__ = dict.__getitem__
+
+    def __init__(self, **items: Any) -> None:
+        super().__init__(items)
+        vars(self)["note"] = "beside the items"
+
+
+class AnsweringList(list[int]):
+    def __init__(self, *items: int) -> None:
+        super().__init__(items)
+        self.inner = {"key": 9}
+
+    def __getattr__(self, name: str) -> Any:
+        return self.inner[name]
+
+
+class Tree:
+    registry: ClassVar[weakref.WeakSet[Tree]] = weakref.WeakSet()
+
+    def __init__(self, parent: Tree | None = None) -> None:
+        self.children: list[Tree] = []
+        self.registry.add(self)
+        if parent is not None:
+            parent.children.append(self)
+            self.parent, self.proxy = weakref.ref(parent), weakref.proxy(parent)
+            self.method = weakref.WeakMethod(parent.size)
+
+    def size(self) -> int:
+        return len(self.children)
+
+
+class Remembering:
+    """A descriptor that keeps the values of objects beside them."""
+
+    def __init__(self) -> None:
+        self.values: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+
+    def __get__(self, obj: Any, kind: Any) -> int:
+        return self.values[obj]
+
+    def __set__(self, obj: Any, value: int) -> None:
+        self.values[obj] = value
+
+
+class Cell:
+    value = Remembering()
+
+    def __init__(self, value: int) -> None:
+        self.value = value  # type: ignore[assignment]
+
+
+HEADER = struct.Struct("<IH")
+
+
+@contextlib.contextmanager
+def scaled(by: int) -> Iterator[int]:
+    yield by
+
+
+@scaled(2)
+def decorated(x: int) -> int:
+    return x + 1
+
+
+@task
+def keys(*objects: Any) -> Any:
+    return [one.key for one in objects], objects
+
+
+def test_objects_that_answer_every_attribute_are_not_asked(client: Pymonik) -> None:
+    given = Answering(), AnsweringSlots(), AnsweringItems(key=9), AnsweringList(1, 2)
+    found, back = keys.invoke(*given).get()
+    assert found == [9] * 4
+    assert [type(one) for one in back] == [type(one) for one in given]
+    assert back[0].inner == back[1].inner == {"key": 9}
+    assert (back[2], back[2].note, list(back[3])) == (given[2], "beside the items", [1, 2])
+
+
+@task
+def look_up(child: Tree, root: Tree) -> tuple[bool, ...]:
+    here = Tree()
+    return (
+        child.parent() is root,
+        child.proxy.children[0] is child,
+        child.method() == root.size,
+        here in Tree.registry,
+        child not in Tree.registry,  # each process knows its own
+    )
+
+
+def test_weak_references_name_what_travels_with_them(client: Pymonik) -> None:
+    root = Tree()
+    child = Tree(root)
+    assert look_up.invoke(child, root).get() == (True,) * 5
+
+
+@task
+def same(value: Any) -> Any:
+    return value
+
+
+def test_weak_containers_keep_what_somebody_else_holds(client: Pymonik) -> None:
+    root = Tree()
+    weak = weakref.WeakValueDictionary(root=root), weakref.WeakKeyDictionary({root: 5})
+    back, by_name, by_tree, members = same.invoke([root, *weak, weakref.WeakSet([root])]).get()
+    assert by_name["root"] is back
+    assert by_tree[back] == 5
+    assert set(members) == {back}
+    gone = weakref.ref(Tree()), weakref.proxy(Tree())
+    assert same.invoke(gone[0]).get()() is None
+    dead = same.invoke(list(gone)).get()[1]
+    with pytest.raises(ReferenceError):
+        dead.size()
+
+
+@task
+def new_cell(value: int) -> int:
+    return Cell(value).value
+
+
+@task
+def value_of(cell: Cell) -> int:
+    return cell.value
+
+
+def test_values_that_a_class_keeps_beside_its_objects_are_refused(client: Pymonik) -> None:
+    assert new_cell.invoke(4).get() == 4
+    cell = Cell(5)
+    with pytest.raises(CaptureError, match="keep in the objects what it holds"):
+        value_of.invoke(cell)
+
+
+@task
+def use_globals() -> tuple[int, int]:
+    return HEADER.size, decorated(4)
+
+
+@task
+def enter(manager: Any) -> int:
+    with manager as value:
+        return int(value)
+
+
+def test_structs_and_context_managers_of_the_script_arrive(client: Pymonik) -> None:
+    assert use_globals.invoke().get() == (6, 5)
+    assert enter.invoke(scaled(7)).get() == 7
+    entered = scaled(7)
+    with entered, pytest.raises(CaptureError, match="generator"):
+        enter.invoke(entered)
