@@ -25,7 +25,7 @@ from pymonik import Pymonik, task
 from pymonik.analysis.estimate import estimate
 from pymonik.analysis.simulate import LOCAL, Overheads
 from pymonik.analysis.total import in_turn
-from pymonik.capture.fingerprint import fingerprint
+from pymonik.capture.text.fingerprint import fingerprint
 from pymonik.cli.full_run import ExecutionTrace, trace_execution
 
 _UNITS, _LINKS = 500, 100

@@ -15,7 +15,7 @@ from typing import Any
 from pymonik.analysis import plain_values as plain
 from pymonik.analysis.archive import Archive
 from pymonik.analysis.decode_specs import SLOTS, SpecReader
-from pymonik.capture.fingerprint import remember
+from pymonik.capture.text.fingerprint import remember
 from pymonik.graph.columns import Const, Immediates, Range, Values
 from pymonik.graph.ir import Call, External, Graph, Put
 from pymonik.graph.passes import PASSES

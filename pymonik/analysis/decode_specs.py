@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from pymonik.analysis import plain_values as plain
-from pymonik.capture.fingerprint import StoredFunction
 from pymonik.capture.function import Code
 from pymonik.capture.snapshot import ModuleSnapshot
+from pymonik.capture.text.fingerprint import StoredFunction
 from pymonik.environment.value import WITHHELD, Environment
 from pymonik.errors import GraphFileError
 from pymonik.graph.ir import CallSpec

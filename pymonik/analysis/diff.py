@@ -14,7 +14,7 @@ from typing import Any
 from pymonik.analysis.dag import downstream
 from pymonik.analysis.pairs import name_of, paired
 from pymonik.analysis.shape import folded
-from pymonik.capture.fingerprint import changed_parts, content_digest, parameters_of, parts_of
+from pymonik.capture.text.fingerprint import changed_parts, content_digest, parameters_of, parts_of
 from pymonik.environment.value import is_alike
 from pymonik.graph.ir import Graph, Map, Put, inputs
 from pymonik.graph.spelling import Spelling

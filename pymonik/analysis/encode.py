@@ -13,8 +13,8 @@ from dataclasses import fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pymonik.capture.fingerprint import content_digest, parameters_of, parts_of
 from pymonik.capture.freeze import pickled_types
+from pymonik.capture.text.fingerprint import content_digest, parameters_of, parts_of
 from pymonik.errors import GraphFileError
 from pymonik.foreign import without_credentials
 from pymonik.graph.arguments import visit_arguments

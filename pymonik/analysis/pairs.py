@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Any
 
-from pymonik.capture.fingerprint import content_digest
+from pymonik.capture.text.fingerprint import content_digest
 from pymonik.graph.ir import Put
 from pymonik.graph.spelling import Spelling
 from pymonik.humanize import literal

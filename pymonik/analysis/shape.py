@@ -130,7 +130,7 @@ def argument_names(node: Call) -> list[str]:
 
 @lru_cache(maxsize=64)
 def _argument_names(spec: CallSpec, count: int) -> list[str]:
-    from pymonik.capture.fingerprint import parameters_of
+    from pymonik.capture.text.fingerprint import parameters_of
 
     named = parameters_of(spec.code.function, spec.context)
     plain = count - len(spec.keywords)

@@ -12,8 +12,8 @@ from typing import Any
 
 from pymonik.backend.in_process import EngineArrivals, new_session, traits_of
 from pymonik.backend.protocol import ABANDONED
-from pymonik.capture.as_captured import as_captured
-from pymonik.capture.definition_versions import is_live
+from pymonik.capture.definitions.as_captured import as_captured
+from pymonik.capture.definitions.versions import is_live
 from pymonik.capture.importer import at_home
 from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit

@@ -15,9 +15,9 @@ from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from pymonik.capture.fingerprint import content_digest, deciding, parts_of
 from pymonik.capture.source import ModuleSource
 from pymonik.capture.source_closure import closure
+from pymonik.capture.text.fingerprint import content_digest, deciding, parts_of
 from pymonik.graph.ir import Call, CallSpec, External, Put
 from pymonik.graph.verbs import visit
 from pymonik.graph.visitors import NodeRun

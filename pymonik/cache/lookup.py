@@ -17,7 +17,7 @@ from typing import Any
 from pymonik.cache.keys import Keys
 from pymonik.cache.splice import Place, SplicedGraph, is_cached
 from pymonik.cache.store import ValueStore
-from pymonik.capture.definition_versions import are_here
+from pymonik.capture.definitions.versions import are_here
 from pymonik.graph.ir import Call, Graph, Put
 from pymonik.system.forks import fork_safe
 from pymonik.values.content import Content

@@ -11,10 +11,10 @@ from typing import Any
 
 import cloudpickle
 
-from pymonik.capture.definer import define
-from pymonik.capture.definition_record import DefinitionRecord
-from pymonik.capture.definitions import TABLE
-from pymonik.capture.pickler import Pickler
+from pymonik.capture.definitions.record import DefinitionRecord
+from pymonik.capture.definitions.registry import TABLE
+from pymonik.capture.pickling.definer import define
+from pymonik.capture.pickling.pickler import Pickler
 from pymonik.capture.sharing import reach_of
 from pymonik.system.attributes import attribute
 from pymonik.values.content import Content, freeze_buffer

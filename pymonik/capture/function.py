@@ -19,8 +19,8 @@ from pymonik.settings import MIB, settings
 from pymonik.values.content import IMMEDIATE, Content, Definition, freeze_buffer
 
 if TYPE_CHECKING:
-    from pymonik.capture.containers import ContainerWatch
-    from pymonik.capture.fingerprint import Whole
+    from pymonik.capture.changes.containers import ContainerWatch
+    from pymonik.capture.text.fingerprint import Whole
 
 # Immediates that are never large; strings and bytes may be.
 SMALL = frozenset({int, float, bool, type(None), complex, type(Ellipsis)})
@@ -61,7 +61,7 @@ class Interner:
         records of the definitions it refers to.
         """
         from pymonik.capture import freeze as pickling
-        from pymonik.capture.definitions import TABLE
+        from pymonik.capture.definitions.registry import TABLE
 
         modules: set[str] = set()
         reach: dict[int, Any] | None = None
@@ -166,7 +166,7 @@ class Code:
         self.delegates = False
         # Whether it may ask for its context, and so for its options.
         self.asks = False
-        # What a pure function was known by when it was frozen: see `capture.fingerprint`.
+        # What a pure function was known by when it was frozen: see `text.fingerprint`.
         self.whole: Whole | None = None
         for name in modules:
             self._watch_module(name)
@@ -224,7 +224,7 @@ class Code:
         return not self._files or self._are_files_current()
 
     def _are_classes_current(self) -> bool:
-        from pymonik.capture.definitions import TABLE
+        from pymonik.capture.definitions.registry import TABLE
 
         return all(TABLE.refer(record).reference is seen for record, seen in self._definitions)
 
@@ -252,7 +252,7 @@ def capture_function(
         raise CaptureError(f"task {name!r} captures {content.size} bytes, more than {limit}")
     code = Code(function, content, handles_in, sorted(modules), used, containers)
     if content.size < noted:
-        from pymonik.capture.fingerprint import whole_of
+        from pymonik.capture.text.fingerprint import whole_of
 
         code.whole = whole_of(function)
     return code
@@ -260,7 +260,7 @@ def capture_function(
 
 def watch_containers(function: Callable[..., Any]) -> ContainerWatch:
     """Remember what the containers hold that a function sees."""
-    from pymonik.capture.containers import ContainerWatch  # not for `import pymonik`
+    from pymonik.capture.changes.containers import ContainerWatch  # not for `import pymonik`
 
     return ContainerWatch(reachable(function), function)
 
@@ -270,7 +270,7 @@ def prepare_classes(function: Callable[..., Any]) -> None:
 
     What their methods share with the function is known from then on, and stays shared.
     """
-    from pymonik.capture.by_value import travels
+    from pymonik.capture.definitions.by_value import travels
     from pymonik.capture.freeze import define_class
 
     for reached in reachable(function):

@@ -218,6 +218,6 @@ def local_object(module: str, qualname: str, make: Any, *parts: Any) -> Any:
 def set_function(function: Any, state: Any) -> None:
     """Complete a function that was made; leave one that a module here has defined."""
     if IMPORTER.lookup(function.__module__, function.__qualname__) is not function:
-        from pymonik.capture.namespaces import complete_in
+        from pymonik.capture.definitions.namespaces import complete_in
 
         complete_in(function, state)

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from pymonik.capture.held_bytes import pickle_of
+from pymonik.capture.changes.held_bytes import pickle_of
 from pymonik.system.attributes import attribute
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 import rich_click as click
 
 from pymonik.cache.store import CacheEntry, ValueStore, default_folder
-from pymonik.capture.fingerprint import changed_parts
+from pymonik.capture.text.fingerprint import changed_parts
 from pymonik.cli.graph import print_json
 from pymonik.cli.tables import say, table
 from pymonik.humanize import counted, size_text

@@ -18,7 +18,7 @@ from pymonik import backend as backends
 from pymonik.analysis.file import compiled
 from pymonik.analysis.session.tasks import SessionTask
 from pymonik.backend.traits import TRAITS
-from pymonik.capture.fingerprint import fingerprint
+from pymonik.capture.text.fingerprint import fingerprint
 from pymonik.client.engine import OBSERVERS
 from pymonik.graph.ir import Graph
 from pymonik.graph.target import Target

@@ -11,7 +11,7 @@ from typing import Any
 
 import rich_click as click
 
-from pymonik.capture.fingerprint import fingerprint
+from pymonik.capture.text.fingerprint import fingerprint
 from pymonik.cli.graph import print_json
 from pymonik.cli.tables import columns, indented, say, table, write_text
 from pymonik.cli.targets import cluster, past, session

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pymonik.capture.held_bytes import begin_epoch
+from pymonik.capture.changes.held_bytes import begin_epoch
 from pymonik.client.cached_values import CachedValues
 from pymonik.client.compiler import Compiler
 from pymonik.client.engine import LazyBackend

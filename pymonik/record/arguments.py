@@ -130,7 +130,7 @@ class Arguments:
         if kinds == {ResultHandle} and _is_run(values):
             first = self.slot_of_lazy(values[0])
             return Range(first.node, first.index, 1, first.liveness)
-        from pymonik.capture.definitions import one_moment  # not for `import pymonik`
+        from pymonik.capture.definitions.registry import one_moment  # not for `import pymonik`
 
         # An object that stands in many rows is captured once: they were all given at one moment.
         slots: dict[int, Any] = {}

@@ -126,7 +126,7 @@ class ObservedBackend(Observer):
         record.submissions = 0
 
     def _keep(self) -> None:
-        from pymonik.capture.fingerprint import fingerprint
+        from pymonik.capture.text.fingerprint import fingerprint
         from pymonik.runs.store import RunStore
 
         record = self._record

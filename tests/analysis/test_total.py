@@ -13,7 +13,7 @@ from pymonik.analysis.cost import Cost
 from pymonik.analysis.estimate import estimate
 from pymonik.analysis.simulate import Overheads
 from pymonik.analysis.total import in_turn
-from pymonik.capture.fingerprint import fingerprint
+from pymonik.capture.text.fingerprint import fingerprint
 
 FREE = Overheads()
 

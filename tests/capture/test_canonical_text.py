@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from pymonik.capture.canonical_text import text
-from pymonik.capture.fingerprint import fingerprint
+from pymonik.capture.text.canonical_text import text
+from pymonik.capture.text.fingerprint import fingerprint
 from tests.conftest import script_environment
 
 ROOT = Path(__file__).parents[2]
@@ -132,7 +132,7 @@ def test_two_helpers_of_one_name_both_count() -> None:
 def test_texts_of_sets_are_the_same_in_every_run() -> None:
     program = (
         "from pymonik.values.content import Content; import pickle\n"
-        "from pymonik.capture.fingerprint import content_digest\n"
+        "from pymonik.capture.text.fingerprint import content_digest\n"
         "value = [frozenset('abcdef'), {'k': {'x', 'y', 'zz'}}]\n"
         "print(content_digest(Content(pickle.dumps(value, protocol=5))))\n"
     )
@@ -247,7 +247,7 @@ def test_code_that_ran_is_known_by_the_same_text() -> None:
 
 def test_fingerprints_are_the_same_in_every_process(tmp_path: Any) -> None:
     program = (
-        "import random, sys\nfrom pymonik.capture.fingerprint import fingerprint\n"
+        "import random, sys\nfrom pymonik.capture.text.fingerprint import fingerprint\n"
         "from tests.cache.law import load\nfrom tests.cache.programs import program\n"
         "sys.path.insert(0, '')\nchance = random.Random(5)\n"
         "for _ in range(30): print(fingerprint(load(program(chance)).func))\n"

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, Task, task
-from pymonik.capture.fingerprint import fingerprint
+from pymonik.capture.text.fingerprint import fingerprint
 from pymonik.emulator import Emulator
 from pymonik.errors import RunNotFound
 from pymonik.runs.drawing import drawing_of

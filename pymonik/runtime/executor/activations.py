@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from pymonik.capture.definition_versions import as_seen_by
+from pymonik.capture.definitions.versions import as_seen_by
 from pymonik.graph.ir import CallSpec
 from pymonik.runtime.executor.calls import ExecutionServices, LoadedFunction, applied
 from pymonik.runtime.executor.feed import value_for

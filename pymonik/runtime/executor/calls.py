@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pymonik.capture.definition_versions import as_seen_by, known_by
-from pymonik.capture.shown import SHOWN
+from pymonik.capture.definitions.shown import SHOWN
+from pymonik.capture.definitions.versions import as_seen_by, known_by
 from pymonik.runtime.executor.call_contexts import CallContexts
 from pymonik.runtime.executor.context import context
 from pymonik.runtime.executor.durations import Durations

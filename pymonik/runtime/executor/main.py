@@ -186,7 +186,7 @@ class Executor:
                     os.chdir(surroundings.folder)
         if folder is not None:  # the working directory that the environment brought along
             sys.path.insert(0, folder)
-        from pymonik.capture.shown import SHOWN
+        from pymonik.capture.definitions.shown import SHOWN
         from pymonik.record.current import CURRENT, close_here, open_here
         from pymonik.runtime.executor.call_contexts import CallContexts
         from pymonik.runtime.executor.context import serve

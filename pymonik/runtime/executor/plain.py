@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any
 
-from pymonik.capture.shown import SHOWN
+from pymonik.capture.definitions.shown import SHOWN
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.calls import Assignment, ExecutionServices, LoadedFunction
 from pymonik.runtime.executor.feed import ArgumentReader

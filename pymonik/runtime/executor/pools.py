@@ -59,7 +59,7 @@ def _change(module: Any) -> None:
 def _reduce(pickler: Any, obj: Any) -> Any:
     if not _TASKS.running or not isinstance(obj, (types.FunctionType, type)):
         return NotImplemented
-    from pymonik.capture.by_value import travels
+    from pymonik.capture.definitions.by_value import travels
     from pymonik.capture.freeze import whole
 
     return (_loaded, (whole(obj),)) if travels(obj) else NotImplemented

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from pymonik.capture.canonical_text import code_text, text, values_of, whole_text
-from pymonik.capture.definition_versions import are_current
+from pymonik.capture.definitions.versions import are_current
 from pymonik.capture.reachable import reachable
+from pymonik.capture.text.canonical_text import code_text, text, values_of, whole_text
 from pymonik.system.blake import blake2b
 from pymonik.values.content import Content
 

@@ -21,9 +21,10 @@ from typing import Any
 
 from pymonik._pickled import pickled
 from pymonik.capture import class_parts
-from pymonik.capture.as_captured import are_live
-from pymonik.capture.definition_maker import DefinitionMaker, Reference
-from pymonik.capture.definition_record import (
+from pymonik.capture.changes.watch import ObjectWatch
+from pymonik.capture.definitions.as_captured import are_live
+from pymonik.capture.definitions.maker import DefinitionMaker, Reference
+from pymonik.capture.definitions.record import (
     MAX_RECORDS,
     RECORDS,
     SINGLE,
@@ -36,8 +37,7 @@ from pymonik.capture.definition_record import (
     own_header,
     record_of,
 )
-from pymonik.capture.shown import SHOWN
-from pymonik.capture.watch import ObjectWatch
+from pymonik.capture.definitions.shown import SHOWN
 from pymonik.system.forks import fork_safe
 from pymonik.values.content import Definition
 
@@ -70,7 +70,7 @@ class Definitions:
         # Pickles what a record is of. Set by `freeze`, which all who capture have loaded: who only
         # makes objects of definitions starts sooner without a pickler.
         self.define: Callable[[DefinitionRecord], Taken]
-        # Versions that stand for classes in a thread: see `definition_versions`.
+        # Versions that stand for classes in a thread: see `versions`.
         self.forced = _Forced()
         # Guards the tables: any thread captures calls and loads contents. Its thread may take it
         # again: pickling a class may define others.
@@ -156,7 +156,7 @@ class Definitions:
                 self._made[one.reference] = one.obj
 
     def _define(self, record: DefinitionRecord) -> None:
-        from pymonik.capture.by_value import travels
+        from pymonik.capture.definitions.by_value import travels
 
         self.count += 1
         watch = ObjectWatch(record.obj, travels, record.names)
@@ -237,7 +237,7 @@ class Definitions:
 
     def settle(self, references: Sequence[Reference]) -> None:
         """Watch what was made from now on: it is complete."""
-        from pymonik.capture.by_value import travels
+        from pymonik.capture.definitions.by_value import travels
 
         records = {ref: self._records[id(self._made[ref])] for ref in references}
         for record in records.values():

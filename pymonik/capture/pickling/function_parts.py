@@ -15,8 +15,8 @@ from typing import Any
 
 import cloudpickle
 
+from pymonik.capture.definitions.namespaces import function_in
 from pymonik.capture.importer import local_object, set_function
-from pymonik.capture.namespaces import function_in
 
 MAKE_FUNCTION = cloudpickle.cloudpickle._make_function
 _LOADS = ("LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")

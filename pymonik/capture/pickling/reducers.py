@@ -20,9 +20,9 @@ from collections.abc import Callable
 from typing import Any
 
 from pymonik._pickled import pickled
-from pymonik.capture import weak
-from pymonik.capture.by_value import travels_from
-from pymonik.capture.definition_record import found_at
+from pymonik.capture.definitions.by_value import travels_from
+from pymonik.capture.definitions.record import found_at
+from pymonik.capture.pickling import weak
 from pymonik.system.attributes import attribute
 from pymonik.values.content import IMMEDIATE
 

@@ -17,8 +17,8 @@ from itertools import chain
 from operator import attrgetter, is_
 from typing import Any
 
+from pymonik.capture.changes.held_bytes import LIMIT, HeldBytes, is_array, is_opaque, size_of
 from pymonik.capture.class_parts import name_slots
-from pymonik.capture.held_bytes import LIMIT, HeldBytes, is_array, is_opaque, size_of
 from pymonik.capture.local_modules import is_local
 from pymonik.capture.reachable import cell_value, global_names
 from pymonik.values.content import IMMEDIATE

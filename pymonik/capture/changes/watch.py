@@ -15,9 +15,9 @@ from itertools import chain
 from operator import attrgetter, is_
 from typing import Any
 
+from pymonik.capture.changes.containers import parts_of
+from pymonik.capture.changes.held_bytes import EPOCH, LIMIT, HeldBytes, is_array, is_opaque, size_of
 from pymonik.capture.class_parts import name_slots, registry_of
-from pymonik.capture.containers import parts_of
-from pymonik.capture.held_bytes import EPOCH, LIMIT, HeldBytes, is_array, is_opaque, size_of
 from pymonik.values.content import IMMEDIATE
 
 # More is not looked at: what is that large is data, which is passed as an argument.

@@ -11,7 +11,7 @@ from typing import Any
 
 import cloudpickle
 
-from pymonik.capture.definition_record import record_of
+from pymonik.capture.definitions.record import record_of
 from pymonik.capture.local_modules import is_local
 
 _MADE_IN_C = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE

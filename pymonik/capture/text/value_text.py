@@ -15,8 +15,15 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
-from pymonik.capture.by_name import PLAIN, bytes_of, is_importable, package_of, pickled, plain_items
 from pymonik.capture.code_text import CodeWriter, hashed, plain
+from pymonik.capture.text.by_name import (
+    PLAIN,
+    bytes_of,
+    is_importable,
+    package_of,
+    pickled,
+    plain_items,
+)
 from pymonik.system.attributes import attribute
 
 _DICTS = {dict, types.MappingProxyType}

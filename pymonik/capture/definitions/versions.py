@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pymonik.capture.as_captured import are_live
-from pymonik.capture.definition_record import closure, header_of
-from pymonik.capture.definitions import TABLE
+from pymonik.capture.definitions.as_captured import are_live
+from pymonik.capture.definitions.record import closure, header_of
+from pymonik.capture.definitions.registry import TABLE
 from pymonik.values.content import Definition
 
 

@@ -1,6 +1,6 @@
 """Records of what travels as a definition: what it says, and which object of this process it is of.
 
-Enters: objects, by `definitions`. Leaves: what is known of them here, and what is in a definition.
+Enters: objects, by `registry`. Leaves: what is known of them here, and what is in a definition.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pymonik.capture import class_parts
-from pymonik.capture.watch import ObjectWatch
+from pymonik.capture.changes.watch import ObjectWatch
 from pymonik.values.content import Definition
 
 # Of definitions that are kept: those of a notebook that is used for a long time.
@@ -116,7 +116,7 @@ class Taken(NamedTuple):
     is_single: bool
 
 
-# Of objects of this process, by their ids; `definitions` adds to them, and forgets the oldest.
+# Of objects of this process, by their ids; `registry` adds to them, and forgets the oldest.
 RECORDS: OrderedDict[int, DefinitionRecord] = OrderedDict()
 
 

@@ -17,17 +17,16 @@ from typing import Any
 import cloudpickle
 
 from pymonik.capture import class_parts
-from pymonik.capture.answering import answers_all, reduce_answering
-from pymonik.capture.arrays import reduce_array
-from pymonik.capture.by_value import is_importable, is_made, travels, travels_from
-from pymonik.capture.c_types import reduce_c_type
-from pymonik.capture.definition_record import DefinitionRecord, record_of
-from pymonik.capture.definitions import TABLE, defined
-from pymonik.capture.function_parts import MAKE_FUNCTION, add_names_in_classes, named
+from pymonik.capture.definitions.by_value import is_importable, is_made, travels, travels_from
+from pymonik.capture.definitions.namespaces import complete_in, function_in, shared_names
+from pymonik.capture.definitions.record import DefinitionRecord, record_of
+from pymonik.capture.definitions.registry import TABLE, defined
 from pymonik.capture.local_modules import is_local
-from pymonik.capture.namespaces import complete_in, function_in, shared_names
-from pymonik.capture.reachable import cell_value, global_names
-from pymonik.capture.reducers import (
+from pymonik.capture.pickling.answering import answers_all, reduce_answering
+from pymonik.capture.pickling.arrays import reduce_array
+from pymonik.capture.pickling.c_types import reduce_c_type
+from pymonik.capture.pickling.function_parts import MAKE_FUNCTION, add_names_in_classes, named
+from pymonik.capture.pickling.reducers import (
     HEAP_TYPE,
     PROCESS_OWN,
     REDUCERS,
@@ -39,8 +38,9 @@ from pymonik.capture.reducers import (
     subimported,
     vars_of,
 )
+from pymonik.capture.pickling.type_names import is_type_name
+from pymonik.capture.reachable import cell_value, global_names
 from pymonik.capture.source import imported_by
-from pymonik.capture.type_names import is_type_name
 from pymonik.system.source_lines import note_source
 from pymonik.values.content import Definition, slot_value
 from pymonik.values.exception_parts import reduced as reduced_exception

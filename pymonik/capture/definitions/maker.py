@@ -1,6 +1,6 @@
 """Objects made of definitions that need each other.
 
-Enters: definitions, by `definitions`. Leaves: the objects that they are of: each is made once, when
+Enters: definitions, by `registry`. Leaves: the objects that they are of: each is made once, when
 what it takes to begin it is there; skeletons stand for what is not ready.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from pymonik._pickled import pickled
 from pymonik.capture import class_parts
-from pymonik.capture.definition_record import Header, closure, header_of
+from pymonik.capture.definitions.record import Header, closure, header_of
 from pymonik.values.content import Definition
 
 Reference = tuple[str, tuple[Definition, ...]]

@@ -14,14 +14,20 @@ from typing import Any
 import cloudpickle
 
 from pymonik.capture import class_parts
-from pymonik.capture.by_value import travels, travels_from
-from pymonik.capture.definition_maker import needed
-from pymonik.capture.definition_record import DefinitionRecord, Taken, found_at, record_of
-from pymonik.capture.definitions import TABLE
-from pymonik.capture.namespaces import Namespace, is_variable, reduce_cell
-from pymonik.capture.pickler import Pickler
-from pymonik.capture.reducers import PROCESS_OWN, hinted, is_shareable, single_name, vars_of
-from pymonik.capture.type_names import is_type_name, reduce_type_name
+from pymonik.capture.definitions.by_value import travels, travels_from
+from pymonik.capture.definitions.maker import needed
+from pymonik.capture.definitions.namespaces import Namespace, is_variable, reduce_cell
+from pymonik.capture.definitions.record import DefinitionRecord, Taken, found_at, record_of
+from pymonik.capture.definitions.registry import TABLE
+from pymonik.capture.pickling.pickler import Pickler
+from pymonik.capture.pickling.reducers import (
+    PROCESS_OWN,
+    hinted,
+    is_shareable,
+    single_name,
+    vars_of,
+)
+from pymonik.capture.pickling.type_names import is_type_name, reduce_type_name
 
 
 class _Definer(Pickler):

@@ -15,11 +15,11 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from pymonik.capture.by_name import is_unnamed, package_of, pickled
 from pymonik.capture.class_parts import registry_of
 from pymonik.capture.code_text import uses
 from pymonik.capture.reachable import global_names
-from pymonik.capture.value_text import ValueWriter
+from pymonik.capture.text.by_name import is_unnamed, package_of, pickled
+from pymonik.capture.text.value_text import ValueWriter
 
 # What a class statement, an abstract class or the pickler notes for itself, and what is found again
 # in the rest of the class. Compiled forms that pydantic makes of the fields hold addresses.

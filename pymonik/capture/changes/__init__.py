@@ -1,0 +1,1 @@
+"""What is changed in place is seen: containers, classes, and bytes that objects hold."""
