@@ -36,6 +36,21 @@ def test_looks_beside_a_stream_become_rare() -> None:
     assert pauses[0] < pauses[-1]
 
 
+def test_an_end_that_was_reported_too_early_is_looked_for() -> None:
+    polling = spoken()
+    polling.adopted(2.0)
+    looks = []
+    while polling.due(True) < 2.0 + RECHECK:
+        looks.append(polling.due(True))
+        polling.spoke(looks[-1])  # of others
+        polling.looked(looks[-1], 0.0, [], True, False)
+    assert looks[0] - 2.0 == pytest.approx(0.1)  # longer than rows were seen to be late
+    assert len(looks) == 4
+    polling.adopted(20.0)
+    polling.looked(20.1, 0.0, [], False, False)
+    assert polling.due(True) > 20.1 + WORD
+
+
 def test_a_stream_that_has_nothing_to_say_is_not_silent() -> None:
     polling = Polling(0.0)
     polling.opened(0.0)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pymonik import Pymonik, task
+from pymonik import Pymonik, ResultHandle, task
 from pymonik.backend.armonik import breaker, download, polling, rpc
 from pymonik.backend.armonik.breaker import Breaker
 from pymonik.emulator import Delay, DropBefore, Emulator
@@ -90,6 +90,27 @@ def test_a_value_that_its_row_has_and_no_download_gives_is_lost_and_no_executor_
     assert "'add'" in str(error)
 
 
+@task
+def handing_out(path: str) -> Any:
+    handle = pass_gate.invoke(path, 4)
+    return handle.result_id, handle.session_id
+
+
+def test_a_value_handed_out_by_its_id_comes_though_its_end_was_told_before(
+    cluster: Emulator, connect: Connect, quirks: Quirks, gate: Gate
+) -> None:
+    with connect(optimize=False) as client:
+        id, session = handing_out.invoke(gate.path).get()
+        # The event of the end comes before anybody here waits for it; the row knows later.
+        quirks.late_rows = (1.0, 1.0)
+        gate.open()
+        until(lambda: status(cluster, id) == "COMPLETED")
+        quirks.late_rows = (0.0, 0.0)
+        assert inc.invoke(1).get() == 2  # told after it
+        handle = ResultHandle(id, session, client)
+        assert handle.get(timeout=0.8 * polling.RECHECK) == 4
+
+
 def test_a_refusal_is_understood_though_rows_of_inputs_are_late(gate: Gate) -> None:
     def until_aborted(seconds: float) -> None:
         gate.open()
@@ -109,6 +130,11 @@ def test_a_refusal_is_understood_though_rows_of_inputs_are_late(gate: Gate) -> N
         assert isinstance(user.exception(), ValueError)
         assert (fresh.get(), fine.get()) == (2, 3)
         assert isinstance(lost.exception(), ValueError)
+
+
+def status(emulator: Emulator, id: str) -> str:
+    with emulator.engine.reading() as tables:
+        return tables.results[id].status.name
 
 
 def statuses(emulator: Emulator) -> set[str]:

@@ -241,10 +241,17 @@ class EventWatcher:
             logger.warning(text, why, self._session.id)
 
     def ask(self, ids: list[str]) -> dict[str, str]:
-        """Ask how results are; pass on, and return, what has ended."""
+        """Ask how results are; pass on, and return, what has ended.
+
+        For results of which the stream may have told before they were expected here.
+        """
         if not ids:
             return {}
         rows = self._session.statuses(ids)
         ended = {id: ENDED[r.status] for id, r in rows.items() if r.status in ENDED}
         self._to.heard(ended)
+        if len(ended) < len(ids):
+            with self._lock:
+                self._polling.adopted(time.monotonic())
+            self._wake.set()
         return ended

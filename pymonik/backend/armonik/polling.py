@@ -18,6 +18,9 @@ RECHECK = 10.0
 RECHECK_MOST = 60.0
 # A stream shows its snapshot within so long, and tells what a look has found.
 WORD = 1.0
+# A row may know less than the stream has told already: an end told before somebody asked for it is
+# found by a look so long after, then by others, each a factor later, while that can be.
+_AGAIN = 0.1
 # While the stream is silent: from one look to the next, while somebody waits. From each submission
 # on it grows by a factor: a call of some seconds is to cost about two requests a second.
 POLL, POLL_MOST = 0.05, 1.0
@@ -48,6 +51,8 @@ class Polling:
         self._took = 0.0
         # Until when all looks so far would last, one every `POLL_MOST`.
         self._spent_until = now
+        # The pause to the next look for ends that may have been told too early, 0 if there are none.
+        self._again = 0.0
         self._unreported: set[str] = set()
         self._unreported_since = 0.0
         self._renew = RENEW
@@ -71,6 +76,12 @@ class Polling:
         self._poll = POLL
         if self._silent_since is None and not self._has_spoken:
             self._silent_since = now
+
+    def adopted(self, now: float) -> None:
+        """Note that the end of an open result may have been reported before it was expected."""
+        self._has_open = True
+        self._looked_at = now
+        self._again = _AGAIN
 
     def spoke(self, now: float) -> None:
         """Note that the stream has reported something."""
@@ -101,6 +112,7 @@ class Polling:
         # Also when it has found some: while many calls end one after the other, each would.
         self._poll = min(_GROWTH * self._poll, POLL_MOST)
         self._has_open = has_open
+        self._again = _GROWTH * self._again if has_open and self._again < WORD else 0.0
         if not has_open:
             self._silent_since = None
         if ended:
@@ -116,6 +128,8 @@ class Polling:
             pause = self._poll if is_awaited else rarely
             next_one = self._looked_at + max(pause, self._took / _SHARE)
             return max(next_one, self._spent_until - AHEAD * POLL_MOST)
+        if self._again:
+            return self._looked_at + self._again
         if self._has_missing:
             return self._looked_at + WORD
         if self._silent_since is not None:
