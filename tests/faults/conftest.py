@@ -30,7 +30,17 @@ def client() -> Iterator[Pymonik]:
 @pytest.fixture
 def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let executors end with their client, where their end is what a test is about."""
-    monkeypatch.setenv("PYMONIK_KEEP_EXECUTORS", "0")
+    yield from _keeping(monkeypatch, "0")
+
+
+@pytest.fixture
+def kept_briefly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep executors for a moment only, where a test waits for their end."""
+    yield from _keeping(monkeypatch, "0.2")
+
+
+def _keeping(monkeypatch: pytest.MonkeyPatch, seconds: str) -> Iterator[None]:
+    monkeypatch.setenv("PYMONIK_KEEP_EXECUTORS", seconds)
     settings.cache_clear()
     yield
     monkeypatch.delenv("PYMONIK_KEEP_EXECUTORS")

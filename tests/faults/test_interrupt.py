@@ -123,7 +123,7 @@ def test_leaving_the_block_early_leaves_no_process_behind(
     wake.wait_for_the_end()
 
 
-def test_a_closed_client_leaves_no_process_behind(wake: Wake) -> None:
+def test_a_closed_client_leaves_no_process_behind(wake: Wake, kept_briefly: None) -> None:
     from pymonik import Pymonik, Task
 
     path = wake.path
