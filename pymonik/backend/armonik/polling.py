@@ -51,7 +51,7 @@ class Polling:
         self._took = 0.0
         # Until when all looks so far would last, one every `POLL_MOST`.
         self._spent_until = now
-        # The pause to the next look for ends that may have been told too early, 0 if there are none.
+        # The pause to the next look for ends that were perhaps told too early; 0 if there are none.
         self._again = 0.0
         self._unreported: set[str] = set()
         self._unreported_since = 0.0
