@@ -89,7 +89,10 @@ def created(path: str | Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    # A pipe that nobody reads would be waited for.
+    descriptor = os.open(path, flags | os.O_NONBLOCK, 0o600)
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def holds(path: str | Path, name: str) -> bool:

@@ -29,7 +29,7 @@ from pymonik.wire import envelope
 logger = logging.getLogger("pymonik.reuse")
 
 # Of files: those of another are not read, and go when room is made.
-FORMAT = 2
+FORMAT = 3
 # Bytes of the header of a value, and the end of the times that a calendar has, in s since 1970.
 _LINE, _LAST_DAY = 1 << 20, 2e11
 
@@ -63,12 +63,15 @@ class ValueStore:
             with open(private.open_ours(path), "rb") as file:
                 data = file.read()
             start = data.index(b"\n") + 1
-            if _header_in(data[:start]) is None:
+            header = _header_in(data[:start])
+            if header is None:
                 return None
             opened = envelope.unseal(memoryview(data)[start:])
             content = envelope.content_of(opened)
             if content.digest != opened.digest:
                 raise WireError("its bytes have changed")
+            if (header["key"], header["digest"]) != (key, content.digest.hex()):
+                raise WireError("it is another value")
             os.utime(path)
         except FileNotFoundError:
             return None
@@ -88,9 +91,9 @@ class ValueStore:
         try:
             private.make_folder(self._folder, to_read=False)
             with open(private.open_ours(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
-                file.write(
-                    json.dumps({**about, "format": FORMAT, "made": time.time()}).encode() + b"\n"
-                )
+                made = {"format": FORMAT, "made": time.time(), "key": key}
+                made["digest"] = content.digest.hex()
+                file.write(json.dumps({**about, **made}).encode() + b"\n")
                 file.writelines(envelope.seal_content(content))
             part.replace(self._folder / key)
         except OSError as error:
@@ -134,7 +137,7 @@ class ValueStore:
                     header = _header_in(file.readline(_LINE))
             except (OSError, ValueError, RecursionError):
                 continue
-            if header is not None:
+            if header is not None and header["key"] == path.name:
                 parts = header.get("code", {}), tuple(header.get("arguments", ()))
                 times = header["made"], status.st_mtime
                 entries.append(
@@ -162,7 +165,8 @@ def _header_in(line: bytes) -> dict[str, Any] | None:
     code, arguments = header.get("code", {}), header.get("arguments", [])
     if type(code) is not dict or type(arguments) is not list:
         raise ValueError("its header has other fields")
-    texts = (header.get("task"), *arguments, *code, *code.values())
+    names = map(header.get, ("task", "key", "digest"))
+    texts = (*names, *arguments, *code, *code.values())
     if type(header.get("made")) not in (int, float) or not 0 <= header["made"] < _LAST_DAY:
         raise ValueError("its header has no time")
     if not all(type(text) is str for text in texts):

@@ -18,6 +18,7 @@ from difflib import get_close_matches
 import rich_click as click
 
 from pymonik.errors import RunNotFound
+from pymonik.files.regular import is_named_pipe
 from pymonik.foreign import harmless
 from pymonik.runs.store import RunStore
 
@@ -70,6 +71,8 @@ def check_script(name: str) -> None:
         )
     if _is_endless(name):
         raise click.BadParameter(f"{name!r} is a device, and no script", param_hint="SCRIPT")
+    if is_named_pipe(name):
+        raise click.BadParameter(f"{name!r} is a pipe, and no script", param_hint="SCRIPT")
     if name.endswith(".pmk"):
         raise click.BadParameter(
             f"{name} is no graph that `pymonik graph save` wrote", param_hint="SCRIPT"

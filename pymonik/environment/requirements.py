@@ -17,10 +17,13 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
+from pymonik.files.regular import read_regular
 from pymonik.foreign import demand_printable, redacted
 
 FORMS = "write 'numpy', 'numpy==2.1', ('numpy', '==2.1') or the path of a requirements file"
 
+# Bytes of a requirements file; real ones have some thousand.
+_LIMIT = 16 << 20
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _NESTED = re.compile(r"(?:-r|--requirement)[\s=]*(.+)")
 _HASH = re.compile(r"\s--hash[=\s](\S+)")
@@ -80,7 +83,7 @@ def _from_file(path: Path, outer: tuple[Path, ...]) -> Iterator[str]:
     if path in outer:
         raise ValueError(f"requirements file {str(path)!r} includes itself")
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_regular(path, _LIMIT).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"requirements file {str(path)!r} cannot be read: {error}") from None
     for number, line in _logical_lines(text):

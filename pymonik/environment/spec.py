@@ -28,8 +28,11 @@ from pymonik.environment.requirements import requirements
 from pymonik.environment.value import Environment
 from pymonik.errors import EnvironmentSpecError, TreeError
 from pymonik.files.tree import skip_scratch, tree_hash
-from pymonik.foreign import demand_printable, redacted
+from pymonik.foreign import demand_printable, redacted, storable
+from pymonik.humanize import literal
 
+# Bytes of what is said of one mistake, which may be a text of any length.
+_SENTENCE = 2 << 10
 _BARE_VERSION = re.compile(r"\d+(\.\d+)*")
 
 
@@ -111,11 +114,13 @@ def read(spec: object, base: str | os.PathLike[str] | None) -> Environment:
         folder = checked.working_dir
         working_dir = str(folder.resolve()) if folder else ""
     except ValidationError as error:
-        problems = [redacted(_sentence(problem)) for problem in error.errors()]
+        problems = [storable(redacted(_sentence(p)), _SENTENCE) for p in error.errors()]
         raise EnvironmentSpecError("bad environment: " + "\n  and: ".join(problems)) from None
     except (RuntimeError, OSError, ValueError) as error:  # a home that is none, nesting, a loop
         reason = str(error) or type(error).__name__
-        raise EnvironmentSpecError(f"bad environment: {redacted(reason)}") from None
+        raise EnvironmentSpecError(
+            f"bad environment: {storable(redacted(reason), _SENTENCE)}"
+        ) from None
     return Environment(
         packages=checked.pip,
         variables=tuple(sorted(checked.env_variables.items())),
@@ -128,7 +133,7 @@ def read(spec: object, base: str | os.PathLike[str] | None) -> Environment:
 def _hash(folder: Path) -> str:
     try:
         return tree_hash(folder, skip_scratch)
-    except TreeError as error:
+    except (TreeError, OSError) as error:
         raise EnvironmentSpecError(f"bad environment: 'working_dir': {error}") from error
 
 
@@ -165,4 +170,4 @@ def _sentence(problem: Any) -> str:
 def _shown(value: object) -> str:
     """Show a value that stands where it does not belong, but nothing that may hold others."""
     is_plain = value is None or isinstance(value, (str, bytes, int, float))
-    return repr(value) if is_plain else "what was given"
+    return literal(value) if is_plain else "what was given"

@@ -179,6 +179,8 @@ def _frozen(mat: Materialize) -> Buffer:
         )
     if mat.is_directory:
         return freeze_buffer(memoryview(archive_of(mat.path, mat.content_hash)))
+    if os.path.exists(mat.path) and not os.path.isfile(mat.path):  # a pipe would be waited for
+        raise SourceChangedError(f"{mat.path!r} is no file any more: it was at materialize()")
     with open(mat.path, "rb") as file:
         if not os.fstat(file.fileno()).st_size:
             frozen: Buffer = b""

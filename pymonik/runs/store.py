@@ -54,6 +54,12 @@ ALTER TABLE runs ADD COLUMN unfinished DEFAULT 0;
 PRAGMA user_version = 2;
 COMMIT;
 """
+# What would be worked out as rows are read or written, without end or of any size: views, triggers,
+# and expressions, which make more than the two pairs of parentheses that a table of ours has.
+_FOREIGN = """
+SELECT 1 FROM sqlite_master WHERE type IN ('view', 'trigger')
+OR sql LIKE '%virtual%' OR sql LIKE '%(%(%(%'
+"""
 
 
 class RunStore:
@@ -78,6 +84,8 @@ class RunStore:
         self._db.execute("PRAGMA synchronous = OFF")
         # With the journal that SQLite has by itself: changing it to another is refused at once, not
         # waited for, while somebody else opens a new database, too.
+        if self._db.execute(_FOREIGN).fetchone():
+            raise sqlite3.DatabaseError("it holds what PymoniK does not put into it")
         version = self._version()
         if version == 0:
             self._db.executescript(_SCHEMA)

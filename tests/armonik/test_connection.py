@@ -264,6 +264,25 @@ def test_a_wrong_configuration_is_an_error_that_names_it(
         Pymonik().create()
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["token: s3cr3t: x", "endpoint: a\nhttps://joe:s3cr3t@host", "[" * 100 + "s3cr3t",
+     "a: \x1b s3cr3t", "endpoint: !!timestamp s3cr3t", "!" + "x" * 9999 + " s3cr3t",
+     "? [s3cr3t]\n: b"],
+)  # fmt: skip
+def test_a_wrong_configuration_is_told_in_one_line_that_shows_none_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    monkeypatch.setenv("AKCONFIG", str(path))
+    with pytest.raises(BackendError, match="no YAML") as told:
+        Pymonik().create()
+    assert "\n" not in str(told.value)
+    assert len(str(told.value)) < 1000
+    assert "s3cr3t" not in "".join(traceback.format_exception(told.value))
+
+
 # ----- TLS
 
 

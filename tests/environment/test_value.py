@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -97,11 +98,26 @@ def test_values_of_variables_and_credentials_are_in_no_message(value: Any) -> No
         {"python": "<" * 5000},
         {"env_variables": {1: 10**5000}},
         {3: 4},
+        {"python": 10**5000},
+        {"pip": ["/dev/zero"]},
+        {"pip": ["x" * 99_999 + "!"]},
+        {"working_dir": "/" + "x" * 99_999},
     ],
 )
 def test_a_spec_that_is_none_is_one_error(spec: Any) -> None:
-    with pytest.raises(EnvironmentSpecError, match="bad environment"):
+    with pytest.raises(EnvironmentSpecError, match="bad environment") as told:
         parse(spec)
+    assert len(str(told.value)) < 10_000
+
+
+def test_nothing_is_waited_for_by_a_spec(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "wanted.txt")
+    with pytest.raises(EnvironmentSpecError, match="no regular file"):
+        parse({"pip": [tmp_path / "wanted.txt"]})
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "link").symlink_to("link")
+    with pytest.raises(EnvironmentSpecError, match="'working_dir'"):
+        parse({"working_dir": tmp_path / "folder"})
 
 
 @pytest.mark.parametrize("nothing", [None, {}, {"pip": []}, Environment()])

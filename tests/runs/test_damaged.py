@@ -18,7 +18,7 @@ from pymonik.cache.store import ValueStore as Values
 from pymonik.draw.formats import FORMATS
 from pymonik.errors import GraphFileError, RunNotFound
 from pymonik.runs.drawing import drawing_of
-from pymonik.runs.store import RunStore
+from pymonik.runs.store import _COLUMNS, RunStore
 from pymonik.runs.trace import chrome, timeline
 from pymonik.values.content import Content
 from tests.analysis.test_foreign_files import mutated
@@ -86,6 +86,28 @@ def test_a_database_with_other_bytes_is_refused_or_shown(database: Path, seed: i
             pass
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP TABLE runs; CREATE VIEW runs AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT "
+        "x + 1 FROM n) SELECT " + ", ".join(f"x AS {name}" for name in _COLUMNS) + " FROM n",
+        "DROP TABLE runs; CREATE TABLE runs (" + ", ".join(_COLUMNS) + ", detail AS "
+        "(zeroblob(900000000))); INSERT INTO runs (id, started) VALUES ('a', 1)",
+        "CREATE TRIGGER more AFTER INSERT ON runs BEGIN DELETE FROM runs; END",
+        "CREATE VIRTUAL TABLE other USING rtree(id, low, high)",
+    ],
+    ids=["view", "column", "trigger", "virtual"],
+)
+def test_a_database_that_would_work_something_out_is_refused(database: Path, change: str) -> None:
+    with sqlite3.connect(database) as db:
+        db.executescript(change)
+    with pytest.raises(RunNotFound, match="does not put into it"):
+        RunStore.existing()
+    with Pymonik(backend="inline") as client:  # nor does it stop a run
+        assert plus.invoke(1).get() == 2
+        assert client
+
+
 def test_a_row_inflates_within_bounds(database: Path) -> None:
     bomb = zlib.compress(b" " * (200 << 20), 9)
     with sqlite3.connect(database) as db:
@@ -117,10 +139,10 @@ def test_a_cached_value_with_other_bytes_is_made_anew(tmp_path: Path, seed: int)
 
 @pytest.mark.parametrize(
     "line",
-    ["[]", "1", "{}", '{"format": 2}', '{"format": 2, "task": 1, "made": 0}', "[" * 9999,
-     '{"format": 2, "task": "f", "made": 1e300}', '{"format": 2, "task": "f", "made": NaN}',
-     '{"format": 2, "task": "f", "made": 0, "code": []}', '{"format": 2, "made": 0, "task": "f", '
-     '"arguments": 3}'],
+    ["[]", "1", "{}", '{"format": 3}', '{"format": 3, "task": 1, "made": 0}', "[" * 9999,
+     '{"format": 3, "made": 0, "task": "f"}',
+     *(f'{{"format": 3, "key": "k", "digest": "", "task": "f", "made": {rest}}}'
+       for rest in ("1e300", "NaN", '0, "code": []', '0, "arguments": 3'))],
 )  # fmt: skip
 def test_what_is_told_of_a_value_is_checked(tmp_path: Path, line: str) -> None:
     store = Values(tmp_path / "values")
@@ -128,3 +150,15 @@ def test_what_is_told_of_a_value_is_checked(tmp_path: Path, line: str) -> None:
     (tmp_path / "values" / "k").write_text(line + "\n")
     assert store.entries() == []
     assert store.get("k") is None
+
+
+def test_a_value_under_the_name_of_another_is_made_anew(tmp_path: Path) -> None:
+    store = Values(tmp_path / "values")
+    texts = {}
+    for key in ("a", "b"):
+        store.put(key, Content(b"payload of " + key.encode()), {"task": "f"})
+        texts[key] = (tmp_path / "values" / key).read_bytes()
+    (tmp_path / "values" / "a").write_bytes(texts["b"])
+    header, body = texts["b"].split(b"\n", 1)[0], texts["a"].split(b"\n", 1)[1]
+    (tmp_path / "values" / "b").write_bytes(header + b"\n" + body)
+    assert (store.get("a"), store.get("b")) == (None, None)

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pymonik.backend.armonik.credentials import read_regular
 from pymonik.errors import BackendError
+from pymonik.files.regular import read_regular
+from pymonik.foreign import harmless, storable
 
 VARIABLES = {
     "endpoint": ("AK_ENDPOINT", "GrpcClient__Endpoint"),
@@ -27,6 +28,8 @@ VARIABLES = {
 FILES = ("certificate_authority", "client_certificate", "client_key")
 # Bytes of the file that AKCONFIG names; real ones have a few hundred.
 _LIMIT = 1 << 20
+# Bytes of what PyYAML says: it may name a tag of any length.
+_REASON = 300
 # What PyYAML raises besides its own errors: dates, numbers and nesting that cannot be.
 _MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 
@@ -67,8 +70,9 @@ def of_file(path: str | None) -> Layer:
     try:
         loaded = yaml.safe_load(text.decode())
     except (yaml.YAMLError, *_MALFORMED) as error:
-        reason = str(error) or type(error).__name__
-        raise BackendError(f"AKCONFIG names {path!r}, which is no YAML: {reason}") from error
+        # Not as its cause: that would show lines of the file, which has keys.
+        reason = _reason(error)
+        raise BackendError(f"AKCONFIG names {path!r}, which is no YAML: {reason}") from None
     if not isinstance(loaded, dict):
         raise BackendError(f"AKCONFIG names {path!r}, which holds no keys such as endpoint")
     # The file is shared with other tools: it may have keys of theirs.
@@ -80,6 +84,14 @@ def of_file(path: str | None) -> Layer:
         if name in FILES:
             values[name] = _beside(path, value)
     return Layer(values, dict.fromkeys(values, source))
+
+
+def _reason(error: Exception) -> str:
+    """Return why a text is no YAML, and where, without a word of the text itself."""
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None)
+    mark = getattr(error, "problem_mark", None)
+    place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else ""
+    return storable(harmless(problem or type(error).__name__), _REASON) + place
 
 
 def _beside(path: str, name: str) -> str:

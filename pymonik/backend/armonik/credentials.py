@@ -15,6 +15,7 @@ from typing import NamedTuple
 import grpc
 
 from pymonik.errors import BackendError
+from pymonik.files.regular import read_regular
 
 # Where Debian, Fedora, openSUSE, CentOS and Alpine keep the authorities that they trust. gRPC
 # brings authorities of its own, which know nothing of those that a company has added here.
@@ -50,21 +51,6 @@ class GivenFile(NamedTuple):
             return read_regular(self.path, _LIMIT)
         except OSError as error:
             raise BackendError(f"{self} cannot be read: {error.strerror or error}") from error
-
-
-def read_regular(path: str, limit: int) -> bytes:
-    """Read a file of settings; raises OSError when it is none, such as a device without an end."""
-    try:
-        file = Path(path).expanduser()
-    except RuntimeError as error:  # ~nobody
-        raise OSError(str(error)) from error
-    if file.exists() and not file.is_file():
-        raise OSError("it is no regular file")
-    with open(file, "rb") as stream:
-        data = stream.read(limit + 1)
-    if len(data) > limit:
-        raise OSError(f"it has more than {limit} bytes")
-    return data
 
 
 def channel_credentials(
