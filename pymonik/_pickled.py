@@ -73,6 +73,7 @@ HOMES = {
     # Arrays of NumPy.
     "new_array": "pymonik.capture.pickling.arrays",
     "new_masked_array": "pymonik.capture.pickling.arrays",
+    "view_of": "pymonik.capture.pickling.views",
 }
 
 

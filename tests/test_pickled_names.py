@@ -48,6 +48,7 @@ class Answering:
     def own(self): return 1
 
 ANSWERING = Answering()
+VECTOR = numpy.ones(3)
 
 class Odd(Exception):
     def __init__(self, first, second):
@@ -97,7 +98,7 @@ with Pymonik(backend="inline") as client:
               ExceptionTypes((), Content(b"N.")), TaskFailed, remembered, dispatching,
               materialize("local_one.py", "there.py"), numpy.ma.ones(1000),
               numpy.ones((2, 1000))[:, ::2], NewType("Id", int), ctypes.POINTER(ctypes.c_int),
-              ANSWERING, weakref.proxy(set()), weakref.ref(set()),
+              [VECTOR, VECTOR[:2]], ANSWERING, weakref.proxy(set()), weakref.ref(set()),
               weakref.WeakMethod(ANSWERING.own)]
     for name in ("call", "call_in", "call_row", "call_row_in", "call_whole", "call_whole_in",
                  "identity", "unpacked"):

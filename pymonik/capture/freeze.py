@@ -15,6 +15,7 @@ from pymonik.capture.definitions.record import DefinitionRecord
 from pymonik.capture.definitions.registry import TABLE
 from pymonik.capture.pickling.definer import define
 from pymonik.capture.pickling.pickler import Pickler
+from pymonik.capture.pickling.views import Memory, can_share, knows_sharing, shared_memory
 from pymonik.capture.sharing import reach_of
 from pymonik.system.attributes import attribute
 from pymonik.values.content import Content, freeze_buffer
@@ -52,6 +53,10 @@ def freeze(
     file = io.BytesIO()
     pickler = Pickler(file, files, as_captured)
     pickler.dump(obj)
+    if len(pickler.arrays) > 1 and (memory := _memory_in(pickler)):
+        file = io.BytesIO()
+        pickler = Pickler(file, files, as_captured, memory)
+        pickler.dump(obj)
     if reach is not None:
         reach.update(reach_of(pickler.memo.copy()))
     if used is not None:
@@ -61,6 +66,13 @@ def freeze(
     if origins is not None:
         origins |= pickler.origins
     return file.getvalue(), pickler.raw, pickler.handles_in
+
+
+def _memory_in(pickler: Pickler) -> dict[int, Memory]:
+    """Return the memory that arrays in a pickle share."""
+    if any(map(knows_sharing, pickler.origins)):
+        return {}
+    return shared_memory([array for array in pickler.arrays if can_share(array)])
 
 
 def define_class(cls: type) -> None:

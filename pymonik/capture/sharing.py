@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pymonik.capture.pickling.views import do_overlap
 from pymonik.system.attributes import attribute
 
 # Objects by their ids: kept, so that no other comes to have the id of one.
@@ -56,9 +57,9 @@ def _can_change(obj: Any) -> bool:
 def do_share(reaches: Iterable[Reach | None]) -> bool:
     """Return whether an object can be reached in two ways."""
     seen: set[int] = set()
-    for reach in reaches:
-        if reach:
-            if not seen.isdisjoint(reach):
-                return True
-            seen.update(reach)
-    return False
+    met = [reach for reach in reaches if reach]
+    for reach in met:
+        if not seen.isdisjoint(reach):
+            return True
+        seen.update(reach)
+    return len(met) > 1 and do_overlap(reach.values() for reach in met)

@@ -39,6 +39,7 @@ from pymonik.capture.pickling.reducers import (
     vars_of,
 )
 from pymonik.capture.pickling.type_names import is_type_name
+from pymonik.capture.pickling.views import Memory, is_array, reduce_view
 from pymonik.capture.reachable import cell_value, global_names
 from pymonik.capture.source import imported_by
 from pymonik.system.source_lines import note_source
@@ -90,9 +91,16 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     as_captured: name classes as they were captured, whatever was changed since.
     `modules`: those that pickled code imports, and local ones that are referred to. `origins`:
     those that what was met comes from. `used`: the definitions that are referred to.
+    `arrays`: all arrays of NumPy. memory: what arrays lie in that share some, by their ids.
     """
 
-    def __init__(self, file: io.BytesIO, files: bool = False, as_captured: bool = False) -> None:
+    def __init__(
+        self,
+        file: io.BytesIO,
+        files: bool = False,
+        as_captured: bool = False,
+        memory: dict[int, Memory] | None = None,
+    ) -> None:
         self.raw: list[memoryview] = []
         self.handles_in: list[Any] = []
         self.modules: set[str] = set()
@@ -100,6 +108,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.used: list[DefinitionRecord] = []
         self._holes = ("lazy", "file") if files else ("lazy",)
         self._as_captured = as_captured
+        self.arrays: list[Any] = []
+        self._memory = memory or {}
         self._numbers: dict[int, int] = {}
         # What stands for cells, and for what is defined elsewhere, wherever functions share it.
         self._cells: dict[int, Any] = {}
@@ -192,6 +202,10 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return self._refer(TABLE.record_of(obj, name))
         if isinstance(obj, BaseException):
             return reduced_exception(obj)
+        if is_array(obj):
+            self.arrays.append(obj)
+            if id(obj) in self._memory:
+                return reduce_view(obj, self._memory[id(obj)])
         if kind.__flags__ & HEAP_TYPE and answers_all(kind):
             return reduce_answering(obj)
         return reduce_array(obj)

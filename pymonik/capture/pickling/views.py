@@ -1,0 +1,158 @@
+"""Arrays that share memory keep it in common: an array and a view of it, two views that overlap.
+
+Enters: the arrays of one pickle. Leaves: those that overlap, each as a view of the memory that they
+lie in, which travels once. `pickle` alone makes copies of them: what is written to one would not be
+seen in the other. Arrays that only lie between each other, as columns do, stay apart.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from pymonik._pickled import pickled
+
+# Pairs of arrays that are looked at closely; beyond, lying within each other is taken for sharing.
+_PAIRS = 1000
+# Steps that NumPy may take to find out about a pair.
+_WORK = 10_000
+# What lies between the arrays travels, too: where it is more than so many times theirs, and more
+# than so many bytes, they travel apart.
+_GAPS, _SMALL = 4, 1 << 20
+
+
+class Memory(NamedTuple):
+    """Memory that arrays have in common: its bytes, and where they begin."""
+
+    whole: Any
+    begin: int
+
+
+class _Held:
+    """Shows NumPy the memory from one address to another, of arrays that it keeps alive."""
+
+    def __init__(self, begin: int, end: int, arrays: list[Any]) -> None:
+        self.arrays = arrays
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": (end - begin,),
+            "typestr": "|u1",
+            "data": (begin, False),  # nothing is written: it is only pickled as what can be
+        }
+
+
+def shared_memory(met: list[Any]) -> dict[int, Memory]:
+    """Return what arrays lie in that share memory with others, by their ids."""
+    found: dict[int, Memory] = {}
+    if len(met) < 2 or all(array.base is None for array in met):
+        return found
+    for begin, end, arrays in _overlapping(met):
+        size = end - begin
+        if size <= max(_SMALL, _GAPS * sum(array.nbytes for array in arrays)):
+            whole = sys.modules["numpy"].asarray(_Held(begin, end, arrays))
+            found.update((id(array), Memory(whole, begin)) for array in arrays)
+    return found
+
+
+def do_overlap(groups: Iterable[Iterable[Any]]) -> bool:
+    """Return whether arrays of several groups share memory."""
+    sets = [arrays_in(group) for group in groups]
+    if sum(map(bool, sets)) < 2 or all(a.base is None for arrays in sets for a in arrays):
+        return False
+    owner = {id(array): number for number, arrays in enumerate(sets) for array in arrays}
+    met = [array for arrays in sets for array in arrays]
+    return any(len({owner[id(a)] for a in arrays}) > 1 for _, _, arrays in _overlapping(met))
+
+
+def arrays_in(objects: Iterable[Any]) -> list[Any]:
+    """Return the arrays among objects that can be views of memory.
+
+    None where data frames are: they know themselves who shares what, and copy before they write.
+    """
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return []
+    seen = list(objects)
+    found = [one for one in seen if issubclass(type(one), numpy.ndarray) and can_share(one)]
+    if not found or any(knows_sharing(type(one).__module__) for one in seen):
+        return []
+    return found
+
+
+def is_array(obj: Any) -> bool:
+    """Return whether an object is an array of NumPy."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and issubclass(type(obj), numpy.ndarray)
+
+
+def knows_sharing(module: Any) -> bool:
+    """Return whether objects of a module look after the memory that they share."""
+    return type(module) is str and module.partition(".")[0] == "pandas"
+
+
+def can_share(array: Any) -> bool:
+    """Return whether an array is one that its memory and its layout tell all about."""
+    kind, plain = type(array), sys.modules["numpy"].ndarray
+    if kind.__reduce__ is not plain.__reduce__ or kind.__reduce_ex__ is not plain.__reduce_ex__:
+        return False
+    return bool(array.nbytes) and not array.dtype.hasobject
+
+
+def _overlapping(arrays: list[Any]) -> Iterator[tuple[int, int, list[Any]]]:
+    """Return from where to where arrays lie that share memory, one of which may be written."""
+    run: list[Any] = []
+    begin = end = 0
+    for low, high, array in sorted(map(_bounds, arrays), key=lambda bounds: bounds[:2]):
+        if run and low < end:
+            end = max(end, high)
+            run.append(array)
+            continue
+        if _do_share(run):
+            yield begin, end, run
+        begin, end, run = low, high, [array]
+    if _do_share(run):
+        yield begin, end, run
+
+
+def _bounds(array: Any) -> tuple[int, int, Any]:
+    low = high = array.__array_interface__["data"][0]
+    for length, stride in zip(array.shape, array.strides):
+        if stride < 0:
+            low += (length - 1) * stride
+        else:
+            high += (length - 1) * stride
+    return low, high + array.itemsize, array
+
+
+def _do_share(run: list[Any]) -> bool:
+    if len(run) < 2 or not any(array.flags.writeable for array in run):
+        return False
+    numpy: Any = sys.modules["numpy"]
+    pairs = ((a, b) for number, a in enumerate(run) for b in run[:number])
+    for count, (a, b) in enumerate(pairs):
+        try:
+            if count == _PAIRS or numpy.shares_memory(a, b, max_work=_WORK):
+                return True
+        except Exception:  # too hard to tell (its class moved with NumPy 2): taken for sharing
+            return True
+    return False
+
+
+def reduce_view(array: Any, memory: Memory) -> Any:
+    """Return how a pickle makes an array as a view of memory that travels once."""
+    offset = array.__array_interface__["data"][0] - memory.begin
+    layout = offset, array.shape, array.strides, array.dtype, array.flags.writeable
+    return view_of, (memory.whole, type(array), layout)
+
+
+@pickled
+def view_of(whole: Any, kind: Any, layout: tuple[Any, ...]) -> Any:
+    """Make an array that is a view of memory."""
+    import numpy
+
+    offset, shape, strides, dtype, is_writable = layout
+    made = numpy.ndarray.__new__(kind, shape, dtype, whole, offset, strides)
+    if not is_writable:
+        made.flags.writeable = False
+    return made
