@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from pymonik.emulator.agents.folder import ClusterFolder
 from pymonik.emulator.agents.pod import Pod
 from pymonik.emulator.agents.supervisor import WorkerSettings
 from pymonik.emulator.engine import Engine
@@ -24,12 +23,11 @@ class Pool:
         settings: WorkerSettings,
     ) -> None:
         self._engine = engine
-        # Short, because the path of a Unix socket has little more than a hundred bytes.
-        self.folder = Path(tempfile.mkdtemp(prefix="pmk-"))
+        self._folder = ClusterFolder()
         self._pods: dict[str, Pod] = {}
         names = [(p, f"{p}-{number}") for p, n in workers.items() for number in range(n)]
         for index, (partition, name) in enumerate(names):
-            folder = self.folder / str(index)
+            folder = self._folder.path / str(index)
             self._pods[name] = Pod(name, partition, folder, engine, interceptor, settings)
         engine.interrupt = self._interrupt
 
@@ -41,6 +39,11 @@ class Pool:
     def kill(self, partition: str, number: int = 0) -> None:
         """Kill one worker process."""
         self._pods[f"{partition}-{number}"].kill_worker()
+
+    @property
+    def folder(self) -> Path:
+        """The private folder of the cluster."""
+        return self._folder.path
 
     @property
     def worker_pids(self) -> list[int]:
@@ -60,7 +63,7 @@ class Pool:
         self._engine.queues.close()
         for pod in self._pods.values():
             pod.join()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._folder.remove()
 
     def _interrupt(self, name: str, task_id: str) -> None:
         pod = self._pods.get(name)
