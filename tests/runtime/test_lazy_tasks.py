@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, task
-from pymonik.runtime.executor.durations import Durations
+from pymonik.runtime.executor.calls import Durations
 from pymonik.runtime.executor.resume import Death
 
 from .trees import Host, Ticks, units_of

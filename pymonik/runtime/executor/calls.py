@@ -15,7 +15,6 @@ from pymonik.capture.definitions.shown import SHOWN
 from pymonik.capture.definitions.versions import as_seen_by, known_by
 from pymonik.runtime.executor.call_contexts import CallContexts
 from pymonik.runtime.executor.context import context
-from pymonik.runtime.executor.durations import Durations
 from pymonik.runtime.executor.feed import ArgumentReader
 from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.resume import CompletedOps, Death, Deaths
@@ -41,6 +40,28 @@ class GraphRunner(Protocol):
 
     def go_on(self, step: StepCode, number: int) -> Any:
         """Run what was taken; return the record of the call's value."""
+
+
+class Durations:
+    """Seconds of calls, by the names of tasks, as an executor has seen them: its own work only.
+
+    The middle one of the last three counts: one that was disturbed, or had to import what others
+    use, changes nothing.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[float, ...]] = {}
+
+    def observe_duration(self, name: str, seconds: float) -> None:
+        """Note how long a call took."""
+        self._last[name] = (*self._last.get(name, ())[-2:], seconds)
+
+    def expected(self, name: str) -> float | None:
+        """Return how long a call takes; None where nothing is known."""
+        known = self._last.get(name)
+        if known is None:
+            return None
+        return sorted(known)[1] if len(known) > 2 else min(known)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 Enters: this process as calls are to find it. Leaves: the same, after each call that has changed it:
 variables, working directory, module path, and what decides where text goes. A call that changed
-nothing costs a few comparisons.
+nothing costs a few comparisons. A fork that a call has made of it ends where the call does.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import logging
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-from pymonik.runtime.executor.fork import end_fork
 from pymonik.runtime.executor.state import (
     CHANGES,
     OWN_FOLDER,
@@ -95,7 +95,7 @@ class Restorer:
     def end_if_fork(self, error: BaseException | None = None) -> None:
         """End this process when it is a fork of an executor; error: what the call raised in it."""
         if self._is_fork:
-            end_fork(error)
+            _end_fork(error)
 
     def __call__(self) -> None:
         """Put back what the last call has changed."""
@@ -207,3 +207,21 @@ class Output:
 def _loggers() -> list[tuple[str, logging.Logger]]:
     loggers = logging.getLogger().manager.loggerDict
     return [(name, one) for name, one in list(loggers.items()) if isinstance(one, logging.Logger)]
+
+
+def _end_fork(error: BaseException | None) -> NoReturn:
+    """End a fork as a process of its own ends: with what it printed, and a code that tells how.
+
+    Leaves nobody: the call itself goes on in the parent, which alone answers for it.
+    """
+    code = 0
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        code = 1
+        with contextlib.suppress(BaseException):  # such as one whose text cannot be had
+            traceback.print_exception(type(error), error, error.__traceback__)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(code & 0xFF)
