@@ -1,13 +1,14 @@
 """Settings of the library, each from a `PYMONIK_…` variable; limits carry their reason.
 
 Enters: the process's environment. Leaves: one frozen `Settings`, read once; and the variables that
-steer single runs, read whenever they are asked for. There are no others.
+steer single runs, read whenever they are asked for. There are no others (`tests/test_settings.py`).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
@@ -78,12 +79,30 @@ STEERING = {
     "verbose": "1: sum up on stderr what ran",
     "cache": "the folder of kept values, in place of `values` in that of PYMONIK_CACHE_FOLDER",
 }
+# Names the descriptor of a pipe that whoever started a worker keeps open: the worker ends with it.
+# Pods have none: there the agent's own life is that of the pod.
+LIFELINE = "PYMONIK_LIFELINE"
 
 
 def steering(name: str) -> str:
     """Return what the variable of a name in `STEERING` says now; "" where it is not set."""
     assert name in STEERING
     return os.environ.get(variable(name), "")
+
+
+@contextmanager
+def steered(name: str, value: str) -> Iterator[None]:
+    """Let the variable of a name in `STEERING` have a value meanwhile."""
+    assert name in STEERING
+    before = os.environ.get(variable(name))
+    os.environ[variable(name)] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(variable(name), None)
+        else:
+            os.environ[variable(name)] = before
 
 
 def variable(name: str) -> str:

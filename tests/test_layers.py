@@ -54,6 +54,8 @@ def room_of(module: str) -> str:
 
 def _imported(module: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            raise AssertionError(f"{module} imports relative to itself, which is not followed here")
         if isinstance(node, ast.ImportFrom) and node.module in MODULES:
             submodules = (f"{node.module}.{alias.name}" for alias in node.names)
             yield from (name if name in MODULES else node.module for name in submodules)
@@ -85,12 +87,18 @@ def test_no_files_import_each_other_in_a_circle() -> None:
     assert [sorted(circle) for circle in circles if len(circle) > 1] == []
 
 
-def test_only_who_speaks_to_a_cluster_imports_grpc() -> None:
+def test_only_who_speaks_to_a_cluster_imports_grpc_and_armonik() -> None:
     speakers = {"backend", "runtime.worker", "emulator"}
-    imports = re.compile(r"^\s*(?:import|from) (?:grpc|google)\b", re.MULTILINE)
-    others = [module for module in MODULES if room_of(module) not in speakers]
-    texts = {module: MODULES[module].read_text(encoding="utf-8") for module in others}
-    assert [module for module, text in texts.items() if imports.search(text)] == []
+    # They take and give objects of ArmoniK that users know: its `TaskOptions`, its statuses.
+    known = {"pymonik.values.options", "pymonik.analysis.session.look"}
+    imports = re.compile(r"^\s*(?:import|from) (grpc|google|armonik)\b", re.MULTILINE)
+    found = {
+        (module, name)
+        for module, path in MODULES.items()
+        for name in imports.findall(path.read_text(encoding="utf-8"))
+        if room_of(module) not in speakers
+    }
+    assert found == {(module, "armonik") for module in known}
 
 
 def test_class_names_are_unique() -> None:
@@ -101,3 +109,11 @@ def test_class_names_are_unique() -> None:
         if isinstance(node, ast.ClassDef)
     )
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_files_of_one_floor_have_names_of_their_own() -> None:
+    # But in parallel folders of one room, such as `services/` and `state/` of the emulator.
+    rooms = {(room_of(module), module.rpartition(".")[2]) for module in MODULES}
+    names = Counter((FLOOR[room], name) for room, name in rooms if room in FLOOR)
+    twice = {name for (_, name), count in names.items() if count > 1}
+    assert twice == {"events"}  # the two ends of one stream

@@ -23,6 +23,7 @@ from pymonik.cli.full_run import ExecutionTrace, trace_execution
 from pymonik.graph.ir import CallSpec, Put
 from pymonik.plan.plan import Plan
 from pymonik.runs.record import RunRecord
+from pymonik.settings import steered
 
 
 class ScriptFailed(Exception):
@@ -171,16 +172,12 @@ def _as_main(script: str, args: Sequence[str], module: bool) -> Iterator[None]:
 @contextmanager
 def _dry() -> Iterator[None]:
     """Let clients record, and send nothing."""
-    backend = os.environ.get("PYMONIK_BACKEND")
-    os.environ["PYMONIK_BACKEND"] = "dry-run"
     DryRunBackend.shows_requests = False
     try:
-        yield
+        with steered("backend", "dry-run"):
+            yield
     finally:
         DryRunBackend.shows_requests = True
-        os.environ.pop("PYMONIK_BACKEND")
-        if backend is not None:
-            os.environ["PYMONIK_BACKEND"] = backend
 
 
 def own_traceback(error: BaseException) -> str:

@@ -7,7 +7,6 @@ who wanted what is part of the graph.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from pymonik.graph.target import Target
 from pymonik.plan.plan import Plan, Source
 from pymonik.plan.unit import Unit
 from pymonik.runtime.host.observer import Observer
-from pymonik.settings import settings
+from pymonik.settings import settings, steered
 from pymonik.values.outcome import Failure
 
 
@@ -173,14 +172,9 @@ class _Between:
 def trace_execution() -> Iterator[ExecutionTrace]:
     """Run clients on the embedded engine, and keep what they submit."""
     trace = ExecutionTrace()
-    before = os.environ.get("PYMONIK_BACKEND")
-    os.environ["PYMONIK_BACKEND"] = "local"
     OBSERVERS.append(lambda backend: _Between(backend, trace))
     try:
-        yield trace
+        with steered("backend", "local"):
+            yield trace
     finally:
         OBSERVERS.pop()
-        if before is None:
-            del os.environ["PYMONIK_BACKEND"]
-        else:
-            os.environ["PYMONIK_BACKEND"] = before

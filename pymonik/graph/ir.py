@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pymonik.graph.arguments import ARGUMENTS, sources_of
+from pymonik.graph.call_spec import CallSpec
 from pymonik.graph.nodes import (
     Call,
     Element,
@@ -28,7 +29,6 @@ from pymonik.graph.nodes import (
     line_of,
     original_of,
 )
-from pymonik.graph.spec import CallSpec
 from pymonik.graph.verbs import Column
 
 __all__ = [

@@ -17,7 +17,7 @@ from pymonik.values.location import known_at
 if TYPE_CHECKING:
     from weakref import ref
 
-    from pymonik.graph.spec import CallSpec
+    from pymonik.graph.call_spec import CallSpec
     from pymonik.values.content import Content
     from pymonik.values.location import Location
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, Task, TaskOptions
+from pymonik.graph.call_spec import CallSpec
 from pymonik.graph.columns import Const, Gather, Range, Same, Values
 from pymonik.graph.ir import Call, Map, Put, StandIn, Step
 from pymonik.graph.nodes import ValueState
 from pymonik.graph.slots import ListOf, Ref, Template
-from pymonik.graph.spec import CallSpec
 from tests.graph.programs import inc, total
 
 ROOT = Path(__file__).parents[2] / "pymonik"

@@ -19,7 +19,7 @@ from armonik.protogen.common.objects_pb2 import Empty
 from armonik.protogen.common.worker_common_pb2 import HealthCheckReply
 from armonik.protogen.worker.worker_service_pb2_grpc import WorkerStub
 
-from pymonik.runtime.worker.server import LIFELINE
+from pymonik.settings import LIFELINE
 
 REPLY_LIMIT = 4 * 1024 * 1024
 """What grpc-dotnet lets an agent receive of its worker in one message."""

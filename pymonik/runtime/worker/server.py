@@ -20,13 +20,10 @@ from types import FrameType
 from urllib.parse import urlsplit
 
 from pymonik._pickled import public
-from pymonik.settings import settings
+from pymonik.settings import LIFELINE, settings
 
 logger = logging.getLogger("pymonik.worker")
 
-# Names the descriptor of a pipe, which whoever started this worker keeps open: the worker ends with
-# it. Pods have none: there the agent's own life is that of the pod.
-LIFELINE = "PYMONIK_LIFELINE"
 # Threads answer health checks while one of them runs a task.
 _THREADS = 8
 _OPTIONS = (
