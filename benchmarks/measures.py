@@ -46,6 +46,8 @@ WIDTH = 8
 LIBRARY = "numpy"
 METG_SECONDS = 45.0
 """How long a search may take: 5 s are usual, more means that others use the cores."""
+LEAST_STEPS = 10
+"""Shorter graphs, of quick runs, are never half efficient: granularity without work, unsearched."""
 _fresh_number = count(1)
 
 
@@ -181,6 +183,8 @@ def _metg(peer: Peer, call: Callable[[int], list[int]], wanted: list[int], steps
             raise metg.Unsteady(f"no end of the search in {METG_SECONDS:g} s")
         return metg.measure(run, kernel, work, WIDTH * steps, peer.workers)
 
+    if steps < LEAST_STEPS:
+        return sample(1).granularity * 1e6
     return metg.search(sample, kernel) * 1e6
 
 
