@@ -1,6 +1,6 @@
-"""What arithmetic is set to: the context of `decimal`, and what NumPy does about errors of floats.
+"""What arithmetic is set to: the context of `decimal`, what NumPy does about errors, how it prints.
 
-Enters: this thread. Leaves: its settings in plain types, which another process can take over. Both
+Enters: this thread. Leaves: its settings in plain types, which another process can take over. They
 belong to the context of a thread, and either module may not be loaded: then nothing was set.
 """
 
@@ -16,15 +16,28 @@ class Arithmetic(NamedTuple):
     """Settings that differ from what a new process has; None where none do.
 
     decimals: fields of a context, and the names of the signals that are trapped. float_errors: what
-    NumPy does about each kind of error.
+    NumPy does about each kind of error. printing: how it writes
+    arrays, but for functions.
     """
 
     decimals: tuple[Any, ...] | None = None
     float_errors: tuple[tuple[str, str], ...] | None = None
+    printing: tuple[tuple[str, Any], ...] | None = None
 
 
 DEFAULT = Arithmetic()
 _FLOAT_ERRORS = (("divide", "warn"), ("invalid", "warn"), ("over", "warn"), ("under", "ignore"))
+_PRINTING: dict[str, Any] = {
+    "edgeitems": 3,
+    "floatmode": "maxprec",
+    "infstr": "inf",
+    "linewidth": 75,
+    "nanstr": "nan",
+    "precision": 8,
+    "sign": "-",
+    "suppress": False,
+    "threshold": 1000,
+}
 
 
 def arithmetic() -> Arithmetic:
@@ -37,7 +50,10 @@ def arithmetic() -> Arithmetic:
     if hasattr(numpy, "geterr"):  # not while it is being imported
         errors = tuple(sorted(numpy.geterr().items()))
         float_errors = None if errors == _FLOAT_ERRORS else errors
-    return Arithmetic(decimals, float_errors)
+    options = _print_options()
+    shown = tuple((name, value) for name, value in (options or {}).items() if name in _PRINTING)
+    printing = None if options is None or dict(shown) == _PRINTING else shown
+    return Arithmetic(decimals, float_errors, printing)
 
 
 def glance() -> tuple[Any, ...]:
@@ -48,18 +64,25 @@ def glance() -> tuple[Any, ...]:
         context = module.getcontext()
         prec, rounding, traps = context.prec, context.rounding, context.traps
     if "numpy" not in modules:
-        return prec, rounding, traps, None
+        return prec, rounding, traps, None, None
     variable = getattr(sys.modules.get("numpy._core.umath"), "_extobj_contextvar", None)
     if variable is not None:  # NumPy 2: immutable, and another one when it is set
-        return prec, rounding, traps, variable.get(None)
+        return prec, rounding, traps, variable.get(None), _print_options()
     numpy: Any = sys.modules.get("numpy")
-    return prec, rounding, traps, numpy.geterr() if hasattr(numpy, "geterr") else None
+    return prec, rounding, traps, numpy.geterr() if hasattr(numpy, "geterr") else None, None
 
 
 def kept(seen: tuple[Any, ...]) -> tuple[Any, ...]:
     """Copy what `glance` has returned."""
-    prec, rounding, traps, errors = seen
-    return prec, rounding, None if traps is None else dict(traps), errors
+    prec, rounding, traps, *of_numpy = seen
+    return prec, rounding, None if traps is None else dict(traps), *of_numpy
+
+
+def _print_options() -> dict[str, Any] | None:
+    """Return how arrays are written; None where this is not of a context, as before NumPy 2.1."""
+    variable = getattr(sys.modules.get("numpy._core.printoptions"), "format_options", None)
+    options: dict[str, Any] | None = None if variable is None else variable.get(None)
+    return options
 
 
 def set_arithmetic(wanted: Arithmetic) -> None:
@@ -80,6 +103,10 @@ def set_arithmetic(wanted: Arithmetic) -> None:
         import numpy
 
         numpy.seterr(**dict(wanted.float_errors or _FLOAT_ERRORS))  # type: ignore[arg-type]
+    if wanted.printing is not None:
+        import numpy
+
+        numpy.set_printoptions(**dict(wanted.printing))
 
 
 def _fields(context: Any) -> tuple[Any, ...]:

@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pymonik.system.arithmetic import Arithmetic, arithmetic, glance, kept
+from pymonik.system.process_settings import ProcessSettings, process_settings
 
 # A warnings filter in plain types: action, message, category, module, line.
 Filter = tuple[str, Any, str, Any, int]
@@ -38,6 +39,7 @@ class Surroundings(NamedTuple):
     recursion: int
     arithmetic: Arithmetic
     levels: tuple[tuple[str, int], ...]
+    process: ProcessSettings
 
 
 class Changes(NamedTuple):
@@ -54,6 +56,7 @@ class Changes(NamedTuple):
     recursion: int | None = None
     arithmetic: Arithmetic | None = None
     levels: tuple[tuple[str, int], ...] | None = None
+    process: ProcessSettings | None = None
 
 
 NO_CHANGES = Changes()
@@ -72,6 +75,7 @@ def surroundings() -> Surroundings:
         sys.getrecursionlimit(),
         arithmetic(),
         _levels(),
+        process_settings(),
     )
 
 
@@ -84,21 +88,21 @@ class SurroundingsWatch:
         self._known: dict[Changes, Changes] = {}
         self._current: Changes | None = None
         self._seen = _copy(self._look())
-        self._levels = self.base.levels
+        self._slow = self.base.levels, self.base.process
         self._is_due = False
 
     def look_again(self) -> None:
-        """Let the next call look at what takes a while: the levels of loggers."""
+        """Let the next call look at what takes a while: the levels of loggers, the locale."""
         self._is_due = True
 
     def changes(self) -> Changes | None:
         """Return what is different now, None for nothing: one object as long as it is the same."""
         seen = self._look()
         is_due, self._is_due = self._is_due, False
-        if seen != self._seen or (is_due and self._levels != _levels()):
+        if seen != self._seen or (is_due and self._slow != (_levels(), process_settings())):
             self._seen = _copy(seen)
             now = surroundings()
-            self._levels = now.levels
+            self._slow = now.levels, now.process
             changes = difference(self.base, now)
             same = changes == NO_CHANGES
             self._current = None if same else self._known.setdefault(changes, changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import locale
 import logging
 import os
 import socket
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pymonik import task
+from pymonik import Task, task
 
 from .conftest import HERE, Connect
 
@@ -372,3 +373,58 @@ def test_a_default_timeout_of_sockets_ends_no_executor(
             assert len({executor.invoke().get() for _ in range(4)}) == 1
     finally:
         socket.setdefaulttimeout(before)
+
+
+# ----- settings of the process
+
+
+@task
+def settings_here() -> tuple[str, int, float | None]:
+    return locale.setlocale(locale.LC_ALL), int(digits_limit()), socket.getdefaulttimeout()
+
+
+def digits_limit() -> int:
+    return int(getattr(sys, "get_int_max_str_digits", int)())
+
+
+@task
+def set_others() -> None:
+    locale.setlocale(locale.LC_ALL, "C")
+    socket.setdefaulttimeout(1)
+
+
+def test_locale_digits_and_timeouts_are_as_where_the_call_was_made(
+    connect: Connect, backend: str
+) -> None:
+    before = locale.setlocale(locale.LC_ALL), digits_limit(), socket.getdefaulttimeout()
+    try:
+        with connect(workers=1):
+            assert settings_here.invoke().get() == before
+            locale.setlocale(locale.LC_ALL, "POSIX" if "UTF" in before[0] else "C.UTF-8")
+            locale.setlocale(locale.LC_TIME, "C")
+            if hasattr(sys, "set_int_max_str_digits"):
+                sys.set_int_max_str_digits(0)
+            socket.setdefaulttimeout(7)
+            now = locale.setlocale(locale.LC_ALL), digits_limit(), 7
+            assert now != before
+            assert settings_here.invoke().get() == now
+            if backend == "local":  # inline, the process is the program's own
+                set_others.invoke().get()
+            assert settings_here.invoke().get() == now
+            assert (locale.setlocale(locale.LC_ALL), socket.getdefaulttimeout()) == (now[0], 7)
+    finally:
+        locale.setlocale(locale.LC_ALL, before[0])
+        if hasattr(sys, "set_int_max_str_digits"):
+            sys.set_int_max_str_digits(before[1])
+        socket.setdefaulttimeout(before[2])
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.1.0", reason="one for all threads")
+def test_arrays_are_written_as_where_the_call_was_made(connect: Connect) -> None:
+    with connect(workers=1):
+        write = Task(lambda: str(np.array([1 / 3])), func_name="write")
+        before = write.invoke()
+        with np.printoptions(precision=2):
+            short = write.invoke()
+        found = [handle.get() for handle in (before, short, write.invoke())]
+        assert found == ["[0.33333333]", "[0.33]", "[0.33333333]"]

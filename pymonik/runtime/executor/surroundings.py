@@ -16,6 +16,7 @@ from pymonik.runtime.executor.call_contexts import CallContexts
 from pymonik.runtime.executor.logs import use_levels
 from pymonik.runtime.executor.restorer import Restorer
 from pymonik.system.arithmetic import DEFAULT
+from pymonik.system.process_settings import set_process
 from pymonik.system.surroundings import (
     NO_CHANGES,
     Changes,
@@ -86,7 +87,12 @@ def moved(
     watch: SurroundingsWatch | None, unit: Unit, restore: Restorer, contexts: CallContexts
 ) -> Iterator[None]:
     """Be in the surroundings of a unit for as long as the block runs, in the user's own process."""
-    if watch is None or watch.changes() is unit.surroundings:
+    if watch is None:
+        yield
+        return
+    is_there = watch.changes() is unit.surroundings
+    watch.look_again()  # this was no call that is recorded
+    if is_there:
         yield
         return
     now, path = surroundings(), list(sys.path)
@@ -116,3 +122,4 @@ def _set_small(wanted: Surroundings) -> None:
         with contextlib.suppress(RecursionError):  # lower than what is on the stack now
             sys.setrecursionlimit(wanted.recursion)
     set_filters(wanted.filters)
+    set_process(wanted.process)
