@@ -71,6 +71,8 @@ class ArrivalWait:
                 unexpected.append(value)
             return bool(unexpected)
 
+        # `is_over` is asked with the condition held: what comes while it is asked wakes this
+        # thread.
         with watching(backend, self._on_progress), arrivals.changed:
             if not arrivals.changed.wait_for(
                 lambda: is_over() or arrivals.problem or is_lost(), left
@@ -78,6 +80,7 @@ class ArrivalWait:
                 raise late(timeout, awaited())
             if not is_over():
                 raise arrivals.problem or lost(*unexpected[0])
+        # The condition is free again: values that have come are stored on a disk here.
         self._arrived()
 
     def is_lost(self, node: Any, index: int) -> bool:

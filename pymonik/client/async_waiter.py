@@ -92,9 +92,11 @@ class AsyncWaiter:
 def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[Any], Any], value: Any) -> None:
     """Call a function in an event loop, from any thread, unless the loop has been closed."""
     with contextlib.suppress(RuntimeError):  # the loop is closed
+        # Futures and queues of asyncio are of the thread of their loop; this is one of callbacks.
         loop.call_soon_threadsafe(function, value)
 
 
 def _resolve(ended: asyncio.Future[None]) -> None:
+    # The coroutine may have been cancelled while its call ended.
     if not ended.done():
         ended.set_result(None)

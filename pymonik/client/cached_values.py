@@ -41,6 +41,7 @@ class CachedValues:
             from pymonik.cache.lookup import CacheLookup
             from pymonik.cache.store import ValueStore
 
+            # Values of a cluster stay there, in its session.
             store = ValueStore() if self._engine.traits.is_here else None
             self._cache = CacheLookup(store, self._made_elsewhere)
         self._cut = self._cache.without(graph)

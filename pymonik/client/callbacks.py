@@ -42,6 +42,8 @@ class Callbacks:
             return
         with self._lock:
             if self._thread is None:
+                # A daemon: who is to wait for callbacks is decided where clients are closed
+                # (`drain`).
                 thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 thread.start()
                 self._thread = thread
@@ -53,6 +55,7 @@ class Callbacks:
 
     def drain(self) -> None:
         """Wait until what was put so far has been called."""
+        # A callback that waited for callbacks would wait for itself.
         if self._thread is None or self.runs_here:
             return
         called = threading.Event()

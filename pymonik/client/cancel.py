@@ -77,6 +77,7 @@ def cancel_pending(recorder: Recorder, node: Call, index: int) -> None:
     failure = Failure(
         "cancelled", "it was cancelled before it was sent", node.spec.name, node.where
     )
+    # An element of a map: the others stay, and what depends on it fails when it runs.
     if node.n is not None and node.n > 1:
         recorder.give_up(node, index, failure)
         return

@@ -76,6 +76,7 @@ class LazyBackend:
     def __init__(self, name: str, open_backend: Callable[[str], Backend]) -> None:
         self.name = name
         self.backend: Backend | None = None
+        # The third in the order of `state`.
         self.opening = fork_safe(threading.RLock())
         self._open_backend = open_backend
         self._process = os.getpid()
@@ -110,6 +111,7 @@ class LazyBackend:
         if self.backend is None:
             self.open()
         assert self.backend is not None
+        # Asked at each use: code of C may fork, too, and calls no hook of Python.
         if self._process != os.getpid():
             raise BackendError(
                 f"this client was opened by process {self._process}, from which this one was "

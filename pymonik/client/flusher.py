@@ -33,6 +33,7 @@ class Flushers:
             with self._lock:
                 flusher = self._current
                 if flusher is None or not flusher.is_alive():
+                    # It belongs to who has begun it: only that wait raises what it raises.
                     is_ours, flusher = True, _Flusher(flush)
                     self._current = flusher
                     flusher.start()
@@ -48,6 +49,7 @@ class _Flusher(threading.Thread):
     """One flush, in the context of the thread that asked for it first."""
 
     def __init__(self, flush: Callable[[], None]) -> None:
+        # A daemon: a request that is never answered must not keep the program from its end.
         super().__init__(name="pymonik-flush", daemon=True)
         self._flush = flush
         self._context = contextvars.copy_context()

@@ -28,11 +28,14 @@ class Handled:
         if type(record) is Failure:
             self._marks.update((record.mark, *record.beside))
             if record.path:
+                # With the node, which so lives on: another would get its address, and its place
+                # here.
                 self._below[id(node), index] = (node, index)
 
     def unseen(self, failures: Iterable[Failure]) -> Iterator[Failure]:
         """Return the failures that no user has seen."""
         left = [f for f in failures if f.kind != "cancelled" and f.mark not in self._marks]
+        # The usual case: walking back through the graph is for programs that have failed.
         if not left:
             return
         marks, sites = self._led_to()

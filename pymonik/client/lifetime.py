@@ -89,6 +89,8 @@ class Lifetime:
             self._submitter.flush()
             leaves = self._engine.backend is None or self._leaves_work_behind()
             is_done = False
+            # Callbacks record calls, whose values have callbacks: until a round in which there were
+            # none.
             while not is_done:
                 if not leaves:
                     self._arrivals.wait(self.is_idle, None, awaited=self._notifier.watched)
@@ -145,6 +147,8 @@ class Lifetime:
     def _cancel_all(self, error: BaseException | None) -> None:
         backend = self._engine.opened()
         done, total = backend.progress()
+        # What does not answer takes no order to cancel either: each request would be tried to the
+        # end.
         if isinstance(error, ClusterError) and error.is_outage:
             logger.warning("nothing is cancelled: what was sent goes on without this client")
             return
@@ -215,6 +219,7 @@ class Lifetime:
 
 def _end_open_clients() -> None:
     """End the sessions of clients that were made without a block: nothing else would."""
+    # References: walked while clients end, the dictionary itself would change its size.
     for reference in _OPEN.keyrefs():
         lifetime = reference()
         if lifetime is not None:

@@ -59,5 +59,6 @@ class Names:
         """Return names that went with no plan yet, with the values that they are of."""
         if not self._given:  # the usual case
             return []
+        # One step of Python: no thread adds a name in the middle of it.
         names = list(self._given.items())
         return [named_value(name, h) for name, h in names if name not in self._sent]

@@ -122,13 +122,13 @@ class Notifier:
             arrived()
             return
         backend = self._engine.opened()
-        is_wanted = [False]
+        is_wanted = False
         entry = (arrived, node, handle._index)
 
         def add() -> bool:
             if not outputs.watch(output, place, arrived):
                 return False
-            if not is_wanted[0]:  # it is looked for below
+            if not is_wanted:  # it is looked for below
                 return True
             # A host does this when it has time, maybe behind the end of the unit.
             self._unplanned.append(entry)
@@ -140,7 +140,7 @@ class Notifier:
 
         backend.traits.arrivals.watch(add, arrived)
         backend.want([location_of(handle)])
-        is_wanted[0] = True
+        is_wanted = True
         self._unplanned.append(entry)
         self._tell_lost()
 

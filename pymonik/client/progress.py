@@ -103,6 +103,8 @@ def _watching(backend: Backend, on_progress: Callable[[Progress], object] | None
             began=before,
         )
 
+    # A thread of its own: the one that waits sleeps on a condition, and calls nothing of the
+    # user's.
     watcher = threading.Thread(target=_watch, args=(look, on_progress, over), daemon=True)
     watcher.start()
     try:

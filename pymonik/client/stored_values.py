@@ -71,6 +71,7 @@ class StoredValues:
         SourceChangedError.
         """
         with self._state.lock:
+            # The lock: a flush stores the same contents, and the same file is to be read once.
             content = self._arguments.file(mat, force)
             self._uploaded[mat.content_hash] = content
             mat.result_id = self._engine.opened().traits.objects.store(content, force)

@@ -128,6 +128,7 @@ class Submitter:
         return TURN
 
     def _flush(self, around: ExitStack | None) -> None:
+        # From now on calls look again at what functions see: all before it is of one moment.
         self._recorder.specs.begin_moment()
         nodes = self.take()
         # A finalizer of the user's may flush where this thread compiles: it comes too early.
@@ -138,6 +139,7 @@ class Submitter:
         began = time.perf_counter()
         self._cached_values.keep()
         backend = self._engine.opened()
+        # Only a first plan finds no executors: they stay.
         if not self.stats.submissions:
             self._prestart(backend, nodes)
         self._state.is_compiling = True
@@ -149,7 +151,7 @@ class Submitter:
             try:
                 self._bind(plan, len(nodes))
                 self._state.is_compiling = False
-                if nodes:
+                if nodes:  # else it has late names only
                     self._note(plan, time.perf_counter() - began)
                 if around is not None:
                     around.enter_context(watching(backend, self._on_progress))
@@ -196,6 +198,7 @@ class Submitter:
         backend = self._engine.backend
         if backend is not None:
             changed = backend.traits.arrivals.changed
+            # Held, so that no wait which has just looked sleeps on.
             with changed:
                 changed.notify_all()
 
@@ -206,7 +209,9 @@ def _fail_unsent(plan: Plan, backend: Backend, error: BaseException) -> None:
     arrivals = backend.traits.arrivals
     with arrivals.changed:
         for unit in plan.units:
+            # What is expected was sent before the error: it comes, or is aborted, like all else.
             if unit.outputs.missing and not arrivals.expects(unit.outputs):
                 why = f"it was not sent: {error!r}"
                 due += unit.outputs.fail(Failure("cancelled", why, unit.name))
+    # Without the condition: what is called here may ask for other values.
     call_back(due)

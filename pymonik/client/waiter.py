@@ -64,6 +64,8 @@ class Waiter:
             moved = range(indexes.start + node.offset, indexes.stop + node.offset, indexes.step)
             is_coming = any(outputs.missing for outputs in location.outputs_of(moved))
             if is_coming:
+                # All runs are asked for before any of them is waited for: their values come
+                # together.
                 self._engine.opened().want(location.split(moved))
             open_ones = OpenRecords(node, location, moved)
             if is_coming or not open_ones.is_none():
@@ -91,6 +93,7 @@ class Waiter:
         for node, indexes, _ in runs:
             moved = range(indexes.start + node.offset, indexes.stop + node.offset, indexes.step)
             records = node.location.records(moved)
+            # Immediates alone: no failure among them that would have to be noted, and none to load.
             if node.location.is_plain(moved):
                 result += records
                 continue
@@ -134,6 +137,7 @@ class Waiter:
         self._want(handles)
         while open_ones:
             self._arrivals.wait(is_over, timeout, end, awaited)
+            # Asked once each: one that ends in between is to be in one of the lists, not in both.
             states = [(handle, is_settled(handle)) for handle in open_ones]
             open_ones = [handle for handle, known_at in states if not known_at]
             yield from [handle for handle, known_at in states if known_at]

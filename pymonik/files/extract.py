@@ -76,6 +76,7 @@ class _Extraction:
             last = name.encode()
             self._unpack(member, name)
         self._make_links()
+        # From the inside out: a folder that is read-only would take nothing any more.
         for name, mode in reversed(self._folders.items()):
             os.chmod(os.path.join(self._root, name), mode)
         return self._digest.hexdigest()
@@ -102,6 +103,7 @@ class _Extraction:
 
     def _write(self, member: zipfile.ZipInfo, path: str, mode: int) -> bytes:
         digest = hashlib.sha256()
+        # Neither an existing file nor a link is written through, whatever the archive says.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with open(descriptor, "wb") as target, self._archive.open(member) as content:
             while chunk := content.read(CHUNK):

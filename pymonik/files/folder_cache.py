@@ -56,6 +56,8 @@ class Cache:
         while True:
             lock = Lock(self._lock(key), shared=True)
             try:
+                # The time of the last use; and the proof that the folder is whole: `size` comes
+                # last.
                 os.utime(self._entry(key) / "size")
                 return Held(self._entry(key) / "content", fresh, lock)
             except FileNotFoundError:
@@ -63,6 +65,8 @@ class Cache:
             except BaseException:
                 lock.release()
                 raise
+            # Exclusive while it is made; shared again behind it, since others may wait to use it.
+            # In between somebody may prune it: then all of this begins anew.
             with Lock(self._lock(key)):
                 if not (self._entry(key) / "size").exists():
                     remove_tree(self._entry(key))  # somebody tampered with it
@@ -80,6 +84,7 @@ class Cache:
         """Delete what was used least recently until the rest fits, and what dead builders left."""
         sized = [(entry, *_age_and_size(entry)) for entry in _children(self.root / "entries")]
         total = sum(size for _, _, size in sized)
+        # The least recently used first; those in use are skipped, since their locks are held.
         for entry, _, size in sorted(sized, key=lambda item: item[1]):
             if total <= self.max_bytes:
                 break
@@ -95,6 +100,7 @@ class Cache:
             fill(part / "content")
             (part / "size").write_text(str(tree_bytes(part / "content")))
             self._entry(key).parent.mkdir(exist_ok=True)
+            # One step: nobody finds an entry that is only in part there.
             part.rename(self._entry(key))
         except BaseException:
             remove_tree(part)
@@ -102,12 +108,14 @@ class Cache:
 
     def _delete(self, key: str) -> bool:
         try:
+            # Who holds it uses the entry, or makes it: there is nothing to wait for.
             lock = Lock(self._lock(key), wait=False)
         except BusyError:
             return False
         with lock:
             part = self._part(key)
             part.parent.mkdir(exist_ok=True)
+            # Renamed first: removing takes a while, and somebody may be killed in the middle of it.
             with contextlib.suppress(FileNotFoundError):
                 self._entry(key).rename(part)
                 remove_tree(part)

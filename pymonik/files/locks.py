@@ -40,6 +40,8 @@ class Lock:
 
     def remove(self) -> None:
         """Remove the lock's file while holding it exclusively, and release it."""
+        # Before it is released: who has waited for it sees that its file is gone, and takes a new
+        # one.
         self.path.unlink(missing_ok=True)
         self.release()
 
@@ -65,6 +67,7 @@ class Lock:
 
 
 def _lock(path: Path, operation: int) -> int:
+    # Not inherited: a child would hold the lock on, as long as it lives.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, operation)

@@ -186,6 +186,7 @@ def _frozen(mat: Materialize) -> Buffer:
             frozen: Buffer = b""
         else:
             with (
+                # Mapped, not read: what is frozen here may be larger than what is free of memory.
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
                 memoryview(mapped) as view,
             ):

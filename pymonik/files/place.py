@@ -25,7 +25,9 @@ from pymonik.files.locks import Lock
 from pymonik.files.materialize import Materialize
 from pymonik.files.tree import CHUNK, MODE_BITS, file_hash, is_inside, tree_hash
 
+# Of a file whose source had no permission bits that are known: as `open` would make it.
 DEFAULT_MODE = 0o644
+# The identity of a path where nothing is.
 ABSENT = "absent"
 # An extended attribute, where the file system has them.
 _MARK = "user.pymonik"
@@ -47,6 +49,8 @@ def place(mat: Materialize, content: Content, root: Path, locks: Path | None = N
         with Lock((locks or cache_folder() / "locks") / name) as lock:
             if not is_in_place(mat, target):
                 _replace(mat, content, target, lock)
+            # A note says what is ours at an absolute path, and has to stay; other locks leave no
+            # file.
             if not lock.read():
                 lock.remove()
     except (OSError, ArchiveError) as error:

@@ -24,6 +24,7 @@ def make_folder(path: Path, to_read: bool = True) -> Path:
         make_folder_above(path)
         try:
             path.mkdir(mode=FOLDER)
+            # The umask may have taken bits that this user needs.
             os.chmod(path, FOLDER)
         except FileExistsError:  # another process has made it just now
             pass

@@ -44,11 +44,13 @@ class TreeDigest:
     """Accumulates the hash of a tree; members arrive in the order of `entries`."""
 
     def __init__(self) -> None:
+        # A number of its own: another way to count members is never taken for this one.
         self._hash = hashlib.sha256(b"pymonik tree 1\n")
 
     def add(self, name: str, kind: str, mode: int, content: bytes) -> None:
         """Count one member in; `content` is a file's SHA-256, a link's target, or empty."""
         encoded = name.encode()
+        # Lengths come first: no two trees run together into the same bytes.
         self._hash.update(b"%s %o %d %d\n" % (kind.encode(), mode, len(encoded), len(content)))
         self._hash.update(encoded + content)
 

@@ -18,7 +18,9 @@ import struct
 from typing import Any, NamedTuple
 from zlib import crc32
 
+# The element and the step of the call that has recorded the graph.
 _BEGUN = struct.Struct("<qq")
+# The length of a pickle, and its checksum.
 _HEAD = struct.Struct("<II")
 
 
@@ -64,6 +66,7 @@ class ActivationLog:
     def cut(self, mark: Mark) -> None:
         """Let the log end where it has ended before."""
         self.mark = mark
+        # Last: an executor that dies before has not noted the entry.
         self._numbers[self._place] = mark.size
 
 

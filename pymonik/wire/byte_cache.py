@@ -55,6 +55,7 @@ class ByteCache(Generic[T]):
         self._misses += 1
         self._values[key] = (made, size)
         self._bytes += size
+        # The last one stays even where it is larger than all: it is about to be used.
         while self._bytes > self._limit and len(self._values) > 1:
             _, (_, dropped) = self._values.popitem(last=False)
             self._bytes -= dropped

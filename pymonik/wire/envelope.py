@@ -32,7 +32,10 @@ WIRE_VERSION = 2
 DIGEST_SIZE = 20
 PAYLOAD, CONTENT, PACK, ASSEMBLY, NAMES = range(1, 6)
 
+# Little-endian, no padding but the one byte that is spare: the same bytes on all machines. The last
+# two: how long the signature is, and how many buffers there are.
 _HEADER = struct.Struct(f"<4sBBBx{DIGEST_SIZE}s{DIGEST_SIZE}sHI")
+# 8 bytes, of the body and of each buffer: values of more than 4 GiB have room.
 _LENGTH = struct.Struct("<Q")
 _MAGIC = b"PYMK"
 MAGIC_SIZE = len(_MAGIC)
@@ -271,6 +274,7 @@ def _load(envelope: Envelope) -> Any:
 
 
 def _expect(envelope: Envelope, *kinds: int) -> None:
+    # Records alone could be read, but their contents are pickles, and code in them is of one minor.
     if envelope.minor != sys.version_info.minor:
         raise WireError(
             f"an object was stored by Python 3.{envelope.minor}, and this is Python "

@@ -24,6 +24,7 @@ from pymonik.wire import records
 
 # Bytes: a cluster keeps the text in the row of the task, and copies it to its dependents.
 LIMIT = 4096
+# It stands before what is for the client; the number is the version of what follows.
 _ANY_MARK = "\npymonik:"
 _MARK = _ANY_MARK + "2:"
 # Characters that are for people; the rest is for the client.

@@ -111,6 +111,7 @@ class Encoder:
         dead, self._dead = self._dead, []
         buffer = io.BytesIO()
         pickler = pickle.Pickler(buffer, 5)
+        # Looked up by type, in C: `reducer_override` would be called for each object.
         pickler.dispatch_table = self._table
         self._files = []
         self._fresh = []
@@ -133,6 +134,7 @@ class Encoder:
         return _received_file, (len(self._files) - 1,)
 
     def _content(self, content: Content) -> Any:
+        # What is small costs less to send again than to remember on both sides.
         if not self._remember or content.size <= settings().blob_size:
             return Content, (content.data, content.buffers)
         key = id(content)
@@ -146,6 +148,7 @@ class Encoder:
 
     def _forget(self, key: int, ref: weakref.ref[Content]) -> None:
         entry = self._known.get(key)
+        # Another content may have got the address, and the entry, before this was called.
         if entry is not None and entry[0] is ref:
             self._dead.append(entry[1])
             del self._known[key]

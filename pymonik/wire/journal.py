@@ -32,8 +32,11 @@ from pymonik.wire.shared_log import SharedLog, SharedLogReader
 
 logger = logging.getLogger("pymonik.host")
 
+# Twelve numbers of 8 bytes, named below.
 _NUMBERS = 96
+# Room for 16 000 numbers: what does not go in any more is reported at once.
 _SIZE = 1 << 18
+# The second half has the log of activations.
 _WITH_LOG = 2 * _SIZE
 ELEMENT, STEP, DEADLINE, UNIT, ELEMENTS, _, STEPS, _, FIRST, BEGUN, LOG, IDLE = range(12)
 # A step that ended, and whose value is nowhere but in the executor's memory.
@@ -103,12 +106,14 @@ class JournalPage:
 
     def begin(self, unit: int, first: int) -> None:
         """Note that a unit starts, or goes on behind a report, at an element."""
+        # First: who looks meanwhile sees that the page was begun anew, and tries again.
         self.numbers[BEGUN] += 1
         self._elements.begin(0, _key(unit, first))
         self._steps.begin(0, 0)
         self._has_steps = False
         self.numbers[ELEMENT] = self.numbers[FIRST] = first
         self.numbers[STEP] = self.numbers[DEADLINE] = self.numbers[LOG] = 0
+        # Last: from here on what stands there is charged to this unit.
         self.numbers[UNIT] = unit
 
     def add(self, record: Any) -> bool:

@@ -132,6 +132,8 @@ class Program:
         shared = _known.get(common)
         if shared is None:
             if len(_known) >= _KNOWN_SHARED:
+                # All at once: an executor meets so many maps rarely, and then no longer the old
+                # ones.
                 _known.clear()
             shared = _known[common] = Shared(pickle.loads(common), common)
         return cls.of(shared, own, n)
@@ -145,6 +147,7 @@ class Program:
                         yield source, output, start + number * stride
 
 
+# By their bytes, for all units that this process loads.
 _known: dict[bytes, Shared] = {}
 
 

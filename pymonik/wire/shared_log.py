@@ -20,6 +20,7 @@ from typing import Any
 from zlib import crc32
 
 _HEAD = struct.Struct("<II")
+# Bytes: what a machine writes in one step, so that a reader sees all of a word or nothing.
 _WORD = 8
 # What is noted as it is; the others are pickled.
 _KINDS: dict[type, int] = {int: 1, float: 2, bool: 3, NoneType: 4}
@@ -83,6 +84,7 @@ class SharedLog:
         except (ValueError, IndexError):  # a number of more than 64 bits, or no room
             return False
         self._at = at = at + 2
+        # Behind the entry: a reader, or a death, in between finds the log without it.
         self._numbers[0] = at | self._code
         return True
 
@@ -106,6 +108,7 @@ class SharedLog:
         _HEAD.pack_into(self._data, at, len(data), self._chain)
         self._data[begin:end] = data
         self._size += end - at
+        # Behind the entry, as above.
         self._numbers[1] = self._size
         return True
 
