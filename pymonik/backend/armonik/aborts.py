@@ -88,6 +88,7 @@ class AbortHandler:
                     self._known.add(id)
                     self._lost.put((id, is_gone))
             if self._thread is None:
+                # A daemon: without somebody who waits, nobody needs to know how results were lost.
                 self._thread = threading.Thread(
                     target=self._run, name="pymonik-aborts", daemon=True
                 )
@@ -110,6 +111,8 @@ class AbortHandler:
                 suspects = []
                 continue
             entries = [first]
+            # All that came together: a cascade ends thousands, which one question to the cluster
+            # settles.
             while not self._lost.empty():
                 entries.append(self._lost.get())
             lost = [entry for entry in entries if entry is not None]
@@ -118,6 +121,7 @@ class AbortHandler:
             if ids:
                 self._guarded(partial(self.settle, ids, gone))
             with self._taking:
+                # Only now: what was told again meanwhile was in work.
                 self._known -= ids
             if None in entries:
                 return

@@ -115,6 +115,7 @@ class ClusterBackend:
         """Cancel the session: all that is unfinished, sub-tasks of units that have ended, too."""
         self._drain.is_over = True
         ids = self._tracker.cancel(reason)
+        # Behind `cancel` of the tracker: who was stopped in the middle finds out why there.
         self._session.rpc.stop_sending()  # a thread may wait there for an answer
         try:
             if self._ends != "leave":
@@ -163,6 +164,7 @@ class TaskCensus:
         """
         if time.monotonic() >= self._last[0]:
             with contextlib.suppress(ClusterError):
+                # An old count is better than none: a progress bar goes on without an answer.
                 self._last = (0.0, self._session.running())
             self._last = (time.monotonic() + _CENSUS, self._last[1])
         return self._last[1]

@@ -69,6 +69,7 @@ class SubtaskDrain:
             if not left:
                 break
             if time.monotonic() >= tell:
+                # After a minute, then every ten: it may be meant.
                 tell += 10 * _SILENCE
                 logger.warning(
                     "session %s still has %s that other tasks have made: waiting for them",
@@ -83,6 +84,7 @@ class SubtaskDrain:
             for _, _, logs in self._notes(LOGS):
                 for log in logs:
                     relay(*log)
+        # Every task of the session is a unit of ours, and all were fetched: no failure is unknown.
         is_known = self._tracker.fetched == self._tracker.sent == sum(counts.values())
         if is_known:
             return

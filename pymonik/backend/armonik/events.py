@@ -59,7 +59,9 @@ class EventWatcher:
         self._session = session
         self._rpc = session.rpc
         self._to = listeners
+        # Set by `close`, looked at by both threads between any two requests.
         self._closing = threading.Event()
+        # Ends the pause of the thread that looks: there is something new to look for.
         self._wake = threading.Event()
         # Guards `_polling` and `_stream`.
         self._lock = threading.Lock()
@@ -72,6 +74,7 @@ class EventWatcher:
         # Whoever was ill may have forgotten its subscriptions.
         self._rpc.breaker.recovered = self._replace
         for target in (self._read, self._look_on):
+            # Daemons: a stream may be silent for ever, and the program is to end.
             threading.Thread(
                 target=self._guarded, args=(target,), name="pymonik-watch", daemon=True
             ).start()
@@ -125,6 +128,7 @@ class EventWatcher:
                 if self._rpc.breaker.is_open:  # it fails at everything now
                     self._rpc.probe(settings().patience)
                 for event in self._opened():
+                    # A stream that has said something was no trouble: the next is opened soon.
                     pause, has_spoken = 0.1, True
                     self._take(event)
                 logger.debug("the event stream ended; opening it again")
@@ -201,6 +205,7 @@ class EventWatcher:
             if is_to_replace:
                 self._replace()
             if now < due:
+                # Short even where nothing is due: whether anybody still waits is asked, not told.
                 self._wake.wait(min(due - now, _TICK))
                 self._wake.clear()
                 continue

@@ -64,8 +64,11 @@ class Fetcher:
         self._fetch_value = fetch_value
         self._broken = broken
         self._outputs: WeakValueDictionary[int, Outputs] = WeakValueDictionary()
+        # The number of the last unit that was asked for.
         self._front: int | None = None
+        # Whether it was asked for step by step, so that more of the same is expected.
         self._reads_on = False
+        # Bytes of packs that are here, or on their way, ahead of the front, by their numbers.
         self._ahead: dict[int, int] = {}
         self._pool: ThreadPoolExecutor | None = None
 
@@ -147,6 +150,7 @@ class Fetcher:
 
     def _work(self, function: Callable[..., None], *args: object) -> None:
         if self._pool is None:
+            # Made by the first fetch: programs that only submit have no threads for it.
             self._pool = ThreadPoolExecutor(THREADS, "pymonik-fetch")
         try:
             self._pool.submit(self._explained, function, *args)

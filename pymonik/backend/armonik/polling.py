@@ -24,6 +24,7 @@ _AGAIN = 0.1
 # While the stream is silent: from one look to the next, while somebody waits. From each submission
 # on it grows by a factor: a call of some seconds is to cost about two requests a second.
 POLL, POLL_MOST = 0.05, 1.0
+# Steep: what is not there after a few looks is seconds away.
 _GROWTH = 3
 # So is a loop of short ones: looks come once a second on average, and may be so many ahead of that.
 AHEAD = 4

@@ -32,6 +32,7 @@ logger = logging.getLogger("pymonik.armonik")
 
 # The first request of a client finds out whether anybody is there: in seconds.
 FIRST = 5.0
+# Seconds between two tries, at most: somebody waits for the server to come back.
 _LONGEST_PAUSE = 5.0
 # Pauses longer than that come after some seconds without an answer; the second one is for requests
 # that are given up after `FIRST`: for who waits for a first word, a second is long.
@@ -51,6 +52,7 @@ class RpcClient:
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
+        # Set once, by the thread that lets go of the session; ends all pauses of all others.
         self.closing = threading.Event()
         self.breaker = Breaker()
         # A request that only reads: tells a server that is ill from one that a request makes fail.
@@ -101,6 +103,7 @@ class RpcClient:
             return self._whole(method, self._sending(method, request, deadline))
 
     def _sending(self, method: Any, request: Any, timeout: float) -> Any:
+        # A future, since only a call that is under way can be cancelled from another thread.
         call = method.future(request, timeout=timeout)
         self._sent.add(call)
         try:
@@ -249,14 +252,17 @@ class RpcClient:
 def deadline_of(size: int = 0, patience: float | None = None) -> float:
     """Return the seconds after which a request of so many bytes is given up."""
     patience = settings().patience if patience is None else patience
+    # Half, so that a request that was lost without a word is tried once more within the patience.
     return max(10.0, patience / 2) + size / _SLOWEST
 
 
 def pauses(patience: float) -> Iterator[float | None]:
     """Return pauses between tries, longer and longer, and None for the last try."""
     end = time.monotonic() + patience
+    # Seconds: a proxy that reloads answers again at once.
     pause = 0.05
     while time.monotonic() + pause < end:
+        # Spread, so that clients that were cut off together do not come back together.
         yield pause * random.uniform(0.7, 1.3)
         pause = min(2 * pause, _LONGEST_PAUSE)
     yield None

@@ -207,6 +207,7 @@ class Session:
             request = messages.list_results(self.id, page, since, **equal)
             answer = self.rpc.read(self.results.ListResults, request, patience)
             yield from answer.results
+            # Counted, not taken from the pages' size: a server may give less than it was asked for.
             seen += len(answer.results)
             page += 1
             if not answer.results or seen >= answer.total:

@@ -79,6 +79,7 @@ class Sender:
             try:
                 self._check_partitions(units)
                 self._context = replace(self._context, versions=plan.versions)
+                # In this order: what has failed needs no tasks that gather its inputs.
                 units = bounded(self._without_lost(units), self._context.optimize)
                 self.send(units, plan.blobs, plan.tables())
             except BaseException as error:
@@ -110,6 +111,7 @@ class Sender:
                     raise
                 units = rest
                 logger.info("sending %s again: %s", counted(len(units), "task"), error)
+            # They were stored before any unit was refused.
             tables, blobs = None, ()
         if self._tracker.is_cancelled:  # what was submitted since is not among what was cancelled
             self._cancel([output.id for _, output in work.outputs if output.id])
@@ -128,6 +130,8 @@ class Sender:
     def _expect(self, outputs: Sequence[tuple[Unit, ClusterObject]]) -> None:
         with self._tracker.changed:
             self._check_uncancelled()
+            # Before the request that submits them: an end that is told sooner than its answer has a
+            # unit.
             self._tracker.expect(outputs)
         self.listen().expects()
 

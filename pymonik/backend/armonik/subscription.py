@@ -75,6 +75,7 @@ class Subscription:
 
         A wait from then on begins anew: `listen` is called where waits begin.
         """
+        # First: a wait that begins from now on starts a watcher of its own, which ends with it.
         self._is_closed = True
         self._stop_unless(self._tracker.has_waiters)
 

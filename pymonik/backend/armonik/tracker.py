@@ -252,6 +252,8 @@ class SubmissionTracker:
         due: list[Callback] = []
         with self.changed:
             self.problem = self.problem or problem
+            # A list: what is not held by anybody may be collected, and leave, in the middle of
+            # this.
             for outputs in list(self.fetcher.places):
                 due += outputs.give_up()
             self.changed.notify_all()

@@ -79,6 +79,7 @@ class Autoscaler:
         where = "" if environment is None else f" in {environment!r}"
         text = f"no executor can start{where}: {problem}; see what it wrote to stderr"
         self._tell(EnvironmentFailed(environment, ExecutorDied(text)))
+        # Else nothing would be started for units that come later, either.
         self._pool.failures.forget(environment)
 
     def replace(self, number: int) -> None:
@@ -88,6 +89,8 @@ class Autoscaler:
 
     def _has_room(self, environment: Environment | None) -> bool:
         """Make room for one more executor: one that is idle in another environment has to go."""
+        # As many again may be idle: in environments that take turns none would otherwise keep what
+        # it has imported.
         if len(self._pool) < 2 * self._size:
             return True
         spare = self._state.ready.least_recently_used_idle(environment)

@@ -51,11 +51,14 @@ class HostEnvironments:
         if environment is None:
             return True
         if environment not in self._known:
+            # None says that it is being built: nobody begins twice.
             self._known[environment] = None
             if self._environments is None:
                 from pymonik.environment.builder import Environments
 
                 self._environments = Environments()
+            # A daemon, one for each environment: uv may take minutes, and is not waited for in the
+            # end.
             builder = threading.Thread(target=self._build, args=(environment,), daemon=True)
             try:
                 builder.start()

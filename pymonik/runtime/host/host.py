@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 logger = safe_logger("pymonik.host")
 
+# All that were not collected: closed at the end of the program, and left alone by its forks.
 _ALIVE: weakref.WeakSet[Host] = weakref.WeakSet()
 
 
@@ -187,6 +188,7 @@ class Host:
         if self._thread is not None:
             self._leadership.end()
             if not self._leadership.leads_here:  # else a finalizer does so, amid a round
+                # Without the lock: the thread takes it to say that it is over.
                 self._thread.join()
         else:
             self._pool.close()
@@ -204,6 +206,7 @@ class Host:
 
     def _do(self, action: Callable[[], object], is_awaited: bool = False) -> None:
         with self._lock:
+            # Under the lock, so that no action comes behind the drain of the thread's end.
             self._loop.tasks.append(action)
             over = self._over
             if over is None and self._thread is None:
@@ -269,6 +272,7 @@ def _closed() -> Failure:
 
 @atexit.register
 def _close_all() -> None:
+    # A list: hosts may be collected while one of them is closed.
     for host in list(_ALIVE):
         host.close()
 

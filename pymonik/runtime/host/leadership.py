@@ -146,6 +146,8 @@ class Leadership:
 
     def call(self) -> None:
         """Call the host's thread back, unless somebody leads, who sees to it."""
+        # Not a promise, since it may be let go of right now: who lets go calls by itself
+        # (`give_up`).
         if not self._held.locked():
             with contextlib.suppress(RuntimeError):  # it has been called
                 self._called.release()

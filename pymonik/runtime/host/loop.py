@@ -97,6 +97,7 @@ class HostLoop:
             kills, self._kills = self._kills, []
             for number in kills:
                 self._pool.kill(number, "cancelled")
+        # Before the round is over: who is started here gets pieces in it.
         pause = self.autoscaler.adjust() if self._state.ready else None
         self.tell(RoundOver())
         if self._due:
@@ -214,6 +215,7 @@ class HostLoop:
     def dismiss(self, is_orderly: bool) -> None:
         """Keep executors that have nothing to run for others, or let them end in order."""
         busy = {number for number, pieces in self._state.executors.items() if pieces}
+        # They are about to be killed: nobody is to be left one of them.
         busy.update(self._kills)
         try:
             if is_orderly:

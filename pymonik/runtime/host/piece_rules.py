@@ -64,6 +64,7 @@ def _checked(state: SchedulerState, event: ElementsReported | PieceEnded) -> Uni
         left = f"[{piece.start}:{piece.stop}]"
         raise IllegalMove(f"of unit {event.unit} executor {event.executor} has left {left}")
     outputs, count = len(piece.running.unit.outputs.columns), stop - start
+    # An executor runs user code, which may have written anywhere: its word is checked.
     if list(map(len, event.columns)) != [count] * outputs:
         shape = f"{outputs} columns of {count}"
         raise IllegalMove(f"unit {event.unit} has records of other than {shape} values")

@@ -24,6 +24,7 @@ from pymonik.system.crash import open_crash_file, python_stack
 from pymonik.wire.frames import Decoder, Encoder, Outbox, receive
 from pymonik.wire.journal import Journal, JournalPage, open_page
 
+# Of a page that was another host's.
 _NOTHING = Journal(-1, 0, [], [])
 # All that were started and not ended: a fork of this process must not hold them open.
 _ALIVE: weakref.WeakSet[Process] = weakref.WeakSet()
@@ -41,6 +42,7 @@ _BOOT = (
 )
 # The package is found where this host found it: before all others, but for those of a venv.
 _HERE, _BEHIND = "sys.path[0] = {root!r}", "sys.path[0:1] = []; sys.path.append({root!r})"
+# Read by OpenMP, OpenBLAS, MKL and numexpr when they are loaded.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -189,6 +191,7 @@ class Process:
     def end(self) -> str:
         """Wait for its end and let go of it; say how it ended."""
         with contextlib.suppress(subprocess.TimeoutExpired):
+            # Its socket is closed, so it is ending; one that has only closed it is killed.
             self._popen.wait(0.5)
         self.kill("it closed its socket")
         code = self._popen.wait()
@@ -212,6 +215,7 @@ def _start(
     """Start an interpreter. inherited: its socket, lifeline, page and crash file."""
     if sys.platform == "win32":
         raise BackendError("the embedded engine runs on Linux and macOS; on Windows, use WSL")
+    # What the user has set wins: these only say how the cores are shared where nobody has.
     variables = {**{name: str(threads) for name in _THREADS}, **os.environ}
     path = (_BEHIND if built is not None and built.venv else _HERE).format(root=_ROOT)
     sock, lifeline, page, crash = inherited
@@ -220,6 +224,7 @@ def _start(
         [sys.executable if built is None else built.python, *options, "-c", boot],
         stdin=subprocess.DEVNULL,
         pass_fds=inherited,
+        # A process group of its own, which `kill` ends with all that tasks have started in it.
         start_new_session=True,
         env=variables if built is None else built.child_environ(variables),
         cwd=None if built is None else built.working_dir,

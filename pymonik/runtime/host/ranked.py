@@ -54,6 +54,7 @@ class Ranked:
 
     def put_back(self, piece: UnitSlice) -> None:
         """Queue a piece before those alike."""
+        # Below all numbers so far: before all that are alike.
         self._first -= 1
         self._push(self._first, piece)
 

@@ -78,6 +78,7 @@ class Reserve:
     def take(self, origin: Hashable) -> Process | None:
         """Return an executor that was started with the same, None when there is none."""
         with self._changed:
+            # The youngest: what it has loaded is most likely in memory still.
             for spare in reversed(self._spares):
                 if spare.origin == origin and spare.process.is_alive():
                     self._spares.remove(spare)
@@ -110,6 +111,7 @@ class Reserve:
                         self._thread = None
                         return
                     left = self._spares[0].until - time.monotonic()
+                    # A setting may name more seconds than the system can wait for at once.
                     self._changed.wait(min(left, threading.TIMEOUT_MAX))
                     continue
             _end(late)

@@ -92,6 +92,7 @@ class SchedulerState:
             rank(units, self.ready.seconds)
         pieces: list[UnitSlice] = []
         for unit in units:
+            # Never used again: what an executor says late of a unit is of no other.
             unit.number = self._numbers
             self._numbers += 1
             running = self.units[unit.number] = UnitState(unit)
@@ -167,6 +168,7 @@ class SchedulerState:
             self.call_back(outputs.give_up())
         self.unfinished -= 1
         self.done += 1
+        # Not looked at here: a rule may still be in the middle of what it does (`propagate`).
         self.complete.append(outputs)
 
     def propagate(self) -> None:

@@ -66,6 +66,7 @@ class StartFailures:
         once, such as a lack of memory, is one try.
         """
         before = self._troubles.get(environment, _Trouble())
+        # It was under way already when the last one ended: the same trouble, counted once.
         if number < before.started:
             return
         pause = min(2 * before.pause, _LONGEST_PAUSE)

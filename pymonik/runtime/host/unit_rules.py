@@ -68,7 +68,9 @@ def cancel(state: SchedulerState, outputs: Outputs) -> None:
     state.ready.drop(running)
     for executor, pieces in state.executors.items():
         if any(piece.running is running for piece in pieces):
+            # A call cannot be interrupted: its process ends. What else that had is placed anew.
             state.out.append(KillExecutor(executor))
+    # What its calls have recorded was to make its value.
     for child in running.children:
         cancel(state, child)
     unit = running.unit
