@@ -41,6 +41,7 @@ from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from pymonik.runtime.host.messages import plan_of
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.unit_slice import UnitSlice
+from pymonik.system.event_loop import outside_event_loop
 from pymonik.system.forks import fork_safe
 from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.content import Content
@@ -164,7 +165,7 @@ class InlineBackend:
             restore,
         )
         around = moved(self._surroundings, unit, restore, hosting.contexts)
-        with at_home(unit.modules), as_captured(), served(), around:
+        with at_home(unit.modules), as_captured(), served(), outside_event_loop(), around:
             self._report(unit, run(job, hosting))
         restore.expect({})
         running.CHANGES.clear()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pymonik import Pymonik, as_completed
+from pymonik import Pymonik, as_completed, task
 from pymonik.errors import NoClientError
 from pymonik.record.current import CURRENT
 from tests.conftest import Gate
@@ -276,3 +276,21 @@ def test_coroutines_may_share_a_client(connect: Connect) -> None:
             return values, await add.invoke(1, 2)
 
     assert asyncio.run(main()) == ([0, 1, 4, 9, 16], 3)
+
+
+@task
+def run_a_loop(x: int) -> int:
+    async def work() -> int:
+        await asyncio.sleep(0)
+        return x + 1
+
+    return asyncio.run(work())
+
+
+def test_a_task_may_run_a_loop_of_its_own_wherever_it_is_waited_for(client: Pymonik) -> None:
+    async def main() -> list[Any]:
+        direct = run_a_loop.invoke(1).get()  # as in a notebook
+        asyncio.get_running_loop()
+        return [direct, await run_a_loop.invoke(2), run_a_loop.invoke(3).get()]
+
+    assert asyncio.run(main()) == [2, 3, 4]
