@@ -148,8 +148,8 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+# The options that `Quirks` has fields for.
 QUIRKS = tuple(field.name for field in fields(Quirks))
-"""The options that `Quirks` has fields for."""
 
 
 def _add_quirks(parser: argparse.ArgumentParser) -> None:

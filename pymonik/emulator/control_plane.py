@@ -33,9 +33,10 @@ from pymonik.emulator.services.results import Results
 from pymonik.emulator.services.sessions import Sessions
 from pymonik.emulator.services.tasks import Tasks
 
+# Never another: what is served here asks nobody who they are.
 HOST = "127.0.0.1"
+# Each open event stream occupies one; they are created as needed.
 THREADS = 1_000
-"""Each open event stream occupies one; they are created as needed."""
 
 Services = Sequence[tuple[Any, object]]
 

@@ -38,6 +38,7 @@ class Counters(Mapping[str, Count]):
     """Counts by method name. A method that was never called counts zero."""
 
     def __init__(self) -> None:
+        # Requests are counted by the threads of the server, read by those of tests.
         self._lock = threading.Lock()
         self._counts: dict[str, Count] = {}
 

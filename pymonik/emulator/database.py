@@ -15,6 +15,7 @@ class Database:
     def __init__(self) -> None:
         self._answers = threading.Event()
         self._answers.set()
+        # Guards the number of outages so far, which tells their timers apart.
         self._lock = threading.Lock()
         self._outage = 0
 

@@ -34,8 +34,8 @@ from pymonik.emulator.state.events import Expire, Idle
 
 log = logging.getLogger("pymonik.emulator")
 
+# The highest priority of an AMQP queue; NATS has none.
 AMQP_PRIORITY = 10
-"""The highest priority of an AMQP queue; NATS has none."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -111,6 +111,7 @@ class Emulator:
             inherit_output=self.inherit_output,
         )
         self._services = services(self.engine, self.partitions, self.chunk_size, self.sleep)
+        # Set by `stop`; ends the clock, and restarts of the control plane.
         self._closing = threading.Event()
         # Guards the start and stop of the server: a control plane that has failed restarts itself.
         self._lifecycle = threading.Lock()
@@ -138,6 +139,8 @@ class Emulator:
         agent_interceptor = Interceptor(self.counters, self.faults, prefix="Agent.")
         self._pool = Pool(self.partitions, self.engine, agent_interceptor, self._worker_settings)
         self._pool.start()
+        # Looks for sessions that are quiet, and for records that are too old: nothing else here has
+        # a clock of its own.
         self._clock = threading.Thread(target=self._tick, name="emulator clock", daemon=True)
         self._clock.start()
         atexit.register(self.stop)
@@ -246,6 +249,7 @@ class Emulator:
             self.sleep(self.submission_cost * updates)
 
     def _tick(self) -> None:
+        # So that a quiet session is noticed within a quarter more than the grace.
         period = min(1.0, self.idle_grace / 4)
         while not self._closing.wait(period):
             for session_id in self.engine.quiet_sessions(self.idle_grace):

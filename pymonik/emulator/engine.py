@@ -42,6 +42,7 @@ from pymonik.emulator.state.instructions import (
 from pymonik.emulator.storage import ObjectStorage
 from pymonik.emulator.watchers import Watchers
 
+# What pods report. A client's own requests are answered once their effect can be read.
 REPORTS = (
     events.Acquire,
     events.Start,
@@ -51,7 +52,6 @@ REPORTS = (
     events.TimeOut,
     events.Release,
 )
-"""What pods report. A client's own requests are answered once their effect can be read."""
 
 
 class Refused(Exception):
@@ -82,6 +82,7 @@ class Engine:
         self.objects = ObjectStorage()
         self.queues = Queues()
         self.watchers = Watchers()
+        # When something has happened last in a session; left out once it was named as quiet.
         self.touched: dict[str, float] = {}
         self.interrupt: Callable[[str, str], None] = lambda pod, task_id: None
         self._clock = clock
@@ -99,6 +100,8 @@ class Engine:
                 self._carry_out(instruction, event)
         for instruction in instructions:
             if isinstance(instruction, DatabaseLoad):
+                # Without the lock: it sleeps, as a database that is busy with one request serves
+                # others.
                 self._database_load(instruction.units * instruction.inputs)
             elif isinstance(instruction, Refuse):
                 raise Refused(instruction.code, instruction.reason)

@@ -101,8 +101,8 @@ OfStream = CutStream | SilentStream | SlowUpload | FailUpload
 Action = Delay | DropBefore | DropAfter | OfStream | RacedByAbort | OfWorker
 
 
+# The faults that the request at hand meets, for the services that carry some of them out.
 CURRENT_FAULTS: ContextVar[Sequence[Action]] = ContextVar("current_faults", default=())
-"""The faults that the request at hand meets, for the services that carry some of them out."""
 
 
 @dataclass(slots=True)

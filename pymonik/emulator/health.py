@@ -15,6 +15,7 @@ class Health:
     """Counts faults against a limit, and says once that it was passed."""
 
     def __init__(self, max_errors: int, *, forgiving: bool, exhausted: Callable[[], None]) -> None:
+        # Guards the count: all threads of the server record here.
         self._lock = threading.Lock()
         self._errors = 0
         self._max_errors = max_errors

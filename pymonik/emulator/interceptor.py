@@ -34,11 +34,11 @@ from pymonik.emulator.health import Health
 from pymonik.emulator.quirks import Quirks
 from pymonik.emulator.state.world import OPAQUE
 
+# Kestrel's default limit of a unary request body; streams are not limited.
 BODY_LIMIT = 30_000_000
-"""Kestrel's default limit of a unary request body; streams are not limited."""
 
+# All that ASP.NET says of an exception that nobody caught.
 HANDLER_THREW = "Exception was thrown by handler."
-"""All that ASP.NET says of an exception that nobody caught."""
 
 
 @dataclass(slots=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 SUBMISSION = 0.6
 SUBMITTED_TASK = 0.02
 MESSAGE = 1.0
+# Until the message of a task arrives that another one made ready.
 DEPENDENCY = 4.0
-"""Until the message of a task arrives that another one made ready."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ class ObjectStorage:
     """Immutable objects by opaque id."""
 
     def __init__(self) -> None:
+        # Guards the dictionary; objects themselves never change.
         self._lock = threading.Lock()
         self._objects: dict[bytes, Chunks] = {}
 

@@ -15,6 +15,7 @@ class Watcher:
     def __init__(self, session_id: str) -> None:
         self.session_id = session_id
         self.is_silent = False
+        # None ends it. Unbounded: the machine must not wait for a client that reads slowly.
         self._channel: SimpleQueue[Notice | None] = SimpleQueue()
 
     def put(self, item: Notice) -> None:

@@ -36,8 +36,8 @@ log = logging.getLogger("pymonik.environments")
 
 __all__ = ["Built", "EnvironmentBuildError", "Environments"]
 
+# Seconds until a failed build is tried again: a thousand tasks must not wait for one time-out.
 FORGET_FAILURE = 30.0
-"""Seconds until a failed build is tried again: a thousand tasks must not wait for one time-out."""
 
 
 @dataclass(frozen=True)

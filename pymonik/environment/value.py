@@ -15,8 +15,8 @@ from pymonik.errors import EnvironmentMismatch
 from pymonik.foreign import demand_printable, redacted, without_credentials
 from pymonik.system.forks import fork_safe_property
 
+# Grows when `Environment.to_wire` changes shape.
 WIRE_VERSION = 1
-"""Grows when `Environment.to_wire` changes shape."""
 
 Wire = tuple[int, tuple[str, ...], tuple[tuple[str, str], ...], str, str]
 

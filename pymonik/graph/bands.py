@@ -16,6 +16,7 @@ from pymonik.graph.elements import ElementGraph
 
 # Band, phase and number there: clusters come in this order.
 Cluster = tuple[int, int, int]
+# Of an element that needs several strips: it is dealt out in the second phase.
 _MIXED = -1
 
 

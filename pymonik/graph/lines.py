@@ -15,6 +15,7 @@ from pymonik.graph.visitors import NodeRun
 from pymonik.humanize import literal
 from pymonik.values.content import Content
 
+# Values of a column that a line shows: enough to tell what they are.
 _SHOWN = 4
 # Of a bundle of more runs, a reader sees the ends.
 _RUNS = 12

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from pymonik.foreign import storable
 from pymonik.wire.envelope import Parts
 
+# Characters: names are for people, and stand in each row of a table.
 _NAME_LENGTH = 64
 # The tables that tell other programs of a session where values are: by names, by keys.
 NAMES = "pymonik:names"

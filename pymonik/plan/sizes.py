@@ -19,8 +19,8 @@ from pymonik.plan.requests import (
 )
 from pymonik.values.options import LIMIT_HOURS
 
+# Bytes of a message of a stream: below the 2 MiB that servers prefer.
 CHUNK = 1 << 20
-"""Bytes of a message of a stream: below the 2 MiB that servers prefer."""
 # A TaskOptions message is always complete: its duration and retries are the session's.
 HOURS = LIMIT_HOURS
 RETRIES = 3
@@ -28,6 +28,7 @@ TAG = "pymonik.tag"
 # That of a session; its tasks inherit it.
 SESSION_TAG = "pymonik.session"
 TAG_LENGTH = 32
+# Bytes of an id of ArmoniK, which is a UUID as text.
 _ID = 36
 
 

@@ -21,6 +21,7 @@ class Caller:
     def __init__(self, settings: WorkerSettings, closing: threading.Event) -> None:
         self._settings = settings
         self._closing = closing
+        # Guards the fields below: the pod's thread calls, others interrupt.
         self._lock = threading.Lock()
         self._call: Any = None
         self._task_id = ""

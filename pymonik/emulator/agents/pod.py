@@ -33,8 +33,8 @@ from pymonik.emulator.state.status import ENDED_SESSIONS
 
 log = logging.getLogger("pymonik.emulator.pod")
 
+# What grpc-dotnet lets an agent receive in one message.
 AGENT_MESSAGE_LIMIT = 4 * 1024 * 1024
-"""What grpc-dotnet lets an agent receive in one message."""
 
 # Seconds between two looks whether the session of a poisoned task has ended.
 POISON_POLL = 0.05
@@ -64,6 +64,8 @@ class Pod:
         self._closing = threading.Event()
         self._supervisor = WorkerSupervisor(name, folder, settings, self._closing)
         self._caller = Caller(settings, self._closing)
+        # Takes tasks, one at a time, as the agent of a pod does; it ends when the queues are
+        # closed.
         self._thread = threading.Thread(target=self._live, name=f"pod {name}", daemon=True)
 
     @property
@@ -250,6 +252,8 @@ def _after_error(worker: WorkerProcess, task_id: str, error: Any) -> events.Even
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return events.TimeOut(task_id)
     if code is grpc.StatusCode.UNAVAILABLE:
+        # The socket is gone a moment before the process: what is started next must not meet the old
+        # one.
         worker.wait(1.0)
         return events.Crash(task_id, f"Worker went down with error {code.name}")
     return events.Crash(task_id, f"Worker returned error {code.name}:\n{error.details()}")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pymonik.emulator.agents.worker import CannotStart, WorkerProcess
 
+# Starts in a row: a command that cannot run would be tried for ever.
 ATTEMPTS = 3
 log = logging.getLogger("pymonik.emulator.pod")
 

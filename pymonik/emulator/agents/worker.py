@@ -21,8 +21,8 @@ from armonik.protogen.worker.worker_service_pb2_grpc import WorkerStub
 
 from pymonik.settings import LIFELINE
 
+# What grpc-dotnet lets an agent receive of its worker in one message.
 REPLY_LIMIT = 4 * 1024 * 1024
-"""What grpc-dotnet lets an agent receive of its worker in one message."""
 CHANNEL_OPTIONS = (
     ("grpc.default_authority", "localhost"),
     ("grpc.max_receive_message_length", REPLY_LIMIT),

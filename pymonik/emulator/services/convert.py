@@ -22,8 +22,8 @@ from pymonik.emulator.state import (
 
 # Nanoseconds of a second, which `Duration` and `Timestamp` count.
 NANO = 1_000_000_000
+# The database keeps dates in microseconds.
 MICRO = 1_000_000
-"""The database keeps dates in microseconds."""
 
 
 def seconds(message: Any) -> float:

@@ -53,8 +53,8 @@ OPERATORS: dict[str, tuple[Test, ...]] = {
     "filter_status": (operator.eq, operator.ne),
     "filter_boolean": (operator.eq,),
 }
+# What one second has, by the kinds of filters that carry times.
 UNITS = {"filter_date": MICRO, "filter_duration": NANO}
-"""What one second has, by the kinds of filters that carry times."""
 _ABSENT_PASSES = (operator.ne, _contains_not)
 
 

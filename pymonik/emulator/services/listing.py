@@ -10,6 +10,7 @@ from pymonik.emulator.services.fields import Resolver
 from pymonik.emulator.services.filters import Filter, Getter, compile_filter
 
 Record = TypeVar("Record")
+# As `SORT_DIRECTION_DESC` of all services.
 DESCENDING = 2
 
 
@@ -27,6 +28,7 @@ def listed(
     if not request.page_size:
         return len(matching), []
     descending = request.sort.direction == DESCENDING
+    # Sorting is stable: the last key first, so that the first one decides.
     for key in reversed(keys):
         matching.sort(key=_sortable(key), reverse=descending)
     start = request.page * request.page_size

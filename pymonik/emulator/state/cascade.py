@@ -14,9 +14,10 @@ from pymonik.emulator.state.records import Result, TaskRecord
 from pymonik.emulator.state.status import FINAL, HELD, ResultStatus, TaskStatus
 from pymonik.emulator.state.world import World
 
+# Only these end by the cascade: a task in a queue or on a pod ends by other ways.
 WAITING = frozenset({TaskStatus.CREATING, TaskStatus.PENDING})
-"""Only these end by the cascade: a task in a queue or on a pod ends by other ways."""
 
+# Outputs of tasks with one of these are aborted; a retried task has handed its outputs on.
 YIELDING = WAITING | {
     TaskStatus.PAUSED,
     TaskStatus.CANCELLING,
@@ -24,7 +25,6 @@ YIELDING = WAITING | {
     TaskStatus.ERROR,
     TaskStatus.TIMEOUT,
 }
-"""Outputs of tasks with one of these are aborted; a retried task has handed its outputs on."""
 
 
 def terminate(world: World, task_ids: Iterable[str], reason: str) -> None:

@@ -29,6 +29,7 @@ def acquire(world: World, event: events.Acquire) -> None:
     task = world.tables.tasks.get(event.task_id)
     if task is None:
         return
+    # Whatever becomes of it: its message was taken from the queue.
     task.queued = False
     session = world.tables.sessions.get(task.session_id)
     if session is None:
@@ -185,6 +186,7 @@ def _adopt(
 
 
 def _retry_or_abort(world: World, task: TaskRecord, error: str) -> None:
+    # As many more as the options say: the first attempt is none of them.
     if len(task.retry_of) < task.options.max_retries:
         _retry(world, task, error)
     else:

@@ -43,6 +43,7 @@ class TaskStatus(IntEnum):
     PAUSED = 13
 
 
+# A task with one of these never changes again.
 FINAL = frozenset(
     {
         TaskStatus.COMPLETED,
@@ -52,11 +53,11 @@ FINAL = frozenset(
         TaskStatus.TIMEOUT,
     }
 )
-"""A task with one of these never changes again."""
 
+# A pod owns a task with one of these.
 HELD = frozenset({TaskStatus.DISPATCHED, TaskStatus.PROCESSING})
-"""A pod owns a task with one of these."""
 
+# A task that a pod picks up in such a session is cancelled instead of run.
 ENDED_SESSIONS = frozenset(
     {
         SessionStatus.CANCELLED,
@@ -65,4 +66,3 @@ ENDED_SESSIONS = frozenset(
         SessionStatus.DELETED,
     }
 )
-"""A task that a pod picks up in such a session is cancelled instead of run."""

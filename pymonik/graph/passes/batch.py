@@ -20,6 +20,7 @@ from pymonik.settings import settings
 if TYPE_CHECKING:
     from pymonik.graph.target import Target
 
+# So that a slot that is done sooner than others has one more to take.
 _UNITS_A_SLOT = 2
 
 
@@ -39,6 +40,7 @@ def batch(graph: Graph, target: Target) -> Graph:
     def within(bound: float) -> list[int]:
         wished = chunks
         while _longest(needs, unit, wished) > bound * (1 + 1e-9):
+            # All by half: at most 20 rounds, whatever the sizes, and maps keep their proportions.
             shrunk = [max(1, c // 2) if may else c for c, may in zip(wished, free)]
             if shrunk == wished:
                 break

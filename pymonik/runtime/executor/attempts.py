@@ -48,6 +48,7 @@ def attempt(
             hosting.restore.end_if_fork(error)
             if isinstance(error, hosting.passed):
                 raise
+            # The next attempt records its calls anew; what failed has none.
             hosting.subtasks.drop_call()
             if attempt <= step.retries and isinstance(error, _retried(step)):
                 running.clean_up()

@@ -93,6 +93,7 @@ class Printed(io.TextIOBase):
         """Take text; whole lines go on at once."""
         text = _text(text)
         current = place()
+        # Half a line of another call: it is of that one, and ends here.
         if self._text and current != self._place:
             self.finish()
         self._place = current

@@ -131,6 +131,7 @@ class Executor:
 
     def send(self, *message: Any) -> None:
         """Send one message; the socket blocks, so that a slow host slows the executor down."""
+        # Asked before the lock is: a finalizer may run here while this very thread holds it.
         thread = threading.get_ident()
         if self._sender == thread:  # a finalizer has logged in the middle of it
             self._late.append(message)
@@ -254,6 +255,7 @@ def _end_with(lifeline: int) -> None:
     poller.register(lifeline, select.POLLHUP | select.POLLIN)
     while not poller.poll():
         pass
+    # A thread, so that a folder that does not let itself be removed keeps nobody alive.
     cleaner = threading.Thread(target=_clean_up, daemon=True)
     cleaner.start()
     cleaner.join(_CLEANING)
@@ -287,6 +289,7 @@ def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:
     faulthandler.enable(crash_fd, all_threads=False)
     # A handler, where SIG_IGN would be inherited by the programs that tasks start.
     signal.signal(signal.SIGINT, _nothing)
+    # Of its own: the main thread may be anywhere in user code when the host goes.
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
     page = JournalPage(page_fd)
     os.close(page_fd)
@@ -294,6 +297,7 @@ def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:
     for fd in (sock_fd, lifeline, crash_fd):
         os.set_inheritable(fd, False)
     executor = Executor(sock, page)
+    # Before any call: tasks may fork.
     os.register_at_fork(after_in_child=executor.leave_to_parent)
     # Registered first, it is called last: what follows `serve` is the end of any Python process.
     # What tasks have left for it, functions of `atexit`, finalizers, open files, has its turn.

@@ -27,12 +27,14 @@ from pymonik.runtime.executor import state as running
 # What lay where when it was last looked at: a hash need not be worked out again for what has not
 # been touched. A change within a tick of the clock leaves no trace, so what is fresh is not kept.
 _seen: dict[str, tuple[Any, list[tuple[Any, ...]]]] = {}
+# Ten ticks of a clock of 100 Hz, the coarsest that Linux has for times of files.
 _FRESH_NS = 100_000_000
 # Files that are remembered at most.
 _MAX_KEPT = 1024
 # The absolute paths that the call that runs uses; how long it waits for one more, in seconds.
 _USED: list[str] = []
 _PATIENCE = 60.0
+# Seconds between two tries of a lock that cannot be waited for with a time.
 _PAUSE = 0.02
 
 
@@ -157,4 +159,5 @@ def _touched(path: str) -> tuple[Any, ...]:
         status = os.lstat(path)
     except OSError:
         return (path, 0)
+    # The time of the last change of the inode, which no program can set.
     return (path, status.st_mode, status.st_ino, status.st_size, status.st_ctime_ns)

@@ -48,6 +48,7 @@ def _watch() -> None:
     if _PICKLES in sys.modules:
         _change(sys.modules[_PICKLES])
     elif not any(type(finder) is _Finder for finder in sys.meta_path):
+        # First: the finder of modules would have found it before.
         sys.meta_path.insert(0, _Finder())
 
 

@@ -30,6 +30,7 @@ class Remains:
         self._finalizers = len(_finalizers())
         self._files = _open_files()
         self._register: Any = atexit.register
+        # In place of the function: `atexit` itself does not tell what is registered.
         atexit.register = self._noted
 
     def __bool__(self) -> bool:

@@ -161,6 +161,7 @@ class _Runner:
     ) -> None:
         """Run all steps for one element; the first may have given a value, or raised an error."""
         made: list[Any] = []
+        # What the host blames if this process dies in the middle of it.
         self.hosting.page.numbers[ELEMENT] = number
         self.noting = len(self.steps) > 1
         completed_ops = self.job.completed_ops

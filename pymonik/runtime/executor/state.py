@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from pymonik.values import seeds
 
+# What the call that runs has changed of its process, by the names of audit events and of ours.
 CHANGES: list[str] = []
 
 
@@ -96,6 +97,7 @@ class State:
 STATE = State()
 
 
+# Audit events of what `Restorer` puts back: variables and the working directory.
 _EVENTS = frozenset({"os.putenv", "os.unsetenv", "os.chdir", "os.fchdir"})
 
 
@@ -177,6 +179,7 @@ def defer_until_stored(undo: Callable[[], None]) -> None:
 def clean_up() -> None:
     """Undo what the last call has left for the time after it."""
     while CLEANUPS:
+        # The last first, as `ExitStack` does: what came later may use what was there.
         CLEANUPS.pop()()
 
 

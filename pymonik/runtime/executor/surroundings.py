@@ -71,6 +71,7 @@ class Mover:
         if changes.path != self._last.path:
             path = self._path if changes.path is None else self._path_of(changes.path)
             self._restore.use_path(path)
+            # Finders remember what was in folders; the next import is to look again.
             importlib.invalidate_caches()
         self._last = changes
         variables = {n: value for n, value in changes.variables if n not in self._fixed}
