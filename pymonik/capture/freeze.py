@@ -18,6 +18,7 @@ from pymonik.capture.pickling.pickler import Pickler
 from pymonik.capture.pickling.views import Memory, can_share, knows_sharing, shared_memory
 from pymonik.capture.sharing import reach_of
 from pymonik.system.attributes import attribute
+from pymonik.system.deep_stack import can_go_deeper, deeply
 from pymonik.values.content import Content, freeze_buffer
 from pymonik.values.options import ExceptionTypes
 
@@ -52,7 +53,14 @@ def freeze(
     """
     file = io.BytesIO()
     pickler = Pickler(file, files, as_captured)
-    pickler.dump(obj)
+    try:
+        pickler.dump(obj)
+    except Exception as error:
+        if not _is_too_deep(error) or TABLE.is_busy_here or not can_go_deeper():
+            raise
+        file = io.BytesIO()
+        pickler = Pickler(file, files, as_captured)
+        deeply(lambda: pickler.dump(obj))
     if len(pickler.arrays) > 1 and (memory := _memory_in(pickler)):
         file = io.BytesIO()
         pickler = Pickler(file, files, as_captured, memory)
@@ -66,6 +74,17 @@ def freeze(
     if origins is not None:
         origins |= pickler.origins
     return file.getvalue(), pickler.raw, pickler.handles_in
+
+
+def _is_too_deep(error: BaseException) -> bool:
+    return isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError)
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why something cannot be pickled."""
+    if _is_too_deep(error):
+        return "it is nested too deeply, as a long chain of objects is: hold them in a list instead"
+    return str(error).rstrip(".")
 
 
 def _memory_in(pickler: Pickler) -> dict[int, Memory]:

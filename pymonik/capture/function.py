@@ -74,7 +74,7 @@ class Interner:
         except Exception as error:
             place = pickling.explain(obj, name)
             raise CaptureError(
-                f"{place} cannot be pickled: {error}. Pass what it is made of, "
+                f"{place} cannot be pickled: {pickling.reason_of(error)}. Pass what it is made of, "
                 "or make it inside the task."
             ) from error
         if modules:

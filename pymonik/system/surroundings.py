@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pymonik.system.arithmetic import Arithmetic, arithmetic, glance, kept
+from pymonik.system.deep_stack import recursion_limit
 from pymonik.system.process_settings import ProcessSettings, process_settings
 
 # A warnings filter in plain types: action, message, category, module, line.
@@ -72,7 +73,7 @@ def surroundings() -> Surroundings:
         tuple(os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)),
         tuple(map(str, sys.argv)),
         tuple(map(_plain, warnings.filters)),
-        sys.getrecursionlimit(),
+        recursion_limit(),
         arithmetic(),
         _levels(),
         process_settings(),
@@ -112,7 +113,7 @@ class SurroundingsWatch:
     def _look() -> tuple[Any, ...]:
         # The mapping behind os.environ, where there is one: comparing it decodes nothing.
         raw = getattr(os.environ, "_data", os.environ)
-        limit = sys.getrecursionlimit()
+        limit = recursion_limit()
         small = limit, logging.root.level, glance()
         return raw, _folder(), sys.path, sys.argv, warnings.filters, *small
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import sys
+import threading
 import weakref
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -184,3 +186,39 @@ def test_structs_and_context_managers_of_the_script_arrive(client: Pymonik) -> N
     entered = scaled(7)
     with entered, pytest.raises(CaptureError, match="generator"):
         enter.invoke(entered)
+
+
+class Link:
+    def __init__(self, next: Any) -> None:
+        self.next = next
+
+
+def chain(n: int) -> Any:
+    link = None
+    for _ in range(n):
+        link = Link(link)
+    return link
+
+
+@task
+def prolonged(link: Any) -> Any:
+    return Link(link)
+
+
+def length(link: Any) -> int:
+    n = 0
+    while link is not None:
+        link, n = link.next, n + 1
+    return n
+
+
+@pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="its C code has a limit of its own")
+def test_long_chains_of_objects_arrive(client: Pymonik) -> None:
+    limit, size = sys.getrecursionlimit(), threading.stack_size()
+    assert length(prolonged.invoke(chain(1_500)).get()) == 1_501
+    assert (sys.getrecursionlimit(), threading.stack_size()) == (limit, size)
+
+
+def test_what_is_nested_too_deeply_is_refused(client: Pymonik) -> None:
+    with pytest.raises(CaptureError, match=r"nested too deeply.*\. Pass"):
+        prolonged.invoke(chain(100_000))

@@ -81,6 +81,12 @@ class Definitions:
         self._own: dict[str, DefinitionRecord] = {}
         self._made: OrderedDict[Reference, Any] = OrderedDict()
 
+    @property
+    def is_busy_here(self) -> bool:
+        """Whether this thread is within something that it guards: no other could go on for it."""
+        lock: Any = self.lock
+        return bool(lock._is_owned())
+
     # ----- naming
 
     def record_of(self, obj: Any, name: str | None = None) -> DefinitionRecord:

@@ -82,7 +82,7 @@ def frozen(
         if isinstance(error, passed):
             raise
         try:
-            reason = f"{pickling.explain(value, 'value')}: {error}"
+            reason = f"{pickling.explain(value, 'value')}: {pickling.reason_of(error)}"
         except BaseException as second:  # what is asked of the value to tell more may raise, too
             if isinstance(second, passed):
                 raise
