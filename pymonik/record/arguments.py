@@ -6,7 +6,7 @@ the objects were when the call was made. Who records the call is the business of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -79,9 +79,11 @@ class Arguments:
         content, handles_in = self.interner.freeze(value, name)
         if self.interner.new_bytes > settings().capture_limit:
             self._flush_captures()
-        if not handles_in:
-            return content
-        return Template(content, tuple(map(self.slot_in, handles_in)))
+        return self.filled(content, handles_in) if handles_in else content
+
+    def filled(self, content: Content, holes: Iterable[Any]) -> Template:
+        """Return the slot value of a content whose holes stand for handles and files."""
+        return Template(content, tuple(map(self.slot_in, holes)))
 
     def slot_in(self, lazy: Any) -> Any:
         """Return the slot value that stands for what was met in an object: a handle, or a file."""

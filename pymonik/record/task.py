@@ -18,8 +18,6 @@ from pymonik.environment.parse import environment_of
 from pymonik.errors import NoClientError
 from pymonik.foreign import harmless
 from pymonik.graph.columns import Const
-from pymonik.graph.slots import Template
-from pymonik.record.arguments import Arguments
 from pymonik.record.builtin_tasks import (
     builtin,
     call_row,
@@ -159,11 +157,11 @@ class Task(Generic[P, R]):
         if shares:  # one argument of all, in which what is shared stays so
             capture = recorder.arguments
             whole = capture.argument((args, kwargs), f"an argument of {self.func_name!r}")
-            args, keywords = (_nested(capture, code), whole), ()
+            args, keywords = (capture.filled(code.content, code.handles_in), whole), ()
             code = specs.code_for(builtin(call_whole_in if self.require_context else call_whole))
         elif code.handles_in:
             # The function has handles in its closure: it is passed as an argument with holes.
-            args = (_nested(recorder.arguments, code), *slots)
+            args = (recorder.arguments.filled(code.content, code.handles_in), *slots)
             code = specs.code_for(calling(self.require_context))
         else:
             args = slots
@@ -217,10 +215,10 @@ class Task(Generic[P, R]):
         specs = recorder.specs
         code = specs.code_for(self)
         if elements.are_rows:
-            columns = (Const(_nested(recorder.arguments, code)), *columns)
+            columns = (Const(recorder.arguments.filled(code.content, code.handles_in)), *columns)
             code = specs.code_for(builtin(call_row_in if self.require_context else call_row))
         elif code.handles_in:
-            columns = (Const(_nested(recorder.arguments, code)), *columns)
+            columns = (Const(recorder.arguments.filled(code.content, code.handles_in)), *columns)
             code = specs.code_for(calling(self.require_context))
         spec = specs.spec_for(self, code, len(columns), keywords, task_options)
         site, lasti = frame.f_code, frame.f_lasti
@@ -287,7 +285,3 @@ def _bound(task: Task[Any, Any], instance: Any) -> Task[Any, Any]:
         version=task.version,
         environment=task.environment,
     )
-
-
-def _nested(arguments: Arguments, code: Any) -> Template:
-    return Template(code.content, tuple(map(arguments.slot_in, code.handles_in)))

@@ -12,7 +12,6 @@ import _signal  # type: ignore[import-not-found]
 import signal
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 _NUMBERS = tuple(sorted(map(int, signal.valid_signals())))
@@ -42,12 +41,7 @@ class DeferredSignals:
                 raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         try:
             self._restore(self._handlers)
         finally:

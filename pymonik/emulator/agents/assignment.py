@@ -10,7 +10,6 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 from pymonik.emulator.engine import Engine, Refused
 from pymonik.emulator.state import TaskRecord, events
@@ -38,12 +37,7 @@ class TaskAssignment:
         self.folder.mkdir()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def prefetch(self) -> None:

@@ -177,16 +177,7 @@ class Executor:
         """
         if self._runner is not None:
             self._runner.services.restore()
-        if path is not None:
-            sys.path[:] = path
-        if surroundings is not None:
-            if path is not None:
-                sys.path[:] = surroundings.path
-            if folder is None and surroundings.folder:
-                with contextlib.suppress(OSError):  # somebody has removed it
-                    os.chdir(surroundings.folder)
-        if folder is not None:  # the working directory that the environment brought along
-            sys.path.insert(0, folder)
+        _take_paths(path, folder, surroundings)
         from pymonik.capture.definitions.shown import SHOWN
         from pymonik.record.current import CURRENT, close_here, open_here
         from pymonik.runtime.executor.call_contexts import CallContexts
@@ -247,6 +238,20 @@ class Executor:
 
     def _caches(self) -> dict[str, CacheInfo]:
         return {"functions": self._runner.functions.info, "contents": self._decoder.info}
+
+
+def _take_paths(path: list[str] | None, folder: str | None, surroundings: Any) -> None:
+    """Look for modules, and stand, where the host says; folder: that an environment brings along.
+
+    path: None in a venv, which has one of its own.
+    """
+    if path is not None:
+        sys.path[:] = path if surroundings is None else surroundings.path
+    if folder is not None:
+        sys.path.insert(0, folder)
+    elif surroundings is not None and surroundings.folder:
+        with contextlib.suppress(OSError):  # somebody has removed it
+            os.chdir(surroundings.folder)
 
 
 def _end_with(lifeline: int) -> None:
