@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from signal import alarm as signal_alarm
 from typing import Any
 
 import pytest
@@ -230,6 +232,47 @@ def test_a_task_that_changes_signal_handlers_harms_nobody(client: Pymonik) -> No
 
     changing.map_invoke([()] * 4).get()
     squares_still_work()
+
+
+def test_what_a_task_does_to_its_whole_process_ends_with_it() -> None:
+    """Else the timer of one call would end the next."""
+
+    @task(chunk_size=2)
+    def state(changes: bool) -> Any:
+        found = (
+            signal.getsignal(signal.SIGTERM),
+            signal.getsignal(signal.SIGALRM),
+            signal.getitimer(signal.ITIMER_REAL),
+            signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+            os.umask(0o77 if changes else 0o22),
+        )
+        if changes:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(signal.SIGALRM, lambda *_: None)
+            signal.alarm(100)
+            signal.setitimer(signal.ITIMER_PROF, 100)
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+            loaded_by_value = signal_alarm
+            assert loaded_by_value is signal.alarm
+        return [str(part) for part in found]
+
+    with Pymonik(backend="local", workers=1):
+        before, after = state.map_invoke([(True,), (False,)]).get()
+    assert before == after
+    assert "100" not in before[2]
+
+
+@pytest.mark.parametrize("backend", ["local", "inline"])
+def test_garbage_is_collected_behind_a_task_that_has_stopped_it(backend: Any) -> None:
+    @task(chunk_size=2)
+    def collects(stops: bool) -> bool:
+        found = gc.isenabled()
+        if stops:
+            gc.disable()
+        return found
+
+    with Pymonik(backend=backend, workers=1):
+        assert collects.map_invoke([(True,), (False,)]).get() == [True, True]
 
 
 @pytest.mark.parametrize("backend", ["local", "inline"])

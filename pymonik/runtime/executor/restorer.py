@@ -1,13 +1,15 @@
 """What a call may change of its process is put back behind it, as if it had one of its own.
 
 Enters: this process as calls are to find it. Leaves: the same, after each call that has changed it:
-variables, working directory, module path, and what decides where text goes. A call that changed
-nothing costs a few comparisons. A fork that a call has made of it ends where the call does.
+variables, working directory, module path, what decides where text goes, whether garbage is
+collected, and in executors what `process_wide` knows. A call that changed nothing costs a few
+comparisons. A fork that a call has made of it ends where the call does.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -16,6 +18,9 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from pymonik.runtime.executor.process_wide import CHANGED as PROCESS
+from pymonik.runtime.executor.process_wide import ProcessWide
+from pymonik.runtime.executor.process_wide import watch as watch_process
 from pymonik.runtime.executor.state import (
     CHANGES,
     OWN_FOLDER,
@@ -40,8 +45,10 @@ class Restorer:
         self._remember()
         self._watch = watch
         self._is_fork = False
+        self._wide = ProcessWide(_INSTALLED) if watch else None
         if watch:
             sys.addaudithook(note_change)
+            watch_process()
 
     def rebase(self) -> None:
         """Let folder and output of now be what calls find, and the variables of the beginning."""
@@ -100,6 +107,8 @@ class Restorer:
     def __call__(self) -> None:
         """Put back what the last call has changed."""
         self.end_if_fork()
+        if self._wide is not None and PROCESS in CHANGES:
+            self._wide.put_back()
         self._path.put_back()
         if self._is_output_changed():
             self._output.put_back()
@@ -154,12 +163,15 @@ class ModulePath:
 class Output:
     """Standard streams, root logger, levels and disabled loggers as they are when it is made.
 
+    And, as it is looked at together with them, whether garbage is collected.
+
     A task may replace `sys.stdout`, or configure logging, as it would in a process of its own. The
     call behind it is to be heard all the same.
     """
 
     def __init__(self) -> None:
         self._out, self._err = sys.stdout, sys.stderr
+        self._collects = gc.isenabled()
         self._root = root = logging.getLogger()
         self._handlers, self._filters = list(root.handlers), list(root.filters)
         self._level, self._disable = root.level, root.manager.disable
@@ -175,6 +187,7 @@ class Output:
         """
         out, err, root, handlers = self._out, self._err, self._root, self._handlers
         level, tasks, tasks_level = self._level, self._tasks, self._tasks_level
+        collects, is_collecting = self._collects, gc.isenabled
         # What the property `disable` shows, without the call.
         manager, disable = vars(root.manager), vars(root.manager).get("_disable")
 
@@ -187,6 +200,7 @@ class Output:
                 or tasks.level != tasks_level
                 or tasks.disabled
                 or manager.get("_disable") != disable
+                or is_collecting() is not collects
             )
 
         return is_changed
@@ -194,6 +208,7 @@ class Output:
     def put_back(self) -> None:
         """Make it what it was."""
         sys.stdout, sys.stderr = self._out, self._err
+        (gc.enable if self._collects else gc.disable)()
         self._root.handlers[:] = self._handlers
         self._root.filters[:] = self._filters
         self._root.setLevel(self._level)
