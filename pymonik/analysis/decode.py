@@ -112,8 +112,6 @@ class Reader:
         if self.room < 0:
             raise ValueError("a graph of more values than anybody has recorded")
 
-    # ----- nodes
-
     def _content_at(self, number: Any) -> Content:
         return self.contents[plain.number(number, most=SLOTS)]
 

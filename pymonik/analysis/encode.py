@@ -191,8 +191,7 @@ class Writer:
             )
         return place
 
-    # ----- arguments: a visitor of slot values and columns
-
+    # A visitor of slot values and columns.
     def content(self, content: Content) -> dict[str, Any]:
         """Write the number of a content."""
         return {"content": self._content(content)}

@@ -107,8 +107,6 @@ class SplicedGraph:
         made = self._aliases[original_of(node)] = StandIn(node, node.spec, args, held)
         return made
 
-    # ----- users of what was taken out
-
     def _renamed(self, node: Call) -> Call:
         if not self._parts:
             return node

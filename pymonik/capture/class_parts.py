@@ -171,9 +171,6 @@ def _native_setter(kind: Any) -> Callable[[type, str, Any], None]:
     return setter
 
 
-# ----- members of enumerations
-
-
 def reduce_member(member: enum.Enum) -> Any:
     """Return how a pickle makes a member of an enumeration that is itself being made."""
     cls = type(member)
@@ -207,9 +204,6 @@ def fill_member(obj: Any, state: dict[str, Any]) -> None:
 def member_named(cls: Any, name: str) -> Any:
     """Return the member of an enumeration."""
     return cls._member_map_[name]
-
-
-# ----- telling classes of two programs apart
 
 
 def outline(cls: type) -> bytes:

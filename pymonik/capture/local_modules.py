@@ -55,9 +55,6 @@ def always() -> list[str]:
     return names
 
 
-# ----- where modules are
-
-
 def spec_of(name: str) -> ModuleSpec | None:
     """Find a module, without importing it or the packages around it."""
     module = sys.modules.get(name)

@@ -116,9 +116,6 @@ def _is_small(value: Any) -> bool:
     return pickle_of(value) is not None
 
 
-# ----- reading
-
-
 @lru_cache(maxsize=512)
 def _names(text: str) -> _Bindings:
     return _of_body(ast.parse(text), {})

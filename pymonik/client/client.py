@@ -105,8 +105,6 @@ class Pymonik(Scope):
         self.waiter, self.async_waiter = parts.waiter, parts.async_waiter
         self.notifier, self.views = parts.notifier, parts.views
 
-    # ----- life
-
     @classmethod
     def attach(cls, session_id: str, endpoint: str | None = None, **settings: Any) -> Pymonik:
         """Join a session of another program, on a cluster, and return a client of it.
@@ -174,8 +172,6 @@ class Pymonik(Scope):
         if hasattr(self, "parts"):  # else it was not made
             self.parts.lifetime.abandon_collected()
 
-    # ----- what it does
-
     def plan(self) -> PlanView:
         """Compile what is pending and return the plan, without sending it.
 
@@ -219,8 +215,6 @@ class Pymonik(Scope):
         """
         self.parts.state.check_open()
         return self.stored.upload(mat, force_upload)
-
-    # ----- what it is
 
     @property
     def session_id(self) -> str:

@@ -64,8 +64,6 @@ class Canvas:
             for row in self.rows
         )
 
-    # ----- ports
-
     def _middle(self, place: Place) -> int:
         return self.left[place] + (self.sizes[place] - 1) // 2
 
@@ -121,8 +119,6 @@ class Canvas:
             apart = [column for column in room if column > before + 1]
             ports.append(min(apart or room, key=lambda column: abs(column - wish)))
         return ports
-
-    # ----- ink
 
     def _draw_layer(self, layer: Iterable[Place]) -> None:
         boxes = [place for place in layer if not isinstance(place, tuple)]

@@ -74,9 +74,6 @@ def _depths(sources: list[list[int]], targets: list[list[int]]) -> list[int]:
     return depth
 
 
-# ----- order
-
-
 def _order(layers: list[list[Place]], wires: list[list[Wire]]) -> list[list[Place]]:
     """Sweep down and up, and keep the order with the fewest crossings."""
     ups: dict[Place, list[Place]] = {}

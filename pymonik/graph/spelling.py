@@ -34,8 +34,6 @@ class Spelling:
         """Spell outputs of a node that stand in a list."""
         raise NotImplementedError
 
-    # ----- shapes
-
     def outputs(self, runs: Sequence[NodeRun]) -> Any:
         """Spell a list of outputs."""
         return ("list", *(self.part(node, indexes) for node, indexes in runs))

@@ -143,7 +143,7 @@ class Column:
         """Let go of the liveness: its call stands in a graph from now on."""
 
 
-# ----- the same of any slot value: immediates and contents name no output
+# The same of any slot value: immediates and contents name no output.
 
 
 def visit(slot: Any, visitor: SlotVisitor) -> Any:

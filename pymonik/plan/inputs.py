@@ -59,8 +59,7 @@ class Inputs:
         """Return what fills a parameter of the elements from start to stop."""
         return column.take(start, stop).accept(self, stop - start)
 
-    # ----- what fills a parameter: a visitor of columns and slot values
-
+    # What fills a parameter: a visitor of columns and slot values.
     def immediate(self, value: Any) -> Any:
         """Fill it with a plain value, or with a failure that stands for one."""
         return ("x", value) if type(value) is Failure else ("v", value)
@@ -109,8 +108,6 @@ class Inputs:
     def gather(self, node: Any, indexes: Sequence[int]) -> Any:
         """Fill it with outputs in any order."""
         return ("r", self.gathered(node, indexes))
-
-    # ----- where they are found
 
     def bundle(self, node: Any, indexes: range) -> Iterable[Any]:
         """Return what fills a parameter with elements of a node."""

@@ -144,8 +144,6 @@ class PymonikContext:
             )
         return self._seed
 
-    # ----- objects
-
     def retrieve_object(
         self,
         result_id: str,

@@ -36,9 +36,6 @@ class ExceptionLink(NamedTuple):
     text: str
 
 
-# ----- leaving
-
-
 def packed(error: BaseException, freeze: Freeze) -> tuple[Content | None, str]:
     """Return an exception and its causes as one content, and what of it could not travel."""
     main, lost = _pickled(error, freeze)
@@ -108,9 +105,6 @@ def _frozen(what: Any, freeze: Freeze) -> Content | None:
         raise TypeError("it holds handles")
     content = Content(data, [freeze_buffer(view) for view in raw])
     return content if content.size <= LIMIT else None
-
-
-# ----- arriving
 
 
 class Arrived(NamedTuple):

@@ -74,9 +74,6 @@ def size_of(parts: Parts) -> int:
     return sum(part.nbytes for part in parts)
 
 
-# ----- closing
-
-
 def seal(
     kind: int,
     name: bytes,
@@ -122,9 +119,6 @@ def seal_payload(payload: TaskPayload | AssemblePayload) -> Parts:
 def seal_names(places: dict[str, Any]) -> Parts:
     """Put the places of named values into an envelope: see `plan.plan`."""
     return seal(NAMES, bytes(DIGEST_SIZE), *records.dumps(places))
-
-
-# ----- opening
 
 
 def is_ours(data: Any) -> bool:

@@ -149,8 +149,6 @@ class AbortHandler:
         stuck = [r.owner_task_id for r in rows.values() if r.status not in ENDED]
         self._session.cancel_tasks([owner for owner in stuck if owner])
 
-    # ----- deciding
-
     def settle(self, ids: set[str], gone: Collection[str] = ()) -> None:
         """Let the units of aborted results end, or send them again; gone: those without a row."""
         results = self._with_causes(ids, gone)

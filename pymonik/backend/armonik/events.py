@@ -118,8 +118,6 @@ class EventWatcher:
         if self._polling.is_polling:
             self._wake.set()
 
-    # ----- the stream
-
     def _read(self) -> None:
         pause = 0.1
         while not self._closing.is_set():
@@ -187,8 +185,6 @@ class EventWatcher:
             is_news = bool(self._to.heard({update.result_id: how}))
             with self._lock:
                 self._polling.reported(update.result_id, is_news)
-
-    # ----- looking
 
     def _look_on(self) -> None:
         while not (self._closing.is_set() or self._to.is_over()):

@@ -59,8 +59,6 @@ class Polling:
         self._renew = RENEW
         self._renewed_at = now
 
-    # ----- what has happened
-
     def opened(self, now: float) -> None:
         """Another stream is to tell: it was opened, or is about to be."""
         self._has_spoken = False
@@ -119,8 +117,6 @@ class Polling:
         if ended:
             self._unreported_since = now
             self._unreported.update(ended)
-
-    # ----- what is to be done
 
     def due(self, is_awaited: bool) -> float:
         """Return when to look; is_awaited: somebody waits for a value."""

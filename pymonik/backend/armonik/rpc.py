@@ -68,8 +68,6 @@ class RpcClient:
         self._under_way: dict[int, tuple[str, float]] = {}
         self._numbers = itertools.count()
 
-    # ----- asking
-
     def once(
         self, method: Any, request: Any, deadline: float | None = None, end: float | None = None
     ) -> Any:
@@ -178,8 +176,6 @@ class RpcClient:
         before = self.breaker.failures
         self.probe(max(end - time.monotonic(), 0.0))
         return self.breaker.failures > before
-
-    # ----- one call
 
     @contextmanager
     def _asking(self, method: Any, end: float | None, size: int = 0) -> Iterator[None]:

@@ -73,8 +73,6 @@ class Session:
         self.rpc.probe = lambda patience: self._list_partitions(patience)
         self._users = {"client", "values"}
 
-    # ----- life
-
     def open(self, names: Sequence[str]) -> int:
         """Check the partitions and create the session; return the pods that are reserved for it."""
         partitions = {p.id: p for p in self._first(self._list_partitions)}
@@ -183,8 +181,6 @@ class Session:
         """Close the channel."""
         self.rpc.closing.set()
         self._channel.close()
-
-    # ----- asking
 
     def statuses(self, ids: Sequence[str], patience: float | None = None) -> dict[str, Any]:
         """Return what is known of results, by id."""

@@ -70,8 +70,6 @@ class Sender:
         """Stop listening once no thread waits for what goes on without this client."""
         self._subscription.close()
 
-    # ----- sending
-
     def submit(self, plan: Plan) -> None:
         """Send a plan, without the units that can give nothing but failures."""
         with self.abort_handler.sending:

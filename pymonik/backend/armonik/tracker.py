@@ -68,8 +68,6 @@ class SubmissionTracker:
         reported = {failure.mark for failure in self.failures}
         return [failure for mark, failure in self._passed_on.items() if mark not in reported]
 
-    # ----- units
-
     def expect(self, outputs: Iterable[tuple[Unit, ClusterObject]]) -> None:
         """Note units that are about to be sent: their outputs are declared."""
         with self.changed:
@@ -175,8 +173,6 @@ class SubmissionTracker:
         outputs.settle(outputs.missing - left)
         self.changed.notify_all()
         return due
-
-    # ----- asking
 
     def expects(self, outputs: Outputs) -> bool:
         """Return whether records of a unit are still to come here."""

@@ -87,8 +87,6 @@ class Definitions:
         lock: Any = self.lock
         return bool(lock._is_owned())
 
-    # ----- naming
-
     def record_of(self, obj: Any, name: str | None = None) -> DefinitionRecord:
         """Return the record of an object, a new one where it has none; name: "module:name"."""
         with self.lock:
@@ -121,8 +119,6 @@ class Definitions:
                 record.names = {*(record.names or ()), *names}
                 record.watch = None
             return record
-
-    # ----- capturing
 
     def refer(self, record: DefinitionRecord, as_captured: bool = False) -> DefinitionRecord:
         """Bring a record up to date.
@@ -167,8 +163,6 @@ class Definitions:
         self.count += 1
         watch = ObjectWatch(record.obj, travels, record.names)
         record.note(self.define(record), watch)
-
-    # ----- resolving
 
     def resolve(self, id: str, parts: tuple[Definition, ...]) -> Any:
         """Return the object that a reference means: the one of this process, or one made of it."""

@@ -39,9 +39,6 @@ def vars_of(obj: Any) -> dict[str, Any]:
     return space
 
 
-# ----- what exists once
-
-
 def single_name(obj: Any, kind: Any) -> str | None:
     """Return "module:name" of an object that is known by its identity, such as a sentinel.
 
@@ -134,9 +131,6 @@ PROCESS_OWN: dict[Any, Callable[[Any], Any]] = {
 }
 
 
-# ----- functools
-
-
 def _reduce_cached(obj: Any) -> Any:
     """Carry a function with a cache, which begins empty, where it cannot be imported."""
     function = obj.__wrapped__
@@ -215,9 +209,6 @@ def fill_dispatcher(made: Any, state: Any) -> None:
     functools.update_wrapper(made, registry[object])
 
 
-# ----- memory
-
-
 def _reduce_view(view: memoryview) -> Any:
     """Keep the numbers and the shape of a view; its memory travels as that of an array does."""
     import pickle
@@ -274,9 +265,6 @@ REDUCERS: dict[Any, Callable[[Any], Any]] = {
 }
 
 
-# ----- modules made at run time
-
-
 @pickled
 def subimported(name: str) -> types.ModuleType:
     """Return an empty module, for what follows in its pickle."""
@@ -288,8 +276,6 @@ def fill_module(module: types.ModuleType, space: dict[str, Any]) -> None:
     """Put into a module what was in it."""
     vars(module).update(space)
 
-
-# ----- type hints
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 

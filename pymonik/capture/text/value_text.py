@@ -77,8 +77,6 @@ class ValueWriter:
     def _tell(self, name: str, is_hidden: bool) -> None:
         (self._hidden if is_hidden else self._names).append(name)
 
-    # ----- values
-
     def of(self, value: Any) -> None:
         """Write a value."""
         kind = type(value)

@@ -99,8 +99,6 @@ class LazyTasks:
         self.errors = [failure for failure in stack.errors if failure is not record]
         return record
 
-    # ----- running
-
     def _call(self, step: RecordedCall, top: Activation) -> tuple[Any] | None:
         """Run a step; return what stands for its value when its own graph is to run elsewhere."""
         code, values, began = step.code(), top.values, self._now

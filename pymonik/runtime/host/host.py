@@ -104,8 +104,7 @@ class Host:
         self._is_drained = False
         _ALIVE.add(self)
 
-    # ----- called from any thread
-
+    # Called from any thread.
     def prepare(self, calls: int) -> None:
         """Start executors for the first plan, of so many calls, while it is being compiled."""
         if self._thread is None:
@@ -228,8 +227,7 @@ class Host:
         if not self._closing:  # meanwhile, by another thread
             self._loop.autoscaler.open(min(self.workers, calls))
 
-    # ----- the thread
-
+    # Run by the host's own thread.
     def _run(self) -> None:
         try:
             self._leadership.begin()

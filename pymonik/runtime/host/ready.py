@@ -54,8 +54,6 @@ class ReadyQueues:
     def __iter__(self) -> Iterator[UnitSlice]:
         return chain.from_iterable(self._queues.values())
 
-    # ----- pieces
-
     def append(self, piece: UnitSlice) -> None:
         """Queue a piece."""
         self._queue(piece).append(piece)
@@ -84,8 +82,6 @@ class ReadyQueues:
         if queue is None:
             queue = self._queues[key] = Ranked()
         return queue
-
-    # ----- environments
 
     def waiting_environments(self) -> list[Any]:
         """Return the environments whose pieces wait."""
@@ -149,8 +145,6 @@ class ReadyQueues:
     def _living(self, environment: Any) -> list[int]:
         environments = self._environments
         return [number for number in self.executors if environments.get(number) == environment]
-
-    # ----- giving out
 
     def assign(self) -> dict[int, list[UnitSlice]]:
         """Return pieces to executors: to idle ones first, small ones several at a time."""

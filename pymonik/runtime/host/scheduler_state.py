@@ -63,8 +63,6 @@ class SchedulerState:
         """Notify an observer of every piece that ends, and of every unit that tasks make."""
         self.observers.append(observer)
 
-    # ----- asking
-
     def has_open(self, outputs: Outputs) -> bool:
         """Return whether a unit that has not ended fills outputs; from any thread."""
         return id(outputs) in self.by_outputs
@@ -79,8 +77,6 @@ class SchedulerState:
             if piece.running.unit.number == number:
                 return piece
         return None
-
-    # ----- changing
 
     def add(self, units: Iterable[Unit]) -> None:
         """Take units, in an order in which they could run; some can at once."""

@@ -73,8 +73,6 @@ class AgentSubtasks(LocalSubtasks):
         self._holes: dict[Outputs, dict[tuple[int, int], tuple[Outputs, int, int]]] = {}
         self._spawned: UnitState | None = None
 
-    # ----- a task begins, and ends
-
     def begin(self, root: Unit, stays: bool, partition: str, priority: int) -> None:
         """Take the unit of a task, and how it is placed.
 
@@ -141,8 +139,7 @@ class AgentSubtasks(LocalSubtasks):
         self._root, self._spawned, self._began = None, None, None
         self._local_outputs, self._bindings, self._units, self._holes = [], [], [], {}
 
-    # ----- called by the scheduler
-
+    # Called by the scheduler.
     def spawn(self, running: UnitState, plan: Any, start: int, columns: Sequence[Any]) -> int:
         """Take units and bindings; return the number of elements that have not ended yet."""
         units, bindings = plan
@@ -194,8 +191,6 @@ class AgentSubtasks(LocalSubtasks):
         binding = _Binding(running, output, element, outputs, out, place)
         self._bindings.append(binding)
         outputs.watch(out, place, lambda: self._arrived(binding))
-
-    # ----- inside
 
     def _staying(self, units: Sequence[Unit], bindings: Sequence[Any]) -> set[int]:
         """Return the numbers of the units that may run here for a beat.

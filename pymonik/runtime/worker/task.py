@@ -112,8 +112,6 @@ class WorkerTask:
             host.changed.wait_for(lambda: host.is_idle)
         return subtasks.take()
 
-    # ----- answering
-
     def _answer(
         self,
         payload: TaskPayload | AssemblePayload,
