@@ -60,6 +60,8 @@ def why(endpoint: str) -> str:
 def test_a_closed_port_is_told_from_a_host_that_is_not_there() -> None:
     assert why(f"127.0.0.1:{free_port()}") == "nothing listens there"
     assert "there is no host 'no.such.host.invalid'" in why("no.such.host.invalid:5001")
+    for name in ("x" * 9999, "a..b"):
+        assert why(f"{name}:5001").endswith("' cannot be the name of a host")
 
 
 def test_a_port_that_was_not_given_is_named() -> None:

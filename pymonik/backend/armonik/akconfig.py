@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pymonik.errors import BackendError
 from pymonik.files.regular import read_regular
@@ -27,7 +28,10 @@ VARIABLES = {
 }
 FILES = ("certificate_authority", "client_certificate", "client_key")
 # Bytes of the file that AKCONFIG names; real ones have a few hundred.
-_LIMIT = 1 << 20
+_LIMIT = 64 << 10
+_MERGED = "tag:yaml.org,2002:merge"
+# What people call what is no text.
+_KINDS = {"seq": "list", "map": "mapping"}
 # Bytes of what PyYAML says: it may name a tag of any length.
 _REASON = 300
 # What PyYAML raises besides its own errors: dates, numbers and nesting that cannot be.
@@ -68,22 +72,49 @@ def of_file(path: str | None) -> Layer:
     except OSError as error:
         raise BackendError(f"AKCONFIG names {path!r}, which cannot be read: {error}") from error
     try:
-        loaded = yaml.safe_load(text.decode())
+        # Not loaded: merged keys (`<<`) make gigabytes of a few lines.
+        root = yaml.compose(text.decode(), Loader=yaml.SafeLoader)
     except (yaml.YAMLError, *_MALFORMED) as error:
         # Not as its cause: that would show lines of the file, which has keys.
         reason = _reason(error)
         raise BackendError(f"AKCONFIG names {path!r}, which is no YAML: {reason}") from None
-    if not isinstance(loaded, dict):
+    if not isinstance(root, yaml.MappingNode):
         raise BackendError(f"AKCONFIG names {path!r}, which holds no keys such as endpoint")
-    # The file is shared with other tools: it may have keys of theirs.
-    values = {name: loaded[name] for name in VARIABLES if loaded.get(name)}
-    for name, value in values.items():
-        if not isinstance(value, str):
-            kind = type(value).__name__
+    values: dict[str, str] = {}
+    for name, node in _pairs(root).items():
+        kind = node.tag.rpartition(":")[2]
+        # The file is shared with other tools: it may have keys of theirs.
+        if name not in VARIABLES or not node.value or kind == "null":
+            continue
+        if kind != "str":
+            kind = storable(harmless(_KINDS.get(kind, kind)), _REASON)
             raise BackendError(f"AKCONFIG names {path!r}: its {name} is a text, not a {kind}")
-        if name in FILES:
-            values[name] = _beside(path, value)
+        values[name] = _beside(path, node.value) if name in FILES else node.value
     return Layer(values, dict.fromkeys(values, source))
+
+
+def _pairs(root: Any) -> dict[str, Any]:
+    """Return the values of a mapping by their keys: its own, then those of what it merges (`<<`).
+
+    Each mapping is looked at once, however often others merge it: what it would add the second time
+    is there already.
+    """
+    import yaml
+
+    pairs: dict[str, Any] = {}
+    waiting, seen = [root], set()
+    while waiting:
+        node = waiting.pop(0)
+        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting[:0] = node.value
+            continue
+        keyed = [pair for pair in node.value if isinstance(pair[0], yaml.ScalarNode)]
+        waiting[:0] = [value for key, value in keyed if key.tag == _MERGED]
+        pairs = {**{key.value: value for key, value in keyed}, **pairs}
+    return pairs
 
 
 def _reason(error: Exception) -> str:

@@ -13,10 +13,12 @@ import ssl
 
 from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.credentials import authorities, expiry_of
-from pymonik.foreign import redacted
+from pymonik.foreign import redacted, storable
 
 # For a plain socket: a cluster that is there takes the connection in milliseconds.
 _SECONDS = 2.0
+# Bytes of a name that nobody has.
+_SHOWN = 200
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 _BYPASSES = ("no_grpc_proxy", "no_proxy")
 
@@ -37,6 +39,8 @@ def diagnose(connection: Connection) -> str:
             return _secured(connection, plain, host) if is_secure else _unsecured(plain, target)
     except socket.gaierror as error:
         return f"there is no host {host!r} ({error.strerror})"
+    except UnicodeError:  # a part of a name has at most 63 characters, and at least one
+        return f"{storable(host, _SHOWN)!r} cannot be the name of a host"
     except ConnectionRefusedError:
         is_given = connection.endpoint.rstrip("/").endswith(f":{port}")
         return "nothing listens there" + ("" if is_given else f" (port {port}: write host:port)")
