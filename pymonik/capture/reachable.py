@@ -6,6 +6,7 @@ Enters: a function. Leaves: names and functions. Nothing is imported for it.
 from __future__ import annotations
 
 import functools
+import re
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,9 +20,37 @@ def cell_value(cell: Any) -> Any:
         return cell_value
 
 
+# What finds names in a text: of Python, and `DataFrame.query`, in which "@x" is one of them.
+_READERS = frozenset({"eval", "exec", "globals", "query"})
+_WORD = re.compile(r"[^\W\d]\w*")
+# Of what a text may or may not mean, what can be taken along without harm.
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), tuple, list, dict, set, frozenset)
+_HARMLESS = (*_PLAIN, types.FunctionType, types.ModuleType, type)
+
+
+def names_in_texts(code: types.CodeType) -> Iterator[str]:
+    """Yield the words of texts in which code may look for names."""
+    if not _READERS.isdisjoint(code.co_names):
+        for constant in code.co_consts:
+            if type(constant) is str:
+                yield from _WORD.findall(constant)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from names_in_texts(constant)
+
+
+def found_by_text(function: types.FunctionType) -> dict[str, Any]:
+    """Return the global variables of a function that texts in its code may name."""
+    space = function.__globals__
+    words = set(names_in_texts(function.__code__)) & space.keys()
+    return {word: space[word] for word in words if isinstance(space[word], _HARMLESS)}
+
+
 def global_names(code: types.CodeType) -> Iterator[str]:
     """Yield the names that code and what is in it uses, not its own variables."""
     yield from code.co_names
+    if not _READERS.isdisjoint(code.co_names):
+        yield from names_in_texts(code)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from global_names(constant)

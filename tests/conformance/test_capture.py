@@ -291,3 +291,26 @@ def test_a_class_inside_a_task_sees_the_globals_of_its_module(client: Pymonik) -
         return x * Scaled.factor * Scaled.Inner.again, Scaled.Inner.limit
 
     assert scaled.invoke(2).get() == (18, sys.maxsize)
+
+
+THRESHOLD = 1
+
+
+@task
+def read_by_text(x: int) -> tuple[Any, ...]:
+    def within() -> Any:
+        return eval("THRESHOLD + 1")
+
+    return eval("helper_of_text(THRESHOLD) + x"), globals()["THRESHOLD"], within()
+
+
+def helper_of_text(x: int) -> int:
+    return x * 10
+
+
+def test_names_that_code_finds_in_texts_go_along(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read_by_text.invoke(5).get() == (15, 1, 2)
+    monkeypatch.setattr(sys.modules[__name__], "THRESHOLD", 3)
+    assert read_by_text.invoke(5).get() == (35, 3, 4)

@@ -108,7 +108,7 @@ def mutes_then_tells(ctx: PymonikContext, way: int | None) -> None:
         return
     logging.getLogger("mine").error("logged")
     ctx.logger.error("told")
-    print("printed")
+    print("printed", flush=True)
 
 
 @pytest.mark.parametrize("way", range(len(MUTES)), ids=[mute.__name__ for mute in MUTES])

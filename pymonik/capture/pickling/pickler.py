@@ -40,7 +40,7 @@ from pymonik.capture.pickling.reducers import (
 )
 from pymonik.capture.pickling.type_names import is_type_name
 from pymonik.capture.pickling.views import Memory, is_array, reduce_view
-from pymonik.capture.reachable import cell_value, global_names
+from pymonik.capture.reachable import cell_value, found_by_text, global_names
 from pymonik.capture.source import imported_by
 from pymonik.system.source_lines import note_source
 from pymonik.values.content import Definition, slot_value
@@ -253,6 +253,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         make, (code, space, *rest), (own, slots), *others = reduced
         used = slots["__globals__"]
         used.update(hinted(function.__annotations__, function.__globals__))
+        used.update({n: v for n, v in found_by_text(function).items() if n not in used})
         if function.__closure__:
             slots["__closure__"] = tuple(self._value_of(c, function) for c in function.__closure__)
         names = {*used, *global_names(function.__code__)}

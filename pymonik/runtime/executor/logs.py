@@ -113,6 +113,10 @@ class Printed(io.TextIOBase):
     def _send(self, text: str) -> None:
         self._forward("log", self._name, logging.INFO, text, self._place, "")
 
+    def close(self) -> None:
+        """Hand on what there is: the next call prints, too."""
+        self.finish()
+
     def fileno(self) -> int:
         """Return the descriptor of the stream itself."""
         return int(self._original.fileno())
