@@ -7,7 +7,6 @@ from others are left out. The imports are those that `tests/test_layers.py` read
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from pathlib import Path
 
 import networkx
@@ -25,25 +24,24 @@ _NAMES = {"": "__init__"}
 
 def drawing() -> Drawing:
     """Return the rooms from the top down, and the arrows between them that no others imply."""
-    files = Counter(map(room_of, IMPORTS))
     # Each stands above all that it imports: boxes come in the order in which values would flow.
-    rooms = sorted(FLOOR, key=lambda room: -FLOOR[room])
+    rooms = sorted(FLOOR, key=lambda room: (-FLOOR[room], room))
     places = {room: place for place, room in enumerate(rooms)}
     arrows = networkx.DiGraph()
     arrows.add_nodes_from(rooms)
     for module, names in IMPORTS.items():
         ends = {(room_of(module), room_of(name)) for name in names}
         arrows.add_edges_from((a, b) for a, b in ends if a != b and {a, b} <= places.keys())
-    boxes = [Box((_NAMES.get(room, room),), notes=_notes(files[room])) for room in rooms]
+    boxes = [Box((_NAMES.get(room, room),)) for room in rooms]
     shown = networkx.transitive_reduction(arrows).edges
     links = sorted((places[a], places[b]) for a, b in shown)
     return Drawing(tuple(boxes), tuple(Link(a, b, 1) for a, b in links))
 
 
-def _notes(files: int) -> tuple[str, ...]:
-    return (f"{files} files",) if files > 1 else ()
+def picture() -> str:
+    """Return the drawing as SVG."""
+    return svg(drawing()).replace("task graph", "the rooms of pymonik, and what imports what", 1)
 
 
 if __name__ == "__main__":
-    picture = svg(drawing()).replace("task graph", "the rooms of pymonik, and what imports what", 1)
-    TARGET.write_text(picture, encoding="utf-8")
+    TARGET.write_text(picture(), encoding="utf-8")

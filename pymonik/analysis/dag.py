@@ -86,9 +86,9 @@ def downstream(start: K, things: Mapping[K, T], sources: Callable[[T], Iterable[
 
 def _levels(needs: Sequence[Collection[int]]) -> list[int]:
     users: list[list[int]] = [[] for _ in needs]
-    missing = [len(some) for some in needs]
-    for number, some in enumerate(needs):
-        for need in some:
+    missing = [len(needed) for needed in needs]
+    for number, needed in enumerate(needs):
+        for need in needed:
             users[need].append(number)
     levels = [0] * len(needs)
     ready = [number for number, count in enumerate(missing) if not count]

@@ -46,8 +46,8 @@ def set_by_program(module: Any, text: str) -> bytes:
         # Other metaclasses, such as that of enumerations, make something else of a body.
         if name in space and name not in replaced and type(space[name]) in (type, abc.ABCMeta):
             of_class = vars(space[name])
-            found = _changed(of_class, inner).items()
-            changed |= {f"{name}.{key}": v for key, v in found if not _is_field(v)}
+            changes = _changed(of_class, inner).items()
+            changed |= {f"{name}.{key}": v for key, v in changes if not _is_field(v)}
             replaced |= _replaced(module, of_class, inner, f"{name}.")
     overrides = dict(_pickled({**changed, **replaced}))
     for name in replaced.keys() - overrides.keys():
@@ -79,7 +79,7 @@ def _replaced(
     module: Any, space: Mapping[str, Any], names: _Bindings, within: str
 ) -> dict[str, Any]:
     """Return functions and classes that are not those of the source, by their names in it."""
-    found = {}
+    different = {}
     for name in (*names.functions, *names.classes):
         value = space.get(name)
         if isinstance(value, types.FunctionType):
@@ -88,8 +88,8 @@ def _replaced(
             place = attribute(value, "__module__"), attribute(value, "__qualname__")
             is_own = isinstance(value, type) and place == (module.__name__, within + name)
         if name in space and not is_own:
-            found[within + name] = value
-    return found
+            different[within + name] = value
+    return different
 
 
 def _pickled(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:

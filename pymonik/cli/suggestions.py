@@ -81,9 +81,9 @@ def check_script(name: str) -> None:
 
 def _is_endless(name: str) -> bool:
     """Return whether a path is a device other than a terminal, or what stands for no input."""
-    found = os.stat(name)
-    is_device = stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode)
-    if not is_device or os.path.samestat(found, os.stat(os.devnull)):
+    status = os.stat(name)
+    is_device = stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode)
+    if not is_device or os.path.samestat(status, os.stat(os.devnull)):
         return False
     with open(name, "rb", buffering=0) as file:
         return not file.isatty()

@@ -36,29 +36,29 @@ class Grain:
 
 
 def clusters(
-    elements: ElementGraph, some: Sequence[int], places: Sequence[int], height: int, grain: Grain
+    elements: ElementGraph, numbers: Sequence[int], places: Sequence[int], height: int, grain: Grain
 ) -> dict[int, Cluster]:
     """Return the cluster of each of some elements, which are in order; height: levels of a band."""
-    bands = {number: elements.levels[number] // height for number in some}
+    bands = {number: elements.levels[number] // height for number in numbers}
     inner = {
         number: [one for one in elements.needs[number] if bands.get(one) == band]
         for number, band in bands.items()
     }
     strip = _roots(elements, bands, inner, places, height, grain)
     mixed: dict[int, list[int]] = {}
-    for number in some:
+    for number in numbers:
         if number in strip:
             continue
         owners = {strip[one] for one in inner[number]}
         strip[number] = owners.pop() if len(owners) == 1 else _MIXED
         if strip[number] == _MIXED:
             mixed.setdefault(bands[number], []).append(number)
-    found = {number: (bands[number], 0, strip[number]) for number in some}
-    for band, numbers in mixed.items():
-        for part, members in enumerate(_packed(elements, numbers, inner, places, grain)):
+    cluster_of = {number: (bands[number], 0, strip[number]) for number in numbers}
+    for band, several in mixed.items():
+        for part, members in enumerate(_packed(elements, several, inner, places, grain)):
             for number in members:
-                found[number] = (band, 1, part)
-    return found
+                cluster_of[number] = (band, 1, part)
+    return cluster_of
 
 
 def _roots(

@@ -75,19 +75,19 @@ class ElementGraph:
         for needed in self.needs:
             for one in needed:
                 is_used[one] = 1
-        found, place = [-1] * len(self), 0
+        place_of, place = [-1] * len(self), 0
         for end in range(len(self)):
             if is_used[end]:
                 continue
             stack = [(end, iter(self.needs[end]))]
             while stack:
                 number, rest = stack[-1]
-                further = next((one for one in rest if found[one] < 0), None)
+                further = next((one for one in rest if place_of[one] < 0), None)
                 if further is not None:
                     stack.append((further, iter(self.needs[further])))
                     continue
                 stack.pop()
-                if found[number] < 0:
-                    found[number] = place
+                if place_of[number] < 0:
+                    place_of[number] = place
                     place += 1
-        return found
+        return place_of

@@ -12,14 +12,14 @@ from pymonik.graph.elements import ElementGraph
 from pymonik.graph.ir import Graph, Map, inputs
 
 
-def span(elements: ElementGraph, found: Mapping[int, Cluster]) -> float:
+def span(elements: ElementGraph, cluster_of: Mapping[int, Cluster]) -> float:
     """Return the longest path through clusters, in seconds."""
     lasting: dict[Cluster, float] = {}
     needed: dict[Cluster, set[Cluster]] = {}
-    for number, cluster in found.items():
+    for number, cluster in cluster_of.items():
         lasting[cluster] = lasting.get(cluster, 0.0) + elements.seconds[number]
         sources = needed.setdefault(cluster, set())
-        sources.update([found[one] for one in elements.needs[number] if one in found])
+        sources.update([cluster_of[one] for one in elements.needs[number] if one in cluster_of])
     ends: dict[Cluster, float] = {}
     for cluster in sorted(lasting):
         start = max([ends[one] for one in needed[cluster] if one != cluster], default=0.0)
@@ -27,10 +27,10 @@ def span(elements: ElementGraph, found: Mapping[int, Cluster]) -> float:
     return max(ends.values(), default=0.0)
 
 
-def path(elements: ElementGraph, some: Iterable[int]) -> float:
+def path(elements: ElementGraph, numbers: Iterable[int]) -> float:
     """Return the longest path through some elements, in seconds."""
     ends: dict[int, float] = {}
-    for number in some:
+    for number in numbers:
         start = max([ends.get(one, 0.0) for one in elements.needs[number]], default=0.0)
         ends[number] = start + elements.seconds[number]
     return max(ends.values(), default=0.0)

@@ -77,7 +77,7 @@ def begun(data: bytes) -> tuple[int, int] | None:
 
 def entries(data: bytes) -> list[Any]:
     """Return the entries of a log, up to the first that is not what was written."""
-    found: list[Any] = []
+    read: list[Any] = []
     at, chain = _BEGUN.size, crc32(data[: _BEGUN.size])
     while at + _HEAD.size <= len(data):
         size, checksum = _HEAD.unpack_from(data, at)
@@ -85,6 +85,6 @@ def entries(data: bytes) -> list[Any]:
         chain = crc32(entry, chain)
         if chain != checksum or len(entry) != size:
             break
-        found.append(pickle.loads(entry))
+        read.append(pickle.loads(entry))
         at += _HEAD.size + size
-    return found
+    return read

@@ -44,15 +44,15 @@ class _Held:
 
 def shared_memory(met: list[Any]) -> dict[int, Memory]:
     """Return what arrays lie in that share memory with others, by their ids."""
-    found: dict[int, Memory] = {}
+    memories: dict[int, Memory] = {}
     if len(met) < 2 or all(array.base is None for array in met):
-        return found
+        return memories
     for begin, end, arrays in _overlapping(met):
         size = end - begin
         if size <= max(_SMALL, _GAPS * sum(array.nbytes for array in arrays)):
             whole = sys.modules["numpy"].asarray(_Held(begin, end, arrays))
-            found.update((id(array), Memory(whole, begin)) for array in arrays)
-    return found
+            memories.update((id(array), Memory(whole, begin)) for array in arrays)
+    return memories
 
 
 def do_overlap(groups: Iterable[Iterable[Any]]) -> bool:
@@ -74,10 +74,10 @@ def arrays_in(objects: Iterable[Any]) -> list[Any]:
     if numpy is None:
         return []
     seen = list(objects)
-    found = [one for one in seen if issubclass(type(one), numpy.ndarray) and can_share(one)]
-    if not found or any(knows_sharing(type(one).__module__) for one in seen):
+    arrays = [one for one in seen if issubclass(type(one), numpy.ndarray) and can_share(one)]
+    if not arrays or any(knows_sharing(type(one).__module__) for one in seen):
         return []
-    return found
+    return arrays
 
 
 def is_array(obj: Any) -> bool:

@@ -58,10 +58,10 @@ class Durations:
 
     def expected(self, name: str) -> float | None:
         """Return how long a call takes; None where nothing is known."""
-        known = self._last.get(name)
-        if known is None:
+        last = self._last.get(name)
+        if last is None:
             return None
-        return sorted(known)[1] if len(known) > 2 else min(known)
+        return sorted(last)[1] if len(last) > 2 else min(last)
 
 
 @dataclass

@@ -127,7 +127,7 @@ class Printed(io.TextIOBase):
         return self._original.buffer
 
     def reconfigure(self, **_: Any) -> None:
-        """Lines go on at once, and as text, in any case."""
+        """Change nothing: lines go on at once, and as text, in any case."""
 
     def writable(self) -> bool:
         """Return that it can be written to."""

@@ -40,12 +40,12 @@ class Callees:
     def site(self, call: Call) -> str:
         """Return "file:line" of a call: worked out once for each place."""
         key = (id(call.site), call.lasti)
-        known = self._sites.get(key)
-        if known is None:
+        cached = self._sites.get(key)
+        if cached is None:
             if len(self._sites) > _KEPT:
                 self._sites.clear()
-            known = self._sites[key] = (call.site, line_of(call.site, call.lasti))
-        return known[1]
+            cached = self._sites[key] = (call.site, line_of(call.site, call.lasti))
+        return cached[1]
 
     def of(self, spec: CallSpec) -> Callee:
         """Return the callee of a spec."""

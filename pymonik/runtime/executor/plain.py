@@ -34,15 +34,15 @@ def plain_columns(
     """
     if job.was_tried:
         return None
-    found: list[list[Any]] = []
+    taken: list[list[Any]] = []
     for step in steps:
         if step.limit or step.retries or step.context or step.keywords:
             return None
         columns = [_plain(column, feed) for column in step.columns]
         if None in columns:
             return None
-        found.append(columns)
-    return found
+        taken.append(columns)
+    return taken
 
 
 def _plain(column: Any, feed: ArgumentReader) -> Any:
