@@ -14,8 +14,9 @@ _REFUSED = re.compile("[\0\ud800-\udfff]")
 _CUT = " … "
 # In a URL; and where a text begins with them, as an endpoint without a scheme does.
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@|^[^/?#\s:@]+:[^/?#\s@]*@")
-# In what a path has made of a URL: one slash of two.
-_FOLDED = re.compile(r"(?<=:/)(?!/)[^/?#\s:@]*:[^/?#\s@]*@")
+# In what is no URL, as a path has one slash of two, a slip another character, a password a slash:
+# shown as if it were. A port is no password. Each name is looked at once, from its beginning.
+_ALMOST = re.compile(r"(?<![^/?#\s:@'\"])[^/?#\s:@'\"]*:(?!//|\d+/)[^\s:@'\"]+@")
 
 
 def harmless(text: str, lines: bool = False) -> str:
@@ -69,7 +70,7 @@ def demand_printable(what: str, text: str) -> str:
 
 def redacted(text: str) -> str:
     """Return a text with stars for the user and password in every URL in it."""
-    return _FOLDED.sub("***@", _CREDENTIALS.sub("***@", text)) if "@" in text else text
+    return _ALMOST.sub("***@", _CREDENTIALS.sub("***@", text)) if "@" in text else text
 
 
 def without_credentials(text: str) -> str:

@@ -10,11 +10,12 @@ from pymonik.cli.check import check
 from pymonik.cli.cost import cost
 from pymonik.cli.graph import graph
 from pymonik.cli.graph_files import diff, save, submit
+from pymonik.cli.group import SafeGroup
 from pymonik.cli.run import emulator, run, worker
 from pymonik.cli.runs import runs, trace
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SafeGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, package_name="pymonik", message="%(prog)s %(version)s")
 def app() -> None:
     """Lazy distributed Python for ArmoniK: record, compile, run."""

@@ -165,8 +165,13 @@ def _compared(
 
 
 def _words(text: str) -> tuple[str, tuple[str, ...], bool]:
-    script, *args = shlex.split(text)
-    return script, tuple(args), False
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} has an open quotation") from error
+    if not words:
+        raise click.BadParameter(f"{text!r} names no script")
+    return words[0], tuple(words[1:]), False
 
 
 def _graph(recording: Recording) -> Graph:

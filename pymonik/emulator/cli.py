@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from queue import SimpleQueue
 from types import FrameType
+from typing import NoReturn
 
 from pymonik.emulator.arguments import (
     Span,
@@ -27,6 +28,7 @@ from pymonik.emulator.control_plane import Tls
 from pymonik.emulator.emulator import Emulator
 from pymonik.emulator.quirks import Quirks
 from pymonik.emulator.state import GENERATIONS
+from pymonik.foreign import harmless
 
 
 def _say(text: str) -> None:
@@ -83,9 +85,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors hold nothing that a terminal obeys: they name what was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(harmless(message))
+
+
 def parser() -> argparse.ArgumentParser:
     """Describe the options."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         "pymonik emulator", description="An ArmoniK cluster on a loopback port, for tests."
     )
     add = parser.add_argument

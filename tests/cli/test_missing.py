@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pymonik.foreign import harmless
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 JOBS = """
@@ -41,6 +43,8 @@ def words(done: subprocess.CompletedProcess[str]) -> str:
         (["show", "/dev/zero"], "'/dev/zero' is a device, and no script"),
         (["diff", "/dev/zero", "jobs.py"], "'/dev/zero' is a device, and no script"),
         (["show", "moons.io:orbit"], "there is no module 'moons' here"),
+        (["diff", "it's", "b"], '"it\'s" has an open quotation'),
+        (["diff", " ", "b"], "' ' names no script"),
         (["show", "."], "'.' is a folder, and has no __main__.py"),
         (["show", "jobs.py", "--save", "moons/a.svg"], "moons/a.svg cannot be written: No such"),
     ],
@@ -49,6 +53,46 @@ def test_wrong_names_are_wrong_usage(command_here: Command, args: list[str], tol
     done = command_here("graph", *args, jobs=JOBS)
     assert done.returncode == 2, done.stderr
     assert told in words(done)
+
+
+ESCAPES = "\x1b[2J\x1b]0;title\x07\u202e\r\x9b1m"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["graph", "show", f"{ESCAPES}.pmk"],
+        ["graph", "save", f"{ESCAPES}.pmk", "jobs.py"],
+        ["graph", "show", "jobs.py", "--save", f"{ESCAPES}/a.svg"],
+        ["trace", "last", "-o", f"{ESCAPES}/x.json"],
+        ["submit", f"{ESCAPES}.pmk"],
+        ["runs", "show", ESCAPES],
+        ["cache", "explain", ESCAPES],
+        ["emulator", ESCAPES],
+        [ESCAPES],
+        [f"--{ESCAPES}"],
+    ],
+    ids=lambda args: " ".join(args[:2]) if args[0].isalpha() else ascii(args[0][:3]),
+)
+def test_no_error_has_what_a_terminal_obeys(
+    command_here: Command, tmp_path: Path, capfd: pytest.CaptureFixture[str], args: list[str]
+) -> None:
+    (tmp_path / f"{ESCAPES}.pmk").write_text("no graph")
+    done = command_here(*args, jobs=JOBS)
+    assert done.returncode in (1, 2), done
+    told = done.stdout + done.stderr + "".join(capfd.readouterr())
+    assert "\\x1b[2J" in told
+    assert harmless(told, lines=True) == told
+
+
+def test_a_setting_that_is_wrong_is_one_sentence(
+    command_here: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command_here("graph", "save", "jobs.pmk", "jobs.py", jobs=JOBS).returncode == 0
+    monkeypatch.setenv("PYMONIK_WORKERS", f"three{ESCAPES}")
+    done = command_here("submit", "jobs.pmk")
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done
+    assert "PYMONIK_WORKERS is 'three" in words(done)
 
 
 def test_a_broken_graph_file_is_not_run_as_a_script(
