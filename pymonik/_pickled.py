@@ -66,6 +66,7 @@ HOMES = {
     "shaped_view": "pymonik.capture.pickling.reducers",
     "subimported": "pymonik.capture.pickling.reducers",
     "new_type_name": "pymonik.capture.pickling.type_names",
+    "new_container": "pymonik.capture.pickling.containers",
     "dead_proxy": "pymonik.capture.pickling.weak",
     "dead_reference": "pymonik.capture.pickling.weak",
     "weak_method": "pymonik.capture.pickling.weak",

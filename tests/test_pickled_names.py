@@ -50,6 +50,10 @@ class Answering:
 ANSWERING = Answering()
 VECTOR = numpy.ones(3)
 
+class Named(set):
+    def __init__(self, name): self.name = name
+
+
 class Odd(Exception):
     def __init__(self, first, second):
         super().__init__(first)
@@ -98,7 +102,7 @@ with Pymonik(backend="inline") as client:
               ExceptionTypes((), Content(b"N.")), TaskFailed, remembered, dispatching,
               materialize("local_one.py", "there.py"), numpy.ma.ones(1000),
               numpy.ones((2, 1000))[:, ::2], NewType("Id", int), ctypes.POINTER(ctypes.c_int),
-              [VECTOR, VECTOR[:2]], ANSWERING, weakref.proxy(set()), weakref.ref(set()),
+              [VECTOR, VECTOR[:2]], Named(1), ANSWERING, weakref.proxy(set()), weakref.ref(set()),
               weakref.WeakMethod(ANSWERING.own)]
     for name in ("call", "call_in", "call_row", "call_row_in", "call_whole", "call_whole_in",
                  "identity", "unpacked"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import struct
 import sys
@@ -222,3 +223,45 @@ def test_long_chains_of_objects_arrive(client: Pymonik) -> None:
 def test_what_is_nested_too_deeply_is_refused(client: Pymonik) -> None:
     with pytest.raises(CaptureError, match=r"nested too deeply.*\. Pass"):
         prolonged.invoke(chain(100_000))
+
+
+class Named(set[int]):
+    def __init__(self, name: str, *items: int) -> None:
+        super().__init__(items)
+        self.name = name
+
+
+class Fixed(frozenset[int]):
+    def __new__(cls, *items: int) -> Fixed:
+        return super().__new__(cls, items)
+
+
+class Graph(collections.defaultdict[str, list[int]]):
+    def __init__(self) -> None:
+        super().__init__(list)
+
+
+class Last(collections.deque[int]):
+    def __init__(self, n: int, /) -> None:
+        super().__init__(maxlen=n)
+
+
+class Ordered(collections.OrderedDict[str, int]):
+    def __init__(self, first: str, value: int) -> None:
+        super().__init__({first: value})
+
+
+class Counted(collections.Counter[str]):
+    def __init__(self, text: str = "", *, twice: bool = False) -> None:
+        super().__init__(text + text if twice else text)
+
+
+def test_containers_with_constructors_of_their_own_keep_what_they_hold(client: Pymonik) -> None:
+    graph, last = Graph(), Last(2)
+    graph["a"].append(1)
+    last.extend([1, 2, 3])
+    given = Named("n", 1, 2), Fixed(1, 2), graph, last, Ordered("b", 1), Counted("ab", twice=True)
+    back = same.invoke(given).get()
+    assert back == given
+    assert [type(one) for one in back] == [type(one) for one in given]
+    assert (back[0].name, back[2]["new"], back[3].maxlen) == ("n", [], 2)

@@ -25,6 +25,7 @@ from pymonik.capture.local_modules import is_local
 from pymonik.capture.pickling.answering import answers_all, reduce_answering
 from pymonik.capture.pickling.arrays import reduce_array
 from pymonik.capture.pickling.c_types import reduce_c_type
+from pymonik.capture.pickling.containers import base_of, reduce_container
 from pymonik.capture.pickling.function_parts import MAKE_FUNCTION, add_names_in_classes, named
 from pymonik.capture.pickling.reducers import (
     HEAP_TYPE,
@@ -206,8 +207,11 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             self.arrays.append(obj)
             if id(obj) in self._memory:
                 return reduce_view(obj, self._memory[id(obj)])
-        if kind.__flags__ & HEAP_TYPE and answers_all(kind):
-            return reduce_answering(obj)
+        if kind.__flags__ & HEAP_TYPE:
+            if answers_all(kind):
+                return reduce_answering(obj)
+            if (base := base_of(kind)) is not None:
+                return reduce_container(obj, base)
         return reduce_array(obj)
 
     def _reduce_function(self, function: Any) -> Any:
