@@ -160,6 +160,7 @@ class InlineBackend:
             _NAME,
             self._function,
             _NoPage(),
+            # Ctrl-C is meant for the program: it is no failure of the call.
             (KeyboardInterrupt,),
             self._subtasks,
             restore,

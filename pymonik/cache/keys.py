@@ -32,7 +32,7 @@ _SHOWN = 60
 
 
 class Keys:
-    """Return keys; remembers those of calls and of code. A visitor of slot values: see `slots`."""
+    """Makes keys; remembers those of calls and of code. A visitor: see `graph.visitors`."""
 
     def __init__(self) -> None:
         self._nodes: WeakKeyDictionary[Call, list[str | None]] = WeakKeyDictionary()

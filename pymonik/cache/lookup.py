@@ -112,6 +112,8 @@ class CacheLookup:
             self.store.prune()
 
     def _keep(self, key: str, record: Any, about: dict[str, Any]) -> None:
+        # An immediate has no content of its own: it is given one, so that all that is kept is
+        # alike.
         content = record if type(record) is Content else Content(pickle.dumps(record, protocol=5))
         if not are_here(content.buffers):  # nor would another program find them
             logger.info("values of %s hold classes without a name: not kept", about["task"])

@@ -53,7 +53,7 @@ class ValueStore:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or default_folder()
         # What was logged of values that cannot be kept: once is enough.
-        self._header_in: set[str] = set()
+        self._warned: set[str] = set()
 
     def get(self, key: str) -> Content | None:
         """Return the value of a key; None when it is not known."""
@@ -72,6 +72,7 @@ class ValueStore:
                 raise WireError("its bytes have changed")
             if (header["key"], header["digest"]) != (key, content.digest.hex()):
                 raise WireError("it is another value")
+            # The time of the last use: `prune` goes by it.
             os.utime(path)
         except FileNotFoundError:
             return None
@@ -92,6 +93,8 @@ class ValueStore:
             private.make_folder(self._folder, to_read=False)
             with open(private.open_ours(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
                 made = {"format": FORMAT, "made": time.time(), "key": key}
+                # In both places, so that a file with the header of one value and the bytes of
+                # another is found.
                 made["digest"] = content.digest.hex()
                 file.write(json.dumps({**about, **made}).encode() + b"\n")
                 file.writelines(envelope.seal_content(content))
@@ -104,8 +107,8 @@ class ValueStore:
                 part.unlink()
 
     def _warn(self, text: str) -> None:
-        if text not in self._header_in:
-            self._header_in.add(text)
+        if text not in self._warned:
+            self._warned.add(text)
             logger.warning("%s", text)
 
     def prune(self) -> None:

@@ -140,6 +140,7 @@ class Environments:
     def close(self) -> None:
         """Let go of everything, and stop building; what was built stays until it is pruned."""
         for uv in list(self._tools):
+            # Its thread then ends with an error, for units that nobody waits for any more.
             uv.stop()
         with self._lock:
             held, self._held, self._built, self._keys = self._held, {}, {}, {}

@@ -35,6 +35,7 @@ _NO_PYMONIK = "pymonik ; python_version < '0'\n"
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;]+)")
 
 
+# What is written for uv alone, and removed when it has been read.
 _FOR_UV = ("wanted.txt", "overrides.txt", "chosen.txt", "install.txt")
 
 

@@ -94,6 +94,8 @@ def sending(
         objects.append(_table(title, table, stored_objects, objects))
     objects += [entry.payload for entry in entries]
     limits = settings()
+    # Above a quarter of a request an object has a stream of its own: packed with others it would
+    # leave much of a request empty.
     big = [o for o in objects if o.size > limits.request_bytes // 4]
     small = [o for o in objects if o.size <= limits.request_bytes // 4]
     steps: list[Step] = []
@@ -113,55 +115,73 @@ def _entry(
     context: SubmissionContext,
     objects: list[ClusterObject],
 ) -> TaskSubmission:
-    inputs = [
-        stored_objects.outcome(source, context.session_id, objects)
-        if isinstance(source, Outputs)
-        else stored_objects.content(source, objects)
-        for source in unit.inputs
-    ]
+    """Return what is submitted of a unit; adds what is to be stored for it to `objects`."""
+    inputs = list(_inputs(unit, stored_objects, context, objects))
+    digests = tuple([source.digest for source in inputs])
+    if isinstance(unit, FanInUnit):
+        payload = payload_object(_gathering(unit, digests, output.digest, context))
+    else:
+        name = "" if output.name else unit.name
+        payload = payload_object(_task(unit, digests, output.digest, context), name)
+    # No dependency is named twice: two contents of a unit may be equal.
+    unique = tuple(dict.fromkeys(inputs))
+    placement = placement_of(unit.options, unit.name, context.application)
+    return TaskSubmission(payload, output, unique, placement)
+
+
+def _inputs(
+    unit: Unit,
+    stored_objects: StoredObjects,
+    context: SubmissionContext,
+    objects: list[ClusterObject],
+) -> Iterator[ClusterObject]:
+    """Return the inputs of a task, in the order in which a worker takes them apart."""
+    for source in unit.inputs:
+        if isinstance(source, Outputs):
+            yield stored_objects.outcome(source, context.session_id, objects)
+        else:
+            yield stored_objects.content(source, objects)
     if unit.modules is not None:
-        inputs.append(stored_objects.content(unit.modules, objects, "modules"))
+        yield stored_objects.content(unit.modules, objects, "modules")
     folder = stored_objects.folder(unit.environment)
     if folder is not None:
-        inputs.append(stored_objects.content(folder, objects, "working_dir"))
-    digests = tuple(source.digest for source in inputs)
-    # No dependency is named twice: two contents of a unit may be equal.
-    unique, placement = (
-        tuple(dict.fromkeys(inputs)),
-        placement_of(unit.options, unit.name, context.application),
+        yield stored_objects.content(folder, objects, "working_dir")
+
+
+def _gathering(
+    unit: FanInUnit, digests: tuple[bytes, ...], stamp: bytes, context: SubmissionContext
+) -> AssemblePayload:
+    return AssemblePayload(
+        unit.name,
+        unit.columns(),
+        unit.outputs.errors,
+        list(unit.holes()),
+        digests,
+        stamp,
+        context.reports_error,
     )
-    if isinstance(unit, FanInUnit):
-        gathered = AssemblePayload(
-            unit.name,
-            unit.columns(),
-            unit.outputs.errors,
-            list(unit.holes()),
-            digests,
-            output.digest,
-            context.reports_error,
-        )
-        return TaskSubmission(payload_object(gathered), output, unique, placement)
-    payload = TaskPayload(
+
+
+def _task(
+    unit: Unit, digests: tuple[bytes, ...], stamp: bytes, context: SubmissionContext
+) -> TaskPayload:
+    is_tail = not unit.outputs.columns or unit.outputs is context.tail_unit
+    return TaskPayload(
         program=unit.payload,
         name=unit.name,
         n=unit.n,
         outputs=len(unit.outputs.columns),
         digests=digests,
-        stamp=output.digest,
+        stamp=stamp,
         limited=unit.limited,
         environment=unit.environment.to_wire() if unit.environment else None,
-        has_folder=folder is not None,
+        has_folder=bool(unit.environment and unit.environment.working_hash),
         slots=context.slots,
         optimize=context.optimize,
         has_modules=unit.modules is not None,
         versions=context.versions,
         logs=context.logs and (context.logs if unit.wanted else "note"),
-        reports_error=context.reports_error
-        or not unit.outputs.columns
-        or unit.outputs is context.tail_unit,
-    )
-    return TaskSubmission(
-        payload_object(payload, "" if output.name else unit.name), output, unique, placement
+        reports_error=context.reports_error or is_tail,
     )
 
 
@@ -216,6 +236,8 @@ def _submissions(entries: Sequence[TaskSubmission]) -> Iterator[Submit]:
     entries = consumers_first(entries)
     for start in range(0, len(entries), limits.submit_units):
         batch = entries[start : start + limits.submit_units]
+        # Bytes of an entry at most: its two ids, and one for each input, with their tags and
+        # lengths.
         for part in packed(batch, limits.request_bytes, lambda e: 78 + 38 * len(e.inputs)):
             common = Counter(entry.placement for entry in part).most_common(1)
             yield Submit(part, common[0][0])

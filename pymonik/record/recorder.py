@@ -243,6 +243,7 @@ def _demand_name(name: object) -> None:
 def _users_frame() -> Any:
     """Return the innermost frame that is not of this package."""
     frame = sys._getframe(1)
+    # By name: a file of the user's may lie anywhere, and so may this package.
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("pymonik."):
         frame = frame.f_back
     return frame

@@ -139,6 +139,7 @@ class RunStore:
         text = json.dumps(detail, default=str).encode()
         if len(text) > _INFLATED:  # nobody would read it again
             text = json.dumps({**detail, "graphs": [], "drawings": []}, default=str).encode()
+        # The fastest level: the program is about to end, and somebody waits for that.
         packed = zlib.compress(text, 1)
         names = ", ".join(_COLUMNS)
         marks = ", ".join("?" * (len(_COLUMNS) + 1))

@@ -81,6 +81,7 @@ class Hosts:
 
     def replace_grown(self) -> None:
         """End hosts whose executors have grown: what tasks leak must not be the end of the pod."""
+        # Half: the host, and what the next task needs, are to have room beside it.
         limit = settings().executor_bytes or memory.available() // 2
         for key, hosted in list(self._hosts.items()):
             size = max(map(memory.private, hosted.host.pids), default=0)

@@ -102,11 +102,13 @@ class WorkerTask:
         def stop() -> None:  # the call has ended: by its answer, or because it was cancelled
             host.call_soon(lambda: subtasks.cancel(unit.outputs))
 
+        # False where the call has ended already: nobody would call it any more.
         if not context.add_callback(stop):
             stop()
         with host.changed:
             while not host.changed.wait_for(lambda: host.is_idle, _LOOK):
                 if subtasks.seconds_left == 0:
+                    # Once: from then on all that is left goes to others as soon as it is there.
                     host.call_soon(subtasks.spread)
                     break
             host.changed.wait_for(lambda: host.is_idle)
