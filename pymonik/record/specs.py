@@ -87,7 +87,11 @@ class CallSpecs:
     ) -> CallSpec:
         """Return what all calls like this one share, made once."""
         surroundings = self._surroundings.changes() if self._surroundings is not None else None
-        key: Any = (id(task), id(code), width, keywords, given, id(surroundings))
+        key: Any
+        if keywords or given is not None or surroundings is not None:
+            key = (id(task), id(code), width, keywords, given, id(surroundings))
+        else:  # the usual case
+            key = task, code, width
         try:
             spec = self._specs.get(key)
         except TypeError:  # ArmoniK's own options have no hash: made anew each time

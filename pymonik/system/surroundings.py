@@ -88,7 +88,7 @@ class SurroundingsWatch:
         # Equal changes are one object: calls that agree on them can share a unit.
         self._known: dict[Changes, Changes] = {}
         self._current: Changes | None = None
-        self._seen = _copy(self._look())
+        self._seen = _seen()
         self._slow = self.base.levels, self.base.process
         self._is_due = False
 
@@ -98,10 +98,9 @@ class SurroundingsWatch:
 
     def changes(self) -> Changes | None:
         """Return what is different now, None for nothing: one object as long as it is the same."""
-        seen = self._look()
         is_due, self._is_due = self._is_due, False
-        if seen != self._seen or (is_due and self._slow != (_levels(), process_settings())):
-            self._seen = _copy(seen)
+        if not self._is_as_seen() or (is_due and self._slow != (_levels(), process_settings())):
+            self._seen = _seen()
             now = surroundings()
             self._slow = now.levels, now.process
             changes = difference(self.base, now)
@@ -109,18 +108,27 @@ class SurroundingsWatch:
             self._current = None if same else self._known.setdefault(changes, changes)
         return self._current
 
-    @staticmethod
-    def _look() -> tuple[Any, ...]:
-        # The mapping behind os.environ, where there is one: comparing it decodes nothing.
-        raw = getattr(os.environ, "_data", os.environ)
-        limit = recursion_limit()
-        small = limit, logging.root.level, glance()
-        return raw, _folder(), sys.path, sys.argv, warnings.filters, *small
+    def _is_as_seen(self) -> bool:
+        """Compare what every call looks at, mostly the very same objects, without a copy."""
+        raw, folder, path, argv, filters, limit, level, settings = self._seen
+        return (
+            # The mapping behind os.environ, where there is one: comparing it decodes nothing.
+            getattr(os.environ, "_data", os.environ) == raw
+            and _folder() == folder
+            and sys.path == path
+            and sys.argv == argv
+            and warnings.filters == filters
+            and recursion_limit() == limit
+            and logging.root.level == level
+            and glance() == settings
+        )
 
 
-def _copy(seen: tuple[Any, ...]) -> tuple[Any, ...]:
-    raw, folder, path, argv, filters, *small, settings = seen
-    return dict(raw), folder, list(path), list(argv), list(filters), *small, kept(settings)
+def _seen() -> tuple[Any, ...]:
+    """Return what every call looks at, as copies."""
+    raw = dict(getattr(os.environ, "_data", os.environ))
+    lists = list(sys.path), list(sys.argv), list(warnings.filters)
+    return raw, _folder(), *lists, recursion_limit(), logging.root.level, kept(glance())
 
 
 def applied(changes: Changes | None, base: Surroundings) -> Surroundings:
