@@ -6,12 +6,15 @@ is checked, too, what users make tasks of.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, Protocol
 
 from pymonik.errors import TaskDefinitionError
 from pymonik.values.options import TaskOptions
+
+# What `inspect` calls CO_COROUTINE.
+_COROUTINE = 0x80
 
 
 class TaskDefinition(Protocol):
@@ -58,7 +61,7 @@ def check_definition(
         raise TaskDefinitionError(f"{func!r} is a task already: pass its function")
     if not callable(func):
         raise TaskDefinitionError(f"a task is made of a callable, not of {func!r}")
-    if inspect.iscoroutinefunction(func):
+    if _is_coroutine_function(func):
         raise TaskDefinitionError(
             f"{func!r} is a coroutine function: make it a plain one, that calls asyncio.run"
         )
@@ -78,6 +81,14 @@ def check_definition(
         raise TaskDefinitionError(f"version takes a number or a text, not {version!r}")
     if not isinstance(func_name, (str, type(None))):
         raise TaskDefinitionError(f"the name of a task is a text, not {func_name!r}")
+
+
+def _is_coroutine_function(func: Any) -> bool:
+    if type(func) is FunctionType and not vars(func):  # the usual case: nothing is marked, either
+        return bool(func.__code__.co_flags & _COROUTINE)
+    import inspect  # not for `import pymonik`
+
+    return inspect.iscoroutinefunction(func)
 
 
 def name_of(func: Any) -> str:
