@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 
 from pymonik.capture.local_modules import always
 from pymonik.capture.source import ModuleSource
-from pymonik.capture.source_closure import closure
 from pymonik.system.forks import fork_safe
 from pymonik.system.source_lines import note_text
 from pymonik.values.content import Content
@@ -70,6 +69,8 @@ class ModuleSnapshots:
 
     def note(self, names: Iterable[str]) -> Iterable[str]:
         """Take note of modules that are needed; give those that travel, with all they import."""
+        from pymonik.capture.source_closure import closure  # reads programs: not for each one
+
         with self._lock:
             if not self._named:
                 self._named, names = True, [*names, *always()]
