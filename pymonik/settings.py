@@ -9,19 +9,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
 from pymonik.errors import OptionsError
+from pymonik.structs import Struct
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 # Where the package lies: executors import it from there, and its modules are nobody's local ones.
 PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct):
     """Sizes in bytes, times in seconds."""
 
     # The partition of programs that name none.
@@ -148,6 +147,6 @@ def _read(name: str, kind: str, default: object) -> object:
 def settings() -> Settings:
     """Return the settings of this process, read once."""
     given: dict[str, Any] = {
-        field.name: _read(field.name, str(field.type), field.default) for field in fields(Settings)
+        name: _read(name, kind, getattr(Settings, name)) for name, kind in Settings._kinds.items()
     }
     return Settings(**given)

@@ -18,7 +18,7 @@ from tests.conftest import REPOSITORY
 PACKAGE = REPOSITORY / "pymonik"
 # From the ground up. Rooms of one row import nothing of each other; `runtime` is three rooms.
 FLOORS = (
-    {"errors", "foreign", "_pickled"},
+    {"errors", "foreign", "structs", "_pickled"},
     {"settings", "humanize", "system"},
     {"values"},
     {"files", "wire", "capture"},

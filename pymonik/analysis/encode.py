@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,6 +21,7 @@ from pymonik.graph.ir import CallSpec, External, Graph, Put
 from pymonik.graph.verbs import visit
 from pymonik.graph.visitors import NodeRun
 from pymonik.plan.plan import Source
+from pymonik.structs import field_names
 from pymonik.values.content import Content
 from pymonik.values.options import TaskOptions, names_of
 
@@ -163,14 +163,14 @@ class Writer:
 
     def _options(self, options: TaskOptions) -> dict[str, Any]:
         given: dict[str, Any] = {}
-        for field in fields(options):
-            value = getattr(options, field.name)
+        for name in field_names(TaskOptions):
+            value = getattr(options, name)
             if isinstance(value, timedelta):
                 value = value.total_seconds()
-            if field.name == "retry_on" and value is not None:
+            if name == "retry_on" and value is not None:
                 value = self._content(pickled_types(value))
             if value is not None:
-                given[field.name] = value
+                given[name] = value
         return given
 
     def _content(self, content: Content, slots: int = 0) -> int:

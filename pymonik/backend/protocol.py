@@ -7,10 +7,10 @@ or None: there is no method that does nothing, and nobody compares names.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from pymonik.backend.traits import Traits
+from pymonik.structs import field
 
 if TYPE_CHECKING:
     from threading import Condition
@@ -140,8 +140,7 @@ class Observable(Protocol):
         """Notify an observer of every piece that ends, and of every unit that tasks make."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SessionTraits(Traits):
+class SessionTraits(Traits, kw_only=True, eq=False):
     """Traits of a backend that is open: those of its kind, its session, what else it can do.
 
     slots: calls that run at once. durations: seconds an element took so far, by the names of

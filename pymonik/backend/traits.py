@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pymonik.structs import Struct
 
 
-@dataclass(frozen=True)
-class Traits:
+class Traits(Struct):
     """What one kind of backend does differently; known before one is opened.
 
     name: what `backend=` takes, for people to read.

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
 from pymonik import backend as backends
 from pymonik.client.progress import Progress
 from pymonik.environment.parse import environment_of
 from pymonik.errors import OptionsError
+from pymonik.structs import Struct
 from pymonik.values.options import DEFAULTS, TaskOptions, merge
 from pymonik.values.seeds import seed_given
 
@@ -31,8 +31,7 @@ _OLD = (
 _CERTIFICATES = ("certificate_authority", "client_certificate", "client_key")
 
 
-@dataclass
-class ClientSettings:
+class ClientSettings(Struct, frozen=False):
     """The settings of one client; see `Pymonik` for what each means.
 
     seed: the one of all calls, chosen here where `given_seed` is None. backend: as it was asked

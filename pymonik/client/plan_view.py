@@ -7,7 +7,6 @@ these need is loaded when it is asked for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from pymonik.analysis.cost import Cost
 
 
-@dataclass(frozen=True)
 class GraphView(Graph):
     """A graph that shows itself in a notebook, and can be handed to networkx."""
 
@@ -42,15 +40,13 @@ class GraphView(Graph):
         return svg(drawing(self))
 
 
-@dataclass(frozen=True, repr=False)
 class PlanView(Plan):
     """A plan that can be priced, and shows itself in a notebook."""
 
     @classmethod
     def of(cls, plan: Plan) -> PlanView:
         """Return the view of a plan."""
-        shared: dict[str, Any] = {field.name: getattr(plan, field.name) for field in fields(plan)}
-        return cls(**{**shared, "graph": GraphView.of(plan.graph)})
+        return cls(**{**vars(plan), "graph": GraphView.of(plan.graph)})
 
     def cost(self, **options: Any) -> Cost:
         """Estimate what carrying it out takes: see `pymonik.analysis.estimate.estimate`."""

@@ -10,9 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pymonik.structs import Struct
 from pymonik.system.safe_logging import safely
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ _TICK = 0.1
 _NO_LOCK = nullcontext()
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(Struct):
     """How far a client is: units that have ended, units that were sent, seconds waited.
 
     uploaded, to_upload: bytes of the submission under way that are at the cluster, and all of them.

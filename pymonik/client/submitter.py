@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pymonik.capture.changes.held_bytes import begin_epoch
@@ -24,6 +23,7 @@ from pymonik.errors import NoClientError
 from pymonik.graph.ir import Call
 from pymonik.record.recorder import Recorder
 from pymonik.settings import settings as limits
+from pymonik.structs import Struct
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import call_back
 
@@ -39,8 +39,7 @@ _AT_ONCE = 64
 _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
-@dataclass
-class Stats:
+class Stats(Struct, frozen=False):
     """What a client has done so far: sums over its submissions, times in seconds."""
 
     submissions: int = 0

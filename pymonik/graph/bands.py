@@ -10,9 +10,9 @@ stencil. Each cluster thus needs those of earlier bands and phases only: they ha
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from pymonik.graph.elements import ElementGraph
+from pymonik.structs import Struct
 
 # Band, phase and number there: clusters come in this order.
 Cluster = tuple[int, int, int]
@@ -20,8 +20,7 @@ Cluster = tuple[int, int, int]
 _MIXED = -1
 
 
-@dataclass(frozen=True)
-class Grain:
+class Grain(Struct):
     """How large clusters may be.
 
     strips: how many are wanted side by side. calls: the most in a cluster.

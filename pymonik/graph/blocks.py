@@ -7,7 +7,6 @@ each cluster in place of these maps. All else stays, and names what is in blocks
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from pymonik.graph.bands import Cluster
@@ -17,10 +16,10 @@ from pymonik.graph.elements import ElementGraph
 from pymonik.graph.ir import Block, Call, Element, Graph, Map, Step, inputs
 from pymonik.graph.slots import Ref
 from pymonik.graph.verbs import substitute
+from pymonik.structs import Struct, replace
 
 
-@dataclass(frozen=True)
-class Clustered:
+class Clustered(Struct):
     """Elements, their clusters, and a number that grows along the inputs of what is apart."""
 
     elements: ElementGraph

@@ -13,7 +13,6 @@ The classes have slots and no checks: a call is recorded in about two microsecon
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pymonik.graph.arguments import ARGUMENTS, sources_of
@@ -30,6 +29,7 @@ from pymonik.graph.nodes import (
     original_of,
 )
 from pymonik.graph.verbs import Column
+from pymonik.structs import Struct
 
 __all__ = [
     "Block",
@@ -166,8 +166,7 @@ class Block(Map):
 Node = Call | Put | External | Map
 
 
-@dataclass(frozen=True)
-class Graph:
+class Graph(Struct):
     """Nodes in an order in which they could run, and why they are as they are.
 
     `aliases` maps a recorded call to the one that makes its value: an equal one (by `cse`), or a

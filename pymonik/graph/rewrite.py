@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from pymonik.graph.columns import NAMELESS
 from pymonik.graph.compact import Moves
 from pymonik.graph.ir import Graph, Map, Step
+from pymonik.structs import replace
 
 
 def rewrite(graph: Graph, changed: Mapping[int, Map], notes: tuple[str, ...]) -> Graph:

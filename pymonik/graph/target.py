@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from pymonik.structs import Struct, field
 
-@dataclass(frozen=True)
-class Target:
+
+def _cost_of(spec: Any) -> float | None:
+    """Return what has been declared of the calls of a spec."""
+    cost: float | None = spec.options.cost
+    return cost
+
+
+class Target(Struct):
     """What a graph is compiled for.
 
     slots: calls that can run at once. seconds: gives the expected seconds of a call of a spec, or
@@ -19,7 +25,7 @@ class Target:
     """
 
     slots: int = 8
-    seconds: Callable[[Any], float | None] = field(default=lambda spec: spec.options.cost)
+    seconds: Callable[[Any], float | None] = _cost_of
     known: Mapping[str, float] = field(default_factory=dict)
     chunk_size: int | None = None
     isolates_delegating: bool = False

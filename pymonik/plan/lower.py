@@ -8,7 +8,6 @@ another unit becomes an input, by position. Does no I/O.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -30,6 +29,7 @@ from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit
 from pymonik.settings import settings
+from pymonik.structs import replace
 from pymonik.values import seeds
 from pymonik.values.content import Content
 from pymonik.values.location import Location, ScatteredLocation, StepLocations

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pymonik.plan.fan_in import FanInUnit
@@ -31,6 +30,7 @@ from pymonik.plan.requests import (
 from pymonik.plan.stored_objects import StoredObjects
 from pymonik.plan.unit import Unit, ValueLocation
 from pymonik.settings import settings
+from pymonik.structs import Struct
 from pymonik.values.content import Content
 from pymonik.values.outputs import Outputs
 from pymonik.wire import envelope
@@ -38,8 +38,7 @@ from pymonik.wire.envelope import Parts
 from pymonik.wire.payloads import AssemblePayload, TaskPayload
 
 
-@dataclass(frozen=True)
-class SubmissionContext:
+class SubmissionContext(Struct):
     """What a plan does not know of the session that it is sent to."""
 
     session_id: str = NO_ID
@@ -56,8 +55,7 @@ class SubmissionContext:
     application: str = ""
 
 
-@dataclass
-class Sending:
+class Sending(Struct, frozen=False):
     """The steps of one plan, and where the outcomes of its units will be."""
 
     steps: list[Step]

@@ -7,13 +7,13 @@ or a user's function. The counts of a dry run are the counts of a run.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pymonik.graph.ir import NamedValue, Put
 from pymonik.humanize import counted
 from pymonik.plan.unit import Unit, ValueLocation
 from pymonik.settings import settings
+from pymonik.structs import Struct, field, replace
 from pymonik.values.content import Content
 from pymonik.values.location import Location
 
@@ -21,8 +21,7 @@ from pymonik.values.location import Location
 _OVERHEAD = 1024
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct):
     """One request to a control plane; `kind` is declare, create, stream or submit."""
 
     kind: str
@@ -30,8 +29,7 @@ class Request:
     size: int
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct):
     """What a plan was compiled of, and for what: enough to look at each pass again.
 
     partitions: those of the client's session, none when it named none. seed: the one that its
@@ -45,8 +43,7 @@ class Source:
     seed: int | None = None
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct):
     """What would be sent: units in an order in which they could run, and blobs."""
 
     units: tuple[Unit, ...] = ()

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from pymonik._pickled import pickled
 from pymonik.humanize import counted
+from pymonik.structs import Struct
 
 
-@dataclass(frozen=True, eq=False)
-class BuiltinTask:
+class BuiltinTask(Struct, eq=False):
     """A task of a function of our own: pure, without options."""
 
     func: Callable[..., Any]

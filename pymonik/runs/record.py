@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from pymonik.backend.traits import TRAITS
+from pymonik.structs import Struct, field
 
 # What `PYMONIK_RUNS` says where no run is to be recorded.
 OFF = "off"
 
 
-@dataclass
-class RunRecord:
+class RunRecord(Struct, frozen=False):
     """A run; times in s, `spans` are (worker, unit's name, begin, seconds, elements)."""
 
     id: str

@@ -111,7 +111,7 @@ class SurroundingsWatch:
     def _is_as_seen(self) -> bool:
         """Compare what every call looks at, mostly the very same objects, without a copy."""
         raw, folder, path, argv, filters, limit, level, settings = self._seen
-        return (
+        return bool(
             # The mapping behind os.environ, where there is one: comparing it decodes nothing.
             getattr(os.environ, "_data", os.environ) == raw
             and _folder() == folder

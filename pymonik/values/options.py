@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from pymonik._pickled import pickled, public
 from pymonik.errors import OptionsError
 from pymonik.foreign import demand_printable
 from pymonik.settings import settings
+from pymonik.structs import Struct, field, field_names
 from pymonik.values.content import Content
 
 # Seconds of a century: a longer limit is none, and its deadline would not fit 64 bits of ns.
@@ -26,8 +26,7 @@ LIMIT_HOURS = 12
 
 
 @pickled
-@dataclass(frozen=True)
-class ExceptionTypes:
+class ExceptionTypes(Struct):
     """Exception types of a saved graph: their names, and the pickle that only executors load."""
 
     names: tuple[str, ...]
@@ -35,8 +34,7 @@ class ExceptionTypes:
 
 
 @public
-@dataclass(frozen=True)
-class TaskOptions:
+class TaskOptions(Struct):
     """How a call is to be run; None means "not given", and the next farther option holds.
 
     max_duration: limit of one call, a timedelta or seconds; at its deadline it gets `TaskTimeout`.
@@ -184,7 +182,7 @@ _CHECKS: dict[str, Any] = {
     "cost": _cost,
     "chunk_size": _whole(1),
 }
-_NAMES = tuple(one.name for one in fields(TaskOptions))
+_NAMES = field_names(TaskOptions)
 _ALIASES = {"partition": "partition_id"}
 
 

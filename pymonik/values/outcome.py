@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from pymonik.errors import Cancelled, ExecutorDied, TaskFailed, TaskTimeout, ValueLost
 from pymonik.foreign import harmless
+from pymonik.structs import Struct, field, replace
 from pymonik.system.source_lines import with_source_lines
 from pymonik.values.content import Content
 from pymonik.values.exceptions import Arrived, raise_from, unpacked
@@ -43,8 +43,7 @@ class OutOfLine(NamedTuple):
 _BESIDE = 1000
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(Struct):
     """The record of a call that failed, or that could not run because one before it had.
 
     `kind` is error, timeout, died, lost or cancelled; `exception` the pickled exception, where it

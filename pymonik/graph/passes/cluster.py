@@ -13,7 +13,6 @@ Wide maps stay maps, which are cheaper a call, and so do calls that need a unit 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.bands import Cluster, Grain, clusters
@@ -22,6 +21,7 @@ from pymonik.graph.elements import ElementGraph
 from pymonik.graph.ir import Graph, Map, inputs
 from pymonik.graph.paths import longest_of, path, seconds_of, span
 from pymonik.settings import settings
+from pymonik.structs import replace
 
 if TYPE_CHECKING:
     from pymonik.graph.target import Target

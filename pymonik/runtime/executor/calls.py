@@ -8,7 +8,6 @@ of `run`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pymonik.capture.definitions.shown import SHOWN
@@ -19,6 +18,7 @@ from pymonik.runtime.executor.feed import ArgumentReader
 from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.resume import CompletedOps, Death, Deaths
 from pymonik.runtime.executor.subtasks import Subtasks
+from pymonik.structs import Struct, field
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.wire.program import Program, StepCode
@@ -64,8 +64,7 @@ class Durations:
         return sorted(last)[1] if len(last) > 2 else min(last)
 
 
-@dataclass
-class ExecutionServices:
+class ExecutionServices(Struct, frozen=False):
     """What differs between hosts.
 
     worker: its name, for errors. functions: gives the function of a content, cached. page:
@@ -86,8 +85,7 @@ class ExecutionServices:
     durations: Durations = field(default_factory=Durations)
 
 
-@dataclass
-class Report:
+class Report(Struct, frozen=False):
     """Records of elements `start` to `stop`, a list a stored step; `errors` of values not stored.
 
     After the `last` report of a run, what is left of the job is for the host to place anew.
@@ -100,8 +98,7 @@ class Report:
     last: bool = False
 
 
-@dataclass(frozen=True)
-class Assignment:
+class Assignment(Struct):
     """A range of elements of a program to run now.
 
     attempts, failed_calls, completed_ops, deaths: of earlier attempts, by (element, step).

@@ -7,7 +7,6 @@ that a tree of calls of one task compiles as fast as a list of them.
 from __future__ import annotations
 
 import operator
-from dataclasses import replace
 from typing import Any
 
 from pymonik.capture.function import Code, Interner
@@ -15,6 +14,7 @@ from pymonik.graph.ir import CallSpec
 from pymonik.record.builtin_tasks import builtin, identity, unpacked
 from pymonik.record.specs import CallSpecs
 from pymonik.runtime.executor import state as running
+from pymonik.structs import replace
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS, TaskOptions, merge
 from pymonik.wire.program import StepCode

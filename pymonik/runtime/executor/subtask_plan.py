@@ -8,7 +8,6 @@ sooner without.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from pymonik.graph.ir import Graph, inputs
@@ -18,6 +17,7 @@ from pymonik.plan.lower import bind, lower
 from pymonik.plan.parts import parts_of_rest
 from pymonik.plan.plan import Plan
 from pymonik.settings import settings
+from pymonik.structs import replace
 
 # What the value of a handle stands for: an output of the unit, and the number of an element.
 Binding = tuple["int | None", int, Any]

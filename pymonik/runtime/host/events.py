@@ -1,15 +1,13 @@
 """What can happen to the units of a host: what clients ask, what executors say, how these end.
 
 An executor is named by its number, a unit by the number that `SchedulerState.add` gave it; elements
-are ranges, their end excluded. Nobody changes an event: that they are not frozen makes them cheaper
-by half, and one is made for every report.
+are ranges, their end excluded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from pymonik.plan.unit import Unit
@@ -17,23 +15,20 @@ if TYPE_CHECKING:
     from pymonik.values.outputs import Outputs
 
 
-@dataclass(slots=True)
-class UnitsAdded:
+class UnitsAdded(NamedTuple):
     """Units have come, in an order in which they could run."""
 
     units: Sequence[Unit]
 
 
-@dataclass(slots=True)
-class ExecutorStarted:
+class ExecutorStarted(NamedTuple):
     """An executor is there, in an environment; None is that of the host."""
 
     executor: int
     environment: Any = None
 
 
-@dataclass(slots=True)
-class ElementsReported:
+class ElementsReported(NamedTuple):
     """Elements of a piece have ended: the next ones that had not been reported."""
 
     executor: int
@@ -44,8 +39,7 @@ class ElementsReported:
     errors: list[Failure]
 
 
-@dataclass(slots=True)
-class PieceEnded:
+class PieceEnded(NamedTuple):
     """A piece has ended: the last of its records, and what is to be done with the rest.
 
     stop: elements behind it were handed back. seconds: since the piece began. plan: the units and
@@ -62,8 +56,7 @@ class PieceEnded:
     plan: Any
 
 
-@dataclass(slots=True)
-class JournalRead:
+class JournalRead(NamedTuple):
     """What an executor that is dead, or has failed, had finished and could not report any more.
 
     steps: those of the element behind `entries`, each a tuple of its record, if it has one. log: of
@@ -79,8 +72,7 @@ class JournalRead:
     log: bytes = b""
 
 
-@dataclass(slots=True)
-class JournalSeen:
+class JournalSeen(NamedTuple):
     """What an executor that goes on has finished since its last report, which follows."""
 
     executor: int
@@ -90,8 +82,7 @@ class JournalSeen:
     steps: Sequence[tuple[Any, ...]]
 
 
-@dataclass(slots=True)
-class ExecutorLost:
+class ExecutorLost(NamedTuple):
     """An executor has died, or was dismissed.
 
     call: unit, element and step that it was running; None when no call is to blame. stack: where in
@@ -104,8 +95,7 @@ class ExecutorLost:
     stack: str = ""
 
 
-@dataclass(slots=True)
-class PieceFaulted:
+class PieceFaulted(NamedTuple):
     """An executor could not run a piece, and lives on: no code of the user is to blame."""
 
     executor: int
@@ -114,35 +104,30 @@ class PieceFaulted:
     traceback: str = ""
 
 
-@dataclass(slots=True)
-class UnitCancelled:
+class UnitCancelled(NamedTuple):
     """The values of a unit are not wanted any more."""
 
     outputs: Outputs
 
 
-@dataclass(slots=True)
-class AllFailed:
+class AllFailed(NamedTuple):
     """Everything unfinished ends with one failure."""
 
     failure: Failure
 
 
-@dataclass(slots=True)
-class EnvironmentFailed:
+class EnvironmentFailed(NamedTuple):
     """An environment cannot be had."""
 
     environment: Any
     error: Exception
 
 
-@dataclass(slots=True)
-class CallbacksMade:
+class CallbacksMade(NamedTuple):
     """Who was to be called back has been: what they have completed may free other units."""
 
 
-@dataclass(slots=True)
-class RoundOver:
+class RoundOver(NamedTuple):
     """All events of a round were sent: what can run is to be given out."""
 
 

@@ -7,17 +7,17 @@ cluster has its own way: see `runtime.worker.subtasks`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pymonik.runtime.host.subtasks import inherit
+from pymonik.runtime.host.unit_slice import UnitSlice
 from pymonik.values.content import IMMEDIATE
 from pymonik.values.outcome import PENDING, Failure
 
 if TYPE_CHECKING:
     from pymonik.plan.unit import Unit
     from pymonik.runtime.host.scheduler_state import SchedulerState
-    from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
+    from pymonik.runtime.host.unit_slice import UnitState
     from pymonik.values.outputs import Outputs
 
 
@@ -93,4 +93,4 @@ class LocalSubtasks:
         state, count = self._state, rest.stop - rest.start
         size = -(-count // min(count, 2 * max(1, len(state.executors))))
         for start in range(rest.start, rest.stop, size):
-            state.ready.append(replace(rest, start=start, stop=min(start + size, rest.stop)))
+            state.ready.append(UnitSlice(rest.running, start, min(start + size, rest.stop)))

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Container, Hashable, Iterator, Sized
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pymonik.errors import WireError
@@ -19,6 +18,7 @@ from pymonik.runtime.host.process import Process, options_of
 from pymonik.runtime.host.sockets import ExecutorSockets
 from pymonik.runtime.host.start_failures import StartFailures
 from pymonik.runtime.host.start_state import module_path, origin_of, threads_of, way_back
+from pymonik.structs import Struct
 from pymonik.system.safe_logging import safe_logger
 from pymonik.wire.journal import Journal
 from pymonik.wire.logs import relay
@@ -33,8 +33,7 @@ logger = safe_logger("pymonik.host")
 _LEAVING = 5.0
 
 
-@dataclass(frozen=True)
-class ExecutorExit:
+class ExecutorExit(Struct):
     """How an executor ended.
 
     journal: what it has finished since its last report. charged: unit, element and step of the

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -189,8 +188,8 @@ class ReadyQueues:
         size = max(1, int(share / each + 1e-9))
         if size >= count:
             return piece
-        queue.put_back(replace(piece, start=piece.start + size))
-        return replace(piece, stop=piece.start + size)
+        queue.put_back(UnitSlice(piece.running, piece.start + size, piece.stop))
+        return UnitSlice(piece.running, piece.start, piece.start + size)
 
     def seconds(self, unit: Unit) -> float | None:
         """Return the seconds of an element, declared or seen; None where nothing is known."""

@@ -7,8 +7,9 @@ reported. Nothing is started here.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from pymonik.structs import Struct, replace
 
 if TYPE_CHECKING:
     from pymonik.environment.value import Environment
@@ -22,8 +23,7 @@ _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 
 
-@dataclass(frozen=True)
-class _Trouble:
+class _Trouble(Struct):
     """Executors of one environment that ended, one after the other, before they did anything.
 
     tries: how many were not even ready. reason: why the last one ended. pause: seconds. until: when

@@ -7,8 +7,9 @@ A host runs it itself (`local_subtasks`); a worker of a cluster hands it to its 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
+
+from pymonik.structs import replace
 
 if TYPE_CHECKING:
     from pymonik.plan.unit import Unit

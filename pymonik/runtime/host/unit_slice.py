@@ -6,34 +6,39 @@ failure of a call that has killed too often. Who runs which piece is left to `sc
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pymonik.plan.unit import Unit
 from pymonik.runtime.executor.results import death_of
 from pymonik.runtime.executor.resume import CompletedOps, Deaths
+from pymonik.structs import replace
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
 
 
 # One is made for every unit, and every piece: slots make them cheaper.
-@dataclass(eq=False, slots=True)
 class UnitState:
     """A unit that was not finished yet."""
 
-    unit: Unit
-    waiting: int = 0
-    attempts: dict[tuple[int, int], int] = field(default_factory=dict)
-    failed_calls: dict[tuple[int, int], Failure] = field(default_factory=dict)
-    # Steps of elements that ended in executors which died later: see `resume`.
-    completed_ops: CompletedOps = field(default_factory=dict)
-    # What was left of graphs that calls had recorded, in executors which died: see `lazy_tasks`.
-    deaths: Deaths = field(default_factory=dict)
-    cancelled: bool = False
-    # Elements whose values other units will make, and how many of their outputs are missing.
-    bound: dict[int, int] = field(default_factory=dict)
-    # The outputs of units that its calls have recorded.
-    children: list[Outputs] = field(default_factory=list)
+    __slots__ = (
+        "attempts", "bound", "cancelled", "children", "completed_ops", "deaths", "failed_calls",
+        "unit", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.waiting = 0
+        self.attempts: dict[tuple[int, int], int] = {}
+        self.failed_calls: dict[tuple[int, int], Failure] = {}
+        # Steps of elements that ended in executors which died later: see `resume`.
+        self.completed_ops: CompletedOps = {}
+        # What was left of graphs that calls had recorded, in executors which died: `lazy_tasks`.
+        self.deaths: Deaths = {}
+        self.cancelled = False
+        # Elements whose values other units will make, and how many of their outputs are missing.
+        self.bound: dict[int, int] = {}
+        # The outputs of units that its calls have recorded.
+        self.children: list[Outputs] = []
 
     def attribute_death(
         self, element: int, step: int, reason: str, stack: str = ""
@@ -62,17 +67,15 @@ class UnitState:
         return None
 
 
-@dataclass(eq=False, slots=True)
 class UnitSlice:
     """Elements of a unit that were given to an executor, or wait for one."""
 
-    running: UnitState
-    start: int
-    stop: int
-    first: int = field(init=False)
+    __slots__ = ("first", "running", "start", "stop")
 
-    def __post_init__(self) -> None:
-        self.first = self.start
+    def __init__(self, running: UnitState, start: int, stop: int) -> None:
+        self.running = running
+        self.start = self.first = start
+        self.stop = stop
 
     @property
     def attempts_before(self) -> Any:

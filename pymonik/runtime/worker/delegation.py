@@ -9,7 +9,6 @@ together when the others are there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from pymonik.environment.value import Environment
@@ -24,6 +23,7 @@ from pymonik.runtime.worker.agent import AgentStore
 from pymonik.runtime.worker.large_values import move_out_of_line
 from pymonik.runtime.worker.subtasks import Spawned
 from pymonik.settings import settings
+from pymonik.structs import replace
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS, TaskOptions
 from pymonik.values.outputs import Outputs
