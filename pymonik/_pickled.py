@@ -51,6 +51,7 @@ HOMES = {
     "fill_namespace": "pymonik.capture.definitions.namespaces",
     "function_in": "pymonik.capture.definitions.namespaces",
     "new_cell": "pymonik.capture.definitions.namespaces",
+    "new_code": "pymonik.capture.definitions.namespaces",
     "new_namespace": "pymonik.capture.definitions.namespaces",
     "local_object": "pymonik.capture.importer",
     "set_function": "pymonik.capture.importer",

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pymonik.capture.definitions.namespaces import holds_code
 from pymonik.capture.freeze import pickled_types
 from pymonik.capture.text.fingerprint import content_digest, parameters_of, parts_of
 from pymonik.errors import GraphFileError
@@ -86,7 +87,7 @@ class Writer:
     def _digest(self, content: Content, slots: int) -> str:
         if not self.is_brief:
             return content_digest(content, slots)
-        travels = content.has_definitions or b"cloudpickle" in content.data
+        travels = content.has_definitions or holds_code(content.data)
         return "" if travels else content.digest.hex()
 
     def _append(self, node: Any) -> int:

@@ -10,6 +10,8 @@ import pickletools
 from collections.abc import Iterator
 from typing import Any
 
+from pymonik.capture.definitions.namespaces import holds_code
+
 # What stands for the class of a path among the values on the stack of the unpickler.
 _PATH = object()
 _PATHS = ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
@@ -18,7 +20,7 @@ _PATHS = ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
 def texts_in(data: bytes) -> Iterator[str]:
     """Return the texts in a pickle; none from where it is broken."""
     # Code that travels names the file that it was written in.
-    has_code = b"cloudpickle" in data
+    has_code = holds_code(data)
     try:
         for text in _texts(data):
             if not (has_code and text.endswith(".py")):

@@ -31,10 +31,12 @@ LATER = {
 HEAVY = {
     "armonik", "grpc", "networkx", "packaging", "platformdirs", "pydantic", "rich", "sqlite3",
 }  # fmt: skip
-# Executors compile nothing, and start no processes, before a task makes calls.
+# Executors compile nothing, and start no processes, before a task makes calls; nor do they pickle
+# functions, for which cloudpickle loads a good part of the standard library.
 OF_CLIENTS = {
-    "subprocess", "pymonik.backend", "pymonik.client", "pymonik.graph.passes", "pymonik.plan",
-    "pymonik.runs", "pymonik.runtime.host.host",
+    "ast", "cloudpickle", "dataclasses", "inspect", "subprocess", "pymonik.backend",
+    "pymonik.client", "pymonik.graph.passes", "pymonik.plan", "pymonik.runs",
+    "pymonik.runtime.host.host",
 }  # fmt: skip
 # 307 and 212 with Python 3.11; the standard library of each version has some of its own.
 MOST, MOST_THERE = 320, 220

@@ -9,12 +9,11 @@ this: those of one pickle share what they see anyway.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import types
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
-
-import cloudpickle
 
 from pymonik._pickled import pickled
 from pymonik.capture.code_text import STORING, instructions, nested
@@ -110,11 +109,28 @@ def function_in(code: types.CodeType, space: dict[str, Any], *rest: Any) -> type
 
 @pickled
 def complete_in(function: types.FunctionType, state: Any) -> None:
-    """Complete it."""
+    """Complete it, out of the state that cloudpickle gives a function."""
+    own, slots = state
+    vars(function).update(own)
     space = function.__globals__
-    builtins = space["__builtins__"]
-    cloudpickle.cloudpickle._function_setstate(function, state)
-    space["__builtins__"] = builtins
+    space.update({**slots.pop("__globals__"), "__builtins__": space["__builtins__"]})
+    for mine, given in zip(function.__closure__ or (), slots.pop("__closure__") or ()):
+        with contextlib.suppress(ValueError):  # it is empty
+            mine.cell_contents = given.cell_contents
+    slots.pop("_cloudpickle_submodules")  # imported, since the pickle names them
+    for name, value in slots.items():
+        setattr(function, name, value)
+
+
+@pickled
+def new_code(*parts: Any) -> types.CodeType:
+    """Return code out of its parts."""
+    return types.CodeType(*parts)
+
+
+def holds_code(data: bytes) -> bool:
+    """Return whether a pickle may carry functions or classes by value."""
+    return b"new_code" in data or b"cloudpickle" in data
 
 
 def is_variable(cell: types.CellType) -> bool:

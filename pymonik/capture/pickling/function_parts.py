@@ -53,6 +53,6 @@ def named(obj: Any, reduced: Any) -> Any:
     if getattr(current, "__pymonik_function__", current) is not obj:
         return reduced
     make, parts, state, *rest = reduced
-    if make in (MAKE_FUNCTION, function_in):
+    if make is function_in:
         rest[-1] = set_function
     return local_object, (obj.__module__, obj.__qualname__, make, *parts), state, *rest

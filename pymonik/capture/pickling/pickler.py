@@ -8,6 +8,7 @@ travel apart (`snapshot`). Imported at the first capture: cloudpickle takes its 
 from __future__ import annotations
 
 import enum
+import importlib
 import io
 import pickle
 import sys
@@ -18,7 +19,7 @@ import cloudpickle
 
 from pymonik.capture import class_parts
 from pymonik.capture.definitions.by_value import is_importable, is_made, travels, travels_from
-from pymonik.capture.definitions.namespaces import complete_in, function_in, shared_names
+from pymonik.capture.definitions.namespaces import complete_in, function_in, new_code, shared_names
 from pymonik.capture.definitions.record import DefinitionRecord, record_of
 from pymonik.capture.definitions.registry import TABLE, defined
 from pymonik.capture.local_modules import is_local
@@ -187,6 +188,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             space = vars_of(module)
             self._share_values(space, name)
             return subimported, (name,), space, None, None, fill_module
+        if cloudpickle.cloudpickle._should_pickle_by_reference(module):
+            return importlib.import_module, (name,)
         return super().reducer_override(module)
 
     def _reduce_object(self, obj: Any, kind: Any) -> Any:
@@ -254,7 +257,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def _share_variables(self, function: Any, reduced: Any) -> Any:
         """Refer to what functions have in common with classes; add what type hints name."""
-        make, (code, space, *rest), (own, slots), *others = reduced
+        _make, (code, space, *rest), (own, slots), *_others = reduced
         used = slots["__globals__"]
         used.update(hinted(function.__annotations__, function.__globals__))
         used.update({n: v for n, v in found_by_text(function).items() if n not in used})
@@ -263,7 +266,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         names = {*used, *global_names(function.__code__)}
         if names.isdisjoint(shared_names(function.__globals__)):
             self._share_values(used, function.__module__)
-            return make, (code, space, *rest), (own, slots), *others
+            return function_in, (code, space, *rest), (own, slots), None, None, complete_in
         space = self._stand_in(TABLE.namespace_of(function.__globals__, names))
         used.clear()
         return function_in, (code, space, *rest), (own, slots), None, None, complete_in
@@ -305,9 +308,9 @@ def _reduce_code(code: types.CodeType) -> Any:
     Since 3.1.3 cloudpickle leaves that out, so that its pickles do not depend on it; keys of ours
     do not either way (see `fingerprint`).
     """
-    make, args = cloudpickle.cloudpickle._code_reduce(code)
+    _make, args = cloudpickle.cloudpickle._code_reduce(code)
     file = "".join(code.co_filename)  # a string of its own: else pickles may share it, or not
-    return make, tuple([file if _is_placeholder(arg) else arg for arg in args])
+    return new_code, tuple([file if _is_placeholder(arg) else arg for arg in args])
 
 
 def _is_placeholder(value: Any) -> bool:

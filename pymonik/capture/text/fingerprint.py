@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from pymonik.capture.definitions.namespaces import holds_code
 from pymonik.capture.definitions.versions import are_current
 from pymonik.capture.reachable import reachable
 from pymonik.capture.text.canonical_text import code_text, text, values_of, whole_text
@@ -140,7 +141,7 @@ def content_digest(content: Content, slots: int = 0) -> str:
     digest = _KNOWN.get(content)
     if digest is None:
         digest = content.digest.hex()
-        if content.has_definitions or b"cloudpickle" in content.data or _holds_set(content.data):
+        if content.has_definitions or holds_code(content.data) or _holds_set(content.data):
             try:
                 value = content.load([f"slot {i}" for i in range(slots)])
                 read = _digest(whole_text(value)[0])
