@@ -179,7 +179,7 @@ def test_bytes_that_are_no_message_end_their_executor_only(alone: Pymonik, tmp_p
         """Send a frame that does not load, once."""
         import gc
 
-        from pymonik.runtime.executor.main import Executor
+        from pymonik.runtime.executor.channel import HostChannel
 
         class Odd:
             def __reduce__(self) -> Any:
@@ -188,7 +188,7 @@ def test_bytes_that_are_no_message_end_their_executor_only(alone: Pymonik, tmp_p
         with open(ledger, "a") as lines:
             lines.write("ran\n")
         if os.path.getsize(ledger) == 4:
-            [here] = [obj for obj in gc.get_objects() if type(obj) is Executor]
+            [here] = [obj for obj in gc.get_objects() if type(obj) is HostChannel]
             here.send("log", Odd())
         return 1
 

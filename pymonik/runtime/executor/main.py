@@ -2,14 +2,7 @@
 
 Enters: frames on a socket pair. Leaves: frames: reports, logs, plans of sub-tasks. Started as a
 fresh interpreter, never forked; SIGINT does nothing to it, and it ends with its whole process group
-as soon as the other end of its socket closes.
-
-    to it      ("hello", settings)  ("run", [(number, program, inputs, start, stop, extras), …])
-               ("object", found)
-    from it    ("ready", pid)  ("stale",)  ("bound",)  ("ask", id)
-               ("report", number, start, stop, columns, errors)
-               ("end", …as report…, seconds, plan)  ("log", name, level, text, fields, traceback)
-               ("fault", number, journal, text, traceback)
+as soon as the other end of its socket closes. What the two say to each other stands in `channel`.
 """
 
 from __future__ import annotations
@@ -25,12 +18,10 @@ import socket
 import sys
 import threading
 import time
-from collections import deque
 from typing import Any
 
-from pymonik.runtime.executor import mappings
+from pymonik.runtime.executor.channel import HostChannel
 from pymonik.wire.byte_cache import CacheInfo
-from pymonik.wire.frames import Decoder, Encoder, receive, send_part
 from pymonik.wire.journal import JournalPage
 
 # Seconds that removing temporary folders may take once the host is gone.
@@ -38,20 +29,10 @@ _CLEANING = 2.0
 
 
 class Executor:
-    """One child: a socket, a cache of functions, and the loop between them."""
+    """One child: a channel to its host, and the loop that does what comes there."""
 
-    def __init__(self, sock: socket.socket, page: JournalPage) -> None:
-        self._sock = sock
-        self._decoder = Decoder(mappings.received)
-        self._encoder = Encoder(remember=False)
-        # Guards the socket: calls, threads of theirs and log handlers send.
-        self._sending = threading.Lock()
-        # The thread that sends, and what came in between by itself.
-        self._sender = 0
-        self._late: deque[Any] = deque()
-        # One question at a time: answers have no number.
-        self._asking = threading.Lock()
-        self._inbox: deque[Any] = deque()
+    def __init__(self, channel: HostChannel, page: JournalPage) -> None:
+        self._channel = channel
         self._page = page
         # Runs units, once a host has said for what: loaded by then.
         self._runner: Any = None
@@ -61,8 +42,7 @@ class Executor:
 
     def serve(self) -> None:
         """Run units until the socket closes."""
-        while self._inbox or self._receive():
-            kind, what = self._inbox.popleft()
+        for kind, what in self._channel.messages():
             if kind == "run":
                 for entry in () if self._is_stale else what:
                     try:
@@ -72,20 +52,9 @@ class Executor:
             elif kind == "hello":
                 self._is_stale = self._runner is not None and self._is_outdated()
                 if self._is_stale:
-                    self.send("stale")
+                    self._channel.send("stale")
                 else:
                     self._hello(**what)
-
-    def _receive(self) -> bool:
-        """Wait for messages; False when the host has closed the socket."""
-        arrived: list[Any] = []
-        while not arrived:
-            data, fds = receive(self._sock)
-            if not data:
-                return False
-            arrived = self._decoder.feed(data, fds)
-        self._inbox.extend(arrived)
-        return True
 
     def _fetch(self, result_id: str) -> Any:
         """Ask for an object: the agent where there is one, else the host."""
@@ -93,67 +62,31 @@ class Executor:
 
         if STATE.task is not None:
             return STATE.extension().fetch(*STATE.task, result_id)
-        with self._asking:
-            self.send("ask", result_id)
-            while True:
-                for place, (kind, obj) in enumerate(self._inbox):
-                    if kind == "object":
-                        del self._inbox[place]
-                        if obj is None:
-                            raise LookupError(f"there is no object {result_id!r} here, or not yet")
-                        return obj
-                if not self._receive():
-                    raise LookupError("the engine has ended")
+        return self._channel.ask(result_id)
 
     def fall_silent(self) -> None:
         """Hand on the last half lines, and leave the socket to the kernel.
 
         It closes it when this process is gone, which is what the host waits for.
         """
-        if self._sock.fileno() < 0:  # in a fork, which has none
+        if self._channel.is_closed:  # in a fork, which has none
             return
         if self._runner is not None:
             self._runner.finish_lines()
-        self._sock.detach()
+        self._channel.leave_open()
 
     def leave_to_parent(self) -> None:
         """Be an ordinary process, in a fork of this one: no host listens to it.
 
         The host sees by the socket that the parent has died: no other process may hold it open.
         """
-        self._sock.close()
+        self._channel.close()
         self._page.leave()
         if signal.getsignal(signal.SIGINT) is _nothing:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         if self._runner is not None:
             self._fall_back()
             self._runner.services.restore.end_with_call()
-
-    def send(self, *message: Any) -> None:
-        """Send one message; the socket blocks, so that a slow host slows the executor down."""
-        # Asked before the lock is: a finalizer may run here while this very thread holds it.
-        thread = threading.get_ident()
-        if self._sender == thread:  # a finalizer has logged in the middle of it
-            self._late.append(message)
-            return
-        with self._sending:
-            self._sender = thread
-            try:
-                self._push(message)
-                while self._late:
-                    self._push(self._late.popleft())
-            finally:
-                self._sender = 0
-
-    def _push(self, message: Any) -> None:
-        frame, files = self._encoder.encode(message)
-        if not files:
-            self._sock.sendall(frame)
-            return
-        view = memoryview(frame)
-        while view:
-            sent, files = send_part(self._sock, view, files)
-            view = view[sent:]
 
     def _hello(
         self,
@@ -204,9 +137,9 @@ class Executor:
         STATE.fetch = self._fetch
         STATE.caches = self._caches
         if self._runner is None:
-            finish_lines, self._fall_back = forward(self.send)
+            finish_lines, self._fall_back = forward(self._channel.send)
             restore = Restorer(True)
-            runner = UnitRunner(self._page, self.send, finish_lines)
+            runner = UnitRunner(self._page, self._channel.send, finish_lines)
         else:
             restore, runner = self._runner.services.restore, self._runner
         use_level(level)
@@ -219,7 +152,7 @@ class Executor:
             mover = Mover(surroundings, restore, fixed, folder, path is None, contexts)
         runner.begin(worker, subtasks, restore, contexts, mover, is_lazy=optimize is True)
         self._runner = runner
-        self.send("ready", os.getpid())
+        self._channel.send("ready", os.getpid())
 
     def _is_outdated(self) -> bool:
         """Return whether files that modules were loaded from have changed since this process began.
@@ -237,7 +170,7 @@ class Executor:
         return False
 
     def _caches(self) -> dict[str, CacheInfo]:
-        return {"functions": self._runner.functions.info, "contents": self._decoder.info}
+        return {"functions": self._runner.functions.info, "contents": self._channel.contents}
 
 
 def _take_paths(path: list[str] | None, folder: str | None, surroundings: Any) -> None:
@@ -301,7 +234,7 @@ def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:
     sock = socket.socket(fileno=sock_fd)
     for fd in (sock_fd, lifeline, crash_fd):
         os.set_inheritable(fd, False)
-    executor = Executor(sock, page)
+    executor = Executor(HostChannel(sock), page)
     # Before any call: tasks may fork.
     os.register_at_fork(after_in_child=executor.leave_to_parent)
     # Registered first, it is called last: what follows `serve` is the end of any Python process.
