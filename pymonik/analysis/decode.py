@@ -30,6 +30,7 @@ from pymonik.values.outputs import Outputs
 
 # No program records more calls and bytes than this: a file of a few bytes could ask for them.
 _CALLS, _BYTES = 5_000_000, 1 << 50
+# What stands in JSON as it is.
 _PLAIN = (int, float, str, bool, type(None))
 
 

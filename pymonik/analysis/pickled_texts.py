@@ -14,6 +14,7 @@ from pymonik.capture.definitions.namespaces import holds_code
 
 # What stands for the class of a path among the values on the stack of the unpickler.
 _PATH = object()
+# Classes of `pathlib`: pickled, they are their parts, each a text.
 _PATHS = ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
 
 

@@ -27,6 +27,7 @@ _FIRST = (
     "__module__", "__qualname__", "__doc__", "__slots__", "__orig_bases__",
     "__class__", "_pack_", "_align_", "_anonymous_",
 )  # fmt: skip
+# What members of enumerations may be themselves: `class Color(str, Enum)`.
 _VALUE_TYPES = (int, str, float, complex, bytes, tuple)
 Travels = Callable[[Any], bool]
 

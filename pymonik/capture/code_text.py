@@ -24,6 +24,7 @@ _SHIFTS = {
     for name, bits, since in _FLAGS
     if name in opcode.opmap and sys.version_info >= (3, since)
 }
+# Operations that name a global; those of class bodies look there last.
 _OF_MODULE = (
     "LOAD_GLOBAL",
     "STORE_GLOBAL",

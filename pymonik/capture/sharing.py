@@ -19,6 +19,7 @@ from pymonik.system.attributes import attribute
 # Objects by their ids: kept, so that no other comes to have the id of one.
 Reach = dict[int, Any]
 
+# What cannot be changed, and what goes by its name: no two pickles have it in common.
 _FIXED = frozenset({int, float, complex, str, bytes, bool, tuple, frozenset, type(None)})
 _NAMED = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType)
 

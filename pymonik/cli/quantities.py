@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+# What a number may end with, and how many of the unit that is; bytes as networks count them, by
+# thousands.
 SECONDS = {"": 1.0, "s": 1, "ms": 1e-3, "m": 60, "min": 60, "h": 3600, "d": 86400}
 BYTES = {"": 1.0, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
 COUNT = {"": 1.0, "k": 1e3, "m": 1e6}

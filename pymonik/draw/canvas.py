@@ -14,6 +14,7 @@ from pymonik.draw.layout import Layout, Place
 from pymonik.draw.tracks import Net, tracks_of
 
 _UP, _DOWN, _LEFT, _RIGHT = 1, 2, 4, 8
+# What is drawn where lines leave a cell to these sides.
 _LINES = {
     _UP: "│",
     _DOWN: "│",

@@ -91,6 +91,7 @@ def mermaid(drawing: Drawing) -> str:
 
 # What means something inside a label of Mermaid: entities, mark-up, directives, the end of it.
 _NAMED = {"&": "amp", '"': "quot", "<": "lt", ">": "gt"}
+# The others go by their numbers.
 _CODED = "#`%{}\\;*_~"
 
 

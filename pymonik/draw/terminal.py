@@ -15,6 +15,7 @@ from pymonik.draw.summary import components, summarized
 
 # Columns between two boxes of a row.
 _GAP = 3
+# Columns that a box may take: the widest that makes the drawing fit.
 _NARROW = (30, 22, 16, 12)
 # Green, red, blue, grey, yellow.
 _CODES = {"done": "32", "failed": "31", "running": "34", "waiting": "90", "cancelled": "33"}

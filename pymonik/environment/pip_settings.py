@@ -48,7 +48,10 @@ def _proxy(text: str) -> str:
     return text if "://" in text else f"http://{text}"
 
 
+# Where one is set, uv has a proxy already.
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "all_proxy")
+# Settings of pip, and variables of uv that mean the same, unless the user has set these. Of two
+# settings for one variable the later rule counts.
 _RULES = (
     _Rule("index-url", "UV_INDEX_URL", unless=("UV_DEFAULT_INDEX",)),
     _Rule("extra-index-url", "UV_EXTRA_INDEX_URL", _words, unless=("UV_INDEX",)),

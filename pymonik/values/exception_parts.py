@@ -30,6 +30,7 @@ TEXT, _SHOWN = 500, 100
 # No part of an exception is cut to fewer bytes.
 _LEAST = 200
 
+# A class that defines one of these takes its exceptions apart itself.
 _REDUCERS = ("__reduce__", "__reduce_ex__", "__getnewargs__", "__getnewargs_ex__", "__getstate__")
 
 

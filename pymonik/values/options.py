@@ -247,4 +247,6 @@ def meant(keyword: str) -> str:
     return f"; as an option of the call it is pmk_{keyword}=" if is_option else ""
 
 
+# max_retries: of a call whose process has died. retries: of one that has raised, which is how it
+# ends unless somebody wants it tried again.
 DEFAULTS = TaskOptions(priority=1, max_retries=3, retries=0, retry_on=(Exception,))

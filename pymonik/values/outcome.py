@@ -143,6 +143,7 @@ class Failure(Struct):
         return harmless("\n".join(lines), lines=True)
 
 
+# What is raised where the exception itself cannot be rebuilt, or there is none.
 KINDS: dict[str, type[TaskFailed]] = {
     "error": TaskFailed,
     "timeout": TaskTimeout,

@@ -14,6 +14,7 @@ from pymonik.analysis.session.tasks import SessionObject, SessionTask, TaskGraph
 from pymonik.humanize import counted
 
 _SITE = "its client"
+# Statuses in which a task has ended without a value, and all in which one has ended.
 _STUCK = ("failed", "cancelled")
 _ENDED = ("done", *_STUCK)
 Groups = Mapping[str, Sequence[SessionTask]]

@@ -31,8 +31,11 @@ _FEW_BYTES = 1 << 14
 _PICKLED = 50
 # Compared by identity alone.
 _LEAVES = IMMEDIATE | {types.ModuleType, types.FunctionType, types.BuiltinFunctionType}
+# What code of a program changes in place, and is looked into; subclasses too.
 _CONTAINERS: tuple[Any, ...] = (OrderedDict, dict, list, tuple, set, frozenset, deque)
+# Methods that hold the object that they are of.
 _BOUND = (types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType)
+# A class that defines one of these says itself what it holds.
 _REDUCE = ("__reduce__", "__reduce_ex__", "__getstate__")
 
 

@@ -18,6 +18,7 @@ _CopyReg: Any = copyreg
 _OF_STATE = ("__getnewargs__", "__getnewargs_ex__", "__getstate__")
 # Of objects that begin with these, attributes and items are all there is.
 _OPEN = frozenset({object, list, dict})
+# `Py_TPFLAGS_HEAPTYPE`: a class that was made at run time.
 _HEAP_TYPE = 1 << 9
 
 

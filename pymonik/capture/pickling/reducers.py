@@ -28,6 +28,7 @@ from pymonik.values.content import IMMEDIATE
 
 # `Py_TPFLAGS_HEAPTYPE`: a class that was made at run time.
 HEAP_TYPE = 1 << 9
+# Every module gets its own of these where it is made.
 _OF_MODULES = frozenset({"__builtins__", "__loader__", "__spec__", "__cached__"})
 
 
@@ -185,6 +186,7 @@ def reduce_dispatcher(function: Any) -> Any:
     return new_dispatcher, (function.__name__,), state, None, None, fill_dispatcher
 
 
+# Attributes that `functools.singledispatch` itself gives a function.
 _DISPATCHER = frozenset({"register", "dispatch", "registry", "_clear_cache", "__wrapped__"})
 
 

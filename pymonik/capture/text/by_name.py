@@ -12,6 +12,7 @@ from typing import Any
 
 from pymonik.capture.code_text import hashed
 
+# Types whose values have a text of their own, equal in every run.
 PLAIN = {type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented)}
 
 

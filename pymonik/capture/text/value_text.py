@@ -38,6 +38,7 @@ _BUILTIN = (types.BuiltinFunctionType, types.MethodWrapperType)
 _WEAK = (weakref.ref, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
 # Longer lists of numbers and texts are written at once.
 _MANY = 64
+# Attributes that `enum` gives a member, beside those of its class.
 _OF_MEMBERS = ("_value_", "_name_", "__objclass__", "_sort_order_")
 
 

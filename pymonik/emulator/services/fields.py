@@ -19,6 +19,8 @@ from pymonik.emulator.engine import Refused
 from pymonik.emulator.services.filters import Field, Getter
 
 Resolver = Callable[[Any], Field]
+# Which filter carries a field goes by its name: those of numbers, of truth values, and the rest by
+# how their names end; all others are texts.
 NUMBERS = {"MAX_RETRIES", "PRIORITY", "SIZE", "POD_RESERVED", "POD_MAX", "PREEMPTION_PERCENTAGE"}
 BOOLEANS = {"WORKER_SUBMISSION", "CLIENT_SUBMISSION", "MANUAL_DELETION"}
 ENDINGS = {

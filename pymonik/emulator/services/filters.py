@@ -55,6 +55,7 @@ OPERATORS: dict[str, tuple[Test, ...]] = {
 }
 # What one second has, by the kinds of filters that carry times.
 UNITS = {"filter_date": MICRO, "filter_duration": NANO}
+# Tests that a field passes which a record does not have.
 _ABSENT_PASSES = (operator.ne, _contains_not)
 
 
