@@ -16,7 +16,7 @@ from pymonik.capture.definitions.registry import TABLE
 from pymonik.capture.pickling.definer import define
 from pymonik.capture.pickling.pickler import Pickler
 from pymonik.capture.pickling.views import Memory, can_share, knows_sharing, shared_memory
-from pymonik.capture.sharing import reach_of
+from pymonik.capture.sharing import Reach, reach_of
 from pymonik.system.attributes import attribute
 from pymonik.system.deep_stack import can_go_deeper, deeply
 from pymonik.values.content import Content, freeze_buffer
@@ -42,7 +42,7 @@ def freeze(
     origins: set[str] | None = None,
     used: list[DefinitionRecord] | None = None,
     as_captured: bool = False,
-    reach: dict[int, Any] | None = None,
+    reach: Reach | None = None,
 ) -> tuple[bytes, list[memoryview], list[Any]]:
     """Pickle an object; return the pickle, its raw buffers and the handles inside.
 
@@ -67,6 +67,7 @@ def freeze(
         pickler.dump(obj)
     if reach is not None:
         reach.update(reach_of(pickler.memo.copy()))
+        reach.arrays = _sharing(pickler)
     if used is not None:
         used += pickler.used
     if modules is not None:
@@ -89,9 +90,17 @@ def reason_of(error: BaseException) -> str:
 
 def _memory_in(pickler: Pickler) -> dict[int, Memory]:
     """Return the memory that arrays in a pickle share."""
-    if any(map(knows_sharing, pickler.origins)):
-        return {}
-    return shared_memory([array for array in pickler.arrays if can_share(array)])
+    return shared_memory(_sharing(pickler))
+
+
+def _sharing(pickler: Pickler) -> list[Any]:
+    """Return the arrays in a pickle that may share memory with others.
+
+    None where data frames are: they know themselves who shares what, and copy before they write.
+    """
+    if not pickler.arrays or any(map(knows_sharing, pickler.origins)):
+        return []
+    return [array for array in pickler.arrays if can_share(array)]
 
 
 def define_class(cls: type) -> None:

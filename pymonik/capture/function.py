@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pymonik.capture.reachable import cell_value, global_names, reachable
-from pymonik.capture.sharing import NOTED
+from pymonik.capture.sharing import NOTED, Reach
 from pymonik.errors import CaptureError
 from pymonik.settings import MIB, settings
 from pymonik.values.content import IMMEDIATE, Content, Definition, freeze_buffer
@@ -64,9 +64,9 @@ class Interner:
         from pymonik.capture.definitions.registry import TABLE
 
         modules: set[str] = set()
-        reach: dict[int, Any] | None = None
+        reach: Reach | None = None
         if NOTED.reaches is not None:
-            reach = NOTED.reaches[id(obj)] = {}
+            reach = NOTED.reaches[id(obj)] = Reach()
         try:
             data, raw, handles_in = pickling.freeze(
                 obj, True, modules, self.origins, used, reach=reach

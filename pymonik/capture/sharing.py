@@ -9,15 +9,22 @@ from __future__ import annotations
 
 import threading
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from pymonik.capture.pickling.views import do_overlap
 from pymonik.system.attributes import attribute
 
-# Objects by their ids: kept, so that no other comes to have the id of one.
-Reach = dict[int, Any]
+
+class Reach(dict[int, Any]):
+    """Objects by their ids: kept, so that no other comes to have the id of one.
+
+    `arrays`: those that may share memory with others.
+    """
+
+    arrays: Sequence[Any] = ()
+
 
 # What cannot be changed, and what goes by its name: no two pickles have it in common.
 _FIXED = frozenset({int, float, complex, str, bytes, bool, tuple, frozenset, type(None)})
@@ -41,7 +48,7 @@ def noting() -> Iterator[dict[int, Reach]]:
         NOTED.reaches = outer
 
 
-def reach_of(memo: dict[int, tuple[int, Any]]) -> Reach:
+def reach_of(memo: dict[int, tuple[int, Any]]) -> dict[int, Any]:
     """Return the objects in the memo of a pickler that can change."""
     return {key: obj for key, (_, obj) in memo.items() if _can_change(obj)}
 
@@ -63,4 +70,4 @@ def do_share(reaches: Iterable[Reach | None]) -> bool:
         if not seen.isdisjoint(reach):
             return True
         seen.update(reach)
-    return len(met) > 1 and do_overlap(reach.values() for reach in met)
+    return len(met) > 1 and do_overlap([reach.arrays for reach in met if reach.arrays])

@@ -8,7 +8,7 @@ seen in the other. Arrays that only lie between each other, as columns do, stay 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pymonik._pickled import pickled
@@ -55,29 +55,13 @@ def shared_memory(met: list[Any]) -> dict[int, Memory]:
     return memories
 
 
-def do_overlap(groups: Iterable[Iterable[Any]]) -> bool:
+def do_overlap(groups: Sequence[Sequence[Any]]) -> bool:
     """Return whether arrays of several groups share memory."""
-    sets = [arrays_in(group) for group in groups]
-    if sum(map(bool, sets)) < 2 or all(a.base is None for arrays in sets for a in arrays):
+    if len(groups) < 2 or all(array.base is None for arrays in groups for array in arrays):
         return False
-    owner = {id(array): number for number, arrays in enumerate(sets) for array in arrays}
-    met = [array for arrays in sets for array in arrays]
+    owner = {id(array): number for number, arrays in enumerate(groups) for array in arrays}
+    met = [array for arrays in groups for array in arrays]
     return any(len({owner[id(a)] for a in arrays}) > 1 for _, _, arrays in _overlapping(met))
-
-
-def arrays_in(objects: Iterable[Any]) -> list[Any]:
-    """Return the arrays among objects that can be views of memory.
-
-    None where data frames are: they know themselves who shares what, and copy before they write.
-    """
-    numpy = sys.modules.get("numpy")
-    if numpy is None:
-        return []
-    seen = list(objects)
-    arrays = [one for one in seen if issubclass(type(one), numpy.ndarray) and can_share(one)]
-    if not arrays or any(knows_sharing(type(one).__module__) for one in seen):
-        return []
-    return arrays
 
 
 def is_array(obj: Any) -> bool:
