@@ -25,6 +25,7 @@ HOMES = {
     "complete_exception": "pymonik.values.exception_parts",
     "new_exception": "pymonik.values.exception_parts",
     "Environment": "pymonik.environment.value",
+    "new_environment": "pymonik.environment.value",
     "placed": "pymonik.files.materialize",
     # Tasks, and functions of ours that calls run.
     "current_recorder": "pymonik.record.current",

@@ -29,6 +29,7 @@ from pymonik.analysis import archive
 from pymonik.analysis.decode import Reader
 from pymonik.analysis.encode import FORMAT, KIND, Writer
 from pymonik.analysis.session.file import is_tasks_file
+from pymonik.environment.withheld import without_secrets
 from pymonik.errors import GraphError, GraphFileError, OptionsError
 from pymonik.foreign import harmless
 from pymonik.graph.passes import run_passes
@@ -47,7 +48,7 @@ def save(plan: Plan, path: str | Path) -> None:
             for place, view in enumerate(content.views()):
                 name = f"contents/{number}.{place - 1}" if place else f"contents/{number}"
                 with file.open(name, "w", force_zip64=True) as entry:
-                    entry.write(view)
+                    entry.write(without_secrets(view))
 
 
 def load(path: str | Path, variables: Mapping[str, str] | None = None) -> Source:

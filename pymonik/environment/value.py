@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pymonik._pickled import pickled
+from pymonik.environment.withheld import packed, unpacked
 from pymonik.errors import EnvironmentMismatch
 from pymonik.foreign import demand_printable, redacted, without_credentials
 from pymonik.system.forks import fork_safe_property
@@ -81,6 +83,12 @@ class Environment:
 
         return archive_of(self.working_dir, self.working_hash, skip_scratch)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle it so that a file can do without what opens doors: see `withheld`."""
+        opens = packed(self.packages, self.variables)
+        rest = (self.python, self.working_hash, self.working_dir, self.archived)
+        return new_environment, (opens, *rest)
+
     def __bool__(self) -> bool:
         """Return whether anything is demanded at all."""
         return self != Environment()
@@ -119,6 +127,12 @@ def is_alike(one: Environment | None, other: Environment | None) -> bool:
         )
 
     return known(one) == known(other)
+
+
+@pickled
+def new_environment(opens: bytes, *rest: Any) -> Environment:
+    """Make an environment again; called by pickles."""
+    return Environment(*unpacked(opens), *rest)
 
 
 def merge(client: Environment, task: Environment) -> Environment:

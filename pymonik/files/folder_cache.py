@@ -96,10 +96,11 @@ class Cache:
     def _fill(self, key: str, fill: Callable[[Path], object]) -> None:
         part = self._part(key)
         try:
+            private.make_folder(part.parent, to_read=False)
             (part / "content").mkdir(parents=True)
             fill(part / "content")
             (part / "size").write_text(str(tree_bytes(part / "content")))
-            self._entry(key).parent.mkdir(exist_ok=True)
+            private.make_folder(self._entry(key).parent, to_read=False)
             # One step: nobody finds an entry that is only in part there.
             part.rename(self._entry(key))
         except BaseException:

@@ -144,6 +144,28 @@ def test_a_file_has_names_of_variables_only_and_no_credentials(tmp_path: Path) -
     assert diff(load(path).graph, plan.source.graph) == []  # type: ignore[union-attr]
 
 
+class Holder:
+    def call(self, x: Any) -> Any:
+        return f.invoke(x)
+
+
+@task(environment={"env_variables": {"A": SECRET}})
+def makes(x: Any) -> Any:
+    return [f.invoke(x), Holder().call(x), g.invoke(x)]
+
+
+def test_tasks_that_code_refers_to_bring_no_values_along(tmp_path: Path) -> None:
+    path = tmp_path / "g.pmk"
+    client = Pymonik(backend="dry-run")
+    kept = [makes.invoke(g, pymonik=client)]
+    plan = client.plan()
+    save(plan, path)
+    assert kept
+    assert SECRET not in repr(entries_of(path))
+    assert b"pymonik environment " in b"".join(entries_of(path).values())
+    assert diff(load(path).graph, plan.source.graph) == []  # type: ignore[union-attr]
+
+
 def test_who_submits_a_file_has_the_values(tmp_path: Path) -> None:
     path = tmp_path / "g.pmk"
     client = Pymonik(backend="dry-run", environment={"env_variables": {"A": SECRET}})

@@ -12,6 +12,7 @@ import pytest
 
 from pymonik.cache.store import ValueStore
 from pymonik.files import private
+from pymonik.files.folder_cache import Cache as FolderCache
 from pymonik.files.folder_cache import cache_folder
 from pymonik.files.locks import Lock
 from pymonik.runs.store import RunStore as Runs
@@ -45,7 +46,10 @@ def test_what_is_kept_is_of_this_user_alone(
         pass
     with Lock(tmp_path / "cache" / "locks" / "a"):
         pass
+    built = FolderCache(tmp_path / "cache", 0).hold("k", lambda folder: None)
+    built.release()
     folders = ["new", "new/values", "data", "data/runs", "cache", "cache/locks"]
+    folders += ["cache/building", "cache/entries"]
     assert {mode(tmp_path / name) for name in folders} == {0o700}
     assert mode(tmp_path / "new/values/k") == mode(tmp_path / "data/runs/runs.sqlite") == 0o600
 
