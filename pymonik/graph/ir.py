@@ -196,6 +196,7 @@ def taken(nodes: Iterable[Any], stand_ins: Mapping[Call, Call] | None = None) ->
     nodes = tuple(nodes)
     for node in nodes:
         if type(node) is Call:
+            node.held = None
             for argument in node.args:
                 if type(argument) in ARGUMENTS:
                     argument.release()

@@ -29,12 +29,14 @@ class ValueState:
     of a whole map, or names of elements by their places. ids: those that were handed out for values
     before they exist, by their places. location, offset: where the values will be found; set by the
     flush. place: where seeds come from (`values.seeds`), given before a call leaves the recorder.
+    held: the arguments of a call as they were given, until a flush takes it: see `slots`.
 
     It is a part of the node object, since a call is recorded in about two microseconds. Who writes
     it stands in `tests/graph/test_written.py`.
     """
 
-    __slots__ = ("ids", "label", "liveness", "location", "offset", "place")
+    __slots__ = ("held", "ids", "label", "liveness", "location", "offset", "place")
+    held: tuple[Any, ...] | None
     liveness: ref[Any] | None
     label: str | dict[int, str] | None
     ids: dict[int, str] | None
@@ -68,6 +70,7 @@ class Call(ValueState):
         self.label = label
         self.place = place
         self.liveness = liveness
+        self.held = None
         self.ids = None
         self.location = None
         self.offset = 0

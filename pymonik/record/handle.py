@@ -74,13 +74,14 @@ class ResultHandle(Generic[T_co]):
     1.27
     """
 
-    __slots__ = ("__weakref__", "_liveness", "_client", "_index", "_node")
+    __slots__ = ("__weakref__", "_liveness", "_client", "_index", "_node", "_slot")
     __pymonik_role__: ClassVar[str] = "lazy"
 
     def __init__(self, result_id: str, session_id: str, pymonik_instance: Any) -> None:
         handle = pymonik_instance.stored.of_result(pymonik_instance, result_id, session_id)
         self._client: Owner = handle._client
         self._node, self._index, self._liveness = handle._node, handle._index, handle._liveness
+        self._slot: Any = None
 
     def wait(self, timeout: float | timedelta | None = None) -> ResultHandle[T_co]:
         """Send what is pending and wait until this value exists or its call has failed.
@@ -250,6 +251,7 @@ def handle_to(node: Any, index: int, client: Any, liveness: Any = None) -> Resul
     handle._index = index
     handle._client = client
     handle._liveness = liveness
+    handle._slot = None  # what stands for it in calls that hold it themselves
     return handle
 
 

@@ -75,14 +75,16 @@ class Recorder:
         site: Any,
         lasti: int,
         label: str | None = None,
+        held: tuple[Any, ...] | None = None,
     ) -> ResultHandle[Any]:
-        """Append a call; return the handle of its value.
+        """Append a call; return the handle of its value. held: see `ValueState`.
 
         Once it stands in `pending`, another thread may send it: all else is done before.
         """
         node = Call(spec, args, None, site, lasti, label)
         handle: ResultHandle[Any] = handle_to(node, 0, owner)
         node.liveness = weakref.ref(handle)
+        node.held = held
         if label is not None:
             self.names[label] = handle
         self.pending.append(node)

@@ -35,7 +35,7 @@ from pymonik.record.map_arguments import Elements
 from pymonik.record.recorder import Recorder
 from pymonik.record.scope import Scope
 from pymonik.record.signature import NOT_GIVEN, OURS, Signature
-from pymonik.record.together import captured
+from pymonik.record.together import captured, held_slots
 from pymonik.system.forks import fork_safe_property
 from pymonik.values.options import TaskOptions, demand, merge
 
@@ -146,9 +146,13 @@ class Task(Generic[P, R]):
             signature.check(args, kwargs)
         frame = sys._getframe(1)
         keywords: tuple[str, ...] = tuple(kwargs) if kwargs else ()
-        slots, shares = (*args, *kwargs.values()) if kwargs else args, False
+        slots, shares, held = (*args, *kwargs.values()) if kwargs else args, False, None
         for value in slots:
             if type(value) not in SMALL:
+                plain = held_slots(recorder.arguments, slots)
+                if plain is not None:
+                    slots, held = plain, slots
+                    break
                 labels = functools.partial(self._labels, count, keywords)
                 slots, shares = captured(recorder.arguments, slots, labels)
                 break
@@ -167,7 +171,7 @@ class Task(Generic[P, R]):
             args = slots
         spec = specs.spec_for(self, code, len(args), keywords, task_options)
         handle: ResultHandle[R]
-        handle = recorder.record_call(scope, spec, args, frame.f_code, frame.f_lasti, label)
+        handle = recorder.record_call(scope, spec, args, frame.f_code, frame.f_lasti, label, held)
         if delegate:
             recorder.delegate(handle)
         return handle

@@ -21,6 +21,27 @@ from pymonik.record.handles import MultiResultHandle
 _LIGHT = SMALL | CAPTURED | {str, bytes, ResultHandle, MultiResultHandle}
 
 
+def held_slots(capture: Arguments, values: Sequence[Any]) -> tuple[Any, ...] | None:
+    """Return the slot values of numbers and handles, which the call itself is to hold.
+
+    It is the usual case; None where there is anything else.
+    """
+    return _plain_slots(values, capture.held_slot)
+
+
+def _plain_slots(values: Sequence[Any], slot_of: Callable[[Any], Any]) -> tuple[Any, ...] | None:
+    slots = []
+    for value in values:
+        kind = type(value)
+        if kind is ResultHandle:
+            slots.append(slot_of(value))
+        elif kind in SMALL:
+            slots.append(value)
+        else:
+            return None
+    return tuple(slots)
+
+
 def captured(
     capture: Arguments, values: Sequence[Any], named: Callable[[], Sequence[str]]
 ) -> tuple[Any, bool]:
@@ -28,17 +49,9 @@ def captured(
 
     named: gives what the arguments are called in errors.
     """
-    slots: Any = []
-    for value in values:  # the usual case: numbers, and handles as plain arguments
-        kind = type(value)
-        if kind is ResultHandle:
-            slots.append(capture.slot_of_lazy(value))
-        elif kind in SMALL:
-            slots.append(value)
-        else:
-            break
-    else:
-        return tuple(slots), False
+    plain = _plain_slots(values, capture.slot_of_lazy)
+    if plain is not None:
+        return plain, False
     names = named()
     heavy = [value for value in values if type(value) not in _LIGHT]
     if len(heavy) < 2:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -42,6 +45,39 @@ def test_a_handle_of_another_scope_is_refused() -> None:
     handle = double.invoke(1, pymonik=FakeScope())
     with pytest.raises(NoClientError, match="another client"):
         double.invoke(handle, pymonik=FakeScope())
+
+
+def test_a_handle_that_was_used_is_still_refused_by_another_scope() -> None:
+    scope = FakeScope()
+    handle = double.invoke(1, pymonik=scope)
+    double.invoke(handle, pymonik=scope)
+    with pytest.raises(NoClientError, match="another client"):
+        double.invoke(handle, pymonik=FakeScope())
+
+
+def test_calls_of_the_same_handle_share_what_stands_for_it() -> None:
+    scope = FakeScope()
+    first = double.invoke(1, pymonik=scope)
+    slots = {id(double.invoke(first, pymonik=scope)._node.args[0]) for _ in range(3)}
+    assert len(slots) == 1
+
+
+@pytest.mark.parametrize("wrap", [lambda value: value, lambda value: {"in": value}])
+def test_a_call_holds_what_it_uses_until_a_flush_takes_it(wrap: Callable[[Any], Any]) -> None:
+    scope = FakeScope()
+    recorder = scope.recorder
+    first = double.invoke(1, pymonik=scope)
+    node, gone = first._node, weakref.ref(first)
+    used = [double.invoke(wrap(first), pymonik=scope)._node]
+    recorder.graph(recorder.pending)
+    recorder.sent(len(recorder.pending))
+    used.append(double.invoke(wrap(first), pymonik=scope)._node)  # while the first are on their way
+    del first
+    assert node.wanted
+    recorder.graph(recorder.pending)
+    assert not node.wanted
+    assert gone() is None
+    assert [call.held for call in used] == [None, None]
 
 
 def test_a_closed_scope_takes_nothing() -> None:
