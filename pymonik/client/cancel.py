@@ -64,6 +64,7 @@ class Canceller:
         node, recorder = handle._node, self._recorder
         if self._state.is_closed:
             return True  # dropped with its client, and never sent
+        self._engine.check_process()
         if self._state.is_compiling:  # a finalizer of the user's, where this thread compiles
             return False
         recorder.number()  # what is taken out must not move the places of others

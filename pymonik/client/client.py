@@ -121,6 +121,7 @@ class Pymonik(Scope):
         """Open the backend; done by the first flush if it was not done before. Returns itself."""
         self.parts.state.check_open()
         self.parts.open()
+        self.parts.engine.check_process()
         return self
 
     def close(self) -> None:

@@ -119,6 +119,11 @@ class LazyBackend:
             )
         return self.backend
 
+    def check_process(self) -> None:
+        """Raise BackendError in a fork of the process, for what could wait to be sent there."""
+        if self.backend is not None:
+            self.opened()
+
     async def beside(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run what may take long beside the event loop: here where calls run in this thread."""
         import asyncio

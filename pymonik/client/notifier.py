@@ -53,6 +53,7 @@ class Notifier:
         if (
             handle._node.location is None
         ):  # else no wait for a submission that is under way is needed
+            self._engine.check_process()
             with self._state.lock:
                 if handle._node.location is None:
                     if self._state.is_closed:  # dropped: it has ended, too
