@@ -16,6 +16,7 @@ from pymonik.analysis import plain_values as plain
 from pymonik.analysis.archive import Archive
 from pymonik.analysis.decode_specs import SLOTS, SpecReader
 from pymonik.capture.text.fingerprint import remember
+from pymonik.errors import GraphError
 from pymonik.graph.columns import Const, Immediates, Range, Values
 from pymonik.graph.ir import Call, External, Graph, Put
 from pymonik.graph.passes import PASSES
@@ -80,7 +81,10 @@ class Reader:
         graph = Graph(tuple(node for node in self.nodes if id(node) not in nameless), {})
         if graph.calls > _CALLS:
             raise ValueError(f"{graph.calls} calls")
-        verify(graph, after="loading")
+        try:
+            verify(graph, after="loading")
+        except GraphError as error:
+            raise ValueError("a graph that breaks the laws of graphs") from error
         partitions = tuple(map(plain.text, plain.items(self.data["partitions"])))
         seed = self.data.get("seed")
         if seed is not None:

@@ -216,7 +216,7 @@ def _record(data: dict[str, Any]) -> RunRecord:
     spans = [number for _, _, begin, seconds, _ in record.spans for number in (begin, seconds)]
     if not all(abs(number) < _LAST_DAY for number in (record.started, record.seconds, *spans)):
         raise ValueError("times that no calendar has")
-    if not all(failure.keys() >= _FAILURE for failure in record.failures):
+    if not all(type(failure.get(name)) is str for failure in record.failures for name in _FAILURE):
         raise ValueError("failures of other fields")
     for drawing in record.drawings:
         Drawing.of(drawing)

@@ -242,6 +242,16 @@ def test_a_graph_with_other_fields_is_refused_or_drawn(
     assert refused
 
 
+def test_a_graph_that_breaks_the_laws_is_no_graph(saved: Path, tmp_path: Path) -> None:
+    entries = entries_of(saved)
+    data = json.loads(entries["graph.json"])
+    call = next(entry for entry in data["nodes"] if entry.get("args"))
+    call["args"].append(call["args"][0])
+    entries["graph.json"] = json.dumps(data).encode()
+    with pytest.raises(GraphFileError, match="is no graph"):
+        load(rewritten(tmp_path / "g.pmk", entries))
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_file_with_other_bytes_is_refused_or_drawn(
     saved: Path, tmp_path: Path, seed: int

@@ -108,6 +108,16 @@ def test_a_database_that_would_work_something_out_is_refused(database: Path, cha
         assert client
 
 
+def test_a_failure_is_told_in_texts(database: Path) -> None:
+    with sqlite3.connect(database) as db:
+        ((packed,),) = db.execute("SELECT detail FROM runs").fetchall()
+        data = json.loads(zlib.decompress(packed))
+        data["failures"] = [{"task": 1, "site": "s.py:1", "text": "no"}]
+        db.execute("UPDATE runs SET detail = ?", (zlib.compress(json.dumps(data).encode()),))
+    with pytest.raises(RunNotFound, match="is damaged"):
+        look()
+
+
 def test_a_row_inflates_within_bounds(database: Path) -> None:
     bomb = zlib.compress(b" " * (200 << 20), 9)
     with sqlite3.connect(database) as db:
