@@ -59,6 +59,7 @@ HOMES = {
     # What the standard library does not pickle.
     "fill_dispatcher": "pymonik.capture.pickling.reducers",
     "fill_module": "pymonik.capture.pickling.reducers",
+    "method_of": "pymonik.capture.pickling.reducers",
     "new_cached": "pymonik.capture.pickling.reducers",
     "new_cached_property": "pymonik.capture.pickling.reducers",
     "new_dispatcher": "pymonik.capture.pickling.reducers",

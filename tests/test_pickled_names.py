@@ -103,8 +103,8 @@ with Pymonik(backend="inline") as client:
               ExceptionTypes((), Content(b"N.")), TaskFailed, remembered, dispatching,
               materialize("local_one.py", "there.py"), numpy.ma.ones(1000),
               numpy.ones((2, 1000))[:, ::2], NewType("Id", int), ctypes.POINTER(ctypes.c_int),
-              [VECTOR, VECTOR[:2]], Named(1), ANSWERING, weakref.proxy(set()), weakref.ref(set()),
-              weakref.WeakMethod(ANSWERING.own)]
+              [VECTOR, VECTOR[:2]], Named(1), ANSWERING, ANSWERING.own,
+              weakref.proxy(set()), weakref.ref(set()), weakref.WeakMethod(ANSWERING.own)]
     for name in ("call", "call_in", "call_row", "call_row_in", "call_whole", "call_whole_in",
                  "identity", "unpacked"):
         things.append(getattr(builtin_tasks, name))

@@ -265,3 +265,31 @@ def test_containers_with_constructors_of_their_own_keep_what_they_hold(client: P
     assert back == given
     assert [type(one) for one in back] == [type(one) for one in given]
     assert (back[0].name, back[2]["new"], back[3].maxlen) == ("n", [], 2)
+
+
+class Strategy:
+    def __init__(self) -> None:
+        self.choice = self.fast
+
+    def fast(self) -> str:
+        return "fast" if self.choice == self.fast else "slow"
+
+    def slow(self) -> str:
+        return "slow"
+
+
+@task
+def chosen(strategy: Strategy, method: Any) -> tuple[Any, ...]:
+    return (
+        strategy.choice == strategy.fast,
+        strategy.choice == strategy.slow,
+        strategy.choice(),
+        {strategy.fast: 1}.get(method),
+        method.__func__ is Strategy.fast,
+    )
+
+
+def test_methods_are_those_of_their_objects(client: Pymonik) -> None:
+    given = Strategy()
+    assert chosen.invoke(given, given.fast).get() == (True, False, "fast", 1, True)
+    assert same.invoke(given).get().choice.__func__ is Strategy.fast

@@ -240,6 +240,25 @@ def shaped_view(
     return made.toreadonly() if readonly else made
 
 
+def _reduce_method(method: types.MethodType) -> Any:
+    """Name a method of an object by its class: there, it is equal to what the class makes of it."""
+    obj, function = method.__self__, method.__func__
+    name = getattr(function, "__name__", "")
+    if isinstance(obj, type) or _in_class(type(obj), name) is not function:
+        return NotImplemented
+    return method_of, (obj, name)
+
+
+def _in_class(kind: type, name: str) -> Any:
+    return next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
+
+
+@pickled
+def method_of(obj: Any, name: str) -> Any:
+    """Return a method of an object, which is asked for nothing: it may be incomplete yet."""
+    return types.MethodType(_in_class(type(obj), name), obj)
+
+
 def _reduce_struct(obj: struct.Struct) -> Any:
     return struct.Struct, (obj.format,)
 
@@ -264,6 +283,7 @@ REDUCERS: dict[Any, Callable[[Any], Any]] = {
     functools.cached_property: _reduce_cached_property,
     functools.singledispatchmethod: _reduce_dispatching_method,
     memoryview: _reduce_view,
+    types.MethodType: _reduce_method,
 }
 
 
