@@ -14,6 +14,7 @@ class Traits(Struct):
     isolates_delegating: hands whole units over, so that calls that delegate need their own.
     grain: the most small calls of several levels that make one unit, 0 for none: many where a unit
     costs as much as a hundred small calls.
+    exchanges: its executors hand values to each other, where they run a unit together.
     shares_process: runs calls in the process of the client, with what is installed there.
     has_executors: runs calls in processes of this machine, which may be started ahead.
     carries_out: runs calls at all; there is nothing to record of a backend that does not.
@@ -25,6 +26,7 @@ class Traits(Struct):
     is_remote: bool = False
     isolates_delegating: bool = False
     grain: int = 0
+    exchanges: bool = False
     shares_process: bool = False
     has_executors: bool = False
     carries_out: bool = True
@@ -39,7 +41,7 @@ _LOCAL = "no cluster is configured: the embedded engine runs on this machine, %d
 TRAITS = {
     traits.name: traits
     for traits in (
-        Traits("local", is_here=True, has_executors=True, greeting=_LOCAL),
+        Traits("local", is_here=True, exchanges=True, has_executors=True, greeting=_LOCAL),
         Traits("inline", is_here=True, shares_process=True),
         Traits("dry-run", isolates_delegating=True, grain=_GRAIN, carries_out=False),
         Traits("armonik", is_remote=True, isolates_delegating=True, grain=_GRAIN),

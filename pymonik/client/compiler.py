@@ -60,7 +60,7 @@ class Compiler:
         self._recorder.number()
         traits, optimize = self._engine.opened().traits, self._settings.optimize
         seconds, isolates = dict(traits.durations), traits.isolates_delegating
-        target = maker.target(traits.slots, isolates, seconds, traits.grain)
+        target = maker.target(traits.slots, isolates, seconds, traits.grain, traits.exchanges)
         try:
             plan = maker.make(self._cached_values.without(graph), target, optimize)
         except Exception:  # whatever objects of the user do when they are looked at

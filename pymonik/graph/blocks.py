@@ -7,24 +7,29 @@ each cluster in place of these maps. All else stays, and names what is in blocks
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import groupby, repeat
 from typing import Any
 
 from pymonik.graph.bands import Cluster
-from pymonik.graph.columns import Same, Values, constant
+from pymonik.graph.columns import Const, Gather, Immediates, Range, Same, Values, constant
 from pymonik.graph.compact import Moves
-from pymonik.graph.elements import ElementGraph
+from pymonik.graph.elements import NumberedElements
 from pymonik.graph.ir import Block, Call, Element, Graph, Map, Step, inputs
 from pymonik.graph.slots import Ref
-from pymonik.graph.verbs import substitute
+from pymonik.graph.verbs import Column, substitute
 from pymonik.structs import Struct, replace
 
 
 class Clustered(Struct):
-    """Elements, their clusters, and a number that grows along the inputs of what is apart."""
+    """Elements, their clusters, and a number that grows along the inputs of what is apart.
 
-    elements: ElementGraph
-    clusters: dict[int, Cluster]
+    lanes: of the elements, where a block is for several executors.
+    """
+
+    elements: NumberedElements
+    clusters: Mapping[int, Cluster]
     phase: int
+    lanes: Sequence[int] | None = None
 
 
 def in_blocks(graph: Graph, parts: Sequence[Clustered], phases: Mapping[int, int]) -> Graph:
@@ -45,7 +50,7 @@ class _Places(Moves):
         super().__init__(moved)
         self.gone = gone
         self.steps: dict[tuple[int, int], tuple[Block, int]] = {}
-        self.own: dict[tuple[int, int], int] = {}
+        self.own: dict[tuple[int, int], Same] = {}
         self.first_step = 0
 
     def covers(self, node: Any) -> bool:
@@ -56,7 +61,7 @@ class _Places(Moves):
         """Return an output where it is now; None where it was before."""
         key = (id(node), index)
         if key in self.own:
-            return Same(self.own[key])
+            return self.own[key]
         return Ref(*self.steps[key]) if key in self.steps else super().output(node, index)
 
     def outputs(self, node: Any, indexes: range) -> Any:
@@ -101,7 +106,7 @@ class _Blocks:
                 members.setdefault(cluster, []).append(element)
             for cluster, numbers in members.items():
                 key = (part.phase, 1, number, cluster)
-                waiting.append((key, part.elements, sorted(numbers)))
+                waiting.append((key, part, sorted(numbers)))
         for _, what, numbers in sorted(waiting, key=lambda one: one[0]):
             nodes.append(self._map(what) if numbers is None else self._block(what, numbers))
         scattered = tuple(
@@ -122,23 +127,61 @@ class _Blocks:
         self._new[id(node)] = made, 0
         return made
 
-    def _block(self, elements: ElementGraph, numbers: Iterable[int]) -> Block:
+    def _block(self, part: Clustered, numbers: Iterable[int]) -> Block:
         """Return the block of some elements, in an order in which they could run."""
         steps: list[Step] = []
+        lanes = bytearray()
         places, depth = self._places, 0
-        for number in numbers:
-            node, index = elements.of[number]
-            places.first_step, depth = len(steps), max(depth, node.depth)
-            for step in node.steps:
-                slots = [substitute(column.at(index), places) for column in step.columns]
-                columns = [constant(slot) for slot in slots]
-                wanted = step.wanted if isinstance(step.wanted, bool) else bool(step.wanted[index])
-                steps.append(Step(step.spec, tuple(columns), (self._origin(step, index),), wanted))
-            places.own[id(node), index] = len(steps) - 1
-        block = Block(tuple(steps), depth)
-        places.steps.update({key: (block, step) for key, step in places.own.items()})
+        for node, some in groupby(numbers, lambda number: part.elements.of[number][0]):
+            depth, row = max(depth, node.depth), list(some)
+            indexes = [part.elements.of[number][1] for number in row]
+            if len(node.steps) == 1:
+                self._add_row(node, indexes, steps)
+            else:
+                self._add_elements(node, indexes, steps)
+            if part.lanes is not None:
+                for number in row:
+                    lanes += bytes([part.lanes[number]]) * len(node.steps)
+        block = Block(tuple(steps), depth, bytes(lanes) or None)
+        places.steps.update({key: (block, same.step) for key, same in places.own.items()})
         places.own, places.first_step = {}, 0
         return block
+
+    def _add_row(self, node: Map, indexes: list[int], steps: list[Step]) -> None:
+        """Add elements of one step, column by column: they use nothing of each other."""
+        (step,), own, key = node.steps, self._places.own, id(node)
+        columns = [self._spread(column, indexes) for column in step.columns]
+        rows = zip(*columns) if columns else repeat((), len(indexes))
+        for index, row in zip(indexes, rows):
+            own[key, index] = Same(len(steps))
+            wanted = step.wanted if isinstance(step.wanted, bool) else bool(step.wanted[index])
+            steps.append(Step(step.spec, row, (self._origin(step, index),), wanted))
+
+    def _spread(self, column: Column, indexes: list[int]) -> list[Column]:
+        """Return the columns of some elements alone."""
+        places = self._places
+        if column.is_constant:
+            return [constant(substitute(column.at(0), places))] * len(indexes)
+        if type(column) is Immediates:
+            return [Const(column.values[index]) for index in indexes]
+        if isinstance(column, (Range, Gather)) and id(column.node) in places.gone:
+            key, count = id(column.node), indexes[-1] + 1
+            at = column.indexes(count) if isinstance(column, Range) else column.indexes
+            used = [(key, at[index]) for index in indexes]
+            return [places.own.get(one) or Const(Ref(*places.steps[one])) for one in used]
+        return [constant(substitute(column.at(index), places)) for index in indexes]
+
+    def _add_elements(self, node: Map, indexes: list[int], steps: list[Step]) -> None:
+        """Add elements of several steps, which use those before them."""
+        places = self._places
+        for index in indexes:
+            places.first_step = len(steps)
+            for step in node.steps:
+                slots = [substitute(column.at(index), places) for column in step.columns]
+                columns = tuple([constant(slot) for slot in slots])
+                wanted = step.wanted if isinstance(step.wanted, bool) else bool(step.wanted[index])
+                steps.append(Step(step.spec, columns, (self._origin(step, index),), wanted))
+            places.own[id(node), index] = Same(len(steps) - 1)
 
     def _origin(self, step: Step, index: int) -> Call:
         """Return the call that one element of a step stands for."""

@@ -15,22 +15,36 @@ from pymonik.graph.ir import Map
 from pymonik.graph.verbs import refs_of
 
 
-class ElementGraph:
-    """Elements by number.
+class NumberedElements:
+    """NumberedElements by number.
 
-    first: the number of the first element of each map, by its id. of: map and index of each. needs:
-    the numbers that each needs, some twice. levels: 0 for those that need none, else one more than
-    the deepest of these. calls, seconds: what each is worth; a second where nothing is known.
+    first: the number of the first element of each map, by its id. of: map and index of each.
     """
 
     def __init__(self, maps: Sequence[Map]) -> None:
         self.first: dict[int, int] = {}
         self.of: list[tuple[Map, int]] = []
-        self.calls: list[int] = []
-        self.seconds: list[float] = []
         for node in maps:
             self.first[id(node)] = len(self.of)
             self.of += [(node, index) for index in range(node.n)]
+
+    def __len__(self) -> int:
+        return len(self.of)
+
+
+class ElementGraph(NumberedElements):
+    """NumberedElements, and what they need of each other.
+
+    needs: the numbers that each needs, some twice. levels: 0 for those that need none, else one
+    more than the deepest of these. calls, seconds: what each is worth; a second where nothing is
+    known.
+    """
+
+    def __init__(self, maps: Sequence[Map]) -> None:
+        super().__init__(maps)
+        self.calls: list[int] = []
+        self.seconds: list[float] = []
+        for node in maps:
             self.calls += [len(node.steps)] * node.n
             seconds = sum(step.spec.options.cost or 1.0 for step in node.steps)
             self.seconds += [seconds] * node.n
@@ -42,9 +56,6 @@ class ElementGraph:
         self.levels: list[int] = []
         for needed in self.needs:
             self.levels.append(1 + max([self.levels[one] for one in needed], default=-1))
-
-    def __len__(self) -> int:
-        return len(self.of)
 
     def _note(self, node: Map, column: Any) -> None:
         first = self.first[id(node)]

@@ -140,14 +140,16 @@ class Map:
 class Block(Map):
     """Calls that make one unit, whatever they use of each other: one element of many steps.
 
-    Others can name the value of each step: output k is that of step k.
+    Others can name the value of each step: output k is that of step k. lanes: of each step, where
+    several executors may run the unit together, each the steps of some lanes.
     """
 
-    __slots__ = ()
+    __slots__ = ("lanes",)
     is_block = True
 
-    def __init__(self, steps: tuple[Step, ...], depth: int = 0) -> None:
+    def __init__(self, steps: tuple[Step, ...], depth: int = 0, lanes: bytes | None = None) -> None:
         super().__init__(steps, 1, 1, depth)
+        self.lanes = lanes
 
     @property
     def values(self) -> int:
@@ -156,7 +158,7 @@ class Block(Map):
 
     def of_steps(self, steps: tuple[Step, ...]) -> Block:
         """Return this block with other steps."""
-        return Block(steps, self.depth)
+        return Block(steps, self.depth, self.lanes)
 
     def in_units(self, chunk: int) -> Block:
         """Return the block: it is a unit."""

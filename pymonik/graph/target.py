@@ -21,7 +21,8 @@ class Target(Struct):
     None. known: seconds an element of a map took before, by the map's name. chunk_size: elements a
     unit, in place of the compiler's choice. isolates_delegating: calls that may delegate get units
     of their own, so that a whole unit's value can be handed over. grain: the most calls of several
-    levels that make one unit, 0 for none.
+    levels that make one unit, 0 for none. exchanges: executors that run a unit together hand values
+    to each other.
     """
 
     slots: int = 8
@@ -30,3 +31,4 @@ class Target(Struct):
     chunk_size: int | None = None
     isolates_delegating: bool = False
     grain: int = 0
+    exchanges: bool = False

@@ -138,6 +138,8 @@ class _Lowering:
                 wanted,
             )
             unit.seconds = seconds
+            if isinstance(node, Block):
+                unit.lanes = node.lanes
             if node.steps[-1].ids:
                 unit.result_id = node.steps[-1].ids.get(start)
             unit.surroundings = spec.surroundings

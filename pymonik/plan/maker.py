@@ -27,10 +27,21 @@ class PlanMaker:
         self.templates = Templates()
 
     def target(
-        self, slots: int, isolates_delegating: bool, seconds: Mapping[str, float], grain: int
+        self,
+        slots: int,
+        isolates_delegating: bool,
+        seconds: Mapping[str, float],
+        grain: int,
+        exchanges: bool,
     ) -> Target:
         """Return what graphs are compiled for: see `Target`."""
-        return Target(slots, known=seconds, isolates_delegating=isolates_delegating, grain=grain)
+        return Target(
+            slots,
+            known=seconds,
+            isolates_delegating=isolates_delegating,
+            grain=grain,
+            exchanges=exchanges,
+        )
 
     def make(self, graph: Graph, target: Target, optimize: Any) -> Plan:
         """Return the plan of a graph."""

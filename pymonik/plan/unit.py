@@ -26,6 +26,7 @@ class Unit:
         "outputs",
         "environment",
         "inputs",
+        "lanes",
         "limited",
         "modules",
         "n",
@@ -68,6 +69,8 @@ class Unit:
         self.path = 0.0
         # How the surroundings of its calls differ from those of the engine.
         self.surroundings: Changes | None = None
+        # The lanes of its steps, where several executors may run it together.
+        self.lanes: bytes | None = None
         # The sources of local modules, see `capture.snapshot`.
         self.modules: Content | None = None
         # The id that was handed out for its value before it was sent, if one was.
@@ -83,6 +86,11 @@ class Unit:
         # One is made of the other when it is asked for.
         self._payload = program if isinstance(program, bytes) else None
         self._program = None if isinstance(program, bytes) else program
+
+    @property
+    def parts(self) -> int:
+        """How many executors may run it together."""
+        return 1 if self.lanes is None else max(self.lanes) + 1
 
     @property
     def payload(self) -> bytes:

@@ -75,7 +75,7 @@ def write(name: str, pairs: list[Pair]) -> None:
 
 def compiled(name: str, pair: Pair) -> Pair:
     """Give the pair with the graphs that the passes make of its program now."""
-    target = Target(slots=pair.slots, grain=GRAIN)
+    target = Target(slots=pair.slots, grain=GRAIN, exchanges=name == "gang")
     with recording(pair.slots) as client:
         kept = _run(pair, client)
         graph = recorded(client)

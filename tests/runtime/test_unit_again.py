@@ -180,3 +180,17 @@ def test_what_the_page_cannot_hold_is_reported_at_once(clock: Clock) -> None:
     """What only the executor knows would run again if it died."""
     found = reports(steps_of(1, ("s", [0, 1, 2])), 3, page=Page(room=0), functions=local(abs))
     assert spans(found) == [(0, 1, False), (1, 2, False), (2, 3, True)]
+
+
+def test_what_is_noted_again_stands_in_order_where_one_has_no_room() -> None:
+    """The next executor would take the value of one step for that of another."""
+
+    class Small(Page):
+        def note(self, step: Any) -> bool:
+            return step != ("large",) and super().note(step)
+
+    page = Small()
+    steps = [step(abs, ("v", n)) for n in range(3)]
+    ended = {(0, 0): (1,), (0, 1): ("large",), (0, 2): (3,)}
+    assert records(steps, page=page, completed_ops=ended) == [[1], ["large"], [3]]
+    assert page.steps in ([], [(1,)])

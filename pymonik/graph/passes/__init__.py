@@ -14,6 +14,7 @@ from pymonik.graph.passes.cluster import cluster
 from pymonik.graph.passes.cse import cse
 from pymonik.graph.passes.cull import cull
 from pymonik.graph.passes.fuse import fuse
+from pymonik.graph.passes.gang import gang
 from pymonik.graph.passes.vectorize import vectorize
 from pymonik.graph.target import Target
 from pymonik.graph.verify import verify
@@ -26,7 +27,8 @@ PASSES: dict[str, Pass] = {
     "cse": cse,  # before calls are folded: it compares single calls
     "vectorize": vectorize,  # from here on there are maps only
     "fuse": fuse,  # chains are seen best between wide nodes
-    "cluster": cluster,  # what neither is wide nor a chain: small calls of several levels
+    "gang": gang,  # what neither is wide nor a chain, where executors hand values to each other
+    "cluster": cluster,  # the same elsewhere: small calls of several levels
     "batch": batch,  # last: it cuts what is left into units
 }
 # Without these a graph has no units: `optimize=False` is one call a unit, not no compilation.

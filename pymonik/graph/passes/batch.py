@@ -27,6 +27,8 @@ _UNITS_A_SLOT = 2
 def batch(graph: Graph, target: Target) -> Graph:
     """Decide the number of elements a unit for every map."""
     maps = [node for node in graph.nodes if isinstance(node, Map)]
+    if all(node.is_block for node in maps):
+        return graph
     seconds = [_seconds(node, target) for node in maps]
     chunks = [_wish(node, cost, target) for node, cost in zip(maps, seconds)]
     free = [not _given(node, target) for node in maps]

@@ -18,17 +18,15 @@ from typing import TYPE_CHECKING, Any
 from pymonik.graph.bands import Cluster, Grain, clusters
 from pymonik.graph.blocks import Clustered, in_blocks
 from pymonik.graph.elements import ElementGraph
-from pymonik.graph.ir import Graph, Map, inputs
+from pymonik.graph.ir import Graph, Map
 from pymonik.graph.paths import longest_of, path, seconds_of, span
+from pymonik.graph.phases import WIDE, groups_of, phases_of, place_of
 from pymonik.settings import settings
 from pymonik.structs import replace
 
 if TYPE_CHECKING:
     from pymonik.graph.target import Target
 
-# A level of more calls a slot makes units that are large enough, and cheaper: a map is cut faster
-# than blocks are made.
-_WIDE = 64
 # Of fewer levels there is nothing to win: a map and what gathers it have two.
 _LEVELS = 3
 # Blocks are worth it where there are a quarter fewer of them than units of single levels.
@@ -44,24 +42,24 @@ def cluster(graph: Graph, target: Target) -> Graph:
     """Make units of small calls of several levels."""
     if not target.grain or any(isinstance(node, Map) and node.is_block for node in graph.nodes):
         return graph
-    phases, is_given = _phases(graph, target), _is_given(graph)
+    phases, is_given = phases_of(graph, lambda node: _place(node, target)), _is_given(graph)
     found: list[Clustered] = []
-    for (phase, _), maps in _groups(graph, phases).items():
+    notes: list[str] = []
+    for (phase, _), maps in groups_of(graph, phases).items():
         elements = ElementGraph(maps)
         dealt = _clusters(elements, target, is_given)
         if dealt is not None:
             found.append(Clustered(elements, dealt, phase))
+            notes.append(
+                f"clustered {sum(elements.calls)} calls of {max(elements.levels) + 1} levels "
+                f"into {len(set(dealt.values()))} units"
+            )
     if not found:
         return graph
     made = in_blocks(graph, found, {key: phase for key, (phase, _) in phases.items()})
     if len(found[0].elements.first) < len(phases) and not _is_short(graph, made, target, is_given):
         return graph
-    notes = [
-        f"clustered {sum(part.elements.calls)} calls of {max(part.elements.levels) + 1} levels "
-        f"into {len(set(part.clusters.values()))} units"
-        for part in found
-    ]
-    return replace(made, notes=graph.notes + tuple(notes))
+    return replace(made, notes=(*graph.notes, *notes))
 
 
 def _is_given(graph: Graph) -> bool:
@@ -86,58 +84,14 @@ def _bound(longest: float, work: float, target: Target, is_given: bool) -> float
     return (max(longest, share) if is_given else longest + share) * (1 + 1e-9)
 
 
-def _phases(graph: Graph, target: Target) -> dict[int, tuple[int, Any]]:
-    """Return the phase and the place of each map, by its id.
-
-    The phase grows along the inputs wherever something else comes between: maps of a phase and a
-    place depend on each other directly, or not at all.
-    """
-    phases: dict[int, tuple[int, Any]] = {}
-    for node in graph.nodes:
-        if not isinstance(node, Map):
-            continue
-        place, phase = _place(node, target), 0
-        for source in inputs(node):
-            known = phases.get(id(source))
-            if known is not None:
-                phase = max(phase, known[0] + (place is None or known[1] != place))
-        phases[id(node)] = (phase, place)
-    return phases
-
-
-def _groups(graph: Graph, phases: dict[int, tuple[int, Any]]) -> dict[tuple[int, Any], list[Map]]:
-    """Return the maps that may share blocks, by phase and place."""
-    groups: dict[tuple[int, Any], list[Map]] = {}
-    for node in graph.nodes:
-        if isinstance(node, Map) and phases[id(node)][1] is not None:
-            groups.setdefault(phases[id(node)], []).append(node)
-    return groups
-
-
 def _place(node: Map, target: Target) -> Any:
     """Return what calls must agree on to share a block; None for calls that stay as they are."""
-    slots = max(1, target.slots)
-    if not node.n or node.n * len(node.steps) > min(target.grain, _WIDE) * slots:
+    if not node.n or node.n * len(node.steps) > min(target.grain, WIDE) * max(1, target.slots):
         return None
     known = target.known.get(node.name)
     if known is not None and known > settings().unit_seconds / target.grain:
         return None
-    if node.n > 1 and (target.chunk_size or node.spec.options.chunk_size):
-        return None
-    for step in node.steps:
-        first, spec = step.origins[0], step.spec
-        if step.ids or spec.delegates or (first.n is not None and (first.label or spec.cache)):
-            return None
-    options = node.spec.options
-    labels = tuple(sorted((options.options or {}).items()))
-    application = (
-        options.application_name,
-        options.application_version,
-        options.application_namespace,
-        options.application_service,
-        options.engine_type,
-    )
-    return (node.spec.place, labels, application)
+    return place_of(node, target)
 
 
 def _clusters(elements: ElementGraph, target: Target, is_given: bool) -> dict[int, Cluster] | None:

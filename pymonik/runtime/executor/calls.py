@@ -8,7 +8,7 @@ of `run`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pymonik.capture.definitions.shown import SHOWN
 from pymonik.capture.definitions.versions import as_seen_by, known_by
@@ -22,6 +22,9 @@ from pymonik.structs import Struct, field
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.wire.program import Program, StepCode
+
+if TYPE_CHECKING:
+    from pymonik.wire.shared_cells import Gang
 
 
 class GraphRunner(Protocol):
@@ -88,7 +91,9 @@ class ExecutionServices(Struct, frozen=False):
 class Report(Struct, frozen=False):
     """Records of elements `start` to `stop`, a list a stored step; `errors` of values not stored.
 
-    After the `last` report of a run, what is left of the job is for the host to place anew.
+    After the `last` report of a run, what is left of the job is for the host to place anew. Of a
+    unit that several run, see `lane`: held are records of steps that are nowhere else; is_late:
+    others have run the part that was to be run here.
     """
 
     start: int
@@ -96,12 +101,16 @@ class Report(Struct, frozen=False):
     columns: list[list[Any]]
     errors: list[Failure]
     last: bool = False
+    held: dict[int, Any] = field(default_factory=dict)
+    is_late: bool = False
 
 
 class Assignment(Struct):
     """A range of elements of a program to run now.
 
-    attempts, failed_calls, completed_ops, deaths: of earlier attempts, by (element, step).
+    attempts, failed_calls, completed_ops, deaths: of earlier attempts, by (element, step). each:
+    seconds that a step takes of a unit whose other steps are to run elsewhere. gang: the part of
+    this executor, where several run the unit.
     """
 
     program: Program
@@ -112,6 +121,8 @@ class Assignment(Struct):
     failed_calls: dict[tuple[int, int], Failure] = field(default_factory=dict)
     completed_ops: CompletedOps = field(default_factory=dict)
     deaths: Deaths = field(default_factory=dict)
+    each: float | None = None
+    gang: Gang | None = None
 
     @property
     def was_tried(self) -> bool:

@@ -7,7 +7,8 @@ that it returned, and where they would take too long one after the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pymonik.runtime.executor import state as running
@@ -30,7 +31,8 @@ _BEATS = 2
 class ResidualSteps:
     """The steps of a job's elements that are left to others.
 
-    outputs: places of columns, by the steps that make them. store: what keeps the record of a step.
+    outputs: places of columns, by the steps that make them. store: what keeps the record of a step;
+    resume: what takes that of one which is over.
     """
 
     def __init__(
@@ -40,9 +42,10 @@ class ResidualSteps:
         feed: ArgumentReader,
         outputs: dict[int, int],
         store: Callable[[int, int, Any, int], OpValue],
+        resume: Callable[[int, int, tuple[Any, ...]], OpValue],
     ) -> None:
         self._job, self._hosting, self._feed = job, hosting, feed
-        self._outputs, self._store = outputs, store
+        self._outputs, self._store, self._resume = outputs, store, resume
         self._steps = job.program.steps
 
     def are_due(self, place: int, elapsed: float) -> bool:
@@ -52,16 +55,24 @@ class ResidualSteps:
         attempts have cost.
         """
         job, beat = self._job, settings().unit_seconds
+        if job.each is not None:
+            return True
         if job.attempts or job.failed_calls or job.completed_ops:
             return False
         if elapsed < (SAMPLE_PART if place >= SAMPLE else 1.0) * beat:
             return False
         return elapsed / place * len(self._steps) > _BEATS * beat
 
-    def hand_back(self, number: int, place: int, made: list[Any], elapsed: float) -> None:
-        """Record the steps from `place` on as calls, which others can run at the same time."""
-        self._hosting.subtasks.each = elapsed / place
-        self._record(number, place, made, [None] * place)
+    def hand_back(
+        self, number: int, place: int, made: list[Any], elapsed: float, ended: Mapping[int, Any]
+    ) -> None:
+        """Record the steps from `place` on as calls, which others can run at the same time.
+
+        ended: the records of steps that are over, as some behind it may be.
+        """
+        each = self._job.each
+        self._hosting.subtasks.each = elapsed / place if each is None else each
+        self._record(number, place, made, [None] * place, ended)
 
     def divert(self, number: int, place: int, made: list[Any]) -> None:
         """Record the steps behind a delegated one: they belong to the graph it returned."""
@@ -69,10 +80,21 @@ class ResidualSteps:
         self._bind(place, number, handle)
         self._record(number, place + 1, made, [None] * place + [handle])
 
-    def _record(self, number: int, first: int, made: list[Any], handles: list[Any]) -> None:
+    def _record(
+        self,
+        number: int,
+        first: int,
+        made: list[Any],
+        handles: list[Any],
+        ended: Mapping[int, Any] = MappingProxyType({}),
+    ) -> None:
         """Record the steps from `first` on; handles: of those before it that were recorded."""
         subtasks = self._hosting.subtasks
         for place in range(first, len(self._steps)):
+            if place in ended:
+                made.append(self._resume(place, number, ended[place]))
+                handles.append(None)
+                continue
             step = self._steps[place]
             try:
                 args = [self._argument(c, number, made, handles) for c in step.columns]

@@ -42,6 +42,11 @@ from pymonik.wire.program import StepCode
 def run(job: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
     """Run a job; return reports as they are due."""
     runner = _Runner(job, hosting)
+    if job.gang is not None:
+        from pymonik.runtime.executor.lane import run_lanes  # not before the first value
+
+        yield run_lanes(runner, job.gang)
+        return
     limits, subtasks = settings(), hosting.subtasks
     began = reported = first = until = time.monotonic()
     start = stop = job.start
@@ -91,14 +96,15 @@ class _Runner:
         self._functions: dict[Any, LoadedFunction] = {}
         self._plain_elements: PlainElements | None = None
         self._plain_steps: PlainSteps | None = None
-        taken = plain_columns(job, self.steps, self.feed)
+        taken = None if job.gang else plain_columns(job, self.steps, self.feed)
         if taken is None:
-            assert self.calls  # made now: what is wrong with them is no fault of a call
+            # Made now: what is wrong with them is no fault of a call. Of lanes each is made alone.
+            assert job.gang or self.calls
         elif len(self.steps) > 1:
-            self._plain_steps = PlainSteps(self.steps, hosting, self._function, self.outputs, taken)
+            self._plain_steps = PlainSteps(self.steps, hosting, self.function, self.outputs, taken)
         elif self.steps[0].keep is True:
             self._plain_elements = PlainElements(
-                job, hosting, self._function(self.steps[0]), taken[0]
+                job, hosting, self.function(self.steps[0]), taken[0]
             )
         # A map is cut by its elements: its steps stay together.
         self._last_beside = last_beside(self.steps) if program.n == 1 else 0
@@ -106,11 +112,17 @@ class _Runner:
     @cached_property
     def calls(self) -> list[Callable[[int, Sequence[Any]], Any]]:
         """What calls each step for an element."""
-        return [caller(step, self.feed, self._function(step)) for step in self.steps]
+        return [self._caller(place) for place in range(len(self.steps))]
+
+    def _caller(self, place: int) -> Callable[[int, Sequence[Any]], Any]:
+        step = self.steps[place]
+        return caller(step, self.feed, self.function(step))
 
     @cached_property
     def _residual(self) -> ResidualSteps:
-        return ResidualSteps(self.job, self.hosting, self.feed, self.outputs, self._store)
+        return ResidualSteps(
+            self.job, self.hosting, self.feed, self.outputs, self._store, self._resume
+        )
 
     @cached_property
     def uses(self) -> list[int]:
@@ -122,7 +134,8 @@ class _Runner:
                     uses[source] += 1
         return uses
 
-    def _function(self, step: StepCode) -> LoadedFunction:
+    def function(self, step: StepCode) -> LoadedFunction:
+        """Return the function of a step."""
         loaded = self._functions.get(step.function)
         if loaded is None:
             content = self.feed.content(step.function)
@@ -179,10 +192,10 @@ class _Runner:
                 made.append(self._resume(place, number, ended[place]))
                 continue
             if given is NOTHING and raised is None and self._is_over(place):
-                self._residual.hand_back(number, place, made, time.monotonic() - self.began)
+                self._residual.hand_back(number, place, made, time.monotonic() - self.began, ended)
                 return
             if given is NOTHING:
-                given = self._step(number, place, self.steps[place], made, raised)
+                given = self.step(number, place, self.steps[place], made, raised)
             elif self.hosting.restore.is_due():
                 self.hosting.restore()
             made.append(self._store(place, number, given, self.uses[place]))
@@ -208,10 +221,11 @@ class _Runner:
         if output is not None:
             is_stored = keep is True or bool(keep and keep[number])
             self.columns[output].append(record if is_stored else None)
-        self._note(noted)
+        if self.noting:  # what is noted stands in order: none behind one for which was no room
+            self._note(noted)
         return OpValue(None, record, self.uses[place])
 
-    def _step(
+    def step(
         self,
         number: int,
         place: int,
@@ -229,7 +243,7 @@ class _Runner:
             lazy = self.hosting.lazy() if self.hosting.lazy is not None else None
             if lazy is not None and lazy.restore(key, death):
                 return self._made_here(lazy, lazy.go_on(step, number))
-        call = self.calls[place]
+        call = self.calls[place] if self.job.gang is None else self._caller(place)
         return attempt(
             step,
             number,
@@ -252,10 +266,10 @@ class _Runner:
         record = value
         lazy = getattr(type(value), "__pymonik_role__", "") == "lazy"
         if (lazy or self.hosting.subtasks.recorded) and type(value) is not Failure:
-            record = value = self._diverted(value, place, number)
+            record = value = self.diverted(value, place, number)
         if type(value) not in IMMEDIATE and type(value) is not Failure:
             if is_stored or uses > 1:
-                record = self._frozen(value, place, number)
+                record = self.frozen(value, place, number)
             elif (
                 uses == 1
                 and not self.retried
@@ -266,7 +280,7 @@ class _Runner:
                     self.columns[output].append(None)
                 return held(value)
             elif uses:
-                record = self._frozen(value, place, number)
+                record = self.frozen(value, place, number)
             else:
                 record = None
         if output is not None:
@@ -275,12 +289,12 @@ class _Runner:
             self.errors.append(record)
         return OpValue(None, record, uses)
 
-    def _frozen(self, value: Any, place: int, number: int) -> Any:
+    def frozen(self, value: Any, place: int, number: int) -> Any:
         """Make the record of a value, or the failure of its call when it cannot be pickled."""
         hosting = self.hosting
         return frozen(value, self.steps[place], number, hosting.worker, hosting.passed)
 
-    def _diverted(self, value: Any, place: int, number: int) -> Any:
+    def diverted(self, value: Any, place: int, number: int) -> Any:
         """Hand over what the call has recorded; its value may hold what cannot travel."""
         hosting, step = self.hosting, self.steps[place]
         subtasks, is_leaving = hosting.subtasks, hosting.subtasks.has_work

@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymonik.capture.importer import IMPORTER
 from pymonik.runtime.executor import mappings
@@ -26,10 +26,14 @@ from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.state import STATE
 from pymonik.runtime.executor.subtasks import Subtasks
+from pymonik.structs import replace
 from pymonik.values.content import Content
 from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache
 from pymonik.wire.journal import JournalPage
 from pymonik.wire.program import Program
+
+if TYPE_CHECKING:
+    from pymonik.wire.shared_cells import Gang
 
 # Characters of a text that describes a fault.
 _TEXT_LIMIT = 3000
@@ -95,6 +99,7 @@ class UnitRunner:
         modules: Content | None,
         task: tuple[str, bytes] | None,
         surroundings: Any,
+        gang: Gang | None = None,
     ) -> None:
         """Run elements of a unit, and report."""
         STATE.task = task
@@ -106,6 +111,8 @@ class UnitRunner:
         if modules is not self._modules:  # let imports find those that came with the unit
             self._modules, self._module_set = modules, IMPORTER.enter(modules)
         job = Assignment(Program.load(payload), inputs, start, stop, *(extras or ()))
+        if gang is not None:
+            job = replace(job, gang=gang)
         for report in run(job, self.services):
             self.services.restore.end_if_fork()  # made while a value was pickled
             fields = (number, report.start, report.stop, report.columns, report.errors)
@@ -115,6 +122,11 @@ class UnitRunner:
                 continue
             self.finish_lines()
             STATE.end()
+            if report.held:
+                self._send("held", number, report.held)
+            if report.is_late:
+                self._send("late", number)
+                continue
             seconds = time.perf_counter() - began
             if not self._is_bound and self._remains:
                 self._is_bound = True

@@ -6,7 +6,7 @@ are ranges, their end excluded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -54,6 +54,28 @@ class PieceEnded(NamedTuple):
     errors: list[Failure]
     seconds: float
     plan: Any
+
+
+class StepsHeld(NamedTuple):
+    """An executor ends its part of a unit, and has records that nobody else has, by their places.
+
+    The event that it has ended follows.
+    """
+
+    executor: int
+    unit: int
+    steps: Mapping[int, Any]
+
+
+class CameLate(NamedTuple):
+    """An executor has found that its part of a unit was done by others."""
+
+    executor: int
+    unit: int
+
+
+class GangsSeen(NamedTuple):
+    """Units that several executors run together have run for some time."""
 
 
 class JournalRead(NamedTuple):
@@ -136,6 +158,9 @@ Event = (
     | ExecutorStarted
     | ElementsReported
     | PieceEnded
+    | StepsHeld
+    | CameLate
+    | GangsSeen
     | JournalRead
     | JournalSeen
     | ExecutorLost

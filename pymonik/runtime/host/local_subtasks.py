@@ -6,7 +6,7 @@ cluster has its own way: see `runtime.worker.subtasks`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pymonik.runtime.host.subtasks import inherit
@@ -57,6 +57,35 @@ class LocalSubtasks:
         for output, element, number, place_output, place in bindings:
             self.watch(running, output, element, units[number].outputs, place_output, place)
         return len({element for _, element, *_ in bindings})
+
+    def spawn_steps(self, running: UnitState, plan: Any, done: Callable[[], object]) -> None:
+        """Add the units that steps have recorded; their values are those of the steps."""
+        units, bindings = plan
+        inherit(units, running.unit)
+        for observer in self._state.observers:
+            observer.made(running.unit, units, ())
+        self._state.add(units)
+        running.children += [unit.outputs for unit in units]
+        running.awaited += len(bindings)
+        for step, _, number, output, place in bindings:
+            self._watch_step(running, step, (units[number].outputs, output, place), done)
+
+    def _watch_step(
+        self,
+        running: UnitState,
+        step: int,
+        source: tuple[Outputs, int, int],
+        done: Callable[[], object],
+    ) -> None:
+        outputs, output, place = source
+
+        def arrived() -> None:
+            running.completed_ops[0, step] = (outputs.columns[output][place],)
+            running.awaited -= 1
+            done()
+
+        if not outputs.watch(output, place, arrived):
+            arrived()
 
     def watch(
         self,

@@ -17,14 +17,17 @@ from pymonik.runtime.host.environments import HostEnvironments
 from pymonik.runtime.host.events import (
     AllFailed,
     CallbacksMade,
+    CameLate,
     ElementsReported,
     Event,
     ExecutorLost,
+    GangsSeen,
     JournalRead,
     JournalSeen,
     PieceEnded,
     PieceFaulted,
     RoundOver,
+    StepsHeld,
 )
 from pymonik.runtime.host.instructions import CallBack, GivePieces, Instruction, KillExecutor
 from pymonik.runtime.host.messages import entry_of, plan_of
@@ -141,7 +144,7 @@ class HostLoop:
 
     def _give(self, number: int, pieces: list[UnitSlice]) -> None:
         """Send pieces to an executor; those that cannot be sent fail, each for itself."""
-        entries = [entry_of(piece) for piece in pieces]
+        entries = [entry_of(piece, number) for piece in pieces]
         try:
             self._pool.send(number, "run", entries)
         except Exception:
@@ -158,6 +161,14 @@ class HostLoop:
         for number, journal in self._pool.peek():
             self._is_news = True
             self.tell(JournalSeen(number, *journal[:4]))
+        for number, pieces in self._state.executors.items():
+            for piece in pieces:
+                gang, unit = piece.running.gang, piece.running.unit
+                if gang is not None and gang.executors[0] == number:
+                    steps = gang.seen(unit.program.outputs)
+                    self.tell(JournalSeen(number, unit.number, 0, [], steps))
+                    self._is_news = True
+        self.tell(GangsSeen())
 
     def _take(self, number: int, message: Any) -> None:
         kind = message[0]
@@ -166,6 +177,10 @@ class HostLoop:
         elif kind == "end":
             fields = (*message[1:-1], plan_of(message[-1]))
             self.tell(PieceEnded(number, *fields))
+        elif kind == "held":
+            self.tell(StepsHeld(number, *message[1:]))
+        elif kind == "late":
+            self.tell(CameLate(number, *message[1:]))
         elif kind == "fault":
             unit, journal, *fields = message[1:]
             self.tell(JournalRead(number, *journal))

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from pymonik.runtime.host.unit_slice import UnitSlice
 
 
-def entry_of(piece: UnitSlice) -> tuple[Any, ...]:
+def entry_of(piece: UnitSlice, executor: int) -> tuple[Any, ...]:
     """Return what an executor must know to run a piece."""
-    unit = piece.running.unit
+    unit, gang = piece.running.unit, piece.running.gang
     inputs = [source.columns if type(source) is Outputs else source for source in unit.inputs]
     about = (piece.attempts_before, unit.environment, unit.modules, unit.task, unit.surroundings)
-    return (unit.number, unit.payload, inputs, piece.start, piece.stop, *about)
+    entry = (unit.number, unit.payload, inputs, piece.start, piece.stop, *about)
+    return entry if gang is None else (*entry, gang.entry(executor))
 
 
 def plan_of(wire: Any) -> Any:

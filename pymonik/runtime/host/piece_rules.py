@@ -13,6 +13,7 @@ from pymonik.runtime.host.events import (
     PieceEnded,
     PieceFaulted,
 )
+from pymonik.runtime.host.gang_rules import lane_ended, lane_lost
 from pymonik.runtime.host.scheduler_state import IllegalMove, SchedulerState
 from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
 from pymonik.values.outcome import Failure
@@ -40,18 +41,10 @@ def piece_ended(state: SchedulerState, event: PieceEnded) -> None:
     state.executors[event.executor].remove(piece)
     if event.unit not in state.units:
         return
-    running, start, stop = piece.running, event.start, event.stop
-    state.ready.observe_duration(running.unit.name, event.seconds, stop - piece.first)
-    for observer in state.observers:
-        observer.ended(event.executor, running.unit, stop - piece.first, event.seconds)
-    bound = 0
-    if event.plan is not None:
-        bound = state.subtasks.spawn(running, event.plan, start, event.columns)
-    state.fill(running, start, event.columns, event.errors)
-    state.settle(running, stop - start - bound)
-    if stop < piece.stop:
-        state.subtasks.return_rest(UnitSlice(running, stop, piece.stop))
-    state.propagate()
+    if piece.running.gang is not None:
+        lane_ended(state, piece.running, piece.running.gang, event)
+    elif piece.first < piece.stop:  # else it was to run a part of a unit, which others have done
+        state.end_piece(piece, event)
 
 
 def _checked(state: SchedulerState, event: ElementsReported | PieceEnded) -> UnitSlice:
@@ -125,18 +118,27 @@ def executor_lost(state: SchedulerState, event: ExecutorLost) -> None:
 
     Where the call is none that it was given, its first one is charged: something in there kills.
     """
-    pieces = [p for p in state.ready.remove_executor(event.executor) if state.is_open(p.running)]
+    given = state.ready.remove_executor(event.executor)
+    pieces = [p for p in given if state.is_open(p.running) and (p.first < p.stop or p.running.gang)]
+    ganged = [piece for piece in pieces if piece.running.gang is not None]
+    failure = None
     if event.call is not None and pieces:
         number, element, step = event.call
         for piece in pieces:
-            if piece.running.unit.number == number and piece.start <= element < piece.stop:
+            is_in = piece.running.gang is not None or piece.start <= element < piece.stop
+            if piece.running.unit.number == number and is_in:
                 break
         else:
             piece, element, step = pieces[0], pieces[0].start, 0
         failure = _charged(piece.running, (element, step), event)
-        if failure is not None:
+        if failure is not None and piece not in ganged:
             pieces.remove(piece)
             state.fail_piece(piece, failure)
+    # One that runs with others is given nothing else: where it has died of a call, it is of that.
+    for piece in ganged:
+        pieces.remove(piece)
+        assert piece.running.gang is not None
+        lane_lost(state, piece, piece.running.gang, event.executor, failure)
     state.ready.put_back(piece for piece in pieces if piece.start < piece.stop)
     state.propagate()  # its journal may have ended a unit
 
@@ -157,7 +159,11 @@ def piece_faulted(state: SchedulerState, event: PieceFaulted) -> None:
         return
     state.executors[event.executor].remove(piece)
     if state.is_open(piece.running):
-        state.fail_piece(piece, fault(piece.running.unit, event.text, event.traceback))
+        failure, gang = fault(piece.running.unit, event.text, event.traceback), piece.running.gang
+        if gang is None:
+            state.fail_piece(piece, failure)
+        else:
+            lane_lost(state, piece, gang, event.executor, failure)
 
 
 def fault(unit: Unit, text: str, traceback: str = "") -> Failure:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.runtime.host.ranked import Ranked
 from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
+from pymonik.system.memory_file import MemoryFile
 
 if TYPE_CHECKING:
     from pymonik.plan.unit import Unit
@@ -125,6 +126,8 @@ class ReadyQueues:
         if len(self._queues) > 1:
             busy = sum(1 for number in living if self.executors[number])
             unfinished = busy + len(self._queues[environment])
+        if queue := self._queues.get(environment):
+            unfinished = max(unfinished, queue.next().running.unit.parts)
         return min(self.slots, unfinished) - len(living)
 
     def least_recently_used_idle(self, environment: Any) -> int | None:
@@ -164,6 +167,8 @@ class ReadyQueues:
             executor = idle[0]
             pieces = executors[executor]
             may = ahead and self._is_short(pieces, queue.next()) if pieces else not self._is_full()
+            if pieces and queue.next().running.unit.lanes is not None:
+                may = False  # others would wait for it
             if not may:
                 idle.popleft()
                 continue
@@ -173,6 +178,36 @@ class ReadyQueues:
             self._turns += 1
             self._used[executor] = self._turns
             idle.rotate(-1)
+            if piece.running.unit.lanes is not None and not piece.running.is_apart:
+                self._gather(piece.running, executor, idle, given)
+
+    def _gather(
+        self,
+        running: UnitState,
+        first: int,
+        idle: Iterable[int],
+        given: dict[int, list[UnitSlice]],
+    ) -> None:
+        """Let idle executors run a unit together with the first, which has it."""
+        from pymonik.runtime.host.gang import GangState  # not before the first value
+
+        if running.gang is None:
+            if not MemoryFile.has_room():
+                running.is_apart = True
+                return
+            assert running.unit.lanes is not None
+            running.gang = GangState(running.unit.lanes)
+        members = [first]
+        for number in idle:
+            if len(members) == running.gang.parts or self._is_full():
+                break
+            if not self.executors[number]:
+                part = UnitSlice(running, 0, 0)
+                self.executors[number].append(part)
+                given.setdefault(number, []).append(part)
+                self._used[number] = self._turns
+                members.append(number)
+        running.gang.begin(members)
 
     def _cut(self, piece: UnitSlice, queue: Ranked) -> UnitSlice:
         """Return the first part of a piece, and queue the rest, where others can share in it."""
@@ -204,6 +239,8 @@ class ReadyQueues:
         return sum(map(self._expected, (*pieces, piece))) < _AHEAD_SECONDS
 
     def _expected(self, piece: UnitSlice) -> float:
+        if piece.running.gang is not None:
+            return 1.0  # nothing else is to wait behind it
         each = self.durations.get(piece.running.unit.name, 1.0)
         return each * (piece.stop - piece.start)
 

@@ -30,7 +30,7 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
-from pymonik.runtime.host import events, piece_rules, unit_rules
+from pymonik.runtime.host import events, gang_rules, piece_rules, unit_rules
 from pymonik.runtime.host.instructions import Instruction
 from pymonik.runtime.host.scheduler_state import IllegalMove, SchedulerState
 from pymonik.runtime.host.subtasks import SubtaskHandler
@@ -58,6 +58,9 @@ RULES: dict[type[Any], tuple[Rule, Callable[[Any], tuple[Any, ...]] | None]] = {
     events.ExecutorStarted: (piece_rules.executor_started, _executor),
     events.ElementsReported: (piece_rules.elements_reported, _RANGE),
     events.PieceEnded: (piece_rules.piece_ended, _RANGE),
+    events.StepsHeld: (gang_rules.steps_held, _UNIT),
+    events.CameLate: (gang_rules.came_late, _UNIT),
+    events.GangsSeen: (gang_rules.gangs_seen, None),
     events.JournalRead: (piece_rules.journal_read, _UNIT),
     events.JournalSeen: (piece_rules.journal_seen, _UNIT),
     events.ExecutorLost: (piece_rules.executor_lost, _executor),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from pymonik.plan.unit import Unit
+from pymonik.runtime.host.events import PieceEnded
 from pymonik.runtime.host.instructions import CallBack, Instruction
 from pymonik.runtime.host.observer import Observer
 from pymonik.runtime.host.ranked import rank
@@ -131,6 +132,21 @@ class SchedulerState:
         self.settle(piece.running, stop - start)
         self.propagate()
 
+    def end_piece(self, piece: UnitSlice, event: PieceEnded) -> None:
+        """Take the last records of a piece, the rest it hands back, and what its calls recorded."""
+        running, start, stop = piece.running, event.start, event.stop
+        self.ready.observe_duration(running.unit.name, event.seconds, stop - piece.first)
+        for observer in self.observers:
+            observer.ended(event.executor, running.unit, stop - piece.first, event.seconds)
+        bound = 0
+        if event.plan is not None:
+            bound = self.subtasks.spawn(running, event.plan, start, event.columns)
+        self.fill(running, start, event.columns, event.errors)
+        self.settle(running, stop - start - bound)
+        if stop < piece.stop:
+            self.subtasks.return_rest(UnitSlice(running, stop, piece.stop))
+        self.propagate()
+
     def note(self, failures: Sequence[Failure]) -> None:
         """Keep failures: closing a client raises the first that nobody has looked at."""
         room = _FAILURES - len(self.failures)
@@ -159,6 +175,8 @@ class SchedulerState:
         if self.units.pop(running.unit.number, None) is None:
             return
         self.by_outputs.pop(id(outputs), None)
+        if running.gang is not None:
+            running.gang.close()
         # None are left, unless a record was lost: a wait for its value now ends with that error.
         if outputs.callbacks:
             self.call_back(outputs.give_up())

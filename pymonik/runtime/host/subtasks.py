@@ -6,7 +6,7 @@ A host runs it itself (`local_subtasks`); a worker of a cluster hands it to its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pymonik.structs import replace
@@ -41,6 +41,9 @@ class SubtaskHandler(Protocol):
 
     def spawn(self, running: UnitState, plan: Any, start: int, columns: Sequence[Any]) -> int:
         """Take units and bindings; return the number of elements that have not ended yet."""
+
+    def spawn_steps(self, running: UnitState, plan: Any, done: Callable[[], object]) -> None:
+        """Take units that make the values of steps; say when these are among its completed ops."""
 
     def return_rest(self, rest: UnitSlice) -> None:
         """Take elements that were not run."""

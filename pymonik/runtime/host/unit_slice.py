@@ -6,7 +6,7 @@ failure of a call that has killed too often. Who runs which piece is left to `sc
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymonik.plan.unit import Unit
 from pymonik.runtime.executor.results import death_of
@@ -15,14 +15,17 @@ from pymonik.structs import replace
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
 
+if TYPE_CHECKING:
+    from pymonik.runtime.host.gang import GangState
+
 
 # One is made for every unit, and every piece: slots make them cheaper.
 class UnitState:
     """A unit that was not finished yet."""
 
     __slots__ = (
-        "attempts", "bound", "cancelled", "children", "completed_ops", "deaths", "failed_calls",
-        "unit", "waiting",
+        "attempts", "awaited", "bound", "cancelled", "children", "completed_ops", "deaths", "each",
+        "failed_calls", "gang", "is_apart", "unit", "waiting",
     )  # fmt: skip
 
     def __init__(self, unit: Unit) -> None:
@@ -39,6 +42,12 @@ class UnitState:
         self.bound: dict[int, int] = {}
         # The outputs of units that its calls have recorded.
         self.children: list[Outputs] = []
+        # Those who run it together; whether it is not to be run so any more, and how many seconds
+        # a step takes then; how many of its steps have values that other units will make.
+        self.gang: GangState | None = None
+        self.is_apart = False
+        self.each: float | None = None
+        self.awaited = 0
 
     def attribute_death(
         self, element: int, step: int, reason: str, stack: str = ""
@@ -82,6 +91,8 @@ class UnitSlice:
         """What the executor must know of earlier attempts, None when there were none."""
         running = self.running
         history = (running.attempts, running.failed_calls, running.completed_ops)
+        if running.each is not None:
+            return (*history, running.deaths, running.each)
         if running.deaths:
             return (*history, running.deaths)
         return history if any(history) else None

@@ -81,6 +81,16 @@ def _chains(chance: random.Random) -> list[Expected]:
     return made
 
 
+def _grids(chance: random.Random) -> list[Expected]:
+    """Make rows of calls that need their neighbours above: executors run them together."""
+    row: list[Any] = list(range(8))
+    plain, seconds = list(range(8)), chance.choice([0.0, 0.0, 0.002])
+    for _ in range(chance.randint(8, 20)):
+        row = [add.invoke(step.invoke(row[x - 1], seconds), row[x]) for x in range(8)]
+        plain = [plain[x - 1] + 1 + plain[x] for x in range(8)]
+    return list(zip(row, plain))
+
+
 def _slow(chance: random.Random) -> list[Expected]:
     rows = [(i, 0.03) for i in range(chance.randint(10, 40))]
     return [(h, i + 1) for h, (i, _) in zip(step.map_invoke(rows), rows)]
@@ -116,7 +126,7 @@ def _large(chance: random.Random) -> list[Expected]:
 
 
 WORK: list[Callable[[random.Random], list[Expected]]] = [
-    *(_maps, _chains, _slow, _slow, _bytes, _delegated, _sums, _refused)
+    *(_maps, _chains, _grids, _slow, _slow, _bytes, _delegated, _sums, _refused)
 ]
 
 

@@ -1,0 +1,77 @@
+"""gang: let several executors run a graph of small calls together, as one unit.
+
+Where a level of a graph has few calls, such as a row of a stencil, each unit of a level waits for
+those of the level before, by way of the host, and that costs more than the calls. Executors of the
+embedded engine hand values to each other in a few microseconds (`wire.shared_cells`): there all
+levels are one block, whose calls stand in as many lanes as calls can run at once (`lanes`).
+
+For calls of which nothing is known, and for those that are known to be short: where they turn out
+to be long, what is left is given out by the host as units (`runtime.executor.lane`).
+"""
+
+from __future__ import annotations
+
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
+
+from pymonik.graph.blocks import Clustered, in_blocks
+from pymonik.graph.elements import NumberedElements
+from pymonik.graph.ir import Graph, Map
+from pymonik.graph.lanes import lanes_of
+from pymonik.graph.phases import WIDE, groups_of, phases_of, place_of
+from pymonik.structs import replace
+
+if TYPE_CHECKING:
+    from pymonik.graph.target import Target
+
+# Of fewer levels, or calls, units of levels are as good: to run together has its price, too.
+_LEVELS = 8
+_CALLS = 64
+# Each of the executors reads the whole of a unit.
+_MOST = 50_000
+# Seconds of calls that are worth a unit: the host is asked for such in a tenth of it.
+_LONG = 0.002
+# As many executors may run a unit together, see `wire.shared_cells`.
+_PARTS = 63
+
+
+def gang(graph: Graph, target: Target) -> Graph:
+    """Make one block of small calls of many levels, in lanes."""
+    parts = min(target.slots, _PARTS)
+    if not target.exchanges or parts < 2 or len(graph.nodes) < _LEVELS:
+        return graph
+    phases = phases_of(graph, lambda node: _place(node, target))
+    found = [
+        _block(maps, phase, parts)
+        for (phase, _), maps in groups_of(graph, phases).items()
+        if _is_worth_it(maps)
+    ]
+    if not found:
+        return graph
+    made = in_blocks(graph, found, {key: phase for key, (phase, _) in phases.items()})
+    notes = [f"{len(part.elements)} calls are run together, in {parts} lanes" for part in found]
+    return replace(made, notes=graph.notes + tuple(notes))
+
+
+def _place(node: Map, target: Target) -> Any:
+    """Return what calls must agree on to run together; None for calls that stay as they are."""
+    if not 0 < node.n * len(node.steps) <= WIDE * target.slots:
+        return None
+    if target.known.get(node.name, 0.0) > _LONG:
+        return None
+    if any((step.spec.options.cost or 0.0) > _LONG for step in node.steps):
+        return None
+    return place_of(node, target)
+
+
+def _is_worth_it(maps: list[Map]) -> bool:
+    levels = {node.depth for node in maps}
+    calls = sum(node.n * len(node.steps) for node in maps)
+    return len(levels) >= _LEVELS and _CALLS <= calls <= _MOST
+
+
+def _block(maps: list[Map], phase: int, parts: int) -> Clustered:
+    """Return the elements of maps, all in one block."""
+    elements, lanes = NumberedElements(maps), lanes_of(maps, parts)
+    whole = dict(zip(range(len(elements)), repeat((0, 0, 0))))
+    return Clustered(elements, whole, phase, [lane for node in maps for lane in lanes[id(node)]])

@@ -1,0 +1,313 @@
+"""Lanes: the calls of a unit that one executor runs, where several run the unit together.
+
+Enters: a unit whose calls stand in lanes, and cells (`wire.shared_cells`) for what they make. Each
+of the executors runs the calls of its own lanes, in their order, and takes from the cells what the
+others have made: nothing goes by way of the host until the unit has ended. The first of them
+reports, as for any unit. Leaves: its records; or nothing, where all have stopped: the host then
+lets the unit begin again behind what stands in the cells.
+
+All stop when the host says so, since one of them has died; and by themselves, where the others
+would have to wait for long, or for a value that is too large for a cell: then what is left is not
+for lanes. Lanes of an executor that has not come yet are taken over by who waits for them.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import Any, Protocol
+
+from pymonik.runtime.executor import state as running
+from pymonik.runtime.executor.calls import Assignment, ExecutionServices, LoadedFunction, Report
+from pymonik.runtime.executor.feed import OpValue
+from pymonik.runtime.executor.plain import NOTHING
+from pymonik.runtime.executor.residual import SAMPLE, SAMPLE_PART
+from pymonik.runtime.executor.resume import steps_in
+from pymonik.settings import settings
+from pymonik.values.content import IMMEDIATE
+from pymonik.values.outcome import Failure
+from pymonik.wire.journal import ELEMENT, STEP
+from pymonik.wire.program import StepCode
+from pymonik.wire.shared_cells import EMPTY, HELD, OVER, Gang, SharedCells
+
+# Looks at a cell before its executor is asked for, and before this process lets others run: tens
+# of microseconds, less than a sleep takes.
+_LOOKS = 100
+# Seconds between looks: as short as the system sleeps, and long enough not to be noticed.
+_SHORTEST, _LONGEST = 2e-5, 1e-3
+# Who waits so long for one value could have run something else: lanes are not for such calls.
+_PATIENCE = 0.05
+# All calls are expected to end within so many times `unit_seconds`, as those of other units.
+_BEATS = 2
+
+
+class StepRunner(Protocol):
+    """Runs steps, as those of any unit: see `run`."""
+
+    job: Assignment
+    hosting: ExecutionServices
+    steps: tuple[StepCode, ...]
+    outputs: dict[int, int]
+    errors: list[Failure]
+    began: float
+
+    def function(self, step: StepCode) -> LoadedFunction:
+        """Return the function of a step."""
+
+    def step(
+        self, number: int, place: int, step: StepCode, made: Any, raised: BaseException | None
+    ) -> Any:
+        """Return the value of a step, or its failure."""
+
+    def diverted(self, value: Any, place: int, number: int) -> Any:
+        """Hand over what a call has recorded."""
+
+    def frozen(self, value: Any, place: int, number: int) -> Any:
+        """Make the record of a value."""
+
+
+class _Stopped(Exception):
+    """No more calls of the unit are to begin here."""
+
+
+class _TakenOver(Exception):
+    """There are more calls to run here than before."""
+
+
+def run_lanes(runner: StepRunner, gang: Gang) -> Report:
+    """Run the part of this executor in a unit; return the report of it."""
+    nothing: list[list[Any]] = [[] for _ in runner.outputs]
+    cells = _mapped(gang)
+    if cells is None:
+        return Report(0, 0, nothing, [], last=True)
+    with closing(cells):
+        is_here = cells.claim(gang.member)
+        if not is_here and (gang.member or cells.stopped):  # others have taken it over
+            return Report(0, 0, nothing, [], last=True, is_late=True)
+        cells.come()
+        return _Lanes(runner, gang, cells, is_here).run()
+
+
+def _mapped(gang: Gang) -> SharedCells | None:
+    """Return the cells; None where no more files, or memory, may be had here: others run it."""
+    if isinstance(gang.file, bytes):
+        return None
+    try:
+        return SharedCells(gang.file.fd, len(gang.lanes), gang.parts, gang.member)
+    except (OSError, MemoryError):
+        return None
+
+
+class _Lanes:
+    """The part of one executor in a unit; is_here: whether there is any."""
+
+    def __init__(self, runner: StepRunner, gang: Gang, cells: SharedCells, is_here: bool) -> None:
+        self._runner, self._gang, self._cells = runner, gang, cells
+        self._steps, self._lanes = runner.steps, gang.lanes
+        self._made: list[Any] = [EMPTY] * len(self._steps)
+        # Executors whose part is run here; what was made here and has no room in the cells.
+        self._members = {gang.member} if is_here else set()
+        self._held: dict[int, Any] = {}
+        self._new_context = runner.hosting.contexts.maker()
+        job = runner.job
+        keys = (*job.attempts, *job.failed_calls, *job.deaths)
+        # Calls that earlier attempts have told of; all others are as good as new.
+        self._tried = {place for _, place in keys}
+        self._done = 0
+
+    def run(self) -> Report:
+        """Run what is to run here; return the report of it."""
+        runner = self._runner
+        for (_, place), step in runner.job.completed_ops.items():
+            if step:
+                self._keep(place, step[0])
+        runner.hosting.page.numbers[ELEMENT] = 0
+        runner.began = time.monotonic()
+        try:
+            columns = self._all()
+        except _Stopped:
+            columns = None
+        ended = 0 if columns is None else 1
+        found = columns or [[] for _ in runner.outputs]
+        return Report(0, ended, found, runner.errors, last=True, held=self._held)
+
+    def _all(self) -> list[list[Any]] | None:
+        """Run all there is to run; return the records of the unit, where they are reported here."""
+        while True:
+            try:
+                for place in self._own():
+                    self._call(place)
+                return self._columns() if self._gang.member == 0 else None
+            except _TakenOver:  # its calls may stand before those that have ended here
+                continue
+
+    def _own(self) -> list[int]:
+        """Return the calls to run here that have not ended."""
+        members, count = self._members, self._gang.members
+        lanes = [lane for lane in range(max(self._lanes) + 1) if lane % count in members]
+        own = [place for place, lane in enumerate(self._lanes) if lane in lanes]
+        # Others may have come before, have run all of this, and have left: not only a part of it.
+        if self._gang.is_again or len(members) > 1 or (own and self._has(own[0])):
+            own = [place for place in own if not self._has(place)]
+        self._left = len(own)
+        return own
+
+    def _has(self, place: int) -> bool:
+        """Return whether a call has ended before, here or elsewhere."""
+        if self._made[place] is EMPTY:
+            record = self._cells.get(place)
+            if record is HELD and not self._gang.is_again:  # the host knows it, or is about to
+                self._stop()
+            # What only a dead executor had is to be made again.
+            if record is not EMPTY and record is not HELD:
+                self._keep(place, record)
+        return self._made[place] is not EMPTY
+
+    def _keep(self, place: int, record: Any) -> None:
+        self._made[place] = record if type(record) in IMMEDIATE else OpValue(None, record, 2)
+
+    def _columns(self) -> list[list[Any]]:
+        """Return the records of the unit, once all of its calls have ended."""
+        last = {lane: place for place, lane in enumerate(self._lanes)}
+        for place in last.values():
+            if self._made[place] is EMPTY:
+                self._await(place, is_needed=False)
+        columns = [[self._stored(place)] for place in self._runner.outputs]
+        self._cells.stop(OVER)  # for those who have not come yet
+        return columns
+
+    def _stored(self, place: int) -> Any:
+        """Return the record of a value that is stored; None where nobody wants it."""
+        keep = self._steps[place].keep
+        if not (keep is True or (keep and keep[0])):
+            return None
+        if self._made[place] is EMPTY:
+            self._await(place)
+        made = self._made[place]
+        return made.noted[0] if type(made) is OpValue else made
+
+    # ----- one call
+
+    def _call(self, place: int) -> None:
+        """Run a call, and hand its value on."""
+        cells, runner = self._cells, self._runner
+        if cells.stopped or self._is_over():
+            raise _Stopped
+        hosting, step, value, raised = runner.hosting, self._steps[place], NOTHING, None
+        args = self._plain(step) if place not in self._tried else None
+        if args is None:
+            self._await_inputs(step)
+        hosting.page.numbers[STEP] = place
+        if args is not None:
+            running.STATE.begin(step, 0, 1)
+            try:
+                value = self._new_context().run(runner.function(step)(), *args)
+            except BaseException as error:
+                raised = error
+            else:
+                if hosting.restore.is_due():
+                    hosting.restore()
+        if value is NOTHING:
+            value = runner.step(0, place, step, self._made, raised)
+        self._done += 1
+        if type(value) in IMMEDIATE and not hosting.subtasks.recorded:
+            self._made[place] = value
+            if cells.put(place, value):
+                return
+        self._store(place, value)
+
+    def _plain(self, step: StepCode) -> list[Any] | None:
+        """Return the arguments of a call that has but immediates, and no options; else None."""
+        if step.limit or step.retries or step.context or step.keywords:
+            return None
+        args, made = [], self._made
+        for column in step.columns:
+            kind, what = column[0], column[1]
+            if kind == "p":
+                if made[what] is EMPTY:
+                    self._await(what)
+                what = made[what]
+                if type(what) is OpValue:
+                    return None
+            elif kind != "v":
+                return None
+            args.append(what)
+        return args
+
+    def _await_inputs(self, step: StepCode) -> None:
+        for column in step.columns:
+            for source in steps_in(column):
+                if self._made[source] is EMPTY:
+                    self._await(source)
+
+    def _store(self, place: int, value: Any) -> None:
+        """Keep a value that is no immediate, or that a call which has recorded others has made."""
+        runner, subtasks = self._runner, self._runner.hosting.subtasks
+        is_lazy = getattr(type(value), "__pymonik_role__", "") == "lazy"
+        if (is_lazy or subtasks.recorded) and type(value) is not Failure:
+            value = runner.diverted(value, place, 0)
+        if type(value) not in IMMEDIATE and type(value) is not Failure:
+            value = runner.frozen(value, place, 0)
+        if running.CLEANUPS:
+            running.clean_up()
+        if subtasks.diverted is not None:  # what it has recorded makes its value, elsewhere
+            subtasks.bind(place, 0, subtasks.take_diverted())
+            self._stop()
+        if type(value) is Failure and not value.path and place not in runner.outputs:
+            runner.errors.append(value)
+        self._keep(place, value)
+        # What was recorded leaves with the last report: nothing may be known before.
+        if subtasks.has_work or not self._cells.put(place, value):
+            self._held[place] = value
+
+    # ----- waiting, and stopping
+
+    def _await(self, place: int, is_needed: bool = True) -> None:
+        """Wait for what another executor makes; it is taken where it is needed."""
+        cells, looks, pause, until = self._cells, 0, _SHORTEST, 0.0
+        while (record := cells.get(place)) is EMPTY:
+            looks += 1
+            if looks < _LOOKS:
+                continue
+            if cells.stopped:
+                raise _Stopped
+            now = time.monotonic()
+            if looks == _LOOKS:
+                until = now + _PATIENCE
+                self._take_over(self._lanes[place] % self._gang.members)
+            elif now > until and self._may_leave():
+                self._stop()
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST)
+        if record is not HELD:
+            self._keep(place, record)
+        elif is_needed:
+            self._stop()
+
+    def _take_over(self, member: int) -> None:
+        """Run what another executor is to run, if it has not come yet."""
+        if member not in self._members and self._cells.claim(member):
+            self._members.add(member)
+            raise _TakenOver
+
+    def _is_over(self) -> bool:
+        """Return whether the calls that are left would take too long to run here."""
+        done, beat = self._done, settings().unit_seconds
+        if not done or not self._may_leave():
+            return False
+        elapsed = time.monotonic() - self._runner.began
+        if elapsed < (SAMPLE_PART if done >= SAMPLE else 1.0) * beat:
+            return False
+        if elapsed / done * self._left <= _BEATS * beat:
+            return False
+        self._cells.stop(OVER)
+        return True
+
+    def _may_leave(self) -> bool:
+        """Return whether others may run what is left: attempts are known here only."""
+        job = self._runner.job
+        return bool(self._members) and not job.attempts and not job.failed_calls
+
+    def _stop(self) -> None:
+        self._cells.stop(OVER)
+        raise _Stopped

@@ -1,0 +1,105 @@
+"""Rules for units that several executors run together: who leaves, and what becomes of the unit.
+
+One of the executors reports for all; its report counts when none of the others runs a call any
+more. Where all have stopped before, the unit begins again, behind the calls that have ended: with
+those executors that are idle then, or, where it is not for a gang, in one that hands on what is
+left. When an executor dies all stop: what it ran is charged, and nothing runs beside an attempt.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pymonik.runtime.host.events import (
+    CameLate,
+    GangsSeen,
+    PieceEnded,
+    StepsHeld,
+)
+from pymonik.runtime.host.scheduler_state import SchedulerState
+from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
+
+if TYPE_CHECKING:
+    from pymonik.runtime.host.gang import GangState
+    from pymonik.values.outcome import Failure
+
+
+def lane_ended(
+    state: SchedulerState, running: UnitState, gang: GangState, event: PieceEnded
+) -> None:
+    """Take what an executor says at the end of its part."""
+    if not gang.leave(event.executor):
+        return
+    gang.seconds += event.seconds
+    if event.stop > event.start:
+        gang.result = event
+    else:
+        state.fill(running, event.start, event.columns, event.errors)
+        if event.plan is not None:
+            state.subtasks.spawn_steps(running, event.plan, lambda: _leave(state, running, gang))
+    _leave(state, running, gang)
+
+
+def _leave(state: SchedulerState, running: UnitState, gang: GangState) -> None:
+    """Let a unit end, or begin again, where all have left it."""
+    if not state.is_open(running) or running.awaited or not gang.is_over():
+        return
+    if gang.result is not None:
+        state.end_piece(UnitSlice(running, 0, 1), gang.result)
+        return
+    for pieces in state.executors.values():  # who has not come yet will find nothing to do
+        for piece in pieces:
+            if piece.running is running:
+                piece.stop = 0
+    if not gang.goes_on():
+        found = gang.records()
+        running.completed_ops.update({(0, place): (record,) for place, record in found.items()})
+        running.each = gang.seconds / max(1, len(found))
+        gang.close()
+        running.gang, running.is_apart = None, True
+    state.ready.put_back([UnitSlice(running, 0, 1)])
+
+
+def came_late(state: SchedulerState, event: CameLate) -> None:
+    """Note that an executor had nothing to do: others had done its part."""
+    piece = state.piece_of(event.executor, event.unit)
+    if piece is None:
+        return
+    state.executors[event.executor].remove(piece)
+    gang = piece.running.gang
+    if gang is not None and gang.leave(event.executor):
+        gang.late += 1
+        _leave(state, piece.running, gang)
+
+
+def steps_held(state: SchedulerState, event: StepsHeld) -> None:
+    """Take records that were too large to be handed from executor to executor."""
+    piece = state.piece_of(event.executor, event.unit)
+    if piece is not None:
+        piece.running.completed_ops.update(
+            {(0, place): (record,) for place, record in event.steps.items()}
+        )
+
+
+def lane_lost(
+    state: SchedulerState, piece: UnitSlice, gang: GangState, executor: int, failure: Failure | None
+) -> None:
+    """Let all stop where one has died; failure: of a call that has died too often."""
+    if gang.leave(executor):
+        gang.stop()
+    if failure is not None:
+        state.fail_piece(UnitSlice(piece.running, 0, 1), failure)
+    else:
+        _leave(state, piece.running, gang)
+
+
+def gangs_seen(state: SchedulerState, event: GangsSeen) -> None:
+    """Let units begin again with more executors, where some have nothing to do."""
+    if state.ready:
+        return
+    idle = {state.ready.environment_of(n) for n, pieces in state.executors.items() if not pieces}
+    for number, pieces in state.executors.items() if idle else ():
+        for piece in pieces:
+            gang = piece.running.gang
+            if gang is not None and gang.is_short and state.ready.environment_of(number) in idle:
+                gang.stop()

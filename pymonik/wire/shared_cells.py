@@ -1,0 +1,202 @@
+"""Cells in shared memory, each written once: how executors that run a unit together hand values on.
+
+Enters: records, by the executor that has made them. Leaves: the same, to the others, as soon as
+they look; and to the host when one of them has died. They are I-structures (Arvind, Nikhil and
+Pingali 1989), but that who waits for one looks again and again: between two processes that is a few
+microseconds, where a message and its wake-up take a hundred.
+
+    numbers: why all are to stop · how many bytes of pickles each executor has written · which of
+             them have come
+    cells:   8 bytes: the value, or where its pickle is · 8 bytes: the value XOR (a check of its
+             kind + the place)
+    pickles: a part for each executor; 4 bytes: checksum · the pickle
+
+The second word tells that the first is there, whichever of them is seen first: memory that nobody
+has written to, or somebody else has, holds no value.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import pickle
+import struct
+from types import NoneType
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from pymonik.system.memory_file import MemoryFile, open_memory_file
+from pymonik.values.content import Content
+from pymonik.values.outcome import Failure
+
+# What `get` gives for a cell in which there is nothing yet.
+EMPTY = object()
+# The record of a value that is too large to be copied: who has made it has it.
+HELD = object()
+# Why all stop: they are to begin again, with others; or others are to run what is left.
+AGAIN, OVER = 1, 2
+_STOP = 0
+# As many executors may run a unit together.
+MEMBERS = 63
+_USED = 8 * (1 + MEMBERS)
+_NUMBERS = _USED + 8 * MEMBERS
+_CELL = 16
+# Memory that nobody writes to costs nothing.
+_PICKLES = 1 << 23
+# A larger record is not copied.
+_LARGEST = 1 << 16
+_HEAD = struct.Struct("<I")
+_INT, _FLOAT, _BOOL, _NONE, _PICKLE, _HELD = range(1, 7)
+_KINDS: dict[type, int] = {int: _INT, float: _FLOAT, bool: _BOOL, NoneType: _NONE}
+_LEAST, _MOST = -(1 << 63), (1 << 63) - 1
+# Checks differ above all places: never 0, which memory is full of.
+_CHECK_SHIFT = 40
+_OFFSET_SHIFT = 24
+
+
+class Gang(NamedTuple):
+    """What an executor must know to run its part of a unit (Ousterhout 1982: gang scheduling).
+
+    file: the memory of the cells. lanes: of each call. parts: how many lanes there are. member:
+    which of the `members` executors it is. is_again: whether calls have ended before.
+    """
+
+    file: MemoryFile | bytes
+    lanes: bytes
+    parts: int
+    member: int
+    members: int
+    is_again: bool
+
+
+class SharedCells:
+    """The cells of one unit, mapped here. member: to whose part of the pickles it writes."""
+
+    def __init__(self, fd: int, count: int, parts: int, member: int = 0) -> None:
+        size = _size(count, parts)
+        self._fd, self._count, self._parts, self._member = fd, count, parts, member
+        self._map = mmap.mmap(fd, size)
+        self._bytes = memoryview(self._map)
+        self._numbers = self._bytes[:_NUMBERS].cast("q")
+        cells = self._bytes[_NUMBERS : _NUMBERS + count * _CELL]
+        self._words = cells.cast("q")
+        self._floats = cells.cast("d")
+        self._pickles = self._bytes[_NUMBERS + count * _CELL :]
+        self._checks = {kind: (0x5A00 + kind) << _CHECK_SHIFT for kind in range(1, 7)}
+        self._kinds = {check: kind for kind, check in self._checks.items()}
+
+    @staticmethod
+    def new_file(count: int, parts: int) -> MemoryFile:
+        """Return memory for so many cells, none of which has a value."""
+        file = MemoryFile(open_memory_file(), _size(count, parts))
+        os.ftruncate(file.fd, file.size)
+        return file
+
+    def close(self) -> None:
+        """Let go of the memory, and of what was claimed."""
+        fcntl.lockf(self._fd, fcntl.LOCK_UN)
+        for view in (self._pickles, self._floats, self._words, self._numbers, self._bytes):
+            view.release()
+        self._map.close()
+
+    @property
+    def stopped(self) -> int:
+        """Why no more calls are to begin; 0 while they may."""
+        return self._numbers[_STOP]
+
+    def stop(self, why: int) -> None:
+        """Let no more calls begin."""
+        self._numbers[_STOP] = max(why, self._numbers[_STOP])
+
+    def come(self) -> None:
+        """Say that this executor is here, and will say when it has ended its part."""
+        self._numbers[1 + MEMBERS + self._member] = 1
+
+    def has_come(self, member: int) -> bool:
+        """Return whether an executor has been here."""
+        return bool(self._numbers[1 + MEMBERS + member])
+
+    def copied(self) -> MemoryFile:
+        """Return other memory with the same in it, in which calls may begin."""
+        file = self.new_file(self._count, self._parts)
+        first = _NUMBERS + self._count * _CELL
+        os.pwrite(file.fd, self._bytes[8:_USED], 8)
+        os.pwrite(file.fd, self._bytes[_NUMBERS:first], _NUMBERS)
+        for begin, used in zip(range(first, file.size, _PICKLES), self._numbers[1:]):
+            os.pwrite(file.fd, self._bytes[begin : begin + used], begin)
+        return file
+
+    def claim(self, member: int) -> bool:
+        """Take the part of an executor, which may be oneself; False where somebody has taken it.
+
+        It is let go of when this process closes any descriptor of the memory: one has a single one.
+        """
+        try:
+            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, member)
+        except OSError:
+            return False
+        return True
+
+    def get(self, place: int) -> Any:
+        """Return the record in a cell, `EMPTY` or `HELD`."""
+        at = place + place
+        word = self._words[at]
+        kind = self._kinds.get((word ^ self._words[at + 1]) - place)
+        if kind == _INT:
+            return word
+        if kind is None:
+            return EMPTY
+        if kind == _FLOAT:
+            return self._floats[at]
+        if kind == _PICKLE:
+            return self._loaded(word)
+        return bool(word) if kind == _BOOL else None if kind == _NONE else HELD
+
+    def put(self, place: int, record: Any) -> bool:
+        """Write a record into a cell; False where it is only said that there is one."""
+        kind, word, at = _KINDS.get(type(record), _PICKLE), record, place + place
+        if kind == _FLOAT:
+            self._floats[at] = record
+            word = self._words[at]
+        elif kind == _NONE:
+            word = 0
+        elif kind == _PICKLE or (kind == _INT and not _LEAST <= record <= _MOST):
+            kind, word = self._pickled(record)
+        self._words[at] = word
+        self._words[at + 1] = word ^ (self._checks[kind] + place)
+        return kind != _HELD
+
+    def records(self) -> dict[int, Any]:
+        """Return all records that are there, by place; not those that are held elsewhere."""
+        found = ((place, self.get(place)) for place in range(self._count))
+        return {place: one for place, one in found if one is not EMPTY and one is not HELD}
+
+    def _pickled(self, record: Any) -> tuple[int, int]:
+        content = record.exception if type(record) is Failure else record
+        if type(content) is Content and content.is_shared:
+            return _HELD, 0
+        data = pickle.dumps(record, 5)
+        number = 1 + self._member
+        begin = self._numbers[number]
+        end = begin + _HEAD.size + len(data)
+        if len(data) > _LARGEST or end > _PICKLES:
+            return _HELD, 0
+        at = self._member * _PICKLES + begin
+        _HEAD.pack_into(self._pickles, at, crc32(data))
+        self._pickles[at + _HEAD.size : at + _HEAD.size + len(data)] = data
+        self._numbers[number] = end
+        return _PICKLE, at << _OFFSET_SHIFT | len(data)
+
+    def _loaded(self, word: int) -> Any:
+        at, size = word >> _OFFSET_SHIFT, word & ((1 << _OFFSET_SHIFT) - 1)
+        begin = at + _HEAD.size
+        data = bytes(self._pickles[begin : begin + size])
+        # Not there yet as it was written, or written over since: it is as if there were none.
+        if len(data) < size or _HEAD.unpack_from(self._pickles, at)[0] != crc32(data):
+            return EMPTY
+        return pickle.loads(data)
+
+
+def _size(count: int, parts: int) -> int:
+    return _NUMBERS + count * _CELL + parts * _PICKLES
