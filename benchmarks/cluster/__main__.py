@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 options.latency,
                 quick=options.quick,
                 repeat=options.repeat,
+                overhead=options.overhead,
                 note=status.update,
             )
         )
@@ -68,6 +69,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--only", type=_programs, default=list(PROGRAMS), metavar="NAME,…", help=", ".join(PROGRAMS)
     )
     add("--latency", type=_latencies, default=[0.0, 5.0], metavar="MS,…", help="a request (0,5)")
+    add("--overhead", type=float, default=0.0, metavar="MS", help="of a task; a cluster has 15 (0)")
     add("--repeat", type=int, default=1, metavar="N", help="runs, of which the median counts (1)")
     add("--quick", action="store_true", help="tiny sizes")
     add("-o", "--output", choices=("table", "json"), default="table")

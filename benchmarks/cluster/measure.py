@@ -79,10 +79,11 @@ def measure(
     quick: bool = False,
     repeat: int = 1,
     workers: int = 2,
+    overhead: float = 0.0,
     sides: Sequence[str] = tuple(SIDES),
     note: Callable[[str], object] = lambda text: None,
 ) -> Iterator[Figure]:
-    """Run the programs; latencies are in milliseconds."""
+    """Run the programs; latencies, and overhead of a task, are in milliseconds."""
     environment = {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     for latency in latencies:
         for name in sides:
@@ -91,6 +92,7 @@ def measure(
                 partitions={"pymonik": workers},
                 worker=side.worker,
                 latency=latency / 1000,
+                task_overhead=overhead / 1000,
                 environment=environment,
                 max_errors=10_000,
             ) as emulator:

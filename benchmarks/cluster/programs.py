@@ -6,6 +6,7 @@ the value is not what it should be.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -101,6 +102,55 @@ def tree(task: Decorator, n: int) -> None:
     check(summed.invoke(0, n).wait().get(), sum(range(n)))
 
 
+def rows(task: Decorator, n: int) -> None:
+    """Run a stencil of 8 cells a row: a level has few calls."""
+    stencil(task, n, width=8)
+
+
+def fibonacci(task: Decorator, n: int) -> None:
+    """Compute a Fibonacci number by tasks that call each other."""
+
+    @task
+    def add(left: int, right: int) -> int:
+        return left + right
+
+    @task
+    def fib(n: int) -> Any:
+        if n < 2:
+            return n
+        return add.invoke(fib.invoke(n - 1), fib.invoke(n - 2), delegate=True)
+
+    before, number = 0, 1
+    for _ in range(n):
+        before, number = number, before + number
+    check(fib.invoke(n).wait().get(), before)
+
+
+def naps(task: Decorator, n: int) -> None:
+    """Run calls of 0.2 s, of which nobody has said how long they take."""
+
+    @task
+    def nap(x: int) -> int:
+        time.sleep(0.2)
+        return x
+
+    calls = [nap.invoke(x) for x in range(n)]
+    check(sum(call.wait().get() for call in calls), sum(range(n)))
+
+
+def unequal(task: Decorator, n: int) -> None:
+    """Run calls of 0.05 s, and behind them one that takes as long as all of them."""
+
+    @task
+    def nap(seconds: float) -> float:
+        time.sleep(seconds)
+        return seconds
+
+    calls = [nap.invoke(0.05) for _ in range(n)] + [nap.invoke(0.05 * n)]
+    check(calls[-1].wait().get(), 0.05 * n)
+    check({call.wait().get() for call in calls[:-1]}, {0.05})
+
+
 def check(value: Any, expected: Any) -> None:
     """Compare a value with what it should be."""
     if value != expected:
@@ -115,4 +165,8 @@ PROGRAMS: dict[str, tuple[str, Callable[[Decorator, int], None], int, int]] = {
     "shared": ("1 MB array to 100 calls", shared, 100, 3),
     "grid": ("1 681 invokes, 2 × 8 kB, a loop of get", grid, 41, 2),
     "tree": ("tree of sub-tasks, 16 leaves", tree, 16, 2),
+    "rows": ("stencil 8 × 10, 3 dependencies", rows, 10, 2),
+    "fibonacci": ("fib(10) by sub-tasks", fibonacci, 10, 3),
+    "naps": ("100 × 0.2 s (10 s on 2 slots)", naps, 100, 2),
+    "unequal": ("100 × 0.05 s, then 5 s", unequal, 100, 2),
 }
