@@ -148,6 +148,16 @@ def test_as_completed_leaves_the_loop_free_and_follows_the_order_of_the_ends(
     assert asyncio.run(main()) == [9, "slow"]
 
 
+def test_as_completed_in_a_loop_gives_what_is_there_when_no_time_is_left(client: Pymonik) -> None:
+    handles = square.map_invoke(range(3))
+    handles.wait()
+
+    async def main() -> list[int]:
+        return [await handle async for handle in as_completed(handles, timeout=0.0)]
+
+    assert sorted(asyncio.run(main())) == [0, 1, 4]
+
+
 @pytest.mark.asynchronous
 def test_as_completed_in_a_loop_keeps_its_timeout(client: Pymonik, gate: Gate) -> None:
     blocked = pass_gate.invoke(gate.path, "through")
