@@ -103,7 +103,7 @@ def _watching(backend: Backend, on_progress: Callable[[Progress], object] | None
         )
 
     # A thread of its own: the one that waits sleeps on a condition, and calls nothing of the
-    # user's.
+    # user's, not even at the end. What that raises must not replace a value, or another error.
     watcher = threading.Thread(target=_watch, args=(look, on_progress, over), daemon=True)
     watcher.start()
     try:
@@ -111,8 +111,6 @@ def _watching(backend: Backend, on_progress: Callable[[Progress], object] | None
     finally:
         over.set()
         watcher.join()
-        if on_progress is not None:
-            on_progress(look())
 
 
 def _watch(
@@ -121,7 +119,9 @@ def _watch(
     over: threading.Event,
 ) -> None:
     if on_progress is not None:
-        while not over.wait(_TICK):
+        is_last = False
+        while not is_last:
+            is_last = over.wait(_TICK)
             safely("progress", lambda: on_progress(look()))
         return
     if over.wait(_PATIENCE):

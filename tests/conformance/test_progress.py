@@ -56,6 +56,16 @@ def test_progress_counts_failures_too(connect: Connect) -> None:
     assert (seen[-1].done, seen[-1].share) == (seen[-1].total, 1.0)
 
 
+def test_a_function_that_fails_takes_no_value_and_no_error_away(connect: Connect) -> None:
+    def fail(progress: Progress) -> None:
+        raise ValueError("told wrongly")
+
+    with connect(on_progress=fail):
+        assert square.invoke(3).get() == 9
+        with pytest.raises(ZeroDivisionError):
+            divide.invoke(1, 0).get()
+
+
 @pytest.mark.asynchronous
 def test_what_runs_is_counted_while_it_runs(connect: Connect, gate: Gate) -> None:
     seen: list[Progress] = []
