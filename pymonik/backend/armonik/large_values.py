@@ -79,6 +79,11 @@ class LargeValues:
         """Return whether values of a unit lie apart from its pack, which has come."""
         return outputs in self._packs
 
+    def outputs(self) -> list[Outputs]:
+        """Return the units whose packs have come, and left values apart."""
+        # What is not held by anybody may be collected, and leave, while this is walked.
+        return list(self._packs)
+
     def want(
         self, outputs: Outputs, output: int | None, places: range, alone: bool = False
     ) -> None:

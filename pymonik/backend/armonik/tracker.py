@@ -249,8 +249,8 @@ class SubmissionTracker:
         with self.changed:
             self.problem = self.problem or problem
             # A list: what is not held by anybody may be collected, and leave, in the middle of
-            # this.
-            for outputs in list(self.fetcher.places):
+            # this. Those whose packs have come may still have values apart.
+            for outputs in [*list(self.fetcher.places), *self.fetcher.apart.outputs()]:
                 due += outputs.give_up()
             self.changed.notify_all()
         call_back(due)
