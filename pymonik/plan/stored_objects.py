@@ -6,6 +6,7 @@ as, each once. Asks nothing, and stores nothing: ids are noted by who does.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -44,6 +45,11 @@ class StoredObjects:
             (outputs, self.outputs.get(outputs)) for outputs in unit_outputs if outputs is not None
         ]
         return [(outputs, stored) for outputs, stored in entries if stored is not None]
+
+    def ids_of(self, unit_outputs: Iterable[Outputs]) -> list[str]:
+        """Return the ids of those outcomes that have one: other threads may drop some meanwhile."""
+        entries = map(self.outputs.get, unit_outputs)
+        return [stored.id for stored in entries if stored is not None and stored.id]
 
     def output_of(self, unit: Unit, session_id: str) -> ClusterObject:
         """Return where the outcome of a unit will be: chosen once, the same from then on."""

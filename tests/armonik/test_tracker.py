@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_ABORTED
+
+from pymonik.backend.armonik.aborts import AbortHandler
 from pymonik.backend.armonik.shared_cache import adopted
 from pymonik.backend.armonik.tracker import SubmissionTracker
 from pymonik.errors import ClusterError
@@ -29,3 +36,31 @@ def test_who_watches_values_apart_hears_of_a_cluster_that_breaks() -> None:
     books.watch(lambda: outputs.watch(0, 0, lambda: called.append(0)), lambda: called.append(-1))
     books.break_down(ClusterError("nothing answers"))
     assert called == [0]
+
+
+class Vanishing(dict[str, Any]):
+    """Open units, which somebody cancels whenever one of them is looked at."""
+
+    def __contains__(self, id: object) -> bool:
+        is_open = super().__contains__(id)
+        self.clear()
+        return is_open
+
+
+def test_units_may_end_while_a_lost_result_is_looked_into() -> None:
+    books = tracker()
+    unit_of(books, "id")
+    books.open = Vanishing(books.open)
+    row = SimpleNamespace(status=RESULT_STATUS_ABORTED, owner_task_id="")
+    closing = threading.Event()
+    session: Any = SimpleNamespace(
+        statuses=lambda ids: dict.fromkeys(ids, row), rpc=SimpleNamespace(closing=closing)
+    )
+    AbortHandler(books, session, lambda units: None, threading.RLock()).settle({"id"})
+
+
+def test_an_outcome_that_is_dropped_has_no_id() -> None:
+    books = tracker()
+    kept, dropped = unit_of(books, "kept"), unit_of(books, "dropped")
+    del books.stored_objects.outputs[dropped]
+    assert books.stored_objects.ids_of([kept, dropped]) == ["kept"]

@@ -193,7 +193,7 @@ class AbortHandler:
                     self._tracker.stored(result_id)
                 elif result_id in ids or (row is not None and row.status in ENDED):
                     all_rows[result_id] = row
-            units = [self._tracker.open[id] for id in all_rows if id in self._tracker.open]
+            units = self._tracker.open_units_of(all_rows)
             wanted = set(self._tracker.open_inputs(units)) - asked
         return all_rows
 

@@ -244,28 +244,20 @@ class Sender:
         aborted = {id for id, how in ended.items() if how != "stored"}
         if not aborted:
             return
-        unit_outputs = self._tracker.stored_objects.outputs
-        users = [
-            unit_outputs[unit.outputs].id
-            for unit in units
-            if any(
-                outputs in unit_outputs and unit_outputs[outputs].id in aborted
-                for outputs in unit.needs
-            )
-        ]
-        owners = [r.owner_task_id for r in self._session.statuses(users).values()]
+        ids_of = self._tracker.stored_objects.ids_of
+        users = [unit.outputs for unit in units if not aborted.isdisjoint(ids_of(unit.needs))]
+        owners = [r.owner_task_id for r in self._session.statuses(ids_of(users)).values()]
         self._session.cancel_tasks([owner for owner in owners if owner])
 
     def _fail_unsent(self, units: Sequence[Unit], error: BaseException) -> None:
         """Fail what was not sent; cancel the part of it that was."""
         text = f"it was not sent: {error}"
-        unit_outputs = self._tracker.stored_objects.outputs
-        sent = [unit_outputs[unit.outputs].id for unit in units if unit.outputs in unit_outputs]
+        sent = self._tracker.stored_objects.ids_of(unit.outputs for unit in units)
         for unit in units:
             if unit.outputs.missing:
                 self._tracker.lost(unit, failed_columns(unit, cancelled(unit, text)), [])
         self._tracker.stored_objects.forget_unsent()
-        self._cancel([id for id in sent if id])
+        self._cancel(sent)
 
     def _cancel(self, ids: Sequence[str]) -> None:
         try:

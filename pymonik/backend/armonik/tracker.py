@@ -223,6 +223,12 @@ class SubmissionTracker:
             places = self.fetcher.places
             return sorted(self.open.items(), key=lambda item: places[item[1].outputs].number)
 
+    def open_units_of(self, ids: Iterable[str]) -> list[Unit]:
+        """Return the units of those results that are open: others may end at any moment."""
+        with self.changed:
+            units = map(self.open.get, ids)
+            return [unit for unit in units if unit is not None]
+
     def was_lost_under(self, unit: Unit) -> bool:
         """Return whether an input of an open unit was lost after the unit had been sent."""
         with self.changed:
