@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from pymonik.capture.freeze import pickled_types
+from pymonik.graph.columns import NAMELESS
 from pymonik.graph.ir import (
     Block,
     Call,
@@ -204,6 +205,8 @@ def _uses_of_blocks(maps: Sequence[Map]) -> Iterator[tuple[int, int]]:
     for node in maps:
         for step in node.steps:
             for column in step.columns:
+                if type(column) in NAMELESS:  # as most of a block are
+                    continue
                 for source, indexes in column.outputs(node.n):
                     if type(source) is Block:
                         yield from ((id(source), index) for index in indexes)

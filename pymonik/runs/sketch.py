@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pymonik.analysis.shape import captured
+from pymonik.graph.columns import NAMELESS
 from pymonik.graph.ir import Map
 from pymonik.graph.verbs import refs_of
 from pymonik.plan.plan import Plan
@@ -70,6 +71,8 @@ def _sources(node: Map) -> list[tuple[Any, int]]:
     sources: list[tuple[Any, int]] = []
     for step in node.steps:
         for column in step.columns:
+            if type(column) in NAMELESS:  # as most of a block are
+                continue
             if column.node is not None:
                 sources.append((column.node, node.n))
                 continue
