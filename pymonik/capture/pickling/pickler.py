@@ -28,14 +28,13 @@ from pymonik.capture.pickling.arrays import reduce_array
 from pymonik.capture.pickling.c_types import reduce_c_type
 from pymonik.capture.pickling.containers import base_of, reduce_container
 from pymonik.capture.pickling.function_parts import MAKE_FUNCTION, add_names_in_classes, named
+from pymonik.capture.pickling.of_functools import is_dispatcher, reduce_dispatcher
 from pymonik.capture.pickling.reducers import (
     HEAP_TYPE,
     PROCESS_OWN,
     REDUCERS,
     fill_module,
     hinted,
-    is_dispatcher,
-    reduce_dispatcher,
     single_name,
     subimported,
     vars_of,
