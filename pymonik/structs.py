@@ -10,6 +10,7 @@ Enters: annotations. Leaves: classes with a constructor, defaults, equality, and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -73,6 +74,10 @@ def field_names(kind: type[Struct]) -> tuple[str, ...]:
     return tuple(kind._kinds)
 
 
+def _same(value: Any) -> Any:
+    return value
+
+
 def _fields(shown: Any) -> Any:
     return shown.__dataclass_fields__
 
@@ -96,8 +101,12 @@ class Struct:
     _kinds: ClassVar[Mapping[str, str]] = {}
     _positions: ClassVar[tuple[str, ...]] = ()
     _compared: ClassVar[tuple[str, ...]] = ()
+    # Defaults are attributes of the class, too: those that are not given are found there.
     _defaults: ClassVar[Mapping[str, Any]] = {}
     _makers: ClassVar[Mapping[str, Callable[[], Any]]] = {}
+    # With so many values by position no field lacks one.
+    _least: ClassVar[int] = 0
+    _is_checked: ClassVar[bool] = False
     __dataclass_fields__: ClassVar[Any] = _AsDataclass(
         lambda shown: vars(shown)["__dataclass_fields__"]
     )
@@ -113,6 +122,11 @@ class Struct:
             if not str(kind).startswith(("ClassVar", "Final"))
         }
         given = {name: vars(cls)[name] for name in own if name in vars(cls)}
+        # What is a function would be a method, were it an attribute of the class.
+        given = {
+            name: _Field(partial(_same, one), True) if hasattr(type(one), "__get__") else one
+            for name, one in given.items()
+        }
         special = {name: one for name, one in given.items() if type(one) is _Field}
         for name in special:
             delattr(cls, name)
@@ -123,6 +137,10 @@ class Struct:
         cls._compared += tuple(n for n in own if n not in special or special[n].compare)
         cls._defaults = {**cls._defaults, **plain}
         cls._makers = {**cls._makers, **makers}
+        needed = [n for n in cls._kinds if n not in cls._defaults and n not in cls._makers]
+        by_position = set(needed) <= set(cls._positions)
+        cls._least = len(needed) if by_position else len(cls._positions) + 1
+        cls._is_checked = cls.__post_init__ is not Struct.__post_init__
         if not frozen:
             cls.__setattr__, cls.__delattr__ = object.__setattr__, object.__delattr__  # type: ignore[method-assign, assignment]
         if not eq:
@@ -131,32 +149,31 @@ class Struct:
             cls.__hash__ = None  # type: ignore[assignment]
 
     def __init__(self, *args: Any, **given: Any) -> None:
-        values, positions = vars(self), self._positions
+        values, positions = self.__dict__, self._positions
         values.update(zip(positions, args))
         if given:
-            if not given.keys().isdisjoint(values) or not given.keys() <= self._kinds.keys():
+            if not given.keys() <= self._kinds.keys() or not given.keys().isdisjoint(values):
                 self._refuse(given, values)
             values.update(given)
-        if len(args) > len(positions):
-            raise TypeError(f"{type(self).__name__} takes {len(positions)} values, not {len(args)}")
-        if len(values) != len(self._kinds):
-            self._fill(values)
-        self.__post_init__()
+        if not self._least <= len(args) <= len(positions):
+            self._demand_all(len(args))
+        for name, make in self._makers.items():
+            if name not in values:
+                values[name] = make()
+        if self._is_checked:
+            self.__post_init__()
 
     def __post_init__(self) -> None:
         """Check the fields, or work out what hangs on them."""
 
-    def _fill(self, values: dict[str, Any]) -> None:
-        """Give defaults to the fields that have no value."""
+    def _demand_all(self, count: int) -> None:
+        """Refuse too many values by position, and fields without any."""
+        kind, positions = type(self).__name__, self._positions
+        if count > len(positions):
+            raise TypeError(f"{kind} takes {len(positions)} values, not {count}")
         for name in self._kinds:
-            if name in values:
-                continue
-            if name in self._defaults:
-                values[name] = self._defaults[name]
-            elif name in self._makers:
-                values[name] = self._makers[name]()
-            else:
-                raise TypeError(f"{type(self).__name__} needs {name}=")
+            if name not in self.__dict__ and name not in {**self._defaults, **self._makers}:
+                raise TypeError(f"{kind} needs {name}=")
 
     def _refuse(self, given: Mapping[str, Any], values: Mapping[str, Any]) -> NoReturn:
         kind = type(self).__name__
@@ -176,16 +193,13 @@ class Struct:
     def __eq__(self, other: object) -> Any:
         if type(other) is not type(self):
             return NotImplemented
-        mine, theirs = vars(self), vars(other)
-        return all(mine[name] == theirs[name] for name in self._compared)
+        return all([getattr(self, name) == getattr(other, name) for name in self._compared])
 
     def __hash__(self) -> int:
-        values = vars(self)
-        return hash(tuple([values[name] for name in self._compared]))
+        return hash(tuple([getattr(self, name) for name in self._compared]))
 
     def __repr__(self) -> str:
-        values = vars(self)
-        shown = ", ".join(f"{name}={values[name]!r}" for name in self._kinds)
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._kinds)
         return f"{type(self).__qualname__}({shown})"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import pickle
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
@@ -45,6 +46,13 @@ class Counter(Struct, frozen=False):
     """What may be written to."""
 
     count: int = 0
+
+
+class Priced(Struct):
+    """What has a function for a default."""
+
+    price: Callable[[int], int] = abs
+    cost: Callable[[int], int] = lambda number: number + 1
 
 
 class Even(Struct):
@@ -91,6 +99,12 @@ def test_defaults_are_of_each_struct_alone() -> None:
     first.seen.append(1)
     assert second.seen == []
     assert "seen" in vars(second)
+
+
+def test_a_function_may_be_a_default() -> None:
+    priced = Priced()
+    assert (priced.price(-3), priced.cost(3)) == (3, 4)
+    assert dataclasses.replace(priced, price=int).cost is priced.cost
 
 
 def test_structs_are_equal_by_the_fields_that_count() -> None:

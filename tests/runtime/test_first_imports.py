@@ -38,7 +38,7 @@ OF_CLIENTS = {
     "pymonik.client", "pymonik.graph.passes", "pymonik.plan", "pymonik.runs",
     "pymonik.runtime.host.host",
 }  # fmt: skip
-# 307 and 212 with Python 3.11; the standard library of each version has some of its own.
+# 318 and 219 with Python 3.11; the standard library of each version has some of its own.
 MOST, MOST_THERE = 320, 220
 
 
