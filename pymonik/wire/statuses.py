@@ -23,12 +23,14 @@ class GrpcStatus(NamedTuple):
 
     is_transient: the same request may do better in a while, as others did. is_ambiguous: it may
     have had its effect all the same, so that it is repeated only where that does no harm.
+    may_go_on: the server may still be at it, since nobody has waited for it.
     """
 
     advice: str
     cause: Cause = Cause.REQUEST
     is_transient: bool = False
     is_ambiguous: bool = False
+    may_go_on: bool = False
 
 
 _UNREACHABLE = "it cannot be reached: is the endpoint right, and does something listen there?"
@@ -39,12 +41,14 @@ _STRANGER = "it does not know who we are: give a client certificate and its key"
 # without a doubt: it says that nothing was done.
 STATUSES = {
     "UNAVAILABLE": GrpcStatus(_UNREACHABLE, Cause.WAY, True, True),
-    "DEADLINE_EXCEEDED": GrpcStatus("it does not answer in time", Cause.WAY, True, True),
+    "DEADLINE_EXCEEDED": GrpcStatus(
+        "it does not answer in time", Cause.WAY, True, True, may_go_on=True
+    ),
     "RESOURCE_EXHAUSTED": GrpcStatus(
         "it has no room for the request now", Cause.REQUEST, True, True
     ),
     "ABORTED": GrpcStatus("it failed", Cause.REQUEST, True, False),
-    "CANCELLED": GrpcStatus("it failed", Cause.REQUEST, False, True),
+    "CANCELLED": GrpcStatus("it failed", Cause.REQUEST, False, True, may_go_on=True),
     "UNKNOWN": GrpcStatus("it failed", Cause.SERVER, False, True),
     "INTERNAL": GrpcStatus("it failed", Cause.SERVER, False, True),
     "NOT_FOUND": GrpcStatus("it does not know what was asked for", Cause.STATE),

@@ -65,6 +65,12 @@ def is_ambiguous(error: ClusterError) -> bool:
     return status_of(error.code).is_ambiguous and error.http_status not in (400, 413)
 
 
+def may_go_on(error: ClusterError) -> bool:
+    """Return whether a server may still be at a request that has failed: it was not waited for."""
+    # A connection that breaks is one that the server sees break: it rolls back what it had begun.
+    return status_of(error.code).may_go_on or error.http_status == 504
+
+
 def http_status(error: Any) -> int:
     """Return the HTTP status that came in place of an answer, 0 when it was none."""
     match = _PROXY.search(error.details() or "")

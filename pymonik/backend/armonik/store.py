@@ -7,6 +7,7 @@ anything is sent again.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from typing import Any
 from armonik.protogen.common import results_common_pb2, tasks_common_pb2
 
 from pymonik.backend.armonik import messages
-from pymonik.backend.armonik.refusals import is_ambiguous, is_fault
+from pymonik.backend.armonik.refusals import is_ambiguous, is_fault, may_go_on
 from pymonik.backend.armonik.rpc import RpcClient, deadline_of
 from pymonik.errors import ClusterError
 from pymonik.plan.requests import Submit
@@ -28,6 +29,9 @@ from pymonik.wire.envelope import Parts
 _UPLOADS = 8
 # How long a submission whose answer was lost may take to become visible, in seconds.
 _SETTLING = 30.0
+# Where nobody knows whether the server has stopped, nothing may be there for so long, in seconds,
+# before it is believed that nothing comes: it may be inserting still.
+_UNDER_WAY = 5.0
 # What a task takes of a submission, roughly: ids of its order, its output and some inputs.
 _ENTRY_BYTES = 300
 
@@ -112,7 +116,7 @@ class ClusterStore:
                 if not is_ambiguous(error):
                     raise
                 failures = self.rpc.breaker.failures
-                if self._has_arrived(tag, len(step.entries)):
+                if self._has_arrived(tag, len(step.entries), may_go_on(error)):
                     return
                 # Of a server that fails at this request alone, no more is asked.
                 is_hopeless = is_fault(error) and self.rpc.breaker.failures == failures
@@ -138,8 +142,12 @@ class ClusterStore:
             task_creations=creations,
         )
 
-    def _has_arrived(self, tag: str, count: int) -> bool:
-        """Find out what became of a submission without an answer: all of it, or nothing."""
+    def _has_arrived(self, tag: str, count: int, is_under_way: bool) -> bool:
+        """Find out what became of a submission without an answer: all of it, or nothing.
+
+        Tasks are counted, since they are the first that is stored: results have owners only later.
+        """
+        earliest = time.monotonic() + (_UNDER_WAY if is_under_way else 0.0)
         request = messages.count_tasks(self.session_id, **{TAG: tag})
         nothing = 0
         for pause in self.rpc.pauses(_SETTLING):
@@ -150,7 +158,7 @@ class ClusterStore:
             if arrived >= count:
                 return True
             nothing = nothing + 1 if not arrived else 0
-            if nothing == 3:
+            if nothing >= 3 and time.monotonic() >= earliest:
                 return False
         raise ClusterError(
             f"{self.rpc.endpoint} took only a part of a submission and does not say what of it"

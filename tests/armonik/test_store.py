@@ -1,0 +1,87 @@
+"""The store of a session: what is sent again, and what is not, whatever becomes of the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import grpc
+import pytest
+
+from pymonik.backend.armonik import store
+from pymonik.backend.armonik.refusals import explain
+from pymonik.backend.armonik.rpc import RpcClient
+from pymonik.backend.armonik.store import ClusterStore
+from pymonik.errors import ClusterError
+from pymonik.plan.requests import ClusterObject, Placement, Submit, TaskSubmission
+
+
+def one_task() -> Submit:
+    payload, output = (ClusterObject(name, b"", id=name) for name in ("payload", "output"))
+    return Submit([TaskSubmission(payload, output, (), Placement())], Placement())
+
+
+class Refusal(grpc.RpcError):  # type: ignore[misc]
+    """An error of gRPC."""
+
+    def __init__(self, code: str, details: str = "") -> None:
+        self.code = lambda: grpc.StatusCode[code]
+        self.details = lambda: details
+
+
+class SlowCluster(RpcClient):
+    """A control plane that ends submissions by themselves some seconds after their client left."""
+
+    def __init__(self, error: Refusal, ends_after: float) -> None:
+        super().__init__("nowhere")
+        self.error = error
+        self.now = self.ends = 0.0
+        self.takes = ends_after
+        self.sent = self.looks = 0
+        self.closing = SimpleNamespace(wait=self.wait)  # type: ignore[assignment]
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        return False
+
+    def pauses(self, patience: float) -> Iterator[float | None]:
+        pause = 0.05
+        for _ in range(10):
+            yield pause
+            pause *= 2
+        yield None
+
+    def send_once(self, method: Any, request: Any, deadline: float) -> Any:
+        self.sent += 1
+        self.ends = self.now + self.takes
+        raise explain(self.endpoint, method, self.error)
+
+    def read(self, method: Any, request: Any, patience: float | None = None) -> Any:
+        self.looks += 1
+        count = int(self.now >= self.ends)
+        return SimpleNamespace(status=[SimpleNamespace(count=count)])
+
+
+GAVE_UP = Refusal("DEADLINE_EXCEEDED")
+GAVE_UP_BETWEEN = Refusal("UNAVAILABLE", "Received http2 header with status: 504")
+
+
+@pytest.mark.parametrize("error", [GAVE_UP, GAVE_UP_BETWEEN], ids=["client", "proxy"])
+def test_a_submission_that_may_still_be_under_way_is_not_sent_again(
+    error: Refusal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = SlowCluster(error, 3.0)
+    monkeypatch.setattr(store, "time", SimpleNamespace(monotonic=lambda: cluster.now))
+    stub = SimpleNamespace(SubmitTasks=None, CountTasksByStatus=None)
+    ClusterStore(cluster, None, stub).submit(one_task())
+    assert cluster.sent == 1
+
+
+def test_a_submission_that_was_cut_off_is_soon_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = SlowCluster(Refusal("UNAVAILABLE", "Socket closed"), 100.0)
+    monkeypatch.setattr(store, "time", SimpleNamespace(monotonic=lambda: cluster.now))
+    stub = SimpleNamespace(SubmitTasks=None, CountTasksByStatus=None)
+    with pytest.raises(ClusterError, match="Socket closed"):
+        ClusterStore(cluster, None, stub).submit(one_task())
+    assert cluster.looks == 3 * cluster.sent
