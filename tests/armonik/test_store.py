@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -85,3 +86,22 @@ def test_a_submission_that_was_cut_off_is_soon_sent_again(monkeypatch: pytest.Mo
     with pytest.raises(ClusterError, match="Socket closed"):
         ClusterStore(cluster, None, stub).submit(one_task())
     assert cluster.looks == 3 * cluster.sent
+
+
+def test_after_a_failed_upload_no_more_of_them_begin() -> None:
+    leave = threading.Event()
+    begun: list[int] = []
+
+    def fail() -> None:
+        raise OSError("disk")
+
+    def send() -> None:
+        begun.append(1)
+        leave.wait(30)
+
+    try:
+        with pytest.raises(OSError, match="disk"):
+            ClusterStore(RpcClient("nowhere"), None, None).at_once([fail, *[send] * 40])
+    finally:
+        leave.set()
+    assert len(begun) <= 8

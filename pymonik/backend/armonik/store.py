@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any
 
 from armonik.protogen.common import results_common_pb2, tasks_common_pb2
@@ -26,7 +26,7 @@ from pymonik.wire import envelope
 from pymonik.wire.envelope import Parts
 
 # Streams under way at once, each in a thread of its own.
-_UPLOADS = 8
+_TRANSFERS = 8
 # How long a submission whose answer was lost may take to become visible, in seconds.
 _SETTLING = 30.0
 # Where nobody knows whether the server has stopped, nothing may be there for so long, in seconds,
@@ -95,13 +95,19 @@ class ClusterStore:
             self.uploaded += len(rest)
 
     def at_once(self, actions: Sequence[Callable[[], None]]) -> None:
-        """Run uploads in parallel."""
+        """Run transfers in parallel; once one has failed, no more begin."""
         if len(actions) == 1:
             actions[0]()
             return
-        with ThreadPoolExecutor(_UPLOADS, "pymonik-upload") as pool:
-            for done in [pool.submit(action) for action in actions]:
-                done.result()
+        pool = ThreadPoolExecutor(_TRANSFERS, "pymonik-transfer")
+        try:
+            done, _ = wait([pool.submit(a) for a in actions], return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+        except BaseException:  # also Ctrl-C: what waits for a thread is not worth sending now
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
 
     def submit(self, step: Submit) -> None:
         """Submit tasks, once, whatever happens to the answer."""
