@@ -47,8 +47,9 @@ class Opening:
         )
         try:
             return self._created(request)
-        except BaseException:  # also Ctrl-C, while the answer was on its way
-            self._is_ambiguous = True
+        except BaseException as error:
+            # Ctrl-C, while the answer was on its way; a refusal is an answer.
+            self._is_ambiguous |= not isinstance(error, ClusterError)
             self.drop_others("")
             raise
 

@@ -182,7 +182,7 @@ class RpcClient:
         """Wait for a turn to ask, and note what comes of it."""
         end = time.monotonic() + settings().patience if end is None else end
         if not self.breaker.enter(end, self.closing.is_set):
-            raise self._fault or ClusterError(f"{self.endpoint}: {name_of(method)} was not tried")
+            raise self._not_tried(method)
         number = next(self._numbers)
         self._under_way[number] = name_of(method), time.monotonic() + QUIET + size / _USUAL
         try:
@@ -198,6 +198,16 @@ class RpcClient:
             del self._under_way[number]
         self._is_silent = False
         self.breaker.passed()
+
+    def _not_tried(self, method: Any) -> ClusterError:
+        """Make the error of a request for which there was no turn: each thread has its own."""
+        text = f"control plane {self.endpoint}, {name_of(method)}: it was not tried"
+        fault = self._fault
+        if fault is None:
+            return ClusterError(text)
+        error = ClusterError(f"{text}, since the control plane fails ({fault})")
+        error.code, error.http_status = fault.code, fault.http_status
+        return error
 
     def note(self, error: ClusterError) -> None:
         """Note what a failed request says of the server."""
