@@ -16,6 +16,7 @@ from pymonik.backend.armonik.rpc import RpcClient
 from pymonik.backend.armonik.store import ClusterStore
 from pymonik.errors import ClusterError
 from pymonik.plan.requests import ClusterObject, Placement, Submit, TaskSubmission
+from pymonik.plan.sizes import CHUNK
 
 
 def one_task() -> Submit:
@@ -105,3 +106,13 @@ def test_after_a_failed_upload_no_more_of_them_begin() -> None:
     finally:
         leave.set()
     assert len(begun) <= 8
+
+
+def test_an_object_that_is_sent_again_is_counted_once() -> None:
+    sending = ClusterStore(RpcClient("nowhere"), None, None)
+    data = memoryview(bytes(CHUNK + 10))
+    for _ in range(2):
+        assert len(list(sending._chunks("id", (data,)))) == 3
+    assert sending.uploaded == CHUNK + 10
+    sending.begin()
+    assert sending.uploaded == 0

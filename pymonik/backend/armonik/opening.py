@@ -15,7 +15,7 @@ from typing import Any
 from armonik.protogen.common import sessions_common_pb2
 
 from pymonik.backend.armonik import messages
-from pymonik.backend.armonik.refusals import is_ambiguous, is_fault
+from pymonik.backend.armonik.refusals import is_ambiguous
 from pymonik.backend.armonik.rpc import FIRST, RpcClient, deadline_of
 from pymonik.errors import ClusterError, StaleError
 from pymonik.plan.requests import Placement
@@ -67,8 +67,7 @@ class Opening:
                 sessions = self._tagged(FIRST)
                 if sessions:
                     return sessions[0]
-                # Of a server that fails at this request alone, no more is asked.
-                is_hopeless = is_fault(error) and self._rpc.breaker.failures <= failures + 1
+                is_hopeless = self._rpc.is_hopeless(error, failures)
                 if is_hopeless or pause is None or self._rpc.closing.wait(pause):
                     raise
         raise AssertionError("the last pause is None")

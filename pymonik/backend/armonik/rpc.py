@@ -173,9 +173,16 @@ class RpcClient:
 
     def is_ill(self, end: float) -> bool:
         """Find out whether a server that failed fails at everything; wait until it does not."""
-        before = self.breaker.failures
+        failures = self.breaker.failures
         self.probe(max(end - time.monotonic(), 0.0))
-        return self.breaker.failures > before
+        return self.breaker.failures > failures
+
+    def is_hopeless(self, error: ClusterError, before: int) -> bool:
+        """Return whether a server has failed at this request alone: it is asked no more of it.
+
+        before: the failures when the request was made. Something else was asked since.
+        """
+        return is_fault(error) and self.breaker.failures <= before + 1
 
     @contextmanager
     def _asking(self, method: Any, end: float | None, size: int = 0) -> Iterator[None]:

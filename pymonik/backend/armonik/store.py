@@ -16,7 +16,7 @@ from typing import Any
 from armonik.protogen.common import results_common_pb2, tasks_common_pb2
 
 from pymonik.backend.armonik import messages
-from pymonik.backend.armonik.refusals import is_ambiguous, is_fault, may_go_on
+from pymonik.backend.armonik.refusals import is_ambiguous, may_go_on
 from pymonik.backend.armonik.rpc import RpcClient, deadline_of
 from pymonik.errors import ClusterError
 from pymonik.plan.requests import Submit
@@ -44,7 +44,18 @@ class ClusterStore:
         self.results = results
         self.tasks = tasks
         self.session_id = session_id
-        self.uploaded = 0
+        # Bytes sent of each object, or request of objects, by its first id: each is set by the one
+        # thread that sends it, and from the beginning again when it is sent again.
+        self._sent: dict[str, int] = {}
+
+    @property
+    def uploaded(self) -> int:
+        """Return the bytes of objects that were sent since `begin`."""
+        return sum(list(self._sent.values()))
+
+    def begin(self) -> None:
+        """Count the bytes of a new submission."""
+        self._sent = {}
 
     def declare(self, names: Sequence[str]) -> Sequence[str]:
         """Return an id for each name."""
@@ -63,8 +74,9 @@ class ClusterStore:
         request = kind(session_id=self.session_id, results=results)
         size = sum(map(envelope.size_of, (parts for _, parts in items)))
         answer = self.rpc.send(self.results.CreateResults, lambda: request, size)
-        self.uploaded += size
-        return [result.result_id for result in answer.results]
+        ids = [result.result_id for result in answer.results]
+        self._sent.update(dict.fromkeys(ids[:1], size))
+        return ids
 
     def stream(self, id: str, parts: Parts) -> None:
         """Send the data of a declared object."""
@@ -74,6 +86,7 @@ class ClusterStore:
     def _chunks(self, id: str, parts: Parts) -> Iterator[Any]:
         kind = results_common_pb2.UploadResultDataRequest
         yield kind(id=kind.ResultIdentifier(session_id=self.session_id, result_id=id))
+        self._sent[id] = 0
         rest = bytearray()
         for part in parts:
             start = 0
@@ -84,15 +97,15 @@ class ClusterStore:
                     continue
                 yield kind(data_chunk=bytes(rest))
                 rest.clear()
-                self.uploaded += CHUNK
+                self._sent[id] = self._sent.get(id, 0) + CHUNK
             for at in range(start, part.nbytes - CHUNK + 1, CHUNK):
                 yield kind(data_chunk=bytes(part[at : at + CHUNK]))
-                self.uploaded += CHUNK
+                self._sent[id] = self._sent.get(id, 0) + CHUNK
                 start = at + CHUNK
             rest += part[start:]
         if rest:
             yield kind(data_chunk=bytes(rest))
-            self.uploaded += len(rest)
+            self._sent[id] = self._sent.get(id, 0) + len(rest)
 
     def at_once(self, actions: Sequence[Callable[[], None]]) -> None:
         """Run transfers in parallel; once one has failed, no more begin."""
@@ -115,19 +128,19 @@ class ClusterStore:
         request = self._submission(step, tag)
         deadline = deadline_of(_ENTRY_BYTES * len(step.entries))
         for pause in self.rpc.pauses(settings().patience):
+            failures = self.rpc.breaker.failures
             try:
                 self.rpc.send_once(self.tasks.SubmitTasks, request, deadline)
                 return
             except ClusterError as error:
                 if not is_ambiguous(error):
                     raise
-                failures = self.rpc.breaker.failures
                 if self._has_arrived(tag, len(step.entries), may_go_on(error)):
                     return
-                # Of a server that fails at this request alone, no more is asked.
-                is_hopeless = is_fault(error) and self.rpc.breaker.failures == failures
+                is_hopeless = self.rpc.is_hopeless(error, failures)
                 if is_hopeless or pause is None or self.rpc.closing.wait(pause):
                     raise
+        raise AssertionError("the last pause is None")
 
     def _submission(self, step: Submit, tag: str) -> Any:
         kind = tasks_common_pb2.SubmitTasksRequest

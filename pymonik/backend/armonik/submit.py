@@ -98,7 +98,7 @@ class Sender:
         for attempt in range(_REFUSALS + 1):
             outside = self._tracker.open_inputs(units)
             work = sending(units, blobs, self._tracker.stored_objects, self._context, tables)
-            self._session.store.uploaded = 0
+            self._session.store.begin()
             self._to_upload = work.size
             try:
                 dispatch(work.steps, self._session.store, partial(self._expect, work.outputs))
