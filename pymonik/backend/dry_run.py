@@ -11,6 +11,7 @@ from pymonik.backend.in_process import EngineArrivals, traits_of
 from pymonik.backend.objects import SessionObjects
 from pymonik.plan.plan import Plan
 from pymonik.settings import settings
+from pymonik.values.failures import Failures
 from pymonik.values.location import Wanted
 from pymonik.values.outputs import Outputs
 
@@ -50,7 +51,7 @@ class DryRunBackend:
         slots = workers or self.assumed_slots or settings().default_slots
         self._ended = _NothingComes()
         # Records stay expected: a wait for one ends the program, it does not fail.
-        arrivals = EngineArrivals(self._ended, [], lambda outputs: True)
+        arrivals = EngineArrivals(self._ended, Failures(), lambda outputs: True)
         self.traits = traits_of(_NAME, slots, arrivals, SessionObjects(_NAME))
 
     def submit(self, plan: Plan) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from pymonik.backend.objects import SessionObjects
 from pymonik.backend.protocol import SessionTraits
 from pymonik.backend.traits import TRAITS
-from pymonik.values.outcome import Failure
+from pymonik.values.failures import Failures
 from pymonik.values.outputs import Outputs
 
 
@@ -27,7 +27,7 @@ class EngineArrivals:
     problem: BaseException | None = None
 
     def __init__(
-        self, changed: Condition, failures: list[Failure], expects: Callable[[Outputs], bool]
+        self, changed: Condition, failures: Failures, expects: Callable[[Outputs], bool]
     ) -> None:
         self.changed = changed
         self.failures = failures

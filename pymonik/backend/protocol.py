@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pymonik.plan.unit import ValueLocation
     from pymonik.runtime.host.observer import Observer
     from pymonik.values.content import Content
+    from pymonik.values.failures import Failures
     from pymonik.values.location import Wanted
-    from pymonik.values.outcome import Failure
     from pymonik.values.outputs import Outputs
 
 # Why units end where `cancel` stops all of them.
@@ -54,7 +54,7 @@ class Arrivals(Protocol):
     """Where records come in: whoever waits looks here, and is woken by `changed`.
 
     problem: why values that are waited for will not come; raised where they are waited for.
-    failures: of units, the first of them, also of those that nobody asks for.
+    failures: of units, also of those that nobody asks for.
     """
 
     @property
@@ -66,7 +66,7 @@ class Arrivals(Protocol):
         """Why nothing comes any more, None as long as it does."""
 
     @property
-    def failures(self) -> list[Failure]:
+    def failures(self) -> Failures:
         """The failures that have come so far."""
 
     def expects(self, outputs: Outputs) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pymonik.client.engine import LazyBackend
 from pymonik.graph.ir import Call
 from pymonik.graph.verbs import refs_of
 from pymonik.values.outcome import PENDING, Failure
@@ -18,7 +19,8 @@ from pymonik.values.outcome import PENDING, Failure
 class Handled:
     """What one client has been asked for, and what became of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: LazyBackend) -> None:
+        self._engine = engine
         self._marks: set[str] = set()
         # Values that failed because of others, by (node, index).
         self._below: dict[tuple[int, int], tuple[Any, int]] = {}
@@ -26,7 +28,10 @@ class Handled:
     def look(self, record: Any, node: Any, index: int) -> None:
         """Note that a user has seen a record."""
         if type(record) is Failure:
-            self._marks.update((record.mark, *record.beside))
+            marks = (record.mark, *record.beside)
+            self._marks.update(marks)
+            if self._engine.backend is not None:
+                self._engine.backend.traits.arrivals.failures.handle(marks)
             if record.path:
                 # With the node, which so lives on: another would get its address, and its place
                 # here.
@@ -34,7 +39,7 @@ class Handled:
 
     def unseen(self, failures: Iterable[Failure]) -> Iterator[Failure]:
         """Return the failures that no user has seen."""
-        left = [f for f in failures if f.kind != "cancelled" and f.mark not in self._marks]
+        left = [failure for failure in failures if failure.mark not in self._marks]
         # The usual case: walking back through the graph is for programs that have failed.
         if not left:
             return

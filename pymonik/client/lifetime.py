@@ -212,7 +212,7 @@ class Lifetime:
 
     def _raise_unseen(self) -> None:
         backend = self._engine.backend
-        failures = backend.traits.arrivals.failures if backend is not None else ()
+        failures = backend.traits.arrivals.failures.unhandled() if backend is not None else ()
         for failure in self._handled.unseen(failures):
             raise failure.error()
 

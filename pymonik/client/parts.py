@@ -56,7 +56,7 @@ class ClientParts:
         self.recorder = recorder = self._new_recorder()
         self.names = names = Names(recorder.names, engine.opened)
         cached, on_progress = CachedValues(recorder.specs, engine), settings.on_progress
-        handled = Handled()
+        handled = Handled(engine)
         self.compiler = compiler = Compiler(recorder, engine, settings, names, cached)
         self.arrivals = arrivals = ArrivalWait(state, engine, on_progress, cached.keep_later)
         self.notifier = notifier = Notifier(state, engine, arrivals)

@@ -98,7 +98,7 @@ def _watching(backend: Backend, on_progress: Callable[[Progress], object] | None
             to_upload=to_upload,
             # It may have been counted a while ago.
             running=min(running, total - done),
-            failed=sum(failure.kind != "cancelled" for failure in traits.arrivals.failures),
+            failed=traits.arrivals.failures.count,
             began=before,
         )
 

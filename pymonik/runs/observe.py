@@ -115,7 +115,7 @@ class ObservedBackend(Observer):
             return
         record.seconds = time.perf_counter() - self._began
         # One failure is reported wherever it had an effect, by its mark.
-        record.failed = len({f.mark for f in self.traits.arrivals.failures if not _is_cancel(f)})
+        record.failed = self.traits.arrivals.failures.count
         if self._reports:
             sys.stderr.write(f"{summary(record)}\n")
         try:
@@ -130,7 +130,7 @@ class ObservedBackend(Observer):
         from pymonik.runs.store import RunStore
 
         record = self._record
-        reported = list(self.traits.arrivals.failures)
+        reported = list(self.traits.arrivals.failures.first)
         # Of what was cancelled, one of each name tells it; what failed goes first.
         failures = [failure for failure in reported if not _is_cancel(failure)]
         failures += {failure.task: failure for failure in reported if _is_cancel(failure)}.values()

@@ -24,6 +24,7 @@ from pymonik.record.recorder import Recorder
 from pymonik.record.scope import Scope
 from pymonik.record.specs import CallSpecs
 from pymonik.values.content import Content
+from pymonik.values.failures import Failures
 from pymonik.values.options import DEFAULTS
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs, call_back
@@ -71,7 +72,7 @@ class FakeBackend:
             subtasks=self,
         )
         self.changed = threading.Condition()
-        self.failures: list[Failure] = []
+        self.failures = Failures()
         self.problem: BaseException | None = None
         self.plans: list[Plan] = []
         self.wanted: list[Any] = []

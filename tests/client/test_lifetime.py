@@ -30,7 +30,7 @@ class Ends(Submits):
             self.engine,
             self.arrivals,
             self.notifier,
-            Handled(),
+            Handled(self.engine),
             self.cached_values,
         )
 
@@ -63,7 +63,7 @@ def test_a_failure_that_nobody_has_looked_at_is_raised() -> None:
     handle = double.invoke(1, pymonik=alone.scope)
     alone.submitter.flush()
     failure = Failure("error", "it broke", "double")
-    alone.backend.failures.append(failure)
+    alone.backend.failures.note([failure])
     alone.backend.answer([failure])
     with pytest.raises(TaskFailed, match="it broke"):
         alone.lifetime.close()

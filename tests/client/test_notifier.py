@@ -96,7 +96,7 @@ def test_a_callback_is_a_function() -> None:
 
 
 def async_waiter(alone: Alone) -> AsyncWaiter:
-    waiter = Waiter(alone.engine, alone.locator, alone.arrivals, Handled())
+    waiter = Waiter(alone.engine, alone.locator, alone.arrivals, Handled(alone.engine))
     return AsyncWaiter(
         alone.engine,
         alone.recorder.pending,

@@ -18,7 +18,7 @@ class Waits(Alone):
 
     def __init__(self, is_remote: bool = False) -> None:
         super().__init__(is_remote)
-        self.handled = Handled()
+        self.handled = Handled(self.engine)
         self.waiter = Waiter(self.engine, self.locator, self.arrivals, self.handled)
 
 

@@ -83,3 +83,12 @@ def test_a_failure_that_is_no_part_of_what_was_handled_is_raised_in_the_end(
     with pytest.raises(ValueError, match="3"), connect():
         handled.append(summed_beside.invoke(3).exception())
     assert isinstance(handled[0], ValueError)
+
+
+def test_an_unseen_failure_is_raised_behind_a_thousand_that_were_handled(connect: Connect) -> None:
+    client = connect()
+    failures = bad.map_invoke(range(1_001), pymonik=client)
+    assert all(isinstance(failure.exception(), ValueError) for failure in failures)
+    bad.invoke(-1, pymonik=client)
+    with pytest.raises(ValueError, match="-1"):
+        client.close()

@@ -134,7 +134,7 @@ class ClusterBackend:
 
     def close(self) -> None:
         """Stop listening; what is stored can still be fetched."""
-        self._tracker.failures += self._tracker.unknown_roots()
+        self._tracker.failures.note(self._tracker.unknown_roots())
         self._sender.close()
         try:
             if self._is_gone or self._is_cancelled:  # that was logged

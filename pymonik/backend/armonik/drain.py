@@ -89,10 +89,10 @@ class SubtaskDrain:
         if is_known:
             return
         for _, errors, _ in self._notes(FAILURES):
-            self._tracker.failures += errors
+            self._tracker.failures.note(errors)
         for status in ("ERROR", "TIMEOUT"):
             if counts.get(status):
-                self._tracker.failures += self._failures_of(status)
+                self._tracker.failures.note(self._failures_of(status))
 
     def _notes(self, title: str) -> Iterator[envelope.Pack]:
         """Return what tasks have noted under a title; log, and leave out, what cannot be read."""

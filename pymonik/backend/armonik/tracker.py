@@ -17,6 +17,7 @@ from pymonik.backend.armonik.large_values import HERE, Value
 from pymonik.plan.requests import ClusterObject
 from pymonik.plan.stored_objects import StoredObjects
 from pymonik.plan.unit import Unit
+from pymonik.values.failures import Failures
 from pymonik.values.outcome import PENDING, Failure
 from pymonik.values.outputs import Callback, Outputs, call_back
 from pymonik.wire.program import element_of, site_of
@@ -49,7 +50,7 @@ class SubmissionTracker:
         self.changed = Waiters()
         self.stored_objects = StoredObjects()
         self.fetcher = Fetcher(self.changed, fetch, fetch_value, self.break_down)
-        self.failures: list[Failure] = []
+        self.failures = Failures()
         # Those that came here only as what they did to calls below them, by their marks.
         self._passed_on: dict[str, Failure] = {}
         self.problem: BaseException | None = None
@@ -65,8 +66,7 @@ class SubmissionTracker:
 
     def unknown_roots(self) -> list[Failure]:
         """Return failures that are known only from the calls that needed them."""
-        reported = {failure.mark for failure in self.failures}
-        return [failure for mark, failure in self._passed_on.items() if mark not in reported]
+        return [f for mark, f in self._passed_on.items() if mark not in self.failures]
 
     def expect(self, outputs: Iterable[tuple[Unit, ClusterObject]]) -> None:
         """Note units that are about to be sent: their outputs are declared."""
@@ -141,7 +141,7 @@ class SubmissionTracker:
                 return
             value.state = HERE
             if type(record) is Failure:
-                self.failures.append(record)
+                self.failures.note([record])
             due = outputs.put(value.key.output, value.key.place, record)
             self.changed.notify_all()
         call_back(due)
@@ -157,7 +157,7 @@ class SubmissionTracker:
         self, outputs: Outputs, columns: Sequence[Sequence[Any]], errors: Sequence[Failure]
     ) -> list[Callback]:
         failures = [r for column in columns for r in column if type(r) is Failure]
-        self.failures += [record for record in (*failures, *errors) if not record.path]
+        self.failures.note(record for record in (*failures, *errors) if not record.path)
         for record in failures:
             if record.path:
                 self._passed_on.setdefault(record.mark, record)

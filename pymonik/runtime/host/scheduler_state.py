@@ -18,11 +18,10 @@ from pymonik.runtime.host.ranked import rank
 from pymonik.runtime.host.ready import ReadyQueues
 from pymonik.runtime.host.subtasks import SubtaskHandler
 from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
+from pymonik.values.failures import Failures
 from pymonik.values.outcome import PENDING, Failure
 from pymonik.values.outputs import Callback, Outputs
 
-# Failures that nobody looked at are logged when the client closes: more than these help nobody.
-_FAILURES = 1000
 # A few rounds of a host with some executors: enough to see how it came to a move.
 _HISTORY = 32
 
@@ -43,7 +42,7 @@ class SchedulerState:
         self.ready = ReadyQueues()
         self.executors = self.ready.executors
         self.out: list[Instruction] = []
-        self.failures: list[Failure] = []
+        self.failures = Failures()
         self.unfinished = 0
         self.done = 0
         self.observers: list[Observer] = []
@@ -109,18 +108,18 @@ class SchedulerState:
         """Take records of elements, from `start` on."""
         outputs = running.unit.outputs
         if errors:
-            self.note(errors)
+            self.failures.note(errors)
             outputs.errors += errors
         due = outputs.fill(start, columns)
         for is_plain, records in zip(outputs.plain, columns):
             if not is_plain:
-                self.note([r for r in records if type(r) is Failure and not r.path])
+                self.failures.note([r for r in records if type(r) is Failure and not r.path])
         if due:
             self.call_back(due)
 
     def fail_piece(self, piece: UnitSlice, failure: Failure) -> None:
         """Let the elements of a piece that have no record yet end with one failure."""
-        self.note([failure])
+        self.failures.note([failure])
         outputs, start, stop = piece.running.unit.outputs, piece.start, piece.stop
         columns = [
             [failure if record is PENDING else record for record in column[start:stop]]
@@ -146,11 +145,6 @@ class SchedulerState:
         if stop < piece.stop:
             self.subtasks.return_rest(UnitSlice(running, stop, piece.stop))
         self.propagate()
-
-    def note(self, failures: Sequence[Failure]) -> None:
-        """Keep failures: closing a client raises the first that nobody has looked at."""
-        room = _FAILURES - len(self.failures)
-        self.failures += failures[: max(0, room)]
 
     def call_back(self, due: Sequence[Callback]) -> None:
         """Let the host call those that wait."""

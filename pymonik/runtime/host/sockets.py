@@ -22,7 +22,10 @@ class ExecutorSockets:
         self.is_asleep = False
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
+        # Who wakes holds locks, and may be the one who is to be woken. When the pair is full of
+        # words that nobody has read, one more is not needed.
         self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
 
     def add(self, process: Process) -> None:

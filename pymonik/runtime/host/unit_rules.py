@@ -47,7 +47,7 @@ def round_over(state: SchedulerState, event: RoundOver) -> None:
     elif state.units and not len(state.ready) and not any(state.executors.values()):
         for running in list(state.units.values()):
             failure = fault(running.unit, "nothing that runs or is ready can bring its value")
-            state.note([failure])
+            state.failures.note([failure])
             state.fail(running, failure)
         state.complete.clear()
         state.dependents.clear()
@@ -84,7 +84,7 @@ def all_failed(state: SchedulerState, event: AllFailed) -> None:
     state.out += [KillExecutor(number) for number, pieces in state.executors.items() if pieces]
     if event.failure.kind == "cancelled":  # for who draws the run: one of each name tells it
         names = dict.fromkeys(running.unit.name for running in state.units.values())
-        state.note([replace(event.failure, task=name) for name in names])
+        state.failures.note([replace(event.failure, task=name) for name in names])
     for running in list(state.units.values()):
         state.fail(running, event.failure)
     state.complete.clear()
@@ -98,7 +98,7 @@ def environment_failed(state: SchedulerState, event: EnvironmentFailed) -> None:
         unit = running.unit
         if state.ready.resolve(unit.environment) == event.environment:
             failure = failure_of(event.error, unit.program.steps[0], 0, 1, "")
-            state.note([failure])
+            state.failures.note([failure])
             state.fail(running, failure)
     state.propagate()
 

@@ -125,7 +125,7 @@ class AgentSubtasks(LocalSubtasks):
         left, outputs = Spawned(self._units), self._root.outputs
         # Those of sub-tasks that ran here, and whose values are none of this task's.
         seen = {id(record) for records in (*outputs.columns, outputs.errors) for record in records}
-        outputs.errors += [f for f in self._state.failures if id(f) not in seen]
+        outputs.errors += [f for f in self._state.failures.first if id(f) not in seen]
         holes = {outputs: self._resolved(outputs) for outputs in self._holes}
         left.holes = holes.pop(outputs, [])
         needed = {source for unit in self._units for source in unit.needs}
