@@ -102,7 +102,7 @@ def test_the_units_of_an_environment_that_cannot_be_had_fail_and_what_needs_them
     made.add(bad, inside("fine", None), inside("below", None, bad))
     made.tell(EnvironmentFailed(ONE, ValueError("no such version")))
     assert {record.message for record in bad.outputs.columns[0]} == {"ValueError: no such version"}
-    assert len(made.state.failures) == 1
+    assert made.state.failures.count == 1
     assert [label(piece) for piece in made.state.ready] == ["below[0:1]"]
 
 

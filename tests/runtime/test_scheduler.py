@@ -129,7 +129,7 @@ def test_only_root_causes_are_failures_nobody_may_overlook() -> None:
     machine.add(a)
     root = failure("a")
     machine.end(0, a, 0, 2, columns=[[root, root.below("b")]])
-    assert machine.state.failures == [root]
+    assert machine.state.failures.first == [root]
 
 
 def test_failures_of_values_nobody_stores_are_kept() -> None:
@@ -138,7 +138,7 @@ def test_failures_of_values_nobody_stores_are_kept() -> None:
     machine.add(silent)
     broken = failure("silent")
     machine.end(0, silent, 0, 2, columns=[], errors=[broken])
-    assert (machine.state.failures, silent.outputs.errors) == ([broken], [broken])
+    assert (machine.state.failures.first, silent.outputs.errors) == ([broken], [broken])
     assert (silent.outputs.columns, silent.outputs.missing) == ([], 0)
 
 

@@ -47,7 +47,7 @@ def test_a_failure_of_a_sub_task_is_the_failure_of_what_delegated_to_it() -> Non
     broken = failure("sub")
     machine.end(0, sub, 0, 1, columns=[[broken]])
     assert a.outputs.columns == [[broken]]
-    assert machine.state.failures == [broken]
+    assert machine.state.failures.first == [broken]
 
 
 def test_two_outputs_of_an_element_are_waited_for_both() -> None:

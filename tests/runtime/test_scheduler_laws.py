@@ -132,4 +132,4 @@ def test_every_element_ends_once_whatever_happens(graph: Any, executors: int, se
         assert PENDING not in column
         # Delegated elements hold what the unit behind them made, to any depth.
         assert all(record.startswith(f"{of.name}{i}") for i, record in enumerate(column))
-    assert world.state.failures == []
+    assert world.state.failures.first == []

@@ -43,12 +43,13 @@ def memory_file(data: bytes) -> MemoryFile:
     return MemoryFile.copy_of(memoryview(data))
 
 
-def is_open(fd: int) -> bool:
+def file_of(fd: int) -> tuple[int, int] | None:
+    """Return which file a descriptor is of: its number may be another's as soon as it is closed."""
     try:
-        os.fstat(fd)
+        status = os.fstat(fd)
     except OSError:
-        return False
-    return True
+        return None
+    return status.st_dev, status.st_ino
 
 
 @settings(max_examples=100, deadline=None)
@@ -121,10 +122,11 @@ def test_a_frame_waits_for_its_descriptors() -> None:
 def test_descriptors_are_closed_with_what_they_came_for() -> None:
     data, fds = frames_of([[memory_file(b"a") for _ in range(20)]])
     got = Decoder().feed(data, fds)
-    assert all(map(is_open, fds))
+    opened = [file_of(fd) for fd in fds]
+    assert None not in opened
     del got
     gc.collect()
-    assert not any(map(is_open, fds))
+    assert not {file_of(fd) for fd in fds} & {*opened}
 
 
 # ----- contents
@@ -139,10 +141,11 @@ def test_a_file_is_closed_with_its_content_once_its_frame_is_gone() -> None:
     content = Content(b"", [memory_file(bytes(1 << 20))])
     _, files = encoder.encode(content)
     fd = files[0].fd
-    assert is_open(fd)
+    file = file_of(fd)
+    assert file is not None
     del content, files, _
     gc.collect()
-    assert not is_open(fd)
+    assert file_of(fd) != file
 
 
 def test_a_large_content_is_sent_once_to_each_receiver() -> None:
