@@ -23,6 +23,8 @@ the callback of the progress.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pymonik.client.callbacks import CALLBACKS
 from pymonik.errors import NoClientError, OptionsError
@@ -39,8 +41,7 @@ class ClientState(ScopeState):
         super().__init__()
         # The second in the order above; taken again by its thread.
         self.lock = fork_safe(threading.RLock())
-        # Whether a thread is between taking what is pending and handing a plan to the backend.
-        # Read and written under the lock.
+        # See `compiling`.
         self.is_compiling = False
         # How many plans are on their way to the backend, which may not know their units yet.
         # Written under the lock, read by all threads.
@@ -50,6 +51,19 @@ class ClientState(ScopeState):
     def is_held_here(self) -> bool:
         """Whether this thread holds the lock."""
         return bool(self.lock._is_owned())  # type: ignore[attr-defined]  # as Condition does
+
+    @contextmanager
+    def compiling(self) -> Iterator[None]:
+        """Let nothing be sent or dropped while the block makes a plan, under the lock.
+
+        A finalizer of the user's runs in this thread wherever garbage is collected: the lock does
+        not keep it out, so who flushes or cancels looks at `is_compiling`.
+        """
+        before, self.is_compiling = self.is_compiling, True
+        try:
+            yield
+        finally:
+            self.is_compiling = before
 
     def check(self, delegate: bool) -> None:
         """Refuse to delegate, too: only a task can hand its value over to another call."""

@@ -82,7 +82,7 @@ class Submitter:
         from pymonik.client.plan_view import PlanView
 
         self._state.check_open()
-        with self._state.lock:
+        with self._state.lock, self._state.compiling():
             return PlanView.of(self._compiler.compile(self._recorder.graph(self.take())))
 
     def flush(self) -> None:
@@ -141,24 +141,21 @@ class Submitter:
         # Only a first plan finds no executors: they stay.
         if not self.stats.submissions:
             self._prestart(backend, nodes)
-        self._state.is_compiling = True
+        self._state.plans_under_way += 1  # before others see where values will be
         try:
-            plan = self._compiler.compile(self._recorder.graph(nodes))
-            if self._state.is_closed:  # abandoned by another thread: what was dropped is not sent
-                return
-            self._state.plans_under_way += 1  # before others see where values will be
-            try:
+            with self._state.compiling():
+                plan = self._compiler.compile(self._recorder.graph(nodes))
+                # Abandoned by another thread: what was dropped is not sent.
+                if self._state.is_closed:
+                    return
                 self._bind(plan, len(nodes))
-                self._state.is_compiling = False
-                if nodes:  # else it has late names only
-                    self._note(plan, time.perf_counter() - began)
-                if around is not None:
-                    around.enter_context(watching(backend, self._on_progress))
-                self._send(plan, backend)
-            finally:
-                self._state.plans_under_way -= 1
+            if nodes:  # else it has late names only
+                self._note(plan, time.perf_counter() - began)
+            if around is not None:
+                around.enter_context(watching(backend, self._on_progress))
+            self._send(plan, backend)
         finally:
-            self._state.is_compiling = False
+            self._state.plans_under_way -= 1
 
     def _prestart(self, backend: Backend, nodes: list[Any]) -> None:
         """Let executors start for the first plan, while it is being compiled."""

@@ -110,6 +110,21 @@ def test_a_flush_amid_a_flush_comes_too_early() -> None:
     assert [plan.calls for plan in alone.backend.plans] == [1]
 
 
+def test_a_flush_amid_a_look_at_the_plan_sends_nothing() -> None:
+    alone = Submits()
+    handle = double.invoke(1, pymonik=alone.scope)
+    number = alone.recorder.number
+
+    def number_and_flush() -> None:
+        number()
+        alone.submitter.flush()
+
+    alone.recorder.number = number_and_flush  # type: ignore[method-assign]
+    assert len(alone.submitter.plan().units) == 1
+    assert (alone.backend.plans, alone.recorder.pending) == ([], [handle._node])
+    assert not alone.state.is_compiling
+
+
 def test_nobody_waits_for_what_was_not_sent() -> None:
     alone = Submits()
     handle = double.invoke(1, pymonik=alone.scope)
