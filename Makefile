@@ -4,9 +4,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 # Without the tests that show at length what shorter ones show; all: make test PYTEST_ARGS="-n 2".
-# Tests wait for half of their time: three processes keep two cores busy. Each has a row of tests
+# Tests wait for half of their time: four processes keep two cores busy. Each has a row of tests
 # that share clusters, and takes from the others' rows when its own is done.
-PYTEST_ARGS ?= -n 3 --dist worksteal -m "not thorough"
+PYTEST_ARGS ?= -n 4 --dist worksteal -m "not thorough"
 BENCH_ARGS ?=
 PARTITION ?= pymonik
 EDITS ?= 500

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from math import inf
+from typing import Any
 
 from pymonik.analysis.cost import ASSUMED, Cost, Duration, Eager, Site, cost_of_units
 from pymonik.analysis.counts import Figures, figures
@@ -38,8 +40,10 @@ def estimate(
 
     slots: calls at once, or by partition; those the plan was compiled for unless given. seconds: of
     one call, by the name of its task. remembered: gives the measured seconds of a spec. assumed:
-    seconds of a call of which nothing is known. price: of a pod-hour.
+    seconds of a call of which nothing is known. price: of a pod-hour. Raises ValueError when one of
+    them cannot be.
     """
+    _check(slots, seconds or {}, assumed, price)
     counts = figures(plan)
     by_partition = _slots(slots, counts.slots)
     clock = _Clock(seconds or {}, remembered, assumed)
@@ -55,6 +59,19 @@ def estimate(
         price=price,
         sent=requests * overheads.request + counts.bytes_sent / overheads.bandwidth,
     )
+
+
+def _check(slots: Any, seconds: Mapping[str, float], assumed: float, price: float | None) -> None:
+    named = slots if isinstance(slots, Mapping) else {"": slots} if slots is not None else {}
+    for name, count in named.items():
+        if type(count) is not int or count < 1:
+            of = f" of {name!r}" if name else ""
+            raise ValueError(f"slots{of} is a whole number of 1 or more, not {count!r}")
+    amounts = {"price": price or 0, "assumed": assumed}
+    amounts.update({f"seconds of {name!r}": amount for name, amount in seconds.items()})
+    for what, amount in amounts.items():
+        if not isinstance(amount, (int, float)) or not 0 <= amount < inf:
+            raise ValueError(f"{what} is a number of 0 or more, not {amount!r}")
 
 
 def _slots(given: int | Mapping[str, int] | None, compiled: int) -> dict[str, int]:

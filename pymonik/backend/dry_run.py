@@ -27,6 +27,9 @@ class DryRunEnd(SystemExit):
         super().__init__(0)
         self.plan = plan
 
+    def __str__(self) -> str:
+        return "this is a dry run: nothing runs, so the script ends where it needs a value"
+
 
 class _NothingComes(threading.Condition):
     """Ends every thread that waits, also one that missed the first end: by a bare `except`."""

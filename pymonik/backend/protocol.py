@@ -47,7 +47,10 @@ class Backend(Protocol):
         """Stop a unit, or all that is unfinished; return whether it will not run to its end."""
 
     def close(self) -> None:
-        """Let go of everything; values that have come stay."""
+        """Let go of everything; values that have come stay, and a second call does nothing.
+
+        Who waits meanwhile is told by `Arrivals.changed`, as of everything that ends.
+        """
 
 
 class Arrivals(Protocol):

@@ -6,7 +6,7 @@ value, or whether anybody still wants what a unit makes. Stopping a unit is left
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pymonik.client.engine import LazyBackend
@@ -91,7 +91,19 @@ def cancel_pending(recorder: Recorder, node: Call, index: int) -> None:
         dropped.location = known_at(
             failure if dropped is node else failure.below(dropped.spec.name)
         )
-        recorder.pending.remove(dropped)
+    _take_out(recorder.pending, gone)
+
+
+def _take_out(pending: list[Any], gone: Mapping[int, Any]) -> None:
+    """Take nodes, by their ids, out of what is pending, while other threads append to it."""
+    places = [place for place, node in enumerate(pending) if id(node) in gone]
+    # From the end, so that places stay true; neighbours, as chains are, go at once.
+    while places:
+        stop = places.pop() + 1
+        start = stop - 1
+        while places and places[-1] == start - 1:
+            start = places.pop()
+        del pending[start:stop]
 
 
 def renounce(node: Any, index: int) -> bool:

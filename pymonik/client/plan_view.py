@@ -14,9 +14,12 @@ from pymonik.graph.ir import Graph
 from pymonik.plan.plan import Plan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import networkx
 
     from pymonik.analysis.cost import Cost
+    from pymonik.analysis.simulate import Overheads
 
 
 class GraphView(Graph):
@@ -48,11 +51,32 @@ class PlanView(Plan):
         """Return the view of a plan."""
         return cls(**{**vars(plan), "graph": GraphView.of(plan.graph)})
 
-    def cost(self, **options: Any) -> Cost:
-        """Estimate what carrying it out takes: see `pymonik.analysis.estimate.estimate`."""
+    def cost(
+        self,
+        *,
+        slots: int | Mapping[str, int] | None = None,
+        seconds: Mapping[str, float] | None = None,
+        assumed: float | None = None,
+        price: float | None = None,
+        overheads: Overheads | None = None,
+    ) -> Cost:
+        """Estimate what carrying it out on a cluster takes; nothing is sent.
+
+        slots: calls at once, or by partition; those the plan was compiled for unless given.
+        seconds: of one call, by the name of its task. assumed: seconds of a call of which nothing
+        is known. price: of a pod-hour. overheads: of an engine, those of ArmoniK unless given.
+        Raises ValueError when one of them cannot be, or names no task.
+        """
         from pymonik.analysis.estimate import estimate
 
-        return estimate(self, **options)
+        others = {"assumed": assumed, "overheads": overheads}
+        given: Any = {name: value for name, value in others.items() if value is not None}
+        made = estimate(self, slots=slots, seconds=seconds, price=price, **given)
+        called = sorted({duration.task for duration in made.durations})
+        for name in seconds or ():
+            if name not in called:
+                raise ValueError(f"no task {name!r} is called, these are: {', '.join(called)}")
+        return made
 
     def _repr_html_(self) -> str:
         return f"<p>{escape(repr(self)[1:-1])}</p>{self.graph._repr_html_()}"

@@ -28,6 +28,8 @@ from pymonik.files.locks import BusyError, Lock
 from pymonik.settings import settings
 
 log = logging.getLogger("pymonik.environments")
+# What was said of folders that cannot be used: once is enough.
+_WARNED: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -145,19 +147,19 @@ class Cache:
 def cache_folder() -> Path:
     """Return PymoniK's folder: that of a setting, in the user's cache, or in the temporary folder.
 
-    Raises `OSError` when the folder that the setting names cannot be made.
+    One that is named and cannot be used is replaced, with a warning.
     """
     named = settings().cache_folder
     if named:
         chosen = Path(named).expanduser()
-        if not chosen.is_dir():
-            return private.make_folder(chosen)
         try:
-            private.demand_ours(chosen, chosen.stat())
-            return chosen
-        except PermissionError as error:
+            return private.make_folder(chosen)
+        except OSError as error:
             folder = _private(Path(tempfile.gettempdir()) / f"pymonik-{os.getuid()}")
-            log.warning("%s; %s is used instead", error, folder)
+            text = f"PYMONIK_CACHE_FOLDER: {error}; {folder} is used instead"
+            if text not in _WARNED:
+                _WARNED.add(text)
+                log.warning("%s", text)
             return folder
     from platformdirs import user_cache_path
 

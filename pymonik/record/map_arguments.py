@@ -64,6 +64,11 @@ class Elements:
         if isinstance(args_list, Iterator):
             # It may hand out one object again and again, changed: each is captured at once.
             return [self._captured_row(number, row) for number, row in enumerate(args_list)]
+        if getattr(args_list, "shape", None) == ():
+            raise SignatureError(
+                f"map_invoke of {self._name!r} takes the elements to map over, not an array of no "
+                "dimensions: invoke() takes it as an argument"
+            )
         rows = _rows_of_table(args_list)
         return list(args_list) if rows is None else rows
 
@@ -94,7 +99,9 @@ class Elements:
             self._check(rows[0], keywords, _AS_ONE)
             return list(zip(*rows)) if rows[0] else []
         if tuple in kinds:
-            position = next(i for i, row in enumerate(rows) if type(row) is not type(rows[0]))
+            # Which of the two is meant is told by the most of them.
+            are_tuples = 2 * sum(type(row) is tuple for row in rows) > len(rows)
+            position = next(i for i, row in enumerate(rows) if (type(row) is tuple) != are_tuples)
             raise SignatureError(
                 f"map_invoke of {self._name!r}: element {position} is {rows[position]!r:.60}, "
                 "others are not like it: give argument tuples everywhere, or single values"

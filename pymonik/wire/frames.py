@@ -23,7 +23,6 @@ from typing import Any
 
 from pymonik.errors import WireError
 from pymonik.settings import settings
-from pymonik.system.forks import fork_safe
 from pymonik.system.memory_file import Buffer, MemoryFile, received
 from pymonik.values.content import Content
 from pymonik.wire.byte_cache import CacheInfo
@@ -53,31 +52,38 @@ class _Contents(dict[int, Content]):
         return CacheInfo(len(self), size, self.hits, self.misses)
 
 
-class _Arriving:
-    """What the frame that is being unpickled refers to."""
+class _Arriving(threading.local):
+    """What the frame that this thread unpickles refers to.
+
+    Unpickling may collect garbage, and a finalizer of the user's may read frames of another client:
+    there is no lock to wait for, and what was being read goes on behind it.
+    """
 
     files: Sequence[Buffer] = ()
-    contents: _Contents
+    contents = _Contents()
+
+
+_ARRIVING = _Arriving()
 
 
 def _received_file(number: int) -> Buffer:
-    return _Arriving.files[number]
+    return _ARRIVING.files[number]
 
 
 def _new_content(number: int, data: bytes, buffers: tuple[Any, ...]) -> Content:
-    _Arriving.contents.misses += 1
-    content = _Arriving.contents[number] = Content(data, buffers)
+    _ARRIVING.contents.misses += 1
+    content = _ARRIVING.contents[number] = Content(data, buffers)
     return content
 
 
 def _known_content(number: int) -> Content:
-    _Arriving.contents.hits += 1
-    return _Arriving.contents[number]
+    _ARRIVING.contents.hits += 1
+    return _ARRIVING.contents[number]
 
 
 def _dropped_contents(numbers: list[int]) -> None:
     for number in numbers:
-        del _Arriving.contents[number]
+        del _ARRIVING.contents[number]
 
 
 class _Dropped:
@@ -195,17 +201,13 @@ class Decoder:
 
     def _load(self, body: memoryview, files: int) -> Any:
         arrived = [self._files.popleft() for _ in range(files)] if files else ()
-        with _ARRIVING, body:
-            _Arriving.files = arrived
-            _Arriving.contents = self._contents
+        with body:
+            outer = _ARRIVING.files, _ARRIVING.contents
+            _ARRIVING.files, _ARRIVING.contents = arrived, self._contents
             try:
                 return pickle.loads(body)[0]
             finally:
-                _Arriving.files = ()
-
-
-# Guards `_Arriving`, where unpickling finds the files of the frame that is loaded.
-_ARRIVING = fork_safe(threading.Lock())
+                _ARRIVING.files, _ARRIVING.contents = outer
 
 
 def receive(sock: socket.socket) -> tuple[bytes, list[int]]:

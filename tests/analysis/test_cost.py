@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -237,3 +238,21 @@ def test_wrong_limits_are_wrong_usage(
     done = pymonik_command("graph", "cost", *args, "prices.py", prices=SCRIPT)
     assert done.returncode == 2
     assert words in " ".join(done.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"slots": 0}, "slots is a whole number of 1 or more, not 0"),
+        ({"slots": "x"}, "slots is a whole number of 1 or more, not 'x'"),
+        ({"slots": {"gpu": -1}}, "slots of 'gpu' is a whole number"),
+        ({"price": -1}, "price is a number of 0 or more, not -1"),
+        ({"price": "x"}, "price is a number"),
+        ({"seconds": {"price": float("nan")}}, "seconds of 'price' is a number"),
+        ({"seconds": {"pricee": 1.0}}, "no task 'pricee' is called, these are: load, price, total"),
+    ],
+)
+def test_what_cannot_be_is_refused(client: Pymonik, given: dict[str, Any], why: str) -> None:
+    recorded(client)
+    with pytest.raises(ValueError, match=re.escape(why)):
+        client.plan().cost(**given)

@@ -108,6 +108,14 @@ def test_an_exception_in_the_block_cancels_the_session(
         assert add.invoke(1, 2).get() == 3
 
 
+def test_a_client_that_has_ended_asks_for_nothing_more(cluster: Emulator, connect: Connect) -> None:
+    with connect() as client:
+        assert add.invoke(1, 2).get() == 3
+    before = {name: counter.requests for name, counter in cluster.counters.items()}
+    client.cancel()
+    assert {name: counter.requests for name, counter in cluster.counters.items()} == before
+
+
 def test_an_empty_block_leaves_no_open_session(cluster: Emulator, connect: Connect) -> None:
     with connect():
         pass

@@ -190,7 +190,7 @@ def test_the_drawing_is_printed_in_any_format(
     assert words in done.stdout
 
 
-@pytest.mark.parametrize(("view", "start"), [("logical", 3), ("units", 6)])
+@pytest.mark.parametrize(("view", "start"), [("logical", 3), ("units", 7)])
 def test_the_page_begins_with_what_was_asked_for(
     pymonik_command: Command, view: str, start: int
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pymonik.client.cancel import Canceller
+from pymonik.client.cancel import Canceller, _take_out
 from pymonik.values.outcome import Failure
 
 from .fakes import Alone, double
@@ -104,3 +104,23 @@ def test_a_call_that_ends_while_it_is_stopped_was_not_cancelled(
     monkeypatch.setattr(alone.backend, "cancel", cancel)
     assert not alone.canceller.cancel_call(handle)
     assert record_of(handle) == 2
+
+
+class Counted(list[Any]):
+    """A list that counts how often something is taken out of it."""
+
+    taken = 0
+
+    def __delitem__(self, place: Any) -> None:
+        self.taken += 1
+        super().__delitem__(place)
+
+    def remove(self, value: Any) -> None:
+        raise AssertionError("each removal looks at all that is pending")
+
+
+def test_a_chain_that_depends_on_a_cancelled_call_goes_at_once() -> None:
+    pending = Counted(range(10))
+    _take_out(pending, {id(n): n for n in (1, 4, 5, 6, 9)})
+    assert pending == [0, 2, 3, 7, 8]
+    assert pending.taken == 3

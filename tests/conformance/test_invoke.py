@@ -322,6 +322,7 @@ def test_lists_that_do_not_fit_tell_how_to_spread_them(client: Pymonik, rows: An
         ("abc", r"put it in a list"),
         ({"a": 1}, r"\.items\(\)"),
         (None, r"give a list"),
+        (np.array(3), r"invoke\(\) takes it"),
     ],
     ids=str,
 )
@@ -330,3 +331,14 @@ def test_what_cannot_be_mapped_over_names_the_way_out(
 ) -> None:
     with pytest.raises(SignatureError, match=f"takes the elements to map over, not .*{way_out}"):
         square.map_invoke(given)
+
+
+@pytest.mark.recorded
+@pytest.mark.parametrize(
+    ("rows", "odd"), [([5, [1, 2], (3,)], 2), ([(3,), 1, 2], 0), ([(1,), (2,), 3], 2)]
+)
+def test_the_element_that_is_not_like_the_others_is_named(
+    client: Pymonik, rows: list[Any], odd: int
+) -> None:
+    with pytest.raises(SignatureError, match=f"element {odd} is .* others are not like it"):
+        square.map_invoke(rows)

@@ -124,8 +124,8 @@ def test_a_unit_that_cannot_be_sent_fails_alone(
         def __reduce__(self) -> Any:
             raise RuntimeError("it has no form on the wire")
 
-    def entry_of(piece: Any) -> tuple[Any, ...]:
-        entry = real(piece)
+    def entry_of(piece: Any, executor: int) -> tuple[Any, ...]:
+        entry = real(piece, executor)
         return entry if piece.running.unit.name != "odd" else (*entry[:-1], Odd())
 
     monkeypatch.setattr(loop, "entry_of", entry_of)

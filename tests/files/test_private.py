@@ -117,6 +117,21 @@ def test_a_cache_of_environments_that_is_not_ours_is_left_for_one_that_is(
     settings.cache_clear()
 
 
+def test_a_cache_folder_that_cannot_be_made_is_replaced_and_that_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PYMONIK_CACHE_FOLDER", str(tmp_path / "file" / "cache"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    settings.cache_clear()
+    used = cache_folder()
+    assert used == cache_folder() == tmp_path / f"pymonik-{os.getuid()}"
+    assert caplog.text.count("PYMONIK_CACHE_FOLDER: ") == 1
+    assert f"{tmp_path / 'file'}'; {used} is used instead" in caplog.text
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
 def test_what_lies_at_the_address_of_a_worker_stays_unless_it_is_a_dead_socket(
     tmp_path: Path,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pymonik.runtime.host.events import AllFailed, JournalRead
+from pymonik.structs import replace
 
 from .units import Machine, failure, unit
 
@@ -84,5 +85,7 @@ def test_all_that_is_unfinished_can_end_with_one_failure() -> None:
     machine.report(0, a, 0, 1)
     over = failure("every unfinished task", "cancelled")
     machine.tell(AllFailed(over))
-    assert [u.outputs.columns[0] for u in (a, b, c)] == [["a0", over], [over], [over]]
+    # Each says which task it is of.
+    of_a, of_b, of_c = (replace(over, task=name) for name in "abc")
+    assert [u.outputs.columns[0] for u in (a, b, c)] == [["a0", of_a], [of_b], [of_c]]
     assert (machine.state.unfinished, machine.ready()) == (0, [])

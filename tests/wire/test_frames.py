@@ -21,6 +21,7 @@ from pymonik.system.memory_file import MemoryFile
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.wire.frames import Decoder, Encoder, Outbox, receive
+from tests.conformance.seams import Other
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.binary(max_size=200),
@@ -278,3 +279,33 @@ def test_many_descriptors_and_many_bytes_go_together(
 def test_a_closed_socket_gives_no_bytes(ends: tuple[socket.socket, socket.socket]) -> None:
     ends[0].close()
     assert receive(ends[1]) == (b"", [])
+
+
+AMID: list[Any] = []
+
+
+class RunsAmid:
+    """Runs what is in AMID where it is unpickled, as a finalizer would."""
+
+    def __reduce__(self) -> Any:
+        return _run, ()
+
+
+def _run() -> str:
+    AMID.pop()()
+    return "ours"
+
+
+def test_a_frame_may_be_read_amid_another() -> None:
+    contents = [Content(bytes([n]) * 100_000) for n in range(3)]
+    inner, _ = Encoder(remember=True).encode(("theirs", contents[0]))
+    other, got = Decoder(), []  # type: Decoder, list[Any]
+    AMID.append(lambda: got.extend(other.feed(inner, [])))
+    frame, _ = Encoder(remember=True).encode([contents[1], RunsAmid(), contents[2]])
+    decoder = Decoder()
+    read = Other(lambda: decoder.feed(frame, []))
+    ((first, text, second),) = read.value()
+    assert text == "ours"
+    assert [first.data, second.data] == [contents[1].data, contents[2].data]
+    assert [content.data for _, content in got] == [contents[0].data]
+    assert (decoder.info.items, other.info.items) == (2, 1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import time
 import weakref
 from collections.abc import Iterable
@@ -48,6 +49,8 @@ class ClusterBackend:
         logs: bring here what tasks log.
         """
         self._session = session
+        # Taken by who closes this, and never given back.
+        self._closing = threading.Lock()
         self._ends = ends
         self._tracker = tracker = RecordReader(session).tracker
         self._sender = sender = Sender(
@@ -133,7 +136,9 @@ class ClusterBackend:
             logger.warning("%s not cancelled: %s", counted(len(ids), "unit"), error)
 
     def close(self) -> None:
-        """Stop listening; what is stored can still be fetched."""
+        """Stop listening; what is stored can still be fetched. A second call does nothing."""
+        if not self._closing.acquire(blocking=False):
+            return
         self._tracker.failures.note(self._tracker.unknown_roots())
         self._sender.close()
         try:

@@ -86,7 +86,7 @@ def all_failed(state: SchedulerState, event: AllFailed) -> None:
         names = dict.fromkeys(running.unit.name for running in state.units.values())
         state.failures.note([replace(event.failure, task=name) for name in names])
     for running in list(state.units.values()):
-        state.fail(running, event.failure)
+        state.fail(running, replace(event.failure, task=running.unit.name))
     state.complete.clear()
     state.dependents.clear()
 
