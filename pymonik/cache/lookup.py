@@ -23,7 +23,7 @@ from pymonik.system.forks import fork_safe
 from pymonik.values.content import Content
 from pymonik.values.outcome import PENDING, Failure
 
-logger = logging.getLogger("pymonik.reuse")
+logger = logging.getLogger("pymonik.cache")
 
 Elsewhere = Callable[[Mapping[str, str]], Mapping[str, Any]]
 

@@ -26,7 +26,7 @@ from pymonik.settings import settings, steering
 from pymonik.values.content import Content
 from pymonik.wire import envelope
 
-logger = logging.getLogger("pymonik.reuse")
+logger = logging.getLogger("pymonik.cache")
 
 # Of files: those of another are not read, and go when room is made.
 FORMAT = 3

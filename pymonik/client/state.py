@@ -10,10 +10,16 @@ need (`tests/client/test_locks.py` has threads do so):
    it twice: a finalizer of the user's runs wherever garbage is collected. It is held while a
    cluster is spoken to, so a wait with a time does not ask for it: see `flusher`.
 3. `LazyBackend.opening`: held while the backend is opened, so that there is one.
-4. `Arrivals.changed`, a condition of the backend: held by who fills outputs, and by who waits for
-   them. It wakes all waits of a client.
-5. Locks under which nothing else is taken: `Flushers` (which thread flushes), `Callbacks` (whether
-   their thread runs), `Blocks` (how many are open), `CacheLookup` (values to be kept).
+4. `AbortHandler.sending`, of a cluster: held by who submits or stores, for the first time or again,
+   while the cluster is spoken to. Who finds out why a task was lost holds it, too, so that nothing
+   is sent behind its back; that thread needs none of the locks above.
+5. `Arrivals.changed`, a condition of the backend: held by who fills outputs, and by who waits for
+   them. It wakes all waits of a client. On a cluster `Subscription._listening` may follow (whether
+   the session is listened to), and `EventWatcher._lock` after that (what is known of the stream).
+6. Locks under which nothing else is taken: `Flushers` (which thread flushes), `Callbacks` (whether
+   their thread runs), `Blocks` (how many are open), `CacheLookup` (values to be kept),
+   `Breaker._changed` (how ill a cluster is), `Host._lock` (whether the thread of the embedded
+   engine runs; what the engine is led by changes hands under it).
 
 Recording takes none of them: `pending` is only appended to, see `record.recorder`. No lock is held
 while anything of the user's is called on purpose: callbacks have a thread of their own, and so has

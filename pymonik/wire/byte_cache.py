@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-logger = logging.getLogger("pymonik.cache")
+logger = logging.getLogger("pymonik.contents")
 
 
 class CacheInfo(NamedTuple):

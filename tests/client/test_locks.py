@@ -15,7 +15,13 @@ from pymonik.backend import inline
 from tests.conformance.programs import square
 from tests.conformance.seams import PATIENCE, Other
 
-RANKS = ("inline.TURN", "ClientState.lock", "LazyBackend.opening", "Arrivals.changed")
+RANKS = (
+    "inline.TURN",
+    "ClientState.lock",
+    "LazyBackend.opening",
+    "AbortHandler.sending",
+    "Arrivals.changed",
+)
 
 
 class Ranked:
@@ -49,7 +55,7 @@ def test_the_order_is_written_down() -> None:
 
 def test_a_lock_out_of_turn_is_noted() -> None:
     wrong: list[str] = []
-    first, last = Ranked(threading.RLock(), 1, wrong), Ranked(threading.RLock(), 3, wrong)
+    first, last = Ranked(threading.RLock(), 1, wrong), Ranked(threading.RLock(), 4, wrong)
     with first, last, last:
         pass
     assert wrong == []
@@ -59,14 +65,24 @@ def test_a_lock_out_of_turn_is_noted() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_threads_take_the_locks_in_their_order(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+@pytest.mark.parametrize("backend", ["inline", "local"])
+def test_threads_take_the_locks_in_their_order(
+    backend: str, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
     wrong: list[str] = []
-    client = Pymonik(backend="inline")
+    client = Pymonik(backend=backend, workers=2)
     parts: Any = client.parts
     parts.state.lock = Ranked(parts.state.lock, 1, wrong)
     parts.engine.opening = Ranked(parts.engine.opening, 2, wrong)
-    arrivals: Any = client.create().parts.engine.opened().traits.arrivals
-    arrivals.changed = Ranked(arrivals.changed, 3, wrong)
+    open_backend = parts.engine._open_backend
+
+    def opened(name: str) -> Any:
+        backend = open_backend(name)
+        arrivals: Any = backend.traits.arrivals
+        arrivals.changed = Ranked(arrivals.changed, 4, wrong)
+        return backend
+
+    parts.engine._open_backend = opened  # by the first of the threads
     monkeypatch.setattr(inline, "TURN", Ranked(inline.TURN, 0, wrong))
 
     def use(dice: random.Random) -> None:

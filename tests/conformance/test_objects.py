@@ -202,7 +202,7 @@ def test_functions_and_large_objects_are_kept_across_tasks(connect: Connect, bac
 
 
 def test_a_cache_is_bounded_in_bytes(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "pymonik.cache")
+    caplog.set_level(logging.INFO, "pymonik.contents")
     cache: ByteCache[str] = ByteCache("some", 100)
     for key in (b"a", b"b", b"a", b"c"):
         assert cache.get(key, 40, key.decode) == key.decode()
