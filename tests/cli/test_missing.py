@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from pymonik import Pymonik
 from pymonik.foreign import harmless
+from pymonik.settings import settings
+from tests.conformance.programs import add
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -55,6 +58,18 @@ def test_wrong_names_are_wrong_usage(command_here: Command, args: list[str], tol
     assert told in words(done)
 
 
+@pytest.fixture
+def one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One run was recorded, whatever else this machine has run."""
+    monkeypatch.setenv("PYMONIK_RUNS", str(tmp_path / "runs"))
+    settings.cache_clear()
+    with Pymonik(backend="inline"):
+        assert add.invoke(1, 2).get() == 3
+    yield
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
 ESCAPES = "\x1b[2J\x1b]0;title\x07\u202e\r\x9b1m"
 
 
@@ -64,6 +79,7 @@ ESCAPES = "\x1b[2J\x1b]0;title\x07\u202e\r\x9b1m"
         ["graph", "show", f"{ESCAPES}.pmk"],
         ["graph", "save", f"{ESCAPES}.pmk", "jobs.py"],
         ["graph", "show", "jobs.py", "--save", f"{ESCAPES}/a.svg"],
+        ["trace", ESCAPES],
         ["trace", "last", "-o", f"{ESCAPES}/x.json"],
         ["submit", f"{ESCAPES}.pmk"],
         ["runs", "show", ESCAPES],
@@ -75,7 +91,11 @@ ESCAPES = "\x1b[2J\x1b]0;title\x07\u202e\r\x9b1m"
     ids=lambda args: " ".join(args[:2]) if args[0].isalpha() else ascii(args[0][:3]),
 )
 def test_no_error_has_what_a_terminal_obeys(
-    command_here: Command, tmp_path: Path, capfd: pytest.CaptureFixture[str], args: list[str]
+    command_here: Command,
+    one_run: None,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    args: list[str],
 ) -> None:
     (tmp_path / f"{ESCAPES}.pmk").write_text("no graph")
     done = command_here(*args, jobs=JOBS)
