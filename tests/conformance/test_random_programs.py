@@ -113,15 +113,10 @@ def handles_of(client: Pymonik, steps: Any, pure: bool) -> list[Any]:
     return values
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(steps=STEPS, pure=st.booleans(), drop=st.booleans())
-def test_random_programs_give_what_plain_python_gives(
-    shared: Pymonik, steps: Any, pure: bool, drop: bool
-) -> None:
+def asserted(client: Pymonik, steps: Any, pure: bool, drop: bool) -> list[Any]:
+    """Assert that a program gives what plain Python gives; return the handles looked at."""
     expected = expected_of(steps)
-    handles = handles_of(shared, steps, pure)
+    handles = handles_of(client, steps, pure)
     looked_at = list(zip(handles, expected, strict=True))[1:]
     if drop:
         looked_at, handles = looked_at[::3], []
@@ -130,5 +125,15 @@ def test_random_programs_give_what_plain_python_gives(
             assert isinstance(handle.exception(), Exception)
         else:
             assert handle.get() == value
-    del handles
-    assert MultiResultHandle([h for h, _ in looked_at]).wait().done()
+    return [handle for handle, _ in looked_at]
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(steps=STEPS, pure=st.booleans(), drop=st.booleans())
+def test_random_programs_give_what_plain_python_gives(
+    shared: Pymonik, steps: Any, pure: bool, drop: bool
+) -> None:
+    looked_at = asserted(shared, steps, pure, drop)
+    assert MultiResultHandle(looked_at).wait().done()
