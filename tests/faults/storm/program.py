@@ -7,11 +7,13 @@ when an error ends the program itself, so that no wrong value before it is hidde
 
 from __future__ import annotations
 
+import faulthandler
 import hashlib
 import json
 import os
 import random
 import resource
+import signal
 import sys
 import time
 import traceback
@@ -166,6 +168,7 @@ class Report:
 
 def main(seed: int, endpoint: str | None) -> None:
     """Run some rounds of random work, and report what was found whatever ends them."""
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     chance = random.Random(seed)
     work = list(WORK)
     if os.environ.get("STORM_MEMORY"):

@@ -8,6 +8,7 @@ exits with 1 when a value was wrong, a program hung, or something was left.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import os
 import random
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -203,7 +205,7 @@ class Storm:
             out, err = program.communicate(timeout=LIMIT)
             self._judge(day, program.returncode, out, err)
         except subprocess.TimeoutExpired:
-            self.summary.hung.append(day.name)
+            self.summary.hung.append(f"{day.name}\n{_stacks(program)}")
         finally:
             program.kill()
             program.communicate()
@@ -240,6 +242,17 @@ class Storm:
                 summary.clear += 1
             else:
                 summary.wrong.append(f"{day.name}: ended with {code}: {final[:300]}")
+
+
+def _stacks(program: subprocess.Popen[str]) -> str:
+    """Return the stacks of all threads of a program that hangs, and of the emulator's in here."""
+    program.send_signal(signal.SIGUSR1)
+    time.sleep(1.0)  # for the program to write them
+    program.kill()
+    with tempfile.TemporaryFile("w+") as file:
+        faulthandler.dump_traceback(file, all_threads=True)
+        file.seek(0)
+        return f"{program.communicate()[1]}\nthe emulator:\n{file.read()}"
 
 
 def main() -> int:
