@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from pymonik.errors import OptionsError
-from pymonik.structs import Struct
+from pymonik.system.structs import Struct
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 # Where the package lies: executors import it from there, and its modules are nobody's local ones.

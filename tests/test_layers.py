@@ -18,8 +18,8 @@ from tests.conftest import REPOSITORY
 PACKAGE = REPOSITORY / "pymonik"
 # From the ground up. Rooms of one row import nothing of each other; `runtime` is three rooms.
 FLOORS = (
-    {"errors", "foreign", "structs", "_pickled"},
-    {"settings", "humanize", "system"},
+    {"errors", "_pickled", "system"},
+    {"settings", "humanize"},
     {"values"},
     {"files", "wire", "capture"},
     {"environment", "graph"},

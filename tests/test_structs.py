@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from pymonik import TaskOptions
-from pymonik.structs import Struct, field, field_names, replace
+from pymonik.system.structs import Struct, field, field_names, replace
 
 
 class Point(Struct):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pymonik.errors import GraphFileError
-from pymonik.foreign import harmless
+from pymonik.values.foreign import harmless
 
 # What `graph save` writes is not compressed. Others may have packed a file again: so much of it is
 # inflated, whatever its own size is.

@@ -16,14 +16,14 @@ from pymonik.capture.definitions.namespaces import holds_code
 from pymonik.capture.freeze import pickled_types
 from pymonik.capture.text.fingerprint import content_digest, parameters_of, parts_of
 from pymonik.errors import GraphFileError
-from pymonik.foreign import without_credentials
 from pymonik.graph.arguments import visit_arguments
 from pymonik.graph.ir import CallSpec, External, Graph, Put
 from pymonik.graph.verbs import visit
 from pymonik.graph.visitors import NodeRun
 from pymonik.plan.plan import Source
-from pymonik.structs import field_names
+from pymonik.system.structs import field_names
 from pymonik.values.content import Content
+from pymonik.values.foreign import without_credentials
 from pymonik.values.options import TaskOptions, names_of
 
 if TYPE_CHECKING:

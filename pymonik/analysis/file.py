@@ -31,10 +31,10 @@ from pymonik.analysis.encode import FORMAT, KIND, Writer
 from pymonik.analysis.session.file import is_tasks_file
 from pymonik.environment.withheld import without_secrets
 from pymonik.errors import GraphError, GraphFileError, OptionsError
-from pymonik.foreign import harmless
 from pymonik.graph.passes import run_passes
 from pymonik.plan.lower import lower
 from pymonik.plan.plan import Plan, Source
+from pymonik.values.foreign import harmless
 
 
 def save(plan: Plan, path: str | Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from pymonik.backend.traits import Traits
-from pymonik.structs import field
+from pymonik.system.structs import field
 
 if TYPE_CHECKING:
     from threading import Condition

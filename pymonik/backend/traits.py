@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pymonik.structs import Struct
+from pymonik.system.structs import Struct
 
 
 class Traits(Struct):

@@ -24,8 +24,8 @@ from pymonik.cli.targets import (
     source,
 )
 from pymonik.errors import PymonikError
-from pymonik.foreign import harmless
 from pymonik.humanize import counted
+from pymonik.values.foreign import harmless
 
 
 @click.command(context_settings=ANYWHERE)

@@ -33,11 +33,11 @@ from pymonik.cli.targets import (
 from pymonik.client.client import Pymonik
 from pymonik.client.lookup import handles_of
 from pymonik.errors import GraphFileError, SourceChangedError
-from pymonik.foreign import harmless
 from pymonik.graph.ir import Graph, Put, externals
 from pymonik.humanize import counted
 from pymonik.record.handle import handle_to
 from pymonik.runs.drawing import tasks_of_run
+from pymonik.values.foreign import harmless
 
 
 @click.command(context_settings=ANYWHERE)

@@ -11,7 +11,7 @@ from typing import Any
 import rich_click as click
 
 from pymonik.errors import PymonikError
-from pymonik.foreign import harmless
+from pymonik.values.foreign import harmless
 
 
 class SafeGroup(click.RichGroup):

@@ -18,12 +18,12 @@ from pymonik.cli.targets import cluster, past, session
 from pymonik.draw.model import Drawing
 from pymonik.draw.terminal import terminal
 from pymonik.errors import RunNotFound
-from pymonik.foreign import harmless
 from pymonik.humanize import seconds_text
 from pymonik.runs.observe import failures_text
 from pymonik.runs.record import RunRecord
 from pymonik.runs.store import RunStore
 from pymonik.runs.trace import chrome, timeline
+from pymonik.values.foreign import harmless
 
 _OUTPUT = click.Choice(["text", "json"])
 _WRITERS = {".json": chrome, ".html": timeline, ".htm": timeline}

@@ -19,8 +19,8 @@ import rich_click as click
 
 from pymonik.errors import RunNotFound
 from pymonik.files.regular import is_named_pipe
-from pymonik.foreign import harmless
 from pymonik.runs.store import RunStore
+from pymonik.values.foreign import harmless
 
 _SESSION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _RUN = re.compile(r"last|(local|inline|dry-run)-\w*")

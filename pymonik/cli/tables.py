@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import rich_click as click
 
 from pymonik.analysis.counts import Figures, Requests
-from pymonik.foreign import harmless
 from pymonik.humanize import counted, size_text
+from pymonik.values.foreign import harmless
 
 # Wider lines are hard to read, however wide the terminal is.
 _WIDEST = 120

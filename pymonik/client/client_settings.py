@@ -15,7 +15,7 @@ from pymonik import backend as backends
 from pymonik.client.progress import Progress
 from pymonik.environment.parse import environment_of
 from pymonik.errors import OptionsError
-from pymonik.structs import Struct
+from pymonik.system.structs import Struct
 from pymonik.values.options import DEFAULTS, TaskOptions, merge
 from pymonik.values.seeds import seed_given
 

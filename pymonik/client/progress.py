@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from pymonik.structs import Struct
 from pymonik.system.safe_logging import safely
+from pymonik.system.structs import Struct
 
 if TYPE_CHECKING:
     from pymonik.backend import Backend

@@ -23,7 +23,7 @@ from pymonik.errors import NoClientError
 from pymonik.graph.ir import Call
 from pymonik.record.recorder import Recorder
 from pymonik.settings import settings as limits
-from pymonik.structs import Struct
+from pymonik.system.structs import Struct
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import call_back
 

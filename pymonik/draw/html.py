@@ -19,7 +19,7 @@ from pymonik.draw.layout import Place
 from pymonik.draw.model import EMPTY, Box, Drawing, brief
 from pymonik.draw.summary import summarized
 from pymonik.draw.svg import fine_print, hues
-from pymonik.foreign import harmless
+from pymonik.values.foreign import harmless
 
 _SCRIPTS = ("layout.js", "view.js", "main.js")
 # Boxes find where they came from by their calls; of more calls the first has to do.

@@ -13,8 +13,8 @@ from typing import Any
 
 from pymonik.analysis.shape import captured, folded, uses
 from pymonik.draw.layout import Layout, layered
-from pymonik.foreign import harmless
 from pymonik.graph.ir import Call, CallSpec, External, Graph, Map, Put
+from pymonik.values.foreign import harmless
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from pymonik.emulator.control_plane import Tls
 from pymonik.emulator.emulator import Emulator
 from pymonik.emulator.quirks import Quirks
 from pymonik.emulator.state import GENERATIONS
-from pymonik.foreign import harmless
+from pymonik.values.foreign import harmless
 
 
 def _say(text: str) -> None:

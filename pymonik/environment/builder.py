@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING
 from pymonik.environment.value import Environment, is_python, package_name, unsatisfied
 from pymonik.errors import EnvironmentBuildError
 from pymonik.files.folder_cache import Cache, Held, cache_folder
-from pymonik.foreign import redacted
 from pymonik.settings import settings
+from pymonik.values.foreign import redacted
 
 if TYPE_CHECKING:
     from pymonik.environment.uv import Uv

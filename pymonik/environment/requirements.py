@@ -18,7 +18,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from pymonik.files.regular import read_regular
-from pymonik.foreign import demand_printable, redacted
+from pymonik.values.foreign import demand_printable, redacted
 
 FORMS = "write 'numpy', 'numpy==2.1', ('numpy', '==2.1') or the path of a requirements file"
 

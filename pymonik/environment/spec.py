@@ -28,8 +28,8 @@ from pymonik.environment.requirements import requirements
 from pymonik.environment.value import Environment
 from pymonik.errors import EnvironmentSpecError, TreeError
 from pymonik.files.tree import skip_scratch, tree_hash
-from pymonik.foreign import demand_printable, redacted, storable
 from pymonik.humanize import literal
+from pymonik.values.foreign import demand_printable, redacted, storable
 
 # Bytes of what is said of one mistake, which may be a text of any length.
 _SENTENCE = 2 << 10

@@ -21,7 +21,7 @@ from typing import Protocol
 from pymonik.environment.parse import parse
 from pymonik.environment.value import Environment, unsatisfied
 from pymonik.errors import EnvironmentBuildError, EnvironmentMismatch, EnvironmentSpecError
-from pymonik.foreign import redacted
+from pymonik.values.foreign import redacted
 
 logger = logging.getLogger("pymonik.environments")
 

@@ -14,7 +14,7 @@ import subprocess
 
 from pymonik.environment.pip_settings import uv_environ, uv_flags
 from pymonik.errors import EnvironmentBuildError
-from pymonik.foreign import redacted
+from pymonik.values.foreign import redacted
 
 log = logging.getLogger("pymonik.environments")
 

@@ -14,8 +14,8 @@ from typing import Any
 from pymonik._pickled import pickled
 from pymonik.environment.withheld import packed, unpacked
 from pymonik.errors import EnvironmentMismatch
-from pymonik.foreign import demand_printable, redacted, without_credentials
 from pymonik.system.forks import fork_safe_property
+from pymonik.values.foreign import demand_printable, redacted, without_credentials
 
 # Grows when `Environment.to_wire` changes shape.
 WIRE_VERSION = 1

@@ -26,7 +26,7 @@ from pymonik.environment.requirements import canonical
 from pymonik.environment.uv import Uv
 from pymonik.environment.value import package_name
 from pymonik.errors import EnvironmentBuildError
-from pymonik.foreign import redacted
+from pymonik.values.foreign import redacted
 
 # Sorts last, so that what the environment's own .pth files add comes before the worker's packages.
 _PTH = "zz_pymonik_worker.pth"

@@ -12,7 +12,7 @@ import os
 import re
 
 from pymonik.errors import EnvironmentMismatch
-from pymonik.foreign import without_credentials
+from pymonik.values.foreign import without_credentials
 
 Packages = tuple[str, ...]
 Variables = tuple[tuple[str, str], ...]

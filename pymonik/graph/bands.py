@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pymonik.graph.elements import ElementGraph
-from pymonik.structs import Struct
+from pymonik.system.structs import Struct
 
 # Band, phase and number there: clusters come in this order.
 Cluster = tuple[int, int, int]

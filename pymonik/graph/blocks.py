@@ -17,7 +17,7 @@ from pymonik.graph.elements import NumberedElements
 from pymonik.graph.ir import Block, Call, Element, Graph, Map, Step, inputs
 from pymonik.graph.slots import Ref
 from pymonik.graph.verbs import Column, substitute
-from pymonik.structs import Struct, replace
+from pymonik.system.structs import Struct, replace
 
 
 class Clustered(Struct):

@@ -29,7 +29,7 @@ from pymonik.graph.nodes import (
     original_of,
 )
 from pymonik.graph.verbs import Column
-from pymonik.structs import Struct
+from pymonik.system.structs import Struct
 
 __all__ = [
     "Block",

@@ -202,7 +202,7 @@ class External(ValueState):
         return f"{numbers[id(self)]} = {self!r}"
 
     def __repr__(self) -> str:
-        from pymonik.foreign import harmless
+        from pymonik.values.foreign import harmless
 
         shape = "" if self.n is None else f"map[{self.n}] "
         return harmless(f"{shape}{self.outside} of {self.where}")
@@ -219,7 +219,7 @@ class NamedValue(NamedTuple):
 
 def line_alone(node: Any, sources: Mapping[int, Any]) -> str:
     """Return the line that `show` prints of a node behind its sources, and nothing else."""
-    from pymonik.foreign import harmless
+    from pymonik.values.foreign import harmless
 
     numbers = {key: f"%{place}" for place, key in enumerate(sources)}
     numbers[id(node)] = f"%{len(sources)}"

@@ -9,7 +9,7 @@ from typing import Any
 from pymonik.graph.columns import NAMELESS
 from pymonik.graph.compact import Moves
 from pymonik.graph.ir import Graph, Map, Step
-from pymonik.structs import replace
+from pymonik.system.structs import replace
 
 
 def rewrite(graph: Graph, changed: Mapping[int, Map], notes: tuple[str, ...]) -> Graph:

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pymonik.foreign import harmless
 from pymonik.graph.ir import Call, External, Graph, Map, Put
+from pymonik.values.foreign import harmless
 
 
 def show(graph: Graph) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pymonik.structs import Struct, field
+from pymonik.system.structs import Struct, field
 
 
 def _cost_of(spec: Any) -> float | None:

@@ -30,7 +30,7 @@ from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit
 from pymonik.settings import settings
-from pymonik.structs import replace
+from pymonik.system.structs import replace
 from pymonik.values import seeds
 from pymonik.values.content import Content
 from pymonik.values.location import Location, ScatteredLocation, StepLocations

@@ -30,7 +30,7 @@ from pymonik.plan.requests import (
 from pymonik.plan.stored_objects import StoredObjects
 from pymonik.plan.unit import Unit, ValueLocation
 from pymonik.settings import settings
-from pymonik.structs import Struct
+from pymonik.system.structs import Struct
 from pymonik.values.content import Content
 from pymonik.values.outputs import Outputs
 from pymonik.wire import envelope

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
-from pymonik.foreign import storable
 from pymonik.plan.requests import APPLICATION, Placement
+from pymonik.values.foreign import storable
 from pymonik.values.options import TaskOptions
 
 

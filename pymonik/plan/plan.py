@@ -13,7 +13,7 @@ from pymonik.graph.ir import NamedValue, Put
 from pymonik.humanize import counted
 from pymonik.plan.unit import Unit, ValueLocation
 from pymonik.settings import settings
-from pymonik.structs import Struct, field, replace
+from pymonik.system.structs import Struct, field, replace
 from pymonik.values.content import Content
 from pymonik.values.location import Location
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pymonik.foreign import storable
+from pymonik.values.foreign import storable
 from pymonik.wire.envelope import Parts
 
 # Characters: names are for people, and stand in each row of a table.

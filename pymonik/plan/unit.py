@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from pymonik.foreign import harmless
 from pymonik.humanize import counted
 from pymonik.system.surroundings import Changes
 from pymonik.values.content import Content
+from pymonik.values.foreign import harmless
 from pymonik.values.options import TaskOptions
 from pymonik.values.outputs import Outputs
 from pymonik.wire.program import Program

@@ -11,7 +11,7 @@ from typing import Any
 
 from pymonik._pickled import pickled
 from pymonik.humanize import counted
-from pymonik.structs import Struct
+from pymonik.system.structs import Struct
 
 
 class BuiltinTask(Struct, eq=False):

@@ -21,8 +21,8 @@ from typing import (
 
 from pymonik._pickled import public
 from pymonik.errors import LazyValueError, OptionsError
-from pymonik.foreign import harmless
 from pymonik.record.owner import Owner
+from pymonik.values.foreign import harmless
 
 T_co = TypeVar("T_co", covariant=True)
 

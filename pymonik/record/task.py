@@ -16,7 +16,6 @@ from pymonik._pickled import pickled, public
 from pymonik.capture.function import SMALL
 from pymonik.environment.parse import environment_of
 from pymonik.errors import NoClientError
-from pymonik.foreign import harmless
 from pymonik.graph.columns import Const
 from pymonik.record.builtin_tasks import (
     builtin,
@@ -37,6 +36,7 @@ from pymonik.record.scope import Scope
 from pymonik.record.signature import NOT_GIVEN, OURS, Signature
 from pymonik.record.together import captured, held_slots
 from pymonik.system.forks import fork_safe_property
+from pymonik.values.foreign import harmless
 from pymonik.values.options import TaskOptions, demand, merge
 
 P = ParamSpec("P")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pymonik.backend.traits import TRAITS
-from pymonik.structs import Struct, field
+from pymonik.system.structs import Struct, field
 
 # What `PYMONIK_RUNS` says where no run is to be recorded.
 OFF = "off"

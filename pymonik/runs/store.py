@@ -21,9 +21,9 @@ from typing import Any, NoReturn
 from pymonik.draw.model import Drawing
 from pymonik.errors import RunNotFound
 from pymonik.files import private
-from pymonik.foreign import harmless
 from pymonik.runs.record import OFF, RunRecord
 from pymonik.settings import steering
+from pymonik.values.foreign import harmless
 
 # Runs that stay, the newest; seconds to wait for another program that writes.
 _KEPT = 200

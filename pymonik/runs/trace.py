@@ -12,9 +12,9 @@ from html import escape
 from itertools import cycle
 
 from pymonik.draw.svg import hues
-from pymonik.foreign import harmless
 from pymonik.humanize import counted
 from pymonik.runs.record import RunRecord
+from pymonik.values.foreign import harmless
 
 Span = tuple[int, str, float, float, int]
 

@@ -1,1 +1,1 @@
-"""What a process shares with its system: forks, threads that log, crashes."""
+"""What lies below PymoniK: forks, threads that log, crashes; structs, which Python lacks."""

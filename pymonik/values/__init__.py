@@ -1,1 +1,1 @@
-"""What all stages share: contents, options, outcomes, outputs, seeds."""
+"""What all stages share: contents, options, outcomes, outputs, seeds, and text from elsewhere."""

@@ -14,10 +14,10 @@ from typing import Any
 
 from pymonik._pickled import pickled, public
 from pymonik.errors import OptionsError
-from pymonik.foreign import demand_printable
 from pymonik.settings import settings
-from pymonik.structs import Struct, field, field_names
+from pymonik.system.structs import Struct, field, field_names
 from pymonik.values.content import Content
+from pymonik.values.foreign import demand_printable
 
 # Seconds of a century: a longer limit is none, and its deadline would not fit 64 bits of ns.
 _LONGEST = 100 * 365.25 * 86400.0

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from pymonik.errors import Cancelled, ExecutorDied, TaskFailed, TaskTimeout, ValueLost
-from pymonik.foreign import harmless
-from pymonik.structs import Struct, field, replace
 from pymonik.system.source_lines import with_source_lines
+from pymonik.system.structs import Struct, field, replace
 from pymonik.values.content import Content
 from pymonik.values.exceptions import Arrived, raise_from, unpacked
+from pymonik.values.foreign import harmless
 
 # Tasks that the path of a failure names: the ends of a long one say most.
 _PATH_LIMIT = 20

@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 from pymonik.errors import WireError
-from pymonik.foreign import storable
+from pymonik.values.foreign import storable
 from pymonik.values.outcome import Failure
 from pymonik.wire import records
 

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from pymonik.backend.armonik import messages
 from pymonik.backend.armonik.rpc import RpcClient
 from pymonik.backend.armonik.store import ClusterStore
-from pymonik.foreign import STORED, storable
 from pymonik.plan.placement import placement_of
 from pymonik.plan.requests import ClusterObject, Submit, TaskSubmission, result_name
 from pymonik.runtime.worker.agent import AgentStore
+from pymonik.values.foreign import STORED, storable
 from pymonik.values.options import TaskOptions
 from pymonik.values.outcome import Failure
 from pymonik.wire import error_text

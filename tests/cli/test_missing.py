@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pymonik import Pymonik
-from pymonik.foreign import harmless
 from pymonik.settings import settings
+from pymonik.values.foreign import harmless
 from tests.conformance.programs import add
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -18,10 +18,10 @@ from pymonik.draw.formats import FORMATS
 from pymonik.draw.html import Stage, page
 from pymonik.draw.model import Box, Drawing, Link
 from pymonik.draw.tasks import drawing_of_tasks
-from pymonik.foreign import harmless, redacted, without_credentials
 from pymonik.runs.record import RunRecord
 from pymonik.runs.trace import chrome, timeline
 from pymonik.runtime.worker.logs import Clef
+from pymonik.values.foreign import harmless, redacted, without_credentials
 from pymonik.values.outcome import Failure
 
 # A title for a terminal, a screen to clear, a line of its own, the other direction, marks of all

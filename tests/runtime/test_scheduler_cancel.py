@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pymonik.runtime.host.events import AllFailed, JournalRead
-from pymonik.structs import replace
+from pymonik.system.structs import replace
 
 from .units import Machine, failure, unit
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pymonik.errors import BackendError
 from pymonik.files.regular import read_regular
-from pymonik.foreign import harmless, storable
+from pymonik.values.foreign import harmless, storable
 
 VARIABLES = {
     "endpoint": ("AK_ENDPOINT", "GrpcClient__Endpoint"),

@@ -19,7 +19,7 @@ import grpc
 from pymonik.backend.armonik import akconfig
 from pymonik.backend.armonik.credentials import GivenFile, channel_credentials
 from pymonik.errors import BackendError
-from pymonik.foreign import demand_printable, redacted
+from pymonik.values.foreign import demand_printable, redacted
 
 logger = logging.getLogger("pymonik.armonik")
 

@@ -13,7 +13,7 @@ import ssl
 
 from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.credentials import authorities, expiry_of
-from pymonik.foreign import redacted, storable
+from pymonik.values.foreign import redacted, storable
 
 # For a plain socket: a cluster that is there takes the connection in milliseconds.
 _SECONDS = 2.0

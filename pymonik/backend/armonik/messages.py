@@ -36,9 +36,9 @@ from armonik.protogen.common.result_status_pb2 import (
 from armonik.protogen.common.session_status_pb2 import SESSION_STATUS_RUNNING
 from google.protobuf.duration_pb2 import Duration
 
-from pymonik.foreign import storable
 from pymonik.plan.requests import Placement
 from pymonik.plan.sizes import HOURS, RETRIES
+from pymonik.values.foreign import storable
 
 # How many ids one filter names: servers nest an expression as deep as that.
 FILTER_IDS = 100

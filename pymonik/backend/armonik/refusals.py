@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pymonik.errors import ClusterError, ClusterUnreachable, StaleError
-from pymonik.foreign import harmless
+from pymonik.values.foreign import harmless
 from pymonik.wire.statuses import Cause, code_of, status_of
 
 # What a proxy between answers itself, in plain HTTP. gRPC makes codes of these that mislead: 400

@@ -41,9 +41,9 @@ from pymonik.errors import (
     StaleError,
     WireError,
 )
-from pymonik.foreign import redacted, storable
 from pymonik.plan.requests import NAMES
 from pymonik.settings import settings
+from pymonik.values.foreign import redacted, storable
 from pymonik.wire import envelope
 from pymonik.wire.envelope import Envelope
 

@@ -22,7 +22,7 @@ from pymonik.graph.ir import Graph, Map
 from pymonik.graph.paths import longest_of, path, seconds_of, span
 from pymonik.graph.phases import WIDE, groups_of, phases_of, place_of
 from pymonik.settings import settings
-from pymonik.structs import replace
+from pymonik.system.structs import replace
 
 if TYPE_CHECKING:
     from pymonik.graph.target import Target

@@ -19,7 +19,7 @@ from pymonik.graph.elements import NumberedElements
 from pymonik.graph.ir import Graph, Map
 from pymonik.graph.lanes import lanes_of
 from pymonik.graph.phases import WIDE, groups_of, phases_of, place_of
-from pymonik.structs import replace
+from pymonik.system.structs import replace
 
 if TYPE_CHECKING:
     from pymonik.graph.target import Target

@@ -18,7 +18,7 @@ from pymonik.runtime.executor.feed import ArgumentReader
 from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.resume import CompletedOps, Death, Deaths
 from pymonik.runtime.executor.subtasks import Subtasks
-from pymonik.structs import Struct, field
+from pymonik.system.structs import Struct, field
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.wire.program import Program, StepCode

@@ -14,7 +14,7 @@ from pymonik.graph.ir import CallSpec
 from pymonik.record.builtin_tasks import builtin, identity, unpacked
 from pymonik.record.specs import CallSpecs
 from pymonik.runtime.executor import state as running
-from pymonik.structs import replace
+from pymonik.system.structs import replace
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS, TaskOptions, merge
 from pymonik.wire.program import StepCode

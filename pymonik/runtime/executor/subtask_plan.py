@@ -17,7 +17,7 @@ from pymonik.plan.lower import bind, lower
 from pymonik.plan.parts import parts_of_rest
 from pymonik.plan.plan import Plan
 from pymonik.settings import settings
-from pymonik.structs import replace
+from pymonik.system.structs import replace
 
 # What the value of a handle stands for: an output of the unit, and the number of an element.
 Binding = tuple["int | None", int, Any]

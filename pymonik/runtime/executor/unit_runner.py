@@ -26,7 +26,7 @@ from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.state import STATE
 from pymonik.runtime.executor.subtasks import Subtasks
-from pymonik.structs import replace
+from pymonik.system.structs import replace
 from pymonik.values.content import Content
 from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache
 from pymonik.wire.journal import JournalPage

@@ -18,8 +18,8 @@ from pymonik.runtime.host.process import Process, options_of
 from pymonik.runtime.host.sockets import ExecutorSockets
 from pymonik.runtime.host.start_failures import StartFailures
 from pymonik.runtime.host.start_state import module_path, origin_of, threads_of, way_back
-from pymonik.structs import Struct
 from pymonik.system.safe_logging import safe_logger
+from pymonik.system.structs import Struct
 from pymonik.wire.journal import Journal
 from pymonik.wire.logs import relay
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from pymonik.structs import Struct, replace
+from pymonik.system.structs import Struct, replace
 
 if TYPE_CHECKING:
     from pymonik.environment.value import Environment

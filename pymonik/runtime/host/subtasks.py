@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pymonik.structs import replace
+from pymonik.system.structs import replace
 
 if TYPE_CHECKING:
     from pymonik.plan.unit import Unit

@@ -16,7 +16,7 @@ from pymonik.runtime.host.instructions import GivePieces, KillExecutor
 from pymonik.runtime.host.piece_rules import fault
 from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
-from pymonik.structs import replace
+from pymonik.system.structs import replace
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
 from pymonik.wire.program import site_of

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pymonik.plan.unit import Unit
 from pymonik.runtime.executor.results import death_of
 from pymonik.runtime.executor.resume import CompletedOps, Deaths
-from pymonik.structs import replace
+from pymonik.system.structs import replace
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
 

@@ -23,7 +23,7 @@ from pymonik.runtime.worker.agent import AgentStore
 from pymonik.runtime.worker.large_values import move_out_of_line
 from pymonik.runtime.worker.subtasks import Spawned
 from pymonik.settings import settings
-from pymonik.structs import replace
+from pymonik.system.structs import replace
 from pymonik.values.content import Content
 from pymonik.values.options import DEFAULTS, TaskOptions
 from pymonik.values.outputs import Outputs
