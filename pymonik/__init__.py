@@ -6,6 +6,7 @@ once. `Pymonik` is the client, `@task` makes a function a task, handles stand fo
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from pymonik.record.decorator import task
@@ -15,6 +16,8 @@ from pymonik.record.task import Task
 from pymonik.values.options import TaskOptions
 
 if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+
     from pymonik.client.client import Pymonik
     from pymonik.files.materialize import Materialize, materialize
     from pymonik.record.context import PymonikContext, get_context
@@ -59,3 +62,19 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+class _MovedModules:
+    """Asked last of all, for imports by names of before: see `system.moved_modules`."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> ModuleSpec | None:
+        """Return how a module that has moved is imported, None for any other."""
+        if not name.startswith("pymonik."):
+            return None
+        from pymonik.system.moved_modules import find
+
+        return find(name)
+
+
+sys.meta_path.append(_MovedModules)
