@@ -5,6 +5,9 @@ bytes, and the task's agent fetches them one after the other. So above a limit, 
 a `FanInUnit` is a task that runs nothing, and puts the records of many packs into one. A tree of
 them stands between a unit and its inputs; units with the same inputs share it.
 
+A `Partial` is its like in a worker that has handed work out: its task waits for the values that are
+missing, and puts them beside those that are there.
+
 Enters: units. Leaves: units, those with too many inputs made anew over the same outputs.
 """
 
@@ -22,6 +25,7 @@ from pymonik.values.outputs import Outputs
 from pymonik.wire.program import Program, Run, StepCode, with_runs
 
 NAME = "gather"
+ASSEMBLE = "assemble"
 # By outputs and output: the outputs of a gather, and where the output begins there.
 Places = dict[tuple[Outputs, int], tuple[Outputs, int]]
 # (output, element, outputs, its output, its place): a value that another unit will make.
@@ -153,3 +157,26 @@ def _over(unit: Unit, places: Places) -> Unit:
     made.inputs = tuple(inputs)
     made.change(with_runs(unit.program, moved))
     return made
+
+
+class Partial(FanInUnit):
+    """A unit that fills holes of outputs; its inputs are the outputs that make what is missing."""
+
+    __slots__ = ("_holes",)
+
+    def __init__(self, outputs: Outputs, holes: Sequence[Hole], options: TaskOptions) -> None:
+        sources = tuple(dict.fromkeys(hole[2] for hole in holes))
+        super().__init__(
+            0, Program([PASS_ON], outputs.n), sources, outputs, options, ASSEMBLE, wanted=False
+        )
+        self._holes = holes
+
+    def columns(self) -> list[list[Any]]:
+        """Return the records that are there, None in the holes."""
+        return [list(column) for column in self.outputs.columns]
+
+    def holes(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """Return (output, element, input, its output, its place) for each hole."""
+        numbers = {source: number for number, source in enumerate(self.inputs)}
+        for output, element, outputs, out, place in self._holes:
+            yield output, element, numbers[outputs], out, place

@@ -11,12 +11,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from pymonik.capture.freeze import pickled_types
 from pymonik.graph.columns import NAMELESS
 from pymonik.graph.ir import (
     Block,
-    Call,
-    CallSpec,
     Graph,
     Map,
     Put,
@@ -28,13 +25,11 @@ from pymonik.graph.ir import (
 from pymonik.graph.verbs import steps_of
 from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan
+from pymonik.plan.rows import Row, inherited, retried_types, shared_fields
 from pymonik.plan.unit import Unit
 from pymonik.settings import settings
-from pymonik.system.structs import replace
-from pymonik.values import seeds
 from pymonik.values.content import Content
 from pymonik.values.location import Location, ScatteredLocation, StepLocations
-from pymonik.values.options import DEFAULTS, TaskOptions
 from pymonik.values.outputs import Outputs
 from pymonik.wire.program import Program, Shared
 
@@ -103,7 +98,7 @@ class _Lowering:
     def _lower_map(self, node: Map) -> None:
         chunk = node.chunk or 1
         rows = [
-            _Row(step, self._keep(node, number), self._sites(step))
+            Row(step, self._keep(node, number), self._sites(step))
             for number, step in enumerate(node.steps)
         ]
         stored = [number for number, row in enumerate(rows) if row.keep is not False]
@@ -115,7 +110,7 @@ class _Lowering:
         elif len(stored) > 1 and node.n > 1:
             _note_loose(node, stored, unit_outputs)
         shared: Shared | None = None
-        wanted, options = any(s.is_wanted for s in node.steps), _inherited(node.spec.options)
+        wanted, options = any(s.is_wanted for s in node.steps), inherited(node.spec.options)
         name, spec = node.name, node.spec
         costs = [step.spec.options.cost for step in node.steps]
         seconds = sum(cost for cost in costs if cost is not None) if None not in costs else None
@@ -212,34 +207,6 @@ def _uses_of_blocks(maps: Sequence[Map]) -> Iterator[tuple[int, int]]:
                         yield from ((id(source), index) for index in indexes)
 
 
-class _Row:
-    """What one step of a map gives to each unit: its columns and the rest, cut along."""
-
-    __slots__ = ("based", "columns", "elements", "keep", "places", "sites")
-
-    def __init__(self, step: Step, keep: bool | bytes, sites: str | list[str]) -> None:
-        self.columns = step.columns
-        self.keep = keep
-        self.sites = sites
-        first, kinds = step.origins[0], map(type, step.origins)
-        self.based = first.n is not None
-        self.elements: list[int | None] | None = None
-        if not self.based and (type(first) is not Call or set(kinds) != {Call}):
-            # Elements of maps that became single calls keep their numbers.
-            self.elements = [getattr(origin, "element", None) for origin in step.origins]
-        self.places = _places(step)
-
-    def own(self, inputs: Inputs, start: int, stop: int) -> tuple[Any, ...]:
-        """Return the part of a step that is a unit's own: see `StepCode`."""
-        return (
-            tuple([inputs.column(column, start, stop) for column in self.columns]),
-            self.keep if isinstance(self.keep, bool) else self.keep[start:stop],
-            self.sites if isinstance(self.sites, str) else self.sites[start:stop],
-            self.elements[start:stop] if self.elements else start if self.based else None,
-            seeds.cut(self.places, start, stop),
-        )
-
-
 def _note_loose(node: Map, stored: Sequence[int], unit_outputs: Sequence[Outputs]) -> None:
     """Note which elements of a stored step use nothing of the one before: not all need be a chain.
 
@@ -258,45 +225,3 @@ def _note_loose(node: Map, stored: Sequence[int], unit_outputs: Sequence[Outputs
                     places.add((output, index % chunk))
     for outputs, places in loose.items():
         outputs.loose = places
-
-
-def shared_fields(spec: CallSpec, function: Any, retry_on: Content | None) -> tuple[Any, ...]:
-    """Return the part of a step that it shares with others of its spec: see `StepCode`."""
-    options = spec.options
-    return (
-        function,
-        spec.name,
-        spec.keywords,
-        spec.context,
-        options.seconds,
-        options.retries or 0,
-        options.max_retries or 0,
-        retry_on,
-        _inherited(options) if _may_ask(spec) else None,
-    )
-
-
-def retried_types(kinds: Any) -> Content | None:
-    """Return exception types as a content; None where they are those of calls without options."""
-    return None if kinds is None or kinds == DEFAULTS.retry_on else pickled_types(kinds)
-
-
-def _inherited(options: TaskOptions) -> TaskOptions:
-    """Return options that can be pickled anywhere: exception types go as contents instead."""
-    if options.retry_on is None or options.retry_on == DEFAULTS.retry_on:
-        return options
-    return replace(options, retry_on=None)
-
-
-def _may_ask(spec: CallSpec) -> bool:
-    """Return whether a call may look at its options: sub-tasks inherit them, contexts show them."""
-    return spec.delegates or spec.context or spec.code.asks
-
-
-def _places(step: Step) -> Any:
-    """Return where the seeds of a step come from; a pure task has none."""
-    if step.spec.pure:
-        return None
-    if len(step.origins) == 1:
-        return seeds.of_call(step.spec.root, step.origins[0].place)
-    return seeds.folded(step.spec.root, [origin.place for origin in step.origins])

@@ -33,7 +33,7 @@ def break_next(error: str) -> None:
     """Let the executor fail once, where it makes ready for a unit."""
     import builtins
 
-    from pymonik.runtime.executor import run as unit
+    from pymonik.runtime.executor import step_runner as unit
 
     real = unit.plain_columns
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import pymonik.runtime.executor.attempts as attempts_module
-import pymonik.runtime.executor.run as module
+import pymonik.runtime.executor.run as run_module
+import pymonik.runtime.executor.step_runner as step_module
 from pymonik.runtime.executor.calls import Report
 
 from .runs import Clock, Page, local, records, reports, steps_of
@@ -19,8 +20,8 @@ from .units import content, step
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(module, "time", made)
-    monkeypatch.setattr(attempts_module, "time", made)
+    for module in (run_module, step_module, attempts_module):
+        monkeypatch.setattr(module, "time", made)
     return made
 
 

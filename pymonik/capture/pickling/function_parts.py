@@ -11,15 +11,27 @@ import functools
 import inspect
 import sys
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from pymonik.capture.definitions.namespaces import function_in
+from pymonik.capture.definitions.namespaces import function_in, new_code
 from pymonik.capture.importer import local_object, set_function
+
+if TYPE_CHECKING:
+    from pymonik.capture.definitions.record import DefinitionRecord
 
 MAKE_FUNCTION = cloudpickle.cloudpickle._make_function
 _LOADS = ("LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
+
+
+class SharedGlobal:
+    """Stands, among the globals of a function, for what is defined elsewhere."""
+
+    __slots__ = ("record",)
+
+    def __init__(self, record: DefinitionRecord) -> None:
+        self.record = record
 
 
 def add_names_in_classes(function: types.FunctionType, reduced: Any) -> None:
@@ -56,3 +68,18 @@ def named(obj: Any, reduced: Any) -> Any:
     if make is function_in:
         rest[-1] = set_function
     return local_object, (obj.__module__, obj.__qualname__, make, *parts), state, *rest
+
+
+def reduce_code(code: types.CodeType) -> Any:
+    """Take code apart as cloudpickle does, and keep where it is from: tracebacks show it.
+
+    Since 3.1.3 cloudpickle leaves that out, so that its pickles do not depend on it; keys of ours
+    do not either way (see `fingerprint`).
+    """
+    _make, args = cloudpickle.cloudpickle._code_reduce(code)
+    file = "".join(code.co_filename)  # a string of its own: else pickles may share it, or not
+    return new_code, tuple([file if _is_placeholder(arg) else arg for arg in args])
+
+
+def _is_placeholder(value: Any) -> bool:
+    return type(value) is str and value == "<dynamic-code>"

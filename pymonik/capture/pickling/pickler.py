@@ -19,7 +19,7 @@ import cloudpickle
 
 from pymonik.capture import class_parts
 from pymonik.capture.definitions.by_value import is_importable, is_made, travels, travels_from
-from pymonik.capture.definitions.namespaces import complete_in, function_in, new_code, shared_names
+from pymonik.capture.definitions.namespaces import complete_in, function_in, shared_names
 from pymonik.capture.definitions.record import DefinitionRecord, record_of
 from pymonik.capture.definitions.registry import TABLE, defined
 from pymonik.capture.local_modules import is_local
@@ -27,7 +27,13 @@ from pymonik.capture.pickling.answering import answers_all, reduce_answering
 from pymonik.capture.pickling.arrays import reduce_array
 from pymonik.capture.pickling.c_types import reduce_c_type
 from pymonik.capture.pickling.containers import base_of, reduce_container
-from pymonik.capture.pickling.function_parts import MAKE_FUNCTION, add_names_in_classes, named
+from pymonik.capture.pickling.function_parts import (
+    MAKE_FUNCTION,
+    SharedGlobal,
+    add_names_in_classes,
+    named,
+    reduce_code,
+)
 from pymonik.capture.pickling.of_functools import is_dispatcher, reduce_dispatcher
 from pymonik.capture.pickling.reducers import (
     HEAP_TYPE,
@@ -131,7 +137,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             self.origins.add(kind.__module__)
             return NotImplemented
         if kind is types.CodeType:
-            return _reduce_code(obj)
+            return reduce_code(obj)
         role = _role_of(kind)
         if role in self._holes:
             return self._hole(obj)
@@ -290,27 +296,3 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return TABLE.record_of(value, name)
         record = record_of(value)
         return None if record is None or isinstance(value, type) else record
-
-
-class SharedGlobal:
-    """Stands, among the globals of a function, for what is defined elsewhere."""
-
-    __slots__ = ("record",)
-
-    def __init__(self, record: DefinitionRecord) -> None:
-        self.record = record
-
-
-def _reduce_code(code: types.CodeType) -> Any:
-    """Take code apart as cloudpickle does, and keep where it is from: tracebacks show it.
-
-    Since 3.1.3 cloudpickle leaves that out, so that its pickles do not depend on it; keys of ours
-    do not either way (see `fingerprint`).
-    """
-    _make, args = cloudpickle.cloudpickle._code_reduce(code)
-    file = "".join(code.co_filename)  # a string of its own: else pickles may share it, or not
-    return new_code, tuple([file if _is_placeholder(arg) else arg for arg in args])
-
-
-def _is_placeholder(value: Any) -> bool:
-    return type(value) is str and value == "<dynamic-code>"

@@ -3,7 +3,10 @@
 Where a level of a graph has few calls, such as a row of a stencil, each unit of a level waits for
 those of the level before, by way of the host, and that costs more than the calls. Executors of the
 embedded engine hand values to each other in a few microseconds (`wire.shared_cells`): there all
-levels are one block, whose calls stand in as many lanes as calls can run at once (`lanes`).
+levels are one block, whose calls stand in as many lanes as calls can run at once. The elements of a
+map are dealt out in order, as neighbours stay neighbours from row to row; a map of fewer elements
+than lanes stands where what it uses first does. Each executor runs its lanes in the order of the
+graph, and waits for what others make: whatever the lanes are, one of them can go on.
 
 For calls of which nothing is known, and for those that are known to be short: where they turn out
 to be long, what is left is given out by the host as units (`runtime.executor.lane`).
@@ -11,14 +14,15 @@ to be long, what is left is given out by the host as units (`runtime.executor.la
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.blocks import Clustered, in_blocks
 from pymonik.graph.elements import NumberedElements
 from pymonik.graph.ir import Graph, Map
-from pymonik.graph.lanes import lanes_of
 from pymonik.graph.phases import WIDE, groups_of, phases_of, place_of
+from pymonik.graph.verbs import refs_of
 from pymonik.system.structs import replace
 
 if TYPE_CHECKING:
@@ -72,6 +76,27 @@ def _is_worth_it(maps: list[Map]) -> bool:
 
 def _block(maps: list[Map], phase: int, parts: int) -> Clustered:
     """Return the elements of maps, all in one block."""
-    elements, lanes = NumberedElements(maps), lanes_of(maps, parts)
+    elements, lanes = NumberedElements(maps), _lanes_of(maps, parts)
     whole = dict(zip(range(len(elements)), repeat((0, 0, 0))))
     return Clustered(elements, whole, phase, [lane for node in maps for lane in lanes[id(node)]])
+
+
+def _lanes_of(maps: Sequence[Map], count: int) -> dict[int, Sequence[int]]:
+    """Return the lanes of the elements of maps, `count` at most, by the ids of the maps."""
+    found: dict[int, Sequence[int]] = {}
+    for node in maps:
+        if node.n >= count:
+            found[id(node)] = [index * count // node.n for index in range(node.n)]
+        else:
+            found[id(node)] = [_lane_of(node, index, found) for index in range(node.n)]
+    return found
+
+
+def _lane_of(node: Map, index: int, found: dict[int, Sequence[int]]) -> int:
+    """Return the lane of the first value that an element uses; its place where it uses none."""
+    for step in node.steps:
+        for column in step.columns:
+            for source, indexes in refs_of(column.at(index)):
+                if id(source) in found and len(indexes):
+                    return found[id(source)][indexes[0]]
+    return index

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pymonik.runtime.executor import state as running
-from pymonik.runtime.executor.calls import Assignment, ExecutionServices, LoadedFunction, Report
+from pymonik.runtime.executor.calls import Report
 from pymonik.runtime.executor.feed import OpValue
 from pymonik.runtime.executor.plain import NOTHING
 from pymonik.runtime.executor.residual import SAMPLE, SAMPLE_PART
@@ -30,6 +30,9 @@ from pymonik.wire.journal import ELEMENT, STEP
 from pymonik.wire.program import StepCode
 from pymonik.wire.shared_cells import EMPTY, HELD, OVER, Gang, SharedCells
 
+if TYPE_CHECKING:
+    from pymonik.runtime.executor.step_runner import StepRunner
+
 # Looks at a cell before its executor is asked for, and before this process lets others run: tens
 # of microseconds, less than a sleep takes.
 _LOOKS = 100
@@ -39,31 +42,6 @@ _SHORTEST, _LONGEST = 2e-5, 1e-3
 _PATIENCE = 0.05
 # All calls are expected to end within so many times `unit_seconds`, as those of other units.
 _BEATS = 2
-
-
-class StepRunner(Protocol):
-    """Runs steps, as those of any unit: see `run`."""
-
-    job: Assignment
-    hosting: ExecutionServices
-    steps: tuple[StepCode, ...]
-    outputs: dict[int, int]
-    errors: list[Failure]
-    began: float
-
-    def function(self, step: StepCode) -> LoadedFunction:
-        """Return the function of a step."""
-
-    def step(
-        self, number: int, place: int, step: StepCode, made: Any, raised: BaseException | None
-    ) -> Any:
-        """Return the value of a step, or its failure."""
-
-    def diverted(self, value: Any, place: int, number: int) -> Any:
-        """Hand over what a call has recorded."""
-
-    def frozen(self, value: Any, place: int, number: int) -> Any:
-        """Make the record of a value."""
 
 
 class _Stopped(Exception):

@@ -12,7 +12,7 @@ from typing import Any
 from pymonik.graph.ir import Call, CallSpec, Put, line_of
 from pymonik.graph.verbs import visit
 from pymonik.graph.visitors import NodeRun
-from pymonik.plan.lower import retried_types, shared_fields
+from pymonik.plan.rows import retried_types, shared_fields
 from pymonik.runtime.executor.activations import Activation, Argument, Callee, RecordedCall
 from pymonik.runtime.executor.calls import ExecutionServices
 from pymonik.values.content import Content

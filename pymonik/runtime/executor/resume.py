@@ -56,3 +56,13 @@ def steps_in(column: Any) -> Iterator[int]:
     elif column[0] in ("n", "m"):
         for slot in column[-1]:
             yield from steps_in(slot)
+
+
+def uses_of(steps: Sequence[StepCode]) -> list[int]:
+    """Return how often the value of each step is used by others of its element."""
+    uses = [0] * len(steps)
+    for step in steps if len(uses) > 1 else ():
+        for column in step.columns:
+            for source in steps_in(column):
+                uses[source] += 1
+    return uses

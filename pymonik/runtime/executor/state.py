@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from pymonik.values import seeds
+from pymonik.values.outcome import Failure
 
 # What the call that runs has changed of its process, by the names of audit events and of ours.
 CHANGES: list[str] = []
@@ -68,6 +69,23 @@ class State:
     def extension(self) -> Extension:
         """Load what the engine has added to this executor, for tasks of a cluster."""
         return importlib.import_module(self.extension_name)
+
+    def task_session(self) -> str:
+        """Return the id of the session that the call is of."""
+        if self.task is None:
+            return self.session_id
+        return self.extension().session_of(self.task[1])
+
+    def new_id(self, name: str) -> str:
+        """Return an id for a value that a sub-task will make."""
+        if self.task is None:
+            return f"{self.session_id}-{os.urandom(8).hex()}"
+        return self.extension().declare(*self.task, name)
+
+    def failure(self, message: str) -> Failure:
+        """Return what the call that runs has done wrong, as its outcome."""
+        site = self.step.site if isinstance(self.step.site, str) else self.step.site[self.index]
+        return Failure("error", message, self.step.name, site, self.element, self.worker)
 
     def begin(self, step: Any, index: int, attempt: int) -> None:
         """Note that a call begins."""

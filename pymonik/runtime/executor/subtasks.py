@@ -7,7 +7,6 @@ an error that says what to do instead.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -81,9 +80,7 @@ class Subtasks(Recorder, Scope):
     @property
     def session_id(self) -> str:
         """The id of the session that the running task is of."""
-        if running.STATE.task is None:
-            return str(running.STATE.session_id)
-        return running.STATE.extension().session_of(running.STATE.task[1])
+        return running.STATE.task_session()
 
     def result_id(self, handle: ResultHandle[Any]) -> str:
         """Hand out an id for the value of a sub-task, which holds when the value has come.
@@ -99,7 +96,7 @@ class Subtasks(Recorder, Scope):
             )
         node.ids = node.ids or {}
         if index not in node.ids:
-            node.ids[index] = self._new_id(node.spec.name)
+            node.ids[index] = running.STATE.new_id(node.spec.name)
         return str(node.ids[index])
 
     def of_result(self, owner: Any, result_id: str, session_id: str) -> NoReturn:
@@ -114,11 +111,6 @@ class Subtasks(Recorder, Scope):
             made = self.builtin_call(self, identity, (put.content,))
             self._made[id(put)] = (put, made._node)
         return self._made[id(put)][1]
-
-    def _new_id(self, name: str) -> str:
-        if running.STATE.task is None:
-            return f"{running.STATE.session_id}-{os.urandom(8).hex()}"
-        return running.STATE.extension().declare(*running.STATE.task, name)
 
     def number(self) -> None:
         """Return calls their places: below that of the call that has recorded them."""
@@ -171,7 +163,7 @@ class Subtasks(Recorder, Scope):
         if delegated is not None:
             if value is not None and value is not delegated:
                 self.drop_call()
-                return self._failure(
+                return running.STATE.failure(
                     "it called another task with delegate=True and returned a "
                     "value of its own: return the handle, or nothing"
                 )
@@ -186,12 +178,6 @@ class Subtasks(Recorder, Scope):
             return handle._node.content
         self.diverted = handle
         return None
-
-    def _failure(self, message: str) -> Any:
-        step = running.STATE.step
-        state = running.STATE
-        site = step.site if isinstance(step.site, str) else step.site[state.index]
-        return Failure("error", message, step.name, site, state.element, state.worker)
 
     def _handle_of(self, value: Any) -> ResultHandle[Any] | None:
         if type(value) is ResultHandle:

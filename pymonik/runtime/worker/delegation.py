@@ -13,9 +13,8 @@ from typing import Any
 
 from pymonik.environment.value import Environment
 from pymonik.plan.dispatch import dispatch
-from pymonik.plan.fan_in import FanIn, Hole
+from pymonik.plan.fan_in import FanIn, Hole, Partial
 from pymonik.plan.make_requests import SubmissionContext, payload_object, sending
-from pymonik.plan.partial import Partial
 from pymonik.plan.requests import ClusterObject, Placement, Submit, TaskSubmission
 from pymonik.plan.stored_objects import StoredObjects
 from pymonik.plan.unit import Unit
