@@ -27,7 +27,8 @@ class Outputs:
     `columns[o]` are the records of stored step `o`; `errors` the failures of values that nobody
     asked for, so that they are never lost; `missing` counts elements that have not ended;
     `renounced` are the calls that were cancelled, by the places of their values; `unwanted` the
-    places that no call claims any more; `loose` those that use nothing of the stored step before.
+    places that no call claims any more; `loose` those that use nothing of the stored step before;
+    `told` says whether there is a record that a user may have seen before it was reported.
     """
 
     __slots__ = (
@@ -40,6 +41,7 @@ class Outputs:
         "n",
         "plain",
         "renounced",
+        "told",
         "unwanted",
     )
 
@@ -54,6 +56,7 @@ class Outputs:
         self.unwanted: set[tuple[int, int]] = set()
         self.loose: Collection[tuple[int, int]] = ()
         self.callbacks: list[tuple[int, int, Callback]] = []
+        self.told = False
 
     def demand(self, columns: Sequence[Sequence[Any]]) -> None:
         """Raise WireError unless there is a record for each value, and for nothing else."""
@@ -64,10 +67,16 @@ class Outputs:
             )
 
     def fill(self, start: int, columns: Sequence[Sequence[Any]]) -> list[Callback]:
-        """Take the records of elements from `start` on; return the callbacks that are now due."""
-        count = 0
-        for output, records in enumerate(columns):
-            count = len(records)
+        """Take the records of elements from `start` on; return the callbacks that are now due.
+
+        One that was told before it was reported stays: its executor may have died meanwhile, and
+        what another reports is of a second try.
+        """
+        for output, given in enumerate(columns):
+            records, count = given, len(given)
+            if self.told:
+                present = self.columns[output][start : start + count]
+                records = [new if old is PENDING else old for new, old in zip(given, present)]
             if self.plain[output] and not IMMEDIATE.issuperset(map(type, records)):
                 self.plain[output] = False
             if count == self.n:
@@ -94,6 +103,7 @@ class Outputs:
             new if old is PENDING else old for new, old in zip(records[first:], present[first:])
         ]
         self.plain[output] &= IMMEDIATE.issuperset(map(type, fresh))
+        self.told = True
         column[position + first : position + len(present)] = fresh
 
     def settle(self, count: int) -> None:

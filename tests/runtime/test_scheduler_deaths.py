@@ -252,3 +252,17 @@ def test_the_log_of_a_call_that_has_ended_is_forgotten() -> None:
     machine.tell(JournalRead(0, a.number, 0, [1], (), struct.pack("<qq", 0, 0)))
     machine.die(0, a, 1)
     assert next(iter(machine.state.ready)).attempts_before == ({(1, 0): 1}, {}, {})
+
+
+def test_a_failure_that_was_told_is_the_one_though_its_call_fails_again() -> None:
+    machine = Machine(1)
+    a = unit("a", 2, max_retries=1)
+    machine.add(a)
+    seen, again = failure("a", "raised"), failure("a", "raised")
+    machine.tell(JournalSeen(0, a.number, 0, [seen], []))
+    machine.tell(ExecutorLost(0, None, "signal 9"))  # and its journal cannot be read
+    machine.start(1)
+    machine.report(1, a, 0, 2, columns=[[again, 7]])
+    assert a.outputs.columns == [[seen, 7]]
+    machine.state.failures.handle([seen.mark])
+    assert machine.state.failures.unhandled() == []

@@ -111,8 +111,9 @@ class SchedulerState:
             self.failures.note(errors)
             outputs.errors += errors
         due = outputs.fill(start, columns)
-        for is_plain, records in zip(outputs.plain, columns):
-            if not is_plain:
+        for output, is_plain in enumerate(outputs.plain):
+            if not is_plain:  # of what it has now: a failure that was told before is still that one
+                records = outputs.columns[output][start : start + len(columns[output])]
                 self.failures.note([r for r in records if type(r) is Failure and not r.path])
         if due:
             self.call_back(due)
