@@ -6,6 +6,7 @@ descriptor. Methods that the object lacks answer UNIMPLEMENTED, as on a real ser
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -117,7 +118,10 @@ class Interceptor:
                     return
             for after in silences:
                 if sent >= after:
-                    deque(answers, maxlen=0)  # ends with the call, or with the server
+                    if method == "GetEvents":
+                        deque(answers, maxlen=0)  # ends with the call, or with the server
+                    else:
+                        _wait_for_the_end(context)
                     return
             answer = next(answers, None)
             if answer is None:
@@ -126,6 +130,13 @@ class Interceptor:
             self.counters.add(method, Count(response_bytes=len(raw)))
             yield raw
             sent += 1
+
+
+def _wait_for_the_end(context: Any) -> None:
+    """Wait until the caller gives up, or the server stops."""
+    over = threading.Event()
+    if context.add_callback(over.set):
+        over.wait()
 
 
 def abort(context: Any, code: str, reason: str) -> NoReturn:

@@ -13,7 +13,7 @@ from armonik.protogen.client.sessions_service_pb2_grpc import SessionsStub
 from armonik.protogen.common.session_status_pb2 import SessionStatus
 from armonik.protogen.common.sessions_common_pb2 import GetSessionRequest
 
-from pymonik.emulator import Emulator
+from pymonik.emulator import Emulator, SilentStream
 from tests.conftest import PATIENCE, script_environment
 
 PROGRAM = """
@@ -66,6 +66,21 @@ def test_a_client_without_a_block_ends_its_session(
     assert status in ("CANCELLED", "CLOSED")
     assert done.returncode == {"exit": 3, "error": 1, "interrupt": -2}.get(body, 0)
     assert ("Traceback" in done.stderr) == (body in ("error", "interrupt"))
+
+
+@pytest.mark.thorough
+def test_no_exit_waits_for_a_value_that_is_on_its_way(cluster: Emulator, tmp_path: Path) -> None:
+    cluster.faults.add("DownloadResultData", SilentStream(), times=9)
+    fetching = "client.parts.engine.backend._tracker.fetcher.is_fetching"
+    body = f"""
+handle = twice.invoke(2)
+handle.add_done_callback(print)
+client.flush()
+while not {fetching}: time.sleep(0.01)
+"""
+    status, _, done = status_after(cluster, tmp_path, body)
+    assert status in ("CANCELLED", "CLOSED")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_detached_client_leaves_its_session_to_go_on(cluster: Emulator, tmp_path: Path) -> None:

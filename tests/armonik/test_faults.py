@@ -13,6 +13,7 @@ import pytest
 
 from pymonik import Pymonik, task
 from pymonik.backend.armonik import opening, rpc
+from pymonik.backend.armonik.stalls import StallGuard
 from pymonik.emulator import (
     CutStream,
     Delay,
@@ -21,6 +22,7 @@ from pymonik.emulator import (
     Emulator,
     FailUpload,
     KillWorker,
+    SilentStream,
     SlowUpload,
 )
 from pymonik.errors import BackendError, ClusterError, ClusterUnreachable, ExecutorDied
@@ -134,6 +136,20 @@ def test_a_download_that_ends_early_is_not_taken_for_the_value(
     cluster.faults.add("DownloadResultData", CutStream(after=1))
     with connect():
         assert task(bytes).invoke(5 << 20).get() == bytes(5 << 20)
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_download_on_which_nothing_comes_any_more_is_cut_and_repeated(
+    cluster: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    limits, answers = iter([0.1]), StallGuard.answers
+    monkeypatch.setattr(
+        StallGuard, "answers", lambda self, call, long: answers(self, call, next(limits, long))
+    )
+    cluster.faults.add("DownloadResultData", SilentStream(after=after))
+    with connect():
+        assert task(bytes).invoke(3 << 20).get(timeout=60) == bytes(3 << 20)
+        assert cluster.counters["DownloadResultData"].requests == 2
 
 
 @pytest.mark.parametrize("at", [1, 2, 5])

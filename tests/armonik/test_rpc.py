@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any
 
 import grpc
 import pytest
+from armonik.protogen.common.results_common_pb2 import DownloadResultDataResponse
 
+from pymonik.backend.armonik import rpc
+from pymonik.backend.armonik.download import Downloader
 from pymonik.backend.armonik.opening import Opening
 from pymonik.backend.armonik.rpc import RpcClient
-from pymonik.errors import ClusterError
+from pymonik.backend.armonik.stalls import Stalled, StallGuard
+from pymonik.errors import ClusterError, ClusterUnreachable
 
 
 class Refusal(grpc.RpcError):  # type: ignore[misc]
@@ -75,3 +80,75 @@ def test_a_request_is_hopeless_where_the_server_answers_others(
         client.once(Method("SubmitTasks", grpc.StatusCode.UNKNOWN), None)
     client.breaker.failures += fails_since
     assert client.is_hopeless(caught.value, before) is is_hopeless
+
+
+class Download:
+    """A method of a stub whose streams break, each after some chunks."""
+
+    _method = "/service/DownloadResultData"
+
+    def __init__(self, *chunks: int) -> None:
+        self.left = list(chunks)
+
+    def __call__(self, request: Any) -> Any:
+        for _ in range(self.left.pop(0)):
+            yield DownloadResultDataResponse(data_chunk=b"chunk")
+        if self.left:
+            raise Refusal(grpc.StatusCode.UNAVAILABLE)
+
+
+class Results:
+    """A stub of downloads."""
+
+    def __init__(self, download: Download) -> None:
+        self.DownloadResultData = download
+
+
+def test_patience_begins_anew_as_long_as_each_download_brings_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rpc, "pauses", lambda patience: iter((0.0, None)))
+    download = Download(1, 2, 3, 4)
+    found = Downloader(RpcClient("nowhere"), Results(download), lambda id: None).download("id")
+    assert found == 4 * b"chunk"
+    download = Download(1, 2, 2, 2, 2)
+    with pytest.raises(ClusterUnreachable):
+        Downloader(RpcClient("nowhere"), Results(download), lambda id: None).download("id")
+    assert download.left == [2, 2]
+
+
+class Silence:
+    """A stream that says nothing until it is cancelled."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = iter(answers)
+        self.over = threading.Event()
+
+    def __iter__(self) -> Any:
+        yield from self.answers
+        assert self.over.wait(60)
+        raise Refusal(grpc.StatusCode.CANCELLED)
+
+    def cancel(self) -> None:
+        self.over.set()
+
+
+def test_streams_that_stall_are_cut_and_the_thread_that_watches_them_ends() -> None:
+    guard = StallGuard(threading.Event())
+    for _ in range(2):
+        heard: list[str] = []
+        with pytest.raises(Stalled, match=r"0\.01") as caught:
+            heard.extend(guard.answers(Silence("a", "b"), 0.01))
+        assert caught.value.details() == "nothing came for 0.01 s"
+        assert heard == ["a", "b"]
+        thread = guard._thread
+        if thread is not None:  # it ends by itself, having nothing to watch
+            thread.join(60)
+        assert guard._thread is None
+
+
+def test_a_stream_that_fails_by_itself_keeps_its_error() -> None:
+    stream = Silence()
+    stream.cancel()
+    with pytest.raises(Refusal):
+        list(StallGuard(threading.Event()).answers(stream, 60))

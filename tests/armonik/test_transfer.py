@@ -101,7 +101,10 @@ def test_no_more_than_a_window_of_bytes_is_read_ahead(
         for i in range(2):
             values[i].get()
         fetcher = client.parts.engine.backend._tracker.fetcher  # type: ignore[union-attr]
-        fetcher._pool.shutdown()  # what is under way ends; nothing new begins
+        meeting = threading.Barrier(fetch.THREADS + 1)  # what is under way ends before it
+        for _ in range(fetch.THREADS):
+            fetcher._pool.submit(meeting.wait, 60)
+        meeting.wait(60)
         # Two were read; beyond the window there are those that threads had begun already.
         assert 2 < downloads(cluster) <= 1 + 2 + 4 + fetch.THREADS
 

@@ -37,8 +37,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
 _ASK_ROW = 0.1
 # How often bytes that are no envelope are read before that is believed.
 _DOWNLOADS = 3
-# How much data a first download may be: after its deadline the next one gets four times as long.
-_USUAL_SIZE = 64 << 20
 
 
 def late(seconds: float | None = None) -> Iterator[float]:
@@ -89,17 +87,21 @@ class Downloader:
             raise StaleError(f"the cluster has {fate} it (result {id})")
 
     def download(self, id: str) -> bytearray:
-        """Return the data of a result."""
-        size = _USUAL_SIZE
-        patience = settings().patience
-        pauses = self._rpc.pauses(patience)
-        end = time.monotonic() + patience
+        """Return the data of a result.
+
+        Patience begins anew after a download that has brought more than all before it.
+        """
+        patience, most = settings().patience, 0
+        pauses, end = self._rpc.pauses(patience), time.monotonic() + patience
         while True:
+            data = bytearray()
             try:
-                return self._rpc.stream(
-                    self._results.DownloadResultData, self._request(id), size, end
-                )
+                self._rpc.gather(data, self._results.DownloadResultData, self._request(id), end)
+                return data
             except ClusterError as error:
+                if len(data) > most:
+                    most = len(data)
+                    pauses, end = self._rpc.pauses(patience), time.monotonic() + patience
                 if is_fault(error) and time.monotonic() < end:
                     continue  # the breaker makes the pause
                 pause = next(pauses) if is_transient(error) else None
@@ -107,7 +109,6 @@ class Downloader:
                     raise self._rpc.given_up(error, patience) from None
                 if self._rpc.closing.wait(pause):
                     raise
-                size *= 4
 
     def _request(self, id: str) -> Any:
         kind = results_common_pb2.DownloadResultDataRequest

@@ -12,11 +12,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from pymonik.backend.armonik.large_values import AHEAD_BYTES, AHEAD_UNITS, LargeValues, Value
 from pymonik.errors import ClusterError
+from pymonik.system.daemon_pool import DaemonPool
 from pymonik.values.location import Wanted
 from pymonik.values.outputs import Outputs
 
@@ -70,7 +70,7 @@ class Fetcher:
         self._reads_on = False
         # Bytes of packs that are here, or on their way, ahead of the front, by their numbers.
         self._ahead: dict[int, int] = {}
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: DaemonPool | None = None
 
     def expect(self, outputs: Outputs, place: Place) -> None:
         """Take note of a unit that was sent."""
@@ -150,8 +150,9 @@ class Fetcher:
 
     def _work(self, function: Callable[..., None], *args: object) -> None:
         if self._pool is None:
-            # Made by the first fetch: programs that only submit have no threads for it.
-            self._pool = ThreadPoolExecutor(THREADS, "pymonik-fetch")
+            # Made by the first fetch: programs that only submit have no threads for it. Daemons:
+            # after Ctrl-C nobody waits for what is under way.
+            self._pool = DaemonPool(THREADS, "pymonik-fetch")
         try:
             self._pool.submit(self._explained, function, *args)
         except RuntimeError as error:  # no thread can be started, or the interpreter ends
@@ -163,7 +164,7 @@ class Fetcher:
         """Run it; an unforeseen error is raised in those that wait, who else would for ever."""
         try:
             function(*args)
-        except Exception as error:
+        except BaseException as error:
             logger.exception("fetching a value failed")
             problem = ClusterError(f"a value could not be fetched: {error!r}")
             problem.__cause__ = error

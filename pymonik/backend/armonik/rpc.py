@@ -25,6 +25,7 @@ from pymonik.backend.armonik.refusals import (
     is_transient,
     name_of,
 )
+from pymonik.backend.armonik.stalls import StallGuard
 from pymonik.errors import ClusterError, ClusterUnreachable
 from pymonik.settings import settings
 
@@ -54,6 +55,7 @@ class RpcClient:
         self.endpoint = endpoint
         # Set once, by the thread that lets go of the session; ends all pauses of all others.
         self.closing = threading.Event()
+        self._stalls = StallGuard(self.closing)
         self.breaker = Breaker()
         # A request that only reads: tells a server that is ill from one that a request makes fail.
         self.probe: Callable[[float], object] = lambda patience: None
@@ -75,13 +77,13 @@ class RpcClient:
         with self._asking(method, end):
             return self._whole(method, method(request, timeout=deadline or deadline_of()))
 
-    def stream(self, method: Any, request: Any, size: int, end: float) -> bytearray:
-        """Call once, and gather the data that come; size: how much these are at most."""
-        data = bytearray()
-        with self._asking(method, end, size):
-            for answer in method(request, timeout=deadline_of(size)):
+    def gather(self, data: bytearray, method: Any, request: Any, end: float) -> None:
+        """Call once, and add the data that come: it takes as long as any come."""
+        with self._asking(method, end) as number:
+            call = method(request)
+            for answer in self._stalls.answers(call, deadline_of()):
                 data += answer.data_chunk
-        return data
+                self._under_way[number] = name_of(method), time.monotonic() + QUIET
 
     def read(self, method: Any, request: Any, patience: float | None = None) -> Any:
         """Call, and call again while the trouble may pass: for what only reads."""
@@ -185,15 +187,15 @@ class RpcClient:
         return is_fault(error) and self.breaker.failures <= before + 1
 
     @contextmanager
-    def _asking(self, method: Any, end: float | None, size: int = 0) -> Iterator[None]:
-        """Wait for a turn to ask, and note what comes of it."""
+    def _asking(self, method: Any, end: float | None, size: int = 0) -> Iterator[int]:
+        """Wait for a turn to ask, and note what comes of it; yield its number in `_under_way`."""
         end = time.monotonic() + settings().patience if end is None else end
         if not self.breaker.enter(end, self.closing.is_set):
             raise self._not_tried(method)
         number = next(self._numbers)
         self._under_way[number] = name_of(method), time.monotonic() + QUIET + size / _USUAL
         try:
-            yield
+            yield number
         except grpc.RpcError as error:
             explained = self.explain(method, error)
             self.note(explained)

@@ -1,0 +1,70 @@
+"""A pool of threads for which no exit of the program waits, as it does for a ThreadPoolExecutor's.
+
+Enters: functions, from any thread. Leaves: calls of these, several at once. Threads start as there
+is work for them, and end when the pool is collected.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from pymonik.system.safe_logging import safe_logger
+
+logger = safe_logger("pymonik")
+
+_Call = tuple[Callable[..., object], tuple[Any, ...]]
+
+
+class DaemonPool:
+    """Runs functions on a few threads."""
+
+    def __init__(self, threads: int, name: str) -> None:
+        """Start at most so many threads."""
+        self._most = threads
+        self._name = name
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        # Released by each thread that has nothing to do.
+        self._idle = threading.Semaphore(0)
+        # Guards the start of threads.
+        self._lock = threading.Lock()
+        self._count = 0
+        weakref.finalize(self, _dismiss, self._calls, threads)
+
+    def submit(self, function: Callable[..., object], *args: Any) -> None:
+        """Run a function soon; raise RuntimeError when there is no thread, and none can start."""
+        with self._lock:
+            if not self._idle.acquire(blocking=False) and self._count < self._most:
+                args_of_run = self._calls, self._idle
+                thread = threading.Thread(
+                    target=_run, args=args_of_run, name=self._name, daemon=True
+                )
+                try:
+                    thread.start()
+                    self._count += 1
+                except RuntimeError:
+                    if not self._count:
+                        raise
+            self._calls.put((function, args))
+
+
+def _run(calls: queue.SimpleQueue[_Call | None], idle: threading.Semaphore) -> None:
+    while True:
+        call = calls.get()
+        if call is None:
+            return
+        function, args = call
+        try:
+            function(*args)
+        except BaseException:  # others wait to be called
+            logger.exception("a function of a pool failed")
+        del call, function, args  # they may hold the last of the pool
+        idle.release()
+
+
+def _dismiss(calls: queue.SimpleQueue[_Call | None], threads: int) -> None:
+    for _ in range(threads):
+        calls.put(None)
