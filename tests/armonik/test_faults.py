@@ -221,6 +221,24 @@ def test_a_control_plane_that_goes_away_does_not_leave_anybody_waiting(
         ]
 
 
+def test_after_an_outage_nothing_more_is_sent_or_asked(cluster: Emulator, connect: Connect) -> None:
+    outage = ClusterUnreachable("nothing answers")
+    outage.is_outage = True
+
+    def work() -> None:
+        with connect() as client:
+            assert inc.invoke(1).get() == 2
+            client.parts.engine.backend._tracker.break_down(outage)  # type: ignore[union-attr]
+            cluster.counters.reset()
+            with pytest.raises(ClusterUnreachable):
+                inc.invoke(2).get()
+
+    with pytest.raises(ClusterUnreachable, match="nothing answers"):
+        work()
+    asked = "CreateResultsMetaData", "CreateResults", "SubmitTasks", "CountTasksByStatus"
+    assert [cluster.counters[method].requests for method in asked] == [0, 0, 0, 0]
+
+
 @pytest.mark.usefixtures("impatient")
 def test_who_awaits_or_asked_to_be_called_hears_of_a_control_plane_that_has_gone(
     gate: Gate,

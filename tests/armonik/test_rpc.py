@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import Any
 
 import grpc
@@ -80,6 +81,27 @@ def test_a_request_is_hopeless_where_the_server_answers_others(
         client.once(Method("SubmitTasks", grpc.StatusCode.UNKNOWN), None)
     client.breaker.failures += fails_since
     assert client.is_hopeless(caught.value, before) is is_hopeless
+
+
+def test_patience_begins_at_the_first_try_and_lasts_for_two() -> None:
+    assert list(rpc.pauses(0.0)) == [None]
+    pauses = rpc.pauses(0.001)
+    time.sleep(0.01)  # the first try takes longer
+    assert [pause is None for pause in pauses] == [False, True]
+
+
+def test_who_answers_no_search_for_a_session_is_not_asked_for_another(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Lost:
+        CreateSession = Method("CreateSession", grpc.StatusCode.UNAVAILABLE)
+        ListSessions = Method("ListSessions", grpc.StatusCode.DEADLINE_EXCEEDED)
+
+    monkeypatch.setattr(rpc, "pauses", lambda patience: iter((0.0, None)))
+    with caplog.at_level(logging.WARNING), pytest.raises(ClusterUnreachable, match="ListSessions"):
+        Opening(RpcClient("nowhere"), Lost).create(["default"])
+    assert (Lost.CreateSession.calls, Lost.ListSessions.calls) == (1, 2)
+    assert "a session may be left open" in caplog.text
 
 
 class Download:

@@ -14,7 +14,7 @@ from pymonik.backend.armonik.rpc import pauses
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.submit import Sender
 from pymonik.backend.armonik.tracker import SubmissionTracker
-from pymonik.errors import StaleError, WireError
+from pymonik.errors import ClusterError, StaleError, WireError
 from pymonik.humanize import counted
 from pymonik.plan.plan import Plan
 from pymonik.plan.requests import FAILURES, LOGS
@@ -63,6 +63,9 @@ class SubtaskDrain:
         """Wait for sub-tasks, and fetch failures of values that were not asked for."""
         if not self._tracker.sent or self.is_over or self._is_left:
             return
+        problem = self._tracker.problem
+        if isinstance(problem, ClusterError) and problem.is_outage:
+            raise problem  # nothing answers: nor would it say what is left
         tell = time.monotonic() + _SILENCE
         for pause in pauses(float("inf")):
             left, counts = self._session.unfinished()

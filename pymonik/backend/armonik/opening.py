@@ -25,6 +25,7 @@ logger = logging.getLogger("pymonik.armonik")
 
 # Seconds for which sessions that nobody uses are looked for.
 _SEARCH = 2.0
+_MAY_BE_OPEN = "a session may be left open, since an answer was lost: %s"
 
 
 class Opening:
@@ -64,13 +65,21 @@ class Opening:
                 if not is_ambiguous(error):
                     raise
                 self._is_ambiguous = True
-                sessions = self._tagged(FIRST)
+                sessions = self._after_a_lost_answer()
                 if sessions:
                     return sessions[0]
                 is_hopeless = self._rpc.is_hopeless(error, failures)
                 if is_hopeless or pause is None or self._rpc.closing.wait(pause):
                     raise
         raise AssertionError("the last pause is None")
+
+    def _after_a_lost_answer(self) -> list[str]:
+        try:
+            return self._tagged(FIRST)
+        except ClusterError as error:
+            self._is_ambiguous = False  # who does not answer this answers no later search either
+            logger.warning(_MAY_BE_OPEN, error)
+            raise
 
     def drop_others(self, ours: str) -> None:
         """Cancel sessions of the tag that are not ours: an answer was lost, or came too late."""
@@ -85,7 +94,7 @@ class Opening:
         except StaleError:  # it has ended meanwhile
             pass
         except ClusterError as error:
-            logger.warning("a session may be left open, since an answer was lost: %s", error)
+            logger.warning(_MAY_BE_OPEN, error)
 
     def _tagged(self, patience: float) -> list[str]:
         """Return the ids of sessions that were created with the tag, and run."""

@@ -255,8 +255,11 @@ class RpcClient:
 
     def pauses(self, patience: float) -> Iterator[float | None]:
         """Return pauses between tries; once, log what is being waited for."""
+        return self._told(pauses(patience), patience)
+
+    def _told(self, pauses: Iterator[float | None], patience: float) -> Iterator[float | None]:
         silence = SILENCE if patience > FIRST else _FIRST_SILENCE
-        for pause in pauses(patience):
+        for pause in pauses:
             if (pause or 0) > silence and not self._is_silent:
                 self._is_silent = True
                 text = "control plane %s does not answer: asking again, for up to %g s"
@@ -272,12 +275,19 @@ def deadline_of(size: int = 0, patience: float | None = None) -> float:
 
 
 def pauses(patience: float) -> Iterator[float | None]:
-    """Return pauses between tries, longer and longer, and None for the last try."""
-    end = time.monotonic() + patience
+    """Return pauses between tries, longer and longer, and None for the last try.
+
+    Patience begins now. With any there are two tries, however long the first one takes.
+    """
+    return _until(time.monotonic() + patience, is_once=patience <= 0)
+
+
+def _until(end: float, is_once: bool) -> Iterator[float | None]:
     # Seconds: a proxy that reloads answers again at once.
     pause = 0.05
-    while time.monotonic() + pause < end:
+    while not is_once:
         # Spread, so that clients that were cut off together do not come back together.
         yield pause * random.uniform(0.7, 1.3)
         pause = min(2 * pause, _LONGEST_PAUSE)
+        is_once = time.monotonic() + pause >= end
     yield None

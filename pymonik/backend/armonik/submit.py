@@ -93,7 +93,7 @@ class Sender:
         """Send units; a refusal for the sake of an input is cleared up, and the rest sent again."""
         if not units and not tables:
             return
-        self._check_uncancelled()
+        self._check_open()
         self.listen()
         for attempt in range(_REFUSALS + 1):
             outside = self._tracker.open_inputs(units)
@@ -127,15 +127,17 @@ class Sender:
 
     def _expect(self, outputs: Sequence[tuple[Unit, ClusterObject]]) -> None:
         with self._tracker.changed:
-            self._check_uncancelled()
+            self._check_open()
             # Before the request that submits them: an end that is told sooner than its answer has a
             # unit.
             self._tracker.expect(outputs)
         self.listen().expects()
 
-    def _check_uncancelled(self) -> None:
+    def _check_open(self) -> None:
         if self._tracker.is_cancelled:
             raise ClusterError(f"session {self._session.id} was cancelled by this client")
+        if self._tracker.problem is not None:  # every wait for what would be sent ends with it
+            raise self._tracker.problem
 
     def store(self, content: Content, again: bool) -> ClusterObject:
         """Store an object by itself, unless it is stored already; give where it is."""
