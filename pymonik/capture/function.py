@@ -170,7 +170,7 @@ class Code:
         self.whole: Whole | None = None
         for name in modules:
             self._watch_module(name)
-        for watched in reachable(function):
+        for watched in containers.functions if containers is not None else reachable(function):
             self._watch(watched)
 
     @classmethod

@@ -197,6 +197,88 @@ def test_an_object_that_is_called_is_what_it_is_at_the_call(client: Pymonik) -> 
     assert [h.get() for h in (*before, *after)] == [5, 1, 10, 2]
 
 
+FACTOR = 1
+
+
+def by_global(x: int) -> int:
+    return FACTOR * x
+
+
+def by_attribute(x: int) -> int:
+    return int(getattr(by_attribute, "factor", 1)) * x
+
+
+def by_default(x: int, factor: int = 1) -> int:
+    return factor * x
+
+
+class Dispatcher:
+    """Calls the functions that it holds."""
+
+    def __init__(self, *functions: Callable[[int], int]) -> None:
+        self.functions = {function.__name__: function for function in functions}
+
+    def call(self, name: str, x: int) -> int:
+        return self.functions[name](x)
+
+
+# Functions stand in a container, under their names, or as keys: nothing names them in the code.
+TABLE = {"global": by_global, "attribute": by_attribute, "default": by_default}
+PARTIALS = [functools.partial(function) for function in TABLE.values()]
+KEYS = dict.fromkeys(TABLE.values(), 0)
+DISPATCHER = Dispatcher(*TABLE.values())
+
+HOLDERS: dict[str, Callable[[], list[int]]] = {
+    "by name": lambda: [by_global(5), by_attribute(5), by_default(5)],
+    "values of a dict": lambda: [TABLE[name](5) for name in TABLE],
+    "keys of a dict": lambda: [function(5) for function in KEYS],
+    "partials in a list": lambda: [function(5) for function in PARTIALS],
+    "attributes": lambda: [DISPATCHER.call(f"by_{name}", 5) for name in TABLE],
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_functions_are_what_they_are_at_the_call_wherever_they_are_held(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch, holder: str
+) -> None:
+    held = Task(HOLDERS[holder], func_name="held")
+    before = held.invoke()
+    assert held.invoke().get() == [5, 5, 5]
+    monkeypatch.setitem(globals(), "FACTOR", 2)
+    monkeypatch.setattr(by_attribute, "factor", 3, raising=False)
+    monkeypatch.setattr(by_default, "__defaults__", (4,))
+    assert (held.invoke().get(), before.get()) == ([10, 15, 20], [5, 5, 5])
+    by_attribute.factor = 6  # type: ignore[attr-defined]
+    assert held.invoke().get() == [10, 30, 20]
+
+
+def test_tasks_and_partials_may_stand_in_containers_that_they_see(client: Pymonik) -> None:
+    held: list[Any] = []
+
+    @task
+    def count() -> int:
+        return len(held)
+
+    held += [count, functools.partial(max, held), functools.partial(count)]
+    assert count.invoke().get() == 3
+
+
+def test_attributes_of_functions_that_methods_call_are_what_they_are_at_the_call(
+    client: Pymonik,
+) -> None:
+    def factor() -> int:
+        return getattr(factor, "value", 1)
+
+    class Uses:
+        def call(self) -> int:
+            return factor()
+
+    call = Task(lambda uses: uses.call(), func_name="call")
+    assert call.invoke(Uses()).get() == 1
+    factor.value = 3  # type: ignore[attr-defined]
+    assert call.invoke(Uses()).get() == 3
+
+
 def test_small_arrays_are_looked_at_by_every_call(client: Pymonik) -> None:
     state = np.zeros(100)
 

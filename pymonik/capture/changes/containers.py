@@ -2,7 +2,8 @@
 
 Enters: functions that were captured. Leaves: whether what they see still holds what it held then:
 lists, dicts, sets, objects that are pickled by their attributes, arrays, and what only its pickle
-tells of, such as data frames; in globals, closures and defaults, at any depth. Looked at by every
+tells of, such as data frames; in globals, closures and defaults, at any depth; attributes and
+defaults of functions that they call; and the functions that containers hold. Looked at by every
 call where there is little of it; what is more, and what has to be pickled, by the first call after
 each flush; what is a lot is data, which is passed as an argument.
 """
@@ -20,7 +21,7 @@ from typing import Any
 from pymonik.capture.changes.held_bytes import LIMIT, HeldBytes, is_array, is_opaque, size_of
 from pymonik.capture.class_parts import name_slots
 from pymonik.capture.local_modules import is_local
-from pymonik.capture.reachable import cell_value, global_names
+from pymonik.capture.reachable import cell_value, global_names, reachable
 from pymonik.values.content import IMMEDIATE
 
 # Items that every call looks at, and that the first call after a flush does: 2 us, and 0.3 ms.
@@ -30,7 +31,8 @@ _FEW_BYTES = 1 << 14
 # Objects that are pickled to be compared: a data frame takes 100 us.
 _PICKLED = 50
 # Compared by identity alone.
-_LEAVES = IMMEDIATE | {types.ModuleType, types.FunctionType, types.BuiltinFunctionType}
+_LEAVES = IMMEDIATE | {types.ModuleType, types.BuiltinFunctionType}
+_of_function = attrgetter("__code__", "__defaults__", "__kwdefaults__")
 # What code of a program changes in place, and is looked into; subclasses too.
 _CONTAINERS: tuple[Any, ...] = (OrderedDict, dict, list, tuple, set, frozenset, deque)
 # Methods that hold the object that they are of.
@@ -40,15 +42,25 @@ _REDUCE = ("__reduce__", "__reduce_ex__", "__getstate__")
 
 
 class ContainerWatch:
-    """What containers held: `hold` says whether they hold the same."""
+    """What containers held: `hold` says whether they hold the same.
 
-    __slots__ = ("_few", "_many", "_moment")
+    functions: those that are seen, by way of containers too.
+    """
+
+    __slots__ = ("_bare", "_few", "_many", "_moment", "functions")
 
     def __init__(self, functions: Iterable[types.FunctionType], function: Any) -> None:
         """Look at what functions see; function: the one that was asked for, bound or partial."""
         self._few, self._many = _Snapshot(), _Snapshot()
         self._moment: object = None
-        self._find([*_bound(function), *chain.from_iterable(map(_seen_by, functions))])
+        # Attributes of functions that have none.
+        self._bare: list[dict[str, Any]] = []
+        self.functions = list(functions)
+        self._find([*_bound(function), *chain.from_iterable(map(_seen_by, self.functions))])
+        # Not of the first, which is asked for by way of its task.
+        for space in map(vars, self.functions[1:]):
+            self._few.add(space) if space else self._bare.append(space)
+        self._many.functions += self.functions[1:]
         self._few.take()
         self._many.take()
 
@@ -57,7 +69,7 @@ class ContainerWatch:
 
     def hold(self, moment: object) -> bool:
         """Return whether nothing was changed; moment: all is looked at once in each."""
-        if self._few and not self._few.holds():
+        if any(self._bare) or (self._few and not self._few.holds()):
             return False
         if self._many and (moment is None or moment is not self._moment):
             self._moment = moment
@@ -65,7 +77,7 @@ class ContainerWatch:
         return True
 
     def _find(self, open_ones: list[Any]) -> None:
-        met: set[int] = set()
+        met = set(map(id, self.functions))
         count = held = pickled = 0
         while open_ones:
             obj = open_ones.pop()
@@ -73,6 +85,9 @@ class ContainerWatch:
             if kind in _LEAVES or id(obj) in met:
                 continue
             met.add(id(obj))
+            if _is_called(kind):
+                open_ones += self._follow(obj, met)
+                continue
             if issubclass(kind, type):
                 self._few.add_class(obj)
                 continue
@@ -91,14 +106,29 @@ class ContainerWatch:
                     return
                 if not isinstance(part, (tuple, frozenset)):
                     (self._few if count <= _FEW else self._many).add(part)
-                items = dict.values(part) if isinstance(part, dict) else part
+                items = _items(part) if isinstance(part, dict) else part
                 open_ones += [item for item in items if type(item) not in _LEAVES]
+
+    def _follow(self, obj: Any, met: set[int]) -> list[Any]:
+        """Take the functions that a container holds: their code is called by way of it."""
+        if type(obj) is types.FunctionType and not _goes_along(obj):
+            return []
+        found = [
+            one for one in reachable(obj) if _goes_along(one) and (one is obj or id(one) not in met)
+        ]
+        met.update(map(id, found))
+        self.functions += found
+        held = _bound(obj) if type(obj) is not types.FunctionType else []
+        return [*held, *chain.from_iterable(map(_seen_by, found))]
 
 
 class _Snapshot:
     """Containers that are looked at together: in two loops in C."""
 
     def __init__(self) -> None:
+        # Functions, and what can be set of them.
+        self.functions: list[types.FunctionType] = []
+        self._parts: list[Any] = []
         # The containers, and the values of those that are dicts, by views that stay true.
         self._views: list[Any] = []
         self._lengths: list[int] = []
@@ -106,7 +136,7 @@ class _Snapshot:
         self.held = HeldBytes()
 
     def __bool__(self) -> bool:
-        return bool(self._views or self.held)
+        return bool(self._views or self.functions or self.held)
 
     def add(self, container: Any) -> None:
         """Take one more container."""
@@ -122,8 +152,12 @@ class _Snapshot:
 
     def take(self) -> None:
         """Remember what they hold: kept, so that nothing else can come to have its identity."""
+        self._parts = list(self._look_at_functions())
         self._lengths = list(map(len, self._views))
         self._seen = list(chain.from_iterable(self._views))
+
+    def _look_at_functions(self) -> Iterator[Any]:
+        return chain.from_iterable(map(_of_function, self.functions))
 
     def holds(self) -> bool:
         """Return whether they hold the same."""
@@ -131,6 +165,9 @@ class _Snapshot:
             return (
                 list(map(len, self._views)) == self._lengths
                 and all(map(is_, chain.from_iterable(self._views), self._seen))
+                and all(
+                    map(is_, chain.from_iterable(map(_of_function, self.functions)), self._parts)
+                )
                 and self.held.hold()
             )
         except (
@@ -152,6 +189,25 @@ class _Slots:
     def __iter__(self) -> Iterator[Any]:
         values = self._get(self._obj)
         return iter(values if self._count > 1 else (values,))
+
+
+def _is_called(kind: Any) -> bool:
+    """Return whether objects of a type hold code of the program."""
+    return (
+        kind in (types.FunctionType, types.MethodType)
+        or issubclass(kind, functools.partial)
+        or vars(kind).get("__pymonik_role__") == "task"
+    )
+
+
+def _goes_along(function: types.FunctionType) -> bool:
+    module = function.__module__
+    return module in (None, "__main__") or is_local(module)
+
+
+def _items(mapping: dict[Any, Any]) -> list[Any]:
+    """Return the values of a dict, and those of its keys that are functions."""
+    return [*dict.values(mapping), *(key for key in mapping if type(key) is types.FunctionType)]
 
 
 def _seen_by(function: types.FunctionType) -> Iterable[Any]:

@@ -35,7 +35,7 @@ Look = Callable[[], Iterable[Any]]
 class ObjectWatch:
     """What an object held: `holds` says whether it holds the same."""
 
-    __slots__ = ("_arrays", "_epoch", "_looks", "_pickled", "_seen")
+    __slots__ = ("_arrays", "_bare", "_epoch", "_looks", "_pickled", "_seen")
 
     def __init__(
         self, obj: Any, travels: Callable[[Any], bool], names: Iterable[str] | None = None
@@ -46,6 +46,7 @@ class ObjectWatch:
         """
         seen = _Found(obj, travels, names)
         self._looks, self._arrays, self._pickled = seen.looks(), seen.arrays, seen.pickled
+        self._bare = seen.bare
         self._epoch = EPOCH.token
         # What was seen is kept, so that nothing else can come to have its identity.
         self._seen = list(self._look())
@@ -58,6 +59,8 @@ class ObjectWatch:
         """Return whether nothing was changed since."""
         try:
             if not all(map(is_, self._look(), self._seen)) or not self._arrays.hold():
+                return False
+            if any(self._bare):
                 return False
             if self._epoch is EPOCH.token:
                 return True
@@ -78,6 +81,8 @@ class _Found:
         self.top, self.travels = top, travels
         self.met: set[int] = set()
         self.functions: list[Any] = []
+        # Attributes of functions that have none.
+        self.bare: list[dict[str, Any]] = []
         self.cells: list[Any] = []
         self.dicts: list[dict[Any, Any]] = []
         self.others: list[Iterable[Any]] = []
@@ -150,13 +155,15 @@ class _Found:
         from pymonik.capture.reachable import global_names
 
         self.functions.append(function)
+        own = vars(function)
+        (self.dicts if own else self.bare).append(own)
         space, names = function.__globals__, set(global_names(function.__code__))
         self.globals.setdefault(id(space), (space, set()))[1].update(names)
         cells = [cell for cell in function.__closure__ or () if _is_filled(cell)]
         self.cells += cells
         defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
         seen = [space[name] for name in names if name in space]
-        return [*seen, *map(_in_cell, cells), *defaults]
+        return [*seen, *map(_in_cell, cells), *defaults, *own.values()]
 
     def _items(self, part: Any) -> Iterable[Any]:
         if len(part) > _ITEMS:
