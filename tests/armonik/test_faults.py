@@ -14,6 +14,7 @@ import pytest
 from pymonik import Pymonik, task
 from pymonik.backend.armonik import opening, rpc
 from pymonik.backend.armonik.stalls import StallGuard
+from pymonik.backend.armonik.submit import Sender
 from pymonik.emulator import (
     CutStream,
     Delay,
@@ -219,6 +220,24 @@ def test_a_control_plane_that_goes_away_does_not_leave_anybody_waiting(
             "cancelling what has not ended: 1 unit",
             f"1 unit not cancelled: nothing answers at {emulator.endpoint}",
         ]
+
+
+def test_an_outage_amid_a_submission_is_not_followed_by_questions(
+    cluster: Emulator, connect: Connect, set_settings: Set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rpc, "pauses", lambda patience: iter((0.0, None)))
+    set_settings(patience=rpc.FIRST + 1)
+    cluster.faults.add("SubmitTasks", DropBefore(), times=2)
+    cluster.faults.add("CountTasksByStatus", DropBefore(), times=2)
+    asked: list[Any] = []
+    monkeypatch.setattr(Sender, "_cancel", lambda self, ids: asked.append(ids))
+    client = connect()
+    client.create()
+    with pytest.raises(ClusterUnreachable):
+        inc.invoke(1, pymonik=client).get()
+    assert not asked
+    cluster.faults.clear()
+    client.cancel()
 
 
 def test_after_an_outage_nothing_more_is_sent_or_asked(cluster: Emulator, connect: Connect) -> None:

@@ -259,7 +259,8 @@ class Sender:
             if unit.outputs.missing:
                 self._tracker.lost(unit, failed_columns(unit, cancelled(unit, text)), [])
         self._tracker.stored_objects.forget_unsent()
-        self._cancel(sent)
+        if not (isinstance(error, ClusterError) and error.is_outage):  # else nothing answers
+            self._cancel(sent)
 
     def _cancel(self, ids: Sequence[str]) -> None:
         try:

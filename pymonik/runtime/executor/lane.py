@@ -28,7 +28,7 @@ from pymonik.values.content import IMMEDIATE
 from pymonik.values.outcome import Failure
 from pymonik.wire.journal import ELEMENT, STEP
 from pymonik.wire.program import StepCode
-from pymonik.wire.shared_cells import EMPTY, HELD, OVER, Gang, SharedCells
+from pymonik.wire.shared_cells import AGAIN, EMPTY, HELD, OVER, Gang, SharedCells
 
 if TYPE_CHECKING:
     from pymonik.runtime.executor.step_runner import StepRunner
@@ -60,7 +60,8 @@ def run_lanes(runner: StepRunner, gang: Gang) -> Report:
         return Report(0, 0, nothing, [], last=True)
     with closing(cells):
         is_here = cells.claim(gang.member)
-        if not is_here and (gang.member or cells.stopped):  # others have taken it over
+        # Others have taken it over; or all begin again, elsewhere, and this is no part of theirs.
+        if cells.stopped == AGAIN or (not is_here and (gang.member or cells.stopped)):
             return Report(0, 0, nothing, [], last=True, is_late=True)
         cells.come()
         return _Lanes(runner, gang, cells, is_here).run()
