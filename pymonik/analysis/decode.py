@@ -8,7 +8,6 @@ stand for them. Leaves: a `Source`. Nothing is loaded, and nothing is believed: 
 from __future__ import annotations
 
 import base64
-import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +21,7 @@ from pymonik.graph.ir import Call, External, Graph, Put
 from pymonik.graph.passes import PASSES
 from pymonik.graph.slots import ListOf, Ref, Template
 from pymonik.graph.target import Target
+from pymonik.graph.value_state import ALWAYS
 from pymonik.graph.verify import verify
 from pymonik.humanize import literal
 from pymonik.plan.plan import Source
@@ -134,10 +134,8 @@ class Reader:
         if place is not None:
             plain.number(place, most=None)
         spec = self.specs[plain.number(entry["spec"], most=SLOTS)]
-        node = Call(spec, args, n, site, 0, label, place)
-        if plain.flag(entry["wanted"]):
-            node.liveness = weakref.ref(node)  # as long as the graph is there
-        return node
+        liveness = ALWAYS if plain.flag(entry["wanted"]) else None
+        return Call(liveness, spec, args, n, site, 0, label, place)
 
     def _external(self, entry: dict[str, Any]) -> External:
         """Return a value of another program, which no file holds: it is nowhere, and pending."""

@@ -7,13 +7,13 @@ map of which some elements are known leaves single calls for the rest.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from pymonik.graph.columns import Values
 from pymonik.graph.ir import Call, Element, External, Graph, StandIn, original_of
 from pymonik.graph.slots import Ref
+from pymonik.graph.value_state import Liveness
 from pymonik.graph.verbs import Replacement, same, substitute
 from pymonik.graph.visitors import NodeRun
 from pymonik.values.location import ScatteredLocation
@@ -29,10 +29,6 @@ class KeySource(Protocol):
 
     def find(self, key: str) -> Place | None:
         """Return where the value of a key is, if it is known."""
-
-
-class _Liveness:
-    __slots__ = ("__weakref__",)
 
 
 class SplicedGraph:
@@ -75,8 +71,8 @@ class SplicedGraph:
         cached = [None if key is None else self._known.find(key) for key in keys]
         hits = len(cached) - cached.count(None)
         if not hits:
-            liveness, held = _kept_alive(node)
-            own = node if held is None else self._stand_in(node, node.args, held)
+            liveness = _kept_alive(node)
+            own = node if node() is liveness else self._stand_in(liveness, node, node.args)
             # Of equal calls one stays in the graph: it is the recorded ones that know where it is.
             made = original_of(own)
             self.misses += [(k, (made, i), liveness) for i, k in enumerate(keys) if k is not None]
@@ -89,8 +85,8 @@ class SplicedGraph:
         parts: list[Place] = []
         for index, place in enumerate(cached):
             if place is None:
-                liveness, held = _kept_alive(node)
-                call = Element(node, index, held or node.liveness)
+                liveness = _kept_alive(node)
+                call = Element(liveness, node, index)
                 left.append(call)
                 place = call, 0
                 key = keys[index]
@@ -103,8 +99,8 @@ class SplicedGraph:
         self._spliced.append((original, parts))
         return left
 
-    def _stand_in(self, node: Call, args: tuple[Any, ...], held: Any = None) -> Call:
-        made = self._aliases[original_of(node)] = StandIn(node, node.spec, args, held)
+    def _stand_in(self, liveness: Any, node: Call, args: tuple[Any, ...]) -> Call:
+        made = self._aliases[original_of(node)] = StandIn(liveness, node, node.spec, args)
         return made
 
     def _renamed(self, node: Call) -> Call:
@@ -115,7 +111,7 @@ class SplicedGraph:
             args = tuple([substitute(slot, reused) for slot in node.args])
         else:
             args = tuple([column.replaced(reused, node.n) for column in node.args])
-        return node if same(args, node.args) else self._stand_in(node, args)
+        return node if same(args, node.args) else self._stand_in(node(), node, args)
 
 
 class _Reused(Replacement):
@@ -155,13 +151,7 @@ def is_cached(node: Call) -> bool:
     return node.spec.cache and node.label is None
 
 
-def _kept_alive(node: Call) -> tuple[Any, Any]:
-    """Return what keeps the values of a node wanted: somebody will ask for them.
-
-    With a reference to it where it is another than that of the node, which is gone.
-    """
-    liveness = node.liveness() if node.liveness is not None else None
-    if liveness is not None:
-        return liveness, None
-    liveness = _Liveness()
-    return liveness, weakref.ref(liveness)
+def _kept_alive(node: Call) -> Any:
+    """Return what keeps the values of a node wanted: somebody will ask for them."""
+    liveness = node()
+    return Liveness() if liveness is None else liveness

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.ir import External, NamedValue, Put
+from pymonik.graph.value_state import Liveness
 from pymonik.record.handle import ResultHandle, handle_to
 from pymonik.record.handles import MultiResultHandle
-from pymonik.record.recorder import Liveness
 from pymonik.values.location import Location
 from pymonik.values.outcome import PENDING, Failure
 

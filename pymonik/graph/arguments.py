@@ -12,6 +12,7 @@ from pymonik.graph.columns import Const, Gather, Immediates, Range, Values
 from pymonik.graph.slots import SLOTS, Ref
 from pymonik.graph.verbs import visit
 from pymonik.graph.visitors import ColumnVisitor
+from pymonik.values.content import IMMEDIATE
 
 # What can name an output, or hold what is captured, among arguments of calls and maps.
 ARGUMENTS = SLOTS | {Const, Immediates, Values, Range, Gather}
@@ -27,6 +28,11 @@ def sources_of(arguments: Iterable[Any]) -> dict[int, Any]:
         elif kind in ARGUMENTS:
             argument.add_sources(sources)
     return sources
+
+
+def slots_of(given: Iterable[Any]) -> tuple[Any, ...]:
+    """Return the slot values of numbers, which they are themselves, and of handles."""
+    return tuple([value if type(value) in IMMEDIATE else value._as_slot() for value in given])
 
 
 def visit_arguments(arguments: Iterable[Any], n: int | None, visitor: ColumnVisitor) -> list[Any]:

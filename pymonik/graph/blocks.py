@@ -193,5 +193,5 @@ class _Blocks:
         key = (id(call), index)
         self._scattered[id(call)] = call
         if key not in self._calls:
-            self._calls[key] = Element(call, index, call.liveness)
+            self._calls[key] = Element(call(), call, index)
         return self._calls[key]

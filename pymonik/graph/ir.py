@@ -3,7 +3,7 @@
 Recording appends `Call` calls and maps, and `Put`s (`nodes`); the pass `vectorize` turns them into
 `Map`s, which the later passes and lowering read. `External`s, what other programs make, are used
 and stand in no graph. Nodes are not changed once they are recorded: what is known of their values
-stands beside them (`nodes.ValueState`). A call that is replaced stays, and the graph has an alias.
+stands beside them (`value_state`). A call that is replaced stays, and the graph has an alias.
 
 What the arguments of calls and maps are, slot values and columns, stands in `slots` and `columns`.
 
@@ -198,10 +198,10 @@ def taken(nodes: Iterable[Any], stand_ins: Mapping[Call, Call] | None = None) ->
     nodes = tuple(nodes)
     for node in nodes:
         if type(node) is Call:
-            node.held = None
             for argument in node.args:
                 if type(argument) in ARGUMENTS:
                     argument.release()
+            node.held = None
     if not stand_ins:
         return Graph(nodes, {})
     made = {node: stand_ins[node] for node in nodes if node in stand_ins}

@@ -2,56 +2,47 @@
 
 Enters: what recording captured. Leaves: nodes, which are never written to once they are recorded: a
 pass or a flush that wants another call makes a `StandIn`. What is known of the values of a node
-changes as the program runs, and stands beside it: see `ValueState`. What passes make of calls are
+changes as the program runs, and stands beside it: see `value_state`. What passes make of calls are
 the maps of `ir`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import ref
 
-from pymonik.graph.arguments import sources_of
+from pymonik.graph.arguments import slots_of, sources_of
+from pymonik.graph.value_state import STATE, Liveness, ValueState
 from pymonik.values.location import known_at
 
 if TYPE_CHECKING:
-    from weakref import ref
-
     from pymonik.graph.call_spec import CallSpec
     from pymonik.values.content import Content
     from pymonik.values.location import Location
 
 
-class ValueState:
-    """What a scope knows of the values of a node: no part of the graph, and changed as it runs.
+# Begins a call without `Call.__new__`, which is Python.
+_new: Callable[[type[Call], Any], Call] = ref.__new__
 
-    liveness: while its object lives, somebody can ask for the values. label: the name of a value or
-    of a whole map, or names of elements by their places. ids: those that were handed out for values
-    before they exist, by their places. location, offset: where the values will be found; set by the
-    flush. place: where seeds come from (`values.seeds`), given before a call leaves the recorder.
-    held: the arguments of a call as they were given, until a flush takes it: see `slots`.
 
-    It is a part of the node object, since a call is recorded in about two microseconds. Who writes
-    it stands in `tests/graph/test_written.py`.
+class Call(ValueState, ref[Any]):
+    """A call (`n` is None, `args` are slot values) or a map (`args` are columns), as recorded.
+
+    It *is* a weak reference to its liveness, the handle of a call or the `Liveness` of a map: while
+    that lives, somebody can ask for its values. A reference beside it would be one object more a
+    call, and a pass of the garbage collector visits all of them.
     """
 
-    __slots__ = ("held", "ids", "label", "liveness", "location", "offset", "place")
-    held: tuple[Any, ...] | None
-    liveness: ref[Any] | None
-    label: str | dict[int, str] | None
-    ids: dict[int, str] | None
-    location: Location | None
-    offset: int
-    place: Any
+    __slots__ = (*STATE, "__weakref__", "_args", "lasti", "n", "site", "spec")
 
-
-class Call(ValueState):
-    """A call (`n` is None, `args` are slot values) or a map (`args` are columns), as recorded."""
-
-    __slots__ = ("__weakref__", "args", "lasti", "n", "site", "spec")
+    def __new__(cls, liveness: Any, *_: Any, **__: Any) -> Any:
+        """Begin a call that is wanted while an object lives; None where nobody asks for it."""
+        return ref.__new__(cls, Liveness() if liveness is None else liveness)
 
     def __init__(
         self,
+        liveness: Any,
         spec: CallSpec,
         args: tuple[Any, ...],
         n: int | None,
@@ -59,21 +50,64 @@ class Call(ValueState):
         lasti: int,
         label: str | dict[int, str] | None = None,
         place: Any = None,
-        liveness: ref[Any] | None = None,
     ) -> None:
         self.spec = spec
-        self.args = args
+        self._args = args
         self.n = n
         # A code object and an instruction: the line is worked out only when it is asked for.
         self.site = site
         self.lasti = lasti
         self.label = label
         self.place = place
-        self.liveness = liveness
         self.held = None
         self.ids = None
         self.location = None
         self.offset = 0
+
+    @staticmethod
+    def recorded(
+        liveness: Any,
+        spec: CallSpec,
+        args: tuple[Any, ...] | None,
+        held: tuple[Any, ...] | None,
+        site: Any,
+        lasti: int,
+        label: str | None,
+    ) -> Call:
+        """Return a single call in half the time; args: None where it is made of what is held."""
+        self = _new(Call, liveness)
+        self.spec = spec
+        if args is not None:
+            self._args = args
+        self.n = None
+        self.site = site
+        self.lasti = lasti
+        self.label = label
+        self.place = None
+        self.held = held
+        self.ids = None
+        self.location = None
+        self.offset = 0
+        return self
+
+    # Two calls are two, though one object may keep both of them wanted.
+    __eq__ = object.__eq__
+    __ne__ = object.__ne__
+    __hash__ = object.__hash__
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """What it takes: slot values, or columns of a map.
+
+        Where a call holds its arguments as they were given, they are made when they are asked for.
+        """
+        try:
+            return self._args
+        except AttributeError:
+            held = self.held
+            if held is not None:  # else another thread has made them meanwhile
+                self._args = slots_of(held)
+            return self._args
 
     @property
     def wanted(self) -> bool:
@@ -81,7 +115,7 @@ class Call(ValueState):
 
         Its liveness is held by handles, and by the arguments of calls that no flush has taken yet.
         """
-        return self.is_named or (self.liveness is not None and self.liveness() is not None)
+        return self() is not None or self.is_named
 
     @property
     def is_named(self) -> bool:
@@ -112,15 +146,10 @@ class StandIn(Call):
 
     __slots__ = ("original",)
 
-    def __init__(
-        self,
-        call: Call,
-        spec: CallSpec,
-        args: tuple[Any, ...],
-        liveness: ref[Any] | None = None,
-    ) -> None:
-        held = liveness or call.liveness
-        super().__init__(spec, args, call.n, call.site, call.lasti, call.label, call.place, held)
+    def __init__(self, liveness: Any, call: Call, spec: CallSpec, args: tuple[Any, ...]) -> None:
+        """Make one that is wanted as long as an object lives: `call()` where it is as the call."""
+        site, label, place = call.site, call.label, call.place
+        super().__init__(liveness, spec, args, call.n, site, call.lasti, label, place)
         self.original = original_of(call)
         self.ids = call.ids
 
@@ -131,18 +160,12 @@ class Element(Call):
     __slots__ = ("element",)
 
     def __init__(
-        self,
-        call: Call,
-        index: int,
-        liveness: ref[Any] | None,
-        args: tuple[Any, ...] | None = None,
+        self, liveness: Any, call: Call, index: int, args: tuple[Any, ...] | None = None
     ) -> None:
         """Make one of a map; args: those it has, where the call is no map any more."""
         if args is None:
             args = tuple([column.at(index) for column in call.args])
-        super().__init__(
-            call.spec, args, None, call.site, call.lasti, place=call.place, liveness=liveness
-        )
+        super().__init__(liveness, call.spec, args, None, call.site, call.lasti, place=call.place)
         self.element = index
 
 
@@ -154,7 +177,7 @@ def original_of(call: Call) -> Call:
 class Put(ValueState):
     """An object stored under a name, so that others can look it up."""
 
-    __slots__ = ("content", "where")
+    __slots__ = (*STATE, "content", "where")
     label: str | None
 
     def __init__(self, content: Content, label: str | None, where: str) -> None:
@@ -181,7 +204,7 @@ class External(ValueState):
     `label` is its name in this program.
     """
 
-    __slots__ = ("n", "name")
+    __slots__ = (*STATE, "n", "name")
     where = "another program"
     location: Location
 

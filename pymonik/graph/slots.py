@@ -8,8 +8,8 @@ Enters: what recording captured. Leaves: what is asked of it, by the verbs of `v
 An argument of a recorded call is a use of the value that it names, wherever the handle goes: it
 holds the *liveness* of that value, by which the flush sees what is wanted (see `ir.Call`). Once a
 flush has taken the call, its graph shows the use, and `release` lets go of the liveness. Where all
-arguments are handles and numbers, the call holds them itself (`ValueState.held`), and shares its
-slot values with others that use the same handles.
+arguments are handles and numbers, the call holds them itself (`ValueState.held`), and the flush
+makes slot values of them, which it shares with others that use the same handles.
 """
 
 from __future__ import annotations

@@ -79,4 +79,5 @@ def _refused(node: Call, error: Exception, calling: Code) -> RefusedCall:
         cache=False,
         delegates=False,
     )
-    return RefusedCall(node, spec, (failure,) if node.n is None else (Const(failure),))
+    args = (failure,) if node.n is None else (Const(failure),)
+    return RefusedCall(node(), node, spec, args)

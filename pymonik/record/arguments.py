@@ -123,15 +123,6 @@ class Arguments:
         # and the handle may be gone by then.
         return Ref(node, lazy._index, lazy._liveness or lazy)
 
-    def held_slot(self, handle: ResultHandle[Any]) -> Any:
-        """Return the slot value of a handle that the call itself holds: one for all such calls."""
-        if handle._slot is not None and handle._client.recorder.arguments is self:  # type: ignore[attr-defined]
-            return handle._slot
-        slot = self.slot_of_lazy(handle)
-        if type(slot) is Ref:
-            slot = handle._slot = Ref(slot.node, slot.index)
-        return slot
-
     def column(self, values: Sequence[Any], name: str) -> Any:
         """Capture one argument of all elements."""
         kinds = set(map(type, values))

@@ -21,6 +21,8 @@ from typing import (
 
 from pymonik._pickled import public
 from pymonik.errors import LazyValueError, OptionsError
+from pymonik.graph.nodes import Put
+from pymonik.graph.slots import Ref
 from pymonik.record.owner import Owner
 from pymonik.values.foreign import harmless
 
@@ -172,6 +174,15 @@ class ResultHandle(Generic[T_co]):
         """The id of the session the value belongs to."""
         return self._client.session_id
 
+    def _as_slot(self) -> Any:
+        """Return what stands for it in calls that hold it themselves: one for all of them."""
+        slot = self._slot
+        if slot is None:
+            node = self._node
+            is_put = type(node) is Put
+            slot = self._slot = node.content if is_put else Ref(node, self._index)
+        return slot
+
     def __getitem__(self, key: Any) -> ResultHandle[Any]:
         """Return a handle to `value[key]`, worked out where the value is."""
         item: ResultHandle[Any] = self._client.recorder.item(self, key)
@@ -251,7 +262,7 @@ def handle_to(node: Any, index: int, client: Any, liveness: Any = None) -> Resul
     handle._index = index
     handle._client = client
     handle._liveness = liveness
-    handle._slot = None  # what stands for it in calls that hold it themselves
+    handle._slot = None
     return handle
 
 

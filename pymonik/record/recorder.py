@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import operator
 import sys
-import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
@@ -19,6 +18,7 @@ from pymonik.errors import OptionsError
 from pymonik.graph.columns import Const, Values
 from pymonik.graph.ir import Call, CallSpec, Graph, Put, StandIn, taken
 from pymonik.graph.slots import Template
+from pymonik.graph.value_state import Liveness
 from pymonik.record.arguments import Arguments, ScopeState
 from pymonik.record.builtin_tasks import builtin, calling, identity, unpacked
 from pymonik.record.handle import ResultHandle, handle_to
@@ -29,12 +29,6 @@ from pymonik.values.options import from_keywords, merge
 from pymonik.values.outcome import PENDING
 
 T = TypeVar("T")
-
-
-class Liveness:
-    """Held by all handles of one map: while it lives, somebody can ask for its values."""
-
-    __slots__ = ("__weakref__",)
 
 
 class Recorder:
@@ -71,20 +65,19 @@ class Recorder:
         self,
         owner: Any,
         spec: CallSpec,
-        args: tuple[Any, ...],
+        args: tuple[Any, ...] | None,
         site: Any,
         lasti: int,
         label: str | None = None,
         held: tuple[Any, ...] | None = None,
     ) -> ResultHandle[Any]:
-        """Append a call; return the handle of its value. held: see `ValueState`.
+        """Append a call; return the handle of its value.
 
-        Once it stands in `pending`, another thread may send it: all else is done before.
+        args: None where `held`, numbers and handles, are all that it takes: see `ValueState`. Once
+        it stands in `pending`, another thread may send it: all else is done before.
         """
-        node = Call(spec, args, None, site, lasti, label)
-        handle: ResultHandle[Any] = handle_to(node, 0, owner)
-        node.liveness = weakref.ref(handle)
-        node.held = held
+        handle: ResultHandle[Any] = handle_to(None, 0, owner)
+        node = handle._node = Call.recorded(handle, spec, args, held, site, lasti, label)
         if label is not None:
             self.names[label] = handle
         self.pending.append(node)
@@ -104,7 +97,7 @@ class Recorder:
     ) -> MultiResultHandle[Any]:
         """Append a map; return the handles of its values."""
         liveness = Liveness()
-        node = Call(spec, columns, n, site, lasti, label, liveness=weakref.ref(liveness))
+        node = Call(liveness, spec, columns, n, site, lasti, label)
         handles: MultiResultHandle[Any] = MultiResultHandle.of_run(node, range(n), owner, liveness)
         if not n:
             node.location = known_at(PENDING)
@@ -156,7 +149,7 @@ class Recorder:
             code = self.specs.code_for(calling(spec.context))
             spec, args = spec.changed(code=code, width=1), (Const(spec.code.content),)
         slots = [failures[i] if i in failures else args[0].at(i) for i in range(node.n or 0)]
-        return StandIn(node, spec, (Values(slots), *args[1:]))
+        return StandIn(node(), node, spec, (Values(slots), *args[1:]))
 
     def record_put(self, owner: Any, obj: T, name: str | None) -> ResultHandle[T]:
         """Freeze an object; return its handle. Raises CaptureError."""

@@ -16,6 +16,7 @@ from pymonik._pickled import pickled, public
 from pymonik.capture.function import SMALL
 from pymonik.environment.parse import environment_of
 from pymonik.errors import NoClientError
+from pymonik.graph.arguments import slots_of
 from pymonik.graph.columns import Const
 from pymonik.record.builtin_tasks import (
     builtin,
@@ -34,7 +35,7 @@ from pymonik.record.map_arguments import Elements
 from pymonik.record.recorder import Recorder
 from pymonik.record.scope import Scope
 from pymonik.record.signature import NOT_GIVEN, OURS, Signature
-from pymonik.record.together import captured, held_slots
+from pymonik.record.together import captured
 from pymonik.system.forks import fork_safe_property
 from pymonik.values.foreign import harmless
 from pymonik.values.options import TaskOptions, demand, merge
@@ -148,11 +149,11 @@ class Task(Generic[P, R]):
         keywords: tuple[str, ...] = tuple(kwargs) if kwargs else ()
         slots, shares, held = (*args, *kwargs.values()) if kwargs else args, False, None
         for value in slots:
-            if type(value) not in SMALL:
-                plain = held_slots(recorder.arguments, slots)
-                if plain is not None:
-                    slots, held = plain, slots
-                    break
+            kind = type(value)
+            if kind is ResultHandle and value._client is scope:
+                held = slots  # where all are handles and numbers, the call itself holds them
+            elif kind not in SMALL:
+                held = None
                 labels = functools.partial(self._labels, count, keywords)
                 slots, shares = captured(recorder.arguments, slots, labels)
                 break
@@ -165,13 +166,16 @@ class Task(Generic[P, R]):
             code = specs.code_for(builtin(call_whole_in if self.require_context else call_whole))
         elif code.handles_in:
             # The function has handles in its closure: it is passed as an argument with holes.
+            if held is not None:
+                slots = slots_of(held)
             args = (recorder.arguments.filled(code.content, code.handles_in), *slots)
             code = specs.code_for(calling(self.require_context))
         else:
             args = slots
         spec = specs.spec_for(self, code, len(args), keywords, task_options)
+        own = None if args is held else args
         handle: ResultHandle[R]
-        handle = recorder.record_call(scope, spec, args, frame.f_code, frame.f_lasti, label, held)
+        handle = recorder.record_call(scope, spec, own, frame.f_code, frame.f_lasti, label, held)
         if delegate:
             recorder.delegate(handle)
         return handle

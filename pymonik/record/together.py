@@ -21,20 +21,13 @@ from pymonik.record.handles import MultiResultHandle
 _LIGHT = SMALL | CAPTURED | {str, bytes, ResultHandle, MultiResultHandle}
 
 
-def held_slots(capture: Arguments, values: Sequence[Any]) -> tuple[Any, ...] | None:
-    """Return the slot values of numbers and handles, which the call itself is to hold.
-
-    It is the usual case; None where there is anything else.
-    """
-    return _plain_slots(values, capture.held_slot)
-
-
-def _plain_slots(values: Sequence[Any], slot_of: Callable[[Any], Any]) -> tuple[Any, ...] | None:
+def _plain_slots(capture: Arguments, values: Sequence[Any]) -> tuple[Any, ...] | None:
+    """Return the slot values of numbers and handles; None where there is anything else."""
     slots = []
     for value in values:
         kind = type(value)
         if kind is ResultHandle:
-            slots.append(slot_of(value))
+            slots.append(capture.slot_of_lazy(value))
         elif kind in SMALL:
             slots.append(value)
         else:
@@ -49,7 +42,7 @@ def captured(
 
     named: gives what the arguments are called in errors.
     """
-    plain = _plain_slots(values, capture.slot_of_lazy)
+    plain = _plain_slots(capture, values)
     if plain is not None:
         return plain, False
     names = named()

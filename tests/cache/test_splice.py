@@ -38,7 +38,7 @@ class Known:
 
 
 def recorded(scope: FakeScope) -> list[Any]:
-    return [(node.spec, node.args, node.liveness, node.location) for node in scope.recorder.pending]
+    return [(node.spec, node.args, node(), node.location) for node in scope.recorder.pending]
 
 
 def test_users_of_a_known_call_name_its_value_and_stay_as_they_were() -> None:

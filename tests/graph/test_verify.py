@@ -126,7 +126,7 @@ def test_a_folded_graph_that_breaks_a_law_is_refused(
 
 def test_a_call_with_too_few_arguments_is_refused(graphs: tuple[Graph, Graph]) -> None:
     node = graphs[0].nodes[-1]
-    node.args = ()
+    node._args = ()
     with pytest.raises(GraphError, match=r"has 0 arguments where its task takes 1"):
         verify(graphs[0])
 

@@ -13,8 +13,8 @@ from pymonik import Pymonik, Task, TaskOptions
 from pymonik.graph.call_spec import CallSpec
 from pymonik.graph.columns import Const, Gather, Range, Same, Values
 from pymonik.graph.ir import Call, Map, Put, StandIn, Step
-from pymonik.graph.nodes import ValueState
 from pymonik.graph.slots import ListOf, Ref, Template
+from pymonik.graph.value_state import STATE as FIELDS
 from tests.graph.programs import inc, total
 
 ROOT = Path(__file__).parents[2] / "pymonik"
@@ -41,7 +41,7 @@ IR = {
     "element",
     "runs",
 }
-STATE = {*ValueState.__slots__, "liveness_of"} - {"place"}
+STATE = {*FIELDS, "liveness", "liveness_of"} - {"place"}
 
 
 def written() -> Iterator[tuple[str, str]]:
@@ -68,7 +68,7 @@ def test_who_writes_what_is_known_of_values_is_told_here() -> None:
 
 # What recording and passes make; liveness is let go of, and is no part of an argument.
 FROZEN = (Call, StandIn, Put, Step, Map, CallSpec, Const, Values, Range, Gather, Same, Ref, ListOf)
-NOT_IR = {*ValueState.__slots__, "liveness_of"}
+NOT_IR = {*FIELDS, "liveness", "liveness_of"}
 
 
 @pytest.fixture

@@ -228,7 +228,7 @@ class Subtasks(Recorder, Scope):
         handle = self.record_call(self, spec, slots, site, 0)
         if element is not None:
             node = handle._node
-            handle._node = self.recorded[-1] = Element(node, element, node.liveness, node.args)
+            handle._node = self.recorded[-1] = Element(handle, node, element, node.args)
         handle._node.place = place
         self._keep()
         return handle

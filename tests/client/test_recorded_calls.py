@@ -1,0 +1,79 @@
+"""What a recorded call is made of: all of it is looked at by each pass of the garbage collector."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from pymonik import task
+from pymonik.graph.ir import taken
+from pymonik.graph.slots import Ref
+from tests.client.fakes import FakeScope
+
+
+@task
+def add(x: int, y: int) -> int:
+    return x + y
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+CALLS = 100
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_a_call_is_a_node_a_handle_and_its_arguments() -> None:
+    scope = FakeScope()
+    handles = [add.invoke(0, 0, pymonik=scope)]
+    add.invoke(handles[0], 1, pymonik=scope)
+    before = len(gc.get_objects())
+    for number in range(CALLS):
+        handles.append(add.invoke(handles[-1], number, pymonik=scope))
+    for number in range(CALLS):
+        handles.append(add.invoke(number, number, pymonik=scope))
+    assert len(gc.get_objects()) - before <= 3 * 2 * CALLS
+
+
+def test_what_a_call_holds_is_made_slot_values_once_and_then_let_go_of() -> None:
+    scope = FakeScope()
+    first = add.invoke(1, 2, pymonik=scope)
+    node = add.invoke(first, 3, pymonik=scope)._node
+    assert node.held == (first, 3)
+    slots = node.args
+    assert [type(slot) for slot in slots] == [Ref, int]
+    assert node.args is slots
+    taken([node])
+    assert node.held is None
+    assert node.args is slots
+    assert (slots[0].node, slots[0].index, slots[0].liveness) == (first._node, 0, None)
+
+
+def test_calls_of_one_liveness_are_two() -> None:
+    scope = FakeScope()
+    handle = add.invoke(1, 2, pymonik=scope)
+    node = handle._node
+    other = type(node)(handle, node.spec, node.args, None, "a line", 0)
+    assert node() is other() is handle
+    assert node != other
+    assert len({node, other}) == 2
+
+
+def test_a_call_that_nobody_asks_for_is_not_wanted() -> None:
+    scope = FakeScope()
+    handle = add.invoke(1, 2, pymonik=scope)
+    node, spec = handle._node, handle._node.spec
+    gone = weakref.ref(handle)
+    assert node.wanted
+    del handle
+    assert gone() is None
+    assert not node.wanted
+    assert not type(node)(None, spec, (1, 2), None, "a line", 0).wanted
