@@ -17,7 +17,7 @@ from pymonik.errors import StaleError
 
 from .conftest import linux_only
 from .storm import program
-from .storm.storm import EMBEDDED, EMULATED, Storm, kind_of
+from .storm.storm import EMBEDDED, EMULATED, Storm, Summary, kind_of
 
 SEEDS = int(os.environ.get("PYMONIK_SEEDS", "40"))
 FIRST = int(os.environ.get("PYMONIK_FIRST_SEED", "0"))
@@ -38,6 +38,7 @@ def storm() -> Iterator[Storm]:
 def test_a_bad_day_gives_right_values_or_clear_errors_and_leaves_nothing(
     storm: Storm, first: int
 ) -> None:
+    storm.summary = Summary()
     for seed in range(first, min(first + AT_ONCE, FIRST + SEEDS)):
         storm.run(seed)
         assert storm.summary.is_good, str(storm.summary)

@@ -7,6 +7,7 @@ import struct
 from pymonik.runtime.executor.resume import Death
 from pymonik.runtime.host.events import (
     AllFailed,
+    EnvironmentFailed,
     ExecutorLost,
     JournalRead,
     JournalSeen,
@@ -266,3 +267,24 @@ def test_a_failure_that_was_told_is_the_one_though_its_call_fails_again() -> Non
     assert a.outputs.columns == [[seen, 7]]
     machine.state.failures.handle([seen.mark])
     assert machine.state.failures.unhandled() == []
+
+
+def test_a_unit_behind_one_whose_environment_cannot_be_had_does_not_run_later() -> None:
+    machine = Machine(0)
+    a = unit("a")
+    b = unit("b", 1, a)
+    machine.add(a, b)
+    machine.tell(EnvironmentFailed(None, ValueError("no executor can start")))
+    assert (machine.state.unfinished, list(machine.state.ready)) == (0, [])
+    assert machine.start(0) == []
+
+
+def test_what_is_reported_of_a_unit_after_its_end_is_no_fault() -> None:
+    machine = Machine(1)
+    a = unit("a", 3)
+    machine.add(a)
+    machine.cancel(a)
+    machine.report(0, a, 0, 1)
+    machine.report(0, a, 1, 2)
+    machine.end(0, a, 2, 3)
+    assert machine.state.executors == {0: []}

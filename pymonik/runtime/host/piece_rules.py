@@ -31,8 +31,10 @@ def executor_started(state: SchedulerState, event: ExecutorStarted) -> None:
 def elements_reported(state: SchedulerState, event: ElementsReported) -> None:
     """Take the records of elements that ended."""
     piece = _checked(state, event)
-    if event.unit in state.units:  # else it was cancelled meanwhile
+    if event.unit in state.units:
         _take(state, piece, event)
+    else:  # it was cancelled meanwhile, and its executor reports until it is killed
+        piece.start = event.stop
 
 
 def piece_ended(state: SchedulerState, event: PieceEnded) -> None:

@@ -190,7 +190,8 @@ class SchedulerState:
     def _freed(self, waiting: list[UnitState]) -> Iterator[UnitSlice]:
         for running in waiting:
             running.waiting -= 1
-            if not running.waiting and not running.cancelled:
+            # One that was cancelled, or whose environment cannot be had, has ended without running.
+            if not running.waiting and self.is_open(running):
                 yield UnitSlice(running, 0, running.unit.n)
 
     def _enqueue(self, pieces: list[UnitSlice]) -> None:
