@@ -70,12 +70,13 @@ def column_of(slots: Sequence[Any], moves: Moves) -> Column:
     return Values(slots) if Content in kinds else Immediates(slots)
 
 
-def compacted(column: Any, moves: Moves, n: int) -> Column:
+def compacted(column: Column, moves: Moves, n: int) -> Column:
     """Return a column with outputs where they are now: a range where they have come together."""
     slots = column.own()
     if slots and column.length and type(slots[0]) is Ref and set(map(type, slots)) == {Ref}:
         return column_of(slots, moves)
-    return column.replaced(moves, n)  # type: ignore[no-any-return]
+    moved: Column = column.replaced(moves, n)
+    return moved
 
 
 def _column_of_outputs(outputs: Sequence[tuple[tuple[Any, int], int]]) -> Column:

@@ -81,7 +81,7 @@ def task(
             priority=priority,
             max_retries=max_retries,
             retries=retries,
-            retry_on=retry_on,  # type: ignore[arg-type]
+            retry_on=(retry_on,) if isinstance(retry_on, type) else retry_on,
             cost=cost,
             chunk_size=chunk_size,
         )

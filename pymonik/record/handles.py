@@ -195,14 +195,15 @@ class MultiResultHandle(Generic[T]):
         return part
 
     def __eq__(self, other: object) -> bool:
-        """Compare handles, as lists do; what they stand for does not exist yet."""
+        """Compare handles, as lists do; what they stand for does not exist yet.
+
+        Like lists they have no hash, since they change: Python takes it from who has an `__eq__`.
+        """
         if isinstance(other, (list, tuple)) and all(isinstance(h, ResultHandle) for h in other):
             return list(self) == list(other)
         if isinstance(other, MultiResultHandle):
             return list(self) == list(other)
         return compared(other)
-
-    __hash__ = None  # type: ignore[assignment]  # it changes, as lists do
 
     def __contains__(self, handle: object) -> bool:
         return any(True for _ in self._positions(handle))

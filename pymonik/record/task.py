@@ -101,7 +101,8 @@ class Task(Generic[P, R]):
         """Run the function here and now."""
         with PlainCall(self.func_name) as call:
             if self.require_context and not self._signature.has_context(args):
-                return self.func(call.context, *args, **kwargs)  # type: ignore[arg-type]
+                func: Callable[..., R] = self.func
+                return func(call.context, *args, **kwargs)
             return self.func(*args, **kwargs)
 
     def invoke(

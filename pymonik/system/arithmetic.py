@@ -102,7 +102,8 @@ def set_arithmetic(wanted: Arithmetic) -> None:
     if wanted.float_errors is not None or hasattr(sys.modules.get("numpy"), "seterr"):
         import numpy
 
-        numpy.seterr(**dict(wanted.float_errors or _FLOAT_ERRORS))  # type: ignore[arg-type]
+        errors: dict[str, Any] = dict(wanted.float_errors or _FLOAT_ERRORS)
+        numpy.seterr(**errors)
     if wanted.printing is not None:
         import numpy
 

@@ -56,7 +56,8 @@ def _is_users(module: str | None) -> bool:
 
 
 def _finalizers() -> dict[Any, Any]:
-    return weakref.finalize._registry  # type: ignore[attr-defined,no-any-return]
+    registry: dict[Any, Any] = vars(weakref.finalize)["_registry"]
+    return registry
 
 
 def _open_files() -> set[tuple[int, int]]:

@@ -17,6 +17,10 @@ from pymonik.runtime.host.leadership import Leadership
 class Changed(threading.Condition):
     """Wakes a thread only when what it waits for is true: the host looks on its behalf."""
 
+    # The halves of the base class's own `wait`, which it takes from its lock.
+    _release_save: Callable[[], Any]
+    _acquire_restore: Callable[[Any], None]
+
     def __init__(self, leadership: Leadership) -> None:
         super().__init__()
         self._leadership = leadership
@@ -46,11 +50,11 @@ class Changed(threading.Condition):
             with self:
                 return predicate()
 
-        state = self._release_save()  # type: ignore[attr-defined]  # as the base class does
+        state = self._release_save()  # as the base class does
         try:
             return self._leadership.lead(is_over, end)
         finally:
-            self._acquire_restore(state)  # type: ignore[attr-defined]
+            self._acquire_restore(state)
 
     def notify_all(self) -> None:
         """Let every waiting thread look again: also the one that runs the loop."""
