@@ -7,9 +7,10 @@ import inspect
 
 import pytest
 
+from pymonik import Pymonik, Task
 from pymonik.backend import Backend, open_backend
 from pymonik.backend.armonik.backend import ClusterBackend
-from pymonik.backend.dry_run import DryRunBackend
+from pymonik.backend.dry_run import DryRunBackend, DryRunEnd
 from pymonik.backend.inline import InlineBackend
 from pymonik.backend.local import LocalBackend
 from pymonik.backend.traits import TRAITS
@@ -40,6 +41,16 @@ def test_an_open_backend_has_the_traits_of_its_kind(name: str) -> None:
             assert getattr(backend.traits, trait) == value
     finally:
         backend.close()
+
+
+def test_a_dry_run_says_what_it_is_and_ends_as_a_program_that_went_well() -> None:
+    nothing = Task(lambda: None, func_name="nothing")
+    with (
+        pytest.raises(DryRunEnd, match=r"this is a dry run: nothing runs") as ended,
+        Pymonik(backend="dry-run"),
+    ):
+        nothing.invoke().get()
+    assert ended.value.code == 0
 
 
 def test_who_stands_before_a_backend_hands_its_traits_on() -> None:

@@ -7,13 +7,19 @@ the rest, too, and often holds no handle by which to look at them.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pymonik.client.engine import LazyBackend
 from pymonik.graph.ir import Call
 from pymonik.graph.verbs import refs_of
+from pymonik.system.forks import fork_safe
 from pymonik.values.outcome import PENDING, Failure
+
+# Values that failed because of others, until it is looked at why: a walk back through the graph
+# takes as long as the graph is, so it is made for many of them at once.
+_MANY = 256
 
 
 class Handled:
@@ -22,8 +28,13 @@ class Handled:
     def __init__(self, engine: LazyBackend) -> None:
         self._engine = engine
         self._marks: set[str] = set()
-        # Values that failed because of others, by (node, index).
+        # Of any thread that waits. No other lock is taken while it is held, but a finalizer of the
+        # user may run then, and ask for a value.
+        self._lock = fork_safe(threading.RLock())
+        # Values that failed because of others, and what led to such and has not come: by (node,
+        # index), with the node. It lives on so; else another could have its address, and its place.
         self._below: dict[tuple[int, int], tuple[Any, int]] = {}
+        self._open: dict[tuple[int, int], tuple[Any, int]] = {}
 
     def look(self, record: Any, node: Any, index: int) -> None:
         """Note that a user has seen a record."""
@@ -33,9 +44,10 @@ class Handled:
             if self._engine.backend is not None:
                 self._engine.backend.traits.arrivals.failures.handle(marks)
             if record.path:
-                # With the node, which so lives on: another would get its address, and its place
-                # here.
-                self._below[id(node), index] = (node, index)
+                with self._lock:
+                    self._below[id(node), index] = (node, index)
+                    if len(self._below) >= _MANY:
+                        self._walk_back()
 
     def unseen(self, failures: Iterable[Failure]) -> Iterator[Failure]:
         """Return the failures that no user has seen."""
@@ -43,29 +55,38 @@ class Handled:
         # The usual case: walking back through the graph is for programs that have failed.
         if not left:
             return
-        marks, sites = self._led_to()
+        with self._lock:
+            sites = self._walk_back()
         for failure in left:
-            if failure.mark not in marks and failure.site not in sites:
+            if failure.mark not in self._marks and failure.site not in sites:
                 yield failure
 
-    def _led_to(self) -> tuple[set[str], set[str]]:
-        """Return what led to the values seen: marks of failures, and lines of calls not fetched."""
-        marks: set[str] = set()
+    def _walk_back(self) -> set[str]:
+        """Handle what led to the values seen; return the lines of its calls that have not come.
+
+        These are kept, to be looked at again: they may fail yet. All other nodes are let go of.
+        """
         sites: set[str] = set()
-        seen = set(self._below)
-        rest = list(self._below.values())
-        while rest:
-            for source, index in _sources(*rest.pop()):
-                if (id(source), index) in seen or type(source) is not Call:
-                    continue
-                seen.add((id(source), index))
-                rest.append((source, index))
-                record = source.location.record(source.offset + index) if source.location else None
-                if type(record) is Failure:
-                    marks.update((record.mark, *record.beside))
-                elif record is PENDING:
-                    sites.add(source.where)
-        return marks, sites
+        seen = {*self._below, *self._open}
+        failed, rest = list(self._below.values()), list(self._open.values())
+        self._below, self._open = {}, {}
+        while failed or rest:
+            if not rest:
+                for value in _sources(*failed.pop()):
+                    key = id(value[0]), value[1]
+                    if key not in seen and type(value[0]) is Call:
+                        seen.add(key)
+                        rest.append(value)
+                continue
+            source, index = rest.pop()
+            failed.append((source, index))
+            record = source.location.record(source.offset + index) if source.location else None
+            if type(record) is Failure:
+                self._marks.update((record.mark, *record.beside))
+            elif record is PENDING:
+                sites.add(source.where)
+                self._open[id(source), index] = (source, index)
+        return sites
 
 
 def _sources(node: Any, index: int) -> Iterator[tuple[Any, int]]:

@@ -44,7 +44,7 @@ class Notifier:
         # The values that callbacks wait for; changed from any thread, so copied to be walked.
         self.watches: dict[object, tuple[Any, int]] = {}
         # Those of them for which no unit or fetch was seen yet.
-        self._unplanned: list[tuple[Callable[[], None], Any, int]] = []
+        self._unplanned: list[_Watch] = []
 
     def call_when_done(self, handle: ResultHandle[Any], callback: Callback) -> None:
         """Call back once a call has ended."""
@@ -98,52 +98,34 @@ class Notifier:
 
     def watch(self, handle: ResultHandle[Any], callback: Callback) -> None:
         """Call back once the value of a call that was sent is there, or was lost."""
-        node = handle._node
-        location, index = node.location.at(node.offset + handle._index)
-        outputs, place = location.locate(index)
-
-        # Several threads may find at once that it has ended: who takes the call, makes it.
-        calls = [partial(_call, callback, handle)]
-
-        def arrived() -> None:
-            try:
-                call = calls.pop()
-            except IndexError:
-                return
-            CALLBACKS.put(call)  # before it counts as called: see `close`
-            self.watches.pop(arrived, None)
-            if self._state.is_closing:  # it waits for the last of them
-                changed = self._engine.opened().traits.arrivals.changed
-                with changed:
-                    changed.notify_all()
-
-        output = location.output
-        self.watches[arrived] = node, handle._index
-        if location.record(index) is not PENDING or output is None:
-            arrived()
+        watch = _Watch(self, handle, callback)
+        self.watches[watch] = handle._node, handle._index
+        if watch.is_over():
+            watch.end()
             return
         backend = self._engine.opened()
-        is_wanted = False
-        entry = (arrived, node, handle._index)
-
-        def add() -> bool:
-            if not outputs.watch(output, place, arrived):
-                return False
-            if not is_wanted:  # it is looked for below
-                return True
-            # A host does this when it has time, maybe behind the end of the unit.
-            self._unplanned.append(entry)
-            if self._state.plans_under_way:  # its end looks
-                return True
-            with contextlib.suppress(ValueError):  # it has looked
-                self._unplanned.remove(entry)
-            return not self._arrivals.is_lost(node, handle._index)
-
-        backend.traits.arrivals.watch(add, arrived)
+        backend.traits.arrivals.watch(watch.add, watch.end)
         backend.want([location_of(handle)])
-        is_wanted = True
-        self._unplanned.append(entry)
+        watch.is_wanted = True
+        self._unplanned.append(watch)
         self._tell_lost()
+
+    def add_planned(self, watch: _Watch) -> bool:
+        """Keep a watch that its backend has added late; return whether its value may still come."""
+        self._unplanned.append(watch)
+        if self._state.plans_under_way:  # its end looks
+            return True
+        with contextlib.suppress(ValueError):  # it has looked
+            self._unplanned.remove(watch)
+        return not self._arrivals.is_lost(*watch.value)
+
+    def ended(self, watch: _Watch) -> None:
+        """Forget a watch whose callback is on its way."""
+        self.watches.pop(watch, None)
+        if self._state.is_closing:  # it waits for the last of them
+            changed = self._engine.opened().traits.arrivals.changed
+            with changed:
+                changed.notify_all()
 
     def _tell_lost(self) -> None:
         """Call back for values that nothing will bring: to ask for them then is an error.
@@ -152,9 +134,49 @@ class Notifier:
         """
         while self._unplanned and not self._state.plans_under_way:
             with contextlib.suppress(IndexError):  # another thread was there first
-                arrived, node, index = self._unplanned.pop()
-                if self._arrivals.is_lost(node, index):
-                    arrived()
+                watch = self._unplanned.pop()
+                if self._arrivals.is_lost(*watch.value):
+                    watch.end()
+
+
+class _Watch:
+    """A callback that waits for the value of a call that was sent.
+
+    Several threads may find at once that the value has come: who takes the call, makes it.
+    is_wanted: whether the backend was asked for the value. It may add the watch before or, as a
+    host does when it has time, behind that, and maybe behind the end of the unit.
+    """
+
+    __slots__ = ("_calls", "_location", "_notifier", "_place", "is_wanted", "value")
+
+    def __init__(self, notifier: Notifier, handle: ResultHandle[Any], callback: Callback) -> None:
+        self._notifier = notifier
+        self._calls = [partial(_call, callback, handle)]
+        node = handle._node
+        self.value: tuple[Any, int] = node, handle._index
+        self._location, self._place = node.location.at(node.offset + handle._index)
+        self.is_wanted = False
+
+    def is_over(self) -> bool:
+        """Return whether the value has come, or never will: nobody wanted it when it was sent."""
+        location = self._location
+        return location.output is None or location.record(self._place) is not PENDING
+
+    def add(self) -> bool:
+        """Let the outputs end this watch; return whether they will. Called by the backend."""
+        outputs, place = self._location.locate(self._place)
+        if not outputs.watch(self._location.output, place, self.end):
+            return False
+        return not self.is_wanted or self._notifier.add_planned(self)
+
+    def end(self) -> None:
+        """Call back, unless another thread has done so. Called by any thread, without a lock."""
+        try:
+            call = self._calls.pop()
+        except IndexError:
+            return
+        CALLBACKS.put(call)  # before it counts as called: see `close`
+        self._notifier.ended(self)
 
 
 def _call(callback: Callback, handle: ResultHandle[Any]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import sys
 import threading
 import time
@@ -142,12 +143,16 @@ class Emulator:
         # a clock of its own.
         self._clock = threading.Thread(target=self._tick, name="emulator clock", daemon=True)
         self._clock.start()
-        atexit.register(self.stop)
+        self._pid = os.getpid()
+        atexit.register(self.stop)  # which forks inherit: see `stop`
         return self
 
     def stop(self) -> None:
-        """End streams, workers and server; nothing is left behind. May be repeated."""
-        if self._closing.is_set() or self._clock is None:
+        """End streams, workers and server; nothing is left behind. May be repeated.
+
+        In a fork of the process that has started it, nothing is done: all of it is of that one.
+        """
+        if self._closing.is_set() or self._clock is None or os.getpid() != self._pid:
             return
         atexit.unregister(self.stop)
         self._closing.set()

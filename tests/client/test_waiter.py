@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import pymonik.client.handled as handled_module
 from pymonik.client.handled import Handled
 from pymonik.client.waiter import Waiter
 from pymonik.errors import LostValueError, NoClientError, TaskFailed
@@ -119,6 +120,24 @@ def test_failures_that_were_looked_at_are_handled() -> None:
     assert list(alone.handled.unseen([failure])) == [failure]
     assert isinstance(alone.waiter.exception(handle, 0), TaskFailed)
     assert list(alone.handled.unseen([failure])) == []
+
+
+def test_what_led_to_a_failure_that_was_handled_is_handled_and_only_what_may_fail_yet_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(handled_module, "_MANY", 1)
+    alone, broken = Waits(), [Failure("error", f"{n} broke", "double") for n in range(2)]
+    sources = [double.invoke(n, pymonik=alone.scope) for n in range(2)]
+    handle = double.invoke(sources, pymonik=alone.scope)
+    alone.flush()
+    alone.backend.answer([broken[0]])
+    alone.backend.answer([broken[0].below("double", [])], unit=2)
+    assert isinstance(alone.waiter.exception(handle, 0), TaskFailed)
+    assert list(alone.handled.unseen([broken[0]])) == []
+    assert (len(alone.handled._below), len(alone.handled._open)) == (0, 1)
+    alone.backend.answer([broken[1]], unit=1)
+    assert list(alone.handled.unseen([broken[1]])) == []
+    assert (alone.handled._below, alone.handled._open) == ({}, {})
 
 
 def test_a_call_that_was_dropped_is_an_error() -> None:

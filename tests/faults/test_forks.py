@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, Task, task
+from pymonik.emulator import Emulator
 from pymonik.errors import BackendError, ExecutorDied
+from tests.conformance.seams import until
 from tests.conftest import PATIENCE
 
 same = Task(lambda x: x, func_name="same")
@@ -261,3 +263,11 @@ def test_a_fork_computes_what_another_thread_was_computing_once(client: Pymonik)
     over.set()
     holder.join()
     assert "forked" in told
+
+
+def test_a_fork_of_a_process_with_an_emulator_stops_nothing_and_waits_for_nothing() -> None:
+    waiting = [sys.executable, "-c", "import signal; signal.pause()"]
+    with Emulator(partitions={"pymonik": 1}, worker=waiting) as cluster:
+        until(lambda: cluster.worker_pids)
+        assert in_a_fork(lambda tell: tell(f"{cluster.stop()}")) == "None"
+        assert [os.kill(pid, 0) for pid in cluster.worker_pids] == [None]

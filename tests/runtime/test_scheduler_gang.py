@@ -9,6 +9,7 @@ import pytest
 from pymonik.plan.unit import Unit
 from pymonik.runtime.host.events import CameLate, GangsSeen, PieceFaulted, StepsHeld
 from pymonik.runtime.host.gang import GangState
+from pymonik.values.outcome import Failure
 from pymonik.wire.shared_cells import AGAIN, OVER, SharedCells
 
 from .units import Machine, step, unit
@@ -194,3 +195,16 @@ def test_an_executor_dies_when_it_has_done_its_part(
     machine.end(0, one, 0, 1)
     machine.die(1, None)
     assert machine.state.units == {}
+
+
+def test_a_failure_that_nothing_needs_is_known_though_its_executor_has_died(
+    machine: Machine, one: Unit, gang: GangState
+) -> None:
+    failure = Failure("error", "it broke", "a")
+    Player(gang, 0).come()
+    cells = Player(gang, 1).come().cells
+    cells.put(1, failure)
+    machine.die(1, one, 0, at=3)
+    assert [found.mark for found in machine.state.failures.unhandled()] == [failure.mark]
+    machine.end(0, one, 0, 0)
+    assert [found.mark for found in one.outputs.errors] == [failure.mark]

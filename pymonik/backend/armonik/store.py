@@ -168,7 +168,7 @@ class ClusterStore:
         """
         earliest = time.monotonic() + (_UNDER_WAY if is_under_way else 0.0)
         request = messages.count_tasks(self.session_id, **{TAG: tag})
-        nothing = 0
+        nothing = arrived = 0
         for pause in self.rpc.pauses(_SETTLING):
             # A rollback, or the rest of the work, may still go on when the client gives up.
             self.rpc.closing.wait(0.2 if pause is None else max(0.1, pause))
@@ -180,5 +180,6 @@ class ClusterStore:
             if nothing >= 3 and time.monotonic() >= earliest:
                 return False
         raise ClusterError(
-            f"{self.rpc.endpoint} took only a part of a submission and does not say what of it"
+            f"{self.rpc.endpoint} has taken {arrived} of the {count} tasks of a submission to "
+            f"session {self.session_id}, and does not say which: run the program again"
         )

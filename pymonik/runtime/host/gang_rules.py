@@ -18,10 +18,10 @@ from pymonik.runtime.host.events import (
 )
 from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
+from pymonik.values.outcome import Failure
 
 if TYPE_CHECKING:
     from pymonik.runtime.host.gang import GangState
-    from pymonik.values.outcome import Failure
 
 
 def lane_ended(
@@ -87,10 +87,25 @@ def lane_lost(
     """Let all stop where one has died; failure: of a call that has died too often."""
     if gang.leave(executor):
         gang.stop()
+        _take_errors(state, piece.running, gang)
     if failure is not None:
         state.fail_piece(UnitSlice(piece.running, 0, 1), failure)
     else:
         _leave(state, piece.running, gang)
+
+
+def _take_errors(state: SchedulerState, running: UnitState, gang: GangState) -> None:
+    """Take note of calls that have failed, and that nothing needs: who knew of them is dead.
+
+    The others know their own, and say so at their end: what they say again counts once.
+    """
+    stored = running.unit.program.outputs
+    failures = [
+        record
+        for place, record in gang.records().items()
+        if type(record) is Failure and not record.path and place not in stored
+    ]
+    state.fill(running, 0, [], [one for one in failures if one.mark not in state.failures])
 
 
 def gangs_seen(state: SchedulerState, event: GangsSeen) -> None:

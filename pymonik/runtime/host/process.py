@@ -42,6 +42,10 @@ _BOOT = (
 )
 # The package is found where this host found it: before all others, but for those of a venv.
 _HERE, _BEHIND = "sys.path[0] = {root!r}", "sys.path[0:1] = []; sys.path.append({root!r})"
+# Seconds that an executor may take to end by itself: it has closed its socket, which is the last
+# thing it does but for handlers of `atexit`. Seconds between looks: as `subprocess` has them.
+_ENDING = 0.5
+_SHORTEST_LOOK, _LONGEST_LOOK = 5e-4, 0.05
 # Read by OpenMP, OpenBLAS, MKL and numexpr when they are loaded.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -102,6 +106,8 @@ class Process:
         self.kill_reason = ""
         # Whether it has served a host, and another one before that.
         self._is_greeted = self.reused = False
+        # Whether the system may give its number to another process.
+        self._is_reaped = False
 
     def greet(self, number: int, hello: dict[str, Any]) -> None:
         """Let it serve a host, under a number that it has there; it may have served another."""
@@ -115,7 +121,21 @@ class Process:
 
     def is_alive(self) -> bool:
         """Return whether the process runs."""
-        return self._popen.poll() is None
+        return not self._has_exited()
+
+    def _has_exited(self) -> bool:
+        """Return whether the process has ended, and leave it to `end` to reap it.
+
+        Until then its number is no other's: what it has started, which has the number of its group,
+        can still be killed by it.
+        """
+        if not hasattr(os, "waitid"):  # macOS, before Python 3.13: reaped by this look
+            return self._popen.poll() is not None
+        try:
+            how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            return os.waitid(os.P_PID, self._popen.pid, how) is not None
+        except ChildProcessError:  # reaped already: by `end`, or by the program's own `os.wait`
+            return True
 
     def leave_to_parent(self) -> None:
         """Close what a fork of the host has of it: it would live on until that ends, too."""
@@ -177,8 +197,10 @@ class Process:
         return bool(deadline) and time.monotonic_ns() > deadline
 
     def kill(self, reason: str) -> None:
-        """End it at once, with everything it started."""
+        """End it at once, with everything it started; nothing once `end` has reaped it."""
         self.kill_reason = self.kill_reason or reason
+        if self._is_reaped:  # its number may be another process's by now
+            return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, signal.SIGKILL)
 
@@ -190,11 +212,15 @@ class Process:
 
     def end(self) -> str:
         """Wait for its end and let go of it; say how it ended."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            # Its socket is closed, so it is ending; one that has only closed it is killed.
-            self._popen.wait(0.5)
+        # Its socket is closed, so it is ending; one that has only closed it is killed.
+        until, pause = time.monotonic() + _ENDING, _SHORTEST_LOOK
+        while not self._has_exited() and time.monotonic() < until:
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_LOOK)
+        # Before it is reaped, and for what it has started, too: see `_has_exited`.
         self.kill("it closed its socket")
         code = self._popen.wait()
+        self._is_reaped = True
         self.stack = python_stack(self._crash, _ROOT) if code < 0 else ""
         with contextlib.suppress(OSError):
             self._ours.close()
