@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pymonik.plan.unit import Unit
 from pymonik.runtime.host.events import (
     ElementsReported,
+    EnvironmentFailed,
     ExecutorStarted,
     JournalRead,
     RoundOver,
@@ -133,3 +134,44 @@ def test_every_element_ends_once_whatever_happens(graph: Any, executors: int, se
         # Delegated elements hold what the unit behind them made, to any depth.
         assert all(record.startswith(f"{of.name}{i}") for i, record in enumerate(column))
     assert world.state.failures.first == []
+
+
+class BadDay(ModuleSet):
+    """As before, and units are cancelled, and for some no executor can start."""
+
+    def __init__(self, units: list[Unit], executors: int, chance: Random) -> None:
+        super().__init__(units, executors, chance)
+        self.units = units
+
+    def look(self) -> None:
+        """Check that nothing that has ended waits to run."""
+        super().look()
+        assert all(self.state.is_open(piece.running) for piece in self.state.ready)
+
+    def step(self) -> None:
+        """Let one thing happen."""
+        kind = self.chance.random()
+        if kind < 0.06:
+            self.machine.cancel(self.chance.choice(self.units))
+        elif kind < 0.3 and not self.state.executors:
+            self.machine.tell(EnvironmentFailed(None, ValueError("no executor can start")))
+            self.machine.call_back()
+        else:
+            super().step()
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(graph=GRAPHS, executors=st.integers(0, 3), seed=st.integers(0, 1 << 32))
+def test_nothing_that_has_ended_runs_on_a_bad_day(graph: Any, executors: int, seed: int) -> None:
+    units = units_of(graph)
+    world = BadDay(units, executors, Random(seed))
+    for _ in range(5000):
+        if not world.state.unfinished:
+            break
+        world.step()
+    world.machine.tell(RoundOver())
+    world.look()
+    assert (world.state.unfinished, list(world.state.ready)) == (0, [])
+    for of in units:
+        assert of.outputs.missing == 0
+        assert PENDING not in of.outputs.columns[0]
