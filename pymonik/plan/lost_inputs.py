@@ -1,4 +1,4 @@
-"""Blame: which values of a unit cannot come any more, because an input failed as a whole.
+"""Lost inputs: which values of a unit cannot come any more, because an input failed as a whole.
 
 Enters: a program, and the columns of those of its inputs that failed. Leaves: for each stored step
 a column with a `Failure` for each lost value, and `PENDING` for each that can still be made.
@@ -13,7 +13,7 @@ from typing import Any
 from pymonik.plan.unit import Unit
 from pymonik.values.outcome import PENDING, Failure
 from pymonik.values.outputs import Outputs
-from pymonik.wire.program import Program
+from pymonik.wire.program import Program, parts_of
 
 Columns = Sequence[Sequence[Any]]
 
@@ -59,36 +59,16 @@ def _failures(
     column: Any, element: int, failed: Mapping[int, Columns], made: Sequence[Sequence[Any]]
 ) -> Iterator[Failure]:
     """Return the failures among the values that one argument of one element is made of."""
-    kind, what = column[0], column[1]
-    if kind == "x":
-        yield what
-    elif kind == "p" and type(made[what][element]) is Failure:
-        yield made[what][element]
-    elif kind == "m":
-        yield from _failures(what[element], 0, failed, made)
-    elif kind == "b":
-        yield from (record for record in _records(what, failed) if type(record) is Failure)
-    elif kind == "n":
-        for slot in column[2]:
-            yield from _failures(slot, element, failed, made)
-    elif kind == "r":
-        count = sum(run[4] for run in what)
-        record = _record(what, element if count > 1 else 0, failed)
-        if type(record) is Failure:
-            yield record
+    for part in parts_of(column, element):
+        if type(part) is Failure:
+            yield part
+        elif isinstance(part, int):
+            yield from _only_failures([made[part][element]])
+        elif isinstance(part, tuple) and part[0] in failed:
+            source, output, start, step, count = part
+            records = failed[source][output]
+            yield from _only_failures([records[start + k * step] for k in range(count)])
 
 
-def _records(runs: Sequence[Any], failed: Mapping[int, Columns]) -> Iterator[Any]:
-    for run in runs:
-        if run[0] != "c" and run[0] in failed:
-            source, output, start, step, count = run
-            column = failed[source][output]
-            yield from (column[start + k * step] for k in range(count))
-
-
-def _record(runs: Sequence[Any], index: int, failed: Mapping[int, Columns]) -> Any:
-    for source, output, start, step, count in runs:
-        if index < count:
-            return failed[source][output][start + index * step] if source in failed else PENDING
-        index -= count
-    raise IndexError(index)
+def _only_failures(records: Sequence[Any]) -> Iterator[Failure]:
+    return (record for record in records if type(record) is Failure)

@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pymonik.values import seeds
+from pymonik.values.outcome import Failure
 
 Run = tuple[int, int, int, int, int]
 
@@ -199,6 +200,25 @@ def _meet(before: Any, after: Any) -> bool:
     if "c" in (before[0], after[0]) or not before[3] == after[3] == 1:
         return False
     return bool(before[:2] == after[:2] and before[2] + before[4] == after[2])
+
+
+def parts_of(column: Any, element: int) -> Iterator[int | Run | Failure]:
+    """Return what one argument of one element takes from others, in order.
+
+    An earlier step by its number, values of another unit as a run, and what has failed as itself.
+    """
+    kind, what = column[0], column[1]
+    if kind in "px":
+        yield what
+    elif kind == "m":
+        yield from parts_of(what[element], 0)
+    elif kind == "n":
+        for slot in column[2]:
+            yield from parts_of(slot, 0)
+    elif kind == "r" and sum(run[4] for run in what) > 1:  # one for each element
+        yield from _cut_runs(what, element, element + 1)
+    elif kind in "rb":
+        yield from (run for run in what if run[0] != "c")
 
 
 def _runs_of(column: Any) -> Iterator[Run]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pymonik.wire.program import Program, cut
+from pymonik.values.outcome import Failure
+from pymonik.wire.program import Program, cut, parts_of
 
 from .runs import loaded, records
 from .units import content, step
@@ -69,3 +71,25 @@ def test_a_program_in_pieces_makes_the_values_of_the_whole(bounds: list[int]) ->
     for place, column in enumerate(whole):
         joined = [record for part in parts for record in part[place]]
         assert loaded(joined) == loaded(column)
+
+
+def test_what_an_argument_takes_from_others_is_named_in_order() -> None:
+    failure = Failure("error", "it broke", "a")
+    runs = [(0, 0, 5, 1, 2), (1, 0, 0, 3, 2)]
+    taken: list[tuple[Any, int, list[Any]]] = [
+        (("v", 1), 0, []),
+        (("c", 3), 0, []),
+        (("p", 2), 7, [2]),
+        (("x", failure), 0, [failure]),
+        (("r", runs), 1, [(0, 0, 6, 1, 1)]),
+        (("r", runs), 3, [(1, 0, 3, 3, 1)]),
+        (("r", [(0, 0, 5, 1, 1)]), 3, [(0, 0, 5, 1, 1)]),
+        (("b", [*runs, ("c", 4)]), 3, runs),
+        (
+            ("m", [("v", 1), ("n", 4, [("p", 0), ("r", [(1, 0, 0, 1, 1)])])]),
+            1,
+            [0, (1, 0, 0, 1, 1)],
+        ),
+    ]
+    for column, element, parts in taken:
+        assert list(parts_of(column, element)) == parts

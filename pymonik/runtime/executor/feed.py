@@ -13,6 +13,7 @@ from typing import Any
 
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
+from pymonik.wire.program import parts_of
 
 Getter = Callable[[int, Sequence[Any]], Any]
 
@@ -77,21 +78,13 @@ class ArgumentReader:
 
     def failures(self, column: Any, element: int, made: Sequence[Any]) -> Iterator[Failure]:
         """Return the failures among the values that an argument is made of, without making it."""
-        kind, what = column[0], column[1]
-        records: Sequence[Any] = ()
-        if kind == "p":
-            records = made[what].noted if type(made[what]) is OpValue else ()
-        elif kind == "m":
-            yield from self.failures(what[element], 0, made)
-        elif kind == "b":
-            records = self.records(what)
-        elif kind == "r":
-            failed = self.records(what)
-            records = failed[:1] if len(failed) == 1 else failed[element : element + 1]
-        elif kind == "n":
-            for slot in column[2]:
-                yield from self.failures(slot, 0, made)
-        yield from (record for record in records if type(record) is Failure)
+        for part in parts_of(column, element):
+            records: Sequence[Any] = ()
+            if isinstance(part, int):
+                records = made[part].noted if type(made[part]) is OpValue else ()
+            elif isinstance(part, tuple):  # else it has failed itself, and is raised
+                records = self.records((part,))
+            yield from (record for record in records if type(record) is Failure)
 
     def records(self, runs: Sequence[Any]) -> list[Any]:
         """Return the records that runs name, in order."""
