@@ -77,7 +77,7 @@ class ArrivalWait:
             if not arrivals.changed.wait_for(
                 lambda: is_over() or arrivals.problem or is_lost(), left
             ):
-                raise late(timeout, awaited())
+                raise timeout_error(timeout, awaited())
             if not is_over():
                 raise arrivals.problem or lost(*unexpected[0])
         # The condition is free again: values that have come are stored on a disk here.
@@ -117,7 +117,7 @@ def end_of(timeout: float | None) -> float | None:
     return None if timeout is None else time.monotonic() + timeout
 
 
-def late(timeout: float | None, awaited: tuple[Any, int] | None = None) -> TimeoutError:
+def timeout_error(timeout: float | None, awaited: tuple[Any, int] | None = None) -> TimeoutError:
     """Make the error of a wait that was given up; awaited: the node and the index of a value."""
     what = _described(*awaited) if awaited is not None else "it"
     return TimeoutError(f"{what} was not there after {timeout:g} s; nothing is lost: wait again")

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
-from pymonik.client.arrivals import first_open, is_settled, late
+from pymonik.client.arrivals import first_open, is_settled, timeout_error
 from pymonik.client.engine import LazyBackend
 from pymonik.client.locator import Locator
 from pymonik.client.notifier import Notifier
@@ -91,7 +91,7 @@ class AsyncWaiter:
                 try:
                     handle = await asyncio.wait_for(ended.get(), left)
                 except asyncio.TimeoutError:
-                    raise late(timeout, first_open(handles)) from None
+                    raise timeout_error(timeout, first_open(handles)) from None
             else:
                 handle = ended.get_nowait()
             yield handle

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pymonik.client.arrivals import late, lost
+from pymonik.client.arrivals import lost, timeout_error
 from pymonik.client.engine import LazyBackend
 from pymonik.client.flusher import Flushers
 from pymonik.client.state import ClientState
@@ -62,4 +62,4 @@ class Locator:
         if end is None or not self._engine.opened().traits.is_remote or self._state.is_held_here:
             self._flush()
         elif not self._flushers.flush_by(self._flush, end, is_sent):
-            raise late(timeout, (node, 0))
+            raise timeout_error(timeout, (node, 0))

@@ -164,7 +164,7 @@ class Struct:
             self.__post_init__()
 
     def __post_init__(self) -> None:
-        """Check the fields, or work out what hangs on them."""
+        """Check the fields, or work out what depends on them."""
 
     def _demand_all(self, count: int) -> None:
         """Refuse too many values by position, and fields without any."""

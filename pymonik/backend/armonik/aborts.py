@@ -21,7 +21,7 @@ from typing import Any
 from armonik.protogen.common import task_status_pb2 as statuses
 from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_COMPLETED
 
-from pymonik.backend.armonik.download import late
+from pymonik.backend.armonik.download import late_row_pauses
 from pymonik.backend.armonik.messages import ENDED
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.tracker import SubmissionTracker, failed_columns
@@ -201,7 +201,7 @@ class AbortHandler:
         """Ask about results, until the rows of those say so that have `ended`: rows may be late."""
         rows: dict[str, Any] = dict.fromkeys(ids)
         rows.update(self._session.statuses(list(ids)))
-        for pause in late():
+        for pause in late_row_pauses():
             behind = [id for id in ended if rows[id] is None or rows[id].status not in ENDED]
             if not behind or self._session.rpc.closing.wait(pause):
                 break
@@ -257,7 +257,7 @@ class AbortHandler:
     def _ended_task(self, id: str) -> Any:
         """Ask about a task that has ended, until its row says so."""
         task = self._session.task(id)
-        for pause in late():
+        for pause in late_row_pauses():
             if task.status not in _RUNNING or self._session.rpc.closing.wait(pause):
                 break
             task = self._session.task(id)

@@ -39,7 +39,7 @@ _ASK_ROW = 0.1
 _DOWNLOADS = 3
 
 
-def late(seconds: float | None = None) -> Iterator[float]:
+def late_row_pauses(seconds: float | None = None) -> Iterator[float]:
     """Return pauses in which a row that is late is waited for, as long as that can be."""
     pause, end = _FIRST_PAUSE, time.monotonic() + (LATE if seconds is None else seconds)
     while time.monotonic() < end:
@@ -61,7 +61,7 @@ class Downloader:
 
         Raises StaleError when it is gone, WireError when it is no envelope.
         """
-        pauses = late()
+        pauses = late_row_pauses()
         ask_row = time.monotonic() + _ASK_ROW
         broken = 0
         while True:

@@ -52,7 +52,7 @@ class Fetcher:
         fetch_value: Callable[[Outputs, Value], None],
         broken: Callable[[BaseException], None],
     ) -> None:
-        self.apart = LargeValues(
+        self.large_values = LargeValues(
             lambda outputs, value: self._work(self._fetch_value, outputs, value)
         )
         self.places: WeakKeyDictionary[Outputs, Place] = WeakKeyDictionary()
@@ -88,7 +88,9 @@ class Fetcher:
                 for outputs, places in location.parts(indexes):
                     if outputs.missing:
                         self._ask(outputs)
-                        self.apart.want(outputs, location.output, places, alone=len(indexes) == 1)
+                        self.large_values.want(
+                            outputs, location.output, places, alone=len(indexes) == 1
+                        )
             if before is not None and self._front is not None and self._front > before:
                 self._reads_on = self._front <= before + AHEAD_UNITS
                 self._ahead = {n: size for n, size in self._ahead.items() if n > self._front}

@@ -1,4 +1,4 @@
-"""Values that lie apart from their packs: each is fetched by itself, when somebody wants it.
+"""Values that lie out of line, beside their packs: each is fetched when somebody wants it.
 
 Enters: packs that have come, and the elements that are wanted. Leaves: orders to fetch. One `get`
 moves one value, and none of its siblings. Only a program that asks for neighbours, one after the
@@ -30,18 +30,18 @@ class Key(NamedTuple):
 
 
 class Value:
-    """One value that lies apart."""
+    """One value that lies out of line."""
 
-    __slots__ = ("apart", "key", "state")
+    __slots__ = ("key", "reference", "state")
 
-    def __init__(self, key: Key, apart: OutOfLine) -> None:
+    def __init__(self, key: Key, reference: OutOfLine) -> None:
         self.key = key
-        self.apart = apart
+        self.reference = reference
         self.state = LEFT
 
 
 class LargeValues:
-    """Knows the values apart of all packs that have come; guarded by the lock of its owner."""
+    """Knows what is out of line of all packs that have come; guarded by the lock of its owner."""
 
     def __init__(self, fetch: Callable[[Outputs, Value], None]) -> None:
         self._fetch = fetch
@@ -55,7 +55,7 @@ class LargeValues:
     def leave(
         self, outputs: Outputs, number: int, columns: Sequence[Sequence[Any]]
     ) -> Sequence[Sequence[Any]]:
-        """Take note of a pack; return its columns, pending where a value lies apart."""
+        """Take note of a pack; return its columns, pending where a value lies out of line."""
         values = {
             key: Value(key, record)
             for output, column in enumerate(columns)
@@ -76,11 +76,11 @@ class LargeValues:
         ]
 
     def holds(self, outputs: Outputs) -> bool:
-        """Return whether values of a unit lie apart from its pack, which has come."""
+        """Return whether values of a unit lie out of line, and its pack has come."""
         return outputs in self._packs
 
     def outputs(self) -> list[Outputs]:
-        """Return the units whose packs have come, and left values apart."""
+        """Return the units whose packs have come, and left values out of line."""
         # What is not held by anybody may be collected, and leave, while this is walked.
         return list(self._packs)
 
@@ -120,8 +120,8 @@ class LargeValues:
                 return
             if value.state == LEFT:
                 self._start(outputs, value)
-                self._ahead[value.key] = value.apart.size
-                room -= value.apart.size
+                self._ahead[value.key] = value.reference.size
+                room -= value.reference.size
 
     def _behind(self, key: Key) -> Iterator[tuple[Outputs, Value]]:
         for number in range(key.number, key.number + AHEAD_UNITS):

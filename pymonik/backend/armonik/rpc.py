@@ -169,11 +169,11 @@ class RpcClient:
         """Return how long to wait before the next try, None when there is none."""
         if not is_fault(error):
             return next(pauses) if is_transient(error) else None
-        if time.monotonic() >= end or not (is_read or self.is_ill(end)):
+        if time.monotonic() >= end or not (is_read or self.fails_at_everything(end)):
             return None
         return 0.0  # the breaker makes the pause
 
-    def is_ill(self, end: float) -> bool:
+    def fails_at_everything(self, end: float) -> bool:
         """Find out whether a server that failed fails at everything; wait until it does not."""
         failures = self.breaker.failures
         self.probe(max(end - time.monotonic(), 0.0))

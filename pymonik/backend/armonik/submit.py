@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from pymonik.backend.armonik.aborts import AbortHandler
-from pymonik.backend.armonik.download import late
+from pymonik.backend.armonik.download import late_row_pauses
 from pymonik.backend.armonik.events import EventWatcher
 from pymonik.backend.armonik.messages import ENDED
 from pymonik.backend.armonik.session import Session
@@ -202,7 +202,7 @@ class Sender:
     def _gone(self, inputs: Sequence[str], refusal: StaleError) -> list[str]:
         """Return the inputs that a refusal is about, once their rows say so: these may be late."""
         is_named = any(id in str(refusal) for id in inputs)
-        for pause in late(None if is_named else _UNNAMED):
+        for pause in late_row_pauses(None if is_named else _UNNAMED):
             rows = self._session.statuses(inputs)
             gone = [id for id in inputs if not _is_usable(rows.get(id))]
             if gone or not inputs or self._session.rpc.closing.wait(pause):

@@ -1,4 +1,4 @@
-"""The books of a session: which units are open, where outcomes are, and what has come of them.
+"""What was submitted: which units are open, where outcomes are, and what has come of them.
 
 Enters: word of what was sent, stored, lost or fetched, from several threads. Leaves: filled
 outputs, callbacks that are due, and `changed` notified. Sends nothing.
@@ -130,12 +130,12 @@ class SubmissionTracker:
                 return
             del self.fetcher.places[outputs]
             self.fetched += 1
-            columns = self.fetcher.apart.leave(outputs, place.number, columns)
+            columns = self.fetcher.large_values.leave(outputs, place.number, columns)
             due = self._fill(outputs, columns, errors)
         call_back(due)
 
     def fetched_value(self, outputs: Outputs, value: Value, record: Any) -> None:
-        """Note a value that lay apart from its pack."""
+        """Note a value that lay out of line."""
         with self.changed:
             if value.state == HERE:
                 return
@@ -163,7 +163,7 @@ class SubmissionTracker:
                 self._passed_on.setdefault(record.mark, record)
         outputs.errors += errors
         due = outputs.fill(0, columns)
-        if not self.fetcher.apart.holds(outputs):
+        if not self.fetcher.large_values.holds(outputs):
             # None are left, unless a record was lost: a wait for its value now ends with that
             # error.
             due += outputs.give_up()
@@ -177,7 +177,7 @@ class SubmissionTracker:
     def expects(self, outputs: Outputs) -> bool:
         """Return whether records of a unit are still to come here."""
         with self.changed:
-            return outputs in self.fetcher.places or self.fetcher.apart.holds(outputs)
+            return outputs in self.fetcher.places or self.fetcher.large_values.holds(outputs)
 
     def watch(self, add: Callable[[], bool], callback: Callable[[], None]) -> None:
         """Look at outputs under the lock under which they are filled."""
@@ -255,8 +255,8 @@ class SubmissionTracker:
         with self.changed:
             self.problem = self.problem or problem
             # A list: what is not held by anybody may be collected, and leave, in the middle of
-            # this. Those whose packs have come may still have values apart.
-            for outputs in [*list(self.fetcher.places), *self.fetcher.apart.outputs()]:
+            # this. Those whose packs have come may still have values out of line.
+            for outputs in [*list(self.fetcher.places), *self.fetcher.large_values.outputs()]:
                 due += outputs.give_up()
             self.changed.notify_all()
         call_back(due)

@@ -67,8 +67,8 @@ class RecordReader:
     def _fetch_value(self, outputs: Outputs, value: Value) -> None:
         record: Content | Failure
         try:
-            opened = self._session.open_result(value.apart.id)
-            record = envelope.content_named(opened, value.apart.digest)
+            opened = self._session.open_result(value.reference.id)
+            record = envelope.content_named(opened, value.reference.digest)
         except (StaleError, WireError) as error:
             record = self._lost(outputs, error)
         except ClusterError as error:

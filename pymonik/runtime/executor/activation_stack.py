@@ -123,7 +123,7 @@ class ActivationStack:
         return Activation(made, root, value)
 
     def _charge(self, top: Activation, death: Death) -> None:
-        """Blame the call that ran for the death; it fails when it was tried often enough."""
+        """Attribute the death to the call that ran; it fails when it was tried often enough."""
         code, tries = top.steps[len(top.values)].code(), top.died + 1
         if tries > code.max_retries:
             self.end(death_of(code, 0, tries, death.reason, death.stack))

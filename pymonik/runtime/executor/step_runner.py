@@ -131,7 +131,7 @@ class StepRunner:
     ) -> None:
         """Run all steps for one element; the first may have given a value, or raised an error."""
         made: list[Any] = []
-        # What the host blames if this process dies in the middle of it.
+        # What the host attributes its death to if this process dies in the middle of it.
         self.hosting.page.numbers[ELEMENT] = number
         self.noting = len(self.steps) > 1
         completed_ops = self.job.completed_ops

@@ -56,7 +56,7 @@ def _leave(state: SchedulerState, running: UnitState, gang: GangState) -> None:
         running.completed_ops.update({(0, place): (record,) for place, record in found.items()})
         running.each = gang.seconds / max(1, len(found))
         gang.close()
-        running.gang, running.is_apart = None, True
+        running.gang, running.is_alone = None, True
     state.ready.put_back([UnitSlice(running, 0, 1)])
 
 

@@ -146,7 +146,7 @@ def executor_lost(state: SchedulerState, event: ExecutorLost) -> None:
 
 
 def _charged(running: UnitState, call: tuple[int, int], event: ExecutorLost) -> Failure | None:
-    """Blame a call for a death; where its graph ran, one of that, which the next executor knows."""
+    """Attribute a death to a call, or leave that to the next executor, where its graph ran."""
     death = running.deaths.get(call)
     if death is None or death.reason:  # of an earlier one, which was told of and has not gone on
         return running.attribute_death(*call, event.reason, event.stack)

@@ -178,7 +178,7 @@ class ReadyQueues:
             self._turns += 1
             self._used[executor] = self._turns
             idle.rotate(-1)
-            if piece.running.unit.lanes is not None and not piece.running.is_apart:
+            if piece.running.unit.lanes is not None and not piece.running.is_alone:
                 self._gather(piece.running, executor, idle, given)
 
     def _gather(
@@ -193,7 +193,7 @@ class ReadyQueues:
 
         if running.gang is None:
             if not MemoryFile.has_room():
-                running.is_apart = True
+                running.is_alone = True
                 return
             assert running.unit.lanes is not None
             running.gang = GangState(running.unit.lanes)

@@ -25,7 +25,7 @@ class UnitState:
 
     __slots__ = (
         "attempts", "awaited", "bound", "cancelled", "children", "completed_ops", "deaths", "each",
-        "failed_calls", "gang", "is_apart", "unit", "waiting",
+        "failed_calls", "gang", "is_alone", "unit", "waiting",
     )  # fmt: skip
 
     def __init__(self, unit: Unit) -> None:
@@ -45,14 +45,14 @@ class UnitState:
         # Those who run it together; whether it is not to be run so any more, and how many seconds
         # a step takes then; how many of its steps have values that other units will make.
         self.gang: GangState | None = None
-        self.is_apart = False
+        self.is_alone = False
         self.each: float | None = None
         self.awaited = 0
 
     def attribute_death(
         self, element: int, step: int, reason: str, stack: str = ""
     ) -> Failure | None:
-        """Blame a call for the death of its executor; it fails when it was tried often enough.
+        """Attribute the death of an executor to a call; it fails when it was tried often enough.
 
         Return its failure when it had failed before: then it was not to run, and an executor that
         dies with it all the same is killed by the unit itself.

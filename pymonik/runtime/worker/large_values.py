@@ -1,4 +1,4 @@
-"""Values that lie apart from their packs: a large one is a result of its own.
+"""Values that lie out of line, beside their packs: a large one is a result of its own.
 
 Enters: the records of a unit that has ended, or packs among the inputs of a task. Leaves: packs
 that stay small, with an `OutOfLine` in place of each large value; or those large values that a
@@ -33,12 +33,15 @@ def move_out_of_line(name: str, columns: Columns, store: AgentStore) -> Columns:
     if not contents:
         return columns
     ids = store.create([(name, envelope.seal_content(content)) for content in contents.values()])
-    apart = {
+    references = {
         digest: OutOfLine(id, digest, content.size)
         for (digest, content), id in zip(contents.items(), ids)
     }
     return [
-        [apart[content.digest] if content else record for record, content in zip(column, large)]
+        [
+            references[content.digest] if content else record
+            for record, content in zip(column, large)
+        ]
         for column, large in zip(columns, large_columns)
     ]
 
@@ -54,7 +57,7 @@ def _large(record: Any, limit: int) -> Content | None:
 
 
 def fetch_out_of_line(unit: Unit, store: AgentStore, cache: ContentCache) -> None:
-    """Put the values that a unit uses, and that lie apart, into its inputs."""
+    """Put the values that a unit uses, and that lie out of line, into its inputs."""
     if not any(_has_apart(outputs) for outputs in unit.needs):
         return
     places: dict[OutOfLine, list[tuple[Outputs, int, int]]] = {}
@@ -64,18 +67,20 @@ def fetch_out_of_line(unit: Unit, store: AgentStore, cache: ContentCache) -> Non
         record = outputs.columns[output][place]
         if type(record) is OutOfLine:
             places.setdefault(record, []).append((outputs, output, place))
-    contents: dict[OutOfLine, Any] = {apart: cache.find(apart.digest) for apart in places}
-    missing = [apart for apart, content in contents.items() if content is None]
-    is_there = store.fetch_files({apart.id: apart.size for apart in missing})
-    for apart in missing:
-        contents[apart] = (
-            cache.content(open_file(store.folder, apart.id, apart.digest))
-            if apart.id in is_there
+    contents: dict[OutOfLine, Any] = {
+        reference: cache.find(reference.digest) for reference in places
+    }
+    missing = [reference for reference, content in contents.items() if content is None]
+    is_there = store.fetch_files({reference.id: reference.size for reference in missing})
+    for reference in missing:
+        contents[reference] = (
+            cache.content(open_file(store.folder, reference.id, reference.digest))
+            if reference.id in is_there
             else Failure("lost", "its value is gone from the cluster", "?")
         )
-    for apart, wanted in places.items():
+    for reference, wanted in places.items():
         for outputs, output, place in wanted:
-            outputs.columns[output][place] = contents[apart]
+            outputs.columns[output][place] = contents[reference]
 
 
 def _has_apart(outputs: Outputs) -> bool:
