@@ -132,16 +132,17 @@ class _Blocks:
         steps: list[Step] = []
         lanes = bytearray()
         places, depth = self._places, 0
-        for node, some in groupby(numbers, lambda number: part.elements.of[number][0]):
+        of, lane_of = part.elements.of, part.lanes
+        for node, some in groupby(numbers, lambda number: of[number][0]):
             depth, row = max(depth, node.depth), list(some)
-            indexes = [part.elements.of[number][1] for number in row]
+            indexes = [of[number][1] for number in row]
             if len(node.steps) == 1:
                 self._add_row(node, indexes, steps)
             else:
                 self._add_elements(node, indexes, steps)
-            if part.lanes is not None:
-                for number in row:
-                    lanes += bytes([part.lanes[number]]) * len(node.steps)
+            if lane_of is not None:
+                count = range(len(node.steps))
+                lanes += bytes([lane_of[number] for number in row for _ in count])
         block = Block(tuple(steps), depth, bytes(lanes) or None)
         places.steps.update({key: (block, same.step) for key, same in places.own.items()})
         places.own, places.first_step = {}, 0
@@ -152,10 +153,11 @@ class _Blocks:
         (step,), own, key = node.steps, self._places.own, id(node)
         columns = [self._spread(column, indexes) for column in step.columns]
         rows = zip(*columns) if columns else repeat((), len(indexes))
-        for index, row in zip(indexes, rows):
-            own[key, index] = Same(len(steps))
-            wanted = step.wanted if isinstance(step.wanted, bool) else bool(step.wanted[index])
-            steps.append(Step(step.spec, row, (self._origin(step, index),), wanted))
+        spec, wanted = step.spec, step.wanted
+        for place, (index, row) in enumerate(zip(indexes, rows), len(steps)):
+            own[key, index] = Same(place)
+            is_wanted = wanted if isinstance(wanted, bool) else bool(wanted[index])
+            steps.append(Step(spec, row, (self._origin(step, index),), is_wanted))
 
     def _spread(self, column: Column, indexes: list[int]) -> list[Column]:
         """Return the columns of some elements alone."""

@@ -32,9 +32,19 @@ class Moves(Replacement):
         """Return whether the outputs of a node have moved."""
         return id(node) in self._moved
 
-    def first(self, node: Any) -> tuple[Any, int]:
-        """Return where the first output of a node is now."""
-        return self._moved.get(id(node)) or (node, 0)
+    def places(self, refs: Sequence[Ref]) -> tuple[list[Any], list[int]]:
+        """Return where outputs are now: nodes, and places there."""
+        moved, nodes, indexes = self._moved, [], []
+        for ref in refs:
+            node = ref.node
+            place = moved.get(id(node))
+            if place is None:
+                nodes.append(node)
+                indexes.append(ref.index)
+            else:
+                nodes.append(place[0])
+                indexes.append(place[1] + ref.index)
+        return nodes, indexes
 
     def output(self, node: Any, index: int) -> Ref | None:
         """Return an output where it is now; None where it was before."""
@@ -62,7 +72,7 @@ def column_of(slots: Sequence[Any], moves: Moves) -> Column:
     """Return the column of slot values, with outputs where they are now."""
     kinds = set(map(type, slots))
     if kinds == {Ref}:
-        return _column_of_outputs([(moves.first(slot.node), slot.index) for slot in slots])
+        return _column_of_outputs(*moves.places(slots))
     if not kinds <= VALUES:
         return Values([substitute(slot, moves) for slot in slots])
     if same(slots, repeat(slots[0])):
@@ -79,13 +89,11 @@ def compacted(column: Column, moves: Moves, n: int) -> Column:
     return moved
 
 
-def _column_of_outputs(outputs: Sequence[tuple[tuple[Any, int], int]]) -> Column:
+def _column_of_outputs(nodes: Sequence[Any], indexes: Sequence[int]) -> Column:
     """Return the column of outputs: said in few words where they are those of one node."""
-    (node, _), _ = outputs[0]
-    if not all(place[0] is node for place, _ in outputs):
-        return Values([Ref(place[0], place[1] + index) for place, index in outputs])
-    indexes = [place[1] + index for place, index in outputs]
-    start, step = indexes[0], indexes[1] - indexes[0]
+    node, start, step = nodes[0], indexes[0], indexes[1] - indexes[0]
+    if not same(nodes, repeat(node)):
+        return Values(list(map(Ref, nodes, indexes)))
     if step == 0 and indexes.count(start) == len(indexes):
         return Const(Ref(node, start))
     if step and indexes == list(range(start, start + step * len(indexes), step)):

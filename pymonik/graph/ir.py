@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pymonik.graph.arguments import ARGUMENTS, sources_of
+from pymonik.graph.arguments import sources_of
 from pymonik.graph.call_spec import CallSpec
 from pymonik.graph.nodes import (
     Call,
@@ -198,10 +198,7 @@ def taken(nodes: Iterable[Any], stand_ins: Mapping[Call, Call] | None = None) ->
     nodes = tuple(nodes)
     for node in nodes:
         if type(node) is Call:
-            for argument in node.args:
-                if type(argument) in ARGUMENTS:
-                    argument.release()
-            node.held = None
+            node.let_go()
     if not stand_ins:
         return Graph(nodes, {})
     made = {node: stand_ins[node] for node in nodes if node in stand_ins}

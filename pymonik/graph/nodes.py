@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
-from pymonik.graph.arguments import slots_of, sources_of
+from pymonik.graph.arguments import ARGUMENTS, slots_of, sources_of
 from pymonik.graph.value_state import STATE, Liveness, ValueState
 from pymonik.values.location import known_at
 
@@ -108,6 +108,16 @@ class Call(ValueState, ref[Any]):
             if held is not None:  # else another thread has made them meanwhile
                 self._args = slots_of(held)
             return self._args
+
+    def let_go(self) -> None:
+        """Hold no liveness any more: a flush takes the call, and its graph shows what it uses."""
+        args = self.args  # made now, where nobody has asked for them yet
+        if self.held is not None:
+            self.held = None
+            return
+        for argument in args:
+            if type(argument) in ARGUMENTS:
+                argument.release()
 
     @property
     def wanted(self) -> bool:

@@ -98,7 +98,7 @@ class _Lowering:
     def _lower_map(self, node: Map) -> None:
         chunk = node.chunk or 1
         rows = [
-            Row(step, self._keep(node, number), self._sites(step))
+            Row(step, node.n, self._keep(node, number), self._sites(step))
             for number, step in enumerate(node.steps)
         ]
         stored = [number for number, row in enumerate(rows) if row.keep is not False]

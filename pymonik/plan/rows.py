@@ -24,22 +24,28 @@ from pymonik.values.options import DEFAULTS, TaskOptions
 class Row:
     """What one step of a map gives to each unit: its columns and the rest, cut along."""
 
-    __slots__ = ("based", "columns", "elements", "keep", "places", "sites")
+    __slots__ = ("based", "columns", "elements", "keep", "n", "places", "sites")
 
-    def __init__(self, step: Step, keep: bool | bytes, sites: str | list[str]) -> None:
+    def __init__(self, step: Step, n: int, keep: bool | bytes, sites: str | list[str]) -> None:
+        self.n = n
         self.columns = step.columns
         self.keep = keep
         self.sites = sites
-        first, kinds = step.origins[0], map(type, step.origins)
+        first, origins = step.origins[0], step.origins
         self.based = first.n is not None
         self.elements: list[int | None] | None = None
-        if not self.based and (type(first) is not Call or set(kinds) != {Call}):
+        is_plain = type(first) is Call and (len(origins) == 1 or set(map(type, origins)) == {Call})
+        if not self.based and not is_plain:
             # Elements of maps that became single calls keep their numbers.
-            self.elements = [getattr(origin, "element", None) for origin in step.origins]
+            self.elements = [getattr(origin, "element", None) for origin in origins]
         self.places = _places(step)
 
     def own(self, inputs: Inputs, start: int, stop: int) -> tuple[Any, ...]:
         """Return the part of a step that is a unit's own: see `StepCode`."""
+        if stop - start == self.n:  # the only unit: nothing is cut
+            columns = tuple([column.accept(inputs, stop) for column in self.columns])
+            base = self.elements or (start if self.based else None)
+            return columns, self.keep, self.sites, base, self.places
         return (
             tuple([inputs.column(column, start, stop) for column in self.columns]),
             self.keep if isinstance(self.keep, bool) else self.keep[start:stop],

@@ -16,7 +16,6 @@ from pymonik._pickled import pickled, public
 from pymonik.capture.function import SMALL
 from pymonik.environment.parse import environment_of
 from pymonik.errors import NoClientError
-from pymonik.graph.arguments import slots_of
 from pymonik.graph.columns import Const
 from pymonik.record.builtin_tasks import (
     builtin,
@@ -168,7 +167,8 @@ class Task(Generic[P, R]):
         elif code.handles_in:
             # The function has handles in its closure: it is passed as an argument with holes.
             if held is not None:
-                slots = slots_of(held)
+                slots, shares = captured(recorder.arguments, held, tuple)
+                held = None  # its slot values hold the liveness themselves
             args = (recorder.arguments.filled(code.content, code.handles_in), *slots)
             code = specs.code_for(calling(self.require_context))
         else:

@@ -10,7 +10,7 @@ import pytest
 
 from pymonik import task
 from pymonik.graph.ir import taken
-from pymonik.graph.slots import Ref
+from pymonik.graph.slots import Ref, Template
 from tests.client.fakes import FakeScope
 
 
@@ -77,3 +77,20 @@ def test_a_call_that_nobody_asks_for_is_not_wanted() -> None:
     assert gone() is None
     assert not node.wanted
     assert not type(node)(None, spec, (1, 2), None, "a line", 0).wanted
+
+
+def test_a_call_whose_function_holds_a_handle_keeps_its_arguments_wanted() -> None:
+    scope = FakeScope()
+    inside, given = add.invoke(1, 2, pymonik=scope), add.invoke(3, 4, pymonik=scope)
+
+    @task
+    def both(x: int) -> object:
+        return x, inside
+
+    node, used = given._node, both.invoke(given, pymonik=scope)._node
+    del given
+    assert used.held is None
+    assert node.wanted
+    taken([used])
+    assert not node.wanted
+    assert [type(slot) for slot in used.args] == [Template, Ref]

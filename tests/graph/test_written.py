@@ -21,7 +21,6 @@ ROOT = Path(__file__).parents[2] / "pymonik"
 # Who writes what is known of values, and why.
 WRITERS = {
     "record/recorder.py": "names and numbers what it records",
-    "graph/ir.py": "lets go of what the calls hold that a flush takes",
     "runtime/executor/subtasks.py": "is the recorder in a task",
     "analysis/decode.py": "makes again what was recorded",
     "plan/lower.py": "binds: says where values will be found",

@@ -14,7 +14,7 @@ from pymonik.graph.arguments import sources_of
 from pymonik.graph.columns import Const
 from pymonik.graph.compact import Moves, column_of, compacted
 from pymonik.graph.ir import Call, Graph, Map, Put, Step
-from pymonik.graph.slots import VALUES
+from pymonik.graph.slots import VALUES, Ref
 from pymonik.graph.verbs import Column, substitute
 
 if TYPE_CHECKING:
@@ -64,13 +64,15 @@ class _Groups:
             if type(node) is Put:
                 continue
             depth = 0
-            for slot in node.args:  # the usual case first: handles as plain arguments
-                if type(slot) not in VALUES:
-                    source = getattr(slot, "node", None)
-                    if source is None or aliases:
-                        depth = _depth(node, aliases, depth_of)
-                        break
-                    depth = max(depth, 1 + depth_of.get(id(source), -1))
+            for slot in node.args:
+                kind = type(slot)
+                if kind is Ref and not aliases:  # the usual case: handles as plain arguments
+                    below = depth_of.get(id(slot.node), -1)
+                    if below >= depth:
+                        depth = below + 1
+                elif kind not in VALUES:
+                    depth = _depth(node, aliases, depth_of)
+                    break
             depth_of[id(node)] = depth
             key = (id(node.spec), depth)
             is_alone = node.n is not None or node.ids is not None
