@@ -148,6 +148,8 @@ class _Simulation:
         heapq.heapify(self.events)
         while self.events:
             now = self.events[0][0]
+            # All that happens now, before anything starts: priorities decide among what is ready at
+            # one moment, not the order of the heap.
             while self.events and self.events[0][0] == now:
                 _, kind, number = heapq.heappop(self.events)
                 if kind:
@@ -169,6 +171,8 @@ class _Simulation:
             self.starts[number] = begin
         count = unit.elements
         if costs.beat and unit.work > costs.beat:
+            # The element that runs when the beat is over is finished: a unit hands back between
+            # elements.
             count = min(count, int(costs.beat / unit.seconds) + 1)
             self._hand_back(number, unit.elements - count)
         seconds = costs.unit + count * unit.seconds
@@ -196,6 +200,7 @@ class _Simulation:
         for part in self.parts.get(number, ()):
             heapq.heappush(self.events, (now + level, 0, part))
         whole = self.whole.get(number, number)
+        # A unit that was cut has ended when all of its parts have: its pack is put together last.
         unfinished = self.unfinished[whole] = self.unfinished.get(whole, 1) - 1
         for user in () if unfinished else self.users[whole]:
             self.missing[user] -= 1

@@ -148,6 +148,8 @@ def _run_script(script: str) -> None:
         return
     with open(script, "rb") as file:
         code = compile(file.read(), script, "exec", dont_inherit=True)
+    # Not `runpy`, which empties the namespace at the end: handles that the script still holds say
+    # what is wanted.
     exec(code, vars(sys.modules["__main__"]))
 
 

@@ -158,6 +158,7 @@ class _Between:
         self._backend = backend
         self._trace = trace
         self.traits = backend.traits
+        # Bound here, not wrapped: a wait in the script costs no call more.
         self.want, self.progress = backend.want, backend.progress
         self.cancel, self.close = backend.cancel, backend.close
         if backend.traits.pieces is not None:

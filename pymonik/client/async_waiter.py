@@ -59,6 +59,8 @@ class AsyncWaiter:
 
         await self._flush_beside()
         self._locator.locate(handle._node)
+        # Also of one that has ended meanwhile: it is called back at once, in this thread, by way of
+        # the loop.
         self._notifier.call_when_done(handle, set_ended)
         await ended
         return self._waiter.value(handle, None)

@@ -34,6 +34,7 @@ class Callbacks:
     def put(self, call: Callable[[], object]) -> None:
         """Call a function after those before it; once started, it takes no lock."""
         self.start()
+        # A `SimpleQueue`, which finalizers may use: its `put` is reentrant, that of `Queue` is not.
         self._calls.put(call)
 
     def start(self) -> None:
@@ -59,6 +60,7 @@ class Callbacks:
         if self._thread is None or self.runs_here:
             return
         called = threading.Event()
+        # Behind all that was put before: the thread takes them in order.
         self._calls.put(called.set)
         called.wait()
 

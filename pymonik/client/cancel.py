@@ -62,6 +62,7 @@ class Canceller:
 
     def _cancel_unsent(self, handle: ResultHandle[Any]) -> bool:
         node, recorder = handle._node, self._recorder
+        # `Lifetime.abandon` takes no lock: it sets the flag before it empties `pending`.
         if self._state.is_closed:
             return True  # dropped with its client, and never sent
         self._engine.check_process()

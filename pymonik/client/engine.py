@@ -102,6 +102,7 @@ class LazyBackend:
     def open(self) -> None:
         """Open the backend, unless it was opened."""
         with self.opening:
+            # Asked again with the lock: another thread may have opened it while this one waited.
             if self.backend is None:
                 self._process = os.getpid()
                 self.backend = self._open_backend(self.name)

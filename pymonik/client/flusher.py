@@ -37,6 +37,7 @@ class Flushers:
                     is_ours, flusher = True, _Flusher(flush)
                     self._current = flusher
                     flusher.start()
+            # Without the lock, so that other waits find the flush that is under way.
             flusher.join(max(0.0, end - time.monotonic()))
             if flusher.is_alive():
                 return False

@@ -84,6 +84,7 @@ class Lifetime:
         """
         if self._state.is_closed:
             return
+        # From now on threads are refused, but for callbacks, whose calls are waited for.
         self._state.is_closing = True
         try:
             self._submitter.flush()
@@ -138,6 +139,7 @@ class Lifetime:
         if dropped:
             lost = f"{counted(dropped, 'call')} never sent"
             logger.warning("%s: the block was left early", lost)
+        # Without the lock: whoever holds it may be waiting for a cluster that does not answer.
         self._recorder.pending.clear()
         is_ours = self._engine.is_of_this_process  # in a fork of it, the work is that of others
         if self._engine.backend is not None and is_ours and not was_closed:
@@ -165,6 +167,7 @@ class Lifetime:
 
     def _end_collected(self) -> None:
         done, total = self._engine.opened().progress()
+        # A cluster would run it to the end for nobody, and charge for it.
         if self._engine.traits.is_remote:
             self.end_early()
         elif done == total:  # what runs here goes on, and ends with the program at the latest
@@ -208,6 +211,7 @@ class Lifetime:
         _OPEN.pop(self, None)
         if self._engine.backend is not None and self._engine.is_of_this_process:
             self._engine.backend.close()
+        # Last of all: what a callback finds then is a client that was closed.
         self._notifier.tell_dropped()
 
     def _raise_unseen(self) -> None:

@@ -121,6 +121,7 @@ def _watch(
     if on_progress is not None:
         is_last = False
         while not is_last:
+            # One more look when the wait is over: a callback is told of the end, too.
             is_last = over.wait(_TICK)
             safely("progress", lambda: on_progress(look()))
         return

@@ -148,10 +148,15 @@ class Submitter:
                 # Abandoned by another thread: what was dropped is not sent.
                 if self._state.is_closed:
                     return
+                # From here on other threads find where values will be, and wait for them, though
+                # nothing is sent.
                 self._bind(plan, len(nodes))
             if nodes:  # else it has late names only
+                # Of the thread that holds the lock: nobody else writes to them.
                 self._note(plan, time.perf_counter() - began)
             if around is not None:
+                # Entered under the lock, left without it: its end waits for a thread that calls the
+                # user.
                 around.enter_context(watching(backend, self._on_progress))
             self._send(plan, backend)
         finally:

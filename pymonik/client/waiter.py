@@ -45,6 +45,7 @@ class Waiter:
         node, end = handle._node, end_of(timeout)
         location, index = self._locator.locate(node, timeout, end).at(node.offset + handle._index)
         if location.record(index) is PENDING:
+            # Asked for before the wait, and without the condition: a cluster begins to fetch then.
             self._engine.opened().want([(location, range(index, index + 1))])
 
             def is_over() -> bool:
@@ -81,6 +82,8 @@ class Waiter:
         if record is PENDING:
             self._wait_for_one(handle, timeout)
             record = node.location.record(node.offset + handle._index)
+        # None is also the value of calls that return nothing; only a value that was not stored is
+        # lost.
         if record is None and self._arrivals.is_lost(node, handle._index):
             raise lost(node, handle._index)
         self._handled.look(record, node, handle._index)

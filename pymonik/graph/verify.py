@@ -29,7 +29,9 @@ def _order(node: Any, seen: dict[int, Any], graph: Graph) -> Iterator[str]:
     for source in inputs(node):
         if type(source) is External:  # it is made whatever this graph does
             continue
+        # Who uses a call that was replaced names it still: see decision 39.
         source = graph.aliases.get(source, source) if isinstance(source, Call) else source
+        # What has a location was sent by an earlier flush, and stands in no graph any more.
         if id(source) not in seen and getattr(source, "location", None) is None:
             yield "uses a value that is not made before it"
 

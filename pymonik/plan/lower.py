@@ -88,6 +88,7 @@ class _Lowering:
         named = {
             str(node.label): node.content for node in self.graph.nodes if isinstance(node, Put)
         }
+        # Whatever its size: it has a name, by which others look for an object of its own.
         for content in named.values():
             self.blobs[id(content)] = content
         blobs = tuple(self.blobs.values())
@@ -106,6 +107,7 @@ class _Lowering:
             Outputs(min(chunk, node.n - start), len(stored)) for start in range(0, node.n, chunk)
         ]
         if node.is_block:
+            # Steps of a block are no chain: to cancel one takes no other along.
             unit_outputs[0].loose = {(output, 0) for output in range(1, len(stored))}
         elif len(stored) > 1 and node.n > 1:
             _note_loose(node, stored, unit_outputs)

@@ -66,6 +66,7 @@ class Arguments:
     def argument(self, value: Any, name: str) -> Any:
         """Capture one argument: give the slot value that stands for it."""
         kind = type(value)
+        # The usual argument, told by its type alone: a subclass of `int` may be anything.
         if kind in SMALL or (kind in IMMEDIATE and len(value) <= LONG):
             return value
         if kind is ResultHandle or kind is MultiResultHandle:

@@ -80,7 +80,10 @@ class Recorder:
         node = handle._node = Call.recorded(handle, spec, args, held, site, lasti, label)
         if label is not None:
             self.names[label] = handle
+        # `list.append` is atomic under the GIL, and the last thing done: see the docstring.
         self.pending.append(node)
+        # Asked behind the append: who closes sets the flag before it looks at `pending`, so that
+        # one of the two threads sees the other.
         if self.state.is_closed:
             self.state.check_open()
         return handle
@@ -130,6 +133,8 @@ class Recorder:
         if self._given_up:
             for node in self.pending[:count]:
                 self._given_up.pop(node, None)
+        # Other threads append behind them, and only the holder of the flush lock takes away: the
+        # first `count` are the same ones.
         del self.pending[:count]
 
     def give_up(self, node: Call, index: int, failure: Any) -> None:

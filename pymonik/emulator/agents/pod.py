@@ -154,11 +154,14 @@ class Pod:
         worker = self._supervisor.worker
         if self._supervisor.failure:
             return events.Fail(task_id, f"No worker starts: {self._supervisor.failure}")
+        # A sleep that ends with the cluster.
         self._closing.wait(self._engine.overhead.per_task)
         try:
             assignment.prefetch()
             if Proceed(task_id) not in self._engine.report(events.Start(task_id)):
                 return None
+            # After Start: an agent probes before each call, and gives the task back, without a
+            # retry, while its worker does not answer.
             if worker is None or not worker.healthy(self._settings.probe_timeout):
                 self._supervisor.end()
                 return events.Release(task_id)
@@ -218,6 +221,7 @@ class Pod:
         )
 
     def _planned_kill(self) -> OfWorker | None:
+        # Faults of tests, see `faults`: the agent itself takes no part in them.
         planned = self._interceptor.faults.take("Worker.Process")
         return next((action for action in planned if isinstance(action, OfWorker)), None)
 

@@ -29,6 +29,8 @@ YIELDING = WAITING | {
 
 def terminate(world: World, task_ids: Iterable[str], reason: str) -> None:
     """Abort what the given tasks owe, and fail everything that waits for it."""
+    # Level by level, as the engine: a task is reached once its own status has changed, so a graph
+    # of any shape ends, and each dependent is told of the first task that failed.
     frontier = _known(world, task_ids)
     while frontier:
         owners = {task.id for task in frontier}

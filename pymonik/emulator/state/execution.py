@@ -34,15 +34,20 @@ def acquire(world: World, event: events.Acquire) -> None:
     session = world.tables.sessions.get(task.session_id)
     if session is None:
         _abort(world, task, TaskStatus.ERROR, "Session was not found")
+    # A closed session is one of them: CloseSession lets what runs end, and kills what was only
+    # queued.
     elif session.status in ENDED_SESSIONS:
         if task.status not in FINAL:
             _cancel(world, task, f"its session {session.id} is {session.status.name}")
+    # Its message is gone: one that got ready during the pause stays SUBMITTED, since ResumeSession
+    # looks at PAUSED tasks alone.
     elif session.status is SessionStatus.PAUSED:
         return
     elif task.status is TaskStatus.CANCELLING:
         _cancel(world, task, "its cancellation was requested")
     elif task.status is TaskStatus.SUBMITTED:
         task.pod, task.acquired_at = event.pod, world.now
+        # The agent asks this copy when the task submits: StopSubmission does not cut off what runs.
         task.worker_open = session.worker_open
         world.set_task(task, TaskStatus.DISPATCHED)
         world.out.append(Run(task.id))
@@ -91,6 +96,8 @@ def succeed(world: World, event: events.Succeed) -> None:
         _retry_or_abort(world, task, f"Agent got an internal error\n{refusal.reason}")
         return
     task.processed_at = world.now
+    # In the order in which an agent does it: rows, data, sub-tasks, then whoever waits. So
+    # sub-tasks exist, and start, only once their parent has ended well.
     completed = []
     for new in event.created:
         given = session.id if new.session_id is None else new.session_id
@@ -104,6 +111,8 @@ def succeed(world: World, event: events.Succeed) -> None:
     try:
         _adopt(world, task, session, event.offers)
     except Refusal as refusal:
+        # What was stored above stays: the agent fails amid its own work, and the parent is tried
+        # again for what is wrong with its sub-tasks.
         _retry_or_abort(world, task, f"Agent got an internal error\n{refusal.reason}")
         return
     resolve(world, completed, session=None)
@@ -116,6 +125,7 @@ def fail(world: World, event: events.Fail) -> None:
     task = _alive(world, event.task_id)
     if task is None:
         return
+    # An error of the user is never retried, unlike a crash: the same code would fail again.
     if "\0" not in event.error:
         _abort(world, task, TaskStatus.ERROR, event.error)
     elif world.settings.strict:
@@ -137,6 +147,8 @@ def time_out(world: World, event: events.TimeOut) -> None:
     """End the task at its deadline."""
     task = _alive(world, event.task_id)
     if task is not None:
+        # Without a retry, and counted from the call of the worker: fetching inputs takes no part of
+        # it.
         _abort(world, task, TaskStatus.TIMEOUT, "Deadline Exceeded")
 
 
@@ -196,8 +208,11 @@ def _retry_or_abort(world: World, task: TaskRecord, error: str) -> None:
 def _retry(world: World, task: TaskRecord, error: str) -> None:
     results = world.tables.results
     outputs = [results[output] for output in task.outputs if output in results]
+    # Owned by the attempt that failed, should it have handed them to sub-tasks: nothing is aborted
+    # then, the next attempt takes them over.
     for result in outputs:
         world.set_owner(result, task.id)
+    # What it has declared for itself is lost; the next attempt declares its own.
     for result in (results[created] for created in task.created if created in results):
         if result.status is ResultStatus.CREATED:
             world.set_result(result, ResultStatus.ABORTED)

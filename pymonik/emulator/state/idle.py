@@ -32,6 +32,8 @@ def idle(world: World, event: events.Idle) -> None:
             _fail(world, task, LOST)
     waiting = [task for task in tasks if task.status is TaskStatus.PENDING]
     reasons = [(task, reason) for task in waiting if (reason := _hopeless(world, task))]
+    # Nothing that waits waits for anything outside, and nothing of it is hopeless by itself: so
+    # some of it waits for itself.
     if not reasons and all(_waits_within(world, task) for task in waiting):
         reasons = [(task, CYCLE) for task in waiting]
     for task, reason in reasons:

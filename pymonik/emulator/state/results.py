@@ -32,6 +32,8 @@ def declare(world: World, session_id: str, new: events.NewResult, created_by: st
         created_by=created_by,
         manual_deletion=new.manual_deletion,
     )
+    # The engine writes the session there, not "": who looks for the owner of a result that a client
+    # has uploaded finds no task.
     if new.object_id:
         result.owner = session_id
         result.status = ResultStatus.COMPLETED
@@ -50,6 +52,8 @@ def upload(world: World, event: events.UploadResult) -> None:
         result.session_id == session.id,
         f"result '{result.id}' belongs to session '{result.session_id}', not to '{session.id}'",
     )
+    # Of any status: one that was aborted or deleted comes to life again, and one that has come is
+    # overwritten.
     complete(world, result, event.stored)
     resolve(world, [result], session)
 

@@ -134,6 +134,7 @@ def delete(world: World, event: events.DeleteSession) -> None:
         tables.remove_task(task)
     for result in list(tables.results_of[event.session_id].values()):
         tables.remove_result(result)
+    # An unknown session is no error: the engine answers as if it had been there.
     tables.sessions.pop(event.session_id, None)
 
 

@@ -98,6 +98,7 @@ def production_faults(
     if not world.settings.strict:
         return []
     stored = {item.result_id for item in event.stored}
+    # What the task has created itself is inserted by the same report.
     existing = stored - {new.id for new in event.created}
     return [
         *(

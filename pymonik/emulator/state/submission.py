@@ -22,6 +22,8 @@ def submit(world: World, event: events.SubmitTasks) -> None:
     if session is None:
         code = world.settings.generation.unknown_session_at_submit
         raise world.server_error(f"Session was not found: '{event.session_id}'", code)
+    # The order of the checks is that of the engine: a request with several faults is refused for
+    # the same one.
     defaults = admit(world, session, event.options, session.client_open, "Client")
     tasks = with_merged_options(world, event.tasks, defaults)
     scrutinize(world, session, (event.options, *(t.options for t in event.tasks)), tasks)
@@ -137,6 +139,8 @@ def insert(
     for task in created:
         for output in task.outputs:
             result = world.tables.results.get(output)
+            # The first owner stays, in silence: a submission that was sent twice runs twice, and
+            # its second copy owns nothing.
             if result is not None and not result.owner:
                 world.set_owner(result, task.id)
     return created
@@ -151,6 +155,7 @@ def connect(world: World, tasks: Sequence[TaskRecord], session: SessionRecord | 
             if result is not None and result.status is ResultStatus.COMPLETED:
                 completed.add(result_id)
                 continue
+            # The payload counts as a dependency, too: it may be uploaded after the submission.
             task.remaining.add(result_id)
             if result is not None:
                 result.dependents.append(task.id)

@@ -103,6 +103,7 @@ class World:
         """Change the status of a result."""
         self.remember(result)
         result.status = status
+        # A deletion leaves the time at which the data came.
         if status is not ResultStatus.DELETED:
             result.completed_at = self.now
         self.out.append(ResultChanged(result.session_id, result.id, status))

@@ -78,6 +78,8 @@ class HostChannel:
         with self._asking:
             self.send("ask", result_id)
             while True:
+                # What came before the answer, such as more units, waits its turn in the loop of
+                # `messages`.
                 for place, (kind, obj) in enumerate(self._inbox):
                     if kind == "object":
                         del self._inbox[place]

@@ -253,6 +253,8 @@ class _Lanes:
             now = time.monotonic()
             if looks == _LOOKS:
                 until = now + _PATIENCE
+                # Once, after the first looks: an executor that has claimed its part is alive, or
+                # its lock would be free.
                 self._take_over(self._lanes[place] % self._gang.members)
             elif now > until and self._may_leave():
                 self._stop()

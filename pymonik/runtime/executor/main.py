@@ -44,6 +44,8 @@ class Executor:
         """Run units until the socket closes."""
         for kind, what in self._channel.messages():
             if kind == "run":
+                # A stale one runs nothing: it has told the host, which starts another and kills
+                # this one.
                 for entry in () if self._is_stale else what:
                     try:
                         self._runner.run(*entry)

@@ -35,11 +35,16 @@ def run(job: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
         if stop == job.stop:
             break
         now = time.monotonic()
+        # Of the elements that follow, all have what this one has imported: see below.
         if stop == job.start + 1:
             first = now
         until = reported + limits.report_seconds
+        # In the page, where the host reads it if this process dies: nothing is lost by not
+        # reporting yet.
         if is_noted and now < until:
             continue
+        # What calls have recorded leaves with the last report, and their values with it: so the
+        # unit ends here, and the host places the rest.
         if subtasks.has_work or now - began > limits.unit_seconds:
             break
         done, elapsed = stop - job.start, now - began

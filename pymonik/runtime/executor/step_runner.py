@@ -145,6 +145,7 @@ class StepRunner:
                 number, made, self.columns, is_over
             )
         for place in range(first, len(self.steps)):
+            # An executor that died had got so far: the step does not run again.
             if ended and place in ended:
                 made.append(self._resume(place, number, ended[place]))
                 continue
@@ -216,6 +217,7 @@ class StepRunner:
         output = self.outputs.get(place)
         keep = self.steps[place].keep
         is_stored = output is not None and (keep is True or bool(keep and keep[number]))
+        # The hot path of small calls: no look at roles, no pickle.
         if type(value) in IMMEDIATE and not self.hosting.subtasks.recorded:
             if output is not None:
                 self.columns[output].append(value if is_stored else None)

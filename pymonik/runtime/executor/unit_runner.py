@@ -103,6 +103,8 @@ class UnitRunner:
     ) -> None:
         """Run elements of a unit, and report."""
         STATE.task = task
+        # From now on the host takes what the page says for progress of this unit, and charges it
+        # with a death.
         self._page.begin(number, start)
         began = time.perf_counter()
         STATE.environment = environment
@@ -113,16 +115,22 @@ class UnitRunner:
         job = Assignment(Program.load(payload), inputs, start, stop, *(extras or ()))
         if gang is not None:
             job = replace(job, gang=gang)
+        # Reports go one by one, as they are due: `run` sends nothing, so that inline needs no
+        # socket.
         for report in run(job, self.services):
             self.services.restore.end_if_fork()  # made while a value was pickled
             fields = (number, report.start, report.stop, report.columns, report.errors)
             if not report.last:
                 self._send("report", *fields)
+                # Behind the report, in this order: what is noted twice counts once, what is noted
+                # nowhere would run again.
                 self._page.begin(number, report.stop)
                 continue
             self.finish_lines()
             STATE.end()
             if report.held:
+                # Before the end: the unit may begin again as soon as that is heard, and needs these
+                # values.
                 self._send("held", number, report.held)
             if report.is_late:
                 self._send("late", number)

@@ -46,6 +46,8 @@ class Leadership:
     ) -> None:
         self._turn, self._wake, self._is_busy = turn, wake, is_busy
         self._held = fork_safe(threading.Lock())
+        # Taken here for the host's thread, which has not begun: nobody leads before `begin`, and a
+        # lock has no owner.
         self._held.acquire()
         # Free when the host's thread is called back; held by no thread in particular.
         self._called = fork_safe(threading.Lock())
@@ -74,6 +76,8 @@ class Leadership:
         self._held.release()
         try:
             while self._held.locked() or self._may_rest():
+                # Wakes early when it is called; else it looks by itself, since who sends without a
+                # wait does not call.
                 self._called.acquire(timeout=nap)
                 nap = min(2 * nap, _LONG_NAP) if self._held.locked() else _NAP
         finally:
@@ -92,6 +96,7 @@ class Leadership:
 
         Return what `is_over` has said, None where this thread has not led to the end of its wait.
         """
+        # It would wait for itself. A wait that is over already is none.
         if self.leads_here:
             if result := is_over():
                 return result
@@ -99,6 +104,7 @@ class Leadership:
                 "a value is waited for by what runs amid the engine's own work, such as a "
                 "finalizer or a log handler, and would never come: wait for it in another thread"
             )
+        # Now, not only at the end: the host's thread may be deciding whether to rest.
         self._waited = time.monotonic()
         if self._held.locked() or not _has_room():
             self.give_up()

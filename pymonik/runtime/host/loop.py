@@ -91,6 +91,8 @@ class HostLoop:
 
         Return whether anything has changed for those who wait.
         """
+        # Actions of other threads first: an executor that talks all the time must not keep them
+        # out.
         if not self.tasks:
             self._receive(end)
         while self.tasks:
@@ -105,6 +107,7 @@ class HostLoop:
         self.tell(RoundOver())
         if self._due:
             self._settle()
+        # More has come meanwhile: the next turn, which is taken at once, says what is news.
         if self.tasks:
             return False
         given = [piece for pieces in self._state.executors.values() for piece in pieces]
@@ -129,6 +132,8 @@ class HostLoop:
             self._is_news = True
             if isinstance(news, ExecutorExit):
                 self.tell(JournalRead(number, *news.journal))
+                # In this order: what its page says has ended is not charged to the call that it
+                # died of.
                 self.tell(ExecutorLost(number, news.charged, news.reason, news.stack))
                 continue
             for message in news:
