@@ -101,6 +101,7 @@ CHECKERS = {"mypy": mypy, "pyright": pyright}
 
 
 # All cases at once: most of the time goes into reading what they import.
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_a_checker_sees_the_pinned_types_and_refuses_the_pinned_lines(
     tmp_path: Path, checker: str
