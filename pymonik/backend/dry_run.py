@@ -23,9 +23,13 @@ _NAME = "dry-run"
 class DryRunEnd(SystemExit):
     """Ends a script whose next line needs a value; `plan` is what would have been sent."""
 
+    # How often a script was ended: what is caught on its way ends none.
+    count: ClassVar[int] = 0
+
     def __init__(self, plan: Plan) -> None:
         super().__init__(0)
         self.plan = plan
+        DryRunEnd.count += 1
 
     def __str__(self) -> str:
         return "this is a dry run: nothing runs, so the script ends where it needs a value"

@@ -10,6 +10,7 @@ import rich_click as click
 
 from pymonik.cache.store import CacheEntry, ValueStore, default_folder
 from pymonik.capture.text.fingerprint import changed_parts
+from pymonik.cli.did_you_mean import did_you_mean
 from pymonik.cli.graph import print_json
 from pymonik.cli.tables import say, table
 from pymonik.humanize import counted, size_text
@@ -51,7 +52,11 @@ def _row(entry: CacheEntry) -> tuple[str, ...]:
 @click.argument("task", required=False)
 def clear(task: str | None) -> None:
     """Remove what is kept, of all tasks or of one."""
-    say(f"removed {counted(ValueStore().clear(task), 'value')}")
+    store = ValueStore()
+    count = store.clear(task)
+    if task is not None and not count:
+        raise _nothing_kept(task, store.entries())
+    say(f"removed {counted(count, 'value')}")
 
 
 @cache.command("explain")
@@ -65,15 +70,19 @@ def explain(task: str, most: int) -> None:
         named = [e for e in entries if e.key.startswith(task)]
         named += [e for e in entries if named and e.task == named[0].task and e not in named]
     if not named:
-        raise click.ClickException(
-            f"no value of a task {task!r} is kept: see `pymonik cache list`, and whether the task "
-            "says @task(pure=True, cache=True)"
-        )
+        raise _nothing_kept(task, entries)
     for place, newer in enumerate(named[:most]):
         older = _nearest(newer, named[place + 1 :])
         say(f"{newer.key[:_KEY]}  {newer.task}({', '.join(map(_short, newer.arguments))})")
         for line in _parts(newer) if older is None else _differences(newer, older):
             say(f"    {line}")
+
+
+def _nothing_kept(task: str, entries: Sequence[CacheEntry]) -> click.ClickException:
+    return click.ClickException(
+        f"no value of a task {task!r} is kept: see `pymonik cache list`, and whether the task says "
+        f"@task(pure=True, cache=True){did_you_mean(task, {entry.task for entry in entries})}"
+    )
 
 
 def _nearest(newer: CacheEntry, older: Sequence[CacheEntry]) -> CacheEntry | None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from pymonik import Pymonik
 from pymonik.backend.dry_run import DryRunBackend, DryRunEnd
+from pymonik.cli.did_you_mean import did_you_mean
 from pymonik.cli.full_run import ExecutionTrace, trace_execution
 from pymonik.graph.ir import CallSpec, Put
 from pymonik.plan.plan import Plan
@@ -38,6 +39,10 @@ class ScriptFailed(Exception):
         self.site = site
 
 
+class UnknownFunction(ScriptFailed):
+    """A module has no such function."""
+
+
 @dataclass(frozen=True)
 class Recording:
     """What a script recorded: the plan up to the first value it needs, None without any call.
@@ -45,6 +50,7 @@ class Recording:
     `end` holds the frames of the script, and so the handles that say what is wanted: whoever looks
     at the plan keeps the recording. `plans` are its submissions one by one, `ran` what was kept of
     a script that was executed. `run`: the past run that it comes from, without its contents.
+    `goes_on`: whether the script went on behind the first value it needs, unseen.
     """
 
     name: str
@@ -53,6 +59,7 @@ class Recording:
     plans: tuple[Plan, ...] = ()
     ran: ExecutionTrace | None = None
     run: RunRecord | None = None
+    goes_on: bool = False
 
     @property
     def tasks(self) -> set[str]:
@@ -71,7 +78,7 @@ class Recording:
 
 def record(script: str, args: Sequence[str] = (), module: bool = False) -> Recording:
     """Run a script up to the first value it needs; raises ScriptFailed."""
-    before = len(DryRunBackend.sent)
+    before, ends = len(DryRunBackend.sent), DryRunEnd.count
     end: BaseException | None = None
     with _dry(), _as_main(script, args, module), redirect_stdout(sys.stderr):
         try:
@@ -87,7 +94,9 @@ def record(script: str, args: Sequence[str] = (), module: bool = False) -> Recor
             if len(DryRunBackend.sent) == before or not isinstance(error, Exception):
                 raise ScriptFailed(own_traceback(error), error, _site(error, script)) from None
     sent = DryRunBackend.sent[before:]
-    return Recording(script, sent[0] if sent else None, end, tuple(sent[:1]))
+    # What ended it was caught, by a bare `except`, or has ended another thread.
+    goes_on = len(sent) > 1 or (end is None and DryRunEnd.count > ends)
+    return Recording(script, sent[0] if sent else None, end, tuple(sent[:1]), goes_on=goes_on)
 
 
 def execute(script: str, args: Sequence[str] = (), module: bool = False) -> Recording:
@@ -136,6 +145,9 @@ def _call(name: str, args: Sequence[str]) -> None:
             RuntimeError(name),
         ) from None
     for part in path.split("."):
+        if not hasattr(function, part):
+            text = f"module {module!r} has no function {path!r}"
+            raise UnknownFunction(text + did_you_mean(part, dir(function)), NameError(name))
         function = getattr(function, part)
     with Pymonik():
         result = getattr(function, "invoke", function)(*args)

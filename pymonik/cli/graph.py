@@ -16,6 +16,7 @@ import rich_click as click
 from pymonik.analysis.counts import Figures, figures
 from pymonik.analysis.total import together
 from pymonik.cli.dry_run import Recording
+from pymonik.cli.suggestions import demand_no_arguments
 from pymonik.cli.tables import (
     columns,
     figures_rows,
@@ -97,6 +98,7 @@ def show(
     """
     inspected = None if module else seen(script, endpoint)
     if inspected is not None:
+        demand_no_arguments(script, args)
         return _show_seen(inspected, output, form, save, opens)
     recording = recorded(script, args, module, execute)
     plan = recording.plan

@@ -89,8 +89,22 @@ def _is_endless(name: str) -> bool:
         return not file.isatty()
 
 
-def check_module(name: str) -> None:
-    """Refuse a module that cannot be found from here."""
+def demand_no_arguments(name: str, args: Sequence[str]) -> None:
+    """Refuse arguments of what is no script."""
+    if args:
+        raise click.BadParameter(
+            f"{name} is no script, and takes no arguments: {' '.join(args)}", param_hint="ARGS"
+        )
+
+
+def check_module(target: str) -> None:
+    """Refuse a module, or a function of one, that cannot be found from here."""
+    name, _, function = target.partition(":")
+    if function and name.endswith(".py") and os.path.exists(name):
+        raise click.BadParameter(
+            f"{target!r} names a file: of a module, write {name[:-3]}:{function}",
+            param_hint="SCRIPT",
+        )
     top = name.partition(".")[0]
     finder = importlib.machinery.PathFinder
     is_here = finder.find_spec(top, [os.getcwd()]) is not None
@@ -99,8 +113,10 @@ def check_module(name: str) -> None:
 
 
 def note_slips(args: Iterable[str]) -> None:
-    """Return which options of the script look like one of ours, misspelt."""
+    """Tell which arguments of the script look as if they were meant for the command."""
     for word in args if "--" not in sys.argv else ():  # after that they are meant for the script
+        if word.endswith((".py", ".pmk")) and os.path.isfile(word):
+            click.echo(f"note: {harmless(word)} is an argument of the script", err=True)
         name = word.partition("=")[0]
         meant = _meant(name) if name.startswith("--") else None
         if meant is not None:

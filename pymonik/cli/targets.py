@@ -19,9 +19,15 @@ from pymonik import backend as backends
 from pymonik.analysis.file import compiled, is_file, load, of_brief
 from pymonik.analysis.session.file import is_tasks_file, load_tasks
 from pymonik.analysis.session.tasks import SessionObject, SessionTask
-from pymonik.cli.dry_run import Recording, ScriptFailed, is_function, record
+from pymonik.cli.dry_run import Recording, ScriptFailed, UnknownFunction, is_function, record
 from pymonik.cli.dry_run import execute as run_to_its_end
-from pymonik.cli.suggestions import check_module, check_script, not_found, note_slips
+from pymonik.cli.suggestions import (
+    check_module,
+    check_script,
+    demand_no_arguments,
+    not_found,
+    note_slips,
+)
 from pymonik.cli.tables import say
 from pymonik.draw.model import Drawing
 from pymonik.draw.tasks import drawing_of_tasks
@@ -104,16 +110,30 @@ def recorded(script: str, args: tuple[str, ...], module: bool, execute: bool = F
 def named(script: str, args: tuple[str, ...], module: bool, execute: bool = False) -> Recording:
     """Record or execute a script, or load a file; raises ScriptFailed."""
     if not module and not _is_here(script):
-        return _recorded_then(script)
+        found = _recorded_then(script)
+        demand_no_arguments(script, args)
+        return found
     if not module and (is_file(script) or is_tasks_file(script)):
+        demand_no_arguments(script, args)
         plan = _loaded(script)
         return Recording(script, plan, None, (plan,))
     note_slips(args)
     if not module and os.path.exists(script):
         check_script(script)
     else:
-        check_module(script.partition(":")[0])
-    return (run_to_its_end if execute else record)(script, args, module)
+        check_module(script)
+    try:
+        recording = (run_to_its_end if execute else record)(script, args, module)
+    except UnknownFunction as error:
+        raise click.BadParameter(str(error), param_hint="SCRIPT") from None
+    if recording.goes_on:
+        say(
+            f"note: {script} went on where the dry run ends it, at the first value it needs: only "
+            "what it had recorded by then is looked at. It catches SystemExit, as a bare `except:` "
+            "does (write `except Exception:`), or waits in several threads; --execute takes all",
+            err=True,
+        )
+    return recording
 
 
 def _recorded_then(name: str) -> Recording:

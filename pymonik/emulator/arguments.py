@@ -30,7 +30,7 @@ def parse_partition(text: str) -> tuple[str, int]:
     """Read "name=workers", or "name" for one worker."""
     name, equals, count = text.partition("=")
     if not name or (equals and not count.isdecimal()):
-        raise ValueError(f"{text!r} is no partition: write NAME=WORKERS, as in pymonik=2")
+        raise ValueError(f"{text!r} is no partition: write NAME or NAME=WORKERS, as in pymonik=2")
     return name, int(count) if equals else 1
 
 

@@ -108,8 +108,8 @@ def parser() -> argparse.ArgumentParser:
         "--partition",
         action="append",
         type=argument(parse_partition),
-        metavar="NAME=WORKERS",
-        help="may be repeated; the first is the default partition (pymonik=1)",
+        metavar="NAME[=WORKERS]",
+        help="with one worker, or so many; may be repeated; the first is the default (pymonik=1)",
     )
     add("--worker", metavar="COMMAND", help="worker command (this project's own worker)")
     add("--generation", choices=list(GENERATIONS), default="HEAD", help="server version (HEAD)")

@@ -346,6 +346,14 @@ def test_tasks_with_other_fields_are_refused_or_drawn(tmp_path: Path, seed: int)
             look_at_tasks(rewritten(path, {"tasks.json": changed}))
 
 
+@pytest.mark.parametrize("size", [-1, 10**400])
+def test_an_object_of_no_possible_size_is_refused(tmp_path: Path, size: int) -> None:
+    path = str(tmp_path / "t.pmk")
+    save_tasks([], {"x": SessionObject("x", size)}, path)
+    with pytest.raises(GraphFileError, match="no object has the size of 'x'"):
+        load_tasks(path)
+
+
 def test_commands_tell_of_a_damaged_file_in_one_sentence(
     saved: Path, command_here: Command, tmp_path: Path
 ) -> None:

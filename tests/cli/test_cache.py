@@ -47,7 +47,9 @@ def test_values_are_listed_explained_and_cleared(
     assert "other argument 1 than" in told
     assert "known by code of scaled" in told
     assert command_here("cache", "explain", entries[0]["key"][:6]).stdout
-    assert command_here("cache", "clear", "nobody").stdout == "removed 0 values\n"
+    done = command_here("cache", "clear", "scale")
+    assert done.returncode == 1
+    assert "Did you mean 'scaled'?" in " ".join(done.stderr.replace("│", "").split())
     assert command_here("cache", "clear").stdout == "removed 4 values\n"
     assert command_here("cache", "list").stdout.startswith("0 values, ")
 
@@ -109,7 +111,8 @@ def test_changed_modules_make_values_anew(pymonik_command: Command) -> None:
     assert run(110, "# a comment") == ["ran", "ran", "220", "330"]
 
 
-def test_what_is_not_kept_is_told(command_here: Command) -> None:
-    done = command_here("cache", "explain", "nobody")
+@pytest.mark.parametrize("verb", ["explain", "clear"])
+def test_what_is_not_kept_is_told(command_here: Command, verb: str) -> None:
+    done = command_here("cache", verb, "nobody")
     assert done.returncode != 0
     assert "no value of a task 'nobody' is kept" in " ".join(done.stderr.replace("│", "").split())

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pymonik import Pymonik
+from pymonik.cli.dry_run import record
 from pymonik.settings import settings
 from pymonik.values.foreign import harmless
 from tests.conformance.programs import add
+from tests.conftest import PATIENCE, script_environment
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -145,3 +148,79 @@ def test_a_trace_is_json_or_a_page(pymonik_command: Command, tmp_path: Path) -> 
     assert done.returncode == 2
     assert "'trace.pdf' names no format: end it in .json or .html" in words(done)
     assert not (tmp_path / "trace.pdf").exists()
+
+
+CATCHING = """
+from pymonik import Pymonik, task
+
+@task
+def double(x):
+    return 2 * x
+
+with Pymonik():
+    for x in range({times}):
+        try:
+            print(double.invoke(x).get())
+        except{kind}:
+            pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("times", "kind", "is_noted"), [(1, "", True), (3, "", True), (3, " Exception", False)]
+)
+def test_a_script_that_goes_on_where_it_is_ended_is_noted(
+    tmp_path: Path, times: int, kind: str, is_noted: bool
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(CATCHING.format(times=times, kind=kind))
+    recording = record(str(script))
+    assert recording.goes_on == is_noted
+    assert recording.plan is not None
+    assert recording.plan.calls == 1
+
+
+def test_the_note_says_why_and_how_to_see_the_rest(command_here: Command) -> None:
+    done = command_here("graph", "show", "script.py", script=CATCHING.format(times=2, kind=""))
+    assert done.returncode == 0, done.stderr
+    assert "bare `except:`" in words(done)
+    assert "--execute takes all" in words(done)
+
+
+def test_what_is_no_script_takes_no_arguments(
+    command_here: Command, pymonik_command: Command
+) -> None:
+    jobs = "from pymonik import Pymonik, task\n" + JOBS
+    assert command_here("graph", "save", "a.pmk", "jobs.py", jobs=jobs).returncode == 0
+    for verb in ("check", "show", "cost"):
+        done = command_here("graph", verb, "a.pmk", "jobs.py")
+        assert done.returncode == 2
+        assert "takes no arguments: jobs.py" in words(done)
+    done = command_here("graph", "check", "jobs.py", "jobs.py")
+    assert done.returncode == 0
+    assert "jobs.py is an argument of the script" in words(done)
+
+
+def test_a_function_is_named_by_its_module_and_not_by_its_file(command_here: Command) -> None:
+    done = command_here("graph", "show", "jobs.py:double", jobs=JOBS)
+    assert done.returncode == 2
+    assert "write jobs:double" in words(done)
+
+
+@pytest.mark.parametrize(
+    ("streams", "code", "told"),
+    [
+        ("<&- >&- 2>&-", 0, ""),
+        (">&-", 0, ""),
+        (">/dev/full", 1, "pymonik: the output cannot be written: No space left on device\n"),
+    ],
+)
+def test_streams_that_lead_nowhere(streams: str, code: int, told: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"'{sys.executable}' -m pymonik cache list {streams}"],
+        env=script_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stderr) == (code, told)

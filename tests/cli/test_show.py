@@ -257,5 +257,6 @@ def test_a_function_or_a_task_of_a_module_is_drawn(
 
 def test_a_function_that_is_not_there_is_said(pymonik_command: Command) -> None:
     done = pymonik_command("graph", "show", "jobs:thrice", jobs=FUNCTIONS)
-    assert done.returncode == 1
-    assert "has no attribute 'thrice'" in done.stderr
+    assert done.returncode == 2
+    told = " ".join(done.stderr.replace("│", " ").split())
+    assert "module 'jobs' has no function 'thrice'. Did you mean 'twice'?" in told

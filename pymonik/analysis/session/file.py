@@ -17,6 +17,8 @@ from pymonik.errors import GraphFileError
 
 NAME = "tasks.json"
 _KIND, _FORMAT = "pymonik-tasks", 1
+# More has no object, nor can it be told as so many terabytes.
+_BYTES = 1 << 62
 
 
 def save_tasks(
@@ -47,6 +49,9 @@ def load_tasks(path: str) -> tuple[list[SessionTask], dict[str, SessionObject]]:
             )
         tasks = TypeAdapter(list[SessionTask]).validate_python(data["tasks"])
         objects = TypeAdapter(dict[str, SessionObject]).validate_python(data["objects"])
+        for id, stored in objects.items():
+            if not 0 <= stored.size <= _BYTES:
+                raise GraphFileError(f"{path} is damaged: no object has the size of {id!r:.40}")
         TaskGraph(tasks, objects)  # refuses what has no order
         return tasks, objects
 

@@ -158,7 +158,9 @@ class Report:
 
     def note(self, error: Exception) -> None:
         """Note an error that a value, or the program itself, has ended with."""
-        if isinstance(error, (PymonikError, MemoryError)):
+        # What `refuse` raised, where its own `get` could not tell: the end of the block does.
+        is_late = self.clear and type(error) is ValueError and str(error).startswith("no ")
+        if isinstance(error, (PymonikError, MemoryError)) or is_late:
             self.clear += 1
             return
         last = traceback.extract_tb(error.__traceback__)[-1:]
