@@ -40,8 +40,9 @@ def in_blocks(graph: Graph, parts: Sequence[Clustered], phases: Mapping[int, int
 class _Places(Moves):
     """Outputs where they are now: steps of blocks, of the block itself where it makes them.
 
-    steps: block and step, by the maps of the outputs and their places there. own: the steps of the
-    block that is being made. gone: the maps that went to blocks, by their ids.
+    steps: block and step of each output, by the ids of the maps that made it. own: the steps of the
+    block that is being made, likewise. None stands for what is not there, or not yet. gone: the
+    maps that went to blocks, by their ids.
     """
 
     __slots__ = ("first_step", "gone", "own", "steps")
@@ -49,8 +50,8 @@ class _Places(Moves):
     def __init__(self, moved: Mapping[int, tuple[Any, int]], gone: Collection[int]) -> None:
         super().__init__(moved)
         self.gone = gone
-        self.steps: dict[tuple[int, int], tuple[Block, int]] = {}
-        self.own: dict[tuple[int, int], Same] = {}
+        self.steps: dict[int, list[Any]] = {}
+        self.own: dict[int, list[Same | None]] = {}
         self.first_step = 0
 
     def covers(self, node: Any) -> bool:
@@ -59,19 +60,43 @@ class _Places(Moves):
 
     def output(self, node: Any, index: int) -> Any:
         """Return an output where it is now; None where it was before."""
-        key = (id(node), index)
-        if key in self.own:
-            return self.own[key]
-        return Ref(*self.steps[key]) if key in self.steps else super().output(node, index)
+        if id(node) not in self.gone:
+            return super().output(node, index)
+        return self.of_gone(id(node), index)
+
+    def of_gone(self, key: int, index: int) -> Same | Ref | None:
+        """Return an output of a map that went to blocks, by its id; None where it is not there."""
+        row = self.own.get(key)
+        if row is not None and row[index] is not None:
+            return row[index]
+        made = self.steps.get(key)
+        return None if made is None or made[index] is None else Ref(*made[index])
 
     def outputs(self, node: Any, indexes: range) -> Any:
         """Return outputs of a list where they are now; None where some are steps of the block."""
         if id(node) not in self.gone:
             return super().outputs(node, indexes)
-        keys = [(id(node), index) for index in indexes]
-        if not self.own.keys().isdisjoint(keys):
+        row = self.own.get(id(node))
+        if row is not None and any(row[index] is not None for index in indexes):
             return None
-        return [(block, range(step, step + 1)) for block, step in map(self.steps.__getitem__, keys)]
+        made = self.steps[id(node)]
+        return [(block, range(at, at + 1)) for block, at in map(made.__getitem__, indexes)]
+
+    def settle(self, block: Block) -> None:
+        """Note that the block that was being made is there: other ones name its steps."""
+        for key, row in self.own.items():
+            made = self.steps.setdefault(key, [None] * len(row))
+            for index, step in enumerate(row):
+                if step is not None:
+                    made[index] = block, step.step
+        self.own, self.first_step = {}, 0
+
+    def own_row(self, node: Map) -> list[Same | None]:
+        """Return the steps of the block that stand for the elements of a map, to be filled."""
+        row = self.own.get(id(node))
+        if row is None:
+            row = self.own[id(node)] = [None] * node.n
+        return row
 
     def column(self, node: Any, indexes: Sequence[int]) -> Any:
         """Return the column of outputs where they are now; None where they were before."""
@@ -144,18 +169,17 @@ class _Blocks:
                 count = range(len(node.steps))
                 lanes += bytes([lane_of[number] for number in row for _ in count])
         block = Block(tuple(steps), depth, bytes(lanes) or None)
-        places.steps.update({key: (block, same.step) for key, same in places.own.items()})
-        places.own, places.first_step = {}, 0
+        places.settle(block)
         return block
 
     def _add_row(self, node: Map, indexes: list[int], steps: list[Step]) -> None:
         """Add elements of one step, column by column: they use nothing of each other."""
-        (step,), own, key = node.steps, self._places.own, id(node)
+        (step,), own = node.steps, self._places.own_row(node)
         columns = [self._spread(column, indexes) for column in step.columns]
         rows = zip(*columns) if columns else repeat((), len(indexes))
         spec, wanted = step.spec, step.wanted
         for place, (index, row) in enumerate(zip(indexes, rows), len(steps)):
-            own[key, index] = Same(place)
+            own[index] = Same(place)
             is_wanted = wanted if isinstance(wanted, bool) else bool(wanted[index])
             steps.append(Step(spec, row, (self._origin(step, index),), is_wanted))
 
@@ -169,8 +193,10 @@ class _Blocks:
         if isinstance(column, (Range, Gather)) and id(column.node) in places.gone:
             key, count = id(column.node), indexes[-1] + 1
             at = column.indexes(count) if isinstance(column, Range) else column.indexes
-            used = [(key, at[index]) for index in indexes]
-            return [places.own.get(one) or Const(Ref(*places.steps[one])) for one in used]
+            used, row = [at[index] for index in indexes], places.own.get(key)
+            if row is None:
+                return [Const(places.of_gone(key, place)) for place in used]
+            return [row[place] or Const(places.of_gone(key, place)) for place in used]
         return [constant(substitute(column.at(index), places)) for index in indexes]
 
     def _add_elements(self, node: Map, indexes: list[int], steps: list[Step]) -> None:
@@ -183,7 +209,7 @@ class _Blocks:
                 columns = tuple([constant(slot) for slot in slots])
                 wanted = step.wanted if isinstance(step.wanted, bool) else bool(step.wanted[index])
                 steps.append(Step(step.spec, columns, (self._origin(step, index),), wanted))
-            places.own[id(node), index] = Same(len(steps) - 1)
+            places.own_row(node)[index] = Same(len(steps) - 1)
 
     def _origin(self, step: Step, index: int) -> Call:
         """Return the call that one element of a step stands for."""
