@@ -40,7 +40,7 @@ class OutOfLine(NamedTuple):
 
 
 # Failures that a record names beside its own: each takes 16 bytes of it.
-_BESIDE = 1000
+BESIDE = 1000
 
 
 class Failure(Struct):
@@ -77,11 +77,11 @@ class Failure(Struct):
             path = (*path[: _PATH_LIMIT // 2], "…", *path[2 - _PATH_LIMIT // 2 :])
         marks = dict.fromkeys(self.beside)
         for other in others:
-            if len(marks) >= _BESIDE:
+            if len(marks) >= BESIDE:
                 break
             marks.update(dict.fromkeys((other.mark, *other.beside)))
         marks.pop(self.mark, None)
-        return replace(self, path=path, beside=tuple(marks)[:_BESIDE])
+        return replace(self, path=path, beside=tuple(marks)[:BESIDE])
 
     def error(self) -> BaseException:
         """Make the exception for the user: the task's own type, chained to the whole story."""

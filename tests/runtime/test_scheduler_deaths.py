@@ -288,3 +288,14 @@ def test_what_is_reported_of_a_unit_after_its_end_is_no_fault() -> None:
     machine.report(0, a, 1, 2)
     machine.end(0, a, 2, 3)
     assert machine.state.executors == {0: []}
+
+
+def test_who_handles_that_no_executor_starts_has_handled_it_for_all() -> None:
+    machine = Machine(0)
+    a, b = unit("a"), unit("b")
+    machine.add(a, b, unit("c", 1, a))
+    machine.tell(EnvironmentFailed(None, ValueError("no executor can start")))
+    assert machine.state.failures.count == 3
+    (seen,) = a.outputs.columns[0]
+    machine.state.failures.handle((seen.mark, *seen.beside))
+    assert machine.state.failures.unhandled() == []

@@ -17,7 +17,7 @@ from pymonik.runtime.host.piece_rules import fault
 from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
 from pymonik.system.structs import replace
-from pymonik.values.outcome import Failure
+from pymonik.values.outcome import BESIDE, Failure
 from pymonik.values.outputs import Outputs
 from pymonik.wire.program import site_of
 
@@ -94,12 +94,17 @@ def all_failed(state: SchedulerState, event: AllFailed) -> None:
 def environment_failed(state: SchedulerState, event: EnvironmentFailed) -> None:
     """Let the units of an environment that cannot be had end with what is wrong with it."""
     state.ready.forget(event.environment)
-    for running in list(state.units.values()):
-        unit = running.unit
-        if state.ready.resolve(unit.environment) == event.environment:
-            failure = failure_of(event.error, unit.program.steps[0], 0, 1, "")
-            state.failures.note([failure])
-            state.fail(running, failure)
+    failed = {
+        number: failure_of(event.error, running.unit.program.steps[0], 0, 1, "")
+        for number, running in state.units.items()
+        if state.ready.resolve(running.unit.environment) == event.environment
+    }
+    # Of one cause: who handles one of them handles all, also those of values that were never held.
+    marks = tuple(failure.mark for failure in failed.values())[:BESIDE]
+    for number, failure in failed.items():
+        failure = replace(failure, beside=marks)
+        state.failures.note([failure])
+        state.fail(state.units[number], failure)
     state.propagate()
 
 
