@@ -9,7 +9,8 @@ from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
 
 from benchmarks.kernels import identity, shared_total
-from benchmarks.peers import Peer, chunk_size
+from benchmarks.peers import chunk_size
+from benchmarks.peers.futures import Futures
 
 
 @contextmanager
@@ -26,36 +27,19 @@ def shared(array):
         memory.unlink()
 
 
-class Processes(Peer):
+class Processes(Futures):
     """A process pool."""
+
+    executor = ProcessPoolExecutor
 
     def start(self):
         resource_tracker.ensure_running()  # one tracker for all: started before the workers
         self.pool = ProcessPoolExecutor(self.workers)
         self.map(identity, range(self.workers))
 
-    def stop(self):
-        self.pool.shutdown()
-
     def map(self, function, items):
         chunk = chunk_size(len(items), self.workers)
         return list(self.pool.map(function, items, chunksize=chunk))
-
-    def loop(self, function, items):
-        futures = [self.pool.submit(function, item) for item in items]
-        return [future.result() for future in futures]
-
-    def block(self, function, value):
-        with ProcessPoolExecutor(self.workers) as pool:
-            return pool.submit(function, value).result()
-
-    def unequal(self, function, seconds):
-        return self.loop(function, seconds)
-
-    def chain(self, function, value, length):
-        for _ in range(length):
-            value = self.pool.submit(function, value).result()
-        return value
 
     def stencil(self, function, row, steps, work):
         chunk = -(-len(row) // self.workers)

@@ -6,36 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 
 from benchmarks.kernels import total
-from benchmarks.peers import Peer
+from benchmarks.peers.futures import Futures
 
 
-class Threads(Peer):
+class Threads(Futures):
     """A thread pool; it has no batching of its own."""
+
+    executor = ThreadPoolExecutor
 
     def start(self):
         self.pool = ThreadPoolExecutor(self.workers)
 
-    def stop(self):
-        self.pool.shutdown()
-
     def map(self, function, items):
         return list(self.pool.map(function, items))
-
-    def loop(self, function, items):
-        futures = [self.pool.submit(function, item) for item in items]
-        return [future.result() for future in futures]
-
-    def block(self, function, value):
-        with ThreadPoolExecutor(self.workers) as pool:
-            return pool.submit(function, value).result()
-
-    def unequal(self, function, seconds):
-        return self.loop(function, seconds)
-
-    def chain(self, function, value, length):
-        for _ in range(length):
-            value = self.pool.submit(function, value).result()
-        return value
 
     def stencil(self, function, row, steps, work):
         for _ in range(steps):

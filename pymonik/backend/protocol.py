@@ -35,16 +35,24 @@ class Backend(Protocol):
         """What it is, and what else it can do."""
 
     def submit(self, plan: Plan) -> None:
-        """Send a plan."""
+        """Send a plan, and return once all of its units are expected; none has to have run.
+
+        Its outputs are filled from now on, by any thread. Raises what keeps units from being sent,
+        such as ClusterError; those that were sent come all the same: see `Arrivals.expects`.
+        """
 
     def want(self, wanted: Iterable[Wanted]) -> None:
         """Bring records here, by their elements, once they are made: somebody waits for them."""
 
     def progress(self) -> tuple[int, int]:
-        """Return how many units have ended, and how many were sent."""
+        """Return how many units have ended, and how many were sent: of all plans so far."""
 
     def cancel(self, outputs: Outputs | None = None) -> bool:
-        """Stop a unit, or all that is unfinished; return whether it will not run to its end."""
+        """Stop the unit of some outputs, or all that is unfinished where none are named.
+
+        Return whether it will not run to its end: values that have not come are failures then, of
+        kind "cancelled".
+        """
 
     def close(self) -> None:
         """Let go of everything; values that have come stay, and a second call does nothing.

@@ -31,7 +31,12 @@ class Waiter:
         self._handled = handled
 
     def wait_for(self, handles: list[ResultHandle[Any]], timeout: float | None) -> None:
-        """Wait for handles."""
+        """Send what is pending, and wait until the calls of all handles have ended.
+
+        timeout: seconds, of all of them together; None waits without an end. Raises TimeoutError,
+        after which nothing is lost; LostValueError where nothing will bring a value; what broke the
+        backend. A call that has failed has ended: its error is not raised here.
+        """
         end = end_of(timeout)
         for handle in handles:
             self._locator.locate(handle._node, timeout, end)
@@ -57,7 +62,10 @@ class Waiter:
             self._arrivals.wait(is_over, timeout, end, awaited)
 
     def wait_for_runs(self, runs: Any, timeout: float | None) -> None:
-        """Wait for runs of handles, together no longer than `timeout`."""
+        """Wait for runs of handles, (node, indexes, liveness) each, as `wait_for` does.
+
+        One wait a run, whatever its length: records are looked at in blocks.
+        """
         end = end_of(timeout)
         waits = []
         for node, indexes, _ in runs:
@@ -75,7 +83,10 @@ class Waiter:
             self._arrivals.wait(open_ones.is_none, timeout, end, open_ones.first)
 
     def value(self, handle: ResultHandle[Any], timeout: float | None) -> Any:
-        """Return the value of a handle."""
+        """Return the value of a handle, waiting for it as `wait_for` does.
+
+        Raises the error of its call, which counts as handled then.
+        """
         node = handle._node
         location = node.location
         record = PENDING if location is None else location.record(node.offset + handle._index)
@@ -90,7 +101,10 @@ class Waiter:
         return value_of(record)
 
     def values(self, runs: Any, timeout: float | None) -> list[Any]:
-        """Return the values of runs of handles."""
+        """Return the values of runs of handles, in their order, waiting for all of them first.
+
+        Raises the first error among them; the others of its run count as handled, too.
+        """
         self.wait_for_runs(runs, timeout)
         result: list[Any] = []
         for node, indexes, _ in runs:
@@ -106,7 +120,10 @@ class Waiter:
         return result
 
     def is_done(self, handle: ResultHandle[Any]) -> bool:
-        """Return whether a call has ended."""
+        """Send what is pending, and return whether a call has ended; nothing is waited for.
+
+        Its value is asked for, so that who asks again will see it. Raises LostValueError.
+        """
         node = handle._node
         self._locator.locate(node)
         self._want([handle])
@@ -115,7 +132,10 @@ class Waiter:
         return is_settled(handle)
 
     def exception(self, handle: ResultHandle[Any], timeout: float | None) -> BaseException | None:
-        """Wait, and return the error of a call."""
+        """Wait as `wait_for` does, and return the error of a call; None when it has a value.
+
+        The error counts as handled.
+        """
         self.wait_for([handle], timeout)
         record = handle._node.location.record(handle._node.offset + handle._index)
         self._handled.look(record, handle._node, handle._index)
@@ -124,7 +144,10 @@ class Waiter:
     def completed(
         self, handles: list[ResultHandle[Any]], timeout: float | None
     ) -> Iterator[ResultHandle[Any]]:
-        """Return handles in the order in which their calls end."""
+        """Return handles, all of one client, in the order in which their calls end.
+
+        timeout: seconds until the last of them. Raises as `wait_for`, and NoClientError.
+        """
         end = end_of(timeout)
         open_ones = handles
 

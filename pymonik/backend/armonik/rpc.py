@@ -73,7 +73,11 @@ class RpcClient:
     def once(
         self, method: Any, request: Any, deadline: float | None = None, end: float | None = None
     ) -> Any:
-        """Call once. end: on time.monotonic, of the patience to wait for a turn."""
+        """Return the answer of one call, which is not repeated.
+
+        deadline: seconds for the call. end: on time.monotonic, of the patience to wait for a turn.
+        Raises ClusterError, explained: which endpoint, which method, what to do.
+        """
         with self._asking(method, end):
             return self._whole(method, method(request, timeout=deadline or deadline_of()))
 
@@ -86,19 +90,29 @@ class RpcClient:
                 self._under_way[number] = name_of(method), time.monotonic() + QUIET
 
     def read(self, method: Any, request: Any, patience: float | None = None) -> Any:
-        """Call, and call again while the trouble may pass: for what only reads."""
+        """Return the answer of what only reads; call again while the trouble may pass.
+
+        patience: seconds until that is given up, None for `settings().patience`.
+        """
         return self._retry(method, lambda: request, patience, 0, is_read=True)
 
     def retry(self, method: Any, request: Any, patience: float | None = None, size: int = 0) -> Any:
-        """Call, and call again: for what changes something, and can be repeated."""
+        """Return the answer of what changes something, and can be repeated; as `read` does.
+
+        size: bytes of the request, which prolong its deadline. A server that fails at this request
+        alone is asked no more: the request may be what makes it fail.
+        """
         return self._retry(method, lambda: request, patience, size, is_read=False)
 
     def send(self, method: Any, request: Callable[[], Any], size: int = 0) -> Any:
-        """Send a part of a submission, maybe a stream, and send it again, as `again` does."""
+        """Send a part of a submission, as `retry` does; `stop_sending` ends it from any thread.
+
+        request: makes the message, or a stream of them, anew for each try.
+        """
         return self._retry(method, request, None, size, is_read=False, call=self._sending)
 
     def send_once(self, method: Any, request: Any, deadline: float) -> Any:
-        """Send a part of a submission once."""
+        """Send a part of a submission once, in `deadline` seconds; who calls tries again."""
         with self._asking(method, None):
             return self._whole(method, self._sending(method, request, deadline))
 
