@@ -70,13 +70,13 @@ class Arguments:
         if kind in SMALL or (kind in IMMEDIATE and len(value) <= LONG):
             return value
         if kind is ResultHandle or kind is MultiResultHandle:
-            return self.slot_of_lazy(value)
+            return self.slot_of_handle(value)
         if (kind is tuple and is_immediate_tuple(value)) or kind in CAPTURED:
             return value
         if kind is list and len(value) > 1 and set(map(type, value)) == {ResultHandle}:
             # A list of nothing but handles is what a MultiResultHandle is: no pickle around it.
             # One alone is held by a pickle: it can then be a step of the unit that makes the value.
-            return self.slot_of_lazy(MultiResultHandle(value))
+            return self.slot_of_handle(MultiResultHandle(value))
         content, handles_in = self.interner.freeze(value, name)
         if self.interner.new_bytes > settings().capture_limit:
             self._flush_captures()
@@ -86,14 +86,14 @@ class Arguments:
         """Return the slot value of a content whose holes stand for handles and files."""
         return Template(content, tuple(map(self.slot_in, holes)))
 
-    def slot_in(self, lazy: Any) -> Any:
+    def slot_in(self, met: Any) -> Any:
         """Return the slot value that stands for what was met in an object: a handle, or a file."""
-        if getattr(type(lazy), "__pymonik_role__", "") != "file":
-            return self.slot_of_lazy(lazy)
+        if getattr(type(met), "__pymonik_role__", "") != "file":
+            return self.slot_of_handle(met)
         from pymonik.files.materialize import Placing
 
-        placing, _ = self.interner.freeze(Placing(lazy), lazy.source_path)
-        return Template(placing, (self.file(lazy),))
+        placing, _ = self.interner.freeze(Placing(met), met.source_path)
+        return Template(placing, (self.file(met),))
 
     def file(self, mat: Any, again: bool = False) -> Content:
         """Freeze a file or folder, once; again: read it in any case. Raises FileNotFoundError."""
@@ -105,24 +105,24 @@ class Arguments:
             self.interner.new_bytes += content.size
         return content
 
-    def slot_of_lazy(self, lazy: Any) -> Any:
+    def slot_of_handle(self, handle: Any) -> Any:
         """Return the slot value that stands for a handle, or for several."""
-        client = lazy._client
+        client = handle._client
         if client is not None and client.recorder.arguments is not self:
             raise NoClientError(
                 "this handle belongs to another client: get() its value there, and pass that"
             )
-        if type(lazy) is MultiResultHandle:
-            runs = [run for run in lazy._runs if run[1]]
+        if type(handle) is MultiResultHandle:
+            runs = [run for run in handle._runs if run[1]]
             return ListOf(tuple([run[:2] for run in runs]), tuple([run[2] for run in runs]))
-        node = lazy._node
+        node = handle._node
         if node.location is None and self._state.is_closed:
             raise NoClientError("this handle was dropped with its client: its call was never sent")
         if type(node) is Put:
             return node.content
         # While it is recorded, and until a flush takes it: another thread may flush in between,
         # and the handle may be gone by then.
-        return Ref(node, lazy._index, lazy._liveness or lazy)
+        return Ref(node, handle._index, handle._liveness or handle)
 
     def column(self, values: Sequence[Any], name: str) -> Any:
         """Capture one argument of all elements."""
@@ -131,7 +131,7 @@ class Arguments:
             return Immediates(values)
         argument = self.argument
         if kinds == {ResultHandle} and _is_run(values):
-            first = self.slot_of_lazy(values[0])
+            first = self.slot_of_handle(values[0])
             return Range(first.node, first.index, 1, first.liveness)
         from pymonik.capture.definitions.registry import one_moment  # not for `import pymonik`
 

@@ -57,7 +57,7 @@ def in_seconds(timeout: float | timedelta | None) -> float | None:
 
 def compared(other: object) -> bool:
     """Return whether a handle is equal to what is no handle: unknown, but for `None`."""
-    if other is None or getattr(type(other), "__pymonik_role__", "") == "lazy":
+    if other is None or getattr(type(other), "__pymonik_role__", "") == "handle":
         return False
     return _cannot_compare(None)
 
@@ -77,7 +77,7 @@ class ResultHandle(Generic[T_co]):
     """
 
     __slots__ = ("__weakref__", "_liveness", "_client", "_index", "_node", "_slot")
-    __pymonik_role__: ClassVar[str] = "lazy"
+    __pymonik_role__: ClassVar[str] = "handle"
 
     def __init__(self, result_id: str, session_id: str, pymonik_instance: Any) -> None:
         handle = pymonik_instance.stored.of_result(pymonik_instance, result_id, session_id)

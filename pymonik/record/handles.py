@@ -32,7 +32,7 @@ class MultiResultHandle(Generic[T]):
     """
 
     __slots__ = ("_client", "_runs")
-    __pymonik_role__: ClassVar[str] = "lazy"
+    __pymonik_role__: ClassVar[str] = "handle"
 
     def __init__(self, handles: Iterable[ResultHandle[T]] = (), *, client: Any = None) -> None:
         self._client: Any = client

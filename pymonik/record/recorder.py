@@ -162,10 +162,10 @@ class Recorder:
         if name is not None:
             _demand_name(name)
         content, handles_in = self.arguments.interner.freeze(obj, name or "the object")
-        if any(getattr(type(lazy), "__pymonik_role__", "") == "file" for lazy in handles_in):
+        if any(getattr(type(handle), "__pymonik_role__", "") == "file" for handle in handles_in):
             raise OptionsError("files are put in place for the task that takes them: pass, not put")
         if handles_in:
-            slots = tuple(map(self.arguments.slot_of_lazy, handles_in))
+            slots = tuple(map(self.arguments.slot_of_handle, handles_in))
             handle = self.builtin_call(owner, identity, (Template(content, slots),))
             return handle.named(name) if name else handle
         frame = _users_frame()
@@ -189,12 +189,12 @@ class Recorder:
     def item(self, handle: ResultHandle[Any], key: Any) -> ResultHandle[Any]:
         """Record `value[key]`."""
         slot = self.arguments.argument(key, "the key")
-        args = (self.arguments.slot_of_lazy(handle), slot)
+        args = (self.arguments.slot_of_handle(handle), slot)
         return self.builtin_call(handle._client, operator.getitem, args)
 
     def unpack(self, handle: ResultHandle[Any], n: int) -> tuple[ResultHandle[Any], ...]:
         """Record the `n` items of a value."""
-        calls = [(self.arguments.slot_of_lazy(handle), n, i) for i in range(n)]
+        calls = [(self.arguments.slot_of_handle(handle), n, i) for i in range(n)]
         return tuple([self.builtin_call(handle._client, unpacked, args) for args in calls])
 
     def name(self, handle: ResultHandle[Any], name: str) -> None:

@@ -27,7 +27,7 @@ def _plain_slots(capture: Arguments, values: Sequence[Any]) -> tuple[Any, ...] |
     for value in values:
         kind = type(value)
         if kind is ResultHandle:
-            slots.append(capture.slot_of_lazy(value))
+            slots.append(capture.slot_of_handle(value))
         elif kind in SMALL:
             slots.append(value)
         else:

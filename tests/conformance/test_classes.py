@@ -540,7 +540,7 @@ with Pymonik():
 """,
     "a metaclass that answers every question": """
 class Yes(type):
-    def __getattr__(cls, name): return "lazy" if name.startswith("__pymonik") else (lambda *a: name)
+    def __getattr__(cls, name): return "handle" if name.startswith("__pymonik") else lambda *a: name
 class Any_(metaclass=Yes):
     def __init__(self, x=1): self.x = x
     def __getattr__(self, name):

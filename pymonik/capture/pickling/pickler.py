@@ -113,7 +113,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.modules: set[str] = set()
         self.origins: set[str] = set()
         self.used: list[DefinitionRecord] = []
-        self._holes = ("lazy", "file") if files else ("lazy",)
+        self._holes = ("handle", "file") if files else ("handle",)
         self._as_captured = as_captured
         self.arrays: list[Any] = []
         self._memory = memory or {}

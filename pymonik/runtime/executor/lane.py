@@ -222,8 +222,8 @@ class _Lanes:
     def _store(self, place: int, value: Any) -> None:
         """Keep a value that is no immediate, or that a call which has recorded others has made."""
         runner, subtasks = self._runner, self._runner.hosting.subtasks
-        is_lazy = getattr(type(value), "__pymonik_role__", "") == "lazy"
-        if (is_lazy or subtasks.recorded) and type(value) is not Failure:
+        is_handle = getattr(type(value), "__pymonik_role__", "") == "handle"
+        if (is_handle or subtasks.recorded) and type(value) is not Failure:
             value = runner.diverted(value, place, 0)
         if type(value) not in IMMEDIATE and type(value) is not Failure:
             value = runner.frozen(value, place, 0)

@@ -115,8 +115,8 @@ class LazyTasks:
         if type(outcome) in IMMEDIATE and not self._subtasks.recorded:
             self._stack.end(outcome)
             return None
-        is_lazy = getattr(type(outcome), "__pymonik_role__", "") == "lazy"
-        if type(outcome) is not Failure and (is_lazy or self._subtasks.recorded):
+        is_handle = getattr(type(outcome), "__pymonik_role__", "") == "handle"
+        if type(outcome) is not Failure and (is_handle or self._subtasks.recorded):
             outcome = self._diverted(code, outcome)
             if self._subtasks.has_work:
                 return self._entered(code, outcome)
@@ -202,7 +202,7 @@ class LazyTasks:
         """
         stack = self._stack.activations
         value = record_again(stack, self._subtasks, ended) if stack else ended[0]
-        if getattr(type(value), "__pymonik_role__", "") != "lazy":
+        if getattr(type(value), "__pymonik_role__", "") != "handle":
             return value
         self._subtasks.diverted = value
         return None

@@ -223,8 +223,8 @@ class StepRunner:
                 self.columns[output].append(value if is_stored else None)
             return OpValue(None, value, uses)
         record = value
-        lazy = getattr(type(value), "__pymonik_role__", "") == "lazy"
-        if (lazy or self.hosting.subtasks.recorded) and type(value) is not Failure:
+        is_handle = getattr(type(value), "__pymonik_role__", "") == "handle"
+        if (is_handle or self.hosting.subtasks.recorded) and type(value) is not Failure:
             record = value = self.diverted(value, place, number)
         if type(value) not in IMMEDIATE and type(value) is not Failure:
             if is_stored or uses > 1:
