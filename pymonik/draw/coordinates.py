@@ -66,6 +66,7 @@ class _Placement:
             weight = sum(pull for _, pull in near)
             mean = sum(self.at[other] * pull for other, pull in near) / weight if near else 0.0
             wishes.append((mean if near else self.at[place]) - offset)
+            # What nothing pulls gives way to all others.
             weights.append(weight or 0.01)
         for place, offset, at in zip(layer, offsets, _rising(wishes, weights)):
             self.at[place] = at + offset

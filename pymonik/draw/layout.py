@@ -51,6 +51,7 @@ def layered(count: int, links: Iterable[tuple[int, int]]) -> Layout:
     for box in range(count):
         layers[depth[box]].append(box)
         last = max((depth[target] for target in targets[box]), default=0)
+        # One trail for all links of the box: they share its bends.
         trail: dict[int, Place] = {depth[box]: box}
         for layer in range(depth[box] + 1, last):
             trail[layer] = (box, layer)
@@ -70,6 +71,7 @@ def _depths(sources: list[list[int]], targets: list[list[int]]) -> list[int]:
         depth[box] = 1 + max((depth[source] for source in above), default=-1)
     for box, below in enumerate(targets):
         if below and not sources[box]:
+            # Its targets stay where their other sources put them.
             depth[box] = min(depth[target] for target in below) - 1
     return depth
 
@@ -138,6 +140,7 @@ def _crossings(wires: Sequence[Wire], upper: dict[Place, int], lower: dict[Place
     """Count inversions: wires sorted by their upper ends, how often do lower ends fall."""
     seen: list[int] = []
     count = 0
+    # Wires of one upper end come by their lower ends: they do not cross.
     for _, rank in sorted((upper[a], lower[b]) for a, b in wires):
         count += len(seen) - bisect_right(seen, rank)
         insort(seen, rank)

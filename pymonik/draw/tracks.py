@@ -35,6 +35,8 @@ class Net:
 def tracks_of(nets: list[Net]) -> list[tuple[Net, int]]:
     """Return nets with their rows: of its own where one would touch another; few crossings."""
     order = sorted(nets, key=lambda net: net.stem)
+    # As many rounds as nets: costs of neighbours need not be transitive, and swapping could go on
+    # for ever.
     for _ in range(len(order)):
         swapped = False
         for place in range(len(order) - 1):

@@ -21,6 +21,7 @@ class LateRows:
     """The earlier states of changed records, for as long as reads still find them."""
 
     def __init__(self) -> None:
+        # Always the same lags: a test that fails fails again.
         self._random = random.Random(0)
         self._results: dict[str, deque[tuple[float, Result]]] = {}
         self._tasks: dict[str, deque[tuple[float, TaskRecord]]] = {}
@@ -30,6 +31,7 @@ class LateRows:
     ) -> None:
         """Let reads see these copies until the times that are drawn for them, one after another."""
         rows = list(before)
+        # Sorted, since a change can be read no sooner than those before it in one transaction.
         lags = sorted(self._random.uniform(*late) for _ in rows)
         for row, lag in zip(rows, lags, strict=True):
             until = now + lag

@@ -46,6 +46,7 @@ class Watchers:
         watcher = Watcher(session_id)
         with self._lock:
             self._watchers[session_id] = (*self._watchers.get(session_id, ()), watcher)
+            # Closed for good: who subscribes to a server that shuts down gets an empty stream.
             if self._closed:
                 watcher.end()
         return watcher

@@ -48,10 +48,12 @@ def clusters(
     for number in numbers:
         if number in strip:
             continue
+        # Elements come in order: those it needs have a strip. Who needs a mixed one is mixed, too.
         owners = {strip[one] for one in inner[number]}
         strip[number] = owners.pop() if len(owners) == 1 else _MIXED
         if strip[number] == _MIXED:
             mixed.setdefault(bands[number], []).append(number)
+    # Those of the second phase, too, for now: they get theirs below.
     cluster_of = {number: (bands[number], 0, strip[number]) for number in numbers}
     for band, several in mixed.items():
         for part, members in enumerate(_packed(elements, several, inner, places, grain)):
@@ -77,6 +79,7 @@ def _roots(
     for numbers in beginning.values():
         numbers.sort(key=places.__getitem__)
         calls = [elements.calls[number] for number in numbers]
+        # All levels of a band are taken to be as wide as its first one.
         parts = grain.parts(sum(calls) * height)
         strip.update(zip(numbers, _dealt(calls, parts)))
     return strip
@@ -86,6 +89,7 @@ def _dealt(calls: Sequence[int], parts: int) -> Iterable[int]:
     """Return the part of each of some neighbours, so that parts are of about the same size."""
     whole, before = sum(calls), 0
     for size in calls:
+        # By its middle: a large one that lies across a border goes where most of it is.
         yield min(parts - 1, parts * (2 * before + size) // (2 * whole))
         before += size
 
@@ -102,6 +106,7 @@ def _packed(
 
     def led(number: int) -> int:
         while leader[number] != number:
+            # Union-find with path halving (Tarjan and van Leeuwen 1984): as good as linear.
             leader[number] = number = leader[leader[number]]
         return number
 

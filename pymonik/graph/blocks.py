@@ -132,6 +132,8 @@ class _Blocks:
             for cluster, numbers in members.items():
                 key = (part.phase, 1, number, cluster)
                 waiting.append((key, part, sorted(numbers)))
+        # Sources before their users, which find there where outputs are now: phase by phase, maps
+        # that stay before blocks, clusters in their order.
         for _, what, numbers in sorted(waiting, key=lambda one: one[0]):
             nodes.append(self._map(what) if numbers is None else self._block(what, numbers))
         scattered = tuple(
@@ -220,6 +222,7 @@ class _Blocks:
             return call
         key = (id(call), index)
         self._scattered[id(call)] = call
+        # One call for an element, whatever the steps that name it: its location is bound once.
         if key not in self._calls:
             self._calls[key] = Element(call(), call, index)
         return self._calls[key]

@@ -127,6 +127,8 @@ class Inputs:
         step, left, at = indexes.step, len(indexes), offset + indexes.start
         while left:
             outputs, place = location.locate(at)
+            # How many more of the run this unit makes: up to its last element, or down to its
+            # first.
             room = (outputs.n - 1 - place) // step if step > 0 else place // -step
             count = min(left, room + 1)
             runs.append((self.position(outputs), output, place, step, count))

@@ -99,6 +99,7 @@ def sending(
     steps: list[Step] = []
     declared = [output for _, output in outputs if not output.id] + big
     if declared:
+        # First: streams and submissions name results by the ids that the cluster gives them here.
         steps.append(Declare(declared))
     steps += [Create(batch) for batch in packed(small, limits.request_bytes, lambda o: o.size)]
     steps += [Stream(o) for o in big]

@@ -146,6 +146,8 @@ class RunStore:
         values = [*(row[name] for name in _COLUMNS), packed]
         insert = f"INSERT OR REPLACE INTO runs ({names}, detail) VALUES ({marks})"
         with closing(self._db.cursor()) as cursor:
+            # The lock for writing at once: a transaction that begins to read first may be refused
+            # it later.
             cursor.execute("BEGIN IMMEDIATE")
             cursor.execute(insert, values)
             for fingerprint, task, seconds, calls in durations:
@@ -185,6 +187,7 @@ class RunStore:
             raise RunNotFound(f"{problem} {name!r}: `pymonik runs list` names them")
         row = dict(zip((*_COLUMNS, "detail"), rows[0]))
         try:
+            # Bounded: a few bytes may inflate to gigabytes.
             inflated = zlib.decompressobj().decompress(row.pop("detail"), _INFLATED)
             return _record({**json.loads(inflated, parse_constant=_refuse), **row})
         except (ValueError, TypeError, RecursionError, zlib.error) as error:

@@ -47,6 +47,7 @@ class Caller:
         call = worker.process(request, seconds)
         with self._lock:
             self._call, self._task_id = call, request.task_id
+            # Asked with the lock: who interrupts either finds the call, or has left word before.
             stopped = self._interrupted == request.task_id or self._closing.is_set()
         if stopped:
             call.cancel()
@@ -64,6 +65,7 @@ class Caller:
                 return call.result(timeout=settings.probe_interval)
             except grpc.FutureTimeoutError:
                 failures = 0 if worker.healthy(settings.probe_timeout) else failures + 1
+            # A worker that has died is not unhealthy: its call ends by itself, and costs a retry.
             if failures >= settings.probe_failures and worker.alive and not call.done():
                 call.cancel()
                 raise Unhealthy(

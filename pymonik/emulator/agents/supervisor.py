@@ -49,6 +49,7 @@ class WorkerSupervisor:
 
     def ensure(self) -> None:
         """Start a worker unless one runs; after some attempts in a row, note the failure."""
+        # It stays given up: the pod lives on, and lets its tasks fail with the reason.
         if self.failure or (self.worker is not None and self.worker.alive):
             return
         for _ in range(ATTEMPTS):

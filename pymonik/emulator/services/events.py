@@ -47,8 +47,11 @@ class Events:
         tasks = compile_filter(request.tasks_filters, task_field)
         results = compile_filter(request.results_filters, result_field)
         self._check_session(request.session_id)
+        # Before the snapshot, as on the engine: nothing falls between the two, and some comes
+        # twice.
         watcher = self._engine.watchers.open(request.session_id)
         try:
+            # False where the client has left already: nobody would end the watcher.
             if not context.add_callback(watcher.end):
                 return
             self._put_snapshot(watcher, kinds)
@@ -85,6 +88,8 @@ class Events:
             match notice:
                 case TaskCreated(task_id=task_id) | TaskChanged(task_id=task_id):
                     task = tables.tasks.get(task_id)
+                    # Looked up when it is sent, not when it happened: a filter sees the record of
+                    # now.
                     if task is None or not tasks(task):
                         return
                     update = _task_update(notice, task)
@@ -117,6 +122,8 @@ def _result_update(
     notice: ResultCreated | ResultChanged | OwnerChanged, result: Result
 ) -> dict[str, Any]:
     match notice:
+        # With the status of now, which may be an end: a client must not take a new result for an
+        # open one.
         case ResultCreated():
             new = Update.NewResult(
                 result_id=result.id, owner_id=result.owner, status=result.status.value

@@ -41,6 +41,7 @@ def batch(graph: Graph, target: Target) -> Graph:
 
     def within(bound: float) -> list[int]:
         wished = chunks
+        # Sums of floats: the path that gives the bound must not exceed it by rounding.
         while _longest(needs, unit, wished) > bound * (1 + 1e-9):
             # All by half: at most 20 rounds, whatever the sizes, and maps keep their proportions.
             shrunk = [max(1, c // 2) if may else c for c, may in zip(wished, free)]

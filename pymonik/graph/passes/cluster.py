@@ -119,6 +119,8 @@ class _Cut:
     def coarsest(self) -> dict[int, Cluster] | None:
         """Return the clusters of the highest bands that are allowed, None where none are."""
         for height in self.heights():
+            # The sample was allowed; the whole may still break a limit, where it looks different
+            # further on.
             found = self.clusters(range(len(self._elements)), height)
             if found is not None:
                 return found
@@ -129,6 +131,8 @@ class _Cut:
         some = self._sample()
         allowed, failed = [1], 0
         for height in _HEIGHTS:
+            # One failure may be chance, as of a band that ends amid a row; two in a row are taken
+            # for the end.
             if failed > 1 or height > 2 * max(self._elements.levels):
                 break
             if self.clusters(some, height) is None:

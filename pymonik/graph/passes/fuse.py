@@ -68,6 +68,7 @@ def _sweep(graph: Graph) -> tuple[list[_Chain], list[str], list[str]]:
     used: dict[int, _Use] = {}
     fused: list[str] = []
     apart: list[str] = []
+    # Consumers before producers, so that all uses of a map are known when it comes.
     for node in reversed(graph.nodes):
         if not isinstance(node, Map):
             continue
@@ -85,6 +86,7 @@ def _sweep(graph: Graph) -> tuple[list[_Chain], list[str], list[str]]:
             fused.append(_note_of(node, chain.maps[-1]) if is_noted else "")
         chain.maps.append(node)
         chain.needs = needs
+        # What the head needs is used by the whole chain from now on: the next map joins the head.
         for key, aligned in needs.items():
             use = used.get(key)
             if use is None:
