@@ -32,7 +32,10 @@ def sources_of(arguments: Iterable[Any]) -> dict[int, Any]:
 
 def slots_of(given: Iterable[Any]) -> tuple[Any, ...]:
     """Return the slot values of numbers, which they are themselves, and of handles."""
-    return tuple([value if type(value) in IMMEDIATE else value._as_slot() for value in given])
+    # A handle that several calls use knows already what stands for it.
+    return tuple([
+        value if type(value) in IMMEDIATE else value._slot or value._as_slot() for value in given
+    ])  # fmt: skip
 
 
 def visit_arguments(arguments: Iterable[Any], n: int | None, visitor: ColumnVisitor) -> list[Any]:

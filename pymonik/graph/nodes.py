@@ -52,7 +52,7 @@ class Call(ValueState, ref[Any]):
         place: Any = None,
     ) -> None:
         self.spec = spec
-        self._args = args
+        self._args: tuple[Any, ...] | None = args
         self.n = n
         # A code object and an instruction: the line is worked out only when it is asked for.
         self.site = site
@@ -77,8 +77,7 @@ class Call(ValueState, ref[Any]):
         """Return a single call in half the time; args: None where it is made of what is held."""
         self = _new(Call, liveness)
         self.spec = spec
-        if args is not None:
-            self._args = args
+        self._args = args
         self.n = None
         self.site = site
         self.lasti = lasti
@@ -101,21 +100,24 @@ class Call(ValueState, ref[Any]):
 
         Where a call holds its arguments as they were given, they are made when they are asked for.
         """
-        try:
-            return self._args
-        except AttributeError:
+        args = self._args
+        if args is None:
             held = self.held
             if held is not None:  # else another thread has made them meanwhile
                 self._args = slots_of(held)
-            return self._args
+            args = self._args
+            assert args is not None
+        return args
 
     def let_go(self) -> None:
         """Hold no liveness any more: a flush takes the call, and its graph shows what it uses."""
-        args = self.args  # made now, where nobody has asked for them yet
-        if self.held is not None:
+        held = self.held
+        if held is not None:
+            if self._args is None:
+                self._args = slots_of(held)
             self.held = None
             return
-        for argument in args:
+        for argument in self.args:
             if type(argument) in ARGUMENTS:
                 argument.release()
 
