@@ -80,6 +80,8 @@ class Definitions:
         self.count = 0
         self._own: dict[str, DefinitionRecord] = {}
         self._made: OrderedDict[Reference, Any] = OrderedDict()
+        # How many makers are at work, one within the other: what some have made is incomplete.
+        self._making = 0
 
     @property
     def is_busy_here(self) -> bool:
@@ -105,8 +107,8 @@ class Definitions:
             self._forget_some()
             return record
 
-    def _forget_some(self) -> None:
-        while len(self._records) > MAX_RECORDS:
+    def _forget_some(self, most: int = MAX_RECORDS) -> None:
+        while len(self._records) > most:
             _, gone = self._records.popitem(last=False)
             if self._own.get(gone.id) is gone:
                 del self._own[gone.id]
@@ -170,9 +172,9 @@ class Definitions:
         if forced is not None:
             return forced
         obj = self.found(id, parts)
-        if obj is None:
+        if obj is None or self._making:
             with self.lock:
-                obj = self._made.get((id, parts))
+                obj = self.found(id, parts)
                 if obj is None:
                     obj = self._found_or_made(id, parts)
         SHOWN.show(id, obj)
@@ -194,7 +196,11 @@ class Definitions:
             obj = self.here(head)
             if obj is not None:
                 return obj
-        return DefinitionMaker(self, parts).make(id, parts)
+        self._making += 1
+        try:
+            return DefinitionMaker(self, parts).make(id, parts)
+        finally:
+            self._making -= 1
 
     def is_here(self, head: Header) -> bool:
         """Return whether this process has a class under the name of a definition."""
@@ -231,9 +237,6 @@ class Definitions:
         record.definition = next(part for part in reference[1] if header_of(part).id == head.id)
         self._made[reference] = obj
         self._records[id(obj)] = record
-        while len(self._made) > MAX_RECORDS:
-            self._made.popitem(last=False)
-        self._forget_some()
 
     def settle(self, references: Sequence[Reference]) -> None:
         """Watch what was made from now on: it is complete."""
@@ -249,6 +252,11 @@ class Definitions:
             record.members = tuple(m for m in members if m is not None) or (record,)
             needs = header_of(record.definition).needs if record.definition is not None else ()
             record.needs = tuple(m for m in record.members if m.id in needs)
+        # Only now: those that need each other may be more than are kept otherwise.
+        most = max(MAX_RECORDS, len(references))
+        while len(self._made) > most:
+            self._made.popitem(last=False)
+        self._forget_some(most)
 
 
 def _shipped(head: Header) -> Any:
