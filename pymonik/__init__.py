@@ -9,19 +9,18 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pymonik.record.decorator import task
-from pymonik.record.handle import ResultHandle
-from pymonik.record.handles import MultiResultHandle, as_completed
-from pymonik.record.task import Task
-from pymonik.values.options import TaskOptions
-
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
     from pymonik.client.client import Pymonik
     from pymonik.files.materialize import Materialize, materialize
     from pymonik.record.context import PymonikContext, get_context
+    from pymonik.record.decorator import task
+    from pymonik.record.handle import ResultHandle
+    from pymonik.record.handles import MultiResultHandle, as_completed
+    from pymonik.record.task import Task
     from pymonik.runtime.worker.server import run_pymonik_worker
+    from pymonik.values.options import TaskOptions
 
 __version__ = "0.3.0"
 
@@ -40,14 +39,20 @@ __all__ = [
     "task",
 ]
 
-# Executors have no client, and few programs need the rest: imported when it is asked for.
+# Imported when it is asked for: executors have no client, and need none of it for most tasks.
 _LATER = {
+    "Materialize": "pymonik.files.materialize",
+    "MultiResultHandle": "pymonik.record.handles",
     "Pymonik": "pymonik.client.client",
     "PymonikContext": "pymonik.record.context",
+    "ResultHandle": "pymonik.record.handle",
+    "Task": "pymonik.record.task",
+    "TaskOptions": "pymonik.values.options",
+    "as_completed": "pymonik.record.handles",
     "get_context": "pymonik.record.context",
-    "Materialize": "pymonik.files.materialize",
     "materialize": "pymonik.files.materialize",
     "run_pymonik_worker": "pymonik.runtime.worker.server",
+    "task": "pymonik.record.decorator",
 }
 
 

@@ -19,15 +19,26 @@ CURRENT: ContextVar[Any] = ContextVar("pymonik_current", default=None)
 _OPEN: WeakKeyDictionary[Any, None] = WeakKeyDictionary()
 
 
+class LaterRecorder:
+    """Stands for a recorder that is made, with all that it loads, when one is first asked for."""
+
+    def made(self) -> Any:
+        """Return the recorder."""
+        raise NotImplementedError
+
+
 @pickled
 def current_recorder() -> Any:
     """Return the recorder of this context, or the only one open in this process."""
     recorder = CURRENT.get()
+    if isinstance(recorder, LaterRecorder):
+        return recorder.made()
     if recorder is not None:
         return recorder
     open_ones = open_recorders()
     if len(open_ones) == 1:
-        return open_ones[0]
+        (recorder,) = open_ones
+        return recorder.made() if isinstance(recorder, LaterRecorder) else recorder
     if open_ones:
         raise NoClientError(
             f"{len(open_ones)} clients are open and none is current in this thread: pass pymonik="

@@ -17,7 +17,7 @@ from pymonik.runtime.executor.context import context
 from pymonik.runtime.executor.feed import ArgumentReader
 from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.resume import CompletedOps, Death, Deaths
-from pymonik.runtime.executor.subtasks import Subtasks
+from pymonik.runtime.executor.later_subtasks import RecordedCalls
 from pymonik.system.structs import Struct, field
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
@@ -81,7 +81,7 @@ class ExecutionServices(Struct, frozen=False):
     functions: Callable[[Content], Any]
     page: Any
     passed: tuple[type[BaseException], ...]
-    subtasks: Subtasks
+    subtasks: RecordedCalls
     restore: Restorer
     contexts: CallContexts = field(default_factory=CallContexts)
     lazy: Callable[[], GraphRunner] | None = None

@@ -229,8 +229,8 @@ class _Lanes:
             value = runner.frozen(value, place, 0)
         if running.CLEANUPS:
             running.clean_up()
-        if subtasks.diverted is not None:  # what it has recorded makes its value, elsewhere
-            subtasks.bind(place, 0, subtasks.take_diverted())
+        if subtasks.has_diverted():  # what it has recorded makes its value, elsewhere
+            subtasks.made().bind(place, 0, subtasks.made().take_diverted())
             self._stop()
         if type(value) is Failure and not value.path and place not in runner.outputs:
             runner.errors.append(value)

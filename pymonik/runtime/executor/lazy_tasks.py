@@ -46,7 +46,7 @@ class LazyTasks:
     """Runs graphs that calls have recorded, one of a unit's calls after the other."""
 
     def __init__(self, hosting: ExecutionServices) -> None:
-        self._hosting, self._subtasks, self._page = hosting, hosting.subtasks, hosting.page
+        self._hosting, self._subtasks, self._page = hosting, hosting.subtasks.made(), hosting.page
         self._callees = Callees(hosting)
         self._stack = ActivationStack(hosting)
         self.errors: list[Failure] = []

@@ -54,7 +54,7 @@ class Callees:
             if len(self._known) > _KEPT:
                 self._known.clear()
             code = shared_fields(spec, spec.code.content, retried_types(spec.options.retry_on))
-            seconds = self._hosting.subtasks.specs.known_seconds(spec)
+            seconds = self._hosting.subtasks.made().specs.known_seconds(spec)
             callee = Callee(code, spec.pure, seconds, self._hosting, spec)
             self._known[id(spec)] = callee
         return callee

@@ -117,16 +117,16 @@ class Executor:
         from pymonik.record.current import CURRENT, close_here, open_here
         from pymonik.runtime.executor.call_contexts import CallContexts
         from pymonik.runtime.executor.context import serve
+        from pymonik.runtime.executor.later_subtasks import LaterSubtasks
         from pymonik.runtime.executor.logs import forward, use_level
         from pymonik.runtime.executor.pools import serve as serve_pools
         from pymonik.runtime.executor.restorer import Restorer
         from pymonik.runtime.executor.state import STATE, use_token
-        from pymonik.runtime.executor.subtasks import Subtasks
         from pymonik.runtime.executor.unit_runner import UnitRunner
 
         use_token(token)
         serve()
-        subtasks = Subtasks(slots, isolates_delegating, optimize)
+        subtasks = LaterSubtasks(slots, isolates_delegating, optimize)
         if self._runner is not None:
             close_here(self._runner.services.subtasks)
         CURRENT.set(subtasks)

@@ -71,12 +71,12 @@ class ResidualSteps:
         ended: the records of steps that are over, as some behind it may be.
         """
         each = self._job.each
-        self._hosting.subtasks.each = elapsed / place if each is None else each
+        self._hosting.subtasks.made().each = elapsed / place if each is None else each
         self._record(number, place, made, [None] * place, ended)
 
     def divert(self, number: int, place: int, made: list[Any]) -> None:
         """Record the steps behind a delegated one: they belong to the graph it returned."""
-        handle = self._hosting.subtasks.take_diverted()
+        handle = self._hosting.subtasks.made().take_diverted()
         self._bind(place, number, handle)
         self._record(number, place + 1, made, [None] * place + [handle])
 
@@ -89,7 +89,7 @@ class ResidualSteps:
         ended: Mapping[int, Any] = MappingProxyType({}),
     ) -> None:
         """Record the steps from `first` on; handles: of those before it that were recorded."""
-        subtasks = self._hosting.subtasks
+        subtasks = self._hosting.subtasks.made()
         for place in range(first, len(self._steps)):
             if place in ended:
                 made.append(self._resume(place, number, ended[place]))
@@ -113,7 +113,7 @@ class ResidualSteps:
             self._hosting.restore()
 
     def _bind(self, place: int, number: int, handle: Any) -> None:
-        self._hosting.subtasks.bind(self._outputs.get(place), number, handle)
+        self._hosting.subtasks.made().bind(self._outputs.get(place), number, handle)
 
     def _argument(self, column: Any, number: int, made: list[Any], handles: list[Any]) -> Any:
         """Return the argument of a step that runs later: a handle, or the value at hand."""
@@ -123,7 +123,7 @@ class ResidualSteps:
             return self._argument(column[1][number], number, made, handles)
         if column[0] == "n" and any(slot[0] == "p" for slot in column[-1]):
             slots = [self._argument(slot, number, made, handles) for slot in column[-1]]
-            return self._hosting.subtasks.nested(self._feed.content(column[1]), slots)
+            return self._hosting.subtasks.made().nested(self._feed.content(column[1]), slots)
         return self._feed.getter(column)(number, made)
 
 

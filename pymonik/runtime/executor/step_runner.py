@@ -160,7 +160,7 @@ class StepRunner:
             given, raised = NOTHING, None
             if running.CLEANUPS:
                 running.clean_up()
-            if self.hosting.subtasks.diverted is not None:
+            if self.hosting.subtasks.has_diverted():
                 self._residual.divert(number, place, made)
                 return
             if self.noting:
@@ -258,7 +258,7 @@ class StepRunner:
         hosting, step = self.hosting, self.steps[place]
         subtasks, is_leaving = hosting.subtasks, hosting.subtasks.has_work
         try:
-            value = subtasks.divert(value)
+            value = subtasks.made().divert(value)
         except BaseException as error:
             if isinstance(error, hosting.passed):
                 raise

@@ -52,9 +52,13 @@ class Subtasks(Recorder, Scope):
     specs: InheritingSpecs
 
     def __init__(
-        self, slots: int, isolates_delegating: bool, optimize: bool | Iterable[str]
+        self,
+        slots: int,
+        isolates_delegating: bool,
+        optimize: bool | Iterable[str],
+        recorded: list[Any] | None = None,
     ) -> None:
-        """Record for a compiler that knows these `slots`; see `Target` for both."""
+        """Record, into a list, for a compiler that knows these `slots`; see `Target` for both."""
         state = ScopeState()
         arguments = Arguments(state)
         specs = InheritingSpecs(arguments.interner, DEFAULTS)
@@ -63,6 +67,8 @@ class Subtasks(Recorder, Scope):
         self.waiter = self.async_waiter = self.notifier = cast("Any", _NoWaiting())
         self._slots, self._isolates_delegating = slots, isolates_delegating
         self._optimize = optimize
+        if recorded is not None:
+            self.pending = recorded
         self.recorded = self.pending
         self.diverted: ResultHandle[Any] | None = None
         # Seconds that a call takes of a unit that hands back what it has not begun.
@@ -72,6 +78,10 @@ class Subtasks(Recorder, Scope):
         # The calls that store what the running call has put, by the addresses of the puts.
         self._made: dict[int, tuple[Put, Any]] = {}
         self._bindings: list[Binding] = []
+
+    def made(self) -> Subtasks:
+        """Return itself: see `LaterSubtasks`."""
+        return self
 
     def flush(self) -> NoReturn:
         """Refuse: what a task records leaves with its unit."""
@@ -193,6 +203,10 @@ class Subtasks(Recorder, Scope):
         assert handle is not None
         self.diverted = None
         return handle
+
+    def has_diverted(self) -> bool:
+        """Return whether the value of the call that just ended is that of another."""
+        return self.diverted is not None
 
     def bind(self, output: int | None, element: int, handle: ResultHandle[Any]) -> None:
         """Note that a value of this graph stands for an output of the unit."""

@@ -25,7 +25,7 @@ from pymonik.runtime.executor.remains import Remains
 from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.state import STATE
-from pymonik.runtime.executor.subtasks import Subtasks
+from pymonik.runtime.executor.later_subtasks import LaterSubtasks
 from pymonik.system.structs import replace
 from pymonik.values.content import Content
 from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache
@@ -66,7 +66,7 @@ class UnitRunner:
     def begin(
         self,
         worker: str,
-        subtasks: Subtasks,
+        subtasks: LaterSubtasks,
         restore: Restorer,
         contexts: CallContexts,
         mover: Any,
