@@ -7,24 +7,40 @@ and how these are put together stands in `parts`.
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pymonik._pickled import public
+from pymonik.backend.traits import TRAITS
 from pymonik.client.blocks import Blocks
 from pymonik.client.client_settings import ClientSettings, Setting, warn_of_old
-from pymonik.client.parts import ClientParts
 from pymonik.client.progress import Progress
-from pymonik.client.submitter import Stats
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.scope import Scope
+from pymonik.system.forks import fork_safe
+from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.options import TaskOptions, as_armonik, merge
 
 if TYPE_CHECKING:
+    from pymonik.client.async_waiter import AsyncWaiter
+    from pymonik.client.cancel import Canceller
+    from pymonik.client.lookup import HandleViews
+    from pymonik.client.notifier import Notifier
+    from pymonik.client.parts import ClientParts
     from pymonik.client.plan_view import PlanView
+    from pymonik.client.stored_values import StoredValues
+    from pymonik.client.submitter import Stats
+    from pymonik.client.waiter import Waiter
     from pymonik.files.materialize import Materialize
+    from pymonik.record.recorder import Recorder
+
+# What handles ask of a client: see `Owner`.
+_ASKED = ("recorder", "canceller", "stored", "waiter", "async_waiter", "notifier", "views")
+# Held while a client is put together: several threads may be the first to use it.
+_ASSEMBLING = fork_safe(threading.RLock())
 
 
 @public
@@ -98,12 +114,41 @@ class Pymonik(Scope):
             seed=seed,
             certificates=(certificate_authority, client_certificate, client_key),
         )
-        self.parts = parts = ClientParts(settings, weakref.ref(self))
         self._blocks = Blocks()
-        # What handles ask: see `Owner`.
-        self.recorder, self.canceller, self.stored = parts.recorder, parts.canceller, parts.stored
-        self.waiter, self.async_waiter = parts.waiter, parts.async_waiter
-        self.notifier, self.views = parts.notifier, parts.views
+        # Where calls run on this machine, they run in what is around them here.
+        is_here = TRAITS[settings.backend_name].is_here
+        self._surroundings = SurroundingsWatch() if is_here else None
+        if settings.environment is not None:  # an engine may refuse it
+            self._assemble()
+
+    if TYPE_CHECKING:
+        parts: ClientParts
+        recorder: Recorder
+        canceller: Canceller
+        stored: StoredValues
+        waiter: Waiter
+        async_waiter: AsyncWaiter
+        notifier: Notifier
+        views: HandleViews
+    else:  # a checker is to tell of a wrong name itself
+
+        def __getattr__(self, name: str) -> Any:
+            # Put together when first asked: an executor starts while all of it is loaded.
+            if name != "parts" and name not in _ASKED:
+                kind = type(self).__name__
+                raise AttributeError(f"{kind!r} object has no attribute {name!r}")
+            self._assemble()
+            return vars(self)[name]
+
+    def _assemble(self) -> None:
+        """Put the parts together, once."""
+        with _ASSEMBLING:
+            if "parts" in vars(self):
+                return
+            from pymonik.client.parts import ClientParts
+
+            parts = ClientParts(self.settings, weakref.ref(self), self._surroundings)
+            vars(self).update({name: getattr(parts, name) for name in _ASKED}, parts=parts)
 
     @classmethod
     def attach(cls, session_id: str, endpoint: str | None = None, **settings: Any) -> Pymonik:
@@ -119,10 +164,21 @@ class Pymonik(Scope):
 
     def create(self) -> Pymonik:
         """Open the backend; done by the first flush if it was not done before. Returns itself."""
-        self.parts.state.check_open()
+        self._start_ahead()
         self.parts.open()
         self.parts.engine.check_process()
         return self
+
+    def _start_ahead(self) -> None:
+        """Start what the first plan needs: it takes as long as all that is to be loaded here."""
+        watch, settings = self._surroundings, self.settings
+        if "parts" in vars(self) and self.parts.is_opened:
+            return
+        has_executors = TRAITS[settings.backend_name].has_executors
+        if has_executors and watch is not None and settings.environment is None:
+            from pymonik.runtime.host.ahead import start_ahead
+
+            start_ahead(watch.base, settings.workers)
 
     def close(self) -> None:
         """Send what is pending, wait for all of it, and let go of the backend.
@@ -170,7 +226,7 @@ class Pymonik(Scope):
 
         It is called in any thread, amid anything: it takes no lock, and sends nothing.
         """
-        if hasattr(self, "parts"):  # else it was not made
+        if "parts" in vars(self):  # else it was not made, or never used
             self.parts.lifetime.abandon_collected()
 
     def plan(self) -> PlanView:

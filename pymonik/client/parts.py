@@ -43,16 +43,22 @@ from pymonik.values.seeds import root_of
 
 
 class ClientParts:
-    """The parts of one client. scope: gives the client, as long as somebody has it."""
+    """The parts of one client.
 
-    def __init__(self, settings: ClientSettings, scope: Callable[[], Any]) -> None:
-        self._settings = settings
+    scope: gives the client, as long as somebody has it. surroundings: that it was made in.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        scope: Callable[[], Any],
+        surroundings: SurroundingsWatch | None,
+    ) -> None:
+        self._settings, self._surroundings = settings, surroundings
         self.state = state = ClientState()
         self.engine = engine = LazyBackend(settings.backend_name, self._open)
         if settings.environment is not None:
             engine.check_environment(settings.environment)
-        # Where calls run on this machine, they run in what is around them here.
-        self._surroundings = SurroundingsWatch() if engine.traits.is_here else None
         self.recorder = recorder = self._new_recorder()
         self.names = names = Names(recorder.names, engine.opened)
         cached, on_progress = CachedValues(recorder.specs, engine), settings.on_progress
@@ -94,14 +100,14 @@ class ClientParts:
         self._settings.endpoint = backends.endpoint(endpoint)
         self.engine.name = self._settings.backend_name
 
-    def open(self) -> None:
-        """Open the backend, of which a program that does so will need an executor."""
-        watch = self._surroundings
-        if self.engine.backend is None and self.engine.traits.has_executors and watch is not None:
-            from pymonik.runtime.host.ahead import start_ahead
+    @property
+    def is_opened(self) -> bool:
+        """Whether the backend was opened, or no call is taken any more."""
+        return self.engine.backend is not None or self.state.is_closed
 
-            if self._settings.environment is None:
-                start_ahead(watch.base, self._settings.workers)
+    def open(self) -> None:
+        """Open the backend."""
+        self.state.check_open()
         self.engine.open()
 
     def _open(self, name: str) -> Backend:
