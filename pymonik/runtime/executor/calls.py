@@ -15,9 +15,9 @@ from pymonik.capture.definitions.versions import as_seen_by, known_by
 from pymonik.runtime.executor.call_contexts import CallContexts
 from pymonik.runtime.executor.context import context
 from pymonik.runtime.executor.feed import ArgumentReader
+from pymonik.runtime.executor.later_subtasks import RecordedCalls
 from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.resume import CompletedOps, Death, Deaths
-from pymonik.runtime.executor.later_subtasks import RecordedCalls
 from pymonik.system.structs import Struct, field
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure

@@ -40,7 +40,7 @@ class RecordedCalls(Protocol):
         """Forget what all calls of a unit have recorded: it has failed outside of them."""
 
     def wire_plan(self) -> Any:
-        """Compile what the unit's calls have recorded, as plain types; None when that is nothing."""
+        """Compile what the unit's calls have recorded, as plain types; None for nothing."""
 
 
 class LaterSubtasks(LaterRecorder):
@@ -84,5 +84,5 @@ class LaterSubtasks(LaterRecorder):
             self._made.reset()
 
     def wire_plan(self) -> Any:
-        """Compile what the unit's calls have recorded, as plain types; None when that is nothing."""
+        """Compile what the unit's calls have recorded, as plain types; None for nothing."""
         return None if self._made is None else self._made.wire_plan()

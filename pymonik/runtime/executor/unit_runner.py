@@ -21,11 +21,11 @@ from pymonik.capture.importer import IMPORTER
 from pymonik.runtime.executor import mappings
 from pymonik.runtime.executor.call_contexts import CallContexts
 from pymonik.runtime.executor.calls import Assignment, ExecutionServices
+from pymonik.runtime.executor.later_subtasks import LaterSubtasks
 from pymonik.runtime.executor.remains import Remains
 from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.state import STATE
-from pymonik.runtime.executor.later_subtasks import LaterSubtasks
 from pymonik.system.structs import replace
 from pymonik.values.content import Content
 from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache
