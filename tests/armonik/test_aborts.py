@@ -11,20 +11,9 @@ import pytest
 from pymonik import Pymonik, Task, task
 from pymonik.emulator import DropBefore, Emulator, KillWorker
 from pymonik.errors import Cancelled, TaskFailed
+from tests.armonik.programs import fail, fail_behind
 from tests.conformance.programs import add, inc, pass_gate
 from tests.conftest import Gate, Set
-
-
-@task
-def fail(text: str) -> Any:
-    raise ValueError(text)
-
-
-@task
-def fail_behind(path: str) -> Any:
-    with open(path):
-        pass
-    raise ValueError("behind the gate")
 
 
 @task

@@ -18,21 +18,10 @@ from pymonik.emulator import Delay, DropBefore, Emulator
 from pymonik.emulator.quirks import Quirks
 from pymonik.errors import Cancelled, ClusterError, PartitionError, ValueLost
 from tests.armonik.conftest import Connect, started
+from tests.armonik.programs import fail, fail_behind
 from tests.conformance.programs import add, identity, inc, pass_gate, square
 from tests.conformance.seams import PATIENCE, Other, until
 from tests.conftest import Gate, Set
-
-
-@task
-def fail(text: str) -> Any:
-    raise ValueError(text)
-
-
-@task
-def fail_behind(path: str) -> Any:
-    with open(path):
-        pass
-    raise ValueError("behind the gate")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterator
 
-from pymonik.backend.armonik.rpc import pauses
+from pymonik.backend.armonik.patience import pauses
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.submit import Sender
 from pymonik.backend.armonik.tracker import SubmissionTracker

@@ -15,8 +15,9 @@ from typing import Any
 from armonik.protogen.common import sessions_common_pb2
 
 from pymonik.backend.armonik import messages
+from pymonik.backend.armonik.patience import FIRST, deadline_of
 from pymonik.backend.armonik.refusals import is_ambiguous
-from pymonik.backend.armonik.rpc import FIRST, RpcClient, deadline_of
+from pymonik.backend.armonik.rpc import RpcClient
 from pymonik.errors import ClusterError, StaleError
 from pymonik.plan.requests import Placement
 from pymonik.plan.sizes import SESSION_TAG

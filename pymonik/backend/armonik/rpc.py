@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import Any
 import grpc
 
 from pymonik.backend.armonik.breaker import Breaker
+from pymonik.backend.armonik.patience import FIRST, deadline_of, pauses
 from pymonik.backend.armonik.refusals import (
     explain,
     is_fault,
@@ -31,17 +31,13 @@ from pymonik.settings import settings
 
 logger = logging.getLogger("pymonik.armonik")
 
-# The first request of a client finds out whether anybody is there: in seconds.
-FIRST = 5.0
-# Seconds between two tries, at most: somebody waits for the server to come back.
-_LONGEST_PAUSE = 5.0
 # Pauses longer than that come after some seconds without an answer; the second one is for requests
 # that are given up after `FIRST`: for who waits for a first word, a second is long.
 SILENCE, _FIRST_SILENCE = 2.0, 0.5
 # A request that is under way for so long is logged, in seconds, beyond what its bytes may take.
 QUIET = 5.0
-# Bytes a second of the slowest line that is waited for, and of one that is not worth a word.
-_SLOWEST, _USUAL = 256 << 10, 4 << 20
+# Bytes a second of a line that is not worth a word.
+_USUAL = 4 << 20
 
 
 def _called(method: Any, request: Any, timeout: float) -> Any:
@@ -279,29 +275,3 @@ class RpcClient:
                 text = "control plane %s does not answer: asking again, for up to %g s"
                 logger.warning(text, self.endpoint, patience)
             yield pause
-
-
-def deadline_of(size: int = 0, patience: float | None = None) -> float:
-    """Return the seconds after which a request of so many bytes is given up."""
-    patience = settings().patience if patience is None else patience
-    # Half, so that a request that was lost without a word is tried once more within the patience.
-    return max(10.0, patience / 2) + size / _SLOWEST
-
-
-def pauses(patience: float) -> Iterator[float | None]:
-    """Return pauses between tries, longer and longer, and None for the last try.
-
-    Patience begins now. With any there are two tries, however long the first one takes.
-    """
-    return _until(time.monotonic() + patience, is_once=patience <= 0)
-
-
-def _until(end: float, is_once: bool) -> Iterator[float | None]:
-    # Seconds: a proxy that reloads answers again at once.
-    pause = 0.05
-    while not is_once:
-        # Spread, so that clients that were cut off together do not come back together.
-        yield pause * random.uniform(0.7, 1.3)
-        pause = min(2 * pause, _LONGEST_PAUSE)
-        is_once = time.monotonic() + pause >= end
-    yield None

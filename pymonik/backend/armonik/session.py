@@ -31,7 +31,8 @@ from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.diagnosis import diagnose, untaken_certificate
 from pymonik.backend.armonik.download import Downloader
 from pymonik.backend.armonik.opening import Opening
-from pymonik.backend.armonik.rpc import FIRST, RpcClient
+from pymonik.backend.armonik.patience import FIRST
+from pymonik.backend.armonik.rpc import RpcClient
 from pymonik.backend.armonik.store import ClusterStore
 from pymonik.errors import (
     BackendError,

@@ -16,8 +16,9 @@ from typing import Any
 from armonik.protogen.common import results_common_pb2, tasks_common_pb2
 
 from pymonik.backend.armonik import messages
+from pymonik.backend.armonik.patience import deadline_of
 from pymonik.backend.armonik.refusals import is_ambiguous, may_go_on
-from pymonik.backend.armonik.rpc import RpcClient, deadline_of
+from pymonik.backend.armonik.rpc import RpcClient
 from pymonik.errors import ClusterError
 from pymonik.plan.requests import Submit
 from pymonik.plan.sizes import CHUNK, TAG

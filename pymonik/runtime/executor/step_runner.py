@@ -36,10 +36,7 @@ from pymonik.wire.program import StepCode
 
 
 class StepRunner:
-    """The state of one job: its functions, getters, and the records not reported yet.
-
-    All of it is of the thread that runs units; lanes (`lane`) call its steps one by one.
-    """
+    """The state of one job: functions, getters, records not reported; of the thread of units."""
 
     def __init__(self, job: Assignment, hosting: ExecutionServices) -> None:
         self.job = job
