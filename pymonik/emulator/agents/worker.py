@@ -150,7 +150,9 @@ class WorkerProcess:
     def _tail(self) -> str:
         if self._log is None:
             return "see its output"
-        return self._log.read_bytes()[-TAIL:].decode(errors="replace").strip() or "it said nothing"
+        with self._log.open("rb") as log:  # which may be long
+            log.seek(max(0, self._log.stat().st_size - TAIL))
+            return log.read(TAIL).decode(errors="replace").strip() or "it said nothing"
 
 
 def channel_environment(folder: Path) -> dict[str, str]:
