@@ -134,6 +134,7 @@ class Environments:
             self._built.pop(environment.digest, None)
             for key in self._keys.pop(environment.digest, ()):
                 if not any(key in keys for keys in self._keys.values()):
+                    # Of its last user: environments that differ in variables alone share a venv.
                     freed.append(self._held.pop(key))
         self._let_go(freed)
 
@@ -217,6 +218,7 @@ class Environments:
             self._keys.setdefault(environment.digest, set()).add(key)
             before = self._held.get(key)
             self._held[key] = held
+        # Held once more before it is let go of: in between another host could prune it.
         if before is not None:
             before.release()
         if held.fresh:

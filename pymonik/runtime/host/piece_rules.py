@@ -34,6 +34,7 @@ def elements_reported(state: SchedulerState, event: ElementsReported) -> None:
     if event.unit in state.units:
         _take(state, piece, event)
     else:  # it was cancelled meanwhile, and its executor reports until it is killed
+        # Moved on, so that its next report, which begins there, is no illegal move.
         piece.start = event.stop
 
 

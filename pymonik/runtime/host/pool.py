@@ -111,6 +111,7 @@ class ExecutorPool:
             **self._hello,
         }
         threads, base = threads_of(self._size), self._hello.get("surroundings")
+        # In the environment of the host only: another one goes with what asked for it.
         may_be_shared = environment is None and self._reserve is not None
         origin = origin_of(base, threads) if may_be_shared else None
         try:
@@ -155,6 +156,8 @@ class ExecutorPool:
         for number, origin in self._origins.items():
             process = self._processes.get(number)
             is_idle = number not in busy and number not in self._leaving
+            # What still stands in the outbox is this host's: another would send behind half a
+            # frame.
             if process is None or not is_idle or process.kill_reason or process.outbox:
                 continue
             assert self._reserve is not None
@@ -246,6 +249,7 @@ class ExecutorPool:
         """End all of them."""
         for process in self._processes.values():
             process.kill("closing")
+        # All are killed before any is waited for: they end side by side.
         for process in self._processes.values():
             process.end()
         self._processes.clear()
@@ -268,6 +272,7 @@ class ExecutorPool:
         del self._processes[process.number]
         self._leaving.pop(process.number, None)
         self._origins.pop(process.number, None)
+        # Before `end`, which lets go of the page.
         call, reason, journal = process.call, process.kill_reason, process.journal
         is_blameless = (
             reason in ("cancelled", "dismissed")

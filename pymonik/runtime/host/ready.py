@@ -60,6 +60,7 @@ class ReadyQueues:
 
     def put_back(self, pieces: Iterable[UnitSlice]) -> None:
         """Queue pieces before all others, in their order."""
+        # The last first, each before all others: so the first one stands first.
         for piece in reversed([*pieces]):
             self._queue(piece).put_back(piece)
 
@@ -123,6 +124,8 @@ class ReadyQueues:
     def shortage(self, environment: Any, unfinished: int) -> int:
         """Return how many more executors an environment could do with, `slots` at most in all."""
         living = self._living(environment)
+        # Of several environments each gets executors for what it has itself, not for all that is
+        # unfinished.
         if len(self._queues) > 1:
             busy = sum(1 for number in living if self.executors[number])
             unfinished = busy + len(self._queues[environment])
@@ -162,6 +165,7 @@ class ReadyQueues:
     def _assign(self, key: Any, given: dict[int, list[UnitSlice]], ahead: bool) -> None:
         queue, executors = self._queues[key], self.executors
         living = self._living(key) if self._environments else executors
+        # Idle ones first, then those that have the fewest pieces.
         idle = deque(sorted(living, key=lambda number: len(executors[number])))
         while queue and idle:
             executor = idle[0]
@@ -220,6 +224,7 @@ class ReadyQueues:
         left = [*queue, piece]
         work = sum((self.seconds(p.running.unit) or 0.0) * (p.stop - p.start) for p in left)
         share = max(work / (_PIECES_A_SLOT * self.slots), _CUT_SECONDS)
+        # A share that is meant to be a whole number of elements may be below it by rounding.
         size = max(1, int(share / each + 1e-9))
         if size >= count:
             return piece

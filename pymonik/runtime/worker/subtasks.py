@@ -107,6 +107,7 @@ class AgentSubtasks(LocalSubtasks):
                 self._leave(binding)
         for piece in pieces:
             self._hand_out(piece)
+        # Their elements wait for what is left now: they end here, with holes.
         for running in begun:
             for element in list(running.bound):
                 del running.bound[element]
@@ -266,6 +267,7 @@ class AgentSubtasks(LocalSubtasks):
             for output in range(len(outputs.columns)):
                 for place in range(outputs.n):
                     holes[output, start + place] = (outputs, output, place)
+        # Placeholders, so that the unit ends here: an assembly fills them in.
         unit.outputs.fill(rest.start, [[None] * count for _ in unit.outputs.columns])
         self._state.settle(rest.running, count)
 
@@ -278,6 +280,8 @@ class AgentSubtasks(LocalSubtasks):
         open_: list[Hole] = []
         leaving = {id(unit.outputs) for unit in self._units}
         for (output, element), (child, out, place) in self._holes[outputs].items():
+            # A hole may stand for a hole: followed to the unit that is submitted, which alone gets
+            # a result.
             while id(child) not in leaving:
                 further = self._holes.get(child, {}).get((out, place))
                 if further is None:
