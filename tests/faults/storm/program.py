@@ -170,7 +170,8 @@ class Report:
 
 def main(seed: int, endpoint: str | None) -> None:
     """Run some rounds of random work, and report what was found whatever ends them."""
-    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    # That of the process: tests put their own in its place, which has no descriptor.
+    faulthandler.register(signal.SIGUSR1, file=sys.__stderr__, all_threads=True)
     chance = random.Random(seed)
     work = list(WORK)
     if os.environ.get("STORM_MEMORY"):
