@@ -54,6 +54,13 @@ class AnsweringList(list[int]):
         return self.inner[name]
 
 
+def doubled(method: Any) -> Any:
+    def inner(self: Any) -> Any:  # under a name that the class does not have
+        return 2 * method(self)
+
+    return inner
+
+
 class Tree:
     registry: ClassVar[weakref.WeakSet[Tree]] = weakref.WeakSet()
 
@@ -64,8 +71,13 @@ class Tree:
             parent.children.append(self)
             self.parent, self.proxy = weakref.ref(parent), weakref.proxy(parent)
             self.method = weakref.WeakMethod(parent.size)
+            self.decorated = weakref.WeakMethod(parent.twice)
 
     def size(self) -> int:
+        return len(self.children)
+
+    @doubled
+    def twice(self) -> int:
         return len(self.children)
 
 
@@ -123,6 +135,7 @@ def look_up(child: Tree, root: Tree) -> tuple[bool, ...]:
         child.parent() is root,
         child.proxy.children[0] is child,
         child.method() == root.size,
+        child.decorated()() == 2,  # type: ignore[misc]
         here in Tree.registry,
         child not in Tree.registry,  # each process knows its own
     )
@@ -131,7 +144,7 @@ def look_up(child: Tree, root: Tree) -> tuple[bool, ...]:
 def test_weak_references_name_what_travels_with_them(client: Pymonik) -> None:
     root = Tree()
     child = Tree(root)
-    assert look_up.invoke(child, root).get() == (True,) * 5
+    assert look_up.invoke(child, root).get() == (True,) * 6
 
 
 @task
@@ -254,6 +267,10 @@ class Ordered(collections.OrderedDict[str, int]):
 class Counted(collections.Counter[str]):
     def __init__(self, text: str = "", *, twice: bool = False) -> None:
         super().__init__(text + text if twice else text)
+
+    def update(self, *given: Any, **named: Any) -> None:
+        super().update(*given, **named)
+        self["updates"] += 1
 
 
 def test_containers_with_constructors_of_their_own_keep_what_they_hold(client: Pymonik) -> None:

@@ -26,7 +26,8 @@ def base_of(kind: Any) -> Any:
         return None
     if kind.__reduce_ex__ is not base.__reduce_ex__ or _is_own(kind, base, "__getnewargs__"):
         return None
-    return base if _is_own(kind, base, "__init__") or _is_own(kind, base, "__new__") else None
+    called = ("__init__", "__new__", "update") if base is Counter else ("__init__", "__new__")
+    return base if any(_is_own(kind, base, name) for name in called) else None
 
 
 def _is_own(kind: Any, base: Any, name: str) -> bool:
@@ -45,5 +46,8 @@ def new_container(base: Any, kind: Any, args: tuple[Any, ...]) -> Any:
     if base is frozenset:
         return frozenset.__new__(kind, *args)
     made = base.__new__(kind)
-    base.__init__(made, *args)
+    if base is Counter:  # its constructor calls `update`, which may be the class's own
+        dict.update(made, *args)
+    else:
+        base.__init__(made, *args)
     return made

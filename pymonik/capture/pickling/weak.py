@@ -25,7 +25,14 @@ def _reduce_method(reference: weakref.WeakMethod[Any]) -> Any:
     method = reference()
     if method is None:
         return dead_reference, ()
-    return weak_method, (method.__self__, method.__func__.__name__)
+    obj, function = method.__self__, method.__func__
+    name = function.__name__
+    if (
+        getattr(type(obj), name, None) is not function
+    ):  # as of a decorator: by what the class calls it
+        spaces = (vars(base).items() for base in type(obj).__mro__)
+        name = next((n for space in spaces for n, value in space if value is function), name)
+    return weak_method, (obj, name)
 
 
 @pickled
