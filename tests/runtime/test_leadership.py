@@ -74,6 +74,18 @@ def test_what_is_sent_and_not_waited_for_runs(monkeypatch: pytest.MonkeyPatch) -
         assert handle.done()
 
 
+def test_one_call_is_given_out_by_the_thread_that_sends_it(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it waits, and while nobody else would lead."""
+    rounds = count(monkeypatch, host._loop, "turn")
+    given = count(monkeypatch, host._pool, "send")
+    handle = square.invoke(3)
+    handle._client.parts.submitter.flush()  # type: ignore[attr-defined]
+    assert rounds == given == [threading.get_ident()]
+    assert handle.get() == 9
+
+
 def test_what_is_under_way_behind_a_wait_goes_on(host: Host, gate: Gate) -> None:
     told = threading.Event()
     slow = pass_gate.invoke(gate.path, "through")
@@ -223,6 +235,40 @@ def test_the_hosts_thread_is_called_back_for_what_is_left(monkeypatch: pytest.Mo
     assert loop.leadership.lead(lambda: loop.is_busy, None)
     own.value()
     assert loop.leadership._held.locked()
+
+
+def test_the_hosts_thread_is_called_for_what_came_amid_the_turn_of_who_sends() -> None:
+    loop = Loop(lambda: loop.leadership.call(), lambda: None)
+    free = loop.free()
+    free.take_turn()
+    assert free._called.acquire(blocking=False)
+    free.take_turn()
+    assert not free._called.acquire(blocking=False)
+    assert not free._held.locked()
+
+
+def test_a_signal_amid_the_turn_of_who_sends_keeps_nobody_waiting(
+    handler: Callable[..., None],
+) -> None:
+    def turn() -> None:
+        loop.leadership.call()
+        signal.raise_signal(signal.SIGUSR1)
+
+    loop = Loop(turn)
+    with pytest.raises(Interrupted):
+        loop.free().take_turn()
+    assert not loop.leadership._held.locked()
+    assert loop.leadership._called.acquire(blocking=False)
+
+
+def test_who_sends_amid_a_turn_takes_none() -> None:
+    """A finalizer sends what it has recorded; nor does any thread once the loop is to end."""
+    loop = Loop(lambda: loop.leadership.take_turn())
+    free = loop.free()
+    free.take_turn()
+    free.end()
+    free.take_turn()
+    assert not loop.turns
 
 
 def test_who_leads_looks_before_the_first_turn() -> None:

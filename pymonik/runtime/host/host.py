@@ -112,6 +112,8 @@ class Host:
 
     def submit(self, units: Sequence[Unit]) -> None:
         """Take units; executors are started by the first ones."""
+        # Then nothing keeps these from beginning at once, while this thread goes on.
+        begins_now = self.is_idle and bool(self.state.executors)
         with self._lock:
             self._submitted += len(units)
 
@@ -121,6 +123,8 @@ class Host:
             return NO_NEWS  # their ends are
 
         self._do(add, is_awaited=True)
+        if begins_now:
+            self._leadership.take_turn()
 
     def progress(self) -> tuple[int, int]:
         """Return how many units have ended, and how many there are."""

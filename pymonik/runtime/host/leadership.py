@@ -25,6 +25,8 @@ _EXPECTED = 0.02
 # How often the host's thread looks then whether there is something to do that no thread waits for:
 # units that are sent without a wait begin that much late.
 _NAP, _LONG_NAP = 0.001, 0.004
+# The end of a wait that does not wait.
+_PAST = float("-inf")
 # Frames that a turn may need on top of those of who waits: a user's own recursion must not be what
 # an engine fails of.
 _FRAMES = 150
@@ -56,6 +58,8 @@ class Leadership:
         self._has_ended = False
         # Whether a thread that waits leads, and whether it is to look again at what it waits for.
         self._is_lent = self._is_asked = False
+        # Whether the host's thread was called, maybe while somebody led (`take_turn`).
+        self._is_called = False
         # The thread that leads, where any has led yet.
         self._leader = 0
         # What a turn has raised in a thread that waited: the engine fails of it.
@@ -133,6 +137,27 @@ class Leadership:
                 self.give_up()
         return None
 
+    def take_turn(self) -> None:
+        """Take one turn now, for what this thread has just asked for, unless another one leads.
+
+        It waits for nothing. Who waits for what was asked leads later: until then it is under way.
+        """
+        # First who leads: in a finalizer that runs amid a turn it is this very thread.
+        if self._held.locked() or self._has_ended or not _has_room():
+            return
+        with DeferredSignals(_nothing):
+            if not self._held.acquire(blocking=False):
+                return
+            self._leader, self._is_called = threading.get_ident(), False
+            try:
+                self._take_turn(_PAST)
+            finally:
+                self._leader = 0
+                self._held.release()
+                # In this order: who calls from now on finds that nobody leads.
+                if self._is_called or self._error is not None:
+                    self.call()
+
     def give_up(self) -> None:
         """Leave what is to be done to the host's thread: this one has waited, or has no time to."""
         if not self._may_rest():
@@ -153,7 +178,8 @@ class Leadership:
     def call(self) -> None:
         """Call the host's thread back, unless somebody leads, who sees to it."""
         # Not a promise, since it may be let go of right now: who lets go calls by itself
-        # (`give_up`).
+        # (`give_up`, `take_turn`).
+        self._is_called = True
         if not self._held.locked():
             with contextlib.suppress(RuntimeError):  # it has been called
                 self._called.release()
@@ -169,6 +195,10 @@ class Leadership:
         self._has_ended = True
         self._wake()
         self.call()
+
+
+def _nothing() -> None:
+    """Do nothing: a turn that waits for nothing need not be ended."""
 
 
 def _has_room() -> bool:
