@@ -67,7 +67,8 @@ class LocalBackend:
 
     def submit(self, plan: Plan) -> None:
         """Hand the units to the host; blobs travel with the first unit that needs them."""
-        self._objects.note(plan.blobs)
+        if plan.blobs:
+            self._objects.note(plan.blobs)
         self._host.submit(plan.units)
 
     def want(self, wanted: Iterable[Wanted]) -> None:

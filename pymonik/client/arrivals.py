@@ -13,7 +13,7 @@ from typing import Any
 
 from pymonik.client.engine import LazyBackend
 from pymonik.client.lookup import value_name
-from pymonik.client.progress import Progress, watching
+from pymonik.client.progress import Progress, is_watched, watching
 from pymonik.client.state import ClientState
 from pymonik.errors import LostValueError
 from pymonik.record.handle import ResultHandle
@@ -63,6 +63,7 @@ class ArrivalWait:
         left = timeout if end is None else max(0.0, end - time.monotonic())
         backend = self._engine.opened()
         arrivals = backend.traits.arrivals
+        changed = arrivals.changed
         unexpected: list[tuple[Any, int]] = []
 
         def is_lost() -> bool:
@@ -71,15 +72,26 @@ class ArrivalWait:
                 unexpected.append(value)
             return bool(unexpected)
 
-        # `is_over` is asked with the condition held: what comes while it is asked wakes this
-        # thread.
-        with watching(backend, self._on_progress), arrivals.changed:
-            if not arrivals.changed.wait_for(
-                lambda: is_over() or arrivals.problem or is_lost(), left
-            ):
-                raise timeout_error(timeout, awaited())
-            if not is_over():
-                raise arrivals.problem or lost(*unexpected[0])
+        def may_end() -> Any:
+            return is_over() or arrivals.problem or is_lost()
+
+        def sleep() -> None:
+            # `is_over` is asked with the condition held: what comes while it is asked wakes this
+            # thread.
+            changed.acquire()  # as `with` does, in two functions of Python
+            try:
+                if not changed.wait_for(may_end, left):
+                    raise timeout_error(timeout, awaited())
+                if not is_over():
+                    raise arrivals.problem or lost(*unexpected[0])
+            finally:
+                changed.release()
+
+        if is_watched(self._on_progress):
+            with watching(backend, self._on_progress):
+                sleep()
+        else:
+            sleep()
         # The condition is free again: values that have come are stored on a disk here.
         self._arrived()
 
@@ -90,12 +102,13 @@ class ArrivalWait:
             return True
         if self._state.plans_under_way:  # its unit may be among theirs: their end tells
             return False
-        if location.record(place) is not PENDING:
+        outputs, place = location.locate(place)
+        if outputs.columns[location.output][place] is not PENDING:
             return False
-        outputs, _ = location.locate(place)
         # In this order: what is not expected any more may have come meanwhile.
-        arrivals = self._engine.opened().traits.arrivals
-        return not arrivals.expects(outputs) and location.record(place) is PENDING
+        arrivals = (self._engine.backend or self._engine.opened()).traits.arrivals
+        is_expected = arrivals.expects(outputs)
+        return not is_expected and outputs.columns[location.output][place] is PENDING
 
 
 def lost(node: Any, index: int = 0) -> LostValueError:

@@ -17,9 +17,10 @@ from pymonik.graph.ir import Graph
 from pymonik.record.recorder import Recorder
 
 if TYPE_CHECKING:
+    from pymonik.backend.protocol import SessionTraits
     from pymonik.graph.target import Target
     from pymonik.plan.maker import PlanMaker
-    from pymonik.plan.plan import Plan
+    from pymonik.plan.plan import Plan, Source
 
 
 class Compiler:
@@ -56,28 +57,41 @@ class Compiler:
 
     def compile(self, graph: Graph) -> Plan:
         """Return the plan of a graph, whose calls get their numbers here."""
-        maker = self.maker
+        maker = self._maker or self.maker
         self._recorder.number()
         traits, optimize = self._engine.opened().traits, self._settings.optimize
-        seconds, isolates = dict(traits.durations), traits.isolates_delegating
-        target = maker.target(traits.slots, isolates, seconds, traits.grain, traits.exchanges)
+        is_cached = self._recorder.specs.looks_up
+        # A call like one before needs none, unless somebody looks at its plan.
+        target: Target | None = None
         try:
-            plan = maker.make(self._cached_values.without(graph), target, optimize)
+            rest = self._cached_values.without(graph) if is_cached else graph
+            plan = maker.repeated(rest, optimize)
+            if plan is None:
+                target = self._target(traits)
+                plan = maker.make(rest, target, optimize)
         except Exception:  # whatever objects of the user do when they are looked at
-            refused = self._refuse_culprits(graph, target)
+            refused = self._refuse_culprits(graph, target or self._target(traits))
             if refused is None:
                 raise
             return self.compile(refused)
-        partitions, seed = tuple(self._settings.partitions), self._settings.given_seed
-        holds = traits.objects.holds
-        return maker.complete(
-            plan,
-            (graph, target, optimize, partitions, seed),
+        holds, travels = traits.objects.holds, traits.isolates_delegating
+        return plan.completed(
+            lambda: self._source(graph, target or self._target(traits)),
             names=self._names.to_send(graph),
-            kept=self._cached_values.kept if target.isolates_delegating else (),
+            kept=self._cached_values.kept if travels else (),
             stored=tuple([blob for blob in plan.blobs if holds(blob)]) if plan.blobs else (),
-            versions=self._versions() if target.isolates_delegating else (),
+            versions=self._versions() if travels else (),
         )
+
+    def _target(self, traits: SessionTraits) -> Target:
+        """Return what graphs are compiled for now."""
+        seconds, isolates = dict(traits.durations), traits.isolates_delegating
+        return self.maker.target(traits.slots, isolates, seconds, traits.grain, traits.exchanges)
+
+    def _source(self, graph: Graph, target: Target) -> Source:
+        """Return what a plan was compiled of, and for what."""
+        partitions, seed = tuple(self._settings.partitions), self._settings.given_seed
+        return self.maker.source(graph, target, self._settings.optimize, partitions, seed)
 
     def _refuse_culprits(self, graph: Graph, target: Target) -> Graph | None:
         """Let the calls fail on which compiling fails; None when it was something else."""

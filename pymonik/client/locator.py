@@ -46,7 +46,10 @@ class Locator:
 
         if not is_sent():
             if not self._state.is_closed:
-                self._flush_by(node, timeout, end, is_sent)
+                if end is None:
+                    self._flush()
+                else:
+                    self._flush_by(node, timeout, end, is_sent)
             if node.location is None:
                 if self._state.is_closed:
                     raise NoClientError("this client is closed, and the call was never sent")
@@ -54,12 +57,12 @@ class Locator:
         return node.location
 
     def _flush_by(
-        self, node: Any, timeout: float | None, end: float | None, is_sent: Callable[[], bool]
+        self, node: Any, timeout: float | None, end: float, is_sent: Callable[[], bool]
     ) -> None:
         # An engine of this process answers at once, and may run the calls in this very thread. Who
         # holds the lock already, such as a finalizer that runs amid a flush, waits for no other
         # thread.
-        if end is None or not self._engine.opened().traits.is_remote or self._state.is_held_here:
+        if not self._engine.opened().traits.is_remote or self._state.is_held_here:
             self._flush()
         elif not self._flushers.flush_by(self._flush, end, is_sent):
             raise timeout_error(timeout, (node, 0))

@@ -41,7 +41,7 @@ class Names:
 
     def to_send(self, graph: Graph) -> tuple[NamedValue, ...]:
         """Return the names to send with a graph: of its values, and of values sent before."""
-        unsent = self._unsent()
+        unsent = self._unsent() if self._given else ()
         if not unsent:
             return ()
         sent_now = {*map(id, graph.nodes), *map(id, graph.aliases)}

@@ -69,9 +69,11 @@ class Notifier:
     def flushed(self) -> None:
         """Look for what was sent, and for what was lost, once a flush has ended."""
         try:
-            self.watch_sent()
+            if self.unsent:
+                self.watch_sent()
         finally:
-            self._tell_lost()
+            if self._unplanned:
+                self._tell_lost()
 
     def watch_sent(self) -> None:
         """Watch for the callbacks of calls that were sent or dropped meanwhile."""

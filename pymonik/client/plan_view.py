@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.ir import Graph
 from pymonik.plan.plan import Plan
+from pymonik.system.structs import field_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,8 @@ class PlanView(Plan):
     @classmethod
     def of(cls, plan: Plan) -> PlanView:
         """Return the view of a plan."""
-        return cls(**{**vars(plan), "graph": GraphView.of(plan.graph)})
+        fields = {name: getattr(plan, name) for name in field_names(Plan)}
+        return cls(**{**fields, "graph": GraphView.of(plan.graph)})
 
     def cost(
         self,

@@ -94,9 +94,14 @@ class Submitter:
         if not self._recorder.pending and not self._names.are_late():
             return
         try:
-            # The callback of the progress may use the client: it is waited for without the lock.
-            with self._around() as around, self._turn(), self._state.lock:
-                self._flush(around)
+            if is_watched(self._on_progress) or self._engine.traits.shares_process:
+                # The callback of the progress may use the client: it is waited for without the
+                # lock.
+                with self._around() as around, self._turn(), self._state.lock:
+                    self._flush(around)
+            else:
+                with self._state.lock:
+                    self._flush(None)
         finally:  # also of what could not be sent: it has ended, too
             try:
                 self._flushed()
@@ -135,22 +140,28 @@ class Submitter:
             return
         if not (nodes or self._names.are_late()):
             return
+        state, is_cached = self._state, self._recorder.specs.looks_up
         began = time.perf_counter()
-        self._cached_values.keep()
+        if is_cached:
+            self._cached_values.keep()
         backend = self._engine.opened()
         # Only a first plan finds no executors: they stay.
         if not self.stats.submissions:
             self._prestart(backend, nodes)
-        self._state.plans_under_way += 1  # before others see where values will be
+        state.plans_under_way += 1  # before others see where values will be
         try:
-            with self._state.compiling():
+            try:
+                # As `compiling` does, where nothing was compiled before: see above.
+                state.is_compiling = True
                 plan = self._compiler.compile(self._recorder.graph(nodes))
                 # Abandoned by another thread: what was dropped is not sent.
-                if self._state.is_closed:
+                if state.is_closed:
                     return
                 # From here on other threads find where values will be, and wait for them, though
                 # nothing is sent.
                 self._bind(plan, len(nodes))
+            finally:
+                state.is_compiling = False
             if nodes:  # else it has late names only
                 # Of the thread that holds the lock: nobody else writes to them.
                 self._note(plan, time.perf_counter() - began)
@@ -160,7 +171,7 @@ class Submitter:
                 around.enter_context(watching(backend, self._on_progress))
             self._send(plan, backend)
         finally:
-            self._state.plans_under_way -= 1
+            state.plans_under_way -= 1
 
     def _prestart(self, backend: Backend, nodes: list[Any]) -> None:
         """Let executors start for the first plan, while it is being compiled."""
@@ -172,7 +183,8 @@ class Submitter:
     def _bind(self, plan: Plan, count: int) -> None:
         """Let nodes know where their values will be; `count` of them are pending no more."""
         self._compiler.maker.bind(plan)
-        self.stats.reused += self._cached_values.bind()
+        if self._recorder.specs.looks_up:
+            self.stats.reused += self._cached_values.bind()
         self._recorder.sent(count)
         self._recorder.arguments.interner.new_bytes = 0
 
@@ -200,8 +212,11 @@ class Submitter:
         if backend is not None:
             changed = backend.traits.arrivals.changed
             # Held, so that no wait which has just looked sleeps on.
-            with changed:
+            changed.acquire()
+            try:
                 changed.notify_all()
+            finally:
+                changed.release()
 
 
 def _fail_unsent(plan: Plan, backend: Backend, error: BaseException) -> None:

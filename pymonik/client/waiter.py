@@ -47,17 +47,18 @@ class Waiter:
 
     def _wait_for_one(self, handle: ResultHandle[Any], timeout: float | None) -> None:
         """Wait for a handle, as `wait_for` does for several."""
-        node, end = handle._node, end_of(timeout)
+        node, end = handle._node, None if timeout is None else end_of(timeout)
         location, index = self._locator.locate(node, timeout, end).at(node.offset + handle._index)
         if location.record(index) is PENDING:
             # Asked for before the wait, and without the condition: a cluster begins to fetch then.
             self._engine.opened().want([(location, range(index, index + 1))])
+            record = location.record
 
             def is_over() -> bool:
-                return location.record(index) is not PENDING
+                return record(index) is not PENDING
 
             def awaited() -> tuple[Any, int] | None:
-                return None if is_over() else (node, handle._index)
+                return None if record(index) is not PENDING else (node, handle._index)
 
             self._arrivals.wait(is_over, timeout, end, awaited)
 
@@ -97,7 +98,8 @@ class Waiter:
         # lost.
         if record is None and self._arrivals.is_lost(node, handle._index):
             raise lost(node, handle._index)
-        self._handled.look(record, node, handle._index)
+        if type(record) is Failure:
+            self._handled.look(record, node, handle._index)
         return value_of(record)
 
     def values(self, runs: Any, timeout: float | None) -> list[Any]:

@@ -14,6 +14,7 @@ from typing import Any
 from pymonik.graph.columns import NAMELESS
 from pymonik.graph.ir import (
     Block,
+    Call,
     Graph,
     Map,
     Put,
@@ -55,8 +56,12 @@ def bind(graph: Graph, plan: Plan) -> None:
 
 def _bind_step(step: Step, location: Location) -> None:
     for offset, origin in enumerate(step.origins):
-        origin.location = location
-        origin.offset = offset
+        bind_call(origin, location, offset)
+
+
+def bind_call(call: Call, location: Location, offset: int = 0) -> None:
+    """Let a recorded node know where its values will be found."""
+    call.location, call.offset = location, offset
 
 
 class _Lowering:

@@ -14,9 +14,9 @@ from typing import Any
 from pymonik.graph.ir import Graph
 from pymonik.graph.passes import run_passes
 from pymonik.graph.target import Target
-from pymonik.plan.lower import bind, lower
+from pymonik.plan.lower import bind, bind_call, lower
 from pymonik.plan.plan import Plan, Source
-from pymonik.plan.template import Templates
+from pymonik.plan.template import RepeatedPlan, Templates
 
 
 class PlanMaker:
@@ -43,31 +43,27 @@ class PlanMaker:
             exchanges=exchanges,
         )
 
+    def repeated(self, graph: Graph, optimize: Any) -> Plan | None:
+        """Return the plan of a graph like one before; None where there was none."""
+        return self.templates.plan(graph, optimize)
+
     def make(self, graph: Graph, target: Target, optimize: Any) -> Plan:
         """Return the plan of a graph."""
-        plan = self.templates.plan(graph, optimize)
-        if plan is None:
-            with _collecting_later():
-                plan = lower(run_passes(graph, target, optimize))
-            self.templates.note(graph, optimize, plan)
+        with _collecting_later():
+            plan = lower(run_passes(graph, target, optimize))
+        self.templates.note(graph, optimize, plan)
         return plan
 
-    def complete(self, plan: Plan, source: tuple[Any, ...], **facts: Any) -> Plan:
-        """Return a plan with what its client adds: the fields of its `Source`, and of its own."""
-        return Plan(
-            plan.units,
-            plan.blobs,
-            plan.named,
-            plan.calls,
-            plan.graph,
-            plan.locations,
-            Source(*source),
-            **facts,
-        )
+    def source(self, *fields: Any) -> Source:
+        """Return what a plan is compiled of, and for what: see `Source`."""
+        return Source(*fields)
 
     def bind(self, plan: Plan) -> None:
         """Let the nodes of a plan know where their values will be."""
-        bind(plan.graph, plan)
+        if type(plan) is RepeatedPlan:
+            bind_call(plan.of.call, plan.of.location)
+        else:
+            bind(plan.graph, plan)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ or a user's function. The counts of a dry run are the counts of a run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pymonik.graph.ir import NamedValue, Put
@@ -62,6 +62,10 @@ class Plan(Struct):
     versions: tuple[tuple[str, str], ...] = ()
     # Blobs that earlier submissions have stored.
     stored: tuple[Content, ...] = ()
+
+    def completed(self, source: Callable[[], Source], **facts: Any) -> Plan:
+        """Return it with what its client adds: what it was compiled of, and fields of its own."""
+        return replace(self, source=source(), **facts)
 
     @property
     def request_count(self) -> int:

@@ -8,24 +8,29 @@ Execution Templates, ATC 2017, for graphs of any shape.)
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import repeat
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 from pymonik.graph.columns import Const
 from pymonik.graph.ir import Call, CallSpec, Graph, Map, Step
 from pymonik.graph.verbs import Replacement, substitute, visit
 from pymonik.plan.inputs import Inputs
-from pymonik.plan.plan import Plan
+from pymonik.plan.plan import Plan, Source
 from pymonik.plan.unit import Unit
 from pymonik.settings import settings
 from pymonik.values import seeds
-from pymonik.values.content import Content
+from pymonik.values.content import IMMEDIATE, Content
 from pymonik.values.location import Location
 from pymonik.values.outputs import Outputs
 from pymonik.wire.program import Program
 
 # Places in a program from which calls of one spec are made: a loop has one.
 _PLACES = 8
+# What each column of plain values begins with.
+_PLAIN = repeat("v")
 # The graph has one node: nothing in it names another.
 _NOTHING = Replacement()
 
@@ -44,6 +49,57 @@ class _Blobs:
         self.blobs[id(content)] = content
 
 
+class _OfCall:
+    """What the graph of a single call is made of, and where its value will be."""
+
+    __slots__ = ("call", "like", "location", "slots", "source")
+
+    def __init__(
+        self, like: _Template, call: Call, slots: Sequence[Any], location: Location
+    ) -> None:
+        self.like, self.call, self.slots, self.location = like, call, slots, location
+        self.source: Callable[[], Source | None] = lambda: None
+
+
+class RepeatedPlan(Plan):
+    """The plan of a single call like one before: its graph is made when somebody looks at it.
+
+    A loop that waits for each call makes thousands of them, and nobody looks.
+    """
+
+    of: ClassVar[_OfCall]  # of each its own: no field, since it goes into no other plan
+
+    def __init__(self, of: _OfCall, unit: Unit, blobs: tuple[Content, ...]) -> None:
+        self.__dict__.update(units=(unit,), blobs=blobs, named={}, calls=1, of=of)
+
+    @cached_property
+    def _node(self) -> Map:
+        of, call = self.of, self.of.call
+        step = Step(call.spec, tuple(map(Const, of.slots)), (call,), self.units[0].wanted)
+        return Map((step,), 1, of.like.chunk)
+
+    @cached_property  # type: ignore[misc]  # a field of a plan, worked out when it is asked for
+    def graph(self) -> Graph:
+        """What was compiled."""
+        return Graph((self._node,), {}, self.of.like.notes)
+
+    @cached_property  # type: ignore[misc]
+    def locations(self) -> tuple[tuple[Any, list[Location]], ...]:
+        """Where the value will be found."""
+        return ((self._node, [self.of.location]),)
+
+    @cached_property  # type: ignore[misc]
+    def source(self) -> Source | None:
+        """What it was compiled of, and for what."""
+        return self.of.source()
+
+    def completed(self, source: Callable[[], Source], **facts: Any) -> Plan:
+        """Return it with what its client adds: nobody has seen it yet."""
+        self.of.source = source
+        self.__dict__.update(facts)
+        return self
+
+
 class _Template:
     """What the plans of calls alike share. It keeps no value, no argument and no spec alive."""
 
@@ -60,28 +116,37 @@ class _Template:
 
     def plan_of(self, call: Call, is_wanted: bool) -> Plan:
         """Return the plan of a call: see `plan.lower`, which makes those of all graphs."""
-        spec, lowering = call.spec, _Blobs(self.limit)
-        slots = [substitute(slot, _NOTHING) for slot in call.args]
-        needed = Inputs(lowering)
-        needed.item(spec.code.content)  # first, as in all units
-        columns = tuple([visit(slot, needed) for slot in slots])
+        spec, slots = call.spec, call.args
+        blobs: tuple[Content, ...] = ()
+        sources: tuple[Content | Outputs, ...] = ()
+        columns = _immediates(slots)
+        if columns is None or spec.code.content.size > self.limit:
+            lowering = _Blobs(self.limit)
+            slots = tuple([substitute(slot, _NOTHING) for slot in slots])
+            needed = Inputs(lowering)
+            needed.item(spec.code.content)  # first, as in all units
+            columns = tuple([visit(slot, needed) for slot in slots])
+            sources = tuple(needed.sources)
+            blobs = tuple(lowering.blobs.values())
         places = None if spec.pure else seeds.folded(spec.root, [call.place])
         own = ((columns, is_wanted, self.site, None, places),)
         outputs = Outputs(1, 1 if is_wanted else 0)
-        program, sources = Program.of(self.shared, own, 1), tuple(needed.sources)
-        where = spec.environment
+        program, where = Program.of(self.shared, own, 1), spec.environment
         unit = Unit(0, program, sources, outputs, self.options, self.name, spec, where, is_wanted)
         unit.seconds, unit.surroundings = self.seconds, spec.surroundings
         if spec.snapshot is not None:
             unit.modules = spec.snapshot.content()
             if unit.modules is not None:
-                lowering.add_blob(unit.modules)
-        step = Step(spec, tuple(map(Const, slots)), (call,), is_wanted)
-        node = Map((step,), 1, self.chunk)
+                blobs = tuple(dict.fromkeys((*blobs, unit.modules)))
         location = Location([outputs], self.chunk or 1, 0 if is_wanted else None)
-        graph = Graph((node,), {}, self.notes)
-        blobs = tuple(lowering.blobs.values())
-        return Plan((unit,), blobs, {}, 1, graph, ((node, [location]),))
+        return RepeatedPlan(_OfCall(self, call, slots, location), unit, blobs)
+
+
+def _immediates(slots: Sequence[Any]) -> tuple[tuple[str, Any], ...] | None:
+    """Return what fills parameters with plain values, as `Inputs` does; None for any others."""
+    if not IMMEDIATE.issuperset(map(type, slots)):
+        return None
+    return tuple(zip(_PLAIN, slots))
 
 
 class Templates:

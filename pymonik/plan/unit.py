@@ -6,7 +6,7 @@ knowing a node, a pass or a user's function.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pymonik.humanize import counted
@@ -80,7 +80,7 @@ class Unit:
         # What a worker knows of the task that runs it: where its agent is, and the request.
         self.task: tuple[str, bytes] | None = None
         # Whether a host must look at deadlines while it runs.
-        self.limited = options.seconds is not None or (
+        self.limited = (options.max_duration is not None and options.seconds is not None) or (
             isinstance(program, Program) and program.shared.limited
         )
         # One is made of the other when it is asked for.
@@ -113,9 +113,11 @@ class Unit:
         self._program, self._payload = program, None
 
     @property
-    def needs(self) -> Iterator[Outputs]:
+    def needs(self) -> Sequence[Outputs]:
         """The outputs of other units it waits for."""
-        return (source for source in self.inputs if type(source) is Outputs)
+        if not self.inputs:
+            return ()
+        return [source for source in self.inputs if type(source) is Outputs]
 
     def __repr__(self) -> str:
         name, inputs = harmless(self.name), counted(len(self.inputs), "input")

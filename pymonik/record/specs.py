@@ -70,7 +70,7 @@ class CallSpecs:
         """Let the next calls look at what takes a while: a flush has ended what was before."""
         self.moment = object()
         if self._surroundings is not None:
-            self._surroundings.look_again()
+            self._surroundings.is_due = True
 
     @property
     def options(self) -> TaskOptions:

@@ -71,7 +71,8 @@ class ObservedBackend(Observer):
                 record.unfinished += sum(map(_was_cut_off, plan.units))
                 self._draw(plan)
             raise
-        self._draw(plan)  # while it runs
+        if record.submissions <= _SUBMISSIONS:
+            self._draw(plan)  # while it runs
 
     def _draw(self, plan: Plan) -> None:
         record = self._record

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 # What `signal` wraps: without its enums, whose making would cost more than all the rest here.
 import _signal  # type: ignore[import-not-found]
+import os
 import signal
 import threading
 from collections.abc import Callable
 from typing import Any
 
 _NUMBERS = tuple(sorted(map(int, signal.valid_signals())))
+# The main thread, which alone runs handlers; in a fork it is the one that has forked.
+_main = threading.main_thread().ident
 # The handlers of all signals when they were looked at last, and those of them that are functions.
 _SEEN: tuple[list[Any], list[tuple[int, Any]]] = ([], [])
 
@@ -31,7 +34,7 @@ class DeferredSignals:
         self._handlers: list[tuple[int, Any]] = []
 
     def __enter__(self) -> DeferredSignals:
-        if threading.get_ident() == threading.main_thread().ident:
+        if threading.get_ident() == _main:
             self._handlers = _handlers()
             try:
                 for number, _ in self._handlers:
@@ -43,9 +46,11 @@ class DeferredSignals:
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._restore(self._handlers)
+            if self._handlers:
+                self._restore(self._handlers)
         finally:
-            self._deliver()
+            if self.waiting:
+                self._deliver()
 
     def _note(self, number: int, frame: Any) -> None:
         self.waiting.append(number)
@@ -65,6 +70,15 @@ class DeferredSignals:
                 signal.raise_signal(self.waiting.pop(0))
             finally:  # also behind a handler that raises
                 self._deliver()
+
+
+def _look_who_is_main() -> None:
+    global _main
+    _main = threading.main_thread().ident
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_look_who_is_main)
 
 
 def _handlers() -> list[tuple[int, Any]]:

@@ -5,11 +5,16 @@ Enters: this process. Leaves: its settings in plain types, which another process
 
 from __future__ import annotations
 
+import _locale  # what `locale` asks, without its own function: every call is asked
 import contextlib
 import locale
 import socket
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
+
+_ALL = int(locale.LC_ALL)
+_digits: Callable[[], int] | None = getattr(sys, "get_int_max_str_digits", None)  # since 3.10.7
 
 
 class ProcessSettings(NamedTuple):
@@ -25,8 +30,8 @@ class ProcessSettings(NamedTuple):
 
 def process_settings() -> ProcessSettings:
     """Return the settings of this process."""
-    here = locale.setlocale(locale.LC_ALL)
-    return ProcessSettings(here, _digits(), socket.getdefaulttimeout())
+    digits = None if _digits is None else _digits()
+    return ProcessSettings(_locale.setlocale(_ALL), digits, socket.getdefaulttimeout())
 
 
 def set_process(wanted: ProcessSettings) -> None:
@@ -41,8 +46,3 @@ def set_process(wanted: ProcessSettings) -> None:
         sys.set_int_max_str_digits(wanted.digits)
     if now.timeout != wanted.timeout:
         socket.setdefaulttimeout(wanted.timeout)
-
-
-def _digits() -> int | None:
-    asked = getattr(sys, "get_int_max_str_digits", None)  # since 3.10.7
-    return None if asked is None else asked()

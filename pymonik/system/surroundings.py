@@ -90,15 +90,12 @@ class SurroundingsWatch:
         self._current: Changes | None = None
         self._seen = _seen()
         self._slow = self.base.levels, self.base.process
-        self._is_due = False
-
-    def look_again(self) -> None:
-        """Let the next call look at what takes a while: the levels of loggers, the locale."""
-        self._is_due = True
+        # Whether the next call looks at what takes a while: the levels of loggers, the locale.
+        self.is_due = False
 
     def changes(self) -> Changes | None:
         """Return what is different now, None for nothing: one object as long as it is the same."""
-        is_due, self._is_due = self._is_due, False
+        is_due, self.is_due = self.is_due, False
         if not self._is_as_seen() or (is_due and self._slow != (_levels(), process_settings())):
             self._seen = _seen()
             now = surroundings()

@@ -47,7 +47,9 @@ class Outputs:
 
     def __init__(self, n: int, outputs: int) -> None:
         self.n = n
-        self.columns: list[list[Any]] = [[PENDING] * n for _ in range(outputs)]
+        self.columns: list[list[Any]] = (
+            [[PENDING] * n] if outputs == 1 else [[PENDING] * n for _ in range(outputs)]
+        )
         # plain[o]: every record so far is an immediate, and can be handed out as it is.
         self.plain = [True] * outputs
         self.missing = n

@@ -48,9 +48,11 @@ class ByteCache(Generic[T]):
 
     def get(self, key: Hashable, size: int, make: Callable[[], T]) -> T:
         """Return the value of a key, made when it is not there; size: its bytes."""
-        value = self.find(key)
-        if value is not None:
-            return value
+        entry = self._values.get(key)
+        if entry is not None:  # as `find` does
+            self._hits += 1
+            self._values.move_to_end(key)
+            return entry[0]
         made = make()
         self._misses += 1
         self._values[key] = (made, size)

@@ -234,28 +234,34 @@ class Outbox:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._waiting: deque[tuple[memoryview, list[MemoryFile]]] = deque()
-
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
+        # What the socket has not taken yet.
+        self.waiting: deque[tuple[memoryview, list[MemoryFile]]] = deque()
 
     def push(self, frame: bytes, files: list[MemoryFile]) -> None:
         """Send a frame, or keep what the socket does not take now."""
-        self._waiting.append((memoryview(frame), files))
+        sent = 0
+        if not files and not self.waiting:  # the usual case
+            try:
+                sent = self._sock.send(frame)
+            except BlockingIOError:
+                pass
+            if sent == len(frame):
+                return
+        self.waiting.append((memoryview(frame)[sent:], files))
         self.flush()
 
     def flush(self) -> None:
         """Send what can be sent now."""
-        while self._waiting:
-            view, files = self._waiting[0]
+        while self.waiting:
+            view, files = self.waiting[0]
             try:
                 sent, left = send_part(self._sock, view, files)
             except BlockingIOError:
                 return
             if sent == len(view):
-                self._waiting.popleft()
+                self.waiting.popleft()
             else:
-                self._waiting[0] = (view[sent:], left)
+                self.waiting[0] = (view[sent:], left)
 
 
 def send_part(

@@ -109,8 +109,9 @@ class JournalPage:
         # First: who looks meanwhile sees that the page was begun anew, and tries again.
         self.numbers[BEGUN] += 1
         self._elements.begin(0, _key(unit, first))
-        self._steps.begin(0, 0)
-        self._has_steps = False
+        if self._has_steps:
+            self._steps.begin(0, 0)
+            self._has_steps = False
         self.numbers[ELEMENT] = self.numbers[FIRST] = first
         self.numbers[STEP] = self.numbers[DEADLINE] = self.numbers[LOG] = 0
         # Last: from here on what stands there is charged to this unit.

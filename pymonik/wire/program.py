@@ -124,7 +124,8 @@ class Program:
     @property
     def data(self) -> bytes:
         """The program as bytes."""
-        return pickle.dumps((self.shared.data, self.own, self.n), protocol=5)
+        common = self.shared._data or self.shared.data
+        return pickle.dumps((common, self.own, self.n), protocol=5)
 
     @classmethod
     def load(cls, data: bytes) -> Program:

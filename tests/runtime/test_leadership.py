@@ -99,7 +99,7 @@ def test_what_is_under_way_behind_a_wait_goes_on(host: Host, gate: Gate) -> None
 def test_another_thread_is_served_by_the_one_that_leads(host: Host, gate: Gate) -> None:
     slow = pass_gate.invoke(gate.path, "through")
     leader = Other(slow.get)
-    until(lambda: host._leadership._is_lent)
+    until(lambda: host._leadership.is_lent)
     for n in range(20):
         assert square.invoke(n).get() == n * n
     with pytest.raises(TimeoutError):
@@ -140,7 +140,7 @@ def test_a_signal_ends_the_wait_and_nothing_else(
     main = threading.get_ident()
 
     def interrupt() -> None:
-        until(lambda: host._leadership._is_lent and host._pool.is_asleep)
+        until(lambda: host._leadership.is_lent and host._pool.is_asleep)
         signal.pthread_kill(main, signal.SIGUSR1)
 
     slow = pass_gate.invoke(gate.path, "through")
@@ -157,7 +157,7 @@ def test_a_signal_ends_the_wait_and_nothing_else(
 def test_a_client_is_cancelled_while_another_thread_leads(host: Host, gate: Gate) -> None:
     slow = pass_gate.invoke(gate.path)
     leader = Other(slow.get)
-    until(lambda: host._leadership._is_lent)
+    until(lambda: host._leadership.is_lent)
     slow._client.cancel()  # type: ignore[attr-defined]
     with pytest.raises(Cancelled):
         leader.value()

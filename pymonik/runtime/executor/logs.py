@@ -86,7 +86,8 @@ class Printed(io.TextIOBase):
         self._name = PRINTED[stream]
         self._original = original
         self._forward = send
-        self._text = ""
+        # What has no end of line yet.
+        self.text = ""
         self._place: dict[str, Any] = {}
 
     def write(self, text: str) -> int:
@@ -94,20 +95,20 @@ class Printed(io.TextIOBase):
         text = _text(text)
         current = place()
         # Half a line of another call: it is of that one, and ends here.
-        if self._text and current != self._place:
+        if self.text and current != self._place:
             self.finish()
         self._place = current
-        lines, newline, rest = (self._text + text).rpartition("\n")
+        lines, newline, rest = (self.text + text).rpartition("\n")
         # Of a line that is written over and over, such as a bar of progress, the last state counts.
-        self._text = rest[rest.rfind("\r", 0, -1) + 1 :] if "\r" in rest else rest
+        self.text = rest[rest.rfind("\r", 0, -1) + 1 :] if "\r" in rest else rest
         if newline:
             self._send(lines)
         return len(text)
 
     def finish(self) -> None:
         """Hand on what has no end of line yet: no more of it will come."""
-        if self._text:
-            text, self._text = self._text, ""
+        if self.text:
+            text, self.text = self.text, ""
             self._send(text)
 
     def _send(self, text: str) -> None:
@@ -171,8 +172,9 @@ def forward(send: Callable[..., None]) -> tuple[Callable[[], None], Callable[[],
     err = sys.stderr = Printed("stderr", sys.stderr, send)
 
     def finish() -> None:
-        out.finish()
-        err.finish()
+        for stream in (out, err):
+            if stream.text:
+                stream.finish()
 
     def fall_back() -> None:
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__

@@ -62,16 +62,16 @@ class PlainElements:
         self,
         job: Assignment,
         hosting: ExecutionServices,
+        step: StepCode,
         function: LoadedFunction,
         columns: Sequence[Any],
     ) -> None:
-        step = job.program.steps[0]
         self._hosting = hosting
         self._load = function
         # When the last element has begun.
         self.began = 0.0
         self._rows: Iterator[tuple[Any, ...]] = (
-            zip(*(_values(column, job) for column in columns))
+            zip(*[_values(column, job) for column in columns])
             if columns
             else repeat((), job.stop - job.start)
         )

@@ -43,10 +43,14 @@ class StepRunner:
         self.hosting = hosting
         self.feed = ArgumentReader(job.sources)
         program = job.program
-        self.steps = program.steps
-        self.outputs = {number: place for place, number in enumerate(program.outputs)}
+        self.steps = steps = program.steps
         # A step that is tried again needs its arguments again: then nothing is handed over.
-        self.retried = any(step.retries for step in self.steps)
+        if len(steps) == 1:  # as below
+            self.outputs = {} if steps[0].keep is False else {0: 0}
+            self.retried = bool(steps[0].retries)
+        else:
+            self.outputs = {number: place for place, number in enumerate(program.outputs)}
+            self.retried = any(step.retries for step in steps)
         self.columns: list[list[Any]] = [[] for _ in self.outputs]
         self.errors: list[Failure] = []
         self.noting = False
@@ -55,18 +59,18 @@ class StepRunner:
         self._functions: dict[Any, LoadedFunction] = {}
         self._plain_elements: PlainElements | None = None
         self._plain_steps: PlainSteps | None = None
-        taken = None if job.gang else plain_columns(job, self.steps, self.feed)
+        taken = None if job.gang else plain_columns(job, steps, self.feed)
         if taken is None:
             # Made now: what is wrong with them is no fault of a call. Of lanes each is made alone.
             assert job.gang or self.calls
-        elif len(self.steps) > 1:
-            self._plain_steps = PlainSteps(self.steps, hosting, self.function, self.outputs, taken)
-        elif self.steps[0].keep is True:
+        elif len(steps) > 1:
+            self._plain_steps = PlainSteps(steps, hosting, self.function, self.outputs, taken)
+        elif steps[0].keep is True:
             self._plain_elements = PlainElements(
-                job, hosting, self.function(self.steps[0]), taken[0]
+                job, hosting, steps[0], self.function(steps[0]), taken[0]
             )
         # A map is cut by its elements: its steps stay together.
-        self._last_beside = last_beside(self.steps) if program.n == 1 else 0
+        self._last_beside = last_beside(steps) if program.n == 1 and len(steps) > 1 else 0
 
     @cached_property
     def calls(self) -> list[Callable[[int, Sequence[Any]], Any]]:

@@ -57,11 +57,20 @@ class Mover:
         self._contexts = contexts
         self._path = list(sys.path)
         self._last = NO_CHANGES
+        # What the last unit was to find, as it said so; nothing that any says before the first.
+        self._given: object = self
+        self._wanted = base
 
     def move(self, changes: Changes | None) -> None:
         """Be in the surroundings of a unit."""
-        wanted = applied(changes, self._base)
+        is_same = changes == self._given
+        if not is_same:
+            self._given, self._wanted = changes, applied(changes, self._base)
+        wanted = self._wanted
+        # In any case: this is what calls leave as they have changed it.
         _set_small(wanted)
+        if is_same:
+            return
         self._contexts.use(None if wanted.arithmetic == DEFAULT else wanted.arithmetic)
         if use_levels(wanted.levels):
             self._restore.use_output()
@@ -92,7 +101,7 @@ def moved(
         yield
         return
     is_there = watch.changes() is unit.surroundings
-    watch.look_again()  # this was no call that is recorded
+    watch.is_due = True  # this was no call that is recorded
     if is_there:
         yield
         return

@@ -47,7 +47,7 @@ class Autoscaler:
         ready = self._state.ready
         pauses = []
         for environment in ready.waiting_environments():
-            if not self._environments.is_ready(environment):
+            if environment is not None and not self._environments.is_ready(environment):
                 continue
             while ready.shortage(environment, self._state.unfinished) > 0:
                 problem = self._pool.failures.problem(environment)

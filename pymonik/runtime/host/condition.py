@@ -47,8 +47,11 @@ class Changed(threading.Condition):
         """Run the host's loop without the lock, until the wait is over or somebody else does."""
 
         def is_over() -> Any:
-            with self:
+            self.acquire()  # as `with` does, in two functions of Python
+            try:
                 return predicate()
+            finally:
+                self.release()
 
         state = self._release_save()  # as the base class does
         try:
@@ -58,8 +61,10 @@ class Changed(threading.Condition):
 
     def notify_all(self) -> None:
         """Let every waiting thread look again: also the one that runs the loop."""
-        super().notify_all()
-        self._leadership.look_again()
+        if self._waiters:  # type: ignore[attr-defined]
+            super().notify_all()
+        if self._leadership.is_lent:
+            self._leadership.look_again()
 
     def announce(self) -> None:
         """Wake everybody if something that is waited for has come."""

@@ -152,7 +152,7 @@ class Host:
         """Return whether a unit has not ended, or was not taken by the thread yet."""
         # In this order: what is coming is open before it counts as taken.
         is_coming = self._submitted != self._taken
-        return not self._is_drained and (is_coming or self.state.has_open(outputs))
+        return not self._is_drained and (is_coming or id(outputs) in self.state.by_outputs)
 
     def cancel(self, outputs: Outputs) -> bool:
         """Stop a unit; True when it will not run to its end."""

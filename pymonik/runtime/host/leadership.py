@@ -57,7 +57,7 @@ class Leadership:
         self._waited = float("-inf")
         self._has_ended = False
         # Whether a thread that waits leads, and whether it is to look again at what it waits for.
-        self._is_lent = self._is_asked = False
+        self.is_lent = self._is_asked = False
         # Whether the host's thread was called, maybe while somebody led (`take_turn`).
         self._is_called = False
         # The thread that leads, where any has led yet.
@@ -101,7 +101,7 @@ class Leadership:
         Return what `is_over` has said, None where this thread has not led to the end of its wait.
         """
         # It would wait for itself. A wait that is over already is none.
-        if self.leads_here:
+        if self._leader == threading.get_ident():
             if result := is_over():
                 return result
             raise BackendError(
@@ -117,7 +117,7 @@ class Leadership:
         with DeferredSignals(self._wake) as signals:
             if not self._held.acquire(blocking=False):
                 return None
-            self._leader, self._is_lent, self._is_asked = threading.get_ident(), True, False
+            self._leader, self.is_lent, self._is_asked = threading.get_ident(), True, False
             try:
                 # It may have come before this thread led, and woke no thread.
                 if result := is_over():
@@ -132,7 +132,7 @@ class Leadership:
                         break
             finally:
                 self._waited = time.monotonic()
-                self._leader, self._is_lent = 0, False
+                self._leader, self.is_lent = 0, False
                 self._held.release()
                 self.give_up()
         return None
@@ -186,7 +186,7 @@ class Leadership:
 
     def look_again(self) -> None:
         """Let who leads and waits look whether its wait is over."""
-        if self._is_lent:
+        if self.is_lent:
             self._is_asked = True
             self._wake()
 

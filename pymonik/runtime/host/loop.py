@@ -51,6 +51,7 @@ _TICK = 0.02
 _LOOK = 0.05
 # What an action gives that changes nothing for those who wait.
 NO_NEWS = object()
+_ROUND_OVER = RoundOver()
 
 
 class HostLoop:
@@ -97,27 +98,33 @@ class HostLoop:
             self._receive(end)
         while self.tasks:
             self._is_news |= self.tasks.popleft()() is not NO_NEWS
-        self._settle()
+        if self._due or self._state.out or self._state.complete:
+            self._settle()
         if self._kills:
             kills, self._kills = self._kills, []
             for number in kills:
                 self._pool.kill(number, "cancelled")
-        # Before the round is over: who is started here gets pieces in it.
-        pause = self.autoscaler.adjust() if self._state.ready else None
-        self.tell(RoundOver())
-        if self._due:
-            self._settle()
+        state, pause = self._state, None
+        executors, is_waiting = state.executors.values(), bool(state.ready)
+        if is_waiting:
+            # Before the round is over: who is started here gets pieces in it.
+            pause = self.autoscaler.adjust()
+        # Else there is nothing to give, and what was given goes on.
+        if is_waiting or (state.units and not any(executors)):
+            self.tell(_ROUND_OVER)
+            if self._due:
+                self._settle()
+            is_waiting = bool(state.ready)
         # More has come meanwhile: the next turn, which is taken at once, says what is news.
         if self.tasks:
             return False
-        given = [piece for pieces in self._state.executors.values() for piece in pieces]
-        self._is_limited = any([piece.running.unit.limited for piece in given])
+        given = [piece for pieces in executors for piece in pieces]
+        self._is_limited = bool(given) and any([piece.running.unit.limited for piece in given])
         self._patience = _TICK if self._is_limited else _LOOK if given else pause
-        busy = sum(map(bool, self._state.executors.values()))
-        self._pool.tell_idle(not self._state.ready and busy < self._size)
-        if not self._is_news and self._state.done == self._told:
+        self._pool.tell_idle(not is_waiting and sum(map(bool, executors)) < self._size)
+        if not self._is_news and state.done == self._told:
             return False
-        self._is_news, self._told = False, self._state.done
+        self._is_news, self._told = False, state.done
         self._announce()
         return True
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def entry_of(piece: UnitSlice, executor: int) -> tuple[Any, ...]:
     """Return what an executor must know to run a piece."""
     unit, gang = piece.running.unit, piece.running.gang
-    inputs = [source.columns if type(source) is Outputs else source for source in unit.inputs]
+    inputs: list[Any] = []
+    if unit.inputs:
+        inputs = [source.columns if type(source) is Outputs else source for source in unit.inputs]
     about = (piece.attempts_before, unit.environment, unit.modules, unit.task, unit.surroundings)
     entry = (unit.number, unit.payload, inputs, piece.start, piece.stop, *about)
     return entry if gang is None else (*entry, gang.entry(executor))

@@ -158,7 +158,7 @@ class ExecutorPool:
             is_idle = number not in busy and number not in self._leaving
             # What still stands in the outbox is this host's: another would send behind half a
             # frame.
-            if process is None or not is_idle or process.kill_reason or process.outbox:
+            if process is None or not is_idle or process.kill_reason or process.outbox.waiting:
                 continue
             assert self._reserve is not None
             self._sockets.remove(process)
@@ -256,7 +256,7 @@ class ExecutorPool:
         self._sockets.close()
 
     def _messages(self, process: Process) -> list[Any] | None:
-        if process.outbox:
+        if process.outbox.waiting:
             with contextlib.suppress(OSError):
                 process.outbox.flush()
         try:

@@ -25,6 +25,10 @@ def rank(units: Sequence[Unit], seconds: Callable[[Unit], float | None]) -> None
     units: in an order in which they can run. An element is what cannot be cut: a map of many short
     calls leaves room for a long one, which is to begin before it.
     """
+    if len(units) == 1:  # nothing of these stands behind it
+        expected = seconds(units[0])
+        units[0].path = _UNKNOWN if expected is None else expected
+        return
     behind: dict[int, float] = {}
     for unit in reversed(units):
         expected = seconds(unit)
@@ -38,14 +42,15 @@ class Ranked:
     """A queue of pieces: the highest priority first, then the longest path, then the oldest."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, float, int, UnitSlice]] = []
+        # A heap; asked by itself whether there is any, it answers faster.
+        self.entries: list[tuple[int, float, int, UnitSlice]] = []
         self._last = self._first = 0
 
     def __len__(self) -> int:
-        return len(self._heap)
+        return len(self.entries)
 
     def __iter__(self) -> Iterator[UnitSlice]:
-        return (entry[3] for entry in sorted(self._heap))
+        return (entry[3] for entry in sorted(self.entries))
 
     def append(self, piece: UnitSlice) -> None:
         """Queue a piece behind those alike."""
@@ -60,18 +65,18 @@ class Ranked:
 
     def next(self) -> UnitSlice:
         """Return the piece to run next, and leave it here."""
-        return self._heap[0][3]
+        return self.entries[0][3]
 
     def pop(self) -> UnitSlice:
         """Return the piece to run next, and take it out."""
-        return heappop(self._heap)[3]
+        return heappop(self.entries)[3]
 
     def keep(self, pieces: Iterable[UnitSlice]) -> None:
         """Forget all but some of the pieces."""
         retained = {*map(id, pieces)}
-        self._heap = [entry for entry in self._heap if id(entry[3]) in retained]
-        heapify(self._heap)
+        self.entries = [entry for entry in self.entries if id(entry[3]) in retained]
+        heapify(self.entries)
 
     def _push(self, number: int, piece: UnitSlice) -> None:
         unit = piece.running.unit
-        heappush(self._heap, (-(unit.options.priority or 1), -unit.path, number, piece))
+        heappush(self.entries, (-(unit.options.priority or 1), -unit.path, number, piece))

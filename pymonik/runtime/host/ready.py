@@ -49,20 +49,26 @@ class ReadyQueues:
         self._used: dict[int, int] = {}
 
     def __len__(self) -> int:
-        return sum(map(len, self._queues.values()))
+        return sum([len(queue.entries) for queue in self._queues.values()])
+
+    def __bool__(self) -> bool:
+        for queue in self._queues.values():  # `any` of a list enters one more function
+            if queue.entries:
+                return True
+        return False
 
     def __iter__(self) -> Iterator[UnitSlice]:
         return chain.from_iterable(self._queues.values())
 
     def append(self, piece: UnitSlice) -> None:
         """Queue a piece."""
-        self._queue(piece).append(piece)
+        self._queue(piece.running.unit.environment).append(piece)
 
     def put_back(self, pieces: Iterable[UnitSlice]) -> None:
         """Queue pieces before all others, in their order."""
         # The last first, each before all others: so the first one stands first.
         for piece in reversed([*pieces]):
-            self._queue(piece).put_back(piece)
+            self._queue(piece.running.unit.environment).put_back(piece)
 
     def drop(self, running: UnitState) -> None:
         """Forget the pieces of a unit."""
@@ -77,8 +83,8 @@ class ReadyQueues:
         """Forget all pieces."""
         self._queues.clear()
 
-    def _queue(self, piece: UnitSlice) -> Ranked:
-        key = self.resolve(piece.running.unit.environment)
+    def _queue(self, environment: Any) -> Ranked:
+        key = self.resolve(environment) if environment else None
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = Ranked()
@@ -86,7 +92,7 @@ class ReadyQueues:
 
     def waiting_environments(self) -> list[Any]:
         """Return the environments whose pieces wait."""
-        return [key for key, queue in self._queues.items() if queue]
+        return [key for key, queue in self._queues.items() if queue.entries]
 
     def merge(self, environment: Any, other: Any) -> None:
         """Let pieces of one environment run where those of another do: they are the same there."""
@@ -129,8 +135,10 @@ class ReadyQueues:
         if len(self._queues) > 1:
             busy = sum(1 for number in living if self.executors[number])
             unfinished = busy + len(self._queues[environment])
-        if queue := self._queues.get(environment):
-            unfinished = max(unfinished, queue.next().running.unit.parts)
+        queue = self._queues.get(environment)
+        if queue is not None and queue.entries:
+            unit = queue.entries[0][3].running.unit
+            unfinished = unfinished if unit.lanes is None else max(unfinished, unit.parts)
         return min(self.slots, unfinished) - len(living)
 
     def least_recently_used_idle(self, environment: Any) -> int | None:
@@ -165,9 +173,9 @@ class ReadyQueues:
     def _assign(self, key: Any, given: dict[int, list[UnitSlice]], ahead: bool) -> None:
         queue, executors = self._queues[key], self.executors
         living = self._living(key) if self._environments else executors
-        # Idle ones first, then those that have the fewest pieces.
-        idle = deque(sorted(living, key=lambda number: len(executors[number])))
-        while queue and idle:
+        # Idle ones first, then those that have the fewest pieces; of those alike the oldest.
+        idle = deque([n for _, n in sorted([(len(executors[n]), n) for n in living])])
+        while queue.entries and idle:
             executor = idle[0]
             pieces = executors[executor]
             may = ahead and self._is_short(pieces, queue.next()) if pieces else not self._is_full()
@@ -215,9 +223,11 @@ class ReadyQueues:
 
     def _cut(self, piece: UnitSlice, queue: Ranked) -> UnitSlice:
         """Return the first part of a piece, and queue the rest, where others can share in it."""
-        each = self.seconds(piece.running.unit)
         count = piece.stop - piece.start
-        if self.slots < 2 or each is None or count == 1 or each * count <= _CUT_SECONDS:
+        if count == 1 or self.slots < 2:
+            return piece
+        each = self.seconds(piece.running.unit)
+        if each is None or each * count <= _CUT_SECONDS:
             return piece
         if len(queue) >= _PIECES_A_SLOT * self.slots:  # enough waits for all to end together
             return piece

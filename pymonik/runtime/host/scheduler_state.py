@@ -46,6 +46,8 @@ class SchedulerState:
         self.unfinished = 0
         self.done = 0
         self.observers: list[Observer] = []
+        # Those that are told of every piece that ends.
+        self._told_of_ends: list[Observer] = []
         self.units: dict[int, UnitState] = {}
         self.by_outputs: dict[int, UnitState] = {}
         # By outputs that are not complete: the units that wait for them.
@@ -62,6 +64,8 @@ class SchedulerState:
     def observe(self, observer: Observer) -> None:
         """Notify an observer of every piece that ends, and of every unit that tasks make."""
         self.observers.append(observer)
+        if type(observer).ended is not Observer.ended:
+            self._told_of_ends.append(observer)
 
     def has_open(self, outputs: Outputs) -> bool:
         """Return whether a unit that has not ended fills outputs; from any thread."""
@@ -136,7 +140,7 @@ class SchedulerState:
         """Take the last records of a piece, the rest it hands back, and what its calls recorded."""
         running, start, stop = piece.running, event.start, event.stop
         self.ready.observe_duration(running.unit.name, event.seconds, stop - piece.first)
-        for observer in self.observers:
+        for observer in self._told_of_ends:
             observer.ended(event.executor, running.unit, stop - piece.first, event.seconds)
         bound = 0
         if event.plan is not None:
@@ -155,7 +159,7 @@ class SchedulerState:
     def settle(self, running: UnitState, count: int) -> None:
         """Note that elements of a unit have ended."""
         outputs = running.unit.outputs
-        outputs.settle(count)
+        outputs.missing -= count
         if not outputs.missing and not running.cancelled:
             self.finish(running)
 

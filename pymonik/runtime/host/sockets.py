@@ -13,6 +13,8 @@ from collections.abc import Sized
 
 from pymonik.runtime.host.process import Process
 
+_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
 
 class ExecutorSockets:
     """The sockets that a pool listens to; all methods but `wake` are of the thread that leads."""
@@ -26,12 +28,12 @@ class ExecutorSockets:
         # words that nobody has read, one more is not needed.
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
-        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._selector.register(self._wake_reader, _READ)
 
     def add(self, process: Process) -> None:
         """Listen to an executor."""
-        process.listened = selectors.EVENT_READ
-        self._selector.register(process.socket, selectors.EVENT_READ, process)
+        process.listened = _READ
+        self._selector.register(process.socket, _READ, process)
 
     def remove(self, process: Process) -> None:
         """Listen to an executor no more."""
@@ -39,7 +41,7 @@ class ExecutorSockets:
 
     def update(self, process: Process) -> None:
         """Wait for room in the socket of an executor, too, while messages wait for that."""
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if process.outbox else 0)
+        events = _READ | (_WRITE if process.outbox.waiting else 0)
         if process.listened != events:
             process.listened = events
             self._selector.modify(process.socket, events, process)
