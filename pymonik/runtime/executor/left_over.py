@@ -1,7 +1,7 @@
-"""What is left of graphs that have run in part: recorded anew, for the host to hand out.
+"""What is left of graphs and units that have run in part: recorded anew, to be handed out.
 
-Enters: activations, the outermost first. Leaves: calls recorded in `subtasks`, and the handle of
-the value that they are to make. What has ended is given to them as it is.
+Enters: activations, the outermost first; or a step of a unit. Leaves: calls recorded in `subtasks`,
+and the handle of the value that they are to make. What has ended is given to them as it is.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pymonik.runtime.executor.subtasks import Subtasks
 from pymonik.values import seeds
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
+from pymonik.wire.program import StepCode
 
 
 def record_again(stack: Sequence[Activation], subtasks: Subtasks, ended: Sequence[Any] = ()) -> Any:
@@ -79,3 +80,21 @@ def _slot(argument: Argument, entries: list[Any], subtasks: Subtasks) -> Any:
 def _object(argument: Argument, entries: list[Any]) -> Any:
     entry = entries[argument[1]]
     return entry if type(entry) is ResultHandle else value_of(argument, entries)
+
+
+def record_step(
+    subtasks: Subtasks,
+    step: StepCode,
+    content: Content,
+    args: Sequence[Any],
+    site: str,
+    seed: bytes | None,
+    element: int | None,
+) -> Any:
+    """Record a step of a unit that others are to run; return the handle of its value.
+
+    seed: its own, wherever it runs.
+    """
+    spec = spec_of_step(step, content, len(args))
+    slots = tuple([subtasks.arguments.argument(value, "an argument") for value in args])
+    return subtasks.record_again(spec, slots, site, seed, element)

@@ -89,6 +89,8 @@ class ResidualSteps:
         ended: Mapping[int, Any] = MappingProxyType({}),
     ) -> None:
         """Record the steps from `first` on; handles: of those before it that were recorded."""
+        from pymonik.runtime.executor.left_over import record_step  # not before a first call
+
         subtasks = self._hosting.subtasks.made()
         for place in range(first, len(self._steps)):
             if place in ended:
@@ -106,7 +108,7 @@ class ResidualSteps:
             element = element_of(step, number)
             seed = seeds.seed_at(step.places, number, element)
             site = site_of(step, number)
-            handles.append(subtasks.residual(step, content, args, site, seed, element))
+            handles.append(record_step(subtasks, step, content, args, site, seed, element))
             made.append(self._store(place, number, None, 0))
             self._bind(place, number, handles[place])
         if running.CHANGES:  # values at hand may have been files, put in place to be recorded again

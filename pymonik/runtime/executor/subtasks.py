@@ -19,11 +19,10 @@ from pymonik.record.handle import ResultHandle
 from pymonik.record.recorder import Recorder
 from pymonik.record.scope import Scope
 from pymonik.runtime.executor import state as running
-from pymonik.runtime.executor.inheriting_specs import InheritingSpecs, spec_of_step
+from pymonik.runtime.executor.inheriting_specs import InheritingSpecs
 from pymonik.values.content import IMMEDIATE, Content
 from pymonik.values.options import DEFAULTS
 from pymonik.values.outcome import Failure
-from pymonik.wire.program import StepCode
 
 if TYPE_CHECKING:
     from pymonik.plan.plan import Plan
@@ -211,21 +210,6 @@ class Subtasks(Recorder, Scope):
     def bind(self, output: int | None, element: int, handle: ResultHandle[Any]) -> None:
         """Note that a value of this graph stands for an output of the unit."""
         self._bindings.append((output, element, handle))
-
-    def residual(
-        self,
-        step: StepCode,
-        content: Content,
-        args: list[Any],
-        site: str,
-        seed: bytes | None,
-        element: int | None,
-    ) -> Any:
-        """Record a step of the unit that others are to run."""
-        spec = spec_of_step(step, content, len(args))
-        slots = tuple(self.arguments.argument(value, "an argument") for value in args)
-        # Its own seed, wherever it runs.
-        return self.record_again(spec, slots, site, seed, element)
 
     def record_again(
         self,
