@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,8 @@ class Changed(threading.Condition):
     # The halves of the base class's own `wait`, which it takes from its lock.
     _release_save: Callable[[], Any]
     _acquire_restore: Callable[[Any], None]
+    # Who waits now, as the base class keeps them.
+    _waiters: deque[Any]
 
     def __init__(self, leadership: Leadership) -> None:
         super().__init__()
@@ -61,7 +64,7 @@ class Changed(threading.Condition):
 
     def notify_all(self) -> None:
         """Let every waiting thread look again: also the one that runs the loop."""
-        if self._waiters:  # type: ignore[attr-defined]
+        if self._waiters:
             super().notify_all()
         if self._leadership.is_lent:
             self._leadership.look_again()
