@@ -9,7 +9,6 @@ Execution Templates, ATC 2017, for graphs of any shape.)
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from itertools import repeat
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
@@ -21,6 +20,7 @@ from pymonik.plan.inputs import Inputs
 from pymonik.plan.plan import Plan, Source
 from pymonik.plan.unit import Unit
 from pymonik.settings import settings
+from pymonik.system.forks import fork_safe_property
 from pymonik.values import seeds
 from pymonik.values.content import IMMEDIATE, Content
 from pymonik.values.location import Location
@@ -72,25 +72,25 @@ class RepeatedPlan(Plan):
     def __init__(self, of: _OfCall, unit: Unit, blobs: tuple[Content, ...]) -> None:
         self.__dict__.update(units=(unit,), blobs=blobs, named={}, calls=1, of=of)
 
-    @cached_property
+    @fork_safe_property
     def _node(self) -> Map:
         of, call = self.of, self.of.call
         step = Step(call.spec, tuple(map(Const, of.slots)), (call,), self.units[0].wanted)
         return Map((step,), 1, of.like.chunk)
 
-    @cached_property  # type: ignore[misc]  # a field of a plan, worked out when it is asked for
+    @fork_safe_property  # type: ignore[misc]  # a field of a plan, worked out when it is asked for
     def graph(self) -> Graph:
-        """What was compiled."""
+        """Return what was compiled."""
         return Graph((self._node,), {}, self.of.like.notes)
 
-    @cached_property  # type: ignore[misc]
+    @fork_safe_property  # type: ignore[misc]
     def locations(self) -> tuple[tuple[Any, list[Location]], ...]:
-        """Where the value will be found."""
+        """Return where the value will be found."""
         return ((self._node, [self.of.location]),)
 
-    @cached_property  # type: ignore[misc]
+    @fork_safe_property  # type: ignore[misc]
     def source(self) -> Source | None:
-        """What it was compiled of, and for what."""
+        """Return what it was compiled of, and for what."""
         return self.of.source()
 
     def completed(self, source: Callable[[], Source], **facts: Any) -> Plan:
