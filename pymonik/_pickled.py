@@ -40,6 +40,7 @@ HOMES = {
     "unpacked": "pymonik.record.builtin_tasks",
     # Definitions: classes and what they share with functions.
     "defined": "pymonik.capture.definitions.registry",
+    "begun": "pymonik.capture.definitions.maker",
     "needed": "pymonik.capture.definitions.maker",
     "ClassBegun": "pymonik.capture.class_parts",
     "complete_class": "pymonik.capture.class_parts",

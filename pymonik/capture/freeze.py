@@ -43,27 +43,28 @@ def freeze(
     used: list[DefinitionRecord] | None = None,
     as_captured: bool = False,
     reach: Reach | None = None,
+    code: list[Any] | None = None,
 ) -> tuple[bytes, list[memoryview], list[Any]]:
     """Pickle an object; return the pickle, its raw buffers and the handles inside.
 
     files: files to be shipped are given like handles. modules: takes the names of modules that are
     needed to load it or to run what is in it. origins: takes the names of modules that are met.
-    used: takes the records of the definitions it refers to. as_captured: see `Pickler`.
+    used: takes the records of the definitions it refers to. as_captured, code: see `Pickler`.
     reach: takes the objects met that can change, by their ids.
     """
     file = io.BytesIO()
-    pickler = Pickler(file, files, as_captured)
+    pickler = Pickler(file, files, as_captured, code)
     try:
         pickler.dump(obj)
     except Exception as error:
         if not _is_too_deep(error) or TABLE.is_busy_here or not can_go_deeper():
             raise
         file = io.BytesIO()
-        pickler = Pickler(file, files, as_captured)
+        pickler = Pickler(file, files, as_captured, code)
         deeply(lambda: pickler.dump(obj))
     if len(pickler.arrays) > 1 and (memory := _memory_in(pickler)):
         file = io.BytesIO()
-        pickler = Pickler(file, files, as_captured, memory)
+        pickler = Pickler(file, files, as_captured, code, memory)
         pickler.dump(obj)
     if reach is not None:
         reach.update(reach_of(pickler.memo.copy()))

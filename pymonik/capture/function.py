@@ -20,6 +20,7 @@ from pymonik.values.content import IMMEDIATE, Content, Definition, freeze_buffer
 
 if TYPE_CHECKING:
     from pymonik.capture.changes.containers import ContainerWatch
+    from pymonik.capture.definitions.registry import Definitions
     from pymonik.capture.text.fingerprint import Whole
 
 # Immediates that are never large; strings and bytes may be.
@@ -54,11 +55,12 @@ class Interner:
         name: str,
         needed: set[str] | None = None,
         used: list[Any] | None = None,
+        code: list[Any] | None = None,
     ) -> tuple[Content, list[Any]]:
         """Freeze an object; return its content and the handles and files inside, in slot order.
 
         needed: takes the names of the local modules whose sources travel for it. used: takes the
-        records of the definitions it refers to.
+        records of the definitions it refers to. code: takes the functions that go along as code.
         """
         from pymonik.capture import freeze as pickling
         from pymonik.capture.definitions.registry import TABLE
@@ -69,7 +71,7 @@ class Interner:
             reach = NOTED.reaches[id(obj)] = Reach()
         try:
             data, raw, handles_in = pickling.freeze(
-                obj, True, modules, self.origins, used, reach=reach
+                obj, True, modules, self.origins, used, reach=reach, code=code
             )
         except Exception as error:
             place = pickling.explain(obj, name)
@@ -141,8 +143,9 @@ class Code:
     them may be changed in place: see `containers`.
     """
 
-    __slots__ = ("_cells", "_containers", "_definitions", "_files", "_globals", "_spaces", "asks",
-                 "content", "delegates", "function", "handles_in", "whole")  # fmt: skip
+    __slots__ = ("_cells", "_containers", "_definitions", "_files", "_globals", "_met", "_plain",
+                 "_spaces", "_table", "asks", "content", "delegates", "function", "handles_in",
+                 "whole")  # fmt: skip
 
     def __init__(
         self,
@@ -152,11 +155,16 @@ class Code:
         modules: Iterable[str] = (),
         used: Iterable[Any] = (),
         containers: ContainerWatch | None = None,
+        plain: Iterable[Any] = (),
     ) -> None:
         self.function = function
         self._containers = containers or None
         # Classes that it refers to, and which version of each that was.
         self._definitions = [(record, record.reference) for record in used]
+        # Functions that are no definitions, as long as none of them has been met as a value.
+        self._plain = list(plain)
+        self._table = _table() if self._plain else None
+        self._met = self._table.functions if self._table is not None else 0
         self.content = content
         self.handles_in = handles_in
         self._globals: list[tuple[dict[str, Any], str, Any]] = []
@@ -180,7 +188,7 @@ class Code:
         code.function, code.content, code.handles_in, code.whole = content.load, content, [], None
         code._globals, code._cells, code._files, code.delegates = [], [], [], True
         code.asks = True
-        code._definitions, code._containers = [], None
+        code._definitions, code._containers, code._table = [], None, None
         return code
 
     def _watch_module(self, name: str) -> None:
@@ -221,6 +229,9 @@ class Code:
             return False
         if self._definitions and not self._are_classes_current():
             return False
+        table = self._table
+        if table is not None and self._met != table.functions and not self._are_all_plain(table):
+            return False
         return not self._files or self._are_files_current()
 
     def _are_classes_current(self) -> bool:
@@ -228,10 +239,22 @@ class Code:
 
         return all(TABLE.refer(record).reference is seen for record, seen in self._definitions)
 
+    def _are_all_plain(self, table: Definitions) -> bool:
+        from pymonik.capture.definitions.record import record_of
+
+        self._met = table.functions
+        return not any(map(record_of, self._plain))
+
     def _are_files_current(self) -> bool:
         from pymonik.capture.local_modules import file_stamp
 
         return all(file_stamp(file) == stamp for file, stamp in self._files)
+
+
+def _table() -> Definitions:
+    from pymonik.capture.definitions.registry import TABLE  # not for `import pymonik`
+
+    return TABLE
 
 
 def capture_function(
@@ -246,11 +269,12 @@ def capture_function(
     used: list[Any] = []
     prepare_classes(function)
     containers = watch_containers(function)  # before it is frozen: what changes since is seen
-    content, handles_in = interner.freeze(function, f"task {name!r}", modules, used)
+    plain: list[Any] = []
+    content, handles_in = interner.freeze(function, f"task {name!r}", modules, used, plain)
     limit = settings().capture_limit
     if content.size > limit:
         raise CaptureError(f"task {name!r} captures {content.size} bytes, more than {limit}")
-    code = Code(function, content, handles_in, sorted(modules), used, containers)
+    code = Code(function, content, handles_in, sorted(modules), used, containers, plain)
     if content.size < noted:
         from pymonik.capture.text.fingerprint import whole_of
 

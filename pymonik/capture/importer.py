@@ -211,7 +211,11 @@ def local_object(module: str, qualname: str, make: Any, *parts: Any) -> Any:
     What travels by value and what a module defines are one where the module came along.
     """
     obj = IMPORTER.lookup(module, qualname)
-    return obj if obj is not None else make(*parts)
+    if obj is None:
+        from pymonik.capture.definitions.functions import note_made
+
+        note_made(obj := make(*parts))
+    return obj
 
 
 @pickled

@@ -35,7 +35,7 @@ Look = Callable[[], Iterable[Any]]
 class ObjectWatch:
     """What an object held: `holds` says whether it holds the same."""
 
-    __slots__ = ("_arrays", "_bare", "_epoch", "_looks", "_pickled", "_seen")
+    __slots__ = ("_arrays", "_bare", "_epoch", "_looks", "_pickled", "_seen", "is_partial")
 
     def __init__(
         self, obj: Any, travels: Callable[[Any], bool], names: Iterable[str] | None = None
@@ -47,6 +47,8 @@ class ObjectWatch:
         seen = _Found(obj, travels, names)
         self._looks, self._arrays, self._pickled = seen.looks(), seen.arrays, seen.pickled
         self._bare = seen.bare
+        # Whether there is more than is looked at by every call.
+        self.is_partial = seen.is_partial or len(seen.pickled) > 0
         self._epoch = EPOCH.token
         # What was seen is kept, so that nothing else can come to have its identity.
         self._seen = list(self._look())
@@ -83,6 +85,7 @@ class _Found:
         self.functions: list[Any] = []
         # Attributes of functions that have none.
         self.bare: list[dict[str, Any]] = []
+        self.is_partial = False
         self.cells: list[Any] = []
         self.dicts: list[dict[Any, Any]] = []
         self.others: list[Iterable[Any]] = []
@@ -94,6 +97,7 @@ class _Found:
             open_ones = [top[name] for name in names if name in top]
         while open_ones and len(self.met) < _NODES:
             open_ones += self._look_at(open_ones.pop())
+        self.is_partial = self.is_partial or bool(open_ones)
 
     def looks(self) -> list[Look]:
         """Return what looks at all of it again."""
@@ -136,6 +140,8 @@ class _Found:
         if is_array(obj):
             if size_of(obj) <= LIMIT:
                 self.arrays.add_array(obj)
+            else:
+                self.is_partial = True
             return ()
         parts = parts_of(obj, kind)
         if not parts and is_opaque(kind) and len(self.pickled) < _PICKLED:
@@ -167,6 +173,7 @@ class _Found:
 
     def _items(self, part: Any) -> Iterable[Any]:
         if len(part) > _ITEMS:
+            self.is_partial = True
             return ()
         if isinstance(part, dict):
             self.dicts.append(part)

@@ -31,6 +31,11 @@ def as_captured() -> Iterator[None]:
         _UNIT.seen = outer
 
 
+def is_in_unit() -> bool:
+    """Return whether this thread runs a unit in the user's own process."""
+    return _UNIT.seen is not None
+
+
 def are_live(definitions: Sequence[Definition], is_current: Callable[[Definition], bool]) -> bool:
     """Return whether the objects of this process may stand for definitions."""
     seen = _UNIT.seen

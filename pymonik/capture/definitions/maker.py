@@ -86,6 +86,16 @@ _CURRENT = _Current()
 
 
 @pickled
+def begun(id: str, make: Any, *parts: Any) -> Any:
+    """Begin what a definition is of: what it needs may need it in turn, and finds it then."""
+    making = _CURRENT.making
+    assert making is not None
+    if id not in making.skeletons:
+        making.skeletons[id] = make(*parts)
+    return making.skeletons[id]
+
+
+@pickled
 def needed(id: str) -> Any:
     """Return what a definition needs, while it is loaded."""
     making = _CURRENT.making

@@ -17,6 +17,7 @@ from typing import Any
 
 from pymonik._pickled import pickled
 from pymonik.capture.code_text import STORING, instructions, nested
+from pymonik.capture.definitions.record import record_of
 from pymonik.capture.reachable import global_names
 from pymonik.system.attributes import attribute
 
@@ -36,12 +37,16 @@ def rebound(code: types.CodeType) -> frozenset[str]:
 
 
 def shared_names(space: dict[str, Any]) -> frozenset[str]:
-    """Return the names of a module that its functions rebind and methods of its classes use."""
+    """Return the names of a module that its functions rebind, and what is defined apart uses.
+
+    These are methods of its classes, and functions that are passed as values.
+    """
     functions, methods = _defined_in(space)
     stored = frozenset().union(*(rebound(f.__code__) for f in (*functions, *methods)))
     if not stored:
         return stored
-    return stored & {name for method in methods for name in global_names(method.__code__)}
+    users = [*methods, *filter(record_of, functions)]
+    return stored & {name for user in users for name in global_names(user.__code__)}
 
 
 def _defined_in(space: dict[str, Any]) -> tuple[list[types.FunctionType], list[types.FunctionType]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import types
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
@@ -46,8 +47,9 @@ def header_of(definition: Definition) -> Header:
 class DefinitionRecord:
     """An object of this process that travels as a definition."""
 
-    __slots__ = ("definition", "id", "is_own", "members", "modules", "moment", "named", "names",
-                 "needs", "obj", "origins", "reference", "watch")  # fmt: skip
+    __slots__ = ("definition", "id", "is_bound", "is_own", "is_single", "looked_at", "members",
+                 "modules", "moment", "named", "names", "needs", "obj", "origins", "outline",
+                 "reference", "watch")  # fmt: skip
 
     def __init__(self, obj: Any, id: str, named: bool, is_own: bool) -> None:
         self.obj, self.id, self.named, self.is_own = obj, id, named, is_own
@@ -57,6 +59,12 @@ class DefinitionRecord:
         self.origins: frozenset[str] = frozenset()
         self.watch: ObjectWatch | None = None
         self.members: tuple[DefinitionRecord, ...] = ()
+        # Of these, those that have to be looked at: what one looks into is seen with it.
+        self.looked_at: tuple[DefinitionRecord, ...] = ()
+        # Whether classes refer to it: what they share with functions is theirs.
+        self.is_bound = isinstance(obj, type)
+        self.is_single = False
+        self.outline = b""
         self.reference: tuple[str, tuple[Definition, ...]] = (id, ())
         self.moment: object = None
         # Of the variables of a module: those that travel. None: all, being made of these.
@@ -69,7 +77,8 @@ class DefinitionRecord:
 
     def note(self, taken: Taken, watch: ObjectWatch) -> None:
         """Be defined by what was pickled; watch: what the object held just before."""
-        outline = SINGLE if taken.is_single else b""
+        self.is_single = taken.is_single
+        outline = SINGLE if taken.is_single else self.outline
         # No more once its module was loaded again: that has another one under the name.
         if self.is_own and self.named:
             self.named = found_at(self.id.partition("#")[0]) is self.obj
@@ -94,15 +103,33 @@ class DefinitionRecord:
                 met[one.id] = one
                 open_ones += one.needs
         self.members = members = tuple(met[name] for name in sorted(met))
+        self.looked_at = tuple(m for m in members if m is self or not m.is_function)
+        if isinstance(self.obj, type):
+            for member in members:
+                member.is_bound = True
         self.modules = frozenset().union(*(member.modules for member in members))
         self.origins = frozenset().union(*(member.origins for member in members))
         parts = tuple(member.definition for member in members if member.definition is not None)
         if (self.id, parts) != self.reference:
             self.reference = (self.id, parts)
 
+    @property
+    def is_function(self) -> bool:
+        """Whether it is of a function."""
+        return type(self.obj) is types.FunctionType
+
     def is_current(self) -> bool:
         """Return whether the object is what its definition says."""
-        return self.watch is not None and self.watch.holds()
+        if self.watch is None or (self.watch.is_partial and not self.serves()):
+            return False  # of functions all counts, as if they were pickled at each call
+        return self.watch.holds()
+
+    def serves(self) -> bool:
+        """Return whether the object itself serves where tasks run in the process of the program.
+
+        Functions, and what only they share, are copies there, as they are elsewhere.
+        """
+        return self.is_bound or self.is_single
 
 
 class Taken(NamedTuple):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import types
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,8 @@ from typing import Any
 from pymonik._pickled import pickled
 from pymonik.capture import class_parts
 from pymonik.capture.changes.watch import ObjectWatch
-from pymonik.capture.definitions.as_captured import are_live
+from pymonik.capture.definitions.as_captured import are_live, is_in_unit
+from pymonik.capture.definitions.functions import is_made_here, is_of_function, outline_of
 from pymonik.capture.definitions.maker import DefinitionMaker, Reference
 from pymonik.capture.definitions.record import (
     MAX_RECORDS,
@@ -76,6 +78,8 @@ class Definitions:
         # again: pickling a class may define others.
         self.lock = fork_safe(threading.RLock())
         self._records = RECORDS
+        # How many functions have been met as values.
+        self.functions = 0
         # How often anything was captured.
         self.count = 0
         self._own: dict[str, DefinitionRecord] = {}
@@ -96,6 +100,12 @@ class Definitions:
             if record is not None:
                 return record
             wanted = name or f"{obj.__module__}:{obj.__qualname__}"
+            if type(obj) is types.FunctionType:
+                self.functions += 1
+                if is_made_here(obj):  # each content of a task has its own: all are this one
+                    record = self._records[id(obj)] = DefinitionRecord(obj, wanted, True, False)
+                    self._forget_some()
+                    return record
             named = found_at(wanted) is obj
             taken = self._own.get(wanted)
             if taken is not None or not named:
@@ -106,6 +116,13 @@ class Definitions:
             )
             self._forget_some()
             return record
+
+    def forget(self, obj: Any) -> None:
+        """Let an object go by value again."""
+        with self.lock:
+            record = self._records.pop(id(obj))
+            if self._own.get(record.id) is record:
+                del self._own[record.id]
 
     def _forget_some(self, most: int = MAX_RECORDS) -> None:
         while len(self._records) > most:
@@ -131,7 +148,7 @@ class Definitions:
             token = _MOMENT.token
             if as_captured or (token is not None and record.moment is token):
                 return record
-            if all(member.is_current() for member in record.members):
+            if all(member.is_current() for member in record.looked_at):
                 record.moment = token
                 return record
         with self.lock:
@@ -164,6 +181,8 @@ class Definitions:
 
         self.count += 1
         watch = ObjectWatch(record.obj, travels, record.names)
+        if record.is_function:
+            record.outline = outline_of(record.obj)
         record.note(self.define(record), watch)
 
     def resolve(self, id: str, parts: tuple[Definition, ...]) -> Any:
@@ -183,9 +202,12 @@ class Definitions:
     def found(self, id: str, parts: tuple[Definition, ...]) -> Any:
         """Return the object that a reference means here, if it is there."""
         own = self._own.get(id)
-        if own is not None and are_live(parts, self.is_as_said):
+        can_serve = own is not None and (own.serves() or not is_in_unit())
+        if own is not None and can_serve and are_live(parts, self.is_as_said):
             return own.obj
         obj = self._made.get((id, parts))
+        if is_made_here(obj) and not is_in_unit():  # of a task that ran in this process
+            return self.here(own_header(id, parts)) or obj
         if obj is None or id.startswith("__main__:"):
             return obj
         return _shipped(own_header(id, parts)) or obj
@@ -221,9 +243,15 @@ class Definitions:
         if obj is not None:
             return obj
         obj = found_at(head.id.partition("#")[0])
-        if obj is None or record_of(obj) is not None:
+        if obj is None or record_of(obj) is not None or is_made_here(obj):
             return None
-        outline = class_parts.outline(obj) if isinstance(obj, type) else SINGLE
+        outline = SINGLE
+        if isinstance(obj, type):
+            outline = class_parts.outline(obj)
+        elif is_of_function(head.outline):
+            if is_in_unit() or type(obj) is not types.FunctionType:
+                return None
+            outline = outline_of(obj)
         if outline != head.outline:
             return None
         self._records[id(obj)] = self._own[head.id] = DefinitionRecord(obj, head.id, True, True)
@@ -250,6 +278,7 @@ class Definitions:
             objects = [self._made.get((name, closure(name, by_id))) for name in sorted(by_id)]
             members = [self._records.get(id(obj)) for obj in objects if obj is not None]
             record.members = tuple(m for m in members if m is not None) or (record,)
+            record.looked_at = tuple(m for m in record.members if m is record or not m.is_function)
             needs = header_of(record.definition).needs if record.definition is not None else ()
             record.needs = tuple(m for m in record.members if m.id in needs)
         # Only now: those that need each other may be more than are kept otherwise.

@@ -15,11 +15,13 @@ import cloudpickle
 
 from pymonik.capture import class_parts
 from pymonik.capture.definitions.by_value import travels, travels_from
-from pymonik.capture.definitions.maker import needed
+from pymonik.capture.definitions.functions import is_known_by_name
+from pymonik.capture.definitions.maker import begun, needed
 from pymonik.capture.definitions.namespaces import Namespace, is_variable, reduce_cell
 from pymonik.capture.definitions.record import DefinitionRecord, Taken, found_at, record_of
 from pymonik.capture.definitions.registry import TABLE
-from pymonik.capture.pickling.pickler import Pickler
+from pymonik.capture.pickling.function_parts import SharedGlobal
+from pymonik.capture.pickling.pickler import HoldsHandle, Pickler
 from pymonik.capture.pickling.reducers import (
     PROCESS_OWN,
     hinted,
@@ -36,6 +38,7 @@ class _Definer(Pickler):
     def __init__(self, file: io.BytesIO, record: DefinitionRecord) -> None:
         super().__init__(file)
         self.record = record
+        self._code = []  # methods are made with their class, and not taken out of it
         self.is_single = False
         # What must be there before the class itself can be.
         self.before: list[DefinitionRecord] = []
@@ -53,6 +56,8 @@ class _Definer(Pickler):
                 space = vars(sys.modules.get(obj.__module__, types))
                 hints = hinted(vars(obj).get("__annotations__"), space)
                 return class_parts.reduce_class(obj, self.record.id, travels, hints)
+            if type(obj) is types.FunctionType:
+                return self._begin_function(obj)
             if type(obj) is types.CellType:
                 return reduce_cell(obj, self.record.id)
             if type(obj) in PROCESS_OWN:
@@ -76,6 +81,15 @@ class _Definer(Pickler):
             self.before = list(self.used)
         return super().reducer_override(obj)
 
+    def _begin_function(self, function: Any) -> Any:
+        self.origins.add(function.__module__)
+        make, parts, *rest = self._function_by_value(function)
+        self.before = [part.record for part in parts if type(part) is SharedGlobal]
+        return begun, (self.record.id, make, *parts), *rest
+
+    def _is_defined(self, function: Any) -> bool:
+        return record_of(function) is not None or is_known_by_name(function)
+
     def _cell_record(self, cell: Any, function: Any) -> DefinitionRecord | None:
         """Return a definition of its own to what methods share with the scope of their class."""
         is_inner = "<locals>" in self.record.id
@@ -87,7 +101,7 @@ class _Definer(Pickler):
         return TABLE.record_of(cell, f"{module}:<variable>")
 
     def _hole(self, obj: Any) -> Any:
-        raise TypeError(
+        raise HoldsHandle(
             f"{self.record.id} holds a handle, and a class has no place for one: pass the handle "
             "as an argument"
         )

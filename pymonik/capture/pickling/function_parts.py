@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
+from pymonik.capture.definitions.by_value import travels
 from pymonik.capture.definitions.namespaces import function_in, new_code
+from pymonik.capture.definitions.record import RECORDS, found_at
 from pymonik.capture.importer import local_object, set_function
 
 if TYPE_CHECKING:
@@ -57,8 +59,28 @@ def _names_in_classes(code: types.CodeType) -> tuple[str, ...]:
     return tuple(name for name in names if name != "__name__")
 
 
+def method_of_class(function: types.FunctionType) -> Any:
+    """Return how a pickle takes a function out of its class, which travels; else None."""
+    module, (place, _, name) = function.__module__, function.__qualname__.rpartition(".")
+    if not place or "<" in place:
+        return None
+    address = f"{module}:{place}"
+    kinds = [found_at(address)]
+    if kinds == [None]:  # where classes were made of their definitions
+        kinds = [record.obj for record in list(RECORDS.values()) if record.id == address]
+    for kind in kinds:
+        if isinstance(kind, type) and vars(kind).get(name) is function and travels(kind):
+            return getattr, (kind, name)
+    return None
+
+
 def named(obj: Any, reduced: Any) -> Any:
-    """Have what a local module defines be the one of that module, where the module came along."""
+    """Have what a module of the script defines be known by its name.
+
+    Where the module came along, it is the one there.
+    """
+    if not obj.__module__ or reduced is NotImplemented:
+        return reduced
     current: Any = sys.modules.get(obj.__module__)
     for part in obj.__qualname__.split("."):
         current = getattr(current, part, None)

@@ -19,6 +19,7 @@ import cloudpickle
 
 from pymonik.capture import class_parts
 from pymonik.capture.definitions.by_value import is_importable, is_made, travels, travels_from
+from pymonik.capture.definitions.functions import is_known_by_name
 from pymonik.capture.definitions.namespaces import complete_in, function_in, shared_names
 from pymonik.capture.definitions.record import DefinitionRecord, record_of
 from pymonik.capture.definitions.registry import TABLE, defined
@@ -31,6 +32,7 @@ from pymonik.capture.pickling.function_parts import (
     MAKE_FUNCTION,
     SharedGlobal,
     add_names_in_classes,
+    method_of_class,
     named,
     reduce_code,
 )
@@ -91,11 +93,16 @@ def _is_plain(obj: Any, kind: Any) -> bool:
     )
 
 
+class HoldsHandle(TypeError):
+    """A definition would hold a handle, for which it has no place."""
+
+
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles one object; `handles_in` are the handles found, `raw` its large buffers.
 
     files: leave holes for files to be shipped, too; else they are objects like any other.
     as_captured: name classes as they were captured, whatever was changed since.
+    code: takes functions that go along as code, and not as definitions of their own; else None.
     `modules`: those that pickled code imports, and local ones that are referred to. `origins`:
     those that what was met comes from. `used`: the definitions that are referred to.
     `arrays`: all arrays of NumPy. memory: what arrays lie in that share some, by their ids.
@@ -106,6 +113,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         file: io.BytesIO,
         files: bool = False,
         as_captured: bool = False,
+        code: list[Any] | None = None,
         memory: dict[int, Memory] | None = None,
     ) -> None:
         self.raw: list[memoryview] = []
@@ -115,6 +123,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.used: list[DefinitionRecord] = []
         self._holes = ("handle", "file") if files else ("handle",)
         self._as_captured = as_captured
+        self._code = code
         self.arrays: list[Any] = []
         self._memory = memory or {}
         self._numbers: dict[int, int] = {}
@@ -224,7 +233,27 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def _reduce_function(self, function: Any) -> Any:
         self.origins.add(function.__module__)
-        local = is_local(function.__module__)
+        if self._is_defined(function):
+            try:
+                return self._refer(TABLE.record_of(function))
+            except HoldsHandle:  # it goes along with the handle
+                TABLE.forget(function)
+        elif self._code is None and (method := method_of_class(function)) is not None:
+            return method
+        return self._function_by_value(function)
+
+    def _is_defined(self, function: Any) -> bool:
+        """Return whether a function goes by the name of its definition."""
+        if record_of(function) is not None:
+            return True
+        if not is_known_by_name(function):
+            return False
+        if self._code is None:
+            return True
+        self._code.append(function)
+        return False
+
+    def _function_by_value(self, function: Any) -> Any:
         if is_dispatcher(function) and not is_importable(function):
             reduced = reduce_dispatcher(function)
         elif travels_from(function.__module__):
@@ -237,7 +266,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             package = function.__globals__.get("__package__") or ""
             self.modules.update(imported_by(function.__code__, package))
             reduced = self._share_variables(function, reduced)
-        return named(function, reduced) if local else reduced
+        return named(function, reduced)
 
     def _function_getnewargs(self, func: Any) -> Any:
         """Let functions share the cells, and the variables of modules, that they have in common."""

@@ -1,0 +1,196 @@
+"""Functions of the script as values: themselves in tasks, the program's own when they return."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from pymonik import Pymonik, Task, task
+
+RATE = 2
+COUNT = 0
+SEEN: list[int] = []
+
+
+def double(x: int) -> int:
+    return RATE * x
+
+
+def relu(x: int) -> int:
+    return max(x, 0)
+
+
+def is_even(n: int) -> bool:
+    return n == 0 or is_odd(n - 1)
+
+
+def is_odd(n: int) -> bool:
+    return n != 0 and is_even(n - 1)
+
+
+def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def wrapper(*args: Any) -> Any:
+        return "logged", function(*args)
+
+    return wrapper
+
+
+@logged
+def decorated(n: int) -> int:
+    return 0 if n == 0 else 1 + decorated(n - 1)[1]
+
+
+def tick() -> int:
+    global COUNT
+    COUNT += 1
+    SEEN.append(COUNT)
+    return COUNT
+
+
+def ticks() -> tuple[int, int]:
+    return COUNT, len(SEEN)
+
+
+NAMES: dict[Any, str] = {double: "double", relu: "relu", decorated: "decorated"}
+
+
+class Layer:
+    """Its methods compare functions, its objects hold them."""
+
+    def __init__(self, activation: Callable[[int], int] = relu) -> None:
+        self.activation = activation
+
+    def is_relu(self) -> bool:
+        return self.activation is relu
+
+
+@dataclass(frozen=True)
+class Rule:
+    check: Callable[[int], bool]
+
+
+def test_a_function_is_the_one_that_the_task_sees(client: Pymonik) -> None:
+    compare = Task(lambda f: (f is double, f is relu, NAMES.get(f)), func_name="compare")
+    given = [double, relu, decorated]
+    expected = [(f is double, f is relu, NAMES[f]) for f in given]
+    assert [compare.invoke(f).get() for f in given] == expected
+    assert compare.map_invoke(given).get() == expected
+
+
+@pytest.mark.parametrize(
+    "hold", [list, set, dict.fromkeys, Rule, functools.partial, lambda v: [v, v]], ids=range(6)
+)
+def test_containers_hold_it_as_itself(client: Pymonik, hold: Callable[[Any], Any]) -> None:
+    def look(held: Any) -> bool:
+        inner = getattr(held, "check", None) or getattr(held, "func", None)
+        return (inner or next(iter(held))) is double
+
+    held = hold([double]) if hold in (list, set, dict.fromkeys) else hold(double)
+    assert Task(look, func_name="look").invoke(held).get()
+
+
+def test_what_returns_is_the_program_s_own(client: Pymonik) -> None:
+    give = Task(lambda: [double, decorated, Layer.is_relu, is_even], func_name="give")
+    echo = Task(lambda f: f, func_name="echo")
+    assert give.invoke().get() == [double, decorated, Layer.is_relu, is_even]
+    for function in (double, is_even, decorated, Layer.is_relu):
+        assert echo.invoke(function).get() is function
+        assert echo.invoke({"f": function}).get()["f"] is function
+    assert client.put(double).get() is double
+
+
+def test_classes_and_tasks_have_the_same_functions(client: Pymonik) -> None:
+    look = Task(lambda layer: (layer.activation is relu, layer.is_relu()), func_name="look")
+    make = Task(lambda: (Layer().activation is relu, Layer().is_relu()), func_name="make")
+    assert make.invoke().get() == (True, True)
+    assert look.invoke(Layer()).get() == (True, True)
+    assert look.invoke(Layer(double)).get() == (False, False)
+    assert make.invoke().get() == (True, True)
+
+
+def test_functions_that_need_each_other_or_themselves(client: Pymonik) -> None:
+    call = Task(lambda f, n: (f(n), f is is_even, f is decorated), func_name="call")
+    assert call.invoke(is_even, 7).get() == (False, True, False)
+    assert call.invoke(is_odd, 7).get() == (True, False, False)
+    assert call.invoke(decorated, 3).get() == (("logged", 3), False, True)
+
+
+def test_functions_share_what_they_rebind_and_the_program_keeps_its_own(client: Pymonik) -> None:
+    @task
+    def both(one: Any, other: Any) -> Any:
+        before = other()
+        one()
+        return [now - then for now, then in zip(other(), before)]
+
+    assert both.invoke(tick, ticks).get() == [1, 1]
+    assert (COUNT, SEEN) == (0, [])
+
+
+def test_a_function_is_what_it_is_at_the_call(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = Task(lambda f: f(5), func_name="call")
+    before = call.invoke(double)
+    assert call.invoke(double).get() == 10
+    monkeypatch.setitem(globals(), "RATE", 3)
+    assert call.invoke(double).get() == 15
+    monkeypatch.setitem(globals(), "RATE", 4)
+    assert (call.invoke(double).get(), before.get()) == (20, 10)
+
+
+def test_a_function_may_hold_a_handle(client: Pymonik, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "RATE", Task(lambda: 4, func_name="four").invoke())
+    call = Task(lambda f: f(5), func_name="call")
+    assert call.invoke(double).get() == 20
+    monkeypatch.setitem(globals(), "RATE", 3)
+    assert call.invoke(double).get() == 15
+
+
+def test_large_globals_of_a_function_are_seen_as_they_are(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "SEEN", [0] * 5000)
+    call = Task(lambda f: f()[1], func_name="call")
+    assert call.invoke(ticks).get() == 5000
+    SEEN.append(1)
+    assert call.invoke(ticks).get() == 5001
+
+
+def test_lambdas_and_closures_are_shared_within_a_call(client: Pymonik) -> None:
+    def make(n: int) -> Callable[[int], int]:
+        return lambda x: x + n
+
+    add = make(3)
+    same = Task(lambda pair, third: (pair[0] is pair[1], pair[0] is third, third(1)), func_name="s")
+    assert same.invoke([add, add], add).get() == (True, True, 4)
+
+
+def test_sub_tasks_hand_functions_on(client: Pymonik) -> None:
+    compare = Task(lambda f: (f is double, f), func_name="compare")
+
+    @task
+    def outer(f: Any) -> Any:
+        return compare.invoke(f)
+
+    @task
+    def own() -> Any:
+        return compare.invoke(double)
+
+    assert outer.invoke(double).get() == (True, double)
+    assert own.invoke().get() == (True, double)
+
+
+def test_kept_values_are_the_program_s_own_and_never_stale(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = Task(lambda f: (f, f(5)), func_name="call", pure=True, cache=True)
+    assert call.invoke(double).get() == (double, 10)
+    assert call.invoke(double).get() == (double, 10)
+    assert call.invoke(relu).get() == (relu, 5)
+    monkeypatch.setitem(globals(), "RATE", 3)
+    assert call.invoke(double).get() == (double, 15)
