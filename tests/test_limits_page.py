@@ -6,7 +6,7 @@ import re
 import socket
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -66,6 +66,10 @@ async def coroutine() -> None:
     """Do nothing."""
 
 
+def generate() -> Iterator[int]:
+    yield 1
+
+
 def use_socket() -> None:
     with socket.socket() as made:
         use.invoke({"a": [made]})
@@ -81,6 +85,7 @@ PROGRAMS: dict[str, Callable[[], Any]] = {
     "a handle in an attribute": hold_handle,
     "a handle used": lambda: bool(use.invoke(1)),
     "an `async def`": lambda: Task(coroutine),
+    "a function with `yield`": lambda: Task(generate),
     "a row": lambda: Task(lambda a, b: a, func_name="two").map_invoke([[1, 2]]),
     "two calls": lambda: twice.invoke().get(),
     "`SystemExit`": lambda: Task(lambda: sys.exit(3), func_name="ends").invoke().get(),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pymonik._pickled import public
 from pymonik.backend.traits import TRAITS
@@ -21,6 +21,7 @@ from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.scope import Scope
 from pymonik.system.forks import fork_safe
+from pymonik.system.keywords import unknown_keyword
 from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.options import TaskOptions, as_armonik, merge
 
@@ -96,7 +97,10 @@ class Pymonik(Scope):
         client_key: str | None = None,
         seed: int | None = None,
         forward_logs: bool = False,
+        **unknown: NoReturn,
     ) -> None:
+        if unknown:
+            raise unknown_keyword("Pymonik", unknown, Pymonik.__init__)
         warn_of_old(
             batch_size, disable_events_client, polling_interval, polling_batch_size, local_session
         )

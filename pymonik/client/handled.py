@@ -7,8 +7,10 @@ the rest, too, and often holds no handle by which to look at them.
 
 from __future__ import annotations
 
+import logging
+import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pymonik.client.engine import LazyBackend
@@ -17,9 +19,29 @@ from pymonik.graph.verbs import refs_of
 from pymonik.system.forks import fork_safe
 from pymonik.values.outcome import PENDING, Failure
 
+logger = logging.getLogger("pymonik")
 # Values that failed because of others, until it is looked at why: a walk back through the graph
 # takes as long as the graph is, so it is made for many of them at once.
 _MANY = 256
+# Calls that are named where several have failed.
+_NAMED = 5
+
+
+def tell_of_others(error: BaseException, others: Sequence[Failure]) -> None:
+    """Have an error tell that it is not the only one."""
+    if not others:
+        return
+    places = list(dict.fromkeys(f"{failure.task} ({failure.site})" for failure in others))
+    more = ", …" if len(places) > _NAMED else ""
+    calls = "1 other call" if len(others) == 1 else f"{len(others)} other calls"
+    note = (
+        f"{calls} failed whose errors nobody has looked at: {', '.join(places[:_NAMED])}{more}. "
+        "handle.exception() gives that of each"
+    )
+    if sys.version_info >= (3, 11):
+        error.add_note(note)
+    else:
+        logger.warning(note)
 
 
 class Handled:

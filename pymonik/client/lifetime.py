@@ -17,7 +17,7 @@ from pymonik.client.cached_values import CachedValues
 from pymonik.client.callbacks import CALLBACKS, ENDINGS
 from pymonik.client.client_settings import ClientSettings
 from pymonik.client.engine import LazyBackend
-from pymonik.client.handled import Handled
+from pymonik.client.handled import Handled, tell_of_others
 from pymonik.client.notifier import Notifier
 from pymonik.client.state import ClientState
 from pymonik.client.submitter import Submitter
@@ -217,8 +217,11 @@ class Lifetime:
     def _raise_unseen(self) -> None:
         backend = self._engine.backend
         failures = backend.traits.arrivals.failures.unhandled() if backend is not None else ()
-        for failure in self._handled.unseen(failures):
-            raise failure.error()
+        unseen = list(self._handled.unseen(failures))
+        if unseen:
+            error = unseen[0].error()
+            tell_of_others(error, unseen[1:])
+            raise error
 
 
 def _end_open_clients() -> None:

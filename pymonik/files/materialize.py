@@ -24,6 +24,8 @@ from pymonik.values.content import Content, freeze_buffer, slot_value
 
 __all__ = ["Materialize", "SourceChangedError", "TreeError", "materialize", "read_source"]
 
+# Where relative paths on a worker do not begin, once they are normal: its folder itself, or above.
+_OUTSIDE = (os.curdir, os.pardir)
 _PLACED = b"\x06placed"  # a name in a pickle stands behind its length
 # A pickle of nothing but a buffer: loaded, it is the bytes, mapped where they are many.
 _BYTES = pickle.dumps(
@@ -76,7 +78,8 @@ def materialize(source: str | os.PathLike[str], worker_path: str | os.PathLike[s
     """Name the file or folder at `source` by its content, to be put at `worker_path` on the worker.
 
     Raises `FileNotFoundError` when there is nothing at `source`, and `TreeError`, a `ValueError`,
-    for what cannot be shipped: devices, sockets, links that lead out of the folder.
+    for what cannot be shipped: devices, sockets, links that lead out of the folder; and for a
+    relative `worker_path` that leads out of the folder of the task.
 
     >>> source = tempfile.NamedTemporaryFile("w")
     >>> source.write("1.08"), source.flush()
@@ -91,6 +94,11 @@ def materialize(source: str | os.PathLike[str], worker_path: str | os.PathLike[s
     """
     path = _path_of("source", source)
     worker_path = _path_of("worker_path", worker_path)
+    if not worker_path.is_absolute() and os.path.normpath(worker_path).split(os.sep)[0] in _OUTSIDE:
+        raise TreeError(
+            f"{str(worker_path)!r} is no place inside the task's own folder: "
+            "give a relative path without '..', or an absolute one"
+        )
     if path.is_dir():
         return Materialize(str(path), str(worker_path), tree_hash(path), is_directory=True)
     if path.is_file():

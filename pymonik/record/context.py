@@ -169,7 +169,10 @@ class PymonikContext:
             return None
 
     def get_object_path(self, result_id: str) -> Path:
-        """Return the file that an object is in once it was retrieved: its pickle, or its bytes."""
+        """Return the file that an object is in once it was retrieved: its pickle, or its bytes.
+
+        It is there after `retrieve_object`: see `object_exists_locally`.
+        """
         return self._engine("get_object_path").path_of(result_id)
 
     def object_exists_locally(self, result_id: str) -> bool:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, NoReturn, ParamSpec, TypeVar, overload
 
 from pymonik._pickled import public
 from pymonik.record.task import Task
+from pymonik.system.keywords import unknown_keyword
 from pymonik.values.options import TaskOptions, merge
 
 P = ParamSpec("P")
@@ -58,6 +59,7 @@ def task(
     cost: float | None = None,
     chunk_size: int | None = None,
     environment: Any = None,
+    **unknown: NoReturn,
 ) -> Any:
     """Make a task of a function: `@task`, or `@task(partition="gpu", max_duration=600)`.
 
@@ -73,6 +75,8 @@ def task(
     ...     square.invoke(3).get()
     9
     """
+    if unknown:
+        raise unknown_keyword("@task", unknown, task)
 
     def decorate(func: Callable[..., Any]) -> Task[..., Any]:
         given = TaskOptions(

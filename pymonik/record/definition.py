@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from pymonik.errors import TaskDefinitionError
 from pymonik.values.options import TaskOptions
 
-# What `inspect` calls CO_COROUTINE.
-_COROUTINE = 0x80
+# What `inspect` calls CO_VARARGS, CO_GENERATOR, CO_COROUTINE and CO_ASYNC_GENERATOR.
+_ANY_COUNT, _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x04, 0x20, 0x80, 0x200
 
 
 class TaskDefinition(Protocol):
@@ -65,6 +65,16 @@ def check_definition(
         raise TaskDefinitionError(
             f"{func!r} is a coroutine function: make it a plain one, that calls asyncio.run"
         )
+    if _flags_of(func) & (_GENERATOR | _ASYNC_GENERATOR):
+        raise TaskDefinitionError(
+            f"{func!r} is a generator function: its value would be a generator, which stays where "
+            "it was made. Return a list of what it yields"
+        )
+    if require_context is True and not _takes_one(func):
+        raise TaskDefinitionError(
+            f"{func!r} has no parameter for its context, which require_context=True passes first: "
+            "write it as the first one, such as `ctx`"
+        )
     if isinstance(func, (staticmethod, classmethod)):
         raise TaskDefinitionError("apply @task to the function, below @staticmethod")
     for name, flag in (("require_context", require_context), ("pure", pure), ("cache", cache)):
@@ -81,6 +91,17 @@ def check_definition(
         raise TaskDefinitionError(f"version takes a number or a text, not {version!r}")
     if not isinstance(func_name, (str, type(None))):
         raise TaskDefinitionError(f"the name of a task is a text, not {func_name!r}")
+
+
+def _flags_of(func: Any) -> int:
+    return int(func.__code__.co_flags) if type(func) is FunctionType else 0
+
+
+def _takes_one(func: Any) -> bool:
+    """Return whether a function takes an argument by its place; what is no function tells later."""
+    if type(func) is not FunctionType or hasattr(func, "__wrapped__"):
+        return True
+    return func.__code__.co_argcount > 0 or bool(_flags_of(func) & _ANY_COUNT)
 
 
 def _is_coroutine_function(func: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.capture.function import Code, Interner, capture_function
 from pymonik.graph.ir import CallSpec
-from pymonik.values.options import TaskOptions, merge
+from pymonik.values.options import TaskOptions, demand_retries, merge
 
 if TYPE_CHECKING:
     from pymonik.record.definition import TaskDefinition
@@ -99,11 +99,13 @@ class CallSpecs:
         if spec is None:
             if len(self._specs) > _KEPT_SPECS:  # options of each call's own, such as its labels
                 self._specs.clear()
+            merged = merge(self._options, task.task_options, given)
+            options = demand_retries(task.func_name, merged, task.task_options, given)
             spec = CallSpec(
                 task.func_name,
                 code,
                 width,
-                merge(self._options, task.task_options, given),
+                options,
                 keywords,
                 task.pure,
                 task.require_context,

@@ -250,3 +250,17 @@ def meant(keyword: str) -> str:
 # max_retries: of a call whose process has died. retries: of one that has raised, which is how it
 # ends unless somebody wants it tried again.
 DEFAULTS = TaskOptions(priority=1, max_retries=3, retries=0, retry_on=(Exception,))
+
+
+def demand_retries(name: str, options: TaskOptions, *given: object) -> TaskOptions:
+    """Return options of calls of a task, unless they say what is tried again, and never how often.
+
+    given: those of the task and of the call, where "not at all" may be meant. Raises OptionsError.
+    """
+    said = [one for one in given if type(one) is TaskOptions]  # not ArmoniK's own
+    are_named = any(one.retry_on is not None for one in said)
+    if are_named and not options.retries and all(one.retries is None for one in said):
+        raise OptionsError(
+            f"{name!r} has retry_on= and no retries=: say how often it is tried again, retries=3"
+        )
+    return options

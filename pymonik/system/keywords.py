@@ -1,0 +1,22 @@
+"""Keywords that a function does not take: the one that was probably meant.
+
+Enters: what was given, and the function. Leaves: the `TypeError` to raise, as Python would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+
+def unknown_keyword(called: str, given: Iterable[str], function: Callable[..., Any]) -> TypeError:
+    """Return the error of a call with keywords that a function does not have."""
+    import difflib  # only where something is wrong
+
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    known = [name for name in names if name not in ("self", "_func")]
+    wrong = next(iter(given))
+    close = difflib.get_close_matches(wrong, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(known)}"
+    return TypeError(f"{called} has no argument {wrong!r}: {hint}")

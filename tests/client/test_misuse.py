@@ -1,0 +1,100 @@
+"""What newcomers write: refused where it is written, in words that name the way out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pymonik import Pymonik, Task, TaskOptions, materialize, task
+from pymonik.errors import OptionsError, TaskDefinitionError, TreeError
+
+
+def numbers() -> Iterator[int]:
+    yield 1
+
+
+async def numbers_to_come() -> AsyncIterator[int]:
+    yield 1
+
+
+def alone() -> None:
+    """Take nothing."""
+
+
+def failing(x: int) -> None:
+    raise ValueError(x)
+
+
+@pytest.mark.parametrize("function", [numbers, numbers_to_come])
+def test_a_generator_function_is_no_task(function: Callable[[], Any]) -> None:
+    with pytest.raises(TaskDefinitionError, match=r"numbers.* is a generator.*Return a list"):
+        task(function)
+
+
+def test_the_context_needs_a_parameter() -> None:
+    with pytest.raises(TaskDefinitionError, match=r"alone.* has no parameter for its context"):
+        task(require_context=True)(alone)
+    Task(lambda *args: args, require_context=True, func_name="any")
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: task(retires=3), "@task has no argument 'retires': did you mean 'retries'?"),  # type: ignore[call-overload]
+        (lambda: Pymonik(wrokers=2), "Pymonik has no argument 'wrokers': did you mean 'workers'?"),  # type: ignore[arg-type]
+    ],
+)
+def test_an_unknown_keyword_is_told_with_the_nearest_one(
+    call: Callable[[], Any], said: str
+) -> None:
+    with pytest.raises(TypeError) as told:
+        call()
+    assert str(told.value) == said
+
+
+def test_an_unknown_keyword_that_is_near_to_none_is_told_with_all() -> None:
+    with pytest.raises(TypeError, match=r"has no argument 'zzz': it takes endpoint, partition, "):
+        Pymonik(zzz=1)  # type: ignore[arg-type]
+
+
+def test_what_is_tried_again_needs_a_number() -> None:
+    risky = task(retry_on=ValueError)(alone)
+    with Pymonik(backend="inline"):
+        with pytest.raises(OptionsError, match=r"'alone' has retry_on= and no retries="):
+            risky.invoke()
+        assert risky.invoke(pmk_retries=1).get() is None
+    with Pymonik(backend="inline", task_options=TaskOptions(retries=1)):
+        assert risky.invoke().get() is None
+
+
+@pytest.mark.parametrize("place", ["../x", "a/../..", ".", "a/.."])
+def test_a_place_outside_of_the_folder_of_a_task_is_refused_at_once(
+    tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "data").write_text("1")
+    with pytest.raises(TreeError, match="no place inside the task's own folder"):
+        materialize(tmp_path / "data", place)
+
+
+def test_the_end_of_a_block_tells_how_many_calls_have_failed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fail = Task(failing, func_name="fail")
+    with pytest.raises(ValueError, match="0") as told, Pymonik(backend="inline"):
+        handles = [fail.invoke(x) for x in range(3)]
+    notes = getattr(told.value, "__notes__", [record.message for record in caplog.records])
+    assert "2 other calls failed whose errors nobody has looked at: fail (" in notes[-1]
+    assert [str(handle.exception()) for handle in handles] == ["0", "1", "2"]
+
+
+def test_the_end_of_a_block_tells_of_one_failure_alone_as_ever() -> None:
+    fail = Task(failing, func_name="fail")
+    with pytest.raises(ValueError, match="0") as told, Pymonik(backend="inline"):
+        fail.invoke(0)
+    assert sys.version_info < (3, 11) or not any(
+        "other call" in note for note in getattr(told.value, "__notes__", [])
+    )
