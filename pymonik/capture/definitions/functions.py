@@ -10,7 +10,6 @@ import types
 import weakref
 from typing import Any
 
-from pymonik.capture.definitions.by_value import travels_from
 from pymonik.capture.definitions.record import found_at
 from pymonik.system.blake import blake2b
 
@@ -39,6 +38,8 @@ def is_known_by_name(function: types.FunctionType) -> bool:
         return False
     if function in _MADE:  # its module need not be there
         return True
+    from pymonik.capture.definitions.by_value import travels_from  # not for executors: cloudpickle
+
     return travels_from(module) and found_at(f"{module}:{name}") is function
 
 
