@@ -19,7 +19,7 @@ from pymonik.analysis.session.tasks import SessionTask
 from pymonik.backend.traits import TRAITS
 from pymonik.capture.text.fingerprint import fingerprint
 from pymonik.client.engine import OBSERVERS
-from pymonik.graph.ir import Graph
+from pymonik.graph.ir import Call, Graph
 from pymonik.graph.target import Target
 from pymonik.plan.plan import Plan, Source
 from pymonik.plan.unit import Unit
@@ -63,9 +63,7 @@ class ExecutionTrace(Observer):
         self.submissions.append(plan)
         self.times.append([time.perf_counter()] * 2)
         self.units += [(unit, None) for unit in plan.units]
-        for node in plan.source.graph.nodes:
-            liveness = getattr(node, "liveness", None)
-            self.handles.append(liveness() if liveness is not None else None)
+        self.handles += [node() for node in plan.source.graph.nodes if isinstance(node, Call)]
 
     @property
     def makespan(self) -> float:

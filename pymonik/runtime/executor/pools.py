@@ -16,6 +16,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
 _PICKLES = "multiprocessing.reduction"
+# What a spawned process calls the script that it has run: its parent finds its own script there.
+_SPAWNED = "__mp_main__"
 
 
 class _Tasks:
@@ -59,6 +61,8 @@ def _change(module: Any) -> None:
 
 def _reduce(pickler: Any, obj: Any) -> Any:
     if not _TASKS.running or not isinstance(obj, (types.FunctionType, type)):
+        return NotImplemented
+    if obj.__module__ == _SPAWNED:
         return NotImplemented
     from pymonik.capture.definitions.by_value import travels
     from pymonik.capture.freeze import whole
