@@ -9,11 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import resource
-import sys
 from typing import Any, ClassVar
-
-# What is smaller is read too fast to gain what asking for huge pages takes; only Linux has any.
-_HUGE = 1 << 25 if hasattr(os, "memfd_create") else sys.maxsize
 
 
 def open_memory_file() -> int:
@@ -47,10 +43,6 @@ class MemoryFile:
     def copy_of(cls, view: memoryview) -> MemoryFile:
         """Copy a contiguous buffer of bytes into a new memory file."""
         file = cls(open_memory_file(), view.nbytes)
-        if view.nbytes >= _HUGE:
-            from pymonik.system.huge_pages import lay_out
-
-            lay_out(file.fd, view.nbytes)
         done = 0
         while done < view.nbytes:
             done += os.write(file.fd, view[done:])
