@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from pymonik.plan.unit import Unit
-from pymonik.runtime.host.events import CameLate, GangsSeen, PieceFaulted, StepsHeld
+from pymonik.runtime.host.events import CameLate, ExecutorLost, GangsSeen, PieceFaulted, StepsHeld
 from pymonik.runtime.host.gang import GangState
 from pymonik.values.outcome import Failure
 from pymonik.wire.shared_cells import AGAIN, OVER, SharedCells
 
-from .units import Machine, step, unit
+from .units import Machine, label, step, unit
 
 LANES = bytes([0, 1, 0, 1])
 BOTH = ["0: a[0:1]", "1: a[0:0]"]
@@ -117,6 +117,17 @@ def test_a_death_lets_all_stop_and_the_unit_begin_again_behind_what_has_ended(
     assert again is not None
     assert (again.is_again, again.members) == (True, 1)
     assert gang.records() == {0: 10, 1: 11}
+
+
+def test_a_unit_whose_executors_die_one_after_the_other_begins_again_once(
+    machine: Machine, one: Unit, gang: GangState
+) -> None:
+    Player(gang, 1).come()
+    machine.tell(ExecutorLost(1, None, "signal 9"))  # the first has not come: all begin again
+    machine.tell(ExecutorLost(0, None, "signal 9"))
+    assert [label(piece) for piece in machine.state.ready] == ["a[0:1]"]
+    assert machine.start(2) == ["2: a[0:1]"]
+    assert machine.start(3) == []
 
 
 def test_a_call_that_kills_too_often_has_failed_and_the_unit_goes_on() -> None:

@@ -84,13 +84,17 @@ def steps_held(state: SchedulerState, event: StepsHeld) -> None:
 def lane_lost(
     state: SchedulerState, piece: UnitSlice, gang: GangState, executor: int, failure: Failure | None
 ) -> None:
-    """Let all stop where one has died; failure: of a call that has died too often."""
-    if gang.leave(executor):
+    """Let all stop where one has died; failure: of a call that has died too often.
+
+    One that has no part in the gang any more, which has begun again without it, leaves nothing.
+    """
+    had_part = gang.leave(executor)
+    if had_part:
         gang.stop()
         _take_errors(state, piece.running, gang)
     if failure is not None:
         state.fail_piece(UnitSlice(piece.running, 0, 1), failure)
-    else:
+    elif had_part:
         _leave(state, piece.running, gang)
 
 
