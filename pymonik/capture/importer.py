@@ -33,6 +33,8 @@ class ModuleSet:
     """The modules of one snapshot: their sources, and those that are set aside while others run."""
 
     def __init__(self, sources: dict[str, ModuleSource] | None = None) -> None:
+        # Tells it from all others, also once it is gone.
+        self.token = object()
         self.sources = sources or {}
         self.inactive: dict[str, types.ModuleType] = {}
         # Modules that cannot be imported here: what they define goes by value.
@@ -49,6 +51,8 @@ class SnapshotImporter:
 
     def __init__(self) -> None:
         self._base = self._current = ModuleSet()
+        # Of the modules that the units of this process find, as an executor.
+        self.token: object = None
         self._known: OrderedDict[bytes, ModuleSet] = OrderedDict()
         self._content: Content | None = None
 
@@ -59,6 +63,7 @@ class SnapshotImporter:
         module_set = self._base if content is None else self._module_set_of(content)
         self._switch(module_set)
         self._content = content
+        self.token = module_set.token
         return module_set
 
     @contextmanager

@@ -363,6 +363,25 @@ with Pymonik() as client:
     assert script(source, {"settings.py": SETTINGS}) == ["('patched', 2) ('patched', 'other') True"]
 
 
+def test_functions_and_classes_of_the_script_see_modules_as_they_are(script: Any) -> None:
+    source = (
+        HEAD
+        + """
+import settings
+class Shop:
+    def rate(self): return settings.RATE
+def rate(): return settings.RATE
+@task
+def both(f, shop): return f(), shop.rate()
+with Pymonik() as client:
+    for settings.RATE in (1, 2, 1, 3):
+        print(both.invoke(rate, Shop()).get())
+"""
+    )
+    lines = script(source, {"settings.py": "RATE = 0\n"})
+    assert lines == ["(1, 1)", "(2, 2)", "(1, 1)", "(3, 3)"]
+
+
 def test_what_was_imported_before_a_module_was_loaded_again_stays(script: Any) -> None:
     files = {"shapes.py": "N = 1\nclass Shape:\n    def area(self): return N\n"}
     source = (

@@ -36,6 +36,16 @@ def is_in_unit() -> bool:
     return _UNIT.seen is not None
 
 
+def liveness(
+    definitions: Sequence[Definition], is_current: Callable[[Definition], bool]
+) -> tuple[bool, ...]:
+    """Return for which definitions the objects of this process stand, in a unit that runs in it."""
+    seen = _UNIT.seen
+    if seen is None:
+        return ()
+    return tuple([are_live((definition,), is_current) for definition in definitions])
+
+
 def are_live(definitions: Sequence[Definition], is_current: Callable[[Definition], bool]) -> bool:
     """Return whether the objects of this process may stand for definitions."""
     seen = _UNIT.seen

@@ -28,10 +28,10 @@ class DefinitionTable(Protocol):
     def here(self, head: Header) -> Any:
         """Return what this process has under the name of a definition, if that is the same."""
 
-    def note_made(self, reference: Reference, obj: Any) -> None:
-        """Keep what was made."""
+    def note_made(self, reference: Reference, obj: Any) -> Any:
+        """Keep what was made; return its record."""
 
-    def settle(self, references: Sequence[Reference]) -> None:
+    def settle(self, made: Sequence[Any]) -> None:
         """Watch what was made from now on."""
 
 
@@ -42,7 +42,7 @@ class DefinitionMaker:
         self.table = table
         self.by_id = {header_of(part).id: part for part in parts}
         self.skeletons: dict[str, Any] = {}
-        self.made: list[Reference] = []
+        self.made: list[Any] = []
 
     def make(self, id: str, parts: tuple[Definition, ...]) -> Any:
         """Make the object of an id, and what it needs."""
@@ -73,8 +73,7 @@ class DefinitionMaker:
             if id in self.skeletons:  # one of these needs it in turn, and has made it
                 return self.skeletons[id]
             made = self.skeletons[id] = pickle.loads(head.data)
-            self.table.note_made(reference, made)
-            self.made.append(reference)
+            self.made.append(self.table.note_made(reference, made))
         return made
 
 

@@ -23,7 +23,7 @@ from typing import Any
 from pymonik._pickled import pickled
 from pymonik.capture import class_parts
 from pymonik.capture.changes.watch import ObjectWatch
-from pymonik.capture.definitions.as_captured import are_live, is_in_unit
+from pymonik.capture.definitions.as_captured import are_live, is_in_unit, liveness
 from pymonik.capture.definitions.functions import is_made_here, is_of_function, outline_of
 from pymonik.capture.definitions.maker import DefinitionMaker, Reference
 from pymonik.capture.definitions.record import (
@@ -83,7 +83,8 @@ class Definitions:
         # How often anything was captured.
         self.count = 0
         self._own: dict[str, DefinitionRecord] = {}
-        self._made: OrderedDict[Reference, Any] = OrderedDict()
+        # By what they see apart from their definitions, too: see `_key`.
+        self._made: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
         # How many makers are at work, one within the other: what some have made is incomplete.
         self._making = 0
 
@@ -174,7 +175,7 @@ class Definitions:
         for one in met.values():
             one.gather()
             if not one.is_own:  # changed by a task: what names this version means the class here
-                self._made[one.reference] = one.obj
+                self._made[self._key(*one.reference)] = one.obj
 
     def _define(self, record: DefinitionRecord) -> None:
         from pymonik.capture.definitions.by_value import travels
@@ -205,7 +206,7 @@ class Definitions:
         can_serve = own is not None and (own.serves() or not is_in_unit())
         if own is not None and can_serve and are_live(parts, self.is_as_said):
             return own.obj
-        obj = self._made.get((id, parts))
+        obj = self._made.get(self._key(id, parts))
         if is_made_here(obj) and not is_in_unit():  # of a task that ran in this process
             return self.here(own_header(id, parts)) or obj
         if obj is None or id.startswith("__main__:"):
@@ -257,32 +258,46 @@ class Definitions:
         self._records[id(obj)] = self._own[head.id] = DefinitionRecord(obj, head.id, True, True)
         return obj
 
-    def note_made(self, reference: Reference, obj: Any) -> None:
+    def _key(self, id: str, parts: tuple[Definition, ...]) -> tuple[Any, ...]:
+        """Return under what an object that is made is kept: by what it refers to.
+
+        Which modules came along, or, in the process of the program, which objects of its own are
+        what definitions say.
+        """
+        if is_in_unit():
+            return id, parts, liveness(parts, self.is_as_said)
+        importer = sys.modules.get("pymonik.capture.importer")
+        return id, parts, importer.IMPORTER.token if importer is not None else None
+
+    def note_made(self, reference: Reference, obj: Any) -> DefinitionRecord:
         """Keep what was made here of definitions."""
         head = own_header(*reference)
         record = DefinitionRecord(obj, head.id, head.named, False)
         record.reference = reference
         record.definition = next(part for part in reference[1] if header_of(part).id == head.id)
-        self._made[reference] = obj
+        self._made[self._key(*reference)] = obj
         self._records[id(obj)] = record
+        return record
 
-    def settle(self, references: Sequence[Reference]) -> None:
+    def settle(self, made: Sequence[DefinitionRecord]) -> None:
         """Watch what was made from now on: it is complete."""
         from pymonik.capture.definitions.by_value import travels
 
-        records = {ref: self._records[id(self._made[ref])] for ref in references}
-        for record in records.values():
+        for record in made:
             record.watch = ObjectWatch(record.obj, travels)
-        for (_, parts), record in records.items():
+        for record in made:
+            _, parts = record.reference
             by_id = {header_of(part).id: part for part in parts}
-            objects = [self._made.get((name, closure(name, by_id))) for name in sorted(by_id)]
+            objects = [
+                self._made.get(self._key(name, closure(name, by_id))) for name in sorted(by_id)
+            ]
             members = [self._records.get(id(obj)) for obj in objects if obj is not None]
             record.members = tuple(m for m in members if m is not None) or (record,)
             record.looked_at = tuple(m for m in record.members if m is record or not m.is_function)
             needs = header_of(record.definition).needs if record.definition is not None else ()
             record.needs = tuple(m for m in record.members if m.id in needs)
         # Only now: those that need each other may be more than are kept otherwise.
-        most = max(MAX_RECORDS, len(references))
+        most = max(MAX_RECORDS, len(made))
         while len(self._made) > most:
             self._made.popitem(last=False)
         self._forget_some(most)
