@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,45 @@ def ticks() -> tuple[int, int]:
 
 
 NAMES: dict[Any, str] = {double: "double", relu: "relu", decorated: "decorated"}
+
+
+@task
+def rate() -> int:
+    return RATE
+
+
+def by_task() -> int:
+    return rate()
+
+
+TABLE = types.MappingProxyType({"double": double})
+MADE: Any = types.ModuleType("made_by_a_test_of_functions")
+MADE.rate = 2
+
+
+def by_proxy() -> int:
+    return TABLE["double"](1)
+
+
+def by_module() -> Any:
+    return MADE.rate
+
+
+def by_keyword(*, by: int = 2) -> int:
+    return by
+
+
+def by_doc() -> str | None:
+    """2"""
+    return by_doc.__doc__
+
+
+class Shop:
+    rate = 2
+
+
+def by_class() -> int:
+    return Shop.rate
 
 
 class Layer:
@@ -194,3 +234,31 @@ def test_kept_values_are_the_program_s_own_and_never_stale(
     assert call.invoke(relu).get() == (relu, 5)
     monkeypatch.setitem(globals(), "RATE", 3)
     assert call.invoke(double).get() == (double, 15)
+
+
+@pytest.mark.parametrize(
+    ("function", "change"),
+    [
+        (by_task, lambda patch: patch.setitem(globals(), "RATE", 3)),
+        (by_proxy, lambda patch: patch.setitem(globals(), "RATE", 3)),
+        (by_module, lambda patch: patch.setattr(MADE, "rate", 3)),
+        (by_keyword, lambda patch: patch.setitem(by_keyword.__kwdefaults__, "by", 3)),
+        (by_doc, lambda patch: patch.setattr(by_doc, "__doc__", "3")),
+        (by_class, lambda patch: patch.setattr(Shop, "rate", 3)),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_whatever_a_function_sees_is_seen_at_each_call(
+    client: Pymonik,
+    monkeypatch: pytest.MonkeyPatch,
+    function: Callable[[], Any],
+    change: Callable[[pytest.MonkeyPatch], None],
+) -> None:
+    call = Task(lambda f: f(), func_name="call")
+    was = function()
+    assert call.invoke(function).get() == was
+    before = call.invoke(function)
+    change(monkeypatch)
+    after = call.invoke(function)
+    assert (function(), before.get(), after.get()) == (after.get(), was, function())
+    assert function() != was

@@ -18,14 +18,18 @@ from typing import Any
 from pymonik.capture.changes.containers import parts_of
 from pymonik.capture.changes.held_bytes import EPOCH, LIMIT, HeldBytes, is_array, is_opaque, size_of
 from pymonik.capture.class_parts import name_slots, registry_of
+from pymonik.capture.local_modules import is_local
+from pymonik.system.attributes import attribute
 from pymonik.values.content import IMMEDIATE
 
 # More is not looked at: what is that large is data, which is passed as an argument.
 _NODES, _ITEMS = 500, 2000
 _PICKLED = 50
-_LEAVES = IMMEDIATE | {types.ModuleType, types.BuiltinFunctionType, types.CodeType}
+_LEAVES = IMMEDIATE | {types.BuiltinFunctionType, types.CodeType}
 _METHODS = (types.FunctionType, classmethod, staticmethod, property)
-_of_function = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__closure__")
+_of_function = attrgetter(
+    "__code__", "__defaults__", "__kwdefaults__", "__closure__", "__name__", "__doc__"
+)
 _in_cell = attrgetter("cell_contents")
 
 _END = (object(),)
@@ -48,7 +52,7 @@ class ObjectWatch:
         self._looks, self._arrays, self._pickled = seen.looks(), seen.arrays, seen.pickled
         self._bare = seen.bare
         # Whether there is more than is looked at by every call.
-        self.is_partial = seen.is_partial or len(seen.pickled) > 0
+        self.is_partial = seen.is_partial
         self._epoch = EPOCH.token
         # What was seen is kept, so that nothing else can come to have its identity.
         self._seen = list(self._look())
@@ -125,6 +129,12 @@ class _Found:
         self.met.add(id(obj))
         if isinstance(obj, type):
             return self._class(obj) if obj is self.top else ()
+        if issubclass(kind, types.ModuleType):
+            is_made = vars(obj).get("__spec__") is None  # by the program
+            self.is_partial = self.is_partial or is_made or is_local(obj.__name__)
+            return ()
+        if vars(kind).get("__pymonik_role__") == "task":
+            return (obj.__pymonik_function__,)
         if kind is types.FunctionType:
             return self._function(obj) if self.travels(obj) else ()
         if kind is types.CellType:
@@ -144,8 +154,10 @@ class _Found:
                 self.is_partial = True
             return ()
         parts = parts_of(obj, kind)
-        if not parts and is_opaque(kind) and len(self.pickled) < _PICKLED:
-            self.pickled.add_pickled(obj)
+        if not parts:
+            self.is_partial = True
+            if is_opaque(kind) and len(self.pickled) < _PICKLED:
+                self.pickled.add_pickled(obj)
         return chain.from_iterable(map(self._items, parts))
 
     def _class(self, cls: type) -> Iterable[Any]:
@@ -162,12 +174,15 @@ class _Found:
 
         self.functions.append(function)
         own = vars(function)
-        (self.dicts if own else self.bare).append(own)
+        keywords = function.__kwdefaults__ or {}
+        self.dicts.append(keywords)
+        for space in (own, attribute(function, "__annotations__", {})):
+            (self.dicts if space else self.bare).append(space)
         space, names = function.__globals__, set(global_names(function.__code__))
         self.globals.setdefault(id(space), (space, set()))[1].update(names)
         cells = [cell for cell in function.__closure__ or () if _is_filled(cell)]
         self.cells += cells
-        defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+        defaults = (*(function.__defaults__ or ()), *keywords.values())
         seen = [space[name] for name in names if name in space]
         return [*seen, *map(_in_cell, cells), *defaults, *own.values()]
 
