@@ -29,7 +29,7 @@ from pymonik.wire import envelope
 logger = logging.getLogger("pymonik.cache")
 
 # Of files: those of another are not read, and go when room is made.
-FORMAT = 3
+FORMAT = 4
 # Bytes of the header of a value, and the end of the times that a calendar has, in s since 1970.
 _LINE, _LAST_DAY = 1 << 20, 2e11
 

@@ -262,3 +262,45 @@ def test_whatever_a_function_sees_is_seen_at_each_call(
     after = call.invoke(function)
     assert (function(), before.get(), after.get()) == (after.get(), was, function())
     assert function() != was
+
+
+WRITTEN = {
+    "code": ("def f(x): return 1", "def f(x): return 2"),
+    "tuple": ("def f(x): return x in (1, 2)", "def f(x): return x in (3, 4)"),
+    "set": ("def f(x): return x in {1, 2}", "def f(x): return x in {3, 4}"),
+    "keyword": ("def f(x): return dict(a=x)", "def f(x): return dict(b=x)"),
+    "default": ("def f(x, y=1): return y", "def f(x, y=2): return y"),
+    "keyword default": ("def f(x, *, y=1): return y", "def f(x, *, y=2): return y"),
+    "decorated": ("@logged\ndef f(x): return 1", "@logged\ndef f(x): return 2"),
+    "decorator": ("@times(1)\ndef f(x): return 1", "@times(2)\ndef f(x): return 1"),
+}
+
+
+def times(n: int) -> Callable[[Any], Any]:
+    def decorate(function: Callable[[int], int]) -> Callable[[int], int]:
+        @functools.wraps(function)
+        def wrapper(x: int) -> int:
+            return n * function(x)
+
+        return wrapper
+
+    return decorate
+
+
+@pytest.mark.parametrize("is_met", [False, True], ids=["alone", "met"])
+@pytest.mark.parametrize(("old", "new"), WRITTEN.values(), ids=WRITTEN)
+def test_what_returns_is_not_another_function_of_that_name(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch, old: str, new: str, is_met: bool
+) -> None:
+    name = f"f{abs(hash((str(client), old, is_met)))}"
+    space = globals()
+    monkeypatch.setitem(space, name, None)
+    exec(old.replace("def f", f"def {name}"), space)
+    first = space[name]
+    exec(f"def give(): return {name}", space)
+    given = Task(space.pop("give"), func_name="give").invoke()
+    exec(new.replace("def f", f"def {name}"), space)
+    if is_met:
+        echo = Task(lambda f: f, func_name="echo")
+        assert echo.invoke(space[name]).get() is space[name]
+    assert given.get()(3) == first(3) != space[name](3)

@@ -49,7 +49,7 @@ class DefinitionRecord:
 
     __slots__ = ("definition", "id", "is_bound", "is_own", "is_single", "looked_at", "members",
                  "modules", "moment", "named", "names", "needs", "obj", "origins", "outline",
-                 "reference", "watch")  # fmt: skip
+                 "outlines", "reference", "watch")  # fmt: skip
 
     def __init__(self, obj: Any, id: str, named: bool, is_own: bool) -> None:
         self.obj, self.id, self.named, self.is_own = obj, id, named, is_own
@@ -64,7 +64,9 @@ class DefinitionRecord:
         # Whether classes refer to it: what they share with functions is theirs.
         self.is_bound = isinstance(obj, type)
         self.is_single = False
+        # Of a function: that of now, and all that it had when it was captured.
         self.outline = b""
+        self.outlines: set[bytes] = set()
         self.reference: tuple[str, tuple[Definition, ...]] = (id, ())
         self.moment: object = None
         # Of the variables of a module: those that travel. None: all, being made of these.

@@ -184,6 +184,7 @@ class Definitions:
         watch = ObjectWatch(record.obj, travels, record.names)
         if record.is_function:
             record.outline = outline_of(record.obj)
+            record.outlines.add(record.outline)
         record.note(self.define(record), watch)
 
     def resolve(self, id: str, parts: tuple[Definition, ...]) -> Any:
@@ -204,7 +205,12 @@ class Definitions:
         """Return the object that a reference means here, if it is there."""
         own = self._own.get(id)
         can_serve = own is not None and (own.serves() or not is_in_unit())
-        if own is not None and can_serve and are_live(parts, self.is_as_said):
+        if (
+            own is not None
+            and can_serve
+            and are_live(parts, self.is_as_said)
+            and (not own.is_function or _is_written_so(own, own_header(id, parts)))
+        ):
             return own.obj
         obj = self._made.get(self._key(id, parts))
         if is_made_here(obj) and not is_in_unit():  # of a task that ran in this process
@@ -301,6 +307,11 @@ class Definitions:
         while len(self._made) > most:
             self._made.popitem(last=False)
         self._forget_some(most)
+
+
+def _is_written_so(record: DefinitionRecord, head: Header) -> bool:
+    """Return whether a definition is of a function, and of no other one of that name."""
+    return head.outline in record.outlines or head.outline == outline_of(record.obj)
 
 
 def _shipped(head: Header) -> Any:
