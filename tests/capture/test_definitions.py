@@ -86,3 +86,16 @@ def test_no_thread_sees_what_another_one_has_not_completed(module: types.ModuleT
     for thread in threads:
         thread.join(60)
     assert seen == ["loaded"]
+
+
+def test_few_versions_of_a_function_with_much_data_are_kept(module: types.ModuleType) -> None:
+    space: Any = vars(module)
+    exec("def holder(): return len(DATA)", space)
+    table = elsewhere()
+    for number in range(6):
+        space["DATA"] = bytes(100_000 + number)
+        reference = TABLE.refer(TABLE.record_of(space["holder"])).reference
+        made = table.resolve(*reference)
+        assert made() == len(space["DATA"])
+        assert table.resolve(*reference) is made
+    assert len(table._made) == len(table._records) == 2

@@ -19,6 +19,8 @@ from pymonik.values.content import Definition
 
 # Of definitions that are kept: those of a notebook that is used for a long time.
 MAX_RECORDS = 2048
+# Bytes of a definition that holds data: of these, few are kept.
+LARGE = 1 << 16
 # The outline of what exists once in its module, such as a sentinel, and has no state.
 SINGLE = b"single"
 
@@ -38,9 +40,17 @@ class Header(NamedTuple):
     data: bytes
 
 
-@lru_cache(maxsize=MAX_RECORDS)
 def header_of(definition: Definition) -> Header:
     """Return what is in a definition."""
+    return _known(definition) if len(definition) < LARGE else _read(definition)
+
+
+@lru_cache(maxsize=MAX_RECORDS)
+def _known(definition: Definition) -> Header:
+    return _read(definition)
+
+
+def _read(definition: Definition) -> Header:
     return Header(*pickle.loads(memoryview(definition)[len(Definition.MAGIC) :]))
 
 

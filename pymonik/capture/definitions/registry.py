@@ -27,6 +27,7 @@ from pymonik.capture.definitions.as_captured import are_live, is_in_unit, livene
 from pymonik.capture.definitions.functions import is_made_here, is_of_function, outline_of
 from pymonik.capture.definitions.maker import DefinitionMaker, Reference
 from pymonik.capture.definitions.record import (
+    LARGE,
     MAX_RECORDS,
     RECORDS,
     SINGLE,
@@ -42,6 +43,9 @@ from pymonik.capture.definitions.record import (
 from pymonik.capture.definitions.shown import SHOWN
 from pymonik.system.forks import fork_safe
 from pymonik.values.content import Definition
+
+# Versions that are kept of a function, or what it sees, that holds much data.
+_MAX_LARGE = 2
 
 
 class _Moment(threading.local):
@@ -85,6 +89,8 @@ class Definitions:
         self._own: dict[str, DefinitionRecord] = {}
         # By what they see apart from their definitions, too: see `_key`.
         self._made: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        # Of functions and variables that hold much data, the versions made last, by their ids.
+        self._large: OrderedDict[str, list[tuple[Any, ...]]] = OrderedDict()
         # How many makers are at work, one within the other: what some have made is incomplete.
         self._making = 0
 
@@ -264,6 +270,17 @@ class Definitions:
         self._records[id(obj)] = self._own[head.id] = DefinitionRecord(obj, head.id, True, True)
         return obj
 
+    def _forget_versions(self, record: DefinitionRecord) -> None:
+        """Keep few versions of what holds much data, which may change from call to call."""
+        versions = self._large.setdefault(record.id, [])
+        self._large.move_to_end(record.id)
+        versions.append(self._key(*record.reference))
+        while len(versions) > _MAX_LARGE:
+            obj = self._made.pop(versions.pop(0), None)
+            self._records.pop(id(obj), None)
+        while len(self._large) > MAX_RECORDS:
+            self._large.popitem(last=False)
+
     def _key(self, id: str, parts: tuple[Definition, ...]) -> tuple[Any, ...]:
         """Return under what an object that is made is kept: by what it refers to.
 
@@ -302,6 +319,8 @@ class Definitions:
             record.looked_at = tuple(m for m in record.members if m is record or not m.is_function)
             needs = header_of(record.definition).needs if record.definition is not None else ()
             record.needs = tuple(m for m in record.members if m.id in needs)
+            if not isinstance(record.obj, type) and sum(map(len, parts)) >= LARGE:
+                self._forget_versions(record)
         # Only now: those that need each other may be more than are kept otherwise.
         most = max(MAX_RECORDS, len(made))
         while len(self._made) > most:
