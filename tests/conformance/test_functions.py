@@ -99,6 +99,11 @@ def by_class() -> int:
     return Shop.rate
 
 
+class Rated:
+    def times(self: int) -> int:  # type: ignore[misc]
+        return RATE * self
+
+
 class Layer:
     """Its methods compare functions, its objects hold them."""
 
@@ -189,6 +194,12 @@ def test_a_function_may_hold_a_handle(client: Pymonik, monkeypatch: pytest.Monke
     assert call.invoke(double).get() == 20
     monkeypatch.setitem(globals(), "RATE", 3)
     assert call.invoke(double).get() == 15
+
+
+def test_a_method_may_hold_a_handle(client: Pymonik, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "RATE", Task(lambda: 4, func_name="four").invoke())
+    call = Task(lambda f: f(5), func_name="call")
+    assert call.invoke(Rated.times).get() == 20
 
 
 def test_large_globals_of_a_function_are_seen_as_they_are(

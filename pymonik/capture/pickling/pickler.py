@@ -239,6 +239,11 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             except HoldsHandle:  # it goes along with the handle
                 TABLE.forget(function)
         elif self._code is None and (method := method_of_class(function)) is not None:
+            _, (cls, _name) = method
+            try:
+                TABLE.refer(TABLE.record_of(cls), self._as_captured)
+            except HoldsHandle:  # as above
+                return self._function_by_value(function)
             return method
         return self._function_by_value(function)
 
