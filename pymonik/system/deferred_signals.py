@@ -20,6 +20,8 @@ _NUMBERS = tuple(sorted(map(int, signal.valid_signals())))
 _main = threading.main_thread().ident
 # The handlers of all signals when they were looked at last, and those of them that are functions.
 _SEEN: tuple[list[Any], list[tuple[int, Any]]] = ([], [])
+# The innermost block that the main thread is in.
+_block: DeferredSignals | None = None
 
 
 class DeferredSignals:
@@ -32,25 +34,36 @@ class DeferredSignals:
         self.waiting: list[int] = []
         self._noticed = noticed
         self._handlers: list[tuple[int, Any]] = []
+        self._around: DeferredSignals | None = None
 
     def __enter__(self) -> DeferredSignals:
+        global _block
         if threading.get_ident() == _main:
             self._handlers = _handlers()
+            self._around = _block
             try:
+                _block = self
                 for number, _ in self._handlers:
                     _signal.signal(number, self._note)
             except BaseException:  # raised by the handler of one that had its own still
-                self._restore(self._handlers)
+                self._leave()
                 raise
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
-            if self._handlers:
-                self._restore(self._handlers)
+            if _block is self:
+                self._leave()
         finally:
             if self.waiting:
                 self._deliver()
+
+    def _leave(self) -> None:
+        global _block
+        try:
+            self._restore(self._handlers)
+        finally:
+            _block = self._around
 
     def _note(self, number: int, frame: Any) -> None:
         self.waiting.append(number)
@@ -73,8 +86,14 @@ class DeferredSignals:
 
 
 def _look_who_is_main() -> None:
+    """Let the child of a fork know its main thread, and have the handlers that wait in no block.
+
+    A block that the main thread was in while another one forked is left by nobody in the child.
+    """
     global _main
-    _main = threading.main_thread().ident
+    before, _main = _main, threading.main_thread().ident
+    while _block is not None and _main != before:
+        _block._leave()
 
 
 if hasattr(os, "register_at_fork"):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -95,3 +96,36 @@ def test_other_threads_exchange_nothing(handled: list[int]) -> None:
             return signal.getsignal(ONE), threading.current_thread() is threading.main_thread()
 
     assert Other(look).value() == (signal.getsignal(ONE), False)
+
+
+def _forked(look: Callable[[], bool]) -> bool:
+    """Return what is so in a fork of this process, which ends with it."""
+    child = os.fork()
+    if not child:
+        os._exit(0 if look() else 1)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def test_a_fork_of_another_thread_has_its_handlers(handled: list[int]) -> None:
+    """The block is left by the main thread, which the child does not have."""
+    before = signal.getsignal(ONE), signal.getsignal(TWO)
+
+    def is_as_before() -> bool:
+        signal.raise_signal(TWO)
+        with DeferredSignals(lambda: None):
+            pass
+        return handled == [TWO] and (signal.getsignal(ONE), signal.getsignal(TWO)) == before
+
+    with DeferredSignals(lambda: None), DeferredSignals(lambda: None):
+        assert Other(lambda: _forked(is_as_before)).value()
+    assert handled == []
+
+
+def test_a_fork_amid_a_block_leaves_it_where_it_ends(handled: list[int]) -> None:
+    with DeferredSignals(lambda: None) as block:
+
+        def waits() -> bool:
+            signal.raise_signal(TWO)
+            return block.waiting == [TWO] and handled == []
+
+        assert _forked(waits)
