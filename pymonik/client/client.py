@@ -152,7 +152,9 @@ class Pymonik(Scope):
             from pymonik.client.parts import ClientParts
 
             parts = ClientParts(self.settings, weakref.ref(self), self._surroundings)
-            vars(self).update({name: getattr(parts, name) for name in _ASKED}, parts=parts)
+            # Asked again: a finalizer of the user's, amid this, may have recorded with others.
+            if "parts" not in vars(self):
+                vars(self).update({name: getattr(parts, name) for name in _ASKED}, parts=parts)
 
     @classmethod
     def attach(cls, session_id: str, endpoint: str | None = None, **settings: Any) -> Pymonik:

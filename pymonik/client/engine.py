@@ -105,7 +105,11 @@ class LazyBackend:
             # Asked again with the lock: another thread may have opened it while this one waited.
             if self.backend is None:
                 self._process = os.getpid()
-                self.backend = self._open_backend(self.name)
+                backend = self._open_backend(self.name)
+                if self.backend is None:
+                    self.backend = backend
+                else:  # a finalizer of the user's, amid this, has opened one, and may have used it
+                    backend.close()
 
     def opened(self) -> Backend:
         """Return the backend, opened. Raises BackendError in a fork of the process."""

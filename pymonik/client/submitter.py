@@ -153,6 +153,10 @@ class Submitter:
             try:
                 # As `compiling` does, where nothing was compiled before: see above.
                 state.is_compiling = True
+                # Taken again: until here a finalizer of the user's may have sent some of it.
+                nodes = self.take()
+                if not (nodes or self._names.are_late()):
+                    return
                 plan = self._compiler.compile(self._recorder.graph(nodes))
                 # Abandoned by another thread: what was dropped is not sent.
                 if state.is_closed:

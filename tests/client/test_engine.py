@@ -31,6 +31,25 @@ def test_threads_that_need_it_at_once_get_the_one_backend() -> None:
     assert made == [backend]
 
 
+def test_a_finalizer_that_needs_it_while_it_is_opened_has_the_one_backend() -> None:
+    """It runs in this very thread: what it has sent is in the backend that it has opened."""
+    made: list[Any] = []
+
+    def open_backend(name: str) -> Any:
+        fake = FakeBackend()
+        if not made:
+            made.append(fake)
+            found.append(engine.opened())
+        else:
+            made.append(fake)
+        return fake
+
+    found: list[Any] = []
+    engine = LazyBackend("local", open_backend)
+    assert engine.opened() is found[0]
+    assert [fake.is_closed for fake in made] == [True, False]
+
+
 def test_a_backend_that_is_open_stays_the_one() -> None:
     fake: Any = FakeBackend()
     engine = LazyBackend("local", lambda name: fake)

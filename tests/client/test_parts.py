@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import weakref
+from typing import Any
 
 import pytest
 
 from pymonik import Pymonik
 from pymonik.client.callbacks import ENDINGS
+from pymonik.client.parts import ClientParts
 from pymonik.errors import BackendError
 from tests.conformance.programs import square
 
@@ -28,6 +30,23 @@ def test_no_part_holds_the_client() -> None:
     finally:
         gc.enable()
     ENDINGS.drain()
+
+
+def test_what_a_finalizer_records_while_a_client_is_put_together_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It runs in this very thread: there is one recorder, that which it has used."""
+    client, early = Pymonik(backend="inline"), []
+    make = ClientParts.__init__
+
+    def record_and_make(self: ClientParts, *args: Any) -> None:
+        monkeypatch.setattr(ClientParts, "__init__", make)
+        early.append(square.invoke(3, pymonik=client))
+        make(self, *args)
+
+    monkeypatch.setattr(ClientParts, "__init__", record_and_make)
+    late = square.invoke(4, pymonik=client)
+    assert (late.get(), early[0].get()) == (16, 9)
 
 
 def test_settings_are_attributes() -> None:

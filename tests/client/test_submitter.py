@@ -75,6 +75,29 @@ def test_what_is_recorded_while_others_are_sent_goes_with_the_next_flush() -> No
     assert alone.state.plans_under_way == 0
 
 
+@pytest.mark.parametrize("sends_more", [False, True])
+def test_what_a_finalizer_has_sent_amid_a_flush_is_not_sent_again(sends_more: bool) -> None:
+    """It runs in this very thread, as where a backend is opened: no lock keeps it out."""
+    alone = Submits()
+    first = double.invoke(1, pymonik=alone.scope)
+    later: list[Any] = []
+    opened = alone.engine.opened
+
+    def flush_and_open() -> Any:
+        alone.engine.opened = opened  # type: ignore[method-assign]
+        alone.submitter.flush()
+        if sends_more:
+            later.append(double.invoke(2, pymonik=alone.scope))
+        return opened()
+
+    alone.engine.opened = flush_and_open  # type: ignore[method-assign]
+    alone.submitter.flush()
+    assert [plan.calls for plan in alone.backend.plans] == [1] * (1 + sends_more)
+    assert alone.recorder.pending == []
+    assert all(handle._node.location is not None for handle in (first, *later))
+    assert not alone.state.is_compiling
+
+
 def test_a_second_thread_waits_for_the_flush_of_the_first() -> None:
     alone = Submits()
     double.invoke(1, pymonik=alone.scope)
