@@ -14,7 +14,7 @@ from pymonik.client.arrivals import lost, timeout_error
 from pymonik.client.engine import LazyBackend
 from pymonik.client.flusher import Flushers
 from pymonik.client.state import ClientState
-from pymonik.errors import NoClientError
+from pymonik.errors import BackendError, NoClientError
 from pymonik.graph.ir import Put
 
 
@@ -38,7 +38,8 @@ class Locator:
         """Return the location of a node, sending it first if it was not sent.
 
         Raises TimeoutError when it is not sent by `end`: `timeout` after the wait began. Raises
-        NoClientError when the client was closed before, and what a flush raises.
+        NoClientError when the client was closed before, BackendError amid a flush of this thread,
+        and what a flush raises.
         """
 
         def is_sent() -> bool:
@@ -53,6 +54,11 @@ class Locator:
             if node.location is None:
                 if self._state.is_closed:
                     raise NoClientError("this client is closed, and the call was never sent")
+                if self._state.is_compiling and self._state.is_held_here:
+                    raise BackendError(
+                        "a value is waited for by what runs amid a flush, such as a finalizer, and "
+                        "this flush does not send it any more: wait for it in another thread"
+                    )
                 raise lost(node)
         return node.location
 

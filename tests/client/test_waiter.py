@@ -7,7 +7,7 @@ import pytest
 import pymonik.client.handled as handled_module
 from pymonik.client.handled import Handled
 from pymonik.client.waiter import Waiter
-from pymonik.errors import LostValueError, NoClientError, TaskFailed
+from pymonik.errors import BackendError, LostValueError, NoClientError, TaskFailed
 from pymonik.values.outcome import Failure
 from tests.conformance.seams import PATIENCE, Other, until
 
@@ -32,6 +32,19 @@ def test_what_is_pending_is_sent_and_its_value_waited_for() -> None:
     assert user.value() == 2
     assert alone.flushes == 1
     assert len(alone.backend.wanted) == 1
+
+
+@pytest.mark.parametrize("timeout", [None, PATIENCE])
+def test_a_wait_amid_a_flush_of_its_own_thread_says_where_to_wait(timeout: float | None) -> None:
+    """A finalizer of the user's runs there: nothing is lost, its call goes with the next flush."""
+    alone = Waits()
+    handle = double.invoke(1, pymonik=alone.scope)
+    alone.locator._flush = lambda: None  # it comes too early
+    with alone.state.lock, alone.state.compiling():
+        with pytest.raises(BackendError, match="amid a flush, such as a finalizer"):
+            alone.waiter.value(handle, timeout)
+        with pytest.raises(LostValueError):  # another thread is not amid it
+            Other(lambda: alone.waiter.value(handle, timeout)).value()
 
 
 def test_a_value_that_is_here_is_given_without_a_word_to_the_backend() -> None:
