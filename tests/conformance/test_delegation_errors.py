@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, get_context, task
-from pymonik.errors import WaitInTaskError
+from pymonik.errors import NoClientError, WaitInTaskError
 from tests.conftest import Ledger
 
 from .conftest import Connect
@@ -65,6 +65,23 @@ def test_a_value_that_cannot_be_pickled_beside_a_sub_call_is_an_error(client: Py
         parent.invoke().get()
     assert caught.value.__cause__.attempts == 1  # type: ignore[union-attr]
     assert inc.invoke(1).get() == 2
+
+
+@pytest.mark.parametrize("wrap", [lambda handle: handle, lambda handle: {"in": handle}])
+@pytest.mark.parametrize("is_beside", [False, True])
+def test_a_handle_of_another_client_is_no_value(
+    client: Pymonik, wrap: Any, is_beside: bool
+) -> None:
+    """Nobody who gets it could ask for what it stands for."""
+
+    @task
+    def parent() -> Any:
+        if is_beside:
+            inc.invoke(1)
+        return wrap(square.invoke(3, pymonik=Pymonik(backend="inline")))
+
+    with pytest.raises((NoClientError, TypeError), match=r"get\(\) its value"):
+        parent.invoke().get()
 
 
 def test_a_failed_call_takes_its_sub_calls_with_it(client: Pymonik, ledger: Ledger) -> None:

@@ -76,7 +76,7 @@ def frozen(
     if type(value) is Content or (type(value) is tuple and is_immediate_tuple(value)):
         return value
     try:
-        data, raw, _ = pickling.freeze(value, as_captured=True)
+        data, raw, handles = pickling.freeze(value, as_captured=True)
         files = pickling.freeze(value, files=True)[2] if b"Materialize" in data else []
     except BaseException as error:  # a `__reduce__` may raise anything
         if isinstance(error, passed):
@@ -93,6 +93,8 @@ def frozen(
         )
         problem.__cause__ = error
         return failure_of(problem, step, number, 1, worker, passed)
+    if handles:  # those of its own calls are taken out before: see `Subtasks.divert`
+        return failure_of(_of_others(handles[0], step.name), step, number, 1, worker)
     # One that was passed here goes back as it came: it names a file of the caller's.
     made_here = [file for file in files if file._placed is None]
     if made_here:
@@ -114,6 +116,14 @@ def _stays(file: Any, name: str) -> TypeError:
         f"the value that {name!r} returned holds materialize({file.path!r}, …): a task cannot "
         "return a file, which stays where the task ran. Return its bytes, and let the next task "
         "write them, or put it on a file system that all workers share and return its path"
+    )
+
+
+def _of_others(handle: Any, name: str) -> TypeError:
+    """Make the error of a task that returns a handle which nobody else could ask for its value."""
+    return TypeError(
+        f"the value that {name!r} returned holds {handle!r}, whose call this task has not recorded "
+        "as a sub-task: get() its value where it was recorded, and return that"
     )
 
 

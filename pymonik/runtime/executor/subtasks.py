@@ -190,6 +190,7 @@ class Subtasks(Recorder, Scope):
 
     def _handle_of(self, value: Any) -> ResultHandle[Any] | None:
         if type(value) is ResultHandle:
+            self.arguments.slot_of_handle(value)  # raises where it is of another client
             return value
         if type(value) in IMMEDIATE:
             return None
