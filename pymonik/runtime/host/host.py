@@ -27,6 +27,7 @@ from pymonik.runtime.host.reserve import RESERVE
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.host.subtasks import SubtaskHandler
+from pymonik.system.deferred_signals import DeferredSignals
 from pymonik.system.forks import fork_safe
 from pymonik.system.safe_logging import safe_logger
 from pymonik.values.outcome import Failure
@@ -114,15 +115,18 @@ class Host:
         """Take units; executors are started by the first ones."""
         # Then nothing keeps these from beginning at once, while this thread goes on.
         begins_now = self.is_idle and bool(self.state.executors)
-        with self._lock:
-            self._submitted += len(units)
 
         def add() -> object:
             self._loop.tell(UnitsAdded(units))
             self._taken += len(units)
             return NO_NEWS  # their ends are
 
-        self._do(add, is_awaited=True)
+        # A handler of the user's may raise, as that of Ctrl-C does: what is counted here and not
+        # taken would be waited for for ever.
+        with DeferredSignals(lambda: None):
+            with self._lock:
+                self._submitted += len(units)
+            self._do(add, is_awaited=True)
         if begins_now:
             self._leadership.take_turn()
 

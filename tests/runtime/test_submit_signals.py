@@ -1,0 +1,38 @@
+"""Units that are handed to a host while a signal comes, whose handler raises: none is lost."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import pytest
+
+from pymonik.runtime.host.host import Host
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_what_is_counted_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else all waits of the client would wait for it for ever, and so would its end."""
+    host = Host(1, 1)
+    do = host._do
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise Interrupted
+
+    def signal_and_do(*args: Any, **given: Any) -> None:
+        signal.raise_signal(signal.SIGUSR1)
+        do(*args, **given)
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(host, "_do", signal_and_do)
+            with pytest.raises(Interrupted):
+                host.submit([])
+        assert len(host._loop.tasks) == 1 or host._thread is not None
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        host.close()
