@@ -78,14 +78,13 @@ class ArrivalWait:
         def sleep() -> None:
             # `is_over` is asked with the condition held: what comes while it is asked wakes this
             # thread.
-            changed.acquire()  # as `with` does, in two functions of Python
-            try:
+            # By its lock, which is C: no function of Python is entered, and no handler of a signal
+            # can raise between the lock and the block.
+            with changed._lock:  # type: ignore[attr-defined]
                 if not changed.wait_for(may_end, left):
                     raise timeout_error(timeout, awaited())
                 if not is_over():
                     raise arrivals.problem or lost(*unexpected[0])
-            finally:
-                changed.release()
 
         if is_watched(self._on_progress):
             with watching(backend, self._on_progress):

@@ -216,11 +216,8 @@ class Submitter:
         if backend is not None:
             changed = backend.traits.arrivals.changed
             # Held, so that no wait which has just looked sleeps on.
-            changed.acquire()
-            try:
+            with changed._lock:  # type: ignore[attr-defined]  # see `ArrivalWait.wait`
                 changed.notify_all()
-            finally:
-                changed.release()
 
 
 def _fail_unsent(plan: Plan, backend: Backend, error: BaseException) -> None:

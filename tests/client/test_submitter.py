@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -180,3 +182,26 @@ def test_a_client_that_is_abandoned_while_it_compiles_sends_nothing() -> None:
     assert alone.backend.plans == []
     with pytest.raises(NoClientError, match="closed"):
         alone.submitter.plan()
+
+
+def test_a_handler_that_raises_behind_a_lock_leaves_it_free() -> None:
+    """As that of Ctrl-C does, between the call that takes the lock and the block that frees it."""
+    alone = Submits()
+    double.invoke(1, pymonik=alone.scope)
+
+    def interrupt(frame: Any, event: str, of: Any) -> None:
+        if (
+            event == "c_return"
+            and frame.f_code.co_name == "_wake_waits"
+            and of.__name__ == "acquire"
+        ):
+            raise KeyboardInterrupt
+
+    sys.setprofile(interrupt)
+    try:
+        with suppress(KeyboardInterrupt):
+            alone.submitter.flush()
+    finally:
+        sys.setprofile(None)
+    changed = alone.backend.changed
+    assert Other(lambda: changed.acquire(blocking=False)).value()
