@@ -153,10 +153,11 @@ class Submitter:
             try:
                 # As `compiling` does, where nothing was compiled before: see above.
                 state.is_compiling = True
-                # Taken again: until here a finalizer of the user's may have sent some of it.
-                nodes = self.take()
-                if not (nodes or self._names.are_late()):
-                    return
+                # Until here a finalizer of the user's may have sent them: then others are pending.
+                if nodes and self._recorder.pending[:1] != nodes[:1]:
+                    nodes = self.take()
+                    if not (nodes or self._names.are_late()):
+                        return
                 plan = self._compiler.compile(self._recorder.graph(nodes))
                 # Abandoned by another thread: what was dropped is not sent.
                 if state.is_closed:
