@@ -1,138 +1,29 @@
-"""Capture at the call: what an argument or a function was when `invoke` ran.
+"""Capture of functions: what a function was when `invoke` ran.
 
-Enters: objects and functions of the user. Leaves: `Content` for what had to be frozen, with the
-handles that hide inside, and `Code` for functions. Nothing is sent and no digest is computed here.
+Enters: functions of the user. Leaves: the `Code` of each, which tells when what it saw has changed,
+so that it is captured again. Nothing is sent and no digest is computed here.
 """
 
 from __future__ import annotations
 
 import sys
 import types
-import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from pymonik.capture.interner import Interner
 from pymonik.capture.reachable import cell_value, global_names, reachable
-from pymonik.capture.sharing import NOTED, Reach
 from pymonik.errors import CaptureError
-from pymonik.settings import MIB, settings
-from pymonik.values.content import IMMEDIATE, Content, Definition, freeze_buffer
+from pymonik.settings import settings
+from pymonik.values.content import Content
 
 if TYPE_CHECKING:
     from pymonik.capture.changes.containers import ContainerWatch
     from pymonik.capture.definitions.registry import Definitions
     from pymonik.capture.text.fingerprint import Whole
 
-# Immediates that are never large; strings and bytes may be.
-SMALL = frozenset({int, float, bool, type(None), complex, type(Ellipsis)})
-# Longer strings are contents, so that equal ones are stored and sent once.
-LONG = 4096
-# Bytes of each of the three parts of a buffer that are hashed.
-_PART = 1024
 # Stands for a global that is not there yet.
 _MISSING: Any = object()
-
-
-class Interner:
-    """Keeps equal contents one: a large object met again is compared, not copied."""
-
-    def __init__(self) -> None:
-        self._known: weakref.WeakValueDictionary[Any, Content] = weakref.WeakValueDictionary()
-        # Frozen copies of large objects live as long as the objects themselves.
-        self._large: dict[int, tuple[weakref.ref[Any], Content]] = {}
-        self.new_bytes = 0
-        from pymonik.capture.snapshot import ModuleSnapshots  # not for `import pymonik`
-
-        self.snapshots = ModuleSnapshots()
-        # How many definitions had been captured when modules were last looked at.
-        self._captured = 0
-        # The modules that what was frozen comes from.
-        self.origins: set[str] = set()
-
-    def freeze(
-        self,
-        obj: Any,
-        name: str,
-        needed: set[str] | None = None,
-        used: list[Any] | None = None,
-        code: list[Any] | None = None,
-    ) -> tuple[Content, list[Any]]:
-        """Freeze an object; return its content and the handles and files inside, in slot order.
-
-        needed: takes the names of the local modules whose sources travel for it. used: takes the
-        records of the definitions it refers to. code: takes the functions that go along as code.
-        """
-        from pymonik.capture import freeze as pickling
-        from pymonik.capture.definitions.registry import TABLE
-
-        modules: set[str] = set()
-        reach: Reach | None = None
-        if NOTED.reaches is not None:
-            reach = NOTED.reaches[id(obj)] = Reach()
-        try:
-            data, raw, handles_in = pickling.freeze(
-                obj, True, modules, self.origins, used, reach=reach, code=code
-            )
-        except Exception as error:
-            place = pickling.explain(obj, name)
-            raise CaptureError(
-                f"{place} cannot be pickled: {pickling.reason_of(error)}. Pass what it is made of, "
-                "or make it inside the task."
-            ) from error
-        if modules:
-            sources = self.snapshots.note(modules)
-            if needed is not None:
-                needed.update(sources)
-        if TABLE.count != self._captured:
-            # A class has changed: so has what the program has set in its module, if that travels.
-            self._captured = TABLE.count
-            self.snapshots.note_again()
-        remembered = self._large.get(id(obj))
-        if remembered is not None and remembered[1].equals(data, raw):
-            return remembered[1], handles_in
-        content = self._intern(data, raw)
-        if content.size >= MIB:
-            self._remember(obj, content)
-        return content, handles_in
-
-    def _intern(self, data: bytes, raw: list[memoryview]) -> Content:
-        key = (data, *map(_sample, raw))
-        interned = self._known.get(key)
-        if interned is not None and interned.equals(data, raw):
-            return interned
-        content = Content(data, [freeze_buffer(view) for view in raw])
-        self._known[key] = content
-        self.new_bytes += content.size
-        return content
-
-    def _remember(self, obj: Any, content: Content) -> None:
-        number = id(obj)
-        try:
-            ref = weakref.ref(obj, lambda _: self._large.pop(number, None))
-        except TypeError:  # lists and dicts have no weak references
-            return
-        self._large[number] = (ref, content)
-
-
-def _sample(view: memoryview) -> Any:
-    """Return what distinguishes most buffers at no cost: their size and a hash of three parts."""
-    if type(view.obj) is Definition:  # it knows its hash, and mostly is the same object
-        return view.obj
-    middle, end = view.nbytes // 2, view.nbytes - _PART
-    if end <= 2 * _PART:
-        return view.nbytes, hash(bytes(view))
-    starts = (0, middle, end)
-    return view.nbytes, hash(b"".join(view[start : start + _PART] for start in starts))
-
-
-def is_immediate_tuple(values: tuple[Any, ...], levels: int = 8) -> bool:
-    """Return whether a tuple is kept as it is: short, and made of nothing but small immediates."""
-    return len(values) <= 64 and all(
-        type(value) in SMALL
-        or (type(value) in IMMEDIATE and len(value) <= 64)
-        or (type(value) is tuple and levels > 0 and is_immediate_tuple(value, levels - 1))
-        for value in values
-    )
 
 
 class Code:

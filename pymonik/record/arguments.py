@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
-from pymonik.capture.function import LONG, SMALL, Interner, is_immediate_tuple
+from pymonik.capture.interner import LONG, SMALL, Interner, is_immediate_tuple
 from pymonik.errors import NoClientError
 from pymonik.graph.columns import Const, Immediates, Range, Values
 from pymonik.graph.ir import Put

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pymonik.capture.function import SMALL
+from pymonik.capture.interner import SMALL
 from pymonik.errors import SignatureError
 from pymonik.graph.columns import Const
 from pymonik.record.arguments import Arguments

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pymonik.capture.function import Code, Interner, capture_function
+from pymonik.capture.function import Code, capture_function
+from pymonik.capture.interner import Interner
 from pymonik.graph.ir import CallSpec
 from pymonik.values.options import TaskOptions, demand_retries, merge
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from pymonik._pickled import pickled, public
-from pymonik.capture.function import SMALL
+from pymonik.capture.interner import SMALL
 from pymonik.environment.parse import environment_of
 from pymonik.errors import NoClientError
 from pymonik.graph.columns import Const

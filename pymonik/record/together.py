@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pymonik.capture.function import SMALL
+from pymonik.capture.interner import SMALL
 from pymonik.capture.sharing import do_share, noting
 from pymonik.graph.columns import Values
 from pymonik.graph.slots import CAPTURED, Template, tuple_of_holes

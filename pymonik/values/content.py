@@ -57,7 +57,7 @@ class Content:
     """The frozen form of one object: a pickle and its out-of-band buffers.
 
     `size` is the number of bytes of both. Two contents are the same object when they are equal:
-    `capture.function.Interner` sees to that within a client.
+    `capture.interner.Interner` sees to that within a client.
     """
 
     __slots__ = ("__weakref__", "_digest", "buffers", "data", "size")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from pymonik.capture.function import Code, Interner
+from pymonik.capture.function import Code
+from pymonik.capture.interner import Interner
 from pymonik.graph.ir import CallSpec
 from pymonik.record.builtin_tasks import builtin, identity, unpacked
 from pymonik.record.specs import CallSpecs

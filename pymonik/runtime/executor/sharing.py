@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from pymonik.capture.function import is_immediate_tuple
+from pymonik.capture.interner import is_immediate_tuple
 from pymonik.system.attributes import attribute
 from pymonik.values.content import IMMEDIATE
 
