@@ -35,9 +35,7 @@ def new_class(module: types.ModuleType, name: str, **space: Any) -> Any:
 
 def elsewhere() -> Definitions:
     """Return the table of another process."""
-    table = Definitions()
-    table._records = OrderedDict()
-    return table
+    return Definitions(OrderedDict())
 
 
 def test_more_than_are_kept_are_made_of_one_reference(

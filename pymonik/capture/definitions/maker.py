@@ -13,20 +13,19 @@ from typing import Any, Protocol
 
 from pymonik._pickled import pickled
 from pymonik.capture import class_parts
-from pymonik.capture.definitions.record import Header, closure, header_of
+from pymonik.capture.definitions.lookup import DefinitionLookup
+from pymonik.capture.definitions.record import closure, header_of
 from pymonik.values.content import Definition
 
 Reference = tuple[str, tuple[Definition, ...]]
 
 
 class DefinitionTable(Protocol):
-    """What is there already: see `definitions.Definitions`."""
+    """Who keeps what is made: see `registry.Definitions`."""
 
-    def found(self, id: str, parts: tuple[Definition, ...]) -> Any:
-        """Return what there is of a reference, None if nothing."""
-
-    def here(self, head: Header) -> Any:
-        """Return what this process has under the name of a definition, if that is the same."""
+    @property
+    def lookup(self) -> DefinitionLookup:
+        """What is there already."""
 
     def note_made(self, reference: Reference, obj: Any) -> Any:
         """Keep what was made; return its record."""
@@ -62,10 +61,10 @@ class DefinitionMaker:
         if id in self.skeletons:
             return self.skeletons[id]
         reference = (id, closure(id, self.by_id))
-        made = self.table.found(*reference)
+        made = self.table.lookup.found(*reference)
         if made is None:
             head = header_of(self.by_id[id])
-            made = self.table.here(head) if head.named else None
+            made = self.table.lookup.here(head) if head.named else None
             if made is not None:
                 return made
             for name in head.before:

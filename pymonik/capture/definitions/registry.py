@@ -12,7 +12,6 @@ what a reference carries is all of them, and which version is meant is decided b
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import types
 from collections import OrderedDict
@@ -21,16 +20,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from pymonik._pickled import pickled
-from pymonik.capture import class_parts
 from pymonik.capture.changes.watch import ObjectWatch
-from pymonik.capture.definitions.as_captured import are_live, is_in_unit, liveness
-from pymonik.capture.definitions.functions import is_made_here, is_of_function, outline_of
+from pymonik.capture.definitions.functions import is_made_here, outline_of
+from pymonik.capture.definitions.lookup import DefinitionLookup
 from pymonik.capture.definitions.maker import DefinitionMaker, Reference
 from pymonik.capture.definitions.record import (
     LARGE,
     MAX_RECORDS,
     RECORDS,
-    SINGLE,
     DefinitionRecord,
     Header,
     Taken,
@@ -38,7 +35,6 @@ from pymonik.capture.definitions.record import (
     found_at,
     header_of,
     own_header,
-    record_of,
 )
 from pymonik.capture.definitions.shown import SHOWN
 from pymonik.system.forks import fork_safe
@@ -72,7 +68,7 @@ class _Forced(threading.local):
 class Definitions:
     """The definitions of this process: of what is its own, and of what came here."""
 
-    def __init__(self) -> None:
+    def __init__(self, records: OrderedDict[int, DefinitionRecord]) -> None:
         # Pickles what a record is of. Set by `freeze`, which all who capture have loaded: who only
         # makes objects of definitions starts sooner without a pickler.
         self.define: Callable[[DefinitionRecord], Taken]
@@ -81,14 +77,12 @@ class Definitions:
         # Guards the tables: any thread captures calls and loads contents. Its thread may take it
         # again: pickling a class may define others.
         self.lock = fork_safe(threading.RLock())
-        self._records = RECORDS
+        self.lookup = DefinitionLookup(records)
+        self._records, self._own, self._made = records, self.lookup.own, self.lookup.made
         # How many functions have been met as values.
         self.functions = 0
         # How often anything was captured.
         self.count = 0
-        self._own: dict[str, DefinitionRecord] = {}
-        # By what they see apart from their definitions, too: see `_key`.
-        self._made: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
         # Of functions and variables that hold much data, the versions made last, by their ids.
         self._large: OrderedDict[str, list[tuple[Any, ...]]] = OrderedDict()
         # How many makers are at work, one within the other: what some have made is incomplete.
@@ -181,7 +175,7 @@ class Definitions:
         for one in met.values():
             one.gather()
             if not one.is_own:  # changed by a task: what names this version means the class here
-                self._made[self._key(*one.reference)] = one.obj
+                self._made[self.lookup.key(*one.reference)] = one.obj
 
     def _define(self, record: DefinitionRecord) -> None:
         from pymonik.capture.definitions.by_value import travels
@@ -198,37 +192,19 @@ class Definitions:
         forced = self.forced.objects.get(id)
         if forced is not None:
             return forced
-        obj = self.found(id, parts)
+        obj = self.lookup.found(id, parts)
         if obj is None or self._making:
             with self.lock:
-                obj = self.found(id, parts)
+                obj = self.lookup.found(id, parts)
                 if obj is None:
                     obj = self._found_or_made(id, parts)
         SHOWN.show(id, obj)
         return obj
 
-    def found(self, id: str, parts: tuple[Definition, ...]) -> Any:
-        """Return the object that a reference means here, if it is there."""
-        own = self._own.get(id)
-        can_serve = own is not None and (own.serves() or not is_in_unit())
-        if (
-            own is not None
-            and can_serve
-            and are_live(parts, self.is_as_said)
-            and (not own.is_function or _is_written_so(own, own_header(id, parts)))
-        ):
-            return own.obj
-        obj = self._made.get(self._key(id, parts))
-        if is_made_here(obj) and not is_in_unit():  # of a task that ran in this process
-            return self.here(own_header(id, parts)) or obj
-        if obj is None or id.startswith("__main__:"):
-            return obj
-        return _shipped(own_header(id, parts)) or obj
-
     def _found_or_made(self, id: str, parts: tuple[Definition, ...]) -> Any:
         head = own_header(id, parts)
         if head.named:
-            obj = self.here(head)
+            obj = self.lookup.here(head)
             if obj is not None:
                 return obj
         self._making += 1
@@ -241,56 +217,18 @@ class Definitions:
         """Return whether this process has a class under the name of a definition."""
         with self.lock:
             own = self._own.get(head.id)
-            return head.named and (own is not None or self.here(head) is not None)
-
-    def is_as_said(self, definition: Definition) -> bool:
-        """Return whether what this process has under the name of a definition is the same."""
-        own = self._own.get(header_of(definition).id)
-        return own is None or (own.definition == definition and own.is_current())
-
-    def here(self, head: Header) -> Any:
-        """Return what this process has under the name of a definition, if that is the same."""
-        if not head.outline:  # what a class shares with functions: it is as it was there
-            return None
-        obj = _shipped(head)
-        if obj is not None:
-            return obj
-        obj = found_at(head.id.partition("#")[0])
-        if obj is None or record_of(obj) is not None or is_made_here(obj):
-            return None
-        outline = SINGLE
-        if isinstance(obj, type):
-            outline = class_parts.outline(obj)
-        elif is_of_function(head.outline):
-            if is_in_unit() or type(obj) is not types.FunctionType:
-                return None
-            outline = outline_of(obj)
-        if outline != head.outline:
-            return None
-        self._records[id(obj)] = self._own[head.id] = DefinitionRecord(obj, head.id, True, True)
-        return obj
+            return head.named and (own is not None or self.lookup.here(head) is not None)
 
     def _forget_versions(self, record: DefinitionRecord) -> None:
         """Keep few versions of what holds much data, which may change from call to call."""
         versions = self._large.setdefault(record.id, [])
         self._large.move_to_end(record.id)
-        versions.append(self._key(*record.reference))
+        versions.append(self.lookup.key(*record.reference))
         while len(versions) > _MAX_LARGE:
             obj = self._made.pop(versions.pop(0), None)
             self._records.pop(id(obj), None)
         while len(self._large) > MAX_RECORDS:
             self._large.popitem(last=False)
-
-    def _key(self, id: str, parts: tuple[Definition, ...]) -> tuple[Any, ...]:
-        """Return under what an object that is made is kept: by what it refers to.
-
-        Which modules came along, or, in the process of the program, which objects of its own are
-        what definitions say.
-        """
-        if is_in_unit():
-            return id, parts, liveness(parts, self.is_as_said)
-        importer = sys.modules.get("pymonik.capture.importer")
-        return id, parts, importer.IMPORTER.token if importer is not None else None
 
     def note_made(self, reference: Reference, obj: Any) -> DefinitionRecord:
         """Keep what was made here of definitions."""
@@ -298,7 +236,7 @@ class Definitions:
         record = DefinitionRecord(obj, head.id, head.named, False)
         record.reference = reference
         record.definition = next(part for part in reference[1] if header_of(part).id == head.id)
-        self._made[self._key(*reference)] = obj
+        self._made[self.lookup.key(*reference)] = obj
         self._records[id(obj)] = record
         return record
 
@@ -312,7 +250,8 @@ class Definitions:
             _, parts = record.reference
             by_id = {header_of(part).id: part for part in parts}
             objects = [
-                self._made.get(self._key(name, closure(name, by_id))) for name in sorted(by_id)
+                self._made.get(self.lookup.key(name, closure(name, by_id)))
+                for name in sorted(by_id)
             ]
             members = [self._records.get(id(obj)) for obj in objects if obj is not None]
             record.members = tuple(m for m in members if m is not None) or (record,)
@@ -328,21 +267,7 @@ class Definitions:
         self._forget_some(most)
 
 
-def _is_written_so(record: DefinitionRecord, head: Header) -> bool:
-    """Return whether a definition is of a function, and of no other one of that name."""
-    return head.outline in record.outlines or head.outline == outline_of(record.obj)
-
-
-def _shipped(head: Header) -> Any:
-    """Return what a module that came along as its source has under a name, None if none has."""
-    importer = sys.modules.get("pymonik.capture.importer")
-    if importer is None or not (head.named and head.outline):
-        return None
-    module, _, qualname = head.id.partition("#")[0].partition(":")
-    return None if module == "__main__" else importer.IMPORTER.lookup(module, qualname)
-
-
-TABLE = Definitions()
+TABLE = Definitions(RECORDS)
 
 
 @pickled

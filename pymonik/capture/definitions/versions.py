@@ -24,18 +24,18 @@ def are_here(buffers: Sequence[Any]) -> bool:
 def are_current(buffers: Sequence[Any]) -> bool:
     """Return whether the classes of this program still are what a content says of them."""
     definitions = [buffer for buffer in buffers if type(buffer) is Definition]
-    return all(map(TABLE.is_as_said, definitions))
+    return all(map(TABLE.lookup.is_as_said, definitions))
 
 
 def is_live(buffer: Any) -> bool:
     """Return whether the class of this program serves where a definition is loaded."""
-    return type(buffer) is not Definition or are_live((buffer,), TABLE.is_as_said)
+    return type(buffer) is not Definition or are_live((buffer,), TABLE.lookup.is_as_said)
 
 
 def known_by(buffers: Sequence[Any]) -> dict[str, Any]:
     """Return the classes that a content was loaded with, by their ids."""
     parts = {header_of(b).id: b for b in buffers if type(b) is Definition}
-    objects = {name: TABLE.found(name, closure(name, parts)) for name in parts}
+    objects = {name: TABLE.lookup.found(name, closure(name, parts)) for name in parts}
     return {name: obj for name, obj in objects.items() if obj is not None}
 
 
