@@ -26,6 +26,10 @@ class Arithmetic(NamedTuple):
 
 
 DEFAULT = Arithmetic()
+# What `glance` gives where neither module is loaded.
+_NOTHING = (None, None, None, None, None)
+# The variables of NumPy's settings, since 2.1, once they were found.
+_variables: tuple[Any, Any] | None = None
 _FLOAT_ERRORS = (("divide", "warn"), ("invalid", "warn"), ("over", "warn"), ("under", "ignore"))
 _PRINTING: dict[str, Any] = {
     "edgeitems": 3,
@@ -58,18 +62,38 @@ def arithmetic() -> Arithmetic:
 
 def glance() -> tuple[Any, ...]:
     """Return what differs when settings do, as fast as can be; see `kept` for a copy of it."""
-    prec = rounding = traps = None
     modules = sys.modules
+    has_numpy = "numpy" in modules
     if "decimal" in modules and (module := modules["decimal"]) is not None:
         context = module.getcontext()
         prec, rounding, traps = context.prec, context.rounding, context.traps
-    if "numpy" not in modules:
+    elif has_numpy:
+        prec = rounding = traps = None
+    else:
+        return _NOTHING
+    if not has_numpy:
         return prec, rounding, traps, None, None
-    variable = getattr(sys.modules.get("numpy._core.umath"), "_extobj_contextvar", None)
-    if variable is not None:  # NumPy 2: immutable, and another one when it is set
-        return prec, rounding, traps, variable.get(None), _print_options()
-    numpy: Any = sys.modules.get("numpy")
-    return prec, rounding, traps, numpy.geterr() if hasattr(numpy, "geterr") else None, None
+    if _variables is not None:  # immutable values, and others when they are set
+        errors, printing = _variables
+        return prec, rounding, traps, errors.get(None), printing.get(None)
+    return prec, rounding, traps, *_of_numpy()
+
+
+def _of_numpy() -> tuple[Any, Any]:
+    """Return how NumPy computes and writes; keep its variables once they are there.
+
+    They stay the same: NumPy is loaded once in a process.
+    """
+    global _variables
+    modules = sys.modules
+    errors = getattr(modules.get("numpy._core.umath"), "_extobj_contextvar", None)
+    if errors is not None:  # NumPy 2
+        printing = getattr(modules.get("numpy._core.printoptions"), "format_options", None)
+        if printing is not None:
+            _variables = errors, printing
+        return errors.get(None), _print_options()
+    numpy: Any = modules.get("numpy")
+    return numpy.geterr() if hasattr(numpy, "geterr") else None, None
 
 
 def kept(seen: tuple[Any, ...]) -> tuple[Any, ...]:

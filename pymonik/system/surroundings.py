@@ -16,6 +16,7 @@ import sys
 import warnings
 from collections.abc import Mapping
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from pymonik.system.arithmetic import Arithmetic, arithmetic, glance, kept
@@ -63,6 +64,7 @@ class Changes(NamedTuple):
 NO_CHANGES = Changes()
 # Loggers whose levels are no business of the user's tasks.
 _OURS = "pymonik"
+_level = attrgetter("level")
 
 
 def surroundings() -> Surroundings:
@@ -88,36 +90,58 @@ class SurroundingsWatch:
         # Equal changes are one object: calls that agree on them can share a unit.
         self._known: dict[Changes, Changes] = {}
         self._current: Changes | None = None
-        self._seen = _seen()
-        self._slow = self.base.levels, self.base.process
+        self._seen, self._loggers = _seen(), _loggers()
+        self._slow = self.base.process
         # Whether the next call looks at what takes a while: the levels of loggers, the locale.
         self.is_due = False
 
     def changes(self) -> Changes | None:
         """Return what is different now, None for nothing: one object as long as it is the same."""
-        is_due, self.is_due = self.is_due, False
-        if not self._is_as_seen() or (is_due and self._slow != (_levels(), process_settings())):
-            self._seen = _seen()
-            now = surroundings()
-            self._slow = now.levels, now.process
-            changes = difference(self.base, now)
-            same = changes == NO_CHANGES
-            self._current = None if same else self._known.setdefault(changes, changes)
-        return self._current
-
-    def _is_as_seen(self) -> bool:
-        """Compare what every call looks at, mostly the very same objects, without a copy."""
+        # Mostly the very same objects, compared without a copy. All that a call pays for where
+        # nothing has changed: each function more in here would cost as much as what it compares.
         raw, folder, path, argv, filters, limit, level, settings = self._seen
-        return bool(
-            # The mapping behind os.environ, where there is one: comparing it decodes nothing.
-            getattr(os.environ, "_data", os.environ) == raw
-            and _folder() == folder
+        try:
+            # The mapping behind os.environ: comparing it decodes nothing.
+            variables: Any = os.environ._data  # type: ignore[attr-defined]
+        except AttributeError:  # somebody has put another one in its place
+            variables = os.environ
+        try:
+            here = os.getcwd()
+        except OSError:  # somebody has removed it
+            here = ""
+        is_same = (
+            variables == raw
+            and here == folder
             and sys.path == path
             and sys.argv == argv
             and warnings.filters == filters
             and recursion_limit() == limit
             and logging.root.level == level
             and glance() == settings
+        )
+        if self.is_due:
+            self.is_due = False
+            is_same = is_same and self._is_slow_as_seen()
+        if not is_same:
+            self._look()
+        return self._current
+
+    def _look(self) -> None:
+        """Take in all of it, and work out what has changed."""
+        self._seen, self._loggers = _seen(), _loggers()
+        now = surroundings()
+        self._slow = now.process
+        changes = difference(self.base, now)
+        same = changes == NO_CHANGES
+        self._current = None if same else self._known.setdefault(changes, changes)
+
+    def _is_slow_as_seen(self) -> bool:
+        """Compare what takes a while: a loop in C over all loggers."""
+        entries, loggers, levels = self._loggers
+        return bool(
+            list(logging.root.manager.loggerDict.values()) == entries
+            and list(map(_level, loggers)) == levels
+            and process_settings() == self._slow
         )
 
 
@@ -126,6 +150,13 @@ def _seen() -> tuple[Any, ...]:
     raw = dict(getattr(os.environ, "_data", os.environ))
     lists = list(sys.path), list(sys.argv), list(warnings.filters)
     return raw, _folder(), *lists, recursion_limit(), logging.root.level, kept(glance())
+
+
+def _loggers() -> tuple[list[Any], list[logging.Logger], list[Any]]:
+    """Return what stands under the names of loggers, those that are made, and their levels."""
+    entries: list[Any] = list(logging.root.manager.loggerDict.values())
+    loggers = [entry for entry in entries if isinstance(entry, logging.Logger)]
+    return entries, loggers, list(map(_level, loggers))
 
 
 def applied(changes: Changes | None, base: Surroundings) -> Surroundings:
