@@ -10,8 +10,8 @@ import rich_click as click
 
 from pymonik.cache.store import CacheEntry, ValueStore, default_folder
 from pymonik.capture.text.fingerprint import changed_parts
-from pymonik.cli.did_you_mean import did_you_mean
 from pymonik.cli.graph import print_json
+from pymonik.cli.suggestions import did_you_mean
 from pymonik.cli.tables import say, table
 from pymonik.humanize import counted, size_text
 

@@ -19,8 +19,8 @@ from typing import Any
 
 from pymonik import Pymonik
 from pymonik.backend.dry_run import DryRunBackend, DryRunEnd
-from pymonik.cli.did_you_mean import did_you_mean
 from pymonik.cli.full_run import ExecutionTrace, trace_execution
+from pymonik.cli.suggestions import did_you_mean
 from pymonik.graph.ir import CallSpec, Put
 from pymonik.plan.plan import Plan
 from pymonik.runs.record import RunRecord

@@ -126,6 +126,12 @@ def note_slips(args: Iterable[str]) -> None:
             )
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence that says what is not there: the name most like it, or ""."""
+    matches = get_close_matches(name, sorted(set(known)), 1)
+    return f". Did you mean {matches[0]!r}?" if matches else ""
+
+
 def _meant(name: str) -> str | None:
     matches: Sequence[str] = get_close_matches(name, _options(), 1, _ALIKE)
     return matches[0] if matches else None

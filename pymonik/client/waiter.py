@@ -13,10 +13,14 @@ from pymonik.client.arrivals import ArrivalWait, end_of, first_open, is_settled,
 from pymonik.client.engine import LazyBackend
 from pymonik.client.handled import Handled
 from pymonik.client.locator import Locator
-from pymonik.client.open_records import OpenRecords
 from pymonik.errors import NoClientError
 from pymonik.record.handle import ResultHandle
+from pymonik.values.content import IMMEDIATE
+from pymonik.values.location import Location
 from pymonik.values.outcome import PENDING, Failure, value_of
+
+# Records that are looked at together: few at first, since the next is often missing soon.
+_FEW, _MANY = 64, 4096
 
 
 class Waiter:
@@ -180,3 +184,31 @@ def demand_same_client(handles: list[ResultHandle[Any]]) -> None:
     """Refuse handles of several clients, which cannot be waited for together."""
     if any(handle._client is not handles[0]._client for handle in handles):
         raise NoClientError("as_completed takes the handles of one client")
+
+
+class OpenRecords:
+    """The records of `node` at some places of `location`, as far as they have not come."""
+
+    def __init__(self, node: Any, location: Location, places: range) -> None:
+        self._node = node
+        self._location = location
+        self._left = places
+
+    def first(self) -> tuple[Any, int] | None:
+        """Return the node, and the index in it, of the first record that is missing, if one is."""
+        location, count = self._location, _FEW
+        while self._left:
+            if location.record(self._left[0]) is PENDING:
+                return self._node, self._left[0] - self._node.offset
+            records = location.records(self._left[:count])
+            # Types are compared faster than values, and most are immediates.
+            if not IMMEDIATE.issuperset(map(type, records)) and PENDING in records:
+                self._left = self._left[records.index(PENDING) :]
+            else:
+                self._left = self._left[count:]
+                count = min(2 * count, _MANY)
+        return None
+
+    def is_none(self) -> bool:
+        """Return whether all records have come."""
+        return self.first() is None

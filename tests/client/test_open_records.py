@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pymonik.client.open_records import OpenRecords
+from pymonik.client.waiter import OpenRecords
 from pymonik.values.location import Location, ScatteredLocation
 from pymonik.values.outcome import PENDING, Failure
 from pymonik.values.outputs import Outputs

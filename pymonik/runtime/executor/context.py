@@ -6,8 +6,9 @@ is loaded when a task asks for it: most never do.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pymonik.runtime.executor import state as running
 from pymonik.system.engine import ENGINE
@@ -45,8 +46,6 @@ class CallServices:
         """Return the low-level handler of the worker, or a stand-in for it."""
         if self._task is not None:
             return self._extension().task_handler(*self._task)
-        from pymonik.runtime.executor.handler import LocalTaskHandler
-
         return LocalTaskHandler(running.STATE)
 
     def path_of(self, result_id: str) -> Path:
@@ -113,3 +112,26 @@ def _install(mat: Materialize, content: Any) -> str:
 def serve() -> None:
     """Let calls in this process find their contexts, and the files that they take."""
     ENGINE.context, ENGINE.install = context, _install
+
+
+class LocalTaskHandler:
+    """The low-level handler of a call on the embedded engine, where no ArmoniK runs the task.
+
+    Programs read ids and options of it. Nothing was sent, so that there is no payload, and there
+    are no dependencies.
+    """
+
+    def __init__(self, state: Any) -> None:
+        from pymonik.values.options import DEFAULTS, as_armonik
+
+        self.session_id: str = state.session_id
+        self.task_id = f"{self.session_id}-{os.urandom(6).hex()}"
+        self.task_options = as_armonik(state.step.options or DEFAULTS)
+        self.payload = b""
+        self.data_dependencies: dict[str, bytes] = {}
+        self.expected_results: list[str] = []
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(
+            f"the embedded engine has no {name!r} in its task_handler: no ArmoniK runs the task"
+        )
