@@ -7,8 +7,6 @@ and how these are put together stands in `parts`.
 
 from __future__ import annotations
 
-import threading
-import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,11 +14,11 @@ from pymonik._pickled import public
 from pymonik.backend.traits import TRAITS
 from pymonik.client.blocks import Blocks
 from pymonik.client.client_settings import ClientSettings, Setting, warn_of_old
+from pymonik.client.late_parts import part
 from pymonik.client.progress import Progress
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.scope import Scope
-from pymonik.system.forks import fork_safe
 from pymonik.system.keywords import unknown_keyword
 from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.options import TaskOptions, as_armonik, merge
@@ -37,11 +35,6 @@ if TYPE_CHECKING:
     from pymonik.client.waiter import Waiter
     from pymonik.files.materialize import Materialize
     from pymonik.record.recorder import Recorder
-
-# What handles ask of a client: see `Owner`.
-_ASKED = ("recorder", "canceller", "stored", "waiter", "async_waiter", "notifier", "views")
-# Held while a client is put together: several threads may be the first to use it.
-_ASSEMBLING = fork_safe(threading.RLock())
 
 
 @public
@@ -74,6 +67,15 @@ class Pymonik(Scope):
     optimize = Setting[bool | tuple[str, ...]]()
     detach = Setting[bool]()
     seed = Setting[int]()
+    parts: ClientParts = part()
+    # What handles ask of a client: see `Owner`.
+    recorder: Recorder = part()
+    canceller: Canceller = part()
+    stored: StoredValues = part()
+    waiter: Waiter = part()
+    async_waiter: AsyncWaiter = part()
+    notifier: Notifier = part()
+    views: HandleViews = part()
 
     def __init__(
         self,
@@ -122,39 +124,8 @@ class Pymonik(Scope):
         # Where calls run on this machine, they run in what is around them here.
         is_here = TRAITS[settings.backend_name].is_here
         self._surroundings = SurroundingsWatch() if is_here else None
-        if settings.environment is not None:  # an engine may refuse it
-            self._assemble()
-
-    if TYPE_CHECKING:
-        parts: ClientParts
-        recorder: Recorder
-        canceller: Canceller
-        stored: StoredValues
-        waiter: Waiter
-        async_waiter: AsyncWaiter
-        notifier: Notifier
-        views: HandleViews
-    else:  # a checker is to tell of a wrong name itself
-
-        def __getattr__(self, name: str) -> Any:
-            # Put together when first asked: an executor starts while all of it is loaded.
-            if name != "parts" and name not in _ASKED:
-                kind = type(self).__name__
-                raise AttributeError(f"{kind!r} object has no attribute {name!r}")
-            self._assemble()
-            return vars(self)[name]
-
-    def _assemble(self) -> None:
-        """Put the parts together, once."""
-        with _ASSEMBLING:
-            if "parts" in vars(self):
-                return
-            from pymonik.client.parts import ClientParts
-
-            parts = ClientParts(self.settings, weakref.ref(self), self._surroundings)
-            # Asked again: a finalizer of the user's, amid this, may have recorded with others.
-            if "parts" not in vars(self):
-                vars(self).update({name: getattr(parts, name) for name in _ASKED}, parts=parts)
+        if settings.environment is not None:
+            self.parts.engine.check_environment(settings.environment)
 
     @classmethod
     def attach(cls, session_id: str, endpoint: str | None = None, **settings: Any) -> Pymonik:

@@ -57,8 +57,6 @@ class ClientParts:
         self._settings, self._surroundings = settings, surroundings
         self.state = state = ClientState()
         self.engine = engine = LazyBackend(settings.backend_name, self._open)
-        if settings.environment is not None:
-            engine.check_environment(settings.environment)
         self.recorder = recorder = self._new_recorder()
         self.names = names = Names(recorder.names, engine.opened)
         cached, on_progress = CachedValues(recorder.specs, engine), settings.on_progress
