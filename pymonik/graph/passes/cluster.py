@@ -12,14 +12,13 @@ Wide maps stay maps, which are cheaper a call, and so do calls that need a unit 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.bands import Cluster, Grain, clusters
 from pymonik.graph.blocks import Clustered, in_blocks
 from pymonik.graph.elements import ElementGraph
-from pymonik.graph.ir import Graph, Map
-from pymonik.graph.paths import longest_of, path, seconds_of, span
+from pymonik.graph.ir import Graph, Map, inputs
 from pymonik.graph.phases import WIDE, groups_of, phases_of, place_of
 from pymonik.settings import settings
 from pymonik.system.structs import replace
@@ -174,3 +173,45 @@ def _apart(elements: ElementGraph, target: Target) -> int:
     slots = max(1, target.slots)
     maps = {id(node): node for node, _ in elements.of}.values()
     return sum(-(-node.n // max(1, node.n // slots)) for node in maps)
+
+
+def span(elements: ElementGraph, cluster_of: Mapping[int, Cluster]) -> float:
+    """Return the longest path through clusters, in seconds."""
+    lasting: dict[Cluster, float] = {}
+    needed: dict[Cluster, set[Cluster]] = {}
+    for number, cluster in cluster_of.items():
+        lasting[cluster] = lasting.get(cluster, 0.0) + elements.seconds[number]
+        sources = needed.setdefault(cluster, set())
+        sources.update([cluster_of[one] for one in elements.needs[number] if one in cluster_of])
+    ends: dict[Cluster, float] = {}
+    for cluster in sorted(lasting):
+        start = max([ends[one] for one in needed[cluster] if one != cluster], default=0.0)
+        ends[cluster] = start + lasting[cluster]
+    return max(ends.values(), default=0.0)
+
+
+def path(elements: ElementGraph, numbers: Iterable[int]) -> float:
+    """Return the longest path through some elements, in seconds."""
+    ends: dict[int, float] = {}
+    for number in numbers:
+        start = max([ends.get(one, 0.0) for one in elements.needs[number]], default=0.0)
+        ends[number] = start + elements.seconds[number]
+    return max(ends.values(), default=0.0)
+
+
+def longest_of(graph: Graph) -> float:
+    """Return the longest path through maps, each as long as an element, and blocks, in seconds."""
+    ends: dict[int, float] = {}
+    for node in graph.nodes:
+        if isinstance(node, Map):
+            start = max([ends.get(id(source), 0.0) for source in inputs(node)], default=0.0)
+            ends[id(node)] = start + seconds_of(node)
+    return max(ends.values(), default=0.0)
+
+
+def seconds_of(node: Map) -> float:
+    """Return the seconds of an element.
+
+    A call of which nothing is known counts as a second: paths compare by their length then.
+    """
+    return sum(step.spec.options.cost or 1.0 for step in node.steps)
