@@ -29,14 +29,40 @@ from pymonik.capture.pickling.reducers import (
     single_name,
     vars_of,
 )
+from pymonik.capture.pickling.shared_variables import SharedVariables
 from pymonik.capture.pickling.type_names import is_type_name, reduce_type_name
+
+
+class _DefinedVariables(SharedVariables):
+    """What methods share is a definition of its own; id: that of what is defined."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__()
+        self._id = id
+
+    def cell_record(self, cell: Any, function: Any) -> DefinitionRecord | None:
+        """Return a definition of its own to what methods share with the scope of their class."""
+        is_inner = "<locals>" in self._id
+        if not is_inner or not travels_from(function.__globals__.get("__name__")):
+            return None  # of a decorator, such as that of data classes
+        if not is_variable(cell):
+            return None
+        module = self._id.partition(":")[0]
+        return TABLE.record_of(cell, f"{module}:<variable>")
+
+    def shared(self, value: Any, name: str) -> DefinitionRecord | None:
+        """Return what a method sees a definition of its own, so that all that see it share it."""
+        shared = super().shared(value, name)
+        if shared is None and is_shareable(value) and found_at(name) is value:
+            return TABLE.record_of(value, name)
+        return shared
 
 
 class _Definer(Pickler):
     """Pickles what is defined, and names other definitions by their ids alone."""
 
     def __init__(self, file: io.BytesIO, record: DefinitionRecord) -> None:
-        super().__init__(file)
+        super().__init__(file, variables=_DefinedVariables(record.id))
         self.record = record
         self._code = []  # methods are made with their class, and not taken out of it
         self.is_single = False
@@ -75,7 +101,7 @@ class _Definer(Pickler):
         if type(obj) is top and isinstance(obj, enum.Enum):
             return class_parts.reduce_member(obj)
         if type(obj) is Namespace:
-            self._share_values(obj.values, self.record.id.partition(":")[0])
+            self._variables.share_values(obj.values, self.record.id.partition(":")[0])
             return obj.reduced()
         if type(obj) is class_parts.ClassBegun:
             self.before = list(self.used)
@@ -90,28 +116,11 @@ class _Definer(Pickler):
     def _is_defined(self, function: Any) -> bool:
         return record_of(function) is not None or is_known_by_name(function)
 
-    def _cell_record(self, cell: Any, function: Any) -> DefinitionRecord | None:
-        """Return a definition of its own to what methods share with the scope of their class."""
-        is_inner = "<locals>" in self.record.id
-        if not is_inner or not travels_from(function.__globals__.get("__name__")):
-            return None  # of a decorator, such as that of data classes
-        if not is_variable(cell):
-            return None
-        module = self.record.id.partition(":")[0]
-        return TABLE.record_of(cell, f"{module}:<variable>")
-
     def _hole(self, obj: Any) -> Any:
         raise HoldsHandle(
             f"{self.record.id} holds a handle, and a class has no place for one: pass the handle "
             "as an argument"
         )
-
-    def _shared(self, value: Any, name: str) -> DefinitionRecord | None:
-        """Return what a method sees a definition of its own, so that all that see it share it."""
-        shared = super()._shared(value, name)
-        if shared is None and is_shareable(value) and found_at(name) is value:
-            return TABLE.record_of(value, name)
-        return shared
 
 
 def define(record: DefinitionRecord) -> Taken:

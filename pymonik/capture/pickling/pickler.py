@@ -20,7 +20,6 @@ import cloudpickle
 from pymonik.capture import class_parts
 from pymonik.capture.definitions.by_value import is_importable, is_made, travels, travels_from
 from pymonik.capture.definitions.functions import is_known_by_name
-from pymonik.capture.definitions.namespaces import complete_in, function_in, shared_names
 from pymonik.capture.definitions.record import DefinitionRecord, record_of
 from pymonik.capture.definitions.registry import TABLE, defined
 from pymonik.capture.local_modules import is_local
@@ -39,17 +38,15 @@ from pymonik.capture.pickling.function_parts import (
 from pymonik.capture.pickling.of_functools import is_dispatcher, reduce_dispatcher
 from pymonik.capture.pickling.reducers import (
     HEAP_TYPE,
-    PROCESS_OWN,
     REDUCERS,
     fill_module,
-    hinted,
     single_name,
     subimported,
     vars_of,
 )
+from pymonik.capture.pickling.shared_variables import SharedVariables
 from pymonik.capture.pickling.type_names import is_type_name
 from pymonik.capture.pickling.views import Memory, is_array, reduce_view
-from pymonik.capture.reachable import cell_value, found_by_text, global_names
 from pymonik.capture.source import imported_by
 from pymonik.system.source_lines import note_source
 from pymonik.values.content import Definition, slot_value
@@ -106,6 +103,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     `modules`: those that pickled code imports, and local ones that are referred to. `origins`:
     those that what was met comes from. `used`: the definitions that are referred to.
     `arrays`: all arrays of NumPy. memory: what arrays lie in that share some, by their ids.
+    variables: what functions have in common.
     """
 
     def __init__(
@@ -115,6 +113,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         as_captured: bool = False,
         code: list[Any] | None = None,
         memory: dict[int, Memory] | None = None,
+        variables: SharedVariables | None = None,
     ) -> None:
         self.raw: list[memoryview] = []
         self.handles_in: list[Any] = []
@@ -127,9 +126,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.arrays: list[Any] = []
         self._memory = memory or {}
         self._numbers: dict[int, int] = {}
-        # What stands for cells, and for what is defined elsewhere, wherever functions share it.
-        self._cells: dict[int, Any] = {}
-        self._stand_ins: dict[int, SharedGlobal] = {}
+        self._variables = variables or SharedVariables()
         # Bound to the list, not to the pickler: a cycle would keep what was pickled alive.
         super().__init__(file, protocol=5, buffer_callback=_taking(self.raw))
 
@@ -200,7 +197,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             self.modules.add(name)
         elif is_made(module) or name not in sys.modules:  # as of a plug-in that was loaded by hand
             space = vars_of(module)
-            self._share_values(space, name)
+            self._variables.share_values(space, name)
             return subimported, (name,), space, None, None, fill_module
         if cloudpickle.cloudpickle._should_pickle_by_reference(module):
             return importlib.import_module, (name,)
@@ -270,63 +267,12 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             add_names_in_classes(function, reduced)
             package = function.__globals__.get("__package__") or ""
             self.modules.update(imported_by(function.__code__, package))
-            reduced = self._share_variables(function, reduced)
+            reduced = self._variables.share_variables(function, reduced)
         return named(function, reduced)
 
     def _function_getnewargs(self, func: Any) -> Any:
         """Let functions share the cells, and the variables of modules, that they have in common."""
         code, space, name, defaults, closure = super()._function_getnewargs(func)
         if closure is not None:
-            closure = tuple(self._cell(cell, func) for cell in func.__closure__)
+            closure = tuple(self._variables.cell(cell, func) for cell in func.__closure__)
         return code, space, name, defaults, closure
-
-    def _cell(self, cell: Any, function: Any) -> Any:
-        """Return what stands for a cell in all functions that have it: an empty one, or a name."""
-        if id(cell) not in self._cells:
-            record = self._cell_record(cell, function)
-            stand_in = types.CellType() if record is None else self._stand_in(record)
-            self._cells[id(cell)] = cell, stand_in
-        return self._cells[id(cell)][1]
-
-    def _cell_record(self, cell: Any, function: Any) -> DefinitionRecord | None:
-        return record_of(cell)
-
-    def _stand_in(self, record: DefinitionRecord) -> SharedGlobal:
-        return self._stand_ins.setdefault(id(record), SharedGlobal(record))
-
-    def _share_variables(self, function: Any, reduced: Any) -> Any:
-        """Refer to what functions have in common with classes; add what type hints name."""
-        _make, (code, space, *rest), (own, slots), *_others = reduced
-        used = slots["__globals__"]
-        used.update(hinted(function.__annotations__, function.__globals__))
-        used.update({n: v for n, v in found_by_text(function).items() if n not in used})
-        if function.__closure__:
-            slots["__closure__"] = tuple(self._value_of(c, function) for c in function.__closure__)
-        names = {*used, *global_names(function.__code__)}
-        if names.isdisjoint(shared_names(function.__globals__)):
-            self._share_values(used, function.__module__)
-            return function_in, (code, space, *rest), (own, slots), None, None, complete_in
-        space = self._stand_in(TABLE.namespace_of(function.__globals__, names))
-        used.clear()
-        return function_in, (code, space, *rest), (own, slots), None, None, complete_in
-
-    def _value_of(self, cell: Any, function: Any) -> Any:
-        """Return a cell that holds what a function is to see: an empty one where it is named."""
-        if type(self._cell(cell, function)) is not types.CellType:
-            return types.CellType()
-        value = cell_value(cell)
-        if type(value) not in PROCESS_OWN:
-            return cell
-        record = TABLE.record_of(value, f"{function.__module__}:<variable>")
-        return types.CellType(self._stand_in(record))
-
-    def _share_values(self, values: dict[str, Any], module: str) -> None:
-        for name, value in values.items():
-            if (record := self._shared(value, f"{module}:{name}")) is not None:
-                values[name] = self._stand_in(record)
-
-    def _shared(self, value: Any, name: str) -> DefinitionRecord | None:
-        if type(value) in PROCESS_OWN:  # also of a module that is not registered
-            return TABLE.record_of(value, name)
-        record = record_of(value)
-        return None if record is None or isinstance(value, type) else record
