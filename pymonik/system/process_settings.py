@@ -5,15 +5,15 @@ Enters: this process. Leaves: its settings in plain types, which another process
 
 from __future__ import annotations
 
-import _locale  # what `locale` asks, without its own function: every call is asked
+# What `locale` and `socket` ask, without these: every call is asked, and a first result waits for
+# what is loaded.
+import _locale
+import _socket
 import contextlib
-import locale
-import socket
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-_ALL = int(locale.LC_ALL)
 _digits: Callable[[], int] | None = getattr(sys, "get_int_max_str_digits", None)  # since 3.10.7
 
 
@@ -31,7 +31,7 @@ class ProcessSettings(NamedTuple):
 def process_settings() -> ProcessSettings:
     """Return the settings of this process."""
     digits = None if _digits is None else _digits()
-    return ProcessSettings(_locale.setlocale(_ALL), digits, socket.getdefaulttimeout())
+    return ProcessSettings(_locale.setlocale(_locale.LC_ALL), digits, _socket.getdefaulttimeout())
 
 
 def set_process(wanted: ProcessSettings) -> None:
@@ -39,10 +39,12 @@ def set_process(wanted: ProcessSettings) -> None:
     now = process_settings()
     if now == wanted:
         return
-    with contextlib.suppress(locale.Error):
-        if now.locale != wanted.locale:
+    if now.locale != wanted.locale:
+        import locale  # few programs set one, and every executor would load it
+
+        with contextlib.suppress(locale.Error):
             locale.setlocale(locale.LC_ALL, wanted.locale)
     if wanted.digits is not None and now.digits != wanted.digits:
         sys.set_int_max_str_digits(wanted.digits)
     if now.timeout != wanted.timeout:
-        socket.setdefaulttimeout(wanted.timeout)
+        _socket.setdefaulttimeout(wanted.timeout)

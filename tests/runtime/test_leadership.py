@@ -15,6 +15,7 @@ from pymonik.errors import BackendError, Cancelled, TaskFailed
 from pymonik.runtime.host import leadership
 from pymonik.runtime.host.host import Host
 from pymonik.runtime.host.leadership import Leadership
+from pymonik.system.deferred_signals import DeferredSignals
 from tests.conformance.programs import pass_gate, square
 from tests.conformance.seams import PATIENCE, Other, until
 from tests.conftest import Gate
@@ -255,7 +256,7 @@ def test_a_signal_amid_the_turn_of_who_sends_keeps_nobody_waiting(
         signal.raise_signal(signal.SIGUSR1)
 
     loop = Loop(turn)
-    with pytest.raises(Interrupted):
+    with pytest.raises(Interrupted), DeferredSignals(lambda: None):
         loop.free().take_turn()
     assert not loop.leadership._held.locked()
     assert loop.leadership._called.acquire(blocking=False)

@@ -63,14 +63,11 @@ class Mover:
 
     def move(self, changes: Changes | None) -> None:
         """Be in the surroundings of a unit."""
-        is_same = changes == self._given
-        if not is_same:
-            self._given, self._wanted = changes, applied(changes, self._base)
-        wanted = self._wanted
-        # In any case: this is what calls leave as they have changed it.
-        _set_small(wanted)
-        if is_same:
+        if changes == self._given:  # `put_back` has seen to the rest
             return
+        self._given, self._wanted = changes, applied(changes, self._base)
+        wanted = self._wanted
+        _set_small(wanted)
         self._contexts.use(None if wanted.arithmetic == DEFAULT else wanted.arithmetic)
         if use_levels(wanted.levels):
             self._restore.use_output()
@@ -85,6 +82,13 @@ class Mover:
         self._last = changes
         variables = {n: value for n, value in changes.variables if n not in self._fixed}
         self._restore.expect(variables, None if self._folder else changes.folder)
+
+    def put_back(self) -> None:
+        """Put back what calls leave as they have changed it; behind a unit: nobody waits then."""
+        try:
+            _set_small(self._wanted)
+        except Exception:  # whatever a call has put in the place of `sys.argv`: the next unit tells
+            self._given = self
 
     def _path_of(self, wanted: tuple[str, ...]) -> list[str]:
         if not self._has_path:

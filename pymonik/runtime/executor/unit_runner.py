@@ -165,6 +165,8 @@ class UnitRunner:
         """Be ready for the next unit."""
         self._page.begin(-1, 0)
         self._streams.put_back()
+        if self._mover is not None:
+            self._mover.put_back()
         mappings.sweep()
 
 

@@ -127,8 +127,8 @@ class Host:
             with self._lock:
                 self._submitted += len(units)
             self._do(add, is_awaited=True)
-        if begins_now:
-            self._leadership.take_turn()
+            if begins_now:
+                self._leadership.take_turn()
 
     def progress(self) -> tuple[int, int]:
         """Return how many units have ended, and how many there are."""

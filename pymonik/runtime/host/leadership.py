@@ -141,22 +141,22 @@ class Leadership:
         """Take one turn now, for what this thread has just asked for, unless another one leads.
 
         It waits for nothing. Who waits for what was asked leads later: until then it is under way.
+        Called within `DeferredSignals`: what a handler raises is not to be raised amid a turn.
         """
         # First who leads: in a finalizer that runs amid a turn it is this very thread.
         if self._held.locked() or self._has_ended or not _has_room():
             return
-        with DeferredSignals(_nothing):
-            if not self._held.acquire(blocking=False):
-                return
-            self._leader, self._is_called = threading.get_ident(), False
-            try:
-                self._take_turn(_PAST)
-            finally:
-                self._leader = 0
-                self._held.release()
-                # In this order: who calls from now on finds that nobody leads.
-                if self._is_called or self._error is not None:
-                    self.call()
+        if not self._held.acquire(blocking=False):
+            return
+        self._leader, self._is_called = threading.get_ident(), False
+        try:
+            self._take_turn(_PAST)
+        finally:
+            self._leader = 0
+            self._held.release()
+            # In this order: who calls from now on finds that nobody leads.
+            if self._is_called or self._error is not None:
+                self.call()
 
     def give_up(self) -> None:
         """Leave what is to be done to the host's thread: this one has waited, or has no time to."""
@@ -195,10 +195,6 @@ class Leadership:
         self._has_ended = True
         self._wake()
         self.call()
-
-
-def _nothing() -> None:
-    """Do nothing: a turn that waits for nothing need not be ended."""
 
 
 def _has_room() -> bool:
