@@ -23,6 +23,7 @@ from pymonik.errors import NoClientError
 from pymonik.graph.ir import Call
 from pymonik.record.recorder import Recorder
 from pymonik.settings import settings as limits
+from pymonik.system.deferred_signals import DeferredSignals
 from pymonik.system.structs import Struct
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import call_back
@@ -106,8 +107,10 @@ class Submitter:
             try:
                 self._flushed()
             finally:
-                begin_epoch()  # behind it: inline, calls have looked meanwhile
-                self._wake_waits()
+                try:
+                    begin_epoch()  # behind it: inline, calls have looked meanwhile
+                finally:
+                    self._wake_waits()
 
     def flush_captures(self) -> None:
         """Send what is pending: the values captured for it exist twice until then."""
@@ -148,8 +151,9 @@ class Submitter:
         # Only a first plan finds no executors: they stay.
         if not self.stats.submissions:
             self._prestart(backend, nodes)
-        state.plans_under_way += 1  # before others see where values will be
+        plan, others = None, state.plans_under_way
         try:
+            state.plans_under_way = others + 1  # before others see where values will be
             try:
                 # As `compiling` does, where nothing was compiled before: see above.
                 state.is_compiling = True
@@ -158,13 +162,14 @@ class Submitter:
                     nodes = self.take()
                     if not (nodes or self._names.are_late()):
                         return
-                plan = self._compiler.compile(self._recorder.graph(nodes))
+                compiled = self._compiler.compile(self._recorder.graph(nodes))
                 # Abandoned by another thread: what was dropped is not sent.
                 if state.is_closed:
                     return
                 # From here on other threads find where values will be, and wait for them, though
                 # nothing is sent.
-                self._bind(plan, len(nodes))
+                plan = compiled
+                self._bind(plan, nodes)
             finally:
                 state.is_compiling = False
             if nodes:  # else it has late names only
@@ -175,8 +180,12 @@ class Submitter:
                 # user.
                 around.enter_context(watching(backend, self._on_progress))
             self._send(plan, backend)
+        except BaseException as error:
+            if plan is not None:
+                self._give_up(plan, nodes, backend, error)
+            raise
         finally:
-            state.plans_under_way -= 1
+            state.plans_under_way = others
 
     def _prestart(self, backend: Backend, nodes: list[Any]) -> None:
         """Let executors start for the first plan, while it is being compiled."""
@@ -185,24 +194,33 @@ class Submitter:
             calls = (node.n or 1 for node in nodes[:_AT_ONCE] if type(node) is Call)
             prestarts.prepare(sum(calls))
 
-    def _bind(self, plan: Plan, count: int) -> None:
-        """Let nodes know where their values will be; `count` of them are pending no more."""
+    def _bind(self, plan: Plan, nodes: list[Any]) -> None:
+        """Let nodes know where their values will be; then they are pending no more."""
         self._compiler.maker.bind(plan)
         if self._recorder.specs.looks_up:
             self.stats.reused += self._cached_values.bind()
-        self._recorder.sent(count)
         self._recorder.arguments.interner.new_bytes = 0
+        self._recorder.sent(len(nodes))
 
     def _send(self, plan: Plan, backend: Backend) -> None:
         try:
             backend.submit(plan)
             if plan.names:
                 self._names.mark_sent(plan.names)
-        except BaseException as error:
-            _fail_unsent(plan, backend, error)
-            if self._state.is_closed and isinstance(error, Exception):
+        except Exception as error:
+            if self._state.is_closed:
                 raise NoClientError("this client was closed by another thread meanwhile") from error
             raise
+
+    def _give_up(
+        self, plan: Plan, nodes: list[Any], backend: Backend, error: BaseException
+    ) -> None:
+        """Fail what was not sent; it is not pending any more, wherever it was interrupted."""
+        with DeferredSignals(lambda: None):  # a second Ctrl-C comes after it
+            # Else all of them are bound.
+            if self._recorder.pending[:1] == nodes[:1]:
+                self._bind(plan, nodes)
+            _fail_unsent(plan, backend, error)
 
     def _note(self, plan: Plan, seconds: float) -> None:
         stats = self.stats
@@ -231,5 +249,6 @@ def _fail_unsent(plan: Plan, backend: Backend, error: BaseException) -> None:
             if unit.outputs.missing and not arrivals.expects(unit.outputs):
                 why = f"it was not sent: {error!r}"
                 due += unit.outputs.fail(Failure("cancelled", why, unit.name))
+        arrivals.changed.notify_all()
     # Without the condition: what is called here may ask for other values.
     call_back(due)

@@ -9,6 +9,8 @@ import pytest
 
 from pymonik.runtime.host.host import Host
 
+from .units import unit
+
 
 class Interrupted(Exception):
     pass
@@ -36,3 +38,20 @@ def test_what_is_counted_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         signal.signal(signal.SIGUSR1, before)
         host.close()
+
+
+def test_what_was_not_handed_over_is_not_expected_while_other_units_are_coming(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else it would not be failed, and its waits would end with a fault of the engine."""
+    host = Host(1, 1)
+    coming, unsent = unit("coming"), unit("unsent")
+    with monkeypatch.context() as patched:
+        patched.setattr(host, "_do", lambda *_, **__: None)
+        host.submit([coming])
+    assert host.progress() == (0, 1)
+    assert not host.is_idle
+    assert host.expects(coming.outputs)
+    assert not host.expects(unsent.outputs)
+    host.close()
+    assert not host.expects(coming.outputs)

@@ -98,7 +98,8 @@ class Host:
         # Of who does what is left once the engine has ended: any thread, which a callback may bring
         # here again.
         self._draining = threading.RLock()
-        self._submitted = self._taken = 0
+        # What was submitted and not taken yet: units, and the ids of their outputs once asked for.
+        self._coming: list[tuple[Sequence[Unit], set[int]]] = []
         self._closing = False
         self._over: Failure | None = None
         # Whether all units have ended because the thread has: what was not even taken is lost.
@@ -116,16 +117,18 @@ class Host:
         # Then nothing keeps these from beginning at once, while this thread goes on.
         begins_now = self.is_idle and bool(self.state.executors)
 
+        coming: tuple[Sequence[Unit], set[int]] = (units, set())
+
         def add() -> object:
             self._loop.tell(UnitsAdded(units))
-            self._taken += len(units)
+            self._coming.remove(coming)
             return NO_NEWS  # their ends are
 
         # A handler of the user's may raise, as that of Ctrl-C does: what is counted here and not
         # taken would be waited for for ever.
         with DeferredSignals(lambda: None):
             with self._lock:
-                self._submitted += len(units)
+                self._coming.append(coming)
             self._do(add, is_awaited=True)
             if begins_now:
                 self._leadership.take_turn()
@@ -134,7 +137,7 @@ class Host:
         """Return how many units have ended, and how many there are."""
         # What was submitted counts before the thread has taken it: a client that asks whether all
         # is done must not see an empty engine. What broke the engine is never taken.
-        coming = 0 if self._is_drained else self._submitted - self._taken
+        coming = 0 if self._is_drained else sum([len(units) for units, _ in self._coming])
         done = self.state.done
         return done, done + self.state.unfinished + coming
 
@@ -146,7 +149,7 @@ class Host:
     def is_idle(self) -> bool:
         """Return whether all units that were submitted, or made by those, have ended."""
         # In this order: what is coming is unfinished before it counts as taken.
-        return self._submitted == self._taken and not self.state.unfinished
+        return not self._coming and not self.state.unfinished
 
     def call_soon(self, action: Callable[[], None]) -> None:
         """Run an action on the thread of this host."""
@@ -155,8 +158,17 @@ class Host:
     def expects(self, outputs: Outputs) -> bool:
         """Return whether a unit has not ended, or was not taken by the thread yet."""
         # In this order: what is coming is open before it counts as taken.
-        is_coming = self._submitted != self._taken
-        return not self._is_drained and (is_coming or id(outputs) in self.state.by_outputs)
+        if self._coming and self._is_coming(outputs):
+            return not self._is_drained
+        return id(outputs) in self.state.by_outputs and not self._is_drained
+
+    def _is_coming(self, outputs: Outputs) -> bool:
+        for units, ids in list(self._coming):
+            if not ids:
+                ids.update([id(unit.outputs) for unit in units])
+            if id(outputs) in ids:
+                return True
+        return False
 
     def cancel(self, outputs: Outputs) -> bool:
         """Stop a unit; True when it will not run to its end."""

@@ -1,0 +1,129 @@
+"""A handler that raises, as that of Ctrl-C does, at every place of a flush where one can run.
+
+Handlers run where a function of Python begins, and where one of C has returned.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any
+
+import pytest
+
+from pymonik.values.outcome import PENDING, Failure
+from tests.conformance.seams import Other
+
+from .fakes import double
+from .test_submitter import Submits
+
+
+class Interruption:
+    """Raises KeyboardInterrupt at one place of what this thread does; place 0 is nowhere."""
+
+    def __init__(self, place: int) -> None:
+        self.left = place
+
+    def __enter__(self) -> Interruption:
+        sys.setprofile(self._look)
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        sys.setprofile(None)
+        return kind is KeyboardInterrupt
+
+    def _look(self, frame: Any, event: str, argument: Any) -> None:
+        name = frame.f_globals.get("__name__", "")
+        # A generator also begins where it is only closed: there, errors are ignored.
+        if frame.f_code.co_flags & inspect.CO_GENERATOR:
+            return
+        if event in ("call", "c_return") and name.startswith("pymonik."):
+            self.left -= 1
+            if not self.left:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+
+def is_free(lock: Any) -> bool:
+    """Return whether a lock is free; called by another thread than the one that may hold it."""
+    taken = lock.acquire(blocking=False)
+    if taken:
+        lock.release()
+    return bool(taken)
+
+
+def ended_or_sent(alone: Submits, handle: Any) -> bool:
+    """Return whether a wait for a call ends: its unit was sent, or it has failed and says why."""
+    location, place = handle._node.location.at(handle._node.offset + handle._index)
+    outputs, _ = location.locate(place)
+    record = location.record(place)
+    if record is PENDING:
+        return any(unit.outputs is outputs for unit in alone.backend.units)
+    return type(record) is Failure and "it was not sent: KeyboardInterrupt" in record.message
+
+
+@pytest.mark.parametrize(
+    ("calls", "step"), [(3, 37), pytest.param(1, 1, marks=pytest.mark.thorough)]
+)
+def test_no_call_is_left_bound_and_neither_sent_nor_failed(calls: int, step: int) -> None:
+    """Else a wait for it never ends, or says that nothing will bring its value."""
+    place, is_through, kinds = 0, False, set()
+    while not is_through:
+        place += step
+        alone = Submits()
+        double.invoke(0, pymonik=alone.scope)
+        alone.submitter.flush()
+        handles = [double.invoke(i, pymonik=alone.scope) for i in range(calls)]
+        with Interruption(place) as interruption:
+            alone.submitter.flush()
+        is_through = interruption.left > 0
+        kinds.add(demand_whole(alone, handles))
+    assert place > 50
+    assert "pending" in kinds
+
+
+def test_calls_that_are_bound_and_not_sent_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = Submits()
+    handles = [double.invoke(i, pymonik=alone.scope) for i in range(3)]
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(alone.submitter, "_note", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        alone.submitter.flush()
+    assert demand_whole(alone, handles) == "failed"
+
+
+def test_calls_of_which_some_are_bound_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = Submits()
+    handles = [double.invoke(i, pymonik=alone.scope) for i in range(3)]
+    bind, maker = alone.compiler.maker.bind, alone.compiler.maker
+
+    def interrupt(plan: Any) -> None:
+        monkeypatch.setattr(maker, "bind", bind)
+        bind(plan)
+        handles[-1]._node.location = None
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(maker, "bind", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        alone.submitter.flush()
+    assert demand_whole(alone, handles) == "failed"
+
+
+def demand_whole(alone: Submits, handles: list[Any]) -> str:
+    """Demand that each call is pending, or was sent, or has failed; return what they are."""
+    assert (alone.state.is_compiling, alone.state.plans_under_way) == (False, 0)
+    assert Other(lambda: is_free(alone.backend.changed)).value()
+    assert Other(lambda: is_free(alone.state.lock)).value()
+    was_pending = bool(alone.recorder.pending)
+    if was_pending:  # all of it, for the next flush
+        assert alone.recorder.pending == [handle._node for handle in handles]
+        alone.submitter.flush()
+    assert all(ended_or_sent(alone, handle) for handle in handles)
+    units = alone.backend.units
+    assert len(set(map(id, units))) == len(units)  # nothing was sent twice
+    if was_pending:
+        return "pending"
+    return "sent" if handles[0]._node.location.record(0) is PENDING else "failed"
