@@ -66,13 +66,21 @@ def spec_of(name: str) -> ModuleSpec | None:
         above = spec_of(parent)
         if above is None or above.submodule_search_locations is None:
             return None
-        path = list(above.submodule_search_locations)
+        path = _search_path(above)
     for finder in sys.meta_path:
         find = getattr(finder, "find_spec", None)
         spec: ModuleSpec | None = find(name, path) if find is not None else None
         if spec is not None:
             return spec
     return None
+
+
+def _search_path(spec: ModuleSpec) -> list[str]:
+    try:
+        return list(spec.submodule_search_locations or ())
+    except KeyError:
+        # A namespace package asks the one around it, which is gone if its own import has failed.
+        return []
 
 
 def lies_here(name: str, spec: ModuleSpec | None, module: Any = None) -> bool:
@@ -85,7 +93,7 @@ def lies_here(name: str, spec: ModuleSpec | None, module: Any = None) -> bool:
     file = getattr(module, "__file__", None) or (spec.origin if spec and spec.has_location else "")
     if file:
         return _is_local_file(file) or (module is not None and _is_beside_nothing(name, file))
-    folders = list(getattr(spec, "submodule_search_locations", None) or ())
+    folders = _search_path(spec) if spec is not None else []
     return bool(folders) and all(_is_local_file(os.path.join(f, "__init__.py")) for f in folders)
 
 

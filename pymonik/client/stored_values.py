@@ -16,9 +16,25 @@ from pymonik.graph.ir import Put
 from pymonik.record.arguments import Arguments
 from pymonik.record.handle import ResultHandle
 from pymonik.values.content import Content
+from pymonik.values.outcome import Failure
+from pymonik.values.outputs import Outputs
 
 if TYPE_CHECKING:
     from pymonik.files.materialize import Materialize
+    from pymonik.plan.unit import ValueLocation
+
+
+def _never(result_id: object) -> ValueLocation:
+    """Return where a value is that will never be: programs of 0.2.5 make such handles to stand in.
+
+    Nobody is told of it before its value is asked for.
+    """
+    from pymonik.plan.unit import ValueLocation
+
+    outputs = Outputs(1, 1)
+    said = f"there is no such result: ids are text, not {result_id!r}"
+    outputs.fail(Failure("lost", said, str(result_id)))
+    return ValueLocation((outputs,), 1, 0)
 
 
 class StoredValues:
@@ -53,6 +69,8 @@ class StoredValues:
 
     def of_result(self, owner: Any, result_id: str, session_id: str) -> ResultHandle[Any]:
         """Return the handle, of an owner, of a value by its id: see `ResultHandle`."""
+        if not (isinstance(result_id, str) and isinstance(session_id, str)):
+            return handle_of(_never(result_id), str(result_id), owner)
         traits = self._engine.opened().traits
         if session_id != traits.session_id:
             raise NoClientError(

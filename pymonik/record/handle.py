@@ -7,6 +7,7 @@ Several at once are a `MultiResultHandle` (`handles`).
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Generator
 from datetime import timedelta
@@ -230,7 +231,6 @@ class ResultHandle(Generic[T_co]):
 
     __call__ = _refusal("calling")
     __array__ = _refusal("making an array of")
-    __bool__ = _refusal("testing")
     __len__ = _refusal("taking the length of")
     __contains__ = _refusal("searching")
     __float__ = __int__ = __complex__ = __index__ = _refusal("converting")
@@ -247,6 +247,17 @@ class ResultHandle(Generic[T_co]):
     __reversed__ = _refusal("reversing")
     __setitem__ = __delitem__ = _refusal("changing")
     __neg__ = __pos__ = __abs__ = __invert__ = _refusal("computing with")
+
+    def __bool__(self) -> bool:
+        from pymonik.record.presence import is_declared_optional  # not for `import pymonik`
+
+        if is_declared_optional(self, sys._getframe(1)):
+            return True
+        raise LazyValueError(
+            "testing a handle needs its value, which does not exist yet: call .get() for the "
+            "value, or do it inside a task that takes the handle as an argument. "
+            "To ask whether there is a handle, write `is not None`"
+        )
 
     def __iter__(self) -> NoReturn:
         raise LazyValueError(

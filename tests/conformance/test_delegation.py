@@ -216,3 +216,22 @@ def test_a_chain_through_lists_goes_on_behind_a_call_that_delegates(client: Pymo
     called = [dynamic.invoke(inc, x) for x in row]
     paired = [Task(first).invoke([c], {"x": [c]}) for c in called]
     assert [inc.invoke(p).get() for p in paired] == [1, 23, 23, 45]
+
+
+@task
+def urgent(x: int) -> Any:
+    return inc.invoke(x, delegate=True, pmk_priority=7)
+
+
+@task
+def waiting(x: int) -> Any:
+    return "odd" if x % 2 else urgent.invoke(x, delegate=True, pmk_max_duration=300)
+
+
+@task
+def gathered(n: int) -> Any:
+    return identity.invoke(waiting.map_invoke(range(n)), delegate=True)
+
+
+def test_what_delegates_to_a_call_that_is_placed_elsewhere_has_its_value(client: Pymonik) -> None:
+    assert gathered.invoke(2).get() == [1, "odd"]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pymonik import Pymonik, ResultHandle, as_completed
+from pymonik import Pymonik, ResultHandle, as_completed, task
 from pymonik.errors import LazyValueError, OptionsError
 from tests.conftest import PATIENCE, Gate
 
@@ -304,3 +304,53 @@ def test_a_copy_of_a_handle_is_the_handle(client: Pymonik) -> None:
     assert copy.copy(h) is h
     assert dataclasses.asdict(trade) == {"price": h, "legs": [h]}
     assert add.invoke(copy.deepcopy(trade).price, 1).get() == 10
+
+
+@dataclasses.dataclass
+class Step:
+    """As programs of 0.2.5 have them, where a handle was always true."""
+
+    first: ResultHandle[Any]
+    next: ResultHandle[Any] | None = None
+
+
+class Chain:
+    def __init__(self, last: Any) -> None:
+        self.last: ResultHandle[int] | None = last
+        self.flag = last
+
+    def is_there(self) -> bool:
+        return bool(self.last)
+
+
+@task
+def count_steps(step: Any) -> int:
+    made = Step(square.invoke(2), square.invoke(3) if step else None)
+    return 2 if made.next else 1
+
+
+def test_testing_an_attribute_that_may_be_none_asks_for_the_handle(client: Pymonik) -> None:
+    assert count_steps.map_invoke([True, False]).get() == [2, 1]
+    handle = square.invoke(0)
+    step, chain = Step(handle, handle), Chain(handle)
+    assert chain.is_there()
+    assert not Chain(None).is_there()
+    assert step.next
+    del step, chain
+    assert handle.get() == 0
+
+
+def test_any_other_test_of_a_handle_is_refused(client: Pymonik) -> None:
+    def first(step: Step) -> bool:
+        return bool(step.first)
+
+    def flag(chain: Chain) -> bool:
+        return bool(chain.flag)
+
+    for ask in (lambda: first(Step(square.invoke(0))), lambda: bool(square.invoke(0))):
+        with pytest.raises(LazyValueError, match="write `is not None`"):
+            ask()
+    chain = Chain(None)
+    chain.flag = square.invoke(0)
+    with pytest.raises(LazyValueError, match=r"call \.get"):
+        flag(chain)

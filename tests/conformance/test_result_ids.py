@@ -16,7 +16,7 @@ from pymonik import (
     TaskOptions,
     task,
 )
-from pymonik.errors import NoClientError
+from pymonik.errors import NoClientError, ValueLost
 from pymonik.record.current import current_recorder
 
 from .conftest import Connect
@@ -63,6 +63,14 @@ def test_an_id_that_nobody_has_given_is_refused(client: Pymonik) -> None:
         ResultHandle("nothing", session, client)
     with pytest.raises(NoClientError, match="of session other"):
         ResultHandle(inc.invoke(1).result_id, "other", client)
+
+
+def test_a_handle_of_no_id_fails_when_it_is_asked(client: Pymonik) -> None:
+    # Programs of 0.2.5 put one where there is no result.
+    stand_in: Any = ResultHandle(0, 0, client)  # type: ignore[arg-type]
+    assert inc.invoke(1).get() == 2
+    with pytest.raises(ValueLost, match="ids are text, not 0"):
+        stand_in.get(timeout=40)
 
 
 @task

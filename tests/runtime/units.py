@@ -74,8 +74,10 @@ def unit(
 class Machine:
     """A scheduler whose executors are names in a test."""
 
-    def __init__(self, executors: int = 1) -> None:
-        self.scheduler = Scheduler(LocalSubtasks)
+    def __init__(
+        self, executors: int = 1, handler: Callable[[Any], LocalSubtasks] = LocalSubtasks
+    ) -> None:
+        self.scheduler = Scheduler(handler)
         self.state = self.scheduler.state
         self.kills: list[int] = []
         self.due: list[Callback] = []

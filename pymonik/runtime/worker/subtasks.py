@@ -242,6 +242,8 @@ class AgentSubtasks(LocalSubtasks):
         if binding.is_open:
             binding.is_open = False
             b = binding
+            if (b.out, b.place) in self._holes.get(b.outputs, ()):
+                self._leave(b)  # what is here stands in for a value that another unit will make
             self.arrived(b.running, b.output, b.element, b.outputs.columns[b.out][b.place])
 
     def _leave(self, binding: _Binding) -> None:
