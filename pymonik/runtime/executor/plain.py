@@ -55,6 +55,28 @@ def _plain(column: Any, feed: ArgumentReader) -> Any:
     return ("v", records[0]) if len(records) == 1 else ("s", records)
 
 
+def plain_runners(
+    job: Assignment,
+    steps: Sequence[StepCode],
+    hosting: ExecutionServices,
+    functions: Callable[[StepCode], LoadedFunction],
+    outputs: dict[int, int],
+    columns: list[list[Any]] | None,
+) -> tuple[PlainElements | None, PlainSteps | None]:
+    """Return what runs the elements of a unit, or the steps of each, None where they are not plain.
+
+    columns: see `plain_columns`.
+    """
+    if columns is None:
+        return None, None
+    if len(steps) > 1:
+        return None, PlainSteps(steps, hosting, functions, outputs, columns)
+    step = steps[0]
+    if step.keep is not True:
+        return None, None
+    return PlainElements(job, hosting, step, functions(step), columns[0]), None
+
+
 class PlainElements:
     """Calls the only step of a unit for element after element, each once and in order."""
 

@@ -24,7 +24,7 @@ from pymonik.runtime.executor.calls import (
     caller,
 )
 from pymonik.runtime.executor.feed import ArgumentReader, OpValue, held
-from pymonik.runtime.executor.plain import NOTHING, PlainElements, PlainSteps, plain_columns
+from pymonik.runtime.executor.plain import NOTHING, plain_columns, plain_runners
 from pymonik.runtime.executor.residual import ResidualSteps, last_beside
 from pymonik.runtime.executor.results import failure_of, frozen
 from pymonik.runtime.executor.resume import over, uses_of
@@ -57,18 +57,12 @@ class StepRunner:
         # When the element that runs has begun, and whether any has recorded calls.
         self.began, self.has_spread = 0.0, False
         self._functions: dict[Any, LoadedFunction] = {}
-        self._plain_elements: PlainElements | None = None
-        self._plain_steps: PlainSteps | None = None
         taken = None if job.gang else plain_columns(job, steps, self.feed)
-        if taken is None:
-            # Made now: what is wrong with them is no fault of a call. Of lanes each is made alone.
-            assert job.gang or self.calls
-        elif len(steps) > 1:
-            self._plain_steps = PlainSteps(steps, hosting, self.function, self.outputs, taken)
-        elif steps[0].keep is True:
-            self._plain_elements = PlainElements(
-                job, hosting, steps[0], self.function(steps[0]), taken[0]
-            )
+        # Made now: what is wrong with them is no fault of a call. Of lanes each is made alone.
+        assert taken is not None or job.gang or self.calls
+        self._plain_elements, self._plain_steps = plain_runners(
+            job, steps, hosting, self.function, self.outputs, taken
+        )
         # A map is cut by its elements: its steps stay together.
         self._last_beside = last_beside(steps) if program.n == 1 and len(steps) > 1 else 0
 
