@@ -125,11 +125,11 @@ class ValueStore:
 
     def clear(self, task: str | None = None) -> int:
         """Remove all values, or those of one task; return their number."""
-        doomed = [e.key for e in self.entries() if task in (None, e.task)]
-        for key in doomed:
+        expired = [e.key for e in self.entries() if task in (None, e.task)]
+        for key in expired:
             with contextlib.suppress(OSError):
                 (self._folder / key).unlink()
-        return len(doomed)
+        return len(expired)
 
     def entries(self) -> list[CacheEntry]:
         """Return what is kept, the newest first."""

@@ -11,7 +11,7 @@ from itertools import groupby, repeat
 from typing import Any
 
 from pymonik.graph.bands import Cluster
-from pymonik.graph.columns import Const, Gather, Immediates, Range, Same, Values, constant
+from pymonik.graph.columns import Const, FromStep, Gather, Immediates, Range, Values, constant
 from pymonik.graph.compact import Moves
 from pymonik.graph.elements import NumberedElements
 from pymonik.graph.ir import Block, Call, Element, Graph, Map, Step, inputs
@@ -51,7 +51,7 @@ class _Places(Moves):
         super().__init__(moved)
         self.gone = gone
         self.steps: dict[int, list[Any]] = {}
-        self.own: dict[int, list[Same | None]] = {}
+        self.own: dict[int, list[FromStep | None]] = {}
         self.first_step = 0
 
     def covers(self, node: Any) -> bool:
@@ -64,7 +64,7 @@ class _Places(Moves):
             return super().output(node, index)
         return self.of_gone(id(node), index)
 
-    def of_gone(self, key: int, index: int) -> Same | Ref | None:
+    def of_gone(self, key: int, index: int) -> FromStep | Ref | None:
         """Return an output of a map that went to blocks, by its id; None where it is not there."""
         row = self.own.get(key)
         if row is not None and row[index] is not None:
@@ -91,7 +91,7 @@ class _Places(Moves):
                     made[index] = block, step.step
         self.own, self.first_step = {}, 0
 
-    def own_row(self, node: Map) -> list[Same | None]:
+    def own_row(self, node: Map) -> list[FromStep | None]:
         """Return the steps of the block that stand for the elements of a map, to be filled."""
         row = self.own.get(id(node))
         if row is None:
@@ -182,7 +182,7 @@ class _Blocks:
         rows = zip(*columns) if columns else repeat((), len(indexes))
         spec, wanted = step.spec, step.wanted
         for place, (index, row) in enumerate(zip(indexes, rows), len(steps)):
-            own[index] = Same(place)
+            own[index] = FromStep(place)
             is_wanted = wanted if isinstance(wanted, bool) else bool(wanted[index])
             steps.append(Step(spec, row, (self._origin(step, index),), is_wanted))
 
@@ -212,7 +212,7 @@ class _Blocks:
                 columns = tuple([constant(slot) for slot in slots])
                 wanted = step.wanted if isinstance(step.wanted, bool) else bool(step.wanted[index])
                 steps.append(Step(step.spec, columns, (self._origin(step, index),), wanted))
-            places.own_row(node)[index] = Same(len(steps) - 1)
+            places.own_row(node)[index] = FromStep(len(steps) - 1)
 
     def _origin(self, step: Step, index: int) -> Call:
         """Return the call that one element of a step stands for."""

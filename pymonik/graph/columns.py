@@ -250,7 +250,7 @@ class Gather(_OfNode):
         return visitor.gather(self.node, self.indexes)
 
 
-class Same(Slot, Column):
+class FromStep(Slot, Column):
     """Element i gets what an earlier step of a fused map made for element i."""
 
     __slots__ = ("step",)
@@ -272,7 +272,7 @@ class Same(Slot, Column):
 
     def replaced(self, by: Replacement, n: int = 0) -> Any:
         """Return the step where it stands now."""
-        return Same(by.first_step + self.step) if by.first_step else self
+        return FromStep(by.first_step + self.step) if by.first_step else self
 
     def contents(self, n: int = 0) -> Iterator[Any]:
         """Return none."""
@@ -288,11 +288,11 @@ class Same(Slot, Column):
 
 
 # Columns that never name a node.
-NAMELESS = frozenset({Same, Immediates})
+NAMELESS = frozenset({FromStep, Immediates})
 # All slot values that are classes of ours.
-_SLOTS = SLOTS | {Same}
+_SLOTS = SLOTS | {FromStep}
 
 
 def constant(slot: Any) -> Column:
     """Return the column of a slot value that is the same for all elements."""
-    return slot if isinstance(slot, Same) else Const(slot)
+    return slot if isinstance(slot, FromStep) else Const(slot)

@@ -15,7 +15,7 @@ from pymonik.plan.placement import placement_of
 from pymonik.plan.requests import (
     NAMES,
     NO_ID,
-    ORDER,
+    PAYLOAD,
     ClusterObject,
     Create,
     Declare,
@@ -148,7 +148,7 @@ def _inputs(
 
 
 def _gathering(
-    unit: FanInUnit, digests: tuple[bytes, ...], stamp: bytes, context: SubmissionContext
+    unit: FanInUnit, digests: tuple[bytes, ...], digest: bytes, context: SubmissionContext
 ) -> AssemblePayload:
     return AssemblePayload(
         unit.name,
@@ -156,13 +156,13 @@ def _gathering(
         unit.outputs.errors,
         list(unit.holes()),
         digests,
-        stamp,
+        digest,
         context.reports_error,
     )
 
 
 def _task(
-    unit: Unit, digests: tuple[bytes, ...], stamp: bytes, context: SubmissionContext
+    unit: Unit, digests: tuple[bytes, ...], digest: bytes, context: SubmissionContext
 ) -> TaskPayload:
     is_tail = not unit.outputs.columns or unit.outputs is context.tail_unit
     return TaskPayload(
@@ -171,7 +171,7 @@ def _task(
         n=unit.n,
         outputs=len(unit.outputs.columns),
         digests=digests,
-        stamp=stamp,
+        output_digest=digest,
         limited=unit.limited,
         environment=unit.environment.to_wire() if unit.environment else None,
         has_folder=bool(unit.environment and unit.environment.working_hash),
@@ -187,8 +187,8 @@ def _task(
 def payload_object(payload: Any, unit: str = "") -> ClusterObject:
     """Return the object of a payload; unit: the name of the unit, if no output will tell it."""
     parts = envelope.seal_payload(payload)
-    name = f"{ORDER} of {unit}" if unit else ORDER
-    return ClusterObject(name, payload.stamp, envelope.size_of(parts), lambda: parts)
+    name = f"{PAYLOAD} of {unit}" if unit else PAYLOAD
+    return ClusterObject(name, payload.output_digest, envelope.size_of(parts), lambda: parts)
 
 
 def _table(

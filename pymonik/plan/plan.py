@@ -173,14 +173,16 @@ def _requests(plan: Plan) -> Iterator[Request]:
     from pymonik.plan.placement import application
     from pymonik.plan.sizes import size_of
     from pymonik.plan.stored_objects import StoredObjects
-    from pymonik.wire.envelope import stamp_of
+    from pymonik.wire.envelope import digest_of_names
 
     stored_objects = StoredObjects()
     own = {id(unit.outputs) for unit in plan.units}
     for unit in plan.units:
         for outputs in unit.needs:
             if id(outputs) not in own:  # stored by an earlier submission
-                stored_objects.outputs[outputs] = steps.ClusterObject("", stamp_of(), id="stored")
+                stored_objects.outputs[outputs] = steps.ClusterObject(
+                    "", digest_of_names(), id="stored"
+                )
     for content in plan.stored:
         stored = steps.ClusterObject("blob", content.digest, content.size, id="stored")
         stored_objects.contents[content.digest] = stored

@@ -27,8 +27,8 @@ VALUES = "pymonik:values"
 # Notes of tasks, which their client reads in the end: failures and logs in no pack that it fetched.
 FAILURES = "pymonik:failures"
 LOGS = "pymonik:logs"
-# The name of what a task is to do; "order of price" where it makes what another has promised.
-ORDER = "order"
+# The name of what a task is to do; "payload of price" where it makes what another has promised.
+PAYLOAD = "payload"
 # The namespace of applications that no user has named: their name is that of the script, their
 # service that of the functions which a task runs.
 APPLICATION = "pymonik"

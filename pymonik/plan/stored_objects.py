@@ -58,10 +58,10 @@ class StoredObjects:
             return declared
         self.numbers += 1
         if unit.result_id is not None:  # declared by the task that has handed it out
-            stamp = envelope.stamp_of(unit.result_id)
-            output = ClusterObject(unit.name, stamp, id=unit.result_id)
+            digest = envelope.digest_of_names(unit.result_id)
+            output = ClusterObject(unit.name, digest, id=unit.result_id)
         else:
-            output = ClusterObject(unit.name, envelope.stamp_of(session_id, self.numbers))
+            output = ClusterObject(unit.name, envelope.digest_of_names(session_id, self.numbers))
         self.outputs[unit.outputs] = output
         return output
 
@@ -89,11 +89,11 @@ class StoredObjects:
         if stored is not None:
             return stored
         self.numbers += 1
-        stamp = envelope.stamp_of(session_id, self.numbers)
+        digest = envelope.digest_of_names(session_id, self.numbers)
         if outputs.missing:  # of another session: only when steps are counted, not sent
-            return ClusterObject("", stamp)
-        parts = envelope.seal_pack(stamp, outputs.columns, outputs.errors)
-        stored = ClusterObject("outcome", stamp, envelope.size_of(parts), lambda: parts)
+            return ClusterObject("", digest)
+        parts = envelope.seal_pack(digest, outputs.columns, outputs.errors)
+        stored = ClusterObject("outcome", digest, envelope.size_of(parts), lambda: parts)
         self.outputs[outputs] = stored
         objects.append(stored)
         return stored

@@ -28,7 +28,7 @@ class Outputs:
     asked for, so that they are never lost; `missing` counts elements that have not ended;
     `renounced` are the calls that were cancelled, by the places of their values; `unwanted` the
     places that no call claims any more; `loose` those that use nothing of the stored step before;
-    `told` says whether there is a record that a user may have seen before it was reported.
+    `has_early_records` says whether there is one that a user may have seen before it was reported.
     """
 
     __slots__ = (
@@ -36,12 +36,12 @@ class Outputs:
         "callbacks",
         "columns",
         "errors",
+        "has_early_records",
         "loose",
         "missing",
         "n",
         "plain",
         "renounced",
-        "told",
         "unwanted",
     )
 
@@ -58,7 +58,7 @@ class Outputs:
         self.unwanted: set[tuple[int, int]] = set()
         self.loose: Collection[tuple[int, int]] = ()
         self.callbacks: list[tuple[int, int, Callback]] = []
-        self.told = False
+        self.has_early_records = False
 
     def demand(self, columns: Sequence[Sequence[Any]]) -> None:
         """Raise WireError unless there is a record for each value, and for nothing else."""
@@ -76,7 +76,7 @@ class Outputs:
         """
         for output, given in enumerate(columns):
             records, count = given, len(given)
-            if self.told:
+            if self.has_early_records:
                 present = self.columns[output][start : start + count]
                 records = [new if old is PENDING else old for new, old in zip(given, present)]
             if self.plain[output] and not IMMEDIATE.issuperset(map(type, records)):
@@ -105,7 +105,7 @@ class Outputs:
             new if old is PENDING else old for new, old in zip(records[first:], present[first:])
         ]
         self.plain[output] &= IMMEDIATE.issuperset(map(type, fresh))
-        self.told = True
+        self.has_early_records = True
         column[position + first : position + len(present)] = fresh
 
     def settle(self, count: int) -> None:

@@ -7,7 +7,7 @@
 Enters: contents, records, payloads. Leaves: lists of bytes-like parts, joined only by who sends
 them; and back. The digest is that of body and buffers, worked out by who writes and by who reads:
 bytes that have changed on their way are found where they are read. A content is named by its
-digest, a pack by the stamp that its submitter chose: a task has the names of its inputs, so that a
+digest, a pack by one that its submitter chose: a task has the names of its inputs, so that a
 mix-up is found where it happens. Only a content is a pickle; all else are records. Signatures have
 their place, and are empty so far.
 """
@@ -63,8 +63,8 @@ class Envelope(NamedTuple):
     is_checked: bool = False
 
 
-def stamp_of(*names: object) -> bytes:
-    """Make a stamp out of names: the same names give the same stamp."""
+def digest_of_names(*names: object) -> bytes:
+    """Return a digest of names: the same names give the same one."""
     text = "\0".join(map(str, names)).encode()
     return hashlib.blake2b(text, digest_size=DIGEST_SIZE).digest()
 
@@ -101,19 +101,19 @@ def content_size(content: Content) -> int:
 
 
 def seal_pack(
-    stamp: bytes,
+    digest: bytes,
     columns: Sequence[Sequence[Any]],
     errors: Sequence[Failure],
     logs: Sequence[Any] = (),
 ) -> Parts:
     """Put the records of a unit into an envelope, and what its tasks have logged."""
-    return seal(PACK, stamp, *records.dumps((list(columns), list(errors), list(logs))))
+    return seal(PACK, digest, *records.dumps((list(columns), list(errors), list(logs))))
 
 
 def seal_payload(payload: TaskPayload | AssemblePayload) -> Parts:
     """Put what a task is to do into an envelope."""
     kind = PAYLOAD if isinstance(payload, TaskPayload) else ASSEMBLY
-    return seal(kind, payload.stamp, *records.dumps(tuple(payload)))
+    return seal(kind, payload.output_digest, *records.dumps(tuple(payload)))
 
 
 def seal_names(places: dict[str, Any]) -> Parts:

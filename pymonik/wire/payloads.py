@@ -28,7 +28,7 @@ class TaskPayload(NamedTuple):
     n: int
     outputs: int
     digests: tuple[bytes, ...]
-    stamp: bytes
+    output_digest: bytes
     limited: bool = False
     reports_error: bool = True
     environment: Any = None
@@ -56,5 +56,5 @@ class AssemblePayload(NamedTuple):
     errors: list[Failure]
     holes: list[tuple[int | None, int, int, int, int]]
     digests: tuple[bytes, ...]
-    stamp: bytes
+    output_digest: bytes
     reports_error: bool = False

@@ -71,16 +71,16 @@ def test_a_request_that_is_not_made_has_an_error_of_its_own() -> None:
     assert untried.calls == 0
 
 
-@pytest.mark.parametrize(("fails_since", "is_hopeless"), [(0, True), (1, False)])
+@pytest.mark.parametrize(("fails_since", "is_permanent"), [(0, True), (1, False)])
 def test_a_request_is_hopeless_where_the_server_answers_others(
-    fails_since: int, is_hopeless: bool
+    fails_since: int, is_permanent: bool
 ) -> None:
     client = RpcClient("nowhere")
     before = client.breaker.failures
     with pytest.raises(ClusterError) as caught:
         client.once(Method("SubmitTasks", grpc.StatusCode.UNKNOWN), None)
     client.breaker.failures += fails_since
-    assert client.is_hopeless(caught.value, before) is is_hopeless
+    assert client.is_permanent(caught.value, before) is is_permanent
 
 
 def test_patience_begins_at_the_first_try_and_lasts_for_two() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pymonik.graph.columns import Same
+from pymonik.graph.columns import FromStep
 from pymonik.graph.ir import Call, Graph, Map, Put, inputs
 from pymonik.graph.verbs import refs_of
 
@@ -85,7 +85,7 @@ def _slots(node: Any, members: Iterable[int]) -> Iterator[Any]:
         return
     columns = node.args if isinstance(node, Call) else [c for s in node.steps for c in s.columns]
     for column in columns:
-        if not isinstance(column, Same):
+        if not isinstance(column, FromStep):
             yield from (column.at(element) for element in members)
 
 

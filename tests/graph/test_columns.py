@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pymonik.graph.columns import Const, Gather, Immediates, Range, Same, Values
+from pymonik.graph.columns import Const, FromStep, Gather, Immediates, Range, Values
 from pymonik.graph.compact import Moves, column_of, compacted
 from pymonik.graph.slots import ListOf, Ref, Template
 from pymonik.graph.spelling import Spelling
@@ -94,10 +94,10 @@ class Turned(Replacement):
 class Inside(Replacement):
     """The outputs of one node are what step 3 makes for the same element."""
 
-    def output(self, node: Any, index: int) -> Same | None:
-        return Same(3) if node is ONE else None
+    def output(self, node: Any, index: int) -> FromStep | None:
+        return FromStep(3) if node is ONE else None
 
-    def column(self, node: Any, indexes: Any) -> Same | None:
+    def column(self, node: Any, indexes: Any) -> FromStep | None:
         return self.output(node, 0)
 
     def covers(self, node: Any) -> bool:
@@ -193,11 +193,11 @@ def test_to_release_lets_go_of_every_anchor() -> None:
 
 
 def test_a_step_before_stands_for_itself() -> None:
-    assert Same(2).at(5).step == 2
-    assert Const(Same(2)).accept(Names(), N) == ("const", ("step", 2))
-    assert list(Same(2).outputs(N)) == []
+    assert FromStep(2).at(5).step == 2
+    assert Const(FromStep(2)).accept(Names(), N) == ("const", ("step", 2))
+    assert list(FromStep(2).outputs(N)) == []
 
 
 def test_the_steps_of_a_column_are_found_at_any_depth() -> None:
-    assert list(Same(2).steps()) == list(steps_of(Same(2))) == [2]
-    assert list(Values([5, BLOB, Template(FRAME, (Same(1), Same(4)))]).steps()) == [1, 4]
+    assert list(FromStep(2).steps()) == list(steps_of(FromStep(2))) == [2]
+    assert list(Values([5, BLOB, Template(FRAME, (FromStep(1), FromStep(4)))]).steps()) == [1, 4]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pymonik.errors import GraphError
-from pymonik.graph.columns import Const, Gather, Immediates, Range, Same, Values
+from pymonik.graph.columns import Const, FromStep, Gather, Immediates, Range, Values
 from pymonik.graph.ir import CallSpec, Graph, Map, Step
 from pymonik.graph.passes import run_passes
 from pymonik.graph.slots import Ref
@@ -95,9 +95,9 @@ FOLDED = {
     "step 0 has a column of 5, the map is 4 long": lambda g: with_column(
         g, Values([1, 2, 3, 4, 5])
     ),
-    "step 0 uses step 0, which is not before it": lambda g: with_column(g, Same(0)),
-    "step 1 uses step 1, which is not before it": lambda g: with_column(g, Same(1), 1),
-    "step 1 uses step -1, which is not before it": lambda g: with_column(g, Same(-1), 1),
+    "step 0 uses step 0, which is not before it": lambda g: with_column(g, FromStep(0)),
+    "step 1 uses step 1, which is not before it": lambda g: with_column(g, FromStep(1), 1),
+    "step 1 uses step -1, which is not before it": lambda g: with_column(g, FromStep(-1), 1),
     "step 0 uses element 4 of a map of 4": lambda g: with_column(g, Range(first(g), 1, 1)),
     "step 0 has a column of 2, the map is 4 long": lambda g: with_column(
         g, Gather(first(g), [1, 2])
@@ -142,7 +142,7 @@ def test_the_report_names_the_pass_and_shows_the_lines_around(
     graphs: tuple[Graph, Graph],
 ) -> None:
     with pytest.raises(GraphError) as caught:
-        verify(with_column(graphs[1], Same(0)), "fuse")
+        verify(with_column(graphs[1], FromStep(0)), "fuse")
     report = str(caught.value).splitlines()
     assert report[0].startswith("after fuse: %2 step 0 uses step 0")
     assert any(line.startswith("%0 = map[4] inc(0:4)") for line in report)

@@ -11,7 +11,7 @@ import pytest
 
 from pymonik import Pymonik, Task, TaskOptions
 from pymonik.graph.call_spec import CallSpec
-from pymonik.graph.columns import Const, Gather, Range, Same, Values
+from pymonik.graph.columns import Const, FromStep, Gather, Range, Values
 from pymonik.graph.ir import Call, Map, Put, StandIn, Step
 from pymonik.graph.slots import ListOf, Ref, Template
 from pymonik.graph.value_state import STATE as FIELDS
@@ -66,7 +66,8 @@ def test_who_writes_what_is_known_of_values_is_told_here() -> None:
 
 
 # What recording and passes make; liveness is let go of, and is no part of an argument.
-FROZEN = (Call, StandIn, Put, Step, Map, CallSpec, Const, Values, Range, Gather, Same, Ref, ListOf)
+IN_COLUMNS = (Const, Values, Range, Gather, FromStep, Ref, ListOf)
+FROZEN = (Call, StandIn, Put, Step, Map, CallSpec, *IN_COLUMNS)
 NOT_IR = {*FIELDS, "liveness", "liveness_of"}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pymonik import Pymonik, task
 from pymonik.runtime.executor.calls import Durations
-from pymonik.runtime.executor.resume import Death
+from pymonik.runtime.executor.resume import DeathRecord
 
 from .trees import Host, Ticks, units_of
 
@@ -231,12 +231,12 @@ def test_a_graph_goes_on_from_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
     first.run(tree, 6)
     log = first.page.journal().log
     began = Ticks.now
-    assert Host(monkeypatch).run(tree, 6, death=Death(log)).columns == [[64]]
+    assert Host(monkeypatch).run(tree, 6, death=DeathRecord(log)).columns == [[64]]
     assert Ticks.now - began == pytest.approx(0.056)
 
 
 def test_a_log_that_says_nothing_lets_the_call_run_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Host(monkeypatch).run(tree, 2, death=Death(b"")).columns == [[4]]
+    assert Host(monkeypatch).run(tree, 2, death=DeathRecord(b"")).columns == [[4]]
 
 
 @task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from pymonik.runtime.executor.resume import Death
+from pymonik.runtime.executor.resume import DeathRecord
 from pymonik.runtime.host.events import (
     AllFailed,
     EnvironmentFailed,
@@ -234,11 +234,16 @@ def test_the_log_of_a_graph_is_told_to_the_next_executor_who_charges_the_call_in
     assert machine.add(a) == ["0: a[0:3]"]
     machine.tell(JournalRead(0, a.number, 0, [1], (), log))
     machine.tell(ExecutorLost(0, None, "cancelled"))  # because of another unit
-    assert next(iter(machine.state.ready)).attempts_before == ({}, {}, {}, {(1, 0): Death(log)})
+    assert next(iter(machine.state.ready)).attempts_before == (
+        {},
+        {},
+        {},
+        {(1, 0): DeathRecord(log)},
+    )
     assert machine.start(1) == ["1: a[1:3]"]
     machine.tell(JournalRead(1, a.number, 1, [], (), log))
     machine.tell(ExecutorLost(1, (a.number, 1, 0), "signal 9", "a stack"))
-    death = Death(log, "signal 9", "a stack")
+    death = DeathRecord(log, "signal 9", "a stack")
     assert next(iter(machine.state.ready)).attempts_before == ({}, {}, {}, {(1, 0): death})
     # It dies again, and has not gone on: then the call whose graph it is is to blame.
     assert machine.start(2) == ["2: a[1:3]"]

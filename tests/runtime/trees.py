@@ -14,7 +14,7 @@ from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.calls import Assignment, ExecutionServices, Report
 from pymonik.runtime.executor.lazy_tasks import LazyTasks
 from pymonik.runtime.executor.restorer import Restorer
-from pymonik.runtime.executor.resume import Death
+from pymonik.runtime.executor.resume import DeathRecord
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.subtasks import Subtasks
 from pymonik.wire.journal import IDLE, JournalPage, open_page
@@ -59,7 +59,7 @@ class Host:
         lazy = LazyTasks(self.hosting)
         self.hosting.lazy = lambda: lazy
 
-    def run(self, task: Task[..., Any], *args: Any, death: Death | None = None) -> Report:
+    def run(self, task: Task[..., Any], *args: Any, death: DeathRecord | None = None) -> Report:
         """Run one call; return its last report."""
         code = step(task.func, *(("v", arg) for arg in args), name=task.func_name)
         deaths = {} if death is None else {(0, 0): death}

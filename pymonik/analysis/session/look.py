@@ -14,7 +14,7 @@ from pymonik.analysis.session.diff import facts_of
 from pymonik.analysis.session.tasks import SessionObject, SessionTask, without_ids
 from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.session import Session
-from pymonik.plan.requests import ORDER, Placement
+from pymonik.plan.requests import PAYLOAD, Placement
 from pymonik.plan.sizes import SESSION_TAG, TAG
 from pymonik.wire import error_text
 
@@ -75,9 +75,9 @@ def _task(
 ) -> SessionTask:
     outputs = tuple(task.expected_output_ids)
     named = [objects[output].name for output in outputs if output in objects]
-    order = objects[task.payload_id].name if task.payload_id in objects else ""
-    if order.startswith(f"{ORDER} of "):  # it makes what another task has promised, and named
-        named = [order.removeprefix(f"{ORDER} of ")]
+    payload = objects[task.payload_id].name if task.payload_id in objects else ""
+    if payload.startswith(f"{PAYLOAD} of "):  # it makes what another task has promised, and named
+        named = [payload.removeprefix(f"{PAYLOAD} of ")]
     status = TaskStatus.Name(task.status).removeprefix("TASK_STATUS_")
     return SessionTask(
         id=id,

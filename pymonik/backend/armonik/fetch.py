@@ -30,11 +30,11 @@ THREADS = 8
 class Place:
     """Where the outcome of a unit is, until its records are here."""
 
-    __slots__ = ("asked", "id", "number", "stamp", "state", "wanted")
+    __slots__ = ("asked", "digest", "id", "number", "state", "wanted")
 
-    def __init__(self, id: str, stamp: bytes, number: int, wanted: bool) -> None:
+    def __init__(self, id: str, digest: bytes, number: int, wanted: bool) -> None:
         self.id = id
-        self.stamp = stamp
+        self.digest = digest
         self.number = number
         self.state = OPEN
         self.asked = False

@@ -55,9 +55,9 @@ class ClusterObjects:
         if entry is None:
             return None
         stored, chunk, output, start, length = entry
-        id, stamp, n, _ = stored[0]
+        id, digest, n, _ = stored[0]
         if not n:
-            return ValueLocation(content=self._find_content(name, id, stamp))
+            return ValueLocation(content=self._find_content(name, id, digest))
         unit_outputs = tuple(adopted(self._tracker, name, *place) for place in stored)
         self._sender.listen().ask([id for id, *_ in stored])
         return ValueLocation(unit_outputs, chunk, output, start, length)
@@ -75,9 +75,9 @@ class ClusterObjects:
             content = self._content_of(id)
             if content is not None:
                 return ValueLocation(content=content)
-        # Nothing more is known of it: its name stands for the stamp of who submitted it.
+        # Nothing more is known of it: its name stands for the digest that its submitter chose.
         shape = place + 1, (output or 0) + 1
-        outputs = adopted(self._tracker, row.name, id, envelope.stamp_of(id), *shape)
+        outputs = adopted(self._tracker, row.name, id, envelope.digest_of_names(id), *shape)
         self._sender.listen().ask([id])
         return ValueLocation((outputs,), outputs.n, output or 0, place)
 

@@ -69,8 +69,8 @@ class Opening:
                 sessions = self._after_a_lost_answer()
                 if sessions:
                     return sessions[0]
-                is_hopeless = self._rpc.is_hopeless(error, failures)
-                if is_hopeless or pause is None or self._rpc.closing.wait(pause):
+                is_permanent = self._rpc.is_permanent(error, failures)
+                if is_permanent or pause is None or self._rpc.closing.wait(pause):
                     raise
         raise AssertionError("the last pause is None")
 

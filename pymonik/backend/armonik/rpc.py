@@ -189,7 +189,7 @@ class RpcClient:
         self.probe(max(end - time.monotonic(), 0.0))
         return self.breaker.failures > failures
 
-    def is_hopeless(self, error: ClusterError, before: int) -> bool:
+    def is_permanent(self, error: ClusterError, before: int) -> bool:
         """Return whether a server has failed at this request alone: it is asked no more of it.
 
         before: the failures when the request was made. Something else was asked since.

@@ -104,8 +104,8 @@ class SharedCache:
 
         def fetch(id: str) -> None:
             try:
-                _, _, stamp, n, outputs = units[id]
-                opened = envelope.named(self._session.open_result(id), stamp)
+                _, _, digest, n, outputs = units[id]
+                opened = envelope.named(self._session.open_result(id), digest)
                 columns, errors = envelope.records_of(opened)
                 Outputs(n, outputs).demand(columns)
             except (StaleError, WireError) as error:
@@ -119,11 +119,11 @@ class SharedCache:
 
 
 def adopted(
-    tracker: SubmissionTracker, name: str, id: str, stamp: bytes, n: int, columns: int
+    tracker: SubmissionTracker, name: str, id: str, digest: bytes, n: int, columns: int
 ) -> Outputs:
     """Return the outputs for the outcome of a unit that another program has sent."""
     outputs = Outputs(n, columns)
     unit = Unit(0, Program((), n), (), outputs, DEFAULTS, name)
-    output = tracker.stored_objects.outputs[outputs] = ClusterObject(name, stamp, id=id)
+    output = tracker.stored_objects.outputs[outputs] = ClusterObject(name, digest, id=id)
     tracker.expect([(unit, output)])
     return outputs

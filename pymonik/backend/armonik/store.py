@@ -138,8 +138,8 @@ class ClusterStore:
                     raise
                 if self._has_arrived(tag, len(step.entries), may_go_on(error)):
                     return
-                is_hopeless = self.rpc.is_hopeless(error, failures)
-                if is_hopeless or pause is None or self.rpc.closing.wait(pause):
+                is_permanent = self.rpc.is_permanent(error, failures)
+                if is_permanent or pause is None or self.rpc.closing.wait(pause):
                     raise
         raise AssertionError("the last pause is None")
 

@@ -34,9 +34,9 @@ class RecordReader:
         size = 0
         try:
             opened = self._session.open_result(place.id)
-            is_known = place.stamp != envelope.stamp_of(place.id)
+            is_known = place.digest != envelope.digest_of_names(place.id)
             if is_known:
-                envelope.named(opened, place.stamp)
+                envelope.named(opened, place.digest)
             size = opened.body.nbytes + sum(buffer.nbytes for buffer in opened.buffers)
             columns, errors, logs = envelope.pack_of(opened)
             if is_known:

@@ -36,7 +36,7 @@ class DefinitionLookup:
         # By what they see apart from their definitions, too: see `key`.
         self.made: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 
-    def found(self, id: str, parts: tuple[Definition, ...]) -> Any:
+    def find(self, id: str, parts: tuple[Definition, ...]) -> Any:
         """Return the object that a reference means here, if it is there."""
         own = self.own.get(id)
         can_serve = own is not None and (own.serves() or not is_in_unit())
@@ -49,7 +49,7 @@ class DefinitionLookup:
             return own.obj
         obj = self.made.get(self.key(id, parts))
         if is_made_here(obj) and not is_in_unit():  # of a task that ran in this process
-            return self.here(own_header(id, parts)) or obj
+            return self.find_by_name(own_header(id, parts)) or obj
         if obj is None or id.startswith("__main__:"):
             return obj
         return _shipped(own_header(id, parts)) or obj
@@ -59,7 +59,7 @@ class DefinitionLookup:
         own = self.own.get(header_of(definition).id)
         return own is None or (own.definition == definition and own.is_current())
 
-    def here(self, head: Header) -> Any:
+    def find_by_name(self, head: Header) -> Any:
         """Return what this process has under the name of a definition, if that is the same."""
         if not head.outline:  # what a class shares with functions: it is as it was there
             return None

@@ -61,10 +61,10 @@ class DefinitionMaker:
         if id in self.skeletons:
             return self.skeletons[id]
         reference = (id, closure(id, self.by_id))
-        made = self.table.lookup.found(*reference)
+        made = self.table.lookup.find(*reference)
         if made is None:
             head = header_of(self.by_id[id])
-            made = self.table.lookup.here(head) if head.named else None
+            made = self.table.lookup.find_by_name(head) if head.named else None
             if made is not None:
                 return made
             for name in head.before:

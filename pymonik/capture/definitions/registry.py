@@ -192,10 +192,10 @@ class Definitions:
         forced = self.forced.objects.get(id)
         if forced is not None:
             return forced
-        obj = self.lookup.found(id, parts)
+        obj = self.lookup.find(id, parts)
         if obj is None or self._making:
             with self.lock:
-                obj = self.lookup.found(id, parts)
+                obj = self.lookup.find(id, parts)
                 if obj is None:
                     obj = self._found_or_made(id, parts)
         SHOWN.show(id, obj)
@@ -204,7 +204,7 @@ class Definitions:
     def _found_or_made(self, id: str, parts: tuple[Definition, ...]) -> Any:
         head = own_header(id, parts)
         if head.named:
-            obj = self.lookup.here(head)
+            obj = self.lookup.find_by_name(head)
             if obj is not None:
                 return obj
         self._making += 1
@@ -217,7 +217,7 @@ class Definitions:
         """Return whether this process has a class under the name of a definition."""
         with self.lock:
             own = self._own.get(head.id)
-            return head.named and (own is not None or self.lookup.here(head) is not None)
+            return head.named and (own is not None or self.lookup.find_by_name(head) is not None)
 
     def _forget_versions(self, record: DefinitionRecord) -> None:
         """Keep few versions of what holds much data, which may change from call to call."""

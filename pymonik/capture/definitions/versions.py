@@ -35,7 +35,7 @@ def is_live(buffer: Any) -> bool:
 def known_by(buffers: Sequence[Any]) -> dict[str, Any]:
     """Return the classes that a content was loaded with, by their ids."""
     parts = {header_of(b).id: b for b in buffers if type(b) is Definition}
-    objects = {name: TABLE.lookup.found(name, closure(name, parts)) for name in parts}
+    objects = {name: TABLE.lookup.find(name, closure(name, parts)) for name in parts}
     return {name: obj for name, obj in objects.items() if obj is not None}
 
 

@@ -10,7 +10,7 @@ from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_CREATED
 from pymonik.emulator.agents.assignment import TaskAssignment
 from pymonik.emulator.engine import Refused
 from pymonik.emulator.interceptor import HANDLER_THREW
-from pymonik.emulator.services.convert import options_of, stamp
+from pymonik.emulator.services.convert import options_of, timestamp
 from pymonik.emulator.services.tasks import new_tasks, task_infos
 from pymonik.emulator.state import events
 
@@ -83,7 +83,7 @@ def _meta(assignment: TaskAssignment, created: list[events.NewResult]) -> list[A
             result_id=new.id,
             name=new.name,
             status=RESULT_STATUS_CREATED,
-            created_at=stamp(assignment.task.acquired_at),
+            created_at=timestamp(assignment.task.acquired_at),
         )
         for new in created
     ]

@@ -39,7 +39,7 @@ def duration(value: float | None) -> Any:
     return Duration(seconds=whole, nanos=nanos)
 
 
-def stamp(value: float | None) -> Any:
+def timestamp(value: float | None) -> Any:
     """Write a Timestamp, or nothing."""
     if value is None:
         return None
@@ -92,11 +92,11 @@ def session_message(session: SessionRecord) -> Any:
         worker_submission=session.worker_open,
         partition_ids=session.partitions,
         options=options_message(session.options),
-        created_at=stamp(session.created_at),
-        cancelled_at=stamp(session.cancelled_at),
-        closed_at=stamp(session.closed_at),
-        purged_at=stamp(session.purged_at),
-        deleted_at=stamp(session.deleted_at),
+        created_at=timestamp(session.created_at),
+        cancelled_at=timestamp(session.cancelled_at),
+        closed_at=timestamp(session.closed_at),
+        purged_at=timestamp(session.purged_at),
+        deleted_at=timestamp(session.deleted_at),
         duration=None if ended is None else duration(ended - session.created_at),
     )
 
@@ -113,8 +113,8 @@ def result_message(result: Result) -> Any:
         name=result.name,
         owner_task_id=result.owner,
         status=result.status.value,
-        created_at=stamp(result.created_at),
-        completed_at=stamp(result.completed_at),
+        created_at=timestamp(result.created_at),
+        completed_at=timestamp(result.completed_at),
         result_id=result.id,
         size=result.size,
         created_by=result.created_by,
@@ -160,17 +160,17 @@ def _common(task: TaskRecord) -> dict[str, Any]:
         "initial_task_id": task.initial_id,
         "status": task.status.value,
         "options": options_message(task.options),
-        "created_at": stamp(task.created_at),
-        "submitted_at": stamp(task.submitted_at),
-        "received_at": stamp(task.acquired_at),
-        "acquired_at": stamp(task.acquired_at),
-        "fetched_at": stamp(task.started_at),
-        "started_at": stamp(task.started_at),
-        "processed_at": stamp(task.processed_at),
-        "ended_at": stamp(ended),
+        "created_at": timestamp(task.created_at),
+        "submitted_at": timestamp(task.submitted_at),
+        "received_at": timestamp(task.acquired_at),
+        "acquired_at": timestamp(task.acquired_at),
+        "fetched_at": timestamp(task.started_at),
+        "started_at": timestamp(task.started_at),
+        "processed_at": timestamp(task.processed_at),
+        "ended_at": timestamp(ended),
         "creation_to_end_duration": _span(task.created_at, ended),
         "processing_to_end_duration": _span(task.started_at, ended),
-        "pod_ttl": stamp(task.acquired_at),
+        "pod_ttl": timestamp(task.acquired_at),
         "payload_id": task.payload_id,
         "created_by": task.created_by,
     }

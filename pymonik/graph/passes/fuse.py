@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.columns import Same
+from pymonik.graph.columns import FromStep
 from pymonik.graph.ir import Graph, Map, Step
 from pymonik.graph.rewrite import rewrite, uses
 from pymonik.graph.verbs import Replacement
@@ -151,12 +151,12 @@ class _Inside(Replacement):
         self._last = last
         self.first_step = 0
 
-    def output(self, node: Any, index: int) -> Same | None:
+    def output(self, node: Any, index: int) -> FromStep | None:
         """Return the step; None for what has not joined."""
         step = self._last.get(id(node))
-        return None if step is None else Same(step)
+        return None if step is None else FromStep(step)
 
-    def column(self, node: Any, indexes: Sequence[int]) -> Same | None:
+    def column(self, node: Any, indexes: Sequence[int]) -> FromStep | None:
         """Return the step; None for what has not joined."""
         return self.output(node, 0)
 

@@ -12,7 +12,7 @@ from typing import Any
 from pymonik.runtime.executor.activations import Activation, Callee, RecordedCall
 from pymonik.runtime.executor.calls import ExecutionServices
 from pymonik.runtime.executor.results import death_of
-from pymonik.runtime.executor.resume import Death
+from pymonik.runtime.executor.resume import DeathRecord
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.wire.activation_log import entries
@@ -77,7 +77,7 @@ class ActivationStack:
         if self._gap is None and (_is_shared(record) or not self._log.push((_VALUE, record))):
             self._gap = len(self.activations) - 1
 
-    def restore(self, at: tuple[int, int], death: Death) -> bool:
+    def restore(self, at: tuple[int, int], death: DeathRecord) -> bool:
         """Become what an executor has left when it died; False when that is nothing."""
         self.begin(at)
         callees: list[Callee] = []
@@ -122,7 +122,7 @@ class ActivationStack:
         made = [RecordedCall(callees[number], *others) for number, *others in steps]
         return Activation(made, root, value)
 
-    def _charge(self, top: Activation, death: Death) -> None:
+    def _charge(self, top: Activation, death: DeathRecord) -> None:
         """Attribute the death to the call that ran; it fails when it was tried often enough."""
         code, tries = top.steps[len(top.values)].code(), top.died + 1
         if tries > code.max_retries:

@@ -17,7 +17,7 @@ from pymonik.runtime.executor.context import context
 from pymonik.runtime.executor.feed import ArgumentReader
 from pymonik.runtime.executor.later_subtasks import RecordedCalls
 from pymonik.runtime.executor.restorer import Restorer
-from pymonik.runtime.executor.resume import CompletedOps, Death, Deaths
+from pymonik.runtime.executor.resume import CompletedOps, DeathRecord, Deaths
 from pymonik.system.structs import Struct, field
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
@@ -38,7 +38,7 @@ class GraphRunner(Protocol):
     def run(self, step: StepCode, at: tuple[int, int], value: Any, rest: int, spent: float) -> Any:
         """Run what a call has just recorded; return the record of its value."""
 
-    def restore(self, at: tuple[int, int], death: Death) -> bool:
+    def restore(self, at: tuple[int, int], death: DeathRecord) -> bool:
         """Take what an executor has left when it died; False when that is nothing."""
 
     def go_on(self, step: StepCode, number: int) -> Any:

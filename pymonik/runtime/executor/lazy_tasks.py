@@ -27,7 +27,7 @@ from pymonik.runtime.executor.calls import ExecutionServices
 from pymonik.runtime.executor.left_over import record_again
 from pymonik.runtime.executor.lowering import Callees, activation_of
 from pymonik.runtime.executor.results import failure_of, frozen
-from pymonik.runtime.executor.resume import Death
+from pymonik.runtime.executor.resume import DeathRecord
 from pymonik.settings import settings
 from pymonik.values.content import IMMEDIATE
 from pymonik.values.options import DEFAULTS
@@ -70,7 +70,7 @@ class LazyTasks:
         self.errors = []
         return self._handed_out(ended[0])
 
-    def restore(self, at: tuple[int, int], death: Death) -> bool:
+    def restore(self, at: tuple[int, int], death: DeathRecord) -> bool:
         """Take what an executor has left when it died; False when that is nothing."""
         self._rest = 0
         return self._stack.restore(at, death)

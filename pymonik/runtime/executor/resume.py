@@ -15,7 +15,7 @@ from pymonik.wire.program import StepCode
 CompletedOps = dict[tuple[int, int], tuple[Any, ...]]
 
 
-class Death(NamedTuple):
+class DeathRecord(NamedTuple):
     """What a dead executor has left of the graph that a call had recorded.
 
     log: see `wire.activation_log`. reason: how it died of a call of that graph; "" if of none.
@@ -27,7 +27,7 @@ class Death(NamedTuple):
     stack: str = ""
 
 
-Deaths = dict[tuple[int, int], Death]
+Deaths = dict[tuple[int, int], DeathRecord]
 
 
 def over(

@@ -57,5 +57,5 @@ def run(job: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
         start, reported = stop, now
         until = reported + limits.report_seconds
     if not runner.has_spread and hosting.lazy is not None:
-        runner.learn((time.monotonic() - began) / max(1, stop - job.start))
+        runner.observe_duration((time.monotonic() - began) / max(1, stop - job.start))
     yield runner.report(start, stop, last=True)

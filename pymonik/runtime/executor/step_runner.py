@@ -277,7 +277,7 @@ class StepRunner:
             return False
         return self._residual.are_due(place, time.monotonic() - self.began)
 
-    def learn(self, seconds: float) -> None:
+    def observe_duration(self, seconds: float) -> None:
         """Note how long an element took: its steps are taken for alike."""
         for step in self.steps:
             self.hosting.durations.observe_duration(step.name, seconds / len(self.steps))

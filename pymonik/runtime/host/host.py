@@ -265,7 +265,7 @@ class Host:
             self._is_drained = True
             with self.changed:  # before executors are let go of: that takes long, and may fail
                 self.changed.notify_all()
-            self._loop.dismiss(is_orderly=self._closing)
+            self._loop.release_idle(is_orderly=self._closing)
             self._pool.close()
             self._environments.close()
 

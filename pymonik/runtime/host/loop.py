@@ -81,7 +81,7 @@ class HostLoop:
         self._kills: list[int] = []
         # Whether a wait may be over, and how many units had ended when it was looked at last.
         self._is_news = False
-        self._told = 0
+        self._reported = 0
         self._looked = 0.0
         # Seconds that the next turn waits at most, and whether calls that run have deadlines.
         self._patience: float | None = None
@@ -122,9 +122,9 @@ class HostLoop:
         self._is_limited = bool(given) and any([piece.running.unit.limited for piece in given])
         self._patience = _TICK if self._is_limited else _LOOK if given else pause
         self._pool.tell_idle(not is_waiting and sum(map(bool, executors)) < self._size)
-        if not self._is_news and state.done == self._told:
+        if not self._is_news and state.done == self._reported:
             return False
-        self._is_news, self._told = False, state.done
+        self._is_news, self._reported = False, state.done
         self._announce()
         return True
 
@@ -239,7 +239,7 @@ class HostLoop:
         self.tell(AllFailed(over))
         self._settle()
 
-    def dismiss(self, is_orderly: bool) -> None:
+    def release_idle(self, is_orderly: bool) -> None:
         """Keep executors that have nothing to run for others, or let them end in order."""
         busy = {number for number, pieces in self._state.executors.items() if pieces}
         # They are about to be killed: nobody is to be left one of them.

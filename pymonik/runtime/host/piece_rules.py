@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pymonik.plan.unit import Unit
-from pymonik.runtime.executor.resume import Death
+from pymonik.runtime.executor.resume import DeathRecord
 from pymonik.runtime.host.events import (
     ElementsReported,
     ExecutorLost,
@@ -93,7 +93,7 @@ def journal_read(state: SchedulerState, event: JournalRead) -> None:
     graph = begun(event.log)
     is_over = graph is None or graph in piece.running.completed_ops or graph[0] < element
     if graph is not None and not is_over:
-        piece.running.deaths[graph] = Death(event.log)
+        piece.running.deaths[graph] = DeathRecord(event.log)
 
 
 def journal_seen(state: SchedulerState, event: JournalSeen) -> None:

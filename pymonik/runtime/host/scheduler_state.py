@@ -47,7 +47,7 @@ class SchedulerState:
         self.done = 0
         self.observers: list[Observer] = []
         # Those that are told of every piece that ends.
-        self._told_of_ends: list[Observer] = []
+        self._end_observers: list[Observer] = []
         self.units: dict[int, UnitState] = {}
         self.by_outputs: dict[int, UnitState] = {}
         # By outputs that are not complete: the units that wait for them.
@@ -65,7 +65,7 @@ class SchedulerState:
         """Notify an observer of every piece that ends, and of every unit that tasks make."""
         self.observers.append(observer)
         if type(observer).ended is not Observer.ended:
-            self._told_of_ends.append(observer)
+            self._end_observers.append(observer)
 
     def has_open(self, outputs: Outputs) -> bool:
         """Return whether a unit that has not ended fills outputs; from any thread."""
@@ -140,7 +140,7 @@ class SchedulerState:
         """Take the last records of a piece, the rest it hands back, and what its calls recorded."""
         running, start, stop = piece.running, event.start, event.stop
         self.ready.observe_duration(running.unit.name, event.seconds, stop - piece.first)
-        for observer in self._told_of_ends:
+        for observer in self._end_observers:
             observer.ended(event.executor, running.unit, stop - piece.first, event.seconds)
         bound = 0
         if event.plan is not None:

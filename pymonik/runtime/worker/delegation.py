@@ -39,7 +39,7 @@ class Delegation:
         self._unit = unit
         # The client has named it after this task: the task that makes it instead is named after its
         # own function.
-        self._output = ClusterObject("", payload.stamp, id=request.expected_output_keys[0])
+        self._output = ClusterObject("", payload.output_digest, id=request.expected_output_keys[0])
         self._stored_objects = StoredObjects()
         # Values that sub-tasks make for outputs of this task; none where one makes all of them.
         self._holes: Sequence[Hole] = ()
@@ -52,7 +52,7 @@ class Delegation:
         if tail_unit is not None:
             stored_objects.outputs[tail_unit] = self._output
         context = SubmissionContext(
-            session_id=payload.stamp.hex(),
+            session_id=payload.output_digest.hex(),
             slots=payload.slots,
             optimize=payload.optimize,
             reports_error=False,
@@ -87,7 +87,7 @@ class Delegation:
                 for to, element, outputs, out, place in self._holes
             ],
             tuple(source.digest for source in sources),
-            payload.stamp,
+            payload.output_digest,
         )
         task = payload_object(assembly)
         (task.id,) = self._store.create([("assemble", task.parts() if task.parts else [])])

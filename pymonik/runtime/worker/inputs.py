@@ -63,7 +63,7 @@ def open_file(folder: str, id: str, digest: bytes = b"") -> Envelope:
     with open(path, "rb") as file:
         opened = envelope.opened(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
     # An input of which its user knew nothing but the id goes by that.
-    is_named = digest and digest != envelope.stamp_of(id)
+    is_named = digest and digest != envelope.digest_of_names(id)
     return envelope.named(opened, digest, f"input {id}") if is_named else opened
 
 

@@ -132,7 +132,9 @@ class WorkerTask:
         stored = move_out_of_line(payload.name, columns, self._store)
         packed = logs if isinstance(payload, TaskPayload) and payload.logs == "pack" else []
         packed = [*packed, *self._differ]
-        self._store.stream(output[0], envelope.seal_pack(payload.stamp, stored, errors, packed))
+        self._store.stream(
+            output[0], envelope.seal_pack(payload.output_digest, stored, errors, packed)
+        )
         if isinstance(payload, TaskPayload):
             self._note(columns, errors)
             self._note_logs(logs if payload.logs == "note" else [])
