@@ -29,6 +29,7 @@ from pymonik.values.options import TaskOptions, names_of
 if TYPE_CHECKING:
     from pymonik.environment.value import Environment
 
+# What a file says that it is; the number is raised when files of before are not read any more.
 KIND, FORMAT = "pymonik-graph", 2
 # Python writes no longer numbers in decimals, as JSON does (its limit is 4 300 digits).
 _BITS = 14_000

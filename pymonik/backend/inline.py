@@ -68,7 +68,7 @@ class _NoPage:
         self.numbers = [0, 0, 0]
 
     def add(self, record: Any) -> bool:
-        """Nobody will ask: the caller lives as long as the call."""
+        """Drop a record: nobody will ask, since the caller lives as long as the call."""
         return True
 
     def add_plain(self, record: Any) -> bool:
@@ -76,7 +76,7 @@ class _NoPage:
         return False
 
     def note(self, step: Any) -> bool:
-        """Nobody will ask."""
+        """Drop what a step has made."""
         return False
 
 
@@ -88,6 +88,8 @@ class InlineBackend:
     ) -> None:
         slots = workers or 1
         self._surroundings = surroundings
+        # Guards the scheduler, which other threads ask to cancel and to call back; notified where
+        # values have come.
         self._changed = fork_safe(threading.Condition())
         self._objects = objects = new_session(_NAME)
         self._scheduler = Scheduler(LocalSubtasks)

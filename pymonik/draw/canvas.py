@@ -13,6 +13,7 @@ from pymonik.draw.coordinates import positions
 from pymonik.draw.layout import Layout, Place
 from pymonik.draw.tracks import Net, tracks_of
 
+# Sides of a cell, as bits.
 _UP, _DOWN, _LEFT, _RIGHT = 1, 2, 4, 8
 # What is drawn where lines leave a cell to these sides.
 _LINES = {

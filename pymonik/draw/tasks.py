@@ -13,6 +13,7 @@ from dataclasses import replace
 from pymonik.analysis.session.tasks import SessionObject, SessionTask, TaskGraph, object_titles
 from pymonik.draw.model import Box, Drawing, Link, status_of
 
+# Errors that are shown of a group of tasks, and characters of each.
 _ERRORS, _ERROR_LENGTH = 3, 200
 
 

@@ -13,6 +13,7 @@ class Database:
     """Answers, until it is made to go away."""
 
     def __init__(self) -> None:
+        # Set while it answers; agents wait for it.
         self._answers = threading.Event()
         self._answers.set()
         # Guards the number of outages so far, which tells their timers apart.
@@ -31,6 +32,7 @@ class Database:
             self._answers.clear()
             outage = self._outage
         if seconds is not None:
+            # A daemon: an emulator that ends waits for no outage.
             timer = threading.Timer(seconds, self._end, (outage,))
             timer.daemon = True
             timer.start()

@@ -36,6 +36,7 @@ class Watchers:
     """All open subscriptions, by session."""
 
     def __init__(self) -> None:
+        # Guards changes of the table; who publishes reads it without.
         self._lock = threading.Lock()
         # Tuples, so that publishing needs no lock of its own.
         self._watchers: dict[str, tuple[Watcher, ...]] = {}

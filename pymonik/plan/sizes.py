@@ -27,6 +27,7 @@ RETRIES = 3
 TAG = "pymonik.tag"
 # That of a session; its tasks inherit it.
 SESSION_TAG = "pymonik.session"
+# A UUID, as hexadecimal digits.
 TAG_LENGTH = 32
 # Bytes of an id of ArmoniK, which is a UUID as text.
 _ID = 36

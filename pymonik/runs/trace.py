@@ -18,6 +18,7 @@ from pymonik.values.foreign import harmless
 
 Span = tuple[int, str, float, float, int]
 
+# Pixels: the height of the row of a worker, and of a bar in it; where times begin; the picture.
 _LANE, _BAR, _LEFT, _WIDTH = 30, 22, 70, 1000
 _STYLE = """
 :root{--paper:#f7f8fa;--ink:#1c2430;--soft:#5b6675;--line:#d9dee6;--l:58%}

@@ -26,6 +26,7 @@ class DaemonPool:
         """Start at most so many threads."""
         self._most = threads
         self._name = name
+        # What waits to be called; each None ends a thread.
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         # Released by each thread that has nothing to do.
         self._idle = threading.Semaphore(0)

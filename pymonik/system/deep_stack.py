@@ -20,6 +20,7 @@ T = TypeVar("T")
 _DEPTH = 10_000
 # Of the stack, at most 2 KiB for each level: memory that is not used is not taken.
 _STACK = 64 << 20
+# Guards the two sizes below, which are those of all threads: of new stacks, and of recursion.
 _lock = fork_safe(threading.Lock())
 # The limit of the program while another one is set.
 _limit: int | None = None
@@ -46,6 +47,7 @@ def deeply(function: Callable[[], T]) -> T:
             ends.append((False, error))
 
     global _limit
+    # A thread has the stack with which it was started: this one cannot get a larger one.
     thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)
     with _lock:
         size = threading.stack_size(_STACK)

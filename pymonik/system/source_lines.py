@@ -23,6 +23,7 @@ _FRAME = re.compile(r'(?P<lead>[ |]*) {2}File "(?P<file>[^"\n]+)", line (?P<line
 
 # By file: when it was changed, and its lines. A script may be moved away while its calls run.
 _LINES: dict[str, tuple[int | None, list[str]]] = {}
+# Guards `linecache`, which is not made for several threads.
 _lock = fork_safe(threading.Lock())
 
 
@@ -40,7 +41,7 @@ def note_source(file: str, scope: dict[str, Any] | None = None) -> None:
     cached = _LINES.get(file)
     if cached is not None and stamp in (cached[0], None):
         return
-    with _lock:  # linecache is not made for several threads
+    with _lock:
         linecache.checkcache(file)
         lines = linecache.getlines(file, scope)
     if lines:

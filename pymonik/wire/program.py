@@ -61,6 +61,7 @@ class StepCode(NamedTuple):
     places: Any = None
 
 
+# What stands before these fields is shared by all units of a map; `keep` is among a unit's own.
 _SHARED = StepCode._fields.index("columns")
 _KEEP = StepCode._fields.index("keep") - _SHARED
 # Shared parts that an executor keeps loaded.

@@ -36,11 +36,14 @@ EMPTY = object()
 HELD = object()
 # Why all stop: they are to begin again, with others; or others are to run what is left.
 AGAIN, OVER = 1, 2
+# Where things stand in the memory. First words of 8 bytes: why all stop, how far each executor
+# has filled its pickles, and which of them have come. Then the cells, then the pickles.
 _STOP = 0
 # As many executors may run a unit together.
 MEMBERS = 63
 _USED = 8 * (1 + MEMBERS)
 _NUMBERS = _USED + 8 * MEMBERS
+# A word for the value, or for where its pickle is, and one that checks it and tells its kind.
 _CELL = 16
 # Memory that nobody writes to costs nothing.
 _PICKLES = 1 << 23
@@ -52,6 +55,7 @@ _KINDS: dict[type, int] = {int: _INT, float: _FLOAT, bool: _BOOL, NoneType: _NON
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 # Checks differ above all places: never 0, which memory is full of.
 _CHECK_SHIFT = 40
+# A pickle is named by its place, above these bits, and by its length.
 _OFFSET_SHIFT = 24
 
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 
+# Seconds from a failure to the next try; doubled each time.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
 # Those who wait look that often whether their client is closed.
 _TICK = 0.5

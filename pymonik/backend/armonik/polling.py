@@ -60,7 +60,7 @@ class Polling:
         self._renewed_at = now
 
     def opened(self, now: float) -> None:
-        """Another stream is to tell: it was opened, or is about to be."""
+        """Note that another stream is to report: it was opened, or is about to be."""
         self._has_spoken = False
         if self._silent_since is None and self._has_open:
             self._silent_since = now
@@ -68,7 +68,7 @@ class Polling:
         self._renewed_at = now
 
     def expects(self, now: float) -> None:
-        """Something was sent: the stream is to report its end."""
+        """Note that something was sent: the stream is to report its end."""
         if not self._has_open:  # as good as a look: there was nothing to see until now
             self._looked_at = now
         self._has_open = True

@@ -24,6 +24,7 @@ from pymonik.values.content import IMMEDIATE
 
 # More is not looked at: what is that large is data, which is passed as an argument.
 _NODES, _ITEMS = 500, 2000
+# Objects of which only a pickle tells whether they have changed, such as data frames.
 _PICKLED = 50
 _LEAVES = IMMEDIATE | {types.BuiltinFunctionType, types.CodeType}
 _METHODS = (types.FunctionType, classmethod, staticmethod, property)

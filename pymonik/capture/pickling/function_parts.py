@@ -37,7 +37,7 @@ class SharedGlobal:
 
 
 def add_names_in_classes(function: types.FunctionType, reduced: Any) -> None:
-    """Have globals along that only class statements inside the function use.
+    """Add the globals that only class statements inside the function use.
 
     Their bodies load names in another way than functions do, which cloudpickle does not look for.
     """
@@ -75,7 +75,7 @@ def method_of_class(function: types.FunctionType) -> Any:
 
 
 def named(obj: Any, reduced: Any) -> Any:
-    """Have what a module of the script defines be known by its name.
+    """Let what a module of the script defines be known by its name.
 
     Where the module came along, it is the one there.
     """

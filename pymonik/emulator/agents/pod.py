@@ -82,6 +82,7 @@ class Pod:
     def start(self) -> None:
         """Open the agent's socket and begin to live."""
         self._cache.mkdir(parents=True)
+        # One task runs at a time, and its worker may make several requests at once.
         self._server = grpc.server(
             ThreadPoolExecutor(max_workers=8, thread_name_prefix=f"agent {self.name}"),
             options=(
@@ -182,6 +183,7 @@ class Pod:
         request = self._request(assignment)
         self._interceptor.counters.add("Worker.Process", Count(1, request.ByteSize()))
         planned = self._planned_kill()
+        # In a thread of its own: this one waits for the reply.
         kill = None if planned is None else threading.Timer(planned.after, worker.kill)
         if kill is not None:
             kill.start()

@@ -45,6 +45,7 @@ def _are_alive(engine: Engine, inputs: set[str]) -> bool:
 
 def _await_abort(engine: Engine, session_id: str, inputs: set[str], seconds: float) -> None:
     watcher = engine.watchers.open(session_id)
+    # Notices come one by one, without a time: it ends the wait for them.
     limit = threading.Timer(seconds, watcher.end)
     limit.daemon = True
     limit.start()

@@ -33,6 +33,7 @@ PASSES: dict[str, Pass] = {
 }
 # Without these a graph has no units: `optimize=False` is one call a unit, not no compilation.
 _ALWAYS = ("vectorize",)
+# Calls of a graph on which the laws are always checked: see `run_passes`.
 _SMALL = 200
 
 

@@ -121,6 +121,7 @@ _EVENTS = frozenset({"os.putenv", "os.unsetenv", "os.chdir", "os.fchdir"})
 
 # Whether a file was opened to be written to, since somebody has looked.
 WRITTEN: list[bool] = []
+# Flags of `open` of which each lets a file be written to.
 _WRITES = os.O_WRONLY | os.O_RDWR
 
 

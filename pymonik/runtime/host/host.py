@@ -92,6 +92,8 @@ class Host:
         self.state.ready.slots = workers
         announce = self.changed.announce
         self._loop = HostLoop(scheduler, self._pool, self._environments, find, announce)
+        # Runs the loop, unless a thread that waits does; started by the first thing to do, and
+        # joined by `close`.
         self._thread: threading.Thread | None = None
         # Guards the start and the end of the thread, and what is submitted.
         self._lock = fork_safe(threading.Lock())

@@ -47,6 +47,7 @@ class Leadership:
         is_busy: Callable[[], bool],
     ) -> None:
         self._turn, self._wake, self._is_busy = turn, wake, is_busy
+        # The right itself: who holds it runs the loop.
         self._held = fork_safe(threading.Lock())
         # Taken here for the host's thread, which has not begun: nobody leads before `begin`, and a
         # lock has no owner.

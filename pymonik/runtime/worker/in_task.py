@@ -18,6 +18,7 @@ from armonik.worker.taskhandler import TaskHandler
 
 from pymonik.plan.sizes import SESSION_TAG, TAG
 
+# As in `server`: -1 is no limit, and agents take no other authority on a Unix socket.
 _OPTIONS = (
     ("grpc.default_authority", "localhost"),
     ("grpc.max_receive_message_length", -1),
