@@ -19,7 +19,7 @@ from pymonik.values.content import Content
 
 if TYPE_CHECKING:
     from pymonik.capture.changes.containers import ContainerWatch
-    from pymonik.capture.definitions.registry import Definitions
+    from pymonik.capture.definitions.lookup import DefinitionLookup
     from pymonik.capture.text.fingerprint import Whole
 
 # Stands for a global that is not there yet.
@@ -47,7 +47,13 @@ class Code:
         used: Iterable[Any] = (),
         containers: ContainerWatch | None = None,
         plain: Iterable[Any] = (),
+        met: int = 0,
     ) -> None:
+        """Keep a content; see `capture_function` for what it was made of.
+
+        met: how many functions had been met as values before it was made. Another thread may have
+        met one since, which the content has as code.
+        """
         self.function = function
         self._containers = containers or None
         # Classes that it refers to, and which version of each that was.
@@ -55,7 +61,7 @@ class Code:
         # Functions that are no definitions, as long as none of them has been met as a value.
         self._plain = list(plain)
         self._table = _table() if self._plain else None
-        self._met = self._table.functions if self._table is not None else 0
+        self._met = met
         self.content = content
         self.handles_in = handles_in
         self._globals: list[tuple[dict[str, Any], str, Any]] = []
@@ -130,7 +136,7 @@ class Code:
 
         return all(TABLE.refer(record).reference is seen for record, seen in self._definitions)
 
-    def _are_all_plain(self, table: Definitions) -> bool:
+    def _are_all_plain(self, table: DefinitionLookup) -> bool:
         from pymonik.capture.definitions.record import record_of
 
         self._met = table.functions
@@ -142,10 +148,10 @@ class Code:
         return all(file_stamp(file) == stamp for file, stamp in self._files)
 
 
-def _table() -> Definitions:
+def _table() -> DefinitionLookup:
     from pymonik.capture.definitions.registry import TABLE  # not for `import pymonik`
 
-    return TABLE
+    return TABLE.lookup
 
 
 def capture_function(
@@ -161,11 +167,12 @@ def capture_function(
     prepare_classes(function)
     containers = watch_containers(function)  # before it is frozen: what changes since is seen
     plain: list[Any] = []
+    met = _table().functions
     content, handles_in = interner.freeze(function, f"task {name!r}", modules, used, plain)
     limit = settings().capture_limit
     if content.size > limit:
         raise CaptureError(f"task {name!r} captures {content.size} bytes, more than {limit}")
-    code = Code(function, content, handles_in, sorted(modules), used, containers, plain)
+    code = Code(function, content, handles_in, sorted(modules), used, containers, plain, met)
     if content.size < noted:
         from pymonik.capture.text.fingerprint import whole_of
 

@@ -149,6 +149,17 @@ def test_what_returns_is_the_program_s_own(client: Pymonik) -> None:
     assert client.put(double).get() is double
 
 
+def handed_back() -> None:
+    """Be an argument of no other test: the program gets to know it from a task."""
+
+
+def test_one_that_comes_back_is_known_to_tasks_from_then_on(client: Pymonik) -> None:
+    compare = Task(lambda f: f is handed_back, func_name="compare")
+    assert not compare.invoke(len).get()
+    assert Task(lambda: handed_back, func_name="give").invoke().get() is handed_back
+    assert compare.invoke(handed_back).get()
+
+
 def test_classes_and_tasks_have_the_same_functions(client: Pymonik) -> None:
     look = Task(lambda layer: (layer.activation is relu, layer.is_relu()), func_name="look")
     make = Task(lambda: (Layer().activation is relu, Layer().is_relu()), func_name="make")

@@ -35,6 +35,16 @@ class DefinitionLookup:
         self.own: dict[str, DefinitionRecord] = {}
         # By what they see apart from their definitions, too: see `key`.
         self.made: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        # How many functions have been met as values: read without the lock.
+        self.functions = 0
+
+    def note(self, record: DefinitionRecord) -> None:
+        """Keep the record of an object of this process."""
+        self.records[id(record.obj)] = record
+        if record.is_own:
+            self.own[record.id] = record
+        if record.is_function:
+            self.functions += 1  # last: who reads it, and then the records, misses none
 
     def find(self, id: str, parts: tuple[Definition, ...]) -> Any:
         """Return the object that a reference means here, if it is there."""
@@ -78,7 +88,7 @@ class DefinitionLookup:
             outline = outline_of(obj)
         if outline != head.outline:
             return None
-        self.records[id(obj)] = self.own[head.id] = DefinitionRecord(obj, head.id, True, True)
+        self.note(DefinitionRecord(obj, head.id, True, True))
         return obj
 
     def key(self, id: str, parts: tuple[Definition, ...]) -> tuple[Any, ...]:

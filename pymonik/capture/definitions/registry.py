@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import threading
-import types
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -79,8 +78,6 @@ class Definitions:
         self.lock = fork_safe(threading.RLock())
         self.lookup = DefinitionLookup(records)
         self._records, self._own, self._made = records, self.lookup.own, self.lookup.made
-        # How many functions have been met as values.
-        self.functions = 0
         # How often anything was captured.
         self.count = 0
         # Of functions and variables that hold much data, the versions made last, by their ids.
@@ -101,22 +98,19 @@ class Definitions:
             if record is not None:
                 return record
             wanted = name or f"{obj.__module__}:{obj.__qualname__}"
-            if type(obj) is types.FunctionType:
-                self.functions += 1
-                if is_made_here(obj):  # each content of a task has its own: all are this one
-                    record = self._records[id(obj)] = DefinitionRecord(obj, wanted, True, False)
-                    self._forget_some()
-                    return record
-            named = found_at(wanted) is obj
-            taken = self._own.get(wanted)
-            if taken is not None or not named:
-                # Of two classes with one name, such as those of a cell run twice, each is its own.
-                wanted = f"{wanted}#{os.urandom(6).hex()}"
-            record = self._records[id(obj)] = self._own[wanted] = DefinitionRecord(
-                obj, wanted, named, True
-            )
+            record = self._new_record(obj, wanted)
+            self.lookup.note(record)
             self._forget_some()
             return record
+
+    def _new_record(self, obj: Any, wanted: str) -> DefinitionRecord:
+        if is_made_here(obj):  # each content of a task has its own: all are this one
+            return DefinitionRecord(obj, wanted, True, False)
+        named = found_at(wanted) is obj
+        if wanted in self._own or not named:
+            # Of two classes with one name, such as those of a cell run twice, each is its own.
+            wanted = f"{wanted}#{os.urandom(6).hex()}"
+        return DefinitionRecord(obj, wanted, named, True)
 
     def forget(self, obj: Any) -> None:
         """Let an object go by value again."""
