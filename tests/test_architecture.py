@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import runpy
 from collections.abc import Callable
@@ -20,6 +21,7 @@ SOURCES = [
     for folder in ("pymonik", "tests")
     for path in (REPOSITORY / folder).rglob("*.py")
 ]
+CODE = re.DOTALL | re.MULTILINE
 # Printed behind each snippet, since all of them are one program.
 END = "----- the end of a snippet -----\n"
 
@@ -51,10 +53,44 @@ def test_decisions_are_numbered() -> None:
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-def test_the_files_that_the_tour_speaks_of_exist() -> None:
-    names = set(re.findall(r"`([\w/]+\.py)`", TOUR))
+PAGES = ("docs/architecture.md", "docs/decisions.md", "CONTRIBUTING.md")
+# A pattern, and what was tried and left out.
+NOT_IN_CODE = {"v0.x.y", "MADV_COLLAPSE"}
+
+
+@functools.cache
+def words_of_the_code() -> set[str]:
+    files = [REPOSITORY / name for name in ("Makefile", "pyproject.toml", "pymonik")]
+    files += (REPOSITORY / "tests").rglob("conftest.py")
+    texts = (
+        path.read_text(encoding="utf-8")
+        for file in files
+        for path in ([file] if file.is_file() else file.rglob("*.py"))
+    )
+    return {word for text in texts for word in re.findall(r"\w+", text)}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_files_and_names_that_a_page_speaks_of_exist(page: str) -> None:
+    text = re.sub(r"^```.*?^```", "", (REPOSITORY / page).read_text(encoding="utf-8"), flags=CODE)
+    spans = set(re.findall(r"`([^`\n]+)`", text)) - NOT_IN_CODE
+    files = {span for span in spans if re.fullmatch(r"[\w.-]+(/[\w.-]*)+", span)}
+    files |= {span for span in spans if re.fullmatch(r"\w+\.py", span)}
+    linked = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    names = {span for span in spans - files if re.fullmatch(r"[A-Za-z_][\w.]*(\(\))?", span)}
+    assert files
     assert names
-    assert [name for name in names if not any(s.endswith(f"/{name}") for s in SOURCES)] == []
+    assert [name for name in files if not is_a_file(name)] == []
+    assert [link for link in linked if not (REPOSITORY / page).parent.joinpath(link).exists()] == []
+    assert {w for name in names for w in re.findall(r"\w+", name)} - words_of_the_code() == set()
+
+
+def is_a_file(name: str) -> bool:
+    """Return whether there is a file, or a folder, of the name: a path, or the end of one."""
+    folders = (REPOSITORY, REPOSITORY / "pymonik")
+    is_end = any(source.endswith(f"/{name}") for source in SOURCES)
+    is_inner = name.endswith("/") and any(f"/{name}" in source for source in SOURCES)
+    return is_end or is_inner or any((folder / name).exists() for folder in folders)
 
 
 def test_the_drawing_of_the_rooms_is_that_of_the_code() -> None:
