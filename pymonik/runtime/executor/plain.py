@@ -113,7 +113,8 @@ class PlainElements:
         """
         hosting, load, function = self._hosting, self._load, None
         page, numbers, state = hosting.page, hosting.page.numbers, running.STATE
-        add_plain, append, is_due = page.add_plain, column.append, hosting.restore.is_due
+        add_plain, append = page.add_plain, column.append
+        changes, is_changed = running.CHANGES, hosting.restore.is_changed  # as `is_due` asks
         recorded, new_context = hosting.subtasks.recorded, hosting.contexts.maker()
         self.began = clock()
         for args in self._rows:
@@ -132,7 +133,7 @@ class PlainElements:
                     return number, False, value, None
                 is_noted = page.add(value)
             append(value)
-            if is_due():
+            if changes or is_changed():
                 hosting.restore()
                 running.clean_up()
             self.began = now = clock()

@@ -60,12 +60,13 @@ class Restorer:
     def use_output(self) -> None:
         """Let text go where it goes now, and be logged from the levels of now on."""
         self._output = Output()
-        self._is_output_changed = self._output.watch()
+        self._watch_anew()
 
     def use_path(self, path: Sequence[str]) -> None:
         """Let imports look there from now on."""
         sys.path[:] = path
         self._path = ModulePath()
+        self._watch_anew()
 
     def settle(self, variables: Mapping[str, str | None]) -> None:
         """Change variables for good; None: not set."""
@@ -84,12 +85,16 @@ class Restorer:
         self()
 
     def _remember(self) -> None:
-        self.use_output()
         self._path = ModulePath()
+        self.use_output()
+
+    def _watch_anew(self) -> None:
+        # Asked after each call, together with `CHANGES`, which tells of what hooks see.
+        self.is_changed = self._output.watch(self._path)
 
     def is_due(self) -> bool:
         """Return whether a call has changed anything that is to be put back: asked after each."""
-        return bool(CHANGES) or self._is_output_changed() or self._path.is_changed()
+        return bool(CHANGES) or self.is_changed()
 
     def end_with_call(self) -> None:
         """Let this process, a fork that a call has made, end where the call does.
@@ -97,7 +102,7 @@ class Restorer:
         The call itself ends in the parent: nothing that its fork returns is the value.
         """
         self._is_fork = True
-        self._is_output_changed = lambda: True  # which makes it due: calls are asked no more
+        CHANGES.append("fork")  # which makes it due
 
     def end_if_fork(self, error: BaseException | None = None) -> None:
         """End this process when it is a fork of an executor; error: what the call raised in it."""
@@ -110,7 +115,7 @@ class Restorer:
         if self._wide is not None and PROCESS in CHANGES:
             self._wide.put_back()
         self._path.put_back()
-        if self._is_output_changed():
+        if self.is_changed():
             self._output.put_back()
         if self._watch or self._is_changed():
             self._put_back()
@@ -143,21 +148,17 @@ class ModulePath:
     """`sys.path` as it was when this was made: what a task has added is gone when it ends."""
 
     def __init__(self) -> None:
-        self._list = sys.path
-        self._entries = list(sys.path)
-
-    def is_changed(self) -> bool:
-        """Return whether it was changed, at the price of two comparisons: asked after each call."""
-        return sys.path is not self._list or len(sys.path) != len(self._entries)
+        self.list = sys.path
+        self.entries = list(sys.path)
 
     def put_back(self) -> None:
         """Put it back, but for what packages have added inside themselves."""
-        if sys.path is self._list and sys.path == self._entries:
+        if sys.path is self.list and sys.path == self.entries:
             return
-        added = [entry for entry in sys.path if entry not in self._entries]
-        self._entries += [one for one in added if any(part in str(one) for part in _INSTALLED)]
-        self._list[:] = self._entries
-        sys.path = self._list
+        added = [entry for entry in sys.path if entry not in self.entries]
+        self.entries += [one for one in added if any(part in str(one) for part in _INSTALLED)]
+        self.list[:] = self.entries
+        sys.path = self.list
 
 
 class Output:
@@ -180,11 +181,12 @@ class Output:
         self._tasks = logging.getLogger("pymonik.task")
         self._tasks_level = self._tasks.level
 
-    def watch(self) -> Callable[[], bool]:
-        """Return what tells whether a call has changed any of it: asked after each call.
+    def watch(self, path: ModulePath) -> Callable[[], bool]:
+        """Return what tells whether a call has changed any of it, or the module path.
 
         In one function, of its own variables, as it takes as long as all else around a small call.
         """
+        listed, entries = path.list, path.entries
         out, err, root, handlers = self._out, self._err, self._root, self._handlers
         level, tasks, tasks_level = self._level, self._tasks, self._tasks_level
         collects, is_collecting = self._collects, gc.isenabled
@@ -201,6 +203,8 @@ class Output:
                 or tasks.disabled
                 or manager.get("_disable") != disable
                 or is_collecting() is not collects
+                or sys.path is not listed
+                or len(sys.path) != len(entries)
             )
 
         return is_changed
