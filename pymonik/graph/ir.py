@@ -40,7 +40,6 @@ __all__ = [
     "Graph",
     "Map",
     "NamedValue",
-    "Node",
     "Put",
     "StandIn",
     "Step",
@@ -163,9 +162,6 @@ class Block(Map):
     def in_units(self, chunk: int) -> Block:
         """Return the block: it is a unit."""
         return self
-
-
-Node = Call | Put | External | Map
 
 
 class Graph(Struct):

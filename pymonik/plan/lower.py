@@ -118,7 +118,7 @@ class _Lowering:
             _note_loose(node, stored, unit_outputs)
         shared: Shared | None = None
         wanted, options = any(s.is_wanted for s in node.steps), inherited(node.spec.options)
-        name, spec = node.name, node.spec
+        spec = node.spec
         costs = [step.spec.options.cost for step in node.steps]
         seconds = sum(cost for cost in costs if cost is not None) if None not in costs else None
         for place, outputs in enumerate(unit_outputs):
@@ -135,8 +135,7 @@ class _Lowering:
                 tuple(needed.sources),
                 outputs,
                 options,
-                name,
-                spec,
+                node.name,
                 spec.environment,
                 wanted,
             )

@@ -132,7 +132,7 @@ class _Template:
         own = ((columns, is_wanted, self.site, None, places),)
         outputs = Outputs(1, 1 if is_wanted else 0)
         program, where = Program.of(self.shared, own, 1), spec.environment
-        unit = Unit(0, program, sources, outputs, self.options, self.name, spec, where, is_wanted)
+        unit = Unit(0, program, sources, outputs, self.options, self.name, where, is_wanted)
         unit.seconds, unit.surroundings = self.seconds, spec.surroundings
         if spec.snapshot is not None:
             unit.modules = spec.snapshot.content()

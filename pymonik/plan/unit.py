@@ -37,7 +37,6 @@ class Unit:
         "_program",
         "result_id",
         "seconds",
-        "spec",
         "surroundings",
         "task",
         "wanted",
@@ -51,7 +50,6 @@ class Unit:
         outputs: Outputs,
         options: TaskOptions,
         name: str,
-        spec: Any = None,
         environment: Any = None,
         wanted: bool = True,
     ) -> None:
@@ -61,7 +59,6 @@ class Unit:
         self.options = options
         self.name = name
         self.n = outputs.n
-        self.spec = spec
         self.environment = environment
         # Seconds that an element is expected to take, None where nobody has said; and those of the
         # longest path that begins with it, as far as a host knows it.

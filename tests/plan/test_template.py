@@ -91,7 +91,7 @@ def told(plan: Plan) -> Any:
     return (
         (unit.number, unit.payload, [id(source) for source in unit.inputs], unit.n, unit.name),
         (unit.options, unit.environment, unit.wanted, unit.seconds, unit.limited, unit.path),
-        (id(unit.spec), id(unit.modules), id(unit.surroundings), unit.result_id, unit.task),
+        (id(unit.modules), id(unit.surroundings), unit.result_id, unit.task),
         [
             (
                 location.chunk,

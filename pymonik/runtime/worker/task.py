@@ -84,7 +84,7 @@ class WorkerTask:
         environment = Environment.from_wire(payload.environment) if payload.environment else None
         # What it leaves behind is placed as it was.
         options = placed_as(self._request.task_options)
-        unit = Unit(0, payload.program, sources, outputs, options, payload.name, None, environment)
+        unit = Unit(0, payload.program, sources, outputs, options, payload.name, environment)
         unit.limited = payload.limited
         if payload.has_modules:
             modules = inputs[payload.own_inputs]
