@@ -42,7 +42,7 @@ from pymonik.cli.targets import (
 from pymonik.humanize import counted, seconds_text, size_text
 from pymonik.plan.plan import Plan
 from pymonik.runtime.host.start_state import available_cpus
-from pymonik.settings import settings
+from pymonik.settings import settings, variable
 
 _WHERE = {"armonik": ARMONIK, "local": LOCAL}
 # What a gate can ask for: the unit of its number, and where the figure comes from.
@@ -99,7 +99,7 @@ def cost(
     durations = seconds_by_task(seconds)
     if rooms:
         # The script is compiled for what it will run on.
-        os.environ["PYMONIK_WORKERS"] = str(sum(rooms.values()))
+        os.environ[variable("workers")] = str(sum(rooms.values()))
     elif where == "local":
         DryRunBackend.assumed_slots = available_cpus()
     given: dict[str, Any] = {"seconds": durations, "assumed": assume, "price": price}

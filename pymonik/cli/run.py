@@ -11,6 +11,7 @@ import sys
 import rich_click as click
 
 from pymonik.backend.traits import TRAITS
+from pymonik.settings import variable
 
 # What follows the script is the script's.
 _PLAIN = {"allow_interspersed_args": False, "ignore_unknown_options": False}
@@ -39,13 +40,13 @@ def run(
     if not module and script != "-" and not os.path.exists(script):
         raise click.BadParameter(f"there is no {script!r} here", param_hint="SCRIPT")
     if backend is not None:
-        os.environ["PYMONIK_BACKEND"] = backend
+        os.environ[variable("backend")] = backend
     if endpoint is not None:
-        os.environ["PYMONIK_ENDPOINT"] = endpoint
+        os.environ[variable("endpoint")] = endpoint
     if workers is not None:
-        os.environ["PYMONIK_WORKERS"] = str(workers)
+        os.environ[variable("workers")] = str(workers)
     if verbose:
-        os.environ["PYMONIK_VERBOSE"] = "1"
+        os.environ[variable("verbose")] = "1"
     # A fresh interpreter in place of this one: argv, sys.path, __main__, signals, tracebacks and
     # exit codes are then not like those of python, but those of python.
     target = ["-m", script] if module else [script]
