@@ -124,9 +124,8 @@ class Arguments:
         # and the handle may be gone by then.
         return Ref(node, handle._index, handle._liveness or handle)
 
-    def column(self, values: Sequence[Any], name: str) -> Any:
-        """Capture one argument of all elements."""
-        kinds = set(map(type, values))
+    def column(self, values: Sequence[Any], name: str, kinds: set[type]) -> Any:
+        """Capture one argument of all elements; kinds: the types of its values."""
         if kinds <= IMMEDIATE and not _any_long(kinds, values):
             return Immediates(values)
         argument = self.argument

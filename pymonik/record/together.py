@@ -61,11 +61,12 @@ def captured_columns(
 
     A row whose arguments share nothing is put together of what was captured of each.
     """
-    heavy = [column for column in arguments if not _LIGHT.issuperset(map(type, column))]
+    kinds = [set(map(type, column)) for column in arguments]
+    heavy = [column for column, met in zip(arguments, kinds) if not met <= _LIGHT]
     if len(heavy) < 2:
-        return tuple(map(capture.column, arguments, names)), None
+        return tuple(map(capture.column, arguments, names, kinds)), None
     with noting() as reaches:
-        columns = tuple(map(capture.column, arguments, names))
+        columns = tuple(map(capture.column, arguments, names, kinds))
     rows: dict[int, Any] = {}
     for number, row in enumerate(zip(*heavy)):
         if do_share([reaches.get(id(value)) for value in row]):
