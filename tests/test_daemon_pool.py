@@ -40,8 +40,8 @@ def test_an_idle_thread_is_used_before_another_one_starts() -> None:
     for number in range(5):
         pool.submit(done.put, number)
         assert done.get(timeout=60) == number
-        assert pool._idle.acquire(timeout=60)  # it has nothing to do now
-        pool._idle.release()
+        pool._idle.get(timeout=60)  # it has nothing to do now
+        pool._idle.put(None)
     assert len(threads_of("idle pool of a test")) == 1
 
 
@@ -72,3 +72,20 @@ def test_without_a_thread_there_is_an_error_and_with_one_there_is_none(
         pool.submit(done.put, 1)
     is_let_go.set()
     assert done.get(timeout=60) == 1
+
+
+def test_a_finalizer_may_submit_amid_the_start_of_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Garbage is collected anywhere, and so are what a program's finalizers ask for."""
+    pool = DaemonPool(1, "pool that is asked amid a start")
+    done: queue.SimpleQueue[int] = queue.SimpleQueue()
+    start = threading.Thread.start
+
+    def submit_and_start(self: threading.Thread) -> None:
+        pool.submit(done.put, 1)
+        start(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", submit_and_start)
+        pool.submit(done.put, 2)
+    assert [done.get(timeout=60), done.get(timeout=60)] == [1, 2]
+    assert len(threads_of("pool that is asked amid a start")) == 1

@@ -41,6 +41,7 @@ from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from pymonik.runtime.host.messages import plan_of
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.unit_slice import UnitSlice
+from pymonik.system.conditions import SafeCondition
 from pymonik.system.event_loop import outside_event_loop
 from pymonik.system.forks import fork_safe
 from pymonik.system.surroundings import SurroundingsWatch
@@ -90,7 +91,7 @@ class InlineBackend:
         self._surroundings = surroundings
         # Guards the scheduler, which other threads ask to cancel and to call back; notified where
         # values have come.
-        self._changed = fork_safe(threading.Condition())
+        self._changed = fork_safe(SafeCondition())
         self._objects = objects = new_session(_NAME)
         self._scheduler = Scheduler(LocalSubtasks)
         self._state = state = self._scheduler.state

@@ -78,9 +78,7 @@ class ArrivalWait:
         def sleep() -> None:
             # `is_over` is asked with the condition held: what comes while it is asked wakes this
             # thread.
-            # By its lock, which is C: no function of Python is entered, and no handler of a signal
-            # can raise between the lock and the block.
-            with changed._lock:  # type: ignore[attr-defined]
+            with changed:
                 if not changed.wait_for(may_end, left):
                     raise timeout_error(timeout, awaited())
                 if not is_over():

@@ -235,7 +235,7 @@ class Submitter:
         if backend is not None:
             changed = backend.traits.arrivals.changed
             # Held, so that no wait which has just looked sleeps on.
-            with changed._lock:  # type: ignore[attr-defined]  # see `ArrivalWait.wait`
+            with changed:
                 changed.notify_all()
 
 

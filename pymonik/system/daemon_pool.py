@@ -28,31 +28,41 @@ class DaemonPool:
         self._name = name
         # What waits to be called; each None ends a thread.
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
-        # Released by each thread that has nothing to do.
-        self._idle = threading.Semaphore(0)
-        # Guards the start of threads.
-        self._lock = threading.Lock()
+        # An item for each thread that has nothing to do. No semaphore: those are of Python, and
+        # their lock is not for a finalizer that comes here amid it.
+        self._idle: queue.SimpleQueue[None] = queue.SimpleQueue()
+        # Guards the start of threads; for the same reason its thread may take it again.
+        self._lock = threading.RLock()
         self._count = 0
         weakref.finalize(self, _dismiss, self._calls, threads)
 
     def submit(self, function: Callable[..., object], *args: Any) -> None:
         """Run a function soon; raise RuntimeError when there is no thread, and none can start."""
         with self._lock:
-            if not self._idle.acquire(blocking=False) and self._count < self._most:
-                args_of_run = self._calls, self._idle
-                thread = threading.Thread(
-                    target=_run, args=args_of_run, name=self._name, daemon=True
-                )
-                try:
-                    thread.start()
-                    self._count += 1
-                except RuntimeError:
-                    if not self._count:
-                        raise
+            if not self._takes_idle() and self._count < self._most:
+                self._start()
             self._calls.put((function, args))
 
+    def _takes_idle(self) -> bool:
+        try:
+            self._idle.get_nowait()
+        except queue.Empty:
+            return False
+        return True
 
-def _run(calls: queue.SimpleQueue[_Call | None], idle: threading.Semaphore) -> None:
+    def _start(self) -> None:
+        args = self._calls, self._idle
+        thread = threading.Thread(target=_run, args=args, name=self._name, daemon=True)
+        self._count += 1  # first: a finalizer may come here amid the start
+        try:
+            thread.start()
+        except RuntimeError:
+            self._count -= 1
+            if not self._count:
+                raise
+
+
+def _run(calls: queue.SimpleQueue[_Call | None], idle: queue.SimpleQueue[None]) -> None:
     while True:
         call = calls.get()
         if call is None:
@@ -63,7 +73,7 @@ def _run(calls: queue.SimpleQueue[_Call | None], idle: threading.Semaphore) -> N
         except BaseException:  # others wait to be called
             logger.exception("a function of a pool failed")
         del call, function, args  # they may hold the last of the pool
-        idle.release()
+        idle.put(None)
 
 
 def _dismiss(calls: queue.SimpleQueue[_Call | None], threads: int) -> None:

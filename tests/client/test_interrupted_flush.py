@@ -1,55 +1,17 @@
-"""A handler that raises, as that of Ctrl-C does, at every place of a flush where one can run.
-
-Handlers run where a function of Python begins, and where one of C has returned.
-"""
+"""A handler that raises, as that of Ctrl-C does, at every place of a flush where one can run."""
 
 from __future__ import annotations
 
-import inspect
-import sys
 from typing import Any
 
 import pytest
 
 from pymonik.values.outcome import PENDING, Failure
 from tests.conformance.seams import Other
+from tests.interruption import Interruption, is_free
 
 from .fakes import double
 from .test_submitter import Submits
-
-
-class Interruption:
-    """Raises KeyboardInterrupt at one place of what this thread does; place 0 is nowhere."""
-
-    def __init__(self, place: int) -> None:
-        self.left = place
-
-    def __enter__(self) -> Interruption:
-        sys.setprofile(self._look)
-        return self
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
-        sys.setprofile(None)
-        return kind is KeyboardInterrupt
-
-    def _look(self, frame: Any, event: str, argument: Any) -> None:
-        name = frame.f_globals.get("__name__", "")
-        # A generator also begins where it is only closed: there, errors are ignored.
-        if frame.f_code.co_flags & inspect.CO_GENERATOR:
-            return
-        if event in ("call", "c_return") and name.startswith("pymonik."):
-            self.left -= 1
-            if not self.left:
-                sys.setprofile(None)
-                raise KeyboardInterrupt
-
-
-def is_free(lock: Any) -> bool:
-    """Return whether a lock is free; called by another thread than the one that may hold it."""
-    taken = lock.acquire(blocking=False)
-    if taken:
-        lock.release()
-    return bool(taken)
 
 
 def ended_or_sent(alone: Submits, handle: Any) -> bool:
@@ -76,7 +38,7 @@ def test_no_call_is_left_bound_and_neither_sent_nor_failed(calls: int, step: int
         handles = [double.invoke(i, pymonik=alone.scope) for i in range(calls)]
         with Interruption(place) as interruption:
             alone.submitter.flush()
-        is_through = interruption.left > 0
+        is_through = not interruption.has_come
         kinds.add(demand_whole(alone, handles))
     assert place > 50
     assert "pending" in kinds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from typing import Any
 
 import pytest
@@ -55,3 +56,22 @@ def test_what_was_not_handed_over_is_not_expected_while_other_units_are_coming(
     assert not host.expects(unsent.outputs)
     host.close()
     assert not host.expects(coming.outputs)
+
+
+def test_what_a_finalizer_asks_for_amid_the_start_of_an_engine_is_done_by_one_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = Host(1, 1, name="asked-amid-its-start")
+    start, done = threading.Thread.start, [threading.Event(), threading.Event()]
+
+    def ask_and_start(self: threading.Thread) -> None:
+        host.call_soon(done[1].set)
+        start(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", ask_and_start)
+        host.call_soon(done[0].set)
+    assert all(event.wait(60) for event in done)
+    names = [thread.name for thread in threading.enumerate()]
+    assert names.count("pymonik-asked-amid-its-start") == 1
+    host.close()

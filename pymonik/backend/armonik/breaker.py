@@ -9,9 +9,10 @@ Enters: who wants to ask, from any thread, and what came of it. Leaves: leave to
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
+
+from pymonik.system.conditions import SafeCondition
 
 # Seconds from a failure to the next try; doubled each time.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
@@ -24,7 +25,7 @@ class Breaker:
 
     def __init__(self) -> None:
         # Guards all of this; threads whose turn to ask has not come wait on it.
-        self._changed = threading.Condition()
+        self._changed = SafeCondition()
         self._pause = 0.0
         self._retry_at = 0.0
         self._is_tried = False

@@ -7,7 +7,6 @@ outputs, callbacks that are due, and `changed` notified. Sends nothing.
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,13 +16,14 @@ from pymonik.backend.armonik.large_values import HERE, Value
 from pymonik.plan.requests import ClusterObject
 from pymonik.plan.stored_objects import StoredObjects
 from pymonik.plan.unit import Unit
+from pymonik.system.conditions import SafeCondition
 from pymonik.values.failures import Failures
 from pymonik.values.outcome import PENDING, Failure
 from pymonik.values.outputs import Callback, Outputs, call_back
 from pymonik.wire.program import element_of, site_of
 
 
-class Waiters(threading.Condition):
+class Waiters(SafeCondition):
     """A condition that knows how many wait for it, and calls `begun` with its lock before each."""
 
     def __init__(self) -> None:
@@ -38,7 +38,10 @@ class Waiters(threading.Condition):
             self.begun()
             return super().wait(timeout)
         finally:
-            self.count -= 1
+            try:
+                self._hold()  # first: others count, too
+            finally:
+                self.count -= 1
 
 
 class SubmissionTracker:

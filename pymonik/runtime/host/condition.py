@@ -6,16 +6,16 @@ waits may be the one that runs the host's loop meanwhile: see `leadership`.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from pymonik.runtime.host.leadership import Leadership
+from pymonik.system.conditions import SafeCondition
 
 
-class Changed(threading.Condition):
+class Changed(SafeCondition):
     """Wakes a thread only when what it waits for is true: the host looks on its behalf."""
 
     # The halves of the base class's own `wait`, which it takes from its lock.
@@ -36,15 +36,19 @@ class Changed(threading.Condition):
                 self._leadership.give_up()
             return result
         end = None if timeout is None else time.monotonic() + timeout
-        result = self._lead(predicate, end)
-        if result:
-            return result
-        self._awaited.append(predicate)
         try:
+            result = self._lead(predicate, end)
+            if result:
+                return result
+            self._awaited.append(predicate)
             left = None if end is None else max(0.0, end - time.monotonic())
             return super().wait_for(predicate, left)
         finally:
-            self._awaited.remove(predicate)
+            try:
+                self._hold()  # first: others look through the list
+            finally:
+                if predicate in self._awaited:
+                    self._awaited.remove(predicate)
 
     def _lead(self, predicate: Callable[[], Any], end: float | None) -> Any:
         """Run the host's loop without the lock, until the wait is over or somebody else does."""
@@ -56,11 +60,13 @@ class Changed(threading.Condition):
             finally:
                 self.release()
 
-        state = self._release_save()  # as the base class does
+        # As the base class does. Where a handler raises amid it, `wait_for` takes the lock again.
+        state = self._release_save()
         try:
             return self._leadership.lead(is_over, end)
         finally:
-            self._acquire_restore(state)
+            if not self._is_owned():  # else `is_over` was left with it
+                self._acquire_restore(state)
 
     def notify_all(self) -> None:
         """Let every waiting thread look again: also the one that runs the loop."""

@@ -96,7 +96,8 @@ class Host:
         # joined by `close`.
         self._thread: threading.Thread | None = None
         # Guards the start and the end of the thread, and what is submitted.
-        self._lock = fork_safe(threading.Lock())
+        # Taken again by a finalizer of the user's, or a handler, that comes here amid it.
+        self._lock = fork_safe(threading.RLock())
         # Of who does what is left once the engine has ended: any thread, which a callback may bring
         # here again.
         self._draining = threading.RLock()
@@ -234,8 +235,8 @@ class Host:
                 thread = threading.Thread(
                     target=self._run, name=f"pymonik-{self._name}", daemon=True
                 )
-                thread.start()
-                self._thread = thread  # only now: the system may have none to spare
+                if self._thread is None:  # else it was started amid this
+                    self._start(thread)
                 return
         if over is not None:  # no thread runs it any more: it ends as the engine did
             self._drain(over)
@@ -244,6 +245,15 @@ class Host:
             self._pool.wake()
         elif not is_awaited:  # else who waits for it is likely to do it
             self._leadership.call()
+
+    def _start(self, thread: threading.Thread) -> None:
+        self._thread = thread
+        try:
+            with DeferredSignals(lambda: None):
+                thread.start()
+        except RuntimeError:  # the system has none to spare
+            self._thread = None
+            raise
 
     def _open(self, calls: int) -> None:
         if not self._closing:  # meanwhile, by another thread

@@ -20,6 +20,7 @@ from pymonik.runtime.host.pool import ExecutorPool, relay_logs
 from pymonik.runtime.host.process import Process
 from pymonik.runtime.host.start_state import available_cpus, ends_without_us
 from pymonik.settings import settings
+from pymonik.system.conditions import SafeCondition
 from pymonik.system.forks import fork_safe
 from pymonik.system.safe_logging import safe_logger
 
@@ -43,7 +44,7 @@ class Reserve:
     def __init__(self, most: int | None = None) -> None:
         self._most = most or available_cpus()
         # Guards all below. Executors are ended without it: that takes as long as they like.
-        self._changed = fork_safe(threading.Condition())
+        self._changed = fork_safe(SafeCondition())
         # In the order in which they were kept, which is that of their ends, too.
         self._spares: deque[_Spare] = deque()
         # Ends those whose time has come; there is none while nothing is kept.

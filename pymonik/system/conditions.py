@@ -1,0 +1,36 @@
+"""Conditions on which threads wait whose signals have handlers that raise, as that of Ctrl-C does.
+
+Enters: who waits. Leaves: `threading.Condition`, whose lock is free behind each `with` block, and
+held in it, wherever a handler has raised. That of the standard library is written in Python, whose
+`__enter__` can be left with the lock held, and whose `wait` without it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+class SafeCondition(threading.Condition):
+    """A condition with a lock that its own thread may take again."""
+
+    # What the base class takes from its lock.
+    _lock: Any
+    _is_owned: Callable[[], bool]
+
+    # Looked up for each block, and of C: no function of Python is between the lock and the block.
+    __enter__ = property(lambda self: self._lock.__enter__)
+    __exit__ = property(lambda self: self._lock.__exit__)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait, as a condition does; the lock is held behind it, whatever is raised."""
+        try:
+            return super().wait(timeout)
+        finally:
+            self._hold()
+
+    def _hold(self) -> None:
+        """Take the lock where a handler has raised between letting go of it and the wait."""
+        if not self._is_owned():
+            self._lock.acquire()

@@ -1,0 +1,53 @@
+"""Interruptions: a handler of a signal that raises, as that of Ctrl-C does, at a place of choice.
+
+Handlers run where a function of Python begins, and where one of C has returned: such places are
+counted, so that a law can try one after the other.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any
+
+
+class Interruption:
+    """Raises KeyboardInterrupt, and takes it, at one place of what this thread does in the block.
+
+    modules: places in functions of these alone count, by their names or beginnings of them.
+    """
+
+    def __init__(self, place: int, modules: tuple[str, ...] = ("pymonik.",)) -> None:
+        self._left = place
+        self._modules = modules
+
+    @property
+    def has_come(self) -> bool:
+        """Whether there was such a place."""
+        return self._left <= 0
+
+    def __enter__(self) -> Interruption:
+        sys.setprofile(self._look)
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        sys.setprofile(None)
+        return kind is KeyboardInterrupt
+
+    def _look(self, frame: Any, event: str, argument: Any) -> None:
+        # A generator also begins where it is only closed: there, errors are ignored.
+        if event not in ("call", "c_return") or frame.f_code.co_flags & inspect.CO_GENERATOR:
+            return
+        if frame.f_globals.get("__name__", "").startswith(self._modules):
+            self._left -= 1
+            if not self._left:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+
+def is_free(lock: Any) -> bool:
+    """Return whether a lock is free; called by another thread than the one that may hold it."""
+    taken = lock.acquire(blocking=False)
+    if taken:
+        lock.release()
+    return bool(taken)

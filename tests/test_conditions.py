@@ -1,0 +1,64 @@
+"""Conditions whose waits are interrupted anywhere: their locks are free again behind them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from pymonik.backend.armonik.tracker import Waiters
+from pymonik.runtime.host.condition import Changed
+from pymonik.runtime.host.leadership import Leadership
+from pymonik.system.conditions import SafeCondition
+from tests.conformance.seams import Other
+from tests.interruption import Interruption, is_free
+
+MODULES = ("pymonik.system.conditions", "pymonik.runtime.host", "pymonik.backend", "threading")
+
+
+def led() -> Changed:
+    """Make the condition of a host that nobody leads, so that who waits does."""
+    leadership = Leadership(lambda end: False, lambda: None, lambda: True)
+    leadership._held.release()
+    return Changed(leadership)
+
+
+def rested() -> Changed:
+    """Make the condition of a host whose own thread leads."""
+    return Changed(Leadership(lambda end: False, lambda: None, lambda: True))
+
+
+@pytest.mark.parametrize("made", [SafeCondition, Waiters, led, rested])
+def test_a_wait_that_is_interrupted_anywhere_leaves_the_lock_free(made: Callable[[], Any]) -> None:
+    """And raises what the handler has raised, not that a lock was not held."""
+    place, is_through = 0, False
+    while not is_through:
+        place += 1
+        condition = made()
+        with Interruption(place, MODULES) as interruption, condition:
+            assert not condition.wait_for(lambda: False, 1e-6)
+        is_through = not interruption.has_come
+        assert Other(partial(is_free, condition)).value(), place
+        assert getattr(condition, "count", 0) == 0
+        assert getattr(condition, "_awaited", []) == []
+    assert place > 5
+
+
+def test_it_is_a_condition() -> None:
+    condition, told = SafeCondition(), threading.Event()
+    with condition:
+        with condition:
+            assert not Other(lambda: is_free(condition)).value()
+
+        def tell() -> None:
+            with condition:
+                told.set()
+                condition.notify_all()
+
+        threading.Thread(target=tell).start()
+        assert condition.wait_for(told.is_set, 60)
+    with pytest.raises(RuntimeError, match="un-acquired"):
+        condition.notify_all()
