@@ -110,9 +110,9 @@ def recorded(script: str, args: tuple[str, ...], module: bool, execute: bool = F
 def named(script: str, args: tuple[str, ...], module: bool, execute: bool = False) -> Recording:
     """Record or execute a script, or load a file; raises ScriptFailed."""
     if not module and not _is_here(script):
-        found = _recorded_then(script)
+        recorded = _recorded_then(script)
         demand_no_arguments(script, args)
-        return found
+        return recorded
     if not module and (is_file(script) or is_tasks_file(script)):
         demand_no_arguments(script, args)
         plan = _loaded(script)

@@ -54,14 +54,14 @@ def without_secrets(data: bytes | memoryview) -> bytes | memoryview:
     pieces = list(_HEAD.finditer(data))
     if not pieces:
         return data
-    kept = bytearray(data)
+    cleaned = bytearray(data)
     for head in pieces:
         start, size = head.end(), int(head[1])
         try:
-            packages, variables = json.loads(kept[start : start + size])
+            packages, variables = json.loads(cleaned[start : start + size])
             names = [[name] for name, *_ in variables]
             text = json.dumps([list(map(without_credentials, packages)), names]).encode()
         except (ValueError, TypeError):  # a text that only looks like one
             continue
-        kept[start : start + size] = text.ljust(size)
-    return bytes(kept)
+        cleaned[start : start + size] = text.ljust(size)
+    return bytes(cleaned)

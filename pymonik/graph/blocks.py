@@ -160,8 +160,8 @@ class _Blocks:
         lanes = bytearray()
         places, depth = self._places, 0
         of, lane_of = part.elements.of, part.lanes
-        for node, some in groupby(numbers, lambda number: of[number][0]):
-            depth, row = max(depth, node.depth), list(some)
+        for node, group in groupby(numbers, lambda number: of[number][0]):
+            depth, row = max(depth, node.depth), list(group)
             indexes = [of[number][1] for number in row]
             if len(node.steps) == 1:
                 self._add_row(node, indexes, steps)

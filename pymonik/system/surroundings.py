@@ -106,12 +106,12 @@ class SurroundingsWatch:
         except AttributeError:  # somebody has put another one in its place
             variables = os.environ
         try:
-            here = os.getcwd()
+            cwd = os.getcwd()
         except OSError:  # somebody has removed it
-            here = ""
+            cwd = ""
         is_same = (
             variables == raw
-            and here == folder
+            and cwd == folder
             and sys.path == path
             and sys.argv == argv
             and warnings.filters == filters

@@ -42,21 +42,21 @@ def cluster(graph: Graph, target: Target) -> Graph:
     if not target.grain or any(isinstance(node, Map) and node.is_block for node in graph.nodes):
         return graph
     phases, is_given = phases_of(graph, lambda node: _place(node, target)), _is_given(graph)
-    found: list[Clustered] = []
+    blocks: list[Clustered] = []
     notes: list[str] = []
     for (phase, _), maps in groups_of(graph, phases).items():
         elements = ElementGraph(maps)
         dealt = _clusters(elements, target, is_given)
         if dealt is not None:
-            found.append(Clustered(elements, dealt, phase))
+            blocks.append(Clustered(elements, dealt, phase))
             notes.append(
                 f"clustered {sum(elements.calls)} calls of {max(elements.levels) + 1} levels "
                 f"into {len(set(dealt.values()))} units"
             )
-    if not found:
+    if not blocks:
         return graph
-    made = in_blocks(graph, found, {key: phase for key, (phase, _) in phases.items()})
-    if len(found[0].elements.first) < len(phases) and not _is_short(graph, made, target, is_given):
+    made = in_blocks(graph, blocks, {key: phase for key, (phase, _) in phases.items()})
+    if len(blocks[0].elements.first) < len(phases) and not _is_short(graph, made, target, is_given):
         return graph
     return replace(made, notes=(*graph.notes, *notes))
 
@@ -100,9 +100,9 @@ def _clusters(elements: ElementGraph, target: Target, is_given: bool) -> dict[in
     # Neighbours as they were recorded, as in the rows of a grid, or as they are used together.
     orders = (range(len(elements)), elements.places())
     cuts = [_Cut(elements, places, target, is_given).coarsest() for places in orders]
-    counted = [(len(set(found.values())), found) for found in cuts if found is not None]
-    count, found = min(counted, key=lambda one: one[0], default=(0, None))
-    return found if count <= _FEWER * _apart(elements, target) else None
+    counted = [(len(set(cut.values())), cut) for cut in cuts if cut is not None]
+    count, chosen = min(counted, key=lambda one: one[0], default=(0, None))
+    return chosen if count <= _FEWER * _apart(elements, target) else None
 
 
 class _Cut:
@@ -120,21 +120,21 @@ class _Cut:
         for height in self.heights():
             # The sample was allowed; the whole may still break a limit, where it looks different
             # further on.
-            found = self.clusters(range(len(self._elements)), height)
-            if found is not None:
-                return found
+            cluster_of = self.clusters(range(len(self._elements)), height)
+            if cluster_of is not None:
+                return cluster_of
         return None
 
     def heights(self) -> list[int]:
         """Return heights of bands to try, the highest first that a part of the graph allows."""
-        some = self._sample()
+        sample = self._sample()
         allowed, failed = [1], 0
         for height in _HEIGHTS:
             # One failure may be chance, as of a band that ends amid a row; two in a row are taken
             # for the end.
             if failed > 1 or height > 2 * max(self._elements.levels):
                 break
-            if self.clusters(some, height) is None:
+            if self.clusters(sample, height) is None:
                 failed += 1
             else:
                 failed = 0
@@ -153,19 +153,19 @@ class _Cut:
             last += 1
         return [number for number, level in enumerate(levels) if level < last]
 
-    def clusters(self, some: Sequence[int], height: int) -> dict[int, Cluster] | None:
+    def clusters(self, numbers: Sequence[int], height: int) -> dict[int, Cluster] | None:
         """Return the clusters of bands so high, None where they break a limit."""
         elements = self._elements
-        found = clusters(elements, some, self._places, height, self._grain)
+        cluster_of = clusters(elements, numbers, self._places, height, self._grain)
         sizes: dict[Cluster, int] = {}
-        for number, cluster in found.items():
+        for number, cluster in cluster_of.items():
             sizes[cluster] = sizes.get(cluster, 0) + elements.calls[number]
-        single = max(elements.calls[number] for number in some)
+        single = max(elements.calls[number] for number in numbers)
         if max(sizes.values()) > max(self._grain.calls, single):
             return None
-        work = sum(elements.seconds[number] for number in some)
-        bound = _bound(path(elements, some), work, self._target, self._is_given)
-        return found if span(elements, found) <= bound else None
+        work = sum(elements.seconds[number] for number in numbers)
+        bound = _bound(path(elements, numbers), work, self._target, self._is_given)
+        return cluster_of if span(elements, cluster_of) <= bound else None
 
 
 def _apart(elements: ElementGraph, target: Target) -> int:

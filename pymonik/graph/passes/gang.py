@@ -45,15 +45,15 @@ def gang(graph: Graph, target: Target) -> Graph:
     if not target.exchanges or parts < 2 or len(graph.nodes) < _LEVELS:
         return graph
     phases = phases_of(graph, lambda node: _place(node, target))
-    found = [
+    blocks = [
         _block(maps, phase, parts)
         for (phase, _), maps in groups_of(graph, phases).items()
         if _is_worth_it(maps)
     ]
-    if not found:
+    if not blocks:
         return graph
-    made = in_blocks(graph, found, {key: phase for key, (phase, _) in phases.items()})
-    notes = [f"{len(part.elements)} calls are run together, in {parts} lanes" for part in found]
+    made = in_blocks(graph, blocks, {key: phase for key, (phase, _) in phases.items()})
+    notes = [f"{len(part.elements)} calls are run together, in {parts} lanes" for part in blocks]
     return replace(made, notes=graph.notes + tuple(notes))
 
 
@@ -83,20 +83,20 @@ def _block(maps: list[Map], phase: int, parts: int) -> Clustered:
 
 def _lanes_of(maps: Sequence[Map], count: int) -> dict[int, Sequence[int]]:
     """Return the lanes of the elements of maps, `count` at most, by the ids of the maps."""
-    found: dict[int, Sequence[int]] = {}
+    lanes: dict[int, Sequence[int]] = {}
     for node in maps:
         if node.n >= count:
-            found[id(node)] = [index * count // node.n for index in range(node.n)]
+            lanes[id(node)] = [index * count // node.n for index in range(node.n)]
         else:
-            found[id(node)] = [_lane_of(node, index, found) for index in range(node.n)]
-    return found
+            lanes[id(node)] = [_lane_of(node, index, lanes) for index in range(node.n)]
+    return lanes
 
 
-def _lane_of(node: Map, index: int, found: dict[int, Sequence[int]]) -> int:
+def _lane_of(node: Map, index: int, lanes: dict[int, Sequence[int]]) -> int:
     """Return the lane of the first value that an element uses; its place where it uses none."""
     for step in node.steps:
         for column in step.columns:
             for source, indexes in refs_of(column.at(index)):
-                if id(source) in found and len(indexes):
-                    return found[id(source)][indexes[0]]
+                if id(source) in lanes and len(indexes):
+                    return lanes[id(source)][indexes[0]]
     return index

@@ -104,8 +104,8 @@ class Autoscaler:
 
     def settle(self, environment: Environment, result: Built | EnvironmentBuildError) -> None:
         """Take an environment that was built, or fail the units that need it."""
-        same = self._environments.settle(environment, result)
+        built = self._environments.settle(environment, result)
         if isinstance(result, Exception):
             self._tell(EnvironmentFailed(environment, result))
-        elif same != environment:
-            self._state.ready.merge(environment, same)
+        elif built != environment:
+            self._state.ready.merge(environment, built)

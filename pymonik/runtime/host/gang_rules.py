@@ -52,9 +52,9 @@ def _leave(state: SchedulerState, running: UnitState, gang: GangState) -> None:
             if piece.running is running:
                 piece.stop = 0
     if not gang.goes_on():
-        found = gang.records()
-        running.completed_ops.update({(0, place): (record,) for place, record in found.items()})
-        running.each = gang.seconds / max(1, len(found))
+        records = gang.records()
+        running.completed_ops.update({(0, place): (record,) for place, record in records.items()})
+        running.each = gang.seconds / max(1, len(records))
         gang.close()
         running.gang, running.is_alone = None, True
     state.ready.put_back([UnitSlice(running, 0, 1)])
