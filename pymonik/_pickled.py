@@ -29,6 +29,7 @@ HOMES = {
     "placed": "pymonik.files.materialize",
     # Tasks, and functions of ours that calls run.
     "current_recorder": "pymonik.record.current",
+    "named_task": "pymonik.record.task",
     "new_task": "pymonik.record.task",
     "call": "pymonik.record.builtin_tasks",
     "call_in": "pymonik.record.builtin_tasks",

@@ -98,6 +98,7 @@ with Pymonik(backend="inline") as client:
             yield bytes(view)
     handle = client.put(1)
     things = [helper, Base(), Color.RED, Odd(1, 2), scope()(), handle, client, plain, made,
+              type(plain)(helper),
               type(plain.environment),
               local_one.local, memoryview(b"abcdefgh").cast("i"), TaskOptions(priority=1),
               ExceptionTypes((), Content(b"N.")), TaskFailed, remembered, dispatching,

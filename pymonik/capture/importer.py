@@ -147,7 +147,9 @@ class SnapshotImporter:
         except AttributeError as error:
             logger.debug("%s.%s is not to be had here: %r", module, qualname, error)
             return None
-        return getattr(obj, "__pymonik_function__", obj)
+        from pymonik.capture.definitions.record import function_of
+
+        return function_of(obj)
 
     def _forget(self, module: str, before: set[str]) -> None:
         """Leave nothing of a package whose import failed: half of it would be taken for all."""

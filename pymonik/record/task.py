@@ -247,8 +247,12 @@ class Task(Generic[P, R]):
         )
 
     def __pymonik_reduce__(self) -> Any:
-        state = {key: value for key, value in vars(self).items() if key != "_signature"}
-        return new_task, (type(self),), state
+        from pymonik.capture.definitions.record import place_of  # not for `import pymonik`
+
+        state = _state_of(self)
+        if not (place := place_of(self, self.func)):
+            return new_task, (type(self),), state
+        return named_task, (type(self), self.func, place, state)
 
     @property
     def __pymonik_function__(self) -> Callable[P, R]:
@@ -294,3 +298,23 @@ def _bound(task: Task[Any, Any], instance: Any) -> Task[Any, Any]:
         version=task.version,
         environment=task.environment,
     )
+
+
+@pickled
+def named_task(
+    kind: type[Task[Any, Any]], function: Any, place: str, state: dict[str, Any]
+) -> Task[Any, Any]:
+    """Return the task that stands for a function at a place, or make one like it."""
+    from pymonik.capture.definitions.record import put_at, standing_at
+
+    found: Task[Any, Any] | None = standing_at(place, kind, function)
+    if found is not None and _state_of(found) == state:
+        return found
+    made = new_task(kind)
+    vars(made).update(state)
+    put_at(place, made)
+    return made
+
+
+def _state_of(made: Task[Any, Any]) -> dict[str, Any]:
+    return {key: value for key, value in vars(made).items() if key != "_signature"}

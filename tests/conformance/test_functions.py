@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -149,15 +150,65 @@ def test_what_returns_is_the_program_s_own(client: Pymonik) -> None:
     assert client.put(double).get() is double
 
 
-def handed_back() -> None:
-    """Be an argument of no other test: the program gets to know it from a task."""
+HANDED_BACK = """
+def given(): ...
+def give(): return given
+def compare(f): return f is given
+"""
 
 
-def test_one_that_comes_back_is_known_to_tasks_from_then_on(client: Pymonik) -> None:
-    compare = Task(lambda f: f is handed_back, func_name="compare")
+def test_one_that_comes_back_is_known_to_tasks_from_then_on(
+    client: Pymonik, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = types.ModuleType(f"made_on_{backend}")  # of which nothing has been met before
+    exec(HANDED_BACK, vars(module))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    compare = Task(module.compare)
     assert not compare.invoke(len).get()
-    assert Task(lambda: handed_back, func_name="give").invoke().get() is handed_back
-    assert compare.invoke(handed_back).get()
+    assert Task(module.give).invoke().get() is module.given
+    assert compare.invoke(module.given).get()
+
+
+@functools.lru_cache
+def fast(n: int) -> int:
+    return n if n < 2 else fast(n - 1) + fast(n - 2)
+
+
+quick = functools.lru_cache(maxsize=3)(relu)
+twin = functools.lru_cache(maxsize=3)(relu)
+CACHED: dict[Any, str] = {fast: "fast", quick: "quick", twin: "twin"}
+
+
+@task
+def factorial(n: int) -> int:
+    return 1 if n < 2 else n * factorial(n - 1)
+
+
+as_task = Task(double)
+
+
+def test_functions_with_a_cache_are_themselves_and_begin_with_an_empty_one(client: Pymonik) -> None:
+    name = Task(lambda f: (CACHED[f], f(8), f.cache_info().maxsize), func_name="name")
+    fast(4)
+    given = [(fast, "fast", 21, 128), (quick, "quick", 8, 3), (twin, "twin", 8, 3)]
+    assert name.map_invoke([f for f, *_ in given]).get() == [tuple(rest) for _, *rest in given]
+
+
+def test_tasks_and_functions_with_a_cache_come_back_as_the_program_s_own(client: Pymonik) -> None:
+    own = [fast, quick, twin, factorial, as_task]
+    give = Task(lambda: [fast, quick, twin, factorial, as_task], func_name="give")
+    assert all(a is b for a, b in zip(give.invoke().get(), own))
+    echo = Task(lambda f: {"f": f}, func_name="echo")
+    assert [echo.invoke(thing).get()["f"] is thing for thing in own] == [True] * 5
+
+
+def test_a_task_that_has_changed_is_not_the_one_of_before(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = Task(lambda t: (t.func_name, t(2)), func_name="name")
+    assert name.invoke(as_task).get() == ("double", 4)
+    monkeypatch.setattr(as_task, "func_name", "renamed")
+    assert name.invoke(as_task).get() == ("renamed", 4)
 
 
 def test_classes_and_tasks_have_the_same_functions(client: Pymonik) -> None:

@@ -7,9 +7,11 @@ which is passed as an argument, and is not looked at.
 
 from __future__ import annotations
 
+import functools
 import io
 import pickle
 import sys
+import types
 from array import array
 from collections.abc import Callable
 from functools import partial
@@ -93,10 +95,21 @@ def pickle_of(obj: Any) -> list[bytes] | None:
         if getattr(obj, "nbytes", 0) > LIMIT:  # tensors are copied to be pickled
             return None
         file = _Bounded()
-        pickle.Pickler(file, protocol=5, buffer_callback=partial(_take, file, parts)).dump(obj)
+        _ByIdentity(file, protocol=5, buffer_callback=partial(_take, file, parts)).dump(obj)
     except Exception:  # whatever objects of the user do when they are pickled: capturing them tells
         return None
     return [file.getvalue(), *parts]
+
+
+class _ByIdentity(pickle.Pickler):
+    """Takes classes and functions for themselves: by their names their modules would be imported.
+
+    In an executor that would run a program's module a second time, with what its file says.
+    """
+
+    def persistent_id(self, obj: Any) -> int | None:
+        is_named = isinstance(obj, (type, types.FunctionType, functools._lru_cache_wrapper))
+        return id(obj) if is_named else None
 
 
 class _Bounded(io.BytesIO):

@@ -9,6 +9,7 @@ at once between two flushes.
 from __future__ import annotations
 
 import abc
+import functools
 import types
 from collections.abc import Callable, Iterable
 from itertools import chain
@@ -143,6 +144,8 @@ class _Found:
             return map(_in_cell, self.cells[-1:])
         if kind in (classmethod, staticmethod):
             return (obj.__func__,)
+        if kind is functools._lru_cache_wrapper:
+            return (obj.__wrapped__,)
         if kind is property:
             return (obj.fget, obj.fset, obj.fdel)
         if kind is dict and "__builtins__" in obj:  # variables of a module, as made here

@@ -5,9 +5,11 @@ Enters: objects, by `registry`. Leaves: what is known of them here, and what is 
 
 from __future__ import annotations
 
+import functools
 import pickle
 import sys
 import types
+import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
@@ -182,12 +184,53 @@ def closure(id: str, by_id: dict[str, Definition]) -> tuple[Definition, ...]:
 
 
 def found_at(name: str) -> Any:
-    """Return what a module that is loaded here has under "module:qualname", None if nothing."""
+    """Return what a module that is loaded here has under "module:qualname", None if nothing.
+
+    Of a task, and of a function with a cache, that is the function that they are made of.
+    """
+    return function_of(object_at(name))
+
+
+def function_of(obj: Any) -> Any:
+    """Return the function that a task, or one with a cache, is made of; else what was given."""
+    if type(obj) is functools._lru_cache_wrapper:
+        return obj.__wrapped__
+    is_task = getattr(type(obj), "__pymonik_role__", None) == "task"
+    return obj.__pymonik_function__ if is_task else obj
+
+
+def object_at(name: str) -> Any:
+    """Return the object itself that a module has under "module:qualname", None if nothing."""
     module, _, qualname = name.partition(":")
     current: Any = sys.modules.get(module)
     if not qualname:  # its variables themselves
         return getattr(current, "__dict__", None)
     for part in qualname.split("."):
         current = vars(current).get(part) if hasattr(current, "__dict__") else None
-    is_task = getattr(type(current), "__pymonik_role__", None) == "task"
-    return current.__pymonik_function__ if is_task else current
+    return current
+
+
+# Of what was made here of functions: where the module of the program has it.
+_PLACES: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+
+
+def place_of(made: Any, function: Any) -> str:
+    """Return the "module:name" of what is made of a function, in its module; "" without one."""
+    if (place := _PLACES.get(made)) is not None:
+        return place
+    name = getattr(function, "__module__", None) or ""
+    space = getattr(sys.modules.get(name), "__dict__", {})
+    return next((f"{name}:{key}" for key, held in list(space.items()) if held is made), "")
+
+
+def put_at(place: str, made: Any) -> Any:
+    """Note that what was made here stands for what a module has at a place; return it."""
+    _PLACES[made] = place
+    return made
+
+
+def standing_at(place: str, kind: type, function: Any) -> Any:
+    """Return what stands at a place, if it is of a kind and made of this very function."""
+    found = object_at(place) if place else None
+    is_it = type(found) is kind and getattr(found, "__wrapped__", None) is function
+    return found if is_it else None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dis
 import functools
 import inspect
-import sys
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -81,10 +80,7 @@ def named(obj: Any, reduced: Any) -> Any:
     """
     if not obj.__module__ or reduced is NotImplemented:
         return reduced
-    current: Any = sys.modules.get(obj.__module__)
-    for part in obj.__qualname__.split("."):
-        current = getattr(current, part, None)
-    if getattr(current, "__pymonik_function__", current) is not obj:
+    if found_at(f"{obj.__module__}:{obj.__qualname__}") is not obj:
         return reduced
     make, parts, state, *rest = reduced
     if make is function_in:

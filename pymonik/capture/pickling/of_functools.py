@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import functools
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from pymonik._pickled import pickled
 from pymonik.capture.definitions.by_value import travels_from
-from pymonik.capture.definitions.record import found_at
+from pymonik.capture.definitions.record import object_at, place_of, put_at, standing_at
 
 
 def _reduce_cached(obj: Any) -> Any:
@@ -20,15 +21,26 @@ def _reduce_cached(obj: Any) -> Any:
     function = obj.__wrapped__
     if not isinstance(function, types.FunctionType):
         return NotImplemented
-    if not travels_from(obj.__module__) and found_at(f"{obj.__module__}:{obj.__qualname__}") is obj:
+    at = f"{obj.__module__}:{obj.__qualname__}"
+    if not travels_from(obj.__module__) and object_at(at) is obj:
         return NotImplemented
-    return new_cached, (function, obj.cache_parameters())
+    return new_cached, (function, obj.cache_parameters(), place_of(obj, function))
+
+
+# Made here of one that a module has: one for each function, for as long as somebody holds it.
+_CACHED: weakref.WeakValueDictionary[tuple[str, int, str], Any] = weakref.WeakValueDictionary()
 
 
 @pickled
-def new_cached(function: Any, parameters: dict[str, Any]) -> Any:
-    """Make a function with a cache."""
-    return functools.lru_cache(**parameters)(function)
+def new_cached(function: Any, parameters: dict[str, Any], place: str = "") -> Any:
+    """Make a function with a cache, or return the one that stands for the function at a place."""
+    found = standing_at(place, functools._lru_cache_wrapper, function)
+    if found is not None and found.cache_parameters() == parameters:
+        return found
+    made = functools.lru_cache(**parameters)(function)
+    # It holds the function, so that no other one comes to have its id meanwhile.
+    key = (place, id(function), repr(parameters))
+    return put_at(place, _CACHED.setdefault(key, made)) if place else made
 
 
 def _reduce_cached_property(obj: Any) -> Any:
