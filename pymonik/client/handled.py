@@ -73,15 +73,19 @@ class Handled:
 
     def unseen(self, failures: Iterable[Failure]) -> Iterator[Failure]:
         """Return the failures that no user has seen."""
-        left = [failure for failure in failures if failure.mark not in self._marks]
+        left = [failure for failure in failures if not self._is_seen(failure)]
         # The usual case: walking back through the graph is for programs that have failed.
         if not left:
             return
         with self._lock:
             sites = self._walk_back()
         for failure in left:
-            if failure.mark not in self._marks and failure.site not in sites:
+            if not self._is_seen(failure) and failure.site not in sites:
                 yield failure
+
+    def _is_seen(self, failure: Failure) -> bool:
+        """Return whether a failure was handled, or what it has in common with others."""
+        return not self._marks.isdisjoint((failure.mark, *failure.causes))
 
     def _walk_back(self) -> set[str]:
         """Handle what led to the values seen; return the lines of its calls that have not come.

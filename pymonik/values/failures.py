@@ -25,6 +25,8 @@ class Failures:
         self._marks: set[str] = set()
         # By mark, in the order in which they came.
         self._unhandled: dict[str, Failure] = {}
+        # The marks of failures by the mark of what they have in common.
+        self._of_cause: dict[str, list[str]] = {}
 
     @property
     def count(self) -> int:
@@ -44,11 +46,14 @@ class Failures:
             self._marks.add(failure.mark)
             if len(self._unhandled) < _MOST:
                 self._unhandled[failure.mark] = failure
+                for cause in failure.causes:
+                    self._of_cause.setdefault(cause, []).append(failure.mark)
 
     def handle(self, marks: Iterable[str]) -> None:
         """Take note that a user has seen the failures of these marks."""
         for mark in marks:
-            self._unhandled.pop(mark, None)
+            for handled in (mark, *self._of_cause.pop(mark, ())):
+                self._unhandled.pop(handled, None)
 
     def unhandled(self) -> list[Failure]:
         """Return the failures that no user has seen, in the order in which they came."""
@@ -59,3 +64,4 @@ class Failures:
         self.first.clear()
         self._marks.clear()
         self._unhandled.clear()
+        self._of_cause.clear()

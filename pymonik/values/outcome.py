@@ -65,8 +65,13 @@ class Failure(Struct):
     # What of the exception could not be pickled, and why.
     lost: str = ""
     # Marks of the other failures among the inputs of calls that could not run because of this one:
-    # who handles it handles them, too.
+    # who handles it handles them, too. Without a path, the mark that all failures of a cause have.
     beside: tuple[str, ...] = ()
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """The marks by which it is handled with others, beside its own."""
+        return () if self.path else self.beside
 
     def below(self, task: str, others: Iterable[Failure] = ()) -> Failure:
         """Return the record of a call that could not run because of this one, and others beside."""

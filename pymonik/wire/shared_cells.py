@@ -22,6 +22,7 @@ import mmap
 import os
 import pickle
 import struct
+from collections.abc import Sequence
 from types import NoneType
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -72,6 +73,13 @@ class Gang(NamedTuple):
     member: int
     members: int
     is_again: bool
+
+
+class _Told(NamedTuple):
+    """A record, and failures of calls that it was made by, whose own values nobody needs."""
+
+    record: Any
+    failures: list[Failure]
 
 
 class SharedCells:
@@ -154,11 +162,17 @@ class SharedCells:
         if kind == _FLOAT:
             return self._floats[at]
         if kind == _PICKLE:
-            return self._loaded(word)
+            found = self._loaded(word)
+            return found.record if type(found) is _Told else found
         return bool(word) if kind == _BOOL else None if kind == _NONE else HELD
 
-    def put(self, place: int, record: Any) -> bool:
-        """Write a record into a cell; False where it is only said that there is one."""
+    def put(self, place: int, record: Any, failures: Sequence[Failure] = ()) -> bool:
+        """Write a record into a cell; False where it is only said that there is one.
+
+        failures: what is known here alone of calls that have made it.
+        """
+        if failures:
+            record = _Told(record, list(failures))
         kind, word, at = _KINDS.get(type(record), _PICKLE), record, place + place
         if kind == _FLOAT:
             self._floats[at] = record
@@ -176,8 +190,21 @@ class SharedCells:
         found = ((place, self.get(place)) for place in range(self._count))
         return {place: one for place, one in found if one is not EMPTY and one is not HELD}
 
+    def failures(self) -> list[Failure]:
+        """Return the failures that were written beside records."""
+        return [failure for place in range(self._count) for failure in self._beside(place)]
+
+    def _beside(self, place: int) -> list[Failure]:
+        at = place + place
+        word = self._words[at]
+        if self._kinds.get((word ^ self._words[at + 1]) - place) != _PICKLE:
+            return []
+        found = self._loaded(word)
+        return found.failures if type(found) is _Told else []
+
     def _pickled(self, record: Any) -> tuple[int, int]:
-        content = record.exception if type(record) is Failure else record
+        inner = record.record if type(record) is _Told else record
+        content = inner.exception if type(inner) is Failure else inner
         if type(content) is Content and content.is_shared:
             return _HELD, 0
         data = pickle.dumps(record, 5)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pymonik.runtime.executor.lane import run_lanes
+from pymonik.runtime.executor.lane import _Lanes, run_lanes
+from pymonik.values.outcome import Failure
 from pymonik.wire.shared_cells import AGAIN, Gang, SharedCells
 
 LANES = b"\0\1"
@@ -25,3 +26,38 @@ def test_who_comes_when_all_have_stopped_says_nothing_of_the_unit(member: int) -
     report = run_lanes(runner, Gang(file, LANES, 2, member, 2, False))
     assert report.is_late
     assert (report.start, report.stop) == (0, 0)
+
+
+def test_failures_in_graphs_that_a_call_has_made_stand_beside_its_value() -> None:
+    """Where its executor dies before it reports, the host finds them there."""
+    file = SharedCells.new_file(len(LANES), 2)
+    cells = SharedCells(file.fd, len(LANES), 2)
+    inner, own = Failure("error", "inside", "made"), Failure("error", "itself", "a")
+    errors: list[Failure] = []
+    made = iter([7, own])
+
+    def ran(*_: Any) -> Any:
+        if not errors:
+            errors.append(inner)
+        return next(made)
+
+    subtasks = SimpleNamespace(recorded=False, has_work=False, has_diverted=lambda: False)
+    runner: Any = SimpleNamespace(
+        outputs={},
+        steps=[SimpleNamespace(columns=())] * 2,
+        errors=errors,
+        step=ran,
+        job=SimpleNamespace(attempts={(0, 0): 1, (0, 1): 1}, failed_calls={}, deaths={}),
+        hosting=SimpleNamespace(
+            subtasks=subtasks,
+            page=SimpleNamespace(numbers=[0] * 9),
+            contexts=SimpleNamespace(maker=lambda: None),
+        ),
+    )
+    lanes = _Lanes(runner, Gang(file, LANES, 2, 0, 1, False), cells, is_here=True)
+    lanes._left = 2
+    lanes._call(0)
+    lanes._call(1)
+    assert cells.records() == {0: 7, 1: own}
+    assert [failure.mark for failure in cells.failures()] == [inner.mark]
+    assert errors == [inner, own]

@@ -284,6 +284,17 @@ def test_a_unit_behind_one_whose_environment_cannot_be_had_does_not_run_later() 
     assert machine.start(0) == []
 
 
+def test_who_handles_one_of_a_cause_has_handled_all_however_many_there_are() -> None:
+    machine = Machine(0)
+    units = [unit(str(number)) for number in range(1_100)]
+    machine.add(*units)
+    machine.tell(EnvironmentFailed(None, ValueError("no executor can start")))
+    (seen,) = units[-1].outputs.columns[0]
+    assert len(seen.beside) == 1  # a record has no room for all of them
+    machine.state.failures.handle((seen.mark, *seen.beside))
+    assert machine.state.failures.unhandled() == []
+
+
 def test_what_is_reported_of_a_unit_after_its_end_is_no_fault() -> None:
     machine = Machine(1)
     a = unit("a", 3)

@@ -219,3 +219,18 @@ def test_a_failure_that_nothing_needs_is_known_though_its_executor_has_died(
     assert [found.mark for found in machine.state.failures.unhandled()] == [failure.mark]
     machine.end(0, one, 0, 0)
     assert [found.mark for found in one.outputs.errors] == [failure.mark]
+
+
+def test_a_failure_in_a_graph_that_a_call_has_made_is_known_though_its_executor_has_died(
+    machine: Machine, one: Unit, gang: GangState
+) -> None:
+    """It has no place among the calls of the unit, and is told beside the value of its call."""
+    inner = Failure("error", "it broke", "made")
+    Player(gang, 0).come()
+    cells = Player(gang, 1).come().cells
+    assert cells.put(1, 7, [inner])
+    assert cells.get(1) == 7
+    machine.die(1, one, 0, at=3)
+    assert [found.mark for found in machine.state.failures.unhandled()] == [inner.mark]
+    assert machine.state.units[one.number].gang is gang
+    assert gang.records() == {1: 7}

@@ -93,6 +93,8 @@ class _Lanes:
         # Calls that earlier attempts have told of; all others are as good as new.
         self._tried = {place for _, place in keys}
         self._done = 0
+        # Of the runner's errors, those that the cells have; others are of the call that runs.
+        self._told = len(runner.errors)
 
     def run(self) -> Report:
         """Run what is to run here; return the report of it."""
@@ -189,7 +191,8 @@ class _Lanes:
         if value is NOTHING:
             value = runner.step(0, place, step, self._made, raised)
         self._done += 1
-        if type(value) in IMMEDIATE and not hosting.subtasks.recorded:
+        is_plain = type(value) in IMMEDIATE and not hosting.subtasks.recorded
+        if is_plain and len(runner.errors) == self._told:
             self._made[place] = value
             if cells.put(place, value):
                 return
@@ -232,11 +235,14 @@ class _Lanes:
         if subtasks.has_diverted():  # what it has recorded makes its value, elsewhere
             subtasks.made().bind(place, 0, subtasks.made().take_diverted())
             self._stop()
+        # Of graphs that were run here: should this executor die, the host finds them there.
+        beside = runner.errors[self._told :]
         if type(value) is Failure and not value.path and place not in runner.outputs:
             runner.errors.append(value)
+        self._told = len(runner.errors)
         self._keep(place, value)
         # What was recorded leaves with the last report: nothing may be known before.
-        if subtasks.has_work or not self._cells.put(place, value):
+        if subtasks.has_work or not self._cells.put(place, value, beside):
             self._held[place] = value
 
     # ----- waiting, and stopping

@@ -16,6 +16,7 @@ from pymonik.wire.shared_cells import AGAIN, EMPTY, HELD, Gang, SharedCells
 if TYPE_CHECKING:
     from pymonik.runtime.host.events import PieceEnded
     from pymonik.system.memory_file import MemoryFile
+    from pymonik.values.outcome import Failure
 
 
 class GangState:
@@ -106,6 +107,10 @@ class GangState:
     def records(self) -> dict[int, Any]:
         """Return the records of calls that have ended, by their places."""
         return {} if self.cells is None else self.cells.records()
+
+    def failures(self) -> list[Failure]:
+        """Return failures of calls that have no place here, made by those that have."""
+        return [] if self.cells is None else self.cells.failures()
 
     def seen(self, places: Iterable[int]) -> list[tuple[Any, ...]]:
         """Return what has been made so far at some places, as steps of a journal."""

@@ -109,6 +109,7 @@ def _take_errors(state: SchedulerState, running: UnitState, gang: GangState) -> 
         for place, record in gang.records().items()
         if type(record) is Failure and not record.path and place not in stored
     ]
+    failures += gang.failures()
     state.fill(running, 0, [], [one for one in failures if one.mark not in state.failures])
 
 

@@ -17,7 +17,7 @@ from pymonik.runtime.host.piece_rules import fault
 from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
 from pymonik.system.structs import replace
-from pymonik.values.outcome import BESIDE, Failure
+from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
 from pymonik.wire.program import site_of
 
@@ -99,10 +99,11 @@ def environment_failed(state: SchedulerState, event: EnvironmentFailed) -> None:
         for number, running in state.units.items()
         if state.ready.resolve(running.unit.environment) == event.environment
     }
-    # Of one cause: who handles one of them handles all, also those of values that were never held.
-    marks = tuple(failure.mark for failure in failed.values())[:BESIDE]
+    # Of one cause, whose mark all of them have: who handles one handles all, however many there
+    # are, also those of values that were never held.
+    cause = tuple([failure.mark for failure in failed.values()][:1])
     for number, failure in failed.items():
-        failure = replace(failure, beside=marks)
+        failure = replace(failure, beside=cause)
         state.failures.note([failure])
         state.fail(state.units[number], failure)
     state.propagate()
