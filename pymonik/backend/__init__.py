@@ -71,19 +71,21 @@ def open_backend(
     **connection: Any,
 ) -> Backend:
     """Open a backend by name. surroundings: those of calls, if they run on this machine."""
-    if name == "dry-run":
-        from pymonik.backend.dry_run import DryRunBackend
+    from pymonik.system.deferred_signals import Loading  # not for `import pymonik`
 
+    if name == "dry-run":
+        with Loading():
+            from pymonik.backend.dry_run import DryRunBackend
         return DryRunBackend(workers)
     if name == "local":
-        from pymonik.backend.local import LocalBackend
-
+        with Loading():
+            from pymonik.backend.local import LocalBackend
         return LocalBackend(workers, optimize, surroundings)
     if name == "inline":
-        from pymonik.backend.inline import InlineBackend
-
+        with Loading():
+            from pymonik.backend.inline import InlineBackend
         return InlineBackend(workers, optimize, surroundings)
-    from pymonik.backend.armonik import open_cluster
-
+    with Loading():
+        from pymonik.backend.armonik import open_cluster
     opened: Backend = open_cluster(optimize, workers=workers, **connection)
     return opened

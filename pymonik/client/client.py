@@ -153,8 +153,10 @@ class Pymonik(Scope):
             return
         has_executors = TRAITS[settings.backend_name].has_executors
         if has_executors and watch is not None and settings.environment is None:
-            from pymonik.runtime.host.ahead import start_ahead
+            from pymonik.system.deferred_signals import Loading  # not for `import pymonik`
 
+            with Loading():
+                from pymonik.runtime.host.ahead import start_ahead
             start_ahead(watch.base, settings.workers)
 
     def close(self) -> None:

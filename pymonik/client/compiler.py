@@ -15,6 +15,7 @@ from pymonik.client.engine import LazyBackend
 from pymonik.client.names import Names
 from pymonik.graph.ir import Graph
 from pymonik.record.recorder import Recorder
+from pymonik.system.deferred_signals import Loading
 
 if TYPE_CHECKING:
     from pymonik.backend.protocol import SessionTraits
@@ -50,8 +51,8 @@ class Compiler:
         """What makes the plans, loaded here by the first flush."""
         if self._maker is None:
             # While executors start: it is half of what there is to load.
-            from pymonik.plan.maker import PlanMaker
-
+            with Loading():
+                from pymonik.plan.maker import PlanMaker
             self._maker = PlanMaker()
         return self._maker
 

@@ -17,6 +17,7 @@ from pymonik.backend import Backend, open_backend
 from pymonik.backend.traits import TRAITS, Traits
 from pymonik.client.client_settings import ClientSettings
 from pymonik.errors import BackendError
+from pymonik.system.deferred_signals import Loading
 from pymonik.system.forks import fork_safe
 from pymonik.system.surroundings import SurroundingsWatch
 
@@ -44,8 +45,8 @@ def open_engine(
     )
     if not engine.traits.carries_out:
         return engine
-    from pymonik.runs.observe import watched
-
+    with Loading():
+        from pymonik.runs.observe import watched
     observed = watched(engine)
     for observe in OBSERVERS:
         observed = observe(observed)

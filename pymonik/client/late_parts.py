@@ -43,8 +43,10 @@ class _LatePart:
 def _assembled(client: Any) -> ClientParts:
     with _ASSEMBLING:
         if "parts" not in vars(client):
-            from pymonik.client.parts import ClientParts
+            from pymonik.system.deferred_signals import Loading  # not for `import pymonik`
 
+            with Loading():
+                from pymonik.client.parts import ClientParts
             parts = ClientParts(client.settings, weakref.ref(client), client._surroundings)
             # Unless a finalizer of the user's, amid this, has put together others, and used them.
             vars(client).setdefault("parts", parts)

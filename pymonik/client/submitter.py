@@ -23,7 +23,7 @@ from pymonik.errors import NoClientError
 from pymonik.graph.ir import Call
 from pymonik.record.recorder import Recorder
 from pymonik.settings import settings as limits
-from pymonik.system.deferred_signals import DeferredSignals
+from pymonik.system.deferred_signals import DeferredSignals, Loading
 from pymonik.system.structs import Struct
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import call_back
@@ -130,6 +130,9 @@ class Submitter:
         """Return what is held while calls run in this very thread: one client does at a time."""
         if not self._engine.traits.shares_process:
             return _NOTHING
+        if self._engine.backend is None:
+            with Loading():
+                import pymonik.backend.inline  # noqa: F401
         from pymonik.backend.inline import TURN
 
         return TURN

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 # What `signal` wraps: without its enums, whose making would cost more than all the rest here.
 import _signal  # type: ignore[import-not-found]
+import gc
 import os
 import signal
 import threading
@@ -83,6 +84,28 @@ class DeferredSignals:
                 signal.raise_signal(self.waiting.pop(0))
             finally:  # also behind a handler that raises
                 self._deliver()
+
+
+class Loading(DeferredSignals):
+    """A block that loads modules: no handler, and no finalizer of garbage, finds them half loaded.
+
+    Either may use a client, and would import what this thread is in the midst of.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(lambda: None)
+        self._collects = False
+
+    def __enter__(self) -> Loading:
+        super().__enter__()
+        self._collects = gc.isenabled()
+        gc.disable()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._collects:
+            gc.enable()
+        super().__exit__(*error)
 
 
 def _look_who_is_main() -> None:

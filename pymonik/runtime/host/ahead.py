@@ -18,6 +18,7 @@ from pymonik.runtime.host.start_state import (
     threads_of,
 )
 from pymonik.settings import settings
+from pymonik.system.deferred_signals import Loading
 
 if TYPE_CHECKING:
     from pymonik.system.surroundings import Surroundings
@@ -36,15 +37,17 @@ def start_ahead(base: Surroundings, workers: int | None) -> None:
     threads = threads_of(workers or available_cpus())
     origin = origin_of(base, threads)
     loaded = sys.modules.get("pymonik.runtime.host.reserve")
-    if loaded is not None and loaded.RESERVE.has(origin):
+    # Without one while another thread loads it.
+    reserve = getattr(loaded, "RESERVE", None)
+    if reserve is not None and reserve.has(origin):
         return
     try:
         process = Process(threads, options_of(base))
     except OSError as error:
         logger.info("no executor could be started ahead: %s", error)
         return
-    from pymonik.runtime.host.reserve import RESERVE
-
+    with Loading():
+        from pymonik.runtime.host.reserve import RESERVE
     if not RESERVE.keep(origin, process):
         process.kill("dismissed")
         process.end()
