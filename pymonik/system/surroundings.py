@@ -183,7 +183,10 @@ def set_filters(plain: tuple[Filter, ...]) -> None:
     filters = _filters(plain)
     if warnings.filters != filters:
         current: Any = warnings.filters  # a list, though typed as what cannot be changed
-        current[:] = filters
+        if isinstance(current, list):
+            current[:] = filters
+        else:  # a task has put something else in its place
+            warnings.filters = filters.copy()
         with warnings.catch_warnings():
             pass  # makes what was decided by the old filters be decided anew
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from signal import alarm as signal_alarm
@@ -44,6 +45,21 @@ def files_open(request: pytest.FixtureRequest) -> Iterator[None]:
         for _ in range(request.param):
             held.enter_context(open(os.devnull))
         yield
+
+
+def test_what_a_task_puts_in_the_place_of_arguments_and_filters_is_gone() -> None:
+    @task
+    def replace() -> None:
+        sys.argv = None  # type: ignore[assignment]
+        warnings.filters = ()
+
+    @task
+    def look() -> tuple[list[str], bool]:
+        return list(sys.argv), isinstance(warnings.filters, list)
+
+    with Pymonik(backend="local", workers=1):
+        replace.invoke().get()
+        assert look.invoke().get() == (sys.argv, True)
 
 
 def test_a_task_that_prints_a_lot_does_not_block(client: Pymonik, capfd: Any) -> None:

@@ -130,8 +130,11 @@ def variables_of(unit: Unit) -> dict[str, str]:
 
 
 def _set_small(wanted: Surroundings) -> None:
-    if tuple(sys.argv) != wanted.argv:
-        sys.argv[:] = wanted.argv
+    argv: object = getattr(sys, "argv", None)
+    if not isinstance(argv, list):  # a task has put something else in its place
+        sys.argv = [*wanted.argv]
+    elif tuple(argv) != wanted.argv:
+        argv[:] = wanted.argv
     if sys.getrecursionlimit() != wanted.recursion:
         with contextlib.suppress(RecursionError):  # lower than what is on the stack now
             sys.setrecursionlimit(wanted.recursion)
