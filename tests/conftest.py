@@ -84,6 +84,7 @@ def certificates(endpoint: str) -> dict[str, str]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what takes long; leave out what a cluster that is already there cannot run."""
+    shown: set[str] = set()
     for item in items:
         if not {"ledger", "gate"}.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("shares_files")
@@ -93,6 +94,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         is_recorded = item.get_closest_marker("recorded") is not None
         if backend == "emulator" and (optimize is False or is_recorded):
             item.add_marker("thorough")
+        # Scripts are processes, with more of them behind: on a cluster, the first of a row will do.
+        if backend == "emulator" and "run_script" in getattr(item, "fixturenames", ()):
+            function = item.nodeid.partition("[")[0]
+            if function in shown:
+                item.add_marker("thorough")
+            shown.add(function)
     if not config.getoption("--endpoint"):
         return
     excluded = {"names_partitions", "deep"}

@@ -104,6 +104,7 @@ def test_the_risk_does_not_depend_on_how_the_work_was_spread(
     assert figures(*arguments, backend=backend) == expected
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(240)
 def test_another_seed_gives_other_figures_within_their_errors(expected: Any) -> None:
     for one, other in zip(expected, figures("--seed", "7"), strict=True):

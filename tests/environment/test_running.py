@@ -337,6 +337,7 @@ def test_quarters_say_when_they_are_ready() -> None:
     assert quarters.HostEnvironments(lambda *_: None).is_ready(None)
 
 
+@pytest.mark.thorough
 def test_an_environment_that_was_given_up_may_be_pruned_and_comes_back(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

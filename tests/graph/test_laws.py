@@ -31,7 +31,7 @@ OPTIONAL = [name for name in PASSES if name != "vectorize"]
 SUBSETS = [subset for n in range(len(OPTIONAL) + 1) for subset in combinations(OPTIONAL, n)]
 MASKS = st.integers(0, (1 << 16) - 1)
 SLOTS = st.integers(1, 5)
-examples = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+examples = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def outcome(handle: Any) -> Any:
 
 
 @pytest.mark.timeout(240)
-@settings(examples, max_examples=12)
+@settings(examples, max_examples=8)
 @given(steps=STEPS, mask=MASKS, slots=SLOTS)
 def test_every_subset_of_passes_gives_the_same_values_and_effects(
     steps: list[Step], mask: int, slots: int
