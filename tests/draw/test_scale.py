@@ -21,8 +21,6 @@ from pymonik.plan.plan import Plan
 
 from .graphs import price
 
-WIDTH = 100
-
 
 @pytest.fixture(autouse=True)
 def unverified(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,9 +29,9 @@ def unverified(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stencil(client: Pymonik, steps: int) -> Any:
-    row = [price.invoke(i, i, pymonik=client) for i in range(WIDTH)]
+    row = [price.invoke(i, i, pymonik=client) for i in range(200)]
     for _ in range(steps - 1):
-        row = [price.invoke(row[i], row[i - 1], pymonik=client) for i in range(WIDTH)]
+        row = [price.invoke(row[i], row[i - 1], pymonik=client) for i in range(200)]
     return row
 
 
@@ -78,6 +76,6 @@ def test_a_large_graph_is_a_small_drawing() -> None:
     kept = stencil(client, 100)
     text = terminal(drawing(client.plan().source.graph))
     assert len(text.splitlines()) < 20
-    assert "×10,000" in text
+    assert "×20,000" in text
     client.cancel()
     del kept
