@@ -70,3 +70,8 @@ class Scope(Owner, Protocol):
             )
         pairs = zip(objects, names)
         return MultiResultHandle([self.put(obj, name) for obj, name in pairs], client=self)
+
+
+# Errors of a call name a method as users know it, and not by the part that it is of.
+for _method in (Scope.put, Scope.put_many):
+    _method.__qualname__ = f"Pymonik.{_method.__name__}"

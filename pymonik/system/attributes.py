@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+# `Py_TPFLAGS_HEAPTYPE`: a class that was made at run time.
+HEAP_TYPE = 1 << 9
+
 
 def attribute(obj: Any, name: str, default: Any = None) -> Any:
     """Return an attribute, the default where there is none, or where asking for it fails."""

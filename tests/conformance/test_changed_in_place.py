@@ -197,6 +197,33 @@ def test_an_object_that_is_called_is_what_it_is_at_the_call(client: Pymonik) -> 
     assert [h.get() for h in (*before, *after)] == [5, 1, 10, 2]
 
 
+class Halved(Scale):
+    def __call__(self, x: int) -> float:
+        return super().__call__(x) / 2
+
+
+def test_a_base_that_has_changed_is_seen_in_each_of_its_classes(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = Task(lambda scale, x: scale(x), func_name="call")
+    # One after the other: the base is captured again with the first of them.
+    given = [Scale(), Halved(), type("Late", (Halved,), {})()]
+    called = [task(one) for one in given]
+    assert [call.invoke(one, 5).get() for one in given] == [5, 2.5, 2.5]
+    assert [one.invoke(5).get() for one in called] == [5, 2.5, 2.5]
+    monkeypatch.setattr(Scale, "__call__", lambda self, x: 10 * x)
+    assert [call.invoke(one, 5).get() for one in given] == [50, 25, 25]
+    assert [one.invoke(5).get() for one in called] == [50, 25, 25]
+
+
+def test_an_object_may_be_given_another_class(client: Pymonik) -> None:
+    scale = Scale()
+    called, held = task(scale), Task(lambda: [scale][0](5), func_name="held")
+    assert (called.invoke(5).get(), held.invoke().get()) == (5, 5)
+    scale.__class__ = Halved
+    assert (called.invoke(5).get(), held.invoke().get()) == (2.5, 2.5)
+
+
 FACTOR = 1
 
 

@@ -119,3 +119,9 @@ def test_a_later_plan_counts_no_blob_that_was_sent_before(client: Pymonik) -> No
 def test_put_many_of_a_single_object_names_put(client: Pymonik) -> None:
     with pytest.raises(OptionsError, match="a list of objects, not 3: put keeps a single one"):
         client.put_many(3)  # type: ignore[arg-type]
+
+
+def test_a_wrong_call_of_put_names_it_as_programs_do(client: Pymonik) -> None:
+    for wrong in (client.put, client.put_many):
+        with pytest.raises(TypeError, match=r"^Pymonik\.put"):
+            wrong()  # type: ignore[call-arg]

@@ -22,6 +22,7 @@ from pymonik.capture.changes.held_bytes import LIMIT, HeldBytes, is_array, is_op
 from pymonik.capture.class_parts import name_slots
 from pymonik.capture.local_modules import is_local
 from pymonik.capture.reachable import cell_value, global_names, reachable
+from pymonik.system.attributes import HEAP_TYPE
 from pymonik.values.content import IMMEDIATE
 
 # Items that every call looks at, and that the first call after a flush does: 2 us, and 0.3 ms.
@@ -100,6 +101,8 @@ class ContainerWatch:
             if not parts and pickled < _PICKLED and is_opaque(kind):
                 pickled += 1
                 self._many.held.add_pickled(obj)
+            if parts and kind.__flags__ & HEAP_TYPE:
+                (self._few if count <= _FEW else self._many).objects.append(obj)
             for part in parts:
                 count += len(part)
                 if count > _MANY:
@@ -128,6 +131,9 @@ class _Snapshot:
     def __init__(self) -> None:
         # Functions, and what can be set of them.
         self.functions: list[types.FunctionType] = []
+        # Objects of classes of the program, which may be given another class.
+        self.objects: list[Any] = []
+        self._kinds: list[Any] = []
         self._parts: list[Any] = []
         # The containers, and the values of those that are dicts, by views that stay true.
         self._views: list[Any] = []
@@ -153,6 +159,7 @@ class _Snapshot:
     def take(self) -> None:
         """Remember what they hold: kept, so that nothing else can come to have its identity."""
         self._parts = list(self._look_at_functions())
+        self._kinds = list(map(type, self.objects))
         self._lengths = list(map(len, self._views))
         self._seen = list(chain.from_iterable(self._views))
 
@@ -165,6 +172,7 @@ class _Snapshot:
             return (
                 list(map(len, self._views)) == self._lengths
                 and all(map(is_, chain.from_iterable(self._views), self._seen))
+                and all(map(is_, map(type, self.objects), self._kinds))
                 and all(
                     map(is_, chain.from_iterable(map(_of_function, self.functions)), self._parts)
                 )

@@ -20,7 +20,7 @@ from pymonik.capture.changes.containers import parts_of
 from pymonik.capture.changes.held_bytes import EPOCH, LIMIT, HeldBytes, is_array, is_opaque, size_of
 from pymonik.capture.class_parts import name_slots, registry_of
 from pymonik.capture.local_modules import is_local
-from pymonik.system.attributes import attribute
+from pymonik.system.attributes import HEAP_TYPE, attribute
 from pymonik.values.content import IMMEDIATE
 
 # More is not looked at: what is that large is data, which is passed as an argument.
@@ -95,6 +95,8 @@ class _Found:
         self.cells: list[Any] = []
         self.dicts: list[dict[Any, Any]] = []
         self.others: list[Iterable[Any]] = []
+        # Objects of classes of the program: they may be given another class.
+        self.objects: list[Any] = []
         self.arrays, self.pickled = HeldBytes(), HeldBytes()
         self.globals: dict[int, tuple[dict[str, Any], set[str]]] = {}
         open_ones: list[Any] = [top]
@@ -108,6 +110,7 @@ class _Found:
     def looks(self) -> list[Look]:
         """Return what looks at all of it again."""
         functions, cells, dicts, others = self.functions, self.cells, self.dicts, self.others
+        objects = self.objects
         looks: list[Look] = []
         if isinstance(self.top, type):
             looks.append(_look_at_class(self.top))
@@ -120,6 +123,8 @@ class _Found:
             looks.append(lambda: chain.from_iterable(map(dict.values, dicts)))
         if others:
             looks.append(lambda: chain.from_iterable(others))
+        if objects:
+            looks.append(lambda: map(type, objects))
         for space, names in self.globals.values():
             looks.append(_look_at_globals(space, tuple(names)))
         return looks
@@ -158,6 +163,8 @@ class _Found:
                 self.is_partial = True
             return ()
         parts = parts_of(obj, kind)
+        if parts and kind.__flags__ & HEAP_TYPE:
+            self.objects.append(obj)
         if not parts:
             self.is_partial = True
             if is_opaque(kind) and len(self.pickled) < _PICKLED:

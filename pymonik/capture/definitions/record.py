@@ -128,6 +128,16 @@ class DefinitionRecord:
             self.reference = (self.id, parts)
 
     @property
+    def is_gathered(self) -> bool:
+        """Whether it refers to its members as they are known: another may have led to them since.
+
+        A base that has changed is captured again for the first of its classes that is asked for.
+        """
+        known = tuple([m.definition for m in self.members if m.definition is not None])
+        parts = self.reference[1]
+        return known == parts or len(known) != len(parts)  # the latter: not all were made here
+
+    @property
     def is_function(self) -> bool:
         """Whether it is of a function."""
         return type(self.obj) is types.FunctionType

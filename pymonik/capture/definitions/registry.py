@@ -143,7 +143,7 @@ class Definitions:
             token = _MOMENT.token
             if as_captured or (token is not None and record.moment is token):
                 return record
-            if all(member.is_current() for member in record.looked_at):
+            if record.is_gathered and all(member.is_current() for member in record.looked_at):
                 record.moment = token
                 return record
         with self.lock:

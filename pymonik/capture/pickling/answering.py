@@ -11,15 +11,13 @@ import copyreg
 from typing import Any
 
 from pymonik._pickled import pickled
-from pymonik.system.attributes import attribute
+from pymonik.system.attributes import HEAP_TYPE, attribute
 
 _CopyReg: Any = copyreg
 # What the methods of these say is asked for as ever.
 _OF_STATE = ("__getnewargs__", "__getnewargs_ex__", "__getstate__")
 # Of objects that begin with these, attributes and items are all there is.
 _OPEN = frozenset({object, list, dict})
-# `Py_TPFLAGS_HEAPTYPE`: a class that was made at run time.
-_HEAP_TYPE = 1 << 9
 
 
 def answers_all(kind: Any) -> bool:
@@ -40,7 +38,7 @@ def _defines(kind: type, *names: str) -> bool:
 def reduce_answering(obj: Any) -> Any:
     """Return how a pickle makes an object, with its state set by `set_attributes`."""
     kind = type(obj)
-    is_open = all(base.__flags__ & _HEAP_TYPE or base in _OPEN for base in kind.__mro__)
+    is_open = all(base.__flags__ & HEAP_TYPE or base in _OPEN for base in kind.__mro__)
     if not is_open or _defines(kind, *_OF_STATE):
         make, args, state, *items = obj.__reduce_ex__(4)
         return make, args, state, *items, *[None] * (2 - len(items)), set_attributes

@@ -37,7 +37,6 @@ from pymonik.capture.pickling.function_parts import (
 )
 from pymonik.capture.pickling.of_functools import is_dispatcher, reduce_dispatcher
 from pymonik.capture.pickling.reducers import (
-    HEAP_TYPE,
     REDUCERS,
     fill_module,
     single_name,
@@ -48,6 +47,7 @@ from pymonik.capture.pickling.shared_variables import SharedVariables
 from pymonik.capture.pickling.type_names import is_type_name
 from pymonik.capture.pickling.views import Memory, is_array, reduce_view
 from pymonik.capture.source import imported_by
+from pymonik.system.attributes import HEAP_TYPE
 from pymonik.system.source_lines import note_source
 from pymonik.values.content import Definition, slot_value
 from pymonik.values.exception_parts import reduced as reduced_exception

@@ -21,11 +21,9 @@ from typing import Any
 from pymonik._pickled import pickled
 from pymonik.capture.definitions.by_value import travels_from
 from pymonik.capture.pickling import of_functools, weak
-from pymonik.system.attributes import attribute
+from pymonik.system.attributes import HEAP_TYPE, attribute
 from pymonik.values.content import IMMEDIATE
 
-# `Py_TPFLAGS_HEAPTYPE`: a class that was made at run time.
-HEAP_TYPE = 1 << 9
 # Every module gets its own of these where it is made.
 _OF_MODULES = frozenset({"__builtins__", "__loader__", "__spec__", "__cached__"})
 
