@@ -364,7 +364,14 @@ def answer(folder: Path, payload: bytes, **files: bytes) -> str:
 
 
 def order(**fields: Any) -> bytes:
-    given = {"program": b"", "name": "f", "n": 1, "outputs": 1, "digests": (), "stamp": bytes(20)}
+    given = {
+        "program": b"",
+        "name": "f",
+        "n": 1,
+        "outputs": 1,
+        "digests": (),
+        "output_digest": bytes(20),
+    }
     parts = envelope.seal_payload(TaskPayload(**{**given, **fields}))
     return b"".join(parts)
 
