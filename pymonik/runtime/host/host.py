@@ -21,7 +21,7 @@ from pymonik.runtime.host.environments import HostEnvironments, own_folder_of
 from pymonik.runtime.host.events import AllFailed, UnitCancelled, UnitsAdded
 from pymonik.runtime.host.leadership import Leadership
 from pymonik.runtime.host.local_subtasks import LocalSubtasks
-from pymonik.runtime.host.loop import NO_NEWS, HostLoop
+from pymonik.runtime.host.loop import NO_NEWS, ComingUnits, HostLoop
 from pymonik.runtime.host.pool import ExecutorPool
 from pymonik.runtime.host.reserve import RESERVE
 from pymonik.runtime.host.scheduler import Scheduler
@@ -76,7 +76,6 @@ class Host:
         self.workers = workers
         self._leadership = Leadership(lambda end: self._loop.turn(end), self._wake, self._is_busy)
         self.changed = fork_safe(Changed(self._leadership))
-        self._name = name
         hello = {
             "slots": slots,
             "isolates_delegating": isolates_delegating,
@@ -92,17 +91,17 @@ class Host:
         self.state.ready.slots = workers
         announce = self.changed.announce
         self._loop = HostLoop(scheduler, self._pool, self._environments, find, announce)
-        # Runs the loop, unless a thread that waits does; started by the first thing to do, and
-        # joined by `close`.
+        # Runs the loop, unless a thread that waits does; started by the first thing to do.
         self._thread: threading.Thread | None = None
-        # Guards the start and the end of the thread, and what is submitted.
-        # Taken again by a finalizer of the user's, or a handler, that comes here amid it.
+        self._name = f"pymonik-{name}"
+        # Guards the start and the end of the thread, and what is submitted. Taken again by a
+        # finalizer of the user's, or a handler, that comes here amid it.
         self._lock = fork_safe(threading.RLock())
         # Of who does what is left once the engine has ended: any thread, which a callback may bring
         # here again.
         self._draining = threading.RLock()
-        # What was submitted and not taken yet: units, and the ids of their outputs once asked for.
-        self._coming: list[tuple[Sequence[Unit], set[int]]] = []
+        # What was submitted and not taken yet.
+        self._coming: list[ComingUnits] = []
         self._closing = False
         self._over: Failure | None = None
         # Whether all units have ended because the thread has: what was not even taken is lost.
@@ -119,8 +118,7 @@ class Host:
         """Take units; executors are started by the first ones."""
         # Then nothing keeps these from beginning at once, while this thread goes on.
         begins_now = self.is_idle and bool(self.state.executors)
-
-        coming: tuple[Sequence[Unit], set[int]] = (units, set())
+        coming = ComingUnits(units)
 
         def add() -> object:
             self._loop.tell(UnitsAdded(units))
@@ -140,7 +138,7 @@ class Host:
         """Return how many units have ended, and how many there are."""
         # What was submitted counts before the thread has taken it: a client that asks whether all
         # is done must not see an empty engine. What broke the engine is never taken.
-        coming = 0 if self._is_drained else sum([len(units) for units, _ in self._coming])
+        coming = 0 if self._is_drained else sum([len(one.units) for one in self._coming])
         done = self.state.done
         return done, done + self.state.unfinished + coming
 
@@ -161,17 +159,9 @@ class Host:
     def expects(self, outputs: Outputs) -> bool:
         """Return whether a unit has not ended, or was not taken by the thread yet."""
         # In this order: what is coming is open before it counts as taken.
-        if self._coming and self._is_coming(outputs):
+        if self._coming and any(one.has(outputs) for one in list(self._coming)):
             return not self._is_drained
         return id(outputs) in self.state.by_outputs and not self._is_drained
-
-    def _is_coming(self, outputs: Outputs) -> bool:
-        for units, ids in list(self._coming):
-            if not ids:
-                ids.update([id(unit.outputs) for unit in units])
-            if id(outputs) in ids:
-                return True
-        return False
 
     def cancel(self, outputs: Outputs) -> bool:
         """Stop a unit; True when it will not run to its end."""
@@ -232,9 +222,7 @@ class Host:
             self._loop.tasks.append(action)
             over = self._over
             if over is None and self._thread is None:
-                thread = threading.Thread(
-                    target=self._run, name=f"pymonik-{self._name}", daemon=True
-                )
+                thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 if self._thread is None:  # else it was started amid this
                     self._start(thread)
                 return

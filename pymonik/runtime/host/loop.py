@@ -35,10 +35,11 @@ from pymonik.runtime.host.pool import ExecutorExit, ExecutorPool, relay_logs
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.system.safe_logging import safe_logger
 from pymonik.values.outcome import Failure
-from pymonik.values.outputs import Callback, call_back
+from pymonik.values.outputs import Callback, Outputs, call_back
 from pymonik.wire.logs import relay
 
 if TYPE_CHECKING:
+    from pymonik.plan.unit import Unit
     from pymonik.runtime.host.unit_slice import UnitSlice
 
 logger = safe_logger("pymonik.host")
@@ -52,6 +53,21 @@ _LOOK = 0.05
 # What an action gives that changes nothing for those who wait.
 NO_NEWS = object()
 _ROUND_OVER = RoundOver()
+
+
+class ComingUnits:
+    """The units of a submission, until a turn takes them; asked by any thread meanwhile."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self.units = units
+        # Of their outputs, once somebody asks.
+        self._ids: set[int] = set()
+
+    def has(self, outputs: Outputs) -> bool:
+        """Return whether these are the outputs of one of the units."""
+        if not self._ids:
+            self._ids.update([id(unit.outputs) for unit in self.units])
+        return id(outputs) in self._ids
 
 
 class HostLoop:
