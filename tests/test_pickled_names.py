@@ -53,6 +53,12 @@ VECTOR = numpy.ones(3)
 class Named(set):
     def __init__(self, name): self.name = name
 
+class Point(tuple):
+    def __new__(cls, x, y): return super().__new__(cls, (x, y))
+
+class Upper(dict):
+    def __setitem__(self, key, value): super().__setitem__(key.upper(), value)
+
 
 class Odd(Exception):
     def __init__(self, first, second):
@@ -104,7 +110,8 @@ with Pymonik(backend="inline") as client:
               ExceptionTypes((), Content(b"N.")), TaskFailed, remembered, dispatching,
               materialize("local_one.py", "there.py"), numpy.ma.ones(1000),
               numpy.ones((2, 1000))[:, ::2], NewType("Id", int), ctypes.POINTER(ctypes.c_int),
-              [VECTOR, VECTOR[:2]], Named(1), ANSWERING, ANSWERING.own,
+              [VECTOR, VECTOR[:2]], Named(1), Upper(a=1), Point(1, 2),
+              ANSWERING, ANSWERING.own,
               weakref.proxy(set()), weakref.ref(set()), weakref.WeakMethod(ANSWERING.own)]
     for name in ("call", "call_in", "call_row", "call_row_in", "call_whole", "call_whole_in",
                  "identity", "unpacked"):

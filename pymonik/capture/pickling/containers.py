@@ -1,23 +1,31 @@
-"""Containers with a constructor of their own: they are filled again without it.
+"""Containers with methods of their own: they are made and filled again without these.
 
 Enters: an object of a class that extends a container of the standard library, and leaves pickling
 to that. Leaves: how it is made again. The container has it that its class is called with what it
-holds itself: a class that takes anything else would fail, or lose in silence what it holds.
+holds itself: a class that takes anything else would fail, or lose in silence what it holds. And
+`pickle` fills it by its `__setitem__` or `extend`, before it has its attributes: what these do to
+an item was done once already, when it was put there.
 """
 
 from __future__ import annotations
 
+import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from typing import Any
 
 from pymonik._pickled import pickled
+from pymonik.capture.definitions.by_value import travels
 
 # What comes first in the order of resolution counts: an `OrderedDict` is a `dict`, too.
-_BASES: tuple[Any, ...] = (defaultdict, deque, Counter, OrderedDict, set, frozenset)
+_BASES: tuple[Any, ...] = (defaultdict, deque, Counter, OrderedDict, set, frozenset, dict, list)
+_VALUES: tuple[Any, ...] = (tuple, str, int, float, bytes)
+# By which of their methods `pickle` looks at what they hold, and fills them.
+_BY_KEYS, _IN_ORDER = ("__setitem__", "items"), ("extend", "append", "__iter__")
+_FILLED_BY = {defaultdict: _BY_KEYS, OrderedDict: _BY_KEYS, dict: _BY_KEYS, list: _IN_ORDER}
 
 
 def base_of(kind: Any) -> Any:
-    """Return the container that a class extends with a constructor of its own; None: there is none.
+    """Return the container that a class extends with methods of its own; None: there is none.
 
     One that pickles itself knows better.
     """
@@ -27,17 +35,84 @@ def base_of(kind: Any) -> Any:
     if kind.__reduce_ex__ is not base.__reduce_ex__ or _is_own(kind, base, "__getnewargs__"):
         return None
     called = ("__init__", "__new__", "update") if base is Counter else ("__init__", "__new__")
-    return base if any(_is_own(kind, base, name) for name in called) else None
+    is_called = base not in (dict, list) and any(_is_own(kind, base, name) for name in called)
+    return base if is_called or _fills_itself(kind, base) else None
+
+
+def _fills_itself(kind: Any, base: Any) -> bool:
+    """Return whether a class of the program does something of its own where it is filled."""
+    is_plain = not any(_is_own(kind, base, name) for name in ("__getstate__", "__setstate__"))
+    filled = any(_is_own(kind, base, name) for name in _FILLED_BY.get(base, ()))
+    return is_plain and filled and travels(kind)
 
 
 def _is_own(kind: Any, base: Any, name: str) -> bool:
     return getattr(kind, name, None) is not getattr(base, name, None)
 
 
+def value_base_of(kind: Any) -> Any:
+    """Return the value that a class extends whose constructor takes more than such a value.
+
+    None: there is none. Another constructor may be called, as `pickle` does: it may give the one
+    object that it has for a value.
+    """
+    make = kind.__new__
+    if type(make) is not types.FunctionType or hasattr(kind, "__getnewargs_ex__"):
+        return None
+    base = next((base for base in _VALUES if issubclass(kind, base)), None)
+    if base is None or kind.__reduce__ is not object.__reduce__ or not travels(kind):
+        return None
+    if kind.__reduce_ex__ is not object.__reduce_ex__ or _is_own(kind, base, "__getnewargs__"):
+        return None
+    code, optional = make.__code__, len(make.__defaults__ or ())
+    keywords = code.co_kwonlyargcount - len(make.__kwdefaults__ or {})
+    return base if code.co_argcount - optional > 2 or keywords else None
+
+
+def reduce_value(obj: Any, base: Any) -> Any:
+    """Return how a pickle makes a value of a class with a constructor of its own."""
+    reduced: Any = object.__reduce_ex__(obj, 4)
+    _make, (_kind, *given), *rest = reduced
+    return new_value, (base, type(obj), *given), *rest
+
+
+@pickled
+def new_value(base: Any, kind: Any, *given: Any) -> Any:
+    """Make a value as the one that it extends is made."""
+    return base.__new__(kind, *given)
+
+
 def reduce_container(obj: Any, base: Any) -> Any:
     """Return how a pickle makes a container."""
-    kind, args, *rest = obj.__reduce__()
-    return new_container, (base, kind, args), *rest
+    make: Any
+    args: Any
+    if base in (dict, list):
+        reduced: Any = object.__reduce_ex__(obj, 4)
+        make, args, state, *_ = reduced
+    else:
+        kind, given, *rest = obj.__reduce__()
+        make, args = new_container, (base, kind, given)
+        if not _fills_itself(kind, base):
+            return make, args, *rest
+        state = rest[0] if rest else None
+    items = list(list.__iter__(obj)) if base is list else list(dict.items(obj))
+    return make, args, (base, items, state), None, None, fill_container
+
+
+@pickled
+def fill_container(made: Any, given: tuple[Any, Any, Any]) -> None:
+    """Fill a container as the one that it extends is filled, and give it its attributes."""
+    base, items, state = given
+    if base is list:
+        list.extend(made, items)
+    else:
+        for key, value in items:
+            base.__setitem__(made, key, value)
+    attributes, slots = state if isinstance(state, tuple) else (state, None)
+    if attributes:
+        vars(made).update(attributes)
+    for name, value in (slots or {}).items():
+        setattr(made, name, value)
 
 
 @pickled

@@ -26,7 +26,12 @@ from pymonik.capture.local_modules import is_local
 from pymonik.capture.pickling.answering import answers_all, reduce_answering
 from pymonik.capture.pickling.arrays import reduce_array
 from pymonik.capture.pickling.c_types import reduce_c_type
-from pymonik.capture.pickling.containers import base_of, reduce_container
+from pymonik.capture.pickling.containers import (
+    base_of,
+    reduce_container,
+    reduce_value,
+    value_base_of,
+)
 from pymonik.capture.pickling.function_parts import (
     MAKE_FUNCTION,
     SharedGlobal,
@@ -54,6 +59,8 @@ from pymonik.values.exception_parts import reduced as reduced_exception
 
 # Smaller buffers travel inside the pickle: a buffer of its own costs more than it saves.
 _IN_BAND = 4096
+# Objects of classes that extend one of these are asked what they add to it.
+_BUILT_IN = (type, dict, list, tuple, str, int, float, bytes)
 
 
 def _taking(raw: list[memoryview]) -> Any:
@@ -86,7 +93,7 @@ def _is_plain(obj: Any, kind: Any) -> bool:
         and bool(getattr(obj, "__dict__", None))
         and not hasattr(kind, "__pymonik_role__")
         and kind not in REDUCERS
-        and not isinstance(obj, type)
+        and not isinstance(obj, _BUILT_IN)
     )
 
 
@@ -226,6 +233,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
                 return reduce_answering(obj)
             if (base := base_of(kind)) is not None:
                 return reduce_container(obj, base)
+            if (base := value_base_of(kind)) is not None:
+                return reduce_value(obj, base)
         return reduce_array(obj)
 
     def _reduce_function(self, function: Any) -> Any:

@@ -1,0 +1,117 @@
+"""Containers with methods of their own arrive as they were, and not filled by these once more."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import pytest
+
+from pymonik import Pymonik, Task
+
+
+class Upper(dict[str, Any]):
+    """Sees to its items when they are put there, for which it needs its attributes."""
+
+    def __init__(self, suffix: str) -> None:
+        self.suffix = suffix
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key.upper() + self.suffix, value)
+
+
+class Latest(OrderedDict[str, int]):
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def __setitem__(self, key: str, value: int) -> None:
+        super().__setitem__(key, 2 * value)
+        while len(self) > self.size:
+            self.popitem(last=False)
+
+
+class Sealed(dict[str, Any]):
+    def __setitem__(self, key: str, value: Any) -> None:
+        raise TypeError("sealed")
+
+
+class Negative(list[int]):
+    sign = -1
+
+    def append(self, item: int) -> None:
+        super().append(self.sign * item)
+
+    def extend(self, items: Any) -> None:
+        for item in items:
+            self.append(item)
+
+
+def filled() -> list[Any]:
+    upper, latest, negative = Upper("!"), Latest(2), Negative()
+    upper["a"] = [upper]
+    for number, name in enumerate("abc"):
+        latest[name] = number
+    latest.size = 1
+    negative.extend([1, 2])
+    negative.sign = 1
+    return [upper, latest, Sealed(a=1), negative]
+
+
+def contents(made: Any) -> Any:
+    items = list(made) if isinstance(made, list) else list(made.items())
+    if isinstance(made, Upper):
+        items = [key for key, value in items if value[0] is made]
+    return type(made).__name__, items, vars(made)
+
+
+@pytest.mark.parametrize("n", range(4), ids=["dict", "ordered", "sealed", "list"])
+def test_containers_are_filled_without_methods_of_their_own(client: Pymonik, n: int) -> None:
+    made = filled()[n]
+    assert Task(contents).invoke(made).get() == contents(made)
+    assert contents(Task(lambda made: [made], func_name="echo").invoke(made).get()[0]) == contents(
+        made
+    )
+
+
+class Point(tuple[int, ...]):
+    """Its constructor takes more than the one argument that `pickle` calls it with."""
+
+    def __new__(cls, x: int, y: int) -> Point:
+        made = super().__new__(cls, (x, y))
+        made.sum = x + y
+        return made
+
+    sum: int
+
+
+class Tagged(str):
+    def __new__(cls, text: str, *, tag: str) -> Tagged:
+        made = super().__new__(cls, text)
+        made.tag = tag
+        return made
+
+    tag: str
+
+
+@pytest.mark.parametrize("made", [Point(1, 2), Tagged("text", tag="t")], ids=["tuple", "str"])
+def test_values_with_a_constructor_of_their_own_are_made_without_it(
+    client: Pymonik, made: Any
+) -> None:
+    arrived = Task(lambda made: [made, type(made).__name__], func_name="echo").invoke(made).get()
+    assert arrived == [made, type(made).__name__]
+    assert vars(arrived[0]) == vars(made)
+
+
+class Interned(str):
+    """Gives the same object for the same text."""
+
+    known: dict[str, Interned] = {}  # noqa: RUF012
+
+    def __new__(cls, text: str) -> Interned:
+        return cls.known.setdefault(text, super().__new__(cls, text))
+
+
+def test_a_constructor_that_can_be_called_is(client: Pymonik) -> None:
+    one = Interned("one")
+    assert Task(lambda made: made, func_name="echo").invoke(one).get() is one
