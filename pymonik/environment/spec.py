@@ -27,8 +27,10 @@ from pydantic import (
 from pymonik.environment.requirements import requirements
 from pymonik.environment.value import Environment
 from pymonik.errors import EnvironmentSpecError, TreeError
-from pymonik.files.tree import skip_scratch, tree_hash
+from pymonik.files.tree import demand_small, skip_scratch, tree_hash
 from pymonik.humanize import literal
+from pymonik.settings import settings
+from pymonik.system.deferred_signals import DeferredSignals
 from pymonik.values.foreign import demand_printable, redacted, storable
 
 # Bytes of what is said of one mistake, which may be a text of any length.
@@ -106,21 +108,9 @@ def read(spec: object, base: str | os.PathLike[str] | None) -> Environment:
         raise EnvironmentSpecError(
             f"an environment is a mapping with {_KEYS}, not {type(spec).__name__}"
         )
-    context = {"base": Path.cwd() / (base or "")}
-    try:
-        checked = _Spec.model_validate(
-            {str(key): value for key, value in spec.items()}, context=context
-        )
-        folder = checked.working_dir
-        working_dir = str(folder.resolve()) if folder else ""
-    except ValidationError as error:
-        problems = [storable(redacted(_sentence(p)), _SENTENCE) for p in error.errors()]
-        raise EnvironmentSpecError("bad environment: " + "\n  and: ".join(problems)) from None
-    except (RuntimeError, OSError, ValueError) as error:  # a home that is none, nesting, a loop
-        reason = str(error) or type(error).__name__
-        raise EnvironmentSpecError(
-            f"bad environment: {storable(redacted(reason), _SENTENCE)}"
-        ) from None
+    # Ctrl-C comes behind it: what is raised amid it, whatever it is, is of the objects in it.
+    with DeferredSignals(lambda: None):
+        checked, folder, working_dir = _checked(spec, base)
     return Environment(
         packages=checked.pip,
         variables=tuple(sorted(checked.env_variables.items())),
@@ -130,11 +120,38 @@ def read(spec: object, base: str | os.PathLike[str] | None) -> Environment:
     )
 
 
+def _checked(
+    spec: Mapping[Any, Any], base: str | os.PathLike[str] | None
+) -> tuple[_Spec, Path | None, str]:
+    """Return what a mapping says, its folder, and the real path of that."""
+    context = {"base": Path.cwd() / (base or "")}
+    try:
+        checked = _Spec.model_validate(
+            {str(key): value for key, value in spec.items()}, context=context
+        )
+        folder = checked.working_dir
+        return checked, folder, str(folder.resolve()) if folder else ""
+    except ValidationError as error:
+        problems = [storable(redacted(_sentence(p)), _SENTENCE) for p in error.errors()]
+        raise EnvironmentSpecError("bad environment: " + "\n  and: ".join(problems)) from None
+    except (RuntimeError, OSError, ValueError) as error:  # a home that is none, nesting, a loop
+        reason = str(error) or type(error).__name__
+        raise EnvironmentSpecError(
+            f"bad environment: {storable(redacted(reason), _SENTENCE)}"
+        ) from None
+    except BaseException as error:  # code of the user's runs where its objects are looked at
+        raise EnvironmentSpecError(
+            f"bad environment: looking at it raised {type(error).__name__}"
+        ) from error
+
+
 def _hash(folder: Path) -> str:
     try:
+        demand_small(folder, settings().capture_limit, skip_scratch)
         return tree_hash(folder, skip_scratch)
     except (TreeError, OSError) as error:
-        raise EnvironmentSpecError(f"bad environment: 'working_dir': {error}") from error
+        reason = storable(redacted(str(error)), _SENTENCE)
+        raise EnvironmentSpecError(f"bad environment: 'working_dir': {reason}") from None
 
 
 def _base(info: ValidationInfo) -> Path:

@@ -99,7 +99,7 @@ class Environment:
         if self.variables:
             parts.append("variables: " + " ".join(name for name, _ in self.variables))
         if self.working_hash:
-            parts.append(f"working_dir: {self.working_dir or self.working_hash[:12]}")
+            parts.append(f"working_dir: {redacted(self.working_dir) or self.working_hash[:12]}")
         if self.python:
             parts.append(f"python{self.python}")
         return f"Environment({', '.join(parts)})"

@@ -19,12 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pymonik.errors import SourceChangedError, TreeError
+from pymonik.humanize import size_text
+from pymonik.values.foreign import redacted
 
 FILE, FOLDER, LINK = "f", "d", "l"
 # Permissions alone: set-user-id and the like do not travel.
 MODE_BITS = 0o777
 # Bytes read at once: whole files may not fit into memory.
 CHUNK = 1 << 20
+# Members of a folder that is shipped: more take minutes to hash, pack and unpack.
+MOST_MEMBERS = 100_000
 
 Skip = Callable[[os.DirEntry[str]], bool]
 
@@ -72,6 +76,24 @@ def tree_hash(folder: str | os.PathLike[str], skip: Skip | None = None) -> str:
     return digest.hexdigest()
 
 
+def demand_small(folder: str | os.PathLike[str], most_bytes: int, skip: Skip | None = None) -> None:
+    """Raise TreeError where a folder is more than can be shipped; no file of it is read.
+
+    It is packed in memory, and unpacked by each worker: a home, or a disk, is a slip.
+    """
+    root, size = os.path.realpath(folder), 0
+    for count, item in enumerate(_walk(root, skip), 1):
+        if item.is_file(follow_symlinks=False):
+            size += item.stat(follow_symlinks=False).st_size
+        if count > MOST_MEMBERS or size > most_bytes:
+            found = f"{MOST_MEMBERS:,} files" if count > MOST_MEMBERS else size_text(most_bytes)
+            raise TreeError(
+                f"{root!r} has more than {found}, which is too much to ship to every worker: name "
+                "the folder that tasks need, hand large data over with materialize(), or raise "
+                "PYMONIK_CAPTURE_LIMIT for more bytes"
+            )
+
+
 def archive_of(folder: str | os.PathLike[str], expected: str, skip: Skip | None = None) -> bytes:
     """Return the folder as an archive; `SourceChangedError` when its hash is not `expected`."""
     import zipfile
@@ -88,7 +110,7 @@ def archive_of(folder: str | os.PathLike[str], expected: str, skip: Skip | None 
             archive.writestr(member, content)
     if digest.hexdigest() != expected:
         raise SourceChangedError(
-            f"{str(folder)!r} changed after it was named: name it again once it is final"
+            f"{redacted(str(folder))!r} changed after it was named: name it again once it is final"
         )
     return packed.getvalue()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pymonik.environment import spec as spec_module
 from pymonik.environment.parse import parse
 from pymonik.environment.value import Environment, merge, unsatisfied
 from pymonik.errors import EnvironmentSpecError, SourceChangedError
+from pymonik.files import tree
+from pymonik.settings import Settings
 
 from .wheels import install_by_hand, make_wheel
 
@@ -368,3 +372,85 @@ def test_asking_for_nothing_imports_nothing() -> None:
 def test_a_folder_that_is_no_path_is_named() -> None:
     with pytest.raises(EnvironmentSpecError, match="3 is not the path of a folder"):
         parse({"working_dir": 3})
+
+
+class Rude:
+    """Raises what ends programs, wherever it is looked at."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        self.error = error
+
+    def look(self, *_: Any) -> Any:
+        raise self.error
+
+    __str__ = __repr__ = __iter__ = __fspath__ = __hash__ = look
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, AttributeError])
+def test_what_objects_of_an_environment_raise_ends_no_program(error: type[BaseException]) -> None:
+    class Keys(dict[str, Any]):
+        def items(self) -> Any:
+            raise error
+
+    for spec in (Keys(pip=[]), {"pip": Rude(error)}, {"env_variables": {"A": Rude(error)}}):
+        with pytest.raises(EnvironmentSpecError, match="bad environment"):
+            parse(spec)
+
+
+def test_a_signal_amid_the_look_at_an_environment_comes_behind_it() -> None:
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(*_: Any) -> None:
+        raise Interrupted
+
+    class Keys(dict[str, Any]):
+        def items(self) -> Any:
+            signal.raise_signal(signal.SIGUSR1)
+            return super().items()
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with pytest.raises(Interrupted):
+            parse(Keys(python=">=3.10"))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("limit", ["bytes", "members"])
+def test_a_folder_that_is_too_much_is_told_before_a_file_of_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """As a home is: hashing it takes minutes."""
+    for number in range(3):
+        (tmp_path / str(number)).write_bytes(b"x" * 100)
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "large").write_bytes(b"x" * 100)
+    if limit == "bytes":
+        monkeypatch.setattr(spec_module, "settings", lambda: Settings(capture_limit=299))
+    else:
+        monkeypatch.setattr(tree, "MOST_MEMBERS", 2)
+    monkeypatch.setattr(tree, "_file_digest", None)
+    with pytest.raises(EnvironmentSpecError, match=r"more than (299 B|2 files).*materialize"):
+        parse({"working_dir": tmp_path})
+
+
+def test_a_folder_that_is_not_too_much_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 300)
+    monkeypatch.setattr(spec_module, "settings", lambda: Settings(capture_limit=300))
+    monkeypatch.setattr(tree, "MOST_MEMBERS", 1)
+    assert parse({"working_dir": tmp_path}).working_hash
+
+
+def test_no_password_in_the_name_of_a_folder_is_repeated(tmp_path: Path) -> None:
+    folder = tmp_path / "joe:s3cr3t@host"
+    folder.mkdir()
+    (folder / "link").symlink_to("/etc/passwd")
+    with pytest.raises(EnvironmentSpecError) as refused:
+        parse({"working_dir": folder})
+    assert "s3cr3t" not in str(refused.value)
+    assert refused.value.__cause__ is None
+    (folder / "link").unlink()
+    assert "s3cr3t" not in repr(parse({"working_dir": folder}))
