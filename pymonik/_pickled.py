@@ -29,8 +29,8 @@ HOMES = {
     "placed": "pymonik.files.materialize",
     # Tasks, and functions of ours that calls run.
     "current_recorder": "pymonik.record.current",
-    "named_task": "pymonik.record.task",
-    "new_task": "pymonik.record.task",
+    "named_task": "pymonik.record.task_pickling",
+    "new_task": "pymonik.record.task_pickling",
     "call": "pymonik.record.builtin_tasks",
     "call_in": "pymonik.record.builtin_tasks",
     "call_row": "pymonik.record.builtin_tasks",

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
-from pymonik._pickled import pickled, public
+from pymonik._pickled import public
 from pymonik.capture.interner import SMALL
 from pymonik.environment.parse import environment_of
 from pymonik.errors import NoClientError
@@ -247,12 +247,9 @@ class Task(Generic[P, R]):
         )
 
     def __pymonik_reduce__(self) -> Any:
-        from pymonik.capture.definitions.record import place_of  # not for `import pymonik`
+        from pymonik.record.task_pickling import reduce_task  # not for `import pymonik`
 
-        state = _state_of(self)
-        if not (place := place_of(self, self.func)):
-            return new_task, (type(self),), state
-        return named_task, (type(self), self.func, place, state)
+        return reduce_task(self)
 
     @property
     def __pymonik_function__(self) -> Callable[P, R]:
@@ -280,12 +277,6 @@ def _client(given: Any) -> Scope:
     raise NoClientError(f"pymonik= takes a client, Pymonik(…), not {given!r:.80}{hint}")
 
 
-@pickled
-def new_task(kind: type[Task[Any, Any]]) -> Task[Any, Any]:
-    """Begin a task."""
-    return kind.__new__(kind)
-
-
 def _bound(task: Task[Any, Any], instance: Any) -> Task[Any, Any]:
     function = functools.partial(task.func, instance)
     return Task(
@@ -298,23 +289,3 @@ def _bound(task: Task[Any, Any], instance: Any) -> Task[Any, Any]:
         version=task.version,
         environment=task.environment,
     )
-
-
-@pickled
-def named_task(
-    kind: type[Task[Any, Any]], function: Any, place: str, state: dict[str, Any]
-) -> Task[Any, Any]:
-    """Return the task that stands for a function at a place, or make one like it."""
-    from pymonik.capture.definitions.record import put_at, standing_at
-
-    found: Task[Any, Any] | None = standing_at(place, kind, function)
-    if found is not None and _state_of(found) == state:
-        return found
-    made = new_task(kind)
-    vars(made).update(state)
-    put_at(place, made)
-    return made
-
-
-def _state_of(made: Task[Any, Any]) -> dict[str, Any]:
-    return {key: value for key, value in vars(made).items() if key != "_signature"}

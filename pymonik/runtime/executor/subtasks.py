@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from pymonik.errors import NoClientError, OptionsError, WaitInTaskError
-from pymonik.graph.ir import CallSpec, Element, Put, inputs, taken
+from pymonik.errors import OptionsError, WaitInTaskError
+from pymonik.graph.ir import CallSpec, Element, Put, taken
 from pymonik.graph.slots import SLOTS, Template
 from pymonik.record.arguments import Arguments, ScopeState
 from pymonik.record.builtin_tasks import identity
@@ -20,6 +20,7 @@ from pymonik.record.recorder import Recorder
 from pymonik.record.scope import Scope
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.inheriting_specs import InheritingSpecs
+from pymonik.runtime.executor.own_handles import demand_own
 from pymonik.values.content import IMMEDIATE, Content
 from pymonik.values.options import DEFAULTS
 from pymonik.values.outcome import Failure
@@ -179,7 +180,7 @@ class Subtasks(Recorder, Scope):
             value = delegated
         handle = self._handle_of(value)
         if self.recorded or handle is not None:
-            self._demand_own(handle)
+            demand_own(self.recorded, handle)
         self.number()
         self._keep()
         self._made.clear()
@@ -189,27 +190,6 @@ class Subtasks(Recorder, Scope):
             return handle._node.content
         self.diverted = handle
         return None
-
-    def _demand_own(self, returned: ResultHandle[Any] | None) -> None:
-        """Raise NoClientError where a handle is used that an earlier call has kept.
-
-        What that call has recorded has left with it, or has run: there is no value to ask for.
-        """
-        own = set(map(id, self.recorded))
-        for node in self.recorded:
-            if type(node) is Put:
-                continue
-            if node.held is None:
-                sources = inputs(node)
-            else:
-                sources = [given._node for given in node.held if type(given) is ResultHandle]
-            for source in sources:
-                if id(source) not in own and type(source) is not Put:
-                    raise _of_another_call(f"{node.spec.name!r} was given", source)
-        if returned is not None:
-            node = returned._node
-            if id(node) not in own and type(node) is not Put:
-                raise _of_another_call("it returned", node)
 
     def _handle_of(self, value: Any) -> ResultHandle[Any] | None:
         if type(value) is ResultHandle:
@@ -313,11 +293,3 @@ class Subtasks(Recorder, Scope):
         from pymonik.runtime.executor.subtask_plan import as_plain
 
         return as_plain(*made)
-
-
-def _of_another_call(what: str, node: Any) -> NoClientError:
-    return NoClientError(
-        f"{what} the handle of {node.spec.name!r}, recorded at {node.where} by an earlier call of "
-        "a task: a handle is of the call that has recorded it, so keep none in globals, caches or "
-        "objects; return it, or pass it on there"
-    )
