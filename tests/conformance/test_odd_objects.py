@@ -310,3 +310,29 @@ def test_methods_are_those_of_their_objects(client: Pymonik) -> None:
     given = Strategy()
     assert chosen.invoke(given, given.fast).get() == (True, False, "fast", 1, True)
     assert same.invoke(given).get().choice.__func__ is Strategy.fast
+
+
+class Lazy:
+    """Has no state before it is used."""
+
+    def bump(self) -> int:
+        self.__dict__["n"] = self.__dict__.get("n", 0) + 1
+        return int(self.__dict__["n"])
+
+
+LAZY = Lazy()
+
+
+@task
+def bump(lazy: Lazy) -> tuple[int, int, bool]:
+    return lazy.bump(), lazy.bump(), lazy is LAZY
+
+
+def test_an_object_without_state_begins_each_call_without(client: Pymonik) -> None:
+    for _ in range(3):
+        assert bump.invoke(LAZY).get() == (1, 2, True)
+    assert bump.map_invoke([(LAZY,)] * 2).get() == [(1, 2, True)] * 2
+    assert vars(LAZY) == {}
+    LAZY.__dict__["n"] = 10
+    assert bump.invoke(LAZY).get()[:2] == (11, 12)
+    assert LAZY.__dict__.pop("n") == 10

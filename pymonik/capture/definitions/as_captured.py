@@ -10,12 +10,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+from pymonik.system.attributes import attribute
 from pymonik.values.content import Definition
 
 
 class _Unit(threading.local):
     seen: dict[Definition, bool] | None = None
+    # Objects of the program that have no state, and may be given some by tasks.
+    stateless: tuple[Any, ...] = ()
 
 
 _UNIT = _Unit()
@@ -25,10 +29,21 @@ _UNIT = _Unit()
 def as_captured() -> Iterator[None]:
     """Let this thread load classes as they were captured."""
     outer, _UNIT.seen = _UNIT.seen, {}
+    others: tuple[Any, ...]
+    others, _UNIT.stateless = _UNIT.stateless, ()
     try:
         yield
     finally:
-        _UNIT.seen = outer
+        obj: Any
+        for obj in _UNIT.stateless:
+            attribute(obj, "__dict__").clear()
+        _UNIT.seen, _UNIT.stateless = outer, others
+
+
+def clear_after_unit(obj: Any) -> None:
+    """Take from an object of the program, at the end of the unit, what tasks have set of it."""
+    if attribute(obj, "__dict__") is not None and all(obj is not one for one in _UNIT.stateless):
+        _UNIT.stateless = (*_UNIT.stateless, obj)
 
 
 def is_in_unit() -> bool:

@@ -181,6 +181,11 @@ def own_header(id: str, parts: Sequence[Definition]) -> Header:
     return next(head for head in map(header_of, parts) if head.id == id)
 
 
+def is_single(id: str, parts: Sequence[Definition]) -> bool:
+    """Return whether a definition is of what exists once and has no state."""
+    return own_header(id, parts).outline == SINGLE
+
+
 def closure(id: str, by_id: dict[str, Definition]) -> tuple[Definition, ...]:
     """Return the definitions that one needs, itself among them, in the order of their ids."""
     met: set[str] = set()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import threading
+import types
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from typing import Any
 
 from pymonik._pickled import pickled
 from pymonik.capture.changes.watch import ObjectWatch
+from pymonik.capture.definitions.as_captured import clear_after_unit, is_in_unit
 from pymonik.capture.definitions.functions import is_made_here, outline_of
 from pymonik.capture.definitions.lookup import DefinitionLookup
 from pymonik.capture.definitions.maker import DefinitionMaker, Reference
@@ -33,12 +35,16 @@ from pymonik.capture.definitions.record import (
     closure,
     found_at,
     header_of,
+    is_single,
     own_header,
 )
 from pymonik.capture.definitions.shown import SHOWN
+from pymonik.system.attributes import attribute
 from pymonik.system.forks import fork_safe
 from pymonik.values.content import Definition
 
+# What is a definition and keeps what is set of it.
+_LASTING = (type, types.FunctionType, types.CellType, dict)
 # Versions that are kept of a function, or what it sees, that holds much data.
 _MAX_LARGE = 2
 
@@ -183,17 +189,33 @@ class Definitions:
 
     def resolve(self, id: str, parts: tuple[Definition, ...]) -> Any:
         """Return the object that a reference means: the one of this process, or one made of it."""
-        forced = self.forced.objects.get(id)
-        if forced is not None:
-            return forced
+        obj = self.forced.objects.get(id)
+        if obj is None:
+            obj = self._resolved(id, parts)
+            SHOWN.show(id, obj)
+        if not isinstance(obj, _LASTING) and is_single(id, parts):
+            self._renew(obj)
+        return obj
+
+    def _resolved(self, id: str, parts: tuple[Definition, ...]) -> Any:
         obj = self.lookup.find(id, parts)
         if obj is None or self._making:
             with self.lock:
                 obj = self.lookup.find(id, parts)
                 if obj is None:
                     obj = self._found_or_made(id, parts)
-        SHOWN.show(id, obj)
         return obj
+
+    def _renew(self, obj: Any) -> None:
+        """Let an object that has no state begin without: a call before may have given it some."""
+        from pymonik.capture.definitions.by_value import travels
+
+        record = self._records.get(id(obj))
+        is_programs = record is not None and record.is_own
+        if travels(type(obj)) and not (is_programs and not is_in_unit()):
+            (attribute(obj, "__dict__") or {}).clear()
+            if is_programs:
+                clear_after_unit(obj)
 
     def _found_or_made(self, id: str, parts: tuple[Definition, ...]) -> Any:
         head = own_header(id, parts)
