@@ -7,12 +7,13 @@ counted, so that a law can try one after the other.
 from __future__ import annotations
 
 import inspect
+import signal
 import sys
 from typing import Any
 
 
 class Interruption:
-    """Raises KeyboardInterrupt, and takes it, at one place of what this thread does in the block.
+    """Presses Ctrl-C at one place of what the main thread does in the block, and takes the error.
 
     modules: places in functions of these alone count, by their names or beginnings of them.
     """
@@ -42,7 +43,8 @@ class Interruption:
             self._left -= 1
             if not self._left:
                 sys.setprofile(None)
-                raise KeyboardInterrupt
+                # Not raised here: where signals are deferred, this one is.
+                signal.raise_signal(signal.SIGINT)
 
 
 def is_free(lock: Any) -> bool:

@@ -12,6 +12,7 @@ import queue
 import threading
 from collections.abc import Callable
 
+from pymonik.system.deferred_signals import DeferredSignals
 from pymonik.system.safe_logging import safe_logger
 
 logger = safe_logger("pymonik")
@@ -27,8 +28,8 @@ class Callbacks:
     def _reset(self) -> None:
         """Begin anew: in a child of a fork, what was put is its parent's to call."""
         self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
-        # Guards the start of the thread.
-        self._lock = threading.Lock()
+        # Guards the start of the thread; a finalizer may come here amid it.
+        self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
 
     def put(self, call: Callable[[], object]) -> None:
@@ -46,8 +47,17 @@ class Callbacks:
                 # A daemon: who is to wait for callbacks is decided where clients are closed
                 # (`drain`).
                 thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                if self._thread is None:  # else it was started amid this
+                    self._start(thread)
+
+    def _start(self, thread: threading.Thread) -> None:
+        self._thread = thread
+        try:
+            with DeferredSignals(lambda: None):
                 thread.start()
-                self._thread = thread
+        except RuntimeError:  # the system has none to spare
+            self._thread = None
+            raise
 
     @property
     def runs_here(self) -> bool:
@@ -59,10 +69,12 @@ class Callbacks:
         # A callback that waited for callbacks would wait for itself.
         if self._thread is None or self.runs_here:
             return
-        called = threading.Event()
+        # A lock and no event, whose wait is of Python: a handler may raise amid that.
+        called = threading.Lock()
+        called.acquire()
         # Behind all that was put before: the thread takes them in order.
-        self._calls.put(called.set)
-        called.wait()
+        self._calls.put(called.release)
+        called.acquire()
 
     def _run(self) -> None:
         while True:

@@ -21,6 +21,7 @@ from pymonik.client.engine import LazyBackend
 from pymonik.client.state import ClientState
 from pymonik.errors import OptionsError
 from pymonik.record.handle import ResultHandle
+from pymonik.system.deferred_signals import DeferredSignals
 from pymonik.values.outcome import PENDING
 
 logger = logging.getLogger("pymonik")
@@ -79,13 +80,15 @@ class Notifier:
         """Watch for the callbacks of calls that were sent or dropped meanwhile."""
         if not self.unsent:  # what is added from now on was not sent before
             return
-        with self._state.lock:
-            # Looked at once: the next flush may send some of them as soon as the lock is free.
-            is_sent = [handle._node.location is not None for handle, _ in self.unsent]
-            sent = list(compress(self.unsent, is_sent))
-            self.unsent = list(compress(self.unsent, map(not_, is_sent)))
-        for handle, callback in sent:
-            self.watch(handle, callback)
+        # A handler that raises amid it would lose those that are in neither list.
+        with DeferredSignals(lambda: None):
+            with self._state.lock:
+                # Looked at once: the next flush may send some of them as soon as the lock is free.
+                is_sent = [handle._node.location is not None for handle, _ in self.unsent]
+                sent = list(compress(self.unsent, is_sent))
+                self.unsent = list(compress(self.unsent, map(not_, is_sent)))
+            for handle, callback in sent:
+                self.watch(handle, callback)
 
     def tell_dropped(self) -> None:
         """Call back for calls that will never be sent: they have ended, too."""
@@ -101,6 +104,18 @@ class Notifier:
     def watch(self, handle: ResultHandle[Any], callback: Callback) -> None:
         """Call back once the value of a call that was sent is there, or was lost."""
         watch = _Watch(self, handle, callback)
+        try:
+            self._begin(watch, handle)
+        except BaseException:
+            # Whole, wherever a handler has raised: `close` waits for what stands in `watches`.
+            with DeferredSignals(lambda: None):
+                try:
+                    self._begin(watch, handle)
+                except Exception:  # it was no handler
+                    self.ended(watch)
+            raise
+
+    def _begin(self, watch: _Watch, handle: ResultHandle[Any]) -> None:
         self.watches[watch] = handle._node, handle._index
         if watch.is_over():
             watch.end()
@@ -176,6 +191,7 @@ class _Watch:
         try:
             call = self._calls.pop()
         except IndexError:
+            self._notifier.watches.pop(self, None)  # it may have been begun again
             return
         CALLBACKS.put(call)  # before it counts as called: see `close`
         self._notifier.ended(self)

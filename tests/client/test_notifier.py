@@ -13,6 +13,7 @@ from pymonik.client.handled import Handled
 from pymonik.client.waiter import Waiter
 from pymonik.errors import LostValueError, OptionsError
 from tests.conformance.seams import Other, until
+from tests.interruption import Interruption
 
 from .fakes import Alone, double
 
@@ -137,3 +138,31 @@ def test_a_coroutine_is_told_that_its_value_is_lost() -> None:
     alone.backend.lost.add(id(alone.backend.units[0].outputs))
     with pytest.raises(LostValueError):
         asyncio.run(async_waiter(alone).value(handle))
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+def test_a_callback_that_is_added_or_watched_for_amid_ctrl_c_is_called_once(is_sent: bool) -> None:
+    """And nothing is left for which the end of the client would wait."""
+    place, is_through, counts = 0, False, set()
+    while not is_through:
+        place += 1
+        alone, called = Alone(), []  # type: tuple[Alone, list[Any]]
+        handles = [double.invoke(i, pymonik=alone.scope) for i in range(2)]
+        for handle in () if is_sent else handles:
+            alone.notifier.call_when_done(handle, called.append)
+        alone.flush()
+        with Interruption(place) as interruption:
+            for handle in handles if is_sent else ():
+                alone.notifier.call_when_done(handle, called.append)
+            alone.notifier.flushed()
+        is_through = not interruption.has_come
+        alone.notifier.flushed()
+        alone.backend.answer([0])
+        alone.backend.answer([2], unit=1)
+        CALLBACKS.drain()
+        assert (alone.notifier.unsent, list(alone.notifier.watches)) == ([], []), place
+        assert len(called) == len(set(map(id, called)))
+        counts.add(len(called))
+    assert place > 20
+    # What was added before is called; what Ctrl-C keeps from being added was raised there.
+    assert counts == ({0, 1, 2} if is_sent else {2})

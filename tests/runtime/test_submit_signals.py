@@ -75,3 +75,21 @@ def test_what_a_finalizer_asks_for_amid_the_start_of_an_engine_is_done_by_one_th
     names = [thread.name for thread in threading.enumerate()]
     assert names.count("pymonik-asked-amid-its-start") == 1
     host.close()
+
+
+def test_who_cancels_amid_a_turn_does_not_wait_for_it() -> None:
+    """As a finalizer or a log handler may: the thread would wait for itself."""
+    host, asked = Host(1, 1), threading.Event()
+    waiting = unit("waiting")
+    answers: list[bool] = []
+
+    def cancel() -> None:
+        answers.append(host.cancel(waiting.outputs))
+        asked.set()
+
+    host.call_soon(lambda: host.state.add([waiting]))
+    host.call_soon(cancel)
+    assert asked.wait(60)
+    assert answers == [True]
+    host.close()
+    assert waiting.outputs.missing == 0

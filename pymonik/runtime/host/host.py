@@ -166,7 +166,9 @@ class Host:
     def cancel(self, outputs: Outputs) -> bool:
         """Stop a unit; True when it will not run to its end."""
         answer: list[bool] = []
-        asked = threading.Event()
+        # A lock and no event, whose wait is of Python: a handler may raise amid that.
+        asked = threading.Lock()
+        asked.acquire()
 
         def ask() -> None:
             try:
@@ -174,10 +176,12 @@ class Host:
                 self._loop.tell(UnitCancelled(outputs))
                 answer.append(is_open)
             finally:
-                asked.set()
+                asked.release()
 
         self._do(ask)
-        asked.wait()
+        if self._leadership.leads_here:  # a finalizer or a log handler, amid a turn: the next does
+            return self.state.has_open(outputs)
+        asked.acquire()
         return any(answer)  # none where the engine has failed at it
 
     def fail_all(self, failure: Failure) -> None:
