@@ -106,7 +106,7 @@ class SnapshotImporter:
             module = sys.modules.pop(name, None)
             if module is not None and before is not module_set:
                 before.inactive[name] = module
-            elif module is not None and _is_shipped(module):
+            elif module is not None and is_shipped(module):
                 sys.modules[name] = module
         sys.modules.update(module_set.inactive)
         module_set.inactive = {}
@@ -203,7 +203,8 @@ def _sources(content: Content) -> dict[str, ModuleSource]:
     return {name: ModuleSource(*fields) for name, fields in pickle.loads(content.data).items()}
 
 
-def _is_shipped(module: types.ModuleType) -> bool:
+def is_shipped(module: types.ModuleType | None) -> bool:
+    """Return whether a module came here as its source."""
     return hasattr(getattr(module, "__loader__", None), "pymonik_shipped")
 
 

@@ -637,3 +637,39 @@ with Pymonik() as client:
 """
     )
     assert script(source, KINDS) == ["[None] True"]
+
+
+OWN = {
+    "own.py": """
+class Missing: pass
+MISSING = Missing()
+class Base:
+    rate = 1
+class Upper(dict):
+    def __init__(self, end): self.end = end
+    def __setitem__(self, key, value): super().__setitem__(key.upper() + self.end, value)
+class Pair(tuple):
+    def __new__(cls, a, b): return super().__new__(cls, (a, b))
+"""
+}
+
+
+def test_sentinels_and_containers_of_a_module_come_back_as_they_were(script: Any) -> None:
+    # Also once the module itself travels, with what the program has set in it.
+    source = (
+        HEAD
+        + """
+import own
+echo = Task(lambda x: x, func_name="echo")
+rate = Task(lambda base: (own.Base is base, base.rate), func_name="rate")
+upper = own.Upper("!")
+upper["a"] = 1
+with Pymonik():
+    for number in (1, 2):
+        own.Base.rate = number
+        print(rate.invoke(own.Base).get(), echo.invoke(own.MISSING).get() is own.MISSING)
+        print(echo.invoke(upper).get() == upper, echo.invoke(own.Pair(1, 2)).get())
+"""
+    )
+    lines = [f"(True, {number}) True\nTrue (1, 2)" for number in (1, 2)]
+    assert "\n".join(script(source, OWN)) == "\n".join(lines)

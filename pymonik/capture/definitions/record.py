@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from pymonik.capture import class_parts
 from pymonik.capture.changes.watch import ObjectWatch
+from pymonik.system.attributes import attribute
 from pymonik.values.content import Definition
 
 # Of definitions that are kept: those of a notebook that is used for a long time.
@@ -174,6 +175,17 @@ RECORDS: OrderedDict[int, DefinitionRecord] = OrderedDict()
 def record_of(obj: Any) -> DefinitionRecord | None:
     """Return the record of an object, if it has one."""
     return RECORDS.get(id(obj))
+
+
+def is_single_here(obj: Any) -> bool:
+    """Return whether an object was made here of the definition of one without state, and has none.
+
+    The module that has it need not be there.
+    """
+    record = RECORDS.get(id(obj))
+    if record is None or record.is_own or record.definition is None:
+        return False
+    return header_of(record.definition).outline == SINGLE and not attribute(obj, "__dict__")
 
 
 def own_header(id: str, parts: Sequence[Definition]) -> Header:

@@ -9,12 +9,14 @@ an item was done once already, when it was put there.
 
 from __future__ import annotations
 
+import sys
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from typing import Any
 
 from pymonik._pickled import pickled
 from pymonik.capture.definitions.by_value import travels
+from pymonik.capture.importer import is_shipped
 
 # What comes first in the order of resolution counts: an `OrderedDict` is a `dict`, too.
 _BASES: tuple[Any, ...] = (defaultdict, deque, Counter, OrderedDict, set, frozenset, dict, list)
@@ -43,7 +45,11 @@ def _fills_itself(kind: Any, base: Any) -> bool:
     """Return whether a class of the program does something of its own where it is filled."""
     is_plain = not any(_is_own(kind, base, name) for name in ("__getstate__", "__setstate__"))
     filled = any(_is_own(kind, base, name) for name in _FILLED_BY.get(base, ()))
-    return is_plain and filled and travels(kind)
+    return is_plain and filled and _is_of_program(kind)
+
+
+def _is_of_program(kind: Any) -> bool:
+    return travels(kind) or is_shipped(sys.modules.get(kind.__module__))
 
 
 def _is_own(kind: Any, base: Any, name: str) -> bool:
@@ -60,7 +66,7 @@ def value_base_of(kind: Any) -> Any:
     if type(make) is not types.FunctionType or hasattr(kind, "__getnewargs_ex__"):
         return None
     base = next((base for base in _VALUES if issubclass(kind, base)), None)
-    if base is None or kind.__reduce__ is not object.__reduce__ or not travels(kind):
+    if base is None or kind.__reduce__ is not object.__reduce__ or not _is_of_program(kind):
         return None
     if kind.__reduce_ex__ is not object.__reduce_ex__ or _is_own(kind, base, "__getnewargs__"):
         return None

@@ -20,7 +20,7 @@ import cloudpickle
 from pymonik.capture import class_parts
 from pymonik.capture.definitions.by_value import is_importable, is_made, travels, travels_from
 from pymonik.capture.definitions.functions import is_known_by_name
-from pymonik.capture.definitions.record import DefinitionRecord, record_of
+from pymonik.capture.definitions.record import DefinitionRecord, is_single_here, record_of
 from pymonik.capture.definitions.registry import TABLE, defined
 from pymonik.capture.local_modules import is_local
 from pymonik.capture.pickling.answering import answers_all, reduce_answering
@@ -217,6 +217,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         elif is_type_name(kind):
             if travels_from(obj.__module__) or record_of(obj) is not None:
                 return self._refer(TABLE.record_of(obj, f"{obj.__module__}:{obj.__name__}"))
+        elif is_single_here(obj):
+            return self._refer(TABLE.record_of(obj))
         elif (name := single_name(obj, kind)) is not None:
             module = sys.modules[name.partition(":")[0]]
             if module.__name__ != "__main__" and not travels_from(module.__name__):
