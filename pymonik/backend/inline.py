@@ -42,6 +42,7 @@ from pymonik.runtime.host.messages import plan_of
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.unit_slice import UnitSlice
 from pymonik.system.conditions import SafeCondition
+from pymonik.system.deferred_signals import DeferredSignals
 from pymonik.system.event_loop import outside_event_loop
 from pymonik.system.forks import fork_safe
 from pymonik.system.surroundings import SurroundingsWatch
@@ -112,8 +113,6 @@ class InlineBackend:
 
     def _submit(self, plan: Plan) -> None:
         self._objects.note(plan.blobs)
-        with self._changed:
-            self._tell(UnitsAdded(plan.units))
         token = CURRENT.set(self._subtasks)
         outer, running.STATE = running.STATE, running.State()
         running.STATE.worker = _NAME
@@ -121,6 +120,8 @@ class InlineBackend:
         running.STATE.fetch = self._objects.fetch
         running.STATE.caches = lambda: {"functions": self._functions.info}
         try:
+            with self._changed:
+                self._tell(UnitsAdded(plan.units))
             while pieces := self._ready():
                 for piece in pieces:
                     self._run(piece)
@@ -145,11 +146,13 @@ class InlineBackend:
         Called with `changed`: other threads may ask to be called back, or cancel.
         """
         pieces: list[UnitSlice] = []
-        for instruction in self._scheduler.handle(event):
-            if type(instruction) is CallBack:
-                self._due.append(instruction.callback)
-            elif type(instruction) is GivePieces:
-                pieces += instruction.pieces
+        # Ctrl-C comes behind a rule, which would leave its units half ended.
+        with DeferredSignals(lambda: None):
+            for instruction in self._scheduler.handle(event):
+                if type(instruction) is CallBack:
+                    self._due.append(instruction.callback)
+                elif type(instruction) is GivePieces:
+                    pieces += instruction.pieces
         return pieces
 
     def _run(self, piece: UnitSlice) -> None:
