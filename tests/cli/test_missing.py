@@ -55,7 +55,15 @@ def words(done: subprocess.CompletedProcess[str]) -> str:
         (["show", "jobs.py", "--save", "moons/a.svg"], "moons/a.svg cannot be written: No such"),
     ],
 )
-def test_wrong_names_are_wrong_usage(command_here: Command, args: list[str], told: str) -> None:
+def test_wrong_names_are_wrong_usage(
+    command_here: Command,
+    args: list[str],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # With no runs: this user's own may have any id.
+    monkeypatch.setenv("PYMONIK_RUNS", str(tmp_path / "runs"))
     done = command_here("graph", *args, jobs=JOBS)
     assert done.returncode == 2, done.stderr
     assert told in words(done)
