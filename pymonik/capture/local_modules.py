@@ -69,7 +69,10 @@ def spec_of(name: str) -> ModuleSpec | None:
         path = _search_path(above)
     for finder in sys.meta_path:
         find = getattr(finder, "find_spec", None)
-        spec: ModuleSpec | None = find(name, path) if find is not None else None
+        try:
+            spec: ModuleSpec | None = find(name, path) if find is not None else None
+        except KeyError:  # as below: it asks for its folders when it is found
+            return None
         if spec is not None:
             return spec
     return None

@@ -25,6 +25,8 @@ def test_one_whose_parent_is_gone_is_not_asked_for_its_folders(
         del sys.modules["outer_of_it"]
         sys.path_importer_cache.clear()
         assert source_of("outer_of_it.inner") is None
+        del sys.modules["outer_of_it.inner"], sys.modules["outer_of_it.inner.leaf"]
+        assert source_of("outer_of_it.inner.leaf") is None
     finally:
         for name in [name for name in sys.modules if name.startswith("outer_of_it")]:
             del sys.modules[name]
