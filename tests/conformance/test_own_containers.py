@@ -53,6 +53,7 @@ def filled() -> list[Any]:
     for number, name in enumerate("abc"):
         latest[name] = number
     latest.size = 1
+    latest.move_to_end("b")
     negative.extend([1, 2])
     negative.sign = 1
     return [upper, latest, Sealed(a=1), negative]

@@ -101,7 +101,7 @@ def reduce_container(obj: Any, base: Any) -> Any:
         if not _fills_itself(kind, base):
             return make, args, *rest
         state = rest[0] if rest else None
-    items = list(list.__iter__(obj)) if base is list else list(dict.items(obj))
+    items = list(list.__iter__(obj) if base is list else base.items(obj))  # in its own order
     return make, args, (base, items, state), None, None, fill_container
 
 
