@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pymonik.system.deferred_signals import DeferredSignals
+from pymonik.system.deferred_signals import DeferredSignals, Loading
 from tests.conformance.seams import Other
 
 ONE, TWO = signal.SIGUSR1, signal.SIGUSR2
@@ -129,3 +130,27 @@ def test_a_fork_amid_a_block_leaves_it_where_it_ends(handled: list[int]) -> None
             return block.waiting == [TWO] and handled == []
 
         assert _forked(waits)
+
+
+def test_garbage_is_collected_again_once_all_threads_have_loaded() -> None:
+    loads, loaded = threading.Event(), threading.Event()
+
+    def load() -> None:
+        with Loading():
+            loads.set()
+            loaded.wait()
+
+    with Loading():
+        other = Other(load)
+        loads.wait()
+    assert not gc.isenabled()
+    loaded.set()
+    other.join()
+    assert gc.isenabled()
+
+
+def test_a_fork_while_another_thread_loads_collects_its_garbage() -> None:
+    with Loading():
+        assert Other(lambda: _forked(gc.isenabled)).value()
+        assert _forked(lambda: not gc.isenabled())
+    assert gc.isenabled()
