@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -95,13 +95,43 @@ class Tagged(str):
     tag: str
 
 
-@pytest.mark.parametrize("made", [Point(1, 2), Tagged("text", tag="t")], ids=["tuple", "str"])
+class Vector(tuple[int, ...]):
+    def __new__(cls, *items: int) -> Vector:
+        return super().__new__(cls, items)
+
+
+class Offset(tuple[int, ...]):
+    def __new__(cls, x: int = 0, y: int = 0) -> Offset:
+        return super().__new__(cls, (x, y))
+
+
+class Span(NamedTuple):
+    start: int
+    end: int
+
+
+class Within(Span):
+    def __new__(cls, start: int, size: int, limit: int) -> Within:
+        return super().__new__(cls, start, min(start + size, limit))
+
+
+VALUES = [
+    Point(1, 2),
+    Vector(1, 2),
+    Offset(1, 2),
+    Within(1, 5, 4),
+    Span(1, 2),
+    Tagged("text", tag="t"),
+]
+
+
+@pytest.mark.parametrize("made", VALUES, ids=lambda made: type(made).__name__)
 def test_values_with_a_constructor_of_their_own_are_made_without_it(
     client: Pymonik, made: Any
 ) -> None:
     arrived = Task(lambda made: [made, type(made).__name__], func_name="echo").invoke(made).get()
     assert arrived == [made, type(made).__name__]
-    assert vars(arrived[0]) == vars(made)
+    assert getattr(arrived[0], "__dict__", None) == getattr(made, "__dict__", None)
 
 
 class Interned(str):

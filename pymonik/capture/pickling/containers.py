@@ -9,6 +9,7 @@ an item was done once already, when it was put there.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -68,11 +69,24 @@ def value_base_of(kind: Any) -> Any:
     base = next((base for base in _VALUES if issubclass(kind, base)), None)
     if base is None or kind.__reduce__ is not object.__reduce__ or not _is_of_program(kind):
         return None
+    base = (_named_tuple_of(kind) if base is tuple else None) or base
     if kind.__reduce_ex__ is not object.__reduce_ex__ or _is_own(kind, base, "__getnewargs__"):
         return None
-    code, optional = make.__code__, len(make.__defaults__ or ())
-    keywords = code.co_kwonlyargcount - len(make.__kwdefaults__ or {})
-    return base if code.co_argcount - optional > 2 or keywords else None
+    return base if make is not base.__new__ and _takes_more(make, base) else None
+
+
+def _named_tuple_of(kind: Any) -> Any:
+    names = {"_make", "__getnewargs__"}
+    return next((base for base in kind.__mro__ if names <= vars(base).keys()), None)
+
+
+def _takes_more(make: types.FunctionType, base: Any) -> bool:
+    code = make.__code__
+    if code.co_kwonlyargcount > len(make.__kwdefaults__ or {}):
+        return True
+    if issubclass(base, tuple):  # of its items, all would be the first, whatever has a default
+        return code.co_argcount > 2 or bool(code.co_flags & inspect.CO_VARARGS)
+    return code.co_argcount - len(make.__defaults__ or ()) > 2
 
 
 def reduce_value(obj: Any, base: Any) -> Any:
