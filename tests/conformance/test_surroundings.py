@@ -230,6 +230,8 @@ def extend_path(how: str) -> int:
         sys.path = ["/added"]
     elif how == "double":
         list.extend(sys.path, list(sys.path))
+    elif how == "replace":
+        sys.path[0] = "/added"
     return length
 
 
@@ -238,7 +240,7 @@ def added(folder: str) -> bool:
     return folder in sys.path
 
 
-@pytest.mark.parametrize("how", ["list.extend", "insert", "rebind", "double"])
+@pytest.mark.parametrize("how", ["list.extend", "insert", "rebind", "double", "replace"])
 def test_what_a_call_adds_to_the_module_path_is_gone_behind_it(connect: Connect, how: str) -> None:
     path = sys.path
     before = list(path)

@@ -204,7 +204,7 @@ class Output:
                 or manager.get("_disable") != disable
                 or is_collecting() is not collects
                 or sys.path is not listed
-                or len(sys.path) != len(entries)
+                or sys.path != entries
             )
 
         return is_changed
