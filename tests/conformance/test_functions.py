@@ -7,6 +7,7 @@ import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -192,6 +193,21 @@ def test_functions_with_a_cache_are_themselves_and_begin_with_an_empty_one(clien
     fast(4)
     given = [(fast, "fast", 21, 128), (quick, "quick", 8, 3), (twin, "twin", 8, 3)]
     assert name.map_invoke([f for f, *_ in given]).get() == [tuple(rest) for _, *rest in given]
+
+
+@functools.lru_cache
+def text_of(path: str) -> str:
+    return Path(path).read_text()
+
+
+def test_a_function_with_a_cache_keeps_nothing_of_an_earlier_call(
+    client: Pymonik, tmp_path: Path
+) -> None:
+    path = tmp_path / "text"
+    read = Task(lambda function, name: (function is text_of, function(name)), func_name="read")
+    for text in ("one", "two"):
+        path.write_text(text)
+        assert read.invoke(text_of, str(path)).get() == (True, text)
 
 
 def test_tasks_and_functions_with_a_cache_come_back_as_the_program_s_own(client: Pymonik) -> None:

@@ -6,6 +6,7 @@ Enters: such an object, met by the pickler. Leaves: how it is made again: a cach
 from __future__ import annotations
 
 import functools
+import sys
 import types
 import weakref
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Any
 from pymonik._pickled import pickled
 from pymonik.capture.definitions.by_value import travels_from
 from pymonik.capture.definitions.record import object_at, place_of, put_at, standing_at
+from pymonik.capture.importer import is_shipped
 
 
 def _reduce_cached(obj: Any) -> Any:
@@ -36,11 +38,20 @@ def new_cached(function: Any, parameters: dict[str, Any], place: str = "") -> An
     """Make a function with a cache, or return the one that stands for the function at a place."""
     found = standing_at(place, functools._lru_cache_wrapper, function)
     if found is not None and found.cache_parameters() == parameters:
-        return found
+        return _emptied(found) if is_shipped(sys.modules.get(function.__module__)) else found
     made = functools.lru_cache(**parameters)(function)
     # It holds the function, so that no other one comes to have its id meanwhile.
     key = (place, id(function), repr(parameters))
-    return put_at(place, _CACHED.setdefault(key, made)) if place else made
+    return put_at(place, _emptied(_CACHED.setdefault(key, made))) if place else made
+
+
+def _emptied(cached: Any) -> Any:
+    """Return a function without what earlier calls have kept: the program's may be cleared since.
+
+    Nothing tells whether it was, as where a file that it reads has changed.
+    """
+    cached.cache_clear()
+    return cached
 
 
 def _reduce_cached_property(obj: Any) -> Any:
