@@ -28,11 +28,14 @@ class Interruption:
         return self._left <= 0
 
     def __enter__(self) -> Interruption:
+        # A process that was started in the background ignores it.
+        self._handler = signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.setprofile(self._look)
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
         sys.setprofile(None)
+        signal.signal(signal.SIGINT, self._handler)
         return kind is KeyboardInterrupt
 
     def _look(self, frame: Any, event: str, argument: Any) -> None:
