@@ -312,27 +312,58 @@ def test_methods_are_those_of_their_objects(client: Pymonik) -> None:
     assert same.invoke(given).get().choice.__func__ is Strategy.fast
 
 
+STATELESS = """
+from pymonik import Pymonik, task
+
 class Lazy:
-    """Has no state before it is used."""
-
-    def bump(self) -> int:
+    def bump(self):
         self.__dict__["n"] = self.__dict__.get("n", 0) + 1
-        return int(self.__dict__["n"])
-
+        return self.__dict__["n"]
 
 LAZY = Lazy()
 
-
 @task
-def bump(lazy: Lazy) -> tuple[int, int, bool]:
+def bump(lazy):
     return lazy.bump(), lazy.bump(), lazy is LAZY
 
+with Pymonik() as client:
+    print([bump.invoke(LAZY).get() for _ in range(3)], bump.map_invoke([(LAZY,)] * 2).get())
+    print(vars(LAZY))
+    LAZY.n = 10
+    print(bump.invoke(LAZY).get()[:2], vars(LAZY))
+"""
 
-def test_an_object_without_state_begins_each_call_without(client: Pymonik) -> None:
-    for _ in range(3):
-        assert bump.invoke(LAZY).get() == (1, 2, True)
-    assert bump.map_invoke([(LAZY,)] * 2).get() == [(1, 2, True)] * 2
-    assert vars(LAZY) == {}
-    LAZY.__dict__["n"] = 10
-    assert bump.invoke(LAZY).get()[:2] == (11, 12)
-    assert LAZY.__dict__.pop("n") == 10
+
+def test_an_object_without_state_begins_each_call_without(run_script: Any, backend: str) -> None:
+    """In a program of one thread: with others, nobody can tell who has set an attribute."""
+    done = run_script(STATELESS, backend)
+    one = (1, 2, True)
+    said = f"{[one] * 3} {[one] * 2}\n{{}}\n(11, 12) {{'n': 10}}\n"
+    assert done.stdout == said, done.stderr
+
+
+class Plain:
+    """Has no state before it is used."""
+
+
+PLAIN = Plain()
+
+
+def test_what_another_thread_sets_of_an_object_without_state_stays() -> None:
+    began, has_set = threading.Event(), threading.Event()
+
+    def set_attribute() -> None:
+        began.wait(60)
+        PLAIN.ready = True  # type: ignore[attr-defined]
+        has_set.set()
+
+    def look() -> bool:
+        began.set()
+        return has_set.wait(60) and PLAIN is not None
+
+    other = threading.Thread(target=set_attribute)
+    other.start()
+    with Pymonik(backend="inline"):
+        assert task(look).invoke().get()
+    other.join()
+    assert vars(PLAIN).pop("ready")

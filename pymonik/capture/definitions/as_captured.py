@@ -35,7 +35,7 @@ def as_captured() -> Iterator[None]:
         yield
     finally:
         obj: Any
-        for obj in _UNIT.stateless:
+        for obj in _UNIT.stateless if is_alone() else ():  # a thread may have begun meanwhile
             attribute(obj, "__dict__").clear()
         _UNIT.seen, _UNIT.stateless = outer, others
 
@@ -44,6 +44,17 @@ def clear_after_unit(obj: Any) -> None:
     """Take from an object of the program, at the end of the unit, what tasks have set of it."""
     if attribute(obj, "__dict__") is not None and all(obj is not one for one in _UNIT.stateless):
         _UNIT.stateless = (*_UNIT.stateless, obj)
+
+
+def is_alone() -> bool:
+    """Return whether the program has no other thread, so that what an object is given is a task's.
+
+    With others, nobody can tell who has set an attribute of an object of the program.
+    """
+    this = threading.current_thread()
+    # Threads of ours set none.
+    others = [thread.name for thread in threading.enumerate() if thread is not this]
+    return all(name.startswith("pymonik-") for name in others)
 
 
 def is_in_unit() -> bool:

@@ -21,7 +21,7 @@ from typing import Any
 
 from pymonik._pickled import pickled
 from pymonik.capture.changes.watch import ObjectWatch
-from pymonik.capture.definitions.as_captured import clear_after_unit, is_in_unit
+from pymonik.capture.definitions.as_captured import clear_after_unit, is_alone, is_in_unit
 from pymonik.capture.definitions.functions import is_made_here, outline_of
 from pymonik.capture.definitions.lookup import DefinitionLookup
 from pymonik.capture.definitions.maker import DefinitionMaker, Reference
@@ -212,7 +212,8 @@ class Definitions:
 
         record = self._records.get(id(obj))
         is_programs = record is not None and record.is_own
-        if travels(type(obj)) and not (is_programs and not is_in_unit()):
+        is_kept = is_programs and not (is_in_unit() and is_alone())
+        if travels(type(obj)) and not is_kept:
             (attribute(obj, "__dict__") or {}).clear()
             if is_programs:
                 clear_after_unit(obj)
