@@ -6,7 +6,6 @@ compiled before, or by passes and lowering. What a client adds is the business o
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +16,7 @@ from pymonik.graph.target import Target
 from pymonik.plan.lower import bind, bind_call, lower
 from pymonik.plan.plan import Plan, Source
 from pymonik.plan.template import RepeatedPlan, Templates
+from pymonik.system.garbage import go_on, put_off
 
 
 class PlanMaker:
@@ -69,10 +69,8 @@ class PlanMaker:
 @contextmanager
 def _collecting_later() -> Iterator[None]:
     """Put garbage collection off: a compiler makes many objects at once, and none in a cycle."""
-    was_on = gc.isenabled()
-    gc.disable()
+    put_off()
     try:
         yield
     finally:
-        if was_on:
-            gc.enable()
+        go_on()

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 # What `signal` wraps: without its enums, whose making would cost more than all the rest here.
 import _signal  # type: ignore[import-not-found]
-import gc
 import os
 import signal
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from pymonik.system.forks import fork_safe
+from pymonik.system.garbage import go_on, put_off
 
 _NUMBERS = tuple(sorted(map(int, signal.valid_signals())))
 # The main thread, which alone runs handlers; in a fork it is the one that has forked.
@@ -25,12 +24,6 @@ _main = threading.main_thread().ident
 _SEEN: tuple[list[Any], list[tuple[int, Any]]] = ([], [])
 # The innermost block that the main thread is in.
 _block: DeferredSignals | None = None
-# The threads that are in blocks which load, once for each block, and whether garbage is to be
-# collected again behind the last of these.
-_loading: list[int] = []
-_collects = False
-# Guards these two; a finalizer may come here amid it, until there are none.
-_counting = fork_safe(threading.RLock())
 
 
 class DeferredSignals:
@@ -104,19 +97,12 @@ class Loading(DeferredSignals):
         super().__init__(lambda: None)
 
     def __enter__(self) -> Loading:
-        global _collects
         super().__enter__()
-        with _counting:
-            if not _loading:
-                _collects = gc.isenabled()
-            _loading.append(threading.get_ident())
-            gc.disable()
+        put_off()
         return self
 
     def __exit__(self, *error: object) -> None:
-        with _counting:
-            _loading.remove(threading.get_ident())
-            _collect_again()
+        go_on()
         super().__exit__(*error)
 
 
@@ -131,24 +117,8 @@ def _look_who_is_main() -> None:
         _block._leave()
 
 
-def _collect_again() -> None:
-    """Let garbage be collected if it was before, once no thread loads."""
-    global _collects
-    if _collects and not _loading:
-        gc.enable()
-        _collects = False
-
-
-def _forget_who_loads() -> None:
-    """Let the child of a fork collect garbage, unless it is its own thread that loads."""
-    thread = threading.get_ident()
-    _loading[:] = [loader for loader in _loading if loader == thread]
-    _collect_again()
-
-
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_look_who_is_main)
-    os.register_at_fork(after_in_child=_forget_who_loads)
 
 
 def _handlers() -> list[tuple[int, Any]]:

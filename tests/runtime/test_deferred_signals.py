@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import threading
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pymonik.system.deferred_signals import DeferredSignals, Loading
+from pymonik.system.deferred_signals import DeferredSignals
 from tests.conformance.seams import Other
 
 ONE, TWO = signal.SIGUSR1, signal.SIGUSR2
@@ -99,7 +98,7 @@ def test_other_threads_exchange_nothing(handled: list[int]) -> None:
     assert Other(look).value() == (signal.getsignal(ONE), False)
 
 
-def _forked(look: Callable[[], bool]) -> bool:
+def forked(look: Callable[[], bool]) -> bool:
     """Return what is so in a fork of this process, which ends with it."""
     child = os.fork()
     if not child:
@@ -118,7 +117,7 @@ def test_a_fork_of_another_thread_has_its_handlers(handled: list[int]) -> None:
         return handled == [TWO] and (signal.getsignal(ONE), signal.getsignal(TWO)) == before
 
     with DeferredSignals(lambda: None), DeferredSignals(lambda: None):
-        assert Other(lambda: _forked(is_as_before)).value()
+        assert Other(lambda: forked(is_as_before)).value()
     assert handled == []
 
 
@@ -129,28 +128,4 @@ def test_a_fork_amid_a_block_leaves_it_where_it_ends(handled: list[int]) -> None
             signal.raise_signal(TWO)
             return block.waiting == [TWO] and handled == []
 
-        assert _forked(waits)
-
-
-def test_garbage_is_collected_again_once_all_threads_have_loaded() -> None:
-    loads, loaded = threading.Event(), threading.Event()
-
-    def load() -> None:
-        with Loading():
-            loads.set()
-            loaded.wait()
-
-    with Loading():
-        other = Other(load)
-        loads.wait()
-    assert not gc.isenabled()
-    loaded.set()
-    other.join()
-    assert gc.isenabled()
-
-
-def test_a_fork_while_another_thread_loads_collects_its_garbage() -> None:
-    with Loading():
-        assert Other(lambda: _forked(gc.isenabled)).value()
-        assert _forked(lambda: not gc.isenabled())
-    assert gc.isenabled()
+        assert forked(waits)

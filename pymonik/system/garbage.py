@@ -1,0 +1,74 @@
+"""Garbage collection that is put off by blocks of several threads, and goes on behind the last.
+
+Enters: blocks in which none is to be collected, and what is to hold behind them. Leaves: the same
+switch of the process, as the program has set it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+
+from pymonik.system.forks import fork_safe
+
+# The threads that are in such blocks, once for each, and whether garbage is to be collected again
+# behind the last of these.
+_waiting: list[int] = []
+_collects = False
+# Guards these two; a finalizer may come here amid it, until there are none.
+_counting = fork_safe(threading.RLock())
+
+
+def put_off() -> None:
+    """Collect no garbage until `go_on`, which the same thread calls."""
+    global _collects
+    thread = threading.get_ident()
+    with _counting:
+        # Noted behind the last finalizer that may come here amid this, and note another.
+        collects = gc.isenabled()
+        gc.disable()
+        if not _waiting:
+            _collects = collects
+        _waiting.append(thread)
+
+
+def go_on() -> None:
+    """End a block that has put it off."""
+    with _counting:
+        _waiting.remove(threading.get_ident())
+        _collect_again()
+
+
+def is_collecting() -> bool:
+    """Return whether garbage is collected, as the program has it: not while it is put off."""
+    with _counting:
+        return gc.isenabled() or (bool(_waiting) and _collects)
+
+
+def set_collecting(collects: bool) -> None:
+    """Collect garbage, or none: while it is put off, from its end on."""
+    global _collects
+    with _counting:
+        if _waiting:
+            _collects = collects
+        (gc.enable if collects and not _waiting else gc.disable)()
+
+
+def _collect_again() -> None:
+    """Let garbage be collected if it was before, once no thread has put it off."""
+    global _collects
+    if _collects and not _waiting:
+        _collects = False
+        gc.enable()
+
+
+def _forget_others() -> None:
+    """Let the child of a fork collect garbage, unless it is its own thread that has put it off."""
+    thread = threading.get_ident()
+    _waiting[:] = [waiter for waiter in _waiting if waiter == thread]
+    _collect_again()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_others)

@@ -1,0 +1,109 @@
+"""Garbage collection that several threads put off: as the program has it, behind the last."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from pymonik.plan.maker import _collecting_later
+from pymonik.runtime.executor.restorer import Restorer
+from pymonik.system.deferred_signals import Loading
+from pymonik.system.garbage import is_collecting
+from tests.conformance.seams import Other
+from tests.runtime.test_deferred_signals import forked
+
+
+@pytest.fixture(autouse=True)
+def _enabled() -> Iterator[None]:
+    yield
+    gc.enable()
+
+
+@contextmanager
+def loading_elsewhere() -> Iterator[None]:
+    """Let another thread load modules meanwhile."""
+    loads, loaded = threading.Event(), threading.Event()
+
+    def load() -> None:
+        with Loading():
+            loads.set()
+            loaded.wait()
+
+    other = Other(load)
+    loads.wait()
+    try:
+        yield
+    finally:
+        loaded.set()
+        other.join()
+
+
+def test_a_fork_while_another_thread_loads_collects_its_garbage() -> None:
+    with Loading():
+        assert Other(lambda: forked(gc.isenabled)).value()
+        assert forked(lambda: not gc.isenabled())
+    assert gc.isenabled()
+
+
+def test_garbage_is_collected_again_once_all_threads_have_loaded() -> None:
+    elsewhere = loading_elsewhere()
+    with Loading():
+        elsewhere.__enter__()
+    assert not gc.isenabled()
+    elsewhere.__exit__(None, None, None)
+    assert gc.isenabled()
+
+
+def test_a_plan_that_is_made_while_another_thread_loads_puts_it_off_until_both_are_done() -> None:
+    with _collecting_later():
+        elsewhere = loading_elsewhere()
+        elsewhere.__enter__()
+    assert not gc.isenabled()
+    elsewhere.__exit__(None, None, None)
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_calls_that_begin_while_another_thread_loads_leave_it_as_the_program_has_it(
+    collects: bool,
+) -> None:
+    if not collects:
+        gc.disable()
+    with loading_elsewhere():
+        restore = Restorer(watch=False)
+    assert gc.isenabled() is collects
+    assert not restore.is_changed()
+    restore()
+    assert gc.isenabled() is collects
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_calls_that_end_while_another_thread_loads_do_too(collects: bool) -> None:
+    if not collects:
+        gc.disable()
+    restore = Restorer(watch=False)
+    (gc.disable if collects else gc.enable)()  # as a task may
+    with loading_elsewhere():
+        assert restore.is_changed()
+        restore()
+        assert not gc.isenabled()
+        assert is_collecting() is collects
+        assert not restore.is_changed()
+    assert gc.isenabled() is collects
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_what_a_call_has_set_while_another_thread_loads_does_not_stay(collects: bool) -> None:
+    if not collects:
+        gc.disable()
+    restore = Restorer(watch=False)
+    with loading_elsewhere():
+        (gc.disable if collects else gc.enable)()
+        if restore.is_changed():
+            restore()
+        assert not gc.isenabled()
+    assert gc.isenabled() is collects
