@@ -47,8 +47,8 @@ class Settings(Struct):
     request_bytes: int = 20 * MIB
     # Modules that count as beside the script, or not: "mylib,-scratch".
     local_modules: str = ""
-    # Where environments and values are kept; by default in the cache of the user. `PYMONIK_CACHE`,
-    # below, names the folder of the values alone.
+    # Where environments and values are kept; by default in the cache of the user.
+    # `PYMONIK_VALUES_FOLDER`, below, names the folder of the values alone.
     cache_folder: str = ""
     # Environments that are kept, beside those in use: the least recently used go first.
     environment_bytes: int = 10 * GIB
@@ -76,7 +76,7 @@ STEERING = {
     "workers": "calls that run at once",
     "runs": 'the folder of the database of runs; "off" for none',
     "verbose": "1: sum up on stderr what ran",
-    "cache": "the folder of kept values, in place of `values` in that of PYMONIK_CACHE_FOLDER",
+    "values_folder": "the folder of kept values, in place of `values` in PYMONIK_CACHE_FOLDER",
 }
 # Names the descriptor of a pipe that whoever started a worker keeps open: the worker ends with it.
 # Pods have none: there the agent's own life is that of the pod.

@@ -48,7 +48,7 @@ class CacheEntry:
 
 
 class ValueStore:
-    """The values in one folder; `PYMONIK_CACHE` names another than that in the user's cache."""
+    """The values in one folder; `PYMONIK_VALUES_FOLDER` names another than the user's."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or default_folder()
@@ -179,9 +179,9 @@ def _header_in(line: bytes) -> dict[str, Any] | None:
 
 def default_folder() -> Path:
     """Return the folder of values."""
-    named = steering("cache")
+    named = steering("values_folder")
     if named:
-        return Path(named)
+        return Path(named).expanduser()
     from pymonik.files.folder_cache import cache_folder
 
     return cache_folder() / "values"

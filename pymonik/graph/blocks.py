@@ -170,7 +170,7 @@ class _Blocks:
             if lane_of is not None:
                 count = range(len(node.steps))
                 lanes += bytes([lane_of[number] for number in row for _ in count])
-        # Made last: within it its steps are `Same`, for all that comes later outputs of it.
+        # Made last: within it its steps are `FromStep`, for all that comes later outputs of it.
         block = Block(tuple(steps), depth, bytes(lanes) or None)
         places.settle(block)
         return block

@@ -1,7 +1,7 @@
 """Columns: what stands for one argument of all calls of a map.
 
-`Const`, `Immediates`, `Values`, `Range`, `Gather`, and `Same`: the value of an earlier step of the
-same element, in a fused map, where it is a slot value, too.
+`Const`, `Immediates`, `Values`, `Range`, `Gather`, and `FromStep`: the value of an earlier step of
+the same element, in a fused map, where it is a slot value, too.
 
 Enters: slot values, and nodes. Leaves: what is asked of all of them, by the same verbs as slot
 values are (`verbs`), and the slot value of an element (`at`), or the column of some (`take`). What

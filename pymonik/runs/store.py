@@ -234,7 +234,7 @@ def folder() -> Path:
     """Return the folder of this user's runs: `PYMONIK_RUNS`, else where data belongs here."""
     given = steering("runs")
     if given and given != OFF:
-        return Path(given)
+        return Path(given).expanduser()
     from platformdirs import user_data_path
 
     return user_data_path("pymonik", appauthor=False)

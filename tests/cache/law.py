@@ -75,7 +75,7 @@ def law(edits: int, seed: int) -> dict[str, Any]:
         first = called(before)
         if first is None:
             raise AssertionError("a program that was not edited fails\n" + before.sources["main"])
-        os.environ["PYMONIK_CACHE"] = "values"
+        os.environ["PYMONIK_VALUES_FOLDER"] = "values"
         value, _ = known(before)
         if value != first:
             told["odd"].append([value, first, before.sources])

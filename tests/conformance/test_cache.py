@@ -25,7 +25,7 @@ from .programs import pass_gate, total
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PYMONIK_CACHE", str(tmp_path / "values"))
+    monkeypatch.setenv("PYMONIK_VALUES_FOLDER", str(tmp_path / "values"))
     return tmp_path / "values"
 
 

@@ -558,7 +558,7 @@ with Pymonik():
     )
     for value in (1, 2, 1):
         files = {**PACKAGE, "model.py": f"VALUE = {value}\n# {value * 'x'}\n"}
-        shown = script(source, files, PYMONIK_CACHE=str(tmp_path / "values"))
+        shown = script(source, files, PYMONIK_VALUES_FOLDER=str(tmp_path / "values"))
         assert shown == [f"(10, {value})"]
 
 

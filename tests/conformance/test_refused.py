@@ -46,7 +46,7 @@ def test_a_number_of_any_length_is_an_argument_of_any_call(connect: Connect) -> 
 def test_a_cached_call_takes_a_number_of_any_length(
     connect: Connect, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYMONIK_CACHE", str(tmp_path))
+    monkeypatch.setenv("PYMONIK_VALUES_FOLDER", str(tmp_path))
 
     @task(pure=True, cache=True)
     def length(x: Any) -> int:

@@ -33,7 +33,7 @@ CLOSED = {"inline": 40, "local": 4, "emulator": 4}
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Values that are kept, are kept here."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("PYMONIK_CACHE", str(tmp_path_factory.mktemp("values")))
+        patched.setenv("PYMONIK_VALUES_FOLDER", str(tmp_path_factory.mktemp("values")))
         yield
 
 

@@ -28,7 +28,7 @@ from .seams import PATIENCE, Other, Seam
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Values that are kept, are kept here."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("PYMONIK_CACHE", str(tmp_path_factory.mktemp("values")))
+        patched.setenv("PYMONIK_VALUES_FOLDER", str(tmp_path_factory.mktemp("values")))
         yield
 
 
@@ -626,7 +626,7 @@ def test_a_finalizer_that_uses_the_client_while_it_compiles(
 def test_values_are_kept_by_threads_that_have_waited_at_once(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("PYMONIK_CACHE", str(tmp_path))
+    monkeypatch.setenv("PYMONIK_VALUES_FOLDER", str(tmp_path))
     cached = Task(lambda x: -x, func_name="negative", pure=True, cache=True)
     with connect() as client:
 

@@ -16,7 +16,7 @@ from .conftest import HERE
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PYMONIK_CACHE", str(tmp_path / "values"))
+    monkeypatch.setenv("PYMONIK_VALUES_FOLDER", str(tmp_path / "values"))
     return tmp_path / "values"
 
 

@@ -82,8 +82,8 @@ def test_the_executor_that_was_idle_for_longest_is_spare_but_not_a_new_one() -> 
     assert made.state.ready.least_recently_used_idle(None) == 1
     made.tell(ExecutorStarted(2, TWO))
     made.tell(UnitsAdded([inside("c", TWO)]))
-    made.tell(ExecutorLost(0, None, "dismissed"))
-    made.tell(ExecutorLost(1, None, "dismissed"))
+    made.tell(ExecutorLost(0, None, "retired"))
+    made.tell(ExecutorLost(1, None, "retired"))
     assert made.state.ready.least_recently_used_idle(ONE) is None
 
 

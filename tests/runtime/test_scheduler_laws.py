@@ -41,7 +41,7 @@ def units_of(graph: Any) -> list[Unit]:
     return made
 
 
-class ModuleSet:
+class RandomExecutors:
     """Executors that do with their pieces what comes to their minds."""
 
     def __init__(self, units: list[Unit], executors: int, chance: Random) -> None:
@@ -120,7 +120,7 @@ class ModuleSet:
 @given(graph=GRAPHS, executors=st.integers(0, 3), seed=st.integers(0, 1 << 32))
 def test_every_element_ends_once_whatever_happens(graph: Any, executors: int, seed: int) -> None:
     units = units_of(graph)
-    world = ModuleSet(units, executors, Random(seed))
+    world = RandomExecutors(units, executors, Random(seed))
     for _ in range(5000):
         if not world.state.unfinished:
             break
@@ -136,7 +136,7 @@ def test_every_element_ends_once_whatever_happens(graph: Any, executors: int, se
     assert world.state.failures.first == []
 
 
-class BadDay(ModuleSet):
+class BadDay(RandomExecutors):
     """As before, and units are cancelled, and for some no executor can start."""
 
     def __init__(self, units: list[Unit], executors: int, chance: Random) -> None:

@@ -2,12 +2,14 @@
 
 Enters: frames. Leaves: frames: reports, logs, plans of sub-tasks.
 
-    to it      ("hello", settings)  ("run", [(number, program, inputs, start, stop, extras), …])
-               ("object", found)
+    to it      ("hello", settings)  ("run", [entry, …])  ("object", found)
     from it    ("ready", pid)  ("stale",)  ("bound",)  ("ask", id)
                ("report", number, start, stop, columns, errors)
+               ("held", number, values)  ("late", number)
                ("end", …as report…, seconds, plan)  ("log", name, level, text, fields, traceback)
                ("fault", number, journal, text, traceback)
+
+An entry is what `UnitRunner.run` takes; hosts make it (`host.messages.entry_of`).
 """
 
 from __future__ import annotations

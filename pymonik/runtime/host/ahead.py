@@ -49,5 +49,5 @@ def start_ahead(base: Surroundings, workers: int | None) -> None:
     with Loading():
         from pymonik.runtime.host.reserve import RESERVE
     if not RESERVE.keep(origin, process):
-        process.kill("dismissed")
+        process.kill("retired")
         process.end()

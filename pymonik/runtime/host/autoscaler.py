@@ -1,6 +1,6 @@
 """The autoscaler: how many executors a host keeps, and in which environments they live.
 
-Enters: what the units that are ready need. Leaves: executors started, and idle ones dismissed when
+Enters: what the units that are ready need. Leaves: executors started, and idle ones retired when
 others need their room. Which of them runs what is left to `scheduler`.
 """
 
@@ -84,7 +84,7 @@ class Autoscaler:
 
     def replace(self, number: int) -> None:
         """Let an executor end that is not to run what it was given: another one will."""
-        self._tell(ExecutorLost(number, None, "dismissed"))
+        self._tell(ExecutorLost(number, None, "retired"))
         self._pool.retire(number)
 
     def _has_room(self, environment: Environment | None) -> bool:

@@ -105,7 +105,7 @@ class JournalSeen(NamedTuple):
 
 
 class ExecutorLost(NamedTuple):
-    """An executor has died, or was dismissed.
+    """An executor has died, or was retired.
 
     call: unit, element and step that it was running; None when no call is to blame. stack: where in
     Python it was, if a signal ended it there.

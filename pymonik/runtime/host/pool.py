@@ -220,7 +220,7 @@ class ExecutorPool:
         process = self._processes.get(number)
         if process is not None and number not in self._leaving:
             self._leaving[number] = time.monotonic() + _LEAVING
-            process.leave() if process.used else process.kill("dismissed")
+            process.leave() if process.used else process.kill("retired")
 
     def _end_the_late(self) -> float:
         """Kill those that take too long to end; return the seconds that the next one has."""
@@ -275,7 +275,7 @@ class ExecutorPool:
         # Before `end`, which lets go of the page.
         call, reason, journal = process.call, process.kill_reason, process.journal
         is_blameless = (
-            reason in ("cancelled", "dismissed")
+            reason in ("cancelled", "retired")
             or (reason == "timeout" and not process.is_overdue())
             or (process.reused and not process.ready)  # it has died between two hosts
         )
@@ -285,7 +285,7 @@ class ExecutorPool:
             self.failures.note(
                 process.environment, process.number, self._started, reason or ended, tries
             )
-        level = logging.DEBUG if reason == "dismissed" else logging.INFO
+        level = logging.DEBUG if reason == "retired" else logging.INFO
         logger.log(level, "executor %d ended: %s", process.pid, reason or ended)
         charged = call if process.ready and not is_blameless else None
         return ExecutorExit(journal, charged, reason or ended, process.stack)

@@ -206,7 +206,7 @@ class Process:
 
     def leave(self) -> None:
         """Let it end in order: it has nothing to run, and nothing more will come."""
-        self.kill_reason = self.kill_reason or "dismissed"
+        self.kill_reason = self.kill_reason or "retired"
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
 

@@ -1,20 +1,25 @@
 """The scheduler of a host: which executor runs which elements of which unit next.
 
 An event in, the list of instructions out; no socket, no clock, no process, no lock: one event at a
-time, by the thread that leads (`leadership`). A unit is run in pieces, ranges of its elements:
-all of them at first; what an executor hands back, or leaves behind when it dies, is cut and queued
-again.
+time, by the thread that leads (`leadership`). Beside events a worker takes back what has not begun
+(`unit_rules.withdraw`, `cancel`), on the same thread; `take` gives what is to be done because of
+that. A unit is run in pieces, ranges of its elements: all of them at first; what an executor hands
+back, or leaves behind when it dies, is cut and queued again.
 
-Promised, and held by `tests/runtime/test_scheduler_laws.py` on random graphs and events:
+Promised. The first is held by `tests/runtime/test_scheduler_laws.py` on random graphs and events,
+for gangs by `test_scheduler_gang.py`; the order by `test_order.py` and `test_ready.py`, the growth
+of the cost by `test_scheduler_cost.py`:
 
 * A unit starts when all of its inputs are there; no element is given to two executors at a time,
-  none that was reported runs again, and each ends once, whatever dies.
+  but for that of a gang, of which each runs the steps of its own lanes (`gang_rules`); none that
+  was reported runs again, and each ends once, whatever dies.
 * Order: the highest priority first, then the longest path, then first come, first served; what an
   executor has left behind comes before what is alike. Environments take turns, so that none waits
   behind another. Within an environment a stream of urgent units can keep others waiting for ever.
 * Cost: to take an end and give out what is next costs O(log n) of n pieces that wait, and
   O(e log e) of e executors: 10 µs with 2 executors and 60 µs with 64, be there a hundred pieces or
-  a hundred thousand (seen with CPython 3.11 on one core). Only to cancel looks at all that waits.
+  a hundred thousand (seen with CPython 3.11 on one core). To cancel, to fail all or an environment,
+  and to take back what has not begun look at all that waits.
 
 Constants stand where they are used, each with where it is from: `ready` (how far ahead, how small a
 piece), `loop` (how often is looked), `start_failures` (when to give up), `scheduler_state`.

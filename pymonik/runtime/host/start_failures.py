@@ -20,6 +20,8 @@ _START_TRIES = 5
 # Seconds before the next one is started after one that has done nothing; doubled each time, so that
 # five tries take 1.5 s. An executor starts in a tenth of a second: more often would be no news.
 _FIRST_PAUSE = 0.1
+# Reached only where executors are ready and end before they say anything else, which is no try: an
+# interpreter every five seconds is no load, and what was amiss is found mended as soon.
 _LONGEST_PAUSE = 5.0
 
 
