@@ -48,7 +48,8 @@ def deeply(function: Callable[[], T]) -> T:
 
     global _limit
     # A thread has the stack with which it was started: this one cannot get a larger one.
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(run,), name="pymonik-deep", daemon=True)
     with _lock:
         size = threading.stack_size(_STACK)
         _limit = sys.getrecursionlimit()

@@ -210,6 +210,36 @@ def test_a_function_with_a_cache_keeps_nothing_of_an_earlier_call(
         assert read.invoke(text_of, str(path)).get() == (True, text)
 
 
+class Bare:
+    """Has no state before it is used."""
+
+
+BARE = Bare()
+
+
+@functools.lru_cache
+def halved(n: int) -> float:
+    return n / 2
+
+
+@task(require_context=True)
+def retrieve_amid(ctx: Any, bare: Any, function: Any, given: str) -> tuple[Any, ...]:
+    bare.n = function(3)
+    _, cached = ctx.retrieve_object(given)
+    return dict(vars(bare)), cached is function, function.cache_info().currsize
+
+
+def test_what_is_retrieved_amid_a_call_leaves_alone_what_that_call_has_set(client: Pymonik) -> None:
+    given = client.put([BARE, halved])
+    try:
+        for _ in range(2):
+            found = retrieve_amid.invoke(BARE, halved, given.result_id).get()
+            assert found == ({"n": 1.5}, True, 1)
+            vars(BARE).clear()  # where tasks run in a process that has other threads
+    finally:
+        vars(BARE).clear()
+
+
 def test_tasks_and_functions_with_a_cache_come_back_as_the_program_s_own(client: Pymonik) -> None:
     own = [fast, quick, twin, factorial, as_task]
     give = Task(lambda: [fast, quick, twin, factorial, as_task], func_name="give")

@@ -42,7 +42,7 @@ def as_captured() -> Iterator[None]:
 
 def clear_after_unit(obj: Any) -> None:
     """Take from an object of the program, at the end of the unit, what tasks have set of it."""
-    if attribute(obj, "__dict__") is not None and all(obj is not one for one in _UNIT.stateless):
+    if all(obj is not one for one in _UNIT.stateless):
         _UNIT.stateless = (*_UNIT.stateless, obj)
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from pymonik._pickled import pickled
 from pymonik.capture.changes.watch import ObjectWatch
+from pymonik.capture.definitions.arguments import is_argument
 from pymonik.capture.definitions.as_captured import clear_after_unit, is_alone, is_in_unit
 from pymonik.capture.definitions.functions import is_made_here, outline_of
 from pymonik.capture.definitions.lookup import DefinitionLookup
@@ -193,7 +194,7 @@ class Definitions:
         if obj is None:
             obj = self._resolved(id, parts)
             SHOWN.show(id, obj)
-        if not isinstance(obj, _LASTING) and is_single(id, parts):
+        if is_argument() and not isinstance(obj, _LASTING) and is_single(id, parts):
             self._renew(obj)
         return obj
 
@@ -210,13 +211,15 @@ class Definitions:
         """Let an object that has no state begin without: a call before may have given it some."""
         from pymonik.capture.definitions.by_value import travels
 
+        state = attribute(obj, "__dict__")
+        if state is None or not travels(type(obj)):
+            return
         record = self._records.get(id(obj))
-        is_programs = record is not None and record.is_own
-        is_kept = is_programs and not (is_in_unit() and is_alone())
-        if travels(type(obj)) and not is_kept:
-            (attribute(obj, "__dict__") or {}).clear()
-            if is_programs:
-                clear_after_unit(obj)
+        if record is None or not record.is_own:
+            state.clear()
+        elif is_in_unit() and is_alone():  # the program's own
+            state.clear()
+            clear_after_unit(obj)
 
     def _found_or_made(self, id: str, parts: tuple[Definition, ...]) -> Any:
         head = own_header(id, parts)

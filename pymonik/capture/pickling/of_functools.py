@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pymonik._pickled import pickled
+from pymonik.capture.definitions.arguments import is_argument
 from pymonik.capture.definitions.by_value import travels_from
 from pymonik.capture.definitions.record import object_at, place_of, put_at, standing_at
 from pymonik.capture.importer import is_shipped
@@ -46,11 +47,13 @@ def new_cached(function: Any, parameters: dict[str, Any], place: str = "") -> An
 
 
 def _emptied(cached: Any) -> Any:
-    """Return a function without what earlier calls have kept: the program's may be cleared since.
+    """Return a function; as an argument, without what earlier calls have kept.
 
-    Nothing tells whether it was, as where a file that it reads has changed.
+    The program's may be cleared since: nothing tells whether it was, as where a file that it reads
+    has changed.
     """
-    cached.cache_clear()
+    if is_argument():
+        cached.cache_clear()
     return cached
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from pymonik.capture.definitions.arguments import load_argument
 from pymonik.capture.definitions.versions import as_seen_by
 from pymonik.graph.ir import CallSpec
 from pymonik.runtime.executor.calls import ExecutionServices, LoadedFunction, applied
@@ -118,10 +119,10 @@ def value_of(argument: Argument, values: Sequence[Any]) -> Any:
     if kind == "p":
         return value_for(values[what])
     if kind == "c":
-        return what.load()
+        return load_argument(what)
     if kind == "l":
         return [value_of(item, values) for item in what]
-    return what.load([value_of(item, values) for item in argument[2]])
+    return load_argument(what, [value_of(item, values) for item in argument[2]])
 
 
 def failures_in(argument: Argument, values: Sequence[Any]) -> Iterator[Failure]:

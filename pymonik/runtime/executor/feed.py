@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from pymonik.capture.definitions.arguments import load_argument
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.wire.program import parts_of
@@ -35,7 +36,7 @@ def value_for(record: Any) -> Any:
     """Make the value of a record for one call."""
     kind = type(record)
     if kind is Content:
-        return record.load()
+        return load_argument(record)
     if kind is Failure:
         raise UpstreamFailed(record)
     return record
@@ -69,7 +70,7 @@ class ArgumentReader:
             return self._run_getter(what)
         if kind == "c":
             content = self.content(what)
-            return lambda i, made: content.load()
+            return lambda i, made: load_argument(content)
         if kind == "x":
             return _failing(what)
         if kind == "b":
@@ -115,7 +116,7 @@ class ArgumentReader:
     def _nested_getter(self, item: Any, slots: Sequence[Any]) -> Getter:
         content = self.content(item)
         getters = [self.getter(slot) for slot in slots]
-        return lambda i, made: content.load([get(0, made) for get in getters])
+        return lambda i, made: load_argument(content, [get(0, made) for get in getters])
 
 
 def _failing(failure: Failure) -> Getter:

@@ -196,7 +196,7 @@ def _end_with(lifeline: int) -> None:
     while not poller.poll():
         pass
     # A thread, so that a folder that does not let itself be removed keeps nobody alive.
-    cleaner = threading.Thread(target=_clean_up, daemon=True)
+    cleaner = threading.Thread(target=_clean_up, name="pymonik-cleaner", daemon=True)
     cleaner.start()
     cleaner.join(_CLEANING)
     os.killpg(0, signal.SIGKILL)
@@ -230,7 +230,9 @@ def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:
     # A handler, where SIG_IGN would be inherited by the programs that tasks start.
     signal.signal(signal.SIGINT, _nothing)
     # Of its own: the main thread may be anywhere in user code when the host goes.
-    threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+    threading.Thread(
+        target=_end_with, args=(lifeline,), name="pymonik-lifeline", daemon=True
+    ).start()
     page = JournalPage(page_fd)
     os.close(page_fd)
     sock = socket.socket(fileno=sock_fd)

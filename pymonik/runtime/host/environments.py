@@ -59,7 +59,9 @@ class HostEnvironments:
                 self._environments = Environments()
             # A daemon, one for each environment: uv may take minutes, and is not waited for in the
             # end.
-            builder = threading.Thread(target=self._build, args=(environment,), daemon=True)
+            builder = threading.Thread(
+                target=self._build, args=(environment,), name="pymonik-environment", daemon=True
+            )
             try:
                 builder.start()
             except RuntimeError as error:  # the system has no thread left

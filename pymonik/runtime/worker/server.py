@@ -58,7 +58,9 @@ def run_pymonik_worker() -> None:
     for kind in grace:
         signal.signal(kind, stop)
     if lifeline := os.environ.pop(LIFELINE, None):
-        threading.Thread(target=_end_with, args=(int(lifeline),), daemon=True).start()
+        threading.Thread(
+            target=_end_with, args=(int(lifeline),), name="pymonik-lifeline", daemon=True
+        ).start()
     # Agents and the servers of gRPC for C# take no other authority on a Unix socket.
     options = (*_OPTIONS, ("grpc.default_authority", "localhost"))
     hosts = Hosts(os.environ.get("HOSTNAME") or socket.gethostname())
