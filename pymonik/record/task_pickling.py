@@ -31,12 +31,19 @@ def new_task(kind: Any) -> Any:
 def named_task(kind: Any, function: Any, place: str, state: dict[str, Any]) -> Any:
     """Return the task that stands for a function at a place, or make one like it."""
     standing = standing_at(place, kind, function)
-    if standing is not None and _state_of(standing) == state:
+    if standing is not None and _are_same(_state_of(standing), state):
         return standing
     made = new_task(kind)
     vars(made).update(state)
     put_at(place, made)
     return made
+
+
+def _are_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    try:
+        return one == other
+    except Exception:  # of an attribute whose comparison gives no bool, such as an array: a copy
+        return False
 
 
 def _state_of(made: Any) -> dict[str, Any]:

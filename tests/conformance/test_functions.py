@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pymonik import Pymonik, Task, task
@@ -255,6 +256,32 @@ def test_a_task_that_has_changed_is_not_the_one_of_before(
     assert name.invoke(as_task).get() == ("double", 4)
     monkeypatch.setattr(as_task, "func_name", "renamed")
     assert name.invoke(as_task).get() == ("renamed", 4)
+
+
+@task
+def with_table(x: int) -> int:
+    return int(with_table.table[x])  # type: ignore[attr-defined]
+
+
+class Comparing(Task[Any, Any]):
+    """Has an order of its own, and so no hash."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Comparing) and self.func_name == other.func_name
+
+
+comparing = Comparing(double)
+
+
+def test_tasks_are_passed_whatever_they_and_their_attributes_say_to_comparisons(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(with_table, "table", np.arange(3) * 2, raising=False)
+    call = Task(lambda t: t(2), func_name="call")
+    assert [call.invoke(given).get() for given in (with_table, comparing)] == [4, 4]
+    same = Task(lambda t: t, func_name="same")
+    assert same.invoke(with_table).get().table.tolist() == [0, 2, 4]
+    assert same.invoke(comparing).get() == comparing
 
 
 def test_classes_and_tasks_have_the_same_functions(client: Pymonik) -> None:

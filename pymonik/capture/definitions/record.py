@@ -237,14 +237,15 @@ def object_at(name: str) -> Any:
     return current
 
 
-# Of what was made here of functions: where the module of the program has it.
-_PLACES: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+# Of what was made here of functions, by its id, as a task may have no hash: where the module of the
+# program has it.
+_PLACES: dict[int, tuple[weakref.ref[Any], str]] = {}
 
 
 def place_of(made: Any, function: Any) -> str:
     """Return the "module:name" of what is made of a function, in its module; "" without one."""
-    if (place := _PLACES.get(made)) is not None:
-        return place
+    if (known := _PLACES.get(id(made))) is not None:
+        return known[1]
     name = getattr(function, "__module__", None) or ""
     space = getattr(sys.modules.get(name), "__dict__", {})
     return next((f"{name}:{key}" for key, held in list(space.items()) if held is made), "")
@@ -252,7 +253,8 @@ def place_of(made: Any, function: Any) -> str:
 
 def put_at(place: str, made: Any) -> Any:
     """Note that what was made here stands for what a module has at a place; return it."""
-    _PLACES[made] = place
+    number = id(made)
+    _PLACES[number] = weakref.ref(made, lambda _: _PLACES.pop(number, None)), place
     return made
 
 
