@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, task
-from pymonik.errors import NoClientError
+from pymonik.errors import Cancelled, NoClientError
 
 
 @pytest.fixture(scope="module", params=["inline", "local"])
@@ -55,3 +55,41 @@ def test_a_handle_of_an_earlier_call_is_refused(client: Pymonik, how: str, hands
 def test_those_of_the_call_itself_are_not(client: Pymonik) -> None:
     keep.invoke(3, True, pymonik=client).get(60)
     assert use.invoke("own", pymonik=client).get(60) == 4
+
+
+@task
+def cancel(what: str) -> Any:
+    """Cancel calls that were just recorded; return one of these, or one beside."""
+    first = double.invoke(1)
+    second, other = double.invoke(first), double.invoke(5)
+    assert first.cancel()
+    assert first.cancel()  # said twice, it is the same
+    if what == "map":
+        calls = double.map_invoke([1, 2, 3])
+        assert not calls[1].cancel()  # it runs, as its map does
+        assert not calls[1].cancel()
+        return list(calls)
+    if what == "whole map":
+        calls = double.map_invoke([1, 2, 3])
+        assert calls.cancel()
+        return calls[2]
+    return {
+        "first": first,
+        "second": second,
+        "behind": double.invoke(first) if what == "behind" else None,
+        "list": [other, second],
+        "other": other,
+    }[what]
+
+
+@pytest.mark.parametrize("what", ["first", "second", "behind", "list", "whole map"])
+def test_what_depends_on_a_call_that_the_task_has_cancelled_is_cancelled(
+    client: Pymonik, what: str
+) -> None:
+    with pytest.raises(Cancelled, match="it was cancelled before it was sent"):
+        cancel.invoke(what, pymonik=client).get(60)
+
+
+def test_a_call_beside_a_cancelled_one_runs(client: Pymonik) -> None:
+    assert cancel.invoke("other", pymonik=client).get(60) == 10
+    assert cancel.invoke("map", pymonik=client).get(60) == [2, 4, 6]

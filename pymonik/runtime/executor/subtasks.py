@@ -20,7 +20,7 @@ from pymonik.record.recorder import Recorder
 from pymonik.record.scope import Scope
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.inheriting_specs import InheritingSpecs
-from pymonik.runtime.executor.own_handles import demand_own
+from pymonik.runtime.executor.own_handles import demand_own, take_back
 from pymonik.values.content import IMMEDIATE, Content
 from pymonik.values.options import DEFAULTS
 from pymonik.values.outcome import Failure
@@ -146,15 +146,13 @@ class Subtasks(Recorder, Scope):
         return escape(text)
 
     def cancel_call(self, handle: ResultHandle[Any]) -> bool:
-        """Take back a call that was recorded by the running task."""
-        if handle._node in self.pending:
-            self.pending.remove(handle._node)
-            return True
-        return False
+        """Take back a call that was recorded by the running task; a map with its last call."""
+        return take_back(self.pending, handle, self._given_up)
 
     def drop_call(self) -> None:
         """Forget what a failed call has recorded."""
         self.recorded.clear()
+        self._given_up.clear()
         self.names.clear()
         self._made.clear()
         self._delegated = None
@@ -180,7 +178,10 @@ class Subtasks(Recorder, Scope):
             value = delegated
         handle = self._handle_of(value)
         if self.recorded or handle is not None:
-            demand_own(self.recorded, handle)
+            failure = demand_own(self.recorded, handle)
+            if failure is not None:
+                self.drop_call()
+                return failure
         self.number()
         self._keep()
         self._made.clear()
@@ -252,6 +253,7 @@ class Subtasks(Recorder, Scope):
         """Let the next call begin with nothing: what was recorded leaves with the unit."""
         self._kept += self.recorded
         self.recorded.clear()
+        self._given_up.clear()
 
     def take_recorded(self) -> tuple[list[Any], ResultHandle[Any] | None]:
         """Return what a call has recorded, and the handle of its value if it hands that over."""
