@@ -47,6 +47,16 @@ def test_a_wait_that_is_interrupted_anywhere_leaves_the_lock_free(made: Callable
     assert place > 5
 
 
+@pytest.mark.parametrize("made", [SafeCondition, Waiters, led, rested])
+def test_a_wait_without_the_lock_is_refused_and_takes_none(made: Callable[[], Any]) -> None:
+    condition = made()
+    with pytest.raises(RuntimeError, match="un-acquired lock"):
+        condition.wait(1e-6)
+    with pytest.raises(RuntimeError, match="un-acquired lock"):
+        condition.wait_for(lambda: False, 1e-6)
+    assert Other(partial(is_free, condition)).value()
+
+
 def test_it_is_a_condition() -> None:
     condition, told = SafeCondition(), threading.Event()
     with condition:

@@ -25,10 +25,16 @@ class SafeCondition(threading.Condition):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait, as a condition does; the lock is held behind it, whatever is raised."""
+        self._demand_held()
         try:
             return super().wait(timeout)
         finally:
             self._hold()
+
+    def _demand_held(self) -> None:
+        """Raise RuntimeError, as a condition does, where the lock is not held: nor is it then."""
+        if not self._is_owned():
+            raise RuntimeError("cannot wait on un-acquired lock")
 
     def _hold(self) -> None:
         """Take the lock where a handler has raised between letting go of it and the wait."""

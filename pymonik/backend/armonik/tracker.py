@@ -33,6 +33,7 @@ class Waiters(SafeCondition):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait, as a condition does; called with its lock."""
+        self._demand_held()
         self.count += 1
         try:
             self.begun()

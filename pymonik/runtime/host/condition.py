@@ -31,6 +31,7 @@ class Changed(SafeCondition):
 
     def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
         """Wait until `predicate()` is true, as a condition does."""
+        self._demand_held()
         if timeout is not None and timeout <= 0:
             if not (result := predicate()):
                 self._leadership.give_up()
