@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from typing import Any, NamedTuple
 
 import pytest
@@ -73,6 +73,78 @@ def test_containers_are_filled_without_methods_of_their_own(client: Pymonik, n: 
     assert contents(Task(lambda made: [made], func_name="echo").invoke(made).get()[0]) == contents(
         made
     )
+
+
+class Tally(Counter[str]):
+    def __init__(self, tag: str) -> None:
+        super().__init__(a=2)
+        self.tag = tag
+
+
+class Plain(Counter[str]):
+    tag = ""
+
+
+class Groups(defaultdict[str, list[int]]):
+    __slots__ = ("__dict__", "slot")
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(list)
+        self["a"].append(1)
+        self.tag = self.slot = tag
+
+
+class Prefixed(defaultdict[str, int]):
+    def __init__(self, tag: str) -> None:
+        super().__init__(int)
+        self.tag = tag
+        self["a"] = 1
+
+    def __setitem__(self, key: str, value: int) -> None:
+        super().__setitem__(self.tag + key, value)
+
+
+class Settings(dict[str, int]):
+    def __new__(cls, tag: str) -> Settings:
+        made = super().__new__(cls)
+        made.tag = tag
+        return made
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(a=1)
+
+    tag: str
+
+
+class Rows(list[int]):
+    def __new__(cls, *, tag: str) -> Rows:
+        return super().__new__(cls)
+
+    def __init__(self, *, tag: str) -> None:
+        super().__init__([1, 2])
+        self.tag = tag
+
+    def append(self, item: int) -> None:
+        super().append(-item)
+
+
+def tagged() -> list[Any]:
+    plain = Plain(a=1)
+    plain.tag = "t"
+    return [Tally("t"), plain, Groups("t"), Prefixed("t"), Settings("t"), Rows(tag="t")]
+
+
+def parts_of(made: list[Any]) -> list[Any]:
+    kept = [dict if isinstance(one, dict) else list for one in made]
+    return [(type(one).__name__, kind(one), vars(one)) for one, kind in zip(made, kept)]
+
+
+def test_containers_with_constructors_of_their_own_keep_their_attributes(client: Pymonik) -> None:
+    made = tagged()
+    assert Task(parts_of).invoke(made).get() == parts_of(made)
+    back = Task(lambda made: [made], func_name="echo").invoke(made).get()[0]
+    assert parts_of(back) == parts_of(made)
+    assert (back[2].slot, back[2]["new"]) == ("t", [])
 
 
 class Point(tuple[int, ...]):

@@ -9,6 +9,7 @@ an item was done once already, when it was put there.
 
 from __future__ import annotations
 
+import copyreg
 import inspect
 import sys
 import types
@@ -22,6 +23,8 @@ from pymonik.capture.importer import is_shipped
 # What comes first in the order of resolution counts: an `OrderedDict` is a `dict`, too.
 _BASES: tuple[Any, ...] = (defaultdict, deque, Counter, OrderedDict, set, frozenset, dict, list)
 _VALUES: tuple[Any, ...] = (tuple, str, int, float, bytes)
+# Their `__reduce__` leaves out what attributes an object has.
+_WITHOUT_STATE = (defaultdict, Counter)
 # By which of their methods `pickle` looks at what they hold, and fills them.
 _BY_KEYS, _IN_ORDER = ("__setitem__", "items"), ("extend", "append", "__iter__")
 _FILLED_BY = {defaultdict: _BY_KEYS, OrderedDict: _BY_KEYS, dict: _BY_KEYS, list: _IN_ORDER}
@@ -38,8 +41,22 @@ def base_of(kind: Any) -> Any:
     if kind.__reduce_ex__ is not base.__reduce_ex__ or _is_own(kind, base, "__getnewargs__"):
         return None
     called = ("__init__", "__new__", "update") if base is Counter else ("__init__", "__new__")
-    is_called = base not in (dict, list) and any(_is_own(kind, base, name) for name in called)
-    return base if is_called or _fills_itself(kind, base) else None
+    if base in (dict, list):
+        is_called = _needs_arguments(kind)
+    else:
+        is_called = any(_is_own(kind, base, name) for name in called)
+    is_stripped = base in _WITHOUT_STATE and _is_of_program(kind)
+    return base if is_called or is_stripped or _fills_itself(kind, base) else None
+
+
+def _needs_arguments(kind: Any) -> bool:
+    """Return whether a class cannot be made without arguments, as `pickle` makes it."""
+    make = kind.__new__
+    if type(make) is not types.FunctionType or hasattr(kind, "__getnewargs_ex__"):
+        return False
+    code = make.__code__
+    is_short = code.co_argcount - len(make.__defaults__ or ()) > 1
+    return is_short or code.co_kwonlyargcount > len(make.__kwdefaults__ or {})
 
 
 def _fills_itself(kind: Any, base: Any) -> bool:
@@ -108,15 +125,30 @@ def reduce_container(obj: Any, base: Any) -> Any:
     args: Any
     if base in (dict, list):
         reduced: Any = object.__reduce_ex__(obj, 4)
-        make, args, state, *_ = reduced
+        make, args, *rest = reduced
+        if _needs_arguments(type(obj)):
+            make, args = new_container, (base, type(obj), ())
     else:
         kind, given, *rest = obj.__reduce__()
         make, args = new_container, (base, kind, given)
-        if not _fills_itself(kind, base):
-            return make, args, *rest
-        state = rest[0] if rest else None
+        if base in _WITHOUT_STATE:
+            rest = [_state_of(obj), *rest[1:]]
+    if not _fills_itself(type(obj), base):
+        return make, args, *rest
+    state = rest[0] if rest else None
     items = list(list.__iter__(obj) if base is list else base.items(obj))  # in its own order
     return make, args, (base, items, state), None, None, fill_container
+
+
+def _state_of(obj: Any) -> Any:
+    """Return the attributes of an object, as `pickle` takes them."""
+    get = getattr(type(obj), "__getstate__", None)
+    if get is not None:  # that of `object`, since Python 3.11
+        return get(obj)
+    names: list[str] = copyreg._slotnames(type(obj))  # type: ignore[attr-defined]
+    slots = {name: getattr(obj, name) for name in names if hasattr(obj, name)}
+    attributes = getattr(obj, "__dict__", None) or None
+    return (attributes, slots) if slots else attributes
 
 
 @pickled
