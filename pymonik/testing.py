@@ -10,7 +10,7 @@
                 ...
 
 Workers start once for all tests. To choose partitions, the number of workers, or anything else an
-`Emulator` takes, override the fixture ``emulator_settings``.
+`Emulator` takes, override the fixture `emulator_settings`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def assert_requests(
 ) -> Iterator[None]:
     """Assert how many requests clients send within the block, by method and altogether.
 
-    A number is exact; a range holds every number that is fine. ``max_bytes`` limits the bytes of
+    A number is exact; a range holds every number that is fine. `max_bytes` limits the bytes of
     requests and answers together. Requests of workers to their agents do not count.
     """
     unknown = sorted(set(methods) - emulator.methods)

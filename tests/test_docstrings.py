@@ -57,7 +57,7 @@ def test_an_example_prints_what_stands_below_it(
 
 def test_each_public_function_and_class_has_an_example() -> None:
     # A worker serves until it is stopped; a `Materialize` is made by `materialize`.
-    others = {"run_pymonik_worker", "Materialize", "as_completed"}
+    others = {"run_pymonik_worker", "Materialize"}
     assert set(PUBLIC) - {example.name for example in EXAMPLES} == others
 
 

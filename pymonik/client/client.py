@@ -140,7 +140,11 @@ class Pymonik(Scope):
         return client
 
     def create(self) -> Pymonik:
-        """Open the backend; done by the first flush if it was not done before. Returns itself."""
+        """Open the backend; done by the first flush if it was not done before. Returns itself.
+
+        Raises BackendError in a fork of the process that has opened it, ClusterUnreachable where
+        nothing answers at the endpoint.
+        """
         self._start_ahead()
         self.parts.open()
         self.parts.engine.check_process()

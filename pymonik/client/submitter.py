@@ -7,7 +7,6 @@ backend, and the locations of its values. What a plan is made of is the business
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -41,13 +40,12 @@ _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class Stats(Struct, frozen=False):
-    """What a client has done so far: sums over its submissions, times in seconds."""
+    """What a client has done so far: sums over its submissions."""
 
     submissions: int = 0
     calls: int = 0
     units: int = 0
     reused: int = 0
-    compile_seconds: float = 0.0
 
 
 class Submitter:
@@ -147,7 +145,6 @@ class Submitter:
         if not (nodes or self._names.are_late()):
             return
         state, is_cached = self._state, self._recorder.specs.looks_up
-        began = time.perf_counter()
         if is_cached:
             self._cached_values.keep()
         backend = self._engine.opened()
@@ -177,7 +174,7 @@ class Submitter:
                 state.is_compiling = False
             if nodes:  # else it has late names only
                 # Of the thread that holds the lock: nobody else writes to them.
-                self._note(plan, time.perf_counter() - began)
+                self._note(plan)
             if around is not None:
                 # Entered under the lock, left without it: its end waits for a thread that calls the
                 # user.
@@ -225,12 +222,11 @@ class Submitter:
                 self._bind(plan, nodes)
             _fail_unsent(plan, backend, error)
 
-    def _note(self, plan: Plan, seconds: float) -> None:
+    def _note(self, plan: Plan) -> None:
         stats = self.stats
         stats.submissions += 1
         stats.calls += plan.calls
         stats.units += len(plan.units)
-        stats.compile_seconds += seconds
 
     def _wake_waits(self) -> None:
         """Wake the waits that began while a plan was on its way."""

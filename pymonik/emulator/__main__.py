@@ -1,4 +1,4 @@
-"""``python -m pymonik.emulator``: see `cli`."""
+"""`python -m pymonik.emulator`: see `cli`."""
 
 from pymonik.emulator.cli import main
 

@@ -43,7 +43,7 @@ Services = Sequence[tuple[Any, object]]
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Paths of PEM files. With ``client_ca`` the TLS is mutual."""
+    """Paths of PEM files. With `client_ca` the TLS is mutual."""
 
     certificate: Path | str
     key: Path | str

@@ -42,17 +42,17 @@ AMQP_PRIORITY = 10
 class Emulator:
     """An emulated cluster.
 
-    ``partitions`` maps names to numbers of workers; the first is the default partition.
-    ``worker`` is the command of a worker process, by default this project's own.
-    ``generation`` is "HEAD" or "0.37.2". ``strict`` refuses what a cluster would leave hanging.
-    ``max_priority`` is the highest of the queues, None for that of AMQP when strict, else none.
-    ``latency`` (seconds) is added to each request, ``submission_cost`` (seconds) to a submission
-    for each unit × completed input. ``task_overhead`` (seconds) is what an agent spends on a task;
+    `partitions` maps names to numbers of workers; the first is the default partition.
+    `worker` is the command of a worker process, by default this project's own.
+    `generation` is "HEAD" or "0.37.2". `strict` refuses what a cluster would leave hanging.
+    `max_priority` is the highest of the queues, None for that of AMQP when strict, else none.
+    `latency` (seconds) is added to each request, `submission_cost` (seconds) to a submission
+    for each unit × completed input. `task_overhead` (seconds) is what an agent spends on a task;
     messages and submissions take time in proportion (see `overhead`).
-    ``idle_grace`` is how long a session must be quiet before strict mode fails tasks that nothing
-    can start. ``retention`` is the age at which records are
-    lost, None for never. ``quirks`` are switched on, now or later. With ``max_errors`` more
-    answers of UNKNOWN than good ones the control plane exits ``exit_delay`` seconds later. Limits
+    `idle_grace` is how long a session must be quiet before strict mode fails tasks that nothing
+    can start. `retention` is the age at which records are
+    lost, None for never. `quirks` are switched on, now or later. With `max_errors` more
+    answers of UNKNOWN than good ones the control plane exits `exit_delay` seconds later. Limits
     and probes default to those of the reference deployment.
     """
 

@@ -68,7 +68,7 @@ class FailUpload:
 
 @dataclass(frozen=True, slots=True)
 class KillWorker:
-    """Kill the worker process ``after`` seconds of a call; for the method "Worker.Process"."""
+    """Kill the worker process `after` seconds of a call; for the method "Worker.Process"."""
 
     after: float = 0.0
 
@@ -77,7 +77,7 @@ class KillWorker:
 class RacedByAbort:
     """Let an input of a submission become ABORTED between its checks and its effect.
 
-    The submission waits up to ``within`` seconds for that, and is accepted: its tasks stay PENDING
+    The submission waits up to `within` seconds for that, and is accepted: its tasks stay PENDING
     for ever (in strict mode until the session is quiet). For "SubmitTasks".
     """
 
@@ -86,9 +86,9 @@ class RacedByAbort:
 
 @dataclass(frozen=True, slots=True)
 class LoseAgent:
-    """Lose the agent ``after`` seconds of a call, its worker too; for "Worker.Process".
+    """Lose the agent `after` seconds of a call, its worker too; for "Worker.Process".
 
-    Nobody notices for ``seconds``, while the task stays PROCESSING; then it is retried. The pod
+    Nobody notices for `seconds`, while the task stays PROCESSING; then it is retried. The pod
     itself is restarted at once and takes other tasks.
     """
 
@@ -122,7 +122,7 @@ class Faults:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, method: str, action: Action, *, at: int = 1, times: int = 1) -> None:
-        """Plan a fault for the ``at``-th call of a method from now on, and ``times - 1`` more."""
+        """Plan a fault for the `at`-th call of a method from now on, and `times - 1` more."""
         if isinstance(action, OfWorker) != (method == "Worker.Process"):
             raise ValueError(
                 f"{type(action).__name__} does not fit the method {method!r}: KillWorker and "

@@ -2,7 +2,7 @@
 
 Measured on ArmoniK.Core (PostgreSQL, NATS, two cores): an agent spends 10 to 15 ms on a task, a
 single call takes 25 to 45 ms from call to value, a dependency level 77 ms, the submission of 1 000
-tasks 0.3 s. With ``per_task`` of 15 ms the emulator comes to 39, 75 and 309 ms.
+tasks 0.3 s. With `per_task` of 15 ms the emulator comes to 39, 75 and 309 ms.
 """
 
 from __future__ import annotations

@@ -119,11 +119,11 @@ class TaskEnvironment:
         return True
 
     def get_python_executable(self) -> str:
-        """Return the interpreter that runs the task."""
+        """Return the interpreter that runs the task; programs of 0.2.5 ask for it so."""
         return self.python
 
     def get_venv_path(self) -> str:
-        """Return the folder that the interpreter is in."""
+        """Return the folder that the interpreter is in, as 0.2.5 did."""
         return str(Path(self.python).parent)
 
     def close(self) -> None:

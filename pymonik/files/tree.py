@@ -27,7 +27,7 @@ FILE, FOLDER, LINK = "f", "d", "l"
 MODE_BITS = 0o777
 # Bytes read at once: whole files may not fit into memory.
 CHUNK = 1 << 20
-# Members of a folder that is shipped: more take minutes to hash, pack and unpack.
+# Files, folders and links of a folder that is shipped: more take minutes to hash, pack and unpack.
 MOST_MEMBERS = 100_000
 
 Skip = Callable[[os.DirEntry[str]], bool]
@@ -86,7 +86,8 @@ def demand_small(folder: str | os.PathLike[str], most_bytes: int, skip: Skip | N
         if item.is_file(follow_symlinks=False):
             size += item.stat(follow_symlinks=False).st_size
         if count > MOST_MEMBERS or size > most_bytes:
-            found = f"{MOST_MEMBERS:,} files" if count > MOST_MEMBERS else size_text(most_bytes)
+            is_many = count > MOST_MEMBERS
+            found = f"{MOST_MEMBERS:,} files and folders" if is_many else size_text(most_bytes)
             raise TreeError(
                 f"{root!r} has more than {found}, which is too much to ship to every worker: name "
                 "the folder that tasks need, hand large data over with materialize(), or raise "

@@ -100,7 +100,7 @@ class ResultHandle(Generic[T_co]):
         return self
 
     def get(self, timeout: float | timedelta | None = None) -> T_co:
-        """Wait for the value and return it, or raise what the task raised.
+        """Wait for the value and return it, or raise what the task raised. timeout: as of `wait`.
 
         >>> with Pymonik():
         ...     Task(pow).invoke(2, 3).get(timeout=60)
@@ -114,7 +114,7 @@ class ResultHandle(Generic[T_co]):
         return self._client.waiter.is_done(self)
 
     def exception(self, timeout: float | timedelta | None = None) -> BaseException | None:
-        """Wait, and return the error of the call, or None if it has none.
+        """Wait, and return the error of the call, or None if it has none. timeout: as of `wait`.
 
         >>> with Pymonik():
         ...     Task(divmod).invoke(1, 0).exception()
@@ -155,6 +155,8 @@ class ResultHandle(Generic[T_co]):
 
     def unpack(self, n: int) -> tuple[ResultHandle[Any], ...]:
         """Return handles to the `n` items of a value that is a sequence of `n` items.
+
+        Raises OptionsError for a number that cannot be.
 
         >>> with Pymonik():
         ...     quotient, remainder = Task(divmod).invoke(17, 5).unpack(2)

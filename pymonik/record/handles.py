@@ -48,7 +48,7 @@ class MultiResultHandle(Generic[T]):
 
     @property
     def result_handles(self) -> list[ResultHandle[T]]:
-        """The handles, as a list."""
+        """The handles, as a list; programs of 0.2.5 ask for them so."""
         return list(self)
 
     @property
@@ -57,13 +57,18 @@ class MultiResultHandle(Generic[T]):
         return self._client.session_id if self._client is not None else None
 
     def wait(self, timeout: float | timedelta | None = None) -> MultiResultHandle[T]:
-        """Send what is pending and wait for all values. Returns itself."""
+        """Send what is pending and wait for all values. Returns itself.
+
+        timeout: as of `ResultHandle.wait`.
+        """
         if self._client is not None:
             self._client.waiter.wait_for_runs(self._runs, in_seconds(timeout))
         return self
 
     def get(self, timeout: float | timedelta | None = None) -> list[T]:
         """Wait for all values and give them in order, or raise the first error.
+
+        timeout: as of `wait`.
 
         >>> with Pymonik():
         ...     Task(abs).map_invoke([-1, 2, -3]).get(timeout=60)
@@ -91,6 +96,8 @@ class MultiResultHandle(Generic[T]):
     def exception(self, timeout: float | timedelta | None = None) -> list[BaseException | None]:
         """Wait for all calls, and return the error of each, None where it has none.
 
+        timeout: as of `wait`.
+
         >>> with Pymonik():
         ...     Task(int).map_invoke(["7", "seven"]).exception()
         [None, ValueError("invalid literal for int() with base 10: 'seven'")]
@@ -99,7 +106,7 @@ class MultiResultHandle(Generic[T]):
         return [handle.exception() for handle in self]
 
     def append(self, handle: ResultHandle[T]) -> None:
-        """Add a handle at the end."""
+        """Add a handle at the end; raises TypeError for what is none."""
         if not isinstance(handle, ResultHandle):
             raise TypeError(f"append takes a ResultHandle, not {handle!r}")
         self._join(handle._client)
@@ -113,7 +120,7 @@ class MultiResultHandle(Generic[T]):
         self._runs.append((handle._node, range(index, index + 1), keep))
 
     def extend(self, handles: Iterable[ResultHandle[T]]) -> None:
-        """Add handles at the end."""
+        """Add handles at the end; raises TypeError for what is none."""
         if isinstance(handles, MultiResultHandle):
             self._join(handles._client)
             self._runs += handles._runs
@@ -288,8 +295,13 @@ def as_completed(
     Works with `for`, and with `async for`, which does not block the event loop. timeout: seconds
     until the last; past it TimeoutError is raised, and nothing is lost.
 
-        for handle in as_completed(handles):
-            print(handle.get())
+    >>> @task
+    ... def square(x):
+    ...     return x * x
+    >>> with Pymonik():
+    ...     handles = square.map_invoke(range(3))
+    ...     sorted(handle.get() for handle in as_completed(handles))
+    [0, 1, 4]
     """
     if not isinstance(handles, Iterable):
         raise TypeError(f"as_completed takes handles, not {handles!r}")

@@ -33,6 +33,11 @@ def test_wait_does_not_raise_the_error_of_the_task(client: Pymonik) -> None:
         h.get()
 
 
+def test_the_handles_of_a_map_are_a_list_too(client: Pymonik) -> None:
+    m = square.map_invoke(range(3))
+    assert m.result_handles == [m[0], m[1], m[2]]
+
+
 def test_get_twice_gives_the_value_twice(client: Pymonik) -> None:
     h = square.invoke(3)
     assert (h.get(), h.get()) == (9, 9)

@@ -1,4 +1,4 @@
-"""``python -m pymonik.emulator``, as a process."""
+"""`python -m pymonik.emulator`, as a process."""
 
 from __future__ import annotations
 

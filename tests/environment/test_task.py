@@ -115,3 +115,9 @@ def test_a_package_that_differs_is_told_once(
     assert "pmk_demo is 2.0 on the client and 1.0 on the worker" in sentence
     assert differences(client) == []
     assert differences({"pmk_demo": "1.0"}) == differences({}) == []
+
+
+def test_an_environment_tells_its_interpreter_as_in_0_2_5() -> None:
+    environment = TaskEnvironment()
+    assert environment.get_python_executable() == environment.python == sys.executable
+    assert environment.get_venv_path() == str(Path(sys.executable).parent)

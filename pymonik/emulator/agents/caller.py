@@ -36,7 +36,7 @@ class Caller:
             call.cancel()
 
     def close(self) -> None:
-        """Cancel whatever runs; whoever calls this has set ``closing`` before."""
+        """Cancel whatever runs; whoever calls this has set `closing` before."""
         with self._lock:
             call = self._call
         if call is not None:

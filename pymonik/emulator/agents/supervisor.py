@@ -19,8 +19,8 @@ log = logging.getLogger("pymonik.emulator.pod")
 class WorkerSettings:
     """How workers are run and watched. Times are in seconds.
 
-    While a task runs, the worker's health is probed every ``probe_interval``; it fails when
-    ``probe_failures`` probes in a row got no answer within ``probe_timeout``.
+    While a task runs, the worker's health is probed every `probe_interval`; it fails when
+    `probe_failures` probes in a row got no answer within `probe_timeout`.
     """
 
     argv: Sequence[str]

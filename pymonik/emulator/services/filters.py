@@ -108,7 +108,7 @@ class Filter:
 
 
 def compile_filter(message: Any, resolve: Callable[[Any], Field]) -> Filter:
-    """Compile a Filters message; ``resolve`` turns a field message into a `Field`."""
+    """Compile a Filters message; `resolve` turns a field message into a `Field`."""
     return Filter(
         tuple(
             tuple(_condition(item, resolve) for item in getattr(conjunction, "and"))

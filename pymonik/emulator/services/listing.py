@@ -19,7 +19,7 @@ def listed(
 ) -> tuple[int, list[Record]]:
     """Return the answer to a List request: how many records match, and those of the page asked for.
 
-    ``records`` gives the records worth testing. A page_size of 0 asks for the count alone.
+    `records` gives the records worth testing. A page_size of 0 asks for the count alone.
     """
     _validate(request)
     matches = compile_filter(request.filters, resolve)

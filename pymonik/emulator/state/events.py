@@ -73,9 +73,9 @@ class StopSubmission:
 
 @dataclass(frozen=True, slots=True)
 class NewResult:
-    """A result to declare; with an ``object_id`` its bytes are stored already.
+    """A result to declare; with an `object_id` its bytes are stored already.
 
-    ``session_id`` is what a worker gave with it, None for that of its task.
+    `session_id` is what a worker gave with it, None for that of its task.
     """
 
     id: str
@@ -129,7 +129,7 @@ class DeleteResults:
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """A task to create. ``options`` is what its creator sent, or None."""
+    """A task to create. `options` is what its creator sent, or None."""
 
     id: str
     payload_id: str
@@ -140,7 +140,7 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True)
 class SubmitTasks:
-    """``inputs_checked`` says that the inputs were alive a moment ago, when they were looked at."""
+    """`inputs_checked` says that the inputs were alive a moment ago, when they were looked at."""
 
     session_id: str
     tasks: tuple[NewTask, ...]

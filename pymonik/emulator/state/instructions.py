@@ -54,7 +54,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseLoad:
-    """The database updates ``units`` tasks with ``inputs`` completed inputs each."""
+    """The database updates `units` tasks with `inputs` completed inputs each."""
 
     units: int
     inputs: int

@@ -68,7 +68,7 @@ class Machine:
     ) -> list[Instruction]:
         """Apply one event and return what has to be done; a refusal comes last in the list.
 
-        ``before``, if given, gets a copy of each record as it was, in the order of the changes.
+        `before`, if given, gets a copy of each record as it was, in the order of the changes.
         """
         world = self.world
         world.now, world.before = now, before

@@ -15,7 +15,7 @@ from pymonik.emulator.state.status import ResultStatus, SessionStatus, TaskStatu
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Task options. ``max_duration`` is in seconds; None when the message came without one."""
+    """Task options. `max_duration` is in seconds; None when the message came without one."""
 
     max_duration: float | None = None
     max_retries: int = 0
@@ -62,7 +62,7 @@ class SessionRecord:
 
 @dataclass(slots=True, eq=False)
 class Result:
-    """A result: ``owner`` is the task that shall produce it, the session id for client data."""
+    """A result: `owner` is the task that shall produce it, the session id for client data."""
 
     id: str
     session_id: str
@@ -82,9 +82,9 @@ class Result:
 class TaskRecord:
     """A task.
 
-    ``remaining`` are the inputs, payload included, that are not completed yet; ``queued`` says
-    that a message for it is under way; ``worker_open`` is the session's flag as it was when a pod
-    took the task; ``created`` are the results that the task itself declared.
+    `remaining` are the inputs, payload included, that are not completed yet; `queued` says
+    that a message for it is under way; `worker_open` is the session's flag as it was when a pod
+    took the task; `created` are the results that the task itself declared.
     """
 
     id: str

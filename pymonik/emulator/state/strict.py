@@ -1,7 +1,7 @@
 """What strict mode refuses: all that a cluster would accept and then ignore, lose or hang on.
 
 Every function here does nothing unless the world is strict, and the status details of what it
-refuses start with ``strict:``.
+refuses start with `strict:`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def scrutinize(
     tasks: Sequence[events.NewTask],
     parent: str = "",
 ) -> None:
-    """Check a submission: options as they were ``sent``, and tasks with their merged options."""
+    """Check a submission: options as they were `sent`, and tasks with their merged options."""
     if not world.settings.strict:
         return
     for options in sent:

@@ -167,7 +167,7 @@ class _Lanes:
         made = self._made[place]
         return made.noted[0] if type(made) is OpValue else made
 
-    # ----- one call
+    # One call: until `_store`.
 
     def _call(self, place: int) -> None:
         """Run a call, and hand its value on."""
@@ -245,7 +245,7 @@ class _Lanes:
         if subtasks.has_work or not self._cells.put(place, value, beside):
             self._held[place] = value
 
-    # ----- waiting, and stopping
+    # Waiting, and stopping.
 
     def _await(self, place: int, is_needed: bool = True) -> None:
         """Wait for what another executor makes; it is taken where it is needed."""
