@@ -181,14 +181,23 @@ def difference(before: Surroundings, after: Surroundings) -> Changes:
 def set_filters(plain: tuple[Filter, ...]) -> None:
     """Let warnings be filtered as they were elsewhere, but for filters of unknown categories."""
     filters = _filters(plain)
-    if warnings.filters != filters:
-        current: Any = warnings.filters  # a list, though typed as what cannot be changed
-        if isinstance(current, list):
+    current: Any = warnings.filters  # a list, though typed as what cannot be changed
+    try:
+        is_same = bool(current == filters)
+    except Exception:  # a task may have put anything into it
+        is_same = False
+    if not is_same:
+        if type(current) is list:
             current[:] = filters
-        else:  # a task has put something else in its place
+        else:  # something else was put in its place
             warnings.filters = filters.copy()
-        with warnings.catch_warnings():
-            pass  # makes what was decided by the old filters be decided anew
+        decide_anew()
+
+
+def decide_anew() -> None:
+    """Let what was decided by the old filters of warnings be decided anew."""
+    with warnings.catch_warnings():
+        pass
 
 
 def _levels() -> tuple[tuple[str, int], ...]:

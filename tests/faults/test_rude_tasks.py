@@ -47,19 +47,39 @@ def files_open(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-def test_what_a_task_puts_in_the_place_of_arguments_and_filters_is_gone() -> None:
+@pytest.mark.parametrize("backend", ["local", "inline"])
+def test_what_a_task_puts_in_the_place_of_arguments_and_filters_is_gone(backend: str) -> None:
     @task
-    def replace() -> None:
-        sys.argv = None  # type: ignore[assignment]
+    def look_and_replace(how: str) -> tuple[list[str], bool]:
+        found = list(sys.argv), isinstance(warnings.filters, list)
+        if how == "delete":
+            del sys.argv
+        else:
+            sys.argv = None  # type: ignore[assignment]
         warnings.filters = ()
+        return found
 
+    with Pymonik(backend=backend, workers=1):  # of one unit, and of the next
+        for _ in range(2):
+            found = look_and_replace.map_invoke(["replace", "delete", "replace"]).get()
+            assert found == [(sys.argv, True)] * 3
+
+
+class Incomparable(tuple[Any, ...]):
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("compares with nothing")
+
+
+def test_what_cannot_be_compared_among_arguments_and_filters_is_gone() -> None:
     @task
-    def look() -> tuple[list[str], bool]:
-        return list(sys.argv), isinstance(warnings.filters, list)
+    def add() -> list[str]:
+        found = list(sys.argv)
+        sys.argv[:] = [Incomparable()]  # type: ignore[list-item]
+        warnings.filters.insert(0, Incomparable(("default", None, Warning, None, 0)))  # type: ignore[attr-defined]
+        return found
 
     with Pymonik(backend="local", workers=1):
-        replace.invoke().get()
-        assert look.invoke().get() == (sys.argv, True)
+        assert [add.invoke().get() for _ in range(3)] == [sys.argv] * 3
 
 
 def test_a_task_that_prints_a_lot_does_not_block(client: Pymonik, capfd: Any) -> None:

@@ -15,6 +15,7 @@ import os
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -30,6 +31,7 @@ from pymonik.runtime.executor.state import (
     remove_own_folder,
 )
 from pymonik.system.garbage import is_collecting, set_collecting
+from pymonik.system.surroundings import decide_anew
 
 # What lies in one of these is of a package that is installed: it adds folders of its own when it is
 # imported, which happens once in a process.
@@ -165,7 +167,8 @@ class ModulePath:
 class Output:
     """Standard streams, root logger, levels and disabled loggers as they are when it is made.
 
-    And, as it is looked at together with them, whether garbage is collected.
+    And, as they are looked at together with them, whether garbage is collected, and which lists
+    `sys.argv` and the filters of warnings are; what is in these is put back behind a unit.
 
     A task may replace `sys.stdout`, or configure logging, as it would in a process of its own. The
     call behind it is to be heard all the same.
@@ -174,6 +177,8 @@ class Output:
     def __init__(self) -> None:
         self._out, self._err = sys.stdout, sys.stderr
         self._collects = is_collecting()
+        self._argv: Any = getattr(sys, "argv", None)
+        self._warned: Any = warnings.filters
         self._root = root = logging.getLogger()
         self._handlers, self._filters = list(root.handlers), list(root.filters)
         self._level, self._disable = root.level, root.manager.disable
@@ -192,22 +197,28 @@ class Output:
         level, tasks, tasks_level = self._level, self._tasks, self._tasks_level
         # Where it is, the switch of the process is asked first: it takes a tenth of the time.
         collects, is_on = self._collects, gc.isenabled if self._collects else is_collecting
+        argv, warned = self._argv, self._warned
         # What the property `disable` shows, without the call.
         manager, disable = vars(root.manager), vars(root.manager).get("_disable")
 
         def is_changed() -> bool:
-            return (
-                sys.stdout is not out
-                or sys.stderr is not err
-                or root.handlers != handlers
-                or root.level != level
-                or tasks.level != tasks_level
-                or tasks.disabled
-                or manager.get("_disable") != disable
-                or (is_on() is not collects and is_collecting() is not collects)
-                or sys.path is not listed
-                or sys.path != entries
-            )
+            try:
+                return (
+                    sys.stdout is not out
+                    or sys.stderr is not err
+                    or sys.argv is not argv
+                    or warnings.filters is not warned
+                    or root.handlers != handlers
+                    or root.level != level
+                    or tasks.level != tasks_level
+                    or tasks.disabled
+                    or manager.get("_disable") != disable
+                    or (is_on() is not collects and is_collecting() is not collects)
+                    or sys.path is not listed
+                    or sys.path != entries
+                )
+            except AttributeError:  # the call has deleted one of them
+                return True
 
         return is_changed
 
@@ -215,6 +226,10 @@ class Output:
         """Make it what it was."""
         sys.stdout, sys.stderr = self._out, self._err
         set_collecting(self._collects)
+        sys.argv = self._argv
+        if getattr(warnings, "filters", None) is not self._warned:
+            warnings.filters = self._warned
+            decide_anew()
         self._root.handlers[:] = self._handlers
         self._root.filters[:] = self._filters
         self._root.setLevel(self._level)

@@ -87,7 +87,7 @@ class Mover:
         """Put back what calls leave as they have changed it; behind a unit: nobody waits then."""
         try:
             _set_small(self._wanted)
-        except Exception:  # whatever a call has put in the place of `sys.argv`: the next unit tells
+        except Exception:  # whatever a call has done to them: the next unit tells
             self._given = self
 
     def _path_of(self, wanted: tuple[str, ...]) -> list[str]:
@@ -117,6 +117,7 @@ def moved(
         if back.path is not None:
             restore.use_path(wanted.path)
         _set_small(wanted)
+        restore.use_output()
         contexts.use(wanted.arithmetic)
         yield
     finally:
@@ -131,10 +132,10 @@ def variables_of(unit: Unit) -> dict[str, str]:
 
 def _set_small(wanted: Surroundings) -> None:
     argv: object = getattr(sys, "argv", None)
-    if not isinstance(argv, list):  # a task has put something else in its place
+    if type(argv) is not list:  # something else was put in its place
         sys.argv = [*wanted.argv]
-    elif tuple(argv) != wanted.argv:
-        argv[:] = wanted.argv
+    else:
+        argv[:] = wanted.argv  # not compared: a task may have put anything into it
     if sys.getrecursionlimit() != wanted.recursion:
         with contextlib.suppress(RecursionError):  # lower than what is on the stack now
             sys.setrecursionlimit(wanted.recursion)
