@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pymonik.capture.interner import Interner
@@ -174,9 +175,7 @@ def capture_function(
         raise CaptureError(f"task {name!r} captures {content.size} bytes, more than {limit}")
     code = Code(function, content, handles_in, sorted(modules), used, containers, plain, met)
     if content.size < noted:
-        from pymonik.capture.text.fingerprint import whole_of
-
-        code.whole = whole_of(function)
+        code.whole = _summary()(function)
     return code
 
 
@@ -187,14 +186,36 @@ def watch_containers(function: Callable[..., Any]) -> ContainerWatch:
     return ContainerWatch(reachable(function), function)
 
 
+# Not for `import pymonik`. A finalizer of the user's may make calls, too: see `Loading`.
+
+
+@cache
+def _definers() -> tuple[Callable[[Any], bool], Callable[[Any], object]]:
+    """Return what tells the classes that are to be defined, and what defines them."""
+    from pymonik.system.deferred_signals import Loading
+
+    with Loading():
+        from pymonik.capture.definitions.by_value import travels
+        from pymonik.capture.freeze import define_class
+    return travels, define_class
+
+
+@cache
+def _summary() -> Callable[[Any], Whole]:
+    """Return what tells pure functions apart."""
+    from pymonik.system.deferred_signals import Loading
+
+    with Loading():
+        from pymonik.capture.text.fingerprint import whole_of
+    return whole_of
+
+
 def prepare_classes(function: Callable[..., Any]) -> None:
     """Define the classes that a function sees, before it is pickled.
 
     What their methods share with the function is known from then on, and stays shared.
     """
-    from pymonik.capture.definitions.by_value import travels
-    from pymonik.capture.freeze import define_class
-
+    travels, define_class = _definers()
     for reached in reachable(function):
         space = reached.__globals__
         seen = [space[name] for name in set(global_names(reached.__code__)) if name in space]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import gc
 import signal
 import sys
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from pymonik.capture import function
+from pymonik.capture.interner import Interner
 from pymonik.runtime.host import ahead
 from pymonik.system.deferred_signals import Loading
 from pymonik.system.surroundings import SurroundingsWatch
@@ -69,6 +72,35 @@ def test_neither_handlers_nor_finalizers_of_garbage_run_while_modules_are_loaded
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert ran == [True]
+
+
+MODULES_THAT_CAPTURE = (
+    "pymonik.capture.definitions.by_value",
+    "pymonik.capture.freeze",
+    "pymonik.capture.text.fingerprint",
+)
+
+
+def test_what_captures_is_loaded_with_no_finalizer_amid_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may make calls, whose thread would wait for the lock of an import that another holds."""
+    collects: list[bool] = []
+    load = builtins.__import__
+
+    def loaded(name: str, *given: Any, **named: Any) -> ModuleType:
+        if (
+            name in MODULES_THAT_CAPTURE
+            and sys._getframe(1).f_globals["__name__"] == function.__name__
+        ):
+            collects.append(gc.isenabled())
+        return load(name, *given, **named)
+
+    function._definers.cache_clear()
+    function._summary.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(builtins, "__import__", loaded)
+        for _ in range(2):
+            function.capture_function(lambda: None, "f", Interner(), sys.maxsize)
+    assert collects == [False] * len(MODULES_THAT_CAPTURE)
 
 
 def test_a_reserve_that_another_thread_loads_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
