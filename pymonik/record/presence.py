@@ -11,32 +11,81 @@ import ast
 import inspect
 import textwrap
 import types
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+# How many attributes may lie between a variable and the object: `if self.graph.node.next`.
+_BETWEEN = 2
 
 
 def is_declared_optional(handle: object, frame: types.FrameType) -> bool:
     """Return whether a handle is in an attribute, of an object in a frame, that is declared so."""
-    for holder in list(frame.f_locals.values()):
-        try:
-            held = object.__getattribute__(holder, "__dict__")  # no code of the user's runs
-        except AttributeError:
-            continue
-        names = {name for name, value in list(held.items()) if value is handle}
-        if names and any(n in names for cls in type(holder).__mro__ for n in _optional(cls)):
-            return True
-    return False
+    return any(_holds(holder, handle) for holder in _objects_of(frame))
 
 
-def _optional(cls: type) -> Iterator[str]:
-    """Return the attributes that a class declares to hold a handle or None."""
-    declared = [(name, str(hint)) for name, hint in vars(cls).get("__annotations__", {}).items()]
+def _objects_of(frame: types.FrameType) -> Iterator[Any]:
+    """Return what local variables hold, the globals that the code names, and what is in these."""
+    names = frame.f_code.co_names
+    found = [*frame.f_locals.values(), *_named(frame.f_globals, names)]
+    yield from found
+    for _ in range(_BETWEEN):
+        found = [inner for one in found for inner in _named(_attributes(one), names)]
+        yield from found
+
+
+def _named(space: Mapping[str, Any], names: Iterable[str]) -> list[Any]:
+    return [space[name] for name in names if name in space]
+
+
+def _attributes(holder: Any) -> Mapping[str, Any]:
+    try:
+        held: Mapping[str, Any] = object.__getattribute__(holder, "__dict__")  # runs no other code
+    except AttributeError:
+        return {}
+    return held
+
+
+def _holds(holder: Any, handle: object) -> bool:
+    names = {name for name, value in list(_attributes(holder).items()) if value is handle}
+    if not names:
+        return False
+    classes = type(holder).__mro__
+    # The bodies first: for what methods declare, a file has to be read.
+    return any(not names.isdisjoint(_declared_in_body(cls)) for cls in classes) or any(
+        not names.isdisjoint(_declared_in_methods(cls)) for cls in classes
+    )
+
+
+def _declared_in_body(cls: type) -> Iterator[str]:
+    hints = vars(cls).get("__annotations__", {})
+    return (name for name, hint in hints.items() if _is_optional(str(hint)))
+
+
+# What methods of classes declare, by the ids of these: a class may have no hash.
+_IN_METHODS: dict[int, tuple[weakref.ref[type], frozenset[str]]] = {}
+
+
+def _declared_in_methods(cls: type) -> frozenset[str]:
+    number = id(cls)
+    if number not in _IN_METHODS:
+        gone = weakref.ref(cls, lambda _: _IN_METHODS.pop(number, None))
+        _IN_METHODS[number] = gone, frozenset(_read(cls))
+    return _IN_METHODS[number][1]
+
+
+def _read(cls: type) -> Iterator[str]:
+    """Return the attributes that a class declares to hold a handle or None, in its text."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
     except (OSError, TypeError, SyntaxError):  # none, or not to be read: what it holds must do
-        tree = ast.Module([], [])
+        return
     for node in ast.walk(tree):
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Attribute):
-            declared.append((node.target.attr, ast.unparse(node.annotation)))
-    for name, hint in declared:
-        if "ResultHandle" in hint and ("None" in hint or "Optional" in hint):
-            yield name
+        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Attribute):
+            continue
+        if _is_optional(ast.unparse(node.annotation)):
+            yield node.target.attr
+
+
+def _is_optional(hint: str) -> bool:
+    return "ResultHandle" in hint and ("None" in hint or "Optional" in hint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import dataclasses
+import inspect
 import operator
 import threading
 from collections.abc import Callable
@@ -343,6 +344,48 @@ def test_testing_an_attribute_that_may_be_none_asks_for_the_handle(client: Pymon
     assert step.next
     del step, chain
     assert handle.get() == 0
+
+
+@dataclasses.dataclass
+class Around:
+    step: Any
+
+
+AROUND = Around(None)
+
+
+def test_the_object_may_be_a_global_one_or_an_attribute_itself(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_there(around: Around) -> bool:
+        return bool(around.step.last)
+
+    def is_there_globally() -> bool:
+        return bool(AROUND.step.last)
+
+    monkeypatch.setattr(AROUND, "step", Chain(square.invoke(0)))
+    assert is_there_globally()
+    assert is_there(Around(Chain(square.invoke(1))))
+    with pytest.raises(LazyValueError, match="write `is not None`"):
+        bool(Around(square.invoke(2)).step)
+
+
+def test_a_class_is_read_once_and_only_for_what_its_body_does_not_declare(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Link(Chain):
+        pass
+
+    read: list[Any] = []
+    source = inspect.getsource
+    monkeypatch.setattr(inspect, "getsource", lambda cls: [read.append(cls), source(cls)][1])
+    step = Step(square.invoke(0), square.invoke(1))
+    assert step.next
+    assert read == []
+    link = Link(square.invoke(2))
+    assert [bool(link.last) for _ in range(3)] == [True] * 3
+    assert read.count(Link) == 1
+    assert read.count(Chain) <= 1
 
 
 def test_any_other_test_of_a_handle_is_refused(client: Pymonik) -> None:
