@@ -31,13 +31,16 @@ class Settings(Struct):
     blob_size: int = 16 * KIB
     # A value above this is a result of its own: who fetches it moves none of its siblings.
     apart_size: int = 64 * KIB
-    # Buffers above this live in memory files, mapped instead of copied.
+    # Buffers above this live in memory files, mapped instead of copied: below it a file, with its
+    # calls of the system and its page faults, takes as long as a copy.
     shared_size: int = 256 * KIB
     # ArmoniK's queues take priorities up to `MaxPriority`, 10 in its reference deployments.
     max_priority: int = 10
-    # A unit that has run this long hands its remaining elements back.
+    # A unit that has run this long hands its remaining elements back. Tasks of a second and more
+    # are what ArmoniK advises: its scheduling does not count then.
     unit_seconds: float = 1.0
-    # Finished elements of a running unit are sent to the host this often.
+    # Finished elements of a running unit are sent to the host this often: nobody who looks on
+    # notices the delay, and twenty messages a second are no load.
     report_seconds: float = 0.05
     # Units that ArmoniK takes in one SubmitTasks: its work grows as units times payloads.
     submit_units: int = 1000
@@ -50,7 +53,8 @@ class Settings(Struct):
     # Where environments and values are kept; by default in the cache of the user.
     # `PYMONIK_VALUES_FOLDER`, below, names the folder of the values alone.
     cache_folder: str = ""
-    # Environments that are kept, beside those in use: the least recently used go first.
+    # Environments that are kept, beside those in use: the least recently used go first. One with a
+    # framework for machine learning has some GiB.
     environment_bytes: int = 10 * GIB
     # Check the laws of the IR after every pass, however large the graph.
     verify: bool = False
@@ -61,11 +65,14 @@ class Settings(Struct):
     # Idle executors of the embedded engine are kept so long for the next client of the program:
     # long enough for blocks that follow one another, short enough to give their memory back.
     keep_executors: float = 10.0
-    # A control plane that does not answer is asked for so long before waits fail.
+    # A control plane that does not answer is asked for so long before waits fail: one that is
+    # restarted is there again in a minute or two.
     patience: float = 120.0
-    # Upper bound of concurrent calls when nothing better is known (a partition without pods).
+    # Upper bound of concurrent calls when nothing better is known (a partition without pods): where
+    # it is too low, long units hand back what others may run.
     default_slots: int = 8
-    # Values of pure tasks that are kept on this machine: the least recently used go first.
+    # Values of pure tasks that are kept on this machine: the least recently used go first, and to
+    # lose one costs its call once more.
     cache_bytes: int = GIB
 
 

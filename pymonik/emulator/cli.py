@@ -52,6 +52,7 @@ def run(emulator: Emulator, say: Callable[[str], None] = _say, outage: Span | No
             say(f"export AK_ENDPOINT={emulator.url}")
             say(f"or: PYMONIK_ENDPOINT={emulator.url} python script.py")
             if outage is not None:
+                # A daemon: an emulator that is ended before has no outage.
                 begin = threading.Timer(outage[0], emulator.database_away, (outage[1],))
                 begin.daemon = True
                 begin.start()

@@ -237,6 +237,7 @@ class Emulator:
             self.max_errors + 1,
             self.exit_delay,
         )
+        # Of its own: who has answered too many errors is a thread of the server that is to stop.
         threading.Thread(target=self._exit, name="emulator exit", daemon=True).start()
 
     def _exit(self) -> None:

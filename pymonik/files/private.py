@@ -12,6 +12,7 @@ from pathlib import Path
 
 # Whoever may write to these files chooses what is unpickled.
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+# Nor is anybody else to read what tasks have been given and have made.
 FOLDER, FILE = 0o700, 0o600
 
 

@@ -19,6 +19,8 @@ from pymonik.values.location import Location
 
 # A payload's header, and a task's entry without its inputs, take less than that.
 _OVERHEAD = 1024
+# An input does: an id of 36 characters, and the head of its field.
+_INPUT = 40
 
 
 class Request(Struct):
@@ -71,7 +73,7 @@ class Plan(Struct):
     def request_count(self) -> int:
         """How many requests there are: found without making them, where bytes cannot matter."""
         limits = settings()
-        overhead = sum(_OVERHEAD + 40 * len(unit.inputs) for unit in self.units)
+        overhead = sum(_OVERHEAD + _INPUT * len(unit.inputs) for unit in self.units)
         small = all(blob.size < limits.request_bytes // 8 for blob in self.uploads)
         small = small and all(len(unit.inputs) <= limits.fan_in for unit in self.units)
         if small and self.size + overhead < limits.request_bytes // 8:

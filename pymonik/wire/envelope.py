@@ -30,6 +30,7 @@ from pymonik.wire.payloads import AssemblePayload, TaskPayload
 WIRE_VERSION = 2
 # Bytes: with 160 bits no two objects of a cluster ever have one digest by accident.
 DIGEST_SIZE = 20
+# Kinds of objects. They stand in stored bytes: a number is never given to another kind.
 PAYLOAD, CONTENT, PACK, ASSEMBLY, NAMES = range(1, 6)
 
 # Little-endian, no padding but the one byte that is spare: the same bytes on all machines. The last

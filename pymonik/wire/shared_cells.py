@@ -46,13 +46,14 @@ _USED = 8 * (1 + MEMBERS)
 _NUMBERS = _USED + 8 * MEMBERS
 # A word for the value, or for where its pickle is, and one that checks it and tells its kind.
 _CELL = 16
-# Memory that nobody writes to costs nothing.
+# Bytes that each executor has for them. Memory that nobody writes to costs nothing.
 _PICKLES = 1 << 23
-# A larger record is not copied.
+# A larger record is not copied; of that size on a value is a result of its own, too (`apart_size`).
 _LARGEST = 1 << 16
 _HEAD = struct.Struct("<I")
 _INT, _FLOAT, _BOOL, _NONE, _PICKLE, _HELD = range(1, 7)
 _KINDS: dict[type, int] = {int: _INT, float: _FLOAT, bool: _BOOL, NoneType: _NONE}
+# The integers that a word holds; others are pickled.
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 # Checks differ above all places: never 0, which memory is full of.
 _CHECK_SHIFT = 40

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from pymonik.plan.unit import Unit
 from pymonik.runtime.host.events import CameLate, ExecutorLost, GangsSeen, PieceFaulted, StepsHeld
 from pymonik.runtime.host.gang import GangState
 from pymonik.values.outcome import Failure
-from pymonik.wire.shared_cells import AGAIN, OVER, SharedCells
+from pymonik.wire.shared_cells import AGAIN, MEMBERS, OVER, SharedCells
 
 from .units import Machine, label, step, unit
 
@@ -234,3 +235,7 @@ def test_a_failure_in_a_graph_that_a_call_has_made_is_known_though_its_executor_
     assert [found.mark for found in machine.state.failures.unhandled()] == [inner.mark]
     assert machine.state.units[one.number].gang is gang
     assert gang.records() == {1: 7}
+
+
+def test_units_are_made_for_as_many_executors_as_share_a_memory() -> None:
+    assert import_module("pymonik.graph.passes.gang")._PARTS == MEMBERS

@@ -34,7 +34,8 @@ from pymonik.values.outputs import Outputs
 
 logger = logging.getLogger("pymonik.armonik")
 
-# Seconds between two counts of the running tasks.
+# Seconds between two counts of the running tasks: each is a request, for a display of which nobody
+# reads more.
 _CENSUS = 2.0
 
 

@@ -32,6 +32,8 @@ logger = logging.getLogger("pymonik.armonik")
 
 # How long a read may know less than an event has said, in seconds: 0.09 were seen.
 LATE = 10.0
+# Seconds between two reads, doubled each time: what was seen is over after five of them, and two
+# requests a second are no load.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
 # After that the row is looked at, too: it says whether waiting is of use.
 _ASK_ROW = 0.1

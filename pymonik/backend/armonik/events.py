@@ -31,6 +31,8 @@ logger = logging.getLogger("pymonik.armonik")
 _TICK = 1.0
 # An id that is not listed may be late; so long after it was missed, its session is asked for.
 _ASK_SESSION = 1.0
+# Seconds before a stream that was cut is opened again: looks go on meanwhile.
+_LONGEST_PAUSE = 10.0
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ class EventWatcher:
             self._polling.opened(time.monotonic())
         cause = self._rpc.explain(self._session.events.GetEvents, error)
         if has_spoken or is_transient(cause):  # cut on its way, with whatever status: see proxies
-            return min(pause, 10.0)
+            return min(pause, _LONGEST_PAUSE)
         if is_fault(cause):
             self._rpc.note(cause)
             return pause

@@ -23,7 +23,8 @@ from pymonik.values.outputs import Outputs
 logger = logging.getLogger("pymonik.armonik")
 
 OPEN, STORED, FETCHING = "open", "stored", "fetching"
-# Requests under way at once: each thread waits for one answer.
+# Requests under way at once: each thread waits for one answer, and not for a core; they share one
+# connection.
 THREADS = 8
 
 

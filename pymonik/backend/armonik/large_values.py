@@ -16,7 +16,8 @@ from pymonik.values.outcome import PENDING, OutOfLine
 from pymonik.values.outputs import Outputs
 
 LEFT, FETCHING, HERE = "left", "fetching", "here"
-# How far ahead of the reader values are fetched, in units and in bytes.
+# How far ahead of the reader values are fetched: in units, so many that no thread of `fetch` runs
+# dry behind a slow one; in bytes, what a program has room for beside what it reads.
 AHEAD_UNITS = 256
 AHEAD_BYTES = 64 << 20
 

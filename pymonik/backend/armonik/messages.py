@@ -46,6 +46,9 @@ FILTER_IDS = 100
 PAGE = 5_000
 # The long form of a task names all its inputs.
 TASK_PAGE = 1_000
+# Rows of what is read in one page: a cluster has tens of partitions, one session at most has a tag
+# of ours, and of tasks in a status the first ones are an example.
+_PARTITIONS, _SESSIONS, _FIRST_TASKS = 1_000, 100, 100
 SESSION_RUNNING = SESSION_STATUS_RUNNING
 ENDED = {RESULT_STATUS_COMPLETED: "stored", RESULT_STATUS_ABORTED: "aborted"}
 ENDED[RESULT_STATUS_DELETED] = "deleted"
@@ -79,7 +82,7 @@ def list_partitions() -> Any:
     )
     return partitions_common_pb2.ListPartitionsRequest(
         page=0,
-        page_size=1000,
+        page_size=_PARTITIONS,
         filters=partitions_filters_pb2.Filters(),
         sort=partitions_common_pb2.ListPartitionsRequest.Sort(field=field, direction=_ASCENDING),
     )
@@ -99,7 +102,7 @@ def list_sessions(key: str, text: str) -> Any:
     )
     return sessions_common_pb2.ListSessionsRequest(
         page=0,
-        page_size=100,
+        page_size=_SESSIONS,
         filters=sessions_filters_pb2.Filters(
             **{"or": [sessions_filters_pb2.FiltersAnd(**{"and": [is_tagged]})]}
         ),
@@ -160,7 +163,7 @@ def count_tasks(session_id: str, **labels: str) -> Any:
 
 def list_tasks(session_id: str, status: int) -> Any:
     """Ask for the tasks of a session in one status, the oldest first."""
-    return _listing(0, 100, "CREATED_AT", _tasks(session_id, {}, status))
+    return _listing(0, _FIRST_TASKS, "CREATED_AT", _tasks(session_id, {}, status))
 
 
 def list_all_tasks(session_id: str, page: int) -> Any:

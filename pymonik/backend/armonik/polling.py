@@ -15,6 +15,7 @@ from collections.abc import Collection
 
 # What is open is asked for when a trusted stream has said nothing for so long; then less often.
 RECHECK = 10.0
+# So that a session that is idle for hours costs a request a minute.
 RECHECK_MOST = 60.0
 # A stream shows its snapshot within so long, and tells what a look has found.
 WORD = 1.0

@@ -185,6 +185,7 @@ class Session:
 
     def statuses(self, ids: Sequence[str], patience: float | None = None) -> dict[str, Any]:
         """Return what is known of results, by id."""
+        # A page of all results has as many rows as dozens of requests that name theirs.
         if len(ids) > 10 * messages.FILTER_IDS:
             wanted = set(ids)
             return {r.result_id: r for r in self.list_results() if r.result_id in wanted}

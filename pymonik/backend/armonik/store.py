@@ -26,7 +26,8 @@ from pymonik.settings import settings
 from pymonik.wire import envelope
 from pymonik.wire.envelope import Parts
 
-# Streams under way at once, each in a thread of its own.
+# Streams under way at once, each in a thread of its own: they wait for the cluster, not for a core,
+# and share one connection.
 _TRANSFERS = 8
 # How long a submission whose answer was lost may take to become visible, in seconds.
 _SETTLING = 30.0
@@ -113,6 +114,7 @@ class ClusterStore:
         if len(actions) == 1:
             actions[0]()
             return
+        # Its threads end with this call; after an error, each with the transfer that it is in.
         pool = ThreadPoolExecutor(_TRANSFERS, "pymonik-transfer")
         try:
             done, _ = wait([pool.submit(a) for a in actions], return_when=FIRST_EXCEPTION)

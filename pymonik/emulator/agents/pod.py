@@ -236,6 +236,7 @@ class Pod:
             if not self._closing.wait(seconds):
                 self._engine.report(events.Crash(task_id, error))
 
+        # Sleeps until the queue would notice; it ends when the emulator does.
         threading.Thread(target=redeliver, name=f"lost by {self.name}", daemon=True).start()
 
     def _request(self, assignment: TaskAssignment) -> Any:

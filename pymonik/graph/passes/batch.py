@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # So that a slot that is done sooner than others has one more to take.
 _UNITS_A_SLOT = 2
+# Of thousands of maps, so many have a note of their own.
+_NOTES = 200
 
 
 def batch(graph: Graph, target: Target) -> Graph:
@@ -63,7 +65,7 @@ def batch(graph: Graph, target: Target) -> Graph:
     chunks = [_even(node.n, c) if may else c for node, c, may in zip(maps, chunks, even)]
     notes = [
         f"{node.name}: {node.n} calls in units of {chunk}"
-        for node, chunk in zip(maps[:200], chunks)
+        for node, chunk in zip(maps[:_NOTES], chunks)
         if node.n > 1
     ]
     changed = {id(node): node.in_units(chunk) for node, chunk in zip(maps, chunks)}

@@ -34,6 +34,7 @@ _FEWER = 0.75
 _SAMPLE = 200
 # Of a graph of more elements, of which some stay apart, nobody looks for the longest path.
 _MOST = 20_000
+# Levels a band. Each try costs a look at the sample: steps of a half to a third lose no more of it.
 _HEIGHTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 

@@ -35,7 +35,8 @@ _CALLS = 64
 _MOST = 50_000
 # Seconds of calls that are worth a unit: the host is asked for such in a tenth of it.
 _LONG = 0.002
-# As many executors may run a unit together, see `wire.shared_cells`.
+# As many executors may run a unit together: `MEMBERS` of `wire.shared_cells`, which nobody loads to
+# compile; a test holds them equal.
 _PARTS = 63
 
 

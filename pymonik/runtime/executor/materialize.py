@@ -31,7 +31,8 @@ _seen: dict[str, tuple[Any, list[tuple[Any, ...]]]] = {}
 _FRESH_NS = 100_000_000
 # Files that are remembered at most.
 _MAX_KEPT = 1024
-# The absolute paths that the call that runs uses; how long it waits for one more, in seconds.
+# The absolute paths that the call that runs uses; how long it waits for one more, in seconds:
+# others put gigabytes in place in that time, and two that wait for each other are told so.
 _USED: list[str] = []
 _PATIENCE = 60.0
 # Seconds between two tries of a lock that cannot be waited for with a time.

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 logger = safe_logger("pymonik.host")
 
-# Seconds that an executor has for what tasks have left to be done at the end of their process.
+# Seconds that an executor has for what tasks have left to be done at the end of their process, such
+# as to write a file: who closes a client waits for it.
 _LEAVING = 5.0
 
 

@@ -61,6 +61,7 @@ class Reserve:
             if self._is_closed or not seconds or ends_without_us():
                 return False
             if self._thread is None:
+                # A daemon: at the end of the program `close` ends what is left, and waits for it.
                 thread = threading.Thread(target=self._run, name="pymonik-reserve", daemon=True)
                 try:
                     thread.start()

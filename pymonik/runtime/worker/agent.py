@@ -31,6 +31,9 @@ _PAUSES = (0.05, 0.2, 1.0, 4.0)
 # Seconds that an agent has for a request, and bytes a second of the slowest storage that it may
 # have to wait for: an agent that stands still must not hold a worker for ever.
 _DEADLINE, _SLOWEST = 60.0, 1 << 20
+# Bytes: more than an entry takes beside its texts (ids of a payload and an output, numbers, heads
+# of fields), and than an input does, an id of 36 characters.
+_ENTRY, _INPUT = 300, 40
 # Bytes to expect where the size of an answer is unknown.
 UNKNOWN = 1 << 30
 
@@ -192,4 +195,4 @@ def _raise_lost(error: Any) -> None:
 def _entry_size(entry: TaskSubmission) -> int:
     labels = sum(len(text.encode()) for label in entry.placement.labels for text in label)
     texts = sum(len(text.encode()) for text in (entry.placement.partition, *entry.placement[2:7]))
-    return 300 + labels + texts + 40 * len(entry.inputs)
+    return _ENTRY + labels + texts + _INPUT * len(entry.inputs)

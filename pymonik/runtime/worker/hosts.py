@@ -22,7 +22,8 @@ from pymonik.wire.payloads import TaskPayload
 
 logger = logging.getLogger("pymonik.worker")
 
-# Each keeps executors, with their modules and their memory.
+# Each keeps executors, with their modules and their memory: so many clients that differ in slots or
+# passes, and whose tasks take turns, find theirs.
 _MOST = 2
 
 

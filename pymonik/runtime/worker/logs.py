@@ -41,7 +41,8 @@ class Clef(logging.Formatter):
 class Collector(logging.Handler):
     """Keeps what a task logs and prints, for its client: not more than `limit` characters of it.
 
-    line: of one message, one keyword or one traceback it keeps as many.
+    line: of one message, one keyword or one traceback it keeps as many. By default 64 KiB, which is
+    what a pack may hold of a value, too, and 4 KiB, which is a long traceback.
     """
 
     def __init__(self, limit: int = 64 << 10, line: int = 4 << 10) -> None:

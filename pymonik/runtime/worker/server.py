@@ -58,6 +58,7 @@ def run_pymonik_worker() -> None:
     for kind in grace:
         signal.signal(kind, stop)
     if lifeline := os.environ.pop(LIFELINE, None):
+        # A daemon: it waits in a read that ends with whoever started this worker.
         threading.Thread(
             target=_end_with, args=(int(lifeline),), name="pymonik-lifeline", daemon=True
         ).start()
@@ -113,7 +114,7 @@ def _remove_dead_socket(address: str) -> None:
     if not stat.S_ISSOCK(os.lstat(path).st_mode):
         raise SystemExit(f"{what}: what lies there is no socket, and is not removed")
     with socket.socket(socket.AF_UNIX) as line:
-        line.settimeout(1.0)
+        line.settimeout(1.0)  # of this machine: one that listens takes it at once
         try:
             line.connect(path)
         except ConnectionRefusedError:  # the agent listens no more
