@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -55,6 +56,43 @@ def test_a_wait_without_the_lock_is_refused_and_takes_none(made: Callable[[], An
     with pytest.raises(RuntimeError, match="un-acquired lock"):
         condition.wait_for(lambda: False, 1e-6)
     assert Other(partial(is_free, condition)).value()
+
+
+class Finalizing(deque[Any]):
+    """Waiters of a condition, where garbage is collected before the first is among them."""
+
+    def __init__(self, finalize: Callable[[], object]) -> None:
+        super().__init__()
+        self._finalize = [finalize]
+
+    def append(self, waiter: Any) -> None:
+        if self._finalize:
+            self._finalize.pop()()
+        super().append(waiter)
+
+
+@pytest.mark.parametrize("made", [SafeCondition, Waiters, rested])
+def test_what_comes_while_a_finalizer_amid_a_wait_waits_ends_both(made: Callable[[], Any]) -> None:
+    condition, come = made(), list[int]()
+
+    def bring() -> None:
+        with condition:
+            come.append(1)
+            condition.notify_all()
+
+    def finalize() -> None:
+        """Wait for the same, as that of a user who asks for values does."""
+        other = Other(bring)
+        assert condition.wait_for(lambda: come)
+        other.join()
+
+    condition._waiters = Finalizing(finalize)
+
+    def wait() -> bool:
+        with condition:
+            return bool(condition.wait_for(lambda: come))
+
+    assert Other(wait).value()
 
 
 def test_it_is_a_condition() -> None:

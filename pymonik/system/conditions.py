@@ -18,6 +18,12 @@ class SafeCondition(threading.Condition):
     # What the base class takes from its lock.
     _lock: Any
     _is_owned: Callable[[], bool]
+    # Whether a finalizer amid a wait of this thread may have waited, too, and so let others go on.
+    _is_stale = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._let_go: Callable[[], Any] = vars(self).pop("_release_save")
 
     # Looked up for each block, and of C: no function of Python is between the lock and the block.
     __enter__ = property(lambda self: self._lock.__enter__)
@@ -30,6 +36,25 @@ class SafeCondition(threading.Condition):
             return super().wait(timeout)
         finally:
             self._hold()
+
+    def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
+        """Wait until `predicate()` is true, as a condition does."""
+
+        def look() -> Any:
+            self._is_stale = False
+            return predicate()
+
+        try:
+            return super().wait_for(look, timeout)
+        finally:
+            self._is_stale = True
+
+    def _release_save(self) -> Any:
+        # Called between the look at what is waited for and the sleep, by who will be woken from
+        # now on. What has come since the look, while a finalizer waited, has woken others only.
+        if self._is_stale:
+            threading.Condition.notify_all(self)
+        return self._let_go()
 
     def _demand_held(self) -> None:
         """Raise RuntimeError, as a condition does, where the lock is not held: nor is it then."""

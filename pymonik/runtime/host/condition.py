@@ -18,8 +18,7 @@ from pymonik.system.conditions import SafeCondition
 class Changed(SafeCondition):
     """Wakes a thread only when what it waits for is true: the host looks on its behalf."""
 
-    # The halves of the base class's own `wait`, which it takes from its lock.
-    _release_save: Callable[[], Any]
+    # Half of the base class's own `wait`, which it takes from its lock.
     _acquire_restore: Callable[[Any], None]
     # Who waits now, as the base class keeps them.
     _waiters: deque[Any]
@@ -48,6 +47,7 @@ class Changed(SafeCondition):
             try:
                 self._hold()  # first: others look through the list
             finally:
+                self._is_stale = True
                 if predicate in self._awaited:
                     self._awaited.remove(predicate)
 
@@ -62,7 +62,7 @@ class Changed(SafeCondition):
                 self.release()
 
         # As the base class does. Where a handler raises amid it, `wait_for` takes the lock again.
-        state = self._release_save()
+        state = self._let_go()
         try:
             return self._leadership.lead(is_over, end)
         finally:
