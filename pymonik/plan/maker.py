@@ -69,8 +69,13 @@ class PlanMaker:
 @contextmanager
 def _collecting_later() -> Iterator[None]:
     """Put garbage collection off: a compiler makes many objects at once, and none in a cycle."""
-    put_off()
+    block = object()
     try:
+        put_off(block)
         yield
     finally:
-        go_on()
+        try:
+            go_on(block)
+        except BaseException:  # raised by a handler, as that of Ctrl-C
+            go_on(block)
+            raise

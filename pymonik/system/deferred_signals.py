@@ -98,11 +98,11 @@ class Loading(DeferredSignals):
 
     def __enter__(self) -> Loading:
         super().__enter__()
-        put_off()
+        put_off(self)
         return self
 
     def __exit__(self, *error: object) -> None:
-        go_on()
+        go_on(self)
         super().__exit__(*error)
 
 

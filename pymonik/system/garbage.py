@@ -12,31 +12,31 @@ import threading
 
 from pymonik.system.forks import fork_safe
 
-# The threads that are in such blocks, once for each, and whether garbage is to be collected again
-# behind the last of these.
-_waiting: list[int] = []
+# Such blocks, and the thread that each is of, and whether garbage is to be collected again behind
+# the last of these.
+_waiting: dict[object, int] = {}
 _collects = False
 # Guards these two; a finalizer may come here amid it, until there are none.
 _counting = fork_safe(threading.RLock())
 
 
-def put_off() -> None:
-    """Collect no garbage until `go_on`, which the same thread calls."""
+def put_off(block: object) -> None:
+    """Collect no garbage until `go_on`, also where a handler of a signal raises amid this."""
     global _collects
     thread = threading.get_ident()
     with _counting:
-        # Noted behind the last finalizer that may come here amid this, and note another.
         collects = gc.isenabled()
-        gc.disable()
+        # No call is between these: no finalizer comes here amid them, and no handler.
         if not _waiting:
             _collects = collects
-        _waiting.append(thread)
+        _waiting[block] = thread
+        gc.disable()
 
 
-def go_on() -> None:
-    """End a block that has put it off."""
+def go_on(block: object) -> None:
+    """End a block that has put it off; again where a handler has raised amid this."""
     with _counting:
-        _waiting.remove(threading.get_ident())
+        _waiting.pop(block, None)
         _collect_again()
 
 
@@ -66,7 +66,8 @@ def _collect_again() -> None:
 def _forget_others() -> None:
     """Let the child of a fork collect garbage, unless it is its own thread that has put it off."""
     thread = threading.get_ident()
-    _waiting[:] = [waiter for waiter in _waiting if waiter == thread]
+    for block in [one for one, waiter in _waiting.items() if waiter != thread]:
+        del _waiting[block]
     _collect_again()
 
 

@@ -14,6 +14,7 @@ from pymonik.runtime.executor.restorer import Restorer
 from pymonik.system.deferred_signals import Loading
 from pymonik.system.garbage import is_collecting
 from tests.conformance.seams import Other
+from tests.interruption import Interruption
 from tests.runtime.test_deferred_signals import forked
 
 
@@ -65,6 +66,21 @@ def test_a_plan_that_is_made_while_another_thread_loads_puts_it_off_until_both_a
     assert not gc.isenabled()
     elsewhere.__exit__(None, None, None)
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_a_plan_that_is_interrupted_leaves_it_as_the_program_has_it(collects: bool) -> None:
+    if not collects:
+        gc.disable()
+    place, is_through = 0, False
+    while not is_through:
+        place += 1
+        with Interruption(place, ("pymonik.system.garbage",)) as interruption, _collecting_later():
+            pass
+        is_through = not interruption.has_come
+        assert gc.isenabled() is collects, place
+        assert is_collecting() is collects
+    assert place > 5
 
 
 @pytest.mark.parametrize("collects", [True, False])
