@@ -147,7 +147,7 @@ class InlineBackend:
         """
         pieces: list[UnitSlice] = []
         # Ctrl-C comes behind a rule, which would leave its units half ended.
-        with DeferredSignals(lambda: None):
+        with DeferredSignals():
             for instruction in self._scheduler.handle(event):
                 if type(instruction) is CallBack:
                     self._due.append(instruction.callback)

@@ -12,7 +12,7 @@ import queue
 import threading
 from collections.abc import Callable
 
-from pymonik.system.deferred_signals import DeferredSignals
+from pymonik.system.deferred_signals import start_thread
 from pymonik.system.safe_logging import safe_logger
 
 logger = safe_logger("pymonik")
@@ -47,17 +47,7 @@ class Callbacks:
                 # A daemon: who is to wait for callbacks is decided where clients are closed
                 # (`drain`).
                 thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                if self._thread is None:  # else it was started amid this
-                    self._start(thread)
-
-    def _start(self, thread: threading.Thread) -> None:
-        self._thread = thread
-        try:
-            with DeferredSignals(lambda: None):
-                thread.start()
-        except RuntimeError:  # the system has none to spare
-            self._thread = None
-            raise
+                start_thread(self, thread)
 
     @property
     def runs_here(self) -> bool:

@@ -81,7 +81,7 @@ class Notifier:
         if not self.unsent:  # what is added from now on was not sent before
             return
         # A handler that raises amid it would lose those that are in neither list.
-        with DeferredSignals(lambda: None):
+        with DeferredSignals():
             with self._state.lock:
                 # Looked at once: the next flush may send some of them as soon as the lock is free.
                 is_sent = [handle._node.location is not None for handle, _ in self.unsent]
@@ -108,7 +108,7 @@ class Notifier:
             self._begin(watch, handle)
         except BaseException:
             # Whole, wherever a handler has raised: `close` waits for what stands in `watches`.
-            with DeferredSignals(lambda: None):
+            with DeferredSignals():
                 try:
                     self._begin(watch, handle)
                 except Exception:  # it was no handler

@@ -216,7 +216,7 @@ class Submitter:
         self, plan: Plan, nodes: list[Any], backend: Backend, error: BaseException
     ) -> None:
         """Fail what was not sent; it is not pending any more, wherever it was interrupted."""
-        with DeferredSignals(lambda: None):  # a second Ctrl-C comes after it
+        with DeferredSignals():  # a second Ctrl-C comes after it
             # Else all of them are bound.
             if self._recorder.pending[:1] == nodes[:1]:
                 self._bind(plan, nodes)

@@ -109,7 +109,7 @@ def read(spec: object, base: str | os.PathLike[str] | None) -> Environment:
             f"an environment is a mapping with {_KEYS}, not {type(spec).__name__}"
         )
     # Ctrl-C comes behind it: what is raised amid it, whatever it is, is of the objects in it.
-    with DeferredSignals(lambda: None):
+    with DeferredSignals():
         checked, folder, working_dir = _checked(spec, base)
     return Environment(
         packages=checked.pip,

@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from pymonik.system.garbage import go_on, put_off
 
@@ -32,7 +32,7 @@ class DeferredSignals:
     noticed: called at once, amid the block, by a signal; waiting: the numbers of those that came.
     """
 
-    def __init__(self, noticed: Callable[[], object]) -> None:
+    def __init__(self, noticed: Callable[[], object] = lambda: None) -> None:
         self.waiting: list[int] = []
         self._noticed = noticed
         self._handlers: list[tuple[int, Any]] = []
@@ -93,9 +93,6 @@ class Loading(DeferredSignals):
     Either may use a client, and would import what this thread is in the midst of.
     """
 
-    def __init__(self) -> None:
-        super().__init__(lambda: None)
-
     def __enter__(self) -> Loading:
         super().__enter__()
         put_off(self)
@@ -104,6 +101,25 @@ class Loading(DeferredSignals):
     def __exit__(self, *error: object) -> None:
         go_on(self)
         super().__exit__(*error)
+
+
+class KeepsThread(Protocol):
+    """An object that has a thread of its own, once that was started."""
+
+    _thread: threading.Thread | None
+
+
+def start_thread(owner: KeepsThread, thread: threading.Thread) -> None:
+    """Start the thread that an object keeps, unless a finalizer has started one meanwhile."""
+    if owner._thread is not None:
+        return
+    owner._thread = thread
+    try:
+        with DeferredSignals():
+            thread.start()
+    except RuntimeError:  # the system has none to spare
+        owner._thread = None
+        raise
 
 
 def _look_who_is_main() -> None:

@@ -49,14 +49,14 @@ def test_handlers_run_when_the_block_is_over(handled: list[int]) -> None:
 
 def test_handlers_are_in_their_places_again(handled: list[int]) -> None:
     before = signal.getsignal(ONE), signal.getsignal(TWO)
-    with DeferredSignals(lambda: None):
+    with DeferredSignals():
         assert signal.getsignal(ONE) is not before[0]
     assert (signal.getsignal(ONE), signal.getsignal(TWO)) == before
 
 
 def test_an_error_of_the_block_is_raised_with_no_signal_lost(handled: list[int]) -> None:
     def run() -> None:
-        with DeferredSignals(lambda: None):
+        with DeferredSignals():
             signal.raise_signal(TWO)
             raise KeyError
 
@@ -84,7 +84,7 @@ def test_a_signal_that_comes_while_handlers_are_exchanged(
 
     with monkeypatch.context() as patched:
         patched.setattr("pymonik.system.deferred_signals._signal.signal", signal_amid)
-        with pytest.raises(ZeroDivisionError), DeferredSignals(lambda: None):
+        with pytest.raises(ZeroDivisionError), DeferredSignals():
             pass
     assert handled == [ONE]
     assert (signal.getsignal(ONE), signal.getsignal(TWO)) == before
@@ -92,7 +92,7 @@ def test_a_signal_that_comes_while_handlers_are_exchanged(
 
 def test_other_threads_exchange_nothing(handled: list[int]) -> None:
     def look() -> tuple[Any, bool]:
-        with DeferredSignals(lambda: None):
+        with DeferredSignals():
             return signal.getsignal(ONE), threading.current_thread() is threading.main_thread()
 
     assert Other(look).value() == (signal.getsignal(ONE), False)
@@ -112,17 +112,17 @@ def test_a_fork_of_another_thread_has_its_handlers(handled: list[int]) -> None:
 
     def is_as_before() -> bool:
         signal.raise_signal(TWO)
-        with DeferredSignals(lambda: None):
+        with DeferredSignals():
             pass
         return handled == [TWO] and (signal.getsignal(ONE), signal.getsignal(TWO)) == before
 
-    with DeferredSignals(lambda: None), DeferredSignals(lambda: None):
+    with DeferredSignals(), DeferredSignals():
         assert Other(lambda: forked(is_as_before)).value()
     assert handled == []
 
 
 def test_a_fork_amid_a_block_leaves_it_where_it_ends(handled: list[int]) -> None:
-    with DeferredSignals(lambda: None) as block:
+    with DeferredSignals() as block:
 
         def waits() -> bool:
             signal.raise_signal(TWO)

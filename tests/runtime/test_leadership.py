@@ -256,7 +256,7 @@ def test_a_signal_amid_the_turn_of_who_sends_keeps_nobody_waiting(
         signal.raise_signal(signal.SIGUSR1)
 
     loop = Loop(turn)
-    with pytest.raises(Interrupted), DeferredSignals(lambda: None):
+    with pytest.raises(Interrupted), DeferredSignals():
         loop.free().take_turn()
     assert not loop.leadership._held.locked()
     assert loop.leadership._called.acquire(blocking=False)

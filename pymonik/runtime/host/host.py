@@ -27,7 +27,7 @@ from pymonik.runtime.host.reserve import RESERVE
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.host.subtasks import SubtaskHandler
-from pymonik.system.deferred_signals import DeferredSignals
+from pymonik.system.deferred_signals import DeferredSignals, start_thread
 from pymonik.system.forks import fork_safe
 from pymonik.system.safe_logging import safe_logger
 from pymonik.values.outcome import Failure
@@ -127,7 +127,7 @@ class Host:
 
         # A handler of the user's may raise, as that of Ctrl-C does: what is counted here and not
         # taken would be waited for for ever.
-        with DeferredSignals(lambda: None):
+        with DeferredSignals():
             with self._lock:
                 self._coming.append(coming)
             self._do(add, is_awaited=True)
@@ -227,8 +227,7 @@ class Host:
             over = self._over
             if over is None and self._thread is None:
                 thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                if self._thread is None:  # else it was started amid this
-                    self._start(thread)
+                start_thread(self, thread)
                 return
         if over is not None:  # no thread runs it any more: it ends as the engine did
             self._drain(over)
@@ -237,15 +236,6 @@ class Host:
             self._pool.wake()
         elif not is_awaited:  # else who waits for it is likely to do it
             self._leadership.call()
-
-    def _start(self, thread: threading.Thread) -> None:
-        self._thread = thread
-        try:
-            with DeferredSignals(lambda: None):
-                thread.start()
-        except RuntimeError:  # the system has none to spare
-            self._thread = None
-            raise
 
     def _open(self, calls: int) -> None:
         if not self._closing:  # meanwhile, by another thread
