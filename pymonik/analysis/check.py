@@ -16,12 +16,13 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from pymonik.analysis.pickled_texts import texts_in
-from pymonik.analysis.shape import argument_names, in_argument
+from pymonik.analysis.shape import argument_names
 from pymonik.capture.dependencies import brought_by, imported, package_of
 from pymonik.environment.value import Environment
 from pymonik.files.materialize import is_placing
+from pymonik.graph.arguments import contents_in
 from pymonik.graph.ir import Call, Graph, Put
-from pymonik.graph.verbs import Column, contents_of
+from pymonik.graph.verbs import contents_of
 from pymonik.plan.plan import Plan
 from pymonik.settings import GIB, MIB, settings
 
@@ -89,8 +90,8 @@ def _huge_values(graph: Graph) -> Iterator[Finding]:
             values = [("the object put", [node.content])]
         else:
             values = [
-                (f"{node.spec.name} takes as {name}", [c for c, _ in in_argument(argument)])
-                for name, argument in zip(argument_names(node), node.args)
+                (f"{node.spec.name} takes as {name}", [c for c, _ in contents_in([arg], node.n)])
+                for name, arg in zip(argument_names(node), node.args)
             ]
         for what, contents in values:
             for content in contents:
@@ -119,7 +120,7 @@ def _is_local_path(text: str) -> bool:
 
 def _texts(node: Call) -> Iterator[tuple[str, str]]:
     for name, arg in zip(argument_names(node), node.args):
-        slots = arg.own()[:_LOOKED_AT] if isinstance(arg, Column) else [arg]
+        slots = [arg] if node.n is None else arg.own()[:_LOOKED_AT]
         yield from ((name, text) for text in _in_slots(slots))
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from pymonik.graph.arguments import contents_in, outputs_in
 from pymonik.graph.ir import Call, CallSpec, External, Graph, Map, Put, inputs
 from pymonik.graph.passes.vectorize import vectorize
 from pymonik.graph.target import Target
-from pymonik.graph.verbs import Column, contents_of, refs_of
 from pymonik.values.content import Content
 
 if TYPE_CHECKING:
@@ -87,13 +87,9 @@ def uses(node: Any) -> list[tuple[Any, int]]:
     """Return what a node uses: its sources, each once, and how many of their values."""
     counts: dict[int, list[Any]] = {}
     if isinstance(node, Map):
-        runs = [r for s in node.steps for c in s.columns for r in c.outputs(node.n)]
-    elif isinstance(node, Call) and node.n is None:
-        runs = [r for slot in node.args for r in refs_of(slot)]
-    elif isinstance(node, Call):
-        runs = [r for column in node.args for r in column.outputs(node.n or 0)]
+        runs = [run for step in node.steps for run in outputs_in(step.columns, node.n)]
     else:
-        return []
+        runs = [*outputs_in(node.args, node.n)] if isinstance(node, Call) else []
     for source, indexes in runs:
         counts.setdefault(id(source), [source, 0])[1] += len(indexes)
     return [(source, count) for source, count in counts.values()]
@@ -112,15 +108,11 @@ def captured(node: Any) -> Iterator[tuple[Content, int]]:
     """Return the captured values a node names, and how many calls use each."""
     if isinstance(node, Put):
         yield node.content, 1
-    elif isinstance(node, Call) and node.n is None:
-        yield from ((content, 1) for slot in node.args for content in contents_of(slot))
     elif isinstance(node, Call):
-        for column in node.args:
-            yield from column.contents(node.n or 0)
+        yield from contents_in(node.args, node.n)
     elif isinstance(node, Map):
         for step in node.steps:
-            for column in step.columns:
-                yield from column.contents(node.n)
+            yield from contents_in(step.columns, node.n)
 
 
 def argument_names(node: Call) -> list[str]:
@@ -136,14 +128,6 @@ def _argument_names(spec: CallSpec, count: int) -> list[str]:
     plain = count - len(spec.keywords)
     places = [f"{named[n]!r}" if n < len(named) else f"argument {n + 1}" for n in range(plain)]
     return [*places, *(repr(keyword) for keyword in spec.keywords)]
-
-
-def in_argument(argument: Any) -> Iterator[tuple[Content, int]]:
-    """Return the captured values in one argument of a call or a map."""
-    if isinstance(argument, Column):
-        yield from argument.contents(1)
-    else:
-        yield from ((content, 1) for content in contents_of(argument))
 
 
 def _kept(source: Any, graph: Graph) -> Any:
