@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import fields
+from pathlib import Path
 
+import pytest
+
+from pymonik.cache.store import default_folder
+from pymonik.runs.store import folder
 from pymonik.settings import LIFELINE, STEERING, Settings, steered, variable
 from tests.conftest import REPOSITORY
 
@@ -32,3 +37,9 @@ def test_a_variable_is_steered_for_a_while() -> None:
     with steered("backend", "inline"), steered("backend", "dry-run"):
         assert os.environ[name] == "dry-run"
     assert os.environ.get(name) == before
+
+
+def test_folders_may_be_those_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYMONIK_VALUES_FOLDER", "~/values")
+    monkeypatch.setenv("PYMONIK_RUNS", "~/runs")
+    assert (default_folder(), folder()) == (Path.home() / "values", Path.home() / "runs")
