@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,6 +196,7 @@ class Gate:
 
     def __init__(self, path: Path) -> None:
         self.path = str(path)
+        self._is_over = threading.Event()
         os.mkfifo(self.path)
 
     def open(self) -> None:
@@ -202,10 +204,27 @@ class Gate:
         with open(self.path, "w"):
             pass
 
+    def open_for_all(self) -> None:
+        """Let all through until the test ends, whichever comes first, and also who should not come.
+
+        A task that was cancelled may still be on its way: it takes the place of no other.
+        """
+        threading.Thread(target=self._open_again_and_again, daemon=True).start()
+
+    def close(self) -> None:
+        self._is_over.set()
+
+    def _open_again_and_again(self) -> None:
+        while not self._is_over.wait(0.01):
+            # For both ways: that waits for nobody.
+            os.close(os.open(self.path, os.O_RDWR))
+
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Gate:
-    return Gate(tmp_path / "gate")
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    made = Gate(tmp_path / "gate")
+    yield made
+    made.close()
 
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

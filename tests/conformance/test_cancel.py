@@ -139,7 +139,7 @@ def test_an_element_that_uses_nothing_of_a_cancelled_one_goes_on(
     third = add.map_invoke(zip(second, [first[0], first[1], 8]))
     client.flush()
     assert [handle.cancel() for handle in first] == [True, False, True]
-    gate.open()
+    gate.open_for_all()
     assert [second[1].get(), third[1].get()] == [8, 10]
     for handle in (second[0], third[0], second[2], third[2]):
         assert isinstance(handle.exception(), Cancelled)
