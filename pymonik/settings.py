@@ -84,6 +84,7 @@ STEERING = {
     "runs": 'the folder of the database of runs; "off" for none',
     "verbose": "1: sum up on stderr what ran",
     "values_folder": "the folder of kept values, in place of `values` in PYMONIK_CACHE_FOLDER",
+    "cache": "PYMONIK_VALUES_FOLDER by the name that it has had while 0.3 grew; until 0.4",
 }
 # Names the descriptor of a pipe that whoever started a worker keeps open: the worker ends with it.
 # Pods have none: there the agent's own life is that of the pod.

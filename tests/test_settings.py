@@ -39,7 +39,9 @@ def test_a_variable_is_steered_for_a_while() -> None:
     assert os.environ.get(name) == before
 
 
-def test_folders_may_be_those_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYMONIK_VALUES_FOLDER", "~/values")
+# The second by its name of before.
+@pytest.mark.parametrize("name", ["PYMONIK_VALUES_FOLDER", "PYMONIK_CACHE"])
+def test_folders_may_be_those_of_the_user(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "~/values")
     monkeypatch.setenv("PYMONIK_RUNS", "~/runs")
     assert (default_folder(), folder()) == (Path.home() / "values", Path.home() / "runs")

@@ -179,7 +179,7 @@ def _header_in(line: bytes) -> dict[str, Any] | None:
 
 def default_folder() -> Path:
     """Return the folder of values."""
-    named = steering("values_folder")
+    named = steering("values_folder") or steering("cache")
     if named:
         return Path(named).expanduser()
     from pymonik.files.folder_cache import cache_folder
