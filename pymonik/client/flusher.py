@@ -7,10 +7,12 @@ the submission then goes on, and its values can be waited for again.
 from __future__ import annotations
 
 import contextvars
+import os
 import threading
 import time
 from collections.abc import Callable
 
+from pymonik.system.conditions import SafeCondition
 from pymonik.system.forks import fork_safe
 
 
@@ -32,14 +34,13 @@ class Flushers:
         while not is_sent() and not is_ours:
             with self._lock:
                 flusher = self._current
-                if flusher is None or not flusher.is_alive():
+                if flusher is None or flusher.has_ended:
                     # It belongs to who has begun it: only that wait raises what it raises.
                     is_ours, flusher = True, _Flusher(flush)
                     self._current = flusher
                     flusher.start()
             # Without the lock, so that other waits find the flush that is under way.
-            flusher.join(max(0.0, end - time.monotonic()))
-            if flusher.is_alive():
+            if not flusher.wait(max(0.0, end - time.monotonic())):
                 return False
             if is_ours and flusher.problem is not None:
                 raise flusher.problem
@@ -54,7 +55,22 @@ class _Flusher(threading.Thread):
         super().__init__(name="pymonik-flush", daemon=True)
         self._flush = flush
         self._context = contextvars.copy_context()
+        self._process = os.getpid()
+        # Not `join` and `is_alive`: before Python 3.13, of two threads that ask at the end of a
+        # third, one may get an AssertionError.
+        self._ended = SafeCondition()
+        self._has_run = False
         self.problem: BaseException | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has; it has stayed behind in the parent of a fork."""
+        return self._has_run or self._process != os.getpid()
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether it has ended, after so long at most."""
+        with self._ended:
+            return bool(self._ended.wait_for(lambda: self.has_ended, seconds))
 
     def run(self) -> None:
         try:
@@ -63,3 +79,6 @@ class _Flusher(threading.Thread):
             self.problem = problem
         finally:
             del self._flush, self._context  # both hold the client
+            with self._ended:
+                self._has_run = True
+                self._ended.notify_all()
