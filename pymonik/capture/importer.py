@@ -175,7 +175,7 @@ class _Loader:
         """Let `importlib.resources` read these."""
         from importlib.readers import FileReader
 
-        return FileReader(self)  # type: ignore[arg-type]
+        return FileReader(self)  # type: ignore[arg-type]  # asks for `path` alone
 
     def get_source(self, fullname: str) -> str:
         return self._source.text

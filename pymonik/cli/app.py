@@ -43,6 +43,7 @@ class SafeGroup(click.RichGroup):
 
 
 def _safe(error: click.ClickException) -> click.ClickException:
+    # Click declares it final; another error of the same class would lack what that knows besides.
     error.message = harmless(error.message, lines=True)  # type: ignore[misc]
     return error
 

@@ -7,6 +7,7 @@ nodes of two.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,24 +16,24 @@ from pymonik.graph.visitors import NodeRun
 from pymonik.values.content import Content
 
 
-class Spelling:
+class Spelling(ABC):
     """A visitor that keeps the shape of what it visits, and leaves the parts to who inherits."""
 
+    @abstractmethod
     def immediate(self, value: Any) -> Any:
         """Spell a plain value."""
-        raise NotImplementedError
 
+    @abstractmethod
     def content(self, content: Content, holes: int = 0) -> Any:
         """Spell a content that has so many holes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def output(self, node: Any, index: int) -> Any:
         """Spell one output of a node."""
-        raise NotImplementedError
 
+    @abstractmethod
     def part(self, node: Any, indexes: range) -> Any:
         """Spell outputs of a node that stand in a list."""
-        raise NotImplementedError
 
     def outputs(self, runs: Sequence[NodeRun]) -> Any:
         """Spell a list of outputs."""

@@ -24,6 +24,13 @@ def _enabled() -> Iterator[None]:
     gc.enable()
 
 
+@pytest.fixture(params=[True, False])
+def collects(request: pytest.FixtureRequest) -> bool:
+    """Whether the program collects garbage, which it has set so."""
+    (gc.enable if request.param else gc.disable)()
+    return bool(request.param)
+
+
 @contextmanager
 def loading_elsewhere() -> Iterator[None]:
     """Let another thread load modules meanwhile."""
@@ -68,10 +75,7 @@ def test_a_plan_that_is_made_while_another_thread_loads_puts_it_off_until_both_a
     assert gc.isenabled()
 
 
-@pytest.mark.parametrize("collects", [True, False])
 def test_a_plan_that_is_interrupted_leaves_it_as_the_program_has_it(collects: bool) -> None:
-    if not collects:
-        gc.disable()
     place, is_through = 0, False
     while not is_through:
         place += 1
@@ -83,12 +87,9 @@ def test_a_plan_that_is_interrupted_leaves_it_as_the_program_has_it(collects: bo
     assert place > 5
 
 
-@pytest.mark.parametrize("collects", [True, False])
 def test_calls_that_begin_while_another_thread_loads_leave_it_as_the_program_has_it(
     collects: bool,
 ) -> None:
-    if not collects:
-        gc.disable()
     with loading_elsewhere():
         restore = Restorer(watch=False)
     assert gc.isenabled() is collects
@@ -97,10 +98,7 @@ def test_calls_that_begin_while_another_thread_loads_leave_it_as_the_program_has
     assert gc.isenabled() is collects
 
 
-@pytest.mark.parametrize("collects", [True, False])
 def test_calls_that_end_while_another_thread_loads_do_too(collects: bool) -> None:
-    if not collects:
-        gc.disable()
     restore = Restorer(watch=False)
     (gc.disable if collects else gc.enable)()  # as a task may
     with loading_elsewhere():
@@ -112,10 +110,7 @@ def test_calls_that_end_while_another_thread_loads_do_too(collects: bool) -> Non
     assert gc.isenabled() is collects
 
 
-@pytest.mark.parametrize("collects", [True, False])
 def test_what_a_call_has_set_while_another_thread_loads_does_not_stay(collects: bool) -> None:
-    if not collects:
-        gc.disable()
     restore = Restorer(watch=False)
     with loading_elsewhere():
         (gc.disable if collects else gc.enable)()

@@ -34,9 +34,10 @@ def as_captured() -> Iterator[None]:
     try:
         yield
     finally:
-        obj: Any
-        for obj in _UNIT.stateless if is_alone() else ():  # a thread may have begun meanwhile
-            attribute(obj, "__dict__").clear()
+        if is_alone():  # a thread may have begun meanwhile
+            obj: Any
+            for obj in _UNIT.stateless:
+                attribute(obj, "__dict__").clear()
         _UNIT.seen, _UNIT.stateless = outer, others
 
 

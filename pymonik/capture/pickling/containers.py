@@ -145,6 +145,7 @@ def _state_of(obj: Any) -> Any:
     get = getattr(type(obj), "__getstate__", None)
     if get is not None:  # that of `object`, since Python 3.11
         return get(obj)
+    # What Python 3.10 asks itself; it is private.
     names: list[str] = copyreg._slotnames(type(obj))  # type: ignore[attr-defined]
     slots = {name: getattr(obj, name) for name in names if hasattr(obj, name)}
     attributes = getattr(obj, "__dict__", None) or None

@@ -101,7 +101,7 @@ class HoldsHandle(TypeError):
     """A definition would hold a handle, for which it has no place."""
 
 
-class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # which has no types
     """Pickles one object; `handles_in` are the handles found, `raw` its large buffers.
 
     files: leave holes for files to be shipped, too; else they are objects like any other.

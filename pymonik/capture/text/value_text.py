@@ -12,6 +12,7 @@ import pickle
 import sys
 import types
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,7 +43,7 @@ _MANY = 64
 _OF_MEMBERS = ("_value_", "_name_", "__objclass__", "_sort_order_")
 
 
-class ValueWriter:
+class ValueWriter(ABC):
     """Writes one value as tokens, a line each; what is met again is numbered where first met.
 
     Which of the names of functions and locals count is known in the end only: they are kept apart.
@@ -216,8 +217,10 @@ class ValueWriter:
         parts = [list(part) if isinstance(part, Iterator) else part for part in reduced]
         self._parts("object", kind, *parts)
 
+    @abstractmethod
     def _function(self, function: types.FunctionType) -> None:
-        raise NotImplementedError
+        """Write a function."""
 
+    @abstractmethod
     def _class(self, kind: type) -> None:
-        raise NotImplementedError
+        """Write a class."""
