@@ -35,6 +35,9 @@ class Flushers:
             with self._lock:
                 flusher = self._current
                 if flusher is None or flusher.has_ended:
+                    # The one that has just ended may have sent it, after the look before the lock.
+                    if is_sent():
+                        return True
                     # It belongs to who has begun it: only that wait raises what it raises.
                     is_ours, flusher = True, _Flusher(flush)
                     self._current = flusher

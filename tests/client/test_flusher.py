@@ -42,6 +42,24 @@ def test_threads_wait_for_one_flush_and_none_asks_the_thread_itself() -> None:
     assert len(began) == 1
 
 
+def test_what_is_sent_between_two_looks_is_not_flushed_again() -> None:
+    flushers, sent = Flushers(), threading.Event()
+    began: list[int] = []
+
+    def flush() -> None:
+        began.append(1)
+        sent.set()
+
+    def look() -> bool:
+        """Return what was true before another thread's flush, which ends meanwhile."""
+        was_sent = sent.is_set()
+        flushers.flush_by(flush, time.monotonic() + 60, sent.is_set)
+        return was_sent
+
+    assert flushers.flush_by(flush, time.monotonic() + 60, look)
+    assert len(began) == 1
+
+
 @pytest.mark.usefixtures("unasked")
 def test_one_that_takes_longer_goes_on() -> None:
     flushers, go, is_sent = Flushers(), threading.Event(), threading.Event()
