@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pymonik.runtime.executor.lane import _Lanes, run_lanes
+from pymonik.runtime.executor import lane
+from pymonik.runtime.executor.lane import _Lanes, _TakenOver, run_lanes
 from pymonik.values.outcome import Failure
 from pymonik.wire.shared_cells import AGAIN, Gang, SharedCells
 
@@ -26,6 +28,52 @@ def test_who_comes_when_all_have_stopped_says_nothing_of_the_unit(member: int) -
     report = run_lanes(runner, Gang(file, LANES, 2, member, 2, False))
     assert report.is_late
     assert (report.start, report.stop) == (0, 0)
+
+
+class _Clock:
+    """Time that passes in sleeps alone. on_sleep: what happens meanwhile."""
+
+    def __init__(self, on_sleep: Callable[[], object]) -> None:
+        self._now, self._on_sleep = 0.0, on_sleep
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+        self._on_sleep()
+
+
+def _waiting(monkeypatch: pytest.MonkeyPatch, on_sleep: Callable[[SharedCells], object]) -> _Lanes:
+    """Return the part of the first of two executors, as it has begun."""
+    file = SharedCells.new_file(len(LANES), 2)
+    cells = SharedCells(file.fd, len(LANES), 2)
+    monkeypatch.setattr(lane, "time", _Clock(lambda: on_sleep(cells)))
+    job = SimpleNamespace(attempts={}, failed_calls={}, deaths={})
+    contexts = SimpleNamespace(maker=lambda: None)
+    runner: Any = SimpleNamespace(
+        steps=[None] * 2, errors=[], job=job, began=0.0, hosting=SimpleNamespace(contexts=contexts)
+    )
+    return _Lanes(runner, Gang(file, LANES, 2, 0, 2, False), cells, is_here=True)
+
+
+def test_an_executor_that_comes_a_little_later_runs_its_own_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first to be told may take the core of the host, which has yet to tell the others."""
+    lanes = _waiting(monkeypatch, lambda cells: cells.put(1, 7))
+    lanes._await(1)
+    assert lanes._made[1] == 7
+    assert lanes._members == {0}
+
+
+def test_the_part_of_an_executor_that_does_not_come_is_taken_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lanes = _waiting(monkeypatch, lambda cells: None)
+    with pytest.raises(_TakenOver):
+        lanes._await(1)
+    assert lanes._members == {0, 1}
 
 
 def test_failures_in_graphs_that_a_call_has_made_stand_beside_its_value() -> None:

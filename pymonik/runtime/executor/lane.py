@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 _LOOKS = 100
 # Seconds between looks: as short as the system sleeps, and long enough not to be noticed.
 _SHORTEST, _LONGEST = 2e-5, 1e-3
+# Executors that are told together come so many seconds apart: the system may let the first have the
+# core of the host before that has told the next. Less than what is lost where one runs all alone.
+_ARRIVAL = 5e-3
 # Who waits so long for one value could have run something else: lanes are not for such calls.
 _PATIENCE = 0.05
 # All calls are expected to end within so many times `unit_seconds`, as those of other units.
@@ -249,7 +252,7 @@ class _Lanes:
 
     def _await(self, place: int, is_needed: bool = True) -> None:
         """Wait for what another executor makes; it is taken where it is needed."""
-        cells, looks, pause, until = self._cells, 0, _SHORTEST, 0.0
+        cells, looks, pause, until, is_claimed = self._cells, 0, _SHORTEST, 0.0, False
         while (record := cells.get(place)) is EMPTY:
             looks += 1
             if looks < _LOOKS:
@@ -259,8 +262,9 @@ class _Lanes:
             now = time.monotonic()
             if looks == _LOOKS:
                 until = now + _PATIENCE
-                # Once, after the first looks: an executor that has claimed its part is alive, or
-                # its lock would be free.
+            if not is_claimed and now >= self._runner.began + _ARRIVAL:
+                # Once: an executor that has claimed its part is alive, or its lock would be free.
+                is_claimed = True
                 self._take_over(self._lanes[place] % self._gang.members)
             elif now > until and self._may_leave():
                 self._stop()
