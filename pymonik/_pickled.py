@@ -76,7 +76,11 @@ HOMES = {
     "new_value": "pymonik.capture.pickling.containers",
     "dead_proxy": "pymonik.capture.pickling.weak",
     "dead_reference": "pymonik.capture.pickling.weak",
+    "hold_items": "pymonik.capture.pickling.weak",
     "weak_method": "pymonik.capture.pickling.weak",
+    "weak_proxy": "pymonik.capture.pickling.weak",
+    "weak_reference": "pymonik.capture.pickling.weak",
+    "weak_set": "pymonik.capture.pickling.weak",
     "set_attributes": "pymonik.capture.pickling.answering",
     # Arrays of NumPy.
     "new_array": "pymonik.capture.pickling.arrays",

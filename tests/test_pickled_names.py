@@ -48,6 +48,7 @@ class Answering:
     def own(self): return 1
 
 ANSWERING = Answering()
+ALIVE = Base()
 VECTOR = numpy.ones(3)
 
 class Named(set):
@@ -112,7 +113,9 @@ with Pymonik(backend="inline") as client:
               numpy.ones((2, 1000))[:, ::2], NewType("Id", int), ctypes.POINTER(ctypes.c_int),
               [VECTOR, VECTOR[:2]], Named(1), Upper(a=1), Point(1, 2),
               ANSWERING, ANSWERING.own,
-              weakref.proxy(set()), weakref.ref(set()), weakref.WeakMethod(ANSWERING.own)]
+              weakref.proxy(set()), weakref.ref(set()), weakref.WeakMethod(ANSWERING.own),
+              weakref.proxy(ALIVE), weakref.ref(ALIVE), weakref.WeakSet([Base]),
+              weakref.WeakValueDictionary(alive=ALIVE)]
     for name in ("call", "call_in", "call_row", "call_row_in", "call_whole", "call_whole_in",
                  "identity", "unpacked"):
         things.append(getattr(builtin_tasks, name))

@@ -157,3 +157,20 @@ def test_a_view_of_memory_keeps_its_format_and_its_shape(client: Pymonik, kind: 
     back = identity.invoke(view).get()
     assert (type(back), back.format, back.shape) == (memoryview, view.format, view.shape)
     assert np.asarray(back).tolist() == np.asarray(view).tolist()
+
+
+FOREIGN: dict[str, Callable[[], Any]] = {
+    "every second": lambda: np.arange(6, dtype=">f8")[::2],
+    "dates": lambda: np.array(["2024-02-29"], dtype=">M8[D]"),
+    "a number": lambda: np.array(3, dtype=">i4"),
+    "masked": lambda: np.ma.array(np.arange(6, dtype=">i2"), mask=[0, 1] * 3)[::2],  # type: ignore[no-untyped-call]
+    "none": lambda: np.zeros((0, 4), ">f4")[:, ::2],
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_small_arrays_keep_their_order_of_bytes(kind: str) -> None:
+    given = FOREIGN[kind]()
+    back = content_of(given).load()
+    assert (type(back), back.dtype, back.shape) == (type(given), given.dtype, given.shape)
+    assert back.tobytes() == given.tobytes()

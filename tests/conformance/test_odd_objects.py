@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import gc
 import struct
 import sys
 import threading
@@ -367,3 +368,33 @@ def test_what_another_thread_sets_of_an_object_without_state_stays() -> None:
         assert task(look).invoke().get()
     other.join()
     assert vars(PLAIN).pop("ready")
+
+
+class Observed:
+    def __init__(self) -> None:
+        self.members: weakref.WeakSet[Tree] = weakref.WeakSet()
+        self.named: weakref.WeakValueDictionary[str, Tree] = weakref.WeakValueDictionary()
+        self.noted: weakref.WeakKeyDictionary[Tree, str] = weakref.WeakKeyDictionary()
+
+    def add(self, name: str, member: Tree) -> None:
+        self.members.add(member)
+        self.named[name], self.noted[member] = member, name
+
+    def told(self) -> tuple[int, list[str], list[str]]:
+        gc.collect()
+        return len(self.members), list(self.named), list(self.noted.values())
+
+
+@task
+def from_below(child: Any, observed: Observed) -> tuple[Any, ...]:
+    return child.parent().size(), child.proxy.size(), child.method()(), *observed.told()
+
+
+def test_what_an_argument_names_only_weakly_is_there_as_long_as_its_call(client: Pymonik) -> None:
+    root, observed = Tree(), Observed()
+    child = Tree(root)
+    observed.add("root", root)
+    right = from_below(child, observed)
+    assert right == (1, 1, 1, 1, ["root"], ["root"])
+    assert from_below.map_invoke([(child, observed)] * 3).get() == [right] * 3
+    assert same.invoke(child).get().parent() is None  # of a value that is back, it is nobody's

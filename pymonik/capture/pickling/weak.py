@@ -1,7 +1,8 @@
 """Weak references: they hold nothing in a task that nothing else there holds.
 
 Enters: references, methods and proxies that are weak, and containers of such. Leaves: how they are
-made again. What they name travels with them, and is gone again where only they name it, as at home.
+made again. What they name travels with them. Somebody at home holds it while an argument is used:
+here the call does, until it ends. Of what else they name, all is gone where only they name it.
 """
 
 from __future__ import annotations
@@ -11,14 +12,34 @@ from collections.abc import Callable
 from typing import Any
 
 from pymonik._pickled import pickled
+from pymonik.capture.definitions.arguments import is_argument
+
+# Holds what the weak references of arguments name; without one, nobody does.
+_HOLDERS: list[Callable[[Any], None]] = []
+
+
+def hold_by(holder: Callable[[Any], None]) -> None:
+    """Give a holder what weak references name that arguments of calls bring, in this process."""
+    _HOLDERS[:] = [holder]
+
+
+def _hold(target: Any) -> None:
+    if _HOLDERS and is_argument():
+        _HOLDERS[0](target)
 
 
 def _reduce_reference(reference: Any) -> Any:
     target = reference()
     if target is None:
         return dead_reference, ()
-    callback = reference.__callback__
-    return weakref.ref, (target,) if callback is None else (target, callback)
+    return weak_reference, (target, reference.__callback__)
+
+
+@pickled
+def weak_reference(target: Any, callback: Any) -> Any:
+    """Make a weak reference."""
+    _hold(target)
+    return weakref.ref(target, callback)
 
 
 def _reduce_method(reference: weakref.WeakMethod[Any]) -> Any:
@@ -38,6 +59,7 @@ def _reduce_method(reference: weakref.WeakMethod[Any]) -> Any:
 @pickled
 def weak_method(obj: Any, name: str) -> weakref.WeakMethod[Any]:
     """Make a weak reference to a method of an object, which is that of its class."""
+    _hold(obj)
     return weakref.WeakMethod(getattr(obj, name))
 
 
@@ -50,9 +72,16 @@ def dead_reference() -> Any:
 def _reduce_proxy(proxy: Any) -> Any:
     """Find what it stands for by a method that answers for it: a proxy itself never tells."""
     try:
-        return weakref.proxy, (proxy.__reduce_ex__.__self__,)
+        return weak_proxy, (proxy.__reduce_ex__.__self__,)
     except ReferenceError:
         return dead_proxy, ()
+
+
+@pickled
+def weak_proxy(target: Any) -> Any:
+    """Make a proxy."""
+    _hold(target)
+    return weakref.proxy(target)
 
 
 @pickled
@@ -62,11 +91,26 @@ def dead_proxy() -> Any:
 
 
 def _reduce_dictionary(weak: Any) -> Any:
-    return type(weak), (), None, None, iter(list(weak.items()))
+    items = list(weak.items())
+    # Its items are there when its state is set: it has none of its own.
+    return type(weak), (), items, None, iter(items), hold_items
+
+
+@pickled
+def hold_items(weak: Any, items: list[Any]) -> None:
+    """Hold the items of a weak dictionary."""
+    _hold(items)
 
 
 def _reduce_set(weak: weakref.WeakSet[Any]) -> Any:
-    return weakref.WeakSet, (list(weak),)
+    return weak_set, (list(weak),)
+
+
+@pickled
+def weak_set(members: list[Any]) -> weakref.WeakSet[Any]:
+    """Make a weak set."""
+    _hold(members)
+    return weakref.WeakSet(members)
 
 
 REDUCERS: dict[Any, Callable[[Any], Any]] = {

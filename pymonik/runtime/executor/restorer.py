@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from pymonik.capture.pickling.weak import hold_by
 from pymonik.runtime.executor.process_wide import CHANGED as PROCESS
 from pymonik.runtime.executor.process_wide import ProcessWide
 from pymonik.runtime.executor.process_wide import watch as watch_process
@@ -27,6 +28,7 @@ from pymonik.runtime.executor.state import (
     OWN_FOLDER,
     PLACED,
     current_folder,
+    hold_for_call,
     note_change,
     remove_own_folder,
 )
@@ -42,6 +44,7 @@ class Restorer:
     """Puts variables, working directory and output back as they were when it was made."""
 
     def __init__(self, watch: bool) -> None:
+        hold_by(hold_for_call)
         self._original = self._variables = dict(os.environ)
         self._raw: dict[Any, Any] = {}
         self._folder = self._home = current_folder()

@@ -17,7 +17,19 @@ from pymonik.values import seeds
 from pymonik.values.outcome import Failure
 
 # What the call that runs has changed of its process, by the names of audit events and of ours.
-CHANGES: list[str] = []
+CHANGES: list[Any] = []
+
+
+class Held:
+    """Stands among the changes of a call for what it holds until it ends."""
+
+    def __init__(self, what: Any) -> None:
+        self.what = what
+
+
+def hold_for_call(what: Any) -> None:
+    """Hold an object until the call ends that runs now, or is about to."""
+    CHANGES.append(Held(what))
 
 
 class Extension(Protocol):
