@@ -302,3 +302,10 @@ class Pymonik(Scope):
 
     def __repr__(self) -> str:
         return f"<Pymonik on {self.parts.engine.name}, {self.parts.lifetime.state_text()}>"
+
+    if not TYPE_CHECKING:  # a checker is to tell of a wrong name itself
+
+        def __getattr__(self, name: str) -> NoReturn:
+            from pymonik.system.other_names import missing  # not for `import pymonik`
+
+            missing("a client", self, name)

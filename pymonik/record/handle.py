@@ -63,6 +63,11 @@ def compared(other: object) -> bool:
     return _cannot_compare(None)
 
 
+def told(shown: str, what: str) -> str:
+    """Return what `print` shows of handles: who prints one mostly means the value."""
+    return f"{shown[:-1]}; .get() gives {what}>"
+
+
 @public
 class ResultHandle(Generic[T_co]):
     """A handle to one value: of a call, of an element of a map, or of an object put.
@@ -206,6 +211,9 @@ class ResultHandle(Generic[T_co]):
     def __repr__(self) -> str:
         return f"<ResultHandle {harmless(self._client.views.describe(self))}>"
 
+    def __str__(self) -> str:
+        return told(repr(self), "its value")
+
     def _repr_html_(self) -> str:
         return self._client.views.html(repr(self), [self._node])
 
@@ -221,6 +229,11 @@ class ResultHandle(Generic[T_co]):
     if not TYPE_CHECKING:  # a checker is to tell of a wrong name itself
 
         def __getattr__(self, name: str) -> NoReturn:
+            from pymonik.system.other_names import hint_for  # not for `import pymonik`
+
+            hint = hint_for("a handle", name)
+            if hint is not None:
+                raise AttributeError(f"{hint}. If its value has one, it is .get().{name}")
             if name.startswith("_"):  # a protocol is asked for: not having it is the answer
                 raise AttributeError(f"a handle has no {name!r}")
             raise AttributeError(
@@ -229,7 +242,7 @@ class ResultHandle(Generic[T_co]):
             )
 
     def __format__(self, spec: str) -> str:
-        return _cannot_format(self) if spec else repr(self)
+        return _cannot_format(self) if spec else str(self)
 
     __call__ = _refusal("calling")
     __array__ = _refusal("making an array of")

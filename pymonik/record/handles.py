@@ -10,11 +10,20 @@ import operator
 import sys
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import Any, ClassVar, Generic, SupportsIndex, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    NoReturn,
+    SupportsIndex,
+    TypeVar,
+    overload,
+)
 
 from pymonik._pickled import public
 from pymonik.errors import NoClientError
-from pymonik.record.handle import ResultHandle, compared, handle_to, in_seconds
+from pymonik.record.handle import ResultHandle, compared, handle_to, in_seconds, told
 
 T = TypeVar("T")
 
@@ -251,6 +260,16 @@ class MultiResultHandle(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<MultiResultHandle of {len(self)}>"
+
+    def __str__(self) -> str:
+        return told(repr(self), "a list of their values")
+
+    if not TYPE_CHECKING:  # a checker is to tell of a wrong name itself
+
+        def __getattr__(self, name: str) -> NoReturn:
+            from pymonik.system.other_names import missing  # not for `import pymonik`
+
+            missing("a MultiResultHandle", self, name)
 
     def _repr_html_(self) -> str:
         nodes = [node for node, _, _ in self._runs]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, ParamSpec, TypeVar
 
 from pymonik._pickled import public
 from pymonik.capture.interner import SMALL
@@ -262,6 +262,13 @@ class Task(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<Task {harmless(self.func_name)}>"
+
+    if not TYPE_CHECKING:  # a checker is to tell of a wrong name itself
+
+        def __getattr__(self, name: str) -> NoReturn:
+            from pymonik.system.other_names import missing  # not for `import pymonik`
+
+            missing("a task", self, name)
 
 
 def _client(given: Any) -> Scope:

@@ -13,10 +13,13 @@ def unknown_keyword(called: str, given: Iterable[str], function: Callable[..., A
     """Return the error of a call with keywords that a function does not have."""
     import difflib  # only where something is wrong
 
+    from pymonik.system.other_names import known_instead
+
     code = function.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     known = [name for name in names if name not in ("self", "_func")]
     wrong = next(iter(given))
-    close = difflib.get_close_matches(wrong, known, n=1)
+    meant = known_instead(wrong, known)
+    close = [meant] if meant else difflib.get_close_matches(wrong, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(known)}"
     return TypeError(f"{called} has no argument {wrong!r}: {hint}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ def test_the_context_needs_a_parameter() -> None:
     ("call", "said"),
     [
         (lambda: task(retires=3), "@task has no argument 'retires': did you mean 'retries'?"),  # type: ignore[call-overload]
+        (lambda: task(retry=3), "@task has no argument 'retry': did you mean 'retries'?"),  # type: ignore[call-overload]
+        (lambda: Pymonik(n_jobs=3), "Pymonik has no argument 'n_jobs': did you mean 'workers'?"),  # type: ignore[arg-type]
         (lambda: Pymonik(wrokers=2), "Pymonik has no argument 'wrokers': did you mean 'workers'?"),  # type: ignore[arg-type]
     ],
 )
@@ -98,3 +101,52 @@ def test_the_end_of_a_block_tells_of_one_failure_alone_as_ever() -> None:
     assert sys.version_info < (3, 11) or not any(
         "other call" in note for note in getattr(told.value, "__notes__", [])
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "said"),
+    [
+        ("task", "submit", ".invoke"),
+        ("task", "map", ".map_invoke"),
+        ("client", "map", ".map_invoke"),
+        ("client", "gather", ".get()"),
+        ("handle", "result", ".get().result"),
+        ("handle", "_condition", "pymonik.as_completed"),
+        ("handles", "results", ".get()"),
+    ],
+)
+def test_a_name_of_other_libraries_is_told_with_ours(kind: str, name: str, said: str) -> None:
+    with Pymonik(backend="dry-run") as client:
+        handles = Task(failing).map_invoke([1])
+        given = {"task": Task(failing), "client": client, "handles": handles, "handle": handles[0]}
+        with pytest.raises(AttributeError, match=f"has no {name!r}") as told:
+            getattr(given[kind], name)
+        assert said in str(told.value)
+        client.cancel()
+
+
+@pytest.mark.parametrize("given", [Task(failing), Pymonik(backend="dry-run")])
+def test_any_other_name_has_the_error_of_python(given: Any) -> None:
+    with pytest.raises(AttributeError, match=f"'{type(given).__name__}' object has no attribute"):
+        given.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "wait", [futures.wait, lambda handles: list(futures.as_completed(handles))]
+)
+def test_futures_are_no_handles(wait: Callable[[Any], Any]) -> None:
+    with Pymonik(backend="dry-run") as client:
+        with pytest.raises(AttributeError, match=r"pymonik\.as_completed\(handles\)"):
+            wait(list(Task(failing).map_invoke([1, 2])))
+        client.cancel()
+
+
+def test_a_handle_that_is_printed_tells_of_get() -> None:
+    with Pymonik(backend="dry-run") as client:
+        handles = Task(failing).map_invoke([1])
+        assert (
+            str(handles[0]) == "<ResultHandle of failing[0], not sent yet; .get() gives its value>"
+        )
+        assert str(handles) == "<MultiResultHandle of 1; .get() gives a list of their values>"
+        assert repr(handles) == "<MultiResultHandle of 1>"
+        client.cancel()

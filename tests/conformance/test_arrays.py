@@ -163,7 +163,7 @@ FOREIGN: dict[str, Callable[[], Any]] = {
     "every second": lambda: np.arange(6, dtype=">f8")[::2],
     "dates": lambda: np.array(["2024-02-29"], dtype=">M8[D]"),
     "a number": lambda: np.array(3, dtype=">i4"),
-    "masked": lambda: np.ma.array(np.arange(6, dtype=">i2"), mask=[0, 1] * 3)[::2],  # type: ignore[no-untyped-call]
+    "masked": lambda: np.ma.array(np.arange(6, dtype=">i2"), mask=[False, True] * 3)[::2],
     "none": lambda: np.zeros((0, 4), ">f4")[:, ::2],
 }
 

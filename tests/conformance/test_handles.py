@@ -258,7 +258,7 @@ def test_more_that_needs_the_value_is_refused(client: Pymonik, use: Any) -> None
     h = square.invoke(2)
     with pytest.raises(LazyValueError, match="inside a task"):
         use(h)
-    assert f"{h}" == repr(h)
+    assert f"{h}" == str(h)
 
 
 def test_an_attribute_of_the_value_is_refused_with_a_hint(client: Pymonik) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pymonik._pickled import pickled
 
-# Smaller ones are pickled as their authors have it, but those whose order of bytes that would turn.
+# Smaller ones are pickled as their authors have it, unless that would turn the order of bytes.
 _SMALL = 4096
 
 
@@ -23,7 +23,7 @@ def reduce_array(array: Any) -> Any:
     numpy = sys.modules.get("numpy")
     if numpy is None or not isinstance(array, numpy.ndarray):
         return NotImplemented
-    if array.dtype.hasobject or array.nbytes < _SMALL and array.dtype.isnative:
+    if array.dtype.hasobject or (array.nbytes < _SMALL and array.dtype.isnative):
         return NotImplemented
     kind = type(array)
     if kind is numpy.ndarray:

@@ -20,7 +20,7 @@ from pymonik.values.outcome import Failure
 CHANGES: list[Any] = []
 
 
-class Held:
+class HeldForCall:
     """Stands among the changes of a call for what it holds until it ends."""
 
     def __init__(self, what: Any) -> None:
@@ -29,7 +29,7 @@ class Held:
 
 def hold_for_call(what: Any) -> None:
     """Hold an object until the call ends that runs now, or is about to."""
-    CHANGES.append(Held(what))
+    CHANGES.append(HeldForCall(what))
 
 
 class Extension(Protocol):

@@ -1,0 +1,87 @@
+"""Names that other libraries have for what is called differently here, and what it is called.
+
+Enters: a name that is not there. Leaves: the sentence that tells of ours, if it is one of these.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+_CALL = ".invoke(…) records a call and returns its handle"
+_MAP = ".map_invoke([…]) records a call for each element and returns their handles"
+_GET = ".get() waits for its value and returns it"
+_ALL = ".get() waits for the values and returns them as a list"
+_CALLED_BACK = ".add_done_callback(function) calls a function once it has ended"
+_FUTURES = (
+    "concurrent.futures takes futures; pymonik.as_completed(handles) gives handles as they end, "
+    "and .wait() waits"
+)
+_ENDED = ".done() tells whether it has ended, .exception() waits and returns its error, or None"
+
+_TASK_NAMES = {
+    **dict.fromkeys(("submit", "delay", "delayed", "remote", "apply_async", "run", "spawn"), _CALL),
+    **dict.fromkeys(("apply", "call", "kiq", "enqueue", "send"), _CALL),
+    **dict.fromkeys(("map", "starmap", "imap", "map_async", "starmap_async", "gather"), _MAP),
+    "options": "options of one call are keywords of .invoke, as in .invoke(…, pmk_retries=2)",
+}
+_HANDLE_NAMES = {
+    **dict.fromkeys(("result", "compute", "gather", "join", "fetch", "collect"), _GET),
+    **dict.fromkeys(("ready", "successful", "is_done", "running", "cancelled", "status"), _ENDED),
+    **dict.fromkeys(("add_callback", "then", "on_complete"), _CALLED_BACK),
+    "_condition": _FUTURES,
+}
+# What a word of others says of: a task, a handle, several handles, a client.
+OTHER_NAMES: dict[str, dict[str, str]] = {
+    "a task": _TASK_NAMES,
+    "a handle": _HANDLE_NAMES,
+    "a MultiResultHandle": {
+        **_HANDLE_NAMES,
+        **dict.fromkeys(
+            ("result", "results", "compute", "gather", "join", "fetch", "values"), _ALL
+        ),
+        **dict.fromkeys(("add_done_callback",), "each of its handles has it"),
+    },
+    "a client": {
+        **{name: f"on a task, {hint}" for name, hint in _TASK_NAMES.items() if name != "options"},
+        **dict.fromkeys(("get", "gather", "compute", "result"), f"on a handle, {_GET}"),
+        "wait": "on a handle, .wait() waits until its call has ended",
+        "as_completed": "pymonik.as_completed(handles) gives handles as their calls end",
+        **dict.fromkeys(("scatter", "persist", "upload"), ".put(object) keeps it for many calls"),
+        **dict.fromkeys(("shutdown", "stop", "terminate"), ".close() ends it, .cancel() its calls"),
+    },
+}
+
+# Keywords of others, and ours: the first that is known where one of these is given.
+OTHER_KEYWORDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("retry", "max_retry", "num_retries", "tries", "max_attempts"), ("retries",)),
+    **dict.fromkeys(("timeout", "time_limit", "timeout_seconds", "walltime"), ("max_duration",)),
+    **dict.fromkeys(("name", "func_name", "task_name"), ("function_name",)),
+    **dict.fromkeys(("memoize", "cache_result", "persist_result"), ("cache",)),
+    **dict.fromkeys(("queue", "resources", "num_gpus", "gpu", "executor"), ("partition",)),
+    **dict.fromkeys(("retry_exceptions", "autoretry_for", "retry_for"), ("retry_on",)),
+    **dict.fromkeys(("n_workers", "num_workers", "max_workers", "n_jobs", "jobs"), ("workers",)),
+    **dict.fromkeys(("processes", "nprocs", "num_cpus", "cores"), ("workers",)),
+    **dict.fromkeys(("address", "url", "host", "server"), ("endpoint",)),
+    **dict.fromkeys(("env", "runtime_env", "packages", "pip"), ("environment",)),
+    **dict.fromkeys(("chunksize", "batch", "batch_size"), ("chunk_size",)),
+    **dict.fromkeys(("context", "bind", "with_context"), ("require_context",)),
+}
+
+
+def hint_for(kind: str, name: str) -> str | None:
+    """Return the message for an attribute that other libraries have; None for any other name."""
+    hint = OTHER_NAMES[kind].get(name)
+    return None if hint is None else f"{kind} has no {name!r}: {hint}"
+
+
+def missing(kind: str, owner: object, name: str) -> NoReturn:
+    """Raise the error of an attribute that is not there: Python's, but for names of others."""
+    hint = hint_for(kind, name)
+    if hint is None:
+        object.__getattribute__(owner, name)
+    raise AttributeError(hint)
+
+
+def known_instead(keyword: str, known: list[str]) -> str | None:
+    """Return the keyword of ours that one of other libraries means, if it is among the known."""
+    return next((ours for ours in OTHER_KEYWORDS.get(keyword, ()) if ours in known), None)
