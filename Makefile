@@ -38,7 +38,7 @@ test: $(VENV)/.test ## run the tests (PYTEST_ARGS="-n 2": the thorough ones, too
 	@# Executors and workers are processes by the thousand: none should compile the package anew.
 	@$(BIN)/python -m compileall -q pymonik tests >/dev/null 2>&1 || true
 	@echo "==> Running the tests (all of them: make test PYTEST_ARGS='-n 2')"
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 edits: $(VENV)/.test ## edit cached programs in 500 places (EDITS=..., SEED=...)
 	@echo "==> Comparing cached with uncached values after $(EDITS) edits"

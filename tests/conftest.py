@@ -15,6 +15,7 @@ from weakref import WeakSet
 
 import pytest
 from _pytest import runner
+from _pytest.assertion import rewrite
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from hypothesis.database import InMemoryExampleDatabase
@@ -64,6 +65,22 @@ def pytest_configure(config: pytest.Config) -> None:
     endpoint = config.getoption("--endpoint")
     if endpoint:
         os.environ.update(certificates(endpoint))
+    if getattr(config.option, "numprocesses", None):
+        rewrite_once(config)
+
+
+def rewrite_once(config: pytest.Config) -> None:
+    """Rewrite the assertions of all tests before processes start, each of which would.
+
+    It is kept beside what Python compiles; where that may not be written, each of them does.
+    """
+    if sys.dont_write_bytecode:
+        return
+    for path in (REPOSITORY / "tests").rglob("test_*.py"):
+        kept = rewrite.get_cache_dir(path) / (path.stem + rewrite.PYC_TAIL)
+        if rewrite._read_pyc(path, kept) is None and rewrite.try_makedirs(kept.parent):
+            found, code = rewrite._rewrite_test(path, config)
+            rewrite._write_pyc(config.stash[rewrite.assertstate_key], code, found, kept)
 
 
 def certificates(endpoint: str) -> dict[str, str]:
@@ -85,7 +102,7 @@ def certificates(endpoint: str) -> dict[str, str]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what takes long; leave out what a cluster that is already there cannot run."""
-    shown: set[str] = set()
+    shown: set[tuple[str, str]] = set()
     for item in items:
         if not {"ledger", "gate"}.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("shares_files")
@@ -95,12 +112,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         is_recorded = item.get_closest_marker("recorded") is not None
         if backend == "emulator" and (optimize is False or is_recorded):
             item.add_marker("thorough")
-        # Scripts are processes, with more of them behind: on a cluster, the first of a row will do.
-        if backend == "emulator" and "run_script" in getattr(item, "fixturenames", ()):
-            function = item.nodeid.partition("[")[0]
-            if function in shown:
+        # Scripts are processes, with more of them behind. Of a row of them each runs on executors
+        # here; on a cluster, and in the script's own process, the first will do.
+        if backend in ("inline", "emulator") and "run_script" in getattr(item, "fixturenames", ()):
+            row = backend, item.nodeid.partition("[")[0]
+            if row in shown:
                 item.add_marker("thorough")
-            shown.add(function)
+            shown.add(row)
     if not config.getoption("--endpoint"):
         return
     excluded = {"names_partitions", "deep"}
@@ -237,10 +255,10 @@ def script_environment(**extra: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": path, **extra}
 
 
-def emulated(quirks: Quirks) -> Emulator:
-    """Return an emulator of all partitions that the tests name."""
+def emulated(quirks: Quirks, **named: int) -> Emulator:
+    """Return an emulator of a partition for those who name none, and of others with workers."""
     return Emulator(
-        partitions={"pymonik": 2, "my_pymonik_partition": 1, "a": 1, "b": 1},
+        partitions={"pymonik": 2, **named},
         worker=[sys.executable, "-m", "pymonik.runtime.worker.server"],
         environment={"PYTHONPATH": str(REPOSITORY)},
         quirks=quirks,
@@ -270,7 +288,8 @@ def target_cluster(pytestconfig: pytest.Config) -> Iterator[Target]:
         yield Target(endpoint, pytestconfig.getoption("--partition"))
         return
     # Rows were seen to be up to 90 ms late; a third of it takes the same ways, and less time.
-    with emulated(Quirks(late_rows=(0.0, 0.03), repeated_created=True)) as running:
+    quirks = Quirks(late_rows=(0.0, 0.03), repeated_created=True)
+    with emulated(quirks, my_pymonik_partition=1, a=1, b=1) as running:
         yield Target(running.endpoint)
 
 

@@ -6,6 +6,7 @@ counted, so that a law can try one after the other.
 
 from __future__ import annotations
 
+import gc
 import inspect
 import signal
 import sys
@@ -28,6 +29,9 @@ class Interruption:
         return self._left <= 0
 
     def __enter__(self) -> Interruption:
+        # What others have left is not collected meanwhile: its finalizers are no places of the
+        # block, and what they raise is ignored.
+        gc.freeze()
         # A process that was started in the background ignores it.
         self._handler = signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.setprofile(self._look)
@@ -36,6 +40,7 @@ class Interruption:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
         sys.setprofile(None)
         signal.signal(signal.SIGINT, self._handler)
+        gc.unfreeze()
         return kind is KeyboardInterrupt
 
     def _look(self, frame: Any, event: str, argument: Any) -> None:

@@ -9,6 +9,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import networkx
@@ -63,7 +64,10 @@ def _imported(module: str) -> Iterator[str]:
             yield from (alias.name for alias in node.names if alias.name in MODULES)
 
 
-IMPORTS = {module: set(_imported(module)) - {module} for module in MODULES}
+@cache
+def imports() -> dict[str, set[str]]:
+    """Return what each module imports of the others: found when asked for, not to collect tests."""
+    return {module: set(_imported(module)) - {module} for module in MODULES}
 
 
 def test_every_file_is_in_a_room_of_the_list() -> None:
@@ -74,7 +78,7 @@ def test_every_file_is_in_a_room_of_the_list() -> None:
 def test_no_import_runs_up_the_list() -> None:
     up = [
         f"{module} → {name}"
-        for module, names in IMPORTS.items()
+        for module, names in imports().items()
         for name in names
         if room_of(module) != room_of(name) and FLOOR[room_of(name)] >= FLOOR[room_of(module)]
     ]
@@ -82,7 +86,8 @@ def test_no_import_runs_up_the_list() -> None:
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
-    graph = networkx.DiGraph((module, name) for module, names in IMPORTS.items() for name in names)
+    found = imports().items()
+    graph = networkx.DiGraph((module, name) for module, names in found for name in names)
     circles = networkx.strongly_connected_components(graph)
     assert [sorted(circle) for circle in circles if len(circle) > 1] == []
 

@@ -20,6 +20,8 @@ GENERATIONS = ("HEAD", "0.37.2")
 Connect = Callable[..., Pymonik]
 
 
+# A worker is a process: one that no test uses is none.
+BOTH = {"pymonik": 2, "other": 1}
 # Of workers that leave what they run at once when they are told to stop.
 HURRIED = {"PYTHONPATH": str(REPOSITORY), "PYMONIK_STOP_SECONDS": "0"}
 
@@ -27,7 +29,7 @@ HURRIED = {"PYTHONPATH": str(REPOSITORY), "PYMONIK_STOP_SECONDS": "0"}
 def started(**settings: Any) -> Emulator:
     """Make an emulator whose workers import this checkout."""
     given = {
-        "partitions": {"pymonik": 2, "other": 1},
+        "partitions": {"pymonik": 2},
         "worker": WORKER,
         "environment": {"PYTHONPATH": str(REPOSITORY)},
         # Longer than a loaded machine lets a client pause between two requests of one submission.
@@ -47,14 +49,14 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module", params=GENERATIONS)
 def generation(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     """A cluster of each generation, shared by the tests of a module."""
-    with started(generation=request.param) as emulator:
+    with started(generation=request.param, partitions=BOTH) as emulator:
         yield emulator
 
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Emulator]:
     """A cluster shared by the tests of a module."""
-    with started() as emulator:
+    with started(partitions=BOTH) as emulator:
         yield emulator
 
 

@@ -86,8 +86,13 @@ def handing_out(path: str) -> Any:
 
 
 def test_a_value_handed_out_by_its_id_comes_though_its_end_was_told_before(
-    cluster: Emulator, connect: Connect, quirks: Quirks, gate: Gate
+    cluster: Emulator,
+    connect: Connect,
+    quirks: Quirks,
+    gate: Gate,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(polling, "RECHECK", 10.0 * PATIENCE)  # no look of its own brings it
     with connect(optimize=False) as client:
         id, session = handing_out.invoke(gate.path).get()
         # The event of the end comes before anybody here waits for it; the row knows later.
@@ -97,7 +102,7 @@ def test_a_value_handed_out_by_its_id_comes_though_its_end_was_told_before(
         quirks.late_rows = (0.0, 0.0)
         assert inc.invoke(1).get() == 2  # told after it
         handle = ResultHandle(id, session, client)
-        assert handle.get(timeout=0.8 * polling.RECHECK) == 4
+        assert handle.get(timeout=PATIENCE) == 4
 
 
 def test_a_refusal_is_understood_though_rows_of_inputs_are_late(gate: Gate) -> None:
@@ -356,7 +361,7 @@ def test_leaving_the_block_waits_for_no_answer_to_what_was_being_sent(method: st
     argument = b"x" * (8 << 20) if method == "UploadResultData" else 1
     with started(sleep=answer.wait) as emulator:
         emulator.faults.add(method, Delay(600.0), times=9)
-        left = Other(lambda: _leave_late(emulator.endpoint, argument))
+        left = Other(lambda: _leave_late(emulator, method, argument))
         handle, callbacks = left.value()  # bounded: the answer comes only below
         assert callbacks.wait(PATIENCE)
         assert isinstance(handle.exception(timeout=PATIENCE), Cancelled)
@@ -364,13 +369,17 @@ def test_leaving_the_block_waits_for_no_answer_to_what_was_being_sent(method: st
         answer.set()
 
 
-def _leave_late(endpoint: str, argument: Any) -> tuple[Any, threading.Event]:
+def _leave_late(emulator: Emulator, method: str, argument: Any) -> tuple[Any, threading.Event]:
+    """Leave a block once its request has reached a server that does not answer it."""
     called = threading.Event()
-    with contextlib.suppress(TimeoutError), Pymonik(endpoint) as client:
+    with contextlib.suppress(TimeoutError), Pymonik(emulator.endpoint) as client:
         client.create()
         handle = identity.invoke(argument)
         handle.add_done_callback(lambda _: called.set())
-        handle.get(timeout=0.5)
+        with contextlib.suppress(TimeoutError):
+            handle.get(timeout=0.5)
+        until(lambda: emulator.counters[method].requests)
+        raise TimeoutError
     return handle, called
 
 

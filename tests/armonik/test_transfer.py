@@ -23,6 +23,7 @@ from pymonik.backend.armonik.store import ClusterStore
 from pymonik.emulator import Emulator
 from tests.armonik.conftest import Connect, started
 from tests.conformance.programs import inc, pass_gate
+from tests.conformance.seams import until
 from tests.conftest import REPOSITORY, Gate
 
 
@@ -156,6 +157,7 @@ def test_a_value_stored_by_one_message_is_read_though_it_is_long(
 
 
 def test_a_worker_takes_orders_of_any_size(shared: Emulator) -> None:
+    until(lambda: [*shared.folder.glob("*/worker.sock")])  # workers of a new cluster start
     socket = next(shared.folder.glob("*/worker.sock"))
     labels = {"long": "x" * (5 << 20)}
     request = ProcessRequest(
@@ -164,7 +166,7 @@ def test_a_worker_takes_orders_of_any_size(shared: Emulator) -> None:
     with grpc.insecure_channel(
         f"unix:{socket}", options=(("grpc.default_authority", "localhost"),)
     ) as channel:
-        reply = WorkerStub(channel).Process(request, timeout=60)
+        reply = WorkerStub(channel).Process(request, wait_for_ready=True, timeout=60)
     assert "could not run the task" in reply.output.error.details
 
 

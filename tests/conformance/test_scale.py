@@ -14,7 +14,8 @@ from pymonik.errors import TaskFailed
 from .conftest import HERE, Connect
 from .programs import add, divide, identity, inc, square, total
 
-DEEP = 5_000
+# More than twice as deep as Python lets functions call each other.
+DEEP = 2_500
 
 
 @pytest.mark.deep

@@ -18,7 +18,7 @@ from .seams import PATIENCE, Other
 from .threaded_programs import restless, run
 
 # Programs that run in one test, and the first ones of tests; those behind the first are thorough.
-PART = 25
+PART = 10
 FIRSTS = [
     pytest.param(first, marks=[pytest.mark.thorough] if first else [])
     for first in range(0, 200, PART)
@@ -60,10 +60,13 @@ def test_values_are_those_of_one_thread(kept: tuple[Pymonik, Pymonik, int], firs
         client.parts.arrivals.wait(lambda: nothing_is_open(client), PATIENCE)
 
 
-def test_values_of_many_programs_in_one_process_are_those_of_one_thread() -> None:
+@pytest.mark.parametrize(
+    "seeds", [range(PART, 50), pytest.param(range(50, 200), marks=pytest.mark.thorough)], ids=str
+)
+def test_values_of_many_programs_in_one_process_are_those_of_one_thread(seeds: range) -> None:
     """The other seeds, where they take the least time: on other engines they are thorough."""
     with Pymonik(backend="inline") as client:
-        for seed in range(PART, 200):
+        for seed in seeds:
             run([client], seed, STEPS["inline"])
 
 

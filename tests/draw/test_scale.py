@@ -28,17 +28,17 @@ def unverified(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pymonik.graph.passes.verify", lambda *_: None)
 
 
-def stencil(client: Pymonik, steps: int) -> Any:
-    row = [price.invoke(i, i, pymonik=client) for i in range(200)]
+def stencil(client: Pymonik, steps: int, width: int) -> Any:
+    row = [price.invoke(i, i, pymonik=client) for i in range(width)]
     for _ in range(steps - 1):
-        row = [price.invoke(row[i], row[i - 1], pymonik=client) for i in range(200)]
+        row = [price.invoke(row[i], row[i - 1], pymonik=client) for i in range(width)]
     return row
 
 
 def work(look: Callable[[Plan], object], steps: int) -> int:
     """Count the functions that are called to look at a stencil."""
     client = Pymonik(backend="dry-run")
-    kept = stencil(client, steps)
+    kept = stencil(client, steps, 80)
     plan = client.plan()
     calls = 0
 
@@ -73,7 +73,7 @@ def test_twice_the_calls_are_twice_the_work(look: Callable[[Plan], object]) -> N
 
 def test_a_large_graph_is_a_small_drawing() -> None:
     client = Pymonik(backend="dry-run")
-    kept = stencil(client, 100)
+    kept = stencil(client, 100, 200)
     text = terminal(drawing(client.plan().source.graph))
     assert len(text.splitlines()) < 20
     assert "×20,000" in text

@@ -15,8 +15,10 @@ from tests.conftest import Ledger
 
 from .conftest import Wake
 
-# Longer than any quick call takes on a loaded machine, short enough to wait for.
+# For calls that never end.
 LIMIT = 1.0
+# For those beside quick ones, which a loaded machine may stop for seconds.
+LONG = 5.0
 
 
 @task
@@ -55,7 +57,7 @@ def test_a_call_that_outlives_its_limit_times_out(client: Pymonik, limit: Any) -
 
 def test_the_rest_of_its_unit_continues(client: Pymonik, ledger: Ledger) -> None:
     rows = [(i, 3, ledger.path) for i in range(8)]
-    handles = hang_on.map_invoke(rows, pmk_max_duration=LIMIT, pmk_chunk_size=8)
+    handles = hang_on.map_invoke(rows, pmk_max_duration=LONG, pmk_chunk_size=8)
     assert isinstance(handles[3].exception(), TaskTimeout)
     assert [h.get() for i, h in enumerate(handles) if i != 3] == [0, 1, 2, 4, 5, 6, 7]
     # What its executor had not reported yet may run again; what timed out does not.
@@ -66,7 +68,7 @@ def test_the_rest_of_its_unit_continues(client: Pymonik, ledger: Ledger) -> None
 def test_a_timeout_is_not_tried_again(client: Pymonik, ledger: Ledger) -> None:
     h = hang_on.invoke(1, 1, ledger.path, pmk_max_duration=LIMIT, pmk_max_retries=3)
     assert isinstance(h.exception(), TaskTimeout)
-    assert ledger.lines() == ["1"]
+    assert ledger.lines().count("1") <= 1  # none, where it was stopped before it began
 
 
 def test_what_follows_carries_the_timeout(client: Pymonik) -> None:
@@ -87,11 +89,11 @@ def test_what_ran_before_it_in_its_unit_keeps_its_value(client: Pymonik, ledger:
 def test_the_limit_is_of_each_call_and_not_of_the_unit(client: Pymonik) -> None:
     @task
     def work(x: int) -> int:
-        threading.Event().wait(LIMIT / 5)
+        threading.Event().wait(LONG / 3)
         return x
 
-    handles = work.map_invoke(range(10), pmk_max_duration=LIMIT, pmk_chunk_size=10)
-    assert handles.get() == list(range(10))
+    handles = work.map_invoke(range(4), pmk_max_duration=LONG, pmk_chunk_size=4)
+    assert handles.get() == list(range(4))
 
 
 def test_a_task_that_ignores_signals_is_ended_too(client: Pymonik, wake: Wake) -> None:
@@ -126,7 +128,7 @@ def test_processes_that_a_timed_out_task_started_end_with_it(client: Pymonik, wa
         os.write(fd, b"started\n")
         subprocess.run(["sleep", "100000"], pass_fds=[fd], check=False)
 
-    h = parent.invoke(wake.path, pmk_max_duration=LIMIT)
+    h = parent.invoke(wake.path, pmk_max_duration=LONG)
     client.flush()
     wake.lines(1)
     assert isinstance(h.exception(), TaskTimeout)

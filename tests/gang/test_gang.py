@@ -223,7 +223,8 @@ def test_a_call_past_its_time_is_ended_and_the_others_run(client: Pymonik, ledge
     row = grid(told, list(range(WIDTH)), 2, how(ledger, "hang", (3, 1)), pmk_max_duration=0.2)
     assert "max_duration" in str(row[3].exception())
     assert row[1].get() == 1
-    assert bodies(ledger)["(3, 1)"] == 1
+    # It is not tried again; a loaded machine may end it before it has noted anything.
+    assert bodies(ledger)["(3, 1)"] <= 1
 
 
 @pytest.mark.parametrize("at", PLACES)

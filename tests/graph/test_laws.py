@@ -55,7 +55,7 @@ def outcome(handle: Any) -> Any:
 
 
 @pytest.mark.timeout(240)
-@settings(examples, max_examples=8)
+@settings(examples, max_examples=4)
 @given(steps=STEPS, mask=MASKS, slots=SLOTS)
 def test_every_subset_of_passes_gives_the_same_values_and_effects(
     steps: list[Step], mask: int, slots: int
