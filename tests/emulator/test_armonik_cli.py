@@ -15,7 +15,7 @@ import yaml
 
 from pymonik import Pymonik, task
 from pymonik.emulator import Emulator
-from tests.armonik.conftest import started
+from tests.armonik.conftest import BOTH, started
 
 ARMONIK = shutil.which("armonik", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 pytestmark = pytest.mark.skipif(
@@ -37,7 +37,7 @@ def fail() -> None:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Emulator]:
-    with started() as emulator:
+    with started(partitions=BOTH) as emulator:
         yield emulator
 
 
