@@ -72,6 +72,9 @@ def column_of(slots: Sequence[Any], moves: Moves) -> Column:
     """Return the column of slot values, with outputs where they are now."""
     kinds = set(map(type, slots))
     if kinds == {Ref}:
+        if same(slots, repeat(slots[0])):  # one handle to all: what stands for it is shared
+            (node,), (index,) = moves.places(slots[:1])
+            return Const(Ref(node, index))
         return _column_of_outputs(*moves.places(slots))
     if not kinds <= VALUES:
         return Values([substitute(slot, moves) for slot in slots])

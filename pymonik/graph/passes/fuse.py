@@ -15,6 +15,7 @@ from pymonik.graph.columns import FromStep
 from pymonik.graph.ir import Graph, Map, Step
 from pymonik.graph.rewrite import rewrite, uses
 from pymonik.graph.verbs import Replacement
+from pymonik.system.structs import replace
 
 if TYPE_CHECKING:
     from pymonik.graph.target import Target
@@ -54,10 +55,12 @@ def fuse(graph: Graph, target: Target) -> Graph:
     fused: list[str] = []
     while True:
         chains, notes, apart = _sweep(graph)
+        if not notes:  # all maps stay as they are
+            return replace(graph, notes=graph.notes + _brief(fused + apart))
         fused += notes
         changed = {id(chain.maps[0]): _joined(chain) for chain in chains}
         # A map that was kept apart may join once others have: the chain then needs less.
-        if not notes or not any(_SIDE in note for note in apart):
+        if not any(_SIDE in note for note in apart):
             return rewrite(graph, changed, graph.notes + _brief(fused + apart))
         graph = rewrite(graph, changed, graph.notes)
 
